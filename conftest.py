@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
-from driftline import lifecycle
-from driftline.known import Known
-from driftline.pipelines import SILENT
-from driftline.unrecorded import UNRECORDED
-from driftline.unusable import UNUSABLE
+from driftline.export import lifecycle
+from driftline.capture.live_objects import LiveObjects
+from driftline.export.pipeline import SILENT
+from driftline.loss_counters import UNRECORDED
+from driftline.loss_counters import UNUSABLE
 
-NEED_TORCH = ["torch.py", "device.py"]
+NEED_TORCH = ["torch.py"]
 collect_ignore = [] if find_spec("torch") else [f"integrations/driftline_integrations/{name}" for name in NEED_TORCH]
 
 
@@ -34,9 +34,9 @@ def _as_in_a_process_of_its_own(request: pytest.FixtureRequest) -> Iterator[None
         return
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_SDK_DISABLED", "true")
-        patch.setattr(lifecycle, "PIPELINES", Known())
+        patch.setattr(lifecycle, "PIPELINES", LiveObjects())
         patch.setattr(lifecycle, "_closings", [])
-        lifecycle.remember(SILENT)
+        lifecycle.register_pipeline(SILENT)
         UNRECORDED.drain()
         UNUSABLE.drain()
         yield

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from driftline_processor.commands import app
+from driftline_processor.cli.commands import app
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "cli.md"
 HEAD = """# Which commands and options are there?

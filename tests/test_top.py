@@ -13,9 +13,9 @@ from typing import Any, TextIO
 import httpx
 import pytest
 from driftline_processor.core.evaluation import Cause, Explanation
-from driftline_processor.runtime.balance import Balance
-from driftline_processor.runtime.health import Health
-from driftline_processor.top import models_table, run, windows_table
+from driftline_processor.health import Health
+from driftline_processor.ingest.completeness import Balance
+from driftline_processor.terminal.top import models_table, run, windows_table
 from driftline_processor.web.app import create_app
 from rich.console import Console
 from rich.table import Table
@@ -215,7 +215,7 @@ def test_a_processor_that_goes_away_is_looked_for_again(
         return httpx.Response(200, json=answer, request=httpx.Request("GET", served[1]))
 
     monkeypatch.setattr("httpx.Client.get", get)
-    monkeypatch.setattr("driftline_processor.top.time.sleep", lambda _: None)
+    monkeypatch.setattr("driftline_processor.terminal.top.time.sleep", lambda _: None)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     assert run(served[1], console) == 0
@@ -230,7 +230,7 @@ def test_ctrl_c_ends_the_live_view(served: tuple[FakeView, str], monkeypatch: py
         if next(looks, None) is None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("driftline_processor.top.time.sleep", interrupt)
+    monkeypatch.setattr("driftline_processor.terminal.top.time.sleep", interrupt)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
     assert run(served[1], console) == 0

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from driftline.pane import Pane
-from driftline.tables import Task
+from driftline.panes.pane import Pane
+from driftline.tables.table import Task
 
 from driftline_processor.core.evaluation import Metric
-from driftline_processor.core.performance.custom import CustomMetric
-from driftline_processor.core.performance.names import is_known
+from driftline_processor.core.metrics.custom import CustomMetric
+from driftline_processor.core.metrics.names import is_known
 
 GROUP = "driftline_metric"
 

@@ -7,25 +7,26 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import providers
-from .everywhere import Everywhere
-from .instrumentor import BaseInstrumentor
+from driftline_integrations.estimators.library import LibraryInstrumentation
+from driftline_integrations.instrumentation import instrumentor
+from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+
 from .sklearn import uninstrument as uninstrument
 
 if TYPE_CHECKING:
     from driftline.model import Model
 
-    from .family import Family, Given
-    from .fitted import Fitted
+    from driftline_integrations.estimators.conventions import CallArguments, EstimatorFamily
+    from driftline_integrations.estimators.fitted import FittedEstimator
 
 E = TypeVar("E")
 
 
-def pooled() -> Family:
+def catboost_family() -> EstimatorFamily:
     """Return how CatBoost is asked: of samples or a ``Pool``, for what ``prediction_type`` says."""
-    from .family import Family
+    from driftline_integrations.estimators.conventions import EstimatorFamily
 
-    return Family(_look, _reading, _rows, _mark)
+    return EstimatorFamily(_look, _reading, _rows, _mark)
 
 
 def instrument(model: Model, estimator: E, **options: Any) -> E:
@@ -33,15 +34,15 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
 
     The options, and what is raised, are those of ``driftline_integrations.sklearn.instrument``.
     """
-    from . import estimators
+    from driftline_integrations.estimators import calls
 
-    estimators.instrument(model, estimator, library="catboost", family=pooled(), **options)
+    calls.instrument(model, estimator, library="catboost", family=catboost_family(), **options)
     return estimator
 
 
-def _look(estimator: Any) -> Fitted | None:
+def _look(estimator: Any) -> FittedEstimator | None:
     """Describe an estimator; ``objective`` is the type of prediction that it makes unless told."""
-    from .fitted import look
+    from driftline_integrations.estimators.fitted import look
 
     fitted = look(estimator) if estimator.is_fitted() else None
     parameter = inspect.signature(type(estimator).predict).parameters.get("prediction_type")
@@ -67,11 +68,11 @@ _ANSWERS = {
 }
 
 
-def _reading(fitted: Fitted, method: str, given: Given) -> str:
-    from .family import conventional
+def _reading(fitted: FittedEstimator, method: str, given: CallArguments) -> str:
+    from driftline_integrations.estimators.conventions import conventional_reading
 
     if method != "predict":
-        return conventional(fitted, method, given)
+        return conventional_reading(fitted, method, given)
     return _ANSWERS.get((fitted.kind, str(given.get("prediction_type") or fitted.objective)), "")
 
 
@@ -79,8 +80,7 @@ def _rows(data: Any) -> Any:
     """Return the rows; of a ``Pool`` those of numbers only, since it does not give texts and categories back."""
     from catboost import Pool
 
-    from .matrices import rows_of_matrix
-    from .samples import rows_of
+    from driftline_integrations.estimators.samples import rows_of, rows_of_matrix
 
     if not isinstance(data, Pool):
         return rows_of(data)
@@ -89,7 +89,7 @@ def _rows(data: Any) -> Any:
     return rows_of_matrix(data.num_row(), len(names), names, data.get_features)
 
 
-_CATBOOST = Everywhere("catboost", [("catboost.core", "CatBoost", pooled)])
+_CATBOOST = LibraryInstrumentation("catboost", [("catboost.core", "CatBoost", catboost_family)])
 
 
 class CatBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -100,9 +100,9 @@ class CatBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ("catboost >= 1.2.5",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        providers.take(self, kwargs)
+        instrumentor.remember_providers(self, kwargs)
         _CATBOOST.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        providers.forget(self)
+        instrumentor.forget_providers(self)
         _CATBOOST.uninstrument()

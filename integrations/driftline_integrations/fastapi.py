@@ -1,36 +1,53 @@
-"""FastAPI and Starlette: predictions of routes, with the handlers unchanged, and prediction ids in and out.
+"""FastAPI and Starlette: record what routes predict, and pass prediction ids in and out; the handlers stay unchanged.
+
+FastAPI and Starlette: predictions of routes, with the handlers unchanged, and prediction ids in and out.
 
 Two layers of plain ASGI. The outer one, where a request enters the application, knows its prediction id and puts it on
 the response, also on that of an error that no handler took. The inner one stands around the router, inside every
 middleware: so the span of the web request is the parent of the prediction's in whatever order things were instrumented,
 and the response is read before anything compresses it.
+
+Starlette and FastAPI applications: their classes, and the routes that they have, those that are mounted included.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from driftline.capture.prediction import OPEN
 from driftline.faults import FAULTS
-from driftline.prediction import OPEN
 from opentelemetry import context
 from opentelemetry.propagate import get_global_textmap
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
+from starlette.routing import Router, compile_path
+from starlette.staticfiles import StaticFiles
 
-from . import providers
-from .arrival import FIELDS, instrument_as_declared, join_trace
-from .asgi import ID_HEADER, App, Passage, Receive, Scope, Send, Tee, answer_outcomes, given_of, text_of, within
-from .instrumentor import BaseInstrumentor
-from .made import Made
-from .outcome_route import OutcomeRoutes
-from .route_plan import UNREAD, RoutePlan, plans_of
-from .routes import Route
-from .starlette_apps import application_classes, mapped_of
+from driftline_integrations.instrumentation import instrumentor
+from driftline_integrations.instrumentation.hooks import ConstructorHook
+from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+from driftline_integrations.web.application import FIELDS, MappedRoutes, ServedRoute, instrument_as_declared, join_trace
+from driftline_integrations.web.asgi import (
+    ID_HEADER,
+    App,
+    Passage,
+    Receive,
+    Scope,
+    Send,
+    Tee,
+    answer_outcomes,
+    header_text,
+    path_within,
+    request_parts,
+)
+from driftline_integrations.web.outcome_route import OutcomeRoutes
+from driftline_integrations.web.route_plan import UNREAD, RoutePlan, plan_routes
+from driftline_integrations.web.routes import Route
 
 if TYPE_CHECKING:
     import re
@@ -38,6 +55,68 @@ if TYPE_CHECKING:
 
     from driftline import Model
     from opentelemetry.context import Context
+
+
+_FILES = frozenset(("GET", "HEAD"))
+
+
+def application_classes() -> list[type[Starlette]]:
+    """Return the classes whose ``__init__`` makes applications; FastAPI's does not call Starlette's."""
+    try:
+        from fastapi.applications import FastAPI
+    except ImportError:
+        return [Starlette]
+    return [Starlette, FastAPI]
+
+
+def mapped_routes(router: Router) -> MappedRoutes:
+    """Return what remembers the mapped routes of an application."""
+
+    def served() -> Iterator[ServedRoute]:
+        yield from served_routes(router.routes)
+        if router.default != router.not_found:  # somebody's own answer to whatever has no route
+            yield ServedRoute(None, "", opaque=True)
+
+    return MappedRoutes(served, paths_meet)
+
+
+def served_routes(routes: Iterable[Any], prefix: str = "") -> Iterator[ServedRoute]:
+    """Yield what routes answer; of what does not say what it answers, that anything may be there.
+
+    >>> from starlette.routing import Mount, Route
+    >>> [one.path for one in served_routes([Mount("/v1", routes=[Route("/predict", print, methods=["POST"])])])]
+    ['/v1/predict']
+    """
+    spread = getattr(sys.modules.get("fastapi.routing"), "iter_route_contexts", iter)  # included routers, as of 0.137
+    for one in spread(list(routes)):
+        route, path = getattr(one, "original_route", one), getattr(one, "path", None)
+        within = getattr(route, "routes", None)
+        if within:
+            yield from served_routes(within, prefix + (path or ""))
+        elif hasattr(route, "endpoint") and path is not None:
+            if hasattr(route, "methods"):  # else it is for websockets
+                yield ServedRoute(None if one.methods is None else frozenset(one.methods), prefix + path)
+        elif isinstance(getattr(route, "app", None), StaticFiles):
+            yield ServedRoute(_FILES, prefix + (path or ""), opaque=True)
+        else:
+            yield ServedRoute(None, prefix + (path or ""), opaque=True)
+
+
+def paths_meet(mapped: str, served: ServedRoute) -> bool:
+    """Say whether some request is for a mapped path and for one that is served; in doubt it is.
+
+    >>> named = ServedRoute(None, "/models/{name}/predict")
+    >>> paths_meet("/models/churn/predict", named), paths_meet("/a", ServedRoute(None, "/a/"))
+    (True, False)
+    """
+    own, theirs = mapped.split("/"), served.path.rstrip("/").split("/") if served.opaque else served.path.split("/")
+    for mine, other in zip(own, theirs, strict=False):
+        if ":path}" in mine or ":path}" in other:
+            return True
+        if mine != other and "{" not in mine and "{" not in other:
+            return False
+    return len(own) == len(theirs) or (served.opaque and len(own) > len(theirs))
+
 
 __all__ = ["FastAPIInstrumentor", "Route", "instrument", "uninstrument"]
 
@@ -69,7 +148,7 @@ def instrument(
     """
     if not isinstance(app, Starlette):
         raise TypeError(f"instrument() of FastAPI needs the application itself, not a {type(app).__qualname__}")
-    plans = plans_of(model, routes or {})
+    plans = plan_routes(model, routes or {})
     site = _site_of(app)
     if outcomes:
         site.outcomes.add(model, outcomes)
@@ -88,7 +167,7 @@ def uninstrument(app: Starlette) -> None:
             _leave_class()
 
 
-class Site:
+class InstrumentedApp:
     """What Driftline knows about one application: its routes that predict, and those that take outcomes."""
 
     def __init__(self, app: Starlette) -> None:
@@ -100,7 +179,7 @@ class Site:
         self._templates: list[tuple[str, re.Pattern[str], Mapping[str, Any], RoutePlan]] = []
         self.outcomes = OutcomeRoutes()
         self._active = True
-        self._mapped = mapped_of(app.router)
+        self._mapped = mapped_routes(app.router)
 
     def add(self, plan: RoutePlan) -> None:
         """Record predictions of one more route; one that is there is replaced."""
@@ -131,16 +210,16 @@ class Site:
                 headers = dict(scope["headers"])
                 fields = FIELDS.get(get_global_textmap())
                 if fields is None or not fields.isdisjoint(headers):
-                    token = join_trace(partial(text_of, headers))
+                    token = join_trace(partial(header_text, headers))
                 method, path = scope["method"], scope["path"]
                 if scope.get("root_path"):
-                    path = within(path, scope["root_path"])
+                    path = path_within(path, scope["root_path"])
                 route = self._exact.get((method, path))
                 if route is not None:
-                    given = given_of(route, headers, _NOTHING, scope) if route.reads_more else None
+                    given = request_parts(route, headers, _NOTHING, scope) if route.reads_more else None
                     tee = Tee(route, given, headers, receive, send)
                 elif (model := self.outcomes.model_at(method, path)) is None and (found := self._find(method, path)):
-                    tee = Tee(found[0], given_of(found[0], headers, found[1], scope), headers, receive, send)
+                    tee = Tee(found[0], request_parts(found[0], headers, found[1], scope), headers, receive, send)
             except Exception as fault:
                 FAULTS.swallow("arrival", fault)
             if model is not None:
@@ -172,11 +251,11 @@ class Site:
         return None
 
 
-def _site_of(app: Starlette) -> Site:
+def _site_of(app: Starlette) -> InstrumentedApp:
     site = app.__dict__.get("_driftline")
     if site is None:
         _enter_class()
-        site = app.__dict__["_driftline"] = Site(app)
+        site = app.__dict__["_driftline"] = InstrumentedApp(app)
         _sites.add(app)
     return site
 
@@ -231,11 +310,11 @@ class FastAPIInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ("starlette >= 0.37",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        providers.take(self, kwargs)
+        instrumentor.remember_providers(self, kwargs)
         _MADE.attend(application_classes())
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        providers.forget(self)
+        instrumentor.forget_providers(self)
         _MADE.leave()
         for app in list(_sites):
             uninstrument(app)
@@ -248,4 +327,4 @@ def _instrument_made(app: Starlette) -> None:
     instrument_as_declared(app, instrument)
 
 
-_MADE = Made(_instrument_made)
+_MADE = ConstructorHook(_instrument_made)

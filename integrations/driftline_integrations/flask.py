@@ -15,29 +15,28 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import flask
-from driftline.exchange import HEADER, Exchange
 from driftline.faults import FAULTS
+from driftline.integration.web_request import HEADER, WebRequest
 from flask.app import Flask  # flask.Flask is another class where OpenTelemetry's instrumentation is active
 from opentelemetry import context
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map
 
-from . import providers
-from .absent import Mapped, Served
-from .arrival import instrument_as_declared, join_trace
-from .instrumentor import BaseInstrumentor
-from .made import Made
-from .outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
-from .route_plan import UNREAD, RoutePlan, plans_of
-from .routes import Given, Route
-from .visit import Visit, is_json
+from driftline_integrations.instrumentation import instrumentor
+from driftline_integrations.instrumentation.hooks import ConstructorHook
+from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+from driftline_integrations.web.application import MappedRoutes, ServedRoute, instrument_as_declared, join_trace
+from driftline_integrations.web.outcome_route import OUTCOME_BYTES, OutcomeRoutes, take_outcomes
+from driftline_integrations.web.request_prediction import RequestPrediction, is_json
+from driftline_integrations.web.route_plan import UNREAD, RoutePlan, plan_routes
+from driftline_integrations.web.routes import RequestParts, Route
 
 if TYPE_CHECKING:
     from driftline import Model
 
 __all__ = ["FlaskInstrumentor", "Route", "instrument", "uninstrument"]
 
-_EXCHANGE = "driftline.exchange"
+_EXCHANGE = "driftline.integration.web_request"
 _VISIT = "driftline.visit"
 _PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>|\{([^{}:]+)(?::[^{}]*)?\}")
 _EXTENSION = "driftline"
@@ -68,12 +67,12 @@ def instrument(
     """
     if not isinstance(app, Flask):
         raise TypeError(f"instrument() of Flask needs the application itself, not a {type(app).__qualname__}")
-    plans = plans_of(model, routes or {})
+    plans = plan_routes(model, routes or {})
     site = _site_of(app)
     if outcomes:
         site.outcomes.add(model, outcomes)
     for plan in plans:
-        site.plans[plan.method, _neutral(plan.path)] = plan
+        site.plans[plan.method, _untyped_path(plan.path)] = plan
         site.mapped.add(plan)
     return app
 
@@ -86,23 +85,23 @@ def uninstrument(app: Flask) -> None:
         _apps.discard(app)
 
 
-def _neutral(path: str) -> str:
+def _untyped_path(path: str) -> str:
     """Return a path whose parameters have no type, in either notation.
 
-    >>> _neutral("/models/<int:name>/predict"), _neutral("/models/{name}/predict")
+    >>> _untyped_path("/models/<int:name>/predict"), _untyped_path("/models/{name}/predict")
     ('/models/{name}/predict', '/models/{name}/predict')
     """
     return _PARAMETER.sub(lambda match: f"{{{match[1] or match[2]}}}", path)
 
 
-class Site:
+class InstrumentedApp:
     """What Driftline knows about one application: its routes that predict, and those that take outcomes."""
 
     def __init__(self, app: Flask) -> None:
         rules = app.url_map
         self.plans: dict[tuple[str, str], RoutePlan] = {}
         self.outcomes = OutcomeRoutes()
-        self.mapped = Mapped(lambda: _served_by(rules), _meets)
+        self.mapped = MappedRoutes(lambda: _served_routes(rules), _paths_meet)
         self._active = True
         self._rules: dict[str, str] = {}
         self._own = {name: self._around(getattr(app, name), getattr(self, f"_{name}")) for name in _WRAPPED}
@@ -127,7 +126,7 @@ class Site:
         """Take the id that the request came with, and end a prediction whose view raised."""
         try:
             request = _request()
-            exchange = request.environ[_EXCHANGE] = Exchange(request.headers.get(HEADER, ""))
+            exchange = request.environ[_EXCHANGE] = WebRequest(request.headers.get(HEADER, ""))
             token = exchange.enter()
         except Exception as fault:
             FAULTS.swallow("exchange", fault)
@@ -147,7 +146,7 @@ class Site:
         """Do what the view does, and record it where the route predicts."""
         request = _request()
         model: Model | None = None
-        visit: Visit | None = None
+        visit: RequestPrediction | None = None
         token = join_trace(lambda name: str(request.headers.get(name, "")))
         try:
             try:
@@ -157,20 +156,22 @@ class Site:
                 FAULTS.swallow("arrival", fault)
             if model is not None:
                 return _answer_outcomes(model, request)
-            return method() if visit is None else _visited(method, visit, request)
+            return method() if visit is None else _record_view(method, visit, request)
         finally:
             if token is not None:
                 context.detach(token)
 
-    def _visit(self, request: Any) -> Visit | None:
+    def _visit(self, request: Any) -> RequestPrediction | None:
         """Open a prediction where the route predicts, and read the body for it."""
         plan = self._plan_of(request)
         if plan is None:
             self.mapped.look()
             return None
         headers = {name: str(request.headers.get(name, "")) for name in plan.headers}  # the request is not kept
-        given = Given(headers.__getitem__, request.view_args or {}, request.query_string, context=context.get_current())
-        return Visit(plan, given)
+        given = RequestParts(
+            headers.__getitem__, request.view_args or {}, request.query_string, context=context.get_current()
+        )
+        return RequestPrediction(plan, given)
 
     def _plan_of(self, request: Any) -> RoutePlan | None:
         rule = request.url_rule
@@ -178,7 +179,7 @@ class Site:
             return None
         neutral = self._rules.get(rule.rule)
         if neutral is None:
-            neutral = self._rules[rule.rule] = _neutral(rule.rule)
+            neutral = self._rules[rule.rule] = _untyped_path(rule.rule)
         return self.plans.get((request.method, neutral))
 
     def _process_response(self, method: Callable[[], Any], args: tuple[Any, ...]) -> Any:
@@ -193,15 +194,15 @@ class Site:
         return method()
 
 
-def _served_by(rules: Map) -> Iterator[Served]:
+def _served_routes(rules: Map) -> Iterator[ServedRoute]:
     """Yield the routes that an application has."""
     for rule in rules.iter_rules():
-        yield Served(None if rule.methods is None else frozenset(rule.methods), rule.rule)
+        yield ServedRoute(None if rule.methods is None else frozenset(rule.methods), rule.rule)
 
 
-def _meets(mapped: str, served: Served) -> bool:
+def _paths_meet(mapped: str, served: ServedRoute) -> bool:
     """Say whether a mapped path is that of a rule."""
-    return _neutral(mapped) == _neutral(served.path)
+    return _untyped_path(mapped) == _untyped_path(served.path)
 
 
 def _request() -> Any:
@@ -209,7 +210,7 @@ def _request() -> Any:
     return flask.request._get_current_object()  # type: ignore[attr-defined]
 
 
-def _visited(method: Callable[[], Any], visit: Visit, request: Any) -> Any:
+def _record_view(method: Callable[[], Any], visit: RequestPrediction, request: Any) -> Any:
     """Handle a request as the view does, and record it as a prediction."""
     if visit.route.reads_body:
         _take_body(visit, request)
@@ -225,7 +226,7 @@ def _visited(method: Callable[[], Any], visit: Visit, request: Any) -> Any:
         visit.leave()
 
 
-def _fail(visit: Visit, request: Any, error: BaseException) -> None:
+def _fail(visit: RequestPrediction, request: Any, error: BaseException) -> None:
     """End a prediction whose view raised; not yet where a handler of errors may make a response of it."""
     try:
         if isinstance(error, HTTPException) and error.code is not None:
@@ -251,7 +252,7 @@ def _end(request: Any, response: Any, error: BaseException | None) -> None:
         FAULTS.swallow("response", fault)
 
 
-def _take_body(visit: Visit, request: Any) -> None:
+def _take_body(visit: RequestPrediction, request: Any) -> None:
     """Read a JSON body of a known size, and leave it to the view as if nobody had."""
     try:
         if not is_json(request.content_type or "") or "Content-Encoding" in request.headers:
@@ -275,7 +276,7 @@ def _body_of(request: Any) -> bytes:
     return body
 
 
-def _answer(visit: Visit, result: Any) -> None:
+def _answer(visit: RequestPrediction, result: Any) -> None:
     """Close a prediction with what the view returned: a response, JSON that will be one, or a tuple that begins so."""
     status = 200
     try:
@@ -306,7 +307,7 @@ def _status(said: Any) -> int:
     return int(first) if first.isdigit() else 200
 
 
-def _read(visit: Visit, response: Any) -> Any:
+def _read(visit: RequestPrediction, response: Any) -> Any:
     if not response.is_json or response.is_streamed or response.direct_passthrough or response.content_encoding:
         visit.route.go_without("response_not_json")
         return UNREAD
@@ -323,10 +324,10 @@ def _answer_outcomes(model: Model, request: Any) -> Any:
     return flask.Response(answer, status, content_type="application/json")
 
 
-def _site_of(app: Flask) -> Site:
+def _site_of(app: Flask) -> InstrumentedApp:
     site = app.extensions.get(_EXTENSION)
     if site is None:
-        site = app.extensions[_EXTENSION] = Site(app)
+        site = app.extensions[_EXTENSION] = InstrumentedApp(app)
         _apps.add(app)
     return site
 
@@ -342,11 +343,11 @@ class FlaskInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ("flask >= 3.0",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        providers.take(self, kwargs)
+        instrumentor.remember_providers(self, kwargs)
         _MADE.attend([Flask])
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        providers.forget(self)
+        instrumentor.forget_providers(self)
         _MADE.leave()
         for app in list(_apps):
             uninstrument(app)
@@ -358,4 +359,4 @@ def _instrument_made(app: Flask) -> None:
     instrument_as_declared(app, instrument)
 
 
-_MADE = Made(_instrument_made)
+_MADE = ConstructorHook(_instrument_made)

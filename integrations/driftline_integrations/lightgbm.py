@@ -6,26 +6,27 @@ import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import providers
-from .everywhere import Everywhere
-from .instrumentor import BaseInstrumentor
-from .sklearn import conventional
+from driftline_integrations.estimators.library import LibraryInstrumentation
+from driftline_integrations.instrumentation import instrumentor
+from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+
+from .sklearn import sklearn_family
 from .sklearn import uninstrument as uninstrument
 
 if TYPE_CHECKING:
     from driftline.model import Model
 
-    from .family import Family, Given
-    from .fitted import Fitted
+    from driftline_integrations.estimators.conventions import CallArguments, EstimatorFamily
+    from driftline_integrations.estimators.fitted import FittedEstimator
 
 E = TypeVar("E")
 
 
-def boosters() -> Family:
+def booster_family() -> EstimatorFamily:
     """Return how a ``Booster`` is asked: its objective says what it answers."""
-    from .family import Family
+    from driftline_integrations.estimators.conventions import EstimatorFamily
 
-    return Family(_look, _reading, _rows)
+    return EstimatorFamily(_look, _reading, _rows)
 
 
 def instrument(model: Model, estimator: E, **options: Any) -> E:
@@ -37,32 +38,32 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
     """
     from lightgbm import Booster
 
-    from . import estimators
+    from driftline_integrations.estimators import calls
 
-    family = boosters() if isinstance(estimator, Booster) else conventional()
-    estimators.instrument(model, estimator, library="lightgbm", family=family, **options)
+    family = booster_family() if isinstance(estimator, Booster) else sklearn_family()
+    calls.instrument(model, estimator, library="lightgbm", family=family, **options)
     return estimator
 
 
-def _look(booster: Any) -> Fitted | None:
+def _look(booster: Any) -> FittedEstimator | None:
     """Describe a booster by the description of its first tree: 60 µs, once."""
-    from .fitted import Fitted
+    from driftline_integrations.estimators.fitted import FittedEstimator
 
     told = booster.dump_model(num_iteration=1)
     objective = str(told.get("objective", "")).partition(" ")[0]
     names = tuple(map(str, booster.feature_name()))
     if objective == "binary":
-        return Fitted("classifier", "binary", (0, 1), None, names, coded=True, objective=objective)
+        return FittedEstimator("classifier", "binary", (0, 1), None, names, coded=True, objective=objective)
     if objective in ("multiclass", "multiclassova"):
         classes = tuple(range(int(told["num_class"])))
-        return Fitted("classifier", "multiclass", classes, None, names, coded=True, objective=objective)
-    return Fitted("regressor", "regression", names=names, objective=objective)
+        return FittedEstimator("classifier", "multiclass", classes, None, names, coded=True, objective=objective)
+    return FittedEstimator("regressor", "regression", names=names, objective=objective)
 
 
-def _reading(fitted: Fitted, method: str, given: Given) -> str:  # noqa: ARG001
-    from .family import asks_for_margins, explains
+def _reading(fitted: FittedEstimator, method: str, given: CallArguments) -> str:  # noqa: ARG001
+    from driftline_integrations.estimators.conventions import asks_for_explanation, asks_for_margins
 
-    if explains(given):
+    if asks_for_explanation(given):
         return ""
     if asks_for_margins(given):
         return "margin" if fitted.kind == "classifier" else ""
@@ -71,15 +72,15 @@ def _reading(fitted: Fitted, method: str, given: Given) -> str:  # noqa: ARG001
 
 def _rows(data: Any) -> Any:
     """Return the rows; there are none where the booster reads a file itself."""
-    from driftline.prediction import ABSENT
+    from driftline.capture.prediction import ABSENT
 
-    from .samples import rows_of
+    from driftline_integrations.estimators.samples import rows_of
 
     return ABSENT if isinstance(data, str | os.PathLike) else rows_of(data)
 
 
-_LIGHTGBM = Everywhere(
-    "lightgbm", [("lightgbm.sklearn", "LGBMModel", conventional), ("lightgbm.basic", "Booster", boosters)]
+_LIGHTGBM = LibraryInstrumentation(
+    "lightgbm", [("lightgbm.sklearn", "LGBMModel", sklearn_family), ("lightgbm.basic", "Booster", booster_family)]
 )
 
 
@@ -91,9 +92,9 @@ class LightGBMInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ("lightgbm >= 4.3",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        providers.take(self, kwargs)
+        instrumentor.remember_providers(self, kwargs)
         _LIGHTGBM.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        providers.forget(self)
+        instrumentor.forget_providers(self)
         _LIGHTGBM.uninstrument()

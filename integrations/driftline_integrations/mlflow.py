@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from driftline.recorder import Recorder
+from driftline.integration.recorder import Recorder
 
-from . import providers
-from .asked import Asked, Place
-from .family import conventional
-from .fitted import Fitted, look
-from .instrumentor import BaseInstrumentor
-from .naming import declared_as
-from .readings import READINGS
-from .samples import rows_of
+from driftline_integrations.estimators.conventions import READINGS, conventional_reading
+from driftline_integrations.estimators.fitted import FittedEstimator, look
+from driftline_integrations.estimators.library_method import LibraryMethod, RecordingPlan
+from driftline_integrations.estimators.model_names import declared_model
+from driftline_integrations.estimators.samples import rows_of
+from driftline_integrations.instrumentation import instrumentor
+from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
 
 if TYPE_CHECKING:
-    from driftline.baseline import Baseline
+    from driftline.baseline.baseline import Baseline
+    from driftline.capture.signature import Selector
     from driftline.model import Model
-    from driftline.signature import Selector
 
 P = TypeVar("P")
 
@@ -58,7 +57,9 @@ def instrument(
     return loaded
 
 
-def log_baseline(baseline: Baseline, artifact_file: str = "driftline.baseline.json", run_id: str | None = None) -> str:
+def log_baseline(
+    baseline: Baseline, artifact_file: str = "driftline.baseline.baseline.json", run_id: str | None = None
+) -> str:
     """Log a baseline as an artifact of a run, the active one unless ``run_id`` names one, and return its address.
 
     It is what ``driftline evaluate --baseline``, ``driftline baseline show``, ``diff`` and ``push`` take for a file.
@@ -92,26 +93,26 @@ class MLflowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
-        providers.take(self, kwargs)
+        instrumentor.remember_providers(self, kwargs)
         _PYFUNC.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        providers.forget(self)
+        instrumentor.forget_providers(self)
         _PYFUNC.uninstrument()
 
 
-def _unnamed(loaded: Any) -> Place:
+def _unnamed(loaded: Any) -> RecordingPlan:
     from driftline import Model
     from driftline.settings import read
 
     name = read("DRIFTLINE_MODEL_NAME") or _logged_name(loaded)
-    model = declared_as(name)
+    model = declared_model(name)
     if model is not None:
         return _place(model, loaded, joins=True)
     version = read("DRIFTLINE_MODEL_VERSION") or str(
         getattr(loaded, "model_id", "") or loaded.metadata.model_uuid or ""
     )
-    return _place(providers.through(Model(name, version=version)), loaded, joins=True)
+    return _place(instrumentor.with_providers(Model(name, version=version)), loaded, joins=True)
 
 
 def _logged_name(loaded: Any) -> str:
@@ -119,7 +120,7 @@ def _logged_name(loaded: Any) -> str:
     return str(name or loaded.metadata.artifact_path or "mlflow")
 
 
-def _place(model: Model, loaded: Any, **options: Any) -> Place:
+def _place(model: Model, loaded: Any, **options: Any) -> RecordingPlan:
     """Return where a model's predictions go. What scikit-learn knows of itself counts where the model was not told."""
     fitted = _estimator(loaded)
     if fitted is not None:
@@ -133,21 +134,21 @@ def _place(model: Model, loaded: Any, **options: Any) -> Place:
     names = tuple(schema.input_names()) if schema is not None and schema.has_input_names() else None
     recorder = Recorder(model, "PyFuncModel.predict", feature_names=names, **options)
     said = options.get("score") is not None or options.get("predicted") is not None
-    return Place(recorder, _features, None if said or fitted is None else _reading(fitted, loaded, model))
+    return RecordingPlan(recorder, _features, None if said or fitted is None else _reading(fitted, loaded, model))
 
 
 def _features(data: Any, params: Any = None) -> Any:  # noqa: ARG001 - params say how, not what
     return rows_of(data)
 
 
-def _reading(fitted: Fitted, loaded: Any, model: Model) -> Callable[..., tuple[Any, Any]] | None:
+def _reading(fitted: FittedEstimator, loaded: Any, model: Model) -> Callable[..., tuple[Any, Any]] | None:
     """Return what reads the results of a scikit-learn estimator: classes are classes there, whatever their dtype."""
     asks = str(loaded.metadata.flavors.get("python_function", {}).get("predict_fn", "predict"))
-    reading, task = READINGS.get(conventional(fitted, asks, {})), model._identity.task
+    reading, task = READINGS.get(conventional_reading(fitted, asks, {})), model._identity.task
     return None if reading is None else lambda result, *_, **__: reading(result, fitted, task)
 
 
-def _estimator(loaded: Any) -> Fitted | None:
+def _estimator(loaded: Any) -> FittedEstimator | None:
     """Describe the scikit-learn estimator in a model; None where it is of another kind."""
     try:
         raw = loaded.get_raw_model()
@@ -158,4 +159,4 @@ def _estimator(loaded: Any) -> Fitted | None:
     return look(raw)
 
 
-_PYFUNC = Asked("mlflow", "mlflow.pyfunc", "PyFuncModel", "predict", _unnamed)
+_PYFUNC = LibraryMethod("mlflow", "mlflow.pyfunc", "PyFuncModel", "predict", _unnamed)

@@ -11,20 +11,20 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from driftline.classes import class_text
-from driftline.prediction import ABSENT
-from driftline.recorder import Recorder
+from driftline.capture.prediction import ABSENT
+from driftline.integration.recorder import Recorder
+from driftline.tables.classes import class_text
 
-from . import providers
-from .asked import Asked, Place
-from .instrumentor import BaseInstrumentor
-from .naming import declared_as
-from .samples import rows_of
+from driftline_integrations.estimators.library_method import LibraryMethod, RecordingPlan
+from driftline_integrations.estimators.model_names import declared_model
+from driftline_integrations.estimators.samples import rows_of
+from driftline_integrations.instrumentation import instrumentor
+from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
 
 if TYPE_CHECKING:
+    from driftline.capture.signature import Selector
     from driftline.model import Model
-    from driftline.signature import Selector
-    from driftline.tables import Task
+    from driftline.tables.table import Task
 
 S = TypeVar("S")
 
@@ -76,20 +76,20 @@ class ONNXRuntimeInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
-        providers.take(self, kwargs)
+        instrumentor.remember_providers(self, kwargs)
         _SESSIONS.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        providers.forget(self)
+        instrumentor.forget_providers(self)
         _SESSIONS.uninstrument()
 
 
-def _unnamed(session: Any) -> Place:
+def _unnamed(session: Any) -> RecordingPlan:
     from driftline import Model
     from driftline.settings import read
 
     name = read("DRIFTLINE_MODEL_NAME") or session.get_modelmeta().graph_name or "onnx"
-    return _place(declared_as(name) or providers.through(Model(name)), session, joins=True)
+    return _place(declared_model(name) or instrumentor.with_providers(Model(name)), session, joins=True)
 
 
 def _place(
@@ -100,7 +100,7 @@ def _place(
     score: Selector | None = None,
     predicted: Selector | None = None,
     **options: Any,
-) -> Place:
+) -> RecordingPlan:
     task = model._identity.task
     if not task.kind:
         raise TypeError(
@@ -127,7 +127,7 @@ def _place(
         return read_outputs(outputs(result, output_names), task)
 
     selected = score is not None or predicted is not None
-    return Place(recorder, given, None if selected else read, outputs)
+    return RecordingPlan(recorder, given, None if selected else read, outputs)
 
 
 def rows_of_feed(feed: Mapping[str, Any]) -> Any:
@@ -156,7 +156,7 @@ def rows_of_feed(feed: Mapping[str, Any]) -> Any:
 def read_outputs(outputs: Mapping[str, Any], task: Task) -> tuple[Any, Any]:
     """Return the score and the predicted class that a graph's outputs say, each ``ABSENT`` for none.
 
-    >>> from driftline.tables import Task
+    >>> from driftline.tables.table import Task
     >>> binary = Task("binary", ("0", "1"), "1")
     >>> read_outputs({"label": np.array([1]), "probabilities": [{0: 0.25, 1: 0.75}]}, binary)
     (array([[0.25, 0.75]]), array([1]))
@@ -183,6 +183,6 @@ def _by_class(values: Any, task: Task) -> Any:
     return np.array([[row[order[text]] for text in task.classes] for row in values])
 
 
-_SESSIONS = Asked(
+_SESSIONS = LibraryMethod(
     "onnxruntime", "onnxruntime.capi.onnxruntime_inference_collection", "InferenceSession", "run", _unnamed
 )

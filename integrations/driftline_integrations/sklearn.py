@@ -9,26 +9,26 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import providers
-from .everywhere import Everywhere
-from .instrumentor import BaseInstrumentor
+from driftline_integrations.estimators.library import LibraryInstrumentation
+from driftline_integrations.instrumentation import instrumentor
+from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
 
 if TYPE_CHECKING:
     from driftline.model import Model
 
-    from .family import Family
+    from driftline_integrations.estimators.conventions import EstimatorFamily
 
 E = TypeVar("E")
 
 
-def conventional() -> Family:
+def sklearn_family() -> EstimatorFamily:
     """Return the family of all that follows scikit-learn's conventions; numpy loads with it."""
-    from .family import CONVENTIONAL
+    from driftline_integrations.estimators.conventions import CONVENTIONAL
 
     return CONVENTIONAL
 
 
-_SKLEARN = Everywhere("sklearn", [("sklearn.base", "BaseEstimator", conventional)])
+_SKLEARN = LibraryInstrumentation("sklearn", [("sklearn.base", "BaseEstimator", sklearn_family)])
 
 
 def instrument(
@@ -58,9 +58,9 @@ def instrument(
     True
     >>> uninstrument(classifier)
     """
-    from . import estimators
+    from driftline_integrations.estimators import calls
 
-    estimators.instrument(
+    calls.instrument(
         model, estimator, library="sklearn", methods=methods, id=id, time=time, span_features=span_features
     )
     return estimator
@@ -68,9 +68,9 @@ def instrument(
 
 def uninstrument(estimator: Any) -> None:
     """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
-    from . import estimators
+    from driftline_integrations.estimators import calls
 
-    estimators.uninstrument(estimator)
+    calls.uninstrument(estimator)
 
 
 class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -85,9 +85,9 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ("scikit-learn >= 1.4",)
 
     def _instrument(self, **kwargs: Any) -> None:
-        providers.take(self, kwargs)
+        instrumentor.remember_providers(self, kwargs)
         _SKLEARN.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        providers.forget(self)
+        instrumentor.forget_providers(self)
         _SKLEARN.uninstrument()

@@ -1,4 +1,6 @@
-"""PyTorch: what a network predicts, seen at its root.
+"""PyTorch: record what a network predicts, on the CPU or a GPU, by hooks on its root module.
+
+PyTorch: what a network predicts, seen at its root.
 
 ``net = churn.instrument(net)`` puts two hooks on the module: one takes a snapshot of the input, one of the result.
 They stand where PyTorch keeps hooks, so ``eval``, ``to``, ``compile`` and ``copy.deepcopy`` keep them, ``state_dict``
@@ -7,6 +9,11 @@ PyTorch's own, such as a ``Sequential``, gets a class of its own as well, since 
 
 Hooks do not exist for ``torch.jit`` modules, for ``torch.export`` programs and for a direct ``net.forward(x)``:
 decorate the function that calls those instead.
+
+Tensors on a GPU: copied behind the work of the caller, who does not wait, and read when they have arrived.
+
+The host only queues work on a GPU and is back before it is done. To look at a value there is to wait for all of it, and
+the host's clock says how long queueing took.
 """
 
 from __future__ import annotations
@@ -26,21 +33,82 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from driftline.capture import select
+from driftline.capture.prediction import ABSENT
+from driftline.capture.snapshot import select
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Featureless
-from driftline.prediction import ABSENT
-from driftline.recorder import Recorder
+from driftline.integration.recorder import Recorder
 
-from .device import Arrival, OnDevice
-from .networks import TorchInstrumentor as TorchInstrumentor
+from .torch_instrumentor import TorchInstrumentor as TorchInstrumentor
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from driftline.capture.prediction import Prediction
+    from driftline.capture.signature import Selector
+    from driftline.integration.recorder import Recorder
     from driftline.model import Model
-    from driftline.prediction import Prediction
-    from driftline.signature import Selector
+
+
+class DeviceCopies:
+    """What one call leaves on its GPU: tensors on their way, and two events in the stream that time it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.cost = 0
+        self.copies: dict[str, Any] = {}
+        self._start = torch.cuda.Event(enable_timing=True)
+        self._end = torch.cuda.Event(enable_timing=True)
+        self._here: list[torch.cuda.Event] = []
+        self._start.record(torch.cuda.current_stream(device))
+
+    @classmethod
+    def of(cls, values: tuple[Any, ...]) -> DeviceCopies | None:
+        """Begin on the GPU of the first tensor that is on one; None where none is."""
+        return next((cls(value.device) for value in values if isinstance(value, torch.Tensor) and value.is_cuda), None)
+
+    def stop(self) -> None:
+        """Note that the work ends here."""
+        self._end.record(torch.cuda.current_stream(self.device))
+
+    def fetch(self, name: str, value: Any) -> None:
+        """Queue the copy of a tensor into pinned memory; keep anything else as it is."""
+        if isinstance(value, torch.Tensor) and value.is_cuda:
+            copy = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
+            copy.copy_(value.detach(), non_blocking=True)
+            here = torch.cuda.Event()
+            here.record(torch.cuda.current_stream(value.device))
+            self._here.append(here)
+            self.cost += copy.numel() * copy.element_size()
+            value = copy
+        self.copies[name] = value
+
+    def wait(self) -> int:
+        """Wait for the device; return how long the work took there, in nanoseconds."""
+        for here in self._here:
+            here.synchronize()
+        self._end.synchronize()
+        return int(self._start.elapsed_time(self._end) * 1e6)
+
+
+class DevicePrediction:
+    """A prediction whose values a GPU still has; read on the background thread. See ``driftline.later``."""
+
+    def __init__(self, recorder: Recorder, prediction: Prediction, device: DeviceCopies) -> None:
+        self.cost = device.cost
+        self._recorder = recorder
+        self._prediction = prediction
+        self._device = device
+
+    def read(self) -> Any:
+        """Wait for the device, add the features and what was selected, and return the result."""
+        prediction, copies = self._prediction, self._device.copies
+        prediction.elapsed = self._device.wait()
+        self._recorder.add(prediction, features=copies.get("features", ABSENT))
+        if "score" in copies or "predicted" in copies:
+            prediction.say(copies.get("score", ABSENT), copies.get("predicted", ABSENT))
+        return copies.get("result", ABSENT)
+
 
 Select = Callable[..., Any]
 M = TypeVar("M", bound=torch.nn.Module)
@@ -109,7 +177,7 @@ def uninstrument(module: torch.nn.Module) -> None:
     if "_driftline_plain" in vars(type(module)):  # not where somebody has made another class of ours since
         module.__class__ = type(module)._driftline_plain
     compiled = vars(module).get("_compiled_call_impl")
-    if isinstance(compiled, CompiledBefore):
+    if isinstance(compiled, CompiledCall):
         module._compiled_call_impl = compiled.compiled
     for hooks in (module._forward_pre_hooks, module._forward_hooks):
         for key in [key for key, hook in hooks.items() if isinstance(hook, Hook)]:
@@ -129,7 +197,7 @@ class _Call:
     prediction: Prediction
     frame: FrameType | None
     handled: BaseException | None
-    device: OnDevice | None
+    device: DeviceCopies | None
 
 
 class Hooks:
@@ -155,14 +223,14 @@ class Hooks:
         _attached.add(self)
         module.register_forward_pre_hook(Hook(_run, self._before), prepend=True, with_kwargs=True)
         module.register_forward_hook(Hook(_run, self._after), with_kwargs=True, always_call=True)
-        if _torchs_own(module):
+        if _has_torch_forward(module):
             try:
-                module.__class__ = _with_a_forward_of_ours(type(module))
+                module.__class__ = _hooked_class(type(module))
             except TypeError as fault:  # a metaclass that wants more, or a class that allows no other
                 FAULTS.swallow("torch", fault)
             compiled = vars(module).get("_compiled_call_impl")
             if compiled is not None:
-                module._compiled_call_impl = CompiledBefore(self, module, compiled)
+                module._compiled_call_impl = CompiledCall(self, module, compiled)
 
     def close(self) -> None:
         """Take both off the module, and do nothing any more on its copies."""
@@ -182,7 +250,7 @@ class Hooks:
                 features = as_rows(self._features(*args, **kwargs))
         except Exception as fault:
             FAULTS.swallow("features", fault)
-        device = OnDevice.of((*args, *kwargs.values()))
+        device = DeviceCopies.of((*args, *kwargs.values()))
         if device is not None and isinstance(features, torch.Tensor):
             device.fetch("features", features)
             features = ABSENT
@@ -205,7 +273,7 @@ class Hooks:
         else:
             self._leave_to(call.device, call.prediction, result)
 
-    def _leave_to(self, device: OnDevice, prediction: Prediction, result: Any) -> None:
+    def _leave_to(self, device: DeviceCopies, prediction: Prediction, result: Any) -> None:
         """Let the background thread read what the device will have."""
         device.stop()
         wanted = {name: select for name, select in self._select.items() if select is not None}
@@ -215,7 +283,7 @@ class Hooks:
                     device.fetch(name, select(result))
         except Exception as fault:
             FAULTS.swallow("result", fault)
-        self._recorder.close_later(prediction, Arrival(self._recorder, prediction, device))
+        self._recorder.close_later(prediction, DevicePrediction(self._recorder, prediction, device))
 
     def _close_what_was_left(self, frame: FrameType | None) -> None:
         """Close the predictions of calls that run no more: after Ctrl-C PyTorch calls no hook."""
@@ -232,7 +300,7 @@ class Hooks:
         self._calls.set(calls)
 
 
-class CompiledBefore:
+class CompiledCall:
     """The call of a module that was compiled in place before it got hooks: the compiler traces them away.
 
     ``compiled``: what PyTorch calls in place of the module.
@@ -252,13 +320,13 @@ class CompiledBefore:
             _run(self._hooks._after, module, args, kwargs, result)
 
 
-def _torchs_own(module: torch.nn.Module) -> bool:
+def _has_torch_forward(module: torch.nn.Module) -> bool:
     """Say whether ``forward`` is PyTorch's own, and not on the object itself, as that of a compiled module is."""
     code = getattr(getattr(type(module), "forward", None), "__code__", None)
     return code is not None and "forward" not in vars(module) and code.co_filename.startswith(_TORCH)
 
 
-def _with_a_forward_of_ours(plain: Any) -> Any:
+def _hooked_class(plain: Any) -> Any:
     """Return the class of all instrumented modules of one class: the plain one, with a ``forward`` that calls its own.
 
     PyTorch's compiler starts at ``forward`` and leaves hooks to Python, but for a ``forward`` that is PyTorch's own it

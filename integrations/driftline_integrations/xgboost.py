@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from driftline.faults import FAULTS
 
-from . import providers
-from .everywhere import Everywhere
-from .instrumentor import BaseInstrumentor
-from .sklearn import conventional
+from driftline_integrations.estimators.library import LibraryInstrumentation
+from driftline_integrations.instrumentation import instrumentor
+from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
+
+from .sklearn import sklearn_family
 from .sklearn import uninstrument as uninstrument
 
 if TYPE_CHECKING:
     from driftline.model import Model
 
-    from .family import Family, Given
-    from .fitted import Fitted
+    from driftline_integrations.estimators.conventions import CallArguments, EstimatorFamily
+    from driftline_integrations.estimators.fitted import FittedEstimator
 
 E = TypeVar("E")
 
 
-def boosters() -> Family:
+def booster_family() -> EstimatorFamily:
     """Return how a ``Booster`` is asked: its objective says what it answers."""
-    from .family import Family
+    from driftline_integrations.estimators.conventions import EstimatorFamily
 
-    return Family(_look, _reading, _rows)
+    return EstimatorFamily(_look, _reading, _rows)
 
 
 def instrument(model: Model, estimator: E, **options: Any) -> E:
@@ -41,16 +42,16 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
     """
     from xgboost import Booster
 
-    from . import estimators
+    from driftline_integrations.estimators import calls
 
-    family = boosters() if isinstance(estimator, Booster) else conventional()
-    estimators.instrument(model, estimator, library="xgboost", family=family, **options)
+    family = booster_family() if isinstance(estimator, Booster) else sklearn_family()
+    calls.instrument(model, estimator, library="xgboost", family=family, **options)
     return estimator
 
 
-def _look(booster: Any) -> Fitted | None:
+def _look(booster: Any) -> FittedEstimator | None:
     """Describe a booster by its own configuration: 50 µs, once."""
-    from .fitted import Fitted
+    from driftline_integrations.estimators.fitted import FittedEstimator
 
     names = None if booster.feature_names is None else tuple(map(str, booster.feature_names))
     if "c" in (booster.feature_types or ()) and find_spec("pyarrow") is not None:
@@ -59,11 +60,11 @@ def _look(booster: Any) -> Fitted | None:
     objective = learner["objective"]["name"]
     kind = objective.partition(":")[0]
     if kind == "binary":
-        return Fitted("classifier", "binary", (0, 1), None, names, coded=True, objective=objective)
+        return FittedEstimator("classifier", "binary", (0, 1), None, names, coded=True, objective=objective)
     if kind == "multi":
         classes = tuple(range(int(learner["learner_model_param"]["num_class"])))
-        return Fitted("classifier", "multiclass", classes, None, names, coded=True, objective=objective)
-    return Fitted("regressor", "regression", names=names, objective=objective)
+        return FittedEstimator("classifier", "multiclass", classes, None, names, coded=True, objective=objective)
+    return FittedEstimator("regressor", "regression", names=names, objective=objective)
 
 
 _ANSWERS = {
@@ -75,10 +76,10 @@ _ANSWERS = {
 }
 
 
-def _reading(fitted: Fitted, method: str, given: Given) -> str:  # noqa: ARG001
-    from .family import asks_for_margins, explains
+def _reading(fitted: FittedEstimator, method: str, given: CallArguments) -> str:  # noqa: ARG001
+    from driftline_integrations.estimators.conventions import asks_for_explanation, asks_for_margins
 
-    if explains(given) or given.get("training"):
+    if asks_for_explanation(given) or given.get("training"):
         return ""
     if asks_for_margins(given) or given.get("predict_type") == "margin":
         return "margin" if fitted.kind == "classifier" else ""
@@ -88,8 +89,7 @@ def _reading(fitted: Fitted, method: str, given: Given) -> str:  # noqa: ARG001
 def _rows(data: Any) -> Any:
     from xgboost import DMatrix
 
-    from .matrices import rows_of_matrix
-    from .samples import rows_of
+    from driftline_integrations.estimators.samples import rows_of, rows_of_matrix
 
     if not isinstance(data, DMatrix):
         return rows_of(data)
@@ -99,9 +99,9 @@ def _rows(data: Any) -> Any:
 
 
 def _read(data: Any) -> Any:
-    from .matrices import dense
+    from driftline_integrations.estimators.samples import dense_rows
 
-    return dense(data.get_data())
+    return dense_rows(data.get_data())
 
 
 def _categories(data: Any) -> dict[int, Any]:
@@ -121,7 +121,9 @@ def _categories(data: Any) -> dict[int, Any]:
     return {place: labels for place, (_, labels) in enumerate(known) if labels is not None}
 
 
-_XGBOOST = Everywhere("xgboost", [("xgboost.sklearn", "XGBModel", conventional), ("xgboost.core", "Booster", boosters)])
+_XGBOOST = LibraryInstrumentation(
+    "xgboost", [("xgboost.sklearn", "XGBModel", sklearn_family), ("xgboost.core", "Booster", booster_family)]
+)
 
 
 class XGBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -132,9 +134,9 @@ class XGBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
-        providers.take(self, kwargs)
+        instrumentor.remember_providers(self, kwargs)
         _XGBOOST.instrument()
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002
-        providers.forget(self)
+        instrumentor.forget_providers(self)
         _XGBOOST.uninstrument()

@@ -22,13 +22,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .baseline import Baseline
-    from .config import configure
-    from .lifecycle import flush, shutdown
+    from driftline.baseline.baseline import Baseline
+    from driftline.capture.prediction import Prediction, current
+    from driftline.export.lifecycle import flush, shutdown
+    from driftline.privacy.policy import Privacy
+
+    from .configuration import configure
     from .model import Model
     from .outcomes import Accepted, Rejection, Undelivered
-    from .prediction import Prediction, current
-    from .privacy import Privacy
 
 __all__ = [
     "Accepted",
@@ -46,16 +47,16 @@ __all__ = [
 
 _HOMES = {
     "Accepted": "outcomes",
-    "Baseline": "baseline",
+    "Baseline": "baseline.baseline",
     "Model": "model",
-    "Prediction": "prediction",
-    "Privacy": "privacy",
+    "Prediction": "capture.prediction",
+    "Privacy": "privacy.policy",
     "Rejection": "outcomes",
     "Undelivered": "outcomes",
-    "configure": "config",
-    "current": "prediction",
-    "flush": "lifecycle",
-    "shutdown": "lifecycle",
+    "configure": "configuration",
+    "current": "capture.prediction",
+    "flush": "export.lifecycle",
+    "shutdown": "export.lifecycle",
 }
 
 

@@ -1,4 +1,4 @@
-"""The handle people hold: a model that predicts, and learns later what really happened."""
+"""A model that predicts and later learns its outcomes: the object that people hold."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from .baseline import Baseline
-    from .channel import Channel
-    from .identity import Capture
+    from driftline.baseline.baseline import Baseline
+    from driftline.capture.model_identity import Capture
+    from driftline.capture.prediction import Prediction
+    from driftline.capture.signature import Selector
+    from driftline.export.transport import Channel
+    from driftline.integration.recorder import Recorder
+    from driftline.privacy.policy import Privacy
+
     from .outcomes import Accepted
-    from .prediction import Prediction
-    from .privacy import Privacy
-    from .recorder import Recorder
-    from .signature import Selector
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,23 +78,24 @@ class Model:
         channel: Channel | None = None,
         metrics_channel: Channel | None = None,
     ) -> None:
-        from .classes import resolve_task
-        from .distributions import most_features
-        from .endpoint import disabled
-        from .features import declared_texts
-        from .identity import Identity, capture_of
-        from .pipelines import SILENT, pipeline_of
-        from .privacy import in_force
-        from .protected import protected
+        from driftline.baseline.baseline import protect_baseline
+        from driftline.batch.feature_columns import declared_texts
+        from driftline.capture.model_identity import Identity, capture_of
+        from driftline.distributions.model_distributions import most_features
+        from driftline.export.endpoint import disabled
+        from driftline.export.pipeline import SILENT, pipeline_of
+        from driftline.privacy.policy import rules_in_force
+        from driftline.tables.classes import resolve_task
+        from driftline.tables.table import Task
+
         from .settings import switch
-        from .tables import Task
 
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"a model's name is a text, such as 'churn', but this one is {name!r}")
         for argument, names in (("feature_names", feature_names), ("classes", classes)):
             if isinstance(names, str):
                 raise TypeError(f"{argument} is the text {names!r}; write {argument}=({names!r},)")
-        rules = in_force(privacy)
+        rules = rules_in_force(privacy)
         loaded = _load(baseline)
         if loaded is not None:
             task = task or loaded.task.kind
@@ -145,7 +147,7 @@ class Model:
         self._enabled = not disabled()
         self._pipeline = pipeline_of(channel, metrics_channel) if self._enabled else SILENT
         if loaded is not None:
-            fit = protected(loaded, rules, level)
+            fit = protect_baseline(loaded, rules, level)
             self._pipeline.announce(self._identity, fit)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -175,15 +177,15 @@ class Model:
         """
         from dataclasses import replace
 
-        from .completion import completed
+        from driftline.tables.classes import complete_task
 
-        given, known = completed(self.name, self._given, task, classes, positive_class)
+        given, known = complete_task(self.name, self._given, task, classes, positive_class)
         model = Model.__new__(Model)
         model.__dict__.update(self.__dict__, _given=given, _blocks={}, _identity=replace(self._identity, task=known))
         return model
 
     def learn(self, task: str, classes: Sequence[object] | int | None = None, positive_class: object = None) -> Model:
-        """Return what :meth:`completed` does, and describe blocks ``with model.prediction()`` like it from now on.
+        """Return what :meth:`complete_task` does, and describe blocks ``with model.prediction()`` like it from now on.
 
         What is decorated already stays as it was described.
         """
@@ -252,7 +254,7 @@ class Model:
         What the function returns and raises stays as it is, whatever happens here. Raises ``TypeError`` at decoration
         when it is used on something that is no function, or when several arguments could be the features.
         """
-        from .decoration import decorate
+        from .decorate import decorate
 
         wrap = partial(
             decorate,
@@ -287,9 +289,10 @@ class Model:
         >>> p.id
         'A-1001'
         """
-        from .call import end
+        from driftline.capture.call import end
+        from driftline.capture.prediction import ABSENT, Prediction
+
         from .faults import FAULTS
-        from .prediction import ABSENT, Prediction
 
         prediction = None
         try:
@@ -308,8 +311,8 @@ class Model:
 
     def _block(self, features: Any, id: object, span_features: bool | None) -> Recorder:
         """Return what records a ``with`` block; made once for each column that holds the ids."""
-        from .recorder import Recorder
-        from .signature import column_named
+        from driftline.capture.signature import column_named
+        from driftline.integration.recorder import Recorder
 
         key = (column_named(features, id), self._span_features if span_features is None else span_features)
         recorder = self._blocks.get(key)
@@ -325,7 +328,7 @@ class Model:
         ``options``: those of the integration, which is found by the package that the target's type comes from.
         Raises ``TypeError`` when there is no integration for it, and what the integration raises.
         """
-        from .integration import integration_for
+        from driftline.integration.discovery import integration_for
 
         return integration_for(target)(self, target, **options)
 
@@ -355,9 +358,9 @@ class Model:
         >>> Model("churn").outcome("A-1001", actual=1, value=-40.0, slices={"age_group": "60+"})
         >>> Model("churn").outcome("A-1001", retracted=True)
         """
-        from .outcomes import say
+        from .outcomes import record_outcome
 
-        say(
+        record_outcome(
             self._identity,
             self._pipeline,
             self._declared_classes,
@@ -385,9 +388,9 @@ class Model:
         were rejected, with reasons. Raises :class:`driftline.Undelivered` when they cannot be delivered (the only call
         of Driftline that raises for the network), ``ValueError`` for a frame without ids.
         """
-        from .outcomes import Accepted, send
+        from .outcomes import Accepted, send_outcomes
 
-        return send(self._identity, outcomes) if self._enabled else Accepted(0)
+        return send_outcomes(self._identity, outcomes) if self._enabled else Accepted(0)
 
 
 def _restore(name: str, given: dict[str, Any]) -> Model:
@@ -395,6 +398,6 @@ def _restore(name: str, given: dict[str, Any]) -> Model:
 
 
 def _load(baseline: Baseline | str | os.PathLike[str] | None) -> Baseline | None:
-    from .baseline import Baseline
+    from driftline.baseline.baseline import Baseline
 
     return Baseline.load(baseline) if isinstance(baseline, str | os.PathLike) else baseline

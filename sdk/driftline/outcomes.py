@@ -1,4 +1,4 @@
-"""What really happened: one outcome at a time, buffered like records, or many at once, confirmed by the receiver."""
+"""Outcomes of predictions: one at a time through the buffer, or many at once, confirmed by the receiver."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from dataclasses import dataclass, field
 from time import sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .channel import Confirming, quiet
-from .classes import class_text
+from driftline.capture.model_identity import Identity
+from driftline.capture.row_schema import ROW_BYTES
+from driftline.export.resource import resource_attributes
+from driftline.export.transport import OutcomeChannel, suppress_instrumentation
+from driftline.inputs.dataframes import column_names
+from driftline.inputs.row import clean_value
+from driftline.outputs.output import describe
+from driftline.outputs.rankings import relevant_text
+from driftline.semconv import attributes as a
+from driftline.tables.classes import class_text
+from driftline.tables.ids import id_text
+from driftline.tables.timestamps import instant
+
 from .faults import FAULTS, logger
-from .frames import column_names
-from .identity import Identity
-from .ids import id_text
-from .inputs.row import clean_value
-from .instants import instant
-from .outputs import describe
-from .relevant import relevant_text
-from .resource import resource_attributes
-from .semconv import attributes as a
-from .shape import ROW_BYTES
 
 if TYPE_CHECKING:
-    from .pipeline import Pipeline
+    from driftline.export.pipeline import Pipeline
 
 T = TypeVar("T")
 
@@ -77,7 +78,7 @@ class Outcome:
         return attributes | {f"{a.ML_SLICE_VALUE}.{name}": value for name, value in self.slices.items()}
 
 
-class Unusable(ValueError):  # noqa: N818 - the outcome is, not the program
+class UnusableOutcome(ValueError):  # noqa: N818 - the outcome is, not the program
     """An outcome lacks what it needs. The text says what, and holds no value."""
 
 
@@ -95,13 +96,13 @@ def outcome_of(
     retracted: object = False,
     slices: object = None,
 ) -> Outcome:
-    """Read one outcome. Raises :class:`Unusable` when it has no id, no actual, an odd time or an odd number."""
+    """Read one outcome. Raises :class:`UnusableOutcome` when it has no id, no actual, an odd time or an odd number."""
     text, truth, taken_back = id_text(id), _truth(identity, actual, item), _flag(retracted)
     if not text:
-        raise Unusable("it has no id")
+        raise UnusableOutcome("it has no id")
     if truth is None or truth != truth:
         if not taken_back:
-            raise Unusable(f"it has no actual that is a text, a number or a bool, but {describe(actual).text}")
+            raise UnusableOutcome(f"it has no actual that is a text, a number or a bool, but {describe(actual).text}")
         truth = None
     about = id_text(item)
     return Outcome(
@@ -126,50 +127,50 @@ def _truth(identity: Identity, actual: object, item: object) -> Any:
     try:
         relevant = relevant_text(actual, identity.hash_id)
     except ValueError as reason:
-        raise Unusable(f"its actual is {describe(actual).text}, and {reason}") from None
+        raise UnusableOutcome(f"its actual is {describe(actual).text}, and {reason}") from None
     if relevant is None:
         return clean_value(actual)
     if id_text(item):
-        raise Unusable("it is about one item, and its actual names several; leave item= or the list out")
+        raise UnusableOutcome("it is about one item, and its actual names several; leave item= or the list out")
     return relevant
 
 
 def _flag(retracted: object) -> bool:
     text = class_text(clean_value(retracted))
     if text not in ("0", "1", ""):
-        raise Unusable(f"its retracted is neither True nor False; it was given {describe(retracted).text}")
+        raise UnusableOutcome(f"its retracted is neither True nor False; it was given {describe(retracted).text}")
     return text == "1"
 
 
 def _slices(protect: Callable[[Mapping[str, Any]], Mapping[str, Any]], slices: object) -> dict[str, Any]:
     """Return slices as they may leave, without those that are missing."""
     if not isinstance(slices, Mapping):
-        raise Unusable(f"its slices are no mapping of names to values; it was given {describe(slices).text}")
+        raise UnusableOutcome(f"its slices are no mapping of names to values; it was given {describe(slices).text}")
     cleaned = {str(name): clean_value(value) for name, value in protect(slices).items()}
     return {name: value for name, value in cleaned.items() if value is not None and value == value and value != ""}
 
 
-def say(identity: Identity, pipeline: Pipeline, classes: Callable[[], Sequence[str]], **said: Any) -> None:
+def record_outcome(identity: Identity, pipeline: Pipeline, classes: Callable[[], Sequence[str]], **said: Any) -> None:
     """Buffer an outcome, and log what it lacks, or that its class is none of those. Never raises.
 
     ``said``: as :func:`outcome_of` has it. One of no class is sent all the same: the processor may know other classes,
     and counts what it cannot use, where this process can answer nobody.
     """
     try:
-        stranger = take(identity, pipeline, classes(), **said)
+        stranger = buffer_outcome(identity, pipeline, classes(), **said)
         if stranger and FAULTS.once(f"stranger {identity.name}"):
             logger.warning(
                 "driftline: an outcome of %s cannot be used: %s; it is sent all the same, in case the processor knows "
                 "other classes", identity.name, stranger,
             )  # fmt: skip
-    except Unusable as reason:
+    except UnusableOutcome as reason:
         if FAULTS.once(f"outcome {identity.name}"):
             logger.warning("driftline: an outcome of %s was not recorded: %s", identity.name, reason)
     except Exception as error:
         FAULTS.swallow("outcome", error)
 
 
-def take(
+def buffer_outcome(
     identity: Identity,
     pipeline: Pipeline,
     classes: Sequence[str],
@@ -180,16 +181,16 @@ def take(
     """Buffer an outcome; return what is wrong with its class, "" for nothing, and buffer no such one with ``refuse``.
 
     ``classes``: the only ones that there are; none where nobody named them. ``said``: as :func:`outcome_of` has it.
-    Raises :class:`Unusable` where it lacks what it needs.
+    Raises :class:`UnusableOutcome` where it lacks what it needs.
     """
     outcome = outcome_of(identity, _now(), **said)
-    stranger = _stranger(classes, outcome.actual) if classes and outcome.actual is not None else ""
+    stranger = _unknown_class(classes, outcome.actual) if classes and outcome.actual is not None else ""
     if not (stranger and refuse):
         pipeline.append(outcome, ROW_BYTES, 1)
     return stranger
 
 
-def _stranger(classes: Sequence[str], actual: object) -> str:
+def _unknown_class(classes: Sequence[str], actual: object) -> str:
     """Return the sentence for an actual that is none of the classes, "" for any other."""
     if class_text(actual) in classes:
         return ""
@@ -203,7 +204,7 @@ def _read(name: str, rule: str, read: Callable[[Any], T], given: object) -> T:
     try:
         return read(given)
     except Exception:
-        raise Unusable(f"its {name} is no {rule}; it was given {describe(given).text}") from None
+        raise UnusableOutcome(f"its {name} is no {rule}; it was given {describe(given).text}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,21 +311,21 @@ def _listed_truth(actual: object, hash_id: Callable[[str], str] | None) -> Any:
     return clean_value(actual) if relevant is None else relevant
 
 
-def send(identity: Identity, outcomes: Any) -> Accepted:
-    """Send outcomes to where those of this process go, and wait for the answers; see :func:`post`."""
-    from . import pipelines  # a pipeline knows what an outcome is
+def send_outcomes(identity: Identity, outcomes: Any) -> Accepted:
+    """Send outcomes to where those of this process go, and wait for the answers; see :func:`post_outcomes`."""
+    from driftline.export import pipeline as pipelines  # a pipeline knows what an outcome is
 
     target = pipelines.endpoint()
     channel = pipelines.confirming(target)
     environment = str(resource_attributes(identity).get(a.DEPLOYMENT_ENVIRONMENT_NAME, ""))
     try:
-        return post(channel, target.outcomes, identity, environment, outcomes)
+        return post_outcomes(channel, target.outcomes, identity, environment, outcomes)
     finally:
         channel.close()
 
 
-def post(
-    channel: Confirming,
+def post_outcomes(
+    channel: OutcomeChannel,
     url: str,
     identity: Identity,
     environment: str,
@@ -352,9 +353,9 @@ def post(
     return Accepted(accepted, tuple(rejected))
 
 
-def _deliver(channel: Confirming, url: str, body: bytes, so_far: Accepted) -> dict[str, Any]:
+def _deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted) -> dict[str, Any]:
     for attempt in range(ATTEMPTS):
-        with quiet():
+        with suppress_instrumentation():
             delivery, answer = channel.post(url, body, "application/json", 30.0)
         if delivery.state == "delivered":
             return dict(json.loads(answer))

@@ -1,6 +1,7 @@
 """Every ``DRIFTLINE_*`` environment variable of the SDK, once. What code says wins over it; it wins over the default.
 
-docs/settings.md shows this table; a test compares the two, and finds every variable that is read anywhere else.
+docs/reference/settings.md shows this table; a test compares the two, and finds every variable that is read anywhere
+else.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from driftline_processor.config.schema import Concept, Model
 from driftline_processor.core.concept import Settings, Stream
 from driftline_processor.core.concept.detectors import DETECTORS
-from driftline_processor.runtime.config import Concept, Model
-from driftline_processor.runtime.state import State
+from driftline_processor.state import State
 
 from tests.runtime.state_rows import NOON, Clock, Opened, config, outcomes, predictions
 

@@ -20,8 +20,8 @@ from typing import Any
 import driftline
 import numpy as np
 import pandas as pd
-from driftline.channel import Delivery
-from driftline.pipelines import pipeline_of
+from driftline.export.pipeline import pipeline_of
+from driftline.export.transport import Delivery
 from opentelemetry._logs import LogRecord
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from driftline.columns import Value, encode, texts
 from driftline.semconv import attributes as a
 from driftline.semconv import events
-from driftline.tables import Column
-from driftline_processor.core.decode import decode_logs, decode_traces
+from driftline.tables.column_codec import Value, encode, texts
+from driftline.tables.table import Column
+from driftline_processor.core.decode.requests import decode_logs, decode_traces
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue

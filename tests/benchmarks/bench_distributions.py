@@ -16,13 +16,13 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from driftline.bins import number_bins
-from driftline.block import Block
-from driftline.distributions import Distributions
-from driftline.fold import ModelBins
-from driftline.identity import Identity
-from driftline.points import metrics_data
-from driftline.tables import F64, Task, Text
+from driftline.batch.prediction_batch import PredictionBatch
+from driftline.capture.model_identity import Identity
+from driftline.distributions.model_distributions import Distributions
+from driftline.export.metric_points import metrics_data
+from driftline.panes.bins import number_bins
+from driftline.panes.fold import ModelBins
+from driftline.tables.table import F64, Task, Text
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 
@@ -34,10 +34,10 @@ SCORE: F64 = np.linspace(0.0, 1.0, ROWS)[:, np.newaxis]
 IDENTITY = Identity("churn", task=Task("binary", ("0", "1"), "1"))
 
 
-def block(values: F64) -> Block:
+def block(values: F64) -> PredictionBatch:
     """Return a block of ``values``: float64 (features, n)."""
     n = values.shape[1]
-    return Block(
+    return PredictionBatch(
         IDENTITY,
         np.zeros(n, np.int64),
         np.full(n, 1e-3),

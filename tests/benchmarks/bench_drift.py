@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.bins import NumberBins
-from driftline.fold import fold, fold_by
-from driftline.profile import table_from_frame
-from driftline.tables import F64, PredictionTable
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.bins import NumberBins
+from driftline.panes.fold import fold, fold_by
+from driftline.tables.table import F64, PredictionTable
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.methods import chi2, ks, psi
 from driftline_processor.core.evaluate import evaluate

@@ -23,11 +23,11 @@ from typing import Any
 
 import grpc
 import httpx
-from driftline_processor.runtime.config import Config
-from driftline_processor.runtime.config_values import Address
-from driftline_processor.runtime.http_server import HttpServers
-from driftline_processor.runtime.protocol import MAX_REQUEST, METHODS, PROTOBUF
-from driftline_processor.runtime.service import Service
+from driftline_processor.config.schema import Config
+from driftline_processor.config.values import Address
+from driftline_processor.otlp.protocol import MAX_REQUEST, METHODS, PROTOBUF
+from driftline_processor.servers.http_server import HttpServers
+from driftline_processor.service import Service
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from starlette.requests import Request

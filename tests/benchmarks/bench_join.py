@@ -23,12 +23,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from driftline.tables import Task
+from driftline.tables.table import Task
+from driftline_processor.config.schema import Config, Storage
 from driftline_processor.core.concept import Settings, Stream
-from driftline_processor.runtime.config import Config, Storage
-from driftline_processor.runtime.rows import numbers_of_ids
-from driftline_processor.runtime.state import State
-from driftline_processor.runtime.store import Connection, Store, insert, read, set_mark
+from driftline_processor.state import State
+from driftline_processor.store.arrow_tables import numbers_of_ids
+from driftline_processor.store.database import Connection, Store, insert, read, set_mark
 
 OUTCOMES = 1_000_000
 AT_ONCE = 1_000_000

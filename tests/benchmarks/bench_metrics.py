@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from driftline.pane import DURATION_BOUNDS
+from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline_processor.core.decode import decode_metrics
-from driftline_processor.core.decode.points import is_ours
-from driftline_processor.runtime.config import Config, Storage
-from driftline_processor.runtime.forward import Passed
-from driftline_processor.runtime.state import State
+from driftline_processor.config.schema import Config, Storage
+from driftline_processor.core.decode.metric_points import is_ours
+from driftline_processor.core.decode.requests import decode_metrics
+from driftline_processor.exporters.forwarder import RecentRequests
+from driftline_processor.state import State
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from tests.core.decode.metric_requests import histogram_of, metrics_body, predictions_of, sum_of
@@ -72,7 +72,7 @@ def distributions(minute: int, total: int) -> bytes:
 def main() -> None:
     body = foreign()
     groups = [body + bytes((0x12, 2)) + number.to_bytes(2, "big") for number in range(ROUNDS * 6)]
-    passed, turns = Passed(), iter(groups * 10)
+    passed, turns = RecentRequests(), iter(groups * 10)
     parse = cpu(lambda _: ExportMetricsServiceRequest.FromString(body))
     passing = parse + cpu(lambda _: passed.new(next(turns)))
     reading = cpu(lambda _: decode_metrics(body, 0))

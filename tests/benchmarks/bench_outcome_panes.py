@@ -22,22 +22,22 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from driftline.bins import SCORE_BINS, score_bin
-from driftline.fold import fold_outcomes_by
-from driftline.pane import merge
-from driftline.tables import F64, I64, Column, ModelKey, Task
+from driftline.panes.bins import SCORE_BINS, score_bin
+from driftline.panes.fold import fold_outcomes_by
+from driftline.panes.pane import merge
+from driftline.tables.table import F64, I64, Column, ModelKey, Task
 from driftline_processor.core.evaluation import Window
+from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.performance import realized
-from driftline_processor.core.performance.asked import STANDARD
-from driftline_processor.core.performance.blocks import cut
 from driftline_processor.core.performance.curves import curves
-from driftline_processor.core.performance.uncertainty import with_intervals
-from driftline_processor.core.window import PANE
-from driftline_processor.runtime.known import KnownOutcomes
-from driftline_processor.runtime.panes import PaneChanges, part_width, performance_fold, read_window
-from driftline_processor.runtime.performance import add_outcomes
-from driftline_processor.runtime.series import Series
-from driftline_processor.runtime.store import Connection, Store, insert, read, transaction
+from driftline_processor.core.performance.metric_intervals import with_intervals
+from driftline_processor.core.performance.settings import STANDARD
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.evaluation.window_outcomes import StoredOutcomes
+from driftline_processor.join.outcome_sums import add_outcomes
+from driftline_processor.store.database import Connection, Store, insert, read, transaction
+from driftline_processor.store.panes import PaneChanges, part_width, performance_fold, read_window
+from driftline_processor.store.series import Series
 
 ROWS, A_PANE = 200_000, (20, 200)
 """Joined rows, and how many outcomes each pane of five minutes of the 90 days has."""
@@ -162,7 +162,7 @@ def out_of_panes(connection: Connection, a_pane: int) -> float:
         curves(pane, BINARY)
 
     def intervals() -> None:
-        blocks = KnownOutcomes(connection).blocks(series, window, "UTC", width)
+        blocks = StoredOutcomes(connection).blocks(series, window, "UTC", width)
         pane = merge(blocks)
         curves(pane, BINARY)
         with_intervals(realized(pane, BINARY), pane, blocks, BINARY, STANDARD)
@@ -175,7 +175,8 @@ def out_of_panes(connection: Connection, a_pane: int) -> float:
     wall = time.perf_counter() - wall
     sure, plain, theirs = cpu(intervals), cpu(metrics), cpu(bare)
     print(
-        f"90 days, {a_pane} outcomes a pane, {stored:,} sums: all metrics, curves and intervals by {len(cut(window))} "
+        f"90 days, {a_pane} outcomes a pane, {stored:,} sums: all metrics, curves and intervals by "
+        f"{len(blocks_of_window(window))} "
         f"blocks of two days in {sure * 1e3:.0f} ms of CPU ({wall * 1e3:.0f} ms by the clock the first time), "
         f"{sure / theirs:.1f} times a bare sum of the same rows ({theirs * 1e3:.0f} ms); "
         f"without intervals {plain * 1e3:.0f} ms, {plain / theirs:.1f} times"

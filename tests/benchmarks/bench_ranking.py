@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from driftline.items import items_of
-from driftline.relevance import CUTOFFS, Relevance, fold_relevance
-from driftline.tables import F64, Task
-from driftline_processor.runtime.state import State
+from driftline.panes.relevance import CUTOFFS, Relevance, fold_relevance
+from driftline.tables.ranked_items import items_of
+from driftline.tables.table import F64, Task
+from driftline_processor.state import State
 from sklearn.metrics import ndcg_score
 
 from tests.runtime.state_rows import BINARY, HOUR, NOON, Clock, Opened, config, outcomes, predictions, text

@@ -17,13 +17,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.pane import Pane
-from driftline.profile import table_from_frame
-from driftline.tables import F64
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.choice import Choice, Choices
+from driftline_processor.core.drift.method_choice import Choice, Choices
 from driftline_processor.core.drift.methods import METHODS
 
 MODELS, ROUNDS = 10, 5

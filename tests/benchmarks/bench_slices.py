@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.tables import Column, ModelKey, PredictionTable, Task, Text
-from driftline_processor.runtime.config import Config, Model, Storage
-from driftline_processor.runtime.intake import Request
-from driftline_processor.runtime.seen import digest_of
-from driftline_processor.runtime.state import State
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text
+from driftline_processor.config.schema import Config, Model, Storage
+from driftline_processor.ingest.deduplication import digest_of
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.state import State
 
 FEATURES = 20
 NOON = 20_000 * 86_400 * 10**9 + 12 * 3_600 * 10**9

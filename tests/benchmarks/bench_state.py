@@ -16,13 +16,13 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-from driftline.tables import Column, ModelKey, OutcomeTable, PredictionTable, Task, Text
-from driftline_processor.runtime.config import Config, Storage
-from driftline_processor.runtime.intake import Request
-from driftline_processor.runtime.rows import prediction_rows
-from driftline_processor.runtime.seen import digest_of
-from driftline_processor.runtime.state import State
-from driftline_processor.runtime.store import insert
+from driftline.tables.table import Column, ModelKey, OutcomeTable, PredictionTable, Task, Text
+from driftline_processor.config.schema import Config, Storage
+from driftline_processor.ingest.deduplication import digest_of
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.state import State
+from driftline_processor.store.arrow_tables import prediction_rows
+from driftline_processor.store.database import insert
 
 NOW = 1_800_000_000 * 10**9
 FEATURES = 20

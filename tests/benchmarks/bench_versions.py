@@ -15,8 +15,8 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
-from driftline_processor.runtime.pairs import Pairs
-from driftline_processor.runtime.state import State
+from driftline_processor.join.version_pairs import Pairs
+from driftline_processor.state import State
 
 from tests.runtime.state_rows import NOON, Clock, Opened, config, outcomes, predictions
 

@@ -20,22 +20,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.pane import Pane
-from driftline.profile import table_from_frame
-from driftline.tables import ModelKey
-from driftline_processor.core.compared import Compared
-from driftline_processor.core.compared.rolling import Rolling
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
+from driftline.panes.pane import Pane
+from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
-from driftline_processor.core.window import PANE
-from driftline_processor.runtime.days import Days
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.past import Past
-from driftline_processor.runtime.series import Series
-from driftline_processor.runtime.store import Connection, Store, read
-from driftline_processor.runtime.view import ModelView
+from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.reference.rolling import Rolling
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.health import Health
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.store.database import Connection, Store, read
+from driftline_processor.store.reference_panes import DailyPanes, RollingReferences
+from driftline_processor.store.series import Series
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
@@ -114,9 +113,9 @@ def main(a_pane: int) -> int:
         connection.execute("CHECKPOINT")
         held = connection.execute("SELECT count(*) FROM panes").fetchall()[0][0]
 
-        past = Past(connection)
+        past = RollingReferences(connection)
 
-        def reference() -> Compared:
+        def reference() -> Reference:
             past._kept.clear()  # what is kept in memory; the days in the store stay
             return past.compared(series, baseline, rolling, window, "UTC", TODAY)
 
@@ -130,7 +129,7 @@ def main(a_pane: int) -> int:
         added, _ = spent(lambda: np.add.reduce(arrays))
         print(f"{held:,} rows of panes; bare sum of 30 days in DuckDB {bare * 1e3:.1f} ms, numpy {added * 1e3:.2f} ms")
         say("first view: all panes are read, and days kept", first, bare)
-        days = Days(connection)
+        days = DailyPanes(connection)
         say("thirty days read from roll-ups", spent(lambda: days.panes(series, baseline, stretches, TODAY)), bare)
 
         def view() -> Evaluation:

@@ -11,9 +11,9 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from driftline.bins import Bins, Index, assign, number_bins
-from driftline.tables import Column
-from driftline_processor.core.performance.weak import weak_slices
+from driftline.panes.bins import Bins, Index, assign, number_bins
+from driftline.tables.table import Column
+from driftline_processor.core.weak_slices.search import weak_slices
 
 ROWS, FEATURES, CELLS = 20_000, 20, 10
 HOUR = 3_600 * 10**9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline_processor.core.belonging import EARLY, belongs_to, place_in
+from driftline_processor.core.outcomes.matching import EARLY, match_outcomes, positions_in
 
 
 def by_the_rule(group: int, at: int, named: int, predictions: list[tuple[int, int]]) -> tuple[int, int] | None:
@@ -32,7 +32,7 @@ def test_it_is_the_rule_said_row_by_row(unit: int, apart: int, once: bool) -> No
     coarse = draw.choice([1, 10**3, 10**6, 10**9], 300)
     named = named // coarse * coarse
     named[draw.random(300) < 0.6] = 0
-    found = belongs_to(group, time, asked, at, named)
+    found = match_outcomes(group, time, asked, at, named)
     predictions = list(zip(group.tolist(), time.tolist(), strict=True))
     wanted = [by_the_rule(*one, predictions) for one in zip(asked.tolist(), at.tolist(), named.tolist(), strict=True)]
     assert [None if place < 0 else predictions[place] for place in found.tolist()] == wanted
@@ -42,6 +42,6 @@ def test_it_is_the_rule_said_row_by_row(unit: int, apart: int, once: bool) -> No
 
 def test_places_are_the_same_by_a_table_and_by_search() -> None:
     for known in (np.arange(5, 50, 3), np.arange(5, 50, 3) * 10**12, np.array([7])):
-        assert place_in(known, known[::-1]).tolist() == list(range(len(known)))[::-1]
-        assert (place_in(known, np.array([0, 10**15])) < len(known)).all()
-    assert place_in(np.empty(0, np.int64), np.array([3])).tolist() == [0]
+        assert positions_in(known, known[::-1]).tolist() == list(range(len(known)))[::-1]
+        assert (positions_in(known, np.array([0, 10**15])) < len(known)).all()
+    assert positions_in(np.empty(0, np.int64), np.array([3])).tolist() == [0]

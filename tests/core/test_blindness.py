@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import NumberBins, count
-from driftline.pane import Pane
-from driftline.tables import F64, Column
-from driftline_processor.core.decode import decode_metrics
-from driftline_processor.core.decode.mapped import Mapped, by_name
-from driftline_processor.core.distributed import GUESSED
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import NumberBins, count
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Column
+from driftline_processor.core.decode.foreign_metrics import MetricMapping, by_name
+from driftline_processor.core.decode.requests import decode_metrics
 from driftline_processor.core.drift import drift
 from driftline_processor.core.evaluation import TargetDrift
 from driftline_processor.core.histogram import Exponential, Histogram, spread
+from driftline_processor.core.outcomes.coverage import GUESSED
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics import Histogram as Instrument
 from opentelemetry.sdk.metrics import MeterProvider
@@ -44,7 +44,7 @@ def recorded(values: F64, aggregation: Aggregation) -> Histogram:
     assert data is not None
     body = encode_metrics(data).SerializeToString()
     provider.shutdown()
-    mapped = by_name([Mapped("x", "m", "ml.feature.value", "x")])
+    mapped = by_name([MetricMapping("x", "m", "ml.feature.value", "x")])
     (point,) = decode_metrics(body, 1, mapped).points
     return point.histogram
 

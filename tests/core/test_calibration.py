@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.bins import SCORE_BINS, score_bin
-from driftline.pane import Pane
-from driftline_processor.core.calibration import calibration, score_edges
+from driftline.panes.bins import SCORE_BINS, score_bin
+from driftline.panes.pane import Pane
+from driftline_processor.core.estimate.calibration import calibration, score_edges
 from sklearn.isotonic import IsotonicRegression
 
 

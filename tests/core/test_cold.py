@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.blocks import Stretches
-from driftline.pane import Pane
-from driftline_processor.core.compared.cold import grown, least_shift, reach
-from driftline_processor.core.drift.rule import Rules, drift_by_slice
-from driftline_processor.core.drift.shift import effect_of
-from driftline_processor.core.window import DAY, HOUR
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.time_blocks import TimeGrid
+from driftline.panes.pane import Pane
+from driftline_processor.core.drift.rule import Rules, drift_by_slice, effect_of
+from driftline_processor.core.reference.cold_start import grow_reference, least_shift, reference_span
+from driftline_processor.core.windows.window import DAY, HOUR
 
 START = 20_000 * DAY
 
@@ -44,9 +43,9 @@ def test_a_shift_is_an_effect_in_the_unit_of_what_decides() -> None:
 def test_a_reference_has_the_rows_that_were_learned_and_those_that_came_since() -> None:
     baseline = learned()
     rng = np.random.default_rng(2)
-    stretches = Stretches(START - START % HOUR, HOUR, 12)
+    stretches = TimeGrid(START - START % HOUR, HOUR, 12)
     panes = [pane(baseline, rng.normal(size=100)) for _ in range(11)]
-    found = grown(baseline, stretches, [Pane(), *panes])
+    found = grow_reference(baseline, stretches, [Pane(), *panes])
     assert found.baseline.pane.rows == 2_100
     assert found.baseline.fold == baseline.fold
     assert found.baseline.extras.blocks is None  # a morning says nothing of how far hours differ
@@ -59,11 +58,15 @@ def test_a_reference_has_the_rows_that_were_learned_and_those_that_came_since() 
 
 def test_a_week_settles_it() -> None:
     baseline = learned()
-    assert reach(baseline, START + 8 * HOUR) == (START, START + 6 * HOUR)
-    assert reach(baseline, START + 20 * DAY) == reach(baseline, START + 30 * DAY) == (START, START + 7 * DAY)
-    stretches = Stretches(START, 6 * HOUR, 28)
+    assert reference_span(baseline, START + 8 * HOUR) == (START, START + 6 * HOUR)
+    assert (
+        reference_span(baseline, START + 20 * DAY)
+        == reference_span(baseline, START + 30 * DAY)
+        == (START, START + 7 * DAY)
+    )
+    stretches = TimeGrid(START, 6 * HOUR, 28)
     panes = [pane(baseline, np.zeros(10)) for _ in range(28)]
-    found = grown(baseline, stretches, panes)
+    found = grow_reference(baseline, stretches, panes)
     assert (found.shift, found.note) == (0.0, "its own first week, 1,280 rows")
     blocks = found.baseline.extras.blocks
     assert blocks is not None
@@ -72,7 +75,7 @@ def test_a_week_settles_it() -> None:
 
 def test_rows_without_times_are_compared_with_as_they_are() -> None:
     plain = Baseline.from_frame({"x": [1.0, 2.0]}, score=[0.1, 0.2], model="m", task="regression")
-    assert grown(plain, None, ()) == (plain, "", 0.0)
+    assert grow_reference(plain, None, ()) == (plain, "", 0.0)
 
 
 @pytest.mark.parametrize(("moved", "shift", "state"), [(1.0, 1.25, "ok"), (2.0, 1.25, "drift"), (1.0, 0.5, "drift")])

@@ -7,13 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from driftline.tables import F64, Column, Task
-from driftline_processor.core.concept import Settings, Stream, errors_of
+from driftline.tables.table import F64, Column, Task
+from driftline_processor.core.concept import Settings, Stream, losses_of_rows
 from driftline_processor.core.concept.detectors import DETECTORS, Detector
-from driftline_processor.core.concept.errors import CLIP, standardised
-from driftline_processor.core.concept.stretch import Stretch
-from driftline_processor.core.concept.verdict import Change, Concept, rise
-from driftline_processor.core.concept.words import sentence
+from driftline_processor.core.concept.losses import CLIP, standardised
+from driftline_processor.core.concept.result import Change, ConceptDrift, error_rise
+from driftline_processor.core.concept.sentences import sentence
+from driftline_processor.core.concept.stream import ChangeSums
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,11 +144,13 @@ class TestErrors:
     def test_of_classes_are_wrong_decisions_and_nothing_where_nobody_can_tell(self) -> None:
         scores = np.array([[0.9], [0.2], [0.7], [np.nan], [0.6]])
         actual = Column(numbers=np.array([1.0, 1.0, 0.0, 1.0, 7.0]))
-        assert errors_of(BINARY, scores, None, actual).tolist() == pytest.approx([0, 1, 1, np.nan, np.nan], nan_ok=True)
+        assert losses_of_rows(BINARY, scores, None, actual).tolist() == pytest.approx(
+            [0, 1, 1, np.nan, np.nan], nan_ok=True
+        )
 
     def test_of_a_regression_are_absolute(self) -> None:
         actual = Column(numbers=np.array([1.0, 5.0, np.nan, 1e300]))
-        found = errors_of(Task("regression"), np.array([[3.0], [4.0], [1.0], [0.0]]), None, actual)
+        found = losses_of_rows(Task("regression"), np.array([[3.0], [4.0], [1.0], [0.0]]), None, actual)
         assert found.tolist() == pytest.approx([2, 1, np.nan, np.nan], nan_ok=True)
 
     def test_one_stray_loss_counts_as_four_standard_deviations(self) -> None:
@@ -166,7 +168,7 @@ class TestErrors:
 
 class TestTheStretch:
     def test_keeps_few_places_of_many_values(self) -> None:
-        stretch = Stretch()
+        stretch = ChangeSums()
         stretch.add(np.ones(1_000_000), np.arange(1_000_000))
         assert (stretch.n, stretch.total, stretch.began) == (1_000_000, 1e6, 0)
         assert len(stretch.at) < 300
@@ -174,16 +176,16 @@ class TestTheStretch:
         assert (gaps <= np.maximum(8, ages / 15)).all()
 
     def test_cuts_where_the_means_differ_most(self) -> None:
-        stretch = Stretch()
+        stretch = ChangeSums()
         stretch.add(np.repeat([0.0, 1.0], [400, 160]), np.arange(560) * 10)
         assert stretch.split() == (0.0, 1.0)
         assert (stretch.n, stretch.total, stretch.began) == (160, 160.0, 4_000)
 
     def test_of_a_few_values_begins_anew(self) -> None:
-        stretch = Stretch()
+        stretch = ChangeSums()
         stretch.add(np.ones(8), np.arange(8))
         assert stretch.split() is None
-        assert stretch.to_json() == Stretch().to_json()
+        assert stretch.to_json() == ChangeSums().to_json()
 
 
 def test_a_sentence_tells_it() -> None:
@@ -201,19 +203,21 @@ def test_a_sentence_tells_it() -> None:
     ("concept", "told"),
     [
         (
-            Concept("drift", "adwin", since=7, before=0.0271, after=0.0187, changes=(Change(7, 9, 0.0271, 0.041),)),
+            ConceptDrift(
+                "drift", "adwin", since=7, before=0.0271, after=0.0187, changes=(Change(7, 9, 0.0271, 0.041),)
+            ),
             "concept drift: the error rate rose from 2.71 % to 4.1 % since row 7, and is 1.87 % now (ADWIN)",
         ),
         (
-            Concept("drift", "adwin", since=7, before=0.0271, after=0.0187),
+            ConceptDrift("drift", "adwin", since=7, before=0.0271, after=0.0187),
             "concept drift: the error rate rose from 2.71 % since row 7, and is 1.87 % now (ADWIN)",
         ),
         (
-            Concept("ok", "adwin", since=7, after=0.05, changes=(Change(7, 9, 0.04, 0.02),)),
+            ConceptDrift("ok", "adwin", since=7, after=0.05, changes=(Change(7, 9, 0.04, 0.02),)),
             "concept: the error rate fell from 4 % to 2 % since row 7, and is 5 % now (ADWIN)",
         ),
     ],
 )
-def test_a_sentence_takes_both_levels_of_the_change_where_now_is_another(concept: Concept, told: str) -> None:
+def test_a_sentence_takes_both_levels_of_the_change_where_now_is_another(concept: ConceptDrift, told: str) -> None:
     assert sentence(concept, lambda time: f"row {time}") == told
-    assert rise(concept) == 0.0
+    assert error_rise(concept) == 0.0

@@ -7,13 +7,13 @@ from functools import cache
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import SCORE_BINS, score_bin
-from driftline.outcome_blocks import EXPECTED
-from driftline.pane import Pane
-from driftline.tables import F64
-from driftline_processor.core.compared import decided_alike
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.time_blocks import EXPECTED
+from driftline.panes.bins import SCORE_BINS, score_bin
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64
 from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.reference.decision_threshold import align_threshold
 
 ROWS = 6_000
 DAY = 86_400
@@ -55,7 +55,7 @@ def window(threshold: float | F64, strays: int = 0, score: F64 | None = None) ->
 
 def test_a_baseline_is_what_it_would_be_had_it_been_built_at_the_threshold() -> None:
     half, third = built(0.5), built(0.3)
-    found = decided_alike(half, window(0.3), third.task)
+    found = align_threshold(half, window(0.3), third.task)
     anew, own = (realized(one.pane, one.task) for one in (found.baseline, third))
     before = realized(half.pane, half.task)
     assert {name: anew[name].value for name in AT_DECISION} == pytest.approx(
@@ -76,7 +76,7 @@ def test_a_baseline_is_what_it_would_be_had_it_been_built_at_the_threshold() -> 
 
 def test_its_stretches_of_time_are_decided_anew_too() -> None:
     half, third = built(0.5), built(0.3)
-    found = decided_alike(half, Pane(), third.task).baseline
+    found = align_threshold(half, Pane(), third.task).baseline
     for part in ("confusion", EXPECTED):
         anew, own = (in_blocks(one, part) for one in (found, third))
         assert anew == pytest.approx(own, abs=0.02 * ROWS)
@@ -93,14 +93,14 @@ def in_blocks(baseline: Baseline, part: str) -> F64:
 def test_weights_that_differ_stay_as_uneven_as_they_were() -> None:
     half = made(0.5)
     half.pane.parts["confusion_excess"] = 2 * half.pane.parts["confusion"]
-    found = decided_alike(half, Pane(), replace(half.task, threshold=0.3)).baseline.pane.parts
+    found = align_threshold(half, Pane(), replace(half.task, threshold=0.3)).baseline.pane.parts
     assert found["confusion_excess"] == pytest.approx(2 * found["confusion"])
 
 
 @pytest.mark.parametrize("pane", [window(0.5), window(0.5, strays=3)])
 def test_rows_that_the_service_decided_at_the_baselines_threshold_are_compared_as_they_are(pane: Pane) -> None:
     baseline = built(0.5)
-    found = decided_alike(baseline, pane, replace(baseline.task, threshold=0.3))
+    found = align_threshold(baseline, pane, replace(baseline.task, threshold=0.3))
     assert found.baseline is baseline
     assert found.note == ""
 
@@ -108,12 +108,12 @@ def test_rows_that_the_service_decided_at_the_baselines_threshold_are_compared_a
 def test_a_baseline_whose_own_decisions_are_those_of_the_window_is_compared_as_it_is() -> None:
     score, _ = scored(1)
     baseline = made(0.5, predicted=(score >= 0.3).astype(int))
-    assert decided_alike(baseline, window(0.3), replace(baseline.task, threshold=0.3)).baseline is baseline
+    assert align_threshold(baseline, window(0.3), replace(baseline.task, threshold=0.3)).baseline is baseline
 
 
 def test_decisions_of_a_window_in_which_the_threshold_changed_are_compared_with_none() -> None:
     baseline = built(0.5)
-    found = decided_alike(baseline, window(0.5, strays=100), replace(baseline.task, threshold=0.3))
+    found = align_threshold(baseline, window(0.5, strays=100), replace(baseline.task, threshold=0.3))
     assert {"accuracy", "recall"}.isdisjoint(known := realized(found.baseline.pane, found.baseline.task))
     assert known["roc_auc"] == realized(baseline.pane, baseline.task)["roc_auc"]
     assert found.note == (
@@ -136,18 +136,18 @@ def rarely(**changes: object) -> Baseline:
 def test_thresholds_are_told_apart_by_the_few_rows_between_them_where_few_are_flagged() -> None:
     baseline, (score, actual) = rarely(), rare(1)
     task = replace(baseline.task, threshold=0.3)
-    found = decided_alike(baseline, window(0.3, score=rare(2)[0]), task).baseline
+    found = align_threshold(baseline, window(0.3, score=rare(2)[0]), task).baseline
     precision = realized(found.pane, found.task)["precision"].value
     assert precision == pytest.approx(actual[score >= 0.3].mean(), abs=5e-3)
-    assert decided_alike(baseline, window(0.5, score=rare(2)[0]), task).baseline is baseline
+    assert align_threshold(baseline, window(0.5, score=rare(2)[0]), task).baseline is baseline
     other = rarely(predicted=(score >= 0.3).astype(int))
-    assert decided_alike(other, window(0.3, score=rare(2)[0]), task).baseline is other
+    assert align_threshold(other, window(0.3, score=rare(2)[0]), task).baseline is other
 
 
 @pytest.mark.parametrize("threshold", [np.repeat([0.5, 0.3], 10_000), np.array(0.7)], ids=["changed", "third"])
 def test_few_flagged_rows_of_both_thresholds_or_of_a_third_are_compared_with_none(threshold: F64) -> None:
     baseline = rarely()
-    found = decided_alike(baseline, window(threshold, score=rare(2)[0]), replace(baseline.task, threshold=0.3))
+    found = align_threshold(baseline, window(threshold, score=rare(2)[0]), replace(baseline.task, threshold=0.3))
     assert "confusion" not in found.baseline.pane.parts
     assert found.note.endswith("these rows were decided neither there nor at 0.3")
 
@@ -157,7 +157,7 @@ def test_where_no_row_lies_between_two_thresholds_they_decide_alike() -> None:
     sure = (score < 0.29) | (score > 0.51)
     baseline = rarely(score=score[sure], actual=actual[sure])
     pane = window(0.5, score=score[sure])
-    assert decided_alike(baseline, pane, replace(baseline.task, threshold=0.3)).baseline is baseline
+    assert align_threshold(baseline, pane, replace(baseline.task, threshold=0.3)).baseline is baseline
 
 
 @pytest.mark.parametrize(("own", "said"), [(0.5, 0.3), (0.3, 0.5)])
@@ -169,14 +169,14 @@ def test_rows_at_the_lower_of_two_thresholds_tell_them_apart_where_none_lies_bet
     actual = (score > 0.5).astype(float)
     baseline = made(own, score=score, actual=actual, time=None, slices={})
     task = replace(baseline.task, threshold=said)
-    found = decided_alike(baseline, window(at, score=score), task).baseline
+    found = align_threshold(baseline, window(at, score=score), task).baseline
     precision = realized(found.pane, found.task)["precision"].value
     assert precision == (1.0 if at == 0.5 else pytest.approx(10 / 11))
 
 
 def test_a_baseline_that_knows_no_outcomes_is_compared_without_its_decisions() -> None:
     baseline = made(0.5, actual=None)
-    found = decided_alike(baseline, window(0.3), replace(baseline.task, threshold=0.3))
+    found = align_threshold(baseline, window(0.3), replace(baseline.task, threshold=0.3))
     assert "class" not in found.baseline.pane.parts
     assert found.note == "the baseline without its decisions, made at 0.5: these rows were decided at 0.3"
 
@@ -184,4 +184,4 @@ def test_a_baseline_that_knows_no_outcomes_is_compared_without_its_decisions() -
 def test_of_one_threshold_and_of_other_classes_nothing_changes() -> None:
     baseline = built(0.5)
     for task in (baseline.task, replace(baseline.task, classes=("no", "yes"), threshold=0.3)):
-        assert decided_alike(baseline, window(0.3), task).baseline is baseline
+        assert align_threshold(baseline, window(0.3), task).baseline is baseline

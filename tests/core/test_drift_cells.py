@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.bins import CategoryBins, NumberBins, count, number_bins
-from driftline.tables import F64, Column
-from driftline_processor.core.drift.cells import cells
+from driftline.panes.bins import CategoryBins, NumberBins, count, number_bins
+from driftline.tables.table import F64, Column
+from driftline_processor.core.drift.display_cells import cells
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.profile import table_from_frame
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
 from driftline.semconv.attributes import ML_DRIFT_METHOD
 from driftline_processor.core.drift import Drift, drift
-from driftline_processor.core.drift.choice import DECIDES, SHOWN, Choice, Choices, check_names
+from driftline_processor.core.drift.method_choice import DECIDES, SHOWN, Choice, Choices, check_names
 from driftline_processor.core.drift.methods import DECIDING, METHODS
 
 from tests.house.modules import ROOT

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import MOST_LABELS
-from driftline.fold import fold
-from driftline.pane import Pane
-from driftline.profile import table_from_frame
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.bins import MOST_LABELS
+from driftline.panes.fold import fold
+from driftline.panes.pane import Pane
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.methods.chosen import least_kept, missed, unsure
-from driftline_processor.core.drift.methods.coarse import coarse
+from driftline_processor.core.drift.coarse_bins import coarse, least_kept, missed, unsure
 from driftline_processor.core.evaluation import Finding, TargetDrift
 from driftline_processor.core.quality.judge import quality
 

@@ -9,9 +9,9 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from driftline.projection import AXES, Projection
-from driftline.projection import WIDTH as FEATURES
-from driftline.tables import F64
+from driftline.panes.embedding_projection import AXES, Projection
+from driftline.panes.embedding_projection import WIDTH as FEATURES
+from driftline.tables.table import F64
 from driftline_processor.core.drift import methods as package
 from driftline_processor.core.drift.methods import DECIDING, METHODS, Counts, Measured, Method
 from driftline_processor.core.drift.methods.method import Sums

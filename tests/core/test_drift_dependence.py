@@ -9,16 +9,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.frames import column_of
-from driftline.pane import Pane, merge
-from driftline.profile import table_from_frame
-from driftline.tables import F64
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.inputs.dataframes import column_of
+from driftline.panes.fold import fold
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.dependence import LIKELY, SURE, Design, chance_of_blocks, heavier, of_clusters
+from driftline_processor.core.drift.dependence import (
+    LIKELY,
+    SURE,
+    Design,
+    chance_of_blocks,
+    of_clusters,
+    student_p_value,
+)
 from driftline_processor.core.drift.reference import Series, references
-from driftline_processor.runtime.take import take_predictions
+from driftline_processor.store.arrow_tables import take_predictions
 from scipy import stats
 from scipy.signal import lfilter
 
@@ -106,9 +113,9 @@ def test_a_reference_with_clusters_of_its_own_counts_them() -> None:
 
 def test_a_p_value_has_the_tails_of_students_t() -> None:
     z = stats.norm.isf(0.0005)
-    assert heavier(0.001, 20) == pytest.approx(2 * stats.t.sf(z, 20))
-    assert heavier(0.001, math.inf) == 0.001
-    assert (heavier(0.0, 5), heavier(1.0, 5)) == (0.0, 1.0)
+    assert student_p_value(0.001, 20) == pytest.approx(2 * stats.t.sf(z, 20))
+    assert student_p_value(0.001, math.inf) == 0.001
+    assert (student_p_value(0.0, 5), student_p_value(1.0, 5)) == (0.0, 1.0)
 
 
 def test_one_group_says_nothing() -> None:

@@ -10,29 +10,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from driftline.baseline import Baseline
-from driftline.embeddings import Embeddings
-from driftline.fold import fold, fold_by
-from driftline.pane import merge
-from driftline.privacy import Privacy
-from driftline.profile import table_from_frame
-from driftline.projection import AXES, WIDTH, Projection, from_json, to_json
-from driftline.protected import protected
-from driftline.tables import F64
+from driftline.baseline.baseline import Baseline, protect_baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.baseline.sections.embeddings import Embeddings
+from driftline.panes.embedding_projection import AXES, WIDTH, Projection, from_json, to_json
+from driftline.panes.fold import fold, fold_by
+from driftline.panes.pane import merge
+from driftline.privacy.policy import Privacy
+from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.choice import Choice, Choices
+from driftline_processor.core.drift.method_choice import Choice, Choices
 from driftline_processor.core.drift.methods import METHODS, Counts
-from driftline_processor.core.drift.methods.limits import anderson_darling_tail, cramer_von_mises_tail
 from driftline_processor.core.drift.methods.method import Sums
 from driftline_processor.core.drift.methods.mmd import mmd, mmd_p_value
-from driftline_processor.core.drift.methods.quadratic import quadratic_tail
+from driftline_processor.core.drift.p_values import anderson_darling_tail, cramer_von_mises_tail, quadratic_tail
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import TargetDrift, Window
-from driftline_processor.files.baseline_view import _targets
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.files.values import column
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.arrow_columns import column
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.terminal.baseline import _targets
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -225,11 +223,11 @@ def test_panes_of_embeddings_merge() -> None:
 
 
 def test_what_may_not_leave_as_it_is_leaves_in_no_sum() -> None:
-    safe = protected(BASELINE, Privacy(round={"text": 0.1}))
+    safe = protect_baseline(BASELINE, Privacy(round={"text": 0.1}))
     assert safe.bins.projections == {}
     assert "embedding:text" not in safe.pane.parts
     assert safe.extras.embeddings is None
-    assert protected(BASELINE, Privacy(deny=["age"])).bins.projections == BASELINE.bins.projections
+    assert protect_baseline(BASELINE, Privacy(deny=["age"])).bins.projections == BASELINE.bins.projections
 
 
 def judged(shift: float, rows: int = 1_000) -> TargetDrift:

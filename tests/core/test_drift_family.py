@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.importance import Importance
-from driftline.profile import table_from_frame
-from driftline.tables import F64
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.baseline.sections.importance import Importance
+from driftline.panes.fold import fold
+from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.correction import benjamini_hochberg
-from driftline_processor.core.drift.dataset import share_drifted, weighted_share
-from driftline_processor.core.drift.rule import drift_by_slice
+from driftline_processor.core.drift.p_values import benjamini_hochberg
+from driftline_processor.core.drift.rule import drift_by_slice, share_drifted, weighted_share
 from driftline_processor.core.evaluation import TargetDrift
 
 

@@ -7,10 +7,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from driftline.tables import F64, I64
+from driftline.tables.table import F64, I64
 from driftline_processor.core.drift.methods.chi2 import chi2_terms
 from driftline_processor.core.drift.methods.psi import psi_terms
-from driftline_processor.core.drift.nulls import CLEAR, Samples, ks_p_values, sum_p_values
+from driftline_processor.core.drift.p_values import CLEAR, Samples, ks_p_values, sum_p_values
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.bins import count, number_bins
-from driftline.tables import Column
+from driftline.panes.bins import count, number_bins
+from driftline.tables.table import Column
 from driftline_processor.core.drift.methods import METHODS, Counts
-from driftline_processor.core.drift.methods.exact import counts_of_rows
+from driftline_processor.core.drift.methods.method import counts_of_rows
 
 from tests.golden.drift_methods import GOLDEN, samples
 

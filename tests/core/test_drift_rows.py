@@ -7,14 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from driftline.bins import NumberBins, count, number_bins
-from driftline.tables import F64, Column
+from driftline.panes.bins import NumberBins, count, number_bins
+from driftline.tables.table import F64, Column
 from driftline_processor.core.drift.methods import METHODS, Counts, Method
 from driftline_processor.core.drift.methods.anderson_darling import anderson_darling_p_value
 from driftline_processor.core.drift.methods.cramer_von_mises import cramer_von_mises_p_value
-from driftline_processor.core.drift.methods.exact import counts_of_rows
-from driftline_processor.core.drift.methods.fences import fences
-from driftline_processor.core.drift.methods.limits import anderson_darling_tail, cramer_von_mises_tail
+from driftline_processor.core.drift.methods.method import counts_of_rows, fences
+from driftline_processor.core.drift.p_values import anderson_darling_tail, cramer_von_mises_tail
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.pane import Pane
-from driftline.profile import table_from_frame
-from driftline.tables import F64, Task
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Task
 from driftline_processor.core.drift import Drift, drift
 
 RNG_SEED = 42

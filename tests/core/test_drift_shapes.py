@@ -8,12 +8,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from driftline.bins import count, number_bins
-from driftline.tables import F64, Column
+from driftline.panes.bins import count, number_bins
+from driftline.tables.table import F64, Column
 from driftline_processor.core.drift.methods import METHODS
-from driftline_processor.core.drift.methods.drawn import drawn_sum_p_value
-from driftline_processor.core.drift.methods.fences import fences
-from driftline_processor.core.drift.methods.method import Counts
+from driftline_processor.core.drift.methods.method import Counts, fences
+from driftline_processor.core.drift.p_values import drawn_sum_p_value
 from scipy import stats
 
 Draw = Callable[[np.random.Generator, int], F64]

@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import Counted, fold_by
-from driftline.pane import Pane
-from driftline.profile import table_from_frame
-from driftline.slices import OTHER, places_of, slice_name, values_of
-from driftline.tables import ModelKey
-from driftline_processor.core.beside import Beside, Sliced
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.baseline.sections.slices import OTHER, places_of, slice_name, values_of
+from driftline.panes.fold import GroupCounts, fold_by
+from driftline.panes.pane import Pane
+from driftline.tables.table import ModelKey
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.by_slice import drift_with_slices, of_slice, told
+from driftline_processor.core.drift.incident import incident
+from driftline_processor.core.drift.slices import drift_with_slices, of_slice
+from driftline_processor.core.drift.slices import slice_sentence as told
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
-from driftline_processor.core.incident import incident
+from driftline_processor.core.window_context import SliceContext, WindowContext
 
 HOUR = 3_600 * 10**9
 SHARES = {"NL": 0.05, "BE": 0.25, "DE": 0.3, "FR": 0.4}
@@ -47,7 +48,7 @@ def window(rows: dict[str, Any], against: Baseline = BASELINE) -> tuple[Pane, di
     table, *_ = table_from_frame(rows, slices=["country"], **said)
     known = against.extras.slices
     values = values_of(table.slices["country"], () if known is None else known.values("country"))
-    cut = Counted(places_of(table.slices["country"], values, len(table)), len(values) + 1)
+    cut = GroupCounts(places_of(table.slices["country"], values, len(table)), len(values) + 1)
     [pane] = fold_by(table, against.bins, np.zeros(len(table), np.int64), 1, cuts=[cut])
     panes = {
         slice_name("country", value): Pane({part: sums[at] for part, sums in cut.parts.items()})
@@ -58,7 +59,7 @@ def window(rows: dict[str, Any], against: Baseline = BASELINE) -> tuple[Pane, di
 
 def evaluated(rows: dict[str, Any], start: int = 0, against: Baseline = BASELINE) -> Evaluation:
     pane, slices = window(rows, against)
-    beside = Beside(slices={name: Sliced(one) for name, one in slices.items()})
+    beside = WindowContext(slices={name: SliceContext(one) for name, one in slices.items()})
     return evaluate(pane, against, ModelKey("m"), Window("1h", start, start + HOUR), True, beside=beside)
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import SCORE_BINS
-from driftline.expected import class_sums, score_grid
-from driftline.pane import Pane
-from driftline.redrawn import Redrawn, redrawn
-from driftline.tables import F64, Column, Task
-from driftline_processor.core.estimate import binary, multiclass
-from driftline_processor.core.estimate.bounds import between, half_width
-from driftline_processor.core.estimate.estimating import estimated
-from driftline_processor.core.estimate.learned import learned
-from driftline_processor.core.estimate.rates import rates_of
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.calibration import ResampledCalibration, resample_calibration
+from driftline.baseline.sections.estimation import class_sums, score_grid
+from driftline.panes.bins import SCORE_BINS
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Column, Task
+from driftline_processor.core.estimate import cbpe_binary, cbpe_multiclass
+from driftline_processor.core.estimate.cbpe_binary import rates_of
+from driftline_processor.core.estimate.estimator import estimate_metrics, half_width, learn_reference, stretch_variance
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
@@ -54,7 +52,7 @@ def test_binary_estimates_are_the_expectations_over_rows_with_isotonic_chances()
     assert rates.rate[held] == pytest.approx(oracle.predict(held), abs=1e-12)
     c = rates.rate[np.searchsorted(np.arange(SCORE_BINS), _bins(p))]
     hit = p >= 0.5
-    found = {name: one.value for name, one in estimated(pane(p), built, BINARY, 0).items()}
+    found = {name: one.value for name, one in estimate_metrics(pane(p), built, BINARY, 0).items()}
     hits, alarms, misses = c[hit].sum(), (1 - c[hit]).sum(), c[~hit].sum()
     assert found["precision"] == pytest.approx(hits / hit.sum(), rel=1e-12)
     assert found["recall"] == pytest.approx(hits / c.sum(), rel=1e-12)
@@ -72,7 +70,7 @@ def test_binary_estimates_are_the_expectations_over_rows_with_isotonic_chances()
 
 
 def _bins(p: F64) -> F64:
-    from driftline.bins import score_bin
+    from driftline.panes.bins import score_bin
 
     return score_bin(p).astype(float)
 
@@ -83,11 +81,16 @@ def test_slopes_are_the_derivatives_of_the_metrics_in_the_positives_of_each_cell
     grid[0, 1500:2049] = rng.random(549)
     grid[1, 2049:2600] = rng.random(551)
     rate = np.sort(rng.random(SCORE_BINS))
-    from driftline_processor.core.estimate.rates import Rates
+    from driftline_processor.core.estimate.cbpe_binary import Rates
 
     def values(rates: F64) -> dict[str, float | None]:
-        known = Rates(rates, Redrawn(np.arange(SCORE_BINS), rates, np.zeros((1, SCORE_BINS))), grid.sum(axis=0), 900.0)
-        return {name: one.value for name, one in binary.expected(grid, known).items()}
+        known = Rates(
+            rates,
+            ResampledCalibration(np.arange(SCORE_BINS), rates, np.zeros((1, SCORE_BINS))),
+            grid.sum(axis=0),
+            900.0,
+        )
+        return {name: one.value for name, one in cbpe_binary.expected(grid, known).items()}
 
     base = values(rate)
     for cell, row in ((1800, 0), (2300, 1)):
@@ -96,8 +99,10 @@ def test_slopes_are_the_derivatives_of_the_metrics_in_the_positives_of_each_cell
         moved = values(rate + step)
         only = np.zeros(SCORE_BINS)
         only[cell] = 1.0  # the rate of this bin alone is off: by its slope
-        known = Rates(rate, Redrawn(np.arange(SCORE_BINS), rate, only[np.newaxis]), grid.sum(axis=0), 900.0)
-        for name, one in binary.expected(grid, known).items():
+        known = Rates(
+            rate, ResampledCalibration(np.arange(SCORE_BINS), rate, only[np.newaxis]), grid.sum(axis=0), 900.0
+        )
+        for name, one in cbpe_binary.expected(grid, known).items():
             after, before = moved[name], base[name]
             assert after is not None
             assert before is not None
@@ -111,7 +116,7 @@ def test_intervals_hold_what_is_realized_as_often_as_they_say() -> None:
     for run in range(runs):
         built = baseline(4_000, seed=100 + run)
         p, y = scores(1_000, rng, 0.5)
-        found = estimated(pane(p), built, BINARY, 0)
+        found = estimate_metrics(pane(p), built, BINARY, 0)
         hit = p >= 0.5
         real = {
             "accuracy": (hit == y).mean(),
@@ -131,27 +136,27 @@ def test_intervals_hold_what_is_realized_as_often_as_they_say() -> None:
 def test_a_covariate_shift_is_an_alert_and_a_quiet_window_is_none() -> None:
     built, rng = baseline(), np.random.default_rng(5)
     quiet, shifted = (scores(5_000, rng, shift)[0] for shift in (0.0, 1.5))
-    of_quiet, of_shifted = (estimated(pane(p), built, BINARY, 0)["accuracy"] for p in (quiet, shifted))
+    of_quiet, of_shifted = (estimate_metrics(pane(p), built, BINARY, 0)["accuracy"] for p in (quiet, shifted))
     assert (of_quiet.alert, of_shifted.alert) == (False, True)
-    assert of_quiet.reference == pytest.approx(learned(built).reference["accuracy"].value)
+    assert of_quiet.reference == pytest.approx(learn_reference(built).reference["accuracy"].value)
     assert (of_quiet.method, of_quiet.source, of_quiet.rows) == ("cbpe", "panes", 5_000)
 
 
 def test_there_is_no_estimate_where_too_little_is_known() -> None:
     p, y = scores(25, np.random.default_rng(6))
     few = Baseline.from_frame({"x": p, "p": p, "y": y}, score="p", actual="y", model="m", task="binary")
-    assert estimated(pane(scores(500, np.random.default_rng(7))[0]), few, BINARY, 0) == {}
-    assert estimated(pane(p), baseline(), BINARY, 0) == {}, "too few rows"
-    assert estimated(Pane(), baseline(), BINARY, 0) == {}
+    assert estimate_metrics(pane(scores(500, np.random.default_rng(7))[0]), few, BINARY, 0) == {}
+    assert estimate_metrics(pane(p), baseline(), BINARY, 0) == {}, "too few rows"
+    assert estimate_metrics(Pane(), baseline(), BINARY, 0) == {}
     other = Task("binary", ("1", "0"), "0")
-    assert estimated(pane(scores(500, np.random.default_rng(7))[0]), baseline(), other, 0) == {}
+    assert estimate_metrics(pane(scores(500, np.random.default_rng(7))[0]), baseline(), other, 0) == {}
 
 
 def test_weights_count_as_rows_and_cost_what_they_cost() -> None:
     built, rng = baseline(), np.random.default_rng(8)
     p, _ = scores(500, rng)
-    whole = estimated(pane(np.repeat(p, 2)), built, BINARY, 0)["accuracy"]
-    weighed = estimated(pane(p, np.full(500, 2.0)), built, BINARY, 0)["accuracy"]
+    whole = estimate_metrics(pane(np.repeat(p, 2)), built, BINARY, 0)["accuracy"]
+    weighed = estimate_metrics(pane(p, np.full(500, 2.0)), built, BINARY, 0)["accuracy"]
     assert weighed.value == pytest.approx(whole.value, rel=1e-12)
     assert weighed.rows == 500
     assert weighed.sampling_error is not None
@@ -163,7 +168,7 @@ def test_the_decision_is_the_services_own() -> None:
     built = baseline()
     p, _ = scores(1_000, np.random.default_rng(9))
     said = Column(codes=np.ones(1_000, np.int32), labels=("0", "1"))
-    found = estimated(pane(p, predicted=said), built, BINARY, 0)
+    found = estimate_metrics(pane(p, predicted=said), built, BINARY, 0)
     assert found["recall"].value == 1.0
     assert found["specificity"].value == 0.0
 
@@ -183,12 +188,12 @@ def test_several_classes_are_expected_as_their_rows_are() -> None:
     group = np.zeros(4_000, np.int64)
     parts = class_sums(task, now, None, None, group, 1, built.extras.estimation.classes)
     window = Pane({"rows": np.full(3, 4_000.0)} | {one.part: one.dense(1)[0] for one in parts})
-    found = estimated(window, built, task, 0)
+    found = estimate_metrics(window, built, task, 0)
     assert found["accuracy"].value == pytest.approx((now.argmax(axis=1) == real).mean(), abs=0.02)
     assert found["roc_auc_ovr"].value == pytest.approx(roc_auc_score(real, now, multi_class="ovr"), abs=0.02)
     assert found["log_loss"].value == pytest.approx(log_loss(real, now), abs=0.03)
     for name in ("accuracy", "precision", "recall", "f1", "roc_auc_ovr", "log_loss", "brier"):
-        assert found[name].alert is False or name not in learned(built).reference, name
+        assert found[name].alert is False or name not in learn_reference(built).reference, name
     halves = [class_sums(task, half, None, None, group[:2_000], 1, built.extras.estimation.classes)
               for half in (now[:2_000], now[2_000:])]  # fmt: skip
     for whole, one, other in zip(parts, *halves, strict=True):
@@ -200,7 +205,7 @@ def test_the_macro_of_an_expected_confusion_is_that_of_scikit_learn() -> None:
 
     confusion = np.array([[5.0, 1.0, 0.0], [2.0, 7.0, 1.0], [0.0, 3.0, 9.0]])
     actual, predicted = (np.repeat(which.ravel(), confusion.ravel().astype(int)) for which in np.indices((3, 3)))
-    found = multiclass.decided(confusion, np.zeros((3, 3)))
+    found = cbpe_multiclass.decided(confusion, np.zeros((3, 3)))
     for name, oracle in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
         assert found[name].value == pytest.approx(oracle(actual, predicted, average="macro"), rel=1e-12)
 
@@ -208,8 +213,8 @@ def test_the_macro_of_an_expected_confusion_is_that_of_scikit_learn() -> None:
 def test_stretches_that_differ_by_chance_widen_no_bound() -> None:
     rng = np.random.default_rng(11)
     quiet = rng.normal(0.9, 0.01, 20)
-    assert between(quiet.tolist(), [0.0002] * 20).variance == 0.0
-    wild = between(rng.normal(0.9, 0.05, 20).tolist(), [0.0001] * 20)
+    assert stretch_variance(quiet.tolist(), [0.0002] * 20).variance == 0.0
+    wild = stretch_variance(rng.normal(0.9, 0.05, 20).tolist(), [0.0001] * 20)
     assert 0.03 < wild.variance**0.5 < 0.07
     assert half_width(0.0001, wild, 1.0) > half_width(0.0001, wild, 10.0) > 0.03
 
@@ -219,7 +224,7 @@ def test_a_small_baseline_makes_intervals_hold_what_it_is_too_good_by() -> None:
     inside = dict.fromkeys(names, 0)
     for run in range(runs):
         p, y = scores(4_000, rng, 1.0)
-        found = estimated(pane(p), baseline(500, seed=500 + run), BINARY, 0)
+        found = estimate_metrics(pane(p), baseline(500, seed=500 + run), BINARY, 0)
         real = (roc_auc_score(y, p), log_loss(y, p), average_precision_score(y, p))
         for name, value in zip(names, real, strict=True):
             low, high = found[name].low, found[name].high
@@ -236,7 +241,7 @@ def test_the_curve_follows_scores_that_few_rows_are_unlike(middle: float) -> Non
         p = 1 / (1 + np.exp(-rng.normal(middle, 1.2, 20_000)))
         happened, at = rng.random(len(p)) < p, _bins(p).astype(np.int64)
         sides = (np.bincount(at[of], minlength=SCORE_BINS).astype(np.float64) for of in (~happened, happened))
-        found = redrawn(*sides)
+        found = resample_calibration(*sides)
         assert np.corrcoef(found.smooth[found.place[at]], p)[0, 1] > 0.9
 
 
@@ -251,19 +256,19 @@ def test_rare_decisions_have_neither_interval_nor_alert_either_way(sign: int) ->
     for _ in range(3):
         p, y = rows(rng)
         built = Baseline.from_frame({"p": p, "y": y}, score="p", actual="y", features=[], model="m", task="binary")
-        found = estimated(pane(rows(rng)[0]), built, BINARY, 0)
+        found = estimate_metrics(pane(rows(rng)[0]), built, BINARY, 0)
         for name in rare:
             one = found[name]
             assert (one.low, one.lower_bound, one.alert, one.unsure) == (None, None, None, "too_few"), name
         assert found["accuracy"].unsure is None
     every = pane(np.full(500, 0.7 if sign < 0 else 0.3))
-    assert estimated(every, baseline(), BINARY, 0)["recall"].alert, "the window's own do not excuse it"
+    assert estimate_metrics(every, baseline(), BINARY, 0)["recall"].alert, "the window's own do not excuse it"
 
 
 def test_scores_that_the_baseline_hardly_has_have_no_interval() -> None:
     built, rng = baseline(5_000), np.random.default_rng(18)
     for shift, unsure in ((0.0, None), (1.0, None), (4.0, "unlike")):
-        found = estimated(pane(scores(2_000, rng, shift)[0]), built, BINARY, 0)
+        found = estimate_metrics(pane(scores(2_000, rng, shift)[0]), built, BINARY, 0)
         assert found["roc_auc"].unsure == unsure, shift
     assert found["actual_rate"].alert
 
@@ -274,20 +279,20 @@ def test_few_days_that_differ_count_by_students_t_and_as_days() -> None:
     time = (np.arange(7 * each) * (day // each)).astype("datetime64[ns]")
     frame = {"p": p, "y": y, "t": time}
     built = Baseline.from_frame(frame, score="p", actual="y", time="t", features=[], model="m", task="binary")
-    known = learned(built)
+    known = learn_reference(built)
     assert (known.length, known.lasting) == (day // 4, day)
     assert known.differ(2_049, "actual_rate", (0.0, 0.0))[1].stretches == 7
-    wild = between([0.9, 0.8, 0.7], [0.0, 0.0, 0.0])
+    wild = stretch_variance([0.9, 0.8, 0.7], [0.0, 0.0, 0.0])
     assert half_width(0.0, wild, 1.0, 1.959963984540054) == pytest.approx(4.302653 * (0.01 * 4 / 3) ** 0.5, rel=1e-6)
 
 
 def test_there_is_no_interval_where_none_would_hold() -> None:
     p, y = np.linspace(0.01, 0.99, 400), (np.arange(400) % 10 == 0).astype(float)  # 40 positives
     rare = Baseline.from_frame({"x": p, "p": p, "y": y}, score="p", actual="y", model="m", task="binary")
-    found = estimated(pane(scores(2_000, np.random.default_rng(14))[0]), rare, BINARY, 0)["accuracy"]
+    found = estimate_metrics(pane(scores(2_000, np.random.default_rng(14))[0]), rare, BINARY, 0)["accuracy"]
     assert (found.low, found.high, found.unsure) == (None, None, "too_few")
     assert found.value is not None
-    few = estimated(pane(scores(40, np.random.default_rng(15), -1.0)[0]), baseline(), BINARY, 0)
+    few = estimate_metrics(pane(scores(40, np.random.default_rng(15), -1.0)[0]), baseline(), BINARY, 0)
     assert (few["accuracy"].unsure, few["recall"].unsure) == (None, "too_few")
 
 
@@ -303,7 +308,7 @@ def test_the_variance_of_a_mean_over_classes_is_that_of_rows_of_one_class_each()
     for actual in drawn:
         confusion = np.bincount(3 * actual + said, minlength=9).reshape(3, 3)
         real.append((confusion.diagonal() / confusion.sum(axis=1)).mean())
-    found = multiclass.decided(cells, variance)["recall"].chance
+    found = cbpe_multiclass.decided(cells, variance)["recall"].chance
     assert 0.95 <= found / np.var(real) <= 1.6
 
 
@@ -311,5 +316,5 @@ def test_a_large_window_of_the_rows_of_a_small_baseline_is_no_alert() -> None:
     of_scores = ("log_loss", "brier", "roc_auc", "average_precision")
     for seed in range(6):
         p, _ = scores(20_000, np.random.default_rng(100 + seed))
-        found = estimated(pane(p), baseline(500, seed), BINARY, 0)
+        found = estimate_metrics(pane(p), baseline(500, seed), BINARY, 0)
         assert [name for name in of_scores if found[name].alert] == []

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.pane import Pane
-from driftline.tables import Column, ModelKey, PredictionTable, Text
-from driftline_processor.core.estimate.estimating import estimated
-from driftline_processor.core.estimate.parts import learned_parts, score_parts
+from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import Pane
+from driftline.tables.table import Column, ModelKey, PredictionTable, Text
+from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.estimate.result import Estimate
+from driftline_processor.core.estimate.sums import learned_parts, score_parts
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "estimates.json"
 CHUNKS = 10
@@ -40,7 +40,7 @@ def estimates(built: Baseline, chunk: PredictionTable) -> dict[str, Estimate]:
     group = np.zeros(len(chunk), np.int64)
     found = [*score_parts(chunk, group), *learned_parts(chunk, built, group, 1)]
     parts = {"rows": np.full(3, float(len(chunk)))} | {one.part: one.dense(1)[0] for one in found}
-    return estimated(Pane(parts), built, built.task, DAY)
+    return estimate_metrics(Pane(parts), built, built.task, DAY)
 
 
 def chunks(

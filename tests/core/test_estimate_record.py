@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driftline.tables import ModelKey
-from driftline_processor.core.estimate.record import LAST, recorded
+from driftline.tables.table import ModelKey
 from driftline_processor.core.estimate.result import Estimate
-from driftline_processor.core.estimate.words import sentence, standing, told
+from driftline_processor.core.estimate.sentences import sentence, standing, told
+from driftline_processor.core.estimate.track_record import LAST, with_track_records
 from driftline_processor.core.evaluation import Evaluation, Maturity, Window
 
 HOUR = 3_600 * 10**9
@@ -28,7 +28,7 @@ def windows(errors: Sequence[float | None], deviation: float = 0.01, metric: str
 
 
 def states(errors: Sequence[float | None], deviation: float = 0.01) -> list[str]:
-    return [one.estimated["accuracy"].record.state for one in recorded(windows(errors, deviation))]
+    return [one.estimated["accuracy"].record.state for one in with_track_records(windows(errors, deviation))]
 
 
 def test_two_windows_that_are_missed_by_far_make_a_record_fail_and_ten_right_ones_forgive_it() -> None:
@@ -44,24 +44,24 @@ def test_what_is_of_no_matter_fails_nothing_however_many_rows_prove_it() -> None
 
 
 def test_a_loss_is_measured_against_the_references() -> None:
-    near, far = (recorded(windows([error] * 3, 0.01, "log_loss"))[-1] for error in (0.08, 0.1))
+    near, far = (with_track_records(windows([error] * 3, 0.01, "log_loss"))[-1] for error in (0.08, 0.1))
     assert (near.estimated["log_loss"].record.state, far.estimated["log_loss"].record.state) == ("ok", "failed")
 
 
 @pytest.mark.parametrize("maturity", ["open", "immature"])
 def test_windows_whose_outcomes_are_not_final_judge_nothing(maturity: Maturity) -> None:
     found = [replace(one, maturity=maturity) for one in windows([-0.2] * 5)]
-    assert recorded(found)[-1].estimated["accuracy"].record.windows == 0
+    assert with_track_records(found)[-1].estimated["accuracy"].record.windows == 0
 
 
 def test_a_failed_estimate_stands_as_failed_whatever_its_bounds_say() -> None:
-    last = recorded(windows([-0.1, -0.18]))[-1].estimated
+    last = with_track_records(windows([-0.1, -0.18]))[-1].estimated
     assert standing(last["accuracy"]) == "failed"
     assert sentence(last) == (
         "the estimate failed: accuracy was estimated wrong: 2 of the last 2 windows with outcomes were missed; "
         "it was 0.14 lower on average"
     )
-    none = recorded(windows([None]))[-1].estimated["accuracy"]
+    none = with_track_records(windows([None]))[-1].estimated["accuracy"]
     assert told("accuracy", none.record) == "no outcome has shown yet whether estimates of accuracy are right"
 
 

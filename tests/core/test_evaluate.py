@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import ModelBins, fold, fold_outcomes
-from driftline.pane import Pane, merge
-from driftline.profile import table_from_frame
-from driftline.tables import ModelKey, Task
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import ModelBins, fold, fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import ModelKey, Task
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Metric, Window
 from sklearn.metrics import log_loss

@@ -9,8 +9,8 @@ from types import FrameType
 
 import numpy as np
 import pytest
-from driftline.tables import Column
-from driftline_processor.core.expectations.counted import count_rules
+from driftline.tables.table import Column
+from driftline_processor.core.expectations.counting import count_rules
 from driftline_processor.core.expectations.pattern import UnusablePattern, check_pattern, find_pattern
 from driftline_processor.core.expectations.rule import Expectations, Rule, count_limit
 from hypothesis import given

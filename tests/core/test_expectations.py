@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.frames import column_of
-from driftline.pane import Pane, merge
-from driftline.profile import table_from_frame
-from driftline.repeats import Repeats
-from driftline.tables import Column, PredictionTable
-from driftline_processor.core.beside import Beside
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.baseline.sections.duplicate_rows import Repeats
+from driftline.inputs.dataframes import column_of
+from driftline.panes.fold import fold
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import Column, PredictionTable
 from driftline_processor.core.evaluation import Expected, Window
-from driftline_processor.core.expectations.counted import count_rules
+from driftline_processor.core.expectations.counting import count_rules
 from driftline_processor.core.expectations.judge import judge
 from driftline_processor.core.expectations.rule import Expectations, Limit, Rule, count_limit, share_limit
+from driftline_processor.core.window_context import WindowContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,7 +108,7 @@ def judged(rule: Rule, rows: pd.DataFrame, by_rows: bool = True, **beside: Any) 
     if by_rows:
         sums = count_rules(read.features, wanted, np.zeros(len(read), np.int64), 1)
         pane = merge([pane, Pane({part: values[0] for part, values in sums.items()})])
-    [found] = judge(Beside(expect=wanted, **beside), pane, BASELINE, WINDOW)
+    [found] = judge(WindowContext(expect=wanted, **beside), pane, BASELINE, WINDOW)
     return found
 
 

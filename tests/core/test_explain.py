@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import CategoryBins, count, number_bins
-from driftline.fold import fold
-from driftline.profile import table_from_frame
-from driftline.tables import F64, Column, ModelKey
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.bins import CategoryBins, count, number_bins
+from driftline.panes.fold import fold
+from driftline.tables.table import F64, Column, ModelKey
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
-from driftline_processor.core.explain.region import changes
-from driftline_processor.core.explain.trail import steps_of
+from driftline_processor.core.explain.region import region_changes
+from driftline_processor.core.windows.steps import steps_of
 
 HOUR = 3_600 * 10**9
 DAY = Window("1d", 1_772_323_200 * 10**9, 1_772_409_600 * 10**9)
@@ -36,7 +36,7 @@ def evaluated(rows: dict[str, Any], importance: dict[str, float] | None = None) 
 
 def number_changes(was: F64, now: F64) -> list[tuple[str, float, float]]:
     bins = number_bins(was)
-    found = changes(bins, count(bins, Column(numbers=was)), count(bins, Column(numbers=now)))
+    found = region_changes(bins, count(bins, Column(numbers=was)), count(bins, Column(numbers=now)))
     return [(one.where, round(one.was, 2), round(one.now, 2)) for one in found]
 
 
@@ -68,7 +68,7 @@ def test_values_that_are_few_are_told_one_by_one() -> None:
 
 def test_of_a_category_the_labels_that_lost_and_won_most_are_told() -> None:
     was, now = np.array([60.0, 30, 10, 0, 0, 0]), np.array([25.0, 30, 15, 30, 0, 0])
-    found = changes(CategoryBins(("NO", "SE", "DK")), was, now)
+    found = region_changes(CategoryBins(("NO", "SE", "DK")), was, now)
     assert [(one.where, round(one.was, 3), round(one.now, 3)) for one in found] == [
         ("NO", 0.6, 0.25),
         ("other labels", 0.0, 0.3),
@@ -77,7 +77,7 @@ def test_of_a_category_the_labels_that_lost_and_won_most_are_told() -> None:
 
 def test_missing_values_are_told_first_where_most_of_the_change_is_theirs() -> None:
     was, now = np.array([60.0, 40, 0, 0, 0]), np.array([30.0, 20, 0, 50, 0])
-    found = changes(CategoryBins(("NO", "SE")), was, now)
+    found = region_changes(CategoryBins(("NO", "SE")), was, now)
     assert (found[0].where, found[0].was, found[0].now) == ("missing values", 0.0, 0.5)
 
 

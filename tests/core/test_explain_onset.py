@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.tables import F64
+from driftline.tables.table import F64
 from driftline_processor.core.explain.onset import onset
 from scipy.stats import norm
 

@@ -10,42 +10,56 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane
-from driftline.tables import Column, Task
-from driftline_processor.core.performance.by_slice import counts_of
-from driftline_processor.core.performance.fairness import CRITERIA, Counts, Criterion, Fairness, Rule, judge_fairness
-from driftline_processor.core.performance.intervals import Interval, Summed, difference, quotient, wilson
-from driftline_processor.core.performance.linear import Table
-from driftline_processor.core.performance.proportions import Share, ratio_interval
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane
+from driftline.tables.table import Column, Task
+from driftline_processor.core.fairness.criteria import (
+    CRITERIA,
+    Criterion,
+    Fairness,
+    FairnessRule,
+    GroupCounts,
+    judge_fairness,
+)
+from driftline_processor.core.intervals.confidence import (
+    Interval,
+    Share,
+    WeightSums,
+    difference,
+    quotient,
+    ratio_interval,
+    wilson,
+)
+from driftline_processor.core.intervals.gradients import ConfusionTable
+from driftline_processor.core.performance.slices import counts_of
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "golden" / "fairness.json").read_text(encoding="utf-8")
 )
 
 
-def counts(confusion: tuple[int, int, int, int] | list[int], weight: float = 1.0) -> Counts:
+def counts(confusion: tuple[int, int, int, int] | list[int], weight: float = 1.0) -> GroupCounts:
     square = np.array(confusion, dtype=np.float64).reshape(2, 2)
-    return Counts(Table(square * weight, square * weight**2))
+    return GroupCounts(ConfusionTable(square * weight, square * weight**2))
 
 
-def selected(many: int, of: int) -> Table:
+def selected(many: int, of: int) -> ConfusionTable:
     cells = np.array([[of - many, many], [0.0, 0.0]])
-    return Table(cells, cells)
+    return ConfusionTable(cells, cells)
 
 
-def reviewed(confusion: tuple[int, int, int, int], one_in: float) -> Counts:
+def reviewed(confusion: tuple[int, int, int, int], one_in: float) -> GroupCounts:
     """What was flagged is all reviewed, of the others one in so many."""
     square, weight = np.array(confusion, dtype=np.float64).reshape(2, 2), np.array([one_in, 1.0])
-    return Counts(Table(square * weight, square * weight**2))
+    return GroupCounts(ConfusionTable(square * weight, square * weight**2))
 
 
 def score_limits(hits: float, of: float) -> Interval:
-    return wilson(Summed(hits, hits), Summed(of - hits, of - hits), 0.95)
+    return wilson(WeightSums(hits, hits), WeightSums(of - hits, of - hits), 0.95)
 
 
-def judged(groups: dict[str, Counts], rule: Rule | None = None) -> Fairness:
-    found = judge_fairness(rule or Rule("gender"), groups)
+def judged(groups: dict[str, GroupCounts], rule: FairnessRule | None = None) -> Fairness:
+    found = judge_fairness(rule or FairnessRule("gender"), groups)
     assert found is not None
     return found
 
@@ -107,7 +121,7 @@ def test_a_quotient_of_limits_is_near_the_score_interval_and_has_the_ends_it_mus
 
 def test_a_group_of_which_no_miss_was_among_the_reviewed_is_not_known() -> None:
     groups = {"M": reviewed((90, 10, 0, 90), 100.0), "F": reviewed((100, 10, 1, 90), 100.0)}
-    found = judged(groups, Rule("gender", "F"))
+    found = judged(groups, FairnessRule("gender", "F"))
     rate = found.groups[1].rates["true_positive_rate"]
     assert rate.value == 1.0
     assert rate.low is not None
@@ -123,8 +137,8 @@ def test_a_group_of_which_no_miss_was_among_the_reviewed_is_not_known() -> None:
     assert impact.state == "cannot_tell"
 
 
-def chosen(many: int, of: int) -> Counts:
-    return Counts(None, 0, selected(many, of))
+def chosen(many: int, of: int) -> GroupCounts:
+    return GroupCounts(None, 0, selected(many, of))
 
 
 def beside(found: Fairness, name: str = "disparate_impact") -> dict[str, str]:
@@ -137,10 +151,10 @@ def test_groups_are_compared_with_the_one_of_the_highest_rate_unless_one_is_name
     assert (found.reference, [group.value for group in found.groups]) == ("", ["M", "F"])
     assert (beside(found), beside(found, "predictive_parity")) == ({"M": "F"}, {"F": "M"})
     assert beside(judged({"F": counts((70, 10, 5, 15)), "M": groups["M"]})) == {"F": "M"}  # the largest of equal ones
-    assert beside(judged(groups, Rule("gender", "X"))) == {"M": "F"}
-    named = judged(groups, Rule("gender", "M"))
+    assert beside(judged(groups, FairnessRule("gender", "X"))) == {"M": "F"}
+    named = judged(groups, FairnessRule("gender", "M"))
     assert (named.reference, beside(named), beside(named, "predictive_parity")) == ("M", {"F": "M"}, {"F": "M"})
-    assert [group.value for group in judged(groups, Rule("gender", "F")).groups] == ["F", "M"]
+    assert [group.value for group in judged(groups, FairnessRule("gender", "F")).groups] == ["F", "M"]
 
 
 APART = {"A": chosen(20_000, 40_000), "B": chosen(12_600, 30_000), "C": chosen(16_800, 30_000)}
@@ -157,13 +171,13 @@ def test_four_fifths_are_those_of_the_highest_rate_not_of_the_largest_group() ->
 
 
 def test_beside_a_group_that_is_named_verdict_difference_and_ratio_are_beside_it() -> None:
-    found = judged(APART, Rule("group", "A"))
+    found = judged(APART, FairnessRule("group", "A"))
     impact, parity = criterion(found, "disparate_impact"), criterion(found, "demographic_parity")
     assert (impact.state, parity.state) == ("met", "met")
     assert (impact.ratio, parity.difference) == pytest.approx((0.84, 0.08))
     assert beside(found) == {"B": "A", "C": "A"}
     pair = {"B": APART["B"], "A": APART["A"]}
-    alone = criterion(judged(pair, Rule("group", "A")), "disparate_impact").comparisons[0]
+    alone = criterion(judged(pair, FairnessRule("group", "A")), "disparate_impact").comparisons[0]
     three = impact.comparisons[0]
     assert (alone.low or 0) - (three.low or 0) == pytest.approx(0.00196, abs=3e-4)  # two comparisons, not three
 
@@ -182,7 +196,7 @@ def test_what_many_rows_say_is_met_or_broken_and_what_few_say_is_not_known() -> 
     alike, apart = counts((7_000, 1_000, 500, 1_500)), counts((7_800, 200, 500, 1_500))
     same = judged({"M": alike, "F": alike})
     assert {one.name: one.state for one in same.criteria} == dict.fromkeys(CRITERIA, "met")
-    other = judged({"M": alike, "F": apart}, Rule("gender", tolerance=0.05))
+    other = judged({"M": alike, "F": apart}, FairnessRule("gender", tolerance=0.05))
     states = {one.name: one.state for one in other.criteria}
     assert (states["demographic_parity"], states["disparate_impact"], states["equal_opportunity"]) == (
         "broken",  # .17 of 10,000 against .25
@@ -196,7 +210,7 @@ def test_what_many_rows_say_is_met_or_broken_and_what_few_say_is_not_known() -> 
 def test_four_fifths_holds_both_ways() -> None:
     high, low = counts((5_000, 2_500, 0, 2_500)), counts((7_000, 1_500, 0, 1_500))
     for reference in "MF":
-        found = judged({"M": high, "F": low}, Rule("gender", reference))
+        found = judged({"M": high, "F": low}, FairnessRule("gender", reference))
         impact = criterion(found, "disparate_impact")
         assert impact.state == "broken"
         assert impact.ratio == pytest.approx(0.6)
@@ -222,8 +236,8 @@ def test_what_is_not_defined_in_a_group_is_not_known() -> None:
 def test_selection_rates_are_those_of_all_predictions_where_these_are_known() -> None:
     labelled = counts((70, 10, 5, 15))
     groups = {
-        "M": Counts(labelled.labelled, 100, selected(500, 2_000)),
-        "F": Counts(labelled.labelled, 100, selected(200, 1_000)),
+        "M": GroupCounts(labelled.labelled, 100, selected(500, 2_000)),
+        "F": GroupCounts(labelled.labelled, 100, selected(200, 1_000)),
     }
     found = judged(groups)
     parity = criterion(found, "demographic_parity")
@@ -238,7 +252,7 @@ def test_weights_count_as_kish_has_it() -> None:
     same = judged({"M": heavy, "F": heavy}).groups[0].rates
     for name, rate in judged({"M": even, "F": even}).groups[0].rates.items():
         assert astuple(rate) == pytest.approx(astuple(same[name]), rel=1e-12)
-    mixed = Counts(Table(np.array([[70.0, 10], [5, 15]]), np.array([[140.0, 20], [10, 30]])))
+    mixed = GroupCounts(ConfusionTable(np.array([[70.0, 10], [5, 15]]), np.array([[140.0, 20], [10, 30]])))
     assert judged({"M": mixed, "F": mixed}).groups[0].rates["accuracy"].rows == pytest.approx(50)
 
 
@@ -252,7 +266,7 @@ def test_intervals_of_many_groups_hold_together() -> None:
 
 
 def test_one_group_alone_is_compared_with_nothing() -> None:
-    assert judge_fairness(Rule("gender"), {"M": counts((7, 1, 1, 2))}) is None
+    assert judge_fairness(FairnessRule("gender"), {"M": counts((7, 1, 1, 2))}) is None
 
 
 def test_counts_of_a_pane_put_the_positive_class_second() -> None:

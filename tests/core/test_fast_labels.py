@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane, merge
-from driftline.tables import Column, Task
-from driftline_processor.core.performance.fast_labels import FastLabels, fast_labels
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import Column, Task
+from driftline_processor.core.labels.fast_labels import FastLabels, fast_labels
 
 BINARY = Task("binary", ("0", "1"), "1")
 REGRESSION = Task("regression")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import CategoryBins, NumberBins
-from driftline.tables import F64, ModelKey, Task
-from driftline_processor.core.from_histograms import MOST_BINS, baseline_of, edges_of
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import CategoryBins, NumberBins
+from driftline.tables.table import F64, ModelKey, Task
 from driftline_processor.core.histogram import Explicit, dump, parse, spread
+from driftline_processor.core.reference.histogram_baseline import MOST_BINS, baseline_from_histograms, edges_of
 
 from .test_blindness import as_sent
 
@@ -25,7 +25,7 @@ def test_buckets_become_bins_and_the_next_histogram_falls_into_them_exactly() ->
     rng = np.random.default_rng(1)
     bounds = np.linspace(10, 90, 17)
     histogram = explicit(rng.normal(50, 10, 2_000), bounds)
-    built = baseline_of(KEY, Task("regression"), 2_000, {"feature:x": [histogram]}, {})
+    built = baseline_from_histograms(KEY, Task("regression"), 2_000, {"feature:x": [histogram]}, {})
     bins = built.bins.features["x"]
     assert isinstance(bins, NumberBins)
     assert set(bins.edges) <= set(np.nextafter(bounds, np.inf))
@@ -61,13 +61,13 @@ def test_one_value_and_a_zero_that_most_rows_have_are_no_blindness() -> None:
 
 def test_labels_missing_values_and_classes_are_counted() -> None:
     labels = {"feature:plan": {"pro": 30.0, "free": 60.0, "rare": 3.0, "": 7.0}, "class": {"1": 40.0, "0": 60.0}}
-    built = baseline_of(KEY, Task("binary", ("0", "1"), "1"), 100, {}, labels)
+    built = baseline_from_histograms(KEY, Task("binary", ("0", "1"), "1"), 100, {}, labels)
     assert built.bins.features["plan"] == CategoryBins(("free", "pro"))
     assert built.pane.parts["feature:plan"].tolist() == [60, 30, 3, 7, 0]
     assert built.pane.parts["class"].tolist() == [60, 40, 0, 0, 0]
     assert built.bins.score is None
     assert Baseline.from_json(built.to_json()).digest == built.digest
-    assert baseline_of(KEY, Task("regression"), 100, {}, labels).bins.classes is None
+    assert baseline_from_histograms(KEY, Task("regression"), 100, {}, labels).bins.classes is None
 
 
 def test_a_histogram_comes_back_from_its_bytes() -> None:

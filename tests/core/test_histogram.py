@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.bins import NumberBins, count, number_bins
-from driftline.tables import F64, Column
+from driftline.panes.bins import NumberBins, count, number_bins
+from driftline.tables.table import F64, Column
 from driftline_processor.core.histogram import (
     Buckets,
     Explicit,
@@ -18,8 +18,8 @@ from driftline_processor.core.histogram import (
     unpack,
 )
 from driftline_processor.core.histogram import count as count_of
-from driftline_processor.core.stretch import pane_or_panes, places, share_out
-from driftline_processor.core.window import PANE
+from driftline_processor.core.windows.pane_shares import pane_or_panes, places, share_out
+from driftline_processor.core.windows.window import PANE
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from driftline.tables import ModelKey
+from driftline.tables.table import ModelKey
+from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.evaluation import Evaluation, MethodValue, State, TargetDrift, Window
-from driftline_processor.core.incident import incident
 
 HOUR = 3_600 * 10**9
 

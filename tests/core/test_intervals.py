@@ -7,19 +7,21 @@ import math
 
 import numpy as np
 import pytest
-from driftline.fold import fold_outcomes
-from driftline.frames import taken
-from driftline.pane import Pane
-from driftline.tables import F64, I64, Column, Task
+from driftline.inputs.dataframes import take_rows
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64, Column, Task
 from driftline_processor.core.evaluation import Metric, Window
-from driftline_processor.core.performance import areas, highest, linear
-from driftline_processor.core.performance import intervals as of
-from driftline_processor.core.performance.asked import Asked
-from driftline_processor.core.performance.blocks import cut, design, lasting
-from driftline_processor.core.performance.intervals import Interval, Summed
+from driftline_processor.core.intervals import confidence as of
+from driftline_processor.core.intervals import gradients
+from driftline_processor.core.intervals import score_curves as areas
+from driftline_processor.core.intervals import score_curves as highest
+from driftline_processor.core.intervals.confidence import Interval, WeightSums
+from driftline_processor.core.intervals.time_blocks import blocks_of_window, design, lasting
+from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import from_rows, realized
-from driftline_processor.core.performance.uncertainty import with_intervals
-from driftline_processor.core.window import window_of
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.windows.window import window_of
 from scipy import stats
 
 BINARY = Task("binary", ("0", "1"), "1")
@@ -30,12 +32,12 @@ DAY = 86_400 * 10**9
 def test_a_metric_of_ones_own_has_no_interval_of_another_that_is_called_so() -> None:
     colours = Column(codes=np.arange(60, dtype=np.int32) % 3, labels=COLOURS.classes)
     own = {"profit_micro": Metric(7.0, 60, "panes"), "accuracy": Metric(1.0, 60, "panes")}
-    found = with_intervals(own, fold_outcomes(COLOURS, None, colours, colours), (), COLOURS, Asked())
+    found = with_intervals(own, fold_outcomes(COLOURS, None, colours, colours), (), COLOURS, PerformanceSettings())
     assert (found["profit_micro"], found["accuracy"].interval) == (own["profit_micro"], "clopper_pearson")
     regression = Task("regression")
     errors = fold_outcomes(regression, np.arange(60.0)[:, np.newaxis], None, Column(numbers=np.ones(60)))
     error = {"squared_error": Metric(7.0, 60, "panes")}
-    assert with_intervals(error, errors, (), regression, Asked()) == error
+    assert with_intervals(error, errors, (), regression, PerformanceSettings()) == error
 
 
 @pytest.mark.parametrize("task", [BINARY, COLOURS, Task("regression", quantiles=(0.1, 0.5, 0.9))])
@@ -45,10 +47,10 @@ def test_a_weight_that_can_be_none_costs_its_own_row_and_no_window(task: Task, b
     scores = rng.dirichlet(np.ones(3), n) if task is COLOURS else np.sort(rng.random((n, len(task.quantiles) or 1)))
     actual = Column(codes=rng.integers(0, 2, n).astype(np.int32), labels=task.classes or ("0.25", "0.5"))
     weight, value = np.where(np.arange(n) % 2, rng.uniform(1, 9, n), bad), rng.random(n)
-    asked = Asked(costs={"0": {"1": 2.0}} if task is BINARY else {})
+    asked = PerformanceSettings(costs={"0": {"1": 2.0}} if task is BINARY else {})
 
     def bounded(at: I64) -> list[dict[str, Metric]]:
-        told = (task, scores[at], None, taken(actual, at), weight[at], None, value[at])
+        told = (task, scores[at], None, take_rows(actual, at), weight[at], None, value[at])
         made = fold_outcomes(*told)
         found = realized(made, task, asked), from_rows(*told, asked)
         return [with_intervals(one, made, (made, made), task, asked) for one in found]
@@ -57,8 +59,8 @@ def test_a_weight_that_can_be_none_costs_its_own_row_and_no_window(task: Task, b
     assert bounded(np.arange(0, n, 2)) == [{}, {}]
 
 
-def rows(n: int) -> Summed:
-    return Summed(float(n), float(n))
+def rows(n: int) -> WeightSums:
+    return WeightSums(float(n), float(n))
 
 
 def ends(found: Interval) -> tuple[float, float]:
@@ -86,7 +88,7 @@ def test_shares_have_the_intervals_of_scipy(hits: int, n: int) -> None:
 
 
 def test_weights_that_are_all_alike_change_nothing() -> None:
-    weighted = of.clopper_pearson(Summed(190, 1_900, 10), Summed(10, 100, 10), 0.95)
+    weighted = of.clopper_pearson(WeightSums(190, 1_900, 10), WeightSums(10, 100, 10), 0.95)
     assert ends(weighted) == pytest.approx(ends(of.clopper_pearson(rows(19), rows(1), 0.95)))
 
 
@@ -98,9 +100,9 @@ def test_rows_that_count_for_one_another_are_divided() -> None:
 def test_what_was_never_seen_is_as_rare_as_the_rows_that_would_show_it_are_few() -> None:
     """Of 500 flagged all were right; of 40,000 others 400 were reviewed, and none was missed."""
     confusion, squares = np.array([40_000.0, 0, 0, 500]), np.array([40_000.0 * 100, 0, 0, 500])
-    found = with_intervals(realized(counted(confusion), BINARY), counted(confusion, squares, 900), (), BINARY, Asked())[
-        "recall"
-    ]
+    found = with_intervals(
+        realized(counted(confusion), BINARY), counted(confusion, squares, 900), (), BINARY, PerformanceSettings()
+    )["recall"]
     assert found.value == 1.0
     missed = (1 / found.low - 1) * 500 if found.low else math.inf
     rule_of_three = -math.log(0.025) * 100
@@ -114,7 +116,7 @@ def test_f1_is_as_sure_as_the_share_it_is_made_of() -> None:
         counted(np.array([30.0, 10, 20, 30])),
         (),
         BINARY,
-        Asked(),
+        PerformanceSettings(),
     )
     exact = stats.binomtest(30, 60).proportion_ci(0.95)
     assert (found["f1"].low, found["f1"].high) == pytest.approx(
@@ -127,7 +129,7 @@ def test_f1_is_as_sure_as_the_share_it_is_made_of() -> None:
 def test_a_cost_that_is_one_share_is_as_sure_as_it() -> None:
     confusion = counted(np.array([170.0, 20, 3, 7]))
     costs = {"1": {"0": 500.0}}
-    asked = Asked(costs=costs)
+    asked = PerformanceSettings(costs=costs)
     found = with_intervals(realized(confusion, BINARY, asked), confusion, (), BINARY, asked)
     exact = stats.binomtest(3, 200).proportion_ci(0.95)
     cost, mean = found["cost"], found["cost_per_prediction"]
@@ -139,7 +141,7 @@ def test_a_cost_that_is_one_share_is_as_sure_as_it() -> None:
 def test_a_cost_that_no_row_had_may_still_come() -> None:
     """Of 300 rows that all cost 0 or 20, up to 1.2 in a hundred may be of those that cost 500."""
     confusion = counted(np.array([250.0, 20, 0, 30]))
-    asked = Asked(costs={"1": {"0": 500.0}, "0": {"1": 20.0}})
+    asked = PerformanceSettings(costs={"1": {"0": 500.0}, "0": {"1": 20.0}})
     found = with_intervals(realized(confusion, BINARY, asked), confusion, (), BINARY, asked)["cost_per_prediction"]
     unseen = stats.binomtest(0, 300).proportion_ci(0.95).high
     mean, seen = 400 / 300, stats.binomtest(20, 300).proportion_ci(0.95).high
@@ -150,7 +152,7 @@ def test_a_cost_that_no_row_had_may_still_come() -> None:
 @pytest.mark.parametrize(("rows", "loss", "metrics"), [(1_000_000, 0.1, ("brier", "log_loss", "mean_score"))])
 def test_rows_that_are_all_alike_say_nothing_of_others(rows: int, loss: float, metrics: tuple[str, ...]) -> None:
     pane = _scored(np.full(rows, loss), np.zeros(rows))
-    found = with_intervals(realized(pane, BINARY), pane, (), BINARY, Asked())
+    found = with_intervals(realized(pane, BINARY), pane, (), BINARY, PerformanceSettings())
     assert {(found[name].low, found[name].interval) for name in metrics} == {(None, "too_few")}
 
 
@@ -159,7 +161,7 @@ def test_a_mean_that_few_rows_make_up_is_not_known(spikes: int, known: bool) -> 
     error = np.zeros(1_000)
     error[:spikes] = 50.0
     pane = fold_outcomes(Task("regression"), error[:, None], None, Column(numbers=np.zeros(1_000)))
-    found = with_intervals(realized(pane, Task("regression")), pane, (), Task("regression"), Asked())
+    found = with_intervals(realized(pane, Task("regression")), pane, (), Task("regression"), PerformanceSettings())
     assert {name: found[name].low is not None for name in ("mae", "bias", "rmse")} == dict.fromkeys(
         ("mae", "bias", "rmse"), known
     )
@@ -171,7 +173,7 @@ def test_what_is_made_up_of_gains_and_losses_is_known_although_it_comes_to_nothi
         BINARY, np.full((100, 1), 0.7), None, Column(numbers=np.ones(100)), value=value, weight=np.full(100, 2.0)
     )
     assert pane.parts["value_negative"].tolist() == [99.0 * 50 * 2]
-    found = with_intervals(realized(pane, BINARY), pane, (), BINARY, Asked())["value_per_prediction"]
+    found = with_intervals(realized(pane, BINARY), pane, (), BINARY, PerformanceSettings())["value_per_prediction"]
     expected = stats.ttest_1samp(value, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
@@ -184,7 +186,7 @@ def test_an_area_varies_as_delong_says() -> None:
     variance = beats.mean(axis=1).var(ddof=1) / 80 + beats.mean(axis=0).var(ddof=1) / 120
     bins, place = np.unique(np.concatenate([negative, positive]), return_inverse=True)
     sides = [np.bincount(one, minlength=len(bins)).astype(np.float64) for one in (place[:120], place[120:])]
-    curve = areas.Curve(*(areas.Scored(one, one, np.empty((0, len(bins))), np.empty(0)) for one in sides))
+    curve = areas.ScoreCurve(*(areas.ClassScores(one, one, np.empty((0, len(bins))), np.empty(0)) for one in sides))
     found, moved = areas.area(curve)
     assert (found, moved.variance) == pytest.approx((value, variance))
 
@@ -198,7 +200,7 @@ def reviewed(rng: np.random.Generator, n: int, most: float) -> tuple[F64, F64, F
 
 def test_an_area_of_rows_whose_weights_go_with_the_score_varies_as_each_row_does() -> None:
     score, truth, weight = reviewed(np.random.default_rng(7), 900, 8.0)
-    curve = areas.curve_of(fold_outcomes(BINARY, score[:, None], None, Column(numbers=truth), weight), ())
+    curve = areas.score_curve(fold_outcomes(BINARY, score[:, None], None, Column(numbers=truth), weight), ())
     assert curve is not None
     value, moved = areas.area(curve)
     own, other = truth == 1, truth == 0
@@ -216,7 +218,7 @@ def test_squares_of_weights_that_were_not_kept_by_score_are_those_of_all_scored_
     score, truth, weight = reviewed(np.random.default_rng(8), 900, 8.0)
     pane = fold_outcomes(BINARY, score[:, None], None, Column(numbers=truth), weight)
     before = Pane({name: sums for name, sums in pane.parts.items() if not name.endswith("_excess") or name[0] == "c"})
-    known, old = (areas.curve_of(one, ()) for one in (pane, before))
+    known, old = (areas.score_curve(one, ()) for one in (pane, before))
     assert known is not None
     assert old is not None
     total = sum(side.squares.sum() for side in known)
@@ -229,7 +231,7 @@ def test_an_area_of_which_no_heavy_positive_has_come_is_less_sure_below() -> Non
         score, truth, w = reviewed(np.random.default_rng(9), 2_000, weight)
         found = (truth == 0) | (score > 0.7)  # no positive among the others
         pane = fold_outcomes(BINARY, score[found][:, None], None, Column(numbers=truth[found]), w[found])
-        area = with_intervals(realized(pane, BINARY), pane, (), BINARY, Asked())["roc_auc"]
+        area = with_intervals(realized(pane, BINARY), pane, (), BINARY, PerformanceSettings())["roc_auc"]
         assert area.value is not None
         return None if area.low is None else area.value - area.low
 
@@ -249,7 +251,7 @@ def test_a_block_moves_a_curve_as_far_as_leaving_it_out_says(metric: str) -> Non
         truth = (rng.random(400) < 0.3).astype(np.float64)
         panes.append(_scored(1 / (1 + np.exp(-rng.normal(truth, 1))), truth))
     whole = _sum(panes)
-    curve = areas.curve_of(whole, panes)
+    curve = areas.score_curve(whole, panes)
     assert curve is not None
     measure = areas.area if metric == "roc_auc" else areas.average_precision
     value, moved = measure(curve)
@@ -268,7 +270,7 @@ def scored(rng: np.random.Generator, n: int, rate: float = 0.3, share: float = 1
 
 
 def bounded(pane: Pane, *names: str, blocks: tuple[Pane, ...] = ()) -> list[Metric]:
-    asked = Asked(metrics=names)
+    asked = PerformanceSettings(metrics=names)
     found = with_intervals(realized(pane, BINARY, asked), pane, blocks, BINARY, asked)
     return [found[name] for name in names]
 
@@ -278,17 +280,17 @@ def test_a_gain_varies_as_gains_of_other_rows_do(share: float) -> None:
     rng = np.random.default_rng(3)
     drawn = [scored(rng, 1_000, share=share) for _ in range(200)]
     values = [realized(one, BINARY)["gain@0.1"].value or 0.0 for one in drawn]
-    curves = [areas.curve_of(one, ()) for one in drawn[:40]]
-    varies = [highest.gain(one, 0.1, 1.0)[0].moved.variance for one in curves if one is not None]
+    curves = [areas.score_curve(one, ()) for one in drawn[:40]]
+    varies = [highest.gain_ratio(one, 0.1, 1.0)[0].moved.variance for one in curves if one is not None]
     assert np.sqrt(np.mean(varies)) == pytest.approx(np.std(values), rel=0.15)
 
 
 def test_a_block_moves_a_gain_as_far_as_leaving_it_out_says() -> None:
     rng = np.random.default_rng(2)
     panes = [scored(rng, 400) for _ in range(50)]
-    curve = areas.curve_of(_sum(panes), panes)
+    curve = areas.score_curve(_sum(panes), panes)
     assert curve is not None
-    found, _ = highest.gain(curve, 0.1, 1.0)
+    found, _ = highest.gain_ratio(curve, 0.1, 1.0)
     assert found.value is not None
     without = [realized(_sum(panes[:at] + panes[at + 1 :]), BINARY)["gain@0.1"].value or 0.0 for at in range(5)]
     assert found.moved.influence[:5] == pytest.approx([found.value - one for one in without], rel=0.2, abs=2e-4)
@@ -319,13 +321,13 @@ def test_a_gain_of_few_positives_or_of_few_rows_is_not_known_and_one_of_all_not_
 def test_a_class_of_few_has_no_area_to_speak_of() -> None:
     truth = np.repeat([1.0, 0.0], [49, 500])
     pane = _scored(np.linspace(0.1, 0.9, 549), truth)
-    found = with_intervals(realized(pane, BINARY), pane, (), BINARY, Asked())["roc_auc"]
+    found = with_intervals(realized(pane, BINARY), pane, (), BINARY, PerformanceSettings())["roc_auc"]
     assert (found.low, found.high, found.interval) == (None, None, "too_few")
 
 
 def test_a_perfect_area_is_not_beyond_doubt() -> None:
     pane = _scored(np.repeat([0.9, 0.1], [100, 300]), np.repeat([1.0, 0.0], [100, 300]))
-    found = with_intervals({"roc_auc": Metric(1.0, 400, "panes")}, pane, (), BINARY, Asked())["roc_auc"]
+    found = with_intervals({"roc_auc": Metric(1.0, 400, "panes")}, pane, (), BINARY, PerformanceSettings())["roc_auc"]
     assert (found.low, found.high) == pytest.approx((0.025 ** (1 / 100), 1.0))
 
 
@@ -337,7 +339,7 @@ def test_means_have_students_interval() -> None:
     if "spread" not in pane.parts:
         losses = np.stack([error, np.abs(error), error**2, truth, truth**2])
         pane.parts["spread"] = np.array([60, *np.stack([losses, losses**2], axis=1).sum(axis=2).ravel()])
-    found = with_intervals(realized(pane, Task("regression")), pane, (), Task("regression"), Asked())
+    found = with_intervals(realized(pane, Task("regression")), pane, (), Task("regression"), PerformanceSettings())
     for name, values in (("bias", error), ("mae", np.abs(error))):
         expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
         assert (found[name].low, found[name].high) == pytest.approx((expected.low, expected.high))
@@ -351,7 +353,7 @@ def test_a_mean_over_classes_moves_as_its_gradient_says() -> None:
     rng = np.random.default_rng(4)
     cells = rng.integers(20, 200, (3, 3)).astype(np.float64)
     own = counted(cells.ravel())
-    table = linear.table_of(own, (), 3)
+    table = gradients.confusion_table(own, (), 3)
     assert table is not None
     names = ("precision", "recall", "f1")
     found = with_intervals(
@@ -364,7 +366,7 @@ def test_a_mean_over_classes_moves_as_its_gradient_says() -> None:
         own,
         (),
         COLOURS,
-        Asked(),
+        PerformanceSettings(),
     )
     for name in ("precision_weighted", "f1_weighted"):
         gradient = np.zeros((3, 3))
@@ -402,7 +404,7 @@ def test_days_that_differ_make_an_interval_longer_and_days_that_do_not_leave_it(
     shares = {}
     for name, days in (("calm", calm), ("stormy", stormy)):
         whole = _sum(days)
-        shares[name] = with_intervals(realized(whole, BINARY), whole, days, BINARY, Asked())["accuracy"]
+        shares[name] = with_intervals(realized(whole, BINARY), whole, days, BINARY, PerformanceSettings())["accuracy"]
     assert shares["calm"].interval == "clopper_pearson"
     assert shares["stormy"].interval == "blocks"
     length = {name: (one.high or 0) - (one.low or 0) for name, one in shares.items()}
@@ -424,7 +426,9 @@ def test_few_days_that_differ_say_how_far_and_hours_of_one_never_do(days: int, a
     blocks = [counted(np.array([0.0, 1_000 - right, 0, right])) for right in (880, 910, 915, 905)[:days]]
     whole = _sum(blocks)
     found = {
-        by_days: with_intervals(realized(whole, BINARY), whole, blocks, BINARY, Asked(), days=by_days)["accuracy"]
+        by_days: with_intervals(realized(whole, BINARY), whole, blocks, BINARY, PerformanceSettings(), days=by_days)[
+            "accuracy"
+        ]
         for by_days in (True, False)
     }
     length = {by_days: (one.high or 0) - (one.low or 0) for by_days, one in found.items()}
@@ -437,7 +441,9 @@ def test_two_days_tell_one_difference_however_unlike_they_are_in_size() -> None:
     blocks = [counted(np.array([0.0, 300 - right, 0, right])) for right in (278, 258)]
     unlike = [*blocks[:1], counted(np.array([0.0, 14, 0, 86]))]
     even, odd = (
-        with_intervals(realized(_sum(days), BINARY), _sum(days), days, BINARY, Asked(), days=True)["accuracy"]
+        with_intervals(realized(_sum(days), BINARY), _sum(days), days, BINARY, PerformanceSettings(), days=True)[
+            "accuracy"
+        ]
         for days in (blocks, unlike)
     )
     assert (even.interval, odd.interval) == ("blocks", "blocks")
@@ -449,19 +455,21 @@ def test_few_days_that_are_alike_are_rows_and_one_that_is_nearly_all_is_no_two()
     one = [counted(np.array([0.0, 100, 0, 900])), counted(np.array([0.0, 3, 0, 5]))]
     for blocks in (alike, one):
         whole = _sum(blocks)
-        found = with_intervals(realized(whole, BINARY), whole, blocks, BINARY, Asked(), days=True)["accuracy"]
-        alone = with_intervals(realized(whole, BINARY), whole, (), BINARY, Asked())["accuracy"]
+        found = with_intervals(realized(whole, BINARY), whole, blocks, BINARY, PerformanceSettings(), days=True)[
+            "accuracy"
+        ]
+        alone = with_intervals(realized(whole, BINARY), whole, (), BINARY, PerformanceSettings())["accuracy"]
         assert found == alone
 
 
 def test_blocks_are_at_most_sixty_and_the_days_of_the_model() -> None:
     month = window_of("1mo", 1_362_900_000 * 10**9, "America/New_York")
-    blocks = cut(month, "America/New_York")
+    blocks = blocks_of_window(month, "America/New_York")
     assert len(blocks) == 31
     assert sorted({one.end - one.start for one in blocks}) == [DAY * 23 // 24, DAY]
     for days in (1, 2, 3, 6, 7, 30, 60, 90, 365, 1_000):
         window = Window("", 12_345 * 10**9, 12_345 * 10**9 + days * DAY)
-        found = cut(window)
+        found = blocks_of_window(window)
         assert len(found) in {1: (25,), 2: (3,), 3: (4,), 6: (7,), 7: (8,)}.get(days, range(7, 61)), days
         assert found[0].start == window.start
         assert found[-1].end == window.end
@@ -482,8 +490,8 @@ def _scored(scores: F64, truth: F64) -> Pane:
     return fold_outcomes(BINARY, scores[:, None], None, Column(numbers=truth))
 
 
-def _curve(pane: Pane) -> areas.Curve:
-    found = areas.curve_of(pane, ())
+def _curve(pane: Pane) -> areas.ScoreCurve:
+    found = areas.score_curve(pane, ())
     assert found is not None
     return found
 
@@ -495,7 +503,7 @@ def _sum(panes: list[Pane]) -> Pane:
 def test_the_week_in_which_clocks_go_forward_has_seven_days() -> None:
     window = window_of("1w", 1_774_396_800 * 10**9, "Europe/Paris")
     assert window.end - window.start == 167 * 3_600 * 10**9
-    assert len(cut(window, "Europe/Paris")) == 7
+    assert len(blocks_of_window(window, "Europe/Paris")) == 7
 
 
 def test_rows_of_which_nothing_was_decided_say_nothing_of_what_the_others_weigh() -> None:
@@ -503,7 +511,7 @@ def test_rows_of_which_nothing_was_decided_say_nothing_of_what_the_others_weigh(
     cells, outcomes = np.array([30.0, 5, 4, 40]), np.array([80.0, 84, 104])  # one weighs 5 and was not decided
     own = Pane({"outcomes": outcomes, "confusion": cells})
     full = Pane(own.parts | {"confusion_excess": np.zeros(4)})
-    tables = [linear.table_of(pane, (), 2) for pane in (own, full)]
+    tables = [gradients.confusion_table(pane, (), 2) for pane in (own, full)]
     assert tables[0] is not None
     assert tables[1] is not None
     assert tables[0].squares.tolist() == tables[1].squares.tolist() == [[30, 5], [4, 40]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.pane import Pane, merge
+from driftline.panes.pane import Pane, merge
 from driftline_processor.core.labels.delay import BOUNDS, PART, Sla, delay_of, fold_delays, judge_sla
 from hypothesis import given
 from hypothesis import strategies as st

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane, merge
-from driftline.tables import F64, Column, Task
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, Column, Task
 from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.metrics.custom import CustomMetric, from_pane
+from driftline_processor.core.metrics.names import direction, is_known, metrics_of_task, misnamed
+from driftline_processor.core.metrics.score_order import ScoreOrder
 from driftline_processor.core.performance import from_rows, realized
-from driftline_processor.core.performance.asked import Asked
 from driftline_processor.core.performance.curves import POINTS, confused, curves
-from driftline_processor.core.performance.custom import CustomMetric, from_pane
-from driftline_processor.core.performance.names import direction, is_known, misnamed, wanted
-from driftline_processor.core.performance.ranked import Ranked
+from driftline_processor.core.performance.settings import PerformanceSettings
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -41,7 +41,7 @@ def scores_at(rate: float, shift: float, n: int) -> tuple[F64, F64]:
 @pytest.mark.parametrize("shift", [-4.0, 0.0, 2.0])
 def test_what_depends_on_the_order_of_scores_is_near_that_of_the_rows_on_the_grid(rate: float, shift: float) -> None:
     score, truth = scores_at(rate, shift, 500_000)
-    found, exact = realized(fold(score, truth), BINARY), Ranked.of_rows(score, truth == 1, None)
+    found, exact = realized(fold(score, truth), BINARY), ScoreOrder.of_rows(score, truth == 1, None)
     for name, of_rows, least in (
         ("roc_auc", exact.area().value, 1e-4),
         ("average_precision", exact.average_precision().value, 2e-3),
@@ -68,7 +68,7 @@ def test_ties_weights_and_single_classes_are_those_of_scikit_learn_and_bins_hold
     rows: list[tuple[float, bool, int]],
 ) -> None:
     score, truth, weight = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
-    asked = Asked(metrics=("gain@0.05", "lift@0.5", "gain@1"))
+    asked = PerformanceSettings(metrics=("gain@0.05", "lift@0.5", "gain@1"))
     actual = Column(numbers=truth)
     exact = from_rows(BINARY, score[:, np.newaxis], None, actual, weight, asked=asked)
     summed = realized(fold(score, truth, weight), BINARY, asked)
@@ -99,7 +99,7 @@ def test_ranks_and_areas_of_many_classes_are_those_of_scikit_learn(n: int, seed:
     scores = rng.integers(1, 5, (n, 8)).astype(np.float64)  # with ties
     scores /= scores.sum(axis=1, keepdims=True)
     truth, weight = rng.integers(0, 8, n), rng.integers(1, 4, n).astype(np.float64) if weighted else None
-    asked = Asked(metrics=("top_k_accuracy@3", "roc_auc[*]"))
+    asked = PerformanceSettings(metrics=("top_k_accuracy@3", "roc_auc[*]"))
     actual = Column(codes=truth.astype(np.int32), labels=LETTERS.classes)
     exact = from_rows(LETTERS, scores, None, actual, weight, asked=asked)
     summed = realized(fold_outcomes(LETTERS, scores, None, actual, weight), LETTERS, asked)
@@ -154,7 +154,7 @@ def test_quantiles_have_the_losses_of_scikit_learn_and_their_intervals_a_coverag
     for name, value in expected.items():
         assert exact[name].value == pytest.approx(value, rel=1e-9), name
         assert summed[name].value == pytest.approx(value, rel=1e-9), name
-    assert [name for name in wanted(PRICE) if "@" in name] == list(expected)[:4]
+    assert [name for name in metrics_of_task(PRICE) if "@" in name] == list(expected)[:4]
 
 
 def test_relative_errors_are_of_rows_whose_actual_is_not_zero_and_say_how_many() -> None:
@@ -164,12 +164,12 @@ def test_relative_errors_are_of_rows_whose_actual_is_not_zero_and_say_how_many()
 
 def test_what_a_matrix_says_that_errors_cost_is_exact() -> None:
     pane = fold(np.array([0.9, 0.9, 0.1, 0.2]), np.array([1.0, 0.0, 1.0, 0.0]), np.array([1.0, 2.0, 3.0, 1.0]))
-    asked = Asked(costs={"1": {"0": 500.0, "1": -5.0}, "0": {"1": 20.0}})
+    asked = PerformanceSettings(costs={"1": {"0": 500.0, "1": -5.0}, "0": {"1": 20.0}})
     found = realized(pane, BINARY, asked)
     assert found["cost"].value == -5 + 2 * 20 + 3 * 500
     assert found["cost_per_prediction"].value == pytest.approx(1535 / 7)
     assert "cost" not in realized(pane, BINARY)
-    assert "cost" not in realized(pane, BINARY, Asked(costs={"fraud": {"0": 1.0}}))
+    assert "cost" not in realized(pane, BINARY, PerformanceSettings(costs={"fraud": {"0": 1.0}}))
 
 
 def test_what_outcomes_were_worth_is_summed_over_those_that_say_it() -> None:
@@ -222,7 +222,7 @@ def test_a_name_that_means_nothing_is_told(name: str, kind: str, said: str) -> N
 
 def test_every_usual_metric_has_a_known_name_and_which_way_is_good() -> None:
     for task in (BINARY, LETTERS, PRICE):
-        assert [misnamed(name, task.kind) for name in wanted(task)] == [""] * len(wanted(task))
+        assert [misnamed(name, task.kind) for name in metrics_of_task(task)] == [""] * len(metrics_of_task(task))
     good = {name: direction(name) for name in ("roc_auc", "brier", "lift@0.1", "mape", "bias", "recall[a]", "mine")}
     assert good == {"roc_auc": 1, "brier": -1, "lift@0.1": 1, "mape": -1, "bias": 0, "recall[a]": 1, "mine": 0}
     assert is_known("accuracy")

@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.profile import table_from_frame
-from driftline.space import UNIT, at_places, bin_of_each, distances, rest_of
-from driftline.tables import F64, PredictionTable
-from driftline_processor.core.drift.joint_rule import drift_together
-from driftline_processor.core.drift.multivariate import JOINT, Sides
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
+from driftline.panes.pca import UNIT, at_places, bin_of_each, distances, rest_of
+from driftline.tables.table import F64, PredictionTable
+from driftline_processor.core.drift.multivariate import JOINT, PanePair
 from driftline_processor.core.drift.multivariate.classifier import Points, auc, classify
 from driftline_processor.core.drift.multivariate.correlation import correlation_shift
-from driftline_processor.core.drift.multivariate.moments import correlations
 from driftline_processor.core.drift.multivariate.pca import Errors, errors_of, pca
+from driftline_processor.core.drift.multivariate.second_moments import correlations
+from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Window
 from scipy.stats import kstest, norm, pearsonr, ttest_ind_from_stats
@@ -289,7 +289,7 @@ def test_rows_that_resemble_each_other_count_for_fewer() -> None:
     assert fitted is not None
     for method in JOINT.values():
         if method.measure is not None:
-            alone, alike = (method.measure(Sides(space, reference, pane, fitted, worth)) for worth in (1.0, 10.0))
+            alone, alike = (method.measure(PanePair(space, reference, pane, fitted, worth)) for worth in (1.0, 10.0))
             assert alone is not None
             assert alike is not None
             assert alike.p_value > alone.p_value

@@ -8,25 +8,30 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.pane import Pane, merge
-from driftline.tables import ModelKey, Task
-from driftline_processor.core.compared import decided_alike
+from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import ModelKey, Task
 from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Window
-from driftline_processor.core.labels.outcome_delay import OutcomeDelay
-from driftline_processor.core.performance import intervals as of
-from driftline_processor.core.performance.asked import Asked
-from driftline_processor.core.performance.by_slice import judge_slices
-from driftline_processor.core.performance.intervals import Summed
-from driftline_processor.core.performance.known import Known
+from driftline_processor.core.intervals import confidence as of
+from driftline_processor.core.intervals.confidence import WeightSums
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.objectives.judge import judge_objectives, rolling_steps
+from driftline_processor.core.objectives.objective import (
+    Objective,
+    newest_objectives,
+    overdue,
+    read_objective,
+    undecided,
+)
 from driftline_processor.core.performance.maturity import maturity
-from driftline_processor.core.performance.objective import Objective, read_objective
-from driftline_processor.core.performance.objective_windows import newest_objectives, overdue, undecided
-from driftline_processor.core.performance.objectives import judge_objectives, stretch
+from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.reference import reference_of
-from driftline_processor.core.performance.uncertainty import with_intervals
-from driftline_processor.core.window import PANE
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.performance.slices import judge_slices
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.reference.decision_threshold import align_threshold
+from driftline_processor.core.windows.window import PANE
 from scipy import stats
 
 BINARY = Task("binary", ("0", "1"), "1")
@@ -35,7 +40,7 @@ DAY = 24 * HOUR
 START = 480_000 * HOUR
 WINDOW = Window("1h", START, START + HOUR)
 
-TWO_DAYS = Known(young=True, delay=OutcomeDelay(48 * HOUR, "configured"))
+TWO_DAYS = WindowOutcomes(young=True, delay=OutcomeDelay(48 * HOUR, "configured"))
 
 
 def flagged(right: int, wrong: int) -> Pane:
@@ -44,13 +49,19 @@ def flagged(right: int, wrong: int) -> Pane:
 
 
 def judged(
-    pane: Pane, *written: str | Objective, window: Window = WINDOW, known: Known | None = None, closed: bool = True
+    pane: Pane,
+    *written: str | Objective,
+    window: Window = WINDOW,
+    known: WindowOutcomes | None = None,
+    closed: bool = True,
 ) -> Evaluation:
-    asked = Asked(objectives=tuple(read_objective(one) if isinstance(one, str) else one for one in written))
+    asked = PerformanceSettings(
+        objectives=tuple(read_objective(one) if isinstance(one, str) else one for one in written)
+    )
     evaluation = Evaluation(ModelKey("fraud"), window, pane.rows, closed)
     evaluation.realized = with_intervals(realized(pane, BINARY), pane, (), BINARY, asked)
-    evaluation.maturity, evaluation.immature = maturity(evaluation, known or Known(), asked)
-    evaluation.objectives = judge_objectives(evaluation, BINARY, known or Known(), asked)
+    evaluation.maturity, evaluation.immature = maturity(evaluation, known or WindowOutcomes(), asked)
+    evaluation.objectives = judge_objectives(evaluation, BINARY, known or WindowOutcomes(), asked)
     return evaluation
 
 
@@ -98,14 +109,14 @@ def test_a_baseline_of_too_few_rows_says_nothing_of_a_change() -> None:
     """It was taken for certain: of two windows of one world one was broken, or met, in two of three."""
     evaluation = judged(flagged(300, 30))
     evaluation.reference = {"precision": Metric(0.8, 12, "panes", interval="too_few")}
-    asked = Asked(objectives=(read_objective("precision >= baseline"),))
-    (found,) = judge_objectives(evaluation, BINARY, Known(), asked)
+    asked = PerformanceSettings(objectives=(read_objective("precision >= baseline"),))
+    (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
     assert (found.rule, found.state) == ("precision >= baseline", "cannot_tell")
     assert found.sentence == "the baseline has too few rows to say how sure its precision is"
 
 
-def _rows(n: int) -> Summed:
-    return Summed(float(n), float(n))
+def _rows(n: int) -> WeightSums:
+    return WeightSums(float(n), float(n))
 
 
 def test_nothing_reviewed_is_told_and_so_is_what_would_be_the_least() -> None:
@@ -141,11 +152,11 @@ def test_an_immature_or_open_window_cannot_tell() -> None:
 
 def test_a_window_of_few_outcomes_says_how_many_it_needs() -> None:
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 1_000, True, outcome_rows=31, coverage=0.031)
-    assert maturity(evaluation, Known(), Asked(min_coverage=0.5)) == (
+    assert maturity(evaluation, WindowOutcomes(), PerformanceSettings(min_coverage=0.5)) == (
         "immature",
         "the outcomes of 3.1 % of its rows are known, less than the 50 % it needs (min_coverage)",
     )
-    assert maturity(evaluation, Known(), Asked(min_coverage=0.03)) == ("mature", "")
+    assert maturity(evaluation, WindowOutcomes(), PerformanceSettings(min_coverage=0.03)) == ("mature", "")
 
 
 def test_a_change_since_the_baseline_is_as_sure_as_both() -> None:
@@ -153,25 +164,28 @@ def test_a_change_since_the_baseline_is_as_sure_as_both() -> None:
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 1_000, True, realized={"roc_auc": metric})
     for was, expected in ((0.9, "broken"), (0.83, "cannot_tell"), (0.78, "met")):
         evaluation.reference = {"roc_auc": Metric(was, 9_000, "panes", low=was - 0.01, high=was + 0.01)}
-        asked = Asked(objectives=(read_objective("roc_auc >= baseline - 0.02"),))
-        (found,) = judge_objectives(evaluation, BINARY, Known(), asked)
+        asked = PerformanceSettings(objectives=(read_objective("roc_auc >= baseline - 0.02"),))
+        (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
         assert found.state == expected
         assert (found.value, found.limit) == pytest.approx((0.8 - was, -0.02))
         assert (found.low, found.high) == pytest.approx(
             (0.8 - was - math.hypot(0.02, 0.01), 0.8 - was + math.hypot(0.02, 0.01))
         )
     evaluation.reference = {}
-    assert judge_objectives(evaluation, BINARY, Known(), asked)[0].sentence == "the baseline knows nothing of roc_auc"
+    assert (
+        judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)[0].sentence
+        == "the baseline knows nothing of roc_auc"
+    )
 
 
 def test_an_objective_of_another_window_is_not_judged() -> None:
     assert judged(flagged(300, 30), "precision >= 0.95 over 1d").objectives == ()
 
 
-def _minutes(panes: dict[int, Pane], until: int = START + HOUR) -> Known:
-    steps = stretch(WINDOW, [read_objective("precision >= 0.95 over rolling 1h")], "UTC", until, 0)
+def _minutes(panes: dict[int, Pane], until: int = START + HOUR) -> WindowOutcomes:
+    steps = rolling_steps(WINDOW, [read_objective("precision >= 0.95 over rolling 1h")], "UTC", until, 0)
     assert steps is not None
-    return Known(steps=(steps, [panes.get((step.start - START) // PANE, Pane()) for step in steps]))
+    return WindowOutcomes(steps=(steps, [panes.get((step.start - START) // PANE, Pane()) for step in steps]))
 
 
 def test_a_bad_hour_is_found_though_it_is_in_two_windows() -> None:
@@ -193,13 +207,13 @@ def test_days_that_roll_are_as_sure_as_days() -> None:
     window = Window("5m", end - PANE, end)
     steps = [Window("5m", at, at + PANE) for at in range(START, end, PANE)]
     panes = [flagged(*((19, 1) if step.end <= START + DAY else (18, 2))) for step in steps]
-    known = Known(steps=(steps, panes))
+    known = WindowOutcomes(steps=(steps, panes))
     found = judged(panes[-1], "precision >= 0.95 over rolling 2d", window=window, known=known).objectives[0]
     assert found.state == "cannot_tell"
     assert found.value == pytest.approx(0.925)
     assert found.rows == 11_520
     alike = [flagged(18, 2)] * len(steps)
-    known = Known(steps=(steps, alike))
+    known = WindowOutcomes(steps=(steps, alike))
     found = judged(panes[-1], "precision >= 0.95 over rolling 2d", window=window, known=known).objectives[0]
     assert found.state == "broken"
 
@@ -227,7 +241,10 @@ SLICED = {"country=BE": (188, 12), "country=LU": (20, 29), "country=NL": (165, 3
 
 def by_slice(written: str | Objective, slices: dict[str, tuple[int, int]] = SLICED) -> ObjectiveState:
     objective = written if isinstance(written, Objective) else read_objective(written)
-    asked, known = Asked(objectives=(objective,)), Known(slices={name: flagged(*own) for name, own in slices.items()})
+    asked, known = (
+        PerformanceSettings(objectives=(objective,)),
+        WindowOutcomes(slices={name: flagged(*own) for name, own in slices.items()}),
+    )
     whole = merge(list(known.slices.values()))
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, whole.rows, True)
     judge_slices(evaluation, whole, BINARY, known, asked)
@@ -279,7 +296,10 @@ def test_a_value_of_which_nobody_knows_an_outcome_is_not_met() -> None:
     def of(predictions: int, labelled: int = 0, broken: int = 0) -> ObjectiveState:
         slices = {"country=BE": flagged(188 - broken, 12 + broken), "country=DE": flagged(labelled, 0)}
         slices["country=DE"].parts["rows"] = np.full(3, float(predictions))
-        known, asked = Known(slices=slices), Asked(objectives=(read_objective("precision >= 0.75 in country"),))
+        known, asked = (
+            WindowOutcomes(slices=slices),
+            PerformanceSettings(objectives=(read_objective("precision >= 0.75 in country"),)),
+        )
         evaluation = Evaluation(ModelKey("fraud"), WINDOW, 400, True)
         judge_slices(evaluation, Pane(), BINARY, known, asked)
         (found,) = judge_objectives(evaluation, BINARY, known, asked)
@@ -300,10 +320,10 @@ def test_a_value_of_which_nobody_knows_an_outcome_is_not_met() -> None:
 
 def test_a_change_in_a_slice_is_against_all_rows_of_the_baseline() -> None:
     objective = read_objective("precision >= baseline - 0.1 in country")
-    known = Known(slices={"country=NL": flagged(150, 50), "country=BE": flagged(195, 5)})
+    known = WindowOutcomes(slices={"country=NL": flagged(150, 50), "country=BE": flagged(195, 5)})
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 400, True)
     evaluation.reference = {"precision": Metric(0.95, 9_000, "panes", low=0.94, high=0.96)}
-    asked = Asked(objectives=(objective,))
+    asked = PerformanceSettings(objectives=(objective,))
     judge_slices(evaluation, Pane(), BINARY, known, asked)
     (found,) = judge_objectives(evaluation, BINARY, known, asked)
     assert (found.state, found.slice) == ("broken", "country=NL")
@@ -324,8 +344,8 @@ def test_a_change_in_a_slice_is_against_the_same_slice_of_the_baseline_where_it_
     few["country"], few["p"][-9:] = np.append(frame["country"], ["LU"] * 30), 0.4
     roles: dict[str, Any] = {"score": "p", "actual": "y", "time": "time", "features": ["x"], "slices": ["country"]}
     baseline = Baseline.from_json(Baseline.from_frame(few, model="fraud", task="binary", **roles).to_json())
-    known = Known(slices={f"country={one}": flagged(150, 50) for one in ("NL", "BE", "LU")})
-    asked = Asked(objectives=(read_objective("precision >= baseline - 0.1 in country"),))
+    known = WindowOutcomes(slices={f"country={one}": flagged(150, 50) for one in ("NL", "BE", "LU")})
+    asked = PerformanceSettings(objectives=(read_objective("precision >= baseline - 0.1 in country"),))
 
     def judged_against(baseline: Baseline) -> ObjectiveState:
         evaluation = Evaluation(ModelKey("fraud"), WINDOW, 600, True)
@@ -346,7 +366,7 @@ def test_a_change_in_a_slice_is_against_the_same_slice_of_the_baseline_where_it_
     (other,) = judge_objectives(evaluation, BINARY, known, alone, baseline)
     assert other.sentence.endswith("; since all rows of the baseline, which knows too few of the slice")
     assert other.value == pytest.approx(0.75 - evaluation.reference["precision"].value)  # type: ignore[operator]
-    redecided = decided_alike(baseline, Pane(), replace(baseline.task, threshold=0.3)).baseline
+    redecided = align_threshold(baseline, Pane(), replace(baseline.task, threshold=0.3)).baseline
     assert set(judged_against(redecided).slices.values()) == {"cannot_tell"}  # beside all rows, each of them
 
 
@@ -368,8 +388,8 @@ def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
         metric = Metric(0.80, 2_200, "panes", low=0.15, high=1.0, interval=interval)
         evaluation = Evaluation(ModelKey("fraud"), WINDOW, 2_200, True, realized={"accuracy": metric})
         evaluation.maturity, evaluation.coverage = "mature", coverage
-        asked = Asked(objectives=(Objective("accuracy", least=0.83, alert_after=1),))
-        (found,) = judge_objectives(evaluation, BINARY, Known(), asked)
+        asked = PerformanceSettings(objectives=(Objective("accuracy", least=0.83, alert_after=1),))
+        (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
         return replace(found, undecided=1)
 
     days, rows, few = of("blocks", 1.0), of("clopper_pearson", 1.0), of("clopper_pearson", 0.5)

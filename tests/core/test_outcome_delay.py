@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.tables import F64
-from driftline_processor.core.labels.delay import BOUNDS, WIDTH
-from driftline_processor.core.labels.delay_words import delay_sentence
-from driftline_processor.core.labels.outcome_delay import FEW, UNKNOWN_DELAY, OutcomeDelay, learn_outcome_delay
+from driftline.tables.table import F64
+from driftline_processor.core.labels.delay import BOUNDS, FEW, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
+from driftline_processor.core.labels.sentences import delay_sentence
 from hypothesis import given
 from hypothesis import strategies as st
 

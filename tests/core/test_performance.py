@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane, merge
-from driftline.tables import F64, Column, Task
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, Column, Task
 from driftline_processor.core.performance import from_rows, realized
-from driftline_processor.core.performance.asked import Asked
+from driftline_processor.core.performance.settings import PerformanceSettings
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
@@ -65,7 +65,7 @@ def test_binary_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
     score, actual, weights, truth = binary_rows(2_000, 1)
     weight = weights if weighted else None
     decided = score >= 0.4
-    asked = Asked(metrics=("fbeta@2", "fbeta@0.5", "no_such_metric"))
+    asked = PerformanceSettings(metrics=("fbeta@2", "fbeta@0.5", "no_such_metric"))
     found = from_rows(BINARY, score[:, np.newaxis], None, actual, weight, asked=asked)
     expected = {
         "accuracy": metrics.accuracy_score(truth, decided, sample_weight=weight),
@@ -105,7 +105,7 @@ def test_multiclass_metrics_are_those_of_scikit_learn(weighted: bool) -> None:
     decided = scores.argmax(axis=1)
     names = [f"{name}_{average}" for name in ("precision", "recall", "f1") for average in ("micro", "weighted")]
     every = [f"{name}[*]" for name in ("precision", "recall", "f1", "roc_auc")]
-    asked = Asked(metrics=("top_k_accuracy@1", "top_k_accuracy@2", "balanced_accuracy", *names, *every))
+    asked = PerformanceSettings(metrics=("top_k_accuracy@1", "top_k_accuracy@2", "balanced_accuracy", *names, *every))
     found = from_rows(ANIMALS, scores, None, texts(truth, ANIMALS.classes), weight, asked=asked)
     macro: dict[str, Any] = {"average": "macro", "sample_weight": weight, "zero_division": np.nan}
     score_of = {"precision": metrics.precision_score, "recall": metrics.recall_score, "f1": metrics.f1_score}

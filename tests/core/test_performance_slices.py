@@ -6,23 +6,22 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane, merge
-from driftline.tables import Column, ModelKey, Task
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import Column, ModelKey, Task
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance, Window
-from driftline_processor.core.labels.outcome_delay import OutcomeDelay
+from driftline_processor.core.fairness.criteria import Fairness, FairnessRule
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.objectives.objective import read_objective
 from driftline_processor.core.performance import realized
-from driftline_processor.core.performance.asked import Asked
-from driftline_processor.core.performance.by_slice import COHORTS, ranked
-from driftline_processor.core.performance.fairness import Fairness, Rule
-from driftline_processor.core.performance.in_time import InTime
-from driftline_processor.core.performance.judged import judge_performance
-from driftline_processor.core.performance.known import Known
-from driftline_processor.core.performance.objective import read_objective
-from driftline_processor.core.performance.weak import Condition, WeakSearch, WeakSlice
-from driftline_processor.core.render import to_json
-from driftline_processor.core.window import DAY
-from driftline_processor.runtime.archive import from_text, to_text
+from driftline_processor.core.performance.judge import judge_performance
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.performance.slices import COHORTS, rank_slices
+from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
+from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.core.weak_slices.result import Condition, WeakSearch, WeakSlice
+from driftline_processor.core.windows.window import DAY
+from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
 
 TASK = Task("binary", ("0", "1"), "1")
 WINDOW = Window("1d", 0, 86_400 * 10**9)
@@ -36,10 +35,14 @@ def outcomes(right: int, wrong: int) -> Pane:
     return fold_outcomes(TASK, scores[:, np.newaxis], None, Column(numbers=actual))
 
 
-def judged(slices: Mapping[str, Pane], asked: Asked | None = None, weak: WeakSearch | None = None) -> Evaluation:
+def judged(
+    slices: Mapping[str, Pane], asked: PerformanceSettings | None = None, weak: WeakSearch | None = None
+) -> Evaluation:
     whole = merge([Pane({"rows": np.array([900.0, 900, 900])}), *slices.values()])
     evaluation = Evaluation(ModelKey("m"), WINDOW, 900, closed=True)
-    judge_performance(evaluation, whole, None, TASK, Known(slices=slices, weak=weak), asked or Asked())
+    judge_performance(
+        evaluation, whole, None, TASK, WindowOutcomes(slices=slices, weak=weak), asked or PerformanceSettings()
+    )
     return evaluation
 
 
@@ -57,22 +60,22 @@ def test_a_slice_has_every_metric_of_its_own_rows() -> None:
     assert found["country=NL"].metrics["accuracy"].value == 0.8
 
 
-def in_days(right: list[int], of: int = 100) -> InTime:
-    return InTime.of(outcomes(one, of - one) for one in right)
+def in_days(right: list[int], of: int = 100) -> BlockSums:
+    return BlockSums.of(outcomes(one, of - one) for one in right)
 
 
-def by_days(slices: Mapping[str, InTime], asked: Asked | None = None) -> Evaluation:
-    known = Known(slices={name: one.whole for name, one in slices.items()}, in_time=slices)
+def by_days(slices: Mapping[str, BlockSums], asked: PerformanceSettings | None = None) -> Evaluation:
+    known = WindowOutcomes(slices={name: one.whole for name, one in slices.items()}, in_time=slices)
     window = Window("", 0, next(iter(slices.values())).count * DAY)
     evaluation = Evaluation(ModelKey("m"), window, 900, closed=True)
     whole = merge([Pane({"rows": np.array([900.0, 900, 900])}), *known.slices.values()])
-    judge_performance(evaluation, whole, None, TASK, known, asked or Asked())
+    judge_performance(evaluation, whole, None, TASK, known, asked or PerformanceSettings())
     return evaluation
 
 
 def test_a_slice_whose_days_differ_is_as_sure_as_its_days_let_it_be() -> None:
     """Taken for independent rows, two bad weeks of four would break an objective that is met on average."""
-    objective = Asked(objectives=(read_objective("accuracy >= 0.87 in country"),))
+    objective = PerformanceSettings(objectives=(read_objective("accuracy >= 0.87 in country"),))
     slices = {"country=NL": in_days([96, 68] * 14), "country=BE": in_days([82, 82, 82, 82] * 7)}
     found = by_days(slices, objective)
     stormy, calm = (found.performance_slices[f"country={one}"].metrics["accuracy"] for one in ("NL", "BE"))
@@ -85,7 +88,7 @@ def test_a_slice_whose_days_differ_is_as_sure_as_its_days_let_it_be() -> None:
 
 
 def test_a_day_that_is_bad_for_both_groups_tells_nothing_of_their_difference() -> None:
-    asked = Asked(fairness=(Rule("gender", "M"),))
+    asked = PerformanceSettings(fairness=(FairnessRule("gender", "M"),))
     shared = by_days({"gender=F": in_days([92, 64] * 7), "gender=M": in_days([96, 68] * 7)}, asked).fairness[0]
     apart = by_days({"gender=F": in_days([92, 64] * 7), "gender=M": in_days([68, 96] * 7)}, asked).fairness[0]
 
@@ -116,12 +119,12 @@ def test_slices_are_ranked_from_the_worst() -> None:
         return SlicePerformance(9, {"mae": Metric(value, 9, "panes")})
 
     slices = {"a=1": of(2.0), "a=2": of(9.0), "a=3": of(None), "a=4": of(5.0)}
-    assert [name for name, _ in ranked(slices)] == ["a=2", "a=4", "a=1", "a=3"]
+    assert [name for name, _ in rank_slices(slices)] == ["a=2", "a=4", "a=1", "a=3"]
 
 
 def test_fairness_is_judged_where_somebody_asks_and_says_how_much_is_known_of_the_attribute() -> None:
     slices = {"gender=F": outcomes(160, 40), "gender=M": outcomes(320, 80), "country=NL": outcomes(9, 1)}
-    (found,) = judged(slices, Asked(fairness=(Rule("gender"), Rule("religion")))).fairness
+    (found,) = judged(slices, PerformanceSettings(fairness=(FairnessRule("gender"), FairnessRule("religion")))).fairness
     assert (found.attribute, found.reference) == ("gender", "")
     assert found.coverage is None
     assert found.labelled == pytest.approx(600 / 610)
@@ -132,10 +135,10 @@ def test_fairness_is_judged_where_somebody_asks_and_says_how_much_is_known_of_th
 def test_all_of_it_is_json_and_comes_back_from_the_store() -> None:
     slices = {"gender=F": outcomes(160, 40), "gender=M": outcomes(320, 80), "label_age=<1d": outcomes(480, 120)}
     search = WeakSearch((WEAK,), 600, 3, 3)
-    evaluation = judged(slices, Asked(fairness=(Rule("gender"),)), search)
-    text = to_text(evaluation)
-    back = from_text(text)
-    assert to_text(back) == text
+    evaluation = judged(slices, PerformanceSettings(fairness=(FairnessRule("gender"),)), search)
+    text = evaluation_to_text(evaluation)
+    back = evaluation_from_text(text)
+    assert evaluation_to_text(back) == text
     for part in ("performance_slices", "ages", "weak", "fairness"):
         assert getattr(back, part) == getattr(evaluation, part)
     said = to_json(evaluation)["performance"]
@@ -161,14 +164,14 @@ def test_an_immature_window_says_that_its_fast_labels_are_not_like_the_slow_ones
         whole,
         None,
         TASK,
-        Known(slices=ages, young=True, delay=OutcomeDelay(7 * WINDOW.end, "configured")),
-        Asked(),
+        WindowOutcomes(slices=ages, young=True, delay=OutcomeDelay(7 * WINDOW.end, "configured")),
+        PerformanceSettings(),
     )
     assert evaluation.fast_labels is not None
     assert evaluation.immature == (
         "its outcomes may still come: they may take 7d (outcome_delay); the model is wrong on 5 % of the outcomes that "
         "came within an hour, on 25 % of later ones: performance while some are missing is that of the fast ones"
     )
-    back = from_text(to_text(evaluation))
+    back = evaluation_from_text(evaluation_to_text(evaluation))
     assert back.fast_labels == evaluation.fast_labels
     assert to_json(back)["performance"]["fast_labels"]["sentence"] == evaluation.fast_labels.sentence

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold, fold_by
-from driftline.pane import Pane, merge
-from driftline.profile import table_from_frame
-from driftline.repeats import Counting, Recurrence, Repeats, fingerprints
-from driftline.tables import PredictionTable
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.baseline.sections.duplicate_rows import Counting, Recurrence, Repeats, fingerprints
+from driftline.panes.fold import fold, fold_by
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import PredictionTable
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Finding, Window
 from driftline_processor.core.quality import ALPHA, CHECKS, quality

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.pane import Pane, merge
-from driftline.relevance import CUTOFFS, WIDTH, fold_relevance, relevance_of, taken
-from driftline_processor.core.performance.ranking import from_pane, means
+from driftline.panes.pane import Pane, merge
+from driftline.panes.relevance import CUTOFFS, WIDTH, fold_relevance, relevance_of, take_rankings
+from driftline_processor.core.metrics.ranking import from_pane, means
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
@@ -107,7 +107,7 @@ def test_groups_are_folded_as_if_each_were_alone_and_add_up_to_all(
     whole = fold_relevance(relevance, weight, (1, 3))
     for at in range(3):
         rows = np.flatnonzero(group == at)
-        alone = fold_relevance(taken(relevance, rows), weight[rows], (1, 3))
+        alone = fold_relevance(take_rankings(relevance, rows), weight[rows], (1, 3))
         for part, sums in alone.items():
             np.testing.assert_allclose(together[part][at], sums[0], rtol=1e-12)
     for part, sums in whole.items():

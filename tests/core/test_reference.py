@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.extras import Extras
-from driftline.tables import F64
-from driftline_processor.core.performance.asked import Asked
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.catalogue import Extras
+from driftline.tables.table import F64
+from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.reference import reference_of
-from driftline_processor.core.performance.uncertainty import with_intervals
+from driftline_processor.core.performance.settings import PerformanceSettings
 
 DAYS, EACH = 30, 60
 DAY = 86_400
@@ -42,8 +42,8 @@ def _baseline(task: str, score: F64, actual: F64) -> Baseline:
 
 def test_days_of_the_baseline_that_differ_make_it_less_sure(binary: Baseline, regression: Baseline) -> None:
     for baseline, names in ((binary, ("accuracy", "brier", "roc_auc")), (regression, ("bias",))):
-        found = reference_of(baseline, Asked())
-        rows = with_intervals(found, baseline.pane, (), baseline.task, Asked())
+        found = reference_of(baseline, PerformanceSettings())
+        rows = with_intervals(found, baseline.pane, (), baseline.task, PerformanceSettings())
         for name in names:
             long, short = ((one[name].high or 0.0) - (one[name].low or 0.0) for one in (found, rows))
             assert long > 1.5 * short, name
@@ -52,14 +52,14 @@ def test_days_of_the_baseline_that_differ_make_it_less_sure(binary: Baseline, re
 
 
 def test_a_baseline_of_before_its_stretches_were_kept_is_as_sure_as_its_rows(binary: Baseline) -> None:
-    found = reference_of(replace(binary, extras=Extras()), Asked())["accuracy"]
+    found = reference_of(replace(binary, extras=Extras()), PerformanceSettings())["accuracy"]
     assert found.interval == "clopper_pearson"
-    assert found.value == reference_of(binary, Asked())["accuracy"].value
+    assert found.value == reference_of(binary, PerformanceSettings())["accuracy"].value
 
 
 def test_what_is_asked_anew_is_measured_anew(binary: Baseline) -> None:
     lengths = []
     for confidence in (0.95, 0.99, 0.95):
-        found = reference_of(binary, Asked(confidence=confidence))["accuracy"]
+        found = reference_of(binary, PerformanceSettings(confidence=confidence))["accuracy"]
         lengths.append((found.high or 0.0) - (found.low or 0.0))
     assert lengths[1] > lengths[0] == lengths[2]

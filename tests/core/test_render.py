@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from driftline.tables import ModelKey
+from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import (
+    DriftContributor,
     Evaluation,
     Expected,
     Finding,
@@ -14,10 +15,9 @@ from driftline_processor.core.evaluation import (
     Metric,
     SliceDrift,
     TargetDrift,
-    Told,
     Window,
 )
-from driftline_processor.core.render import evaluations_to_json, iso_time, to_json
+from driftline_processor.core.render.evaluation_json import evaluations_to_json, iso_time, to_json
 
 WINDOW = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 METHODS = {"ks": MethodValue(0.31, 1e-9), "psi": MethodValue(0.4), "js": MethodValue(None)}
@@ -35,7 +35,7 @@ AGE = TargetDrift(
     design_effect=20.0,
     blocks=(0.1, 0.3),
 )
-TOLD = Told(("age",), 0.2, 0.1, 0.3)
+TOLD = DriftContributor(("age",), 0.2, 0.1, 0.3)
 SCORE = TargetDrift("score", "", "ok", "ks", 1_000, {"ks": MethodValue(0.01, 0.9)})
 
 

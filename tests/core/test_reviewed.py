@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.pane import Pane
-from driftline.tables import Task
-from driftline_processor.core.performance.asked import Asked
-from driftline_processor.core.performance.by_slice import counts_of, unseen_by_slice
-from driftline_processor.core.performance.fairness import Fairness, Rule, judge_fairness
-from driftline_processor.core.performance.fairness_words import told as fairness_told
+from driftline.panes.pane import Pane
+from driftline.tables.table import Task
+from driftline_processor.core.fairness.criteria import Fairness, FairnessRule, judge_fairness
+from driftline_processor.core.fairness.sentences import criterion_sentence as fairness_told
+from driftline_processor.core.outcomes.review import advice, find_unseen_decisions, unreviewed, unreviewed_sentence
+from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
-from driftline_processor.core.performance.reviewed import advice, told, unreviewed, unseen_of
-from driftline_processor.core.performance.uncertainty import with_intervals
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.performance.slices import counts_of, unseen_by_slice
 
 BINARY, THREE = Task("binary", ("0", "1"), "1"), Task("multiclass", ("a", "b", "c"))
 
@@ -24,8 +24,12 @@ def pane(task: Task, confusion: list[float], *predictions: float) -> Pane:
 
 
 def limits(own: Pane, task: Task = BINARY) -> dict[str, tuple[float | None, float | None, str]]:
-    asked = Asked(metrics=("precision[a]", "precision[b]", "recall[a]")) if task is THREE else Asked()
-    found = with_intervals(realized(own, task, asked), own, (), task, asked, unseen_of(own, task))
+    asked = (
+        PerformanceSettings(metrics=("precision[a]", "precision[b]", "recall[a]"))
+        if task is THREE
+        else PerformanceSettings()
+    )
+    found = with_intervals(realized(own, task, asked), own, (), task, asked, find_unseen_decisions(own, task))
     return {name: (one.low, one.high, one.interval) for name, one in found.items()}
 
 
@@ -44,7 +48,7 @@ def test_the_fewer_the_rows_that_nobody_reviewed_the_surer_recall_is() -> None:
 
 def test_a_class_that_is_predicted_twice_may_have_no_outcome_by_chance() -> None:
     few, none = pane(THREE, [60.0, 5, 0, 5, 30, 0, 0, 0, 0], 650, 350, 2), pane(THREE, [60.0, 5, 0, 5, 30, 0, 0, 0, 0])
-    assert unreviewed(unseen_of(few, THREE), THREE) == {}
+    assert unreviewed(find_unseen_decisions(few, THREE), THREE) == {}
     for name, (low, high, how) in limits(none, THREE).items():
         found = limits(few, THREE)[name]
         assert found[2] == how
@@ -60,7 +64,8 @@ def fairness(quiet: float) -> Fairness:
         {"M": pane(BINARY, [800.0, 20, 10, 170], 810, 190), "F": pane(BINARY, [0.0, 20, 0, 170], quiet, 190)},
     )
     found = judge_fairness(
-        Rule("gender"), {name: counts_of(one, task, unseen_of(one, task)) for name, one in own.items()}
+        FairnessRule("gender"),
+        {name: counts_of(one, task, find_unseen_decisions(one, task)) for name, one in own.items()},
     )
     assert found is not None
     return found
@@ -83,13 +88,13 @@ def test_a_slice_whose_predictions_nobody_counted_is_like_the_window() -> None:
     whole, own = pane(BINARY, [0.0, 50, 0, 450], 9_500, 500), pane(BINARY, [0.0, 5, 0, 45])
     unseen = unseen_by_slice(whole, {"country=NL": own}, BINARY)
     assert unseen["country=NL"].unreviewed.tolist() == [9_500, 0]
-    found = with_intervals(realized(own, BINARY), own, (), BINARY, Asked(), unseen["country=NL"])
+    found = with_intervals(realized(own, BINARY), own, (), BINARY, PerformanceSettings(), unseen["country=NL"])
     assert {name for name, one in found.items() if one.low is not None} == {"precision"}
 
 
 def test_what_is_missing_is_told_with_what_to_do() -> None:
     found = {"a": 12, "b": 4_000, "c": 90, "d": 7}
-    assert told({"0": 9_500}) == "none of the 9,500 rows that were predicted 0 has an outcome"
-    assert told(found).endswith("predicted a has an outcome, and so with 1 more classes")
+    assert unreviewed_sentence({"0": 9_500}) == "none of the 9,500 rows that were predicted 0 has an outcome"
+    assert unreviewed_sentence(found).endswith("predicted a has an outcome, and so with 1 more classes")
     assert "each with the weight 1 / the probability" in advice(found)
     assert advice({}) == ""

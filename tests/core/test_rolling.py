@@ -8,23 +8,23 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.outcome_parts import widths
-from driftline.pane import Pane, merge
-from driftline.profile import table_from_frame
-from driftline.tables import F64, ModelKey
-from driftline_processor.core.compared import Compared
-from driftline_processor.core.compared.rolling import LEAST_ROWS, Rolling, rolled
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
+from driftline.panes.outcome_sums import widths
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, ModelKey
 from driftline_processor.core.drift import drift
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Window
-from driftline_processor.core.performance.asked import STANDARD
-from driftline_processor.core.performance.known import Known
-from driftline_processor.core.performance.objective import read_objective
+from driftline_processor.core.objectives.objective import read_objective
 from driftline_processor.core.performance.reference import reference_of
-from driftline_processor.core.rebin import over
-from driftline_processor.core.window import window_of
+from driftline_processor.core.performance.settings import STANDARD
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.reference.rebinning import rebin_baseline
+from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.reference.rolling import LEAST_ROWS, Rolling, rolling_reference
+from driftline_processor.core.windows.window import window_of
 
 DAY = 86_400 * 10**9
 HOUR = DAY // 24
@@ -92,7 +92,7 @@ def days(count: int, first: int = 0) -> list[Window]:
 
 def test_a_shift_that_lasts_is_drift_from_the_baseline_and_none_from_the_last_days(baseline: Baseline) -> None:
     panes = [pane(200, 1 + at, baseline, moved=1.0) for at in range(30)]
-    compared = rolled(baseline, Rolling("30d", "24h"), days(30), panes)
+    compared = rolling_reference(baseline, Rolling("30d", "24h"), days(30), panes)
     today = pane(1_000, 99, baseline, moved=1.0)
     before, now = drift(today, baseline), drift(today, compared.baseline)
     assert (before.features["age"].state, now.features["age"].state) == ("drift", "ok")
@@ -102,7 +102,7 @@ def test_a_shift_that_lasts_is_drift_from_the_baseline_and_none_from_the_last_da
 
 def test_its_bins_stay_and_its_blocks_are_its_days(baseline: Baseline) -> None:
     panes = [pane(200, 1 + at, baseline) for at in range(30)]
-    found = rolled(baseline, Rolling("30d"), days(30), panes).baseline
+    found = rolling_reference(baseline, Rolling("30d"), days(30), panes).baseline
     assert (found.fold, found.bins) == (baseline.fold, baseline.bins)
     assert Baseline.from_json(found.to_json()).fold == baseline.fold
     assert found.extras.blocks is not None
@@ -114,7 +114,7 @@ def test_its_bins_stay_and_its_blocks_are_its_days(baseline: Baseline) -> None:
 
 def test_of_a_long_reference_several_days_are_a_block_and_the_oldest_are_in_none(baseline: Baseline) -> None:
     panes = [pane(20, 1 + at, baseline) for at in range(91)]
-    found = rolled(baseline, Rolling("91d"), days(91), panes).baseline
+    found = rolling_reference(baseline, Rolling("91d"), days(91), panes).baseline
     assert found.extras.blocks is not None
     assert (found.extras.blocks.length, len(found.extras.blocks.starts)) == (2 * DAY, 45)
     assert found.extras.blocks.starts[0] == DAY
@@ -124,19 +124,23 @@ def test_of_a_long_reference_several_days_are_a_block_and_the_oldest_are_in_none
 def test_too_few_rows_or_days_leave_the_baseline_and_are_said(baseline: Baseline) -> None:
     few = [pane(LEAST_ROWS // 30, at, baseline) for at in range(30)]
     note = "the baseline, since its own last 30d has only 990 rows in 30 of 30 days"
-    assert rolled(baseline, Rolling("30d"), days(30), few) == Compared(baseline, note)
+    assert rolling_reference(baseline, Rolling("30d"), days(30), few) == Reference(baseline, note)
     empty = [Pane() for _ in range(24)]
-    short = rolled(baseline, Rolling("30d"), days(30), [*empty, *[pane(500, at, baseline) for at in range(6)]])
+    short = rolling_reference(
+        baseline, Rolling("30d"), days(30), [*empty, *[pane(500, at, baseline) for at in range(6)]]
+    )
     assert short.baseline is baseline
     assert short.note.endswith("only 3,000 rows in 6 of 30 days")
-    enough = rolled(baseline, Rolling("30d"), days(30), [*empty[1:], *[pane(500, at, baseline) for at in range(7)]])
+    enough = rolling_reference(
+        baseline, Rolling("30d"), days(30), [*empty[1:], *[pane(500, at, baseline) for at in range(7)]]
+    )
     assert enough.baseline is not baseline
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_performance_stays_that_of_the_baseline_in_every_part(task: str) -> None:
     built = judged(task)
-    found = rolled(built, Rolling("30d"), days(30), [Pane(dict(of_other(built)))] * 30).baseline
+    found = rolling_reference(built, Rolling("30d"), days(30), [Pane(dict(of_other(built)))] * 30).baseline
     right = widths(built.task)
     kept = {name for name in found.pane.parts if name in right}
     assert kept == {name for name in built.pane.parts if name in right} > {"outcomes", "losses", "spread"}
@@ -146,10 +150,12 @@ def test_performance_stays_that_of_the_baseline_in_every_part(task: str) -> None
 
 def test_a_window_is_compared_with_the_performance_of_the_baseline_as_it_is() -> None:
     built = judged("binary")
-    reference = rolled(built, Rolling("30d"), days(30), [Pane({"rows": np.full(3, 100.0)})] * 30).baseline
+    reference = rolling_reference(built, Rolling("30d"), days(30), [Pane({"rows": np.full(3, 100.0)})] * 30).baseline
     asked = replace(STANDARD, objectives=(read_objective("log_loss <= baseline + 0"),))
     window, key = window_of("1d", 0), ModelKey("m", "")
-    found = evaluate(built.pane, reference, key, window, closed=True, known=Known(reference=built), asked=asked)
+    found = evaluate(
+        built.pane, reference, key, window, closed=True, known=WindowOutcomes(reference=built), asked=asked
+    )
     assert found.reference == reference_of(built, asked)
     metric = found.reference["log_loss"]
     assert metric.value is not None
@@ -160,7 +166,7 @@ def test_a_window_is_compared_with_the_performance_of_the_baseline_as_it_is() ->
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_over_the_bins_of_another_baseline_outcomes_keep_every_part(task: str) -> None:
     built = judged(task)
-    found = over(judged(task, first=7), built)
+    found = rebin_baseline(judged(task, first=7), built)
     right = {name for name in built.pane.parts if name in widths(built.task)}
     assert right <= found.parts.keys()
     assert all(np.array_equal(found.parts[name], built.pane.parts[name]) for name in right)

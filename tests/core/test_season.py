@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.pane import Pane
-from driftline.seasonality import HOUR, Kind, Seasonality
-from driftline.seasons import Seasons
-from driftline_processor.core.compared.season import PART, cycles, seasonal, standard
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.seasons import Seasons
+from driftline.panes.pane import Pane
+from driftline.tables.timestamps import HOUR, Kind, Seasonality
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.reference import references
+from driftline_processor.core.reference.season import PART, cycles, season_mix, seasonal_reference
 
 START = 1_767_225_600 * 10**9
 
@@ -37,7 +37,7 @@ def mixed(seasons: int, **share: float) -> Pane:
 
 def test_a_window_of_one_hour_is_compared_with_that_hour() -> None:
     baseline = built()
-    noon = seasonal(baseline, "hour", mixed(24, h12=500.0))
+    noon = seasonal_reference(baseline, "hour", mixed(24, h12=500.0))
     seasons = baseline.extras.seasons
     assert seasons is not None
     assert noon.note == "the same hours"
@@ -52,18 +52,18 @@ def test_rows_are_worth_as_many_as_would_tell_the_mix_as_well() -> None:
     seasons = Seasons(Seasonality("hour"), rows, {})
     mix = np.zeros(24)
     mix[[3, 4]] = 1.0, 3.0
-    found = standard(seasons, mix)
+    found = season_mix(seasons, mix)
     assert found is not None
     assert found.part[[3, 4]].tolist() == [0.25, 0.75]
     assert found.rows == pytest.approx(1 / (0.25**2 / 1_000 + 0.75**2 / 1_000))
-    usual = standard(seasons, np.ones(24))
+    usual = season_mix(seasons, np.ones(24))
     assert usual is not None
     assert usual.rows == pytest.approx(24_000)
 
 
 def test_a_thin_season_counts_together_with_its_neighbours_and_that_is_said() -> None:
     baseline = built(days=14, each=3)  # 42 rows an hour
-    noon = seasonal(baseline, "hour", mixed(24, h12=50.0))
+    noon = seasonal_reference(baseline, "hour", mixed(24, h12=50.0))
     assert noon.baseline.pane.rows == 126
     assert (
         noon.note == "the same hours (one of them has few rows in the baseline, and the neighbouring ones count, too)"
@@ -72,7 +72,7 @@ def test_a_thin_season_counts_together_with_its_neighbours_and_that_is_said() ->
 
 def test_blocks_are_laid_over_the_cells_of_the_derived_reference() -> None:
     baseline = built()
-    noon = seasonal(baseline, "hour", mixed(24, h12=500.0)).baseline
+    noon = seasonal_reference(baseline, "hour", mixed(24, h12=500.0)).baseline
     plain, own = (next(one for one in references(some) if one.name == "x0") for some in (baseline, noon))
     assert plain.blocks is None  # each of the days has all hours
     assert own.blocks is None
@@ -88,28 +88,34 @@ def test_blocks_are_laid_over_the_cells_of_the_derived_reference() -> None:
 def test_what_is_known_of_less_than_two_cycles_is_compared_as_a_whole() -> None:
     week = built(days=7, kind="weekday")
     assert cycles(week) == pytest.approx(1 + 23 / 168)  # the last row is at the beginning of its hour
-    same = seasonal(week, "weekday", mixed(7, d2=100.0))
+    same = seasonal_reference(week, "weekday", mixed(7, d2=100.0))
     assert same.baseline is week
     assert same.note == "all of the baseline: it has seen less than two weeks"
-    assert seasonal(built(), "weekday", mixed(7, d2=1.0)).note == "all of the baseline: it does not know its weekdays"
+    assert (
+        seasonal_reference(built(), "weekday", mixed(7, d2=1.0)).note
+        == "all of the baseline: it does not know its weekdays"
+    )
 
 
 def test_features_together_are_those_of_the_season() -> None:
     baseline = built(days=14, each=40)
     assert baseline.bins.space is not None
-    noon = seasonal(baseline, "hour", mixed(24, h12=500.0)).baseline
+    noon = seasonal_reference(baseline, "hour", mixed(24, h12=500.0)).baseline
     pairs = noon.pane.parts["pairs"]
     assert pairs[0] == pairs[1] == pytest.approx(560)
     many = replace(baseline.extras.seasons, of={})  # type: ignore[type-var]
     without = replace(baseline, extras=replace(baseline.extras, seasons=many))
-    assert "pairs" not in seasonal(without, "hour", mixed(24, h12=500.0)).baseline.pane.parts
+    assert "pairs" not in seasonal_reference(without, "hour", mixed(24, h12=500.0)).baseline.pane.parts
 
 
 def test_the_answer_is_the_same_for_hours_that_were_asked_for_before() -> None:
     baseline = built()
     noon = mixed(24, h12=500.0)
-    assert seasonal(baseline, "hour", noon).baseline is seasonal(baseline, "hour", mixed(24, h12=20.0)).baseline
-    assert seasonal(baseline, "hour", Pane()).baseline is baseline
+    assert (
+        seasonal_reference(baseline, "hour", noon).baseline
+        is seasonal_reference(baseline, "hour", mixed(24, h12=20.0)).baseline
+    )
+    assert seasonal_reference(baseline, "hour", Pane()).baseline is baseline
 
 
 def test_noon_at_noon_is_no_news_and_noon_at_midnight_is() -> None:
@@ -121,5 +127,5 @@ def test_noon_at_noon_is_no_news_and_noon_at_midnight_is() -> None:
         pane = mixed(24, **{season: 200.0})
         size = baseline.bins.features["x0"].size
         pane.parts["feature:x0"] = np.pad(counts, (0, size + 2 - len(counts))).astype(np.float64)
-        found = drift(pane, seasonal(baseline, "hour", pane).baseline, span=HOUR)
+        found = drift(pane, seasonal_reference(baseline, "hour", pane).baseline, span=HOUR)
         assert found.features["x0"].state == state

@@ -7,15 +7,18 @@ from math import log
 
 import numpy as np
 import pytest
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane, merge
-from driftline.tables import F64, Column, Task
-from driftline_processor.core.performance.asked import Asked
-from driftline_processor.core.versions import Paired, Side, Sums, apart, compare, side_by_side, wagers
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, Column, Task
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.render.versions_json import to_json
+from driftline_processor.core.versions import PairedSums, Sums, VersionInput, compare, side_by_side
+from driftline_processor.core.versions import evidence as wagers
+from driftline_processor.core.versions import unpaired_sums as apart
 from driftline_processor.core.versions.losses import (
     COST,
     FLOOR,
-    Told,
+    VersionAnswers,
     alone_of_hours,
     bounds_of,
     fold_pairs,
@@ -23,10 +26,9 @@ from driftline_processor.core.versions.losses import (
     losses_of,
     paired_of,
     row_losses,
-    swapped,
+    swap_versions,
 )
-from driftline_processor.core.versions.render import to_json
-from driftline_processor.core.versions.words import sentence
+from driftline_processor.core.versions.sentences import sentence
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -48,7 +50,7 @@ def summed(losses: F64, weight: F64) -> list[float]:
 def both(rows: int, first_alone: int, second_alone: int, together: int = 0) -> Sums:
     d = second_alone - first_alone
     return Sums(
-        Paired(rows, rows, rows, first_alone + together, second_alone + together, d, first_alone + second_alone)
+        PairedSums(rows, rows, rows, first_alone + together, second_alone + together, d, first_alone + second_alone)
     )
 
 
@@ -57,7 +59,7 @@ def test_the_capital_is_at_most_that_of_a_gambler_who_really_bets() -> None:
     rows = rng.choice([-1.0, 0.0, 1.0], 400, p=[0.2, 0.4, 0.4])
     bets = np.linspace(0.001, 0.985, 500)
     best = max(float(np.log1p(bet * rows).sum()) for bet in bets)
-    evidence = float(wagers.evidence(np.array(rows.sum()), np.array(rows @ rows), np.array(1.0)))
+    evidence = float(wagers.betting_evidence(np.array(rows.sum()), np.array(rows @ rows), np.array(1.0)))
     assert best - 4 < evidence < best
 
 
@@ -67,10 +69,10 @@ def test_capital_never_grows_on_average_under_the_null(rows: list[float]) -> Non
 
     def capital(more: float) -> float:
         total = np.array([*rows, more])
-        return float(np.exp(wagers.evidence(np.array(total.sum()), np.array(total @ total), np.array(1.0))))
+        return float(np.exp(wagers.betting_evidence(np.array(total.sum()), np.array(total @ total), np.array(1.0))))
 
     before = np.array(rows)
-    now = float(np.exp(wagers.evidence(np.array(before.sum()), np.array(before @ before), np.array(1.0))))
+    now = float(np.exp(wagers.betting_evidence(np.array(before.sum()), np.array(before @ before), np.array(1.0))))
     assert (capital(1.0) + capital(-1.0)) / 2 <= now * (1 + 1e-12)
     assert (capital(1.0) + capital(-1.0) + 2 * capital(0.0)) / 4 <= now * (1 + 1e-12)
 
@@ -138,7 +140,7 @@ def test_rows_of_great_weight_count_as_what_they_are() -> None:
     [
         both(1000, 90, 150, 60),
         apart(errors(900, 180), errors(800, 230)),
-        Sums(Paired(2000, 3000, 9000, 500, 700, 600, 1500)),
+        Sums(PairedSums(2000, 3000, 9000, 500, 700, 600, 1500)),
     ],
     ids=["pairs", "apart", "weighted"],
 )
@@ -159,7 +161,7 @@ def test_an_end_of_the_interval_is_where_the_evidence_is_just_enough() -> None:
     found = compare("error", both(1000, 90, 150), ERRORS)
     assert found.low is not None
     moved = 60 - 1000 * found.low, 240 - 2 * found.low * 60 + 1000 * found.low**2
-    evidence = wagers.evidence(*map(np.array, (*moved, 1 + found.low)))
+    evidence = wagers.betting_evidence(*map(np.array, (*moved, 1 + found.low)))
     assert float(evidence) == pytest.approx(log(20), abs=1e-6)
 
 
@@ -193,7 +195,7 @@ def test_versions_that_always_agree_are_never_told_apart() -> None:
 
 
 def test_few_rows_without_a_bound_say_nothing() -> None:
-    few, enough = (compare("absolute_error", Sums(Paired(n, n, n, n, 3 * n, 2 * n, 5 * n))) for n in (199, 200))
+    few, enough = (compare("absolute_error", Sums(PairedSums(n, n, n, n, 3 * n, 2 * n, 5 * n))) for n in (199, 200))
     assert (few.verdict, few.low, few.method) == ("not_yet", None, "asymptotic")
     assert enough.verdict == "worse"
 
@@ -258,11 +260,13 @@ def test_a_cost_matrix_decides_and_its_losses_are_its_entries() -> None:
     pane = fold_outcomes(BINARY, scores, None, truth)
     assert alone_of_hours(pane.parts, BINARY, COST, costs).ravel() == pytest.approx((4, 4, 4, 9, 9, 105))
     # -2, 10, 1, 0 of the one, and of the other, which decides for 1 throughout, -2, -2, 1, 1
-    other = Told(BINARY, np.ones((4, 1)), None)
-    sums = fold_requests(Told(BINARY, scores, None), other, truth, np.full(4, np.nan), np.zeros(4, np.int64), 1)
+    other = VersionAnswers(BINARY, np.ones((4, 1)), None)
+    sums = fold_requests(
+        VersionAnswers(BINARY, scores, None), other, truth, np.full(4, np.nan), np.zeros(4, np.int64), 1
+    )
     pairs = Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})
     assert paired_of(pairs, COST, costs) == (4, 4, 4, 9, -2, -11, 145)
-    assert paired_of(swapped(pairs), COST, costs) == (4, 4, 4, -2, 9, 11, 145)
+    assert paired_of(swap_versions(pairs), COST, costs) == (4, 4, 4, -2, 9, 11, 145)
     assert paired_of(pairs, COST, 2 * costs).second == -4
 
 
@@ -273,7 +277,7 @@ def test_costs_of_pairs_are_those_of_rows_with_weights_and_of_classes_that_were_
     for classes in (("a", "b"), ("a", "b", "c")):
         task, codes = Task("multiclass", classes), rng.integers(0, len(classes), (3, 200)).astype(np.int32)
         actual, one, other = (Column(codes=of, labels=classes) for of in codes)
-        told = Told(task, None, one), Told(task, None, other)
+        told = VersionAnswers(task, None, one), VersionAnswers(task, None, other)
         sums = fold_requests(*told, actual, weight, np.zeros(200, np.int64), 1)
         total = merge([total, Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})])
         first, second = costs[codes[0], codes[1]], costs[codes[0], codes[2]]
@@ -294,12 +298,12 @@ def test_who_errs_less_and_costs_more_is_worse_where_somebody_says_what_errors_c
         made[name] = np.where(flagged, 0.9, 0.1)[:, np.newaxis]
     actual = Column(numbers=truth)
     champion, challenger = (
-        Side(name, BINARY, fold_outcomes(BINARY, of, None, actual), 6_000) for name, of in made.items()
+        VersionInput(name, BINARY, fold_outcomes(BINARY, of, None, actual), 6_000) for name, of in made.items()
     )
-    told = [Told(BINARY, of, None) for of in made.values()]
+    told = [VersionAnswers(BINARY, of, None) for of in made.values()]
     sums = fold_requests(told[0], told[1], actual, np.ones(6_000), np.zeros(6_000, np.int64), 1)
     pairs = Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})
-    priced = Asked(costs={"1": {"0": 100.0}, "0": {"1": 5.0}})
+    priced = PerformanceSettings(costs={"1": {"0": 100.0}, "0": {"1": 5.0}})
     for role in ("shadow", "canary"):
         assert side_by_side(champion, challenger, pairs, role).verdict == "better"
         found = side_by_side(champion, challenger, pairs, role, asked=priced)
@@ -310,7 +314,7 @@ def test_who_errs_less_and_costs_more_is_worse_where_somebody_says_what_errors_c
         assert (decides.loss, decides.method) == ("cost_per_prediction", "betting")
         assert decides.challenger == pytest.approx(found.challenger.metrics["cost_per_prediction"].value)
         assert "cost per prediction 3." in sentence(found)
-    stranger = Asked(costs={"2": {"0": 1.0}})
+    stranger = PerformanceSettings(costs={"2": {"0": 1.0}})
     assert side_by_side(champion, challenger, pairs, "shadow", asked=stranger).verdict == "better"
 
 
@@ -328,12 +332,14 @@ def test_a_row_without_a_usable_score_or_class_has_no_loss() -> None:
     assert np.isnan(rows["error"][[0, 2]]).all()
 
 
-def sides(wrong: tuple[float, float], rows: int = 3_000, seeds: tuple[int, int] = (3, 3)) -> tuple[Side, Side, Pane]:
+def sides(
+    wrong: tuple[float, float], rows: int = 3_000, seeds: tuple[int, int] = (3, 3)
+) -> tuple[VersionInput, VersionInput, Pane]:
     made, losses = [], []
     for name, share, seed in zip("12", wrong, seeds, strict=True):
         scores, truth = binary_rows(seed, rows, share)
         actual = Column(numbers=truth)
-        made.append(Side(name, BINARY, fold_outcomes(BINARY, scores, None, actual), rows))
+        made.append(VersionInput(name, BINARY, fold_outcomes(BINARY, scores, None, actual), rows))
         losses.append(row_losses(BINARY, scores, None, actual))
     parts = fold_pairs(losses[0], losses[1], np.ones(rows), np.zeros(rows, np.int64), 1)
     return made[0], made[1], Pane({part: sums[0] for part, sums in parts.items()})
@@ -356,9 +362,9 @@ def test_a_shadow_is_compared_by_pairs_and_a_canary_by_its_own_requests() -> Non
 
 def test_swapped_pairs_are_those_of_the_other_order() -> None:
     champion, challenger, pairs = sides((0.2, 0.3))
-    there, back = side_by_side(champion, challenger, pairs), side_by_side(challenger, champion, swapped(pairs))
+    there, back = side_by_side(champion, challenger, pairs), side_by_side(challenger, champion, swap_versions(pairs))
     assert (there.verdict, back.verdict) == ("worse", "better")
-    assert paired_of(swapped(swapped(pairs)), "error") == paired_of(pairs, "error")
+    assert paired_of(swap_versions(swap_versions(pairs)), "error") == paired_of(pairs, "error")
 
 
 def test_a_pane_cut_in_two_says_the_same() -> None:
@@ -369,9 +375,9 @@ def test_a_pane_cut_in_two_says_the_same() -> None:
 
 def test_what_cannot_be_compared_says_why() -> None:
     champion, challenger, _ = sides((0.2, 0.3), 50)
-    unheard = side_by_side(champion, Side("2", BINARY, Pane(), 9), Pane())
+    unheard = side_by_side(champion, VersionInput("2", BINARY, Pane(), 9), Pane())
     assert (unheard.verdict, unheard.reason) == ("not_yet", "no outcome of version 2 is known in this time")
-    other = side_by_side(champion, Side("2", Task("regression"), challenger.pane, 9), Pane())
+    other = side_by_side(champion, VersionInput("2", Task("regression"), challenger.pane, 9), Pane())
     assert other.reason == "one is binary, the other regression"
     apart = side_by_side(champion, challenger, Pane(), "shadow")
     assert apart.reason == "no request that both scored has an outcome yet"
@@ -393,7 +399,7 @@ def test_who_is_reviewed_where_it_flags_alone_is_neither_better_nor_worse() -> N
                 "decided:0": np.array([float((~flagged).sum())]),
                 "decided:1": np.array([float(flagged.sum())]),
             }
-            made.append(Side(name, BINARY, pane, 10_000))
+            made.append(VersionInput(name, BINARY, pane, 10_000))
         found = side_by_side(made[0], made[1], Pane(), "canary")
         assert found.verdict == verdict
     assert found.reason == "none of the 8,600 rows that were predicted 0 has an outcome (version 1)"
@@ -422,13 +428,13 @@ def test_a_canary_of_which_nothing_is_known_yet_has_a_reason() -> None:
     """Its outcomes come later than the champion's, of which hours are known: that is how every canary begins."""
     pane = Pane({"outcomes": np.full(3, 400.0), "confusion": np.array([200.0, 50, 50, 100])})
     by_hour = {part: np.tile(sums / 4, (4, 1)) for part, sums in pane.parts.items()}
-    champion = Side("1", BINARY, pane, 400, lambda: by_hour)
-    found = side_by_side(champion, Side("2", BINARY, Pane(), 30, dict), Pane(), "canary")
+    champion = VersionInput("1", BINARY, pane, 400, lambda: by_hour)
+    found = side_by_side(champion, VersionInput("2", BINARY, Pane(), 30, dict), Pane(), "canary")
     assert (found.verdict, found.reason) == ("not_yet", "no outcome of version 2 is known in this time")
 
 
 def test_costs_that_are_all_the_same_compare_nothing() -> None:
     pane = Pane({"outcomes": np.full(3, 900.0), "confusion": np.array([400.0, 100, 100, 300])})
     same = {actual: {"0": 5.0, "1": 5.0} for actual in ("0", "1")}
-    one, other = (Side(name, BINARY, pane, 900) for name in "12")
-    assert "cost" not in side_by_side(one, other, Pane(), "canary", asked=Asked(costs=same)).comparisons
+    one, other = (VersionInput(name, BINARY, pane, 900) for name in "12")
+    assert "cost" not in side_by_side(one, other, Pane(), "canary", asked=PerformanceSettings(costs=same)).comparisons

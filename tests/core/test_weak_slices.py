@@ -7,10 +7,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from driftline.bins import Bins, CategoryBins, Index, assign, number_bins
-from driftline.tables import F64, I64, Column, Task
-from driftline_processor.core.performance.weak import WeakSlice, evenly, halves, losses_of, weak_slices
-from driftline_processor.core.performance.weak.confirm import difference, fisher, pearson
+from driftline.panes.bins import Bins, CategoryBins, Index, assign, number_bins
+from driftline.tables.table import F64, I64, Column, Task
+from driftline_processor.core.weak_slices.confirmation import difference, fisher, pearson
+from driftline_processor.core.weak_slices.result import WeakSlice
+from driftline_processor.core.weak_slices.search import halves, losses_of, sample_evenly, weak_slices
 from scipy import stats
 
 HOUR = 3_600 * 10**9
@@ -131,7 +132,9 @@ def test_a_row_stays_in_its_half_when_other_rows_come() -> None:
     time = np.arange(1_000) * HOUR
     assert np.array_equal(halves(time, [])[::2], halves(time[::2], []))
     assert np.array_equal(halves(np.arange(1_000), [])[::2], halves(np.arange(1_000)[::2], []))
-    assert np.array_equal(evenly(time, [], 600)[::2] & evenly(time[::2], [], 300), evenly(time, [], 600)[::2])
+    assert np.array_equal(
+        sample_evenly(time, [], 600)[::2] & sample_evenly(time[::2], [], 300), sample_evenly(time, [], 600)[::2]
+    )
 
 
 def test_weights_say_how_many_rows_one_stands_for() -> None:

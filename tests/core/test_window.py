@@ -7,15 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from driftline_processor.core.evaluation import Window
-from driftline_processor.core.window import (
-    GRACE,
-    PANE,
-    closes_at,
-    is_closed,
-    parse,
-    time_zone,
-    window_of,
-)
+from driftline_processor.core.windows.window import GRACE, PANE, closes_at, is_closed, parse, time_zone, window_of
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline.tables import Column, Task
-from driftline_processor.core.performance.wrong import misses
+from driftline.tables.table import Column, Task
+from driftline_processor.core.performance.mispredictions import row_losses_of
 
 NAN = np.nan
 
@@ -14,7 +14,7 @@ def test_of_classes_the_surest_of_what_did_not_happen_are_the_worst() -> None:
     scores = np.array([[0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.1, 0.8, 0.1], [NAN, NAN, NAN]])
     sent = Column(codes=np.array([-1, 1, -1, 0], np.int32), labels=("c", "a"))
     actual = Column(codes=np.array([0, 0, 0, 1], np.int32), labels=("b", "d"))
-    found = misses(task, scores, sent, actual)
+    found = row_losses_of(task, scores, sent, actual)
     assert found is not None
     assert found.loss.round(9).tolist()[:2] == [0.8, 0.6]
     assert np.isnan(found.loss[2:]).all()
@@ -24,14 +24,16 @@ def test_of_classes_the_surest_of_what_did_not_happen_are_the_worst() -> None:
 def test_a_row_without_score_is_as_wrong_as_can_be_and_a_strange_decision_is_not() -> None:
     task, actual = Task("binary", ("0", "1"), "1"), Column(numbers=np.array([1.0, 1.0, 1.0, NAN]))
     sent = Column(codes=np.array([0, 1, 2, 0], np.int32), labels=("0", "1", "maybe"))
-    found = misses(task, np.array([[NAN], [0.1], [0.1], [0.1]]), sent, actual)
+    found = row_losses_of(task, np.array([[NAN], [0.1], [0.1], [0.1]]), sent, actual)
     assert found is not None
     assert (found.loss[0], found.worst(9).tolist(), int(found.known.sum())) == (1.0, [0], 3)
 
 
 def test_of_a_regression_the_furthest_off_and_of_a_ranking_none() -> None:
-    found = misses(Task("regression"), np.array([[1.0], [5.0], [NAN]]), None, Column(numbers=np.array([2.0, 1.0, 0.0])))
+    found = row_losses_of(
+        Task("regression"), np.array([[1.0], [5.0], [NAN]]), None, Column(numbers=np.array([2.0, 1.0, 0.0]))
+    )
     assert found is not None
     assert (found.worst(9).tolist(), found.loss[:2].tolist()) == ([1, 0], [1.0, 4.0])
-    assert misses(Task("ranking"), None, None, Column(numbers=np.ones(2))) is None
-    assert misses(Task("binary", ("no", "yes")), np.ones((1, 1)), None, Column(numbers=np.ones(1))) is None
+    assert row_losses_of(Task("ranking"), None, None, Column(numbers=np.ones(2))) is None
+    assert row_losses_of(Task("binary", ("no", "yes")), np.ones((1, 1)), None, Column(numbers=np.ones(1))) is None

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from driftline_processor.demo import data, replay
-from driftline_processor.demo.stage import Finding, play
+from driftline_processor.demo.runner import Finding, play
 from rich.console import Console
 
 from .oracle import CATEGORICAL, NUMERIC, Truth, truth

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.demo import data, train
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
 
 BEGIN, END = "<!-- flights: python -m tests.explained flights -->\n", "<!-- end of flights -->\n"
 CAUSES = 2

@@ -8,20 +8,20 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.blocks import targets
-from driftline.fold import fold_by
-from driftline.pane import Pane, merge
-from driftline.profile import table_from_frame
-from driftline.tables import I64, ModelKey
-from driftline_processor.core.beside import Beside
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.baseline.sections.time_blocks import block_targets
+from driftline.panes.fold import fold_by
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import I64, ModelKey
+from driftline_processor.core.drift.coarse_bins import coarsen, grid
 from driftline_processor.core.drift.rule import drift_by_slice
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Explanation, Window
-from driftline_processor.core.explain import View, explain
-from driftline_processor.core.explain.grid import coarsen, grid
+from driftline_processor.core.explain import ExplainInput, explain
 from driftline_processor.core.explain.onset import onset
-from driftline_processor.core.explain.trail import Trail
+from driftline_processor.core.window_context import WindowContext
+from driftline_processor.core.windows.steps import TimeSteps
 from numpy.typing import NDArray
 
 DAY = 86_400 * 10**9
@@ -98,7 +98,7 @@ class Stream:
     def explained(self) -> Explanation | None:
         """Explain the last day as a service does."""
         baseline, panes = self._drawn[0], self.panes()
-        beside = Beside(trail=lambda parts: trail(panes, baseline, parts))
+        beside = WindowContext(trail=lambda parts: trail(panes, baseline, parts))
         return evaluate(panes[-1], baseline, ModelKey("m"), self.last, True, beside=beside).explanation
 
     def explained_by_slice(self, feature: str) -> Explanation | None:
@@ -111,7 +111,7 @@ class Stream:
             baselines[f"{feature}={value}"] = replace(baseline, pane=merge(own))
         found = drift_by_slice({name: (one[-1], baselines[name]) for name, one in panes.items()}, span=DAY)
         views = {
-            name: View(
+            name: ExplainInput(
                 one[-1],
                 baselines[name],
                 found[name].features,
@@ -125,7 +125,7 @@ class Stream:
         """Whether an onset is claimed of each feature, asked on the last day whether or not it drifts."""
         baseline, panes = self._drawn[0], self.panes()
         found = {}
-        for part, over in targets(baseline.bins).items():
+        for part, over in block_targets(baseline.bins).items():
             cells = grid(over, baseline.pane.parts[part])
             before = coarsen(baseline.pane.parts[part], cells)
             found[part] = onset(before, trail(panes, baseline, [part]).of[part]) is not None
@@ -148,9 +148,9 @@ def _folded(
     return fold_by(table, baseline.bins, day[chosen], days)
 
 
-def trail(panes: list[Pane], baseline: Baseline, parts: Collection[str]) -> Trail:
+def trail(panes: list[Pane], baseline: Baseline, parts: Collection[str]) -> TimeSteps:
     """Return days as steps."""
     starts = FIRST + np.arange(len(panes)) * DAY
-    cells = {part: grid(targets(baseline.bins)[part], baseline.pane.parts[part]) for part in parts}
+    cells = {part: grid(block_targets(baseline.bins)[part], baseline.pane.parts[part]) for part in parts}
     of = {part: np.stack([coarsen(pane.parts[part], at) for pane in panes]) for part, at in cells.items()}
-    return Trail(starts, starts + DAY, of, cells)
+    return TimeSteps(starts, starts + DAY, of, cells)

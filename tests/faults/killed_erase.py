@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from driftline_processor.runtime import erase, state, store
+from driftline_processor import state
+from driftline_processor.maintenance import erasure
+from driftline_processor.store import database
 
 from tests.runtime.state_rows import HOUR, NOON, Clock, Opened, config, outcomes, predictions
 
@@ -20,10 +22,10 @@ MARK = "MARKED-4b1f0c"
 OTHERS = 40
 STEPS: dict[str, tuple[Any, str, bool]] = {
     "ordered": (state, "erase", False),
-    "deleted": (store.Store, "rewrite", False),
-    "copied": (store.Store, "_exchange", False),
+    "deleted": (database.Store, "rewrite", False),
+    "copied": (database.Store, "_exchange", False),
     "exchanged": (os, "replace", True),
-    "reopened": (erase.Orders, "done", False),
+    "reopened": (erasure.ErasureOrders, "done", False),
 }
 """Step → where the process is killed: object, function, and whether after what that does."""
 
@@ -47,7 +49,7 @@ def main(directory: Path, step: str) -> None:
     opened.state.settle()
     owner, name, after = STEPS[step]
     setattr(owner, name, killing(getattr(owner, name), after))
-    opened.state.erase(erase.Order("churn", "id", (MARK,)))
+    opened.state.erase(erasure.ErasureOrder("churn", "id", (MARK,)))
 
 
 if __name__ == "__main__":

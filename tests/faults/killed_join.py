@@ -10,9 +10,9 @@ import sys
 import threading
 from pathlib import Path
 
-from driftline_processor.runtime.intake import Request
-from driftline_processor.runtime.seen import digest_of
-from driftline_processor.runtime.state import State
+from driftline_processor.ingest.deduplication import digest_of
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.state import State
 
 from tests.runtime.state_rows import DAY, NOON, Clock, config
 from tests.runtime.test_join_anything import NAN, SLICED, Known, Made

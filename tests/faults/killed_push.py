@@ -11,8 +11,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from driftline_processor.files.outcome_parts import Columns
-from driftline_processor.push import Target, push
+from driftline_processor.cli.outcome_upload import OutcomeColumns, UploadTarget, upload_outcomes
 
 ROWS = 50
 """Rows of a part."""
@@ -25,7 +24,7 @@ def main(file: Path, url: str, parts: int) -> None:
         if next(seen) == parts:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    push(file, Target(url, "churn"), Columns({}), print, sent, ROWS)
+    upload_outcomes(file, UploadTarget(url, "churn"), OutcomeColumns({}), print, sent, ROWS)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from driftline_processor.runtime.intake import Request
-from driftline_processor.runtime.seen import digest_of
-from driftline_processor.runtime.signals import Receipt
-from driftline_processor.runtime.state import State
+from driftline_processor.ingest.deduplication import digest_of
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.receipts import Receipt
+from driftline_processor.state import State
 
 from tests.runtime.state_rows import HOUR, NOON, Clock, config, outcomes, predictions
 

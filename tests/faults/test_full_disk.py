@@ -14,9 +14,9 @@ import duckdb
 import httpx
 import numpy as np
 import pytest
-from driftline.columns import encode_column, texts
 from driftline.semconv import attributes as a
 from driftline.semconv import events
+from driftline.tables.column_codec import encode_column, texts
 
 from tests.core.decode.requests import FEATURE, logs, record
 from tests.runtime.processes import addresses, process

@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from driftline.tables import Text
-from driftline_processor.core.concept.verdict import Concept
-from driftline_processor.runtime.state import State
+from driftline.tables.table import Text
+from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.state import State
 
 from tests.runtime.state_rows import Clock, Opened, config
 
@@ -141,7 +141,7 @@ def check(state: Opened, acknowledged: set[int], complete: bool = False) -> None
         check_concept(state, view.concept, len(joined))
 
 
-def check_concept(state: Opened, concept: Concept | None, joined: int) -> None:
+def check_concept(state: Opened, concept: ConceptDrift | None, joined: int) -> None:
     """Every joined outcome was fed once, and with the error it has; both classes are as likely, so nothing drifts."""
     assert concept is not None
     assert (concept.outcomes, concept.corrected, concept.changes) == (joined, 0, ())

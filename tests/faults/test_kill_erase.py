@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from driftline_processor.runtime.state import State
+from driftline_processor.state import State
 
 from tests.runtime.state_rows import Clock, Opened, config
 from tests.runtime.test_erase import found_on_disk

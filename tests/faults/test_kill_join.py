@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from driftline_processor.runtime.state import State
+from driftline_processor.state import State
 
 from tests.runtime.state_rows import DAY, NOON, Clock, Opened, config
 from tests.runtime.test_join_anything import SLICED, check

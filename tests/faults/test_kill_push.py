@@ -9,11 +9,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from driftline_processor.files.errors import BadInput
-from driftline_processor.files.outcome_parts import Columns
-from driftline_processor.push import Target, push
-from driftline_processor.runtime.config import load
-from driftline_processor.runtime.state import State
+from driftline_processor.cli.outcome_upload import OutcomeColumns, UploadTarget, upload_outcomes
+from driftline_processor.config.schema import load
+from driftline_processor.readers.errors import BadInput
+from driftline_processor.state import State
 
 from tests.runtime.processes import addresses, process
 from tests.runtime.state_rows import Opened
@@ -38,12 +37,12 @@ def test_a_file_is_taken_once_though_client_and_processor_are_killed(tmp_path: P
             if next(seen) == 15:
                 first.send_signal(signal.SIGKILL)
 
-        target = Target(url, "churn", timeout=1.0)
+        target = UploadTarget(url, "churn", timeout=1.0)
         with pytest.raises(BadInput, match="run it again, and it goes on where it stopped"):
-            push(file, target, Columns({}), print, sent, ROWS)
+            upload_outcomes(file, target, OutcomeColumns({}), print, sent, ROWS)
     with process(tmp_path) as second:
         _, url = addresses(second)
-        pushed = push(file, Target(url, "churn"), Columns({}), print, lambda _: None, ROWS)
+        pushed = upload_outcomes(file, UploadTarget(url, "churn"), OutcomeColumns({}), print, lambda _: None, ROWS)
         assert (pushed.accepted, pushed.rejected) == (ROWS * PARTS, 0)
         assert 15 <= pushed.went_on < PARTS
     state = State(load(tmp_path / "driftline.yaml"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from driftline_processor.commands import app
+from driftline_processor.cli.commands import app
 from typer.testing import CliRunner, Result
 
 Run = Callable[..., Result]

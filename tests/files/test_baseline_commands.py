@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline_processor.core.drift import drift
-from driftline_processor.core.rebin import over
+from driftline_processor.core.reference.rebinning import rebin_baseline
 
 from .conftest import Run, churn
 
@@ -73,25 +73,25 @@ def test_a_file_that_is_no_baseline(run: Run, tmp_path: Path) -> None:
 def test_rows_over_the_bins_of_another_baseline_are_close_to_the_rows_themselves() -> None:
     """At most a bin's share beside the Kolmogorov-Smirnov distance of the rows over the same bins."""
     old, new = built(1, False), built(2, True)
-    from driftline.profile import table_from_frame
+    from driftline.baseline.from_frame import table_from_frame
 
     table, *_ = table_from_frame(churn(4_000, 2, True), score="score", model="churn", task="binary",
                                  features=list(old.bins.features))  # fmt: skip
-    from driftline.fold import fold
+    from driftline.panes.fold import fold
 
-    exact, moved = drift(fold(table, old.bins), old), drift(over(old, new), old)
+    exact, moved = drift(fold(table, old.bins), old), drift(rebin_baseline(old, new), old)
     for name in ("age", "income"):
         of_rows, of_bins = (found.features[name].methods["ks"].value for found in (exact, moved))
         assert of_rows is not None
         assert of_bins == pytest.approx(of_rows, abs=0.012)
-    assert over(old, old).parts["feature:income"].tolist() == old.pane.parts["feature:income"].tolist()
+    assert rebin_baseline(old, old).parts["feature:income"].tolist() == old.pane.parts["feature:income"].tolist()
 
 
 def test_labels_that_one_of_them_lacks_are_other() -> None:
     arguments = {"score": np.linspace(0, 1, 60), "model": "m", "task": "binary"}
     old = Baseline.from_frame({"c": ["a"] * 30 + ["b"] * 30, "gone": np.arange(60)}, **arguments)  # type: ignore[arg-type]
     new = Baseline.from_frame({"c": ["b"] * 40 + ["z"] * 20, "come": np.arange(60)}, **arguments)  # type: ignore[arg-type]
-    pane = over(old, new)
+    pane = rebin_baseline(old, new)
     assert pane.parts["feature:c"].tolist() == [0, 40, 20, 0, 0]
     assert "feature:gone" not in pane.parts
     assert "unknown:come" in pane.parts

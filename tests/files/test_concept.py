@@ -69,7 +69,7 @@ def test_who_cannot_watch_is_named(run: Run, worse: list[object], task: str, nam
 def test_without_river_only_who_asks_for_it_is_told(
     run: Run, worse: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("driftline_processor.files.concept.installed", lambda: False)
+    monkeypatch.setattr("driftline_processor.evaluation.files.concept_drift.installed", lambda: False)
     missing = "River is not installed: pip install river"
     assert concept(run, *worse)["reason"] == missing
     quiet = run(*worse)

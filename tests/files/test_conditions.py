@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline_processor.files.conditions import check, parse
-from driftline_processor.files.errors import BadInput
+from driftline_processor.cli.fail_on import check, parse
+from driftline_processor.readers.errors import BadInput
 
 from .conftest import Run
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from driftline.pane import Pane
-from driftline.tables import Task
+from driftline.panes.pane import Pane
+from driftline.tables.table import Task
 from driftline_processor.custom_metrics import GROUP, load_custom_metrics
 
 from .conftest import Run

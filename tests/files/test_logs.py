@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline_processor.files.address import file_or_address
-from driftline_processor.files.errors import BadInput
-from driftline_processor.files.nested import MOST_COLUMNS, columns_of
-from driftline_processor.files.source import open_source
-from driftline_processor.files.streamed import NdjsonStream
+from driftline.baseline.baseline import Baseline
+from driftline_processor.readers.addresses import file_or_address
+from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.json_rows import MOST_COLUMNS, columns_of
+from driftline_processor.readers.sources import open_source
+from driftline_processor.readers.streaming import NdjsonStream
 
 from .conftest import Run
 

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import NumberBins
-from driftline_processor.files import notation
-from driftline_processor.files.build import build_from_files
-from driftline_processor.files.notation import Notation, Written, find_notations, with_notation
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.files.source import Source, TableSource, open_source, open_sources
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import NumberBins
+from driftline_processor.evaluation.files.baseline import build_from_files
+from driftline_processor.readers import notation
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.notation import KnownNotation, Notation, find_notations, with_notation
+from driftline_processor.readers.sources import Source, TableSource, open_source, open_sources
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +38,7 @@ def texts(values: list[str | None]) -> Source:
 
 def read(values: list[str | None], **known: Any) -> tuple[list[Any], Notation | None]:
     """Return a column as it is read, and its notation."""
-    [source] = with_notation([texts(values)], Written(**known), (), silent)
+    [source] = with_notation([texts(values)], KnownNotation(**known), (), silent)
     return source.column("a").to_pylist(), source.notations.get("a")
 
 
@@ -134,7 +134,7 @@ def test_a_column_that_is_written_in_one_way_only_decides_for_its_neighbours() -
     table = pa.table({"a": ["1.234", "2.345"], "b": ["1,5", "2,25"], "c": ["03/04/2026"] * 2, "d": ["13/04/2026"] * 2})
     source = TableSource(Path("rows.csv"), table, silent, set(table.schema.names))
     said: list[str] = []
-    [noted] = with_notation([source], Written(), (), said.append)
+    [noted] = with_notation([source], KnownNotation(), (), said.append)
     assert noted.column("a").to_pylist() == [1234, 2345]
     assert noted.column("c").to_pylist()[0].date() == date(2026, 4, 3)
     assert said == [
@@ -158,7 +158,7 @@ def test_thousands_that_arrow_takes_for_decimals_can_be_told_apart(tmp_path: Pat
     path = tmp_path / "rows.csv"
     path.write_text("a,b,c\n" + "1.234,0.123,1.5\n999,1.234,2.250\n2.500,7.125,3.125\n" * 3)
     said: list[str] = []
-    source = open_source(path, (), said.append, most, Written(decimal=","))
+    source = open_source(path, (), said.append, most, KnownNotation(decimal=","))
     assert source.column("a").to_pylist()[:3] == [1234, 999, 2500]
     assert (source.column("b").to_pylist()[:2], source.column("c").to_pylist()[:2]) == ([0.123, 1.234], [1.5, 2.25])
     assert [sentence.partition(":")[0] for sentence in said] == ["a"]
@@ -169,7 +169,7 @@ def test_a_value_that_does_not_fit_is_counted_and_named(tmp_path: Path, most: in
     path, said = tmp_path / "rows.csv", list[str]()
     path.write_text("a\n" + '"1.234,5"\n' * 40 + "7.25\nsoon\n")
     source = open_source(path, (), said.append, most)
-    notation.tell_unread([source], {"a"}, said.append)
+    notation.report_unreadable([source], {"a"}, said.append)
     assert said == [
         "a: '1.234,5' is read as a number with a decimal comma",
         f"{path}: a: 2 of 42 values without a number as '1.234,5' is, taken as missing: the first is row 41, '7.25'",
@@ -186,7 +186,7 @@ def test_columns_that_are_numbers_already_are_not_looked_at(tmp_path: Path, monk
     path = tmp_path / "rows.csv"
     path.write_text("a,b,c\n" + "1.5,2,2026-01-05\n0.25,3,2026-01-06\n")
     monkeypatch.setattr(notation, "_read_numbers", None)
-    assert find_notations([open_source(path, (), silent)], Written(), ()) == {}
+    assert find_notations([open_source(path, (), silent)], KnownNotation(), ()) == {}
 
 
 GROUPS: list[tuple[Callable[[str], str], Callable[[str], str]]] = [

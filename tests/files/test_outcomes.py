@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from driftline.baseline import Baseline
-from driftline.decided import WEIGHTS
-from driftline.tables import Column
-from driftline_processor.files.carrying import weighted, what_stays
-from driftline_processor.files.joined import _matched, paired
-from driftline_processor.files.outcomes import Outcomes
+from driftline.baseline.baseline import Baseline
+from driftline.tables.decisions import WEIGHTS
+from driftline.tables.table import Column
+from driftline_processor.evaluation.files.outcome_join import _matched, carry_over, drop_unweighted, row_outcome_pairs
+from driftline_processor.readers.outcome_rows import OutcomeRows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -215,13 +214,13 @@ def test_the_join_is_that_of_its_definition(
     said = sorted(said, key=lambda one: one[1])
     ids, heard, made, retracted = (np.array([one[at] for one in said], dtype=np.int64) for at in range(4))
     actual, weight = Column(numbers=np.arange(len(said), dtype=np.float64)), np.array([one[4] for one in said])
-    outcomes = Outcomes("o", pa.array(["a", "b", "c"]), ids, actual, retracted.astype(bool), heard, made, weight)
+    outcomes = OutcomeRows("o", pa.array(["a", "b", "c"]), ids, actual, retracted.astype(bool), heard, made, weight)
     code, time = (np.array([row[at] for row in rows], dtype=np.int64) for at in range(2))
-    row_of, outcome_of = paired(outcomes, [code], [time])
+    row_of, outcome_of = row_outcome_pairs(outcomes, [code], [time])
     found = set(outcome_of.tolist())
-    row_of, outcome_of = weighted(outcomes, row_of, outcome_of, lambda _: None, sampled)
+    row_of, outcome_of = drop_unweighted(outcomes, row_of, outcome_of, lambda _: None, sampled)
     last, first = _matched(outcomes, row_of, outcome_of, len(rows))
-    stays = what_stays(outcomes, row_of, outcome_of, len(rows)).weight
+    stays = carry_over(outcomes, row_of, outcome_of, len(rows)).weight
 
     expected: dict[int, list[int]] = {at: [] for at in range(len(rows))}
     for at, (name, when, named, *_) in enumerate(said):

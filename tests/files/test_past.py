@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from driftline.fold import fold
-from driftline.profile import table_from_frame
-from driftline_processor.core.compared.rolling import Rolling
-from driftline_processor.files.asked import Asked
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.errors import BadInput
-from driftline_processor.files.evaluate_files import Result, evaluate_files
-from driftline_processor.files.past import read_rolling
-from driftline_processor.files.roles import ColumnOptions
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
+from driftline_processor.core.reference.rolling import Rolling
+from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.rolling_reference import read_rolling
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.errors import BadInput
 
 HOUR = 3_600 * 10**9
 START = 20_000 * 24 * HOUR
@@ -28,9 +28,11 @@ def rows(hours: int, an_hour: int) -> dict[str, np.ndarray]:
     return {"ts": START + rng.integers(0, hours * HOUR, n), "age": rng.normal(size=n), "score": rng.random(n)}
 
 
-def evaluate(path: Path, rolling: Rolling | None, cut: Cut, reference: Path | None = None, **more: object) -> Result:
+def evaluate(
+    path: Path, rolling: Rolling | None, cut: Cut, reference: Path | None = None, **more: object
+) -> EvaluationResult:
     options = ColumnOptions(model="m", task="binary", time="ts", features=("age",))
-    asked = Asked(past=rolling, **more)  # type: ignore[arg-type]
+    asked = EvaluationSettings(past=rolling, **more)  # type: ignore[arg-type]
     return evaluate_files([path], reference, None, options, cut, lambda _: None, asked)
 
 
@@ -65,7 +67,7 @@ def test_each_window_is_compared_with_exactly_the_rows_of_its_past(
     assert judged >= 2
 
 
-def _now(frame: dict[str, np.ndarray], window: object, found: Result, part: str) -> np.ndarray:
+def _now(frame: dict[str, np.ndarray], window: object, found: EvaluationResult, part: str) -> np.ndarray:
     inside = (frame["ts"] >= window.start) & (frame["ts"] < window.end)  # type: ignore[attr-defined]
     some = {name: values[inside] for name, values in frame.items()}
     table, *_ = table_from_frame(some, score="score", model="m", task="binary", features=["age"])
@@ -92,4 +94,4 @@ def test_what_cannot_be_is_said_with_the_fix(tmp_path: Path) -> None:
         read_rolling("", "24h")
     pq.write_table(pa.table({"age": frame["age"]}), path)
     with pytest.raises(BadInput, match=r"--reference-last needs a time; name it with --time COL"):
-        evaluate_files([path], None, None, ColumnOptions(), Cut(), lambda _: None, Asked(past=rolling))
+        evaluate_files([path], None, None, ColumnOptions(), Cut(), lambda _: None, EvaluationSettings(past=rolling))

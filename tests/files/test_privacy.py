@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from driftline import Baseline, Privacy
-from driftline.protected import protected
-from driftline.ruled import Ruled
+from driftline.baseline.baseline import protect_baseline
+from driftline.baseline.sections.feature_marks import AppliedRules
 
 from .conftest import Run
 
@@ -29,7 +29,7 @@ def test_the_file_holds_what_the_rules_let_leave(reference: pd.DataFrame) -> Non
     text = baseline.to_json()
     for told in ("north", "south", "vip"):
         assert told not in text
-    assert baseline.extras.ruled == Ruled({"region": "hash", "income": "round"})
+    assert baseline.extras.ruled == AppliedRules({"region": "hash", "income": "round"})
     assert baseline.extras.ranges is not None
     assert list(baseline.extras.ranges.of) == ["age"]
     assert Baseline.from_json(text).digest == baseline.digest
@@ -37,11 +37,11 @@ def test_the_file_holds_what_the_rules_let_leave(reference: pd.DataFrame) -> Non
 
 def test_what_was_hashed_is_not_hashed_again_when_it_is_sent(reference: pd.DataFrame) -> None:
     baseline = built(reference, PRIVACY)
-    assert protected(baseline, PRIVACY).to_json() == baseline.to_json()
-    assert baseline.bins == protected(built(reference, None), PRIVACY).bins
-    gone = protected(baseline, Privacy(deny=("region",)))
+    assert protect_baseline(baseline, PRIVACY).to_json() == baseline.to_json()
+    assert baseline.bins == protect_baseline(built(reference, None), PRIVACY).bins
+    gone = protect_baseline(baseline, Privacy(deny=("region",)))
     assert list(gone.bins.features) == ["age", "income"]
-    assert gone.extras.ruled == Ruled({"income": "round"})
+    assert gone.extras.ruled == AppliedRules({"income": "round"})
 
 
 def test_batches_are_protected_too(reference: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline_processor.core.performance import realized
 
 from .conftest import Run

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline import Baseline
-from driftline_processor.files.sidecar import MOST_ROWS, beside, load_rows
+from driftline_processor.evaluation.files.baseline import MOST_ROWS, kept_rows_path, load_rows
 
 from .conftest import Run
 
@@ -17,12 +17,12 @@ OPTIONS = ("--model", "churn", "--task", "binary")
 
 def test_nothing_is_kept_unless_asked_for(run: Run, files: Path) -> None:
     assert run("baseline", "build", files / "reference.parquet", *OPTIONS, "-o", files / "b.json").exit_code == 0
-    assert not beside(files / "b.json").exists()
+    assert not kept_rows_path(files / "b.json").exists()
 
 
 def test_kept_rows_are_those_of_the_reference(run: Run, files: Path, reference: pd.DataFrame) -> None:
     result = run("baseline", "build", files / "reference.parquet", *OPTIONS, "--keep-rows", "-o", files / "b.json")
-    path = beside(files / "b.json")
+    path = kept_rows_path(files / "b.json")
     assert result.stderr == f"driftline: {path}: 4,000 rows kept, for methods that need rows\n"
     table, actual = load_rows(path, Baseline.load(files / "b.json"))
     assert actual is not None
@@ -63,10 +63,10 @@ def test_they_are_few_and_hold_no_id_no_document_and_nothing_rare(
     result = run("baseline", "build", tmp_path / "rows.parquet", *OPTIONS, "--keep-rows", "-o", tmp_path / "b.json")
     assert result.exit_code == 0, result.stderr
     baseline = Baseline.load(tmp_path / "b.json")
-    table, actual = load_rows(beside(tmp_path / "b.json"), baseline)
+    table, actual = load_rows(kept_rows_path(tmp_path / "b.json"), baseline)
     assert (len(table), actual) == (MOST_ROWS, None)
     assert {"city", "name", "note.length"} <= set(table.features) <= {*baseline.bins.features}
     assert "user" not in table.features
     assert set(table.features["city"].labels) == {"Aarau", "Basel", "other"}
-    whole = pd.read_parquet(beside(tmp_path / "b.json"))
+    whole = pd.read_parquet(kept_rows_path(tmp_path / "b.json"))
     assert not any("secret" in str(value) for name in whole for value in whole[name].unique())

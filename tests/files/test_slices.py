@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
-from driftline_processor.commands import app
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import Result, evaluate_files
-from driftline_processor.files.roles import ColumnOptions
+from driftline.baseline.baseline import Baseline
+from driftline_processor.cli.commands import app
+from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
 from typer.testing import CliRunner
 
 START = pd.Timestamp("2026-01-05", tz="UTC")
@@ -45,7 +45,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluated(folder: Path, baseline: str, cut: Cut, *slices: str, say: Say = print) -> Result:
+def evaluated(folder: Path, baseline: str, cut: Cut, *slices: str, say: Say = print) -> EvaluationResult:
     options = ColumnOptions(slices=slices)
     return evaluate_files([folder / "week.parquet"], folder / baseline, None, options, cut, say)
 

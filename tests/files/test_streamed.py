@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from driftline.baseline import Baseline
-from driftline.repeats import Counting
-from driftline_processor.files.build import build_from_files
-from driftline_processor.files.errors import BadInput
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.files.source import open_source
-from driftline_processor.files.streamed import CsvStream, NdjsonStream
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.duplicate_rows import Counting
+from driftline_processor.evaluation.files.baseline import build_from_files
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.sources import open_source
+from driftline_processor.readers.streaming import CsvStream, NdjsonStream
 
 OPTIONS = ColumnOptions("churn", "3", "binary")
 

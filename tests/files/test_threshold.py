@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from driftline.baseline import Baseline
-from driftline_processor.core.render import to_json
-from driftline_processor.runtime.config import load
-from driftline_processor.runtime.state import State
+from driftline.baseline.baseline import Baseline
+from driftline_processor.config.schema import load
+from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.state import State
 
 from tests.runtime.state_rows import DAY, NOON, Clock, Opened, outcomes, predictions
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from driftline_processor.files.times import read_times
+from driftline_processor.readers.times import read_times
 
 EXPECTED = 1_767_312_000_500_000_000  # 2026-01-02T00:00:00.5Z
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import CategoryBins
-from driftline_processor.files.build import build_from_files
-from driftline_processor.files.errors import BadInput
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.files.source import open_source, open_sources
-from driftline_processor.files.streamed import CsvStream, NdjsonStream
-from driftline_processor.files.values import column
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import CategoryBins
+from driftline_processor.evaluation.files.baseline import build_from_files
+from driftline_processor.readers.arrow_columns import column
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.sources import open_source, open_sources
+from driftline_processor.readers.streaming import CsvStream, NdjsonStream
 
 from .conftest import Run
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from driftline.baseline import Baseline
-from driftline.tables import OutcomeTable, PredictionTable, Task
-from driftline_processor.core.versions.render import to_json
-from driftline_processor.runtime.config import load
-from driftline_processor.runtime.state import State
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import OutcomeTable, PredictionTable, Task
+from driftline_processor.config.schema import load
+from driftline_processor.core.render.versions_json import to_json
+from driftline_processor.state import State
 
 from tests.runtime.state_rows import NOON, Clock, Opened, outcomes, predictions
 

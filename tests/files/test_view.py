@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from driftline.tables import ModelKey
+from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import (
     Evaluation,
     Finding,
@@ -17,9 +17,9 @@ from driftline_processor.core.evaluation import (
     TargetDrift,
     Window,
 )
-from driftline_processor.core.labels.delay import Delay, Kept
-from driftline_processor.files.view import evaluation_view, show
-from driftline_processor.files.words import ranked, sentence
+from driftline_processor.core.labels.delay import Delay, SlaResult
+from driftline_processor.present.sentences import ranked, sentence
+from driftline_processor.terminal.evaluation import evaluation_view, show
 from rich.console import Console
 
 DAY = 86_400 * 10**9
@@ -70,7 +70,7 @@ def test_what_it_is_compared_with_is_said_where_that_is_not_the_whole_baseline()
 def test_how_late_outcomes_came_is_said() -> None:
     shown = evaluation(feature("temp", "ok", 0.01))
     shown.delay = Delay(970, 3_600, 3_600, 86_400)
-    shown.label_sla = Kept("met", 7 * DAY, 0.95, 0.97, 0.97, 1_000)
+    shown.label_sla = SlaResult("met", 7 * DAY, 0.95, 0.97, 0.97, 1_000)
     said = " ".join(drawn(shown).split())
     assert "half" not in said
     assert (

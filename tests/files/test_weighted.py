@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline_processor.core.drift.multivariate.classifier import Points
-from driftline_processor.core.estimate.weighted import ratios
+from driftline_processor.core.estimate.importance_weighting import ratios
 from sklearn.metrics import accuracy_score, roc_auc_score
 from typer.testing import Result
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import get_args
 
-from driftline_processor.runtime.config import Config, validate_file
+from driftline_processor.config.schema import Config, validate_file
 from pydantic import BaseModel
 
 from .modules import ROOT

@@ -39,11 +39,11 @@ DISTRIBUTIONS = {
 
 OF_THE_CALLER = {
     "driftline.testing.plugin": ("pytest",),
-    "driftline_integrations.bodies": ("pydantic_core",),
-    "driftline_integrations.instrumentor": ("opentelemetry.instrumentation",),
-    "driftline_integrations.matrices": ("pyarrow",),
+    "driftline_integrations.web.route_plan": ("pydantic_core",),
+    "driftline_integrations.instrumentation.instrumentor": ("opentelemetry.instrumentation",),
+    "driftline_integrations.estimators.samples": ("pyarrow",),
     "driftline_integrations.xgboost": ("pyarrow",),
-    "driftline_processor.files.mlflow": ("mlflow",),
+    "driftline_processor.readers.sources": ("mlflow",),
 }
 """Used where they are installed anyway; the module does without, or says what to install."""
 
@@ -52,7 +52,7 @@ ROOMS = {
     "driftline_integrations": (),
     "driftline_processor": ("processor", "concept"),
     "driftline_processor.demo": ("processor", "concept", "demo"),
-    "driftline_processor.runtime.receive_kafka": ("processor", "concept", "kafka"),
+    "driftline_processor.receivers.kafka": ("processor", "concept", "kafka"),
 }
 """Which extras a room may count on, beside the dependencies of the bare install."""
 

@@ -14,14 +14,14 @@ from types import ModuleType
 from typing import get_args
 
 import pytest
-from driftline.pane import LOSSES
+from driftline.panes.pane import LOSSES
 from driftline.semconv import attributes, events, metrics
-from driftline_processor.core.concept.verdict import ConceptState
-from driftline_processor.core.estimate.words import Standing
+from driftline_processor.core.concept.result import ConceptState
+from driftline_processor.core.estimate.sentences import Standing
 from driftline_processor.core.evaluation import State, Verdict
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.core.versions.compare import Verdict as VersionVerdict
-from driftline_processor.runtime.signals import Signal
+from driftline_processor.core.versions.comparison import Verdict as VersionVerdict
+from driftline_processor.receipts import Signal
 
 from .modules import ROOT, Module, modules, within
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from driftline.unrecorded import UNRECORDED
+from driftline.loss_counters import UNRECORDED
 
 from tests.sdk.conftest import _inside as _inside
 from tests.sdk.conftest import receiver as receiver
@@ -16,10 +16,10 @@ from tests.sdk.conftest import service as service
 def _plain_classes() -> Iterator[None]:
     """Let every test leave the classes of the libraries as it found them."""
     yield
-    from driftline_integrations import estimators
+    from driftline_integrations.estimators import calls
 
-    for library in ("", *estimators._owners):
-        estimators.forget(library)
+    for library in ("", *calls._owners):
+        calls.forget_library(library)
 
 
 @pytest.fixture

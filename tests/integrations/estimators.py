@@ -7,8 +7,8 @@ from typing import Any
 import driftline
 import numpy as np
 import pandas as pd
-from driftline.pipelines import pipeline_of
-from driftline.tables import PredictionTable
+from driftline.export.pipeline import pipeline_of
+from driftline.tables.table import PredictionTable
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 

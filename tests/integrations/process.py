@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from driftline.tables import PredictionTable
-from driftline_processor.core.decode import decode_logs
+from driftline.tables.table import PredictionTable
+from driftline_processor.core.decode.requests import decode_logs
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 

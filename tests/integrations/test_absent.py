@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline import settings_file
+from driftline import declared_models
 from driftline.faults import FAULTS
 from driftline_integrations import fastapi as on_fastapi
 from driftline_integrations import flask as on_flask
@@ -261,7 +261,7 @@ def test_one_application_that_has_the_route_speaks_for_all_that_the_file_maps_it
         '[models.fraud]\ntask = "binary"\n[models.fraud.routes."POST /score"]\nscore = "p"\n'
     )
     monkeypatch.setenv("DRIFTLINE_CONFIG", str(file))
-    monkeypatch.setattr(settings_file, "_read", {})
+    monkeypatch.setattr(declared_models, "_read", {})
     instrumentors: list[BaseInstrumentor] = [on_fastapi.FastAPIInstrumentor(), on_flask.FlaskInstrumentor()]
     for one in instrumentors:
         one.instrument(skip_dep_check=True)
@@ -315,7 +315,7 @@ def test_routes_that_cannot_be_listed_are_no_harm(service: Service, monkeypatch:
         raise ArithmeticError(routes)
 
     monkeypatch.setattr(FAULTS, "raising", False)
-    monkeypatch.setattr("driftline_integrations.starlette_apps.served_by", broken)
+    monkeypatch.setattr("driftline_integrations.fastapi.served_routes", broken)
     app = plain([])
     service.model().instrument(app, routes=MAPPED)
 

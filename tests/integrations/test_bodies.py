@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from driftline_integrations.bodies import parse
+from driftline_integrations.web.route_plan import parse_json
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,12 +29,12 @@ def read(parser: Any, body: bytes) -> str:
 @given(VALUES, st.booleans())
 def test_what_is_json_is_read_as_python_does(value: Any, ascii: bool) -> None:
     body = json.dumps(value, ensure_ascii=ascii).encode("utf-8", "surrogatepass")
-    assert read(parse, body) == read(json.loads, body)
+    assert read(parse_json, body) == read(json.loads, body)
 
 
 @given(st.binary(max_size=40) | st.text('[]{}",:0123456789.eE+-truefalsn \n\\u', max_size=40).map(str.encode))
 def test_what_is_no_json_is_refused_as_python_does(body: bytes) -> None:
-    assert read(parse, body) == read(json.loads, body)
+    assert read(parse_json, body) == read(json.loads, body)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_what_is_no_json_is_refused_as_python_does(body: bytes) -> None:
     ids=["twice", "numbers", "surrogate", "mark", "utf-16", "deep", "empty", "more"],
 )
 def test_oddities_are_read_as_python_does(body: bytes) -> None:
-    assert read(parse, body) == read(json.loads, body)
+    assert read(parse_json, body) == read(json.loads, body)
 
 
 def test_what_is_no_number_is_one_in_python() -> None:
-    assert math.isnan(parse(b"NaN"))
+    assert math.isnan(parse_json(b"NaN"))

@@ -11,8 +11,8 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline import pipelines
-from driftline.convert import list_of
+from driftline.batch.conversion import list_of
+from driftline.export import pipeline
 from driftline_integrations.lightgbm import LightGBMInstrumentor
 from driftline_integrations.sklearn import SklearnInstrumentor
 from driftline_integrations.xgboost import XGBoostInstrumentor
@@ -276,7 +276,7 @@ def test_their_estimators_follow_scikit_learn(service: Service, make: Any) -> No
 def test_with_both_instrumentors_a_prediction_counts_once(
     service: Service, monkeypatch: pytest.MonkeyPatch, make: Any, order: tuple[int, int]
 ) -> None:
-    monkeypatch.setattr(pipelines, "_default", pipelines.pipeline_of(service.channel))
+    monkeypatch.setattr(pipeline, "_default", pipeline.pipeline_of(service.channel))
     before = own_attributes(type(make()))
     theirs = XGBoostInstrumentor() if "XGB" in type(make()).__name__ else LightGBMInstrumentor()
     both = [SklearnInstrumentor(), theirs]
@@ -305,7 +305,7 @@ def test_with_both_instrumentors_a_prediction_counts_once(
 def test_a_booster_that_nobody_named_is_recorded_by_the_name_of_its_class(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipelines, "_default", pipelines.pipeline_of(service.channel))
+    monkeypatch.setattr(pipeline, "_default", pipeline.pipeline_of(service.channel))
     XGBoostInstrumentor().instrument()
     try:
         booster = xgb("binary:logistic", CODES)

@@ -9,7 +9,7 @@ from typing import Any
 import driftline
 import numpy as np
 import pytest
-from driftline import pipelines
+from driftline.export import pipeline
 from driftline_integrations.catboost import CatBoostInstrumentor
 
 from tests.sdk.service import Service
@@ -103,7 +103,7 @@ def test_copies_are_plain(service: Service) -> None:
 
 
 def test_every_model_of_the_process(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipelines, "_default", pipelines.pipeline_of(service.channel))
+    monkeypatch.setattr(pipeline, "_default", pipeline.pipeline_of(service.channel))
     before = {kind: attributes_of(kind) for kind in catboost.CatBoostClassifier.__mro__}
     CatBoostInstrumentor().instrument()
     try:

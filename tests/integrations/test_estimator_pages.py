@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from driftline.columns import strings
+from driftline.tables.column_codec import strings
 
 from tests.sdk.receiver import Receiver
 

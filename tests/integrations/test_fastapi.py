@@ -11,15 +11,16 @@ from uuid import UUID
 import driftline
 import pytest
 import wrapt
-from driftline import pipeline, settings_file
-from driftline.columns import strings
-from driftline.opening import Opening
+from driftline import declared_models
+from driftline.export import pipeline
+from driftline.export.pipeline import pipeline_of
+from driftline.integration.web_request import RequestPrediction
 from driftline.outcomes import FIELDS
-from driftline.pipelines import pipeline_of
+from driftline.tables.column_codec import strings
 from driftline.testing import deterministic
 from driftline_integrations import fastapi as integration
 from driftline_integrations.fastapi import FastAPIInstrumentor, Route, uninstrument
-from driftline_integrations.route_plan import RoutePlan
+from driftline_integrations.web.route_plan import RoutePlan
 from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request, Response, WebSocket
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.testclient import TestClient
@@ -821,13 +822,13 @@ def test_what_the_file_declares_is_recorded(
     monkeypatch: pytest.MonkeyPatch, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     declared = [
-        settings_file.Declared(
+        declared_models.DeclaredModel(
             service.model(), routes={"POST /predict": {"score": "p"}}, outcomes="/outcomes", source="driftline.toml"
         ),
-        settings_file.Declared(service.model("spend"), routes={"/predict": {}}, source="driftline.toml"),
+        declared_models.DeclaredModel(service.model("spend"), routes={"/predict": {}}, source="driftline.toml"),
     ]
     monkeypatch.setenv("DRIFTLINE_CONFIG", "driftline.toml")
-    monkeypatch.setitem(settings_file._read, "driftline.toml", settings_file.Contents(tuple(declared)))
+    monkeypatch.setitem(declared_models._read, "driftline.toml", declared_models.Declarations(tuple(declared)))
     FastAPIInstrumentor().instrument()
     try:
         app = FastAPI()
@@ -925,7 +926,7 @@ def test_most_requests_make_no_prediction(app: FastAPI, service: Service, monkey
     client(app).post("/predict", json=ORDER)
     service.flush()
     made: list[Any] = []
-    monkeypatch.setattr(Opening, "asked", lambda self: made.append(self))
+    monkeypatch.setattr(RequestPrediction, "asked", lambda self: made.append(self))
     monkeypatch.setattr(RoutePlan, "later", lambda *what: made.append(what))
 
     response = client(app).post("/predict", json=ORDER)

@@ -9,8 +9,8 @@ from typing import Any
 import driftline
 import pytest
 import wrapt
-from driftline import settings_file
-from driftline.columns import strings
+from driftline import declared_models
+from driftline.tables.column_codec import strings
 from driftline_integrations import flask as integration
 from driftline_integrations.flask import FlaskInstrumentor, Route, instrument, uninstrument
 from flask import Blueprint, Flask, abort, jsonify, request, stream_with_context
@@ -426,9 +426,9 @@ def test_the_instrumentor_takes_off_its_own_wrapper_and_nobody_elses(monkeypatch
 
 def test_what_the_file_declares_is_recorded(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     routes = {"POST /score/{shop}": {"features": ["body", "path:shop"], "score": "fraud"}}
-    declared = settings_file.Declared(service.model("fraud"), routes=routes, source="driftline.toml")
+    declared = declared_models.DeclaredModel(service.model("fraud"), routes=routes, source="driftline.toml")
     monkeypatch.setenv("DRIFTLINE_CONFIG", "driftline.toml")
-    monkeypatch.setitem(settings_file._read, "driftline.toml", settings_file.Contents((declared,)))
+    monkeypatch.setitem(declared_models._read, "driftline.toml", declared_models.Declarations((declared,)))
     FlaskInstrumentor().instrument()
     try:
         app = Flask("shop")

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sklearn.linear_model import LogisticRegression
 from driftline_integrations.fastapi import FastAPIInstrumentor, Route
-from driftline_integrations import catboost, flask, lightgbm, mlflow, networks, onnxruntime, xgboost
+from driftline_integrations import catboost, flask, lightgbm, mlflow, onnxruntime, torch_instrumentor, xgboost
 
 app = FastAPI()
 

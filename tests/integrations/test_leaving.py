@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from driftline import pipelines
+from driftline.export import pipeline
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from tests.integrations.quiet import QUIET
@@ -136,7 +136,7 @@ def home(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     if (fastapi := sys.modules.get("driftline_integrations.fastapi")) is not None:
         fastapi._leave_class()  # it stays wrapped for applications of other tests, which nobody ends
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pipelines, "_default", pipelines.pipeline_of(service.channel))
+    monkeypatch.setattr(pipeline, "_default", pipeline.pipeline_of(service.channel))
     return service
 
 

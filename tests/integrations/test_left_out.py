@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline import pipelines, settings_file
-from driftline_integrations import asked
+from driftline import declared_models
+from driftline.export import pipeline as pipelines
 from driftline_integrations import fastapi as on_fastapi
+from driftline_integrations.estimators import library_method
+from driftline_integrations.estimators.model_names import ModelLeftOut, declared_model, model_of
 from driftline_integrations.fastapi import FastAPIInstrumentor
-from driftline_integrations.naming import Withheld, declared_as, model_of
 from driftline_integrations.sklearn import SklearnInstrumentor
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -38,7 +39,7 @@ def declare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         path = tmp_path / "driftline.toml"
         path.write_text(text)
         monkeypatch.setenv("DRIFTLINE_CONFIG", str(path))
-        monkeypatch.setattr(settings_file, "_read", {})
+        monkeypatch.setattr(declared_models, "_read", {})
         return path
 
     yield write
@@ -131,18 +132,18 @@ def test_a_name_of_the_environment_that_is_left_out_is_recorded_under_no_name(
     if not withheld:
         assert model_of(logistic()).name == "churn"
         return
-    with pytest.raises(Withheld, match=r"it may be \[models.churn\] of .*, which is left out for its mistakes"):
+    with pytest.raises(ModelLeftOut, match=r"it may be \[models.churn\] of .*, which is left out for its mistakes"):
         model_of(logistic())
 
 
 def test_models_that_go_by_a_name_are_withheld_by_it(declare: Callable[[str], Path]) -> None:
     declare('[models.churn]\nvresion = "3"\n[models.fraud]\ntask = "binary"\n')
 
-    with pytest.raises(Withheld):
-        declared_as("churn")
-    fraud = declared_as("fraud")
+    with pytest.raises(ModelLeftOut):
+        declared_model("churn")
+    fraud = declared_model("fraud")
     assert fraud is not None
-    assert (fraud.name, declared_as("other")) == ("fraud", None)
+    assert (fraud.name, declared_model("other")) == ("fraud", None)
 
 
 def test_a_model_of_a_library_that_is_withheld_is_said_so_and_answers(
@@ -150,11 +151,11 @@ def test_a_model_of_a_library_that_is_withheld_is_said_so_and_answers(
 ) -> None:
     path = declare('[models.churn]\nvresion = "3"\n')
 
-    def unnamed(_: object) -> asked.Place:
-        declared_as("churn")
+    def unnamed(_: object) -> library_method.RecordingPlan:
+        declared_model("churn")
         raise AssertionError
 
-    library = asked.Asked("somebodys", __name__, "Somebodys", "ask", unnamed)
+    library = library_method.LibraryMethod("somebodys", __name__, "Somebodys", "ask", unnamed)
     library._imports.wanted = True
     caplog.set_level(logging.WARNING, "driftline")
 
@@ -204,4 +205,4 @@ def test_every_mistake_of_the_routes_is_named_and_leaves_their_model_out(
         "which is left out for its mistakes",
     ]
     assert names_of(everywhere) == ["fraud"]
-    assert [one.model.name for one in settings_file.declared()] == ["fraud"]
+    assert [one.model.name for one in declared_models.declared()] == ["fraud"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline import Baseline
-from driftline_processor.commands import app
+from driftline_processor.cli.commands import app
 from typer.testing import CliRunner
 
 with warnings.catch_warnings():

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from driftline.columns import strings
+from driftline.tables.column_codec import strings
 
 from tests.sdk.receiver import Receiver, predictions_of
 

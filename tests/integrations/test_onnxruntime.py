@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.columns import strings
-from driftline.prediction import current
+from driftline.capture.prediction import current
+from driftline.tables.column_codec import strings
 
 from tests.sdk.service import Service
 
@@ -173,11 +173,11 @@ def test_a_model_without_a_task_is_told_what_to_say(service: Service) -> None:
 def test_sessions_that_nobody_named_are_recorded_where_their_model_is_declared(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from driftline import settings_file
+    from driftline import declared_models
 
-    declared = settings_file.Declared(service.model("churn"))
+    declared = declared_models.DeclaredModel(service.model("churn"))
     monkeypatch.setenv("DRIFTLINE_CONFIG", "driftline.toml")
-    monkeypatch.setitem(settings_file._read, "driftline.toml", settings_file.Contents((declared,)))
+    monkeypatch.setitem(declared_models._read, "driftline.toml", declared_models.Declarations((declared,)))
     ONNXRuntimeInstrumentor().instrument()
     known, unknown = network(), converted()
     with caplog.at_level(logging.WARNING, "driftline"):
@@ -195,11 +195,11 @@ def test_sessions_that_nobody_named_are_recorded_where_their_model_is_declared(
 def test_a_session_whose_model_the_file_leaves_out_is_not_recorded(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from driftline import settings_file
+    from driftline import declared_models
 
-    left = settings_file.LeftOut("graph", "", "it may be [models.graph] of driftline.toml, which is left out")
+    left = declared_models.SkippedModel("graph", "", "it may be [models.graph] of driftline.toml, which is left out")
     monkeypatch.setenv("DRIFTLINE_CONFIG", "driftline.toml")
-    monkeypatch.setitem(settings_file._read, "driftline.toml", settings_file.Contents(left_out=(left,)))
+    monkeypatch.setitem(declared_models._read, "driftline.toml", declared_models.Declarations(left_out=(left,)))
     ONNXRuntimeInstrumentor().instrument()
     with caplog.at_level(logging.WARNING, "driftline"):
         converted().run(None, {"x": X})

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from driftline import lifecycle, pipelines, settings_file
+from driftline import declared_models
+from driftline.export import lifecycle, pipeline
 from driftline_integrations.flask import FlaskInstrumentor
-from driftline_integrations.providers import forget, take, through
+from driftline_integrations.instrumentation.instrumentor import forget_providers, remember_providers, with_providers
 from driftline_integrations.sklearn import SklearnInstrumentor
 from flask import Flask
 
@@ -27,10 +28,10 @@ score = "score"
 def providers(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Return what instrument() is given, in a process whose records reach nobody."""
     monkeypatch.setenv("DRIFTLINE_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(pipelines, "_default", None)  # tests close the process's own when they end
-    settings_file._read.clear()
+    monkeypatch.setattr(pipeline, "_default", None)  # tests close the process's own when they end
+    declared_models._read.clear()
     yield {"tracer_provider": service.tracers, "meter_provider": service.meters}
-    settings_file._read.clear()
+    declared_models._read.clear()
 
 
 def test_an_estimator_that_nobody_named_reports_to_them(service: Service, providers: dict[str, Any]) -> None:
@@ -40,7 +41,7 @@ def test_an_estimator_that_nobody_named_reports_to_them(service: Service, provid
         linear_model.LogisticRegression().fit([[0.0], [1.0]], [0, 1]).predict([[0.75]])
     finally:
         SklearnInstrumentor().uninstrument()
-    lifecycle.settle(60.0)  # nothing listens, so a flush would try again for all of its time
+    lifecycle.settle_predictions(60.0)  # nothing listens, so a flush would try again for all of its time
 
     assert [span.name for span in service.spans] == ["predict LogisticRegression"]
     assert sum(service.counts().values()) == 1
@@ -58,7 +59,7 @@ def test_a_route_that_the_file_declares_reports_to_them(
         app.test_client().post("/predict", json={"amount": 17.5})
     finally:
         FlaskInstrumentor().uninstrument()
-    lifecycle.settle(60.0)  # nothing listens, so a flush would try again for all of its time
+    lifecycle.settle_predictions(60.0)  # nothing listens, so a flush would try again for all of its time
 
     assert [span.name for span in service.spans] == ["predict churn"]
     assert sum(service.counts().values()) == 1
@@ -67,11 +68,11 @@ def test_a_route_that_the_file_declares_reports_to_them(
 def test_they_are_forgotten_when_the_instrumentor_leaves(service: Service, providers: dict[str, Any]) -> None:
     model = service.model(tracer_provider=None, meter_provider=None)
     FlaskInstrumentor().instrument(**providers)
-    during = through(model)._identity
+    during = with_providers(model)._identity
     FlaskInstrumentor().uninstrument()
 
     assert (during.tracer_provider, during.meter_provider) == (service.tracers, service.meters)
-    assert through(model) is model
+    assert with_providers(model) is model
 
 
 def test_a_block_that_a_model_has_recorded_before_does_not_take_the_providers_with_it(service: Service) -> None:
@@ -79,11 +80,11 @@ def test_a_block_that_a_model_has_recorded_before_does_not_take_the_providers_wi
     with plain.prediction(features={"amount": 17.5}) as prediction:
         prediction.score = 0.25
     instrumentor = SklearnInstrumentor()
-    take(instrumentor, {"tracer_provider": other.tracers})
+    remember_providers(instrumentor, {"tracer_provider": other.tracers})
     try:
-        with through(plain).prediction(features={"amount": 17.5}) as prediction:
+        with with_providers(plain).prediction(features={"amount": 17.5}) as prediction:
             prediction.score = 0.25
     finally:
-        forget(instrumentor)
+        forget_providers(instrumentor)
 
     assert (len(service.spans), len(other.spans)) == (1, 1)

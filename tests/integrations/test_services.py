@@ -8,10 +8,10 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.channel import open_channel
-from driftline.columns import strings
-from driftline.endpoint import resolve
-from driftline.pipelines import pipeline_of
+from driftline.export.endpoint import resolve
+from driftline.export.pipeline import pipeline_of
+from driftline.export.transport import open_channel
+from driftline.tables.column_codec import strings
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from flask import Flask, request

@@ -17,9 +17,9 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.columns import strings
 from driftline.faults import FAULTS
-from driftline_integrations.readings import READINGS
+from driftline.tables.column_codec import strings
+from driftline_integrations.estimators.conventions import READINGS
 from driftline_integrations.sklearn import instrument, uninstrument
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
@@ -490,7 +490,7 @@ def test_the_class_is_as_it_was_when_the_last_estimator_is_let_go(service: Servi
 
 
 def test_what_goes_wrong_inside_leaves_the_prediction_alone(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    from driftline_integrations import estimators
+    from driftline_integrations.estimators import calls
 
     def broken(*_: Any) -> Any:
         raise RuntimeError("a bug of ours")
@@ -498,12 +498,12 @@ def test_what_goes_wrong_inside_leaves_the_prediction_alone(service: Service, mo
     estimator = instrument(nameless(service), classifier())
     plain = estimator.predict(BATCH).tolist()
     monkeypatch.setattr(FAULTS, "raising", False)
-    steps = [(estimators, name) for name in ("_watched_by", "comes_from_outside", "_answered_already")]
+    steps = [(calls, name) for name in ("_watched_by", "is_service_call", "_answered_already")]
     for place, name in [
         *steps,
-        (estimators.Watched, "learn"),
-        (estimators.Watched, "ask"),
-        (estimators.Asked, "answer"),
+        (calls.WatchedEstimator, "learn"),
+        (calls.WatchedEstimator, "ask"),
+        (calls.OpenPrediction, "answer"),
     ]:
         with monkeypatch.context() as patch:
             patch.setattr(place, name, broken)

@@ -12,7 +12,7 @@ import driftline
 import joblib
 import numpy as np
 import pytest
-from driftline import pipelines
+from driftline.export import pipeline
 from driftline_integrations.sklearn import SklearnInstrumentor, instrument
 from opentelemetry import metrics
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -32,7 +32,7 @@ from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, Threshold, attributes
 @pytest.fixture
 def everywhere(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """Instrument scikit-learn in a process whose records go to the service's channel."""
-    monkeypatch.setattr(pipelines, "_default", pipelines.pipeline_of(service.channel))
+    monkeypatch.setattr(pipeline, "_default", pipeline.pipeline_of(service.channel))
     monkeypatch.setattr(metrics, "get_meter_provider", lambda: service.meters)
     instrumentor = SklearnInstrumentor()
     instrumentor.instrument()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import driftline
 import joblib
-from driftline.columns import strings
-from driftline.fold import fold
-from driftline.pane import merge
-from driftline.tables import ModelKey
+from driftline.panes.fold import fold
+from driftline.panes.pane import merge
+from driftline.tables.column_codec import strings
+from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Window
 from sklearn.linear_model import LogisticRegression

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import pytest
 import wrapt
-from driftline.columns import strings
-from driftline.prediction import current
+from driftline.capture.prediction import current
+from driftline.tables.column_codec import strings
 
 from tests.sdk.service import Service
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make frameworks")
 
-from driftline_integrations import networks  # noqa: E402
+from driftline_integrations import torch_instrumentor  # noqa: E402
 from driftline_integrations.torch import Hook, TorchInstrumentor, uninstrument  # noqa: E402
 
 pytestmark = [
@@ -388,10 +388,10 @@ def test_instrumenting_twice_counts_once_and_uninstrumenting_takes_everything_of
 
 
 def test_declared_networks_are_recorded_with_no_code(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    from driftline import settings_file
+    from driftline import declared_models
 
-    declared = settings_file.Declared(service.model(), estimator=f"{__name__}.Net")
-    monkeypatch.setattr(settings_file, "declared", lambda: (declared,))
+    declared = declared_models.DeclaredModel(service.model(), estimator=f"{__name__}.Net")
+    monkeypatch.setattr(declared_models, "declared", lambda: (declared,))
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Net.__module__])
     plain = Net.__init__
     TorchInstrumentor().instrument()
@@ -407,11 +407,11 @@ def test_declared_networks_are_recorded_with_no_code(service: Service, monkeypat
 def test_a_network_that_is_imported_after_the_instrumentor_left_is_plain(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from driftline import settings_file
+    from driftline import declared_models
 
     home = types.ModuleType("shop_networks")
-    declared = settings_file.Declared(service.model(), estimator="shop_networks.Churn")
-    monkeypatch.setattr(settings_file, "declared", lambda: (declared,))
+    declared = declared_models.DeclaredModel(service.model(), estimator="shop_networks.Churn")
+    monkeypatch.setattr(declared_models, "declared", lambda: (declared,))
     TorchInstrumentor().instrument()
     TorchInstrumentor().uninstrument()
     home.Churn = type("Churn", (Net,), {})  # type: ignore[attr-defined]
@@ -424,12 +424,12 @@ def test_a_network_that_is_imported_after_the_instrumentor_left_is_plain(
 def test_networks_of_an_older_torch_are_left_alone_with_a_line_that_says_so(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from driftline import settings_file
+    from driftline import declared_models
 
-    declared = settings_file.Declared(service.model(), estimator=f"{__name__}.Net")
-    monkeypatch.setattr(settings_file, "declared", lambda: (declared,))
+    declared = declared_models.DeclaredModel(service.model(), estimator=f"{__name__}.Net")
+    monkeypatch.setattr(declared_models, "declared", lambda: (declared,))
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Net.__module__])
-    monkeypatch.setattr(networks, "_NEEDED", ("torch >= 99",))
+    monkeypatch.setattr(torch_instrumentor, "_NEEDED", ("torch >= 99",))
     plain = Net.__init__
     TorchInstrumentor().instrument(skip_dep_check=True)
     made = Net.__init__

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.columns import strings
+from driftline.tables.column_codec import strings
 
 from tests.sdk.service import Service
 

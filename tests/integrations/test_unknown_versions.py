@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from driftline.faults import FAULTS
-from driftline_integrations import estimators
-from driftline_integrations.asked import Asked
-from driftline_integrations.everywhere import Everywhere
+from driftline_integrations.estimators import calls
+from driftline_integrations.estimators.library import LibraryInstrumentation
+from driftline_integrations.estimators.library_method import LibraryMethod
 
 
 def family() -> Any:
@@ -22,8 +22,8 @@ def family() -> Any:
 @pytest.mark.parametrize(
     "library",
     [
-        lambda name: Everywhere(name, [(name, "Renamed", family)]),
-        lambda name: Asked(name, name, "Renamed", "predict", lambda _: family()),
+        lambda name: LibraryInstrumentation(name, [(name, "Renamed", family)]),
+        lambda name: LibraryMethod(name, name, "Renamed", "predict", lambda _: family()),
     ],
     ids=["everywhere", "asked"],
 )
@@ -55,8 +55,8 @@ def test_a_class_that_cannot_be_wrapped_is_defined_all_the_same(monkeypatch: pyt
             raise RuntimeError("another version")
 
     monkeypatch.setattr(FAULTS, "raising", False)
-    monkeypatch.setattr(estimators, "wrap_for", wraps_roots_only)
-    one = Everywhere("learns", [(__name__, "Root", family)])
+    monkeypatch.setattr(calls, "wrap_estimator_methods", wraps_roots_only)
+    one = LibraryInstrumentation("learns", [(__name__, "Root", family)])
     one._wrap(Root, family())
 
     class Child(Root):

@@ -7,16 +7,16 @@ from contextvars import copy_context
 from typing import Any
 
 import pytest
-from driftline.exchange import Exchange
 from driftline.faults import FAULTS
-from driftline.opening import Opening
-from driftline.recorder import Recorder
-from driftline_integrations import arrival, asgi, route_plan
+from driftline.integration.recorder import Recorder
+from driftline.integration.web_request import RequestPrediction as Opening
+from driftline.integration.web_request import WebRequest
 from driftline_integrations import fastapi as on_fastapi
 from driftline_integrations import flask as on_flask
-from driftline_integrations.route_plan import RoutePlan, Told
-from driftline_integrations.routes import Given, Route
-from driftline_integrations.visit import Visit
+from driftline_integrations.web import application, asgi, route_plan
+from driftline_integrations.web.request_prediction import RequestPrediction as Visit
+from driftline_integrations.web.route_plan import RequestContents, RoutePlan
+from driftline_integrations.web.routes import RequestParts, Route
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from flask import Flask
@@ -29,9 +29,9 @@ ORDER = {"order_id": "A-1", "amount": 17.5}
 HEADERS = {"x-region": "north", "traceparent": f"00-{'a1' * 16}-{'b2' * 8}-01"}
 
 SHARED = [
-    (Exchange, "__init__"),
-    (Exchange, "admit"),
-    (Exchange, "answer"),
+    (WebRequest, "__init__"),
+    (WebRequest, "admit"),
+    (WebRequest, "answer"),
     (Opening, "open"),
     (Opening, "asked"),
     (Opening, "close"),
@@ -41,31 +41,31 @@ SHARED = [
     (RoutePlan, "read_features"),
     (RoutePlan, "read_id"),
     (RoutePlan, "read_slices"),
-    (Given, "__init__"),
+    (RequestParts, "__init__"),
     (Visit, "__init__"),
     (Visit, "take_body"),
     (Visit, "start_answer"),
     (Visit, "_made"),
     (Visit, "_end"),
-    (Told, "__init__"),
-    (Told, "read_request"),
-    (Told, "read"),
-    (arrival, "_fields"),
-    (route_plan, "read"),
+    (RequestContents, "__init__"),
+    (RequestContents, "read_request"),
+    (RequestContents, "read_source"),
+    (application, "_fields"),
+    (route_plan, "read_source"),
 ]
 OF_FASTAPI = [
-    (on_fastapi.Site, "_find"),
+    (on_fastapi.InstrumentedApp, "_find"),
     (asgi.Tee, "__init__"),
     (asgi, "_readable"),
     (asgi, "is_json"),
-    (asgi, "given_of"),
+    (asgi, "request_parts"),
 ]
 OF_FLASK = [
     (on_flask, "_body_of"),
     (on_flask, "_read"),
     (on_flask, "is_json"),
-    (on_flask.Site, "_plan_of"),
-    (on_flask.Site, "_visit"),
+    (on_flask.InstrumentedApp, "_plan_of"),
+    (on_flask.InstrumentedApp, "_visit"),
 ]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from driftline.columns import strings
+from driftline.tables.column_codec import strings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics
-from driftline_processor.demo.stage import play
+from driftline_processor.demo.runner import play
 from rich.console import Console
 
 from .peers import eventually, get, jaeger, prometheus

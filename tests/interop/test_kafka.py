@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 import yaml
-from driftline_processor.runtime.config import load
-from driftline_processor.runtime.state import State
+from driftline_processor.config.schema import load
+from driftline_processor.state import State
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from tests.runtime.state_rows import Opened

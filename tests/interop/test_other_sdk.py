@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import NumberBins, count
-from driftline.pane import Pane
-from driftline.tables import Column
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import NumberBins, count
+from driftline.panes.pane import Pane
+from driftline.tables.table import Column
 from driftline_processor.core.drift import drift
 
 from .peers import ROOT, Driftline, eventually, get

@@ -13,12 +13,12 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes, metrics
-from driftline_processor.runtime.config import Exporter
-from driftline_processor.runtime.derived import metrics_request
-from driftline_processor.runtime.points import Point
-from driftline_processor.runtime.transport import HttpTransport
+from driftline_processor.config.schema import Exporter
+from driftline_processor.exporters.derived_metrics import metrics_request
+from driftline_processor.exporters.metric_points import Point
+from driftline_processor.exporters.transport import HttpTransport
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from .peers import Driftline, eventually, get, post, prometheus

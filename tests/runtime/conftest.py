@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from driftline_processor.runtime.config import Limits, Model
-from driftline_processor.runtime.state import State
+from driftline_processor.config.schema import Limits, Model
+from driftline_processor.state import State
 
 from .state_rows import Clock, Opened, config
 

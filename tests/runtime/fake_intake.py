@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
-from driftline_processor.runtime.signals import Receipt, Signal
+from driftline_processor.receipts import Receipt, Signal
 
 
 class FakeIntake:

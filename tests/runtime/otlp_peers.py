@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
-from driftline_processor.runtime.health import Counters
-from driftline_processor.runtime.protocol import METHODS, retry_metadata
-from driftline_processor.runtime.signals import Overloaded, Signal
+from driftline_processor.health import Counters
+from driftline_processor.otlp.protocol import METHODS, retry_metadata
+from driftline_processor.receipts import Overloaded, Signal
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 

@@ -8,14 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.tables import Column, ModelKey, OutcomeTable, PredictionTable, Task, Text
-from driftline_processor.runtime.config import Config, Model, Storage
-from driftline_processor.runtime.intake import Request
-from driftline_processor.runtime.seen import digest_of
-from driftline_processor.runtime.signals import Receipt
-from driftline_processor.runtime.state import State
-from driftline_processor.runtime.view import ModelView
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import Column, ModelKey, OutcomeTable, PredictionTable, Task, Text
+from driftline_processor.config.schema import Config, Model, Storage
+from driftline_processor.ingest.deduplication import digest_of
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.receipts import Receipt
+from driftline_processor.state import State
 
 MINUTE = 60 * 10**9
 HOUR = 60 * MINUTE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from driftline_processor.runtime.signals import Signal
+from driftline_processor.receipts import Signal
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest

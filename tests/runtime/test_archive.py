@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.tables import ModelKey
+from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, TargetDrift, Window
-from driftline_processor.runtime.archive import from_text, to_text
+from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
 
 TARGET = TargetDrift(
     target="feature",
@@ -42,16 +42,16 @@ def test_an_evaluation_survives_being_text() -> None:
         baseline_version="1",
         compared="the same hours",
     )
-    again = from_text(to_text(evaluation))
+    again = evaluation_from_text(evaluation_to_text(evaluation))
     assert repr(again) == repr(evaluation)
-    assert to_text(again) == to_text(evaluation)
+    assert evaluation_to_text(again) == evaluation_to_text(evaluation)
 
 
 def test_numpy_numbers_are_numbers() -> None:
     evaluation = Evaluation(ModelKey("churn"), Window("1d", 1, 2), 12, True, share=np.float64(0.5))
-    assert from_text(to_text(evaluation)).share == 0.5
+    assert evaluation_from_text(evaluation_to_text(evaluation)).share == 0.5
 
 
 def test_what_is_no_value_is_refused() -> None:
     with pytest.raises(TypeError, match="object has no place in an evaluation"):
-        to_text(Evaluation(ModelKey("churn"), Window("1d", 1, 2), 12, True, share=object()))  # type: ignore[arg-type]
+        evaluation_to_text(Evaluation(ModelKey("churn"), Window("1d", 1, 2), 12, True, share=object()))  # type: ignore[arg-type]

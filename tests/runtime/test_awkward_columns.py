@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline_processor.core.evaluation import Evaluation, TargetDrift
-from driftline_processor.files.asked import Asked
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
 from scipy import stats
 
 from tests.sdk.service import Service
@@ -121,7 +121,7 @@ def test_values_from_rows_are_those_of_scipy(tmp_path: Path, reference: pd.DataF
     reference.to_parquet(tmp_path / "reference.parquet")
     files = [tmp_path / "week.parquet"], tmp_path / "reference.parquet"
     options = ColumnOptions(task="binary", score=("score",))
-    [evaluation] = evaluate_files(*files, None, options, Cut(), print, Asked(exact=True)).evaluations
+    [evaluation] = evaluate_files(*files, None, options, Cut(), print, EvaluationSettings(exact=True)).evaluations
     assert {name: target.state for name, target in evaluation.features.items()} == STATES
     for name in ("sentinel", "zeros", "spends", "tails", "wider"):
         expected = stats.ks_2samp(reference[name], window[name], method="asymp").statistic

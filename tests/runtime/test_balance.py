@@ -8,10 +8,10 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.semconv import metrics as m
-from driftline_processor.core.window import PANE
-from driftline_processor.runtime.balance import Balance, _Pane, balance
-from driftline_processor.runtime.derived import points
-from driftline_processor.runtime.streams import SILENT
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.ingest.completeness import Balance, _Pane, newest_balance
+from driftline_processor.store.cumulative_streams import SILENT
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.metrics import MeterProvider
@@ -223,12 +223,12 @@ def test_a_clock_that_is_off_has_no_place_in_the_balance(open_state: Open, clock
 
 def test_an_hour_is_enough_when_it_has_enough() -> None:
     panes = {pane * PANE: _Pane(100.0, 100.0) for pane in range(100)}
-    found = balance(panes, 100 * PANE)
+    found = newest_balance(panes, 100 * PANE)
     assert found == Balance(2_000.0, 2_000.0, 80 * PANE, 100 * PANE)
     busy = {pane * PANE: _Pane(1_000.0, 1_000.0) for pane in range(100)}
-    found = balance(busy, 100 * PANE)
+    found = newest_balance(busy, 100 * PANE)
     assert found == Balance(12_000.0, 12_000.0, 88 * PANE, 100 * PANE)
-    assert balance({0: _Pane(5.0)}, PANE) is None
+    assert newest_balance({0: _Pane(5.0)}, PANE) is None
 
 
 def test_an_edge_that_cuts_through_what_was_counted_leaves_it_in_doubt(open_state: Open, clock: Clock) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.tables import PredictionTable, Task
-from driftline_processor.runtime.config import Model
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import PredictionTable, Task
+from driftline_processor.config.schema import Model
 
 from .conftest import Open
 from .state_rows import NOON, Opened, baseline, outcomes, predictions

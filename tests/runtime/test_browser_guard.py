@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from driftline_processor.runtime.browser_guard import Rules
-from driftline_processor.runtime.config import Config
-from driftline_processor.runtime.http_server import HttpServers
-from driftline_processor.runtime.service import Service
+from driftline_processor.config.schema import Config
+from driftline_processor.servers.browser_guard import AccessRules
+from driftline_processor.servers.http_server import HttpServers
+from driftline_processor.service import Service
 from google.rpc.status_pb2 import Status
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
@@ -187,6 +187,6 @@ def test_an_exporter_is_told_in_its_own_words(ports: dict[str, Port]) -> None:
 
 
 def test_any_name_may_be_allowed_but_not_every_page() -> None:
-    rules = Rules(hosts=["*"])
+    rules = AccessRules(hosts=["*"])
     assert rules.answers("anything.example")
     assert not rules.names("evil.example", everyone=False)

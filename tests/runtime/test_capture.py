@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
-from driftline.pane import DURATION_BOUNDS
-from driftline_processor.core.window import PANE
-from driftline_processor.runtime.streams import SILENT
-from driftline_processor.runtime.view import ModelView
+from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import DURATION_BOUNDS
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.store.cumulative_streams import SILENT
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader

@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from driftline_processor.core.performance.asked import Outcomes
-from driftline_processor.files.asked import Asked
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.config_performance import Performance
+from driftline_processor.config.performance import Performance
+from driftline_processor.config.schema import Model
+from driftline_processor.core.performance.settings import Outcomes
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, outcomes, predictions
@@ -102,7 +102,7 @@ def test_files_and_the_processor_agree_on_corrections_without_weight(
     (files,) = evaluate_files(
         [tmp_path / "rows.parquet"], tmp_path / "churn.json", tmp_path / "labels.parquet",
         ColumnOptions(time="time", id="id", slices=("region",)), Cut(window="1d"), lambda _: None,
-        Asked(performance={"churn": performance.asked}),
+        EvaluationSettings(performance={"churn": performance.asked}),
     ).evaluations  # fmt: skip
     assert files.outcome_rows == live.outcome_rows == (40 if how == "sampled" else 50)
     for name, metric in live.realized.items():

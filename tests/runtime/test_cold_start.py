@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from driftline_processor.config.schema import Model
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.render import to_json
-from driftline_processor.runtime.config import Model
+from driftline_processor.core.render.evaluation_json import to_json
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, NOON, Clock, Opened, predictions

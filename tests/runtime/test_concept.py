@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables import Task
+from driftline.tables.table import Task
+from driftline_processor.config.schema import Concept as Watched
+from driftline_processor.config.schema import Model
 from driftline_processor.core.concept import detectors
-from driftline_processor.core.concept.verdict import Concept
-from driftline_processor.core.concept.words import sentence
-from driftline_processor.core.render import concept_to_json
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime import concept as watching
-from driftline_processor.runtime.config import Concept as Watched
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.derived import points
-from driftline_processor.runtime.store import StorageError
+from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.concept.sentences import sentence
+from driftline_processor.core.render.evaluation_json import concept_to_json
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.join import concept_drift as watching
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.store.database import StorageError
 
 from tests.sdk.service import Service
 
@@ -57,7 +57,7 @@ def tell(state: Opened, clock: Clock, first: int, last: int) -> None:
     state.state.join_now()
 
 
-def concept(state: Opened, **key: str) -> Concept:
+def concept(state: Opened, **key: str) -> ConceptDrift:
     found = state.view(**key).concept
     assert found is not None
     return found
@@ -72,7 +72,7 @@ def test_errors_that_become_more_are_found_and_logged(
     assert concept(state).state == "learning"
     tell(state, clock, 60, 600)
     assert (concept(state).state, concept(state).outcomes) == ("ok", 600)
-    with caplog.at_level(logging.WARNING, "driftline_processor.runtime.concept"):
+    with caplog.at_level(logging.WARNING, "driftline_processor.join.concept_drift"):
         tell(state, clock, 600, N)
     found = concept(state)
     assert (found.state, found.decided_by, found.outcomes) == ("drift", "adwin", N)
@@ -171,7 +171,7 @@ def test_a_step_that_fails_leaves_nothing_behind(
     tell(state, clock, 0, 300)
     before = concept(state)
     with monkeypatch.context() as patch:
-        patch.setattr("driftline_processor.runtime.join.write_waiting", _fails)
+        patch.setattr("driftline_processor.join.outcome_join.write_waiting", _fails)
         with pytest.raises(StorageError):
             tell(state, clock, 300, N)
     assert concept_of_now(state) == before
@@ -179,7 +179,7 @@ def test_a_step_that_fails_leaves_nothing_behind(
     assert concept(state).changes[0].before == WRONG[:600].mean()
 
 
-def concept_of_now(state: Opened) -> Concept | None:
+def concept_of_now(state: Opened) -> ConceptDrift | None:
     """Return what is shown, without joining anything."""
     (model,) = state.state.view.models()
     return model.concept
@@ -224,7 +224,7 @@ def test_a_ranking_has_none_and_without_river_it_is_said(
     state = open_state()
     predict(state)
     tell(state, clock, 0, N)
-    assert concept(state) == Concept("unknown", reason="River is not installed: pip install river")
+    assert concept(state) == ConceptDrift("unknown", reason="River is not installed: pip install river")
     assert state.view().outcomes == N
     state.send(predictions(["r"], NOON, [1.0], model="shop", task=Task("ranking")))
     assert state.view("shop").concept is None

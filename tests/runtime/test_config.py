@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from driftline.baseline import Baseline
-from driftline_processor.runtime.config import (
+from driftline.baseline.baseline import Baseline
+from driftline_processor.config.kafka import Kafka
+from driftline_processor.config.schema import (
     Config,
     ConfigError,
     Exporter,
@@ -25,8 +26,7 @@ from driftline_processor.runtime.config import (
     load,
     validate_file,
 )
-from driftline_processor.runtime.config_kafka import Kafka
-from driftline_processor.runtime.config_values import Address
+from driftline_processor.config.values import Address
 from pydantic import BaseModel
 
 
@@ -593,7 +593,7 @@ def test_what_is_wrong_with_an_objective_is_said(tmp_path: Path, written: str, s
 def test_an_objective_is_of_a_metric_that_the_model_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "models: {churn: {task: regression, performance: {objectives: [rmsee <= 3, saved >= 1], metrics: [maee]}}}"
     installed = frozenset({"saved"})
-    monkeypatch.setattr("driftline_processor.runtime.config_performance.custom_names", lambda: installed)
+    monkeypatch.setattr("driftline_processor.config.performance.custom_names", lambda: installed)
     assert "'maee' is no metric; did you mean 'mae'" in validate_file(write(tmp_path, text))[0]
     [second] = validate_file(write(tmp_path, text.replace("maee", "saved")))
     assert second == (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from driftline_processor.runtime.config import validate_file
+from driftline_processor.config.schema import validate_file
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from driftline.semconv import metrics as m
-from driftline_processor.core.decode.mapped import Mapped
-from driftline_processor.runtime.config import load, validate_file
+from driftline_processor.config.schema import load, validate_file
+from driftline_processor.core.decode.foreign_metrics import MetricMapping
 
 GOOD = """
 models:
@@ -33,7 +33,7 @@ def write(folder: Path, text: str) -> Path:
 def test_metrics_are_read_as_they_are_written(tmp_path: Path) -> None:
     model = load(write(tmp_path, GOOD)).models["pricing"]
     assert model.mapped("pricing") == (
-        Mapped(
+        MetricMapping(
             "order.amount",
             "pricing",
             m.ML_FEATURE_VALUE,
@@ -41,7 +41,7 @@ def test_metrics_are_read_as_they_are_written(tmp_path: Path) -> None:
             match={"tier": "1", "eu": "true"},
             environment_attribute="site",
         ),
-        Mapped(
+        MetricMapping(
             "order.plan",
             "pricing",
             m.ML_FEATURE_CATEGORIES,
@@ -49,9 +49,9 @@ def test_metrics_are_read_as_they_are_written(tmp_path: Path) -> None:
             label_attribute="plan",
             version_attribute="service.version",
         ),
-        Mapped("order.latency", "pricing", m.ML_PREDICTION_DURATION),
-        Mapped("churn.score", "pricing", m.ML_PREDICTION_SCORE, rows=True),
-        Mapped("values", "pricing", m.ML_FEATURE_VALUE, feature_attribute="ml.feature.name"),
+        MetricMapping("order.latency", "pricing", m.ML_PREDICTION_DURATION),
+        MetricMapping("churn.score", "pricing", m.ML_PREDICTION_SCORE, rows=True),
+        MetricMapping("values", "pricing", m.ML_FEATURE_VALUE, feature_attribute="ml.feature.name"),
     )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from driftline_processor.runtime.config_values import Address
-from driftline_processor.runtime.connections import (
+from driftline_processor.config.values import Address
+from driftline_processor.servers.http_server import (
     BODY_SECONDS,
     HEAD_SECONDS,
     IDLE_SECONDS,
@@ -19,9 +19,9 @@ from driftline_processor.runtime.connections import (
     MOST_HEAD,
     Connections,
     Deadlines,
+    HttpServers,
 )
-from driftline_processor.runtime.http_server import HttpServers
-from driftline_processor.runtime.request_memory import RequestMemory
+from driftline_processor.servers.request_memory import RequestMemory
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response

@@ -7,27 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.identity import VERSION
-from driftline.pane import DURATION_BOUNDS
+from driftline.capture.model_identity import VERSION
+from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables import ModelKey, Task
-from driftline_processor.core.evaluation import (
-    Evaluation,
-    Expected,
-    Finding,
-    MethodValue,
-    Metric,
-    TargetDrift,
-    Window,
-)
-from driftline_processor.core.labels.outcome_delay import OutcomeDelay
+from driftline.tables.table import ModelKey, Task
+from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.runtime.derived import DerivedMetrics, Sink, metrics_request, points
-from driftline_processor.runtime.points import Point, growth
-from driftline_processor.runtime.view import ModelView
-from driftline_processor.web import metrics as page
+from driftline_processor.exporters import prometheus as page
+from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, metrics_request, points
+from driftline_processor.exporters.metric_points import Point, growth
+from driftline_processor.queries.overview import ModelView
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 

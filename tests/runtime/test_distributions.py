@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import CategoryBins, NumberBins, count
-from driftline.pane import DURATION_BOUNDS
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import CategoryBins, NumberBins, count
+from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables import F64, Column
-from driftline_processor.runtime import intake
-from driftline_processor.runtime.state import State
-from driftline_processor.runtime.streams import Streams
+from driftline.tables.table import F64, Column
+from driftline_processor.ingest import transaction
+from driftline_processor.state import State
+from driftline_processor.store.cumulative_streams import Streams
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from tests.core.decode.metric_requests import (
@@ -343,7 +343,7 @@ def totals(n: int, *, start: int, time: int, instance: str) -> bytes:
 def test_streams_are_bounded_and_one_that_was_forgotten_is_not_counted_twice(
     open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "Streams", partial(Streams, most=4))
+    monkeypatch.setattr(transaction, "Streams", partial(Streams, most=4))
     state = open_state()
     for process in range(6):
         clock.now = NOON + process * HOUR

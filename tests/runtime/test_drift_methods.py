@@ -11,16 +11,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from driftline_processor.config.schema import Model, load
 from driftline_processor.core.evaluation import TargetDrift
-from driftline_processor.files.asked import Asked
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import Model, load
-from driftline_processor.runtime.derived import points
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.readers.column_roles import ColumnOptions
 
 from tests.sdk.service import Service
 
@@ -36,7 +36,7 @@ models:
     features:
       age: {method: mean_shift, methods: [wasserstein]}
 """
-ASKED = Asked(
+ASKED = EvaluationSettings(
     method=("anderson_darling,proportion,domain_classifier", "age=mean_shift"),
     methods=("hellinger", "age=wasserstein"),
 )

@@ -11,12 +11,12 @@ from threading import Thread
 import duckdb
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.ranges import Ranges
-from driftline.tables import Task
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.erase import ROWS, SUMS, Order, Orders
-from driftline_processor.runtime.store import Store
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.ranges import Ranges
+from driftline.tables.table import Task
+from driftline_processor.config.schema import Model
+from driftline_processor.maintenance.erasure import ROWS, SUMS, ErasureOrder, ErasureOrders
+from driftline_processor.store.database import Store
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
@@ -30,8 +30,8 @@ def found_on_disk(directory: Path, mark: str = MARK) -> list[str]:
     return sorted(p.name for p in directory.rglob("*") if p.is_file() and mark.encode() in p.read_bytes())
 
 
-def by_id(*ids: str) -> Order:
-    return Order("churn", "id", ids)
+def by_id(*ids: str) -> ErasureOrder:
+    return ErasureOrder("churn", "id", ids)
 
 
 def filled(open_state: Open, **more: Model) -> Opened:
@@ -107,7 +107,7 @@ def test_a_subject_goes_with_all_predictions_and_outcomes_that_are_about_it(open
         ("time",),
     ]
 
-    erased = state.state.erase(Order("churn", "subject", (MARK,)))
+    erased = state.state.erase(ErasureOrder("churn", "subject", (MARK,)))
 
     assert (erased.predictions, erased.outcomes, erased.joined) == (3, 3, 2)
     assert state.rows("SELECT id FROM predictions ORDER BY id") == [("b",), ("d",), ("f",)]
@@ -134,14 +134,14 @@ def test_only_the_environment_that_is_named(open_state: Open) -> None:
     for environment in ("live", "test"):
         state.send(predictions(["a"], NOON, environment=environment), outcomes(["a"], [1], environment=environment))
     state.send(outcomes(["a"], [0]))
-    erased = state.state.erase(Order("churn", "id", ("a",), "live"))
+    erased = state.state.erase(ErasureOrder("churn", "id", ("a",), "live"))
     assert (erased.predictions, erased.outcomes) == (1, 2)  # one outcome may be that of either environment
     assert state.rows("SELECT environment FROM outcomes") == [("test",)]
 
 
 def test_another_model_and_what_was_never_there_lose_nothing(open_state: Open) -> None:
     state = filled(open_state)
-    erased = state.state.erase(Order("fraud", "id", (MARK,)))
+    erased = state.state.erase(ErasureOrder("fraud", "id", (MARK,)))
     assert (erased.predictions, erased.outcomes, erased.joined) == (0, 0, 0)
     assert state.view().rows == 51
 
@@ -158,7 +158,7 @@ def test_an_order_that_could_not_be_finished_is_finished_later(
         patched.setattr(state.state._store, "rewrite", full)
         with pytest.raises(OSError, match="No space left"):
             state.state.erase(by_id(MARK))
-    assert (state.view().rows, list(Orders(tmp_path / "state"))) == (50, [by_id(MARK)])
+    assert (state.view().rows, list(ErasureOrders(tmp_path / "state"))) == (50, [by_id(MARK)])
     assert found_on_disk(tmp_path) != []
 
     state.state.tidy_now()
@@ -182,18 +182,20 @@ def test_a_copy_that_finds_no_room_costs_neither_the_storage_nor_the_next_start(
         state.send(predictions(["new"], NOON))
         state = open_state(churn=DAILY)
         assert state.view().rows == 51
-        assert list(Orders(tmp_path / "state")) == [by_id(MARK)]
+        assert list(ErasureOrders(tmp_path / "state")) == [by_id(MARK)]
     (logged,) = caplog.records
     assert (logged.exc_info, logged.getMessage()) == (
         None,
         f"driftline: a deletion is not finished ({said}); it is tried again every ten minutes",
     )
     state.state.tidy_now()
-    assert (found_on_disk(tmp_path), list(Orders(tmp_path / "state"))) == ([], [])
+    assert (found_on_disk(tmp_path), list(ErasureOrders(tmp_path / "state"))) == ([], [])
 
 
 def test_every_table_is_known_to_hold_rows_or_not_to(open_state: Open) -> None:
-    """A table of rows that nobody told :mod:`driftline_processor.runtime.erase` of would keep what was deleted."""
+    """A table of rows that nobody told :mod:`driftline_processor.maintenance.erasure` of would keep what was
+    deleted.
+    """
     tables = {str(name) for (name,) in open_state().rows("SELECT table_name FROM duckdb_tables() WHERE NOT temporary")}
     assert tables == set(ROWS) | SUMS | {"learning"}
 
@@ -221,7 +223,7 @@ def test_a_baseline_that_was_learned_holds_no_extreme_of_a_subject(open_state: O
     scores = np.linspace(0.001, 0.999, 1_000).tolist()
     features: dict[str, Sequence[object]] = {"income": income, "customer": customers}
     state.send(predictions(ids, times, scores, features=features))
-    state.state.erase(Order("churn", "subject", (MARK,)))
+    state.state.erase(ErasureOrder("churn", "subject", (MARK,)))
     state.state.settle()
     state.state._connection.execute("CHECKPOINT")
     ((text,),) = state.rows("SELECT json FROM baselines")
@@ -265,7 +267,7 @@ def test_a_value_of_a_slice_that_few_rows_are_left_of_is_counted_among_the_other
     counted = "SELECT sum(value)::INT FROM slice_panes WHERE fold = '|region={}' AND part = 'rows' AND idx = 0"
     assert state.rows(counted.format(MARK)) == [(12,)]
 
-    state.state.erase(Order("churn", "subject", ("gone",)))
+    state.state.erase(ErasureOrder("churn", "subject", ("gone",)))
 
     gone = [path for path in (tmp_path / "state").iterdir() if f"region={MARK}".encode() in path.read_bytes()]
     assert gone == []
@@ -291,9 +293,9 @@ def test_a_baseline_that_an_older_version_learned_goes_with_a_subject_and_anothe
     changed = "UPDATE baselines SET json = ?, digest = ?"
     state.state._connection.execute(changed, [exact.to_json(), exact.digest])
     state = open_state(churn=DAILY)
-    state.state.erase(Order("churn", "subject", ("nobody",)))
+    state.state.erase(ErasureOrder("churn", "subject", ("nobody",)))
     assert state.rows("SELECT count(*)::INT FROM baselines") == [(1,)]
-    state.state.erase(Order("churn", "subject", ("a",)))
+    state.state.erase(ErasureOrder("churn", "subject", ("a",)))
     assert state.rows("SELECT count(*)::INT FROM baselines") == [(0,)]
     state.send(predictions(["new"], features={"x": [1]}))
     view = state.view()

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Literal, NamedTuple
 
 import pytest
-from driftline.tables import Task
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.config_performance import Fairness, LabelSla, Performance
-from driftline_processor.runtime.erase import Order
-from driftline_processor.runtime.panes import KEEP_HOURS
+from driftline.tables.table import Task
+from driftline_processor.config.performance import Fairness, LabelSla, Performance
+from driftline_processor.config.schema import Model
+from driftline_processor.maintenance.erasure import ErasureOrder
+from driftline_processor.store.panes import KEEP_HOURS
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
@@ -75,8 +75,8 @@ def send(state: Opened, model: str, without: Collection[int] = ()) -> None:
     state.state.settle()
 
 
-def order(by: Literal["id", "subject"]) -> Order:
-    return Order("whole", by, (MARK,) if by == "subject" else tuple(f"id-{row}" for row in GONE))
+def order(by: Literal["id", "subject"]) -> ErasureOrder:
+    return ErasureOrder("whole", by, (MARK,) if by == "subject" else tuple(f"id-{row}" for row in GONE))
 
 
 @pytest.mark.parametrize("by", ["id", "subject"])
@@ -126,7 +126,7 @@ def test_what_was_decided_of_deleted_rows_is_no_decision(
     state.state.settle()
     expected, before = decided(state, "fewer"), decided(state, "whole")
     assert expected[1].keys() == {"f", "m"}
-    state.state.erase(Order("whole", "id", tuple(f"id-{row}" for row in gone)))
+    state.state.erase(ErasureOrder("whole", "id", tuple(f"id-{row}" for row in gone)))
     assert decided(state, "whole") == expected != before
 
 
@@ -160,7 +160,7 @@ def test_what_stays_in_the_sums_of_outcomes_stays_in_those_of_predictions(open_s
     state.state.tidy_now()
     assert state.rows("SELECT id FROM predictions ORDER BY id") == [("a",), ("b",), ("c",)]
 
-    state.state.erase(Order("churn", "id", ("a", "c")))
+    state.state.erase(ErasureOrder("churn", "id", ("a", "c")))
     (found,) = state.view().windows["1d"]
     assert (found.rows, found.outcome_rows, found.coverage) == (4, 3, 1.0)
 
@@ -173,7 +173,7 @@ def test_a_list_that_was_deleted_is_none_that_nobody_clicked(open_state: Open, c
     state.send(outcomes(["a"], [1], model="feed"))
     clock.now += 3 * DAY
     assert state.view("feed").windows["1d"][0].realized["ctr"].value == 0.25
-    state.state.erase(Order("feed", "id", ("b", "c")))
+    state.state.erase(ErasureOrder("feed", "id", ("b", "c")))
     assert state.view("feed").windows["1d"][0].realized["ctr"].value == 0.5
 
 
@@ -182,7 +182,7 @@ def test_an_erasure_that_was_not_evaluated_is_evaluated_after_a_restart(open_sta
     send(state, "whole")
     clock.now += 3 * DAY
     assert covered(state, "whole").coverage == 0.5
-    state.state.erase(Order("whole", "id", ("id-31", "id-33")))
+    state.state.erase(ErasureOrder("whole", "id", ("id-31", "id-33")))
     state.state.settle = lambda *_: None  # type: ignore[method-assign] # killed here
     state = open_state(whole=AGREED)
     assert covered(state, "whole").coverage == 30 / 58

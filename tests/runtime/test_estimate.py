@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import NumberBins, count
-from driftline.expected import score_grid
-from driftline.pane import DURATION_BOUNDS, Pane
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.estimation import score_grid
+from driftline.panes.bins import NumberBins, count
+from driftline.panes.pane import DURATION_BOUNDS, Pane
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables import Column, Task
-from driftline_processor.core import render
-from driftline_processor.core.estimate.estimating import estimated
+from driftline.tables.table import Column, Task
+from driftline_processor.config.schema import Model
+from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.derived import points
+from driftline_processor.core.render import evaluation_json
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.readers.column_roles import ColumnOptions
 
 from tests.core.decode.metric_requests import histogram_of, metrics_body
 
@@ -158,7 +158,7 @@ def test_histograms_alone_are_enough_and_no_row_leaves_the_service(open_state: O
     state.state.submit("metrics", metrics_body(made)).result(60)
     [window] = [one for one in windows(state) if one.rows]
     assert (window.rows, window.distributed) == (4_000, 4_000)
-    whole = estimated(pane_of(scores), built, BINARY, HOUR)
+    whole = estimate_metrics(pane_of(scores), built, BINARY, HOUR)
     for name in ("accuracy", "roc_auc", "f1", "log_loss"):
         assert window.estimated[name].value == pytest.approx(whole[name].value, abs=0.004), name
     assert window.estimated["accuracy"].rows == 4_000
@@ -182,7 +182,9 @@ def test_six_hours_below_the_baseline_can_be_read_without_a_label(open_state: Op
         state.send(predictions([f"h{hour}-{at}" for at in range(400)], times, p.tolist()))
     model = state.view()
     closed = [
-        render.to_json(one)["performance"]["estimated"]["roc_auc"] for one in model.windows["1h"][:6] if one.closed
+        evaluation_json.to_json(one)["performance"]["estimated"]["roc_auc"]
+        for one in model.windows["1h"][:6]
+        if one.closed
     ]
     assert len(closed) == 6
     assert all(one["value"] < 0.95 * one["reference"] and one["alert"] for one in closed)

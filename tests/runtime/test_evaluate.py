@@ -10,15 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.tables import PredictionTable
+from driftline.tables.table import PredictionTable
+from driftline_processor.config.schema import Model
 from driftline_processor.core.evaluation import Evaluation, Window
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.evaluate import Evaluator
-from driftline_processor.runtime.series import Series
-from driftline_processor.runtime.view import ModelView
+from driftline_processor.evaluation.evaluator import Evaluator
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.store.series import Series
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions

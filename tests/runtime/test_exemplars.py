@@ -15,13 +15,13 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.semconv import metrics as m
-from driftline.tables import ModelKey, Task
-from driftline_processor.runtime.config import Config, Storage
-from driftline_processor.runtime.derived import DerivedMetrics, Sink, Temporality
-from driftline_processor.runtime.exemplars import MOST, SHOWN, WorstJoined
-from driftline_processor.runtime.health import Counters, Health
-from driftline_processor.runtime.series import Series
-from driftline_processor.runtime.state import State
+from driftline.tables.table import ModelKey, Task
+from driftline_processor.config.schema import Config, Storage
+from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, Temporality
+from driftline_processor.exporters.metric_points import MOST, SHOWN, WorstMispredictions
+from driftline_processor.health import Counters, Health
+from driftline_processor.state import State
+from driftline_processor.store.series import Series
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
@@ -53,13 +53,13 @@ def joined(
     )
 
 
-def listener(clock: Clock, counters: Counters) -> WorstJoined:
-    return WorstJoined(lambda: [Series(1, ModelKey("churn", "7"), BINARY)], counters, clock)
+def listener(clock: Clock, counters: Counters) -> WorstMispredictions:
+    return WorstMispredictions(lambda: [Series(1, ModelKey("churn", "7"), BINARY)], counters, clock)
 
 
 def worst_of(task: Task, table: pa.Table) -> list[int]:
     """The rows that are wrong, the worst first."""
-    worst = WorstJoined(lambda: [Series(1, ModelKey("churn", "7"), task)], Counters(), Clock())
+    worst = WorstMispredictions(lambda: [Series(1, ModelKey("churn", "7"), task)], Counters(), Clock())
     worst(table)
     return [one.trace_id[0] for one in worst.take().get(COUNTED, ())]
 
@@ -102,7 +102,7 @@ def test_the_worst_since_the_last_export_are_taken_once_and_the_scrape_page_show
 def test_a_joined_outcome_of_a_sampled_span_is_an_exemplar_once(tmp_path: Path, temporality: Temporality) -> None:
     health, sent = Health(), list[bytes]()
     state = State(Config(storage=Storage(directory=tmp_path / "state")), health, clock=lambda: NOW)
-    worst = WorstJoined(state.series, health.counters, lambda: NOW)
+    worst = WorstMispredictions(state.series, health.counters, lambda: NOW)
     state.on_joined(worst)
     derived = DerivedMetrics(state.view, [Sink(sent.append, temporality)], lambda: NOW, worst=worst)
     state.start()

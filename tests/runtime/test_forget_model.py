@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.erase import NoModel, Order, Orders
+from driftline_processor.config.schema import Model
+from driftline_processor.maintenance.erasure import ErasureOrder, ErasureOrders, UnknownModel
 
 from .conftest import Open
 from .state_rows import HOUR, NOON, Opened, baseline, outcomes, predictions
@@ -62,7 +62,7 @@ def test_nothing_is_left_of_it_and_everything_of_the_others(open_state: Open, tm
     assert len(left(alone, GONE)) > 3
     view_before = [view for view in alone.state.view.models() if view.key.model == "stays"]
 
-    erased = alone.state.erase(Order(GONE, "model"))
+    erased = alone.state.erase(ErasureOrder(GONE, "model"))
 
     assert (erased.predictions, erased.outcomes, erased.joined) == (2200, 1002, 1000)
     assert left(alone, GONE) == []
@@ -81,7 +81,7 @@ def test_what_comes_again_begins_anew_under_a_number_that_nobody_had(open_state:
     fill(state, "stays")
     fill(state, GONE)
     numbers = {series.number for series in state.state.series()}
-    state.state.erase(Order(GONE, "model"))
+    state.state.erase(ErasureOrder(GONE, "model"))
     state = open_state()
     state.send(predictions(["new"], NOON + HOUR, model=GONE))
     state.state.settle()
@@ -96,12 +96,12 @@ def test_one_version_or_one_environment_may_be_forgotten_alone(open_state: Open)
     for version, place in (("1", "live"), ("2", "live"), ("1", "test")):
         fill(state, GONE, version, place)
     state.state.settle()
-    assert state.state.erase(Order(GONE, "model", ("2",))).joined == 500
+    assert state.state.erase(ErasureOrder(GONE, "model", ("2",))).joined == 500
     assert sorted((view.key.version, view.key.environment, view.outcomes) for view in state.state.view.models()) == [
         ("1", "live", 500),
         ("1", "test", 500),
     ]
-    assert state.state.erase(Order(GONE, "model", environment="test")).outcomes == 501
+    assert state.state.erase(ErasureOrder(GONE, "model", environment="test")).outcomes == 501
     state.state.settle()
     [stays] = state.state.view.models()
     assert (stays.key.environment, stays.rows, stays.outcomes) == ("live", 1100, 500)
@@ -110,8 +110,12 @@ def test_one_version_or_one_environment_may_be_forgotten_alone(open_state: Open)
 def test_what_is_not_known_cannot_be_forgotten(open_state: Open) -> None:
     state = open_state()
     fill(state, "stays")
-    for order in (Order(GONE, "model"), Order("stays", "model", ("9",)), Order("stays", "model", environment="test")):
-        with pytest.raises(NoModel, match="nothing is known of"):
+    for order in (
+        ErasureOrder(GONE, "model"),
+        ErasureOrder("stays", "model", ("9",)),
+        ErasureOrder("stays", "model", environment="test"),
+    ):
+        with pytest.raises(UnknownModel, match="nothing is known of"):
             state.state.erase(order)
     assert state.view("stays").rows == 1100
 
@@ -120,7 +124,7 @@ def test_an_order_that_was_written_down_is_carried_out_by_the_next_start(open_st
     state = open_state()
     fill(state, "stays")
     fill(state, GONE)
-    Orders(tmp_path / "state").add(Order(GONE, "model"))
+    ErasureOrders(tmp_path / "state").add(ErasureOrder(GONE, "model"))
     state = open_state()
     assert [view.key.model for view in state.state.view.models()] == ["stays"]
     assert found_on_disk(tmp_path, GONE) == []

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from driftline.semconv import events, metrics
-from driftline_processor.runtime.config import Exporter
-from driftline_processor.runtime.destination import Destination
-from driftline_processor.runtime.health import Counters
-from driftline_processor.runtime.transport import transport_for
+from driftline_processor.config.schema import Exporter
+from driftline_processor.exporters.forwarder import Destination
+from driftline_processor.exporters.transport import transport_for
+from driftline_processor.health import Counters
 
 from .otlp_peers import Decide, Peer, counted, grpc_peer, http_peer, log, trace
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from driftline_processor.runtime.envelope import cut, keep_logs, without_groups
+from driftline_processor.otlp.envelope import drop_groups, keep_logs, split_request
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -51,7 +51,7 @@ def event_names(body: bytes) -> list[str]:
 
 def test_a_request_within_the_limit_stays_the_same_bytes() -> None:
     body = spans("a", "b").SerializeToString()
-    assert list(cut(body, len(body))) == [body]
+    assert list(split_request(body, len(body))) == [body]
 
 
 @pytest.mark.parametrize("limit", [200, 256, 1000, 5000])
@@ -59,7 +59,7 @@ def test_a_larger_one_is_cut_between_records_and_keeps_every_envelope(limit: int
     request = spans(*(f"first-{i}" for i in range(60)))
     request.MergeFrom(spans(*(f"second-{i}" for i in range(60)), resource="bank", scope="other"))
     body = request.SerializeToString()
-    pieces = list(cut(body, limit))
+    pieces = list(split_request(body, limit))
     assert [span for piece in pieces for span in flat(piece)] == flat(body)
     assert max(map(len, pieces)) <= limit
     assert len(pieces) <= 2 * len(body) // limit + 2 if limit > 256 else len(pieces) > 1
@@ -67,7 +67,7 @@ def test_a_larger_one_is_cut_between_records_and_keeps_every_envelope(limit: int
 
 def test_a_record_above_the_limit_goes_alone() -> None:
     body = spans("a", "b" * 1000, "c").SerializeToString()
-    assert [[span[-1] for span in flat(piece)] for piece in cut(body, 300)] == [["a"], ["b" * 1000], ["c"]]
+    assert [[span[-1] for span in flat(piece)] for piece in split_request(body, 300)] == [["a"], ["b" * 1000], ["c"]]
 
 
 def test_cutting_keeps_fields_that_this_version_does_not_know() -> None:
@@ -76,7 +76,7 @@ def test_cutting_keeps_fields_that_this_version_does_not_know() -> None:
     request = ExportTraceServiceRequest.FromString(body)
     group = request.resource_spans[0].SerializeToString() + unknown
     body = b"\x0a" + bytes([len(group) & 0x7F | 0x80, len(group) >> 7]) + group
-    pieces = list(cut(body, 400))
+    pieces = list(split_request(body, 400))
     assert len(pieces) == 2
     assert all(unknown in piece for piece in pieces)
 
@@ -87,7 +87,7 @@ def test_metrics_are_cut_between_metrics() -> None:
     for i in range(10):
         scope.metrics.add(name=f"m{i}", description="d" * 50).gauge.data_points.add(as_double=i)
     merged = ExportMetricsServiceRequest()
-    for piece in cut(request.SerializeToString(), 200):
+    for piece in split_request(request.SerializeToString(), 200):
         merged.MergeFromString(piece)
     names = [m.name for g in merged.resource_metrics for s in g.scope_metrics for m in s.metrics]
     assert names == [f"m{i}" for i in range(10)]
@@ -121,6 +121,6 @@ def test_groups_that_are_left_out_change_nothing_else() -> None:
     one, other = spans("a", "b").SerializeToString(), spans("c", resource="bank").SerializeToString()
     unknown = b"\xc2\x3e\x03new"
     both = one + other + unknown
-    assert without_groups(both, lambda _: False) is both
-    assert without_groups(both, lambda group: b"bank" in group) == one + unknown
-    assert without_groups(both, lambda _: True) == b""
+    assert drop_groups(both, lambda _: False) is both
+    assert drop_groups(both, lambda group: b"bank" in group) == one + unknown
+    assert drop_groups(both, lambda _: True) == b""

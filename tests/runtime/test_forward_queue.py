@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 from driftline.semconv import attributes, metrics
-from driftline_processor.runtime.config import Config
-from driftline_processor.runtime.destination import Destination
-from driftline_processor.runtime.forward import Forwarder, Passed, described
-from driftline_processor.runtime.health import Counters
-from driftline_processor.runtime.signals import Signal
-from driftline_processor.runtime.transport import Answer
+from driftline_processor.config.schema import Config
+from driftline_processor.exporters.forwarder import Destination, Forwarder, RecentRequests, described
+from driftline_processor.exporters.transport import Answer
+from driftline_processor.health import Counters
+from driftline_processor.receipts import Signal
 
 from .otlp_peers import Peer, counted, grpc_peer, http_peer, trace
 
@@ -199,14 +198,14 @@ def test_what_could_not_be_delivered_at_the_end_is_said(caplog: pytest.LogCaptur
 
 def test_digests_are_forgotten_after_fifteen_minutes() -> None:
     now = [0.0]
-    passed = Passed(clock=lambda: now[0])
+    passed = RecentRequests(clock=lambda: now[0])
     assert [passed.new(trace("a")), passed.new(trace("a"))] == [trace("a"), b""]
     now[0] = 901.0
     assert passed.new(trace("a")) == trace("a")
 
 
 def test_what_comes_back_in_new_requests_is_known_by_its_resources() -> None:
-    passed = Passed()
+    passed = RecentRequests()
     for name in "abc":
         passed.new(trace(name))
     assert passed.new(trace("b") + trace("new") + trace("a")) == trace("new")
@@ -215,7 +214,7 @@ def test_what_comes_back_in_new_requests_is_known_by_its_resources() -> None:
 
 def test_what_is_twice_in_one_request_is_not_known_from_before() -> None:
     twice = trace("a") + trace("a")
-    assert Passed().new(twice) is twice
+    assert RecentRequests().new(twice) is twice
 
 
 def test_the_start_line_says_where_things_go() -> None:

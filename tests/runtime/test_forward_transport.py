@@ -17,10 +17,10 @@ from typing import Any
 
 import grpc
 import pytest
-from driftline_processor.runtime.config import Exporter
-from driftline_processor.runtime.protocol import PROTOBUF, retry_metadata, status
-from driftline_processor.runtime.signals import Overloaded
-from driftline_processor.runtime.transport import CLOSED, Answer, GrpcTransport, HttpTransport
+from driftline_processor.config.schema import Exporter
+from driftline_processor.exporters.transport import CLOSED, Answer, GrpcTransport, HttpTransport
+from driftline_processor.otlp.protocol import PROTOBUF, retry_metadata, status
+from driftline_processor.receipts import Overloaded
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
 PARTIAL = ExportLogsServiceResponse(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from driftline.tables import ModelKey
+from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, Metric, Window
-from driftline_processor.runtime.held_out import too_good
+from driftline_processor.queries.hints import suspicious_metric
 
 from .conftest import Open
 from .state_rows import DAY, NOON, Clock, baseline, outcomes, predictions
@@ -40,7 +40,7 @@ def window(
     ],
 )
 def test_only_what_every_window_says_counts(windows: list[Evaluation], found: object) -> None:
-    assert too_good(windows) == found
+    assert suspicious_metric(windows) == found
 
 
 def test_the_page_says_so_and_stops_when_one_window_is_as_good(open_state: Open, clock: Clock) -> None:

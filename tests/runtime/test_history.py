@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from driftline.items import items_of
-from driftline.tables import ModelKey, Task
+from driftline.tables.ranked_items import items_of
+from driftline.tables.table import ModelKey, Task
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions, text

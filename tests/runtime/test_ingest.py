@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.columns import encode_column, texts
-from driftline.items import Ranked, items_of
 from driftline.semconv import attributes as a
 from driftline.semconv import events
-from driftline.tables import Task, Text
-from driftline_processor.core.decode import Malformed
-from driftline_processor.runtime.config import Limits, Model
-from driftline_processor.runtime.protocol import export_response
-from driftline_processor.runtime.seen import digest_of
-from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
-from driftline_processor.runtime.state import State
+from driftline.tables.column_codec import encode_column, texts
+from driftline.tables.ranked_items import Ranked, items_of
+from driftline.tables.table import Task, Text
+from driftline_processor.config.schema import Limits, Model
+from driftline_processor.core.decode.requests import Malformed
+from driftline_processor.ingest.deduplication import digest_of
+from driftline_processor.otlp.protocol import export_response
+from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.state import State
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 

@@ -9,10 +9,12 @@ from itertools import permutations
 import numpy as np
 import pyarrow as pa
 import pytest
-from driftline.tables import OutcomeTable, PredictionTable, Task
+from driftline.tables.table import OutcomeTable, PredictionTable, Task
+from driftline_processor.config.schema import Model
 from driftline_processor.core.evaluation import Metric
-from driftline_processor.runtime import rows, search, sought
-from driftline_processor.runtime.config import Model
+from driftline_processor.join import matching
+from driftline_processor.store import arrow_tables as rows
+from driftline_processor.store import pruning
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
@@ -330,7 +332,7 @@ def test_ids_of_the_same_number_are_not_taken_for_one(open_state: Open, monkeypa
     def same(ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
         return np.full(len(ids), 7, np.uint64)
 
-    for module in (rows, search, sought):
+    for module in (rows, matching, pruning):
         monkeypatch.setattr(module, "numbers_of_ids", same)
     state = open_state()
     state.send(predictions(["a", "b", "c"], [NOON, NOON + 1, NOON + 2]), outcomes(["b", "z"], ["1", "0"]))

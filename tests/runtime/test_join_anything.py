@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane
-from driftline.tables import OutcomeTable, PredictionTable
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane
+from driftline.tables.table import OutcomeTable, PredictionTable
+from driftline_processor.config.performance import Fairness, Performance
+from driftline_processor.config.schema import Model
 from driftline_processor.core.labels.delay import BOUNDS
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.config_performance import Fairness, Performance
-from driftline_processor.runtime.panes import SLICED as SLICED_PANES
-from driftline_processor.runtime.panes import part_width, performance_fold, read_window
-from driftline_processor.runtime.state import State
+from driftline_processor.state import State
+from driftline_processor.store.panes import SLICED as SLICED_PANES
+from driftline_processor.store.panes import part_width, performance_fold, read_window
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

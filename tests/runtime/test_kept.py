@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from driftline.tables import Column, ModelKey
-from driftline_processor.core.mixing import mixed
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.config_values import Keep
-from driftline_processor.runtime.kept import kept_where, read_features
+from driftline.tables.table import Column, ModelKey
+from driftline_processor.config.schema import Model
+from driftline_processor.config.values import Keep
+from driftline_processor.core.stable_hash import hash_numbers
+from driftline_processor.store.feature_rows import predictions_with_value, read_features
 from scipy.stats import chisquare
 
 from .conftest import Open
@@ -72,13 +72,13 @@ def test_a_days_sample_is_the_same_however_the_rows_came(open_state: Open, at_on
     assert 20 <= held < 400
     state.state.tidy_now()
     kept = sorted(int(str(row[0])) for row in state.rows("SELECT prediction FROM kept"))
-    assert kept == sorted((np.argsort(mixed(np.arange(1, 401)))[:20] + 1).tolist())
+    assert kept == sorted((np.argsort(hash_numbers(np.arange(1, 401)))[:20] + 1).tolist())
     assert len(state.rows("SELECT seq FROM predictions")) == 400
 
 
 def test_every_row_is_as_likely_to_be_kept() -> None:
     chosen = np.concatenate(
-        [np.argsort(mixed(np.arange(first, first + 1_000)))[:100] for first in range(1, 400_000, 1_000)]
+        [np.argsort(hash_numbers(np.arange(first, first + 1_000)))[:100] for first in range(1, 400_000, 1_000)]
     )
     assert chisquare(np.bincount(chosen // 50, minlength=20)).pvalue > 1e-4
 
@@ -107,9 +107,13 @@ def test_rows_are_found_by_the_value_of_a_feature(open_state: Open) -> None:
     table = predictions(["a", "b", "c"], [NOON, NOON, NOON + HOUR], features={"customer": ["C-1", "C-2", "C-1"]})
     state.send(replace(table, features={**table.features, "shop": Column(numbers=np.array([17.0, 18.0, 17.0]))}))
     connection = state.state._store.connect()
-    assert kept_where(connection, 1, "customer", "C-1").tolist() == [1, 3]
-    assert kept_where(connection, 1, "shop", "18").tolist() == [2]
-    assert kept_where(connection, 1, "shop", "x").tolist() == kept_where(connection, 1, "no", "x").tolist() == []
+    assert predictions_with_value(connection, 1, "customer", "C-1").tolist() == [1, 3]
+    assert predictions_with_value(connection, 1, "shop", "18").tolist() == [2]
+    assert (
+        predictions_with_value(connection, 1, "shop", "x").tolist()
+        == predictions_with_value(connection, 1, "no", "x").tolist()
+        == []
+    )
     connection.close()
 
 

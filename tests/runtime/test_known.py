@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.fold import fold_outcomes_by
-from driftline.pane import merge
-from driftline.tables import Column, ModelKey
-from driftline_processor.core.performance.blocks import cut
-from driftline_processor.core.window import PANE, window_of
-from driftline_processor.runtime.known import KnownOutcomes
-from driftline_processor.runtime.panes import OUTCOMES, PaneChanges, part_width, performance_fold, read_window
-from driftline_processor.runtime.series import Series
-from driftline_processor.runtime.store import Store, transaction
+from driftline.panes.fold import fold_outcomes_by
+from driftline.panes.pane import merge
+from driftline.tables.table import Column, ModelKey
+from driftline_processor.core.intervals.time_blocks import blocks_of_window
+from driftline_processor.core.windows.window import PANE, window_of
+from driftline_processor.evaluation.window_outcomes import StoredOutcomes
+from driftline_processor.store.database import Store, transaction
+from driftline_processor.store.panes import OUTCOMES, PaneChanges, part_width, performance_fold, read_window
+from driftline_processor.store.series import Series
 
 from .state_rows import BINARY
 
@@ -35,8 +35,8 @@ def test_blocks_add_up_to_what_a_window_of_theirs_is(tmp_path: Path, timezone: s
     def width(_: str, part: str) -> int:
         return part_width(part, None, BINARY)
 
-    days = cut(march, timezone)
-    blocks = KnownOutcomes(connection).blocks(Series(1, ModelKey("m"), BINARY, True), march, timezone, width)
+    days = blocks_of_window(march, timezone)
+    blocks = StoredOutcomes(connection).blocks(Series(1, ModelKey("m"), BINARY, True), march, timezone, width)
     assert len(blocks) == 31
     for day, block in zip(days, blocks, strict=True):
         alone = read_window(connection, 1, day.start, day.end, width)[performance_fold(BINARY)]

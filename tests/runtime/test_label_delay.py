@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.config_performance import LabelSla, Performance
-from driftline_processor.runtime.derived import points
+from driftline_processor.config.performance import LabelSla, Performance
+from driftline_processor.config.schema import Model
+from driftline_processor.exporters.derived_metrics import points
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions

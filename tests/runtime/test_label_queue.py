@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.tables import Task
-from driftline_processor.core.render import iso_time
-from driftline_processor.files.outcome_parts import Columns, parts_of
-from driftline_processor.runtime import label_queue
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.config_values import Keep
-from driftline_processor.runtime.health import Health
+from driftline.tables.table import Task
+from driftline_processor.cli.outcome_upload import OutcomeColumns, split_outcomes
+from driftline_processor.config.schema import Model
+from driftline_processor.config.values import Keep
+from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.health import Health
+from driftline_processor.queries import label_queue
+from driftline_processor.readers.outcomes.documents import parse_csv, parse_json
+from driftline_processor.web.api.label_queue import routes
 from driftline_processor.web.app import create_app
-from driftline_processor.web.labels import routes
-from driftline_processor.web.outcome_files import parse_csv, parse_json
 from starlette.testclient import TestClient
 
 from .conftest import Open
@@ -128,7 +128,7 @@ def test_a_spreadsheet_runs_no_id_as_a_formula_and_sends_every_id_back(
     file = tmp_path / "labels.csv"
     with file.open("w", newline="") as out:
         csv.writer(out).writerows([header, *cells])
-    (part,) = parts_of(file, Columns({}), print)
+    (part,) = split_outcomes(file, OutcomeColumns({}), print)
     body = part.body if pushed else file.read_bytes()
     parsed = parse_csv(body, "churn", None)
     assert parsed.rejected == []

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.tables import ModelKey, PredictionTable
+from driftline.baseline.baseline import Baseline
+from driftline.panes.fold import fold
+from driftline.tables.table import ModelKey, PredictionTable
+from driftline_processor.config.schema import Config
 from driftline_processor.core.drift import drift
-from driftline_processor.runtime.config import Config
-from driftline_processor.runtime.service import Service
-from driftline_processor.runtime.view import ModelView
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.service import Service
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, PeriodicExportingMetricReader

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from driftline.semconv import metrics as m
-from driftline.tables import F64
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.view import ModelView
+from driftline.tables.table import F64
+from driftline_processor.config.schema import Model
+from driftline_processor.queries.overview import ModelView
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
 from tests.core.decode.metric_requests import CUMULATIVE, DELTA, histogram_of, metrics_body, sum_of

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.tables import Task
-from driftline_processor.commands import app
+from driftline.tables.table import Task
+from driftline_processor.cli.commands import app
+from driftline_processor.config.performance import Performance
+from driftline_processor.config.schema import Model, validate_file
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.render import to_json
-from driftline_processor.runtime.archive import from_text, to_text
-from driftline_processor.runtime.config import Model, validate_file
-from driftline_processor.runtime.config_performance import Performance
+from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
 from typer.testing import CliRunner
 
 from .conftest import Open
@@ -145,8 +145,8 @@ def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_
     evaluation = live(open_state, clock, rows("binary"), "binary", ASKED)
     assert len(evaluation.curves) == 4
     assert evaluation.confusion is not None
-    again = from_text(to_text(evaluation))
-    assert to_text(again) == to_text(evaluation)
+    again = evaluation_from_text(evaluation_to_text(evaluation))
+    assert evaluation_to_text(again) == evaluation_to_text(evaluation)
     assert (again.curves["roc"].points == evaluation.curves["roc"].points).all()
     assert again.curves["roc"].limits is None
     assert np.array_equal(again.curves["calibration"].limits, evaluation.curves["calibration"].limits)  # type: ignore[arg-type]
@@ -179,7 +179,7 @@ def test_what_a_model_has_not_is_logged_once_where_only_its_sender_says_what_it_
 ) -> None:
     clock.now = NOON + 3 * HOUR
     asked = Performance(metrics=("top_k_accuracy@5",), costs={"fraud": {"0": 5.0}})
-    caplog.set_level(logging.WARNING, "driftline_processor.runtime.evaluate")
+    caplog.set_level(logging.WARNING, "driftline_processor.evaluation.evaluator")
     state = open_state(churn=Model(windows=("1h",), performance=asked))
     for hour in range(3):
         state.send(predictions([f"{hour}"], NOON + hour * HOUR, [0.5]))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables import ModelKey
-from driftline_processor.core.decode.points import Point
+from driftline.tables.table import ModelKey
+from driftline_processor.config.schema import Limits, Model
+from driftline_processor.config.versions import Versions
+from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.histogram import Explicit
-from driftline_processor.runtime.config import Limits, Model
-from driftline_processor.runtime.config_versions import Versions
-from driftline_processor.runtime.derived import points
-from driftline_processor.runtime.erase import Order
-from driftline_processor.runtime.intake import Request
-from driftline_processor.runtime.model_limits import REASON
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.ingest.model_limits import REASON
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.maintenance.erasure import ErasureOrder
 
 from .conftest import Open
 from .state_rows import DAY, NOON, Clock, Opened, baseline, outcomes, predictions
@@ -158,9 +158,9 @@ def test_what_is_beyond_is_said_with_what_to_do(open_state: Open) -> None:
 def test_a_forgotten_model_gives_its_place_to_the_next(open_state: Open) -> None:
     state = open_state(limits=Limits(models=2))
     send(state, "a", "b")
-    state.state.erase(Order("a", "model"))
+    state.state.erase(ErasureOrder("a", "model"))
     assert send(state, "c", "a") == [2, 0]
     assert models(state) == ["b", "c"]
-    state.state.erase(Order("b", "model"))
+    state.state.erase(ErasureOrder("b", "model"))
     state = open_state(limits=Limits(models=2))
     assert send(state, "a", "d") == [2, 0]

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
+from driftline_processor.config.schema import Model, load
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import JointDrift
-from driftline_processor.core.render import to_json
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.archive import from_text, to_text
-from driftline_processor.runtime.config import Model, load
-from driftline_processor.runtime.derived import points
+from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.readers.column_roles import ColumnOptions
 
 from .conftest import Open
 from .state_rows import Clock
@@ -63,7 +63,7 @@ def test_what_is_found_is_on_the_page_in_the_metrics_in_json_and_kept(open_state
     clock.now = time.time_ns()
     state = open_state()
     evaluation = evaluated(state, clock, frame(4_000, 3, True), baseline())
-    assert from_text(to_text(evaluation)).joint == evaluation.joint
+    assert evaluation_from_text(evaluation_to_text(evaluation)).joint == evaluation.joint
     found = to_json(evaluation)["drift"]["multivariate"]["correlation"]
     assert found["told_by"][0]["features"] == ["age", "income"]
     assert found["sentence"].startswith("age and income are correlated -0.7")

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables import Task
+from driftline.tables.table import Task
+from driftline_processor.config.performance import Performance
+from driftline_processor.config.schema import Model
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.performance.objective import Objective, read_objective
-from driftline_processor.files.asked import Asked
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.config_performance import Performance
-from driftline_processor.runtime.derived import points
+from driftline_processor.core.objectives.objective import Objective, read_objective
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.readers.column_roles import ColumnOptions
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
@@ -85,7 +85,7 @@ def of_files(tmp_path: Path, rows: pd.DataFrame, rules: tuple[str, ...]) -> list
     built().save(tmp_path / "m.baseline.json")
     rows[["id", "time", "amount", "score"]].to_parquet(tmp_path / "rows.parquet")
     rows.loc[rows["reviewed"], ["id", "actual", "weight"]].to_parquet(tmp_path / "reviews.parquet")
-    asked = Asked(objectives=tuple(map(read_objective, rules)))
+    asked = EvaluationSettings(objectives=tuple(map(read_objective, rules)))
     return evaluate_files(
         [tmp_path / "rows.parquet"],
         tmp_path / "m.baseline.json",
@@ -327,7 +327,7 @@ def test_what_nobody_chose_for_review_is_excluded_where_outcomes_are_sampled(
     (files,) = evaluate_files(
         [tmp_path / "rows.parquet"], tmp_path / "m.json", tmp_path / "reviews.parquet",
         ColumnOptions(time="time", id="id"), Cut(window="4h"), said.append,
-        Asked(performance={"churn": Performance(outcomes="sampled").asked}),
+        EvaluationSettings(performance={"churn": Performance(outcomes="sampled").asked}),
     ).evaluations  # fmt: skip
     assert files.realized["accuracy"].value == pytest.approx(newest.realized["accuracy"].value, rel=1e-12)
     assert files.outcome_rows == 200

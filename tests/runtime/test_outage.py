@@ -14,11 +14,12 @@ import duckdb
 import grpc
 import httpx
 import pytest
-from driftline_processor.runtime import intake, state
-from driftline_processor.runtime.protocol import METHODS
-from driftline_processor.runtime.service import Service
-from driftline_processor.runtime.signals import StorageOutage
-from driftline_processor.runtime.store import Connection, StorageError, Store, transaction
+from driftline_processor import state
+from driftline_processor.ingest import transaction as intake
+from driftline_processor.otlp.protocol import METHODS
+from driftline_processor.receipts import StorageOutage
+from driftline_processor.service import Service
+from driftline_processor.store.database import Connection, StorageError, Store, transaction
 from google.rpc.error_details_pb2 import RetryInfo
 
 from .test_service import get, prediction, running, url
@@ -138,7 +139,7 @@ def test_a_disk_that_is_full_again_and_again_is_said_once_a_minute(
 ) -> None:
     now, disk = [1000.0], Disk(FULL["invalidated"], late=False)
     monkeypatch.setattr(Store, "_check_room", disk.check_room)
-    monkeypatch.setattr("driftline_processor.runtime.store.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("driftline_processor.store.database.time", SimpleNamespace(monotonic=lambda: now[0]))
     store = Store(tmp_path)
 
     def fail() -> None:

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline_processor.core.labels.outcome_delay import OutcomeDelay
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.derived import points
-from driftline_processor.runtime.health import Health
-from driftline_processor.top import models_table
+from driftline_processor.config.schema import Model
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.health import Health
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.terminal.top import models_table
 from driftline_processor.web.app import create_app
 from rich.console import Console
 from starlette.testclient import TestClient

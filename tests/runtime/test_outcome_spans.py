@@ -8,16 +8,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from driftline.identity import VERSION
+from driftline.capture.model_identity import VERSION
 from driftline.semconv import SCHEMA_URL, events
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables import ModelKey
-from driftline_processor.core.decode import decode_traces
-from driftline_processor.runtime.config import Config, Storage
-from driftline_processor.runtime.health import Counters
-from driftline_processor.runtime.outcome_spans import TRACE_WINDOW, JoinedRows, OutcomeSpans, joined_rows, spans_request
-from driftline_processor.runtime.state import State
+from driftline.tables.table import ModelKey
+from driftline_processor.config.schema import Config, Storage
+from driftline_processor.core.decode.requests import decode_traces
+from driftline_processor.exporters.outcome_spans import (
+    TRACE_WINDOW,
+    JoinedRows,
+    OutcomeSpans,
+    joined_rows,
+    spans_request,
+)
+from driftline_processor.health import Counters
+from driftline_processor.state import State
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline_processor.core.versions.losses import fold_pairs, row_losses
-from driftline_processor.runtime.erase import Order
-from driftline_processor.runtime.pairs import PAIR, pair_fold
-from driftline_processor.runtime.state import State
+from driftline_processor.join.version_pairs import PAIR, pair_fold
+from driftline_processor.maintenance.erasure import ErasureOrder
+from driftline_processor.state import State
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -197,6 +197,6 @@ def test_what_is_deleted_for_good_leaves_the_sums_too(open_state: Open) -> None:
     state.send(*BOTH, outcomes(["a", "b", "c"], [1, 1, 1]))
     state.state.settle()
     assert state.view().versions[0].pairs == 3
-    state.state.erase(Order("churn", "id", ("b",)))
+    state.state.erase(ErasureOrder("churn", "id", ("b",)))
     assert sums(state)["paired:error"][:5] == [2, 2, 2, 0, 0]
     assert state.view().versions[0].pairs == 2

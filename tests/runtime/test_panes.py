@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.pane import Pane, merge
-from driftline.tables import Task
-from driftline_processor.core.window import PANE
-from driftline_processor.runtime.panes import (
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import Task
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.store.database import Connection, Store, read, transaction
+from driftline_processor.store.panes import (
     PaneChanges,
     part_width,
     performance_fold,
@@ -17,7 +18,6 @@ from driftline_processor.runtime.panes import (
     roll_up,
     written_in_pieces,
 )
-from driftline_processor.runtime.store import Connection, Store, read, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

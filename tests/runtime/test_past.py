@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import events
-from driftline_processor.core.compared.rolling import Rolling
+from driftline_processor.config.schema import Model, Reference
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.render import evaluations_to_json
-from driftline_processor.files.asked import Asked
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import Model, Reference
+from driftline_processor.core.reference.rolling import Rolling
+from driftline_processor.core.render.evaluation_json import evaluations_to_json
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
 
 from tests.core.decode.requests import logs, record
 from tests.scenarios.stage import same
@@ -127,7 +127,7 @@ def test_files_and_the_service_say_the_same_also_of_late_rows_and_after_a_restar
     order = np.random.default_rng(8).permutation(days * a_day)
     columns = {name: values[order] for name, values in rows.items()}
     pq.write_table(pa.table(columns), tmp_path / "shop.parquet")
-    asked = Asked(past=Rolling("30d", "24h"))
+    asked = EvaluationSettings(past=Rolling("30d", "24h"))
     options = ColumnOptions(
         model="shop", task="binary", time="ts", score=("score",), features=("age", "plan"), slices=("region",)
     )

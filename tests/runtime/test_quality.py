@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
+from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Evaluation, Finding
-from driftline_processor.files.asked import Asked
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import load
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
 
 from tests.sdk.service import Service
 
@@ -174,7 +174,9 @@ def test_what_is_expected_is_judged_live_as_in_a_file(open_state: Open, clock: C
     rows.to_parquet(tmp_path / "rows.parquet")
     cut, options, wanted = Cut(), ColumnOptions(), {"churn": churn.expectations}
     data, reference = [tmp_path / "rows.parquet"], tmp_path / "baseline.json"
-    [in_file] = evaluate_files(data, reference, None, options, cut, print, Asked(expect=wanted)).evaluations
+    [in_file] = evaluate_files(
+        data, reference, None, options, cut, print, EvaluationSettings(expect=wanted)
+    ).evaluations
     found = evaluated(open_state(churn=churn), clock, rows, baseline).expected
     apart = {one.rule: one.state for one in found if one.feature == "absent"}
     assert apart == {

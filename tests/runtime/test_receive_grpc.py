@@ -12,13 +12,13 @@ from typing import Any
 
 import grpc
 import pytest
-from driftline_processor.core.decode import Malformed
-from driftline_processor.runtime.config_values import Address
-from driftline_processor.runtime.ports import PortInUse
-from driftline_processor.runtime.protocol import MAX_REQUEST
-from driftline_processor.runtime.receive_grpc import Accept, Arrivals, GrpcReceiver
-from driftline_processor.runtime.request_memory import SILENT, RequestMemory
-from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
+from driftline_processor.config.values import Address
+from driftline_processor.core.decode.requests import Malformed
+from driftline_processor.otlp.protocol import MAX_REQUEST
+from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.receivers.grpc import Accept, GrpcReceiver, PendingMessages
+from driftline_processor.servers.ports import PortInUse
+from driftline_processor.servers.request_memory import SILENT, RequestMemory
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
@@ -225,7 +225,7 @@ class Awaited:
     def __init__(self, limit: int = 80 * 2**20) -> None:
         self.clock = Seconds()
         self.memory = RequestMemory(limit, self.clock)
-        self.arrivals = Arrivals(self.memory, self.clock)
+        self.arrivals = PendingMessages(self.memory, self.clock)
         self.cancelled: list[str] = []
         self._waiting = ExitStack()
 
@@ -246,7 +246,7 @@ def test_a_quick_message_needs_no_room_and_a_slow_one_that_of_the_largest() -> N
     awaited.begin("a", "b")
     awaited.look(0)
     assert awaited.memory.used == 0
-    awaited.look(Arrivals.QUICK)
+    awaited.look(PendingMessages.QUICK)
     assert awaited.memory.used == 2 * MAX_REQUEST
     awaited.all_arrive()
     assert awaited.memory.used == 0
@@ -256,26 +256,26 @@ def test_a_quick_message_needs_no_room_and_a_slow_one_that_of_the_largest() -> N
 def test_a_message_for_which_there_is_no_room_is_cancelled() -> None:
     awaited = Awaited()
     awaited.begin("a", "b", "c", "d")  # room for three
-    awaited.look(Arrivals.QUICK)
+    awaited.look(PendingMessages.QUICK)
     assert awaited.cancelled == ["d"]
 
 
 def test_the_slowest_makes_room_and_none_is_awaited_for_ever() -> None:
     awaited = Awaited()
     awaited.begin("a", "b", "c")
-    awaited.look(Arrivals.QUICK)
-    awaited.look(Arrivals.LEAST)
+    awaited.look(PendingMessages.QUICK)
+    awaited.look(PendingMessages.LEAST)
     awaited.begin("d")
-    awaited.look(Arrivals.QUICK)
+    awaited.look(PendingMessages.QUICK)
     assert awaited.cancelled == ["a"]
-    awaited.look(Arrivals.DEADLINE)
+    awaited.look(PendingMessages.DEADLINE)
     assert {"b", "c", "d"} <= set(awaited.cancelled)
 
 
 def test_slow_messages_make_room_for_requests_of_other_receivers() -> None:
     awaited = Awaited()
     awaited.begin("a", "b", "c")
-    awaited.look(Arrivals.QUICK)
+    awaited.look(PendingMessages.QUICK)
     awaited.clock.now += SILENT
     with pytest.raises(Overloaded):  # its sender comes again
         awaited.memory.open().grow(2**20 + 1)

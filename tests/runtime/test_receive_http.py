@@ -15,14 +15,14 @@ from typing import Any
 
 import httpx
 import pytest
-from driftline_processor.core.decode import MAX_MESSAGES, Malformed
-from driftline_processor.runtime.config_values import Address
-from driftline_processor.runtime.http_server import HttpServers
-from driftline_processor.runtime.ports import PortInUse
-from driftline_processor.runtime.protocol import JSON, MAX_REQUEST, PROTOBUF
-from driftline_processor.runtime.receive_grpc import Accept
-from driftline_processor.runtime.receive_http import otlp_app
-from driftline_processor.runtime.signals import Overloaded, Receipt, Signal
+from driftline_processor.config.values import Address
+from driftline_processor.core.decode.requests import MAX_MESSAGES, Malformed
+from driftline_processor.otlp.protocol import JSON, MAX_REQUEST, PROTOBUF
+from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.receivers.grpc import Accept
+from driftline_processor.receivers.http import otlp_app
+from driftline_processor.servers.http_server import HttpServers
+from driftline_processor.servers.ports import PortInUse
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -387,7 +387,7 @@ def test_a_port_in_use_names_the_key_and_a_way_out(host: str) -> None:
 def test_the_likely_holder_of_a_well_known_port_is_named(
     port: int, holder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("driftline_processor.runtime.ports._taken", lambda _: True)
+    monkeypatch.setattr("driftline_processor.servers.ports._taken", lambda _: True)
     message = str(PortInUse(Address("127.0.0.1", port), "some.key", "taken"))
     assert message.startswith(f"127.0.0.1:{port} is in use, probably by {holder}")
     assert message.endswith(f"change some.key, as in '127.0.0.1:{port + 10000}' (0: any free port)")

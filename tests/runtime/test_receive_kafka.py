@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline_processor.runtime.config import validate_file
-from driftline_processor.runtime.config_kafka import Kafka
-from driftline_processor.runtime.health import Counters
-from driftline_processor.runtime.intake import Request
-from driftline_processor.runtime.kafka_messages import tables_of
-from driftline_processor.runtime.offsets import Offset
-from driftline_processor.runtime.otlp_json import protobuf_of
-from driftline_processor.runtime.receive_kafka import KafkaReceiver
-from driftline_processor.runtime.signals import Overloaded, Signal
+from driftline_processor.config.kafka import Kafka
+from driftline_processor.config.schema import validate_file
+from driftline_processor.health import Counters
+from driftline_processor.ingest.deduplication import Offset
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.otlp.json_requests import protobuf_of
+from driftline_processor.receipts import Overloaded, Signal
+from driftline_processor.receivers.kafka import KafkaReceiver, outcome_tables
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -110,7 +109,7 @@ class Brokers:
 @pytest.fixture(autouse=True)
 def _client(monkeypatch: pytest.MonkeyPatch) -> None:
     made = lambda offset: Partition(offset.topic, offset.partition, offset.next)  # noqa: E731
-    monkeypatch.setattr("driftline_processor.runtime.receive_kafka._partition", made)
+    monkeypatch.setattr("driftline_processor.receivers.kafka._partition", made)
 
 
 def read(state: Opened, brokers: Brokers, forwarded: list[bytes] | None = None, **keys: Any) -> Counters:
@@ -339,9 +338,9 @@ def test_an_offset_without_rows_is_stored(open_state: Open) -> None:
 
 def test_a_message_is_bounded_by_its_own_slices_and_not_by_those_before_it() -> None:
     said = [{"id": f"a{row}", "actual": 1, "slices": {f"s{row}": "x"}} for row in range(200)]
-    tables, rejected = tables_of([json.dumps(one).encode() for one in said], False, "churn", None, 5)
+    tables, rejected = outcome_tables([json.dumps(one).encode() for one in said], False, "churn", None, 5)
     assert sum(map(len, tables)) == 200
     assert not rejected
     greedy = {"id": "b", "actual": 1, "slices": dict.fromkeys(map(str, range(65)), "x")}
-    tables, rejected = tables_of([json.dumps(one).encode() for one in (greedy, said[0])], False, "churn", None, 5)
+    tables, rejected = outcome_tables([json.dumps(one).encode() for one in (greedy, said[0])], False, "churn", None, 5)
     assert (sum(map(len, tables)), dict(rejected)) == (1, {"unusable_outcome": 1})

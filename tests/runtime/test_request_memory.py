@@ -11,14 +11,13 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
-from driftline_processor.runtime.config_values import Address
-from driftline_processor.runtime.connections import Connections
-from driftline_processor.runtime.health import Counters
-from driftline_processor.runtime.http_server import HttpServers
-from driftline_processor.runtime.receive_http import otlp_app
-from driftline_processor.runtime.request_memory import SILENT, RequestMemory, TooLargeEver
-from driftline_processor.runtime.signals import Overloaded
-from driftline_processor.web import outcomes
+from driftline_processor.config.values import Address
+from driftline_processor.health import Counters
+from driftline_processor.receipts import Overloaded
+from driftline_processor.receivers import outcomes_http
+from driftline_processor.receivers.http import otlp_app
+from driftline_processor.servers.http_server import Connections, HttpServers
+from driftline_processor.servers.request_memory import SILENT, ExceedsRequestMemory, RequestMemory
 from starlette.applications import Starlette
 
 from .fake_intake import FakeIntake
@@ -60,7 +59,7 @@ def test_a_large_request_leaves_room_to_small_ones() -> None:
 
 def test_what_never_fits_is_told_apart_from_what_may_come_again() -> None:
     memory = RequestMemory(8 * MIB)
-    with pytest.raises(TooLargeEver):
+    with pytest.raises(ExceedsRequestMemory):
         memory.open().grow(6 * MIB + 1)
 
 
@@ -138,7 +137,7 @@ def test_a_packed_request_that_finds_no_room_may_come_again() -> None:
     other.grow(4 * MIB)
     servers = HttpServers(Connections(100), memory)
     address = servers.bind(Address("127.0.0.1", 0), "web.endpoint")
-    servers.start([Starlette(routes=outcomes.routes(lambda *_: Future(), Counters()))], grace=1)
+    servers.start([Starlette(routes=outcomes_http.routes(lambda *_: Future(), Counters()))], grace=1)
     rows = gzip.compress(b"id,actual\n" + b"a,1\n" * (3 * MIB // 4))
     headers = {"content-type": "text/csv", "content-encoding": "gzip"}
     answer = httpx.post(f"http://{address}/v1/outcomes?model=m", content=rows, headers=headers, trust_env=False)

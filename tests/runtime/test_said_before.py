@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from driftline.tables import ModelKey, OutcomeTable, PredictionTable
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.config_performance import Fairness, Performance
-from driftline_processor.runtime.erase import Order
-from driftline_processor.runtime.state import State
+from driftline.tables.table import ModelKey, OutcomeTable, PredictionTable
+from driftline_processor.config.performance import Fairness, Performance
+from driftline_processor.config.schema import Model
+from driftline_processor.maintenance.erasure import ErasureOrder
+from driftline_processor.state import State
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ from .state_rows import DAY, HOUR, NOON, Clock, Opened, column, config, outcomes
 from .test_join_anything import KNOWN, MADE, Known, Made, check
 
 DAILY = Model(windows=("1d",), subject="customer", slices=("region",))
-ANNA = Order("churn", "subject", ("anna",))
+ANNA = ErasureOrder("churn", "subject", ("anna",))
 COUNTS = "SELECT number::INTEGER AS actual, weight, value, slices['region'] AS region FROM joined"
 
 
@@ -132,5 +132,5 @@ def test_what_is_left_is_what_a_join_of_the_outcomes_that_are_left_would_be(
                 left += [] if hers else [known]
         state.send(*tables)
         state.state.join_now()
-    state.state.erase(Order(model, "subject", ("anna",)))
+    state.state.erase(ErasureOrder(model, "subject", ("anna",)))
     check(state, model, left)

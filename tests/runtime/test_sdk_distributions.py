@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
-from driftline.pipelines import pipeline_of
+from driftline.baseline.baseline import Baseline
+from driftline.export.pipeline import pipeline_of
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 

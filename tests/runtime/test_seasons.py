@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from driftline.baseline import Baseline
-from driftline.seasonality import Kind, Seasonality
-from driftline_processor.core.render import to_json
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import Model
+from driftline.baseline.baseline import Baseline
+from driftline.tables.timestamps import Kind, Seasonality
+from driftline_processor.config.schema import Model
+from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, NOON, Clock, Opened, predictions

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from driftline.tables import PredictionTable, Task
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.series import resolve
+from driftline.tables.table import PredictionTable, Task
+from driftline_processor.config.schema import Model
+from driftline_processor.store.series import resolve
 
 from .conftest import Open
 from .state_rows import BINARY, outcomes, predictions

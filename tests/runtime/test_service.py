@@ -11,14 +11,14 @@ from typing import Any
 
 import httpx
 import pytest
-from driftline.pane import DURATION_BOUNDS
+from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import attributes, events
 from driftline.semconv import metrics as m
-from driftline_processor.runtime.config import Config, load, validate_file
-from driftline_processor.runtime.ports import PortInUse
-from driftline_processor.runtime.service import Service, run
-from driftline_processor.runtime.state import State
-from driftline_processor.runtime.store import StorageError
+from driftline_processor.config.schema import Config, load, validate_file
+from driftline_processor.servers.ports import PortInUse
+from driftline_processor.service import Service, run
+from driftline_processor.state import State
+from driftline_processor.store.database import StorageError
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold, fold_outcomes
-from driftline.pane import merge
-from driftline.repeats import Repeats
-from driftline.tables import ModelKey, PredictionTable, Task
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.shelf import Named, production_of_state
-from driftline_processor.runtime.state import State
-from driftline_processor.runtime.store import StorageError
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.duplicate_rows import Repeats
+from driftline.panes.fold import fold, fold_outcomes
+from driftline.panes.pane import merge
+from driftline.tables.table import ModelKey, PredictionTable, Task
+from driftline_processor.config.schema import Model
+from driftline_processor.queries.baselines import ConfiguredBaselineError, production_of_state
+from driftline_processor.state import State
+from driftline_processor.store.database import StorageError
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, column, config, outcomes, predictions
@@ -88,7 +88,9 @@ def test_a_version_without_one_uses_the_newest_and_says_whose_it_is(open_state: 
 def test_a_baseline_that_the_configuration_names_is_not_pushed_away(open_state: Open, tmp_path: Path) -> None:
     ONE.save(tmp_path / "one.json")
     state = open_state(churn=Model(baseline=tmp_path / "one.json"))
-    with pytest.raises(Named, match=r"driftline\.yaml names the baseline of churn, and that one holds; put"):
+    with pytest.raises(
+        ConfiguredBaselineError, match=r"driftline\.yaml names the baseline of churn, and that one holds; put"
+    ):
         state.state.shelf.put(TWO)
     put(state, ONE)
     assert in_force(state) == (ONE.digest, "config")

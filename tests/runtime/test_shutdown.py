@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline_processor.config.schema import Model, validate_file
 from driftline_processor.core.evaluation import Evaluation, Window
-from driftline_processor.runtime.config import Model, validate_file
-from driftline_processor.runtime.deadline import Deadline
-from driftline_processor.runtime.evaluate import Evaluator
-from driftline_processor.runtime.series import Series
-from driftline_processor.runtime.service import EVALUATING, FORWARDING, RECEIVING, Service
-from driftline_processor.runtime.signals import Overloaded
-from driftline_processor.runtime.state import State
+from driftline_processor.deadline import Deadline
+from driftline_processor.evaluation.evaluator import Evaluator
+from driftline_processor.receipts import Overloaded
+from driftline_processor.service import EVALUATING, FORWARDING, RECEIVING, Service
+from driftline_processor.state import State
+from driftline_processor.store.series import Series
 
 from .conftest import Open
 from .state_rows import HOUR, NOON, Clock, Opened, config, predictions

@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold_outcomes
+from driftline.baseline.baseline import Baseline
+from driftline.panes.fold import fold_outcomes
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from driftline_processor.config.performance import Fairness, Performance
+from driftline_processor.config.schema import Model
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
+from driftline_processor.core.objectives.objective import read_objective
 from driftline_processor.core.performance import realized
-from driftline_processor.core.performance.objective import read_objective
-from driftline_processor.core.render_slices import fairness_to_json, slices_to_json
-from driftline_processor.files.asked import Asked
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.config_performance import Fairness, Performance
-from driftline_processor.runtime.derived import points
-from driftline_processor.runtime.health import Health
+from driftline_processor.core.render.evaluation_json import fairness_to_json, slices_to_json
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.health import Health
+from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
@@ -242,7 +242,7 @@ def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
     )
     before.save(tmp_path / "baseline.json")
     files = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", tmp_path / "outcomes.parquet")
-    asked = Asked(performance={"churn": FAIR.asked})
+    asked = EvaluationSettings(performance={"churn": FAIR.asked})
     [in_file] = evaluate_files(*files, ColumnOptions(slices=("country",)), Cut("1d"), print, asked).evaluations
 
     assert list(live.performance_slices) == list(in_file.performance_slices)

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from driftline_processor.config.schema import Model
 from driftline_processor.core.evaluation import Evaluation, SliceDrift, TargetDrift
-from driftline_processor.core.render import to_json
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
-from driftline_processor.runtime.archive import from_text, to_text
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.derived import points
-from driftline_processor.runtime.health import Health
+from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.health import Health
+from driftline_processor.present.words import overall, verdict
+from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.web.app import create_app
-from driftline_processor.web.words import overall, verdict
 from starlette.testclient import TestClient
 
 from .conftest import Open
@@ -133,7 +133,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert "only where country = NL since 2024-10-04 18:00: " in last.explanation.sentence
     assert list(last.slices["country=NL"].features) == ["income"]  # what does not drift is not kept
     assert last.slices["country=BE"].features == {}
-    assert to_json(from_text(to_text(last))) == to_json(last)
+    assert to_json(evaluation_from_text(evaluation_to_text(last))) == to_json(last)
     assert (overall(last), verdict(last)) == ("drift", "drift in 1 slice, none of 2 features drifts in all rows")
 
     series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.ML_DRIFT_STATE]

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from driftline.items import items_of
-from driftline.tables import ModelKey, Task
-from driftline_processor.commands import app
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.config_values import Keep
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.state import State
+from driftline.tables.ranked_items import items_of
+from driftline.tables.table import ModelKey, Task
+from driftline_processor.cli.commands import app
+from driftline_processor.config.schema import Model
+from driftline_processor.config.values import Keep
+from driftline_processor.health import Health
+from driftline_processor.state import State
+from driftline_processor.web.api.snapshots import SAID, routes
 from driftline_processor.web.app import create_app
-from driftline_processor.web.snapshots import SAID, routes
 from sklearn.linear_model import LogisticRegression
 from starlette.testclient import TestClient
 from typer.testing import CliRunner

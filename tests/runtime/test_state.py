@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from driftline.semconv import metrics as m
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.state import State
+from driftline_processor.config.schema import Model
+from driftline_processor.state import State
 
 from .state_rows import NOON, Clock, Opened, config, outcomes, predictions
 

@@ -13,20 +13,19 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from driftline.tables import Column
-from driftline_processor.core.render import iso_time
-from driftline_processor.runtime.rows import actual_of, outcome_rows, prediction_rows, scores_of
-from driftline_processor.runtime.seen import Seen, digest_of
-from driftline_processor.runtime.store import (
-    StorageError,
-    Store,
-    insert,
-    mark,
-    read,
-    set_mark,
-    transaction,
+from driftline.tables.table import Column
+from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.ingest.deduplication import Seen, digest_of
+from driftline_processor.store.arrow_tables import (
+    actual_of,
+    concatenate_predictions,
+    outcome_rows,
+    prediction_rows,
+    scores_of,
+    table_layout,
+    take_predictions,
 )
-from driftline_processor.runtime.take import concatenate_predictions, likeness, take_predictions
+from driftline_processor.store.database import StorageError, Store, insert, mark, read, set_mark, transaction
 
 from .state_rows import MINUTE, NOON, outcomes, predictions
 
@@ -51,7 +50,7 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
 def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> None:
     store = Store(tmp_path)
     code = (
-        "import sys; from pathlib import Path; from driftline_processor.runtime.store import *\n"
+        "import sys; from pathlib import Path; from driftline_processor.store.database import *\n"
         "try: Store(Path(sys.argv[1]))\n"
         "except StorageError as error: print(error)"
     )
@@ -313,7 +312,7 @@ def test_an_actual_is_read_back_as_it_was_sent(tmp_path: Path) -> None:
 
 
 def test_seen_digests_are_found_in_every_place_they_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline_processor.runtime.seen._FEW", 100)
+    monkeypatch.setattr("driftline_processor.ingest.deduplication._FEW", 100)
     store = Store(tmp_path)
     connection = store.connect()
     digests = [digest_of(b"%d" % i) for i in range(350)]
@@ -334,7 +333,7 @@ def test_seen_digests_are_found_in_every_place_they_are_kept(tmp_path: Path, mon
 def test_tables_that_are_alike_become_one() -> None:
     one = predictions(["a", "bc"], [1, 2], features={"x": [1.0, "u"], "y": [3, 4]})
     two = predictions(["d"], [3], features={"x": ["v"], "z": [5]})
-    assert likeness(one) == likeness(two)
+    assert table_layout(one) == table_layout(two)
     whole = concatenate_predictions([one, two])
     assert (whole.id.data, whole.id.offsets.tolist(), whole.time.tolist()) == (b"abcd", [0, 1, 3, 4], [1, 2, 3])
     x = whole.features["x"]
@@ -356,7 +355,7 @@ def test_tables_that_are_alike_become_one() -> None:
     ],
 )
 def test_tables_that_differ_stay_apart(other: object) -> None:
-    assert likeness(predictions(["a"])) != likeness(other)  # type: ignore[arg-type]
+    assert table_layout(predictions(["a"])) != table_layout(other)  # type: ignore[arg-type]
 
 
 def test_rows_are_taken_with_all_that_belongs_to_them() -> None:

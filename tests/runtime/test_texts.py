@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import CategoryBins
-from driftline_processor.files.asked import NOTHING_MORE
-from driftline_processor.files.build import build_from_files
-from driftline_processor.files.cut import Cut
-from driftline_processor.files.evaluate_files import evaluate_files
-from driftline_processor.files.roles import ColumnOptions
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import CategoryBins
+from driftline_processor.evaluation.files.baseline import build_from_files
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import DEFAULT_SETTINGS
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
 
 from .conftest import Open
 from .state_rows import Clock
@@ -78,7 +78,9 @@ def test_rows_are_judged_alike_from_every_file_and_live(
     assert {target.state for target in streamed.features.values()} == {"ok"}
     for name, frame in (("a.parquet", window), ("b.csv", window), ("c.ndjson", window), ("d.csv", spark)):
         path = written(frame, tmp_path / name)
-        found = evaluate_files([path], tmp_path / "baseline.json", None, ColumnOptions(), Cut(), silent, NOTHING_MORE)
+        found = evaluate_files(
+            [path], tmp_path / "baseline.json", None, ColumnOptions(), Cut(), silent, DEFAULT_SETTINGS
+        )
         [evaluation] = found.evaluations
         assert evaluation.findings == (), name
         for feature, target in streamed.features.items():

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline.baseline import Baseline
+from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
-from driftline.tables import Task
-from driftline_processor.runtime import baselines as learning
-from driftline_processor.runtime import intake
-from driftline_processor.runtime.config import Config, Storage
-from driftline_processor.runtime.erase import Order, Orders
-from driftline_processor.runtime.health import Problem
-from driftline_processor.runtime.state import State
+from driftline.tables.table import Task
+from driftline_processor.config.schema import Config, Storage
+from driftline_processor.health import Problem
+from driftline_processor.ingest import transaction
+from driftline_processor.maintenance.erasure import ErasureOrder, ErasureOrders
+from driftline_processor.state import State
+from driftline_processor.store import baselines as learning
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -102,7 +102,7 @@ def test_two_classes_of_which_nobody_says_the_positive_one_have_a_baseline_that_
 
 
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (learning, intake):
+    for module in (learning, transaction):
         monkeypatch.setattr(module, "NEEDED", ENOUGH)
 
 
@@ -183,8 +183,8 @@ def test_rows_that_cannot_be_read_cost_themselves_and_are_said(
 def test_an_order_to_delete_that_cannot_be_read_is_kept_aside_and_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    orders = Orders(tmp_path)
-    orders.add(Order("churn", "id", ("a",)))
+    orders = ErasureOrders(tmp_path)
+    orders.add(ErasureOrder("churn", "id", ("a",)))
     assert [order.values for order in orders] == [("a",)]
     (tmp_path / "erase.json").write_text('[{"what": 1}]')
     assert list(orders) == []

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.semconv import metrics as m
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.sizing import Sizing
+from driftline_processor.config.schema import Model
+from driftline_processor.maintenance.retention import Sizing
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions

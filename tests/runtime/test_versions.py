@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from driftline.tables import ModelKey
+from driftline.tables.table import ModelKey
+from driftline_processor.config.schema import Model
+from driftline_processor.core.render.versions_json import to_json
 from driftline_processor.core.versions import SideBySide
-from driftline_processor.core.versions.render import to_json
-from driftline_processor.runtime.config import Model
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions

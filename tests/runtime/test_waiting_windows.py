@@ -8,13 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from driftline.semconv import metrics as m
+from driftline_processor.config.schema import Model
 from driftline_processor.core.evaluation import Evaluation, Window
-from driftline_processor.runtime import evaluate
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.evaluate import AT_ONCE, Evaluator
-from driftline_processor.runtime.news import Reached
-from driftline_processor.runtime.series import Series
-from driftline_processor.runtime.waiting_windows import WaitingWindows
+from driftline_processor.evaluation import evaluator as evaluate
+from driftline_processor.evaluation.evaluator import AT_ONCE, Evaluator
+from driftline_processor.evaluation.waiting_windows import WaitingWindows
+from driftline_processor.ingest.changes import PaneProgress
+from driftline_processor.store.series import Series
 
 from .conftest import Open
 from .state_rows import DAY, HOUR, MINUTE, NOON, Clock, predictions
@@ -117,21 +117,21 @@ def test_of_a_backlog_the_windows_of_now_come_before_those_of_long_ago() -> None
 def test_progress_is_told_up_to_the_oldest_round_of_which_something_waits() -> None:
     waiting = WaitingWindows()
     hour, day = Window("1h", 0, HOUR), Window("1d", 0, DAY)
-    waiting.begin_round(Reached(10, 0, 0))
+    waiting.begin_round(PaneProgress(10, 0, 0))
     waiting.add(1, hour, 0)
     waiting.add(1, day, 0)
-    waiting.begin_round(Reached(20, 0, 0))
+    waiting.begin_round(PaneProgress(20, 0, 0))
     waiting.add(1, hour, 1)  # waits already, since the round before
     waiting.remove(1, hour)
     assert waiting.finished() is None
     waiting.remove(1, day)
-    assert waiting.finished() == Reached(20, 0, 0)
+    assert waiting.finished() == PaneProgress(20, 0, 0)
     assert waiting.finished() is None
 
 
 def test_rounds_in_which_nothing_waits_are_not_kept() -> None:
     waiting = WaitingWindows()
     for predictions_seen in range(1_000):
-        waiting.begin_round(Reached(predictions_seen, 0, 0))
+        waiting.begin_round(PaneProgress(predictions_seen, 0, 0))
     assert len(waiting._reached) == 1
-    assert waiting.finished() == Reached(999, 0, 0)
+    assert waiting.finished() == PaneProgress(999, 0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline_processor.runtime.watermark import AHEAD, SILENCE, Watermark
+from driftline_processor.ingest.watermark import AHEAD, SILENCE, Watermark
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from driftline import lifecycle, pipelines
-from driftline.known import Known
+from driftline.capture.live_objects import LiveObjects
+from driftline.export import lifecycle, pipeline
 
 
 @pytest.fixture(autouse=True)
 def _alone() -> Iterator[None]:
     """Start without pipelines. Not with ``monkeypatch``, which would then be undone after the fixtures of others."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipelines, "_default", None)
-        patch.setattr(lifecycle, "PIPELINES", Known())
+        patch.setattr(pipeline, "_default", None)
+        patch.setattr(lifecycle, "PIPELINES", LiveObjects())
         patch.setattr(lifecycle, "_closings", [])
         yield

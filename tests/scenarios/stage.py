@@ -20,9 +20,9 @@ import httpx
 import pytest
 import yaml
 from driftline.testing import Clock, deterministic
-from driftline_processor.commands import app
-from driftline_processor.runtime.config import load
-from driftline_processor.runtime.service import Service
+from driftline_processor.cli.commands import app
+from driftline_processor.config.schema import load
+from driftline_processor.service import Service
 from typer.testing import CliRunner, Result
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorials" / "scenarios.md"

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 from threading import Thread
 
 import pytest
-from driftline import counts, lifecycle
+from driftline.capture.prediction import OPEN
+from driftline.export import counters, lifecycle
 from driftline.faults import FAULTS
-from driftline.prediction import OPEN
+from driftline.loss_counters import UNRECORDED, UNUSABLE
 from driftline.settings import SETTINGS
 from driftline.testing import Clock, deterministic
-from driftline.unrecorded import UNRECORDED
-from driftline.unusable import UNUSABLE
 from opentelemetry import context
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -58,7 +57,7 @@ def service() -> Service:
 def reasons() -> Iterator[Callable[[str], dict[str, int]]]:
     """Return what reads a counter of the SDK about itself by its name: reason → how many."""
     reader = InMemoryMetricReader()
-    put_back = counts.divert(MeterProvider([reader]))
+    put_back = counters.redirect_counts(MeterProvider([reader]))
 
     def read(name: str) -> dict[str, int]:
         data = reader.get_metrics_data()

@@ -6,8 +6,8 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from driftline.columns import strings
-from driftline_processor.core.decode import decode_logs
+from driftline.tables.column_codec import strings
+from driftline_processor.core.decode.requests import decode_logs
 
 from .service import NOW
 

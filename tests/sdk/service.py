@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import driftline
-from driftline.channel import Delivery
-from driftline.pipelines import pipeline_of
-from driftline.tables import OutcomeTable, PredictionTable
-from driftline_processor.core.decode import decode_logs
+from driftline.export.pipeline import pipeline_of
+from driftline.export.transport import Delivery
+from driftline.tables.table import OutcomeTable, PredictionTable
+from driftline_processor.core.decode.requests import decode_logs
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource

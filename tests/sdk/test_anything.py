@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
-from driftline import rankings, results
-from driftline.block import Values
-from driftline.inputs import read
+from driftline.batch.prediction_batch import Values
 from driftline.inputs.batch import Batch
-from driftline.items import items_of
-from driftline.outputs import predicted_of, score_of
-from driftline.outputs import read as read_output
-from driftline.tables import Column, Task, length
+from driftline.inputs.readers import read
+from driftline.outputs import rankings, result_copy
+from driftline.outputs.output import predicted_of, score_of
+from driftline.outputs.output import read as read_output
+from driftline.tables.ranked_items import items_of
+from driftline.tables.table import Column, Task, length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,11 +71,11 @@ def test_whatever_is_given_is_a_row_a_batch_or_unrecorded(value: Any) -> None:
 @given(ANYTHING, st.integers(1, 4), st.booleans(), st.sampled_from(TASKS))
 def test_whatever_is_returned_is_read_or_described(value: Any, n: int, one_row: bool, task: Task) -> None:
     n = 1 if one_row else n
-    kept = results.keep(value)
+    kept = result_copy.copy_result(value)
     for output in (
         read_output(task, kept, n, one_row=one_row),
-        score_of(task, results.keep_said(value), n, one_row=one_row),
-        predicted_of(results.keep_said(value), n),
+        score_of(task, result_copy.copy_separate(value), n, one_row=one_row),
+        predicted_of(result_copy.copy_separate(value), n),
     ):
         assert output.scores is None or output.scores.shape[0] == n
         assert output.predicted is None or rows(output.predicted) == n
@@ -87,9 +87,9 @@ def test_whatever_is_returned_is_read_or_described(value: Any, n: int, one_row: 
 def test_whatever_is_ranked_is_read_or_described(value: Any, other: Any, n: int, one_row: bool) -> None:
     n = 1 if one_row else n
     for output in (
-        rankings.read(rankings.keep(value), n, one_row=one_row),
-        rankings.read_said(rankings.keep(value), rankings.keep(other), n, one_row=one_row),
-        rankings.read_said(None, rankings.keep(value), n, one_row=one_row),
+        rankings.read(rankings.copy_ranking(value), n, one_row=one_row),
+        rankings.read_separate(rankings.copy_ranking(value), rankings.copy_ranking(other), n, one_row=one_row),
+        rankings.read_separate(None, rankings.copy_ranking(value), n, one_row=one_row),
     ):
         assert output.rankings is None or len(output.rankings) == n
         assert output.rankings is None or len(items_of(output.rankings)) == n

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import CategoryBins, NumberBins
-from driftline.building import choose_bins, fold_tables
-from driftline.fold import ModelBins, fold, fold_outcomes
-from driftline.pane import Pane, merge
-from driftline.profile import table_from_frame
-from driftline.tables import F64, Task
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.build import choose_bins, fold_tables
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.bins import CategoryBins, NumberBins
+from driftline.panes.fold import ModelBins, fold, fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, Task
 from hypothesis import given
 from hypothesis import strategies as st
 

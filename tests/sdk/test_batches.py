@@ -12,9 +12,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from driftline import Baseline
-from driftline.reference import FEWEST_SAMPLED, ReferenceRows, Sample
-from driftline.repeats import Counting
-from driftline.tables import Column
+from driftline.baseline.reference_rows import FEWEST_SAMPLED, ReferenceRows, Sample
+from driftline.baseline.sections.duplicate_rows import Counting
+from driftline.tables.table import Column
 
 N = 3_000
 ARGUMENTS: dict[str, Any] = {"score": "p", "actual": "churned", "time": "when", "model": "churn", "task": "binary"}

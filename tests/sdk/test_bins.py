@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.bins import (
+from driftline.panes.bins import (
     RARE,
     SCORE_BINS,
     CategoryBins,
@@ -21,7 +21,7 @@ from driftline.bins import (
     score_bin,
     to_json,
 )
-from driftline.tables import F64, Column
+from driftline.tables.table import F64, Column
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline import Baseline
-from driftline.blocks import CELLS, LENGTHS, MOST_BLOCKS, Blocks, Cells, Stretches
-from driftline.period import Period
+from driftline.baseline.reference_rows import Period
+from driftline.baseline.sections.time_blocks import CELLS, LENGTHS, MOST_BLOCKS, BlockCounts, TimeBlocks, TimeGrid
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +30,7 @@ def built(days: int = 20, rows: int = 4_000, **changes: Any) -> Baseline:
     return Baseline.from_frame(X, **({"score": "p", "time": "when", "model": "m", "task": "binary"} | changes))
 
 
-def blocks_of(baseline: Baseline) -> Blocks:
+def blocks_of(baseline: Baseline) -> TimeBlocks:
     assert baseline.extras.blocks is not None
     return baseline.extras.blocks
 
@@ -52,7 +52,7 @@ def test_cells_are_neighbouring_bins_of_about_equal_weight() -> None:
     share = blocks_of(built()).of["feature:x"].counts.sum(axis=0) / 4_000
     assert len(share) == CELLS
     assert np.abs(share - 0.1).max() < 0.02
-    cells = Cells.of(np.array([[50.0, 1.0, 1.0, 48.0]]), 4)
+    cells = BlockCounts.of(np.array([[50.0, 1.0, 1.0, 48.0]]), 4)
     assert (cells.first.tolist(), cells.counts.tolist()) == ([0, 1, 3], [[50.0, 2.0, 48.0]])
 
 
@@ -82,7 +82,7 @@ def test_a_day_that_differs_is_seen_in_its_block() -> None:
 )
 def test_blocks_are_as_short_as_sixty_of_them_allow(span: int, length: int, count: int) -> None:
     times = np.linspace(START, START + span, 500).astype(np.int64)
-    found = Stretches.of(times)
+    found = TimeGrid.of(times)
     assert found is not None
     assert (found.length, found.count) == (length, count)
     assert count <= MOST_BLOCKS
@@ -90,9 +90,9 @@ def test_blocks_are_as_short_as_sixty_of_them_allow(span: int, length: int, coun
 
 def test_one_stray_time_moves_no_block() -> None:
     times = START + np.arange(5_000) * (30 * DAY // 5_000)
-    whole = Stretches.of(times)
+    whole = TimeGrid.of(times)
     times[17] = 1
-    assert Stretches.of(times) == whole
+    assert TimeGrid.of(times) == whole
     assert whole is not None
     assert whole.place(times)[17] == whole.count  # in none
 
@@ -160,7 +160,7 @@ def test_damaged_blocks_are_named(change: dict[str, Any], message: str) -> None:
 @given(st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=30))
 def test_any_times_have_at_most_sixty_stretches_that_hold_them(times: list[int]) -> None:
     array = np.array(times, np.int64)
-    found = Stretches.of(array)
+    found = TimeGrid.of(array)
     if found is not None:
         assert 1 < found.count <= MOST_BLOCKS
         assert (found.place(array[array != 0]) < found.count).all()
@@ -170,7 +170,7 @@ def test_a_day_begins_in_the_hour_in_which_the_fewest_rows_are() -> None:
     hour = 3600 * 10**9
     # from one in the afternoon until four in the morning
     busy = np.concatenate([day * 24 * hour + np.arange(13, 28) * hour for day in range(20)])
-    found = Stretches.of(busy)
+    found = TimeGrid.of(busy)
     assert found is not None
     assert found.start % (24 * hour) // hour in range(4, 13)
     rows = np.bincount(found.place(busy), minlength=found.count)
@@ -180,6 +180,6 @@ def test_a_day_begins_in_the_hour_in_which_the_fewest_rows_are() -> None:
 
 def test_a_day_begins_at_midnight_where_no_hour_is_quiet() -> None:
     hour = 3600 * 10**9
-    found = Stretches.of(np.arange(20 * 24) * hour + 1)
+    found = TimeGrid.of(np.arange(20 * 24) * hour + 1)
     assert found is not None
     assert found.start % (24 * hour) == 0

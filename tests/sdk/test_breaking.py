@@ -23,10 +23,10 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
+from driftline.export.lifecycle import flush_pipeline
+from driftline.export.pipeline import pipeline_of
 from driftline.faults import FAULTS, Faults
-from driftline.lifecycle import flushed
-from driftline.pipelines import pipeline_of
-from driftline.recorder import Recorder
+from driftline.integration.recorder import Recorder
 from opentelemetry import trace
 
 from .service import Service, returns
@@ -38,7 +38,7 @@ CLOCK = str(Path(HOME) / "testing")
 ORDER = {"id": "A-1", "amount": 17.5, "country": "NO"}
 
 
-REFUSED = {"instants.instant", "instants._nanoseconds"}
+REFUSED = {"timestamps.instant", "timestamps._nanoseconds"}
 """What fails there is what the program said: it is told in a sentence, and is no error of ours."""
 
 
@@ -298,7 +298,7 @@ def _breaking(code: CodeType, monkeypatch: pytest.MonkeyPatch, run: Callable[[],
 
 def _twice(service: Service, run: Callable[[], Any]) -> tuple[Any, Any]:
     given = run(), run()
-    flushed(pipeline_of(service.channel), 1.0, again=())
+    flush_pipeline(pipeline_of(service.channel), 1.0, again=())
     return given
 
 
@@ -321,7 +321,7 @@ def test_whatever_breaks_inside_the_program_goes_on(
 
     service, run = made()
     expected = run()
-    flushed(pipeline_of(service.channel), 1.0, again=())
+    flush_pipeline(pipeline_of(service.channel), 1.0, again=())
     service, run = made()
     steps = [code for code in _seen(partial(_twice, service, run)) if not _taken_at_its_word(code)]
     hurt = []

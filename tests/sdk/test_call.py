@@ -14,8 +14,8 @@ from typing import Any
 import driftline
 import numpy as np
 import pytest
-from driftline.columns import strings
-from driftline.resource import instance_id
+from driftline.export.resource import instance_id
+from driftline.tables.column_codec import strings
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from driftline.callables import name_of
+from driftline.capture.signature import name_of
 
 from .service import Service
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline import Privacy
-from driftline.columns import strings
-from driftline.convert import list_of
+from driftline.batch.conversion import list_of
+from driftline.tables.column_codec import strings
 
 from .service import Service
 
@@ -216,7 +216,7 @@ def test_an_exception_is_said_by_its_type_alone(service: Service, options: dict[
 
 
 def test_a_span_whose_rows_are_in_no_record_says_so_unless_they_are_in_distributions(service: Service) -> None:
-    from driftline.pipelines import pipeline_of
+    from driftline.export.pipeline import pipeline_of
 
     for level, recorded in (("none", True), ("scores", False), ("features", False)):
         model = service.model(level, capture=level)

@@ -13,8 +13,8 @@ from typing import Any
 
 import grpc
 import pytest
-from driftline.channel import ChannelError, Delivery, GrpcChannel, HttpChannel, open_channel
-from driftline.endpoint import Endpoint, Signal, resolve
+from driftline.export.endpoint import Endpoint, Signal, resolve
+from driftline.export.transport import ChannelError, Delivery, GrpcChannel, HttpChannel, open_channel
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import RetryInfo
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.baseline import Baseline
-from driftline.clicked import Said, read_actuals, read_relevant, relevance_in
-from driftline.items import items_of
-from driftline.tables import Column, Items
-from driftline_processor.commands import app
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.ranking_outcomes import ListStatements, read_actuals, read_relevant, relevance_in
+from driftline.tables.ranked_items import items_of
+from driftline.tables.table import Column, Items
+from driftline_processor.cli.commands import app
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -22,12 +22,12 @@ Statement = tuple[int, str, Any]
 """Which list, which item ("" = the whole list), and what: a number, a mapping, or None: taken back."""
 
 
-def said(statements: Sequence[Statement]) -> Said:
+def said(statements: Sequence[Statement]) -> ListStatements:
     labels = tuple(dict.fromkeys(item for _, item, _ in statements if item))
     sets = [actual for _, _, actual in statements if isinstance(actual, dict)]
     numbers = [np.nan if actual is None or isinstance(actual, dict) else float(actual) for _, _, actual in statements]
     places = iter(range(len(sets)))
-    return Said(
+    return ListStatements(
         np.array([row for row, _, _ in statements], np.int64),
         Column(
             codes=np.array([labels.index(item) if item else -1 for _, item, _ in statements], np.int32), labels=labels

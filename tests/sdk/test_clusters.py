@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from driftline.bins import CategoryBins, NumberBins
-from driftline.clusters import CELLS, GROUPS, WIDTH, by_group, cells, groups_of
-from driftline.fold import ModelBins, fold, fold_by
-from driftline.frames import column_of
-from driftline.pane import merge
-from driftline.tables import Column, ModelKey, PredictionTable, Task, Text
+from driftline.inputs.dataframes import column_of
+from driftline.panes.bins import CategoryBins, NumberBins
+from driftline.panes.fold import CELLS, GROUPS, WIDTH, ModelBins, by_group, cells, fold, fold_by, groups_of
+from driftline.panes.pane import merge
+from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text
 
 BINS = ModelBins(
     {"age": NumberBins(np.arange(20.0)), "plan": CategoryBins(("a", "b"))}, score=NumberBins(np.array([0.5]))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.columns import ColumnError, decode, encode, encode_column, strings, texts
-from driftline.tables import Column, Text
+from driftline.tables.column_codec import ColumnError, decode, encode, encode_column, strings, texts
+from driftline.tables.table import Column, Text
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from driftline import row_ids
-from driftline.columns import strings
+from driftline.batch import prediction_batch
 from driftline.inputs.batch import column_of_clean, column_of_values
-from driftline.inputs.frame import series_column
-from driftline.tables import Column
+from driftline.inputs.pandas import series_column
+from driftline.tables.column_codec import strings
+from driftline.tables.table import Column
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
@@ -19,17 +19,17 @@ from .service import Service, returns
 
 @pytest.mark.parametrize("n", [0, 1, 10, 5000, 5001])
 def test_made_up_ids_count_the_rows(n: int) -> None:
-    assert strings(row_ids.numbered("é-7", n)) == [f"é-7.{i}" for i in range(n)]
+    assert strings(prediction_batch.numbered_ids("é-7", n)) == [f"é-7.{i}" for i in range(n)]
 
 
 @given(st.lists(st.lists(st.text(max_size=3) | st.integers() | st.none(), max_size=4), min_size=1, max_size=4))
 def test_ids_are_joined_and_cut_as_lists_are(parts: list[list[object]]) -> None:
-    laid = [row_ids.given(part, "p") for part in parts]
+    laid = [prediction_batch.given_ids(part, "p") for part in parts]
     whole = [text for part in laid for text in strings(part)]
-    together = row_ids.joined(laid)
+    together = prediction_batch.join_ids(laid)
     assert strings(together) == whole
     first = min(1, len(whole))
-    assert strings(row_ids.cut(together, first, len(whole))) == whole[first:]
+    assert strings(prediction_batch.cut_ids(together, first, len(whole))) == whole[first:]
 
 
 def test_one_record_holds_sampled_and_unsampled_rows_and_failed_ones(service: Service) -> None:

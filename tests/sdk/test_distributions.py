@@ -11,14 +11,15 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline import distributions, pipeline, reporter
-from driftline.baseline import Baseline
-from driftline.bins import NumberBins, count
-from driftline.channel import Delivery
-from driftline.distribution import MOST_WAITING, Vocabulary
-from driftline.pane import DURATION_BOUNDS
-from driftline.pipelines import pipeline_of
-from driftline.tables import Column
+from driftline.baseline.baseline import Baseline
+from driftline.distributions import model_distributions
+from driftline.distributions.feature_distribution import MOST_WAITING, FrequentLabels
+from driftline.export import metrics_reporter, pipeline
+from driftline.export.pipeline import pipeline_of
+from driftline.export.transport import Delivery
+from driftline.panes.bins import NumberBins, count
+from driftline.panes.pane import DURATION_BOUNDS
+from driftline.tables.table import Column
 from driftline.testing.clock import TICKS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -245,7 +246,7 @@ def test_no_row_of_a_frequent_text_is_other_however_slowly_they_come(
 
 @given(st.lists(st.text("abc", min_size=1, max_size=2), max_size=400), st.integers(1, 20))
 def test_every_row_is_counted_once_and_no_rare_text_is_named(labels: list[str], size: int) -> None:
-    vocabulary = Vocabulary()
+    vocabulary = FrequentLabels()
     named: Counter[str] = Counter()
     for start in range(0, len(labels), size):
         named += vocabulary.name(Counter(labels[start : start + size]))
@@ -258,7 +259,7 @@ def test_every_row_is_counted_once_and_no_rare_text_is_named(labels: list[str], 
 
 
 def test_texts_that_never_repeat_crowd_each_other_out() -> None:
-    vocabulary = Vocabulary()
+    vocabulary = FrequentLabels()
     named = vocabulary.name({f"call Mrs. Smith {i}": 1 for i in range(1000)})
 
     assert named == {"other": 1000 - MOST_WAITING}
@@ -468,7 +469,7 @@ def test_a_process_counts_no_more_features_than_it_has_room_for(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    monkeypatch.setattr(distributions, "MOST_OF_ALL", 30)
+    monkeypatch.setattr(model_distributions, "MOST_OF_ALL", 30)
     for name in ("first", "second", "third"):
         service.model(name, metrics_channel=service.metrics).predict(zeros)(np.ones((5, 20)))
 
@@ -511,7 +512,7 @@ def test_turned_off_nothing_is_counted(monkeypatch: pytest.MonkeyPatch, asked: b
     ],
 )
 def test_metrics_go_where_metrics_go(environment: dict[str, str], configured: bool, wanted: bool) -> None:
-    assert reporter.wanted(configured, environment) is wanted
+    assert metrics_reporter.metrics_wanted(configured, environment) is wanted
 
 
 def test_disabled_means_no_metrics(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,11 @@ from threading import Event
 from typing import Any
 
 import pytest
-from driftline import lifecycle
-from driftline.closing import Closing
-from driftline.endpoint import resolve
+from driftline.configuration import destination
+from driftline.export import lifecycle
+from driftline.export.endpoint import resolve
+from driftline.export.threads import BoundedClose
 from driftline.faults import FAULTS
-from driftline.providers import destination
 
 from .receiver import Receiver
 
@@ -108,7 +108,7 @@ def test_several_pipelines_share_the_time_of_one(day: Day, monkeypatch: pytest.M
 
 def test_a_provider_is_closed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[str] = []
-    closings = [Closing("traces", lambda: closed.append("traces"), int)]
+    closings = [BoundedClose("traces", lambda: closed.append("traces"), int)]
     end(monkeypatch, [], closings)
     end(monkeypatch, [], closings)
 
@@ -118,7 +118,7 @@ def test_a_provider_is_closed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_provider_that_hangs_is_left_behind() -> None:
     never = Event()
-    closing = Closing("traces", never.wait, int)
+    closing = BoundedClose("traces", never.wait, int)
     closing.begin()
 
     assert closing.wait(0.0) is False
@@ -128,7 +128,7 @@ def test_a_provider_that_hangs_is_left_behind() -> None:
 
 def test_a_provider_that_fails_to_close_is_a_fault_and_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FAULTS, "raising", False)
-    closing = Closing("traces", lambda: [].pop(), int)
+    closing = BoundedClose("traces", lambda: [].pop(), int)
     closing.begin()
 
     assert closing.wait(60.0) is True

@@ -6,13 +6,12 @@ import json
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.boosted import Trees, train
-from driftline.estimation import Estimation
-from driftline.expected import LOSS, loss_sums
-from driftline.leaving import Leaving
-from driftline.rising import Steps
-from driftline.tables import F64, Column
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.calibration import IsotonicSteps
+from driftline.baseline.sections.estimation import LOSS, Estimation, loss_sums
+from driftline.baseline.sections.loss_trees import Trees, train
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.table import F64, Column
 from scipy.optimize import isotonic_regression
 
 DAY = 86_400 * 10**9
@@ -39,7 +38,7 @@ def test_steps_are_scipys_isotonic_regression() -> None:
     positive *= np.linspace(0, 2, 4098)
     held = np.flatnonzero(negative + positive)
     weight = (negative + positive)[held]
-    steps = Steps.of(negative, positive)
+    steps = IsotonicSteps.of(negative, positive)
     assert steps is not None
     oracle = isotonic_regression(positive[held] / weight, weights=weight).x
     assert steps.rates()[held] == pytest.approx(oracle, abs=1e-12)
@@ -111,11 +110,11 @@ def test_blocks_hold_the_outcomes_of_each_day() -> None:
 def test_trees_stay_behind_where_a_feature_they_look_at_is_ruled() -> None:
     known = regression().extras.estimation
     assert known is not None
-    left = known.leaving(Leaving({"age", "fuel"}, {"age"}))
+    left = known.leaving(FeatureFilter({"age", "fuel"}, {"age"}))
     assert left is not None
     assert left.losses is None
     assert left.blocks is not None
-    kept = known.leaving(Leaving({"age", "fuel"}, {"age", "fuel"}))
+    kept = known.leaving(FeatureFilter({"age", "fuel"}, {"age", "fuel"}))
     assert kept is not None
     assert kept.losses is not None
 

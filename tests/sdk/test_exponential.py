@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.exponential import MOST_BUCKETS, MOST_PARTS, Buckets, Exponential, Part
-from driftline.tables import F64
+from driftline.distributions.exponential_histogram import MOST_BUCKETS, MOST_PARTS, Buckets, ExponentialBuckets, Part
+from driftline.tables.table import F64
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk.metrics import MeterProvider
@@ -31,19 +31,19 @@ def stock(values: F64) -> ExponentialHistogramDataPoint:
     return point
 
 
-def counted(values: F64, batch: int = 1000) -> Exponential:
-    numbers = Exponential()
+def counted(values: F64, batch: int = 1000) -> ExponentialBuckets:
+    numbers = ExponentialBuckets()
     for start in range(0, len(values), batch):
         numbers.add(values[start : start + batch])
     return numbers
 
 
-def parts(numbers: Exponential) -> list[tuple[int, Part]]:
+def parts(numbers: ExponentialBuckets) -> list[tuple[int, Part]]:
     fine = [(window.sign, part) for window, part in numbers.fine.items()]
     return [*numbers.coarse.items(), *fine]
 
 
-def total(numbers: Exponential) -> int:
+def total(numbers: ExponentialBuckets) -> int:
     return numbers.zeros + sum(int(part.buckets.counts.sum()) for _, part in parts(numbers))
 
 
@@ -54,7 +54,7 @@ def edges(sign: int, buckets: Buckets) -> tuple[F64, F64]:
     return (low, high) if sign > 0 else (-high, -low)
 
 
-def distance(one: Exponential, two: Exponential) -> float:
+def distance(one: ExponentialBuckets, two: ExponentialBuckets) -> float:
     """Return the Kolmogorov-Smirnov distance of two distributions, values in the middles of their buckets."""
     clouds = []
     for numbers in (one, two):
@@ -102,7 +102,7 @@ def test_clean_positive_numbers_are_counted_as_by_opentelemetrys_own_sdk(values:
 
 def test_a_power_of_two_ends_its_bucket() -> None:
     for power in range(-1074, 1024):
-        numbers = Exponential()
+        numbers = ExponentialBuckets()
         numbers.add(np.array([2.0**power]))
         assert numbers.coarse[1].buckets.offset == power * 2**20 - 1
 
@@ -170,7 +170,7 @@ def test_many_crowds_get_no_more_than_a_few_parts() -> None:
 
 def test_deltas_merged_are_what_was_counted_at_once() -> None:
     values = np.random.default_rng(4).normal(0, 3, 5000)
-    one, merged = counted(values), Exponential()
+    one, merged = counted(values), ExponentialBuckets()
     for part in np.array_split(values, 7):
         merged.merge(counted(part))
 
@@ -195,7 +195,7 @@ def test_the_next_stretch_of_time_keeps_the_parts_and_starts_from_nothing() -> N
 
 @given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=40), max_size=8))
 def test_every_value_is_in_one_bucket_that_holds_it(batches: list[list[float]]) -> None:
-    numbers = Exponential()
+    numbers = ExponentialBuckets()
     for batch in batches:
         numbers.add(np.array(batch))
     values = np.array([value for batch in batches for value in batch])

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline import Baseline, Privacy
-from driftline.extras import PIECES, Extras
-from driftline.importance import Importance
-from driftline.protected import protected
+from driftline.baseline.baseline import protect_baseline
+from driftline.baseline.sections.catalogue import PIECES, Extras
+from driftline.baseline.sections.importance import Importance
 
 N = 200
 
@@ -106,7 +106,7 @@ def test_every_key_of_the_extras_is_a_field_that_something_reads_and_writes() ->
 
 def test_nothing_that_tells_a_value_leaves_of_a_feature_under_a_rule() -> None:
     privacy = Privacy(deny=("age",), round={"income": 1000})
-    extras = protected(built(importance=[3, 2, 1]), privacy).extras
+    extras = protect_baseline(built(importance=[3, 2, 1]), privacy).extras
     assert extras.ranges is None
     assert extras.importance == Importance({"plan": 2.0, "income": 1.0})
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from driftline import call
+from driftline.capture import call
 from driftline.faults import FAULTS, Faults
 from driftline.inputs.row import clean
 
@@ -47,7 +47,7 @@ def test_a_fault_is_logged_once_a_kind_and_counted_always(caplog: pytest.LogCapt
 def test_faults_are_counted_through_the_applications_meters(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FAULTS, "raising", False)
     counted: list[tuple[str, int]] = []
-    monkeypatch.setattr("driftline.pipeline.count_own", lambda _, faults: counted.extend(faults.items()))
+    monkeypatch.setattr("driftline.export.pipeline.count_own", lambda _, faults: counted.extend(faults.items()))
     monkeypatch.setattr(call, "take_inputs", lambda *args: 1 / 0)
     score = service.model().predict(returns(0.5))
     score({"x": 1.0})

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driftline.bins import SCORE_BINS, CategoryBins, NumberBins, score_bin
-from driftline.fold import ModelBins, decide, fold, fold_by, fold_outcomes, usable_weight
-from driftline.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane, merge
-from driftline.tables import F64, Column, ModelKey, PredictionTable, Task, Text
+from driftline.panes.bins import SCORE_BINS, CategoryBins, NumberBins, score_bin
+from driftline.panes.fold import ModelBins, decide, fold, fold_by, fold_outcomes, usable_weight
+from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane, merge
+from driftline.tables.table import F64, Column, ModelKey, PredictionTable, Task, Text
 from hypothesis import given
 from hypothesis import strategies as st
 

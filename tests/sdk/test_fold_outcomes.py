@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from driftline.fold import fold_outcomes, fold_outcomes_by
-from driftline.outcome_parts import MOST_CLASS_SCORES, intervals, widths
-from driftline.pane import LOSSES, Pane, merge
-from driftline.sparse import cells
-from driftline.tables import F64, Column, Task
+from driftline.panes.fold import fold_outcomes, fold_outcomes_by
+from driftline.panes.outcome_sums import MOST_CLASS_SCORES, intervals, widths
+from driftline.panes.pane import LOSSES, Pane, merge
+from driftline.panes.sparse_sums import cells
+from driftline.tables.table import F64, Column, Task
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from driftline import background
-from driftline.channel import Delivery
-from driftline.identity import Identity
-from driftline.outcomes import post
-from driftline.pipelines import pipeline_of
+from driftline.capture.model_identity import Identity
+from driftline.export import threads
+from driftline.export.pipeline import pipeline_of
+from driftline.export.transport import Delivery
+from driftline.outcomes import post_outcomes
 from opentelemetry import context, trace
 from opentelemetry.instrumentation.threading import ThreadingInstrumentor
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
@@ -68,7 +68,7 @@ def test_a_thread_of_ours_starts_with_an_empty_context() -> None:
     seen: list[Any] = []
     token = context.attach(context.set_value("request", 1))
 
-    background.start("driftline-test", lambda: seen.append(context.get_value("request"))).join()
+    threads.start_thread("driftline-test", lambda: seen.append(context.get_value("request"))).join()
 
     assert (seen, context.get_value("request")) == ([None], 1)
     context.detach(token)
@@ -81,7 +81,7 @@ def test_no_request_of_ours_is_traced_whoever_waits_for_it(service: Service) -> 
     service.model().predict(returns(0.5))({"amount": 17.5})
 
     assert pipeline.flush(5.0)
-    post(outcomes, "http://driftline/v1/outcomes", Identity("churn"), "", enabled_ids())
+    post_outcomes(outcomes, "http://driftline/v1/outcomes", Identity("churn"), "", enabled_ids())
 
     assert (records.noted, distributions.noted, outcomes.noted) == ([(False, False)],) * 3
 
@@ -97,7 +97,7 @@ def test_a_forked_process_says_who_it_is_where_its_resource_names_its_parent(
 ) -> None:
     pipeline = pipeline_of(service.channel, service.metrics)
     score = service.model().predict(returns(0.5))
-    monkeypatch.setattr("driftline.resource._ORIGIN", os.getpid() + 1)
+    monkeypatch.setattr("driftline.export.resource._ORIGIN", os.getpid() + 1)
 
     score({"amount": 17.5})
     assert pipeline.flush(5.0)

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from driftline.faults import FAULTS
 from driftline.inputs.row import clean
-from driftline.unrecorded import UNRECORDED
+from driftline.loss_counters import UNRECORDED
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

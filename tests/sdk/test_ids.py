@@ -11,8 +11,8 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.columns import strings
 from driftline.faults import FAULTS
+from driftline.tables.column_codec import strings
 
 from .service import NOW, Service, returns
 

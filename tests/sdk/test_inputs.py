@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 import pydantic
 import pytest
-from driftline.columns import strings
-from driftline.convert import list_of
-from driftline.inputs import Unrecorded, read
+from driftline.batch.conversion import list_of
+from driftline.inputs.batch import Unrecorded
+from driftline.inputs.readers import read
 from driftline.inputs.row import MOST_VALUES
+from driftline.tables.column_codec import strings
 
 from .service import Service, returns
 
@@ -334,7 +335,7 @@ def test_a_record_is_at_most_a_mebibyte(service: Service) -> None:
 
 
 def test_a_baseline_is_the_allow_list_and_feature_names_win(service: Service) -> None:
-    from driftline.baseline import Baseline
+    from driftline.baseline.baseline import Baseline
 
     baseline = Baseline.from_frame({"amount": [1.0, 2.0]}, predicted=[1.0, 2.0], model="churn", task="regression")
     service.model(task="", baseline=baseline).predict(returns(0.0))({"amount": 1.0, "secret": "x"})

@@ -9,8 +9,8 @@ from typing import Any
 
 import driftline
 import pytest
-from driftline import integration
-from driftline.integration import integration_for
+from driftline.integration import discovery
+from driftline.integration.discovery import integration_for
 
 
 class Own:
@@ -19,7 +19,7 @@ class Own:
 
 def points(monkeypatch: pytest.MonkeyPatch, **known: Any) -> None:
     found = [SimpleNamespace(name=name, load=lambda value=value: value) for name, value in known.items()]
-    monkeypatch.setattr(integration, "entry_points", lambda group: found if group == integration.GROUP else [])
+    monkeypatch.setattr(discovery, "entry_points", lambda group: found if group == discovery.GROUP else [])
 
 
 def test_the_nearest_base_that_is_known_decides(monkeypatch: pytest.MonkeyPatch) -> None:

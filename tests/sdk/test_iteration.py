@@ -17,8 +17,8 @@ from typing import Any
 import driftline
 import numpy as np
 import pytest
-from driftline import call, iteration
-from driftline.columns import strings
+from driftline.capture import call, generators
+from driftline.tables.column_codec import strings
 from opentelemetry import context, trace
 
 from .service import NOW, Service
@@ -101,7 +101,7 @@ def test_selectors_read_the_only_value_and_each_of_many(service: Service) -> Non
 def test_an_iteration_of_more_than_is_kept_is_unread_and_holds_nothing(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(iteration, "MOST_BYTES", 100)
+    monkeypatch.setattr(generators, "MOST_BYTES", 100)
     score = service.model().predict(_yields("token", "token", "token"))
 
     assert "".join(score(ORDER)) == "tokentokentoken"

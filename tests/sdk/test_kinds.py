@@ -17,12 +17,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
-from driftline.convert import list_of
-from driftline.frames import column_of, columns_of
+from driftline.batch.conversion import list_of
 from driftline.inputs.batch import MOST_BYTES
-from driftline.inputs.frame import Frame
-from driftline.unrecorded import UNRECORDED
-from driftline.unusable import UNUSABLE
+from driftline.inputs.dataframes import column_of, columns_of
+from driftline.inputs.pandas import Frame
+from driftline.loss_counters import UNRECORDED, UNUSABLE
 
 from .service import Service, returns
 
@@ -379,7 +378,9 @@ def test_what_waits_of_a_large_batch_is_bounded(frame: Any) -> None:
     score = service.model(task="regression").predict(returns(np.zeros(400_000)))
     with pytest.MonkeyPatch.context() as patch:
         costs: list[int] = []
-        patch.setattr("driftline.pipeline.Pipeline.append", lambda _self, _entry, cost, _rows: costs.append(cost))
+        patch.setattr(
+            "driftline.export.pipeline.Pipeline.append", lambda _self, _entry, cost, _rows: costs.append(cost)
+        )
         score(frame)
 
     assert costs[0] < 32 * 2**20

@@ -6,9 +6,9 @@ import os
 from typing import Any
 
 import pytest
-from driftline.pipelines import pipeline_of
-from driftline.prediction import OPEN
-from driftline.recorder import Recorder
+from driftline.capture.prediction import OPEN
+from driftline.export.pipeline import pipeline_of
+from driftline.integration.recorder import Recorder
 from opentelemetry import trace
 
 from .service import Service

@@ -21,7 +21,10 @@ import pandas as pd
 import polars
 import pyarrow
 import pytest
-from driftline import Baseline, Model, Privacy, convert, records, span
+from driftline import Baseline, Model, Privacy
+from driftline.batch import conversion
+from driftline.capture import prediction_span as span
+from driftline.export import records
 from driftline.faults import FAULTS, Faults
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from scipy import sparse
@@ -268,7 +271,7 @@ def broken_inside(model: Model) -> None:
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise ValueError(str(OPEN))
 
-    for home, name in ((convert, "_singles"), (convert, "_batch"), (span, "read_one"), (records, "log_record")):
+    for home, name in ((conversion, "_singles"), (conversion, "_batch"), (span, "read_one"), (records, "log_record")):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(home, name, broken)
             predict(model)(OPEN)

@@ -9,8 +9,8 @@ from typing import Any
 import driftline
 import numpy as np
 import pandas as pd
-from driftline.columns import strings
-from driftline.recorder import Recorder
+from driftline.integration.recorder import Recorder
+from driftline.tables.column_codec import strings
 
 from .service import Service
 

@@ -10,15 +10,14 @@ from typing import Any
 
 import driftline
 import pytest
-from driftline import call
-from driftline.capture import take_row
-from driftline.columns import strings
-from driftline.exchange import Exchange
-from driftline.later import Later, Plain
-from driftline.opening import PATIENCE, Opening
-from driftline.pipelines import pipeline_of
-from driftline.prediction import OPEN, Prediction
-from driftline.recorder import Recorder
+from driftline.capture import call
+from driftline.capture.deferred import DeferredReading, Plain
+from driftline.capture.prediction import OPEN, Prediction
+from driftline.capture.snapshot import take_row
+from driftline.export.pipeline import pipeline_of
+from driftline.integration.recorder import Recorder
+from driftline.integration.web_request import PATIENCE, RequestPrediction, WebRequest
+from driftline.tables.column_codec import strings
 from opentelemetry import trace
 
 from .service import Service, returns
@@ -52,26 +51,26 @@ class Place:
         taken = take_row(self.plan, request)
         return (*taken, response, "") if taken is not None and isinstance(response, float) else None
 
-    def later(self, prediction: Prediction, request: Any, response: Any) -> Later:
+    def later(self, prediction: Prediction, request: Any, response: Any) -> DeferredReading:
         self.closely += 1
         return Closely(self._recorder, prediction, request, response)
 
 
 @contextmanager
-def exchange(given: str = "") -> Iterator[Exchange]:
-    one = Exchange(given)
+def exchange(given: str = "") -> Iterator[WebRequest]:
+    one = WebRequest(given)
     token = one.enter()
     yield one
     one.leave(token)
 
 
-def opened(place: Place) -> Opening:
-    opening = Opening()
+def opened(place: Place) -> RequestPrediction:
+    opening = RequestPrediction()
     opening.open(place.plan)
     return opening
 
 
-def predict(place: Place, request: Any = ORDER, response: Any = 0.75, cost: int = 1000) -> Opening:
+def predict(place: Place, request: Any = ORDER, response: Any = 0.75, cost: int = 1000) -> RequestPrediction:
     """Open a prediction, name it, and close it, as a request does to which nothing happens."""
     with exchange():
         opening = opened(place)
@@ -148,7 +147,7 @@ def test_where_it_is_over_nothing_is_open(service: Service) -> None:
 
         assert (driftline.current(), opening.asked()) == (None, None)
         opening.leave()
-        assert isinstance(OPEN.get(), Exchange)
+        assert isinstance(OPEN.get(), WebRequest)
     assert OPEN.get() is None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from driftline.otlp import log_record, request
+from driftline.export.otlp_logs import log_record, request
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry._logs import LogRecord

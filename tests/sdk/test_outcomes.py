@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline import outcomes
-from driftline.columns import strings
-from driftline.convert import list_of
+from driftline.batch.conversion import list_of
+from driftline.tables.column_codec import strings
 
 from .service import NOW, Service
 

@@ -15,9 +15,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from driftline.outputs import read
-from driftline.tables import Task
-from driftline.unrecorded import UNRECORDED
+from driftline.loss_counters import UNRECORDED
+from driftline.outputs.output import read
+from driftline.tables.table import Task
 
 from .service import Service, returns
 
@@ -34,9 +34,9 @@ class Answer:
 
 def seen(task: Task, result: Any, n: int | None = None) -> Any:
     """Return the scores, else the classes, else what was unread, of one row (n None) or of a batch of n rows."""
-    from driftline.results import keep
+    from driftline.outputs.result_copy import copy_result
 
-    output = read(task, keep(result), n or 1, one_row=n is None)
+    output = read(task, copy_result(result), n or 1, one_row=n is None)
     if output.scores is not None:
         return [[None if score != score else score for score in row] for row in output.scores.tolist()]
     if output.predicted is not None and output.predicted.codes is not None:
@@ -437,7 +437,7 @@ def test_a_score_that_is_no_number_is_missing_and_counted(
     score = service.model(task=task, **options).predict(returns(result(unsound)))
     with pytest.MonkeyPatch.context() as patch:
         counted: list[Any] = []
-        patch.setattr("driftline.pipeline.count_own", lambda *_: counted.append(UNRECORDED.drain()))
+        patch.setattr("driftline.export.pipeline.count_own", lambda *_: counted.append(UNRECORDED.drain()))
         score({"x": 1.0} if n == 1 else [{"x": 1.0}] * n)
         table = service.table()
 
@@ -449,7 +449,7 @@ def test_a_score_that_is_no_number_is_missing_and_counted(
 
 def test_a_result_that_cannot_be_read_is_counted_by_row(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[Any] = []
-    monkeypatch.setattr("driftline.pipeline.count_own", lambda *_: counted.append(UNRECORDED.drain()))
+    monkeypatch.setattr("driftline.export.pipeline.count_own", lambda *_: counted.append(UNRECORDED.drain()))
     UNRECORDED.drain()
     model = service.model()
     model.predict(returns({"p": 0.5}))({"x": 1.0})

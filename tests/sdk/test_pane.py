@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from driftline.pane import Pane, merge
+from driftline.panes.pane import Pane, merge
 
 
 def test_merging_adds_part_by_part_and_leaves_its_inputs_alone() -> None:

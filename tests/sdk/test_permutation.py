@@ -11,8 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from driftline import Baseline
-from driftline.permutation import permutation_importance
-from driftline.tables import Column, Task
+from driftline.baseline.sections.importance import permutation_importance
+from driftline.tables.table import Column, Task
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.inspection import permutation_importance as of_sklearn
 from sklearn.linear_model import LinearRegression

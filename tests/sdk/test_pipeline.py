@@ -11,13 +11,14 @@ from typing import Any
 import driftline
 import numpy as np
 import pytest
-from driftline import backoff, pipeline, pipelines
-from driftline.baseline import Baseline
-from driftline.channel import ChannelError, Delivery
-from driftline.columns import strings
+from driftline.baseline.baseline import Baseline
+from driftline.export import pipeline, transport
+from driftline.export import pipeline as pipelines
+from driftline.export.pipeline import pipeline_of
+from driftline.export.transport import ChannelError, Delivery
 from driftline.faults import FAULTS
-from driftline.pipelines import pipeline_of
-from driftline_processor.core.decode import decode_logs
+from driftline.tables.column_codec import strings
+from driftline_processor.core.decode.requests import decode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from .service import NOW, Service, returns
@@ -237,7 +238,7 @@ def test_outcomes_that_wait_for_a_receiver_of_logs_are_bounded(
 
 
 def test_a_flush_tries_again_until_everything_arrived(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backoff, "FLUSH_PAUSES", (0.0,))
+    monkeypatch.setattr(transport, "FLUSH_PAUSES", (0.0,))
     service.model().predict(returns(0.5))({"i": 1})
     service.channel.answers = [Delivery("retry", "503"), UNREACHABLE, Delivery("unsupported", "404 Not Found")] * 2
 
@@ -296,18 +297,20 @@ def test_a_full_buffer_is_no_arrival(service: Service, monkeypatch: pytest.Monke
 
 
 def test_a_receiver_that_asks_for_a_year_is_asked_sooner() -> None:
-    patient = backoff.Backoff()
+    patient = transport.Backoff()
     patient.fail(after=365 * 86400.0)
 
-    assert 0.0 < patient.seconds() <= backoff.LONGEST_AFTER
+    assert 0.0 < patient.seconds() <= transport.LONGEST_AFTER
 
 
 def test_a_receiver_that_asks_for_another_attempt_at_once_is_not_asked_without_a_pause() -> None:
     paused: list[float] = []
     answers = [Delivery("retry", "503", after=0.0)] * 3 + [None]
-    assert backoff.attempt_until(float("inf"), lambda: answers.pop(0), backoff.TEMPORARY, sleep=paused.append) is None
-    assert paused == [backoff.SHORTEST_AFTER] * 3
-    background = backoff.Backoff()
+    assert (
+        transport.attempt_until(float("inf"), lambda: answers.pop(0), transport.TEMPORARY, sleep=paused.append) is None
+    )
+    assert paused == [transport.SHORTEST_AFTER] * 3
+    background = transport.Backoff()
     background.fail(after=0.0)
     assert background.seconds() > 0.0
 

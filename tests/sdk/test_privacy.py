@@ -16,13 +16,13 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.bins import NumberBins, count, number_bins
-from driftline.columns import strings
-from driftline.convert import list_of
-from driftline.privacy import Privacy, in_force
-from driftline.protected import protected
-from driftline.rules import COMMON_VALUES, Round
-from driftline.tables import Column
+from driftline.baseline.baseline import protect_baseline
+from driftline.batch.conversion import list_of
+from driftline.panes.bins import NumberBins, count, number_bins
+from driftline.privacy.policy import Privacy, rules_in_force
+from driftline.privacy.rules import COMMON_VALUES, Round
+from driftline.tables.column_codec import strings
+from driftline.tables.table import Column
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -204,12 +204,12 @@ def test_the_environment_fills_in_what_the_code_leaves_open_and_its_deny_always_
     for name, value in environment.items():
         monkeypatch.setenv(f"DRIFTLINE_PRIVACY_{name}", value)
 
-    assert in_force(None) == Privacy(
+    assert rules_in_force(None) == Privacy(
         allow=("age", "income"), deny=("ssn", "*phone*"), hash=("email",), round={"income": 1000, "age": 5}, key=KEY
     )
     code = Privacy(allow=("ssn", "email"), round={"email": 2})
-    assert in_force(code) == Privacy(allow=("ssn", "email"), deny=("ssn", "*phone*"), round={"email": 2})
-    assert not in_force(code).allows("ssn")
+    assert rules_in_force(code) == Privacy(allow=("ssn", "email"), deny=("ssn", "*phone*"), round={"email": 2})
+    assert not rules_in_force(code).allows("ssn")
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def baseline() -> driftline.Baseline:
 def test_a_baseline_says_no_more_than_the_rules_let_it() -> None:
     rules = Privacy(deny=("ssn",), hash=("city", "number"), round={"income": 1000, "children": 1}, key=KEY)
     before = baseline()
-    after = protected(before, rules)
+    after = protect_baseline(before, rules)
 
     assert list(after.bins.features) == ["city", "income", "children", "age"]
     gone = {"feature:ssn", "feature:number", "tails:income", "tails:number", "pca", "pairs"}
@@ -346,13 +346,13 @@ def test_a_baseline_says_no_more_than_the_rules_let_it() -> None:
         assert after.pane.parts[f"feature:{name}"].sum() == before.pane.parts[f"feature:{name}"].sum()
     assert after.bins.features["age"] == before.bins.features["age"]
     assert driftline.Baseline.from_json(after.to_json()).digest == after.digest
-    assert protected(before, Privacy()) is before
+    assert protect_baseline(before, Privacy()) is before
 
 
 def test_a_baseline_keeps_no_vocabulary_of_a_denied_text() -> None:
     frame = {"message": [f"where is my parcel number {i}" for i in range(100)], "age": np.arange(100.0)}
     before = driftline.Baseline.from_frame(frame, score=np.linspace(0, 1, 100), model="churn", task="binary")
-    after = protected(before, Privacy(deny=("message",)))
+    after = protect_baseline(before, Privacy(deny=("message",)))
 
     assert list(before.texts) == ["message"]
     assert (dict(after.texts), list(after.bins.features)) == ({}, ["age"])
@@ -372,7 +372,7 @@ def test_a_long_text_has_one_hash_in_a_row_and_in_a_batch(service: Service) -> N
 
 def test_rounded_rows_fall_into_the_rounded_bins_of_their_baseline() -> None:
     before = baseline()
-    after = protected(before, Privacy(round={"income": 500, "children": 1, "age": 0.01}))
+    after = protect_baseline(before, Privacy(round={"income": 500, "children": 1, "age": 0.01}))
     rng = np.random.default_rng(7)
     rng.integers(0, 2, 1000)
     income = rng.normal(50_000, 9_000, 1000)
@@ -386,14 +386,14 @@ def test_rounded_rows_fall_into_the_rounded_bins_of_their_baseline() -> None:
 
 
 def test_a_model_announces_the_protected_baseline(service: Service) -> None:
-    from driftline_processor.core.decode import decode_logs
+    from driftline_processor.core.decode.requests import decode_logs
 
     rules = Privacy(deny=("ssn",), hash=("city",), round={"income": 1000}, key=KEY)
     model = service.model(baseline=baseline(), privacy=rules)
     service.flush()
 
     (sent,) = [text for body in service.channel.bodies for text in decode_logs(body, 1).baselines]
-    assert sent == protected(baseline(), rules).to_json()
+    assert sent == protect_baseline(baseline(), rules).to_json()
     score = model.predict(halves)
     score(np.array([["078", "Oslo", 1.0, 2.0, 3.0, 4.0]], object))  # columns are named by the whole baseline
     table = service.tables()[-1]
@@ -459,7 +459,7 @@ def numbers_of(value: Any) -> Iterator[float]:
 def test_below_features_a_baseline_tells_no_value_of_a_single_row(
     service: Service, capture: Any, told: set[float]
 ) -> None:
-    from driftline_processor.core.decode import decode_logs
+    from driftline_processor.core.decode.requests import decode_logs
 
     rng = np.random.default_rng(7)
     income, children = rng.normal(50_000, 9_000, 3000), rng.integers(0, 4, 3000) + 0.25

@@ -11,8 +11,8 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from driftline.columns import strings
-from driftline_processor.core.decode import decode_logs
+from driftline.tables.column_codec import strings
+from driftline_processor.core.decode.requests import decode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 

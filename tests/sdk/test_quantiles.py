@@ -8,11 +8,10 @@ from typing import Any
 import driftline
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.classes import quantile_levels
-from driftline.completion import completed
-from driftline.fold import target_score
-from driftline.tables import F64, PredictionTable, Task
+from driftline.baseline.baseline import Baseline
+from driftline.panes.fold import target_score
+from driftline.tables.classes import complete_task, quantile_levels
+from driftline.tables.table import F64, PredictionTable, Task
 
 from .service import Service, returns
 
@@ -108,5 +107,5 @@ def test_levels_that_are_none_are_refused_with_the_fix(task: str, levels: Any, w
 
 def test_what_is_learned_of_a_model_leaves_its_levels() -> None:
     given = {"task": "", "classes": None, "positive_class": None, "threshold": None, "quantiles": LEVELS}
-    assert completed("price", given, "regression", None, None)[1] == Task("regression", quantiles=LEVELS)
+    assert complete_task("price", given, "regression", None, None)[1] == Task("regression", quantiles=LEVELS)
     assert quantile_levels("regression", None) == ()

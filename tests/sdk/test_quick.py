@@ -12,12 +12,15 @@ from typing import Any
 import driftline
 import numpy as np
 import pytest
-from driftline import answers, call, outputs, quick, quick_async, results, span
-from driftline.columns import strings
-from driftline.convert import list_of
-from driftline.pipelines import pipeline_of
-from driftline.plan import Plan
-from driftline.tables import Task
+from driftline.batch.conversion import list_of
+from driftline.capture import call, prediction_span
+from driftline.capture import fast_call as quick
+from driftline.capture import fast_call as quick_async
+from driftline.capture.call_plan import CallPlan
+from driftline.export.pipeline import pipeline_of
+from driftline.outputs import output, result_copy, row_result
+from driftline.tables.column_codec import strings
+from driftline.tables.table import Task
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
@@ -103,10 +106,10 @@ def test_all_ways_leave_the_same(
     ways: list[str] = []
     for home in (quick, quick_async):
         monkeypatch.setattr(home, "begin", _noting(ways, "general", call.begin))
-        monkeypatch.setattr(home, "scored_attributes", _noting(ways, "scored", span.scored_attributes))
+        monkeypatch.setattr(home, "scored_attributes", _noting(ways, "scored", prediction_span.scored_attributes))
     numbered = _Numbered()
     monkeypatch.setattr(quick, "IDS", numbered)
-    monkeypatch.setattr("driftline.prediction.IDS", numbered)
+    monkeypatch.setattr("driftline.capture.prediction.IDS", numbered)
     for service in (general, fast):
         score = service.model(task=task, classes=classes).predict(
             _coroutine(function) if asynchronous else function, **options
@@ -131,11 +134,11 @@ def _coroutine(function: Callable[..., Any]) -> Callable[..., Any]:
     return predict
 
 
-def _plan_of(function: Any) -> Plan:
+def _plan_of(function: Any) -> CallPlan:
     cells = dict(zip(function.__code__.co_freevars, function.__closure__, strict=True))
     if "start" in cells:
         return _plan_of(cells["start"].cell_contents)
-    plan: Plan = cells["plan"].cell_contents
+    plan: CallPlan = cells["plan"].cell_contents
     return plan
 
 
@@ -323,12 +326,14 @@ def _scalars(draw: st.DrawFn) -> Any:
 
 @given(st.sampled_from(TASKS), st.one_of(NUMBERS, _scalars(), _arrays()))
 def test_what_is_read_at_once_is_what_is_read_from_anything(task: Task, result: Any) -> None:
-    read = answers.readers(task).get(type(result))
+    read = row_result.readers(task).get(type(result))
     answer = None if read is None else read(result)
     if answer is None:
         return
 
-    score, decided, unread = outputs.one(task, outputs.read(task, results.keep(result), 1, one_row=True))
+    score, decided, unread = output.output_of_row(
+        task, output.read(task, result_copy.copy_result(result), 1, one_row=True)
+    )
 
     assert unread is None
     assert repr(answer) == repr((score, decided))

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from driftline.baseline import Baseline
-from driftline.columns import strings
-from driftline.convert import list_of
-from driftline.rankings import keep, one_ranking, read
+from driftline.baseline.baseline import Baseline
+from driftline.batch.conversion import list_of
+from driftline.outputs.rankings import copy_ranking, one_ranking, read
 from driftline.semconv import attributes as a
-from driftline.tables import Items
+from driftline.tables.column_codec import strings
+from driftline.tables.table import Items
 
 from .service import Service, returns
 
@@ -87,7 +87,7 @@ def _named(value: Any) -> str:
     ids=_named,
 )
 def test_what_one_row_may_return(result: Any, ranked: Any) -> None:
-    assert repr(one_ranking(keep(result))) == repr(ranked)
+    assert repr(one_ranking(copy_ranking(result))) == repr(ranked)
 
 
 ROW = (("b", "a"), (0.5, 0.25))
@@ -110,7 +110,7 @@ ROW = (("b", "a"), (0.5, 0.25))
     ids=_named,
 )
 def test_what_two_rows_may_return(result: Any, rankings: Any) -> None:
-    output = read(keep(result), 2, one_row=False)
+    output = read(copy_ranking(result), 2, one_row=False)
 
     if rankings is None and output.rankings is not None:  # an array of lists is read as lists
         rankings = [(("b", "a"), None), None]
@@ -121,13 +121,13 @@ def test_what_two_rows_may_return(result: Any, rankings: Any) -> None:
 def test_the_arrays_of_a_nearest_neighbour_search_are_one_ranking_a_row() -> None:
     distances, ids = np.array([[0.5, 0.75]] * 3), np.array([[3, 1], [1, 2], [2, 3]])
 
-    output = read(keep((distances, ids)), 3, one_row=False)
+    output = read(copy_ranking((distances, ids)), 3, one_row=False)
 
     assert output.rankings == [((3, 1), (0.5, 0.75)), ((1, 2), (0.5, 0.75)), ((2, 3), (0.5, 0.75))]
 
 
 def test_a_row_that_is_no_ranking_is_said_so_and_its_neighbours_are_kept() -> None:
-    output = read(keep([["a"], [0.5]]), 2, one_row=False)
+    output = read(copy_ranking([["a"], [0.5]]), 2, one_row=False)
 
     assert output.rankings == [(("a",), None), None]
     assert output.unread is not None

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline import Baseline
-from driftline.bins import CategoryBins, NumberBins
-from driftline.fold import fold
-from driftline.profile import table_from_frame
-from driftline.tables import F64
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.bins import CategoryBins, NumberBins
+from driftline.panes.fold import fold
+from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
 from driftline_processor.core.evaluation import TargetDrift
 

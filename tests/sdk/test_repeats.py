@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.frames import column_of
-from driftline.repeats import Counting, Repeats, fingerprints
-from driftline.tables import Column
+from driftline.baseline.sections.duplicate_rows import Counting, Repeats, fingerprints
+from driftline.inputs.dataframes import column_of
+from driftline.tables.table import Column
 from hypothesis import given
 from hypothesis import strategies as st
 

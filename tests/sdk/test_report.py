@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
-from driftline.channel import Delivery
-from driftline.pipelines import pipeline_of
+from driftline.export.pipeline import pipeline_of
+from driftline.export.transport import Delivery
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from .metric_points import points

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 
-from driftline.rows import Bounded
+from driftline.capture.buffer import BoundedBuffer
 
 THREADS, EACH = 8, 5_000
 
 
 def test_what_is_taken_and_what_is_dropped_is_what_was_added() -> None:
-    queue = Bounded[int](limit=300, measure=lambda _: (1, 1))
+    queue = BoundedBuffer[int](limit=300, measure=lambda _: (1, 1))
     taken: list[int] = []
     ended = threading.Event()
 
@@ -40,7 +40,7 @@ def test_what_is_taken_and_what_is_dropped_is_what_was_added() -> None:
 
 
 def test_the_oldest_goes_first_and_the_bound_holds() -> None:
-    queue = Bounded[int](limit=3, measure=lambda _: (1, 2))
+    queue = BoundedBuffer[int](limit=3, measure=lambda _: (1, 2))
     for item in range(10):
         assert queue.append(item, 1, 2) <= 6
     assert queue.drops() == 14

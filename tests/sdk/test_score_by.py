@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline import Baseline, Privacy
-from driftline.protected import protected
+from driftline.baseline.baseline import protect_baseline
 
 N = 1_000
 
@@ -68,7 +68,7 @@ def test_what_was_read_is_what_was_written() -> None:
 
 
 def test_features_whose_values_a_rule_changes_are_left_out() -> None:
-    left = protected(built(frame()), Privacy(deny=["age"])).extras.score_by
+    left = protect_baseline(built(frame()), Privacy(deny=["age"])).extras.score_by
     assert left is not None
     assert set(left.of) == {"feature:plan", "score"}
 

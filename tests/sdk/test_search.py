@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from driftline.search import LEAST, Cells, search
-from driftline.tables import F64
+from driftline.panes.bins import LEAST, BinLookup, search
+from driftline.tables.table import F64
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -30,7 +30,7 @@ def around(edges: F64, values: Sequence[float]) -> F64:
 @given(GRIDS, st.lists(FINITE, max_size=20))
 def test_every_value_is_in_the_bin_of_a_binary_search(grid: list[float], some: list[float]) -> None:
     edges = np.unique(np.array(grid))
-    cells = Cells.of(edges)
+    cells = BinLookup.of(edges)
     if cells is not None:
         values = around(edges, some)
         assert cells.search(values).tolist() == np.searchsorted(edges, values, side="right").tolist()
@@ -50,7 +50,7 @@ def test_many_values_are_found_as_few_are(grid: F64, seed: int) -> None:
 )
 def test_edges_that_no_table_serves_are_searched(edges: list[float]) -> None:
     grid = np.array(edges)
-    assert Cells.of(grid) is None
+    assert BinLookup.of(grid) is None
     values = np.tile(around(grid, [0.0, 1.0]), LEAST)
     assert (search(grid, values) == np.searchsorted(grid, values, side="right")).all()
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.privacy import Privacy
-from driftline.seasonality import DAY, HOUR, Kind, Seasonality
+from driftline.baseline.baseline import Baseline
+from driftline.privacy.policy import Privacy
+from driftline.tables.timestamps import DAY, HOUR, Kind, Seasonality
 
 START = 1_767_225_600 * 10**9  # Thursday, 2026-01-01
 

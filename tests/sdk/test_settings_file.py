@@ -8,8 +8,8 @@ from pathlib import Path
 import driftline
 import numpy as np
 import pytest
-from driftline import settings_file
-from driftline.settings_file import contents, contents_of, declared
+from driftline import declared_models
+from driftline.declared_models import contents_of, declared, read_declarations
 
 
 def read(tmp_path: Path, text: str) -> Path:
@@ -65,7 +65,7 @@ def test_models_are_made_as_the_file_says(tmp_path: Path) -> None:
 def test_every_argument_of_a_model_can_be_in_the_file() -> None:
     arguments = set(inspect.signature(driftline.Model).parameters)
     of_tests = {"name", "tracer_provider", "meter_provider", "channel", "metrics_channel"}
-    assert arguments - of_tests == set(settings_file._MODEL)
+    assert arguments - of_tests == set(declared_models._MODEL)
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,9 @@ def test_a_file_that_cannot_be_read_leaves_out_whatever_it_may_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DRIFTLINE_CONFIG", str(tmp_path / "driftline.toml"))
-    monkeypatch.setattr(settings_file, "_read", {})
+    monkeypatch.setattr(declared_models, "_read", {})
 
-    (left,) = contents().left_out
+    (left,) = read_declarations().left_out
 
     assert (left.name, left.estimator) == ("", "")
 
@@ -202,7 +202,7 @@ def test_a_bad_file_is_one_line_once(
     if content is not None:
         path.write_bytes(content)
     monkeypatch.setenv("DRIFTLINE_CONFIG", str(path))
-    monkeypatch.setattr(settings_file, "_read", {})
+    monkeypatch.setattr(declared_models, "_read", {})
 
     assert (declared(), declared()) == ((), ())
     (record,) = caplog.records

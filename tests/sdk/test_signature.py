@@ -12,8 +12,8 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.columns import strings
-from driftline.convert import list_of
+from driftline.batch.conversion import list_of
+from driftline.tables.column_codec import strings
 
 from .service import NOW, Service, returns
 
@@ -331,7 +331,7 @@ def test_the_last_of_zero_and_one_is_positive_unless_said(
 
 
 def test_positive_class_and_threshold_come_from_the_baseline(service: Service) -> None:
-    from driftline.baseline import Baseline
+    from driftline.baseline.baseline import Baseline
 
     baseline = Baseline.from_frame(
         {"amount": [1.0, 2.0]},

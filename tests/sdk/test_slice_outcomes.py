@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold_outcomes
-from driftline.slice_outcomes import FEWEST, SliceOutcomes
-from driftline.tables import Column, Task
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.slices import FEWEST, SliceOutcomes
+from driftline.panes.fold import fold_outcomes
+from driftline.tables.table import Column, Task
 
 BINARY = Task("binary", ("0", "1"), "1")
 RNG = np.random.default_rng(3)

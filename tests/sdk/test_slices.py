@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.extras import Extras
-from driftline.fold import Counted, fold_by
-from driftline.pane import Pane
-from driftline.privacy import Privacy
-from driftline.profile import table_from_frame
-from driftline.slices import MOST_VALUES, OTHER, Slices, places_of, slice_name, values_of
-from driftline.tables import Column
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.baseline.sections.catalogue import Extras
+from driftline.baseline.sections.slices import MOST_VALUES, OTHER, Slices, places_of, slice_name, values_of
+from driftline.panes.fold import GroupCounts, fold_by
+from driftline.panes.pane import Pane
+from driftline.privacy.policy import Privacy
+from driftline.tables.table import Column
 
 
 def frame(n: int = 3_000, values: int = 4, seed: int = 1) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def test_slices_change_no_bins_and_are_read_back() -> None:
 
 def test_slices_are_small_enough_to_travel(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = slices_of(built(frame(values=8)))
-    monkeypatch.setattr("driftline.slices.MOST_COUNTS", 600)
+    monkeypatch.setattr("driftline.baseline.sections.slices.MOST_COUNTS", 600)
     small = slices_of(built(frame(values=8)))
     kept = small.values("country")
     assert kept == whole.values("country")[: len(kept)]
@@ -160,7 +160,7 @@ def test_counting_by_groups_is_counting_the_rows_of_each() -> None:
     table, *_ = table_from_frame(rows, score="score", model="churn", task="binary", slices=["country"])
     table = replace(table, weight=np.random.default_rng(3).random(500))
     places = places_of(table.slices["country"], ["c01", "c00"], 500)
-    cut = Counted(places, 3)
+    cut = GroupCounts(places, 3)
     fold_by(table, baseline.bins, np.zeros(500, np.int64), 1, "plan", [cut])
     for at in range(3):
         mask = places == at

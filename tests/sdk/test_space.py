@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.fold import fold, fold_by
-from driftline.joint import PARTS, Joint, widths
-from driftline.pane import merge
-from driftline.privacy import Privacy
-from driftline.profile import table_from_frame
-from driftline.protected import protected
-from driftline.space import MOST_FEATURES, UNIT, Space, choose_space, normal_scores
-from driftline.tables import F64, PredictionTable
+from driftline.baseline.baseline import Baseline, protect_baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold, fold_by
+from driftline.panes.pane import merge
+from driftline.panes.pca import MOST_FEATURES, PARTS, UNIT, Joint, Space, choose_space, normal_scores, widths
+from driftline.privacy.policy import Privacy
+from driftline.tables.table import F64, PredictionTable
 from scipy.stats import norm
 from sklearn.decomposition import PCA
 
@@ -48,7 +46,7 @@ def space_of(one: Baseline) -> Space:
 
 def points(one: Baseline, columns: dict[str, Any]) -> tuple[F64, F64]:
     """Coordinates and whether they are there, by looking each value up: float64 (d, n)."""
-    from driftline.bins import assign
+    from driftline.panes.bins import assign
 
     space, rows = space_of(one), table(columns)
     index = [assign(one.bins.features[name], rows.features[name]) for name in space.names]
@@ -177,10 +175,10 @@ def test_few_rows_many_features_or_one_have_no_space() -> None:
 
 def test_a_baseline_that_leaves_under_rules_has_no_space() -> None:
     one = baseline()
-    left = protected(one, Privacy(hash=["plan"], key="a key of 16 bytes"))
+    left = protect_baseline(one, Privacy(hash=["plan"], key="a key of 16 bytes"))
     assert left.bins.space is None
     assert not PARTS & left.pane.parts.keys()
-    assert protected(one, Privacy()).bins.space == one.bins.space
+    assert protect_baseline(one, Privacy()).bins.space == one.bins.space
 
 
 def change(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline import block, columns, otlp, records
-from driftline.block import Block
-from driftline.columns import strings
-from driftline.faults import FAULTS
+from driftline.batch import prediction_batch
+from driftline.batch.prediction_batch import PredictionBatch
+from driftline.export import otlp_logs, records
+from driftline.faults import FAULTS, MOST_FAILURES, retry_in_halves
 from driftline.semconv import events
-from driftline.spared import MOST_FAILURES, spared
+from driftline.tables import column_codec
+from driftline.tables.column_codec import strings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,14 +64,14 @@ def test_one_bad_row_among_a_thousand_single_rows_is_the_only_one_that_is_lost(
 def test_one_bad_row_that_cannot_be_encoded_is_the_only_one_that_is_lost(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encode = columns.encode
+    encode = column_codec.encode
 
     def encode_most(given: dict[str, Any]) -> Any:
         if float(BAD) in given["ml.feature.value.x"]:
             raise ZeroDivisionError("hostile")
         return encode(given)
 
-    monkeypatch.setattr(columns, "encode", encode_most)
+    monkeypatch.setattr(column_codec, "encode", encode_most)
     score = service.model().predict(returns(0.25), id="id")
     for i in range(1000):
         score({"id": str(i), "x": float(i)})
@@ -82,14 +83,14 @@ def test_one_bad_row_that_cannot_be_encoded_is_the_only_one_that_is_lost(
 def test_a_batch_that_cannot_be_joined_to_others_is_a_record_of_its_own(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    merge = block.merge
+    merge = prediction_batch.merge_batches
 
-    def merge_most(blocks: Sequence[Block]) -> Block:
+    def merge_most(blocks: Sequence[PredictionBatch]) -> PredictionBatch:
         if len(blocks) > 1 and any(2.0 in one.features["f0"] for one in blocks):  # type: ignore[operator]
             raise ZeroDivisionError("hostile")
         return merge(blocks)
 
-    monkeypatch.setattr("driftline.convert.merge", merge_most)
+    monkeypatch.setattr("driftline.batch.conversion.merge_batches", merge_most)
     score = service.model().predict(returns(np.zeros(2)))
     for i in range(4):
         score(np.full((2, 3), float(i)))
@@ -190,7 +191,7 @@ def test_an_item_that_only_says_that_it_is_a_text_takes_no_ranking_with_it(servi
 
 def test_a_baseline_that_cannot_be_sent_keeps_no_row_back(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     baseline = events.ML_BASELINE
-    record = otlp.log_record
+    record = otlp_logs.log_record
 
     def record_most(event: str, *args: Any, **kwargs: Any) -> Any:
         if event == baseline:
@@ -201,7 +202,7 @@ def test_a_baseline_that_cannot_be_sent_keeps_no_row_back(service: Service, monk
     model = service.model()
     frames = records.frames
     monkeypatch.setattr(
-        "driftline.pipeline.frames", lambda p, o, _, counted: frames(p, o, [(model._identity, "{}")], counted)
+        "driftline.export.pipeline.frames", lambda p, o, _, counted: frames(p, o, [(model._identity, "{}")], counted)
     )
     model.predict(returns(0.25))({"x": 1.0})
     service.flush()
@@ -219,7 +220,7 @@ def test_what_is_sound_is_made_once_in_order(sound: list[bool]) -> None:
             raise ZeroDivisionError
         return [i for i, _ in rows]
 
-    made = spared(list(enumerate(sound)), make, "rows")
+    made = retry_in_halves(list(enumerate(sound)), make, "rows")
     assert [i for some in made for i in some] == [i for i, is_sound in enumerate(sound) if is_sound]
     assert (sum(FAULTS.drain().values()) == 0) == all(sound)
 
@@ -232,7 +233,7 @@ def test_where_all_are_bad_the_search_ends() -> None:
         if rows[0] < 2500:
             raise ZeroDivisionError
 
-    made = spared(range(5000), make, "rows")
+    made = retry_in_halves(range(5000), make, "rows")
     assert len(tried) < MOST_FAILURES + 20
     assert len(made) == 1
     assert max(tried[MOST_FAILURES:]) == 2500  # what is left is given up whole, or is sound as a whole

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from driftline.bins import CategoryBins, NumberBins
-from driftline.fold import ModelBins, fold, fold_by
-from driftline.pane import Pane, merge
-from driftline.strays import KINDS, OCTAVES, TAILS, octave, octave_bounds
-from driftline.tables import Column, ModelKey, PredictionTable, Task, Text
+from driftline.panes.bins import CategoryBins, NumberBins
+from driftline.panes.fold import ModelBins, fold, fold_by
+from driftline.panes.pane import Pane, merge
+from driftline.panes.unbinned_values import KINDS, OCTAVES, TAILS, octave, octave_bounds
+from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from driftline.convert import list_of
-from driftline.frames import column_of, columns_of
-from driftline.results import keep
-from driftline.unrecorded import UNRECORDED
+from driftline.batch.conversion import list_of
+from driftline.inputs.dataframes import column_of, columns_of
+from driftline.loss_counters import UNRECORDED
+from driftline.outputs.result_copy import copy_result
 
 from .service import Service, returns
 
@@ -84,8 +84,8 @@ def test_what_cannot_be_read_is_counted_and_its_rows_stay_rows(tensor: Any, rows
     ids=["grad", "scalar", "list", "bfloat16"],
 )
 def test_results_that_are_tensors(result: Any, expected: Any) -> None:
-    assert keep(result).tolist() == expected
+    assert copy_result(result).tolist() == expected
 
 
 def test_a_result_on_a_device_is_not_waited_for() -> None:
-    assert keep(torch.zeros(2, device="meta")).text == "a Tensor on meta, which would have to be waited for"
+    assert copy_result(torch.zeros(2, device="meta")).text == "a Tensor on meta, which would have to be waited for"

@@ -16,12 +16,13 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline import Privacy, lifecycle, pipelines
-from driftline.bins import NumberBins
-from driftline.channel import Delivery, HttpChannel
-from driftline.columns import strings
+from driftline import Privacy
+from driftline.export import lifecycle, pipeline
+from driftline.export.transport import Delivery, HttpChannel
 from driftline.faults import FAULTS
-from driftline.testing import CapturedOutcome, Clock, Count, Loss, capture, capturing
+from driftline.panes.bins import NumberBins
+from driftline.tables.column_codec import strings
+from driftline.testing import CapturedOutcome, Clock, Count, Loss, capture, capture_session
 from driftline.testing.clock import NOW as READERS
 from driftline.testing.clock import TICKS
 from hypothesis import given
@@ -361,11 +362,11 @@ def test_nothing_is_put_back_twice_where_the_test_fails(service: Service) -> Non
     score({**ROW, "order_id": "after"})
     assert ids(service) == ["after"]
     assert lifecycle.PIPELINES.listeners == listeners
-    assert pipelines.confirming is HttpChannel
+    assert pipeline.confirming is HttpChannel
 
 
 def test_a_request_that_does_not_end_is_named(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capturing, "HOLD_SECONDS", 0.05)
+    monkeypatch.setattr(capture_session, "HOLD_SECONDS", 0.05)
     sending, go_on = threading.Event(), threading.Event()
 
     def hang(body: bytes, timeout: float) -> Delivery:  # noqa: ARG001 - a channel
@@ -451,7 +452,7 @@ for name in sys.argv[1:]:
 def test_an_error_inside_driftline_is_raised(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     score = service.model().predict(id="order_id")(returns(0.25))
     score(ROW)
-    monkeypatch.setattr("driftline.call.take_inputs", _broken)
+    monkeypatch.setattr("driftline.capture.call.take_inputs", _broken)
     with capture() as captured, pytest.raises(LookupError, match="nowhere"):
         score([1.0])
     assert Loss("driftline.sdk.faults", "", "LookupError", 1) in captured.lost
@@ -462,7 +463,7 @@ def test_an_error_inside_driftline_is_counted_where_it_may_not_raise(
 ) -> None:
     score = service.model().predict(id="order_id")(returns(0.25))
     score(ROW)
-    monkeypatch.setattr("driftline.call.take_inputs", _broken)
+    monkeypatch.setattr("driftline.capture.call.take_inputs", _broken)
     with capture(raising=False) as captured:
         assert score([1.0]) == 0.25
         assert Loss("driftline.sdk.faults", "", "LookupError", 1) in captured.lost
@@ -480,7 +481,7 @@ def test_an_error_of_the_background_is_raised_where_the_capture_is_read(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score = service.model().predict(id="order_id")(returns(0.25))
-    monkeypatch.setattr("driftline.records.columns.encode", _broken)
+    monkeypatch.setattr("driftline.export.records.column_codec.encode", _broken)
     with capture() as captured:
         score(ROW)
         with pytest.raises(LookupError, match="nowhere"):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import driftline.testing.capturing  # noqa: F401 - a nested run must find it, not load it a second time
+import driftline.testing.capture_session  # noqa: F401 - a nested run must find it, not load it a second time
 import pytest
 from driftline.testing import Capture, CapturedOutcome, CapturedPrediction, Distribution
 

@@ -12,16 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline import counts
-from driftline.baseline import Baseline
-from driftline.descriptors import describe
-from driftline.fold import fold
-from driftline.privacy import Privacy
-from driftline.scripts import SCRIPTS, script_of, script_of_letter
-from driftline.tables import Column, PredictionTable
-from driftline.unrecorded import UNRECORDED
-from driftline.unusable import UNUSABLE
-from driftline.vocabulary import LOOKED_AT, Vocabulary, words_of
+from driftline.baseline.baseline import Baseline
+from driftline.export import counters as counts
+from driftline.inputs.text_descriptors import SCRIPTS, describe, script_of, script_of_letter
+from driftline.inputs.vocabulary import LOOKED_AT, Vocabulary, words_of
+from driftline.loss_counters import UNRECORDED, UNUSABLE
+from driftline.panes.fold import fold
+from driftline.privacy.policy import Privacy
+from driftline.tables.table import Column, PredictionTable
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline import counts
-from driftline.baseline import Baseline
-from driftline.block import _cut
-from driftline.columns import decode, encode_column, strings
-from driftline.fold import fold
-from driftline.frames import column_of, concatenate
-from driftline.inputs.large import LONGEST_VECTOR
-from driftline.privacy import Privacy
-from driftline.tables import Column, ModelKey
-from driftline.unusable import UNUSABLE
-from driftline.vectors import vector_column
+from driftline.baseline.baseline import Baseline
+from driftline.batch.prediction_batch import _cut
+from driftline.export import counters
+from driftline.inputs.dataframes import column_of, concatenate
+from driftline.inputs.large import LONGEST_VECTOR, vector_column
+from driftline.loss_counters import UNUSABLE
+from driftline.panes.fold import fold
+from driftline.privacy.policy import Privacy
+from driftline.tables.column_codec import decode, encode_column, strings
+from driftline.tables.table import Column, ModelKey
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import TargetDrift, Window
 
@@ -64,7 +63,7 @@ def unusable(monkeypatch: pytest.MonkeyPatch) -> Added:
     """Return the counter of unusable values."""
     UNUSABLE.drain()
     added = Added()
-    monkeypatch.setitem(counts._counters, (None, "driftline.sdk.unusable.values", False), added)
+    monkeypatch.setitem(counters._counters, (None, "driftline.sdk.unusable.values", False), added)
     return added
 
 

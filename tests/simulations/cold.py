@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.blocks import Stretches
-from driftline.fold import fold_by
-from driftline.pane import Pane
-from driftline.profile import table_from_frame
-from driftline.tables import F64, I64
-from driftline_processor.core.compared import Compared
-from driftline_processor.core.compared.cold import grown, reach
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.baseline.sections.time_blocks import TimeGrid
+from driftline.panes.fold import fold_by
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
 from driftline_processor.core.drift.rule import Rules, drift_by_slice
+from driftline_processor.core.reference.cold_start import grow_reference, reference_span
+from driftline_processor.core.reference.reference import Reference
 
 from .worlds import DAY, START
 
@@ -39,7 +39,7 @@ class Fresh:
     alike: float = 0.0
     rows_an_hour: int = 240
 
-    def week(self, rng: np.random.Generator) -> Iterator[tuple[int, Pane, Compared]]:
+    def week(self, rng: np.random.Generator) -> Iterator[tuple[int, Pane, Reference]]:
         """Yield the windows of one model that come after the rows it learned from: hour, rows, reference."""
         begin, each = int(rng.integers(0, 24)), self.rows_an_hour
         hour = np.repeat(np.arange(self.hours), each)
@@ -71,16 +71,16 @@ class Fresh:
         folded = fold_by(table, baseline.bins, group, len(starts))
         return np.stack([one.parts["feature:x0"] for one in folded]), starts
 
-    def _reference(self, baseline: Baseline, panes: F64, starts: I64, start: int) -> Compared:
-        ends = reach(baseline, start)
+    def _reference(self, baseline: Baseline, panes: F64, starts: I64, start: int) -> Reference:
+        ends = reference_span(baseline, start)
         assert ends is not None
         before = (starts >= ends[0]) & (starts < ends[1])
-        stretches = Stretches.of(np.append(starts[before], ends[0])) if before.any() else None
+        stretches = TimeGrid.of(np.append(starts[before], ends[0])) if before.any() else None
         if stretches is None:
-            return grown(baseline, None, ())
+            return grow_reference(baseline, None, ())
         place = stretches.place(starts[before])
         own = [panes[before][place == at] for at in range(stretches.count)]
-        return grown(baseline, stretches, [self._merged(one) for one in own])
+        return grow_reference(baseline, stretches, [self._merged(one) for one in own])
 
     def _merged(self, counts: F64) -> Pane:
         total = counts.sum(axis=0) if len(counts) else np.zeros(0)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 from driftline_processor.core.concept import Settings, Stream
 from driftline_processor.core.concept.detectors import DETECTORS, Kind, River
-from driftline_processor.core.concept.errors import standardised
+from driftline_processor.core.concept.losses import standardised
 from driftline_processor.core.concept.stream import DELTA
-from driftline_processor.files.words import percent
+from driftline_processor.present.sentences import percent
 
 from .frame import DATA, Figures, Random, Row, Table, markdown
 

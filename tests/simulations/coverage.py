@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.bins import SCORE_BINS, score_bin
-from driftline.estimation import Estimation
-from driftline.extras import Extras
-from driftline.fold import ModelBins, fold_outcomes
-from driftline.outcome_blocks import OutcomeBlocks
-from driftline.pane import Pane
-from driftline.tables import F64, Column, Task
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.catalogue import Extras
+from driftline.baseline.sections.estimation import Estimation
+from driftline.baseline.sections.time_blocks import OutcomeBlocks
+from driftline.panes.bins import SCORE_BINS, score_bin
+from driftline.panes.fold import ModelBins, fold_outcomes
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Column, Task
 from driftline_processor.core.evaluation import Metric
-from driftline_processor.core.performance.asked import STANDARD, Asked, Shares
-from driftline_processor.core.performance.by_slice import counts_of
-from driftline_processor.core.performance.fairness import Rule, judge_fairness
-from driftline_processor.core.performance.intervals import Interval, difference
+from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
+from driftline_processor.core.intervals.confidence import Interval, difference
+from driftline_processor.core.metrics.cost_and_value import Costs
+from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.reference import reference_of
-from driftline_processor.core.performance.uncertainty import with_intervals
-from driftline_processor.core.performance.worth import Costs
-from driftline_processor.core.window import DAY
+from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings, Shares
+from driftline_processor.core.performance.slices import counts_of
+from driftline_processor.core.windows.window import DAY
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta
@@ -68,7 +68,7 @@ def covering(
     by_days: bool = False,
 ) -> Callable[[int, Random], Figures]:
     """Return how often the interval of a metric holds the truth, is below it and above it, and how long it is."""
-    asked = Asked(shares=shares, costs=costs, metrics=(metric,))
+    asked = PerformanceSettings(shares=shares, costs=costs, metrics=(metric,))
     unknown = Metric(0.5, 0, "panes")  # of those not derived from sums alone, only the limits are looked at
 
     def limits(rng: Random) -> Limits:
@@ -85,7 +85,7 @@ def comparing(groups: Sequence[Callable[[Random], Window]], truth: float) -> Cal
 
     def limits(rng: Random) -> Limits:
         counts = {name: counts_of(draw(rng)[0], BINARY) for name, draw in zip("ab", groups, strict=True)}
-        found = judge_fairness(Rule("group", "b"), counts)
+        found = judge_fairness(FairnessRule("group", "b"), counts)
         assert found is not None
         criterion = next(one for one in found.criteria if one.name == "equal_opportunity")
         return criterion.comparisons[0].low, criterion.comparisons[0].high, ""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from driftline.bins import NumberBins
-from driftline.tables import I64
+from driftline.panes.bins import NumberBins
+from driftline.tables.table import I64
 from numpy.typing import NDArray
 from scipy.stats import norm
 

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.expected import Entries, class_sums, loss_sums, score_grid
-from driftline.pane import Pane
-from driftline.tables import F64, Column, Task
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.estimation import Entries, class_sums, loss_sums, score_grid
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Column, Task
 from driftline_processor.core.drift.multivariate.classifier import Points
-from driftline_processor.core.estimate.estimating import estimated
-from driftline_processor.core.estimate.exported import score_parts_of
+from driftline_processor.core.estimate.estimator import estimate_metrics
+from driftline_processor.core.estimate.importance_weighting import LabelledRows, estimate_by_weights, ratios
 from driftline_processor.core.estimate.result import Estimate
-from driftline_processor.core.estimate.weighted import Joined, ratios, weighted
+from driftline_processor.core.estimate.sums import score_parts_of
 from driftline_processor.core.histogram import Explicit
 from driftline_processor.core.performance.realized import from_rows
 
@@ -107,7 +107,7 @@ def by_days(days: int, each: int, apart: float) -> Callable[[Random], Found]:
         built = Baseline.from_frame(frame, score="p", actual="y", time="t", features=[], model="m", task="binary")
         p, y = rows(rng)
         pane = _pane(score_grid(BINARY, p[:, np.newaxis], None, None, np.zeros(each, np.int64)), each)
-        return estimated(pane, built, BINARY, DAY), _realized(BINARY, p[:, np.newaxis], Column(numbers=y))
+        return estimate_metrics(pane, built, BINARY, DAY), _realized(BINARY, p[:, np.newaxis], Column(numbers=y))
 
     return draw
 
@@ -127,7 +127,7 @@ def binary(
             pane = Pane({"rows": np.full(3, float(n)), **score_parts_of(Explicit(edges, counts), built, 0.5)})
         else:
             pane = _pane(score_grid(BINARY, p[:, np.newaxis], None, None, np.zeros(n, np.int64)), n)
-        return estimated(pane, built, BINARY, 0), _realized(BINARY, p[:, np.newaxis], Column(numbers=y))
+        return estimate_metrics(pane, built, BINARY, 0), _realized(BINARY, p[:, np.newaxis], Column(numbers=y))
 
     return draw
 
@@ -155,7 +155,7 @@ def multiclass(reference: int, n: int, shift: float) -> Callable[[Random], Found
         s, y = _three(n, shift, rng)
         assert built.extras.estimation is not None
         sums = class_sums(THREE, s, None, None, np.zeros(n, np.int64), 1, built.extras.estimation.classes)
-        return estimated(_pane(sums, n), built, THREE, 0), _realized(THREE, s, y)
+        return estimate_metrics(_pane(sums, n), built, THREE, 0), _realized(THREE, s, y)
 
     return draw
 
@@ -181,7 +181,7 @@ def regression(reference: int, n: int, shift: float) -> Callable[[Random], Found
         assert known.losses is not None
         columns = {name: Column(numbers=one) for name, one in features.items()}
         sums = loss_sums(columns, p[:, np.newaxis], None, np.zeros(n, np.int64), 1, built.bins, known.losses)
-        found = estimated(_pane(sums, n), built, REGRESSION, 0)
+        found = estimate_metrics(_pane(sums, n), built, REGRESSION, 0)
         said = {name: one for name, one in found.items() if name != "mape"}
         return said, _realized(REGRESSION, p[:, np.newaxis], Column(numbers=y))
 
@@ -218,7 +218,9 @@ def importance(
         was, scores, actual = rows(reference, 0.0, rng)
         now, current, happened = rows(n, shift, rng)
         weights = ratios(was, now, rng)
-        said = {} if weights is None else weighted(BINARY, Joined(actual, scores, None), weights, n, {})
+        said = (
+            {} if weights is None else estimate_by_weights(BINARY, LabelledRows(actual, scores, None), weights, n, {})
+        )
         return said, _realized(BINARY, current, happened)
 
     return draw

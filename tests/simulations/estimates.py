@@ -9,13 +9,13 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.expected import score_grid
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane
-from driftline.tables import F64, Column, ModelKey, Task
-from driftline_processor.core.estimate.estimating import estimated
-from driftline_processor.core.estimate.record import recorded
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.estimation import score_grid
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Column, ModelKey, Task
+from driftline_processor.core.estimate.estimator import estimate_metrics
+from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, Window
 from driftline_processor.core.performance.realized import realized
 
@@ -41,13 +41,13 @@ def window(at: int, n: int, baseline: Baseline, rng: np.random.Generator, flippe
     parts = {one.part: one.dense(1)[0] for one in score_grid(TASK, p[:, np.newaxis], None, None, np.zeros(n, np.int64))}
     parts |= fold_outcomes(TASK, p[:, np.newaxis], None, Column(numbers=y)).parts | {"rows": np.full(3, float(n))}
     pane = Pane(parts)
-    found = estimated(pane, baseline, TASK, DAY, realized(pane, TASK))
+    found = estimate_metrics(pane, baseline, TASK, DAY, realized(pane, TASK))
     return Evaluation(ModelKey("m"), Window("1d", at * DAY, (at + 1) * DAY), n, True, estimated=found)
 
 
 def failed(days: list[Evaluation], metric: str) -> int | None:
     """The first day on which the record of a metric is failed."""
-    states = [one.estimated[metric].record.state for one in recorded(days)]
+    states = [one.estimated[metric].record.state for one in with_track_records(days)]
     return states.index("failed") if "failed" in states else None
 
 

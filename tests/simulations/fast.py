@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane, merge
-from driftline.tables import F64, Column, Task
-from driftline_processor.core.performance.fast_labels import FastLabels, fast_labels
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, Column, Task
+from driftline_processor.core.labels.fast_labels import FastLabels, fast_labels
 
 from .frame import DATA, Figures, Random, Row, Table, percent, table_of
 

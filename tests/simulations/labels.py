@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from driftline.tables import Task
-from driftline_processor.core.labels.next import FLOOR, draw, lots, uncertainty
+from driftline.tables.table import Task
+from driftline_processor.core.labels.sampling import FLOOR, draw_rows, row_lots, uncertainty
 
 from .frame import DATA, Figures, Random, Row, Table, percent, table_of
 
@@ -38,11 +38,11 @@ def _measured(draws: int, each: int, moving: bool, arriving: bool) -> Callable[[
             wrong = rng.random(ROWS) < np.minimum(score, 1 - score)
             unsure = uncertainty(Task("binary", ("0", "1"), "1"), score[:, np.newaxis])
             assert unsure is not None
-            lot, before = lots(np.arange(ROWS) + ROWS * window + int(rng.integers(2**40))), np.full(ROWS, np.nan)
+            lot, before = row_lots(np.arange(ROWS) + ROWS * window + int(rng.integers(2**40))), np.full(ROWS, np.nan)
             for at in range(draws):
                 worth = FLOOR + unsure + (2 * rng.random(ROWS) * (rng.random(ROWS) < 0.2) if moving else 0)
                 there = ROWS * (draws + at + 1) // (2 * draws) if arriving else ROWS
-                drawn = draw(worth[:there], lot[:there], before[:there], each)
+                drawn = draw_rows(worth[:there], lot[:there], before[:there], each)
                 for chosen in (drawn.new, drawn.again):
                     before[chosen.rows] = chosen.probability
             labelled = ~np.isnan(before)

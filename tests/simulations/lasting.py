@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.bins import CategoryBins, NumberBins
-from driftline.blocks import Blocks, Stretches
-from driftline.extras import Extras
-from driftline.fold import ModelBins
-from driftline.pane import Pane
-from driftline.tables import F64, I64, Task
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.catalogue import Extras
+from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
+from driftline.panes.bins import CategoryBins, NumberBins
+from driftline.panes.fold import ModelBins
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64, Task
 from driftline_processor.core.drift import drift
 from scipy.signal import lfilter
 from scipy.special import ndtr
@@ -58,7 +58,7 @@ class Lasting:
         """See :class:`World`; each baseline with all windows."""
         before = 24 * self.reference
         times = START + np.arange(before) * HOUR
-        stretches = Stretches.of(times)
+        stretches = TimeGrid.of(times)
         assert stretches is not None
         half = stretches.halves(times)
         panes = 2 * stretches.count
@@ -67,7 +67,7 @@ class Lasting:
             past = np.zeros((panes, *counts.shape[1:]))
             np.add.at(past, half, counts[:before])
             folded = [pane_of(one) for one in past[::2] + past[1::2]]
-            blocks = Blocks.folded(stretches, folded, self.bins, [pane_of(one) for one in past[1::2]])
+            blocks = TimeBlocks.folded(stretches, folded, self.bins, [pane_of(one) for one in past[1::2]])
             whole = pane_of(past.sum(axis=0))
             baseline = Baseline("m", "", Task("regression"), self.bins, whole, extras=Extras(blocks=blocks))
             for hours in self.hours:

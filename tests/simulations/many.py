@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from driftline.bins import Bins, CategoryBins, NumberBins
-from driftline.tables import F64, I64
-from driftline_processor.core.drift.correction import benjamini_hochberg
-from driftline_processor.core.drift.dependence import heavier, of_clusters
+from driftline.panes.bins import Bins, CategoryBins, NumberBins
+from driftline.tables.table import F64, I64
+from driftline_processor.core.drift.dependence import of_clusters, student_p_value
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.methods.chi2 import chi2
 from driftline_processor.core.drift.methods.ks import ks_effect, ks_p_value
 from driftline_processor.core.drift.methods.method import Counts
 from driftline_processor.core.drift.methods.psi import psi, psi_excess
+from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.drift.rule import ALPHA, LEAST_INDEPENDENT
 from numpy.typing import NDArray
 from scipy.special import chdtrc, kolmogorov
@@ -156,7 +156,7 @@ def _exact(reference: I64, drawn: Drawn, bins: Bins, chosen: Mask, method: str) 
     assert p is not None
     assert measured.effect is not None
     for at in np.flatnonzero(np.isfinite(freedom)).tolist():
-        p[at] = heavier(float(p[at]), float(freedom[at]))
+        p[at] = student_p_value(float(p[at]), float(freedom[at]))
     return p, np.minimum(rows.n, rows.m) >= LEAST_INDEPENDENT * worth, measured.effect
 
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.profile import table_from_frame
-from driftline.tables import F64
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
+from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.choice import Choice, Choices
+from driftline_processor.core.drift.method_choice import Choice, Choices
 from numpy.typing import NDArray
 
 from .frame import DATA, Figures, Random, Row, Table, markdown, percent

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.fold import fold
-from driftline.profile import table_from_frame
-from driftline.space import UNIT, at_places, bin_of_each
-from driftline.tables import PredictionTable
-from driftline_processor.core.drift.joint_rule import drift_together
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
+from driftline.panes.pca import UNIT, at_places, bin_of_each
+from driftline.tables.table import PredictionTable
 from driftline_processor.core.drift.multivariate.classifier import MOST_ROWS, Points, classify
+from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.rule import drift
 
 from .frame import DATA, Figures, Random, Row, Table, table_of

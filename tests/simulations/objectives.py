@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from driftline.pane import Pane
-from driftline.tables import ModelKey, Task
+from driftline.panes.pane import Pane
+from driftline.tables.table import ModelKey, Task
 from driftline_processor.core.evaluation import Evaluation, Verdict, Window
-from driftline_processor.core.performance.asked import Asked
-from driftline_processor.core.performance.by_slice import judge_slices
-from driftline_processor.core.performance.known import Known
-from driftline_processor.core.performance.objective import Objective
-from driftline_processor.core.performance.objectives import judge_objectives
+from driftline_processor.core.objectives.judge import judge_objectives
+from driftline_processor.core.objectives.objective import Objective
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.performance.slices import judge_slices
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 
 from .frame import DATA, Figures, Random, Table
 from .promised import Promise, text
 
 BINARY = Task("binary", ("0", "1"), "1")
 LIMIT = 0.9
-ASKED = Asked(objectives=(Objective("precision", least=LIMIT, slice="country"),))
+ASKED = PerformanceSettings(objectives=(Objective("precision", least=LIMIT, slice="country"),))
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Countries:
             for at, hits in enumerate(right)
         }
         evaluation = Evaluation(ModelKey("m"), Window("1d", 0, 1), self.rows * self.slices, True)
-        judge_slices(evaluation, Pane(), BINARY, Known(slices=known), ASKED)
-        (found,) = judge_objectives(evaluation, BINARY, Known(slices=known), ASKED)
+        judge_slices(evaluation, Pane(), BINARY, WindowOutcomes(slices=known), ASKED)
+        (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(slices=known), ASKED)
         return found.state
 
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.fold import fold, fold_by
-from driftline.profile import table_from_frame
-from driftline.tables import F64, PredictionTable
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold, fold_by
+from driftline.tables.table import F64, PredictionTable
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Window
 from driftline_processor.core.quality import quality

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.bins import CategoryBins
-from driftline.tables import F64, ModelKey
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import CategoryBins
+from driftline.tables.table import F64, ModelKey
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.choice import DECIDES
+from driftline_processor.core.drift.incident import incident
+from driftline_processor.core.drift.method_choice import DECIDES
 from driftline_processor.core.drift.rule import ALPHA
 from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift, Window
-from driftline_processor.core.incident import incident
 
 from .many import Mask, Verdicts, chunks, judged, verdicts
 from .worlds import Many, Stray, World, folded

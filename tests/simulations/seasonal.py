@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.pane import Pane
-from driftline.seasonality import Kind, Seasonality
-from driftline.tables import F64, I64
-from driftline_processor.core.compared import seasonal
-from driftline_processor.core.compared.season import PART, by_season
+from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
+from driftline.tables.timestamps import Kind, Seasonality
+from driftline_processor.core.reference.season import PART, by_season, seasonal_reference
 
 from .worlds import DAY, START, folded
 
@@ -60,7 +59,7 @@ class Hours:
         weight = np.full(len(hours), float(self.rows_an_hour))
         group = np.zeros(len(hours), np.int64)
         pane.parts[PART] = by_season(Seasonality(self.kind), START + hours * HOUR, weight, group, 1)[0]
-        return seasonal(baseline, self.kind, pane).baseline
+        return seasonal_reference(baseline, self.kind, pane).baseline
 
     def _baseline(self, values: F64, hours: I64) -> Baseline:
         frame: dict[str, Any] = {

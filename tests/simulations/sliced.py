@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.extras import Extras
-from driftline.pane import Pane, merge
-from driftline.slices import Slices, slice_name
-from driftline.tables import F64, Task
-from driftline_processor.core.drift.by_slice import drift_with_slices
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.catalogue import Extras
+from driftline.baseline.sections.slices import Slices, slice_name
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, Task
+from driftline_processor.core.drift.slices import drift_with_slices
 
 from .frame import DATA, Figures, Random, Table, percent
 from .promised import Promise, text

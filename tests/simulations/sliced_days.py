@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from driftline.sparse import Sparse
-from driftline.tables import F64, ModelKey, Task
+from driftline.panes.sparse_sums import Sparse
+from driftline.tables.table import F64, ModelKey, Task
 from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance, Window
-from driftline_processor.core.performance.asked import Asked
-from driftline_processor.core.performance.by_slice import counts_of, measured
-from driftline_processor.core.performance.fairness import Rule, judge_fairness
-from driftline_processor.core.performance.in_time import InTime
-from driftline_processor.core.performance.known import Known
-from driftline_processor.core.performance.objective import Objective
-from driftline_processor.core.performance.objectives import judge_objectives
-from driftline_processor.core.window import DAY
+from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
+from driftline_processor.core.objectives.judge import judge_objectives
+from driftline_processor.core.objectives.objective import Objective
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.performance.slices import counts_of, measured
+from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
+from driftline_processor.core.windows.window import DAY
 from scipy.optimize import brentq
 from scipy.special import expit
 
@@ -48,7 +47,7 @@ class Days:
     common: float = 0.0
     own: float = 0.0
 
-    def draw(self, rng: Random, right: F64) -> Known:
+    def draw(self, rng: Random, right: F64) -> WindowOutcomes:
         """Draw a window; ``right``: the share of right decisions in each slice, over all days: float64 (slices,)."""
         slices = len(self.shares)
         effect = self.common * rng.normal(size=(self.days, 1)) + self.own * rng.normal(size=(self.days, slices))
@@ -59,7 +58,7 @@ class Days:
             cells[..., actual, 1 - actual] = rng.binomial(n, wrong)
             cells[..., actual, actual] = n - cells[..., actual, 1 - actual]
         in_time = {f"key={at}": _in_time(cells[:, at]) for at in range(slices)}
-        return Known(slices={name: one.whole for name, one in in_time.items()}, in_time=in_time)
+        return WindowOutcomes(slices={name: one.whole for name, one in in_time.items()}, in_time=in_time)
 
     def _odds(self, wrong: float) -> float:
         """The log-odds at which so many are wrong over all days."""
@@ -67,10 +66,10 @@ class Days:
         return float(brentq(lambda at: float(_WEIGHT @ expit(at + spread * _AT)) - wrong, -15, 15))
 
 
-def _in_time(cells: F64) -> InTime:
+def _in_time(cells: F64) -> BlockSums:
     rows = cells.sum(axis=(1, 2))
     parts = {"outcomes": np.stack([rows] * 3, axis=1), "confusion": cells.reshape(len(cells), 4)}
-    return InTime(len(cells), {name: Sparse.of(sums) for name, sums in parts.items()})
+    return BlockSums(len(cells), {name: Sparse.of(sums) for name, sums in parts.items()})
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,9 @@ class Held(Row):
 
 def _slices(world: Days) -> Callable[[int, Random], Figures]:
     """Return how often the interval of a slice's accuracy holds the truth, and the objective is falsely broken."""
-    asked = Asked(objectives=(Objective("accuracy", least=RIGHT, slice="key"),))
+    asked = PerformanceSettings(objectives=(Objective("accuracy", least=RIGHT, slice="key"),))
 
-    def judged(known: Known) -> tuple[list[Metric], bool]:
+    def judged(known: WindowOutcomes) -> tuple[list[Metric], bool]:
         window = Evaluation(ModelKey("m"), Window("", 0, world.days * DAY), world.rows, True, maturity="mature")
         found = {name: measured(name, known, BINARY, asked, True, only="accuracy") for name in known.slices}
         window.performance_slices = {
@@ -129,7 +128,7 @@ def _groups(world: Days) -> Callable[[int, Random], Figures]:
             known = world.draw(rng, np.array([RIGHT, WORSE]))
             for at, one in enumerate((known, replace(known, in_time={}))):
                 groups = {name: counts_of(own, BINARY, None, one.blocks_of(name)) for name, own in one.slices.items()}
-                found = judge_fairness(Rule("key", "key=0", tolerance=truth), groups, days=True)
+                found = judge_fairness(FairnessRule("key", "key=0", tolerance=truth), groups, days=True)
                 assert found is not None
                 criterion = next(each for each in found.criteria if each.name == "equal_opportunity")
                 low, high = criterion.comparisons[0].low, criterion.comparisons[0].high

@@ -6,17 +6,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.bins import Bins
-from driftline.clusters import groups_of
-from driftline.fold import ModelBins
-from driftline.frames import column_of
-from driftline.tables import ModelKey, Task
+from driftline.baseline.baseline import Baseline
+from driftline.inputs.dataframes import column_of
+from driftline.panes.bins import Bins
+from driftline.panes.fold import ModelBins, groups_of
+from driftline.tables.table import ModelKey, Task
 from driftline_processor.core.drift import drift
-from driftline_processor.core.drift.choice import Choice, Choices
+from driftline_processor.core.drift.incident import incident
+from driftline_processor.core.drift.method_choice import Choice, Choices
 from driftline_processor.core.drift.rule import ALPHA
 from driftline_processor.core.evaluation import Evaluation, Window
-from driftline_processor.core.incident import incident
 
 from .many import verdicts
 from .run import HOUR, decides, next_hour

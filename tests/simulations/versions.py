@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from math import log
 
 import numpy as np
-from driftline.tables import F64
-from driftline_processor.core.versions import normal, wagers
-from driftline_processor.core.versions.compare import CONFIDENCE, typical
-from driftline_processor.core.versions.sums import Alone, Sums, by_stretch
+from driftline.tables.table import F64
+from driftline_processor.core.versions import evidence as normal
+from driftline_processor.core.versions import evidence as wagers
+from driftline_processor.core.versions.comparison import CONFIDENCE, typical
+from driftline_processor.core.versions.sums import SingleSums, Sums, by_stretch
 
 from .frame import DATA, Figures, Random, Row, Table, markdown, percent
 
@@ -69,10 +70,10 @@ def _paired(losses: Losses) -> Iterator[F64]:
         with np.errstate(divide="ignore", invalid="ignore"):
             could = (total > 0) & (total**2 / (2 * squares) >= ENOUGH - log(2))
         if losses.bounded and losses.weight is None:
-            evidence[could] = wagers.evidence(total[could], squares[could], np.ones(could.sum()))
+            evidence[could] = wagers.betting_evidence(total[could], squares[could], np.ones(could.sum()))
         else:
             could &= rows >= normal.LEAST
-            evidence[could] = normal.evidence(total[could] / np.sqrt(squares[could]), rows[could])
+            evidence[could] = normal.mixture_evidence(total[could] / np.sqrt(squares[could]), rows[could])
         yield evidence
 
 
@@ -100,7 +101,7 @@ def _apart(losses: Losses) -> Iterator[F64]:
         unit = np.ones(could.sum())
         if not exact:
             sums = np.stack([first[:, could], other[:, could]], axis=1)
-            unit = np.array([typical(Sums(None, Alone(*a), Alone(*b)), bounds) for a, b in sums.T])
+            unit = np.array([typical(Sums(None, SingleSums(*a), SingleSums(*b)), bounds) for a, b in sums.T])
         evidence = np.full(second.shape, -np.inf)
         evidence[could] = wagers.evidence_of_counts(moved[could] / unit, variance[could] / unit**2)
         yield evidence

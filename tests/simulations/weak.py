@@ -8,10 +8,10 @@ from functools import cache
 from typing import Literal
 
 import numpy as np
-from driftline.bins import Bins, CategoryBins, Index, assign, number_bins
-from driftline.tables import F64, I64, Column
-from driftline_processor.core.performance.weak import WeakSearch, weak_slices
-from driftline_processor.core.performance.weak.found import By
+from driftline.panes.bins import Bins, CategoryBins, Index, assign, number_bins
+from driftline.tables.table import F64, I64, Column
+from driftline_processor.core.weak_slices.result import By, WeakSearch
+from driftline_processor.core.weak_slices.search import weak_slices
 from numpy.typing import NDArray
 
 from .frame import DATA, Figures, Random, Table

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.bins import QUANTILES, Bins, CategoryBins, NumberBins
-from driftline.clusters import CELLS, GROUPS, PREFIX, WIDTH, cells
-from driftline.fold import ModelBins, fold
-from driftline.frames import column_of
-from driftline.pane import Pane
-from driftline.profile import table_from_frame
-from driftline.tables import F64, I64, Task
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.inputs.dataframes import column_of
+from driftline.panes.bins import QUANTILES, Bins, CategoryBins, NumberBins
+from driftline.panes.fold import CELLS, GROUPS, PREFIX, WIDTH, ModelBins, cells, fold
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64, Task
 from numpy.typing import NDArray
 from scipy.stats import norm
 

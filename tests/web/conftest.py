@@ -6,10 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
-from driftline.tables import OutcomeTable
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.signals import Receipt
-from driftline_processor.runtime.view import View
+from driftline.tables.table import OutcomeTable
+from driftline_processor.health import Health
+from driftline_processor.queries.overview import View
+from driftline_processor.receipts import Receipt
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from driftline_processor.core.render import to_json
-from driftline_processor.runtime.view import View
+from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
 from .fake_view import FakeView, animals, flights, many

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.view import ModelView, View
+from driftline_processor.health import Health
+from driftline_processor.queries.overview import ModelView, View
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline_processor.commands import app as commands
-from driftline_processor.runtime.config import load
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.intake import Request
-from driftline_processor.runtime.state import State
+from driftline.baseline.baseline import Baseline
+from driftline_processor.cli.commands import app as commands
+from driftline_processor.config.schema import load
+from driftline_processor.health import Health
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.state import State
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 from typer.testing import CliRunner

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.core.estimate.result import Estimate
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.view import ModelView
+from driftline_processor.health import Health
+from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.app import create_app
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 from driftline_processor.core.evaluation import Curve, Evaluation, Metric, TargetDrift, Window
-from driftline_processor.web import charts
-from driftline_processor.web.curve_charts import drawn, matrix
-from driftline_processor.web.distributions import distribution
+from driftline_processor.web.charts import timelines
+from driftline_processor.web.charts.curves import confusion_matrix
+from driftline_processor.web.charts.curves import curve_charts_of as drawn
+from driftline_processor.web.charts.distributions import distribution
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ def test_any_metric_can_be_drawn(values: list[float | None], reference: float | 
         metrics = {"mae": Metric(value, 1, "rows")}
         shown.append(replace(first, window=Window("1d", start, start + day), realized=metrics))
     expected = None if reference is None else Metric(reference, 1, "rows")
-    drawn = charts.performance("mae", shown, shown[-1], expected, lambda _: "/", "UTC")
+    drawn = timelines.performance("mae", shown, shown[-1], expected, lambda _: "/", "UTC")
     assert "nan" not in drawn
     assert "inf" not in drawn
 
@@ -39,7 +40,7 @@ def test_a_missing_window_breaks_the_line() -> None:
     day = first.window.end - first.window.start
     starts = [first.window.start + place * day for place in (0, 1, 3, 4)]
     shown = [replace(first, window=Window("1d", start, start + day)) for start in starts]
-    assert charts.performance("mae", shown, shown[0], None, lambda _: "/", "UTC").count('path class="line"') == 2
+    assert timelines.performance("mae", shown, shown[0], None, lambda _: "/", "UTC").count('path class="line"') == 2
 
 
 def cells(kind: str, labels: tuple[str, ...], was: list[float], now: list[float] | None) -> str:
@@ -111,9 +112,9 @@ def test_of_many_classes_only_what_is_confused_most_is_told() -> None:
     names = tuple(f"c{at}" for at in range(40))
     confusion = np.eye(40) * 90
     confusion[3, 7], confusion[9, 1] = 10, 5
-    found = matrix(confusion, names)
+    found = confusion_matrix(confusion, names)
     assert found is not None
     assert found.rows == ()
     assert found.most == (("c3", "c7", "10", "10 %"), ("c9", "c1", "5", "5.26 %"))
-    assert matrix(confusion, names[:2]) is None
-    assert matrix(np.zeros((2, 2)), ("0", "1")) is None
+    assert confusion_matrix(confusion, names[:2]) is None
+    assert confusion_matrix(np.zeros((2, 2)), ("0", "1")) is None

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driftline_processor.commands import app as commands
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.state import State
+from driftline_processor.cli.commands import app as commands
+from driftline_processor.config.schema import Model
+from driftline_processor.health import Health
+from driftline_processor.state import State
+from driftline_processor.web.api.deletion import routes
 from driftline_processor.web.app import create_app
-from driftline_processor.web.erase import routes
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -144,7 +144,7 @@ def test_an_order_that_cannot_be_written_down_is_said_to_delete_nothing(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("driftline_processor.runtime.erase.os.fsync", full)
+        patched.setattr("driftline_processor.maintenance.erasure.os.fsync", full)
         answer = pages(state).delete(f"/v1/predictions?model=churn&id={MARK}")
     sentence = (
         "nothing is deleted, since the order could not be written down: No space left on device; make room on the "

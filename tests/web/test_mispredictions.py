@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.tables import Column, ModelKey, Task
-from driftline_processor.core.performance.wrong import misses
-from driftline_processor.runtime.config import Model
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.state import State
+from driftline.tables.table import Column, ModelKey, Task
+from driftline_processor.config.schema import Model
+from driftline_processor.core.performance.mispredictions import row_losses_of
+from driftline_processor.health import Health
+from driftline_processor.state import State
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
@@ -149,7 +149,7 @@ def test_live_and_files_find_the_same(open_state: Open, kind: str) -> None:  # n
     state.send(predictions(ids, NOON, scores.tolist(), task=task, predicted=said), outcomes(ids, actual))
     state.state.settle()
     found = state.state.wrong.worst(ModelKey("churn", "1"), NOON, NOON + 1, 1_000)
-    same = misses(task, scores, None if said is None else column(said), Column(numbers=np.array(actual, float)))
+    same = row_losses_of(task, scores, None if said is None else column(said), Column(numbers=np.array(actual, float)))
     assert same is not None
     worst = same.worst(1_000)
     assert [row.id for row in found.rows] == [ids[at] for at in worst]

@@ -13,13 +13,20 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
-from driftline_processor.core.decode.values import MAX_ROWS
-from driftline_processor.runtime.request_memory import HOLDING, RequestMemory
-from driftline_processor.runtime.signals import Overloaded
-from driftline_processor.web.bodies import Body, TooLarge
-from driftline_processor.web.outcome_arrow import parse_arrow, parse_parquet
-from driftline_processor.web.outcome_fields import MalformedOutcomes
-from driftline_processor.web.outcome_files import MAX_CELLS, MAX_COLUMNS, MAX_LINE, parse_csv, parse_json, parse_ndjson
+from driftline_processor.core.decode.attributes import MAX_ROWS
+from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet
+from driftline_processor.readers.outcomes.documents import (
+    MAX_CELLS,
+    MAX_COLUMNS,
+    MAX_LINE,
+    parse_csv,
+    parse_json,
+    parse_ndjson,
+)
+from driftline_processor.readers.outcomes.fields import MalformedOutcomes
+from driftline_processor.receipts import Overloaded
+from driftline_processor.servers.http_body import Body, TooLarge
+from driftline_processor.servers.request_memory import HOLDING, RequestMemory
 
 from .test_outcomes import Recorder, post
 

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from driftline.classes import class_column
-from driftline.columns import strings
-from driftline.tables import Text
-from driftline_processor.web.bodies import TooLarge
-from driftline_processor.web.outcome_arrow import parse_arrow, parse_parquet
-from driftline_processor.web.outcome_fields import FIELDS, MalformedOutcomes
-from driftline_processor.web.outcome_files import parse_csv, parse_json, parse_ndjson
-from driftline_processor.web.outcome_rows import Parsed
+from driftline.tables.classes import class_column
+from driftline.tables.column_codec import strings
+from driftline.tables.table import Text
+from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet
+from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
+from driftline_processor.readers.outcomes.fields import FIELDS, MalformedOutcomes
+from driftline_processor.readers.outcomes.row_reader import ParsedDocument
+from driftline_processor.servers.http_body import TooLarge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,18 +47,18 @@ ROWS = st.lists(
 )
 
 
-def slices(parsed: Parsed) -> list[dict[str, str]]:
+def slices(parsed: ParsedDocument) -> list[dict[str, str]]:
     """Return the slices of each row, of those it says."""
     columns = {name: texts.to_pylist() for name, texts in parsed.rows.slices.items()}
     return [{n: texts[i] for n, texts in columns.items() if texts[i] is not None} for i in range(len(parsed.rows))]
 
 
-def strings_of(parsed: Parsed) -> list[str]:
+def strings_of(parsed: ParsedDocument) -> list[str]:
     ids: list[str] = parsed.rows.id.to_pylist()
     return ids
 
 
-def check(rows: int, parsed: Parsed) -> None:
+def check(rows: int, parsed: ParsedDocument) -> None:
     assert len(parsed.rows) + len(parsed.rejected) == rows
     assert len({index for index, _ in parsed.rejected} & set(range(rows))) == len(parsed.rejected)
     assert all(reason for _, reason in parsed.rejected)
@@ -226,7 +226,7 @@ def test_the_row_numbers_of_pandas_are_no_field_of_an_outcome() -> None:
 
 
 def test_a_small_parquet_file_that_unpacks_to_too_much_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline_processor.web.outcome_arrow.MAX_UNPACKED", 2**20)
+    monkeypatch.setattr("driftline_processor.readers.outcomes.arrow_documents.MAX_UNPACKED", 2**20)
     body = written(pa.table({"id": ["x" * 1000] * 2000, "actual": [1] * 2000}), "parquet")
     assert len(body) < 20_000
     with pytest.raises(TooLarge):
@@ -236,7 +236,7 @@ def test_a_small_parquet_file_that_unpacks_to_too_much_is_too_large(monkeypatch:
 @pytest.mark.parametrize("parse", [parse_parquet, parse_arrow])
 @given(st.binary(max_size=200))
 @settings(deadline=None, max_examples=50)
-def test_any_other_bytes_are_malformed(parse: Callable[..., Parsed], body: bytes) -> None:
+def test_any_other_bytes_are_malformed(parse: Callable[..., ParsedDocument], body: bytes) -> None:
     with pytest.raises(MalformedOutcomes):
         parse(body, "m", None)
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from driftline.tables import OutcomeTable, Text
-from driftline_processor.runtime.health import Counters
-from driftline_processor.runtime.signals import Overloaded, Receipt
-from driftline_processor.web.outcomes import routes
+from driftline.tables.table import OutcomeTable, Text
+from driftline_processor.health import Counters
+from driftline_processor.receipts import Overloaded, Receipt
+from driftline_processor.receivers.outcomes_http import routes
 from httpx2 import Response
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -287,7 +287,7 @@ def test_columns_of_ndjson_read_like_its_lines() -> None:
 
 
 def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline_processor.web.outcome_files.NDJSON_BLOCK", 100)
+    monkeypatch.setattr("driftline_processor.readers.outcomes.documents.NDJSON_BLOCK", 100)
     lines = [{"id": f"id-{row}", "actual": row % 2} for row in range(100)]
     lines[41] = {"id": "id-41", "actual": 1, "weight": [1]}
     lines[42] = {"id": "id-42", "actual": "0", "odd": 1}

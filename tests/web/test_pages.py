@@ -9,14 +9,13 @@ from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pytest
-from driftline.tables import ModelKey
-from driftline_processor.core.concept.verdict import Change, Concept
+from driftline.tables.table import ModelKey
+from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.evaluation import Cause, Expected, Explanation, Finding, MethodValue, Metric
-from driftline_processor.core.labels.delay import Delay, Kept
-from driftline_processor.core.labels.outcome_delay import OutcomeDelay
-from driftline_processor.core.render import iso_time
-from driftline_processor.runtime.balance import Balance
-from driftline_processor.runtime.view import View
+from driftline_processor.core.labels.delay import Delay, OutcomeDelay, SlaResult
+from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.ingest.completeness import Balance
+from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
 from .fake_view import FakeView, animals, fraud, learning, many, ns, price
@@ -125,7 +124,7 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_a_line_below_the_window(b
     address = f"/models/flights?window=1mo&at={iso_time(chosen.window.start)}"
     assert 'id="lateness"' not in browse(view).get(address).text
     chosen.delay = Delay(400, day, 5 * day, None)
-    chosen.label_sla = Kept("broken", 7 * day * 10**9, 0.95, 0.5, 0.6, 500)
+    chosen.label_sla = SlaResult("broken", 7 * day * 10**9, 0.95, 0.5, 0.6, 500)
     page = browse(view).get(address).text
     assert (
         '<p class="bad" id="lateness">Half of its outcomes came within 1d, 90 % within 5d, some later than 730d. '
@@ -433,13 +432,13 @@ def test_concept_drift_is_a_line_above_the_performance(browse: Browse) -> None:
     model = many().known[0]
     assert 'id="concept"' not in browse(FakeView([model])).get("/models/flights").text
     change = Change(ns(2013, 6, 20), ns(2013, 6, 25), 0.17, 0.26)
-    model.concept = Concept(
+    model.concept = ConceptDrift(
         "drift", "adwin", outcomes=9, since=change.since, before=0.17, after=0.274, changes=(change,)
     )
     page = browse(FakeView([model])).get("/models/flights").text
     line = "concept drift: the error rate rose from 17 % to 27.4 % since 2013-06-20 00:00 (ADWIN)."
     assert f'<p class="bad" id="concept">{line}</p>' in page
-    model.concept = Concept("unknown", reason="River is not installed: pip install river")
+    model.concept = ConceptDrift("unknown", reason="River is not installed: pip install river")
     assert "concept: unknown, River is not installed" in browse(FakeView([model])).get("/models/flights").text
 
 

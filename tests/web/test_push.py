@@ -14,11 +14,17 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from driftline_processor import push as pushing
-from driftline_processor.commands import app as commands
-from driftline_processor.files.errors import BadInput
-from driftline_processor.files.outcome_parts import Columns, Part, parts_of
-from driftline_processor.push import Pushed, Target, push
+from driftline_processor.cli import outcome_upload as pushing
+from driftline_processor.cli.commands import app as commands
+from driftline_processor.cli.outcome_upload import (
+    OutcomeColumns,
+    UploadPart,
+    UploadResult,
+    UploadTarget,
+    split_outcomes,
+    upload_outcomes,
+)
+from driftline_processor.readers.errors import BadInput
 from typer.testing import CliRunner
 
 from tests.runtime.state_rows import HOUR, NOON, Clock, predictions
@@ -33,7 +39,7 @@ LABELS: dict[str, list[Any]] = {
     "country": ["NL", "DE", None, "NL", "DE"] * 5,
     "note": ["x"] * 25,
 }
-COLUMNS = Columns({"id": "order", "actual": "churned", "time": "known_at", "slice.country": "country"})
+COLUMNS = OutcomeColumns({"id": "order", "actual": "churned", "time": "known_at", "slice.country": "country"})
 MAPPED = ["--id", "order", "--actual", "churned", "--time", "known_at", "--slice", "country=country"]
 
 
@@ -75,8 +81,8 @@ def test_a_file_of_any_kind_says_the_same_however_it_is_cut(
 ) -> None:
     path = written(tmp_path, kind)
     heard: list[str] = []
-    pushed = push(path, Target(url, "churn"), COLUMNS, heard.append, quietly, rows=10)
-    assert pushed == Pushed(accepted=25)
+    pushed = upload_outcomes(path, UploadTarget(url, "churn"), COLUMNS, heard.append, quietly, rows=10)
+    assert pushed == UploadResult(accepted=25)
     assert heard == [f"{path}: not sent: note"]
     stored = "SELECT id, actual, number, time, slices['country'] AS country FROM outcomes ORDER BY seq"
     assert running.rows(stored) == [
@@ -90,39 +96,42 @@ def test_run_again_it_sends_nothing_twice_and_tells_again_what_was_rejected(
 ) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("id,actual\na,1\n,1\nc,1\nd,1\ne,nan\n")
-    target = Target(url, "churn")
+    target = UploadTarget(url, "churn")
     reasons = [
         (2, 1, "id is missing"),
         (5, 1, "actual is not finite; send a finite number, or nothing until it is known"),
     ]
-    first = push(path, target, Columns({}), quietly, quietly, rows=2)
+    first = upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2)
     assert (first.accepted, first.rejected, first.reasons) == (3, 2, reasons)
 
     numbers: list[int] = []
     send = pushing._send
 
     def counted(
-        client: httpx.Client, upload: str, part: Part, to: Target, say: Callable[[str], None]
+        client: httpx.Client, upload: str, part: UploadPart, to: UploadTarget, say: Callable[[str], None]
     ) -> dict[str, Any]:
         numbers.append(part.number)
         return send(client, upload, part, to, say)
 
     monkeypatch.setattr(pushing, "_send", counted)
-    again = push(path, target, Columns({}), quietly, quietly, rows=2)
+    again = upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2)
     assert (again.accepted, again.rejected, again.reasons, again.went_on) == (3, 2, reasons, 3)
     assert numbers == [0, 2]
     assert running.rows("SELECT id FROM outcomes ORDER BY id") == [("a",), ("c",), ("d",)]
 
     path.write_text(path.read_text() + "f,1\n")
-    assert push(path, target, Columns({}), quietly, quietly, rows=2).accepted == 4
+    assert upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2).accepted == 4
     numbers.clear()
-    assert push(path, Target(url, "churn", "live"), Columns({}), quietly, quietly, rows=2).accepted == 4
+    assert (
+        upload_outcomes(path, UploadTarget(url, "churn", "live"), OutcomeColumns({}), quietly, quietly, rows=2).accepted
+        == 4
+    )
     assert numbers == [0, 1, 2]
 
 
-def patient(url: str, waited: list[float]) -> Target:
+def patient(url: str, waited: list[float]) -> UploadTarget:
     """Send to ``url`` by a clock that only waiting moves; ``waited``: the pauses, seconds."""
-    return Target(url, "churn", pause=waited.append, clock=lambda: sum(waited))
+    return UploadTarget(url, "churn", pause=waited.append, clock=lambda: sum(waited))
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -144,7 +153,7 @@ def test_a_retryable_answer_is_asked_again_when_it_says_so(
 
     monkeypatch.setattr(httpx.Client, "get", shaky(get))
     monkeypatch.setattr(httpx.Client, "post", shaky(post))
-    pushed = push(written(tmp_path, "csv"), patient(url, waited), COLUMNS, heard.append, quietly)
+    pushed = upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, heard.append, quietly)
     assert (pushed.accepted, waited) == (25, [0.5, 7.0, 30.0, 1.0])
     assert [one for one in heard if "again" in one] == [f"{url} answers {status}: busy; trying again for 60 s"] * 2
 
@@ -154,7 +163,7 @@ def test_another_answer_is_final(url: str, tmp_path: Path, monkeypatch: pytest.M
     waited: list[float] = []
     monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: httpx.Response(status, json={"error": "no"}))
     with pytest.raises(BadInput, match=f"{url}: no"):
-        push(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
+        upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
     assert waited == []
 
 
@@ -165,7 +174,7 @@ def test_who_asks_to_come_again_after_the_deadline_is_not_waited_for(
     busy = httpx.Response(503, headers={"retry-after": "3600"}, json={"error": "busy"})
     monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: busy)
     with pytest.raises(BadInput, match=f"{url} answers 503: busy; nothing is there; run it again"):
-        push(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
+        upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
     assert waited == []
 
 
@@ -176,7 +185,7 @@ def test_who_asks_to_come_again_at_once_is_not_asked_without_a_pause(
     answers = iter([httpx.Response(503, headers={"retry-after": "0"})] * 3)
     post = httpx.Client.post
     monkeypatch.setattr(httpx.Client, "post", lambda *a, **k: next(answers, None) or post(*a, **k))
-    assert push(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly).accepted == 25
+    assert upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly).accepted == 25
     assert waited == [0.5] * 3
 
 
@@ -196,7 +205,7 @@ def test_overload_and_a_lost_answer_cost_time_and_no_row(
         return answer
 
     monkeypatch.setattr(httpx.Client, "post", shaky)
-    pushed = push(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly, rows=10)
+    pushed = upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly, rows=10)
     assert waited == [2.0, 1.0, 0.5]
     assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(25,)]
     assert pushed.rejected == 0
@@ -218,9 +227,11 @@ def test_a_processor_that_stays_away_is_named_with_what_is_there(
         with pytest.raises(
             BadInput, match="the first 10 rows are there; run it again, and it goes on where it stopped"
         ):
-            push(path, patient(url, waited), COLUMNS, quietly, quietly, rows=10)
+            upload_outcomes(path, patient(url, waited), COLUMNS, quietly, quietly, rows=10)
     assert sum(waited) == 45.5  # 0.5, 1, 2, 4, 8, 15, 15; another 15 would be beyond the minute
-    assert push(path, Target(url, "churn"), COLUMNS, quietly, quietly, rows=10) == Pushed(accepted=25, went_on=1)
+    assert upload_outcomes(path, UploadTarget(url, "churn"), COLUMNS, quietly, quietly, rows=10) == UploadResult(
+        accepted=25, went_on=1
+    )
     assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(25,)]
 
 
@@ -268,11 +279,11 @@ def test_nobody_there_and_no_driftline_there_are_told_apart(tmp_path: Path) -> N
 
 
 def test_parts_are_the_same_bytes_however_a_parquet_file_is_cut_into_row_groups(tmp_path: Path) -> None:
-    cut: list[list[Part]] = []
+    cut: list[list[UploadPart]] = []
     for size in (3, 25):
         path = tmp_path / f"{size}.parquet"
         pq.write_table(pa.table(LABELS), path, row_group_size=size)
-        cut.append(list(parts_of(path, COLUMNS, quietly, 10)))
+        cut.append(list(split_outcomes(path, COLUMNS, quietly, 10)))
     assert cut[0] == cut[1]
     assert [(part.number, part.first, part.rows) for part in cut[0]] == [(0, 0, 10), (1, 10, 10), (2, 20, 5)]
 
@@ -297,7 +308,7 @@ def test_lines_that_are_torn_are_named_by_their_place_in_the_file(
 ) -> None:
     path = tmp_path / f"labels.{kind}"
     path.write_text(text)
-    pushed = push(path, Target(url, "churn"), Columns({}), quietly, quietly)
+    pushed = upload_outcomes(path, UploadTarget(url, "churn"), OutcomeColumns({}), quietly, quietly)
     assert {row: reason[: len(rejected[row or 0])] for row, _, reason in pushed.reasons} == rejected
 
 
@@ -308,7 +319,7 @@ def test_a_line_of_another_encoding_costs_itself(url: str, tmp_path: Path, kind:
         lines = ['{"id": "a", "actual": 1}', '{"id": "Jos\u00e9", "actual": 1}', '{"id": "c", "actual": 0}']
     path, body = tmp_path / f"labels.{kind}", "\n".join(lines).encode("latin-1")
     path.write_bytes(gzip.compress(body) if kind == "csv.gz" else body)
-    pushed = push(path, Target(url, "churn"), Columns({}), quietly, quietly)
+    pushed = upload_outcomes(path, UploadTarget(url, "churn"), OutcomeColumns({}), quietly, quietly)
     assert (pushed.accepted, pushed.rejected) == (2, 1)
     assert [(row, count) for row, count, _ in pushed.reasons] == [(2, 1)]
     assert "UTF-8" in pushed.reasons[0][2] or "utf-8" in pushed.reasons[0][2]
@@ -318,7 +329,7 @@ def test_a_file_in_utf_16_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("id,actual\na,1\n", encoding="utf-16")
     with pytest.raises(BadInput, match="UTF-16; save it as UTF-8"):
-        list(parts_of(path, Columns({}), quietly))
+        list(split_outcomes(path, OutcomeColumns({}), quietly))
 
 
 def test_a_model_of_the_command_wins_over_a_column_of_that_name(running: Running, url: str, tmp_path: Path) -> None:
@@ -330,7 +341,7 @@ def test_a_model_of_the_command_wins_over_a_column_of_that_name(running: Running
 
 def test_progress_is_heard_of_part_by_part(url: str, tmp_path: Path) -> None:
     heard: list[int] = []
-    push(written(tmp_path, "csv"), Target(url, "churn"), COLUMNS, quietly, heard.append, rows=10)
+    upload_outcomes(written(tmp_path, "csv"), UploadTarget(url, "churn"), COLUMNS, quietly, heard.append, rows=10)
     assert heard == [10, 10, 5]
 
 

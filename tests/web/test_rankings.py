@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline import call
-from driftline.baseline import Baseline
-from driftline_processor.runtime.config import load
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.state import State
+from driftline.baseline.baseline import Baseline
+from driftline.capture import call
+from driftline_processor.config.schema import load
+from driftline_processor.health import Health
+from driftline_processor.state import State
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 

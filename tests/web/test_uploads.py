@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.state import State
-from driftline_processor.runtime.uploads import UPLOADS_KEPT
+from driftline_processor.health import Health
+from driftline_processor.ingest.deduplication import UPLOADS_KEPT
+from driftline_processor.receivers.outcomes_http import upload_routes
+from driftline_processor.state import State
 from driftline_processor.web.app import create_app
-from driftline_processor.web.uploads import routes
 from httpx2 import Response
 from starlette.testclient import TestClient
 
@@ -25,7 +25,7 @@ class Running(Opened):
         super().__init__(State(config(directory), clock=clock))
         self.state._ingest.start()
         view, submit, health = self.state.view, self.state.submit_outcomes, Health()
-        more = routes(self.state.uploaded)
+        more = upload_routes(self.state.uploaded)
         parts, history = self.state.submit_part, self.state.history
         app = create_app(view, submit, health, clock, more=more, submit_part=parts, history=history)
         self.client, self.health = TestClient(app), health

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.tables import OutcomeTable, PredictionTable
-from driftline_processor.commands import app
-from driftline_processor.runtime.config import Model, load
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.state import State
+from driftline.tables.table import OutcomeTable, PredictionTable
+from driftline_processor.cli.commands import app
+from driftline_processor.config.schema import Model, load
+from driftline_processor.health import Health
+from driftline_processor.state import State
 from driftline_processor.web.app import create_app
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
@@ -126,7 +126,7 @@ def test_the_command_prints_the_same(client: TestClient) -> None:
     ],
 )
 def test_what_does_not_fit_together_is_refused(tmp_path: Path, said: str, problem: str) -> None:
-    from driftline_processor.runtime.config import validate_file
+    from driftline_processor.config.schema import validate_file
 
     file = tmp_path / "driftline.yaml"
     file.write_text(f"models: {{churn: {{versions: {said}}}}}\n")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.baseline import Baseline
-from driftline.tables import Column, ModelKey, PredictionTable, Task, Text
-from driftline_processor.runtime.config import load
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.intake import Request
-from driftline_processor.runtime.state import State
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text
+from driftline_processor.config.schema import load
+from driftline_processor.health import Health
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.state import State
 from driftline_processor.web.app import create_app
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient

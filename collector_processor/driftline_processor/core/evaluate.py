@@ -1,30 +1,29 @@
-"""``evaluate(pane, baseline) → Evaluation``: what is known of one model in one window."""
+"""Judge one window of one model: ``evaluate(pane, baseline) → Evaluation``."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.pane import Pane
-from driftline.tables import CLASSLESS, ModelKey, Task
+from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import Pane
+from driftline.tables.table import CLASSLESS, ModelKey, Task
 
-from .beside import NOTHING, Beside
-from .distributed import DISTRIBUTED
-from .drift.by_slice import WHOLE, drift_with_slices
-from .drift.choice import Choices
-from .drift.dataset import weighted_share
-from .drift.joint_rule import drift_together
-from .drift.rule import Rules
+from driftline_processor.core.drift.method_choice import Choices
+from driftline_processor.core.drift.multivariate_rule import drift_together
+from driftline_processor.core.drift.rule import Rules, weighted_share
+from driftline_processor.core.drift.slices import WHOLE, drift_with_slices
+from driftline_processor.core.expectations.judge import judge
+from driftline_processor.core.outcomes.coverage import DISTRIBUTED, sent_rows
+from driftline_processor.core.performance.judge import judge_performance
+from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
+from driftline_processor.core.performance.window_outcomes import NOTHING_KNOWN, WindowOutcomes
+from driftline_processor.core.quality.checks.missing import UNKNOWN, unknown_features
+
 from .evaluation import Evaluation, Metric, TargetDrift, Window
-from .expectations.judge import judge
-from .explain import View, explain
-from .performance.asked import STANDARD, Asked
-from .performance.judged import judge_performance
-from .performance.known import NOTHING_KNOWN, Known
+from .explain import ExplainInput, explain
 from .quality import quality
-from .quality.checks.missing import UNKNOWN, unknown_features
-from .sent import sent
+from .window_context import NOTHING, WindowContext
 
 
 def evaluate(
@@ -36,13 +35,13 @@ def evaluate(
     min_effect: Mapping[str, float] | None = None,
     realized: dict[str, Metric] | None = None,
     task: Task | None = None,
-    beside: Beside = NOTHING,
+    beside: WindowContext = NOTHING,
     choices: Choices | None = None,
     together: Collection[str] | None = None,
     compared: str = "",
     shift: float = 0.0,
-    known: Known = NOTHING_KNOWN,
-    asked: Asked = STANDARD,
+    known: WindowOutcomes = NOTHING_KNOWN,
+    asked: PerformanceSettings = STANDARD,
 ) -> Evaluation:
     """Evaluate a window.
 
@@ -50,10 +49,11 @@ def evaluate(
     :func:`driftline_processor.core.drift.drift`. ``realized``: performance from rows, where they are at hand; else it
     is read from the pane. ``task``: else the baseline's; without either there is no performance.
     ``beside``: what data quality and expectations look at beside the window's own pane.
-    ``choices``: the methods of the features, see :class:`driftline_processor.core.drift.choice.Choices`.
+    ``choices``: the methods of the features, see :class:`driftline_processor.core.drift.method_choice.Choices`.
     ``together``: the methods that compare all features together, None for all. ``compared``: what the baseline is in
     words, where it was derived (:mod:`driftline_processor.core.compared`). ``shift``: drift is no less than that, in
-    standard deviations, see :mod:`driftline_processor.core.compared.cold`. ``known``: what is known of the outcomes
+    standard deviations, see :mod:`driftline_processor.core.reference.cold_start`. ``known``: what is known of the
+    outcomes
     beside the pane's sums; ``asked``: what the model's owner asks of its performance.
     """
     task = task or (baseline.task if baseline is not None else None)
@@ -62,7 +62,7 @@ def evaluate(
     outcomes = pane.parts.get("outcomes")
     if outcomes is not None:
         evaluation.outcome_rows = int(outcomes[0])
-    if (rows := float(sent(pane)[0])) > 0:
+    if (rows := float(sent_rows(pane)[0])) > 0:
         # by rows: a reviewed row has the weight of all that were not, and a tenth reviewed would pass for everything
         evaluation.coverage = min(1.0, evaluation.outcome_rows / rows)
     judge_performance(evaluation, pane, baseline, task, known, asked, realized)
@@ -81,9 +81,9 @@ def evaluate(
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
     designs = {name: target.design_effect for name, target in evaluation.features.items()}
     evaluation.findings = quality(pane, baseline, beside.repeats, designs, beside.recurrences)
-    views = {WHOLE: View(pane, baseline, evaluation.features, beside.trail)}
+    views = {WHOLE: ExplainInput(pane, baseline, evaluation.features, beside.trail)}
     for name, against in own.items():
-        views[name] = View(slices[name], against, evaluation.slices[name].features, beside.slices[name].trail)
+        views[name] = ExplainInput(slices[name], against, evaluation.slices[name].features, beside.slices[name].trail)
     evaluation.explanation = explain(window, views, evaluation.findings, evaluation.score, beside.timezone)
     evaluation.missing_features = tuple(
         name for name in baseline.bins.features if pane.rows and _never_arrived(pane, f"feature:{name}")

@@ -1,19 +1,19 @@
-"""The one result. The page, ``/metrics``, OTLP, ``--json`` and ``driftline top`` only render it."""
+"""The result of judging one window: what pages, exporters, JSON and `driftline top` show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from driftline.tables import F64, ModelKey
+from driftline.tables.table import F64, ModelKey
 
-from .estimate.result import Estimate
-from .labels.delay import Delay, Kept
+from driftline_processor.core.estimate.result import Estimate
+from driftline_processor.core.labels.delay import Delay, SlaResult
 
 if TYPE_CHECKING:  # their package needs what is here
-    from .performance.fairness import Fairness
-    from .performance.fast_labels import FastLabels
-    from .performance.weak.found import WeakSearch
+    from driftline_processor.core.fairness.criteria import Fairness
+    from driftline_processor.core.labels.fast_labels import FastLabels
+    from driftline_processor.core.weak_slices.result import WeakSearch
 
 State = Literal["ok", "drift", "too_few_rows", "blind", "no_baseline"]
 Size = Literal["", "small", "moderate", "large"]
@@ -100,7 +100,7 @@ class SliceDrift:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DriftContributor:
     """A feature, or a pair, that gives drift away. ``value``: how far, in the unit of what was compared.
 
     ``p_value``: corrected over all pairs, of a pair that was tested.
@@ -130,7 +130,7 @@ class JointDrift:
     effect: float
     was: float | None = None
     now: float | None = None
-    told: tuple[Told, ...] = ()
+    told: tuple[DriftContributor, ...] = ()
     sentence: str = ""
 
 
@@ -363,7 +363,7 @@ class Evaluation:
     fast_labels: FastLabels | None = None
     weak: WeakSearch | None = None
     delay: Delay | None = None
-    label_sla: Kept | None = None
+    label_sla: SlaResult | None = None
     fairness: tuple[Fairness, ...] = ()
     curves: dict[str, Curve] = field(default_factory=dict)
     confusion: F64 | None = None

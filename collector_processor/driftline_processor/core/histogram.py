@@ -1,4 +1,4 @@
-"""Histograms as they travel in metrics: what lies between two cumulative ones, how they fall into a baseline's bins.
+"""Histograms of metrics: the difference of two cumulative ones, and their counts over a baseline's bins.
 
 A sum is a histogram of one bucket. Counts are float64, exact up to 2^53.
 """
@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from driftline.bins import TOLERANCE, NumberBins
-from driftline.tables import F64
+from driftline.panes.bins import TOLERANCE, NumberBins
+from driftline.tables.table import F64
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""What to say of a name that is unknown: the names that could have been meant."""
+"""Suggest the names that an unknown name could have meant."""
 
 from __future__ import annotations
 

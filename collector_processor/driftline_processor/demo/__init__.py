@@ -10,6 +10,6 @@ from __future__ import annotations
 
 def run(once: bool = False, forward: str | None = None) -> int:
     """Run the demo (see :func:`stage.run`). Imported late: the service, a process of its own, needs none of it."""
-    from .stage import run as run_stage
+    from .runner import run as run_stage
 
     return run_stage(once, forward)

@@ -1,1 +1,1 @@
-"""What people see: pages, API, Prometheus page, and the way in for outcomes over HTTP."""
+"""The pages and the HTTP API of a running processor. Imports receivers, exporters, present, core."""

@@ -22,16 +22,19 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from driftline_processor.runtime.health import Health
-from driftline_processor.runtime.history import History
-from driftline_processor.runtime.mispredictions import Mispredictions
-from driftline_processor.runtime.protocol import retry_after
-from driftline_processor.runtime.shelf import Shelf
-from driftline_processor.runtime.signals import Overloaded
-from driftline_processor.runtime.view import View
+from driftline_processor.exporters import prometheus
+from driftline_processor.health import Health
+from driftline_processor.otlp.protocol import retry_after
+from driftline_processor.queries.baselines import BaselineShelf
+from driftline_processor.queries.history import History
+from driftline_processor.queries.mispredictions import Mispredictions
+from driftline_processor.queries.overview import View
+from driftline_processor.receipts import Overloaded
+from driftline_processor.receivers import outcomes_http
+from driftline_processor.web.api import baselines, evaluations, mispredictions, versions
+from driftline_processor.web.api import evaluations as histories
 
-from . import api, baselines, metrics, mispredictions, outcomes, pages, versions
-from . import history as histories
+from . import pages
 
 HERE = Path(__file__).parent
 
@@ -49,24 +52,25 @@ SECURITY_HEADERS = {
 
 def create_app(
     view: View,
-    submit_outcomes: outcomes.SubmitOutcomes,
+    submit_outcomes: outcomes_http.SubmitOutcomes,
     health: Health,
     clock: Callable[[], int] = time.time_ns,
     addresses: pages.Addresses = pages.DEFAULT_ADDRESSES,
-    shelf: Shelf | None = None,
+    shelf: BaselineShelf | None = None,
     more: Sequence[BaseRoute] = (),
-    submit_part: outcomes.SubmitPart | None = None,
+    submit_part: outcomes_http.SubmitPart | None = None,
     history: History | None = None,
     wrong: Mispredictions | None = None,
-    striking: metrics.Striking | None = None,
+    striking: prometheus.Striking | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
-    ``view``: read on every request, in a thread. ``submit_outcomes``: see :func:`outcomes.routes`. ``health``: its
+    ``view``: read on every request, in a thread. ``submit_outcomes``: see :func:`outcomes_http.routes`. ``health``: its
     problems are what ``/readyz`` answers, and its counters count outcomes that cannot be used. ``clock``: unix
     nanoseconds. ``addresses``: of the OTLP receivers, for the page that says how to start. ``shelf``: where baselines
     are put and got; None = nowhere. ``more``: routes of what the view does not show.
-    ``submit_part``: see :func:`outcomes.routes`. ``history``: what was said and believed before; None = nobody knows.
+    ``submit_part``: see :func:`outcomes_http.routes`. ``history``: what was said and believed before; None = nobody
+    knows.
     ``wrong``: where the worst predictions are looked up, None = nowhere.
     ``striking``: the exemplars of the scrape page.
     """
@@ -78,21 +82,21 @@ def create_app(
         return pages.model(request, view.models(), clock(), wrong)
 
     def list_models(_: Request) -> Response:
-        return api.models(view.models(), view.hints())
+        return evaluations.models(view.models(), view.hints())
 
     def list_evaluations(request: Request) -> Response:
         if history is not None and "as_of" in request.query_params:
-            return histories.believed(request, view, history)
-        return api.evaluations(request, view.models())
+            return histories.evaluations_as_of(request, view, history)
+        return evaluations.evaluations(request, view.models())
 
     def list_versions(request: Request) -> Response:
         return versions.versions(request, view.models())
 
     def list_events(request: Request) -> Response:
-        return api.lineage(request, view.models(), clock())
+        return evaluations.lineage(request, view.models(), clock())
 
     def scrape(request: Request) -> Response:
-        return metrics.scrape(request, view, striking)
+        return prometheus.scrape(request, view, striking)
 
     def alive(_: Request) -> Response:
         return JSONResponse(health.body())
@@ -112,9 +116,9 @@ def create_app(
             Route("/api/v1/models/{name:path}/openlineage", list_events),
             Route("/healthz", alive),
             Route("/readyz", ready),
-            *outcomes.routes(submit_outcomes, health.counters, clock, submit_part),
+            *outcomes_http.routes(submit_outcomes, health.counters, clock, submit_part),
             *([] if shelf is None else baselines.routes(shelf)),
-            *([] if history is None else histories.routes(view, history)),
+            *([] if history is None else histories.outcome_history_routes(view, history)),
             *more,
             *([] if wrong is None else mispredictions.routes(view, wrong)),
             Mount("/static", StaticFiles(directory=HERE / "static")),

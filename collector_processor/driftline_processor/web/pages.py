@@ -17,29 +17,31 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from driftline_processor.core.concept.words import sentence
-from driftline_processor.core.drift import by_slice
+from driftline_processor.core.concept.sentences import sentence
+from driftline_processor.core.drift import slices
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.rule import MIN_ROWS
-from driftline_processor.core.estimate import words as estimate_words
-from driftline_processor.core.estimate.record import recorded
+from driftline_processor.core.estimate import sentences as estimate_words
 from driftline_processor.core.estimate.result import ASSUMES
+from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
-from driftline_processor.core.labels.delay_words import delay_sentence
-from driftline_processor.core.performance import by_slice as sliced
-from driftline_processor.core.performance import fairness_words
+from driftline_processor.core.fairness import sentences
+from driftline_processor.core.labels.sentences import delay_sentence
+from driftline_processor.core.performance import slices as sliced
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.core.render import iso_time
-from driftline_processor.core.versions.words import sentence as version_sentence
-from driftline_processor.core.window import closes_at
-from driftline_processor.runtime.mispredictions import Mispredictions
-from driftline_processor.runtime.view import ModelView, has_performance
-
-from . import charts, curve_charts, estimate_charts, times, words
-from .distributions import distribution
-from .mispredictions import slices_of
-from .queries import find, moment, no_window
-from .versions import cells as version_cells
+from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.core.versions.sentences import sentence as version_sentence
+from driftline_processor.core.windows.window import closes_at
+from driftline_processor.present import times, words
+from driftline_processor.queries.mispredictions import Mispredictions
+from driftline_processor.queries.overview import ModelView, has_performance
+from driftline_processor.web.api.mispredictions import slices_of
+from driftline_processor.web.api.parameters import find_model, moment, no_window
+from driftline_processor.web.api.versions import comparison_cells as version_cells
+from driftline_processor.web.charts import curves
+from driftline_processor.web.charts import timelines as charts
+from driftline_processor.web.charts import timelines as estimate_charts
+from driftline_processor.web.charts.distributions import distribution
 
 STRIP = 60
 """Windows on one timeline: a day and a half of hours, two months of days."""
@@ -78,7 +80,7 @@ def model(request: Request, known: Sequence[ModelView], now: int, wrong: Mispred
     a moment (ISO 8601 or unix time); without it the newest closed one. ``slice=key=value`` chooses among the worst
     predictions, which ``wrong`` finds. Raises 404 for what there is not.
     """
-    found = find(request, known)
+    found = find_model(request, known)
     same = [other for other in known if other.key.model == found.key.model]
     name = request.query_params.get("window") or _default_window(found)
     everything = found.windows.get(name)
@@ -91,7 +93,7 @@ def model(request: Request, known: Sequence[ModelView], now: int, wrong: Mispred
     chosen = _chosen(everything, request, found.timezone)
     place = everything.index(chosen)
     begin = max(min(place - STRIP // 2, len(everything) - STRIP), 0)
-    everything = [*everything[:begin], *recorded(everything, begin)]
+    everything = [*everything[:begin], *with_track_records(everything, begin)]
     shown, chosen = everything[begin : begin + STRIP], everything[place]
     ranked = rank(chosen.features.values())
     asked = slices_of(request)
@@ -252,10 +254,12 @@ def _templates() -> Environment:
     templates.globals.update(words=words, times=times, iso_time=iso_time, charts=charts, distribution=distribution)
     templates.globals.update(address=address, anchor=anchor, delay_sentence=delay_sentence)
     templates.globals.update(estimate_chart=estimate_charts.estimate, estimate_words=estimate_words, assumes=ASSUMES)
-    templates.globals.update(drawn_curves=curve_charts.drawn, confusion_matrix=curve_charts.matrix)
-    templates.globals.update(ranked_slices=by_slice.ranked, told=by_slice.told, fairness_told=fairness_words.told)
-    templates.globals.update(highest_rate=fairness_words.HIGHEST)
-    templates.globals.update(ranked_performance=sliced.ranked, ranking_metric=sliced.ranking_metric)
+    templates.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
+    templates.globals.update(
+        ranked_slices=slices.rank_drifted_slices, told=slices.slice_sentence, fairness_told=sentences.criterion_sentence
+    )
+    templates.globals.update(highest_rate=sentences.HIGHEST)
+    templates.globals.update(ranked_performance=sliced.rank_slices, ranking_metric=sliced.ranking_metric)
     return templates
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from driftline.unrecorded import TOO_LARGE, UNSUPPORTED_INPUT
+from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT
 
 from .batch import Batch, Columns, Unrecorded, Wanted, tamed
 from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
-    from . import Reader
+    from .readers import Reader
 
 _NUMERIC = "fiub"
 _READABLE = "fiubmMOUS"

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.tables import Column
-from driftline.unrecorded import NOT_COLLECTED, TOO_LARGE
+from driftline.loss_counters import NOT_COLLECTED, TOO_LARGE
+from driftline.tables.table import Column
 
 from .batch import Batch, Unrecorded, column_of_values
-from .column import by_code, read_column, unsupported
-from .library import name_in
+from .column import by_code, name_in, read_column, unsupported
 from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from . import Reader
+    from .readers import Reader
 
 _TABLES = ("Table", "RecordBatch")
 _ARRAYS = ("Array", "ChunkedArray")

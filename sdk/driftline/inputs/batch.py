@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.tables import Column
-from driftline.unrecorded import TOO_LARGE
-from driftline.vectors import column_of_vectors
+from driftline.loss_counters import TOO_LARGE
+from driftline.tables.table import Column
 
-from .large import Document, Vector
+from .large import Document, Vector, column_of_vectors
 from .row import TEXT_LIMIT, clean_value, feature_value
 
 Columns = dict[str, NDArray[Any] | Column]

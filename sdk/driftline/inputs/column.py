@@ -1,8 +1,12 @@
 """One column of n values, of whatever library: the one place where its meaning is decided.
 
+One column of n values, of whatever library: the one place where its meaning is decided.
+
 A service's batches and the baseline that they are compared with are both read here, so that they agree. None, NaN, NaT
 and masked values are missing; booleans are booleans; a time is its unix seconds; what cannot be recorded is missing and
 counted.
+
+Whose type it is, by the names of its modules: no library is imported to look.
 """
 
 from __future__ import annotations
@@ -13,12 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.tables import F64, Column
-from driftline.unusable import UNSUPPORTED_VALUE, UNUSABLE
-from driftline.vectors import vector_column
+from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
+from driftline.tables.table import F64, Column
 
 from .batch import column_of_values
-from .large import LONGEST_VECTOR
+from .large import LONGEST_VECTOR, vector_column
 
 _READERS: dict[type, Callable[[Any], NDArray[Any] | Column]] = {}
 
@@ -41,13 +44,13 @@ def read_column(values: Any) -> NDArray[Any] | Column:
 
 
 def _find(kind: type) -> Callable[[Any], NDArray[Any] | Column]:
-    from . import arrow, frame, polars, tensor
+    from . import arrow, pandas, polars, tensor
 
     if issubclass(kind, np.ma.MaskedArray):
         return _masked
     if issubclass(kind, np.ndarray):
         return _array
-    for find in (frame.column_reader, polars.column_reader, arrow.column_reader, tensor.column_reader):
+    for find in (pandas.column_reader, polars.column_reader, arrow.column_reader, tensor.column_reader):
         reader = find(kind)
         if reader is not None:
             return reader
@@ -116,3 +119,19 @@ def by_code(codes: NDArray[Any], distinct: list[Any]) -> NDArray[Any] | Column:
     numbers = None if read.numbers is None else np.append(read.numbers, np.nan)[codes]
     texts = None if read.codes is None else np.append(read.codes, np.int32(-1))[codes]
     return Column(numbers, texts, read.labels)
+
+
+def name_in(kind: type, library: str, *names: str) -> str:
+    """Return which of the names the type, or one of its bases, has in a library; "" where none.
+
+    ``library``: a top-level package. A class of the user that inherits from one counts as that one.
+
+    >>> from collections import OrderedDict
+    >>> class Mine(OrderedDict): ...
+    >>> name_in(Mine, "collections", "OrderedDict"), name_in(dict, "collections", "OrderedDict")
+    ('OrderedDict', '')
+    """
+    for base in kind.__mro__:
+        if base.__name__ in names and base.__module__.partition(".")[0] == library:
+            return base.__name__
+    return ""

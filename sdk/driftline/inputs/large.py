@@ -1,18 +1,54 @@
-"""Values that are larger than a number or a short text: documents and vectors, as they wait in the buffer.
+"""Values larger than a number or a short text: documents, their excerpts, and embedding vectors.
+
+Values that are larger than a number or a short text: documents and vectors, as they wait in the buffer.
 
 Neither is a ``str``, a number or a list: what does not know them cannot send them.
+
+Embeddings: n vectors of one length are a column, watched by their L2 norm.
+
+The beginning of a text that was too long to keep, which still knows how long the whole was.
 """
 
 from __future__ import annotations
 
 from array import array
+from collections import Counter
+from collections.abc import Sequence
 from sys import getsizeof
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from driftline.excerpts import excerpt
-from driftline.vocabulary import LOOKED_AT
+from driftline.loss_counters import UNUSABLE, VECTOR_LENGTH, VECTOR_TOO_LONG
+from driftline.tables.table import Column
+
+from .vocabulary import LOOKED_AT
+
+
+class Excerpt(str):
+    """The first characters of a text. ``full_length``: characters of the whole."""
+
+    __slots__ = ("full_length",)
+
+    full_length: int
+
+
+def excerpt(text: str, full_length: int) -> Excerpt:
+    """Return the kept part of a text that was cut.
+
+    >>> full_length(excerpt("Dear", 4711)), full_length("Dear")
+    (4711, 4)
+    """
+    part = Excerpt(text)
+    part.full_length = full_length
+    return part
+
+
+def full_length(text: str) -> int:
+    """Return the characters of the whole of what may be an excerpt."""
+    return text.full_length if isinstance(text, Excerpt) else len(text)
+
 
 LONGEST_VECTOR = 4096
 """Numbers of an embedding; a longer list is data, and stays where it is."""
@@ -107,3 +143,38 @@ def _copied(value: Any) -> Any:
         return None
     with np.errstate(over="ignore"):  # beyond float32 is infinite
         return np.array(value, np.float32)
+
+
+def vector_column(vectors: NDArray[Any]) -> Column:
+    """Return n vectors (n, k) as a column: float32, and their L2 norms as its numbers; NaN where one holds a NaN.
+
+    >>> vector_column(np.array([[3.0, 4.0], [np.nan, np.nan]])).numbers
+    array([ 5., nan])
+    """
+    single = vectors.astype(np.float32, copy=False)
+    return Column(np.sqrt(np.einsum("ij,ij->i", single, single, dtype=np.float64)), vectors=single)
+
+
+def column_of_vectors(values: Sequence[Any]) -> Column:
+    """Turn n values of which some are :class:`~.inputs.large.Vector` into a column, of the length that most have.
+
+    Vectors of another length, or longer than 4,096, and whatever else is there are missing and counted.
+
+    >>> vectors = [Vector(2, np.array([3, 4], np.float32)), None, Vector(1, np.ones(1, np.float32))]
+    >>> column_of_vectors(vectors).vectors.tolist()
+    [[3.0, 4.0], [nan, nan], [nan, nan]]
+    >>> UNUSABLE.drain()
+    Counter({'vector_length': 1})
+    """
+    lengths = Counter(value.length for value in values if isinstance(value, Vector) and value.numbers is not None)
+    too_long = sum(isinstance(value, Vector) and value.length > LONGEST_VECTOR for value in values)
+    UNUSABLE.add(VECTOR_TOO_LONG, too_long)
+    if not lengths:
+        return Column(np.full(len(values), np.nan))
+    k, kept = lengths.most_common(1)[0]
+    rows = np.full((len(values), k), np.nan, np.float32)
+    for row, value in enumerate(values):
+        if isinstance(value, Vector) and value.length == k:
+            rows[row] = value.numbers
+    UNUSABLE.add(VECTOR_LENGTH, sum(value is not None for value in values) - kept - too_long)
+    return vector_column(rows)

@@ -1,19 +1,24 @@
-"""Objects with declared fields, one row each: dataclasses, pydantic models, named tuples, attrs and msgspec classes."""
+"""Mappings, and objects with declared fields: dataclasses, pydantic models, named tuples; one row each.
+
+Objects with declared fields, one row each: dataclasses, pydantic models, named tuples, attrs and msgspec classes.
+
+dict and every other mapping (TypedDict, MappingProxyType, a request's parameters): one row.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from driftline.unrecorded import TOO_LARGE
+from driftline.loss_counters import TOO_LARGE
 
 from .batch import Unrecorded
 from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
-    from . import Reader
+    from .readers import Reader
 
 
 def reader(kind: type) -> Reader | None:
@@ -66,3 +71,15 @@ def fields(kind: type) -> tuple[str, ...]:
     if declared is not None:
         return tuple(field.name for field in declared)
     return ()
+
+
+def mapping_reader(kind: type) -> Reader | None:
+    """Return the reader of mappings, if it is one."""
+    return read_mapping if issubclass(kind, Mapping) else None
+
+
+def read_mapping(value: Mapping[str, Any]) -> Row | Unrecorded:
+    """Keep names and values."""
+    if len(value) > MOST_VALUES:
+        return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
+    return tuple(value), clean(tuple(value.values()))

@@ -10,11 +10,11 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from driftline.otlp import sendable
-from driftline.unusable import UNSUPPORTED_VALUE, UNUSABLE
-from driftline.vocabulary import LOOKED_AT
+from driftline.export.otlp_logs import sendable
+from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
 
 from .large import Document, Vector, vector_of
+from .vocabulary import LOOKED_AT
 
 TEXT_LIMIT = 256
 """Characters of a text value; a feature longer than that is a document, of which only descriptors leave."""

@@ -11,7 +11,7 @@ import numpy as np
 from .row import Row, clean
 
 if TYPE_CHECKING:
-    from . import Reader
+    from .readers import Reader
 
 SCALARS = (bool, int, float, str, type(None), np.generic, Decimal, Fraction)
 

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.tables import Column
-from driftline.unrecorded import ON_DEVICE, UNSUPPORTED_INPUT
+from driftline.loss_counters import ON_DEVICE, UNSUPPORTED_INPUT
+from driftline.tables.table import Column
 
 from .array import read as read_array
 from .batch import Batch, Unrecorded
-from .column import read_column
-from .library import name_in
+from .column import name_in, read_column
 from .row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from . import Reader
+    from .readers import Reader
 
 
 def reader(kind: type) -> Reader | None:

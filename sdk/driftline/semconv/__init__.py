@@ -1,7 +1,7 @@
 """Telemetry names, each written once: in ``registry/*.yaml``.
 
 ``attributes``, ``events`` and ``metrics`` are generated from the registry by ``scripts/generate_semconv.py``, and so is
-the reference page ``docs/semconv.md``. The constant of a name is the name in upper case with ``_`` for ``.``:
+the reference page ``docs/reference/semconv.md``. The constant of a name is the name in upper case with ``_`` for ``.``:
 
 >>> from driftline.semconv import attributes, metrics
 >>> attributes.ML_MODEL_NAME

@@ -23,10 +23,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .captured import Capture
-    from .capturing import capture
+    from .capture_result import Capture
+    from .capture_session import capture
+    from .captured_rows import CapturedOutcome, CapturedPrediction, Count, Distribution, Loss
     from .clock import Clock, deterministic
-    from .rows import CapturedOutcome, CapturedPrediction, Count, Distribution, Loss
 
 __all__ = [
     "Capture",
@@ -40,7 +40,7 @@ __all__ = [
     "deterministic",
 ]
 
-_HOMES = {"Capture": "captured", "Clock": "clock", "capture": "capturing", "deterministic": "clock"}
+_HOMES = {"Capture": "capture_result", "Clock": "clock", "capture": "capture_session", "deterministic": "clock"}
 
 
 def __getattr__(name: str) -> Any:
@@ -49,6 +49,6 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'driftline.testing' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'rows')}"), name)
+    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'captured_rows')}"), name)
     globals()[name] = value
     return value

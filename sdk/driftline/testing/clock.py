@@ -8,8 +8,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import ModuleType
 
-from driftline import call, outcomes, quick, quick_async, records
-from driftline.ids import IDS
+from driftline import outcomes
+from driftline.capture import call
+from driftline.capture import fast_call as quick
+from driftline.capture import fast_call as quick_async
+from driftline.export import records
+from driftline.tables.ids import IDS
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """When every prediction of a test is made, unless it says otherwise."""
@@ -64,7 +68,7 @@ def deterministic(clock: Clock | None = None) -> Iterator[Clock]:
 
     Capturing does that by itself; this is for tests that look at what is sent in another way.
 
-    >>> from driftline.ids import IDS
+    >>> from driftline.tables.ids import IDS
     >>> with deterministic() as clock:
     ...     IDS.uuid7(clock.nanoseconds())
     '019b796d-d600-7000-8000-000000000001'

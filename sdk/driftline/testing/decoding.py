@@ -15,15 +15,15 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.sdk.metrics.export import MetricsData, NumberDataPoint
 from opentelemetry.sdk.trace import ReadableSpan
 
-from driftline import columns
-from driftline.classes import class_text
-from driftline.convert import list_of
-from driftline.identity import Identity
+from driftline.batch.conversion import list_of
+from driftline.capture.model_identity import Identity
 from driftline.semconv import attributes as a
 from driftline.semconv import events, metrics
-from driftline.tables import Column, Task, Text
+from driftline.tables import column_codec
+from driftline.tables.classes import class_text
+from driftline.tables.table import Column, Task, Text
 
-from .rows import CapturedOutcome, CapturedPrediction, Count, Distribution, Loss
+from .captured_rows import CapturedOutcome, CapturedPrediction, Count, Distribution, Loss
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCORES = (a.ML_PREDICTION_SCORE, a.ML_PREDICTION_SCORES, a.ML_PREDICTION_VALUE)
@@ -59,7 +59,7 @@ def _rows(said: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> Iterato
     n = int(said[a.ML_PREDICTION_COUNT])
     sent: dict[str, bytes] = dict(said[a.ML_PREDICTION_COLUMNS])
     flat: dict[str, bytes] = {name: sent.pop(name) for name in _FLAT if name in sent}
-    table = {name: _values(columns.decode(data, n)) for name, data in sent.items()}
+    table = {name: _values(column_codec.decode(data, n)) for name, data in sent.items()}
     items, item_scores = _rankings(table.get(a.ML_PREDICTION_ITEM_COUNT, [0] * n), flat)
     scores = next((table[name] for name in _SCORES if name in table), item_scores)
     decided = table.get(a.ML_PREDICTION_CLASS, [None] * n)
@@ -103,17 +103,19 @@ def _rankings(
 ) -> tuple[list[tuple[str, ...]], list[tuple[float, ...] | None] | None]:
     """Return the items of n rows, and their scores, which are sent flat over all rows."""
     m = sum(counts)
-    ids, scores = ([], None) if not flat else (_values(columns.decode(flat[a.ML_PREDICTION_ITEMS], m)), None)
+    ids, scores = ([], None) if not flat else (_values(column_codec.decode(flat[a.ML_PREDICTION_ITEMS], m)), None)
     if a.ML_PREDICTION_ITEM_SCORES in flat:
-        scores = [math.nan if s is None else s for s in _values(columns.decode(flat[a.ML_PREDICTION_ITEM_SCORES], m))]
+        scores = [
+            math.nan if s is None else s for s in _values(column_codec.decode(flat[a.ML_PREDICTION_ITEM_SCORES], m))
+        ]
     cuts = [slice(end - count, end) for end, count in zip(accumulate(counts), counts, strict=True)]
     return [tuple(ids[cut]) for cut in cuts], None if scores is None else [tuple(scores[cut]) or None for cut in cuts]
 
 
-def _values(column: columns.Value) -> list[Any]:
+def _values(column: column_codec.Value) -> list[Any]:
     """Return a decoded column as n Python values, None where missing."""
     if isinstance(column, Text):
-        return columns.strings(column)
+        return column_codec.strings(column)
     if isinstance(column, Column):
         return list_of(column)
     if column.ndim == 2:

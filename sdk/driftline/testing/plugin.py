@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .captured import Capture
+    from .capture_result import Capture
 
 
 @pytest.fixture
 def driftline_capture() -> Iterator[Capture]:
     """Keep in memory what the code under test records, with numbered ids and a clock that stands still."""
-    from .capturing import capture
+    from .capture_session import capture
 
     with capture() as captured:
         yield captured

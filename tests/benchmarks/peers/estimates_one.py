@@ -51,10 +51,10 @@ def nannyml(task: str, reference: Any, window: Any) -> Job:
 
 def driftline(task: str, reference: Any, window: Any) -> Job:
     """From the DataFrame to the estimates of each chunk, by a baseline that is kept."""
-    np, profile = import_module("numpy"), import_module("driftline.profile")
-    baselines, panes = import_module("driftline.baseline"), import_module("driftline.pane")
-    core = import_module("driftline_processor.core.estimate.estimating")
-    parts = import_module("driftline_processor.core.estimate.parts")
+    np, profile = import_module("numpy"), import_module("driftline.baseline.from_frame")
+    baselines, panes = import_module("driftline.baseline.baseline"), import_module("driftline.panes.pane")
+    core = import_module("driftline_processor.core.estimate.estimator")
+    parts = import_module("driftline_processor.core.estimate.sums")
     columns: dict[str, Any] = {
         "binary": {"score": "score", "predicted": "said", "features": []},
         "multiclass": {"score": [f"p_{name}" for name in CLASSES], "predicted": "class", "features": []},

@@ -19,8 +19,8 @@ from .jobs import ROW, Drop, Way, frame, kept_of_batch, kept_of_row, predict, sc
 def driftline(job: str) -> Way | None:
     """Decorate the function: ``@model.predict``. Records are converted and encoded, distributions counted."""
     from driftline import Model
-    from driftline.channel import Delivery
-    from driftline.pipelines import pipeline_of
+    from driftline.export.pipeline import pipeline_of
+    from driftline.export.transport import Delivery
 
     class Nowhere:
         """A channel that takes everything; while somebody looks, it keeps it."""

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.columns import Value, encode, texts
 from driftline.semconv import attributes as a
 from driftline.semconv import events
-from driftline.tables import Column, Items
-from driftline_processor.core.decode import Decoded, decode_logs, decode_traces
+from driftline.tables.column_codec import Value, encode, texts
+from driftline.tables.table import Column, Items
+from driftline_processor.core.decode.requests import Decoded, decode_logs, decode_traces
 
 from .requests import FEATURE, NOW, logs, record, span, traces
 

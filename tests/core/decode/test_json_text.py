@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 import pytest
-from driftline_processor.core.decode import json_text
-from driftline_processor.core.decode.json_text import (
+from driftline_processor.core.decode import untrusted_json
+from driftline_processor.core.decode.untrusted_json import (
     MAX_DEPTH,
     TooManyValues,
     UnreadableJson,
@@ -46,7 +46,7 @@ def scalars(value: Any) -> int:
 def test_the_shape_of_json_is_that_of_what_it_says(document: Any, block: int, ascii_only: bool) -> None:
     data = json.dumps(document, ensure_ascii=ascii_only).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_text, "_BLOCK", block)
+        patch.setattr(untrusted_json, "_BLOCK", block)
         shape = shape_of(data)
     assert shape.depth == depth(document)
     assert shape.values >= scalars(document) - 1  # the empty list is one value, and so is a list of one

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables import ModelKey
-from driftline_processor.core.decode import Malformed, Point, decode_metrics
-from driftline_processor.core.decode.points import is_ours
+from driftline.tables.table import ModelKey
+from driftline_processor.core.decode.metric_points import Point, is_ours
+from driftline_processor.core.decode.requests import Malformed, decode_metrics
 from driftline_processor.core.histogram import Explicit, Exponential
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.classes import class_column
-from driftline.columns import encode_column, strings, texts
-from driftline.convert import list_of
+from driftline.batch.conversion import list_of
 from driftline.semconv import attributes as a
 from driftline.semconv import events
-from driftline.tables import Column, ModelKey, Task
-from driftline_processor.core.decode import MAX_MESSAGES, Decoded, Malformed, TooManyMessages, columnar, decode_logs
-from driftline_processor.core.decode.wire import count_messages
+from driftline.tables.classes import class_column
+from driftline.tables.column_codec import encode_column, strings, texts
+from driftline.tables.table import Column, ModelKey, Task
+from driftline_processor.core.decode import prediction_batches
+from driftline_processor.core.decode.requests import MAX_MESSAGES, Decoded, Malformed, TooManyMessages, decode_logs
+from driftline_processor.core.decode.wire_format import count_messages
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -221,7 +222,7 @@ def test_ids_of_a_batch_may_be_numbers_or_categories_and_too_long_ones_are_none(
 
 
 def test_long_and_many_labels_of_a_batch_are_bounded_as_those_of_spans_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columnar, "MAX_LABELS", 4096)
+    monkeypatch.setattr(prediction_batches, "MAX_LABELS", 4096)
     many = Column(codes=np.array([0, 4999], np.int32), labels=("x" * 2000, *(f"{i}" for i in range(4999))))
 
     column = batch({FEATURE + "x": encode_column(many)}).predictions[0].features["x"]
@@ -255,7 +256,7 @@ def test_an_outcome_becomes_a_row() -> None:
 
 
 def test_whole_numbers_and_all_texts_of_a_slice_of_a_batch_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columnar, "MAX_LABELS", 2)
+    monkeypatch.setattr(prediction_batches, "MAX_LABELS", 2)
     big = 2**53 + 1
     named = {"number": encode_column(np.array([big, 7])), "text": encode_column(texts(["a", "b"]))}
 

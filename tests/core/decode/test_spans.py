@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.classes import class_column
-from driftline.columns import strings
 from driftline.semconv import attributes as a
-from driftline.tables import Column, ModelKey, PredictionTable, Task
-from driftline_processor.core.decode import Malformed, cells, decode_traces
-from driftline_processor.core.decode.rows import OWN_SCOPE
+from driftline.tables.classes import class_column
+from driftline.tables.column_codec import strings
+from driftline.tables.table import Column, ModelKey, PredictionTable, Task
+from driftline_processor.core.decode import attributes
+from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
+from driftline_processor.core.decode.requests import Malformed, decode_traces
 
 from .requests import FEATURE, NOW, SLICE, span, traces
 
@@ -288,7 +289,7 @@ def texts_of(column: Column) -> list[str]:
 
 
 def test_texts_beyond_so_many_distinct_ones_are_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "MAX_LABELS", 4096)
+    monkeypatch.setattr(attributes, "MAX_LABELS", 4096)
     table = one(*({FEATURE + "x": f"{row}"} for row in range(5000)))
 
     column = table.features["x"]
@@ -325,7 +326,7 @@ def test_whole_numbers_and_all_texts_of_a_slice_stay_what_they_are() -> None:
 
 
 def test_no_slice_is_other_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "MAX_LABELS", 10)
+    monkeypatch.setattr(attributes, "MAX_LABELS", 10)
     table = one(*({SLICE + "customer": f"c{row}", FEATURE + "a": 1.0} for row in range(30)))
     assert texts_of(table.slices["customer"]) == [f"c{row}" for row in range(30)]
 

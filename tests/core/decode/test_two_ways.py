@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.columns import Value, encode, strings, texts
 from driftline.semconv import attributes as a
 from driftline.semconv import events
-from driftline.tables import Column, OutcomeTable, PredictionTable
-from driftline_processor.core.decode import Decoded, Malformed, decode_logs, decode_traces, template
+from driftline.tables.column_codec import Value, encode, strings, texts
+from driftline.tables.table import Column, OutcomeTable, PredictionTable
+from driftline_processor.core.decode import otlp_rows
+from driftline_processor.core.decode.requests import Decoded, Malformed, decode_logs, decode_traces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,11 +90,11 @@ def everything(decoded: Decoded) -> dict[str, Any]:
 def in_all_ways(decode: Any, body: bytes) -> dict[str, Any]:
     """Decode the general way, and make sure that the quick ways find the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(template, "MIN_ROWS", 10**9)
+        patch.setattr(otlp_rows, "MIN_ROWS", 10**9)
         general = everything(decode(body, NOW))
-        patch.setattr(template, "MIN_ROWS", 2)
+        patch.setattr(otlp_rows, "MIN_ROWS", 2)
         assert everything(decode(body, NOW)) == general
-        patch.setattr(template, "FEW", 1)
+        patch.setattr(otlp_rows, "FEW", 1)
         assert everything(decode(body, NOW)) == general
     return general
 

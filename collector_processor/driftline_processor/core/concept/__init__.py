@@ -1,9 +1,10 @@
-"""Concept drift: whether the model is wrong more often than it was, found on the stream of its errors.
+"""Concept drift: whether the model is wrong more often than before, found on the stream of its losses. Imports
+outcomes.
 
 Blind without outcomes: what is fed is one value per first outcome, in the order in which outcomes come.
 """
 
-from .errors import errors_of, reference_loss
+from .losses import losses_of_rows, reference_loss
 from .stream import Settings, Stream
 
-__all__ = ["Settings", "Stream", "errors_of", "reference_loss"]
+__all__ = ["Settings", "Stream", "losses_of_rows", "reference_loss"]

@@ -1,17 +1,216 @@
-"""The errors of one model as they come, and what detectors say of them: the same however the stream is cut."""
+"""The losses of one model in order, and the detectors that watch them: the same however the stream is cut.
+
+The errors of one model as they come, and what detectors say of them: the same however the stream is cut.
+
+One detector on one stream: what it has found, and what state that leaves the model in.
+
+A detector finds that the level of errors changed. The state is *drift* from a rise on until the level has fallen back
+by half of it or more: a model that is wrong more often than it was does not become fine by staying so.
+
+Where in a stream a change began: sums at a few hundred places, closer together the newer they are.
+
+A detector says that something changed, some time after it did. The place is the one at which the means before and after
+differ most for their number of values (the least squares estimate of a single change point).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import compress, count
 from typing import Any
 
 import numpy as np
-from driftline.tables import F64, I64
+from driftline.tables.table import F64, I64
 
-from .detectors import DETECTORS, Kind
-from .errors import LEAST_REFERENCE, standardised
-from .verdict import Change, Concept, ConceptState, Found
-from .watch import Watch
+from .detectors import DETECTORS, Kind, River
+from .losses import LEAST_REFERENCE, standardised
+from .result import Change, ConceptDrift, ConceptState, DetectorState
+
+CLOSEST = 8
+"""Values between the newest places."""
+
+PER_OCTAVE = 32
+"""Places kept from one age to twice that age: a change is placed to within a fifteenth of how long ago it was."""
+
+
+def _none() -> I64:
+    return np.empty(0, dtype=np.int64)
+
+
+@dataclass(slots=True)
+class ChangeSums:
+    """The values since the last change: ``n`` of them with a ``total``.
+
+    ``at``: places by how many values came before, int64 (p,); ``times``: of the prediction that came then; ``sums``: of
+    the values before. What is kept depends on n alone, so feeding in pieces and at once are the same.
+    """
+
+    n: int = 0
+    total: float = 0.0
+    at: I64 = field(default_factory=_none)
+    times: I64 = field(default_factory=_none)
+    sums: F64 = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the values, None of none."""
+        return self.total / self.n if self.n else None
+
+    def add(self, values: F64, times: I64) -> None:
+        """Add values, and the times of their predictions (unix nanoseconds)."""
+        if not len(values):
+            return
+        before = np.cumsum(np.concatenate([[self.total], values]))
+        places = np.arange(-self.n % CLOSEST, len(values), CLOSEST)
+        self.at = np.concatenate([self.at, self.n + places])
+        self.times = np.concatenate([self.times, times[places]])
+        self.sums = np.concatenate([self.sums, before[places]])
+        self.n, self.total = self.n + len(values), float(before[-1])
+        self._thin()
+
+    def split(self) -> tuple[float, float] | None:
+        """Cut at the likeliest change and keep what came after; return the means before and after.
+
+        None where there is no place to cut at: the stretch begins anew.
+        """
+        inner = (self.at > 0) & (self.at < self.n)
+        if not inner.any():
+            self.__init__()  # type: ignore[misc]
+            return None
+        at, sums = self.at[inner], self.sums[inner]
+        before, after = sums / at, (self.total - sums) / (self.n - at)
+        best = int(np.argmax((before - after) ** 2 * at * (self.n - at)))
+        first = int(np.flatnonzero(inner)[best])
+        cut, total = int(self.at[first]), float(self.sums[first])
+        self.at, self.times, self.sums = self.at[first:] - cut, self.times[first:], self.sums[first:] - total
+        self.n, self.total = self.n - cut, self.total - total
+        self._thin()
+        return float(before[best]), float(after[best])
+
+    @property
+    def began(self) -> int | None:
+        """The time of the first prediction in it."""
+        return int(self.times[0]) if len(self.times) else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        places = [self.at.tolist(), self.times.tolist(), self.sums.tolist()]
+        return {"n": self.n, "total": self.total, "places": places}
+
+    @classmethod
+    def from_json(cls, said: Any) -> ChangeSums:
+        """Read what :meth:`to_json` wrote."""
+        at, times, sums = said["places"]
+        return cls(said["n"], said["total"], np.array(at, np.int64), np.array(times, np.int64), np.array(sums, float))
+
+    def _thin(self) -> None:
+        age = self.n - self.at
+        octave = np.maximum(0, np.frexp(age / (CLOSEST * PER_OCTAVE))[1])
+        kept = self.at % (CLOSEST << octave.astype(np.int64)) == 0
+        if not kept.all():
+            self.at, self.times, self.sums = self.at[kept], self.times[kept], self.sums[kept]
+
+
+MOST_CHANGES = 20
+"""Changes that are remembered, the newest."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """A detector's running state. ``changes``: found so far, the oldest first.
+
+    ``usual``: the mean before the drift it is in, None while there is none; ``worst``: the greatest since; ``since``:
+    when the state began, unix nanoseconds.
+    """
+
+    name: str
+    kind: Kind
+    delta: float
+    stretch: ChangeSums = field(default_factory=ChangeSums)
+    usual: float | None = None
+    worst: float = 0.0
+    since: int | None = None
+    changes: list[Change] = field(default_factory=list)
+    found: int = 0
+    _river: River = None
+
+    def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
+        """Feed values in their order and return the changes found.
+
+        ``times``: of the predictions, ``heard``: of the outcomes (unix nanoseconds).
+        """
+        found: list[Change] = []
+        start = 0
+        while start < len(values):
+            alarm = self._first_alarm(values[start:].tolist())
+            end = len(values) if alarm < 0 else start + alarm + 1
+            self.stretch.add(values[start:end], times[start:end])
+            if self.since is None:
+                self.since = self.stretch.began
+            if alarm >= 0:
+                self._river = None
+                change = self._changed(int(times[end - 1]), int(heard[end - 1]))
+                if change is not None:
+                    found.append(change)
+            start = end
+        return found
+
+    def _first_alarm(self, values: list[float]) -> int:
+        if self._river is None:
+            self._river = DETECTORS[self.name].make(self.kind, self.delta)
+        step = DETECTORS[self.name].step(self._river)
+        return next(compress(count(), map(step, values)), -1)  # without a step of Python for each value
+
+    def _changed(self, time: int, heard: int) -> Change | None:
+        means = self.stretch.split()
+        if means is None:
+            return None
+        before, after = means
+        change = Change(self.stretch.began or time, heard, before, after)
+        self.changes = [*self.changes, change][-MOST_CHANGES:]
+        self.found += 1
+        if self.usual is None:
+            if after > before:
+                self.usual, self.worst, self.since = before, after, change.since
+        elif after > before:
+            self.worst = max(self.worst, after)
+        elif after - self.usual <= (self.worst - self.usual) / 2:
+            self.usual, self.worst, self.since = None, 0.0, change.since
+        return change
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "stretch": self.stretch.to_json(),
+            "usual": self.usual,
+            "worst": self.worst,
+            "since": self.since,
+            "changes": [asdict(change) for change in self.changes],
+            "found": self.found,
+            "detector": None if self._river is None else DETECTORS[self.name].state(self._river),
+        }
+
+    @classmethod
+    def from_json(cls, name: str, kind: Kind, delta: float, said: Any) -> Watch:
+        """Read what :meth:`to_json` wrote.
+
+        Where the detector's own state cannot be read (another version of River wrote it), a new one goes on with what
+        was found.
+        """
+        changes = [Change(**change) for change in said["changes"]]
+        stretch = ChangeSums.from_json(said["stretch"])
+        watch = cls(name, kind, delta, stretch, said["usual"], said["worst"], said["since"], changes, said["found"])
+        if said["detector"] is not None:
+            river = DETECTORS[name].make(kind, delta)
+            try:
+                DETECTORS[name].restore(river, said["detector"])
+            except BaseException as error:  # what River's compiled part throws is no Exception
+                if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    raise
+            else:
+                watch._river = river
+        return watch
+
 
 LEARNING = 100
 """Outcomes before which nothing is said: of so few no detector finds less than a landslide."""
@@ -88,12 +287,12 @@ class Stream:
             self.scale, self.waiting = (float(first.mean()), float(first.std())), []
         return standardised(values, self.scale), times, heard
 
-    def concept(self) -> Concept:
+    def concept(self) -> ConceptDrift:
         """Return what is known now."""
         found = {name: self._found(watch) for name, watch in self.watches.items()}
         decided_by = next(iter(found), "")
-        first = found.get(decided_by, Found("unknown"))
-        return Concept(
+        first = found.get(decided_by, DetectorState("unknown"))
+        return ConceptDrift(
             state=first.state,
             decided_by=decided_by,
             measure="error_rate" if self.kind == "error" else "absolute_error",
@@ -107,11 +306,11 @@ class Stream:
             detectors=found,
         )
 
-    def _found(self, watch: Watch) -> Found:
+    def _found(self, watch: Watch) -> DetectorState:
         state: ConceptState = "ok" if watch.usual is None else "drift"
         if watch.usual is None and self.fed < LEARNING:
             state = "learning" if self.fed else "unknown"
-        return Found(state, watch.since, self._unit(watch.usual), self._unit(watch.stretch.mean), watch.found)
+        return DetectorState(state, watch.since, self._unit(watch.usual), self._unit(watch.stretch.mean), watch.found)
 
     def _in_units(self, change: Change) -> Change:
         before, after = self._unit(change.before), self._unit(change.after)

@@ -1,4 +1,4 @@
-"""How a window differs from the baseline: one method a file, and the rule that decides."""
+"""Drift of a window: the rule that decides, and the statistics it stands on. Imports windows and outcomes/coverage."""
 
 from .rule import Drift, drift
 

@@ -1,4 +1,4 @@
-"""How many rows that resemble each other count as one: the design effect of clusters; and whether blocks differ at all.
+"""The design effect of clusters, and whether blocks of time differ at all.
 
 Twenty rows of one customer say less than as many independent rows. How much less is seen
 in how far the groups differ: more than independent rows would, and the excess is what a window adds of its own. The
@@ -15,7 +15,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 from scipy.special import chdtrc, ndtri, stdtr
 
 SURE = 0.01
@@ -79,10 +79,10 @@ def effective_groups(groups: F64) -> float:
     return float(rows.sum()) ** 2 / squares if squares else 0.0
 
 
-def heavier(p: float, freedom: float) -> float:
+def student_p_value(p: float, freedom: float) -> float:
     """Return the p-value when the spread was estimated: that of Student's t at the normal deviate of ``p``.
 
-    >>> heavier(0.01, math.inf), round(heavier(0.01, 10), 4)
+    >>> student_p_value(0.01, math.inf), round(student_p_value(0.01, 10), 4)
     (0.01, 0.0276)
     """
     if not math.isfinite(freedom) or not 0 < p < 1:

@@ -1,4 +1,4 @@
-"""What of a baseline every window is compared with, worked out once: counts as effective rows, kind, drawing."""
+"""The targets of a baseline, worked out once: counts as effective rows, kind, display cells."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Literal, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.bins import Bins, CategoryBins, Index
-from driftline.blocks import Blocks
-from driftline.pane import Pane
-from driftline.projection import AXES, WIDTH
-from driftline.tables import F64, I64
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.time_blocks import TimeBlocks
+from driftline.panes.bins import Bins, CategoryBins, Index
+from driftline.panes.embedding_projection import AXES, WIDTH
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
 
-from driftline_processor.core.window import DAY
+from driftline_processor.core.drift.methods.method import Vectors
+from driftline_processor.core.windows.window import DAY
 
-from .cells import Drawing, drawing
 from .dependence import LIKELY, SURE, chance_of_blocks
+from .display_cells import Drawing, drawing
 from .methods import Kind
-from .methods.method import Vectors
 
 FEW_VALUES = 2
 """A number with so few distinct values in the baseline is tested as a category: ties make KS blunt there."""
@@ -79,7 +79,7 @@ def missing_share(counts: F64, bins: Bins) -> float | None:
 def absent_share(counts: F64, bins: Bins) -> float | None:
     """Return the share of missing values, for a feature of which nobody knows what would be usable.
 
-    >>> from driftline.bins import NumberBins
+    >>> from driftline.panes.bins import NumberBins
     >>> absent_share(np.array([0.0, 1.0, 3.0]), NumberBins(np.empty(0)))
     0.25
     """
@@ -154,7 +154,7 @@ class Series(NamedTuple):
     place: I64
 
     @classmethod
-    def of(cls, blocks: Blocks, part: str) -> Self:
+    def of(cls, blocks: TimeBlocks, part: str) -> Self:
         """Return that of a part. How they last is seen in days; in pieces of days chance makes it look like less."""
         counts, held = effective_blocks(blocks, part)
         starts, length = blocks.starts[held], blocks.length
@@ -165,7 +165,7 @@ class Series(NamedTuple):
         return cls(np.add.reduceat(counts, first, axis=0) if len(first) else counts, start, length, place)
 
 
-def effective_blocks(blocks: Blocks, part: str) -> tuple[F64, Index]:
+def effective_blocks(blocks: TimeBlocks, part: str) -> tuple[F64, Index]:
     """Return a target in the blocks that hold some of it, float64 (b, cells), as effective rows, and which they are."""
     weighed, squared = blocks.rows[:, 1], blocks.rows[:, 2]
     kish = np.divide(weighed, squared, out=np.ones(len(weighed)), where=squared > 0)

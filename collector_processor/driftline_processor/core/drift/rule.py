@@ -1,8 +1,14 @@
 """Which features drift: one primary method per feature decides, corrected over the features of the window.
 
+Which features drift: one primary method per feature decides, corrected over the features of the window.
+
 State *drift* = adjusted p <= 0.01 and bias-corrected effect >= ``min_effect``. Numbers and the score are decided by
 Kolmogorov-Smirnov, categories and the predicted class by chi-square, unless another method is chosen; PSI,
 Jensen-Shannon and whatever else is chosen beside are shown and never decide.
+
+How large a shift is in the unit of the method that decides.
+
+How much of a model's input has drifted, as one number.
 """
 
 from __future__ import annotations
@@ -13,25 +19,68 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.bins import NumberBins
-from driftline.pane import Pane
-from driftline.tables import F64
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.importance import Importance
+from driftline.panes.bins import NumberBins
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64
+from scipy.special import ndtr
 
-from driftline_processor.core.distributed import GUESSED
+from driftline_processor.core.drift.methods.measure import SamplePair, measure
+from driftline_processor.core.drift.methods.psi import MODERATE, SMALL
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
+from driftline_processor.core.outcomes.coverage import GUESSED
 
-from .cells import Cells
-from .choice import Choices
-from .correction import benjamini_hochberg
-from .dataset import share_drifted
-from .dependence import Design, heavier
-from .design import SQUARED, Verdict, clustered_design, days_of, effects
+from .dependence import Design, student_p_value
+from .display_cells import Cells
+from .method_choice import Choices
 from .methods import METHODS, Method
-from .methods.measure import Pair, measure
-from .methods.psi import MODERATE, SMALL
+from .p_values import benjamini_hochberg
 from .reference import Reference, absent_share, effective, missing_share, references
-from .shift import effect_of
+from .time_blocks import SQUARED, BlockVerdict, clustered_design, days_of, effects
+
+_SQUARED = ("chi2", "psi")
+_USUAL = 0.1
+"""The shift, in standard deviations, that a method's own least effect is worth: KS 0.04."""
+
+
+def effect_of(shift: float, decided_by: str) -> float:
+    """Return the effect of a shift by so many standard deviations of a normal distribution.
+
+    >>> round(effect_of(1.0, "ks"), 3), effect_of(1.0, "psi")
+    (0.383, 1.0)
+    """
+    if decided_by == "ks":
+        return float(2 * ndtr(shift / 2) - 1)
+    if decided_by in _SQUARED:
+        return shift**2
+    return (METHODS[decided_by].min_effect or 0.0) * shift / _USUAL
+
+
+def share_drifted(features: Mapping[str, TargetDrift]) -> float | None:
+    """Return the share of features in state drift among those that could be judged; None where none could."""
+    states = [feature.state for feature in features.values()]
+    judged = states.count("ok") + states.count("drift")
+    return states.count("drift") / judged if judged else None
+
+
+def weighted_share(
+    features: Mapping[str, TargetDrift], importance: Importance | None, whole: Mapping[str, str]
+) -> float | None:
+    """Return the drifted features' share of the importance of those that could be judged; None where none is known.
+
+    ``importance``: to the model, as the baseline knows it. ``whole``: feature → the document whose descriptor it is, or
+    its own name; a document has drifted as soon as one of its descriptors has.
+    """
+    if importance is None:
+        return None
+    judged: dict[str, bool] = {}
+    for name, feature in features.items():
+        if feature.state in ("ok", "drift"):
+            judged[whole[name]] = judged.get(whole[name], False) or feature.state == "drift"
+    shares = importance.shares(judged)
+    return None if shares is None else sum(share for name, share in shares.items() if judged[name])
+
 
 ALPHA = 0.01
 
@@ -84,11 +133,11 @@ class _Judged:
     missing: float | None
     min_effect: float
     state: State = "ok"
-    pair: Pair | None = None
+    pair: SamplePair | None = None
     coarse: bool = False
     design: Design = INDEPENDENT
     blocks: F64 | None = None
-    said: Verdict | None = None
+    said: BlockVerdict | None = None
     values: Sequence[float] = ()
     effect: float | None = None
     size: Size = ""
@@ -220,7 +269,7 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
         return judged
     if min(n, m) < MIN_ROWS:
         judged.state = "too_few_rows"
-    judged.pair = Pair(kind, bins, reference.counts, current * (m / weight))
+    judged.pair = SamplePair(kind, bins, reference.counts, current * (m / weight))
     if kind == "embedding" and reference.embedding is not None and sums is not None:
         judged.pair = judged.pair._replace(vectors=(reference.embedding, sums[1:] / sums[0]))
     judged.design = clustered_design(reference, pane, m, ordered=kind in ("number", "embedding"))
@@ -242,7 +291,7 @@ def _compare(targets: Sequence[_Judged]) -> None:
     Values are those of the rows. What says how sure and how large a drift is, p-value, effect and size, counts rows
     that resemble each other for as many independent ones as they are worth.
     """
-    pairs: list[Pair] = []
+    pairs: list[SamplePair] = []
     wanted: list[list[Method]] = []
     of: list[tuple[_Judged, int]] = []  # each target with a pair, and where it is
     for target in targets:
@@ -273,7 +322,7 @@ def _compare(targets: Sequence[_Judged]) -> None:
                 target.effect = left if target.methods[0] in SQUARED else math.sqrt(max(0.0, left))
         target.size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
         if target.state == "ok" and decisive.p_value is not None:
-            target.p = target.least_p = heavier(decisive.p_value, target.design.freedom)
+            target.p = target.least_p = student_p_value(decisive.p_value, target.design.freedom)
             # the greater of both decides, and this one costs ten times as much
             if said is not None and target.p <= ALPHA and not _outside(target.reference, target.pair):
                 p_value, least = said.p_values()
@@ -281,7 +330,7 @@ def _compare(targets: Sequence[_Judged]) -> None:
                 target.p, target.least_p = max(target.p, p_value), max(target.p, least)
 
 
-def _outside(reference: Reference, pair: Pair | None) -> bool:
+def _outside(reference: Reference, pair: SamplePair | None) -> bool:
     """Whether most rows are in open bins that the baseline hardly fills, or have labels that it never had."""
     if pair is None:
         return False

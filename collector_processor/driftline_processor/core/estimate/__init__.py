@@ -1,4 +1,4 @@
-"""How right the model is where nobody knows yet: estimates of performance that need no labels.
+"""Performance without labels, estimated from scores and what the baseline learned. Imports metrics and performance.
 
 They assume that P(y|x) is what it was in the reference, and are blind to concept drift.
 """

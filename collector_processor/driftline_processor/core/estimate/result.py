@@ -1,4 +1,4 @@
-"""What an estimate of performance without labels says, and what it stands on."""
+"""An estimate of performance without labels, its track record and its limits."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What somebody expects of the data: rules, counted from rows or bounded from bins, each met, broken or unknown."""
+"""Expectations of the data: rules, counted from rows or bounded from bins, each met, broken or unknown."""

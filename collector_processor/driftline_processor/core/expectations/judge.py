@@ -1,21 +1,96 @@
-"""Expectations of a window: met, broken, or not to be told, and how exactly that is known."""
+"""Judge the expectations of a window: met, broken, or unknown, and how exactly that is known.
+
+Expectations of a window: met, broken, or not to be told, and how exactly that is known.
+
+How many values keep a rule, from bins alone: exact where the rule cuts no bin, else between two shares.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 
-from driftline.baseline import Baseline
-from driftline.pane import Pane
-from driftline.repeats import Repeats
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.duplicate_rows import Repeats
+from driftline.panes.bins import Bins, NumberBins
+from driftline.panes.pane import Pane
+from driftline.panes.unbinned_values import octave_bounds
+from driftline.tables.table import F64
 
-from driftline_processor.core.beside import Beside
 from driftline_processor.core.evaluation import Expected, Verdict, Window
-from driftline_processor.core.quality.sums import sums_of
-from driftline_processor.core.quality.words import percent, quoted
+from driftline_processor.core.quality.feature_sums import Sums, sums_of
+from driftline_processor.core.window_context import WindowContext
+from driftline_processor.core.wording import format_percent, quote_name
 
-from .bounds import share_from_bins
 from .rule import Kind, Rule
+
+_BOUNDS = octave_bounds()
+
+
+def share_from_bins(rule: Rule, bins: Bins, sums: Sums) -> tuple[float, float] | None:
+    """Return the least and the greatest share of the values (of those that are not missing) that keep a rule.
+
+    None for a rule that bins say nothing of. Values within a bin may lie anywhere in it; beyond the outer edges powers
+    of two are told apart, where the window kept them.
+
+    >>> from driftline.panes.bins import NumberBins
+    >>> sums = Sums(np.array([0.0, 6.0, 4.0, 0.0]), 10.0, 0.0, 0.0)
+    >>> bins = NumberBins(np.array([0.0, 1.0, 2.0]))
+    >>> share_from_bins(Rule("range", "x", "", low=0.0, high=1.5), bins, sums)
+    (0.6, 1.0)
+    """
+    told = sums.told
+    if told <= 0:
+        return None
+    if isinstance(bins, NumberBins):
+        if rule.kind == "range":
+            low, high = _range(rule, bins, sums)
+            return low / told, high / told
+        if rule.kind == "type" and rule.type == "number":
+            return sums.usable / told, sums.usable / told
+        return None
+    if rule.kind in ("values", "not_values"):
+        wanted = set(rule.values)
+        listed = np.array([label in wanted for label in bins.labels], dtype=np.bool_)
+        inside, other = float(sums.counts[:-1][listed].sum()), float(sums.counts[-1])
+        maybe = 0.0 if wanted <= set(bins.labels) else other
+        if rule.kind == "values":
+            return inside / told, (inside + maybe) / told
+        return (told - inside - maybe) / told, (told - inside) / told
+    return None
+
+
+def _range(rule: Rule, bins: NumberBins, sums: Sums) -> tuple[float, float]:
+    """The least and the greatest weight of values within ``[low, high]``."""
+    starts, ends, weights = _cells(bins, sums)
+    low = -np.inf if rule.low is None else rule.low
+    high = np.inf if rule.high is None else rule.high
+    # a cell is [start, end): its greatest value lies below its end
+    inside = (starts >= low) & (np.nextafter(ends, -np.inf) <= high)
+    touched = (np.nextafter(ends, -np.inf) >= low) & (starts <= high)
+    return float(weights[inside].sum()), float(weights[touched].sum())
+
+
+def _cells(bins: NumberBins, sums: Sums) -> tuple[F64, F64, F64]:
+    edges = bins.edges
+    starts, ends = np.append(-np.inf, edges), np.append(edges, np.inf)
+    weights = sums.counts.astype(np.float64)
+    if sums.tails is None or not len(edges):
+        return starts, ends, weights
+    lows, highs = np.append(-np.inf, _BOUNDS), np.append(_BOUNDS, np.inf)
+    below, above = lows < edges[0], highs > edges[-1]
+    both = below & above  # an octave that holds the whole range: which side its values lie on is known from the bins
+    under, over = np.where(below & ~both, sums.tails, 0.0), np.where(above & ~both, sums.tails, 0.0)
+    if both.any():
+        at = int(np.flatnonzero(both)[0])
+        under[at], over[at] = weights[0] - under.sum(), weights[-1] - over.sum()
+    return (
+        np.concatenate([lows[below], starts[1:-1], np.maximum(lows, edges[-1])[above]]),
+        np.concatenate([np.minimum(highs, edges[0])[below], ends[1:-1], highs[above]]),
+        np.concatenate([under[below], weights[1:-1], over[above]]),
+    )
+
 
 _KEEPING: dict[Kind, str] = {
     "type": "of values have this type",
@@ -32,7 +107,7 @@ ROUNDING = 1e-9
 NOT_KEPT = "single values are not kept"
 
 
-def judge(beside: Beside, pane: Pane, baseline: Baseline | None, window: Window) -> tuple[Expected, ...]:
+def judge(beside: WindowContext, pane: Pane, baseline: Baseline | None, window: Window) -> tuple[Expected, ...]:
     """Judge what is expected of a window.
 
     ``pane``: with what was counted from its rows (:mod:`.counted`); where rows were not counted (they came as
@@ -41,7 +116,7 @@ def judge(beside: Beside, pane: Pane, baseline: Baseline | None, window: Window)
     return tuple(_judged(beside, pane, baseline, window))
 
 
-def _judged(beside: Beside, pane: Pane, baseline: Baseline | None, window: Window) -> Iterator[Expected]:
+def _judged(beside: WindowContext, pane: Pane, baseline: Baseline | None, window: Window) -> Iterator[Expected]:
     rows = pane.rows
     for rule in beside.expect.rows:
         if rule.kind == "rows":
@@ -100,7 +175,7 @@ def _of_bins(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) -> Ex
 def _of_share(rule: Rule, low: float | None, high: float | None, rows: int, what: str) -> Expected:
     if low is None or high is None:
         return _unknown(rule, "there is no row", 0)
-    measured = percent(low) if low == high else f"{percent(low)} to {percent(high)}"
+    measured = format_percent(low) if low == high else f"{format_percent(low)} to {format_percent(high)}"
     return _of_value(rule, low, high, rows, f"{measured} {what}")
 
 
@@ -168,7 +243,7 @@ def _unknown(rule: Rule, why: str, rows: int) -> Expected:
 
 
 def _about(rule: Rule) -> str:
-    return f"{quoted(rule.feature)}: " if rule.feature else ""
+    return f"{quote_name(rule.feature)}: " if rule.feature else ""
 
 
 def _value(number: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What somebody expects of the data: one rule, with the limit it must keep."""
+"""An expectation: one rule, with the limit it must keep."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Why a window drifts: which feature, where, in which slice, since when, and what it does to the score."""
+"""Why a window drifts: which feature, where, in which slice, since when, and its effect on the score. Imports drift,
+quality.
+"""
 
-from .explain import explain
-from .view import View
+from .causes import ExplainInput, explain
 
-__all__ = ["View", "explain"]
+__all__ = ["ExplainInput", "explain"]

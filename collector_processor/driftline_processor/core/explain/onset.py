@@ -17,7 +17,7 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 from scipy.special import chdtrc, fdtrc
 
 ALPHA = 0.01

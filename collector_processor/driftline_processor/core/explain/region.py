@@ -1,16 +1,16 @@
-"""Where values went: the one range or the labels in which the share of rows changed most, in the feature's own unit."""
+"""Where values went: the range or the labels whose share of rows changed most, in the feature's own unit."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-from driftline.bins import Bins, CategoryBins
-from driftline.tables import F64
+from driftline.panes.bins import Bins, CategoryBins
+from driftline.tables.table import F64
 
-from driftline_processor.core.drift.cells import Cells, cells
+from driftline_processor.core.drift.display_cells import Cells, cells
 from driftline_processor.core.evaluation import Change
-from driftline_processor.core.quality.rate import LEAST, effect
+from driftline_processor.core.quality.share_test import LEAST, effect
 
 BETTER = 1.25
 """A range between two edges is told instead of one beyond an edge where it changed by so many times as much."""
@@ -21,14 +21,14 @@ LENGTHS = "lengths (L2 norm)"
 _OTHER = {"other": "other labels"}
 
 
-def changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tuple[Change, ...]:
+def region_changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tuple[Change, ...]:
     """Return where the shares of values changed most, and missing ones where that is worth a word.
 
     ``was``, ``now``: counts over the bins, then missing, then invalid. ``lengths``: the values are those of vectors.
 
-    >>> from driftline.bins import CategoryBins
+    >>> from driftline.panes.bins import CategoryBins
     >>> bins = CategoryBins(("NO", "SE"))
-    >>> [one.where for one in changes(bins, np.array([60.0, 40, 0, 0, 0]), np.array([20.0, 40, 0, 140, 0]))]
+    >>> [one.where for one in region_changes(bins, np.array([60.0, 40, 0, 0, 0]), np.array([20.0, 40, 0, 140, 0]))]
     ['missing values', 'NO', 'SE']
     """
     found: list[Change] = []

@@ -1,1 +1,1 @@
-"""Labels themselves: which rows to look at next, how late outcomes come, and whether they keep what was agreed."""
+"""Labels: which rows to label next, how late outcomes come, whether they keep what was agreed. Imports intervals."""

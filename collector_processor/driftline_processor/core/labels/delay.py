@@ -1,18 +1,29 @@
-"""How late outcomes come, and whether they keep what was agreed: an SLA on the arrival of labels.
+"""How late outcomes come, how long they may take, and whether they keep the SLA on their arrival.
+
+How late outcomes come, and whether they keep what was agreed: an SLA on the arrival of labels.
 
 The delay of an outcome is its own time, when the truth was known, less the time of its prediction. A pane counts delays
 over fixed bounds, so that a corrected or late outcome restates them like every other sum.
+
+How long the outcomes of a model may take: as its owner says, else as long as those took that have come.
+
+A window's performance counts once its outcomes had that time. Where nobody says how long that is, nearly all of the
+ages at which outcomes came say it: of a hundred or more all but the latest twentieth, of fewer all of them, since a
+twentieth of few is none. A window of whose outcomes as many are known need not wait.
+
+Outcomes that are still to come have no age yet, so the delay of a young model grows as the model gets older; whoever
+reads the delay reads from how many outcomes it was learned.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from driftline.pane import Pane
-from driftline.sparse import Sparse, cells
-from driftline.tables import F64, I64
+from driftline.panes.pane import Pane
+from driftline.panes.sparse_sums import Sparse, cells
+from driftline.tables.table import F64, I64
 
 PART = "delay"
 """The part of a pane: rows whose outcome is known by delay, over :data:`BOUNDS` and beyond."""
@@ -42,7 +53,7 @@ class Sla:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SlaResult:
     """What came of it. ``low`` / ``high``: the share of the predictions whose outcome came in time lies between them.
 
     Equal where ``within`` is one of :data:`BOUNDS`; ``high`` counts what may still come in time.
@@ -101,7 +112,7 @@ def delay_of(pane: Pane) -> Delay | None:
     return Delay(round(counts.sum()), *(_quantile(counts, share) for share in QUANTILES))
 
 
-def judge_sla(pane: Pane, rows: int, age: int | None, sla: Sla) -> Kept | None:
+def judge_sla(pane: Pane, rows: int, age: int | None, sla: Sla) -> SlaResult | None:
     """Say whether the outcomes of a window came in time; None of a window without rows.
 
     ``rows``: the predictions that an outcome can be known of. ``age``: how long ago the window ended, nanoseconds, None
@@ -117,9 +128,60 @@ def judge_sla(pane: Pane, rows: int, age: int | None, sla: Sla) -> Kept | None:
         perhaps = rows - float(counts[np.concatenate([[-np.inf], bounds[:-1]]) >= sla.within].sum())
     low, high = min(surely / rows, 1.0), min(perhaps / rows, 1.0)
     state: State = "met" if low >= sla.coverage else "broken" if high < sla.coverage else "cannot_tell"
-    return Kept(state, sla.within, sla.coverage, low, high, rows)
+    return SlaResult(state, sla.within, sla.coverage, low, high, rows)
 
 
 def _quantile(counts: F64, share: float) -> int | None:
     at = int(np.searchsorted(np.cumsum(counts), share * counts.sum() * (1 - 1e-12)))
     return BOUNDS[at] if at < len(BOUNDS) else None
+
+
+SHARE = 0.95
+"""Of the outcomes that have come, so many came within the delay that is learned from them."""
+
+FEW = 100
+"""Of fewer outcomes the latest decides."""
+
+_SECOND = 10**9
+
+Source = Literal["configured", "learned", "unknown"]
+
+
+class OutcomeDelay(NamedTuple):
+    """``nanoseconds``: how long outcomes may take. ``outcomes``: how many it was learned from."""
+
+    nanoseconds: int = 0
+    source: Source = "unknown"
+    outcomes: int = 0
+
+    def complete(self, coverage: float | None) -> bool:
+        """Return whether a window need not wait: its outcomes are as good as all known, and nobody asked it to wait."""
+        return self.source == "learned" and coverage is not None and coverage >= SHARE
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; no seconds where nothing is known."""
+        known = self.source != "unknown"
+        return {
+            "seconds": self.nanoseconds // _SECOND if known else None,
+            "source": self.source,
+            "outcomes": self.outcomes if self.source == "learned" else None,
+        }
+
+
+UNKNOWN_DELAY = OutcomeDelay()
+
+
+def learn_outcome_delay(counts: F64) -> OutcomeDelay:
+    """Learn the delay from the ages of outcomes, counted over :data:`.delay.BOUNDS`: float64 (WIDTH,).
+
+    >>> counts = np.zeros(len(BOUNDS) + 1)
+    >>> counts[BOUNDS.index(60)], counts[BOUNDS.index(2 * 86_400)] = 30, 970
+    >>> learn_outcome_delay(counts)
+    OutcomeDelay(nanoseconds=172800000000000, source='learned', outcomes=1000)
+    """
+    outcomes = round(float(counts.sum()))
+    if outcomes <= 0:
+        return UNKNOWN_DELAY
+    share = SHARE if outcomes >= FEW else 1.0
+    at = int(np.searchsorted(np.cumsum(counts), share * counts.sum() * (1 - 1e-12)))
+    return OutcomeDelay(BOUNDS[min(at, len(BOUNDS) - 1)] * _SECOND, "learned", outcomes)

@@ -1,6 +1,7 @@
-"""How right the model was: metrics from the sums of a pane, or exactly from rows."""
+"""The performance of a window: metrics with intervals, of all rows, of slices and of the reference. Imports metrics."""
 
-from .binary import log_loss_of_constant
+from driftline_processor.core.metrics.binary import log_loss_of_constant
+
 from .realized import from_rows, realized
 
 __all__ = ["from_rows", "log_loss_of_constant", "realized"]

@@ -1,17 +1,16 @@
-"""What is drawn of a classifier: a few points of each curve, and the confusion matrix. From the sums of a pane."""
+"""The curves of a classifier, a few points each, and its confusion matrix, from the sums of a pane."""
 
 from __future__ import annotations
 
 import numpy as np
-from driftline.outcome_parts import CALIBRATION_BINS
-from driftline.pane import Pane
-from driftline.tables import F64, Task
+from driftline.panes.outcome_sums import CALIBRATION_BINS
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Task
 
 from driftline_processor.core.evaluation import Curve
-
-from .intervals import Summed, clopper_pearson
-from .ranked import Ranked
-from .sums import confusion
+from driftline_processor.core.intervals.confidence import WeightSums, clopper_pearson
+from driftline_processor.core.metrics.score_order import ScoreOrder
+from driftline_processor.core.outcomes.sums import confusion
 
 POINTS = 40
 """Of a curve, at most."""
@@ -30,8 +29,8 @@ def curves(pane: Pane, task: Task, confidence: float = 0.95) -> dict[str, Curve]
     calibration: mean score → share of positives, by ten bins of the score, with the weight of each and the limits of
     that share, as if rows were independent.
 
-    >>> from driftline.fold import fold_outcomes
-    >>> from driftline.tables import Column
+    >>> from driftline.panes.fold import fold_outcomes
+    >>> from driftline.tables.table import Column
     >>> task = Task("binary", ("0", "1"), "1")
     >>> pane = fold_outcomes(task, np.array([[0.9], [0.4], [0.2]]), None, Column(numbers=np.array([1.0, 1.0, 0.0])))
     >>> curves(pane, task)["roc"].points.tolist()
@@ -40,7 +39,7 @@ def curves(pane: Pane, task: Task, confidence: float = 0.95) -> dict[str, Curve]
     found: dict[str, Curve] = {}
     if task.kind != "binary":
         return found
-    ranked = Ranked.of_pane(pane)
+    ranked = ScoreOrder.of_pane(pane)
     if ranked is not None and ranked.weight > 0:
         true, false = (np.cumsum(side[::-1]) for side in (ranked.positive, ranked.negative))
         if true[-1] > 0:
@@ -65,7 +64,7 @@ def _limits(positives: F64, weight: F64, outcomes: F64 | None, confidence: float
     each = 1.0 if outcomes is None or outcomes[1] <= 0 else float(outcomes[2] / outcomes[1])
     found = []
     for hits, rows in zip(positives.tolist(), weight.tolist(), strict=True):
-        right, wrong = (Summed(one, one * each, each) for one in (hits, max(rows - hits, 0.0)))
+        right, wrong = (WeightSums(one, one * each, each) for one in (hits, max(rows - hits, 0.0)))
         found.append(clopper_pearson(right, wrong, confidence))
     return np.array([[one.low, one.high] for one in found], np.float64).reshape(-1, 2).round(_DIGITS)
 

@@ -1,4 +1,4 @@
-"""When a window's performance counts, and why it does not yet.
+"""When the performance of a window counts, and why it does not yet.
 
 Labels that come fast are not like those that come late: a fraud that is noticed within an hour is an obvious one. So a
 window is *immature* until its outcomes had the time that they take (:mod:`.labels.outcome_delay`), and as long as too
@@ -8,15 +8,15 @@ few of them are known.
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Evaluation, Maturity
-from driftline_processor.core.labels.outcome_delay import OutcomeDelay
+from driftline_processor.core.labels.delay import OutcomeDelay
 
-from .asked import Asked
-from .known import Known
+from .settings import PerformanceSettings
+from .window_outcomes import WindowOutcomes
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
-def maturity(evaluation: Evaluation, known: Known, asked: Asked) -> tuple[Maturity, str]:
+def maturity(evaluation: Evaluation, known: WindowOutcomes, asked: PerformanceSettings) -> tuple[Maturity, str]:
     """Return the maturity of a window and, of an immature one, the reason as a sentence."""
     if not evaluation.closed:
         return "open", ""

@@ -1,31 +1,31 @@
-"""Finalise performance from a pane, or compute it from joined rows."""
+"""Compute the metrics of a pane, or of joined rows."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from driftline.decided import usable_weight, value_column
-from driftline.fold import fold_outcomes
-from driftline.pane import Pane
-from driftline.relevance import Relevance
-from driftline.tables import F64, Column, Task
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane
+from driftline.panes.relevance import Relevance
+from driftline.tables.decisions import usable_weight, value_column
+from driftline.tables.table import F64, Column, Task
 
 from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.metrics import binary, cost_and_value, multiclass, ranking, regression
+from driftline_processor.core.metrics.names import metrics_of_task
+from driftline_processor.core.metrics.score_order import ScoreOrder
 
-from . import binary, multiclass, ranking, regression, worth
-from .asked import STANDARD, Asked
-from .names import wanted
-from .ranked import Ranked
+from .settings import STANDARD, PerformanceSettings
 
 
-def realized(pane: Pane, task: Task, asked: Asked = STANDARD) -> dict[str, Metric]:
+def realized(pane: Pane, task: Task, asked: PerformanceSettings = STANDARD) -> dict[str, Metric]:
     """Return the metrics of a task from the sums of a pane, {} while no outcome is known.
 
     The usual ones, and those that are ``asked`` for by name. What depends on the order of scores is known up to
     ``Metric.bound``, all else is exact. A value that is not defined (no positives, one class only) is None, never 0; a
     metric whose sums are not there (no scores, no decisions, a pane from before they were kept) is left out.
 
-    >>> from driftline.fold import fold_outcomes
+    >>> from driftline.panes.fold import fold_outcomes
     >>> import numpy as np
     >>> task = Task("binary", ("0", "1"), "1")
     >>> pane = fold_outcomes(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 0.0])))
@@ -37,20 +37,20 @@ def realized(pane: Pane, task: Task, asked: Asked = STANDARD) -> dict[str, Metri
 
 
 def _measured(
-    pane: Pane, task: Task, asked: Asked, ranked: Ranked | None, order: multiclass.Order | None
+    pane: Pane, task: Task, asked: PerformanceSettings, ranked: ScoreOrder | None, order: multiclass.Order | None
 ) -> dict[str, Metric]:
     """The metrics of sums; ``ranked``, ``order``: the scores of the rows, where they are at hand."""
     known = pane.parts.get("outcomes")
     if known is None or known[0] == 0:
         return {}
-    names = wanted(task, asked.metrics)
+    names = metrics_of_task(task, asked.metrics)
     if task.kind == "binary":
         found = binary.from_pane(pane, task, names, ranked)
     elif task.kind == "multiclass":
         found = multiclass.from_pane(pane, task, names, order)
     else:
         found = ranking.from_pane(pane) if task.kind == "ranking" else regression.from_pane(pane, task, names)
-    return found | worth.from_pane(pane, task, asked.costs)
+    return found | cost_and_value.from_pane(pane, task, asked.costs)
 
 
 def from_rows(
@@ -61,7 +61,7 @@ def from_rows(
     weight: F64 | None = None,
     relevance: Relevance | None = None,
     value: F64 | None = None,
-    asked: Asked = STANDARD,
+    asked: PerformanceSettings = STANDARD,
 ) -> dict[str, Metric]:
     """Return the metrics of joined rows, to the last digits those of scikit-learn with ``sample_weight``.
 

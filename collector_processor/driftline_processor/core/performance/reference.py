@@ -1,4 +1,4 @@
-"""What the baseline's own outcomes come to, with the intervals that its stretches of time give.
+"""The metrics of the baseline's own outcomes, with intervals from its stretches of time.
 
 Days of the reference differ as those of a window do. Taken for independent rows they make it too sure of what a window
 is compared with: a model that is as good as its baseline would be called worse in 5 of 100 windows of a month.
@@ -10,23 +10,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from driftline.baseline import Baseline
-from driftline.outcome_blocks import EXPECTED
-from driftline.pane import Pane, merge
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.time_blocks import EXPECTED
+from driftline.panes.pane import Pane, merge
 
 from driftline_processor.core.evaluation import Metric
-from driftline_processor.core.window import DAY
+from driftline_processor.core.metrics import custom
+from driftline_processor.core.outcomes.review import find_unseen_decisions
+from driftline_processor.core.windows.window import DAY
 
-from . import custom
-from .asked import Asked
+from .metric_intervals import with_intervals
 from .realized import realized
-from .reviewed import unseen_of
-from .uncertainty import with_intervals
+from .settings import PerformanceSettings
 
-_KNOWN: WeakKeyDictionary[Baseline, tuple[Asked, dict[str, Metric]]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Baseline, tuple[PerformanceSettings, dict[str, Metric]]] = WeakKeyDictionary()
 
 
-def reference_of(baseline: Baseline, asked: Asked) -> dict[str, Metric]:
+def reference_of(baseline: Baseline, asked: PerformanceSettings) -> dict[str, Metric]:
     """Return the metrics of a baseline's outcomes; what was asked last is kept as long as it lives."""
     known = _KNOWN.get(baseline)
     if known is None or known[0] != asked:
@@ -34,7 +34,7 @@ def reference_of(baseline: Baseline, asked: Asked) -> dict[str, Metric]:
     return dict(known[1])
 
 
-def reference_in(baseline: Baseline, name: str, asked: Asked) -> dict[str, Metric]:
+def reference_in(baseline: Baseline, name: str, asked: PerformanceSettings) -> dict[str, Metric]:
     """Return the metrics of a slice of a baseline, ``key=value``; none where its outcomes are not known."""
     known, task = baseline.extras.slice_outcomes, baseline.task
     if known is None:
@@ -44,10 +44,10 @@ def reference_in(baseline: Baseline, name: str, asked: Asked) -> dict[str, Metri
     return with_intervals(realized(pane, task, asked), pane, blocks, task, asked, days=known.length >= DAY)
 
 
-def _measured(baseline: Baseline, asked: Asked) -> dict[str, Metric]:
+def _measured(baseline: Baseline, asked: PerformanceSettings) -> dict[str, Metric]:
     pane, task = baseline.pane, baseline.task
     found = realized(pane, task, asked)
-    unseen = unseen_of(pane, task, baseline)
+    unseen = find_unseen_decisions(pane, task, baseline)
     whole = with_intervals(found | custom.from_pane(pane, task, asked.custom), pane, (), task, asked, unseen)
     estimation = baseline.extras.estimation
     if estimation is None or estimation.blocks is None or not found:

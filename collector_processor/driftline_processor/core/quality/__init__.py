@@ -1,7 +1,9 @@
-"""What is wrong with the data itself, beside drift: one check a file under ``checks``, each judged like the others."""
+"""Faults of the data itself, beside drift: one check a file under ``checks``, judged together. Imports drift's
+statistics.
+"""
 
-from .check import Check, Tested
+from .check import Check, CheckResult
+from .feature_sums import CheckInput
 from .judge import ALPHA, CHECKS, quality
-from .look import Look
 
-__all__ = ["ALPHA", "CHECKS", "Check", "Look", "Tested", "quality"]
+__all__ = ["ALPHA", "CHECKS", "Check", "CheckInput", "CheckResult", "quality"]

@@ -1,4 +1,4 @@
-"""What a data-quality check is: one file each, found and registered by its ``CHECK``."""
+"""A data-quality check: one file each, found by its constant ``CHECK``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from driftline_processor.core.evaluation import Finding, Severity
 
-from .look import Look
+from .feature_sums import CheckInput
 
 MINOR, MAJOR = 0.05, 0.5
 """Shares of the rows: below the first a finding is minor, below the second major, else critical."""
@@ -21,7 +21,7 @@ class Suspicion(NamedTuple):
     finding: Finding
 
 
-class Tested(NamedTuple):
+class CheckResult(NamedTuple):
     """What a check did in one window: how many tests, and those with an effect that is large enough to matter."""
 
     tests: int
@@ -39,7 +39,7 @@ class Check:
     name: str
     title: str
     needs: Literal["panes", "rows"]
-    find: Callable[[Look], Tested]
+    find: Callable[[CheckInput], CheckResult]
     covers: frozenset[str] = frozenset()
 
 

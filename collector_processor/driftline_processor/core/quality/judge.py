@@ -1,4 +1,4 @@
-"""All checks of a window: what is no chance, and of two findings of one fault the more telling one."""
+"""Judge the data quality of a window by all checks; of two findings of one fault the more telling one stays."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
-from driftline.baseline import Baseline
-from driftline.pane import Pane
-from driftline.repeats import Recurrence, Repeats
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
+from driftline.panes.pane import Pane
 
-from driftline_processor.core.drift.correction import benjamini_hochberg
+from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.evaluation import Finding
 
 from . import checks
 from .check import Check
-from .look import Look
+from .feature_sums import CheckInput
 
 ALPHA = 0.001
 """At most one quiet window in a thousand has any finding: faults of data are gross, and 1 % would be an alarm a day."""
@@ -51,7 +51,7 @@ def quality(
     (Benjamini-Hochberg) over all features and checks; a test whose effect is too small to matter counts as one that
     found nothing.
     """
-    look = Look(pane, baseline, repeats, designs or {}, tuple(recurrences))
+    look = CheckInput(pane, baseline, repeats, designs or {}, tuple(recurrences))
     done = [check.find(look) for check in CHECKS.values()]
     suspicions = [one for tested in done for one in tested.suspicions]
     if not suspicions:

@@ -1,19 +1,19 @@
 """Versions side by side: whether a challenger is worse or better than the champion, at any moment somebody looks."""
 
-from .compare import Comparison, compare
-from .side_by_side import Named, Role, Side, SideBySide, side_by_side
-from .sums import Alone, Paired, Sums, apart
+from .comparison import Comparison, compare
+from .side_by_side import Role, SideBySide, VersionInput, VersionNames, side_by_side
+from .sums import PairedSums, SingleSums, Sums, unpaired_sums
 
 __all__ = [
-    "Alone",
     "Comparison",
-    "Named",
-    "Paired",
+    "PairedSums",
     "Role",
-    "Side",
     "SideBySide",
+    "SingleSums",
     "Sums",
-    "apart",
+    "VersionInput",
+    "VersionNames",
     "compare",
     "side_by_side",
+    "unpaired_sums",
 ]

@@ -1,4 +1,6 @@
-"""The losses by which versions are compared: of rows, and what a pane's sums know of them.
+r"""The losses and decisions by which versions are compared: of rows, and from a pane's sums.
+
+The losses by which versions are compared: of rows, and what a pane's sums know of them.
 
 ========================  ========  ==============================================================================
 loss                      between   of a row
@@ -7,10 +9,15 @@ loss                      between   of a row
 ``brier``                 0, 1      (p - y)²; of several classes Σ (p - y)² over them, between 0 and 2
 ``log_loss``              0, 6.9    -log of the probability that was given to what happened, at least
                                     :data:`FLOOR`; of versions with requests of their own without the floor
-``absolute_error``        no bound  \\|value - actual\\|
+``absolute_error``        no bound  \|value - actual\|
 ``squared_error``         no bound  (value - actual)²
 ``cost_per_prediction``   known     the matrix's entry for the actual and the decided class
 ========================  ========  ==============================================================================
+
+What two versions decided of the same requests, by what came true: what they cost follows, whatever the matrix.
+
+A matrix of costs may be written long after the rows came, and changed; sums of costs would have to be made anew of rows
+that have expired. So rows are counted by actual class, decided class of the first and of the second version.
 """
 
 from __future__ import annotations
@@ -20,17 +27,82 @@ from math import ceil, log
 from typing import Final, NamedTuple
 
 import numpy as np
-from driftline.classes import class_codes
-from driftline.fold import decide, usable_weight
-from driftline.pane import LOSSES, Pane
-from driftline.sparse import Sparse
-from driftline.tables import F64, I32, I64, Column, Task, length
+from driftline.panes.fold import decide, usable_weight
+from driftline.panes.pane import LOSSES, Pane
+from driftline.panes.sparse_sums import Sparse, cells
+from driftline.tables.classes import class_codes
+from driftline.tables.table import F64, I32, I64, Column, Task, length
 
-from driftline_processor.core.concept.errors import errors_of
-from driftline_processor.core.performance.chance import chance_of
+from driftline_processor.core.concept.losses import losses_of_rows, probability_of_outcome
 
-from .decisions import DECISIONS, fold_decisions, paired_cost, turned
-from .sums import PAIRED, Alone, Paired, Sums
+from .sums import PAIRED, PairedSums, SingleSums, Sums
+
+DECISIONS: Final = "decisions:"
+"""Prefix of the part, before the number of classes k: number of rows, Σw and Σw² of each of k³ cells, row-major."""
+
+MOST_CLASSES: Final = 50
+"""Of models with more classes the cells are too many, and pairs are not compared by what they cost."""
+
+
+def fold_decisions(
+    classes: int, actual: I32, first: I32, second: I32, weight: F64, group: I64, groups: int
+) -> dict[str, Sparse]:
+    """Count requests that both versions scored: part → sums of each group.
+
+    ``actual``, ``first``, ``second``: codes of the actual class and of what either version decided, int32 (n,); a row
+    counts where all three are below ``classes`` and not negative. ``weight``: float64 (n,), of usable weights;
+    ``group``: int64 (n,), 0 <= group < groups.
+
+    >>> codes = np.array([1, 0, 1], np.int32)
+    >>> found = fold_decisions(2, codes, codes, np.ones(3, np.int32), np.ones(3), np.zeros(3, np.int64), 1)
+    >>> found["decisions:2"].dense(1)[0, :8].tolist()
+    [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0]
+    """
+    if not 0 < classes <= MOST_CLASSES:
+        return {}
+    told = (weight > 0) & np.logical_and.reduce([(one >= 0) & (one < classes) for one in (actual, first, second)])
+    rows = np.flatnonzero(told)
+    rows = rows[np.argsort(group[rows], kind="stable")]
+    if not len(rows):
+        return {}
+    cell = (actual[rows].astype(np.int64) * classes + first[rows]) * classes + second[rows]
+    moment = np.tile(np.arange(3), len(rows))
+    w = weight[rows]
+    columns = np.stack([np.ones(len(rows)), w, w**2], axis=1)
+    at = np.repeat(cell, 3) + moment * classes**3
+    return {f"{DECISIONS}{classes}": cells(np.repeat(group[rows], 3), at, columns.reshape(-1), groups, 3 * classes**3)}
+
+
+def paired_cost(pane: Pane, costs: F64) -> PairedSums:
+    """Return the sums of what pairs cost; all 0 where there are none. ``costs``: float64 (k, k), actual × decided.
+
+    Classes that were learned later come behind those that were known.
+    """
+    sums = np.zeros(len(PairedSums._fields))
+    for part, counted in pane.parts.items():
+        if part.startswith(DECISIONS):
+            rows, weight, squared = _cube(part, counted)
+            own = costs[: len(rows), : len(rows)]
+            one, other = own[:, :, np.newaxis], own[:, np.newaxis, :]
+            d = other - one
+            columns = (rows, weight, squared, weight * one, weight * other, squared * d, squared * d**2)
+            sums += [float(column.sum()) for column in columns]
+    return PairedSums(*sums.tolist())
+
+
+def swap_decisions(part: str, counted: F64) -> F64:
+    """Return the sums with the versions in each other's place."""
+    found: F64 = _cube(part, counted).swapaxes(2, 3).reshape(-1)
+    return found
+
+
+def _cube(part: str, counted: F64) -> F64:
+    """float64 (3, k, k, k); zeros at the end are not stored."""
+    classes = int(part.removeprefix(DECISIONS))
+    whole = np.zeros(3 * classes**3)
+    whole[: len(counted)] = counted
+    return whole.reshape(3, classes, classes, classes)
+
 
 FLOOR: Final = 1e-3
 """A smaller probability of what happened counts as this one, so that one row cannot outweigh thousands."""
@@ -83,11 +155,11 @@ def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual:
     """
     if task.kind not in _OF_TASK:
         return {}
-    errors = errors_of(task, scores, predicted, actual)
+    errors = losses_of_rows(task, scores, predicted, actual)
     if task.kind == "regression":
         return {"absolute_error": errors, "squared_error": errors**2}
     truth, _ = _codes(task, scores, predicted, actual)
-    chance = chance_of(task, scores, truth)
+    chance = probability_of_outcome(task, scores, truth)
     brier = (1 - chance) ** 2
     if task.kind == "multiclass" and scores is not None and len(scores):
         with np.errstate(invalid="ignore", over="ignore"):  # of what is no probability
@@ -104,7 +176,7 @@ def _codes(task: Task, scores: F64 | None, predicted: Column | None, actual: Col
     return nothing if truth is None else truth, decided if len(decided) == n else nothing
 
 
-class Told(NamedTuple):
+class VersionAnswers(NamedTuple):
     """What one version said of n requests, as :func:`driftline.fold.fold_outcomes` takes it."""
 
     task: Task
@@ -112,7 +184,9 @@ class Told(NamedTuple):
     predicted: Column | None
 
 
-def fold_requests(first: Told, second: Told, actual: Column, weight: F64, group: I64, groups: int) -> dict[str, Sparse]:
+def fold_requests(
+    first: VersionAnswers, second: VersionAnswers, actual: Column, weight: F64, group: I64, groups: int
+) -> dict[str, Sparse]:
     """Sum requests that both versions scored: the parts of :func:`fold_pairs` and of :func:`.decisions.fold_decisions`.
 
     The latter where both versions have the same classes in the same order. ``weight``: float64 (n,), NaN = 1;
@@ -154,19 +228,21 @@ def fold_pairs(
     return dict(sorted(found.items()))
 
 
-def paired_of(pane: Pane, loss: str, costs: F64 | None = None) -> Paired:
+def paired_of(pane: Pane, loss: str, costs: F64 | None = None) -> PairedSums:
     """Read the sums of one loss from the parts that :func:`fold_requests` made; all 0 where there are none."""
     if loss == COST and costs is not None:
         return paired_cost(pane, costs)
     sums = pane.parts.get(PAIRED + loss)
-    return Paired() if sums is None else Paired(*sums[: len(Paired._fields)].tolist())
+    return PairedSums() if sums is None else PairedSums(*sums[: len(PairedSums._fields)].tolist())
 
 
-def swapped(pane: Pane) -> Pane:
+def swap_versions(pane: Pane) -> Pane:
     """Return the parts of pairs with the versions in each other's place."""
     return Pane(
         {
-            part: turned(part, sums) if part.startswith(DECISIONS) else np.array(Sums(Paired(*sums)).swapped().paired)
+            part: swap_decisions(part, sums)
+            if part.startswith(DECISIONS)
+            else np.array(Sums(PairedSums(*sums)).swapped().paired)
             for part, sums in pane.parts.items()
         }
     )
@@ -200,7 +276,7 @@ def alone_of_hours(parts: Mapping[str, F64], task: Task, loss: str, costs: F64 |
     [4.0, 4.0, 4.0, 1.0, 1.0, 1.0]
     """
     held = {part: np.atleast_2d(sums) for part, sums in parts.items() if part in PARTS}
-    nothing = np.zeros((len(Alone._fields), max(map(len, held.values()), default=1)))
+    nothing = np.zeros((len(SingleSums._fields), max(map(len, held.values()), default=1)))
     if "outcomes" not in held:
         return nothing
     if loss in ("error", COST):

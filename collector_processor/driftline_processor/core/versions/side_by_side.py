@@ -6,19 +6,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from driftline.pane import Pane
-from driftline.tables import F64, Task
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Task
 
 from driftline_processor.core.evaluation import Metric
-from driftline_processor.core.performance.asked import STANDARD, Asked
+from driftline_processor.core.metrics.cost_and_value import cost_matrix, unknown_classes
+from driftline_processor.core.outcomes.review import (
+    UnseenDecisions,
+    find_unseen_decisions,
+    unreviewed,
+    unreviewed_sentence,
+)
+from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
-from driftline_processor.core.performance.reviewed import Unseen, told, unreviewed, unseen_of
-from driftline_processor.core.performance.uncertainty import with_intervals
-from driftline_processor.core.performance.worth import matrix, strangers
+from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 
-from .compare import Comparison, Verdict, compare
+from .comparison import Comparison, Verdict, compare
 from .losses import alone_of_hours, bounds_of, losses_of, paired_of
-from .sums import Sums, apart
+from .sums import Sums, unpaired_sums
 
 Role = Literal["challenger", "shadow", "canary"]
 """A shadow scores the champion's requests without being heard, a canary answers some of its own; a challenger may do
@@ -29,7 +34,7 @@ SHARED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class VersionNames:
     """Who is compared with whom. ``champion``: None = the version with most rows; who is not named is a challenger.
 
     ``since``: unix nanoseconds, from when on versions are compared at the earliest.
@@ -43,7 +48,7 @@ class Named:
     def role(self, version: str) -> Role:
         """Return what a version is beside the champion.
 
-        >>> Named(shadow=("2",)).role("2"), Named().role("2")
+        >>> VersionNames(shadow=("2",)).role("2"), VersionNames().role("2")
         ('shadow', 'challenger')
         """
         return "shadow" if version in self.shadow else "canary" if version in self.canary else "challenger"
@@ -91,7 +96,7 @@ class SideBySide:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class VersionInput:
     """What is known of one version. ``pane``: its performance parts in the stretch, and its predictions by decision;
     ``rows``: its predictions there. ``hours``: reads :data:`.losses.PARTS` of each hour of the stretch, float64
     (hours, width), the same hours of both sides in their order; None = all is of one hour."""
@@ -104,12 +109,12 @@ class Side:
 
 
 def side_by_side(
-    champion: Side,
-    challenger: Side,
+    champion: VersionInput,
+    challenger: VersionInput,
     pairs: Pane,
     role: Role = "challenger",
     stretch: tuple[int, int] = (0, 0),
-    asked: Asked = STANDARD,
+    asked: PerformanceSettings = STANDARD,
 ) -> SideBySide:
     """Put two versions side by side.
 
@@ -120,14 +125,14 @@ def side_by_side(
     costs = [_priced(side.task, asked) for side in sides]
     losses = losses_of(task, priced=all(one is not None for one in costs))
     shared = max((paired_of(pairs, loss, costs[0]).rows for loss in losses), default=0.0)
-    unseen = [unseen_of(side.pane, side.task) for side in sides]
+    unseen = [find_unseen_decisions(side.pane, side.task) for side in sides]
     one, other = (_version(side, asked, its) for side, its in zip(sides, unseen, strict=True))
     found = SideBySide(one, other, role, *stretch, pairs=round(shared))
     if task.kind != challenger.task.kind or not losses:
         return replace(found, reason=_incomparable(task, challenger.task))
     for side, its in zip(sides, unseen, strict=True):
         if none_of := unreviewed(its, side.task):
-            return replace(found, reason=f"{told(none_of)} (version {side.name or 'without a name'})")
+            return replace(found, reason=f"{unreviewed_sentence(none_of)} (version {side.name or 'without a name'})")
     paired = role == "shadow" or (role == "challenger" and shared >= SHARED * max(other.outcomes, 1))
     if not paired and not (one.outcomes and other.outcomes):
         return replace(found, reason=_lacking(role, (one, other)))
@@ -138,23 +143,23 @@ def side_by_side(
             sums = Sums(paired_of(pairs, loss, costs[0]))
         else:
             both = zip(hours, sides, costs, strict=True)
-            sums = apart(*(alone_of_hours(of_all, side.task, loss, own) for of_all, side, own in both))
+            sums = unpaired_sums(*(alone_of_hours(of_all, side.task, loss, own) for of_all, side, own in both))
         comparison = compare(loss, sums, bounds_of(task, loss, paired=paired, costs=costs[0]), asked.confidence)
         if comparison.difference is not None:
             comparisons[loss] = comparison
     return replace(found, comparisons=comparisons, reason="" if comparisons else _lacking(role, (one, other)))
 
 
-def _priced(task: Task, asked: Asked) -> F64 | None:
+def _priced(task: Task, asked: PerformanceSettings) -> F64 | None:
     """What decisions of a task cost, float64 (k, k), actual × decided class; None where nobody said it, or all cost the
     same, by which nothing is worse."""
-    if not asked.costs or not task.classes or strangers(asked.costs, task):
+    if not asked.costs or not task.classes or unknown_classes(asked.costs, task):
         return None
-    costs = matrix(asked.costs, task)
+    costs = cost_matrix(asked.costs, task)
     return costs if costs.min() < costs.max() else None
 
 
-def _version(side: Side, asked: Asked, unseen: Unseen | None) -> Version:
+def _version(side: VersionInput, asked: PerformanceSettings, unseen: UnseenDecisions | None) -> Version:
     outcomes = side.pane.parts.get("outcomes")
     known = 0 if outcomes is None else round(float(outcomes[0]))
     metrics = with_intervals(realized(side.pane, side.task, asked), side.pane, (), side.task, asked, unseen)

@@ -1,4 +1,4 @@
-"""What is kept of two versions' losses: sums over rows, which add up over any stretches of time."""
+"""The sums of two versions' losses, which add up over any stretches of time."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 
 PAIRED: Final = "paired:"
-"""Prefix of the parts of a pane that hold the :class:`Paired` sums of one loss."""
+"""Prefix of the parts of a pane that hold the :class:`PairedSums` sums of one loss."""
 
 TOGETHER: Final = 10
 """Hours are looked at apart from this number of outcomes on: comparing within n rows costs one in n of them."""
 
 
-class Alone(NamedTuple):
+class SingleSums(NamedTuple):
     """Sums over the rows of one version: their number, Σw, Σw², and Σwx, Σw²x, Σw²x² of the loss x."""
 
     rows: float = 0.0
@@ -26,7 +26,7 @@ class Alone(NamedTuple):
     weighed_squared: float = 0.0
 
 
-class Paired(NamedTuple):
+class PairedSums(NamedTuple):
     """Sums over requests that both versions scored: their number, Σw, Σw², Σw of each loss, Σw²d and Σw²d².
 
     d is the second version's loss less the first's.
@@ -41,7 +41,7 @@ class Paired(NamedTuple):
     weighed_squared: float = 0.0
 
 
-class Within(NamedTuple):
+class HourlySums(NamedTuple):
     """What the hours in which both versions have rows say of the difference of their mean losses, added up over hours.
 
     Of an hour, whose weights are W of both, A of the first and B of the second version, and h = AB / W: h, h times the
@@ -66,25 +66,25 @@ class Within(NamedTuple):
         own = self.own + difference * self.own_times + difference**2 * self.own_squared
         return max(shared, own, 0.0)
 
-    def swapped(self) -> Within:
+    def swapped(self) -> HourlySums:
         """Return the same with the versions in each other's place."""
         return self._replace(
             first=self.second, second=self.first, shared_times=-self.shared_times, own_times=-self.own_times
         )
 
 
-_NONE: Final = Alone()
-_NOWHERE: Final = Within()
+_NONE: Final = SingleSums()
+_NOWHERE: Final = HourlySums()
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
     """The loss of two versions: of the same requests, where ``paired``, else of each one's own, ``within`` hours."""
 
-    paired: Paired | None = None
-    first: Alone = _NONE
-    second: Alone = _NONE
-    within: Within = _NOWHERE
+    paired: PairedSums | None = None
+    first: SingleSums = _NONE
+    second: SingleSums = _NONE
+    within: HourlySums = _NOWHERE
 
     @property
     def rows(self) -> int:
@@ -93,9 +93,9 @@ class Sums:
 
     def times(self, factor: float) -> Sums:
         """Return the sums of so many times the rows, which go on as they were."""
-        paired = None if self.paired is None else Paired(*(factor * value for value in self.paired))
-        first, second = (Alone(*(factor * value for value in one)) for one in (self.first, self.second))
-        return Sums(paired, first, second, Within(*(factor * value for value in self.within)))
+        paired = None if self.paired is None else PairedSums(*(factor * value for value in self.paired))
+        first, second = (SingleSums(*(factor * value for value in one)) for one in (self.first, self.second))
+        return Sums(paired, first, second, HourlySums(*(factor * value for value in self.within)))
 
     def swapped(self) -> Sums:
         """Return the sums with the versions in each other's place."""
@@ -105,20 +105,21 @@ class Sums:
         return Sums(own._replace(first=own.second, second=own.first, weighed=-own.weighed))
 
 
-def apart(first: F64, second: F64) -> Sums:
+def unpaired_sums(first: F64, second: F64) -> Sums:
     """Return the sums of versions that answer requests of their own.
 
-    ``first``, ``second``: :class:`Alone` of each hour, float64 (6, hours), of the same hours in their order, or (6,) of
+    ``first``, ``second``: :class:`SingleSums` of each hour, float64 (6, hours), of the same hours in their order, or
+    (6,) of
     one. What is due to the hour (it errs more often by night, and a canary that is ramped up has more rows by then)
     is no difference of versions, so rows are compared within hours. Hours with few rows are taken with those that
     follow them: what is known of the rows of one version alone says nothing.
 
     >>> one, other = np.array([[8.0, 2], [8, 2], [8, 2], [2, 1], [2, 1], [2, 1]]), np.full((6, 2), 8.0)
-    >>> found = apart(one, other).within
+    >>> found = unpaired_sums(one, other).within
     >>> round(found.weight, 6), round((found.second - found.first) / found.weight, 6)
     (5.6, 0.678571)
     """
-    one, other = (np.reshape(hours, (len(Alone._fields), -1)) for hours in (first, second))
+    one, other = (np.reshape(hours, (len(SingleSums._fields), -1)) for hours in (first, second))
     known = np.round(one[0] + other[0])
     told = np.flatnonzero(known)
     if not len(told):
@@ -126,12 +127,12 @@ def apart(first: F64, second: F64) -> Sums:
     stretch = (known[told].cumsum() - known[told]) // TOGETHER
     begins = told[np.flatnonzero(np.diff(stretch, prepend=-1))]
     parts = by_stretch(*(np.add.reduceat(hours, begins, axis=1) for hours in (one, other)))
-    first_of_all, second_of_all = (Alone(*hours.sum(axis=1).tolist()) for hours in (one, other))
-    return Sums(None, first_of_all, second_of_all, Within(*parts.sum(axis=1).tolist()))
+    first_of_all, second_of_all = (SingleSums(*hours.sum(axis=1).tolist()) for hours in (one, other))
+    return Sums(None, first_of_all, second_of_all, HourlySums(*parts.sum(axis=1).tolist()))
 
 
 def by_stretch(first: F64, second: F64) -> F64:
-    """:class:`Within` of stretches of time: float64 (9, ...). ``first``, ``second``: :class:`Alone`, (6, ...).
+    """:class:`HourlySums` of stretches of time: float64 (9, ...). ``first``, ``second``: :class:`SingleSums`, (6, ...).
 
     The rows of a stretch, dealt out by chance, differ by h times a difference whose variance is that of drawing without
     replacement; e = w (x - m) around their common mean m stands for the loss, so weights of rows may be any.

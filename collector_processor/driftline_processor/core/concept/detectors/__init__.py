@@ -1,4 +1,4 @@
-"""The detectors of concept drift, one a file: a module with a constant ``DETECTOR`` is one, found here by that alone.
+"""The detectors of concept drift, one a file: a module with a constant ``DETECTOR`` is one, found by that alone.
 
 All are River's (https://riverml.xyz, BSD-3), which is imported when the first outcome comes: that takes a second, and
 those who never send one need not wait for it.

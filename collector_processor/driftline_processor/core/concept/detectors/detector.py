@@ -1,4 +1,4 @@
-"""What a detector is: one of River's with parameters that keep its false alarms rare, and its state as JSON.
+"""A detector: one of River's with parameters that keep its false alarms rare, and its state as JSON.
 
 River keeps detectors by pickling them, and what is unpickled can run anything. So each file says by name which numbers
 of its detector are the state; a test feeds a stream in two pieces, over such a state, and whole.

@@ -1,4 +1,4 @@
-"""The drift methods, one a file: a module with a constant ``METHOD`` is one, and is found here by that alone."""
+"""The drift methods, one a file: a module with a constant ``METHOD`` is one, and is found by that alone."""
 
 from __future__ import annotations
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 
-from .bridge import bridge_p_values
-from .limits import anderson_darling_tail
+from driftline_processor.core.drift.p_values import anderson_darling_tail
+
+from .brownian_bridge import bridge_p_values
 from .method import Counts, Measured, Method
 
 

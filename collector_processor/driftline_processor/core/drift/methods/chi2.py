@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 from scipy.special import chdtrc
 
-from driftline_processor.core.drift.nulls import Samples, sum_p_values
+from driftline_processor.core.drift.p_values import Samples, sum_p_values
 
 from .method import Counts, Measured, Method
 from .psi import psi_excess

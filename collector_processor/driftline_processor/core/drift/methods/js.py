@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 from scipy.special import rel_entr
 
 from .method import Counts, Measured, Method

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 from scipy.special import kolmogorov
 
-from driftline_processor.core.drift.nulls import ks_p_values
+from driftline_processor.core.drift.p_values import ks_p_values
 
 from .method import Counts, Measured, Method
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 from scipy.special import stdtr
 
-from .drawn import drawn_sum_p_value
-from .method import Counts, Measured, Method
-from .moments import Moments, middles, moments
+from driftline_processor.core.drift.p_values import drawn_sum_p_value
+
+from .method import Counts, Measured, Method, Moments, middles, moments
 
 
 def mean_shift(reference: Moments, current: Moments, n: F64, m: F64) -> tuple[F64, F64]:

@@ -1,4 +1,4 @@
-"""Measure many targets at once: stack their counts, call each method once, hand every target its own."""
+"""Measure many targets at once: stack their counts, call each method once."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from driftline.bins import Bins, CategoryBins, NumberBins
-from driftline.tables import F64
+from driftline.panes.bins import Bins, CategoryBins, NumberBins
+from driftline.tables.table import F64
 
 from .method import Counts, Kind, Measured, Method, Sums, Vectors
 from .mmd import mmd_as_psi
 from .psi import psi_excess
 
 
-class Pair(NamedTuple):
+class SamplePair(NamedTuple):
     """Two samples of one target over its bins: float64 (bins,) each, (effective) rows, neither of them empty.
 
     ``vectors``: of embeddings, what is known of the reference, and the mean features of the window.
@@ -27,7 +27,7 @@ class Pair(NamedTuple):
     vectors: tuple[Vectors, F64] | None = None
 
 
-class One(NamedTuple):
+class MethodMeasure(NamedTuple):
     """What one method says of one target."""
 
     value: float
@@ -35,13 +35,13 @@ class One(NamedTuple):
     effect: float | None
 
 
-def measure(pairs: Sequence[Pair], wanted: Sequence[Sequence[Method]]) -> list[tuple[list[One], float]]:
+def measure(pairs: Sequence[SamplePair], wanted: Sequence[Sequence[Method]]) -> list[tuple[list[MethodMeasure], float]]:
     """Return, per pair, what each of its methods says, and its PSI less the mean without drift.
 
     ``wanted``: the methods of each pair, the one that decides first. All pairs of numbers are measured together, and
     all others.
     """
-    found: list[tuple[list[One], float]] = [([], 0.0)] * len(pairs)
+    found: list[tuple[list[MethodMeasure], float]] = [([], 0.0)] * len(pairs)
     for kinds in (("number",), ("embedding",), ("category", "boolean")):
         ordered = kinds != ("category", "boolean")
         chosen = [at for at, pair in enumerate(pairs) if pair.kind in kinds]
@@ -60,7 +60,7 @@ def measure(pairs: Sequence[Pair], wanted: Sequence[Sequence[Method]]) -> list[t
     return found
 
 
-def stacked(pairs: Sequence[Pair], *, ordered: bool) -> Counts:
+def stacked(pairs: Sequence[SamplePair], *, ordered: bool) -> Counts:
     """Return the pairs as the rows of one ``Counts``, padded with empty bins to the width of the widest."""
     width = max(len(pair.reference) for pair in pairs)
     reference, current = np.zeros((len(pairs), width)), np.zeros((len(pairs), width))
@@ -76,7 +76,7 @@ def stacked(pairs: Sequence[Pair], *, ordered: bool) -> Counts:
     return Counts(reference, current, edges, sums=_sums(pairs, reference, current), others=others)
 
 
-def _sums(pairs: Sequence[Pair], reference: F64, current: F64) -> Sums | None:
+def _sums(pairs: Sequence[SamplePair], reference: F64, current: F64) -> Sums | None:
     vectors = [pair.vectors for pair in pairs if pair.vectors is not None]
     if len(vectors) < len(pairs):
         return None
@@ -85,8 +85,8 @@ def _sums(pairs: Sequence[Pair], reference: F64, current: F64) -> Sums | None:
     return Sums(was, now, reference.sum(axis=1), current.sum(axis=1), spectrum, axes)
 
 
-def _each(measured: Measured, k: int) -> Iterator[One]:
+def _each(measured: Measured, k: int) -> Iterator[MethodMeasure]:
     nothing = [None] * k
     p = nothing if measured.p_value is None else measured.p_value.tolist()
     effect = nothing if measured.effect is None else measured.effect.tolist()
-    return map(One, measured.value.tolist(), p, effect)
+    return map(MethodMeasure, measured.value.tolist(), p, effect)

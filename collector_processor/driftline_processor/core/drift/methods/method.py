@@ -1,7 +1,15 @@
-"""What a drift method is: a definition over counts, and what is promised of it.
+"""A drift method: its definition over counts, the counts, and what is promised of it.
+
+What a drift method is: a definition over counts, and what is promised of it.
 
 A method works on many targets at once, one a row: 10,000 comparisons a second are a few numpy calls over stacked
 counts, not 10,000 calls. Narrower targets are padded with empty bins, which change no method.
+
+How far out a value may lie before only its being far out counts: what keeps a sentinel from being a distance.
+
+Mean and variance of counts over bins, values beyond the fences counted as lying on them.
+
+Counts with a bin around each distinct value: the same methods, and no binning left in them.
 """
 
 from __future__ import annotations
@@ -12,10 +20,50 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
-from driftline.tables import F64, I64
+from driftline.panes.bins import NumberBins
+from driftline.tables.table import F64, I64
 
-from .coarse import Coarse, coarse
-from .fences import fences
+from driftline_processor.core.drift.coarse_bins import Coarse, coarse
+
+REACH = 10.0
+"""Widths of the middle half beyond it. A normal distribution ends long before (its 0.1 % quantiles are 1.8 out), a
+log-normal one of sigma 0.8 just inside; a sentinel of 1e9, frequent enough for an edge of its own, lies beyond."""
+
+ATOM = 0.05
+"""A bin with so many of the rows is one value that comes again and again, by the baseline's hundred bins: zeros of an
+inflated feature, a sentinel, a default. The middle half is that of the other rows, or it would be such a value."""
+
+OTHERS = 0.1
+"""If there are so many; of a feature with few distinct values it is the middle half of all."""
+
+
+def fences(reference: F64, edges: F64) -> F64:
+    """Return least and greatest value, float64 (k, 2): the outer edges, or 10 widths of the middle half from it.
+
+    ``reference``: counts float64 (k, bins), ``edges``: float64 (k, bins - 1), at least one. The middle half is that of
+    the rows in no :data:`ATOM`, where they are a tenth of all. Of a reference whose middle half is one value, the outer
+    edges.
+
+    >>> edges = np.array([[0.0, 1.0, 2.0, 3.0, 4.0, 1e9]])
+    >>> fences(np.array([[1.0, 25.0, 25.0, 25.0, 25.0, 2.0, 3.0]]), edges).tolist()
+    [[0.0, 34.0]]
+    """
+    total = reference.sum(axis=1, keepdims=True)
+    others = np.where(reference > ATOM * total, 0.0, reference)
+    of_all = others.sum(axis=1, keepdims=True) < OTHERS * total
+    middle = np.where(of_all, reference, others)
+    shares = np.cumsum(middle, axis=1)[:, :-1] / middle.sum(axis=1, keepdims=True)
+    last = edges.shape[1] - 1
+    lower = np.clip(np.count_nonzero(shares <= 0.25, axis=1, keepdims=True) - 1, 0, last)
+    upper = np.clip(np.count_nonzero(shares < 0.75, axis=1, keepdims=True), 0, last)
+    low, high = np.take_along_axis(edges, lower, axis=1), np.take_along_axis(edges, upper, axis=1)
+    width = high - low
+    # around one value the bin is 2^-22 of it wide, and around zero 5e-324, of which a millionth would be 0
+    spread = (width > 1e-6 * np.maximum(np.abs(low), np.abs(high))) & (width > np.finfo(np.float64).tiny)
+    least = np.where(spread, np.maximum(low - REACH * width, edges[:, :1]), edges[:, :1])
+    greatest = np.where(spread, np.minimum(high + REACH * width, edges[:, -1:]), edges[:, -1:])
+    return np.hstack([least, greatest])
+
 
 Kind = Literal["number", "category", "boolean", "embedding"]
 """What is compared. A boolean is whatever has at most two values in the baseline, number or label. Of an embedding the
@@ -156,3 +204,71 @@ class Method:
     scaling: Literal["none", "fades", "grows"] = "none"
     rows: bool = False
     bound: Callable[[Counts], F64] | None = None
+
+
+class Moments(NamedTuple):
+    """Of k samples, float64 (k,) each, in the feature's unit.
+
+    ``variance``: over n, not n - 1. ``mean_bound``, ``deviation_bound``: how far mean and standard deviation of the
+    clipped rows can be from those of the counts.
+    """
+
+    mean: F64
+    variance: F64
+    mean_bound: F64
+    deviation_bound: F64
+
+
+def middles(edges: F64) -> F64:
+    """Return the middle of each bin, float64 (k, bins); of an outer one its edge. ``edges``: float64 (k, bins - 1).
+
+    >>> middles(np.array([[0.0, 1.0, 3.0]])).tolist()
+    [[0.0, 0.5, 2.0, 3.0]]
+    """
+    return np.concatenate([edges[:, :1], edges[:, :-1] + np.diff(edges) / 2, edges[:, -1:]], axis=1)
+
+
+def moments(counts: F64, edges: F64) -> Moments:
+    """Take every row of a bin as its middle: counts float64 (k, bins), edges float64 (k, bins - 1).
+
+    A row is at most half a bin from the middle; so mean and, by the triangle inequality, deviation are off by at most
+    the mean and the root mean square of these halves.
+
+    >>> found = moments(np.array([[0.0, 1.0, 1.0, 0.0]]), np.array([[0.0, 1.0, 2.0]]))
+    >>> found.mean.tolist(), found.variance.tolist(), found.mean_bound.tolist()
+    ([1.0], [0.25], [0.5])
+    """
+    # centred first: of 1e9 and 1e9 + 1 the squares would leave no digit
+    centre = edges[:, edges.shape[1] // 2, np.newaxis]
+    middle = middles(edges - centre)
+    half = np.pad(np.diff(edges) / 2, ((0, 0), (1, 1)))
+    # narrower targets are padded on the right with empty bins; their edges repeat the last one
+    total = counts.sum(axis=1)
+    mean = (counts * middle).sum(axis=1) / total
+    variance = (counts * (middle - mean[:, np.newaxis]) ** 2).sum(axis=1) / total
+    mean_bound = (counts * half).sum(axis=1) / total
+    return Moments(mean + centre[:, 0], variance, mean_bound, np.sqrt((counts * half**2).sum(axis=1) / total))
+
+
+def counts_of_rows(reference: F64, current: F64, bins: NumberBins) -> Counts:
+    """Return the counts of rows of one number, float64 (n,) and (m,), none of them empty; NaN and infinities left out.
+
+    ``bins``: of the baseline, whose fences hold here as they do for counts over these bins.
+
+    >>> from .ks import METHOD
+    >>> counts = counts_of_rows(np.array([1.0, 2.0, 3.0]), np.array([2.0, 5.0]), NumberBins(np.array([0.0, 9.0])))
+    >>> METHOD.counts(counts).value.tolist()
+    [0.5]
+    """
+    reference, current = reference[np.isfinite(reference)], current[np.isfinite(current)]
+    values, at = np.unique(np.concatenate([reference, current]), return_inverse=True)
+    edges = np.empty((1, 2 * len(values)))
+    edges[0, ::2], edges[0, 1::2] = values, np.nextafter(values, np.inf)
+    size = 2 * len(values) + 1
+    was, now = (
+        np.bincount(2 * part + 1, minlength=size).astype(np.float64)[np.newaxis]
+        for part in (at[: len(reference)], at[len(reference) :])
+    )
+    counts = np.bincount(np.searchsorted(bins.edges, reference, side="right"), minlength=bins.size)
+    outer = fences(counts[np.newaxis].astype(np.float64), bins.edges[np.newaxis]) if len(bins.edges) else None
+    return Counts(was, now, edges, outer)

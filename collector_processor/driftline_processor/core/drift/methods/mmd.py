@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
+
+from driftline_processor.core.drift.p_values import quadratic_tail
 
 from .method import Counts, Measured, Method, Sums
-from .quadratic import quadratic_tail
 
 PER_DEVIATION = 0.52
 """The distance that a shift of every coordinate by one standard deviation makes, as long as it is small."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 from scipy.special import betainc, ndtr
 
-from .coarse import EXPECTED
+from driftline_processor.core.drift.coarse_bins import EXPECTED
+
 from .method import Counts, Measured, Method
 
 

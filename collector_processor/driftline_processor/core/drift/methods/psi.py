@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 
-from driftline_processor.core.drift.nulls import Samples, sum_p_values
+from driftline_processor.core.drift.p_values import Samples, sum_p_values
 
 from .method import Counts, Measured, Method
 

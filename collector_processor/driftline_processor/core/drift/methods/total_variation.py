@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 
 from .method import Counts, Measured, Method
 

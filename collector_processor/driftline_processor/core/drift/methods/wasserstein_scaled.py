@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 
-from .method import Counts, Measured, Method
-from .moments import moments
+from .method import Counts, Measured, Method, moments
 from .wasserstein import wasserstein, wasserstein_bound
 
 

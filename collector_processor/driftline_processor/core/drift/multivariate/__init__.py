@@ -1,13 +1,13 @@
-"""Drift that no feature shows by itself: one method a file, found by its constant ``METHOD``, judged together."""
+"""Drift that no feature shows by itself: one method a file, found by its constant ``METHOD``."""
 
 from __future__ import annotations
 
 import pkgutil
 from importlib import import_module
 
-from .method import Found, JointMethod, Sides
+from .method import JointMethod, JointResult, PanePair
 
-__all__ = ["JOINT", "Found", "JointMethod", "Sides"]
+__all__ = ["JOINT", "JointMethod", "JointResult", "PanePair"]
 
 
 def _found() -> dict[str, JointMethod]:

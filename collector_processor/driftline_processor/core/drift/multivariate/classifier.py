@@ -1,4 +1,4 @@
-"""The domain classifier: whether a model can tell the rows of a window from the reference's, and by which features."""
+"""The domain classifier: can a model tell the rows of a window from the reference's, and by which features."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from driftline.products import product
-from driftline.tables import F64, I64
+from driftline.panes.matrix_products import product
+from driftline.tables.table import F64, I64
 
-from driftline_processor.core.evaluation import Told
+from driftline_processor.core.evaluation import DriftContributor
 
-from .method import ALPHA, Found, JointMethod
+from .method import ALPHA, JointMethod, JointResult
 
 FOLDS = 5
 
@@ -54,7 +54,7 @@ def auc(scores: F64, side: F64) -> F64:
     return area
 
 
-def classify(reference: Points, current: Points, rng: np.random.Generator) -> Found | None:
+def classify(reference: Points, current: Points, rng: np.random.Generator) -> JointResult | None:
     """Train a classifier to tell two sets of rows apart, and measure it on rows it was not trained on.
 
     A ridge regression of which side a row is from (Fisher's linear discriminant) on coordinates, their squares, what is
@@ -82,7 +82,7 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Fo
     variance = (n + m + FOLDS) / (12 * n * m)
     effect = math.sqrt(max(0.0, (found - 0.5) ** 2 - variance)) if found > 0.5 else 0.0
     told = _told(design, trials, side, found, rng) if p <= ALPHA else ()
-    return Found(found, 0.5, found, p, effect, float(min(n, m)), told)
+    return JointResult(found, 0.5, found, p, effect, float(min(n, m)), told)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +150,9 @@ def _permuted(trials: list[_Trial], side: F64, found: float, rng: np.random.Gene
     return (as_great + 1) / (tried + 1)
 
 
-def _told(design: Design, trials: list[_Trial], side: F64, found: float, rng: np.random.Generator) -> tuple[Told, ...]:
+def _told(
+    design: Design, trials: list[_Trial], side: F64, found: float, rng: np.random.Generator
+) -> tuple[DriftContributor, ...]:
     """The features without which, shuffled among the held-out rows, the AUC falls most."""
     falls = np.zeros(len(design.names))
     for trial in trials:
@@ -165,13 +167,13 @@ def _told(design: Design, trials: list[_Trial], side: F64, found: float, rng: np
     falls /= FOLDS
     first = np.argsort(-falls, kind="stable")[:MOST_TOLD]
     return tuple(
-        Told((design.names[at],), float(falls[at]), found, found - float(falls[at]))
+        DriftContributor((design.names[at],), float(falls[at]), found, found - float(falls[at]))
         for at in first.tolist()
         if falls[at] > 0
     )
 
 
-def sentence(found: Found) -> str:
+def sentence(found: JointResult) -> str:
     """Tell how well the rows are told apart, and by what."""
     most = f", most by {' and '.join(one.features[0] for one in found.told[:2])}" if found.told else ""
     return f"a classifier tells these rows from the baseline's with an AUC of {found.now or 0.5:.3f}{most}"

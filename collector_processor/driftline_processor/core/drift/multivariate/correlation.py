@@ -1,18 +1,18 @@
-"""Which pairs of features are correlated otherwise than they were."""
+"""The correlation shift: pairs of features that are correlated otherwise than in the reference."""
 
 from __future__ import annotations
 
 import numpy as np
-from driftline.pane import Pane
-from driftline.space import Space
-from driftline.tables import F64
+from driftline.panes.pane import Pane
+from driftline.panes.pca import Space
+from driftline.tables.table import F64
 from scipy.special import ndtr
 
-from driftline_processor.core.drift.correction import benjamini_hochberg
-from driftline_processor.core.evaluation import Told
+from driftline_processor.core.drift.p_values import benjamini_hochberg
+from driftline_processor.core.evaluation import DriftContributor
 
-from .method import ALPHA, Found, JointMethod, Sides
-from .moments import correlations
+from .method import ALPHA, JointMethod, JointResult, PanePair
+from .second_moments import correlations
 
 MOST_TOLD = 5
 
@@ -48,7 +48,7 @@ def correlation_shift(was: F64, now: F64, n: F64, m: F64, factors: F64) -> tuple
     return now - was, p, effect
 
 
-def measure(sides: Sides) -> Found | None:
+def measure(sides: PanePair) -> JointResult | None:
     """Compare the correlations of all pairs that have rows enough in both; corrected over them (Benjamini-Hochberg)."""
     d = len(sides.space.names)
     reference, current = correlations(sides.reference, d), correlations(sides.current, d)
@@ -73,13 +73,13 @@ def measure(sides: Sides) -> Found | None:
     names = sides.space.names
     pairs = [(names[first[at[one]]], names[second[at[one]]]) for one in order.tolist()]
     told = tuple(
-        Told(pair, float(shift[one]), float(was[one]), float(now[one]), float(adjusted[one]))
+        DriftContributor(pair, float(shift[one]), float(was[one]), float(now[one]), float(adjusted[one]))
         for pair, one in zip(pairs, order.tolist(), strict=True)
     )
     most = told[0]
     large = float(effect[order[0]]) if certain[order[0]] else 0.0
     rows = float(np.median(fewest[at]))
-    return Found(most.value, most.was, most.now, float(adjusted.min()), large, rows, told, int(certain.sum()))
+    return JointResult(most.value, most.was, most.now, float(adjusted.min()), large, rows, told, int(certain.sum()))
 
 
 def shape(pane: Pane, space: Space) -> F64:
@@ -99,7 +99,7 @@ def shape(pane: Pane, space: Space) -> F64:
     return found
 
 
-def sentence(found: Found) -> str:
+def sentence(found: JointResult) -> str:
     """Tell the pair that changed most, and how many others did."""
     first, second = found.told[0].features
     others = found.certain - 1

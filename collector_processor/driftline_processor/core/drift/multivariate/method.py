@@ -1,4 +1,4 @@
-"""What a multivariate drift method is: a definition over the sums of a pane, or over rows, and what it says."""
+"""A multivariate drift method: its definition over the sums of a pane, or over rows, and its result."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from driftline.fitted import Fitted
-from driftline.pane import Pane
-from driftline.space import Space
+from driftline.baseline.sections.pca_fit import PcaFit
+from driftline.panes.pane import Pane
+from driftline.panes.pca import Space
 
-from driftline_processor.core.evaluation import Told
+from driftline_processor.core.evaluation import DriftContributor
 
 ALPHA = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sides:
+class PanePair:
     """What is compared: two panes over one space.
 
     ``fitted``: how the space fits the reference. ``alike``: how many rows, which resemble each other, count as one.
@@ -25,11 +25,11 @@ class Sides:
     space: Space
     reference: Pane
     current: Pane
-    fitted: Fitted
+    fitted: PcaFit
     alike: float = 1.0
 
 
-class Found(NamedTuple):
+class JointResult(NamedTuple):
     """What a method says of a window.
 
     ``value``: ``JointMethod.neutral`` where nothing changed. ``was``, ``now``: what was compared. ``p_value``: of no
@@ -45,7 +45,7 @@ class Found(NamedTuple):
     p_value: float
     effect: float
     rows: float
-    told: tuple[Told, ...] = ()
+    told: tuple[DriftContributor, ...] = ()
     certain: int = 0
     blind: str = ""
 
@@ -67,6 +67,6 @@ class JointMethod:
     least: float
     greatest: float
     source: str
-    sentence: Callable[[Found], str]
-    measure: Callable[[Sides], Found | None] | None = None
+    sentence: Callable[[JointResult], str]
+    measure: Callable[[PanePair], JointResult | None] | None = None
     neutral: float = 0.0

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline.bins import CategoryBins
+from driftline.panes.bins import CategoryBins
 
-from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
-from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.rate import LEAST, effect
-from driftline_processor.core.quality.sums import Pair, effective_rows, shares
-from driftline_processor.core.quality.words import percent, quoted, value
+from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
+from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, effective_rows, shares
+from driftline_processor.core.quality.share_test import LEAST, effect
+from driftline_processor.core.wording import format_percent, format_value, quote_name
 
 
-def find(look: Look) -> Tested:
+def find(look: CheckInput) -> CheckResult:
     """Find features of which all values of the window lie in one bin, where the baseline's did not.
 
     From panes. A label, and a value with more than 1 % of the baseline's rows, has a bin of its own, and the finding
@@ -21,10 +20,10 @@ def find(look: Look) -> Tested:
     """
     looked_at = [pair for pair in look.pairs.values() if pair.now.usable > 0 and pair.was.usable > 0]
     found = [one for pair in looked_at if (one := _of(pair)) is not None]
-    return Tested(len(looked_at), found)
+    return CheckResult(len(looked_at), found)
 
 
-def _of(pair: Pair) -> Suspicion | None:
+def _of(pair: FeaturePair) -> Suspicion | None:
     at = int(pair.now.counts.argmax())
     if pair.now.counts[at] < pair.now.usable:
         return None
@@ -41,23 +40,24 @@ def _of(pair: Pair) -> Suspicion | None:
         CHECK.name,
         [pair.name],
         float(np.sum(smooth**m)),
-        f"{quoted(pair.name)}: {where} (in the baseline {percent(was)} {'did' if 'lies' in where else 'were'})",
+        f"{quote_name(pair.name)}: {where}"
+        f" (in the baseline {format_percent(was)} {'did' if 'lies' in where else 'were'})",
         was=was,
         now=1.0,
         concerned=1.0 - was,
     )
 
 
-def _where(pair: Pair, at: int) -> str | None:
+def _where(pair: FeaturePair, at: int) -> str | None:
     if isinstance(pair.bins, CategoryBins):
-        return f"every value is {quoted(pair.bins.labels[at])!r}"
+        return f"every value is {quote_name(pair.bins.labels[at])!r}"
     edges = pair.bins.edges
     if at in (0, len(edges)):
         return None  # anything may lie beyond the outer edges; that is out of range
     low, high = float(edges[at - 1]), float(edges[at])
     if high - low <= 1e-6 * max(abs(low), abs(high)) + 1e-300:
-        return f"every value is {value(low + (high - low) / 2)}"
-    return f"every value lies between {value(low)} and {value(high)}"
+        return f"every value is {format_value(low + (high - low) / 2)}"
+    return f"every value lies between {format_value(low)} and {format_value(high)}"
 
 
 CHECK = Check("constant", "constant", "panes", find, covers=frozenset({"unseen"}))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.quality.check import Check, Tested, suspicion
-from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.rate import LEAST, effect, more_often
-from driftline_processor.core.quality.words import percent
+from driftline_processor.core.quality.check import Check, CheckResult, suspicion
+from driftline_processor.core.quality.feature_sums import CheckInput
+from driftline_processor.core.quality.share_test import LEAST, effect, more_often
+from driftline_processor.core.wording import format_percent
 
 MOST = 0.1
 """Share of the baseline's rows that repeat, beyond which repeating says nothing."""
@@ -13,7 +13,7 @@ MOST = 0.1
 LEAST_COMPLETE = 0.1
 
 
-def find(look: Look) -> Tested:
+def find(look: CheckInput) -> CheckResult:
     """Compare the share of rows whose features all equal those of an earlier row.
 
     From rows, of which each that has all features leaves a fingerprint of 64 bits: two of a million rows that differ
@@ -24,18 +24,20 @@ def find(look: Look) -> Tested:
     """
     repeats, known = look.repeats, look.baseline.extras.repeats
     if repeats is None or known is None or repeats.rows < max(1.0, LEAST_COMPLETE * look.pane.rows):
-        return Tested(0, [])
+        return CheckResult(0, [])
     was = (known.rows - known.distinct) / known.rows
     now = (repeats.rows - repeats.distinct) / repeats.rows
     if was > MOST:
-        return Tested(0, [])
+        return CheckResult(0, [])
     expected = min(MOST, was * repeats.rows / known.rows)
     if effect(expected, now) < LEAST:
-        return Tested(1, [])
+        return CheckResult(1, [])
     n = known.rows * known.rows / repeats.rows  # rows that would repeat as many, at the window's rate
     p = more_often(known.rows - known.distinct, n, repeats.rows - repeats.distinct, repeats.rows)
-    text = f"{percent(now)} of rows repeat another row of the window in full (expected: {percent(expected)})"
-    return Tested(1, [suspicion(CHECK.name, [], p, text, was=expected, now=now, concerned=now - expected)])
+    text = (
+        f"{format_percent(now)} of rows repeat another row of the window in full (expected: {format_percent(expected)})"
+    )
+    return CheckResult(1, [suspicion(CHECK.name, [], p, text, was=expected, now=now, concerned=now - expected)])
 
 
 CHECK = Check("duplicates", "duplicate rows", "rows", find)

@@ -4,52 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from driftline.pane import Pane
+from driftline.panes.pane import Pane
 
-from driftline_processor.core.drift.dependence import Design, heavier, of_clusters
+from driftline_processor.core.drift.dependence import Design, of_clusters, student_p_value
 from driftline_processor.core.nearest_names import nearest
-from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
-from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.rate import LEAST, effect, more_often
-from driftline_processor.core.quality.sums import Pair
-from driftline_processor.core.quality.words import percent, quoted
+from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
+from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair
+from driftline_processor.core.quality.share_test import LEAST, effect, more_often
+from driftline_processor.core.wording import format_percent, quote_name
 
 UNKNOWN = "unknown:"
 """Before the name of a feature that the baseline does not know, in the names of parts."""
 
 
-def find(look: Look) -> Tested:
+def find(look: CheckInput) -> CheckResult:
     """Compare the share of missing values: more of them, or far fewer (somebody fills them in).
 
     From panes, exactly. Both ways, so a p-value counts twice. Where a key says which rows belong together, the design
     effect of being missing is estimated from their groups: a customer may lack a value in all of its rows.
     """
     found = [one for pair in look.pairs.values() if (one := _of(pair, look)) is not None]
-    return Tested(len(look.pairs), found)
+    return CheckResult(len(look.pairs), found)
 
 
-def _of(pair: Pair, look: Look) -> Suspicion | None:
+def _of(pair: FeaturePair, look: CheckInput) -> Suspicion | None:
     was, now = pair.was.missing / pair.was.rows, pair.now.missing / pair.now.rows
     if abs(effect(was, now)) < LEAST:
         return None
     design = _design(pair, look)
-    name, n, m = quoted(pair.name), pair.was.rows * pair.n / design.effect, pair.now.rows * pair.m / design.effect
+    name, n, m = quote_name(pair.name), pair.was.rows * pair.n / design.effect, pair.now.rows * pair.m / design.effect
     if now > was:
         p = more_often(was * n, n, now * m, m)
-        text = f"{name}: {percent(now)} of values are missing (was {percent(was)})"
+        text = f"{name}: {format_percent(now)} of values are missing (was {format_percent(was)})"
         if now == 1.0:
             text = never_arrived(pair.name, was, unknown_features(look.pane))
     else:
         p = more_often((1 - was) * n, n, (1 - now) * m, m)
-        few = f"only {percent(now)} of values are" if now else "no value is"
-        text = f"{name}: {few} missing (was {percent(was)}; are they filled in?)"
+        few = f"only {format_percent(now)} of values are" if now else "no value is"
+        text = f"{name}: {few} missing (was {format_percent(was)}; are they filled in?)"
         if pair.was.told == 0:
-            there = "every row has a value" if not now else f"{percent(1 - now)} of rows have a value"
+            there = "every row has a value" if not now else f"{format_percent(1 - now)} of rows have a value"
             text = f"{name}: {there}, in the baseline none has: nothing to compare them with"
     return suspicion(
         CHECK.name,
         [pair.name],
-        min(1.0, 2 * heavier(p, design.freedom)),
+        min(1.0, 2 * student_p_value(p, design.freedom)),
         text,
         was=was,
         now=now,
@@ -63,8 +62,8 @@ def never_arrived(name: str, was: float, unknown: Sequence[str]) -> str:
     >>> never_arrived("age", 0.0, ["age_years"])
     'age never arrived (before, 0 % of its values were missing; did you mean age_years?)'
     """
-    meant = "".join(f"; did you mean {quoted(one)}?" for one in nearest(name, unknown, most=1))
-    return f"{quoted(name)} never arrived (before, {percent(was)} of its values were missing{meant})"
+    meant = "".join(f"; did you mean {quote_name(one)}?" for one in nearest(name, unknown, most=1))
+    return f"{quote_name(name)} never arrived (before, {format_percent(was)} of its values were missing{meant})"
 
 
 def unknown_features(pane: Pane) -> list[str]:
@@ -72,7 +71,7 @@ def unknown_features(pane: Pane) -> list[str]:
     return [part.removeprefix(UNKNOWN) for part in sorted(pane.parts) if part.startswith(UNKNOWN)]
 
 
-def _design(pair: Pair, look: Look) -> Design:
+def _design(pair: FeaturePair, look: CheckInput) -> Design:
     """How many rows count as one for being missing, beyond what their values say (:attr:`.Pair.alike`)."""
     groups = look.missing_by_group(pair.name)
     if groups is None:

@@ -1,50 +1,109 @@
-"""Out of range: numbers beyond where nearly all of the baseline lay."""
+"""Out of range: numbers beyond where nearly all of the baseline lay.
+
+Values that no sampling explains, however few they are: infinities where there was none, and values far beyond.
+"""
 
 from __future__ import annotations
 
-from driftline.bins import NumberBins
+import numpy as np
+from driftline.panes.bins import NumberBins
+from driftline.panes.unbinned_values import octave_bounds
 
-from driftline_processor.core.quality.check import Check, Suspicion, Tested
-from driftline_processor.core.quality.far import far
-from driftline_processor.core.quality.ladder import CERTAIN
-from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.risen import Part, risen
-from driftline_processor.core.quality.sums import Pair
-from driftline_processor.core.quality.words import percent, value
+from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
+from driftline_processor.core.quality.feature_sums import CERTAIN, CheckInput, FeaturePair
+from driftline_processor.core.quality.share_test import CaseShare, suspect_rise
+from driftline_processor.core.wording import format_percent, format_value, quote_name
+
+FAR = 1e6
+"""How many times the baseline's largest value, by magnitude, a value must be."""
+
+_BOUNDS = octave_bounds()
+_NEAREST = np.concatenate([-_BOUNDS[: len(_BOUNDS) // 2], [0.0], _BOUNDS[len(_BOUNDS) // 2 :]])
+"""The magnitude that every value of an entry of ``tails:NAME`` has at least: float64 (TAILS,)."""
+
+
+def suspect_far_values(check: str, pair: FeaturePair) -> Suspicion | None:
+    """Suspect a number with infinities, of which the baseline had none, or with values far beyond its largest.
+
+    No chance makes an infinity of finite values. That a window of m rows has a value F times the largest of n rows
+    is m / (m + n F) likely where tails are Cauchy's, whose mean is infinite, and less where they are lighter. How far
+    values lie is told up to 2^63: of a baseline that comes within a millionth of that, nothing is.
+    """
+    infinite = pair.now.infinite if _had_no_infinity(pair) else 0.0
+    beyond, times = _beyond(pair)
+    if infinite + beyond <= 0:
+        return None
+    of = pair.now.usable + pair.now.infinite
+    n, m = pair.was.usable * pair.n, of * pair.m
+    parts = (
+        [f"{format_percent(infinite / of)} of {pair.values} are infinite (in the baseline none was)"]
+        if infinite
+        else []
+    )
+    if beyond:
+        which = f"{format_percent(beyond / of)} of {pair.values} are" if not parts else f"{format_percent(beyond / of)}"
+        parts.append(f"{which} more than a million times the largest in the baseline")
+    now = (infinite + beyond) / of
+    return suspicion(
+        check,
+        [pair.name],
+        0.0 if infinite else m / (m + n * times),
+        f"{quote_name(pair.name)}: {', '.join(parts)}",
+        was=0.0,
+        now=now,
+        concerned=now * of / pair.now.rows,
+    )
+
+
+def _had_no_infinity(pair: FeaturePair) -> bool:
+    """Whether the baseline had none: one from before kinds were told has invalid values of any kind."""
+    return pair.was.usable > 0 and (pair.was.infinite == 0 if pair.was.kinds is not None else pair.was.invalid == 0)
+
+
+def _beyond(pair: FeaturePair) -> tuple[float, float]:
+    """The weight of values that are far beyond, and how many times the baseline's largest the farthest is."""
+    if pair.least is None or pair.greatest is None or pair.now.tails is None:
+        return 0.0, 1.0
+    largest = max(abs(pair.least), abs(pair.greatest))
+    held = (FAR * largest <= _NEAREST) & (pair.now.tails > 0)
+    if largest <= 0 or not held.any():
+        return 0.0, 1.0
+    return float(pair.now.tails[held].sum()), float(_NEAREST[held].max()) / largest
+
 
 BEYOND = 2.0
 """Values of the next sample that lie beyond the least or the greatest of any sample, on average."""
 
 
-def find(look: Look) -> Tested:
+def find(look: CheckInput) -> CheckResult:
     """Compare the share of values beyond the outer edges of the bins, infinities among them.
 
     From panes, exactly. The edges are the 0.1 % and the 99.9 % quantile of the baseline, or its least and greatest
     where it has few values; so one stray value in the baseline widens nothing. Infinities and values far beyond all
-    that was (:mod:`driftline_processor.core.quality.far`) are told however few they are.
+    that was (:mod:`driftline_processor.core.quality.checks.out_of_range`) are told however few they are.
     """
     looked_at = [pair for pair in look.pairs.values() if isinstance(pair.bins, NumberBins) and len(pair.bins.edges)]
     found = [one for pair in looked_at if (one := _of(pair, pair.bins)) is not None]
-    return Tested(len(looked_at), found)
+    return CheckResult(len(looked_at), found)
 
 
-def _of(pair: Pair, bins: object) -> Suspicion | None:
+def _of(pair: FeaturePair, bins: object) -> Suspicion | None:
     assert isinstance(bins, NumberBins)
     was, now = (
-        Part(float(sums.counts[0] + sums.counts[-1]) + sums.infinite, sums.usable + sums.infinite)
+        CaseShare(float(sums.counts[0] + sums.counts[-1]) + sums.infinite, sums.usable + sums.infinite)
         for sums in (pair.was, pair.now)
     )
     if was.of <= 0 or now.of <= 0:
         return None
     low, high = float(pair.now.counts[0]), float(pair.now.counts[-1])
-    least, greatest = value(float(bins.edges[0])), value(float(bins.edges[-1]))
+    least, greatest = format_value(float(bins.edges[0])), format_value(float(bins.edges[-1]))
     one_end = low > 0.9 * now.cases or high > 0.9 * now.cases
     usual = f"outside {least} to {greatest}" if least != greatest else f"off {least}"
     where = usual if not one_end else f"below {least}" if low > high else f"above {greatest}"
-    infinite = f", {percent(pair.now.infinite / now.of)} are infinite" if pair.now.infinite else ""
-    before = f"before, {percent(was.share)} {f'lay {usual}' if one_end else 'did'}"
-    more = risen(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, BEYOND)
-    return more if more is not None and more.p <= CERTAIN else far(CHECK.name, pair) or more
+    infinite = f", {format_percent(pair.now.infinite / now.of)} are infinite" if pair.now.infinite else ""
+    before = f"before, {format_percent(was.share)} {f'lay {usual}' if one_end else 'did'}"
+    more = suspect_rise(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, BEYOND)
+    return more if more is not None and more.p <= CERTAIN else suspect_far_values(CHECK.name, pair) or more
 
 
 CHECK = Check("out_of_range", "out of range", "panes", find)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from driftline.repeats import Recurrence, Repeats
+from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
 
-from driftline_processor.core.quality.check import Check, Tested, suspicion
-from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.rate import more_often
-from driftline_processor.core.quality.words import percent
+from driftline_processor.core.quality.check import Check, CheckResult, suspicion
+from driftline_processor.core.quality.feature_sums import CheckInput
+from driftline_processor.core.quality.share_test import more_often
+from driftline_processor.core.wording import format_percent
 
 MOST = 0.1
 """Share of rows that equal one of the window before by themselves, beyond which it says nothing that others do."""
@@ -20,7 +20,7 @@ FEWEST = 50
 """Different rows, of fewer of which a few that came twice are a tenth."""
 
 
-def find(look: Look) -> Tested:
+def find(look: CheckInput) -> CheckResult:
     """Compare the share of rows whose features all equal those of a row of the window before with the expected one.
 
     From rows, by the same fingerprints as the check for duplicates. Shares that repeat are no sign of a stale feed:
@@ -32,18 +32,21 @@ def find(look: Look) -> Tested:
     """
     known, found = look.baseline.extras.repeats, look.recurrences
     if known is None or not found or found[0] is None:
-        return Tested(0, [])
+        return CheckResult(0, [])
     latest = found[0]
     was, expected = (known.rows - known.distinct) / known.rows, _expected(known, latest)
     if latest.rows < FEWEST or max(was, expected) > MOST or not _is_news(look, known):
-        return Tested(0, [])
+        return CheckResult(0, [])
     now = latest.again / latest.rows
     if now - expected < LEAST:
-        return Tested(1, [])
+        return CheckResult(1, [])
     n = known.rows * known.rows / (2 * latest.before)  # rows that would repeat as many, at the window's rate
     p = more_often(known.rows - known.distinct, n, latest.again, latest.rows)
-    text = f"{percent(now)} of rows repeat a row of the window before in full (expected: {percent(expected)}; stale?)"
-    return Tested(1, [suspicion(CHECK.name, [], p, text, was=expected, now=now, concerned=now - expected)])
+    text = (
+        f"{format_percent(now)} of rows repeat a row of the window before in full"
+        f" (expected: {format_percent(expected)}; stale?)"
+    )
+    return CheckResult(1, [suspicion(CHECK.name, [], p, text, was=expected, now=now, concerned=now - expected)])
 
 
 def _expected(known: Repeats, one: Recurrence) -> float:
@@ -51,7 +54,7 @@ def _expected(known: Repeats, one: Recurrence) -> float:
     return min(1.0, 2 * (known.rows - known.distinct) / known.rows * one.before / known.rows)
 
 
-def _is_news(look: Look, known: Repeats) -> bool:
+def _is_news(look: CheckInput, known: Repeats) -> bool:
     """Whether rows used not to repeat from one stretch of time to the next."""
     blocks = look.baseline.extras.blocks
     if blocks is not None and len(blocks.starts) > 2:

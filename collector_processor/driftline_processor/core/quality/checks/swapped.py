@@ -6,15 +6,23 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from driftline.bins import CategoryBins
-from driftline.strays import KINDS
+from driftline.panes.bins import CategoryBins
+from driftline.panes.unbinned_values import KINDS
 
-from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
-from driftline_processor.core.quality.ladder import Changed, Mixture, mixture
-from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.rate import more_often
-from driftline_processor.core.quality.sums import Pair, Sums, labelled, missed_in_other, shares
-from driftline_processor.core.quality.words import percent, quoted
+from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
+from driftline_processor.core.quality.feature_sums import (
+    ChangedNumber,
+    CheckInput,
+    FeaturePair,
+    Mixture,
+    Sums,
+    labelled,
+    missed_in_other,
+    mixture,
+    shares,
+)
+from driftline_processor.core.quality.share_test import more_often
+from driftline_processor.core.wording import format_percent, quote_name
 
 LEAST_SHARE = 0.05
 APART = 0.3
@@ -34,7 +42,7 @@ MOST = 40
 _NUMBER = KINDS.index("number")
 
 
-def find(look: Look) -> Tested:
+def find(look: CheckInput) -> CheckResult:
     """Find pairs of features that each look like a mixture of themselves and of the other, by the same share.
 
     From panes. Numbers by their distribution functions; categories by the labels that belong to the other one; a number
@@ -44,10 +52,10 @@ def find(look: Look) -> Tested:
     pairs = list(look.pairs.values())
     places = {name: at for at, name in enumerate(look.baseline.bins.features)}
     found = [*_numbers(look.changed), *_texts(pairs, places)]
-    return Tested(len(pairs), found)
+    return CheckResult(len(pairs), found)
 
 
-def _numbers(changed: Sequence[Changed]) -> Iterator[Suspicion]:
+def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
     most = sorted(changed, key=lambda one: -one.distance)[:MOST]
     for a, b in combinations(most, 2):
         one = mixture(a.now.below, a.own, b.was.at(a.now.points))
@@ -56,7 +64,7 @@ def _numbers(changed: Sequence[Changed]) -> Iterator[Suspicion]:
             yield _finding(a.pair, b.pair, (one.share + other.share) / 2, max(a.p, b.p))
 
 
-def _chance(a: Changed, one: Mixture, b: Changed, other: Mixture) -> float:
+def _chance(a: ChangedNumber, one: Mixture, b: ChangedNumber, other: Mixture) -> float:
     """How far two estimates of the share of one swap may lie apart."""
     return min(MOST_UNLIKE, max(ALIKE, (a.noise / one.apart + b.noise / other.apart) / 3))
 
@@ -65,7 +73,7 @@ def _good(fit: Mixture, chance: float) -> bool:
     return fit.share >= LEAST_SHARE and fit.apart >= APART and fit.left <= min(chance, 0.25 * fit.distance)
 
 
-def _texts(pairs: Sequence[Pair], places: dict[str, int]) -> Iterator[Suspicion]:
+def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Suspicion]:
     """Pairs of which at least one is a category."""
     strayed = [pair for pair in pairs if pair.now.elsewhere is not None or pair.now.kinds is not None]
     told = any(one is not None for pair in pairs for one in (pair.was.tails, pair.was.kinds, pair.was.elsewhere))
@@ -85,7 +93,7 @@ class _Strayed(NamedTuple):
     p: float = 1.0
 
 
-def _of_other(pair: Pair, other: Pair, places: dict[str, int], *, told: bool) -> _Strayed:
+def _of_other(pair: FeaturePair, other: FeaturePair, places: dict[str, int], *, told: bool) -> _Strayed:
     """What of a feature belongs to the other, beyond what did in the baseline.
 
     ``told``: the baseline says what strayed in it. Nothing can be told where the baseline itself has nearly as much of
@@ -113,7 +121,7 @@ def _of_other(pair: Pair, other: Pair, places: dict[str, int], *, told: bool) ->
     return _Strayed(share, more_often(least, pair.was.told * pair.n, now * pair.m, pair.now.told * pair.m))
 
 
-def _strange(sums: Sums, other: Pair, places: dict[str, int]) -> float:
+def _strange(sums: Sums, other: FeaturePair, places: dict[str, int]) -> float:
     """The weight of values that belong to the other feature."""
     if other.number:
         return 0.0 if sums.kinds is None else float(sums.kinds[_NUMBER])
@@ -121,12 +129,13 @@ def _strange(sums: Sums, other: Pair, places: dict[str, int]) -> float:
     return 0.0 if sums.elsewhere is None or len(sums.elsewhere) <= at else float(sums.elsewhere[at])
 
 
-def _finding(a: Pair, b: Pair, share: float, p: float) -> Suspicion:
+def _finding(a: FeaturePair, b: FeaturePair, share: float, p: float) -> Suspicion:
     return suspicion(
         CHECK.name,
         [a.name, b.name],
         p,
-        f"{quoted(a.name)} and {quoted(b.name)}: {percent(share)} of values stand in each other's column (swapped?)",
+        f"{quote_name(a.name)} and {quote_name(b.name)}: {format_percent(share)} of values"
+        " stand in each other's column (swapped?)",
         was=0.0,
         now=share,
         concerned=share,

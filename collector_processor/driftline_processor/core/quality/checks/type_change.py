@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from driftline.strays import KINDS
+from driftline.panes.unbinned_values import KINDS
 
-from driftline_processor.core.quality.check import Check, Suspicion, Tested
-from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.risen import Part, risen
-from driftline_processor.core.quality.sums import Pair, Sums, labelled
+from driftline_processor.core.quality.check import Check, CheckResult, Suspicion
+from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, Sums, labelled
+from driftline_processor.core.quality.share_test import CaseShare, suspect_rise
 
 _WRITTEN, _TEXT, _NUMBER = KINDS.index("number_in_text"), KINDS.index("text"), KINDS.index("number")
 
 
-def find(look: Look) -> Tested:
+def find(look: CheckInput) -> CheckResult:
     """Compare the share of values that have another type than the feature.
 
     From panes, exactly. Of a number: texts, "12" among them, which a service sent as a text; infinities are numbers. Of
@@ -20,7 +19,7 @@ def find(look: Look) -> Tested:
     """
     looked_at = [pair for pair in look.pairs.values() if pair.number or labelled(pair)]
     found = [one for pair in looked_at if (one := _of(pair)) is not None]
-    return Tested(len(looked_at), found)
+    return CheckResult(len(looked_at), found)
 
 
 def _strange(sums: Sums, number: bool) -> float:
@@ -30,15 +29,15 @@ def _strange(sums: Sums, number: bool) -> float:
     return 0.0 if sums.kinds is None else float(sums.kinds[_NUMBER])
 
 
-def _of(pair: Pair) -> Suspicion | None:
+def _of(pair: FeaturePair) -> Suspicion | None:
     if pair.number:
         kinds = pair.now.kinds
         written = kinds is not None and kinds[_WRITTEN] > kinds[_TEXT]
         what = "numbers written as texts" if written else "texts where numbers belong"
     else:
         what = "numbers where texts belong"
-    was, now = (Part(_strange(sums, pair.number), sums.told) for sums in (pair.was, pair.now))
-    return risen(CHECK.name, pair, was, now, f"are {what}")
+    was, now = (CaseShare(_strange(sums, pair.number), sums.told) for sums in (pair.was, pair.now))
+    return suspect_rise(CHECK.name, pair, was, now, f"are {what}")
 
 
 CHECK = Check("type_change", "type change", "panes", find, covers=frozenset({"unseen", "out_of_range"}))

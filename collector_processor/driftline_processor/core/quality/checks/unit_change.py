@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from driftline.tables import F64
+from driftline.tables.table import F64
 
-from driftline_processor.core.quality.check import Check, Suspicion, Tested, suspicion
-from driftline_processor.core.quality.ladder import Changed, Ladder, Mixture, mixture
-from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.words import percent, quoted
+from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
+from driftline_processor.core.quality.feature_sums import (
+    ChangedNumber,
+    CheckInput,
+    DistributionFunction,
+    Mixture,
+    mixture,
+)
+from driftline_processor.core.wording import format_percent, quote_name
 
 FACTORS = {10.0: "10 times", 100.0: "100 times", 1000.0: "1,000 times"}
 FACTORS |= {0.1: "a tenth of", 0.01: "a hundredth of", 0.001: "a thousandth of"}
@@ -30,7 +35,7 @@ class _Fit(NamedTuple):
     of: Mixture
 
 
-def find(look: Look) -> Tested:
+def find(look: CheckInput) -> CheckResult:
     """Find numbers whose distribution is a mixture of the baseline's and of the baseline's times a factor.
 
     From panes: over the bins, and over powers of two beyond them. A finding needs a KS distance from the baseline that
@@ -38,10 +43,10 @@ def find(look: Look) -> Tested:
     A natural change by exactly such a factor cannot be told from a change of unit: hence the question mark.
     """
     found = [one for changed in look.changed if (one := _of(changed)) is not None]
-    return Tested(sum(pair.number for pair in look.pairs.values()), found)
+    return CheckResult(sum(pair.number for pair in look.pairs.values()), found)
 
 
-def _of(changed: Changed) -> Suspicion | None:
+def _of(changed: ChangedNumber) -> Suspicion | None:
     pair, points = changed.pair, changed.now.points
     not_zero = 1.0 - _at_zero(changed.was)
     fits = [
@@ -60,7 +65,7 @@ def _of(changed: Changed) -> Suspicion | None:
         CHECK.name,
         [pair.name],
         changed.p,
-        f"{quoted(pair.name)}: {percent(share)} of {what} are {times} what they were (unit change?)",
+        f"{quote_name(pair.name)}: {format_percent(share)} of {what} are {times} what they were (unit change?)",
         was=0.0,
         now=share,
         concerned=share * not_zero * pair.now.usable / pair.now.rows,
@@ -80,7 +85,7 @@ def _good(fit: Mixture, chance: float, not_zero: float) -> bool:
     return fit.share >= LEAST_SHARE and fit.apart >= apart * not_zero and explained
 
 
-def _at_zero(was: Ladder) -> float:
+def _at_zero(was: DistributionFunction) -> float:
     """The share of values that are exactly zero; 0 where the baseline has no bin for zero."""
     if not (was.points == 0.0).any():
         return 0.0

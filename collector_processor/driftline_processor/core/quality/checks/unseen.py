@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from driftline_processor.core.quality.check import Check, Suspicion, Tested
-from driftline_processor.core.quality.look import Look
-from driftline_processor.core.quality.risen import Part, risen
-from driftline_processor.core.quality.sums import Pair, labelled, missed_in_other
+from driftline_processor.core.quality.check import Check, CheckResult, Suspicion
+from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, labelled, missed_in_other
+from driftline_processor.core.quality.share_test import CaseShare, suspect_rise
 
 
-def find(look: Look) -> Tested:
+def find(look: CheckInput) -> CheckResult:
     """Compare the share of labels that are none of the baseline's, and of numbers between the few values it had.
 
     From panes, exactly. A label is known when the baseline had it in at least 10 rows. What the baseline does not know
@@ -21,15 +20,15 @@ def find(look: Look) -> Tested:
     """
     looked_at = [pair for pair in look.pairs.values() if labelled(pair) or _few_values(pair)]
     found = [one for pair in looked_at if (one := _of(pair)) is not None]
-    return Tested(len(looked_at), found)
+    return CheckResult(len(looked_at), found)
 
 
-def _few_values(pair: Pair) -> bool:
+def _few_values(pair: FeaturePair) -> bool:
     """Whether a number has a bin for each of its values, and bins between them that the baseline never filled."""
     return pair.number and pair.was.counts[0] == 0 and pair.was.counts[-1] == 0 and len(pair.was.counts) > 3
 
 
-def _of(pair: Pair) -> Suspicion | None:
+def _of(pair: FeaturePair) -> Suspicion | None:
     if pair.number:
         unfilled = pair.was.counts == 0
         unfilled[[0, -1]] = False  # beyond the least and the greatest: out of range
@@ -40,8 +39,8 @@ def _of(pair: Pair) -> Suspicion | None:
         before, new = float(pair.was.counts[-1]), float(pair.now.counts[-1])
         what = "are labels that the baseline did not have, or only in a few rows"
     more, most = missed_in_other(pair)
-    was = Part(min(before + more, pair.was.usable), pair.was.usable)
-    return risen(CHECK.name, pair, was, Part(new, pair.now.usable), what, beyond=(most - more) * pair.n)
+    was = CaseShare(min(before + more, pair.was.usable), pair.was.usable)
+    return suspect_rise(CHECK.name, pair, was, CaseShare(new, pair.now.usable), what, beyond=(most - more) * pair.n)
 
 
 CHECK = Check("unseen", "unseen values", "panes", find)

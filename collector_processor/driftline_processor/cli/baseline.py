@@ -1,0 +1,151 @@
+"""`driftline baseline`: build, show, compare and send what a model is compared with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from driftline_processor.readers.addresses import file_or_address
+from driftline_processor.readers.errors import BadInput
+
+from .options import ROWS, Out, Url, Version, report_bad_input, say, takes_columns
+
+if TYPE_CHECKING:
+    from driftline.baseline.baseline import Baseline
+
+    from driftline_processor.readers.column_roles import ColumnOptions
+
+app = typer.Typer(help="What a model is compared with.", no_args_is_help=True, rich_markup_mode=None)
+
+PAGES = "http://127.0.0.1:8780"
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A built baseline (.json).")]
+Rows = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="DATA", help=f"Files of rows: {ROWS}; or patterns.", parser=file_or_address),
+]
+Name = Annotated[str, typer.Option(metavar="NAME", help="The model's name.")]
+Left = Annotated[Path | None, typer.Option(metavar="DIR", help="The storage of a processor that does not run.")]
+ImportanceFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help='How much each feature counts, as JSON: {"age": 0.7}.')
+]
+KeepRows = Annotated[bool, typer.Option("--keep-rows", help="Keep up to 10,000 rows beside it, as .rows.parquet.")]
+Production = Annotated[str, typer.Option(metavar="MODEL", help="Rows that a running processor counted, not files.")]
+Since = Annotated[str, typer.Option(metavar="30d|TIME", help="From when on, with --from-production.")]
+Until = Annotated[str, typer.Option(metavar="1d|TIME", help="Until when, with --from-production.")]
+Environment = Annotated[str, typer.Option(metavar="NAME", help="The environment, with --from-production.")]
+
+
+@app.command()
+@takes_columns
+def build(
+    output: Out,
+    data: Rows = None,
+    *,
+    columns: ColumnOptions,
+    importance: ImportanceFile = None,
+    keep_rows: KeepRows = False,
+    from_production: Production = "",
+    since: Since = "30d",
+    until: Until = "1d",
+    environment: Environment = "",
+    url: Url = PAGES,
+    state: Left = None,
+) -> None:
+    """Build a baseline from rows the model was not trained on, or from a window of production."""
+    with report_bad_input():
+        from driftline_processor.evaluation.files.baseline import kept_rows_path
+
+        if from_production:
+            if data:
+                raise BadInput("--from-production takes no files: it asks the processor at --url")
+            from .client import fetch_production_baseline, read_production_baseline
+
+            asked = (from_production, columns.version, environment, since, until)
+            baseline = (
+                fetch_production_baseline(url, *asked) if state is None else read_production_baseline(state, *asked)
+            )
+        else:
+            rows_to = kept_rows_path(output) if keep_rows else None
+            baseline = _from_files(data, columns, importance, rows_to)
+        try:
+            baseline.save(output)
+        except OSError as error:
+            raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
+        rows, count = baseline.pane.rows, len(baseline.bins.features)
+        typer.echo(f"{output}: {count} features of {rows:,} rows; next: driftline evaluate DATA... --baseline {output}")
+
+
+def _from_files(
+    data: list[Path] | None, columns: ColumnOptions, importance: Path | None, rows_to: Path | None
+) -> Baseline:
+    from driftline_processor.evaluation.files.baseline import build_from_files, read_importance
+    from driftline_processor.readers.sources import expand_paths
+
+    if not data:
+        raise BadInput("there is nothing to build from; name files of rows, or --from-production MODEL")
+    if not columns.model:
+        raise BadInput("--model is missing: name the model")
+    if not columns.task:
+        raise BadInput("--task is missing; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
+    known = None if importance is None else read_importance(importance)
+    return build_from_files(expand_paths(data), columns, say, rows_to=rows_to, importance=known)
+
+
+@app.command()
+def show(file: File) -> None:
+    """Show rows, period, features with their distributions, and performance on the reference rows."""
+    with report_bad_input():
+        from driftline_processor.terminal.baseline import show_baseline
+
+        show_baseline(_load(file))
+
+
+@app.command()
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The baseline that is compared with.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The other one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as evaluate does.")] = False,
+) -> None:
+    """Show how the rows of one baseline differ from those of another, as a window from its baseline."""
+    with report_bad_input():
+        from driftline_processor.core.render.evaluation_json import evaluations_to_json
+        from driftline_processor.terminal.baseline import changes, compare_baselines, show_diff
+
+        before, after = _load(old), _load(new)
+        if as_json:
+            answer = evaluations_to_json(after.model, after.version, [compare_baselines(before, after)])
+            typer.echo(json.dumps(answer | {"changes": list(changes(before, after))}, indent=2))
+        else:
+            show_diff(before, after)
+
+
+@app.command()
+def push(
+    file: File,
+    url: Url = PAGES,
+    model: Name = "",
+    version: Version = "",
+) -> None:
+    """Send a baseline to a running processor, which compares with it from now on."""
+    with report_bad_input():
+        from .client import put_baseline
+
+        baseline = _load(file)
+        baseline = replace(baseline, model=model or baseline.model, version=version or baseline.version)
+        typer.echo(put_baseline(url, baseline))
+
+
+def _load(file: Path) -> Baseline:
+    from driftline.baseline.baseline import Baseline
+
+    from driftline_processor.readers.sources import download_artifact
+
+    try:
+        return Baseline.load(download_artifact(file))
+    except (ValueError, OSError) as error:
+        raise BadInput(str(error)) from error

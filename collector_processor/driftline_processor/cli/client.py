@@ -1,0 +1,229 @@
+"""Requests to a running processor, and reads of the state that a processor left."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import ModelKey
+from driftline.tables.timestamps import instant
+
+from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.readers.errors import BadInput
+
+_SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
+_WAIT = 30.0
+_LONG_WAIT = 600.0
+"""Seconds: a file of a month of rows is written before its first byte comes."""
+
+
+def put_baseline(url: str, baseline: Baseline) -> str:
+    """Send a baseline with ``PUT /v1/baselines/{model}/{version}``; return what there is to say of it.
+
+    Raises :class:`BadInput` when nothing answers there, or it is refused.
+    """
+    _ask("PUT", url, _path(baseline.model, baseline.version), content=baseline.to_json().encode())
+    name = f"{baseline.model} version {baseline.version}" if baseline.version else baseline.model
+    return f"{name} is compared with these {baseline.pane.rows:,} rows from now on; digest {baseline.digest}"
+
+
+def fetch_production_baseline(url: str, model: str, version: str, environment: str, since: str, until: str) -> Baseline:
+    """Return a baseline of the rows that a processor counted between two times.
+
+    ``since`` / ``until``: a time, or how long ago ("30d", "24h"). Raises :class:`BadInput` when nothing answers there,
+    or it has no such rows.
+    """
+    parameters = _written(time_range(since, until))
+    if environment:
+        parameters["environment"] = environment
+    return Baseline.from_json(_ask("GET", url, _path(model, version), parameters), where=url)
+
+
+def read_production_baseline(
+    directory: Path, model: str, version: str, environment: str, since: str, until: str
+) -> Baseline:
+    """Return the same from the state that a processor left in a directory.
+
+    Raises :class:`BadInput` when there is none, when a processor has it open, or it has no such rows.
+    """
+    from driftline_processor.queries.baselines import production_of_state
+    from driftline_processor.store.database import StorageError
+
+    try:
+        found = production_of_state(directory, ModelKey(model, version, environment), *time_range(since, until))
+    except StorageError as error:
+        raise BadInput(str(error)) from error
+    if found is None:
+        raise BadInput(f"{directory}: no rows of {model} {version}".rstrip() + " were counted in that time")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRows:
+    """Which rows a snapshot is of. ``since`` / ``until``: a time, or how long ago ("7d")."""
+
+    model: str
+    version: str = ""
+    environment: str = ""
+    since: str = "7d"
+    until: str = "0d"
+    labelled: bool = False
+
+
+def fetch_snapshot(url: str, wanted: SnapshotRows, path: Path) -> dict[str, Any]:
+    """Write rows that a processor keeps as Parquet; return what there is to say of them.
+
+    Raises :class:`BadInput` when nothing answers there, it has no such rows, or the file cannot be written.
+    """
+    parameters = _written(time_range(wanted.since, wanted.until))
+    named = {"version": wanted.version, "environment": wanted.environment, "labelled": "1" if wanted.labelled else ""}
+    parameters |= {name: value for name, value in named.items() if value}
+    address, part = _address(url), path.with_name(path.name + ".part")
+    try:
+        with httpx.stream(
+            "GET", f"{address}/v1/snapshots/{quote(wanted.model, safe='')}", params=parameters, timeout=_LONG_WAIT
+        ) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _refused(address, answer)
+            with part.open("wb") as file:
+                for chunk in answer.iter_raw():
+                    file.write(chunk)
+        part.replace(path)
+        return dict(json.loads(answer.headers["Driftline-Snapshot"]))
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise _silent(address) from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_snapshot(directory: Path, wanted: SnapshotRows, path: Path) -> dict[str, Any]:
+    """Write the same from the state that a processor left in a directory.
+
+    Raises :class:`BadInput` when there is none, when a processor has it open, or it has no such rows.
+    """
+    from driftline_processor.queries.snapshot import snapshot_of_state
+    from driftline_processor.store.database import StorageError
+
+    since, until = time_range(wanted.since, wanted.until)
+    key = ModelKey(wanted.model, wanted.version, wanted.environment)
+    try:
+        found = snapshot_of_state(directory, path, key, since, until, wanted.labelled)
+    except StorageError as error:
+        raise BadInput(str(error)) from error
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error.strerror}") from error
+    if found is None:
+        raise BadInput(f"{directory}: no rows of {wanted.model} are kept from that time")
+    return found.told()
+
+
+def fetch_outcomes(url: str, model: str, id: str) -> dict[str, Any]:
+    """Return all that was said of an id, as ``GET /api/v1/models/{name}/outcomes`` answers it.
+
+    Raises :class:`BadInput` when nothing answers there, or the model is not known.
+    """
+    return dict(json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/outcomes", {"id": id})))
+
+
+def delete_predictions(url: str, model: str, by: str, values: Sequence[str], environment: str = "") -> str:
+    """Delete with ``DELETE /v1/predictions``, and wait until it is done; return what there is to say of it.
+
+    ``by``: "id" or "subject". Raises :class:`BadInput` when nothing answers there, or it is refused.
+    """
+    return _delete(url, "/v1/predictions", model, by, values, environment)
+
+
+def delete_model(url: str, model: str, versions: Sequence[str] = (), environment: str = "") -> str:
+    """Delete with ``DELETE /v1/models``, and wait until it is done; return what there is to say of it.
+
+    ``versions``: only these, none = all. Raises :class:`BadInput` when nothing answers there, or it is refused.
+    """
+    said = _delete(url, "/v1/models", model, "version", versions, environment)
+    return f"{said}; nothing is known any more of {', '.join([model, *versions])}"
+
+
+def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], environment: str) -> str:
+    parameters: dict[str, str | list[str]] = {"model": model, by: list(values)}
+    parameters |= {"environment": environment} if environment else {}
+    said = json.loads(_ask("DELETE", url, path, parameters, wait=None))
+    predictions, outcomes = said["predictions"], said["outcomes"]
+    return f"{predictions:,} predictions and {outcomes:,} outcomes of {model} are deleted, from the disk, too"
+
+
+def versions(url: str, model: str, environment: str) -> dict[str, Any]:
+    """Return what ``GET /api/v1/models/{name}/versions`` says. Raises :class:`BadInput` when nothing answers there."""
+    asked = {"environment": environment} if environment else {}
+    found: dict[str, Any] = json.loads(_ask("GET", url, f"/api/v1/models/{quote(model, safe='')}/versions", asked))
+    return found
+
+
+def time_range(since: str, until: str, now: int | None = None) -> tuple[int, int]:
+    """Return the two times that ``--since`` and ``--until`` say, unix nanoseconds: times, or how long ago they were.
+
+    >>> time_range("36h", "2026-03-02T00:00:00Z", now=1772452800 * 10**9)
+    (1772323200000000000, 1772409600000000000)
+    """
+    now = time.time_ns() if now is None else now
+    return _moment("--since", since, now), _moment("--until", until, now)
+
+
+def _moment(option: str, said: str, now: int) -> int:
+    if said[:-1].isdecimal() and said[-1:] in _SECONDS:
+        return now - int(said[:-1]) * _SECONDS[said[-1]] * 10**9
+    try:
+        return instant(said)
+    except ValueError:
+        raise BadInput(f"{option}: {said!r} is no time; say 30d, 24h or 2026-03-01T00:00:00Z") from None
+
+
+def _written(times: tuple[int, int]) -> dict[str, str]:
+    return {"since": iso_time(times[0]), "until": iso_time(times[1])}
+
+
+def _path(model: str, version: str) -> str:
+    parts = [model, version] if version else [model]
+    return "/v1/baselines/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _ask(
+    method: str,
+    url: str,
+    path: str,
+    parameters: Mapping[str, str | list[str]] | None = None,
+    content: bytes = b"",
+    wait: float | None = _WAIT,
+) -> str:
+    address = _address(url)
+    try:
+        answer = httpx.request(method, address + path, params=parameters, content=content or None, timeout=wait)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise _silent(address) from None
+    if answer.is_success:
+        return answer.text
+    raise _refused(address, answer)
+
+
+def _address(url: str) -> str:
+    return (url if "://" in url else f"http://{url}").rstrip("/")
+
+
+def _silent(address: str) -> BadInput:
+    return BadInput(f"nothing answers at {address}; start 'driftline up', or name a running one with --url")
+
+
+def _refused(address: str, answer: httpx.Response) -> BadInput:
+    try:
+        said = answer.json()["error"]
+    except (ValueError, KeyError, TypeError):
+        said = f"it answers {answer.status_code}, but not as Driftline does; name the pages' address (web.endpoint)"
+    return BadInput(f"{address}: {said}")

@@ -1,0 +1,352 @@
+"""`--fail-on "PATH OP NUMBER"`: conditions over a window, or the concept of all rows; PATH as in the JSON."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from driftline_processor.core.drift.method_choice import Choices
+from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.drift.multivariate import JOINT
+from driftline_processor.core.metrics.names import NAME, misnamed
+from driftline_processor.readers.errors import BadInput, Say, listed, near, rows
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_CONDITION = re.compile(r"\s*(\S.*?)\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*")
+_PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "coverage")}
+_PLAIN |= {
+    ("drift", "weighted_share"),
+    ("drift", "drifted_slices"),
+    ("drift", "incident"),
+    ("quality", "found"),
+    ("quality", "critical"),
+    ("quality", "broken"),
+    ("performance", "broken"),
+    ("performance", "undecided"),
+    ("performance", "overdue"),
+}
+_LEAF = re.compile(
+    r"(?:(?P<name>.+)\.)?(?P<leaf>rows|effect|design_effect|missing\.(?:was|now)|size|state|decided_by|"
+    r"methods\.(?P<method>[^.]+)\.(?:value|p_value))"
+)
+ANY = "*"
+"""In place of a feature's name: any feature."""
+
+_ANY_FEATURE = re.compile(r"any feature\.(?P<leaf>\S+)")
+_UNJUDGED = ("blind", "too_few_rows")
+_WORDS = ("state", "size", "decided_by")
+_COUNTED = ("drift", "incident")
+_SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>share|rows|judged|(?:features|score|class)\..+)")
+_JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")
+_CONCEPT_LEAVES = ("rise", "before", "after", "outcomes")
+_SLICES = "drift.slices."
+_PERFORMANCE_SLICES = ("performance.slices.", "slices.")
+_METRIC_LEAVES = ("value", "low", "high", "rows")
+_OF_SLICES = re.compile(
+    r"(?:performance\.)?slices\.(?P<name>(?P<key>[^=]+)=.+?)\."
+    rf"(?:(?P<leaf>rows|predictions|coverage)|(?:metrics\.)?(?P<metric>{NAME})(?:\.(?P<of>{'|'.join(_METRIC_LEAVES)}))?)"
+)
+_METRIC = re.compile(rf"performance\.realized\.(?P<name>.+)\.(?P<leaf>{'|'.join(_METRIC_LEAVES)})")
+
+_ESTIMATE_LEAVES = ("value", "low", "high", "sampling_error", "alert", "reference", "rows", "error")
+ESTIMATED = (
+    *("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy", "roc_auc", "average_precision"),
+    *("log_loss", "brier", "actual_rate", "roc_auc_ovr", "mae", "rmse", "mape"),
+)
+"""The metrics that are estimated where no outcome is known."""
+
+DEFAULT = Choices().names()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One parsed condition. ``keys``: the way through the JSON of a window, or of all of them (``concept``).
+
+    ``any_feature``: a ``*`` among the keys stands for every feature, and the condition is true where it is of one.
+    """
+
+    text: str
+    keys: tuple[str, ...]
+    compare: Callable[[float, float], bool]
+    number: float
+    any_feature: bool = False
+
+    def values(self, window: Mapping[str, Any]) -> dict[str, float | None]:
+        """Return what is compared, from a window (its JSON), by feature, or under ""; None where a value is unknown.
+
+        Of any feature, a method that does not compare its kind (KS a category) has no value and none is missed.
+        """
+        if not self.any_feature:
+            return {"": _at(window, self.keys)}
+        at = self.keys.index(ANY)
+        targets = _below(window, self.keys[:at])
+        found: dict[str, float | None] = {}
+        for name, target in targets.items() if isinstance(targets, Mapping) else ():
+            value = _at(target, self.keys[at + 1 :])
+            if value is not None or target.get("state") in _UNJUDGED:
+                found[name] = value
+        return found
+
+    def fired(self, window: Mapping[str, Any]) -> dict[str, float]:
+        """Return the values for which the condition is true, by feature, or under ""."""
+        known = {name: value for name, value in self.values(window).items() if value is not None}
+        return {name: value for name, value in known.items() if self.compare(value, self.number)}
+
+    def holds(self, window: Mapping[str, Any]) -> bool | None:
+        """Say whether the condition is true in a window (its JSON); None when no value is true and one is unknown.
+
+        >>> parse("drift.share > 0.3", (), "").holds({"drift": {"share": 0.5}})
+        True
+        """
+        if self.fired(window):
+            return True
+        values = self.values(window).values()
+        return None if None in values or not values else False
+
+
+def _below(value: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _at(window: Any, keys: tuple[str, ...]) -> float | None:
+    value = _below(window, keys)
+    if keys == _COUNTED and isinstance(value, Mapping):
+        return float(len(value))
+    return None if value is None else float(value)
+
+
+def parse(
+    text: str,
+    features: Collection[str],
+    kind: str,
+    methods: Sequence[str] = DEFAULT,
+    slices: Collection[str] = (),
+    metrics: Collection[str] = (),
+) -> Condition:
+    """Read a condition; a feature's name may contain dots.
+
+    ``features``: the names that may stand in ``drift.features.NAME``. ``kind``: the kind of task, which has its metrics
+    (:mod:`driftline_processor.core.metrics.names`); ``metrics``: others that are known. ``methods``: the drift
+    methods that are computed. ``slices``: the keys of slices. Raises :class:`BadInput` when the condition has another
+    form, or its path cannot exist in any window. ``drift.features.*.LEAF`` is of any feature, ``any feature.psi`` short
+    for ``drift.features.*.methods.psi.value``.
+
+    >>> parse("any feature.psi > 0.25", ["a"], "").keys
+    ('drift', 'features', '*', 'methods', 'psi', 'value')
+    >>> parse("drift.features.a.b.methods.psi.value >= 0.1", ["a.b"], "").keys
+    ('drift', 'features', 'a.b', 'methods', 'psi', 'value')
+    """
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise BadInput(
+            f"--fail-on {text!r}: write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"
+        )
+    path, sign, number = match.groups()
+    try:
+        value = float(number)
+    except ValueError:
+        raise BadInput(f"--fail-on {text!r}: '{number}' is no number") from None
+    if short := _ANY_FEATURE.fullmatch(path):
+        leaf = short["leaf"]
+        path = f"drift.features.{ANY}.{leaf if _LEAF.fullmatch(leaf) else f'methods.{leaf}.value'}"
+    try:
+        if path.startswith(_SLICES):
+            keys = _slice_keys(path.removeprefix(_SLICES), features, methods, slices)
+        elif path.startswith(_PERFORMANCE_SLICES):
+            keys = _performance_slice_keys(path, kind, metrics, slices)
+        else:
+            keys = _keys(path, features, kind, metrics, methods)
+    except LookupError as error:
+        raise BadInput(f"--fail-on {text!r}: {error.args[0]}") from None
+    return Condition(text, keys, _OPERATORS[sign], value, "features" in keys and ANY in keys and ANY not in features)
+
+
+def metrics_in(conditions: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of metrics that conditions look at, so that they are computed.
+
+    >>> metrics_in(["performance.realized.fbeta@0.5.value < 0.8", "drift.share > 0.3"])
+    ('fbeta@0.5',)
+    """
+    found = (_CONDITION.fullmatch(text) for text in conditions)
+    paths = [match[1] for match in found if match is not None]
+    whole, slices = map(_METRIC.fullmatch, paths), map(_OF_SLICES.fullmatch, paths)
+    names = (*(path["name"] for path in whole if path), *(path["metric"] for path in slices if path))
+    return tuple(name for name in names if name)
+
+
+def _keys(
+    path: str, features: Collection[str], kind: str, metrics: Collection[str], methods: Sequence[str]
+) -> tuple[str, ...]:
+    parts = tuple(path.split("."))
+    if parts in _PLAIN:
+        return parts
+    if parts[0] == "estimated":  # short for performance.estimated
+        parts = ("performance", *parts)
+    if parts[:2] == ("performance", "estimated") and len(parts) in (3, 4):
+        return _estimated_keys(parts)
+    if parts[:2] == ("performance", "realized") and len(parts) > 3:
+        metric = _METRIC.fullmatch(path)
+        if metric is None:
+            raise LookupError(f"no '{parts[-1]}' in a metric; {near(parts[-1], _METRIC_LEAVES)}")
+        _check_metric(metric["name"], kind, metrics)
+        return ("performance", "realized", metric["name"], metric["leaf"])
+    if parts[0] == "concept" and len(parts) == 2:
+        if parts[1] not in _CONCEPT_LEAVES:
+            raise LookupError(f"no number '{parts[1]}' in the concept; there are {', '.join(_CONCEPT_LEAVES)}")
+        return parts
+    if parts[:2] == ("drift", "multivariate") and len(parts) == 4:
+        if parts[2] not in JOINT:
+            raise LookupError(f"no method '{parts[2]}'; {near(parts[2], tuple(JOINT))}")
+        if parts[3] not in _JOINT_LEAVES:
+            raise LookupError(f"no '{parts[3]}' in a multivariate method; {near(parts[3], _JOINT_LEAVES)}")
+        return parts
+    if parts[0] == "drift" and len(parts) > 2 and parts[1] in ("features", "score", "class"):
+        below = ".".join(parts[2:])
+        return (*parts[:2], *_target_keys(below, features if parts[1] == "features" else None, methods))
+    raise LookupError(
+        f"there is no '{path}' in a window; there are rows, drift.share, any feature.METHOD (as in any feature.psi), "
+        "drift.features.NAME... (* for any), drift.score..., "
+        "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
+        "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
+        "slices.KEY=VALUE.METRIC, outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken, "
+        "performance.broken, performance.undecided, performance.overdue; "
+        "and, of all rows, concept.rise"
+    )
+
+
+def _check_metric(name: str, kind: str, metrics: Collection[str]) -> None:
+    if wrong := misnamed(name, kind, metrics):
+        raise LookupError(wrong)
+
+
+def _estimated_keys(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys of an estimate; its metrics are more than the realized ones of an older baseline."""
+    if parts[2] not in ESTIMATED:
+        raise LookupError(f"no estimated metric '{parts[2]}'; {near(parts[2], ESTIMATED)}")
+    leaf = parts[3] if len(parts) == 4 else "value"
+    if leaf not in _ESTIMATE_LEAVES:
+        raise LookupError(f"no '{leaf}' in an estimate; {near(leaf, _ESTIMATE_LEAVES)}")
+    return (*parts[:3], leaf)
+
+
+def _slice_keys(
+    path: str, features: Collection[str], methods: Sequence[str], slices: Collection[str]
+) -> tuple[str, ...]:
+    """The keys below ``drift.slices``, where the name of a slice comes first; it may contain dots."""
+    match = _SLICED.fullmatch(path)
+    if match is None:
+        raise LookupError(f"'{path}' is no value of a slice; there are KEY=VALUE.share and KEY=VALUE.features.NAME...")
+    _check_key(match["key"], slices)
+    kind, _, below = match["below"].partition(".")
+    leaf = _target_keys(below, features if kind == "features" else None, methods) if below else ()
+    return ("drift", "slices", match["name"], kind, *leaf)
+
+
+def _performance_slice_keys(path: str, kind: str, metrics: Collection[str], slices: Collection[str]) -> tuple[str, ...]:
+    """The keys of ``performance.slices.KEY=VALUE.metrics.METRIC.value``, or in short ``slices.KEY=VALUE.METRIC``."""
+    match = _OF_SLICES.fullmatch(path)
+    if match is None:
+        raise LookupError(f"'{path}' is no value of a slice; write slices.KEY=VALUE.METRIC, or .rows or .coverage")
+    _check_key(match["key"], slices)
+    above = ("performance", "slices", match["name"])
+    if match["leaf"]:
+        return (*above, match["leaf"])
+    _check_metric(match["metric"], kind, metrics)
+    return (*above, "metrics", match["metric"], match["of"] or "value")
+
+
+def _check_key(key: str, slices: Collection[str]) -> None:
+    if key not in slices:
+        fix = near(key, tuple(slices)) if slices else f"add --slices {key}"
+        raise LookupError(f"there are no slices by '{key}'; {fix}")
+
+
+def _target_keys(path: str, features: Collection[str] | None, methods: Sequence[str]) -> tuple[str, ...]:
+    """The keys below ``drift.features`` (where a name comes first) or below ``drift.score`` and ``drift.class``."""
+    match = _LEAF.fullmatch(path)
+    named = match is not None and match["name"] is not None
+    if match is None or named != (features is not None):
+        raise LookupError(
+            f"'{path}' is no value of a target; there are rows, effect, missing.was, missing.now and "
+            "methods.METHOD.value"
+        )
+    if features is not None and match["name"] not in features and match["name"] != ANY:
+        raise LookupError(f"no feature '{match['name']}'; {near(match['name'], tuple(features))}")
+    if match["leaf"] in _WORDS:
+        raise LookupError(f"'{match['leaf']}' is a word; compare a number, such as methods.psi.value or drift.share")
+    method = match["method"]
+    if method is not None and method not in methods:
+        if method in METHODS:
+            raise LookupError(f"{method} is not computed; add --methods {method}")
+        raise LookupError(f"no method '{method}'; {near(method, tuple(METHODS))}")
+    leaf = tuple(match["leaf"].split("."))
+    return leaf if features is None else (match["name"], *leaf)
+
+
+def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) -> bool:
+    """Say which conditions are true in which closed windows, and which cannot be told; return whether any is true.
+
+    ``answer``: the JSON of the evaluation.
+    """
+    crossed = False
+    for condition in conditions:
+        if condition.keys[0] == "concept":
+            crossed |= _of_all_rows(condition, answer, say)
+            continue
+        closed = [window for window in answer["windows"] if window["closed"]]
+        fired = [(window, found) for window in closed if (found := condition.fired(window))]
+        if fired:
+            crossed = True
+            window, found = fired[0]
+            first = f", first in the one from {window['start']}" if len(closed) > 1 and window["start"] else ""
+            told = f"true in {len(fired)} of {rows(len(closed), 'window')}{first}"
+            say(f"--fail-on {condition.text!r}: {told}, where it is {_written(found)}")
+        lacking = [_unknown(condition, window) for window in closed]
+        if unknown := sum(one is not None for one in lacking):
+            count = f"{unknown} of {rows(len(closed), 'window')}"
+            features = listed(tuple(dict.fromkeys(name for one in lacking for name in one or () if name)))
+            of = f" of {features}" if features else ""
+            say(f"--fail-on {condition.text!r}: the value{of} is unknown in {count}, where it never fires")
+    return crossed
+
+
+def _unknown(condition: Condition, window: Mapping[str, Any]) -> list[str] | None:
+    """The features of which a value is unknown, "" where it is of none; None where all are known."""
+    values = condition.values(window)
+    if not values:
+        return [""]
+    return [name for name, value in values.items() if value is None] or None
+
+
+def _written(fired: Mapping[str, float]) -> str:
+    """The values for which a condition is true, the greatest first, with the features they are of.
+
+    >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3})
+    ('1.5 (income), 0.25 (age)', '0.3')
+    """
+    ranked = sorted(fired.items(), key=lambda one: -abs(one[1]))
+    return listed([f"{value:.4g} ({name})" if name else f"{value:.4g}" for name, value in ranked], most=5)
+
+
+def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> bool:
+    value = condition.values(answer)[""]
+    if value is None:
+        why = (answer["concept"] or {}).get("reason")
+        say(f"--fail-on {condition.text!r}: the value is unknown{f' ({why})' if why else ''}, and so it never fires")
+        return False
+    if condition.holds(answer):
+        say(f"--fail-on {condition.text!r}: true of all rows, where it is {value:.4g}")
+        return True
+    return False

@@ -1,0 +1,387 @@
+"""Send files of outcomes to a running processor in parts, each once, from where an earlier run stopped.
+
+A file of outcomes → parts of so many rows, in the same bytes every time, with the columns that outcomes have.
+
+CSV goes out as CSV, since only its reader knows which texts are numbers; Parquet as Arrow, JSON and NDJSON as NDJSON.
+Rows that cannot be used are sent like all others: the receiver names them, and the count of rows is that of the file.
+
+Send files of outcomes to a running processor: in parts, each once, from where an earlier run stopped.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+import xxhash
+
+from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
+from driftline_processor.exporters.transport import RETRYABLE_STATUSES, seconds_to_wait
+from driftline_processor.readers.errors import BadInput, Say, listed, near
+from driftline_processor.readers.outcomes.documents import MARK
+from driftline_processor.readers.outcomes.fields import FIELDS, SLICE
+from driftline_processor.readers.sources import check_path, format_of, readable
+
+ROWS = 50_000
+"""Rows of a part: some megabytes, taken in within a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPart:
+    """``number``: from 0. ``first``: the row of the file that is its first, from 0. ``kind``: its content type."""
+
+    number: int
+    first: int
+    rows: int
+    kind: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeColumns:
+    """Which columns of a file say what. ``given``: field → column; others are found by the names of the fields.
+
+    ``without``: fields that are not taken from the file.
+    """
+
+    given: Mapping[str, str]
+    without: frozenset[str] = frozenset()
+
+    def chosen(self, names: Sequence[str], path: Path, say: Say) -> dict[str, str]:
+        """Return column → field of those that are sent. Raises :class:`BadInput` for a column that is not there."""
+        for name, column in self.given.items():
+            if column not in names:
+                raise BadInput(f"{path}: no column {column!r} for {name}; {near(column, tuple(names))}")
+        chosen = {column: field for field, column in self.given.items()}
+        fields = set(self.given) | self.without
+        chosen |= {name: name for name in names if _is_field(name) and name not in fields and name not in chosen}
+        needed = ("id",) if "retracted" in chosen.values() else ("id", "actual")
+        for name in needed:
+            if name not in chosen.values():
+                hint = f"name it with --{name} COLUMN; there are {listed(list(names))}"
+                raise BadInput(f"{path}: no column {name!r}; {hint}")
+        left = [name for name in names if name not in chosen]
+        if left:
+            say(f"{path}: not sent: {listed(left)}")
+        return chosen
+
+
+def _is_field(name: str) -> bool:
+    return name in FIELDS or name.startswith(SLICE)
+
+
+def split_outcomes(path: Path, columns: OutcomeColumns, say: Say, rows: int = ROWS) -> Iterator[UploadPart]:
+    """Yield the parts of a file of ``rows`` rows each. Raises :class:`BadInput` where it cannot be read."""
+    check_path(path)
+    read = {"parquet": _parquet, "csv": _csv, "ndjson": _ndjson}[format_of(path)]
+    with readable(path):
+        first = 0
+        for number, (count, kind, body) in enumerate(read(path, columns, say, rows)):
+            yield UploadPart(number, first, count, kind, body)
+            first += count
+
+
+_Bodies = Iterator[tuple[int, str, bytes]]
+
+
+def _csv(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
+    with _text(path) as lines:
+        reader = csv.reader(lines, delimiter="\t" if ".tsv" in path.name.lower() else ",")
+        header = next(reader, [])
+        marked = {name[1:] for name in header if name.startswith(MARK)}  # the receiver takes the marks away
+        header = [name.removeprefix(MARK) for name in header]
+        chosen = columns.chosen(header, path, say)
+        marks = {column: MARK if column in marked else "" for column in chosen}
+        places = [(header.index(column), f"{marks[column]}{field}") for column, field in chosen.items()]
+        torn = [""] * (len(places) + 1)
+        cells = (line for line in reader if line)
+        while block := list(islice(cells, rows)):
+            out = io.StringIO()
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow([field for _, field in places])
+            for line in block:
+                # A line break within a cell would be another row there; a torn line is named there as such.
+                whole = len(line) == len(header)
+                writer.writerow([" ".join(line[at].splitlines()) for at, _ in places] if whole else torn)
+            yield len(block), "text/csv", _bytes(out.getvalue())
+
+
+def _parquet(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
+    file = pq.ParquetFile(path)
+    chosen = columns.chosen(file.schema_arrow.names, path, say)
+    for table in _rebatched(file.iter_batches(min(rows, 65_536), columns=list(chosen)), rows):
+        renamed = table.select(list(chosen)).rename_columns(list(chosen.values())).replace_schema_metadata(None)
+        out = io.BytesIO()
+        with pa.ipc.new_stream(out, renamed.schema) as stream:
+            stream.write_table(renamed.combine_chunks())
+        yield len(renamed), "application/vnd.apache.arrow.stream", out.getvalue()
+
+
+def _rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Yield tables of exactly so many rows, the last of fewer, however a file is cut."""
+    waiting: list[pa.Table] = []
+    for batch in batches:
+        waiting.append(pa.Table.from_batches([batch]))
+        while sum(map(len, waiting)) >= rows:
+            whole = pa.concat_tables(waiting)
+            yield whole.slice(0, rows)
+            waiting = [whole.slice(rows)]
+    if sum(map(len, waiting)):
+        yield pa.concat_tables(waiting)
+
+
+def _ndjson(path: Path, columns: OutcomeColumns, say: Say, rows: int) -> _Bodies:
+    with _text(path) as lines:
+        outcomes = _document(lines.read(), path) if ".json" in path.suffixes else filter(str.strip, lines)
+        chosen: dict[str, str] = {}
+        while block := list(islice(outcomes, rows)):
+            read = [_loaded(line) for line in block]
+            if not chosen:
+                chosen = columns.chosen(_keys(read), path, say)
+            yield len(block), "application/x-ndjson", _bytes("\n".join(_line(row, chosen, columns) for row in read))
+
+
+def _document(text: str, path: Path) -> Iterator[Any]:
+    """Return the outcomes of a JSON document: a list, or what stands under ``outcomes``; else its lines."""
+    try:
+        document = load_json(_bytes(text), len(text))
+    except UnreadableJson:
+        return filter(str.strip, iter(text.splitlines()))
+    found = document.get("outcomes", [document]) if isinstance(document, dict) else document
+    if not isinstance(found, list):
+        raise BadInput(f'{path}: no outcomes; write a list of them, or {{"outcomes": […]}}')
+    said = {
+        name: document[name] for name in ("model", "environment") if isinstance(document, dict) and name in document
+    }
+    return iter([said | row if isinstance(row, dict) else row for row in found])
+
+
+def _loaded(line: Any) -> Any:
+    if not isinstance(line, str) or not _is_unicode(line):
+        return line
+    try:
+        return load_json(line.encode())
+    except UnreadableJson:
+        return line  # the receiver says what is wrong with it
+
+
+def _keys(rows: list[Any]) -> list[str]:
+    return list(dict.fromkeys(key for row in rows if isinstance(row, dict) for key in row))
+
+
+def _line(row: Any, chosen: Mapping[str, str], columns: OutcomeColumns) -> str:
+    """Return a row as a line; a key that no row before had is sent where it is one of an outcome."""
+    if not isinstance(row, dict):
+        return " ".join(row.splitlines()) if isinstance(row, str) else json.dumps(row)
+    fields = {key: chosen.get(key, key) for key in row}
+    kept = {field: row[key] for key, field in fields.items() if key in chosen or _is_field(key)}
+    return json.dumps({field: value for field, value in kept.items() if field not in columns.without})
+
+
+def _text(path: Path) -> IO[str]:
+    """Open a file of texts in UTF-8; what is none goes out in the bytes it came in: the receiver names its lines."""
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    with opened(path, "rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise BadInput(f"{path}: this is UTF-16; save it as UTF-8")
+    return opened(path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+PATIENCE = 60.0
+"""Seconds for which one part is tried again: a processor that starts again, or writes its file anew, takes less."""
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
+
+_WAIT = 120.0
+
+
+@dataclass(slots=True)
+class UploadResult:
+    """What became of one file. ``reasons``: (row from 1, or None where only their number is known; rows; reason)."""
+
+    accepted: int = 0
+    rejected: int = 0
+    went_on: int = 0
+    reasons: list[tuple[int | None, int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadTarget:
+    """Where outcomes go, and whose they are. ``timeout``: seconds for which a part is tried again.
+
+    ``pause``: waits so many seconds before another attempt; ``clock``: seconds that only grow.
+    """
+
+    url: str
+    model: str = ""
+    environment: str = ""
+    timeout: float = PATIENCE
+    pause: Callable[[float], object] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+def upload_outcomes(
+    path: Path, target: UploadTarget, columns: OutcomeColumns, say: Say, sent: Callable[[int], object], rows: int = ROWS
+) -> UploadResult:
+    """Send one file; ``sent`` hears of rows that are on disk.
+
+    Parts that are there already are not sent again, but for those of which rows were rejected: what was wrong with them
+    is told again. Raises :class:`BadInput` when the file cannot be read, or a part is refused or not taken.
+    """
+    address = (target.url if "://" in target.url else f"http://{target.url}").rstrip("/")
+    upload = upload_name(path, target, columns, rows)
+    with httpx.Client(base_url=address, timeout=_WAIT) as client:
+        known = _known(client, upload, target, say)
+        done, faulty = int(known.get("next", 0)), set(known.get("parts_with_rejected", ()))
+        pushed = UploadResult(went_on=done)
+        pushed.accepted, pushed.rejected = int(known.get("accepted", 0)), int(known.get("rejected", 0))
+        for part in split_outcomes(path, columns, say, rows):
+            if part.number >= done or part.number in faulty:
+                _take(pushed, part, _send(client, upload, part, target, say))
+            sent(part.rows)
+    return pushed
+
+
+def upload_name(path: Path, target: UploadTarget, columns: OutcomeColumns, rows: int) -> str:
+    """Return the name of an upload: the same for the same bytes sent in the same way, and another for any other."""
+    digest = xxhash.xxh3_128()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}") from error
+    said = (target.model, target.environment, sorted(columns.given.items()), rows, path.suffix, pa.__version__)
+    digest.update(repr(said).encode())
+    return f"push-{digest.hexdigest()}"
+
+
+def _take(pushed: UploadResult, part: UploadPart, answer: dict[str, Any]) -> None:
+    rejected = [(None if one["index"] is None else part.first + one["index"] + 1, one.get("rows", 1), one["reason"])
+                for one in answer["rejected"]]  # fmt: skip
+    if answer.get("more_rejected"):
+        rejected.append((None, answer["more_rejected"], "more of the same part were rejected"))
+    pushed.reasons += rejected
+    if not answer["again"]:
+        pushed.accepted += answer["accepted"]
+        pushed.rejected += sum(rows for _, rows, _ in rejected)
+
+
+def _known(client: httpx.Client, upload: str, target: UploadTarget, say: Say) -> dict[str, Any]:
+    answer = _answer(lambda: client.get(f"/v1/outcomes/uploads/{upload}"), str(client.base_url), target, "nothing", say)
+    if answer.status_code == 404 and "nothing of this upload" in answer.text:
+        return {}
+    return dict(_said(answer, str(client.base_url)))
+
+
+def _send(client: httpx.Client, upload: str, part: UploadPart, target: UploadTarget, say: Say) -> dict[str, Any]:
+    named = {"model": target.model, "environment": target.environment, "upload": upload, "part": str(part.number)}
+    parameters = {name: value for name, value in named.items() if value}
+    headers = {"content-type": part.kind}
+    post = lambda: client.post("/v1/outcomes", params=parameters, content=part.body, headers=headers)  # noqa: E731
+    before = f"the first {part.first:,} rows" if part.first else "nothing"
+    return dict(_said(_answer(post, str(client.base_url), target, before, say), str(client.base_url)))
+
+
+def _answer(
+    ask: Callable[[], httpx.Response], address: str, target: UploadTarget, before: str, say: Say
+) -> httpx.Response:
+    """Ask until there is an answer that is one, or until the time is over; wait longer each time.
+
+    What the OTLP specification calls retryable is asked again, and so is a connection that fails.
+    """
+    end: float | None = None
+    wait = _SHORTEST_PAUSE
+    while True:
+        pause, there = wait, f"{before} are there" if before != "nothing" else ""
+        try:
+            answer = ask()
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise BadInput(f"--endpoint: {address} is no URL: {error}") from None
+        except httpx.HTTPError as error:
+            said = f"nothing answers at {address} ({type(error).__name__})"
+            there = there or "start 'driftline up', or name a running one with --endpoint"
+        else:
+            if answer.status_code not in RETRYABLE_STATUSES:
+                return answer
+            said = f"{address} answers {answer.status_code}{_reason(answer)}"
+            told = seconds_to_wait(answer.headers.get("retry-after"))
+            pause = wait if told is None else max(told, _SHORTEST_PAUSE)
+        if end is None:
+            end = target.clock() + target.timeout
+        left = end - target.clock()
+        if pause > left:
+            break
+        if wait == _SHORTEST_PAUSE:
+            say(f"{said}; trying again for {left:.0f} s")
+        target.pause(pause)
+        wait = min(2 * wait, _LONGEST_PAUSE)
+    raise BadInput(f"{said}; {there or 'nothing is there'}; run it again, and it goes on where it stopped")
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        return f": {answer.json()['error']}"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _said(answer: httpx.Response, address: str) -> Any:
+    try:
+        document = answer.json()
+        if answer.is_success:
+            return document
+        said = document["error"]
+    except (ValueError, KeyError, TypeError):
+        said = (
+            f"it answers {answer.status_code}, but not as Driftline does; name the address of its pages or of OTLP/HTTP"
+        )
+    raise BadInput(f"{address}: {said}")
+
+
+def sentences(path: Path, pushed: UploadResult, most: int) -> Iterator[str]:
+    """Say what became of a file: how many rows, and what was wrong with the first of those that were rejected."""
+    yield f"{path}: {pushed.accepted:,} accepted, {pushed.rejected:,} rejected"
+    for row, rows, reason in pushed.reasons[:most]:
+        yield f"  {f'row {row:,}' if row is not None else f'{rows:,} rows'}: {reason}"
+    if len(pushed.reasons) > most:
+        yield f"  and {len(pushed.reasons) - most:,} more; --rejected FILE writes them all"
+
+
+def write_rejected(path: Path, found: Sequence[tuple[Path, UploadResult]]) -> None:
+    """Write what was rejected as CSV: file, row, rows, reason."""
+    import csv
+
+    try:
+        with path.open("w", newline="") as out:
+            writer = csv.writer(out)
+            writer.writerow(("file", "row", "rows", "reason"))
+            for file, pushed in found:
+                writer.writerows((file, row, rows, reason) for row, rows, reason in pushed.reasons)
+    except OSError as error:
+        raise BadInput(f"--rejected {path}: cannot be written: {error.strerror}") from error

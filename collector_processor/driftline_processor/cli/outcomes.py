@@ -1,0 +1,181 @@
+"""`driftline outcomes push` and `show`, and `driftline forget`: what comes to a running processor later."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from driftline_processor.readers.errors import BadInput
+
+from .options import Url, report_bad_input, say
+
+app = typer.Typer(help="What really happened.", no_args_is_help=True, rich_markup_mode=None)
+
+PAGES = "http://127.0.0.1:8780"
+REJECTED = 3
+SHOWN = 20
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="CSV, Parquet, NDJSON or JSON; or patterns.")]
+Column = Annotated[str, typer.Option(metavar="COLUMN", help="The column of this field, if it has another name.")]
+
+
+@app.callback()
+def outcomes() -> None:
+    """What really happened."""
+
+
+@app.command()
+def push(
+    files: Files,
+    model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")] = "",
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", "--url", metavar="URL", help="A running `driftline up`.")
+    ] = PAGES,
+    environment: Annotated[str, typer.Option(metavar="NAME", help="The environment.")] = "",
+    id: Column = "",
+    actual: Column = "",
+    time: Column = "",
+    prediction_time: Column = "",
+    weight: Column = "",
+    item: Column = "",
+    value: Column = "",
+    retracted: Column = "",
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", metavar="NAME=COLUMN", help="A slice and its column; repeatable.")
+    ] = None,
+    rejected: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every rejected row as CSV.")] = None,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long to try again where a part is not taken.")
+    ] = 60.0,
+) -> None:
+    """Send files of outcomes; run again, it goes on where it stopped, and no row counts twice.
+
+    Exit code 0: all rows were accepted, 3: some were rejected, 2: bad input, or nobody took them.
+    """
+    with report_bad_input():
+        from driftline_processor.readers.sources import expand_paths as named
+
+        from .outcome_upload import OutcomeColumns, UploadTarget, sentences, write_rejected
+        from .outcome_upload import upload_outcomes as send
+
+        said = {
+            "id": id,
+            "actual": actual,
+            "time": time,
+            "prediction_time": prediction_time,
+            "weight": weight,
+            "item": item,
+            "value": value,
+            "retracted": retracted,
+        }
+        given = {field: column for field, column in said.items() if column} | _slices(slices or [])
+        columns = OutcomeColumns(
+            given, frozenset({"model"} if model else ()) | frozenset({"environment"} if environment else ())
+        )
+        target = UploadTarget(endpoint, model, environment, timeout)
+        found = []
+        for file in named(files):
+            with _progress(file) as sent:
+                pushed = send(file, target, columns, say, sent)
+            if pushed.went_on:
+                say(f"{file}: an earlier run had sent {pushed.went_on:,} parts; it went on behind them")
+            found.append((file, pushed))
+            for sentence in sentences(file, pushed, SHOWN):
+                typer.echo(sentence)
+        if rejected is not None:
+            write_rejected(rejected, found)
+        if any(pushed.rejected for _, pushed in found):
+            raise typer.Exit(REJECTED)
+
+
+@app.command()
+def show(
+    id: Annotated[str, typer.Argument(metavar="ID", help="A prediction's id.")],
+    model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    url: Url = PAGES,
+) -> None:
+    """Show all that was said of a prediction, and what of it counts."""
+    with report_bad_input():
+        from .client import fetch_outcomes
+
+        answer = fetch_outcomes(url, model, id)
+        if as_json:
+            typer.echo(json.dumps(answer, indent=2))
+            return
+        if not answer["outcomes"]:
+            typer.echo(f"nothing was said of {id}")
+        for one in answer["outcomes"]:
+            typer.echo(_sentence(one))
+
+
+def _sentence(one: Mapping[str, Any]) -> str:
+    """Say one outcome in a line: when it was known and came, what it said, and for which versions it counts."""
+    said = "retracted" if one["retracted"] else f"actual {one['actual']}"
+    more = [f"{name} {one[name]}" for name in ("item", "value", "weight") if one[name] is not None]
+    more += [f"{name}={value}" for name, value in one["slices"].items()]
+    versions = [mine["version"] or "the model" for mine in one["belongs_to"] if mine["counts"]]
+    if versions:
+        state = f"counts for {', '.join(versions)}"
+    else:
+        state = "was replaced" if one["belongs_to"] else "waits for its prediction"
+    return f"{one['time']}  {', '.join([said, *more])}  ({state}; came {one['received']})"
+
+
+def _slices(said: list[str]) -> dict[str, str]:
+    named = [one.partition("=") for one in said]
+    for name, mark, column in named:
+        if not (name and mark and column):
+            raise BadInput(f"--slice {name}{mark}{column}: write NAME=COLUMN, such as country=country_code")
+    return {f"slice.{name}": column for name, _, column in named}
+
+
+@contextmanager
+def _progress(file: Path) -> Iterator[Callable[[int], object]]:
+    """Show how many rows of a file are sent, where somebody watches."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    shown = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f} rows"), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(file.name, total=None)
+        yield lambda rows: progress.advance(task, rows)
+
+
+def forget(
+    model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
+    id: Annotated[list[str] | None, typer.Option(metavar="ID", help="A prediction's id; repeatable.")] = None,
+    subject: Annotated[
+        list[str] | None, typer.Option(metavar="VALUE", help="Whom rows are about (models.NAME.subject); repeatable.")
+    ] = None,
+    version: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="All of one version of the model; repeatable.")
+    ] = None,
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Only in this environment.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Delete a whole model without being asked again.")] = False,
+    url: Url = PAGES,
+) -> None:
+    """Delete predictions by id or by subject, else the whole model, from every table and from the disk."""
+    with report_bad_input():
+        from .client import delete_model, delete_predictions
+
+        if sum(map(bool, (id, subject, version))) > 1:
+            raise BadInput(
+                "say what to delete: --id ID, --subject VALUE or --version NAME, one of them as often as needed"
+            )
+        if not id and not subject:
+            what = ", ".join([model, *(version or [])])
+            if not yes and sys.stdin.isatty() and not typer.confirm(f"Delete everything that is known of {what}?"):
+                raise typer.Exit(0)
+            typer.echo(delete_model(url, model, version or [], environment))
+            return
+        typer.echo(delete_predictions(url, model, "id" if id else "subject", id or subject or [], environment))

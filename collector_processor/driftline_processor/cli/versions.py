@@ -1,0 +1,79 @@
+"""`driftline versions`: challengers beside the champion, from a running processor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import Url, models_of, report_bad_input
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from driftline_processor.core.versions import VersionNames
+
+
+def versions(
+    model: Annotated[str, typer.Option(metavar="NAME", help="The model's name.")],
+    environment: Annotated[str, typer.Option(metavar="NAME", help="Of one environment.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    url: Url = "http://127.0.0.1:8780",
+) -> None:
+    """Say of each version whether it is worse or better than the champion, or not yet."""
+    with report_bad_input():
+        from . import client
+
+        answer = client.versions(url, model, environment)
+        if as_json:
+            typer.echo(json.dumps(answer, indent=2))
+            return
+        if not answer["challengers"]:
+            typer.echo(f"{model} has one version: there is nothing to compare it with")
+        show_versions(answer["challengers"])
+
+
+def show_versions(challengers: Sequence[Mapping[str, Any]]) -> None:
+    """Print a sentence for each challenger, and a table of all; ``challengers``: as the API has them."""
+    if not challengers:
+        return
+    from driftline_processor.terminal.console import Readable, terminal
+
+    for one in challengers:
+        typer.echo(one["sentence"])
+    terminal().print(Readable(table(challengers)))
+
+
+def versions_in(file: Path) -> dict[str, VersionNames]:
+    """Return which versions a configuration compares with which, by model."""
+    return {name: model.versions.named for name, model in models_of("--performance", file).items()}
+
+
+def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a row for each challenger and loss, from the JSON of the API."""
+    from rich.text import Text
+
+    from driftline_processor.core.versions.sentences import LOSS_WORDS, VERDICT_WORDS, ends, value
+    from driftline_processor.terminal.console import empty
+
+    found = empty()
+    for title in ("version", "loss", "champion", "challenger", "difference", "verdict", "requests"):
+        found.add_column(title, justify="left" if title in ("version", "loss", "verdict") else "right", no_wrap=True)
+    colours = {"worse": "bold red", "better": "green", "not_yet": "dim"}
+    for one in challengers:
+        name = f"{one['challenger']['version'] or 'no version'} ({one['role']})"
+        for loss, told in one["comparisons"].items():
+            found.add_row(
+                name,
+                LOSS_WORDS.get(loss, loss),
+                value(loss, told["champion"]),
+                value(loss, told["challenger"]),
+                ends(loss, told["low"], told["high"]),
+                Text(VERDICT_WORDS[told["verdict"]], colours[told["verdict"]]),
+                f"{told['rows']:,}",
+            )
+            name = ""
+    return found

@@ -1,0 +1,216 @@
+"""What ``driftline.yaml`` may expect of a model's data: ``models.NAME.expect``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from driftline.tables.classes import number_text
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from driftline_processor.core.expectations.pattern import UnusablePattern, check_pattern
+from driftline_processor.core.expectations.rule import TYPES, Expectations, Kind, Limit, Rule, count_limit, share_limit
+
+from .values import Days
+
+Bounds = tuple[float | None, float | None]
+
+
+def _bounds(written: object) -> Bounds:
+    """Read ``[low, high]``; null is open."""
+    if not isinstance(written, (list, tuple)) or len(written) != 2:
+        raise ValueError(f"{written!r:.60} is no range; write [low, high], with null where it is open")
+    low, high = (_number(end) for end in written)
+    if low is None and high is None:
+        raise ValueError("[null, null] lets everything through; leave the key out")
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"[{low:g}, {high:g}] is empty; the least comes first")
+    return low, high
+
+
+def _number(end: object) -> float | None:
+    if end is None:
+        return None
+    if isinstance(end, bool) or not isinstance(end, (int, float)):
+        raise ValueError(f"{end!r:.60} is no number; write [low, high] in numbers, with null where it is open")
+    return float(end)
+
+
+def _texts(written: object) -> tuple[str, ...]:
+    if not isinstance(written, (list, tuple)):
+        raise ValueError(f"{written!r:.60} is no list; write the values in brackets")
+    if not written:
+        raise ValueError("[] lets nothing through; name the values")
+    return tuple(dict.fromkeys(map(_value_text, written)))
+
+
+def _value_text(value: object) -> str:
+    """A value as a category holds it: 17 and 17.0 are "17", true is "1", a text stays as it is.
+
+    >>> _value_text(17.0), _value_text(True), _value_text(" a")
+    ('17', '1', ' a')
+    """
+    if isinstance(value, (bool, int, float)):
+        return number_text(float(value))
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.60} is no value; write texts and numbers")
+    return value
+
+
+def _pattern(written: object) -> str:
+    try:
+        check_pattern(str(written))
+    except UnusablePattern as reason:
+        raise ValueError(f"{written!r:.60} cannot be matched: {reason}") from None
+    return str(written)
+
+
+def _unique(written: object) -> Limit:
+    if written is False:
+        raise ValueError("false expects nothing; leave the key out")
+    return Limit(">=", 1.0) if written is True else share_limit(written, ">=")
+
+
+def _true(written: object) -> bool:
+    if written is not True:
+        raise ValueError(f"{written!r:.60} is not 'true'; leave the key out where the feature may be absent")
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRule:
+    """A rule that values keep: ``value``, and by which share; None = as the feature says."""
+
+    value: Any
+    mostly: Limit | None = None
+
+
+def _kept(read: Callable[[object], Any]) -> BeforeValidator:
+    """Read ``VALUE`` or ``{is: VALUE, mostly: SHARE}``."""
+
+    def parse(written: object) -> ValueRule:
+        if not isinstance(written, Mapping):
+            return ValueRule(read(written))
+        if not {"is"} <= written.keys() <= {"is", "mostly"}:
+            raise ValueError("write the value alone, or {is: VALUE, mostly: SHARE}")
+        mostly = written.get("mostly")
+        return ValueRule(read(written["is"]), None if mostly is None else share_limit(mostly, ">="))
+
+    return BeforeValidator(parse)
+
+
+def _rows(written: object) -> Limit | Bounds:
+    return _bounds(written) if isinstance(written, (list, tuple)) else count_limit(written)
+
+
+def _type(written: object) -> str:
+    if written not in TYPES:
+        raise ValueError(f"{written!r:.60} is not known; write {', '.join(TYPES[:-1])} or {TYPES[-1]}")
+    return str(written)
+
+
+Share = Annotated[Limit, BeforeValidator(share_limit)]
+AtLeast = Annotated[Limit, BeforeValidator(lambda written: share_limit(written, ">="))]
+Ends = Annotated[Bounds, BeforeValidator(_bounds)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class ExpectFeature(_Section):
+    """Of one feature. ``mostly``: the share of values that must keep the rules of :data:`MOSTLY`."""
+
+    exists: Annotated[bool, BeforeValidator(_true)] | None = None
+    missing: Share | None = None
+    unique: Annotated[Limit, BeforeValidator(_unique)] | None = None
+    type: Annotated[ValueRule, _kept(_type)] | None = None
+    range: Annotated[ValueRule, _kept(_bounds)] | None = None
+    values: Annotated[ValueRule, _kept(_texts)] | None = None
+    not_values: Annotated[ValueRule, _kept(_texts)] | None = None
+    length: Annotated[ValueRule, _kept(_bounds)] | None = None
+    pattern: Annotated[ValueRule, _kept(_pattern)] | None = None
+    min: Ends | None = None
+    max: Ends | None = None
+    mean: Ends | None = None
+    stddev: Ends | None = None
+    mostly: AtLeast = Limit(">=", 1.0)
+
+    @model_validator(mode="after")
+    def _mostly_of_something(self) -> ExpectFeature:
+        if "mostly" in self.model_fields_set and all(getattr(self, key) is None for key in MOSTLY):
+            raise ValueError(f"mostly is a share of values that keep another rule; write one of {', '.join(MOSTLY)}")
+        return self
+
+    def rules(self, feature: str) -> tuple[Rule, ...]:
+        """Return the rules of a feature, in the order of the keys above."""
+        return tuple(
+            _rule(key, feature, value, self.mostly)
+            for key in type(self).model_fields
+            if key != "mostly" and (value := getattr(self, key)) is not None
+        )
+
+
+MOSTLY: tuple[Kind, ...] = ("type", "range", "values", "not_values", "length", "pattern")
+
+
+class Expect(_Section):
+    """Of a model's rows as a whole."""
+
+    rows: Annotated[Limit | Bounds, BeforeValidator(_rows)] | None = None
+    duplicates: Share | None = None
+    freshness: Days | None = None
+
+
+def expectations(rows: Expect, features: Mapping[str, ExpectFeature]) -> Expectations:
+    """Return what is expected, as the evaluation judges it."""
+    whole = [
+        _rule(key, "", value, Limit(">=", 1.0))
+        for key in Expect.model_fields
+        if (value := getattr(rows, key)) is not None
+    ]
+    return Expectations(tuple(whole), {name: rules for name, own in features.items() if (rules := own.rules(name))})
+
+
+def _rule(key: str, feature: str, value: Any, mostly: Limit) -> Rule:
+    kind: Kind = key  # type: ignore[assignment]  # the keys are the kinds
+    if isinstance(value, Limit):
+        shown = f"{value.operator} {value.number:g}" if key == "rows" else f"{value.operator} {_percent(value.number)}"
+        return Rule(kind, feature, f"{key}: {shown}", value)
+    if isinstance(value, timedelta):
+        return Rule(kind, feature, f"{key}: {_duration(value)}", Limit("<=", value.total_seconds()))
+    if value is True:
+        return Rule(kind, feature, f"{key}: true")
+    made: dict[str, Any] = {}
+    limit = Limit(">=", 1.0)
+    if isinstance(value, ValueRule):
+        limit, value = value.mostly or mostly, value.value
+    if isinstance(value, str):
+        made = {"type": value} if key == "type" else {"pattern": value}
+        shown = value
+    elif key in ("values", "not_values"):
+        made = {"values": value}
+        shown = f"[{', '.join(value)}]"
+    else:
+        made = {"low": value[0], "high": value[1]}
+        shown = f"[{', '.join('null' if end is None else f'{end:g}' for end in value)}]"
+    sign = "" if limit.operator == ">=" else f"{limit.operator} "
+    some = f", mostly: {sign}{_percent(limit.number)}" if limit != Limit(">=", 1.0) else ""
+    return Rule(kind, feature, f"{key}: {shown}{some}", limit, **made)
+
+
+def _duration(value: timedelta) -> str:
+    """Write a duration as the file does.
+
+    >>> _duration(timedelta(days=1)), _duration(timedelta(minutes=90))
+    ('1d', '90m')
+    """
+    seconds = int(value.total_seconds())
+    unit, size = next((u, n) for u, n in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)) if seconds % n == 0)
+    return f"{seconds // size}{unit}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.6g}%"

@@ -1,0 +1,142 @@
+"""What ``driftline.yaml`` may say of metrics that a service records under names of its own: ``models.NAME.metrics``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated
+
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+
+from .values import Text
+
+if TYPE_CHECKING:
+    from driftline_processor.core.decode.foreign_metrics import MetricMapping
+
+_HOLDS = ("feature", "feature_attribute", "score", "class_attribute", "duration")
+_EXAMPLE = "such as {feature: amount} or {score: true}"
+
+
+def _rows(written: object) -> object:
+    return "" if written is True else str(written) if isinstance(written, (int, float)) else written
+
+
+def _matched(written: object) -> object:
+    """What looks like a number or a boolean in YAML is compared as the text that an attribute's value is."""
+    if not isinstance(written, Mapping):
+        return written
+    return {key: {True: "true", False: "false"}[v] if isinstance(v, bool) else v for key, v in written.items()}
+
+
+class Metric(BaseModel):
+    """What one metric holds: a feature, the score, a count by class, or durations.
+
+    ``feature_attribute``: the attribute of a point that names the feature. ``category_attribute``: points count the
+    rows of one category each, which this attribute names; ``class_attribute``: of one decided class. ``match``:
+    attributes of the point, its scope or its resource and the values they must have. ``rows``: this metric says how
+    many rows there were; of ``feature_attribute`` the points of the feature that is named here.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feature: Text | None = None
+    feature_attribute: Text | None = None
+    category_attribute: Text | None = None
+    score: StrictBool = False
+    class_attribute: Text | None = None
+    duration: StrictBool = False
+    match: Annotated[dict[str, Text], BeforeValidator(_matched)] = Field(default_factory=dict)
+    version_attribute: Text = a.ML_MODEL_VERSION
+    environment_attribute: Text | None = None
+    rows: Annotated[str | None, BeforeValidator(_rows)] = None
+    gauge: StrictBool = False
+
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """Which of the things that a metric may hold are written."""
+        return tuple(key for key in _HOLDS if getattr(self, key))
+
+
+def mapped(model: str, metrics: Mapping[str, Metric]) -> tuple[MetricMapping, ...]:
+    """Return what the metrics of a model mean, as their points are read."""
+    counting = counts_rows(metrics)
+    return tuple(_mapped(model, name, metric, name == counting) for name, metric in metrics.items())
+
+
+def counts_rows(metrics: Mapping[str, Metric]) -> str | None:
+    """Name the metric that says how many rows there were: the one that is told to, else the likeliest."""
+
+    def first(fits: Iterable[str]) -> str | None:
+        return next(iter(fits), None)
+
+    return first(name for name, metric in metrics.items() if metric.rows is not None) or first(
+        name
+        for key in ("score", "class_attribute", "duration", "feature")
+        for name, metric in metrics.items()
+        if key in metric.holds
+    )
+
+
+def _mapped(model: str, name: str, metric: Metric, rows: bool) -> MetricMapping:
+    from driftline_processor.core.decode.foreign_metrics import MetricMapping
+
+    target = m.ML_FEATURE_CATEGORIES if metric.category_attribute else m.ML_FEATURE_VALUE
+    if metric.score:
+        target = m.ML_PREDICTION_SCORE
+    elif metric.duration:
+        target = m.ML_PREDICTION_DURATION
+    elif metric.class_attribute:
+        target = m.ML_PREDICTIONS
+    return MetricMapping(
+        name,
+        model,
+        target,
+        feature=metric.feature or "",
+        feature_attribute=metric.feature_attribute or "",
+        label_attribute=metric.category_attribute or metric.class_attribute or "",
+        match=metric.match,
+        version_attribute=metric.version_attribute,
+        environment_attribute=metric.environment_attribute or "",
+        rows=rows,
+        rows_feature=(metric.rows or "") if metric.feature_attribute else "",
+        gauge=metric.gauge,
+    )
+
+
+def broken(metrics: Mapping[str, Metric], task_known: bool) -> Iterator[str]:
+    """Yield a sentence for every rule that a model's metrics break. ``task_known``: task or baseline is named."""
+    for name, metric in metrics.items():
+        yield from (f"{name}{problem}" for problem in _broken(metric, task_known))
+    taken: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
+    for name, metric in metrics.items():
+        what = metric.feature or ("the score" if metric.score else "durations" if metric.duration else "")
+        before = taken.setdefault((what, tuple(sorted(metric.match.items()))), name) if what else name
+        if before != name:
+            yield f"{name}: holds {what}, and so does {before}: every row would count twice; leave one of them out"
+    counting = [name for name, metric in metrics.items() if metric.rows is not None]
+    if len(counting) > 1:
+        yield f"{counting[1]}.rows: {counting[0]} says how many rows there were already; write it for one metric"
+    several = next((name for name, metric in metrics.items() if metric.holds == ("feature_attribute",)), None)
+    if several is not None and counts_rows(metrics) is None:
+        yield (
+            f"{several}.rows: nothing says how many rows there were; name here the feature whose values "
+            "are counted, such as 'rows: amount'"
+        )
+
+
+def _broken(metric: Metric, task_known: bool) -> Iterator[str]:
+    if not metric.holds:
+        yield f": what it holds is not said; write one of {', '.join(_HOLDS)}, {_EXAMPLE}"
+    elif len(metric.holds) > 1:
+        yield f": holds {' and '.join(metric.holds)}; a metric holds one thing, leave the others out"
+    if metric.category_attribute and not (metric.feature or metric.feature_attribute):
+        yield ".category_attribute: names categories of a feature; write feature beside it, or class_attribute alone"
+    if metric.rows and not metric.feature_attribute:
+        yield f".rows: '{metric.rows}' is a feature, and only feature_attribute has several; write 'rows: true'"
+    if metric.rows == "" and metric.feature_attribute:
+        yield ".rows: is true for several features; name the one whose values are counted, such as 'rows: amount'"
+    if metric.gauge and (metric.score or metric.duration) and not metric.category_attribute:
+        yield f".gauge: a gauge holds one value of many rows, and no {metric.holds[0]}s of all; record a histogram"
+    if metric.score and not task_known:
+        yield ".score: of what it is the score is not said; write the model's task beside metrics, such as task: binary"

@@ -1,0 +1,248 @@
+"""The values that ``driftline.yaml`` writes as text: durations, addresses, windows, time zones, paths, classes."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+from driftline.tables.classes import class_text, quantile_levels
+from driftline.tables.ranked_items import MOST_ITEMS
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo
+
+from driftline_processor.core.windows import window
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_UNITS = {
+    f"{prefix}{kind}B": base**power
+    for kind, base in (("", 1000), ("i", 1024))
+    for power, prefix in enumerate("KMGT", 1)
+}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?B)")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_HOST_NAME = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9_.*-]+(?::(?:[0-9]{1,5}|\*))?/?")
+_ADDRESS = re.compile(r"(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<host>[^:/\[\]\s]*)):(?P<port>\d{1,5})")
+
+
+def parse_duration(text: object, *units: str) -> timedelta:
+    """Read ``90d``, ``1h30m``, ``0s``; ``units`` are the ones to suggest where there is none.
+
+    >>> parse_duration("1h30m")
+    datetime.timedelta(seconds=5400)
+    >>> parse_duration("90", "d", "h")
+    Traceback (most recent call last):
+    ValueError: '90' has no unit; write '90d' or '90h'
+    """
+    if isinstance(text, timedelta):
+        return text
+    written = str(text).strip()
+    parts = _DURATION.findall(written)
+    if parts and "".join(number + unit for number, unit in parts) == written:
+        try:
+            return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+        except OverflowError:
+            raise ValueError(f"'{written}' is too long; the longest duration is '999999999d'") from None
+    if re.fullmatch(r"\d+(\.\d+)?", written):
+        raise ValueError(f"'{written}' has no unit; write " + " or ".join(f"'{written}{unit}'" for unit in units))
+    raise ValueError(f"'{written:.60}' is not a duration; write a number and a unit (ms, s, m, h, d, w), such as '10s'")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. ``port`` 0: any free one, chosen by the system.
+
+    >>> str(Address("::1", 4317))
+    '[::1]:4317'
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it listens on every address of the machine."""
+        return self.host in ("0.0.0.0", "::")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def meets(self, other: Address) -> bool:
+        """Whether a listener on this address would get what is sent to the other, or be in its way."""
+        if self.port != other.port or self.port == 0:
+            return False
+        if self.host == other.host or self.everywhere or other.everywhere:
+            return True
+        return self.loopback and other.loopback and "localhost" in (self.host, other.host)
+
+
+def _levels(written: object) -> object:
+    return quantile_levels("regression", written) if isinstance(written, list | tuple) else written
+
+
+def parse_address(written: object) -> Address:
+    """Read ``host:port`` or ``[v6]:port``; ``:port`` is every address.
+
+    >>> parse_address("http://127.0.0.1:4318/v1")
+    Traceback (most recent call last):
+    ValueError: 'http://127.0.0.1:4318/v1' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'
+    """
+    if isinstance(written, Address):
+        return written
+    text = str(written).strip()
+    match = _ADDRESS.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'")
+    if int(match["port"]) > 65535:
+        raise ValueError(f"port {match['port']} does not exist; ports go up to 65535")
+    return Address(match["six"] or match["host"] or "0.0.0.0", int(match["port"]))
+
+
+def _days(text: object) -> timedelta:
+    return parse_duration(text, "d", "h")
+
+
+def _seconds(text: object) -> timedelta:
+    return parse_duration(text, "s", "m")
+
+
+def parse_size(text: object) -> int:
+    """Return the bytes of a size.
+
+    >>> parse_size("10GB"), parse_size("1.5 MiB")
+    (10000000000, 1572864)
+    """
+    match = _SIZE.fullmatch(str(text).strip())
+    if match is None:
+        raise ValueError(f"'{text}' is no size; write a number and a unit, such as '10GB' or '512MiB'")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def _window(written: object) -> str:
+    window.parse(str(written).strip())
+    return str(written).strip()
+
+
+def _time_zone(written: object) -> str:
+    window.time_zone(str(written))
+    return str(written)
+
+
+def _path(written: object, info: ValidationInfo) -> Path:
+    if not isinstance(written, (str, Path)) or not str(written) or "\0" in str(written):
+        raise ValueError(f"{written!r:.60} is not a path; write one as text")
+    try:
+        return Path((info.context or {}).get("folder", "")) / Path(written).expanduser()
+    except RuntimeError:
+        raise ValueError(f"'{written}' names a user who is not there; write the whole path") from None
+
+
+def _class_texts(written: object) -> object:
+    return tuple(class_text(item) for item in written) if isinstance(written, (list, tuple)) else written
+
+
+def _method_names(written: object, *, deciding: bool) -> object:
+    """One name or several; pydantic says what is wrong with anything else."""
+    from driftline_processor.core.drift.method_choice import check_names
+
+    names = (written,) if isinstance(written, str) else written
+    if isinstance(names, (list, tuple)):
+        check_names((name for name in names if isinstance(name, str)), deciding=deciding)
+    return names
+
+
+def _detector_names(written: object) -> object:
+    from driftline_processor.core.concept.detectors import check_names
+
+    names = (written,) if isinstance(written, str) else written
+    if isinstance(names, (list, tuple)):
+        check_names(tuple(name for name in names if isinstance(name, str)))
+    return names
+
+
+def _host_name(written: object) -> object:
+    """A name as it stands in an address bar, without scheme and port."""
+    if isinstance(written, str) and not _HOST_NAME.fullmatch(written):
+        raise ValueError(
+            f"'{written:.80}' is no host name; write it alone, as in 'drift.example.com' or '*.example.com'"
+        )
+    return written
+
+
+def _origin(written: object) -> object:
+    """A site as a browser names it: scheme, host, and the port where it is unusual."""
+    if isinstance(written, str) and not _ORIGIN.fullmatch(written):
+        raise ValueError(f"'{written:.80}' is no origin; write scheme and host, as in 'https://shop.example.com'")
+    return written
+
+
+def _confidence(written: object) -> object:
+    if isinstance(written, (int, float)) and not isinstance(written, bool) and not 0 < written < 1:
+        raise ValueError(f"'{written}' is no confidence; write a number between 0 and 1, such as 0.002")
+    return written
+
+
+def one_or_several(written: object) -> object:
+    """A text alone is a list of one."""
+    return (written,) if isinstance(written, str) else written
+
+
+def _as_text(written: object) -> object:
+    """What looks like a number in YAML may still be meant as a text: a header, the name of a slice."""
+    return str(written) if isinstance(written, (int, float)) and not isinstance(written, bool) else written
+
+
+class Keep(NamedTuple):
+    """Of how many rows a day the features are kept; None = of all."""
+
+    per_day: int | None = None
+
+
+def _keep(written: object) -> Keep:
+    """Read ``none``, ``all`` or ``sample:5000``."""
+    if isinstance(written, Keep):
+        return written
+    text = str(written).strip()
+    if text in ("none", "all"):
+        return Keep(0 if text == "none" else None)
+    found = re.fullmatch(r"sample:([0-9_]{1,12})", text)
+    if found is None or not int(found[1]):
+        raise ValueError(f"'{text[:60]}' is not known; write none, all, or sample:5000 for so many rows of every day")
+    return Keep(int(found[1]))
+
+
+Days = Annotated[timedelta, BeforeValidator(_days)]
+Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+HostName = Annotated[str, BeforeValidator(_host_name)]
+Origin = Annotated[str, BeforeValidator(_origin)]
+Listen = Annotated[Address, BeforeValidator(parse_address)]
+FilePath = Annotated[Path, BeforeValidator(_path)]
+WindowName = Annotated[str, BeforeValidator(_window)]
+TimeZone = Annotated[str, BeforeValidator(_time_zone)]
+ClassTexts = Annotated[tuple[str, ...], BeforeValidator(_class_texts)]
+ClassText = Annotated[str, BeforeValidator(class_text)]
+Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
+Secret = Annotated[SecretStr, BeforeValidator(_as_text)]
+Deciding = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=True))]
+Shown = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=False))]
+Together = Annotated[tuple[Literal["pca", "correlation"], ...], BeforeValidator(one_or_several)]
+Keeping = Annotated[Keep, BeforeValidator(_keep)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Between = Annotated[float, Field(gt=0, lt=1)]
+Levels = Annotated[tuple[float, ...], BeforeValidator(_levels)]
+Cutoff = Annotated[int, Field(ge=1, le=MOST_ITEMS, strict=True)]
+Watching = Annotated[tuple[str, ...], BeforeValidator(_detector_names)]
+Confidence = Annotated[float, BeforeValidator(_confidence)]

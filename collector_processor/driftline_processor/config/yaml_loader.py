@@ -1,0 +1,222 @@
+"""Read a YAML file as plain data, and say in sentences what is wrong in it.
+
+A YAML file as plain data: environment variables filled in, duplicate keys found, nothing guessed.
+
+Only what JSON would read as a number or a boolean becomes one: ``no``, ``on``, ``01`` and ``2026-11-01`` stay texts, so
+that a class called ``no`` is not ``false``.
+
+What pydantic found, as sentences that name the key, the rule and the fix.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+_VARIABLE = re.compile(r"\$\$|\$\{(?:env:)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+
+
+class Loader(yaml.SafeLoader):
+    """SafeLoader with the JSON-like scalars of YAML 1.2, which collects duplicate keys."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own interface
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|false|True|False|TRUE|FALSE)$"), list("tTfF")
+)
+Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"),
+    list("-+0123456789."),
+)
+Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
+
+
+def _mapping(loader: Loader, node: yaml.MappingNode) -> dict[str, object]:
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else ""
+        line = key.start_mark.line + 1
+        if name in seen and name != "<<":
+            raise yaml.constructor.ConstructorError(
+                None, None, f"'{name}' is already set in line {seen[name]}; keep one of the two", key.start_mark
+            )
+        seen[name] = line
+    loader.flatten_mapping(node)
+    return {str(key): value for key, value in loader.construct_pairs(node, deep=True)}
+
+
+Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+Filled = dict[str, dict[str, str]]
+"""Key → what environment variables held that stand in it → how each is written, such as ``${env:TOKEN}``."""
+
+
+def parse_yaml(text: str, environ: Mapping[str, str], problems: list[str], filled: Filled | None = None) -> object:
+    """Read ``text`` and fill in ``${env:NAME}``, ``${env:NAME:-default}`` and ``$$`` (a plain ``$``).
+
+    Adds a sentence to ``problems`` for a syntax error, a duplicate key and each variable that is neither set nor has a
+    default, and returns None in the first two cases. ``filled``: what was filled in is added to it, for :func:`masked`.
+
+    >>> parse_yaml("headers: {key: '${env:TOKEN:-none}'}", {}, [])
+    {'headers': {'key': 'none'}}
+    >>> problems = []
+    >>> parse_yaml("key: ${env:TOKEN}", {}, problems), problems
+    ({'key': ''}, ["key: the environment variable TOKEN is not set; set it, or write '${env:TOKEN:-default}'"])
+    """
+    try:
+        tree = yaml.load(text, Loader=Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problems.append(f"{where}{error.problem or error}")
+        return None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        problems.append(f"not YAML that can be read: {error}")
+        return None
+    return _fill(tree, "", environ, problems, {} if filled is None else filled)
+
+
+def masked(problem: str, filled: Filled) -> str:
+    """Return a sentence about a key with the names of environment variables where it shows what they hold.
+
+    A piece of six characters counts as shown, too; then the sentence says only which variable to look at.
+
+    >>> masked("web.endpoint: 'hunter2' has no port", {"web.endpoint": {"hunter2": "${env:PLACE}"}})
+    "web.endpoint: '${env:PLACE}' has no port"
+    >>> masked("web.endpoint: 'hunter' has no port", {"web.endpoint": {"hunter2": "${env:PLACE}"}})
+    'web.endpoint: what ${env:PLACE} holds cannot be used here; docs/reference/configuration.md says what the key takes'
+    """
+    key, mark, said = problem.partition(": ")
+    for path, values in filled.items():
+        own = f"{path}.".startswith(f"{key}.") or f"{key}.".startswith(f"{path}.")
+        for value in sorted(values, key=len, reverse=True):
+            if not value or not (own or len(value) >= _SHOWN):
+                continue
+            for form in {value, repr(value)[1:-1]}:
+                bounds = ("", "") if len(form) >= _SHOWN else (r"(?<!\w)", r"(?!\w)")
+                said = re.sub(re.escape(form).join(bounds), lambda _, name=values[value]: name, said, flags=re.I)  # type: ignore[misc]
+        if own and any(_shown(value, said, values) for value in values):
+            names = " and ".join(dict.fromkeys(values.values()))
+            said = f"what {names} holds cannot be used here; docs/reference/configuration.md says what the key takes"
+    return f"{key}{mark}{said}"
+
+
+_SHOWN = 6
+
+
+def _shown(value: str, said: str, values: Mapping[str, str]) -> bool:
+    """Whether a sentence still has a piece of a value."""
+    for name in values.values():
+        said = said.replace(name, "")
+    pieces = (value[at : at + _SHOWN] for at in range(len(value) - _SHOWN + 1))
+    return any(piece.lower() in said.lower() for piece in pieces)
+
+
+def _fill(value: object, path: str, environ: Mapping[str, str], problems: list[str], filled: Filled) -> object:
+    if isinstance(value, dict):
+        return {k: _fill(v, f"{path}.{k}" if path else str(k), environ, problems, filled) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, path, environ, problems, filled) for item in value]
+    if not isinstance(value, str) or "$" not in value:
+        return value
+
+    def variable(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        if name is None:
+            return "$"
+        # As in the shell and the Collector, `:-` also replaces a variable that is set to nothing.
+        if environ.get(name) or (default is None and name in environ):
+            filled.setdefault(path, {})[environ[name]] = f"${{env:{name}}}"
+            return environ[name]
+        if default is None:
+            problems.append(
+                f"{path}: the environment variable {name} is not set; set it, or write '${{env:{name}:-default}}'"
+            )
+            return ""
+        return default
+
+    return _VARIABLE.sub(variable, value)
+
+
+def sentence(error: ErrorDetails, root: type[BaseModel]) -> str:
+    """Say what is wrong: ``models.churn.windows: '25' has no unit; write '25h' or '25m'``."""
+    path = ".".join(part for part in error["loc"] if isinstance(part, str) and part != "[key]")
+    return f"{path.replace('receivers.kafka.', 'receivers.kafka/')}: {_rule(error, root)}"
+
+
+def without(tree: Any, path: tuple[int | str, ...]) -> Any:
+    """Return a copy of ``tree`` that lacks the entry at ``path``; an item of a list takes the list with it.
+
+    What lay in an entry that another problem took out already is gone, and its neighbours stay.
+
+    >>> without({"a": {"b": 1, "c": 2}}, ("a", "b"))
+    {'a': {'c': 2}}
+    >>> without({"a": {"c": 2}}, ("a", "b", "d"))
+    {'a': {'c': 2}}
+    """
+    if not path or not isinstance(tree, dict) or path[0] not in tree:
+        return tree
+    first, rest = path[0], path[1:]
+    if rest and isinstance(tree[first], dict) and (rest[0] in tree[first] or len(rest) > 1):
+        return {**tree, first: without(tree[first], rest)}
+    return {key: value for key, value in tree.items() if key != first}
+
+
+def _rule(error: ErrorDetails, root: type[BaseModel]) -> str:
+    kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
+    shown = "nothing" if value is None else f"'{value}'" if isinstance(value, (str, int, float)) else f"{value!r:.60}"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "extra_forbidden":
+        return _unknown_key(str(error["loc"][-1]), _keys_at(error["loc"][:-1], root))
+    if kind == "literal_error":
+        return f"{shown} is not known; write {context['expected']}"
+    if kind in ("list_type", "tuple_type"):
+        return (
+            f"{shown} is not a list; write {f'[{value}]' if isinstance(value, (str, int, float)) else 'it in brackets'}"
+        )
+    if kind.startswith(("float_", "int_")):
+        return f"{shown} is not a number"
+    if kind.startswith("bool_"):
+        return f"{shown} is neither true nor false"
+    if kind in ("greater_than_equal", "less_than_equal", "finite_number"):
+        return f"{shown} is out of range; write a number from 0 to 1"
+    fixed = {
+        "missing": "is missing and has no default",
+        "model_type": f"{shown} is not a set of keys; write them indented below it, or in braces",
+        "dict_type": f"{shown} is not a set of keys; write them indented below it, or in braces",
+        "string_too_short": "is empty; write a value or leave the key out",
+        "string_type": f"{shown} is not a text; put it in quotes",
+    }
+    return fixed.get(kind, error["msg"])
+
+
+def _unknown_key(key: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return (
+        f"there is no such key; did you mean '{near[0]}'?"
+        if near
+        else f"there is no such key; known: {', '.join(known)}"
+    )
+
+
+def _keys_at(path: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
+    """Return the keys that the section at ``path`` may hold."""
+    section: Any = root
+    for part in path:
+        section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[str(part)].annotation
+        if get_origin(section) is UnionType:
+            section = get_args(section)[0]
+    return list(section.model_fields)

@@ -1,0 +1,108 @@
+"""The loss of each prediction, from its latest outcome: error, absolute error, probability of what happened.
+
+What a detector is fed: one number per outcome, greater when the model was more wrong.
+
+How likely a classifier took what happened to be: what log losses and Brier scores of rows are made of.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.panes.fold import GREATEST, SUM_TOLERANCE, actual_numbers, decide, target_score
+from driftline.tables.classes import class_codes
+from driftline.tables.table import F64, I32, Column, Task, length
+
+from driftline_processor.core.outcomes.sums import losses
+
+from .detectors import Kind
+
+CLIP = 4.0
+"""Standard deviations: one stray 1e9 is one value of 4, and every bound of a detector that wants a range has one."""
+
+LEAST_REFERENCE = 100
+"""Losses from which a mean and a standard deviation are taken."""
+
+
+def kind_of(task: Task) -> Kind | None:
+    """Return what the errors of a task are; None where there are none (rankings, and what is not known yet)."""
+    if task.kind in ("binary", "multiclass"):
+        return "error"
+    return "loss" if task.kind == "regression" else None
+
+
+def losses_of_rows(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> F64:
+    """Return an error per row, NaN where nobody can tell: float64 (n,).
+
+    Classes: 0 where the decided class is the actual one, else 1; what has a class that is none of the model's is
+    neither right nor wrong. Regression: the absolute error. The arguments are those of
+    :func:`driftline.fold.fold_outcomes`.
+
+    >>> task = Task("binary", ("0", "1"), "1")
+    >>> losses_of_rows(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
+    array([0., 1.])
+    """
+    if task.kind == "regression":
+        truth = actual_numbers(actual)
+        if scores is None or not len(scores):
+            return np.full(len(truth), np.nan)
+        said = target_score(task, scores)
+        with np.errstate(invalid="ignore", over="ignore"):
+            usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
+            return np.where(usable, np.abs(said - truth), np.nan)
+    codes, n = class_codes(actual, task.classes), length(actual)
+    decided = decide(task, scores, predicted)
+    if codes is None or len(decided) != n:
+        return np.full(n, np.nan)
+    classes = len(task.classes)
+    told = (codes >= 0) & (codes < classes) & (decided >= 0) & (decided < classes)
+    return np.where(told, (codes != decided).astype(np.float64), np.nan)
+
+
+def reference_loss(baseline: Baseline | None) -> tuple[float, float] | None:
+    """Return mean and standard deviation of the absolute error in a baseline; None where it has no outcomes."""
+    if baseline is None or baseline.task.kind != "regression":
+        return None
+    sums = losses(baseline.pane, "regression")
+    if sums is None or sums["weight"] < LEAST_REFERENCE:
+        return None
+    mean = sums["absolute_error"] / sums["weight"]
+    return mean, float(np.sqrt(max(0.0, sums["squared_error"] / sums["weight"] - mean**2)))
+
+
+def standardised(values: F64, scale: tuple[float, float]) -> F64:
+    """Return losses less their mean in standard deviations, within ``-CLIP`` and ``CLIP``.
+
+    >>> standardised(np.array([2.0, 3.0, 1e9]), (2.0, 0.5))
+    array([0., 2., 4.])
+    """
+    mean, deviation = scale
+    # without any spread in the reference, whatever is not its one loss is far away from it
+    shifted = (values - mean) / deviation if deviation > 0 else np.sign(values - mean) * CLIP
+    clipped: F64 = np.clip(shifted, -CLIP, CLIP)
+    return clipped
+
+
+def probability_of_outcome(task: Task, scores: F64 | None, happened: I32) -> F64:
+    """Return the probability that the scores of each row gave to its class: float64 (n,).
+
+    NaN where scores are no probabilities, by the rules of :func:`driftline.fold.fold_outcomes`, or the class is none of
+    the model's. ``scores``: float64 (n, k); ``happened``: int32 (n,), codes into ``task.classes``.
+
+    >>> scores, happened = np.array([[0.8], [0.4], [7.0]]), np.array([1, 0, 1], np.int32)
+    >>> probability_of_outcome(Task("binary", ("0", "1"), "1"), scores, happened)
+    array([0.8, 0.6, nan])
+    """
+    classes = len(task.classes)
+    columns = classes if task.kind == "multiclass" else int(task.positive_class in task.classes)
+    if scores is None or not len(scores) or not columns or scores.shape[1] != columns:
+        return np.full(len(happened), np.nan)
+    with np.errstate(invalid="ignore"):
+        known = (happened >= 0) & (happened < classes) & ((scores >= 0) & (scores <= 1)).all(axis=1)
+        if task.kind == "multiclass":
+            known &= np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE
+    if task.kind == "multiclass":
+        given = scores[np.arange(len(scores)), np.where(known, happened, 0)]
+    else:
+        given = np.where(happened == task.classes.index(task.positive_class), scores[:, 0], 1 - scores[:, 0])
+    return np.where(known, given, np.nan)

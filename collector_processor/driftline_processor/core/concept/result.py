@@ -1,0 +1,80 @@
+"""The result of the detectors of concept drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+ConceptState = Literal["ok", "drift", "learning", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of the level of errors, up or down.
+
+    ``since``: the time of the first prediction after it, ``found``: of the outcome by which it was found (unix
+    nanoseconds). ``before`` / ``after``: the mean error of the outcomes on either side of it.
+    """
+
+    since: int
+    found: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorState:
+    """What one detector says now.
+
+    ``since``: of the state, by the time of predictions; ``before``: the level before the drift, None without one;
+    ``after``: the level since the last change, up to now; ``changes``: how many it has found.
+    """
+
+    state: ConceptState
+    since: int | None = None
+    before: float | None = None
+    after: float | None = None
+    changes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptDrift:
+    """Whether a model is wrong more often than it was, on the stream of its first outcomes (:mod:`.stream`).
+
+    ``state``, ``since``, ``before``, ``after`` and ``changes`` (the newest, oldest first) are those of ``decided_by``,
+    the first of ``detectors``. ``measure``: what the levels are; an absolute error more than four standard deviations
+    from the reference's counts as lying there. ``outcomes``: that were fed; ``unusable``: that cannot tell;
+    ``corrected``: that replaced another one or lost their prediction, and were not fed. ``reason``: why nothing is
+    known. ``slices``: the same of the outcomes of each slice, ``key=value``, by the deciding detector alone.
+    """
+
+    state: ConceptState
+    decided_by: str = ""
+    measure: Literal["error_rate", "absolute_error"] = "error_rate"
+    outcomes: int = 0
+    unusable: int = 0
+    corrected: int = 0
+    since: int | None = None
+    before: float | None = None
+    after: float | None = None
+    changes: tuple[Change, ...] = ()
+    detectors: dict[str, DetectorState] = field(default_factory=dict)
+    reason: str = ""
+    slices: dict[str, ConceptDrift] = field(default_factory=dict)
+
+    def drifting(self) -> dict[str, ConceptDrift]:
+        """Return the slices in which errors have become more, those with most outcomes first."""
+        told = sorted(self.slices.items(), key=lambda one: (-one[1].outcomes, one[0]))
+        return {name: one for name, one in told if one.state == "drift"}
+
+
+def error_rise(told: ConceptDrift | DetectorState) -> float | None:
+    """Return by how much errors have become more: 0 where they have not, None where nobody can tell.
+
+    >>> drift = ConceptDrift("drift", before=0.17, after=0.27)
+    >>> error_rise(drift), error_rise(ConceptDrift("ok", after=0.2)), error_rise(ConceptDrift("learning"))
+    (0.1, 0.0, None)
+    """
+    if told.state not in ("ok", "drift"):
+        return None
+    return 0.0 if told.before is None or told.after is None else max(0.0, told.after - told.before)

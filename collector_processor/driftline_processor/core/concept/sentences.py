@@ -1,0 +1,77 @@
+"""Concept drift in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline_processor.core.wording import quote_name
+
+from .detectors import DETECTORS
+from .result import ConceptDrift
+
+NAMED = 3
+"""Slices that are told; the JSON has all."""
+
+
+def sentence(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
+    """Tell what is known of the stream of errors; ``moment``: writes a time.
+
+    >>> sentence(ConceptDrift("ok", "adwin", outcomes=1200, after=0.2), str)
+    'concept: the error rate is 20 % of 1,200 outcomes, no rise found (ADWIN)'
+    """
+    told = _whole(concept, moment)
+    for at, (name, own) in enumerate(list(concept.drifting().items())[:NAMED]):
+        since = f" since {moment(own.since)}" if own.since else ""
+        begin = "; but" if not at and concept.state != "drift" else "," if at else ";"
+        told += f"{begin} in {quote_name(name)} it {_rose(own)}{since}{_now(own)}"
+    return told
+
+
+def _whole(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
+    what = "error rate" if concept.measure == "error_rate" else "absolute error"
+    by = f" ({DETECTORS[concept.decided_by].title})" if concept.decided_by else ""
+    outcomes = f"{concept.outcomes:,} outcome{'' if concept.outcomes == 1 else 's'}"
+    level = _level(concept, concept.after)
+    since = f" since {moment(concept.since)}" if concept.since else ""
+    if concept.state == "drift":
+        return f"concept drift: the {what} {_rose(concept)}{since}{_now(concept)}{by}"
+    if concept.state == "ok":
+        if concept.changes:  # the last of them was a fall: a rise is drift
+            fall = concept.changes[-1]
+            reached, now = concept.after, ""
+            if reached is None or reached >= fall.before:
+                reached, now = fall.after, f", and is {level} now"
+            fell = f"fell from {_level(concept, fall.before)} to {_level(concept, reached)}"
+            return f"concept: the {what} {fell}{since}{now}{by}"
+        return f"concept: the {what} is {level} of {outcomes}, no rise found{by}"
+    if concept.state == "learning":
+        return f"concept: learning, {outcomes} so far"
+    return f"concept: unknown, {concept.reason or 'no outcome has come'}"
+
+
+def _rose(concept: ConceptDrift) -> str:
+    """Say between which levels errors rose: up to the level of now, or up to the one found where they fell since."""
+    reached = concept.after if not _fallen(concept) else _highest(concept)
+    to = "" if _fallen(concept) and reached is None else f" to {_level(concept, reached)}"
+    return f"rose from {_level(concept, concept.before)}{to}"
+
+
+def _now(concept: ConceptDrift) -> str:
+    return f", and is {_level(concept, concept.after)} now" if _fallen(concept) else ""
+
+
+def _fallen(concept: ConceptDrift) -> bool:
+    """Whether errors are as few as before the rise, though not yet for so long that the drift has ended."""
+    return concept.before is not None and concept.after is not None and concept.after <= concept.before
+
+
+def _highest(concept: ConceptDrift) -> float | None:
+    """The highest level to which a change since the rise led."""
+    changes = [one.after for one in concept.changes if concept.since is None or one.since >= concept.since]
+    return max(changes, default=None)
+
+
+def _level(concept: ConceptDrift, value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{100 * value:.3g} %" if concept.measure == "error_rate" else f"{value:.4g}"

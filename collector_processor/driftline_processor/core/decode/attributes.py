@@ -1,0 +1,537 @@
+"""The attributes of rows: single values, columns of many rows, and the known ones, each as the type it must have.
+
+The attributes of many rows as columns: one :class:`Cells` per key, whatever each row sent under it.
+
+What one attribute, one label or one trace state means.
+
+The known attributes of chosen rows, each as the type it must have; what has another is counted and missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+from driftline.outputs.rankings import MOST_TEXT
+from driftline.semconv import attributes as a
+from driftline.tables.classes import EXACT, class_column, class_text, quantile_levels
+from driftline.tables.ids import id_text
+from driftline.tables.table import CLASSLESS, F64, I32, I64, Column, Task
+from numpy.typing import NDArray
+
+MAX_TEXT: Final = 1024
+"""Longest text, in characters: of an id, a name or a class; a longer feature value becomes its beginning and a hash."""
+
+MAX_ROWS: Final = 1_000_000
+"""Rows of one batch. A sane sender puts at most 5,000 in a record; beyond this, the count is a mistake."""
+
+_OF_A_VALUE = (
+    "bad_item_count",
+    "bad_time",
+    "column_",
+    "too_long:",
+    "too_many_features",
+    "unsupported_feature_type",
+    "wrong_length:",
+    "wrong_type:",
+)
+"""How reasons begin that cost a value or a column, while its row is kept."""
+
+_KEPT = 200
+
+ABSENT, NUMBER, INTEGER, BOOLEAN, TEXT, LIST, OTHER, EMPTY = range(8)
+"""What an attribute holds: ``OTHER`` is a map or bytes, ``EMPTY`` an AnyValue without a value."""
+
+_VALUE_KINDS: Final = {
+    None: EMPTY,
+    "double_value": NUMBER,
+    "int_value": INTEGER,
+    "bool_value": BOOLEAN,
+    "string_value": TEXT,
+    "array_value": LIST,
+}
+_SCALARS = frozenset({NUMBER, INTEGER, BOOLEAN, TEXT})
+_THRESHOLD = re.compile(r"(?:^|,)[ \t]*ot=(?:[^,]*;)?th:([0-9a-f]{1,14})(?=[;, \t]|$)")
+
+
+def read(value: Any) -> tuple[int, Any]:
+    """Return the kind and the Python value of an ``AnyValue``: float, int, bool, str, or a tuple of these.
+
+    An element of a list that is no scalar is None; the value of anything else is None.
+    """
+    field = value.WhichOneof("value")
+    kind = _VALUE_KINDS.get(field, OTHER)
+    if kind in _SCALARS:
+        return kind, getattr(value, field)
+    if kind == LIST:
+        return kind, tuple(thing for _, thing in map(_read_element, value.array_value.values))
+    return kind, None
+
+
+def _read_element(value: Any) -> tuple[int, Any]:
+    field = value.WhichOneof("value")
+    kind = _VALUE_KINDS.get(field, OTHER)
+    return kind, getattr(value, field) if kind in _SCALARS else None
+
+
+def rows_rejected(rejected: Counter[str]) -> int:
+    """Return how many rows could not be used, of all that was rejected.
+
+    >>> rows_rejected(Counter({"no_id": 2, "wrong_type:ml.model.name": 3}))
+    2
+    """
+    return sum(count for reason, count in rejected.items() if not reason.startswith(_OF_A_VALUE))
+
+
+def label(text: str) -> str:
+    """Return a text that is short enough to be a label: one above ``MAX_TEXT`` is cut, and told apart by its hash.
+
+    >>> label("AA"), len(label("x" * 1_000_000))
+    ('AA', 217)
+    """
+    if len(text) <= MAX_TEXT:
+        return text
+    return f"{text[:_KEPT]}…{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+
+
+def sampling_weight(trace_state: str) -> float | None:
+    """Return how many spans a sampled one stands for; None where its sender does not say.
+
+    The threshold ``ot=th:`` of the OpenTelemetry probability sampling specification ("TraceState: Probability
+    Sampling", section "Rejection threshold"): up to 14 hexadecimal digits, trailing zeros left out, of the share
+    of spans that is *not* kept.
+
+    >>> sampling_weight("ot=th:8"), sampling_weight("vendor=1,ot=rv:abcdefabcdefab;th:c"), sampling_weight("ot=th:0")
+    (2.0, 4.0, 1.0)
+    """
+    found = _THRESHOLD.search(trace_state)
+    if found is None:
+        return None
+    threshold = int(found[1].ljust(14, "0"), 16)
+    return 2.0**56 / (2**56 - threshold)
+
+
+MAX_COLUMNS: Final = 1024
+"""Features and slices of one request; a sender that invents a name per row must not make a column of each."""
+
+MAX_CELLS: Final = 16_000_000
+"""Rows × columns of one request: what a body of 20 MiB could be inflated to otherwise has no bound."""
+
+MAX_TABLES: Final = 1000
+"""Models, versions, environments and tasks of one request; a table for every row would cost seconds."""
+
+MAX_LABELS: Final = 65_536
+"""Distinct texts of one feature in one request; the rest are ``OTHER_LABEL``. Slices keep all: one may be an id."""
+
+OTHER_LABEL: Final = "other"
+
+FEATURE: Final = a.ML_FEATURE_VALUE + "."
+SLICE: Final = a.ML_SLICE_VALUE + "."
+
+KNOWN: Final = frozenset(
+    {
+        a.ML_MODEL_NAME,
+        a.ML_MODEL_VERSION,
+        a.ML_MODEL_TASK,
+        a.ML_MODEL_CLASSES,
+        a.ML_MODEL_POSITIVE_CLASS,
+        a.ML_MODEL_THRESHOLD,
+        a.ML_OPERATION_NAME,
+        a.ML_PREDICTION_ID,
+        a.ML_PREDICTION_TIME,
+        a.ML_PREDICTION_COUNT,
+        a.ML_PREDICTION_SCORE,
+        a.ML_PREDICTION_SCORES,
+        a.ML_PREDICTION_CLASS,
+        a.ML_PREDICTION_VALUE,
+        a.ML_PREDICTION_ITEMS,
+        a.ML_PREDICTION_ITEM_COUNT,
+        a.ML_PREDICTION_DURATION,
+        a.ML_OUTCOME_ACTUAL,
+        a.ML_OUTCOME_TIME,
+        a.ML_OUTCOME_PREDICTION_TIME,
+        a.ML_OUTCOME_WEIGHT,
+        a.ML_OUTCOME_ITEM,
+        a.ML_MODEL_QUANTILES,
+        a.ML_OUTCOME_VALUE,
+        a.ML_OUTCOME_RETRACTED,
+    }
+)
+
+_NUMERIC = {NUMBER, INTEGER, BOOLEAN}
+
+Where = slice | NDArray[np.intp]
+"""Which rows: a slice where they follow each other, which numpy writes several times faster."""
+
+
+class Cells:
+    """What n rows sent under one key.
+
+    ``kind``: uint8 (n,), one of the kinds of :mod:`.values`. ``numbers``: float64 (n,), of numbers, integers and
+    booleans, else NaN. ``codes``: int32 (n,), of texts and lists, index into ``things``, else -1. ``integers``: int64
+    (n,), exact, where the kind is an integer.
+    """
+
+    __slots__ = ("_index", "_most", "codes", "integers", "kind", "numbers", "plain")
+
+    def __init__(self, rows: int, plain: bool, most: int = 0) -> None:
+        self.kind: NDArray[np.uint8] = np.zeros(rows, np.uint8)
+        self.numbers: F64 = np.full(rows, np.nan)
+        self.codes: I32 = np.full(rows, -1, np.int32)
+        self.integers: I64 | None = None
+        self.plain = plain
+        self._most = most
+        self._index: dict[Any, int] = {}
+
+    @property
+    def things(self) -> tuple[Any, ...]:
+        """The distinct texts and lists, in the order of their codes."""
+        return tuple(self._index)
+
+    def code(self, thing: Any) -> int:
+        """Return the code of a text or list. Of features and slices (not ``plain``) a long text is cut, and ``most``
+        texts are told apart."""
+        if self.plain:
+            return self._index.setdefault(thing, len(self._index))
+        text = label(thing)
+        if text not in self._index and len(self._index) >= self._most - 1:
+            text = OTHER_LABEL
+        return self._index.setdefault(text, len(self._index))
+
+    def put(self, row: int, kind: int, thing: Any) -> None:
+        """Set one row; what it held before is gone: of a key sent twice, the last counts."""
+        self.kind[row] = kind
+        self.numbers[row] = thing if kind in _NUMERIC else np.nan
+        self.codes[row] = self.code(thing) if kind == TEXT or (kind == LIST and self.plain) else -1
+        if kind == INTEGER:
+            self.exact()[row] = thing
+
+    def put_numbers(self, where: Where, values: F64) -> None:
+        """Set rows that all hold doubles, and held nothing before."""
+        self.kind[where] = NUMBER
+        self.numbers[where] = values
+
+    def put_distinct(self, where: Where, distinct: list[tuple[int, Any]], inverse: NDArray[np.intp] | int) -> None:
+        """Set rows, which held nothing before, to ``distinct[inverse]``."""
+        kinds = {kind for kind, _ in distinct}
+        self.kind[where] = np.array([kind for kind, _ in distinct], np.uint8)[inverse]
+        if kinds & _NUMERIC:
+            self.numbers[where] = np.array([float(t) if k in _NUMERIC else np.nan for k, t in distinct])[inverse]
+        if kinds & {TEXT, LIST}:
+            codes = [self.code(t) if k == TEXT or (k == LIST and self.plain) else -1 for k, t in distinct]
+            self.codes[where] = np.array(codes, np.int32)[inverse]
+        if INTEGER in kinds:
+            self.exact()[where] = np.array([t if k == INTEGER else 0 for k, t in distinct], np.int64)[inverse]
+
+    def exact(self) -> I64:
+        """Return ``integers``, made when the first one comes."""
+        if self.integers is None:
+            self.integers = np.zeros(len(self.kind), np.int64)
+        return self.integers
+
+
+class Grid:
+    """The attributes of n rows.
+
+    ``features`` / ``slices``: by their own name. ``recorded``: bool (n,), rows that say they are also in a record.
+    ``rejected``: reason → columns.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.known: dict[str, Cells] = {}
+        self.features: dict[str, Cells] = {}
+        self.slices: dict[str, Cells] = {}
+        self.recorded: NDArray[np.bool_] = np.zeros(rows, np.bool_)
+        self.rejected: Counter[str] = Counter()
+        self._by_key: dict[str, Cells | None] = {}
+        self._room = min(MAX_COLUMNS, MAX_CELLS // max(rows, 1))
+
+    def cells(self, key: str) -> Cells | None:
+        """Return the column of an attribute; None when nobody reads that attribute."""
+        if key not in self._by_key:
+            self._by_key[key] = self._make(key)
+        return self._by_key[key]
+
+    def _make(self, key: str) -> Cells | None:
+        if key in KNOWN:
+            return self.known.setdefault(key, Cells(self.rows, plain=True))
+        for prefix, columns, most in ((FEATURE, self.features, MAX_LABELS), (SLICE, self.slices, MAX_CELLS)):
+            if key.startswith(prefix) and len(key) > len(prefix):
+                if len(self.features) + len(self.slices) >= self._room:
+                    self.rejected["too_many_features"] += 1
+                    return None
+                return columns.setdefault(label(key[len(prefix) :]), Cells(self.rows, False, most))
+        return None
+
+    def put(self, row: int, attributes: Iterable[Any]) -> None:
+        """Set one row from its ``KeyValue`` messages: the general way, which any row can go."""
+        for attribute in attributes:
+            key = attribute.key
+            if key == a.ML_PREDICTION_RECORDED:
+                self.recorded[row] |= attribute.value.bool_value
+                continue
+            cells = self.cells(key)
+            if cells is not None:
+                cells.put(row, *read(attribute.value))
+
+
+Mask = NDArray[np.bool_]
+_TASK_KINDS: Final = ("binary", "multiclass", *CLASSLESS)
+
+
+class Fields:
+    """Read known attributes of ``n`` rows of a grid. ``rejected``: reason → values that could not be used."""
+
+    def __init__(self, grid: Grid, rows: Where, rejected: Counter[str]) -> None:
+        self._grid = grid
+        self._rows = rows
+        self.rejected = rejected
+        self.n = len(grid.recorded[rows])
+
+    def has(self, name: str) -> Mask:
+        """Tell which rows hold a value, of whatever type."""
+        cells = self._grid.known.get(name)
+        if cells is None:
+            return np.zeros(self.n, np.bool_)
+        kind = cells.kind[self._rows]
+        held: Mask = (kind != ABSENT) & (kind != EMPTY)
+        return held
+
+    def texts(self, name: str) -> tuple[I64, list[str]]:
+        """Return codes (-1 = missing) into distinct texts; a number is its text: 17, 17.0 and "17" are one."""
+        cells = self._grid.known.get(name)
+        if cells is None:
+            return np.full(self.n, -1), []
+        kind = self._wanted(cells, name, TEXT, NUMBER, INTEGER)
+        things = [thing.strip() if isinstance(thing, str) else "" for thing in cells.things]
+        codes = cells.codes[self._rows]
+        if any(len(thing) > MAX_TEXT for thing in things):
+            too_long = np.array([len(thing) > MAX_TEXT for thing in things] + [False])
+            self.count(f"too_long:{name}", too_long[codes])
+            things = [thing if len(thing) <= MAX_TEXT else "" for thing in things]
+        index: dict[str, int] = {thing: code for code, thing in enumerate(dict.fromkeys(filter(None, things)))}
+        lookup = np.array([*(index.get(thing, -1) for thing in things), -1])  # the last entry is where code -1 lands
+        result = lookup[codes]
+        numeric = np.flatnonzero((kind == NUMBER) | (kind == INTEGER))
+        if len(numeric):
+            numbers, integers = cells.numbers[self._rows], cells.exact()[self._rows]
+            for row in numeric.tolist():
+                number = integers[row].item() if kind[row] == INTEGER else numbers[row].item()
+                if math.isfinite(number):
+                    result[row] = index.setdefault(id_text(number), len(index))
+        return result, list(index)
+
+    def numbers(self, name: str) -> F64 | None:
+        """Return doubles and integers as float64, NaN = missing; None where no row holds one."""
+        cells = self._grid.known.get(name)
+        if cells is None:
+            return None
+        kind = self._wanted(cells, name, NUMBER, INTEGER)
+        numeric = (kind == NUMBER) | (kind == INTEGER)
+        if not numeric.any():
+            return None
+        return np.where(numeric, cells.numbers[self._rows], np.nan)
+
+    def times(self, name: str) -> I64:
+        """Return unix nanoseconds, 0 = missing. What is not between 1970 and 2262 is counted as ``bad_time``."""
+        cells = self._grid.known.get(name)
+        if cells is None:
+            return np.zeros(self.n, np.int64)
+        kind = self._wanted(cells, name, INTEGER, NUMBER)
+        result = np.zeros(self.n, np.int64)
+        if cells.integers is not None:
+            result = np.where(kind == INTEGER, cells.integers[self._rows], 0)
+        numbers = cells.numbers[self._rows]
+        usable = (kind == NUMBER) & (numbers >= 1.0) & (numbers < 2.0**63)
+        result[usable] = numbers[usable].astype(np.int64)
+        bad = (result <= 0) & ((kind == INTEGER) | (kind == NUMBER))
+        self.count("bad_time", bad)
+        result[bad] = 0
+        return result
+
+    def values(self, name: str, *, lists: bool = False) -> Column | None:
+        """Return texts as codes, and numbers and booleans as numbers; None where no row holds one.
+
+        ``lists``: a list is the text of its JSON, and such a text may be longer, see :mod:`driftline.relevant`.
+        """
+        cells = self._grid.known.get(name)
+        if cells is None:
+            return None
+        texts = (TEXT, LIST) if lists else (TEXT,)
+        kind = self._wanted(cells, name, *texts, NUMBER, INTEGER, BOOLEAN)
+        things = [_text(thing) if lists or isinstance(thing, str) else "" for thing in cells.things]
+        longest = [MOST_TEXT if lists and thing.startswith(("[", "{")) else MAX_TEXT for thing in things]
+        too_long = np.array([len(thing) > most for thing, most in zip(things, longest, strict=True)] + [False])
+        codes = cells.codes[self._rows]
+        self.count(f"too_long:{name}", too_long[codes])
+        codes = np.where(np.isin(kind, texts) & ~too_long[codes], codes, -1).astype(np.int32)
+        numbers = cells.numbers[self._rows]
+        has_texts, has_numbers = bool((codes >= 0).any()), not np.isnan(numbers).all()
+        if not has_texts and not has_numbers:
+            return None
+        labels = tuple(thing[:most] for thing, most in zip(things, longest, strict=True))
+        return Column(numbers if has_numbers else None, codes if has_texts else None, labels if has_texts else ())
+
+    def classes(self, name: str) -> Column | None:
+        """Return classes as codes of canonical texts; None where no row holds one."""
+        values = self.values(name)
+        return None if values is None else class_column(values)
+
+    def flags(self, name: str) -> tuple[Mask, Mask]:
+        """Tell which rows say true (true, 1, "true"), and which say what is neither true nor false: bool (n,)."""
+        cells = self._grid.known.get(name)
+        if cells is None:
+            return np.zeros(self.n, np.bool_), np.zeros(self.n, np.bool_)
+        unread = np.isin(cells.kind[self._rows], (LIST, OTHER))
+        said = self.classes(name)
+        if said is None or said.codes is None:
+            return np.zeros(self.n, np.bool_), unread
+        text = np.array([*said.labels, "0"])[said.codes]
+        return text == "1", unread | ~np.isin(text, ("0", "1"))
+
+    def lists(self, name: str) -> tuple[I64, list[tuple[Any, ...]]] | None:
+        """Return codes (-1 = missing) into distinct lists of scalars; None where no row holds one."""
+        cells = self._grid.known.get(name)
+        if cells is None:
+            return None
+        is_list = self._wanted(cells, name, LIST) == LIST
+        if not is_list.any():
+            return None
+        things = [thing if isinstance(thing, tuple) else () for thing in cells.things]
+        return np.where(is_list, cells.codes[self._rows], -1).astype(np.int64), things
+
+    def _wanted(self, cells: Cells, name: str, *kinds: int) -> NDArray[np.uint8]:
+        """Return the kinds of the rows, after counting those that are none of ``kinds``."""
+        kind = cells.kind[self._rows]
+        counts = np.bincount(kind, minlength=EMPTY + 1)
+        wrong = int(counts.sum() - counts[[ABSENT, EMPTY, *kinds]].sum())
+        if wrong:
+            self.rejected[f"wrong_type:{name}"] += wrong
+        return kind
+
+    def count(self, reason: str, rows: Mask) -> None:
+        """Count rows under a reason."""
+        if rows.any():
+            self.rejected[reason] += int(rows.sum())
+
+
+def tasks(fields: Fields) -> tuple[I64, list[Task]]:
+    """Return codes into the distinct tasks that rows name. A kind that is not known is as if it was not sent."""
+    kinds, kind_texts = fields.texts(a.ML_MODEL_TASK)
+    classes, class_lists = fields.lists(a.ML_MODEL_CLASSES) or (np.full(fields.n, -1), [])
+    positives = fields.classes(a.ML_MODEL_POSITIVE_CLASS)
+    positive = np.full(fields.n, -1) if positives is None or positives.codes is None else positives.codes
+    thresholds = fields.numbers(a.ML_MODEL_THRESHOLD)
+    threshold = np.full(fields.n, 0.5) if thresholds is None else np.where(np.isnan(thresholds), 0.5, thresholds)
+    levels, level_lists = fields.lists(a.ML_MODEL_QUANTILES) or (np.full(fields.n, -1), [])
+    group, first = grouped(kinds, classes, positive, np.unique(threshold, return_inverse=True)[1].reshape(-1), levels)
+    made = [
+        task_of(
+            kind_texts[kinds[row]] if kinds[row] >= 0 else "",
+            class_lists[classes[row]] if classes[row] >= 0 else (),
+            positives.labels[positive[row]] if positives is not None and positive[row] >= 0 else "",
+            float(threshold[row]),
+            level_lists[levels[row]] if levels[row] >= 0 else (),
+        )
+        for row in first
+    ]
+    return group, made
+
+
+def task_of(
+    kind: str, classes: tuple[Any, ...], positive_class: str, threshold: float, quantiles: tuple[Any, ...] = ()
+) -> Task:
+    """Return the task; what cannot be true of a model was not sent.
+
+    That is: a kind that is not known, classes that are not distinct or more than two of a binary model, a threshold
+    that is no probability, levels that are none.
+    """
+    texts = tuple(class_text(value)[:MAX_TEXT] for value in classes)
+    usable = "" not in texts and len(set(texts)) == len(texts) and (kind != "binary" or len(texts) == 2)
+    threshold = threshold if 0 <= threshold <= 1 else 0.5
+    try:
+        levels = quantile_levels(kind, quantiles)
+    except ValueError:
+        levels = ()
+    return Task(
+        kind if kind in _TASK_KINDS else "", texts if usable else (), positive_class, threshold, quantiles=levels
+    )
+
+
+def grouped(*codes: NDArray[Any]) -> tuple[I64, list[int]]:
+    """Number the distinct combinations of codes (>= -1) in the order of appearance.
+
+    Returns the group of each row, and the first row of each group.
+
+    >>> grouped(np.array([3, 3, 0]), np.array([-1, 1, -1]))
+    (array([0, 1, 2]), [0, 1, 2])
+    """
+    n = len(codes[0])
+    group = np.zeros(n, np.int64)
+    if n == 0:
+        return group, []
+    for column in codes:
+        if (column != column[0]).any():
+            dense = np.unique(column, return_inverse=True)[1].reshape(-1)
+            group = np.unique(group * (int(dense.max()) + 1) + dense, return_inverse=True)[1].reshape(-1)
+    _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[inverse.reshape(-1)], first[order].tolist()
+
+
+def sent_columns(
+    columns: dict[str, Cells], rows: Where, rejected: Counter[str], whole: bool = False
+) -> dict[str, Column]:
+    """Return the features or slices that any of the rows sent; labels may hold texts that only other rows sent.
+
+    ``whole``: whole numbers keep all their digits, see :func:`whole_column`.
+    """
+    result = {}
+    for name, cells in columns.items():
+        kinds = np.bincount(cells.kind[rows], minlength=8).tolist()
+        if kinds[ABSENT] == sum(kinds):
+            continue
+        if kinds[LIST] + kinds[OTHER]:
+            rejected["unsupported_feature_type"] += kinds[LIST] + kinds[OTHER]
+        has_numbers = kinds[NUMBER] + kinds[INTEGER] + kinds[BOOLEAN] > 0
+        result[name] = Column(
+            cells.numbers[rows] if has_numbers or not kinds[TEXT] else None,
+            cells.codes[rows] if kinds[TEXT] else None,
+            cells.things if kinds[TEXT] else (),
+        )
+        if whole and kinds[INTEGER]:
+            result[name] = whole_column(result[name], np.where(cells.kind[rows] == INTEGER, cells.exact()[rows], 0))
+    return result
+
+
+def whole_column(column: Column, integers: I64) -> Column:
+    """Return a column whose numbers beyond 2^53, of which a double does not have the last digits, are texts.
+
+    ``integers``: int64 (n,), the numbers of a column exactly; what is within is left to the column.
+
+    >>> column = whole_column(Column(numbers=np.array([7.0, 2.0**53])), np.array([7, 2**53 + 1]))
+    >>> column.numbers, column.codes, column.labels
+    (array([ 7., nan]), array([-1,  0], dtype=int32), ('9007199254740993',))
+    """
+    beyond = (integers > EXACT) | (integers < -EXACT)
+    if not beyond.any():
+        return column
+    texts, code = np.unique(integers[beyond], return_inverse=True)
+    numbers = np.full(len(integers), np.nan) if column.numbers is None else column.numbers
+    codes = np.full(len(integers), -1, np.int32) if column.codes is None else column.codes.copy()
+    codes[beyond] = len(column.labels) + code.reshape(-1)
+    return Column(np.where(beyond, np.nan, numbers), codes, (*column.labels, *map(str, texts.tolist())))
+
+
+def _text(thing: Any) -> str:
+    """A text as it is, a list of scalars as JSON."""
+    return thing if isinstance(thing, str) else json.dumps(thing, ensure_ascii=False)

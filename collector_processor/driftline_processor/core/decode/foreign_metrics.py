@@ -1,0 +1,210 @@
+"""Decode metrics of other names as the features, scores and durations that the configuration maps them to.
+
+A service that records ``meter.create_histogram("order.amount")`` knows nothing of us; the configuration says what its
+metrics mean (``models.NAME.metrics``), and here each of their points becomes one like ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.classes import class_text
+from driftline.tables.ids import id_text
+from driftline.tables.table import ModelKey
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
+
+from driftline_processor.core.histogram import Explicit, Histogram, count
+
+from .attributes import BOOLEAN, INTEGER, MAX_TEXT, NUMBER, TEXT, label, read
+from .metric_points import MOST_COUNTED, MOST_POINTS, Point, data_points, is_captured, number_of, origin_of, stream_of
+from .otlp_rows import OWN_SCOPE, environment_of
+
+SECONDS: Final[Mapping[str, float]] = {"": 1.0, "s": 1.0, "ms": 1e3, "us": 1e6, "µs": 1e6, "ns": 1e9, "min": 1 / 60}
+"""Units of durations (UCUM), how many are a second; one that says none is in seconds, as OpenTelemetry advises."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricMapping:
+    """What one metric means for one model.
+
+    ``target``: the one of our metrics that its points become. ``feature``: of which feature, or ``feature_attribute``,
+    the attribute that names it. ``label_attribute``: each point counts the rows of one category or class, which this
+    attribute names. ``match``: attributes that a point, its scope or its resource must have, with these values.
+    ``version_attribute``, ``environment_attribute``: where version and environment are read. ``rows``: whether it says
+    how many rows there were; of ``feature_attribute`` only the points of ``rows_feature`` do. ``gauge``: its points
+    are gauges, see :func:`points`.
+    """
+
+    name: str
+    model: str
+    target: str
+    feature: str = ""
+    feature_attribute: str = ""
+    label_attribute: str = ""
+    match: Mapping[str, str] = field(default_factory=dict)
+    version_attribute: str = a.ML_MODEL_VERSION
+    environment_attribute: str = ""
+    rows: bool = False
+    rows_feature: str = ""
+    gauge: bool = False
+
+
+Mappings = Mapping[str, tuple[MetricMapping, ...]]
+"""By the name of the metric."""
+
+
+def by_name(mapped: Iterable[MetricMapping]) -> Mappings:
+    """Return mappings by the metric they are of."""
+    found: dict[str, tuple[MetricMapping, ...]] = {}
+    for one in mapped:
+        found[one.name] = (*found.get(one.name, ()), one)
+    return found
+
+
+def may_hold(body: bytes, mappings: Mappings) -> bool:
+    """Say quickly whether a metrics request may hold one of them; False is certain."""
+    return any(body.rfind(name.encode()) >= 0 for name in mappings)
+
+
+def points(
+    request: ExportMetricsServiceRequest, mappings: Mappings, now: int, rejected: Counter[str], room: int = MOST_POINTS
+) -> list[Point]:
+    """Return the points of metrics that are mapped, as points of ours; what cannot be used is counted by its reason.
+
+    A gauge, and a sum that may fall, says how things stand and not how often something happened: where it is mapped as
+    one, each point counts what was so since the point before it, or is one value of a feature. Scopes of our own SDK
+    that stand for rows nobody sends (``ml.capture``) are read as they are, whatever is mapped.
+    """
+    found: list[Point] = []
+    for resource in request.resource_metrics:
+        of_resource = resource.resource.attributes
+        environment, origin = environment_of(of_resource) or "", origin_of(of_resource)
+        for scope in resource.scope_metrics:
+            if scope.scope.name == OWN_SCOPE or is_captured(scope.scope.attributes):
+                continue
+            digest = hashlib.blake2b(origin, digest_size=16)
+            digest.update(scope.scope.name.encode() + b"\0mapped")
+            around: dict[str, tuple[int, Any]] | None = None
+            for metric in scope.metrics:
+                for mapped in mappings.get(metric.name, ()):
+                    if around is None:
+                        said = (*of_resource, *scope.scope.attributes)
+                        around = {attribute.key: read(attribute.value) for attribute in said}
+                    for point in _points_of(metric, mapped, around, environment, digest, now):
+                        if isinstance(point, str):
+                            rejected[point] += 1
+                        elif len(found) >= room:
+                            rejected["too_many_points"] += 1
+                        else:
+                            found.append(point)
+    return found
+
+
+def _points_of(
+    metric: otlp.Metric,
+    mapped: MetricMapping,
+    around: Mapping[str, tuple[int, Any]],
+    environment: str,
+    digest: Any,
+    now: int,
+) -> Iterable[Point | str]:
+    """The points of one metric, or why one cannot be used; nothing for those that do not match."""
+    kind = metric.WhichOneof("data")
+    level = kind == "gauge" or (kind == "sum" and not metric.sum.is_monotonic and not _is_delta(metric))
+    if level != mapped.gauge:
+        yield "gauge_or_not"
+        return
+    per_second = SECONDS.get(metric.unit, 0.0) if mapped.target == m.ML_PREDICTION_DURATION else 1.0
+    if not per_second:
+        yield "bad_unit"
+        return
+    read_points = _levels(metric, mapped) if level else data_points(metric)
+    for point, reader, delta in read_points:
+        if point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
+            continue
+        said = {**around, **{attribute.key: read(attribute.value) for attribute in point.attributes}}
+        if any(_text(said, key) != value for key, value in mapped.match.items()):
+            continue
+        histogram = reader(point)
+        begin, end = getattr(point, "start_time_unix_nano", 0), point.time_unix_nano or now
+        feature = mapped.feature or _text(said, mapped.feature_attribute)
+        named = label(_text(said, mapped.label_attribute)) if mapped.label_attribute else ""
+        version = _text(said, mapped.version_attribute)
+        if histogram is None or count(histogram) > MOST_COUNTED or len(version) > MAX_TEXT:
+            yield "bad_point"
+            continue
+        if not 0 < end < 2**63:
+            yield "bad_time"
+            continue
+        if mapped.feature_attribute and not feature:
+            yield "no_feature_name"
+            continue
+        if kind == "sum" and not mapped.label_attribute and not level:
+            yield "not_a_distribution"
+            continue
+        begin = begin if 0 < begin <= end else 0
+        beginning = digest.copy()
+        beginning.update((0 if delta else begin).to_bytes(8, "big"))
+        process = beginning.digest()
+        beginning.update(f"{mapped.model}\0{mapped.target}\0{feature}\0".encode())
+        where = _text(said, mapped.environment_attribute) if mapped.environment_attribute else environment
+        made = Point(
+            metric=_target(mapped, named),
+            key=ModelKey(mapped.model, version, label(where)),
+            stream=stream_of(metric.name, point.attributes, beginning, histogram),
+            process=process,
+            captured=True,
+            task="",
+            feature=label(feature),
+            category=named,
+            invalid=False,
+            decided="",
+            begin=begin,
+            end=end,
+            delta=delta,
+            histogram=histogram,
+            foreign=True,
+            rows=mapped.rows and mapped.rows_feature in ("", feature),
+            per_second=per_second,
+        )
+        if mapped.target == m.ML_PREDICTIONS:
+            made = replace(made, category="", decided=class_text(named)[:MAX_TEXT])
+        yield made
+
+
+def _target(mapped: MetricMapping, named: str) -> str:
+    """A count of rows whose label is not said is one of rows that lack the feature."""
+    if mapped.target == m.ML_FEATURE_CATEGORIES and not named:
+        return m.ML_FEATURE_MISSING
+    return mapped.target
+
+
+def _levels(metric: otlp.Metric, mapped: MetricMapping) -> Iterable[tuple[Any, Any, bool]]:
+    data = metric.gauge if metric.WhichOneof("data") == "gauge" else metric.sum
+    reader = number_of if mapped.label_attribute else _one_value
+    for point in data.data_points:
+        yield point, reader, True
+
+
+def _one_value(point: otlp.NumberDataPoint) -> Histogram | None:
+    value = float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
+    return Explicit(np.empty(0), np.ones(1), value, value, value) if np.isfinite(value) else None
+
+
+def _is_delta(metric: otlp.Metric) -> bool:
+    return metric.sum.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_DELTA
+
+
+def _text(said: Mapping[str, tuple[int, Any]], name: str) -> str:
+    kind, thing = said.get(name, (TEXT, ""))
+    if kind == BOOLEAN:
+        return "true" if thing else "false"
+    return id_text(thing) if kind in (TEXT, INTEGER) or (kind == NUMBER and np.isfinite(thing)) else ""

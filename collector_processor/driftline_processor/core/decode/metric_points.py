@@ -1,0 +1,275 @@
+"""Decode the points of ml.* metrics, one by one: a request a minute and process leaves time for an object each."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.classes import class_text
+from driftline.tables.ids import id_text
+from driftline.tables.table import ModelKey
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
+
+from driftline_processor.core.histogram import EMPTY, WIDEST, Buckets, Explicit, Exponential, Histogram, count, one
+
+from .attributes import BOOLEAN, INTEGER, MAX_TEXT, NUMBER, TEXT, label, read, task_of
+from .otlp_rows import OWN_SCOPE, environment_of
+
+METRICS: Final = frozenset(
+    (
+        m.ML_PREDICTIONS,
+        m.ML_PREDICTION_DURATION,
+        m.ML_PREDICTION_SCORE,
+        m.ML_FEATURE_VALUE,
+        m.ML_FEATURE_CATEGORIES,
+        m.ML_FEATURE_MISSING,
+    )
+)
+MARKS: Final = (m.ML_PREDICTIONS.removesuffix("s").encode(), m.ML_FEATURE_VALUE.removesuffix("value").encode())
+"""What all of them begin with, ``ml.prediction`` or ``ml.feature.``: a body without either is not looked into."""
+
+_METRICS: Final = "metrics"
+"""The value of ``ml.capture`` on a scope whose rows are in no record."""
+
+MOST_POINTS: Final = 20_000
+"""Points of one request; ours has about one for each feature and label."""
+
+MOST_COUNTED: Final = 1e12
+"""A point that says it counted more is a mistake, and would spoil the sums of its pane for good."""
+
+_SCALES = range(-10, 27)
+"""Scales of an exponential histogram: the specification advises -10 to 20, ours goes to 26."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """One point of one of :data:`METRICS`.
+
+    ``stream``: 16 bytes, the same for all points that count the same thing since the same beginning; ``process``: 16
+    bytes, the same for all points of one process, scope and beginning, which come together. ``captured``: its
+    rows are in no record. ``task``: what the model predicts, where it is said. ``decided``: the class of
+    ``ml.predictions``. ``begin``, ``end``: unix nanoseconds, ``begin``
+    0 where unknown. ``delta``: it counts what happened in between, else everything since ``begin``.
+    """
+
+    metric: str
+    key: ModelKey
+    stream: bytes
+    process: bytes
+    captured: bool
+    task: str
+    feature: str
+    category: str
+    invalid: bool
+    decided: str
+    begin: int
+    end: int
+    delta: bool
+    histogram: Histogram
+    foreign: bool = False
+    rows: bool = False
+    per_second: float = 1.0
+
+
+def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str]) -> list[Point]:
+    """Return the points of a request that concern us, and count those that cannot be used by their reason."""
+    found: list[Point] = []
+    for resource in request.resource_metrics:
+        environment, origin = environment_of(resource.resource.attributes), origin_of(resource.resource.attributes)
+        for scope in resource.scope_metrics:
+            if scope.scope.name == OWN_SCOPE:
+                continue
+            captured = is_captured(scope.scope.attributes)
+            source = _Source(environment or "", captured, hashlib.blake2b(origin, digest_size=16))
+            source.digest.update(scope.scope.name.encode() + bytes((0, captured)))
+            for metric in scope.metrics:
+                if metric.name not in METRICS or not (captured or metric.name == m.ML_PREDICTIONS):
+                    continue
+                for point, reader, delta in data_points(metric):
+                    if len(found) >= MOST_POINTS:
+                        rejected["too_many_points"] += 1
+                    elif not point.flags & otlp.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK:
+                        read_one = _point(metric.name, point, reader, delta, source, now)
+                        if isinstance(read_one, Point):
+                            found.append(read_one)
+                        else:
+                            rejected[read_one] += 1
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What the points of one scope have in common. ``digest``: of the process and the scope."""
+
+    environment: str
+    captured: bool
+    digest: Any
+
+
+Reader = Callable[[Any], Histogram | None]
+
+
+def data_points(metric: otlp.Metric) -> Iterator[tuple[Any, Reader, bool]]:
+    """Yield the points of a sum or a histogram, how to read one, and whether it is a delta; nothing for other kinds."""
+    kind = metric.WhichOneof("data")
+    reader = _READERS.get(kind or "")
+    if reader is None:
+        return
+    data = getattr(metric, kind)  # type: ignore[arg-type]  # None has no reader
+    delta = data.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_DELTA
+    if not delta and data.aggregation_temporality != otlp.AGGREGATION_TEMPORALITY_CUMULATIVE:
+        reader = _unusable
+    for point in data.data_points:
+        yield point, reader, delta
+
+
+def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source, now: int) -> Point | str:
+    """Return the point, or the reason for which it cannot be used."""
+    said = {attribute.key: read(attribute.value) for attribute in point.attributes}
+    model = _text(said, a.ML_MODEL_NAME)
+    if not model:
+        return "no_model_name"
+    version, feature = _text(said, a.ML_MODEL_VERSION), _text(said, a.ML_FEATURE_NAME)
+    if len(model) > MAX_TEXT or len(version) > MAX_TEXT:
+        return "bad_point"
+    if metric in (m.ML_FEATURE_VALUE, m.ML_FEATURE_CATEGORIES, m.ML_FEATURE_MISSING) and not feature:
+        return "no_feature_name"
+    begin, end = point.start_time_unix_nano, point.time_unix_nano or now
+    if not 0 < end < 2**63:
+        return "bad_time"
+    histogram = reader(point)
+    if histogram is None or count(histogram) > MOST_COUNTED:
+        return "bad_point"
+    decided = said.get(a.ML_PREDICTION_CLASS, (TEXT, ""))
+    begin = begin if 0 < begin <= end else 0
+    origin = source.digest.copy()
+    origin.update((0 if delta else begin).to_bytes(8, "big"))
+    return Point(
+        metric=metric,
+        key=ModelKey(model, version, source.environment),
+        stream=stream_of(metric, point.attributes, origin, histogram),
+        process=origin.digest(),
+        captured=source.captured,
+        task=task_of(_text(said, a.ML_MODEL_TASK), (), "", 0.5).kind,
+        feature=label(feature),
+        category=label(_text(said, a.ML_FEATURE_CATEGORY)),
+        invalid=said.get(a.ML_FEATURE_INVALID) == (BOOLEAN, True),
+        decided=class_text(decided[1])[:MAX_TEXT] if decided[0] in (TEXT, INTEGER, NUMBER, BOOLEAN) else "",
+        begin=begin,
+        end=end,
+        delta=delta,
+        histogram=histogram,
+    )
+
+
+def _text(said: dict[str, tuple[int, Any]], name: str) -> str:
+    kind, thing = said.get(name, (TEXT, ""))
+    usable = kind in (TEXT, INTEGER) or (kind == NUMBER and math.isfinite(thing))
+    return id_text(thing) if usable else ""
+
+
+def stream_of(metric: str, attributes: Iterable[KeyValue], origin: Any, histogram: Histogram) -> bytes:
+    """Return what tells a stream apart: process, scope, beginning, name, attributes and buckets.
+
+    With the beginning in it, a process that starts anew is another stream, and so are two workers that cannot be told
+    apart otherwise.
+    """
+    digest = origin.copy()
+    digest.update(metric.encode())
+    for key, value in _said(attributes):
+        digest.update(f"\0{key}\0{len(value)}\0".encode() + value)
+    digest.update(histogram.bounds.tobytes() if isinstance(histogram, Explicit) else b"exponential")
+    return bytes(digest.digest())
+
+
+def origin_of(attributes: Iterable[KeyValue]) -> bytes:
+    """Return what tells a process apart: its instance id, else all that its resource says.
+
+    A Collector may learn more of a resource as time goes by, and then adds attributes to it.
+    """
+    said = _said(attributes)
+    own = [pair for pair in said if pair[0] == a.SERVICE_INSTANCE_ID]
+    if own:
+        own += [pair for pair in said if pair[0] == a.SERVICE_NAME]
+    return b"".join(f"{key}\0{len(value)}\0".encode() + value for key, value in own or said)
+
+
+def _said(attributes: Iterable[KeyValue]) -> list[tuple[str, bytes]]:
+    return sorted((said.key, said.value.SerializeToString(deterministic=True)) for said in attributes)
+
+
+def is_captured(attributes: Iterable[KeyValue]) -> bool:
+    """Say whether the rows of a scope are in no record."""
+    return any(said.key == a.ML_CAPTURE and said.value.string_value == _METRICS for said in attributes)
+
+
+def number_of(point: otlp.NumberDataPoint) -> Histogram | None:
+    """Return a count as a histogram; None where it is none."""
+    value = float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)
+    return one(value) if math.isfinite(value) and value >= 0 else None
+
+
+def _explicit(point: otlp.HistogramDataPoint) -> Histogram | None:
+    bounds, counts = np.array(point.explicit_bounds, dtype=np.float64), np.array(point.bucket_counts, dtype=np.float64)
+    if not len(counts) and not len(bounds):
+        counts = np.array([point.count], dtype=np.float64)
+    ascending = len(bounds) <= WIDEST and np.isfinite(bounds).all() and bool((np.diff(bounds) > 0).all())
+    if not ascending or len(counts) != len(bounds) + 1 or counts.sum() != point.count:
+        return None
+    return Explicit(bounds, counts, *_extent(point))
+
+
+def _exponential(point: otlp.ExponentialHistogramDataPoint) -> Histogram | None:
+    positive, negative = _buckets(point.positive), _buckets(point.negative)
+    if positive is None or negative is None or point.scale not in _SCALES or not 0 <= point.zero_threshold < math.inf:
+        return None
+    total = point.zero_count + positive.counts.sum() + negative.counts.sum()
+    if total != point.count:
+        return None
+    extent = _extent(point)
+    return Exponential(point.scale, float(point.zero_count), point.zero_threshold, positive, negative, *extent)
+
+
+def _buckets(buckets: otlp.ExponentialHistogramDataPoint.Buckets) -> Buckets | None:
+    if not len(buckets.bucket_counts):
+        return EMPTY
+    if len(buckets.bucket_counts) > WIDEST:
+        return None
+    return Buckets(buckets.offset, np.array(buckets.bucket_counts, dtype=np.float64))
+
+
+def _extent(point: Any) -> tuple[float, float, float]:
+    """The sum, the least and the greatest value; NaN and infinities where they are not known."""
+    total = point.sum if point.HasField("sum") and math.isfinite(point.sum) else math.nan
+    low = point.min if point.HasField("min") and math.isfinite(point.min) else -math.inf
+    high = point.max if point.HasField("max") and math.isfinite(point.max) else math.inf
+    return (total, low, high) if low <= high else (total, -math.inf, math.inf)
+
+
+def _unusable(_: object) -> Histogram | None:
+    return None
+
+
+_READERS: Final[dict[str, Reader]] = {
+    "sum": number_of,
+    "histogram": _explicit,
+    "exponential_histogram": _exponential,
+}
+
+
+def is_ours(body: bytes) -> bool:
+    """Say quickly whether a metrics request may hold one of our metrics; False is certain.
+
+    >>> is_ours(b"http.server.request.duration"), is_ours(b"ml.feature.value")
+    (False, True)
+    """
+    return any(body.rfind(mark) >= 0 for mark in MARKS)  # backwards CPython is seven times as fast: 15 GB/s

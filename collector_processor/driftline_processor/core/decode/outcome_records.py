@@ -1,0 +1,96 @@
+"""Decode outcomes: log records named ``ml.outcome``. An unusable one costs only itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from driftline.semconv import attributes as a
+from driftline.tables.column_codec import texts
+from driftline.tables.decisions import no_weight
+from driftline.tables.table import F64, I64, Column, OutcomeTable, Text
+
+from .attributes import MAX_TABLES, Fields, Where, grouped, sent_columns
+from .otlp_rows import Rows
+
+
+def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTable]:
+    """Return the outcomes by model and environment.
+
+    ``now``: unix nanoseconds, for outcomes that say no usable time. ``rejected`` is added to: per outcome the first of
+    ``no_model_name``, ``no_id``, ``no_actual``, ``bad_retracted``, ``bad_weight`` that holds.
+    """
+    grid = rows.grid()
+    fields = Fields(grid, slice(None), rejected)
+    n = fields.n
+    if n == 0:
+        return []
+    models, model_names = fields.texts(a.ML_MODEL_NAME)
+    ids, id_texts = fields.texts(a.ML_PREDICTION_ID)
+    actual = fields.values(a.ML_OUTCOME_ACTUAL, lists=True) or Column(np.full(n, np.nan))
+    weight = fields.numbers(a.ML_OUTCOME_WEIGHT)
+    weights = np.full(n, np.nan) if weight is None else weight
+    items, item_texts = fields.texts(a.ML_OUTCOME_ITEM)
+    item_texts = [*item_texts, ""]  # the last is where code -1 lands
+    value, (retracted, unclear) = fields.numbers(a.ML_OUTCOME_VALUE), fields.flags(a.ML_OUTCOME_RETRACTED)
+    known = retracted.copy() if actual.codes is None else _has_text(actual) | retracted
+    if actual.numbers is not None:
+        known |= np.isfinite(actual.numbers)
+    keep = np.ones(n, np.bool_)
+    for reason, bad in (
+        ("no_model_name", models < 0),
+        ("no_id", ids < 0),
+        ("no_actual", ~known),
+        ("bad_retracted", unclear),
+        ("bad_weight", no_weight(weights)),
+    ):
+        rejected[reason] += int((keep & bad).sum())
+        keep &= ~bad
+    said, happened = fields.times(a.ML_OUTCOME_TIME), np.array(rows.time, np.uint64).view(np.int64)
+    time = np.where(said > 0, said, np.where(happened > 0, happened, now))
+    predicted_at = fields.times(a.ML_OUTCOME_PREDICTION_TIME)
+    environments = {name: code for code, name in enumerate(dict.fromkeys(rows.environment))}
+    chosen = np.flatnonzero(keep)
+    group, first = grouped(models[chosen], np.array([environments[name] for name in rows.environment])[chosen])
+    rejected["too_many_models"] += int((group >= MAX_TABLES).sum())
+    tables = []
+    for number, row in enumerate(chosen[first[:MAX_TABLES]].tolist()):
+        members: Where = chosen[group == number]
+        tables.append(
+            OutcomeTable(
+                model=model_names[models[row]],
+                environment=rows.environment[row],
+                id=texts([id_texts[code] for code in ids[members].tolist()]),
+                actual=Column(
+                    None if actual.numbers is None else actual.numbers[members],
+                    None if actual.codes is None else actual.codes[members],
+                    actual.labels,
+                ),
+                time=time[members],
+                prediction_time=predicted_at[members],
+                weight=weights[members],
+                item=_items(items[members], item_texts),
+                value=_told(value, members),
+                retracted=retracted[members] if retracted[members].any() else None,
+                slices=sent_columns(grid.slices, members, rejected, whole=True),
+            )
+        )
+    return tables
+
+
+def _has_text(actual: Column) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    filled = np.array([bool(label.strip()) for label in actual.labels] + [False])  # the last is where code -1 lands
+    return filled[actual.codes]
+
+
+def _told(value: F64 | None, members: Where) -> F64 | None:
+    """The finite values of some rows; None where none has one."""
+    if value is None:
+        return None
+    told = np.where(np.isfinite(value[members]), value[members], np.nan)
+    return None if np.isnan(told).all() else told
+
+
+def _items(codes: I64, labels: list[str]) -> Text | None:
+    """The items that outcomes are about, empty where one is about none; None where all are."""
+    return texts([labels[code] for code in codes.tolist()]) if (codes >= 0).any() else None

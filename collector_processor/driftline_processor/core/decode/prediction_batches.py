@@ -1,0 +1,311 @@
+"""Decode columnar predictions: a log record named ``ml.prediction.batch`` is a table already."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from driftline.inputs.large import LONGEST_VECTOR, vector_column
+from driftline.semconv import attributes as a
+from driftline.tables.classes import class_column, class_text
+from driftline.tables.column_codec import Array, ColumnError, Value, decode, strings, texts
+from driftline.tables.ids import id_text
+from driftline.tables.ranked_items import first_scores
+from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, Task, Text
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+
+from .attributes import (
+    BOOLEAN,
+    EMPTY,
+    FEATURE,
+    INTEGER,
+    LIST,
+    MAX_CELLS,
+    MAX_COLUMNS,
+    MAX_LABELS,
+    MAX_ROWS,
+    MAX_TEXT,
+    NUMBER,
+    OTHER_LABEL,
+    SLICE,
+    TEXT,
+    label,
+    read,
+    task_of,
+    whole_column,
+)
+from .outputs import ScoreColumns, scores_of
+from .outputs import from_columns as items_from_columns
+
+_TRACE_ID, _SPAN_ID = "trace_id", "span_id"
+_NUMERIC = "fiu"
+
+
+def from_record(
+    record: LogRecord, environment: str | None, now: int, rejected: Counter[str]
+) -> tuple[PredictionTable, str] | None:
+    """Return the table of one record and its batch id ("" = none); None when it cannot be used as a whole.
+
+    A column that cannot be used is counted with its reason and left out; its neighbours are kept.
+    """
+    columns: Iterable[KeyValue] = ()
+    head = _Head(rejected)
+    for attribute in record.attributes:
+        if attribute.key == a.ML_PREDICTION_COLUMNS:
+            columns = attribute.value.kvlist_value.values
+        else:
+            head.values[attribute.key] = read(attribute.value)
+    kind, n = head.values.get(a.ML_PREDICTION_COUNT, (EMPTY, 0))
+    if kind != INTEGER or not 0 < n <= MAX_ROWS:
+        rejected["empty_batch" if kind == INTEGER and n == 0 else "bad_count"] += 1
+        return None
+    model = head.text(a.ML_MODEL_NAME)
+    if not model:
+        rejected["no_model_name"] += n
+        return None
+    found = _Columns(n, rejected)
+    for column in columns:
+        found.add(column.key, column.value.bytes_value)
+    if not found.known and not found.flat and not found.features:
+        rejected["no_usable_column"] += n
+        return None
+    key = ModelKey(model, head.text(a.ML_MODEL_VERSION), environment or "")
+    batch = head.text(a.ML_BATCH_ID)
+    happened = record.time_unix_nano or record.observed_time_unix_nano
+    table = found.table(key, head.task(), happened if 0 < happened < 2**63 else now)
+    table.keyed = not batch
+    written = record.observed_time_unix_nano or happened
+    table.observed = np.full(n, written if 0 < written < 2**63 else now)
+    return table, batch
+
+
+@dataclass(slots=True)
+class _Head:
+    """The attributes of the record itself, which hold for all its rows; as :class:`~.fields.Fields`, for one row."""
+
+    rejected: Counter[str]
+    values: dict[str, tuple[int, Any]] = field(default_factory=dict)
+
+    def get(self, name: str, *kinds: int) -> Any:
+        kind, thing = self.values.get(name, (EMPTY, None))
+        if kind == EMPTY or kind in kinds:
+            return thing
+        self.rejected[f"wrong_type:{name}"] += 1
+        return None
+
+    def text(self, name: str) -> str:
+        thing = self.get(name, TEXT, INTEGER, NUMBER)
+        if isinstance(thing, float) and not math.isfinite(thing):
+            return ""
+        text = id_text(thing)
+        if len(text) > MAX_TEXT:
+            self.rejected[f"too_long:{name}"] += 1
+            return ""
+        return text
+
+    def task(self) -> Task:
+        threshold = self.get(a.ML_MODEL_THRESHOLD, NUMBER, INTEGER)
+        return task_of(
+            self.text(a.ML_MODEL_TASK),
+            self.get(a.ML_MODEL_CLASSES, LIST) or (),
+            class_text(self.get(a.ML_MODEL_POSITIVE_CLASS, TEXT, NUMBER, INTEGER, BOOLEAN))[:MAX_TEXT],
+            0.5 if threshold is None or math.isnan(threshold) else float(threshold),
+            self.get(a.ML_MODEL_QUANTILES, LIST) or (),
+        )
+
+
+@dataclass(slots=True)
+class _Columns:
+    """The columns of ``n`` rows that could be used."""
+
+    n: int
+    rejected: Counter[str]
+    known: dict[str, Any] = field(default_factory=dict)
+    flat: dict[str, bytes] = field(default_factory=dict)
+    features: dict[str, Column] = field(default_factory=dict)
+    slices: dict[str, Column] = field(default_factory=dict)
+
+    def add(self, name: str, data: bytes) -> None:
+        """Decode one column, or count why it cannot be."""
+        if name in _FLAT:
+            self.flat[name] = data
+            return
+        reader = _READERS.get(name)
+        try:
+            if reader is not None:
+                self.known[name] = reader(decode(data, self.n))
+                return
+            is_feature, own = _place(name) if len(name) < 2 * MAX_TEXT else _place.__wrapped__(name)
+            if own:
+                if len(self.features) + len(self.slices) >= MAX_COLUMNS:
+                    raise ColumnError("too_many_features")
+                value = decode(data, self.n)
+                if is_feature:
+                    self.features[own] = _feature(value)
+                else:
+                    self.slices[own] = _slice(value)
+        except ColumnError as error:
+            self.rejected[error.reason] += 1
+
+    def table(self, key: ModelKey, task: Task, time: int) -> PredictionTable:
+        """Return the table. ``time``: unix nanoseconds, of rows that say none."""
+        known = self.known
+        items = items_from_columns(
+            self.flat.get(a.ML_PREDICTION_ITEMS),
+            self.flat.get(a.ML_PREDICTION_ITEM_SCORES),
+            known.get(a.ML_PREDICTION_ITEM_COUNT),
+            self.n,
+            self.rejected,
+        )
+        scores = known.get(a.ML_PREDICTION_SCORES) if items is None else first_scores(items)
+        given = ScoreColumns(
+            known.get(a.ML_PREDICTION_SCORE), scores, known.get(a.ML_PREDICTION_VALUE), items is not None
+        )
+        kind, matrix = scores_of(task, given, self.rejected)
+        sampled = _TRACE_ID in known and _SPAN_ID in known
+        return PredictionTable(
+            key=key,
+            task=task if task.kind else replace(task, kind=kind),
+            time=self._times(time),
+            id=known.get(a.ML_PREDICTION_ID) or texts([""] * self.n),
+            scores=matrix,
+            predicted=known.get(a.ML_PREDICTION_CLASS),
+            items=items,
+            duration=known.get(a.ML_PREDICTION_DURATION),
+            trace_id=known[_TRACE_ID] if sampled else None,
+            span_id=known[_SPAN_ID] if sampled else None,
+            features=self.features,
+            slices=self.slices,
+        )
+
+    def _times(self, otherwise: int) -> I64:
+        times: I64 | None = self.known.get(a.ML_PREDICTION_TIME)
+        if times is None:
+            return np.full(self.n, otherwise)
+        if times.min() > 0:
+            return times
+        bad = times <= 0
+        self.rejected["bad_time"] += int(bad.sum())
+        return np.where(bad, otherwise, times)
+
+
+@lru_cache(maxsize=4096)
+def _place(name: str) -> tuple[bool, str]:
+    """Return whether a column is a feature, and the name of the feature or slice; "" for neither."""
+    for prefix in (FEATURE, SLICE):
+        if name.startswith(prefix):
+            return prefix == FEATURE, label(name[len(prefix) :])
+    return False, ""
+
+
+def _array(value: Value, kinds: str) -> Array:
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in kinds:
+        raise ColumnError("column_kind")
+    if value.ndim != 1:
+        raise ColumnError("column_length")
+    return value
+
+
+def _numbers(value: Value) -> F64:
+    return _array(value, _NUMERIC).astype(np.float64, copy=False)
+
+
+def _integers(value: Value) -> I64:
+    return _array(value, "i").astype(np.int64, copy=False)
+
+
+def _matrix(value: Value) -> F64:
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in _NUMERIC:
+        raise ColumnError("column_kind")
+    return value.reshape(len(value), -1).astype(np.float64, copy=False)
+
+
+def _ids(value: Value) -> Text:
+    if isinstance(value, np.ndarray):
+        return texts([id_text(number) for number in _array(value, "i").tolist()])
+    if isinstance(value, Column):
+        if value.numbers is not None or value.codes is None:
+            raise ColumnError("column_kind")
+        labels = (*value.labels, "")  # the last is where code -1 lands
+        value = texts([labels[code] for code in value.codes.tolist()])
+    offsets = value.offsets
+    if len(value.data) > MAX_TEXT and np.maximum.reduce(offsets[1:] - offsets[:-1]) > MAX_TEXT:
+        value = texts([text if len(text) <= MAX_TEXT else "" for text in strings(value)])
+    return value
+
+
+def _trace_ids(value: Value) -> Array:
+    return _width(_array(value, "V"), 16)
+
+
+def _span_ids(value: Value) -> Array:
+    return _width(_array(value, "V"), 8)
+
+
+def _width(ids: Array, width: int) -> Array:
+    if ids.dtype.itemsize != width:
+        raise ColumnError("column_kind")
+    return ids
+
+
+def _classes(value: Value) -> Column:
+    return class_column(_column(value, MAX_LABELS))
+
+
+def _column(value: Value, most: int) -> Column:
+    """Return a feature or slice; see :meth:`.cells.Cells.code` for the bounds on its texts."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.char != "d" or value.ndim != 1:
+            value = _array(value, "fiub").astype(np.float64)
+        return Column(value)
+    if isinstance(value, Text):
+        index: dict[str, int] = {}
+        codes = [index.setdefault(text, len(index)) for text in strings(value)]
+        value = Column(codes=np.array(codes, np.int32), labels=tuple(index))
+    if len(value.labels) >= most and value.codes is not None:
+        last = most - 1
+        value = Column(value.numbers, np.minimum(value.codes, last), (*value.labels[:last], OTHER_LABEL))
+    if value.labels and len(max(value.labels, key=len)) > MAX_TEXT:
+        value = replace(value, labels=tuple(label(text) for text in value.labels))
+    return value
+
+
+def _slice(value: Value) -> Column:
+    """Return a slice, of which whole numbers keep all their digits: it may be the number of a customer."""
+    column = _column(value, MAX_CELLS)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "i":
+        return whole_column(column, value.astype(np.int64, copy=False))
+    return column
+
+
+_FLAT: Final = (a.ML_PREDICTION_ITEMS, a.ML_PREDICTION_ITEM_SCORES)
+"""Columns of items, not of rows: how many there are is known when the counts are."""
+
+
+def _feature(value: Value) -> Column:
+    """Return a feature, which may be an embedding: n × k singles."""
+    if not isinstance(value, np.ndarray) or value.ndim == 1:
+        return _column(value, MAX_LABELS)
+    if value.dtype.char != "f" or value.shape[1] > LONGEST_VECTOR:
+        raise ColumnError("column_length")
+    return vector_column(value)
+
+
+_READERS: Final = {
+    a.ML_PREDICTION_TIME: _integers,
+    a.ML_PREDICTION_ID: _ids,
+    a.ML_PREDICTION_SCORE: _numbers,
+    a.ML_PREDICTION_SCORES: _matrix,
+    a.ML_PREDICTION_VALUE: _numbers,
+    a.ML_PREDICTION_DURATION: _numbers,
+    a.ML_PREDICTION_CLASS: _classes,
+    a.ML_PREDICTION_ITEM_COUNT: _integers,
+    _TRACE_ID: _trace_ids,
+    _SPAN_ID: _span_ids,
+}

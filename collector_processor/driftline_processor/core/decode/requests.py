@@ -1,0 +1,166 @@
+"""Decode OTLP requests: traces, logs and metrics, from any OpenTelemetry SDK or from Driftline's.
+
+    spans = decode_traces(body, now)
+    records = decode_logs(body, now)
+    records.predictions, records.outcomes, records.baselines, records.rejected
+    distributions = decode_metrics(body, now)
+    distributions.points
+
+Decoding is the validation: what protobuf refuses at any depth is refused as a whole, everything else is kept as far as
+it can be used. ``docs/reference/wire.md`` says what is read and lists every reason for which something is not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from driftline.tables.table import OutcomeTable, PredictionTable
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from . import foreign_metrics, otlp_rows, wire_format
+from . import metric_points as points
+from . import outcome_records as outcomes
+from . import prediction_batches as columnar
+from . import prediction_rows as predictions
+from .attributes import rows_rejected
+from .foreign_metrics import Mappings
+from .metric_points import Point
+
+Request = TypeVar("Request", bound=Message)
+
+__all__ = [
+    "Decoded",
+    "Malformed",
+    "Mappings",
+    "Point",
+    "TooManyMessages",
+    "decode_logs",
+    "decode_metrics",
+    "decode_traces",
+]
+
+
+NONE_MAPPED: Mappings = {}
+
+MAX_MESSAGES = 500_000
+"""Spans, log records or metrics of one request: 40 bytes each of the largest. A span has 50 before its attributes."""
+
+_SMALL = 2**20
+"""Bytes of a request that is not counted: of half a million empty spans it makes 100 MB."""
+
+
+class Malformed(ValueError):  # noqa: N818 - the state of a request, and what its sender is told
+    """The body is not the protobuf message it should be; nothing of it was used."""
+
+
+class TooManyMessages(Malformed):
+    """The body holds more than is decoded at once; nothing of it was used."""
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What one request holds for us.
+
+    ``predictions``: one table per model, version, environment and task. ``batches``: parallel to it, the batch id of a
+    columnar table, "" where there is none. ``baselines``: JSON texts. ``points``: counts and distributions.
+    ``rejected``: reason → rows, columns or points that could not be used. ``ignored``: spans whose row is also in a
+    record. ``columnar``: how many of the first tables are a log record each. ``beside``: rejected rows that were in one
+    log record with another.
+    """
+
+    predictions: list[PredictionTable] = field(default_factory=list)
+    batches: list[str] = field(default_factory=list)
+    outcomes: list[OutcomeTable] = field(default_factory=list)
+    baselines: list[str] = field(default_factory=list)
+    rejected: Counter[str] = field(default_factory=Counter)
+    ignored: int = 0
+    points: list[Point] = field(default_factory=list)
+    columnar: int = 0
+    beside: int = 0
+
+
+def decode_traces(body: bytes, now: int) -> Decoded:
+    """Decode the body of an ``ExportTraceServiceRequest``.
+
+    ``now``: unix nanoseconds, the time of rows that say none. Raises :class:`Malformed`.
+
+    >>> decode_traces(b"", 0) == Decoded()
+    True
+    """
+    request = _parsed(ExportTraceServiceRequest, body)
+    decoded = Decoded()
+    if otlp_rows.MARK in body:
+        with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
+            spans = otlp_rows.spans(request, body)
+            decoded.predictions, decoded.ignored = predictions.from_spans(spans, now, decoded.rejected)
+        decoded.batches = [""] * len(decoded.predictions)
+        decoded.rejected = +decoded.rejected
+    return decoded
+
+
+def decode_logs(body: bytes, now: int) -> Decoded:
+    """Decode the body of an ``ExportLogsServiceRequest``; see :func:`decode_traces`."""
+    request = _parsed(ExportLogsServiceRequest, body)
+    decoded = Decoded()
+    if otlp_rows.MARK in body:
+        with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
+            _read(otlp_rows.records(request, body), now, decoded)
+        decoded.rejected = +decoded.rejected
+    return decoded
+
+
+def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> Decoded:
+    """Decode the body of an ``ExportMetricsServiceRequest``; see :func:`decode_traces`.
+
+    ``mappings``: what metrics of other names mean, see :mod:`.mapped`.
+    """
+    request = _parsed(ExportMetricsServiceRequest, body)
+    decoded = Decoded()
+    if points.is_ours(body):
+        decoded.points = points.points(request, now, decoded.rejected)
+    if mappings and foreign_metrics.may_hold(body, mappings):
+        room = points.MOST_POINTS - len(decoded.points)
+        decoded.points += foreign_metrics.points(request, mappings, now, decoded.rejected, room)
+    return decoded
+
+
+def _parsed(kind: type[Request], body: bytes) -> Request:
+    columns = kind is not ExportMetricsServiceRequest
+    if len(body) > _SMALL and wire_format.count_messages(body, MAX_MESSAGES, columns) > MAX_MESSAGES:
+        raise TooManyMessages(
+            f"the request holds more than {MAX_MESSAGES:,} spans, records or metrics; send it in smaller parts"
+        )
+    try:
+        request: Request = kind.FromString(body)
+    except DecodeError as error:
+        raise Malformed(f"not an {kind.DESCRIPTOR.name}: {error}") from None
+    return request
+
+
+def _read(found: otlp_rows.Records, now: int, decoded: Decoded) -> None:
+    for record, environment in found.batches:
+        before = rows_rejected(decoded.rejected)
+        table = columnar.from_record(record, environment, now, decoded.rejected)
+        if table is None:
+            decoded.beside += rows_rejected(decoded.rejected) - before - 1
+        else:
+            decoded.predictions.append(table[0])
+            decoded.batches.append(table[1])
+            decoded.columnar += 1
+    if found.predictions:
+        plain = predictions.from_records(found.predictions, now, decoded.rejected)
+        decoded.predictions += plain
+        decoded.batches += [""] * len(plain)
+    if found.outcomes:
+        decoded.outcomes = outcomes.from_records(found.outcomes, now, decoded.rejected)
+    for record in found.baselines:
+        if record.body.string_value:
+            decoded.baselines.append(record.body.string_value)
+        else:
+            decoded.rejected["baseline_not_text"] += 1

@@ -1,0 +1,130 @@
+"""Read JSON of strangers: nesting and number of values are checked before anything parses it.
+
+Arrow's parser ends the process at some 12,000 brackets, which are 88 bytes when packed, and ten bytes of brackets
+become a kilobyte of Python. So brackets and commas are counted first, in one pass over the bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_DEPTH: Final = 100
+"""Objects and lists within each other; protobuf has the same limit, and an outcome needs three."""
+
+MAX_VALUES: Final = 4_000_000
+"""Values of one document: those of an outcome a line, of the size of the largest document."""
+
+_BLOCK = 1 << 22
+_QUOTE, _OPEN, _CLOSE, _COMMA, _COLON = 1, 2, 3, 4, 5
+_SIGNS = {b'"': _QUOTE, b"[": _OPEN, b"{": _OPEN, b"]": _CLOSE, b"}": _CLOSE, b",": _COMMA, b":": _COLON}
+_KIND = np.zeros(256, np.uint8)
+for _sign, _kind in _SIGNS.items():
+    _KIND[ord(_sign)] = _kind
+_OTHERS = bytes(code for code in range(256) if _KIND[code] in (0, _COLON))
+_STEP = np.array([0, 0, 1, -1, 0, 0], np.int64)
+
+
+class UnreadableJson(ValueError):  # noqa: N818 - the state of a text, and the sentence its sender reads
+    """A text that is no JSON, or more of it than is read."""
+
+
+class TooManyValues(UnreadableJson):
+    """A text of more values than are read at once."""
+
+
+class Shape(NamedTuple):
+    """How deep a text nests, and how many values it holds at most."""
+
+    depth: int
+    values: int
+
+
+def shape_of(data: bytes) -> Shape:
+    """Count brackets and commas outside of texts; never less than a parser meets, also where the text is no JSON.
+
+    >>> shape_of(b'{"a": [1, 2, {"b": "]]]"}]}')
+    Shape(depth=3, values=6)
+    """
+    depth = deepest = values = 0
+    within = 0
+    for kind in _kinds(data):
+        quotes = kind == _QUOTE
+        inside = (np.cumsum(quotes) + within) & 1
+        within = (within + int(quotes.sum())) & 1
+        plain = kind[(inside == 0) & ~quotes]
+        steps = np.cumsum(_STEP[plain])
+        if len(steps):
+            # A bracket that closes nothing ends every parser, so what follows it may begin at no depth again.
+            level = depth + steps
+            level -= np.minimum(np.minimum.accumulate(level), 0)
+            deepest, depth = max(deepest, int(level.max())), int(level[-1])
+            values += int((plain != _CLOSE).sum())
+    return Shape(deepest, values + 1 if data else 0)
+
+
+def distinct_keys(data: bytes) -> int:
+    """Count the different keys of all objects, at any depth.
+
+    >>> distinct_keys(b'{"a": 1, "b": {"c": ":"}}' + b'{"a": 2}')
+    3
+    """
+    data = _without_escapes(data)
+    kind = _KIND[np.frombuffer(data, np.uint8)]
+    at = np.flatnonzero(kind)
+    kind = kind[at]
+    plain = (np.cumsum(kind == _QUOTE) & 1 == 0) | (kind == _QUOTE)
+    at, kind = at[plain], kind[plain]
+    colons = np.flatnonzero(kind == _COLON)
+    colons = colons[colons >= 2]
+    begin, end = at[colons - 2] + 1, at[colons - 1]
+    return len({data[first:last] for first, last in zip(begin.tolist(), end.tolist(), strict=True)})
+
+
+def _without_escapes(data: bytes) -> bytes:
+    """Write other bytes for an escaped quote, which ends no text, and for an escaped backslash, which escapes none."""
+    return data.replace(rb"\\", b"\0\0").replace(rb"\"", b"\0\1") if b"\\" in data else data
+
+
+def _kinds(data: bytes) -> list[NDArray[np.uint8]]:
+    data = _without_escapes(data)
+    blocks = (data[at : at + _BLOCK].translate(None, _OTHERS) for at in range(0, len(data), _BLOCK))
+    return [_KIND[np.frombuffer(block, np.uint8)] for block in blocks if block]
+
+
+def check_json(data: bytes, most: int = MAX_VALUES) -> None:
+    """Raise :class:`UnreadableJson` for what nests deeper than is read, :class:`TooManyValues` for what holds more.
+
+    >>> check_json(b"[" * 101)
+    Traceback (most recent call last):
+    ...
+    driftline_processor.core.decode.untrusted_json.UnreadableJson: it nests 101 deep; at most 100 are read
+    """
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH and len(data) <= most:
+        return
+    shape = shape_of(data)
+    if shape.depth > MAX_DEPTH:
+        raise UnreadableJson(f"it nests {shape.depth:,} deep; at most {MAX_DEPTH} are read")
+    if shape.values > most:
+        raise TooManyValues(f"it holds {shape.values:,} values; at most {most:,} are read")
+
+
+def load_json(data: bytes, most: int = MAX_VALUES) -> Any:
+    """Parse JSON in UTF-8. Raises :class:`UnreadableJson` with the reason.
+
+    >>> load_json(b'{"a": [1, 2]}')
+    {'a': [1, 2]}
+    """
+    check_json(data, most)
+    try:
+        return json.loads(data.decode("utf-8-sig"), parse_int=_whole)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableJson(str(error) or "it is nested too deeply") from None
+
+
+def _whole(digits: str) -> float:
+    """Read a whole number; one of thousands of digits, which Python refuses to read, is infinite and rejected alone."""
+    return int(digits) if len(digits) <= 1000 else float(digits)

@@ -1,0 +1,82 @@
+"""When drift is an incident: the drift that may wake somebody.
+
+State *drift* is a statement about one window, and among 24 windows a day of 50 models one in a hundred that is wrong is
+twelve a day. So an incident begins when a target drifts in two windows in a row, or in one beyond doubt, and ends when
+it is quiet in two. At default settings and hourly windows that is far less than one false incident per model in 90 days
+(docs/data/drift-alarms.md has the figures); a drift that lasts is reported one window later, a large one at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from driftline_processor.core.evaluation import Evaluation, TargetDrift
+
+AT_ONCE = 1e-6
+"""Adjusted p-values up to this need no second window: 2,160 hourly windows of 90 days make 0.004 false ones."""
+
+WHERE = " where "
+"""Between the name of a target and that of the slice in which it drifts."""
+
+
+def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]:
+    """Return the targets that are in an incident, and since when: the part of a pane → start of its first window.
+
+    ``previous``: the window before it, of the same model, version, slice and length, with its own incident; None where
+    there is none. Targets are named as their parts are: ``feature:NAME``, ``score``, ``class``, those of a slice with
+    `` where SLICE`` behind. One that cannot be judged in a window neither begins nor ends an incident, and a window
+    that is still open begins none.
+    """
+    before = {} if previous is None else previous.incident
+    drifted_before = set() if previous is None else {name for name, one in _all(previous) if one.state == "drift"}
+    now = dict(_all(current))
+    quiet = {name for name, target in now.items() if target.state == "ok"}
+    quiet |= {name for name in before if name not in now and _quiet(name, current)}
+    found: dict[str, int] = {}
+    for name in before:
+        there = name in now or (WHERE in name and (not current.closed or _slice(name) in current.slices))
+        if there and (name not in quiet or name in drifted_before or not current.closed):
+            found[name] = before[name]
+    for name, target in now.items():
+        if name not in found and target.state == "drift" and current.closed:
+            if previous is not None and previous.closed and name in drifted_before:
+                found[name] = previous.window.start
+            elif _beyond_doubt(target):
+                found[name] = current.window.start
+    return found
+
+
+def targets(evaluation: Evaluation) -> Iterator[tuple[str, TargetDrift]]:
+    """Yield every target of all rows by the name of its part: features, then score and class."""
+    for name, feature in evaluation.features.items():
+        yield f"feature:{name}", feature
+    for part, target in (("score", evaluation.score), ("class", evaluation.predicted)):
+        if target is not None:
+            yield part, target
+
+
+def _all(evaluation: Evaluation) -> Iterator[tuple[str, TargetDrift]]:
+    """Those of all rows, and those that drift in a slice."""
+    yield from targets(evaluation)
+    for name, found in evaluation.slices.items():
+        for target in found.drifted():
+            yield f"{_part(target)}{WHERE}{name}", target
+
+
+def _slice(name: str) -> str:
+    return name.rpartition(WHERE)[2]
+
+
+def _quiet(name: str, evaluation: Evaluation) -> bool:
+    """Whether a target that does not drift in a slice was judged there: of a slice what drifts is kept, no more."""
+    found = evaluation.slices.get(_slice(name)) if WHERE in name else None
+    return found is not None and found.state in ("ok", "drift")
+
+
+def _part(target: TargetDrift) -> str:
+    return f"feature:{target.name}" if target.target == "feature" else target.target
+
+
+def _beyond_doubt(target: TargetDrift) -> bool:
+    p = target.methods[target.decided_by].p_value
+    return p is not None and p <= AT_ONCE

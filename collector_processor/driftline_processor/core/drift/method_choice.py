@@ -1,0 +1,124 @@
+"""Which methods compare a target, by model and by feature, and whether they can compare its kind.
+
+Which methods compare a target: one decides, some are shown beside it; chosen per model and per feature.
+
+Methods that were chosen for a feature by name and do not compare what it is: a mistake, and nothing to pass over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from driftline.baseline.baseline import Baseline
+
+from .methods import DECIDING, METHODS, Kind
+from .reference import references
+
+DECIDES: dict[Kind, str] = {"number": "ks", "category": "chi2", "boolean": "chi2", "embedding": "mmd"}
+"""The method that decides where nothing else is chosen."""
+
+SHOWN = ("psi", "js")
+"""What is shown beside it, always; of an embedding that of its L2 norm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Names of methods, each of which counts for the kinds it compares.
+
+    ``deciding``: the first that compares a target's kind decides. ``shown``: what else is computed.
+
+    >>> Choice(("cramer_von_mises", "proportion")).of("boolean")
+    ('proportion', 'psi', 'js')
+    """
+
+    deciding: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+
+    def of(self, kind: Kind) -> tuple[str, ...]:
+        """Return the methods for a target of this kind, the one that decides first."""
+        fit = [name for name in self.deciding if kind in METHODS[name].kinds]
+        beside = (name for name in self.shown if kind in METHODS[name].kinds)
+        return tuple(dict.fromkeys((*fit[:1], *([] if fit else [DECIDES[kind]]), *SHOWN, *beside)))
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The choice of a model: ``everywhere``, and ``features`` (by name) that have a choice before that."""
+
+    everywhere: Choice = Choice()
+    features: Mapping[str, Choice] = field(default_factory=dict)
+
+    def of(self, feature: str | None, kind: Kind) -> tuple[str, ...]:
+        """Return the methods for a feature (None: the score or the class), the one that decides first."""
+        own = self.features.get(feature, Choice()) if feature is not None else Choice()
+        both = Choice(own.deciding + self.everywhere.deciding, self.everywhere.shown + own.shown)
+        return both.of(kind)
+
+    def names(self) -> tuple[str, ...]:
+        """Return every method that may be computed, each once."""
+        chosen = (self.everywhere, *self.features.values())
+        named = [name for choice in chosen for name in (*choice.deciding, *choice.shown)]
+        return tuple(dict.fromkeys((*DECIDES.values(), *SHOWN, *named)))
+
+
+def check_names(names: Iterable[str], *, deciding: bool) -> None:
+    """Raise ``ValueError``, with the fix, for a name that is no method, or of one that cannot decide.
+
+    >>> check_names(["hellinger"], deciding=True)
+    Traceback (most recent call last):
+    ...
+    ValueError: 'hellinger' has no p-value, so it cannot decide; write it under methods, or one of anderson_darling, \
+chi2, cramer_von_mises, domain_classifier, ks, mean_shift, mmd, proportion, psi
+    """
+    for name in names:
+        if name not in METHODS:
+            known = DECIDING if deciding else tuple(METHODS)
+            raise ValueError(f"'{name}' is no method; write one of {', '.join(known)}")
+        if deciding and name not in DECIDING:
+            fix = f"write it under methods, or one of {', '.join(DECIDING)}"
+            raise ValueError(f"'{name}' has no p-value, so it cannot decide; {fix}")
+
+
+WORDS: dict[Kind, str] = {
+    "number": "a number",
+    "category": "a category",
+    "boolean": "compared as a category of at most two values",
+    "embedding": "an embedding",
+}
+
+
+class Misfit(NamedTuple):
+    """``method`` was chosen to decide (``deciding``), or to be shown, for ``feature``, which is of ``kind``."""
+
+    feature: str
+    method: str
+    deciding: bool
+    kind: Kind
+
+    def key(self, model: str) -> str:
+        """Return where ``driftline.yaml`` says so."""
+        return f"models.{model}.features.{self.feature}.{'method' if self.deciding else 'methods'}"
+
+    def __str__(self) -> str:
+        """Name the rule and the fix."""
+        fits = (name for name in (DECIDING if self.deciding else METHODS) if self.kind in METHODS[name].kinds)
+        return (
+            f"{self.method} does not compare it, since it is {WORDS[self.kind]} in the baseline; "
+            f"write one of {', '.join(fits)}"
+        )
+
+
+def misfits(choices: Choices, baseline: Baseline) -> Iterator[Misfit]:
+    """Find them, by what the rows of the baseline say of each feature; of one without a usable value nothing is said.
+
+    What is chosen for all features is for those that it fits.
+    """
+    for reference in references(baseline):
+        choice = choices.features.get(reference.name) if reference.target == "feature" else None
+        if choice is None or reference.rows == 0 or reference.bins.size == 1:
+            continue
+        for name, deciding in (*((one, True) for one in choice.deciding), *((one, False) for one in choice.shown)):
+            if reference.kind not in METHODS[name].kinds:
+                yield Misfit(reference.name, name, deciding, reference.kind)

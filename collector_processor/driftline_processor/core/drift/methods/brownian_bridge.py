@@ -1,0 +1,66 @@
+"""The distribution without drift of quadratic statistics over bins, also where many values are equal.
+
+Cramér-von Mises and Anderson-Darling have well-known limit laws, of numbers no two of which are equal. Of a number that
+is zero in nine rows of ten one would find drift in a quarter of quiet windows, the other never (20 features, 50 rows).
+Given how many rows of both samples lie in each bin, those of the window are a random choice: the rows of the bins have
+the covariance of a Brownian bridge in steps, and the statistic is a weighted sum of squared normals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from driftline.tables.table import F64
+
+from driftline_processor.core.drift.p_values import quadratic_tail
+
+from .method import Counts
+
+Form = Callable[[F64, float, float], F64]
+"""Of the rows of both samples, float64 (bins,), and how many of each: see :func:`bridge_tail`."""
+
+TIED = 0.02
+"""The least share of one bin from which on equal values count; a quantile bin of a baseline has 0.01."""
+
+WIDEST = 512
+"""Bins of which the law is worked out, by the eigenvalues of a matrix as wide; a baseline has up to about 130."""
+
+
+def bridge_p_values(statistic: F64, mean: F64, counts: Counts, form: Form) -> F64 | None:
+    """Return the p-values of k statistics: float64 (k,); None where values are hardly tied, and a limit law holds.
+
+    ``mean``: float64 (k,), of the statistic without drift. Of one up to twice its mean, which is no news, the p-value
+    is Markov's bound.
+    """
+    both, total = counts.reference + counts.current, counts.n + counts.m
+    if both.shape[1] > WIDEST or (both.max(axis=1) <= TIED * total).all():
+        return None
+    p: F64 = np.minimum(1.0, np.divide(mean, statistic, out=np.ones_like(mean), where=statistic > mean))
+    for at in np.flatnonzero(statistic > 2 * mean).tolist():
+        n, m = float(counts.n[at]), float(counts.m[at])
+        p[at] = bridge_tail(float(statistic[at]), form(both[at], n, m), both[at], n, m)
+    return p
+
+
+def bridge_tail(statistic: float, form: F64, both: F64, n: float, m: float) -> float:
+    """Return the probability, without drift, that a quadratic form of the window's rows is so large.
+
+    ``form``: float64 (bins, bins), symmetric: the statistic is ``x @ form @ x``, x the window's rows of each bin less
+    what is expected. ``both``: float64 (bins,), rows of both samples; ``n``, ``m``: of each.
+
+    Source: the covariance is that of the multivariate hypergeometric distribution; see also Scholz and Stephens
+    (1987), section 5, for Anderson-Darling with ties.
+
+    >>> both, form = np.array([50.0, 50.0]), np.array([[0.08, 0.0], [0.0, 0.08]])  # the chi-square of two cells
+    >>> round(bridge_tail(3.84, form, both, 50.0, 50.0), 2)
+    0.05
+    """
+    total = n + m
+    root = np.sqrt(both * (n * m / (total * (total - 1))))
+    along = np.sqrt(both / total)  # the rows of all bins add up: nothing varies along this
+    scaled = root[:, np.newaxis] * form * root
+    scaled -= np.outer(along, along @ scaled)
+    scaled -= np.outer(scaled @ along, along)
+    weights = np.maximum(np.linalg.eigvalsh(scaled), 0.0)
+    return float(quadratic_tail(np.array([statistic]), weights[np.newaxis])[0])

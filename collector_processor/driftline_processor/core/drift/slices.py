@@ -1,0 +1,142 @@
+"""Drift of a window and of its slices: each slice against the same slice of the reference, one family of p-values.
+
+A slice that the reference does not know is shown beside all of its rows and decides nothing: that one country is not
+like all of them together is no drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.slices import OTHER, slice_name
+from driftline.panes.pane import Pane
+
+from driftline_processor.core.evaluation import MethodValue, SliceDrift, State, TargetDrift
+from driftline_processor.core.wording import quote_name
+
+from .methods import METHODS
+from .rule import Drift, Rules, drift_by_slice
+
+WHOLE = ""
+"""The slice that is all rows."""
+
+
+NAMED = 4
+"""Targets of a slice that are named; of the others there is a number."""
+
+
+class SlicedDrift(NamedTuple):
+    """``whole``: all rows. ``slices``: by name. ``baselines``: what each slice was compared with as its own."""
+
+    whole: Drift
+    slices: dict[str, SliceDrift]
+    baselines: dict[str, Baseline]
+
+
+_KNOWN: WeakKeyDictionary[Baseline, dict[str, Baseline]] = WeakKeyDictionary()
+
+
+def of_slice(baseline: Baseline, name: str) -> Baseline | None:
+    """Return the rows of one slice of a baseline, over the same bins; None where it does not know the slice.
+
+    How far its blocks of time differ, and what its features count, is taken from all rows.
+    """
+    slices = baseline.extras.slices
+    pane = None if slices is None else slices.pane(name)
+    if pane is None:
+        return None
+    known = _KNOWN.setdefault(baseline, {})
+    if name not in known:
+        extras = replace(baseline.extras, slices=None, score_by=None, fitted=None, ranges=None, repeats=None)
+        known[name] = replace(baseline, pane=pane, extras=extras)
+    return known[name]
+
+
+def drift_with_slices(
+    pane: Pane, baseline: Baseline, slices: Mapping[str, Pane], rules: Rules | None = None, span: int = 0
+) -> SlicedDrift:
+    """Compare all rows of a window and its slices with the baseline.
+
+    ``slices``: name → its rows; the arguments are those of :func:`.rule.drift_by_slice`. All other values of a key
+    (``key=other``) are compared with those of the baseline only where both name the same values.
+    """
+    baselines = {
+        name: own for name in slices if _comparable(name, slices, baseline) and (own := of_slice(baseline, name))
+    }
+    family = {WHOLE: (pane, baseline)} | {name: (slices[name], own) for name, own in baselines.items()}
+    found = drift_by_slice(family, rules, span)
+    strange = {name: (own, baseline) for name, own in slices.items() if name not in baselines}
+    beside = drift_by_slice(strange, rules, span) if strange else {}
+    judged = {
+        name: _slice(rows, beside[name], "all rows") if name in beside else _slice(rows, found[name])
+        for name, rows in slices.items()
+    }
+    return SlicedDrift(found[WHOLE], judged, baselines)
+
+
+def rank_drifted_slices(slices: Mapping[str, SliceDrift]) -> list[tuple[str, SliceDrift]]:
+    """Return slices by what matters: those in which something drifts, then those with most rows."""
+    return sorted(slices.items(), key=lambda one: (one[1].state != "drift", -one[1].rows, one[0]))
+
+
+def slice_sentence(found: SliceDrift) -> str:
+    """Tell in a few words what there is to say of a slice.
+
+    >>> slice_sentence(SliceDrift(900, "ok", "", 12, 0.0, {}, None, None))
+    'none of 12 features drifts'
+    """
+    drifted = [_told(target) for target in found.drifted()]
+    if drifted:
+        more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
+        return f"{', '.join(drifted[:NAMED])}{more}"
+    if found.state == "ok":
+        return f"none of {found.judged} features drifts" if found.judged else "no drift"
+    if found.compared:
+        return "the baseline does not know it"
+    return "too few rows" if found.state == "too_few_rows" else "cannot tell"
+
+
+def _told(target: TargetDrift) -> str:
+    name = {"score": "the score", "class": "the predicted class"}.get(target.target) or quote_name(target.name)
+    value = target.methods[target.decided_by].value
+    return f"{name} ({METHODS[target.decided_by].title} {value:.3g}, {target.size})" if value is not None else name
+
+
+def _comparable(name: str, slices: Mapping[str, Pane], baseline: Baseline) -> bool:
+    key, _, value = name.partition("=")
+    known = baseline.extras.slices
+    if value != OTHER or known is None:
+        return known is not None
+    same = {slice_name(key, one) for one in known.values(key)} | {name}
+    return all(one in same for one in slices if one.partition("=")[0] == key)
+
+
+def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
+    """What was found in a slice, without its drawings: of twenty slices they would be most of an evaluation."""
+    undecided = bool(compared)
+    features = {name: _plain(target, undecided) for name, target in found.features.items()}
+    score, predicted = (None if one is None else _plain(one, undecided) for one in (found.score, found.predicted))
+    states = {one.state for one in (*features.values(), score, predicted) if one is not None}
+    order: tuple[State, ...] = ("drift", "ok", "too_few_rows", "blind")
+    return SliceDrift(
+        rows=pane.rows,
+        state=next((state for state in order if state in states), "no_baseline"),
+        compared=compared,
+        judged=sum(one.state in ("ok", "drift") for one in features.values()),
+        share=None if undecided else found.share,
+        features=features,
+        score=score,
+        predicted=predicted,
+    )
+
+
+def _plain(target: TargetDrift, undecided: bool) -> TargetDrift:
+    target = replace(target, cells=(), was=None, now=None)
+    if not undecided:
+        return target
+    methods = {name: MethodValue(method.value) for name, method in target.methods.items()}
+    return replace(target, state="no_baseline", methods=methods)

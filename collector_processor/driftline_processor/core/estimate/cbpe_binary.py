@@ -1,0 +1,333 @@
+"""Confidence-based estimation (CBPE) of a binary model: the confusion that its scores lead one to expect.
+
+Confidence-based estimation of a binary model: the confusion that its scores lead one to expect.
+
+Each row is positive with the chance that rows of its score had in the reference. All metrics follow from the weight of
+each bin of the fixed score grid by decided class, so rows, panes and exported histograms give the same numbers.
+
+Source: NannyML's CBPE (Białek et al., "Estimating model performance under covariate shift without labels", 2024),
+with weighted isotonic regression per bin in place of that of single rows.
+
+What a score came to in the reference, bin by bin of the fixed grid: the chance that a row is positive.
+
+Whether the reference has rows like those of a window at all: without any, what is learned of it says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from driftline.baseline.sections.calibration import IsotonicSteps, ResampledCalibration, resample_calibration
+from driftline.baseline.sections.estimation import GRID, OTHER
+from driftline.panes.bins import SCORE_BINS
+from driftline.panes.fold import EPSILON
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Task
+
+from .result import Point, Unsure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rates:
+    """``rate``: float64 (SCORE_BINS,), the chance of each bin, rising with the score. ``again``: how far off it may be.
+
+    ``rows``: float64 (SCORE_BINS,), the (effective) rows of each. ``rarer``: of all, those of the rarer class.
+    """
+
+    rate: F64
+    again: ResampledCalibration
+    rows: F64
+    rarer: float
+
+
+def rates_of(pane: Pane) -> Rates | None:
+    """Learn the rates of a pane with outcomes by weighted isotonic regression; None with fewer than 30 of a class.
+
+    >>> negative, positive = np.zeros((2, SCORE_BINS))
+    >>> negative[[2000, 2100]], positive[[2000, 2100]] = [60, 20], [20, 60]
+    >>> found = rates_of(Pane({"score_negative": negative, "score_positive": positive}))
+    >>> found.rate[[1999, 2000, 2050, 2100]].tolist()
+    [0.25, 0.25, 0.25, 0.75]
+    """
+    negative, positive = (pane.parts.get(f"score_{side}") for side in ("negative", "positive"))
+    if negative is None or positive is None or (learned := IsotonicSteps.of(negative, positive)) is None:
+        return None
+    worth = weight_per_row(pane, "outcomes")
+    sides = negative / worth, positive / worth
+    return Rates(
+        learned.rates(), resample_calibration(*sides), sides[0] + sides[1], float(min(side.sum() for side in sides))
+    )
+
+
+def weight_per_row(pane: Pane, part: str) -> float:
+    """Return Σw² / Σw of ``rows`` or ``outcomes``: the weight that is worth one independent row (Kish); 1 of none."""
+    known = pane.parts.get(part)
+    return 1.0 if known is None or known[1] <= 0 else float(known[2] / known[1])
+
+
+def centers() -> F64:
+    """Return the score in the middle of each bin on the logit scale: float64 (SCORE_BINS,), exact 0 and 1 their own.
+
+    >>> centers()[[0, 2049, SCORE_BINS - 1]].round(4).tolist()
+    [0.0, 0.501, 1.0]
+    """
+    logit = (np.arange(SCORE_BINS - 2) + 0.5) / 128 - 16
+    return np.concatenate([[0.0], 1 / (1 + np.exp(-logit)), [1.0]])
+
+
+LEAST_ALIKE = 0.2
+"""Of the reference's rows, those that a window's have beside them: with fewer, they are others than it knows."""
+
+_NEAR = 64
+"""Bins, half a logit: where the reference has no row so near, it has none like those."""
+
+_WIDER = 3.0
+
+
+def counterparts(reference: F64, window: F64) -> float:
+    """Return how many rows of the reference a window's rows have beside them, effectively (Kish); inf of no window.
+
+    ``reference``, ``window``: float64 (SCORE_BINS,), effective rows by score. By cells that hold three times as many
+    rows of the reference each from either end on, so what lies beyond all but a few rows of it has those few beside it.
+
+    >>> reference, window = np.zeros((2, SCORE_BINS))
+    >>> reference[1800:2300], window[1800:2300] = 10, 2
+    >>> round(counterparts(reference, window))
+    5000
+    >>> window[2600] = 100
+    >>> round(counterparts(reference, window))
+    119
+    """
+    total = float(reference.sum())
+    reached = np.cumsum(reference)
+    middle = reached - reference / 2
+    beyond = np.maximum(np.minimum(middle, total - middle), 0.0)
+    around = np.pad(np.append(0.0, reached), (_NEAR, _NEAR + 1), mode="edge")
+    beyond[around[2 * _NEAR + 1 :][:SCORE_BINS] - around[:SCORE_BINS] <= 0] = 0.0
+    cell = 2 * np.floor(np.log1p(beyond) / np.log(_WIDER)).astype(np.int64) + (middle > total / 2)
+    of_reference, of_window = (np.bincount(cell, rows) for rows in (reference, window))
+    unlike = float((of_window**2 / np.maximum(of_reference, 1.0)).sum())
+    return float(of_window.sum()) ** 2 / unlike if unlike > 0 else np.inf
+
+
+LEAST_OF_A_CLASS = (30.0, 50.0)
+LEAST = {"average_precision": (50.0, 100.0)} | dict.fromkeys(
+    ("accuracy", "log_loss", "brier", "actual_rate"), (0.0, 50.0)
+)
+"""(Effective) rows of the rarer class, of the window and of the reference, that an interval needs: with fewer it held
+
+less than 93 % in simulations.
+"""
+
+LEAST_DECIDED = 10.0
+"""(Effective) rows of a decision, of the window and beside it in the reference, that its metrics need likewise."""
+
+DECIDED = {"precision": (1,)} | dict.fromkeys(("recall", "f1", "specificity", "balanced_accuracy"), (0, 1))
+"""The decisions that a metric is of: negative, positive."""
+
+
+def grid_of(pane: Pane, task: Task) -> F64 | None:
+    """Return the scores of a pane by decision, float64 (3, SCORE_BINS), see :func:`expected`; None without any."""
+    if task.positive_class not in task.classes or len(task.classes) != 2:
+        return None
+    positive = task.classes.index(task.positive_class)
+    found = [pane.parts.get(f"{GRID}{name}") for name in (1 - positive, positive, OTHER)]
+    if all(one is None for one in found):
+        return None
+    return np.stack([np.zeros(SCORE_BINS) if one is None else one for one in found])
+
+
+def cut_of(grid: F64, usual: int) -> int:
+    """Return the bin from which on the model decides for the positive class: the one that most decisions agree with.
+
+    ``usual``: where it does in the reference; of those that agree as well, the nearest to it.
+
+    >>> grid = np.zeros((3, 4098))
+    >>> grid[0, [1000, 2000]], grid[1, [2100, 3000]] = 5, 5
+    >>> [cut_of(grid, usual) for usual in (1500, 2049, 2500)]
+    [2001, 2049, 2100]
+    """
+    below = np.concatenate([[0.0], np.cumsum(grid[0])])
+    above = np.concatenate([np.cumsum(grid[1][::-1])[::-1], [0.0]])
+    agree = below + above
+    best = np.flatnonzero(agree >= agree.max() * (1 - 1e-12))
+    return int(best[np.abs(best - usual).argmin()])
+
+
+def enough_decided(metric: str, decided: F64) -> bool:
+    """Whether there are enough rows of each decision that a metric is of. ``decided``: float64 (2,), of either."""
+    return all(decided[side] >= LEAST_DECIDED for side in DECIDED.get(metric, ()))
+
+
+def of_confusion(confusion: F64, task: Task) -> dict[str, Point]:
+    """Return the metrics of an expected confusion, float64 (2, 2), actual × predicted in the order of the classes."""
+    at = task.classes.index(task.positive_class)
+    found = np.zeros((2, 3))
+    found[:, :2] = [[confusion[side, 1 - at], confusion[side, at]] for side in (at, 1 - at)]
+    return {name: Point(value) for name, value in _ratios(*found).items()}
+
+
+def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, Point]:
+    """Return what each metric is expected to be.
+
+    ``grid``: float64 (3, SCORE_BINS), the weight of rows decided negative, decided positive, and decided neither (of
+    which only the scores count). ``weight_per_row``: Σw² / Σw. Undefined values are None. ``chance``: were other
+    outcomes drawn with the same chances; ``learned``: had another reference of as many rows been drawn. Both go by the
+    smooth curve: where few rows made steps of only one class, steps would be certain.
+
+    >>> from driftline_processor.core.estimate.cbpe_binary import rates_of
+    >>> negative, positive = np.zeros((2, 4098))
+    >>> negative[[2000, 2100]], positive[[2000, 2100]] = 300, 100
+    >>> grid = np.zeros((3, 4098))
+    >>> grid[0, 2000], grid[1, 2100] = 60, 40
+    >>> known = rates_of(Pane({"score_negative": negative, "score_positive": positive}))
+    >>> found = expected(grid, known)
+    >>> found["accuracy"].value, found["precision"].value, round(found["roc_auc"].value, 6)
+    (0.55, 0.25, 0.5)
+    """
+    rate = rates.again.smooth[rates.again.place]
+    sure = _points(grid, rate, rates.again, weight_per_row)
+    values = {name: one.value for name, one in _metrics(grid, rates.rate).items()}
+    rows = grid / weight_per_row
+    rarer = min(float((rows * rate).sum()), float((rows * (1 - rate)).sum()))
+    unlike = counterparts(rates.rows, rows.sum(axis=0)) < LEAST_ALIKE * rates.rows.sum()
+    decided = np.array([min(float(one.sum()), counterparts(rates.rows, one)) for one in rows[:2]])
+    return {
+        name: replace(
+            sure[name], value=value, unsure="unlike" if unlike else _too_few(name, rarer, rates.rarer, decided)
+        )
+        for name, value in values.items()
+    }
+
+
+def as_learned(grid: F64, rates: Rates, weight_per_row: float) -> dict[str, Point]:
+    """Return the same, with the variances of what was learned as it stands."""
+    return _points(grid, rates.rate, rates.again, weight_per_row)
+
+
+def _too_few(metric: str, window: float, reference: float, decided: F64) -> Unsure | None:
+    """Say whether an interval would not hold what it says, for lack of rows.
+
+    ``window``, ``reference``: those of the rarer class. ``decided``: see :func:`enough_decided`.
+    """
+    of_window, of_reference = LEAST.get(metric, LEAST_OF_A_CLASS)
+    enough = window >= of_window and reference >= of_reference and enough_decided(metric, decided)
+    return None if enough else "too_few"
+
+
+class _Metric(NamedTuple):
+    """``of_positive``, ``of_negative``: by how much a positive or a negative more of a cell raises it:
+
+    float64, by cell (3, SCORE_BINS) or what broadcasts to it.
+    """
+
+    value: float | None
+    of_positive: F64
+    of_negative: F64
+
+
+def _metrics(grid: F64, rate: F64) -> dict[str, _Metric]:
+    """What is expected of the weights, if so many of each bin are positive: ``rate``, float64 (SCORE_BINS,)."""
+    positive, negative = grid * rate, grid * (1 - rate)
+    return {**_decided(positive, negative), **_scored(positive.sum(axis=0), negative.sum(axis=0))}
+
+
+def _points(grid: F64, rate: F64, again: ResampledCalibration, weight_per_row: float) -> dict[str, Point]:
+    """The same with what each metric's slope in the positives makes of their chance."""
+    varies = weight_per_row * grid * rate * (1 - rate)
+    found = {}
+    for name, (value, of_positive, of_negative) in _metrics(grid, rate).items():
+        if value is None:
+            found[name] = Point(None)
+            continue
+        slope = np.broadcast_to(of_positive - of_negative, grid.shape)
+        row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, grid.shape)
+        chance, mix = float((varies * slope**2).sum()), float((grid * row**2).sum()) * weight_per_row
+        learned, bias = again.off_by((grid * slope).sum(axis=0))
+        found[name] = Point(value, chance, learned, mix, bias)
+    return found
+
+
+def _ratios(positive: F64, negative: F64) -> dict[str, float | None]:
+    """Metrics at the decision, of what is expected of each: weights by decision, negative, positive and neither."""
+    (misses, hits, _), (rest, alarms, _) = positive.tolist(), negative.tolist()
+    recall, specificity = _share(hits, hits + misses), _share(rest, rest + alarms)
+    return {
+        "accuracy": _share(hits + rest, hits + misses + rest + alarms),
+        "precision": _share(hits, hits + alarms),
+        "recall": recall,
+        "f1": _share(2 * hits, 2 * hits + alarms + misses),
+        "specificity": specificity,
+        "balanced_accuracy": None if recall is None or specificity is None else (recall + specificity) / 2,
+    }
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None
+
+
+def _decided(positive: F64, negative: F64) -> dict[str, _Metric]:
+    """Metrics at the service's own decision, with their slopes in the rows decided negative and positive."""
+    positive, negative = positive.sum(axis=1), negative.sum(axis=1)
+    values = _ratios(positive, negative)
+    total = float(positive[:2].sum() + negative[:2].sum())
+    decided, actual, others = float(positive[1] + negative[1]), float(positive[:2].sum()), float(negative[:2].sum())
+    a, p, r = (values[name] or 0.0 for name in ("accuracy", "precision", "recall"))
+    f, s = (values[name] or 0.0 for name in ("f1", "specificity"))
+    none = np.zeros(2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall, specificity = np.array([-r, 1 - r]) / actual, np.array([1 - s, -s]) / others
+        slopes = {
+            "accuracy": (np.array([-a, 1 - a]) / total, np.array([1 - a, -a]) / total),
+            "precision": (np.array([0.0, 1 - p]) / decided, np.array([0.0, -p]) / decided),
+            "recall": (recall, none),
+            "f1": (np.array([-f, 2 - 2 * f]) / (decided + actual), np.array([0.0, -f]) / (decided + actual)),
+            "specificity": (none, specificity),
+            "balanced_accuracy": (recall / 2, specificity / 2),
+        }
+    return {
+        name: _Metric(value, *(np.append(side, 0.0)[:, np.newaxis] for side in slopes[name]))
+        for name, value in values.items()
+    }
+
+
+def _scored(p: F64, q: F64) -> dict[str, _Metric]:
+    """Metrics of the scores, whatever was decided, of the positives and negatives of each bin."""
+    weight, positives, negatives = p + q, float(p.sum()), float(q.sum())
+    total = positives + negatives
+    if total <= 0:
+        return {}
+    score = centers()
+    likely = np.clip(score, EPSILON, 1 - EPSILON)
+    missed = -np.log(np.stack([1 - likely, likely]))
+
+    def mean(of_positive: F64, of_negative: F64) -> _Metric:
+        value = float(p @ of_positive + q @ of_negative) / total
+        return _Metric(value, (of_positive - value) / total, (of_negative - value) / total)
+
+    one, none = np.ones_like(score), np.zeros_like(score)
+    found = {
+        "log_loss": mean(missed[1], missed[0]),
+        "brier": mean((1 - score) ** 2, score**2),
+        "actual_rate": mean(one, none),
+    }
+    if positives > 0 and negatives > 0:
+        below = np.cumsum(q) - q / 2
+        above = positives - np.cumsum(p) + p / 2
+        area, pairs = float(p @ below) / (positives * negatives), positives * negatives
+        found["roc_auc"] = _Metric(area, (below - area * negatives) / pairs, (above - area * positives) / pairs)
+    if positives > 0:
+        found["average_precision"] = _Metric(*_average_precision(p, weight, positives))
+    return found
+
+
+def _average_precision(p: F64, weight: F64, positives: float) -> tuple[float, F64, F64]:
+    """Σ over bins, from the highest, of precision × the recall it adds; and its slopes in positives and negatives."""
+    reached, found = (np.cumsum(side[::-1])[::-1] for side in (weight, p))
+    precision = np.divide(found, reached, out=np.zeros_like(p), where=reached > 0)
+    value = float(p @ precision) / positives
+    each = np.cumsum(np.divide(p, reached, out=np.zeros_like(p), where=reached > 0))
+    lost = np.cumsum(np.divide(p * precision, reached, out=np.zeros_like(p), where=reached > 0))
+    return value, (precision + each - lost - value) / positives, -lost / positives

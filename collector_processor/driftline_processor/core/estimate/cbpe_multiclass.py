@@ -1,0 +1,105 @@
+"""Confidence-based estimation (CBPE) of a model with several classes, from the confusion that its rows lead one to
+expect.
+
+The scores of each class are calibrated by themselves, against all others, and put to a sum of 1
+(:func:`driftline.expected.class_sums`); what is left of the rows adds up, so any window comes from panes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.baseline.sections.estimation import AREA, AREA_CELLS, CLASSES
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64
+
+from .result import Point
+
+
+def expected(pane: Pane, classes: int) -> dict[str, Point]:
+    """Return what each metric is expected to be; {} without the sums for it.
+
+    Macro metrics are means over the classes for which they are defined.
+    """
+    found = of_sums(pane.parts.get(CLASSES), classes)
+    if found and (area := _area(pane, classes)) is not None:
+        found["roc_auc_ovr"] = area
+    return found
+
+
+def of_sums(sums: F64 | None, classes: int) -> dict[str, Point]:
+    """Return the metrics of the sums of ``estimate:classes`` (:mod:`driftline.expected`), {} of none."""
+    if sums is None or len(sums) != 2 * classes**2 + 6 or sums[0] <= 0:
+        return {}
+    square = classes**2
+    confusion, variance = (sums[2 + at * square : 2 + (at + 1) * square].reshape(classes, classes) for at in (0, 1))
+    total, (loss, loss_variance, brier, brier_variance) = float(sums[0]), sums[-4:].tolist()
+    found = decided(confusion, variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = confusion / confusion.sum(axis=0)
+    whole = decided(confusion, np.nan_to_num(confusion * (1 - shares)) * float(sums[1]) / total)
+    found = {name: _mixed(one, whole[name]) for name, one in found.items()}
+    found["log_loss"] = Point(loss / total, loss_variance / total**2)
+    found["brier"] = Point(brier / total, brier_variance / total**2)
+    return found
+
+
+def _mixed(point: Point, whole: Point) -> Point:
+    """``whole``: the variance were nothing known of a row but its decision."""
+    return Point(point.value, point.chance, 0.0, max(0.0, whole.chance - point.chance))
+
+
+def decided(confusion: F64, variance: F64) -> dict[str, Point]:
+    """Return the metrics of an expected confusion, float64 (k, k), actual × predicted, and the variance of its cells.
+
+    >>> found = decided(np.array([[8.0, 2.0], [2.0, 8.0]]), np.zeros((2, 2)))
+    >>> found["accuracy"].value, found["precision"].value, found["f1"].value
+    (0.8, 0.8, 0.8)
+    """
+    hits, actual, said = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    total, one = confusion.sum(), np.eye(len(confusion))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision, recall, f1 = hits / said, hits / actual, 2 * hits / (said + actual)
+        of_precision = one / said
+        of_recall = (one - recall[:, np.newaxis]) / actual[:, np.newaxis]
+        of_f1 = 2 * one / (said + actual) - (f1 / (said + actual))[:, np.newaxis]
+    return {
+        "accuracy": Point(float(hits.sum() / total), float(variance.diagonal().sum() / total**2)),
+        "precision": _macro(precision, of_precision, said > 0, variance),
+        "recall": _macro(recall, of_recall, actual > 0, variance),
+        "f1": _macro(f1, of_f1, said + actual > 0, variance),
+    }
+
+
+def _macro(values: F64, slopes: F64, defined: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], variance: F64) -> Point:
+    """The mean over classes. ``slopes``: float64 (k, k), by how much a row more of a cell raises their sum.
+
+    A row is of one class only, so the cells of a decision are not independent. Twice the variance that they would have
+    about the best constant is never too little, and right of two classes.
+    """
+    many = int(np.count_nonzero(defined))
+    if not many:
+        return Point(None)
+    slope = np.nan_to_num(slopes, posinf=0.0, neginf=0.0) / many
+    all_of = variance.sum(axis=0)
+    middle = np.divide((slope * variance).sum(axis=0), all_of, out=np.zeros_like(all_of), where=all_of > 0)
+    return Point(float(values[defined].mean()), 2 * float((variance * (slope - middle) ** 2).sum()))
+
+
+def _area(pane: Pane, classes: int) -> Point | None:
+    """The mean area under the ROC curve, each class against all others; its variance is Hanley and McNeil's (1982)."""
+    areas, variances = [], []
+    for at in range(classes):
+        sums = pane.parts.get(f"{AREA}{at}")
+        if sums is None or len(sums) != 2 * AREA_CELLS:
+            return None
+        weight, p = sums[:AREA_CELLS], sums[AREA_CELLS:]
+        q = np.maximum(weight - p, 0.0)
+        positives, negatives = float(p.sum()), float(q.sum())
+        if positives <= 0 or negatives <= 0:
+            return None
+        area = float(p @ (np.cumsum(q) - q / 2)) / (positives * negatives)
+        one, two = area / (2 - area), 2 * area**2 / (1 + area)
+        variance = area * (1 - area) + max(positives - 1, 0) * (one - area**2) + max(negatives - 1, 0) * (two - area**2)
+        areas.append(area)
+        variances.append(max(variance, 0.0) / (positives * negatives))
+    return Point(float(np.mean(areas)), float(np.sum(variances)) / classes**2)

@@ -1,0 +1,412 @@
+"""Estimate the metrics of a window without labels, from its sums and what the baseline has learned.
+
+``estimated(pane, baseline) → metric → Estimate``: how right a model is where nobody knows, from sums alone.
+
+What a baseline has taught about its model's performance, worked out once.
+
+What performance does while all is as in the reference: the bounds beyond which an estimate is an alert.
+
+A window of n rows has the reference's value, give or take three standard deviations of
+
+- chance: as many other rows of the same kind, and their outcomes; and the reference's rows, as far as they decide what
+  is estimated of it (its own outcomes are what estimates are learned from, and off by as much);
+- what is learned of few rows: too good of itself, so an estimate of the reference's own rows is off what they came to
+  (not of a regression, whose losses are tried on other rows than they are learned of);
+- time: how much the reference's own stretches of time differ beyond chance (the variance of their realized values less
+  what chance gives them, at least 0), over as many stretches as the window is long, with the tail of Student's t, since
+  it was estimated from few.
+
+NannyML takes the mean and three standard deviations of the realized values of the reference's chunks. For windows of
+as many rows as those chunks, both are the same on average; windows of other lengths need other bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.estimation import CLASSES, LOSS, Estimation
+from driftline.baseline.sections.time_blocks import EXPECTED
+from driftline.panes.bins import SCORE_BINS
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Task
+
+from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.outcomes.sums import effective_rows
+from driftline_processor.core.performance.realized import realized
+
+from . import cbpe_binary, cbpe_multiclass, direct_loss
+from .cbpe_binary import Rates, grid_of, rates_of, weight_per_row
+from .result import DEVIATIONS, Estimate, Method, Point, Unsure, limits
+
+BOUND_DEVIATIONS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class StretchVariance:
+    """How much stretches of time differ beyond chance: ``variance`` of one, known from so many (``stretches``)."""
+
+    variance: float
+    stretches: int
+
+    def over(self, lengths: float) -> float:
+        """Return the variance of a window that is so many stretches long, and of the reference they make up."""
+        return self.variance * (1 / max(lengths, 1.0) + 1 / self.stretches) if self.stretches > 1 else 0.0
+
+
+NO_STRETCHES = StretchVariance(0.0, 0)
+
+
+def stretch_variance(values: Sequence[float], chance: Sequence[float]) -> StretchVariance:
+    """Return how much values of stretches differ, beyond the variance that chance gives each.
+
+    >>> stretch_variance([0.9, 0.8, 0.7], [0.004, 0.004, 0.004])
+    StretchVariance(variance=0.006, stretches=3)
+    """
+    if len(values) < 2:
+        return NO_STRETCHES
+    beyond = float(np.var(values, ddof=1)) - float(np.mean(chance))
+    return StretchVariance(round(max(0.0, beyond), 12), len(values))
+
+
+def estimate_error_variance(errors: Sequence[float], chance: Sequence[float]) -> StretchVariance:
+    """Return how far off the estimates of stretches are beyond chance: of errors, whose mean is to be 0.
+
+    >>> estimate_error_variance([0.1, -0.1], [0.004, 0.004])
+    StretchVariance(variance=0.006, stretches=2)
+    """
+    if len(errors) < 2:
+        return NO_STRETCHES
+    beyond = float(np.mean(np.square(errors))) - float(np.mean(chance))
+    return StretchVariance(round(max(0.0, beyond), 12), len(errors))
+
+
+def half_width(chance: float, differ: StretchVariance, lengths: float, deviations: float = BOUND_DEVIATIONS) -> float:
+    """Return how far a bound lies from its value. ``chance``: variance; ``lengths``: of the window, in stretches.
+
+    >>> round(half_width(0.0001, NO_STRETCHES, 1.0), 6)
+    0.03
+    """
+    time = differ.over(lengths)
+    wide = _tail(differ.stretches, deviations) if time > 0 else 0.0
+    return math.sqrt(deviations**2 * chance + wide**2 * time)
+
+
+def _tail(stretches: int, deviations: float) -> float:
+    """The quantile of Student's t that so many standard deviations are of a normal variable."""
+    from scipy.special import ndtr, stdtrit
+
+    return float(stdtrit(stretches - 1, ndtr(deviations)))
+
+
+LEAST_COVERAGE = 0.5
+"""Share of outcomes from which on an estimate of all rows may be judged by some of them."""
+
+OFF = 0.15
+"""Of how far an estimate has moved: what a model of losses, or calibrations of single classes, may be off."""
+
+MOST_UNLIKE = 0.25
+"""From where on rows are so unlike the reference's that no interval held what it says."""
+
+DAY, FEWEST_DAYS = 86_400 * 10**9, 3
+"""With fewer days, there is nothing but their parts to tell how stretches of time differ."""
+
+LEAST_ROWS, LEAST_OF_A_CLASS = 1_000, 300
+"""Of the reference: with fewer, what is learned is too good by more than an interval can say."""
+
+
+@dataclass(eq=False, slots=True)
+class ReferenceLearning:
+    """Of one baseline. ``rows``: effective ones whose outcome is known. ``reference``: their realized metrics."""
+
+    task: Task
+    rows: float
+    reference: dict[str, Metric]
+    rates: Rates | None
+    estimation: Estimation
+    _pane: Pane
+    _per_row: dict[int, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    _differ: dict[tuple[int, str], tuple[StretchVariance, StretchVariance]] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """The length of a stretch of the reference's time, nanoseconds; 0 where none are known."""
+        return 0 if self.estimation.blocks is None else self.estimation.blocks.length
+
+    @property
+    def lasting(self) -> int:
+        """How long estimates stay off by as much, nanoseconds: a stretch, but a day where stretches are parts of days.
+
+        Stretches of six hours of seven days are seven days, not 28: what is off in the morning is so at night.
+        """
+        many = 0 if self.estimation.blocks is None else len(self.estimation.blocks.panes)
+        return max(self.length, DAY) if many * self.length >= FEWEST_DAYS * DAY else self.length
+
+    def points(self, pane: Pane) -> tuple[dict[str, Point], int]:
+        """Return what each metric of a pane is expected to be, and at which bin of the grid its model decides."""
+        kind = self.task.kind
+        if kind == "binary" and self.rates is not None:
+            grid = cbpe_binary.grid_of(pane, self.task)
+            per_row = weight_per_row(pane, "rows")
+            if grid is None:
+                return {}, 0
+            return cbpe_binary.expected(grid, self.rates, per_row), cbpe_binary.cut_of(grid, self._usual_cut)
+        if kind == "multiclass":
+            points = cbpe_multiclass.expected(pane, len(self.task.classes))
+        else:
+            trees = self.estimation.losses
+            points = {} if trees is None else direct_loss.expected(pane, trees.spread)
+        if kind == "binary":
+            return {}, 0
+        return self._with_learned(points, effective_rows(pane, "rows")), 0
+
+    def _with_learned(self, points: dict[str, Point], rows: float) -> dict[str, Point]:
+        """Add the variance of what was learned, of kinds whose sums do not tell where rows lie.
+
+        Chance of as many rows as the reference has, of fewer where the window's rows are of another kind: the square of
+        how far a metric has moved, in standard deviations of rows, is what they are less worth at least (the bound of
+        Hammersley, Chapman and Robbins on the chi-square divergence).
+        """
+        away = [
+            (one.value - was.value) ** 2 / (one.mix * rows)
+            for name, one in points.items()
+            if one.value is not None and one.mix > 0 and (was := self.reference.get(name)) and was.value is not None
+        ]
+        unlike = max(away, default=0.0)
+        worth = self.rows / (rows * (1 + unlike)) if rows > 0 else 0.0
+        unsure: Unsure | None = "unlike" if unlike > MOST_UNLIKE else "too_few" if self._too_few() else None
+        found = {}
+        for name, one in points.items():
+            was = self.reference.get(name)
+            moved = 0.0 if was is None or was.value is None or one.value is None else one.value - was.value
+            chance = one.chance / worth if worth > 0 else 0.0
+            overfit = chance * self._overfit(name)
+            bias = overfit if self.task.kind == "multiclass" else 0.0  # of losses: tried on other rows than learned of
+            found[name] = replace(one, learned=overfit + (OFF * moved) ** 2, bias=bias, unsure=unsure)
+        return found
+
+    def _overfit(self, metric: str) -> float:
+        """How many times as far as chance what was learned is off, squared, in simulations (docs/data/estimates.md)."""
+        if self.task.kind == "regression":
+            return 2.5
+        if metric in ("log_loss", "brier"):
+            return 1.0 + len(self.task.classes)
+        return 4.0 if metric in ("accuracy", "roc_auc_ovr") else 1.5
+
+    def _too_few(self) -> bool:
+        worth = weight_per_row(self._pane, "outcomes")
+        if any(one.rate @ one.weight < LEAST_OF_A_CLASS * worth for one in self.estimation.classes.values()):
+            return True
+        return self.rows < LEAST_ROWS and self.task.kind == "regression"
+
+    def labelled(self, pane: Pane, points: dict[str, Point], rows: int) -> dict[str, Point]:
+        """Return what is expected of those rows of a pane whose outcome is known; {} where that is not known.
+
+        Of a binary model from their own scores, decided as those of their bin were. Of others it is what is expected of
+        all ``rows`` (``points``), while half of their outcomes are known, with the chance of fewer.
+        """
+        outcomes = effective_rows(pane)
+        if self.task.kind != "binary":
+            all_rows = effective_rows(pane, "rows")
+            if outcomes <= 0 or pane.parts["outcomes"][0] < LEAST_COVERAGE * rows:
+                return {}
+            more = max(1.0, all_rows / outcomes)
+            return {name: replace(one, chance=one.chance * more) for name, one in points.items()}
+        sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
+        grid = cbpe_binary.grid_of(pane, self.task)
+        if self.rates is None or grid is None or sides[0] is None or sides[1] is None:
+            return {}
+        weight, all_of = sides[0] + sides[1], grid.sum(axis=0)
+        shares = np.divide(grid, all_of, out=np.zeros_like(grid), where=all_of > 0)
+        return cbpe_binary.expected(weight * shares, self.rates, weight_per_row(pane, "outcomes"))
+
+    @property
+    def _usual_cut(self) -> int:
+        """From which bin of the grid on the model decided for the positive class, as often as it did."""
+        confusion = self._pane.parts.get("confusion")
+        if self.rates is None or confusion is None or confusion.sum() <= 0:
+            return SCORE_BINS // 2
+        said = confusion.reshape(2, 2).sum(axis=0)
+        share = said[self.task.classes.index(self.task.positive_class)] / said.sum()
+        above = np.cumsum(self.rates.rows[::-1])[::-1]
+        return int(np.count_nonzero(above > share * above[0] * (1 + 1e-9)))
+
+    def has_bounds(self, metric: str, cut: int, rows: int) -> bool:
+        """Whether a quiet window of so many rows has enough of each decision that a metric is of, as the reference."""
+        if self.rates is None:
+            return True
+        decided = np.array([self.rates.rows[:cut].sum(), self.rates.rows[cut:].sum()])
+        return cbpe_binary.enough_decided(metric, decided * min(1.0, rows / float(decided.sum())))
+
+    def per_row(self, cut: int) -> dict[str, tuple[float, float]]:
+        """Return the variance of each metric of the reference by chance and by mix, times its rows.
+
+        ``cut``: see :meth:`points`.
+
+        {} where it is not known: then that of the window has to do.
+        """
+        if cut not in self._per_row:
+            points = self._reference_points(cut)
+            self._per_row[cut] = {name: (one.chance * self.rows, one.mix * self.rows) for name, one in points.items()}
+        return self._per_row[cut]
+
+    def _reference_points(self, cut: int) -> dict[str, Point]:
+        if self.task.kind == "binary" and self.rates is not None:
+            weight = self._pane.parts["score_negative"] + self._pane.parts["score_positive"]
+            grid = np.zeros((3, len(weight)))
+            grid[0, :cut], grid[1, cut:] = weight[:cut], weight[cut:]
+            return cbpe_binary.as_learned(grid, self.rates, weight_per_row(self._pane, "outcomes"))
+        blocks = self.estimation.blocks
+        known = [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
+        return self._expected(np.sum(known, axis=0)) if known else {}
+
+    def differ(self, cut: int, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
+        """Return how much the reference's stretches differ in a metric, and how far estimates of them are off.
+
+        ``per_row``: the variance of the metric by chance and by mix, times the rows.
+        """
+        key = (cut, metric)
+        if metric not in self.per_row(cut):  # that of the window: another one has another
+            return self._of_blocks(metric, per_row)
+        if key not in self._differ:
+            self._differ[key] = self._of_blocks(metric, per_row)
+        return self._differ[key]
+
+    def _of_blocks(self, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
+        blocks = self.estimation.blocks
+        if blocks is None:
+            return NO_STRETCHES, NO_STRETCHES
+        values, chance, errors, of_errors = [], [], [], []
+        for pane in blocks.panes:
+            found = realized(pane, self.task).get(metric)
+            if found is None or found.value is None:
+                continue
+            rows = effective_rows(pane)
+            values.append(found.value)
+            chance.append(sum(per_row) / rows)
+            said = self._expected(pane.parts.get(EXPECTED)).get(metric)
+            if said is not None and said.value is not None:
+                errors.append(found.value - said.value)
+                of_errors.append(per_row[0] / rows)
+        differ = stretch_variance(values, chance)
+        off = estimate_error_variance(errors, of_errors) if errors else differ
+        many = round(off.stretches * self.length / max(self.lasting, 1))
+        # their mean was learned
+        beyond = off.variance * many / (many - 1) if errors and many > 1 else off.variance
+        return differ, StretchVariance(beyond, many)
+
+    def _expected(self, sums: F64 | None) -> dict[str, Point]:
+        """What the estimate of a block of the reference says."""
+        if sums is None:
+            return {}
+        if self.task.kind == "regression":
+            trees = self.estimation.losses
+            return {} if trees is None else direct_loss.of_sums(sums, trees.spread)
+        k = len(self.task.classes)
+        if self.task.kind == "binary":
+            return cbpe_binary.of_confusion(sums.reshape(k, k), self.task)
+        return cbpe_multiclass.of_sums(sums, k)
+
+
+_KNOWN: WeakKeyDictionary[Baseline, ReferenceLearning] = WeakKeyDictionary()
+
+
+def learn_reference(baseline: Baseline) -> ReferenceLearning:
+    """Return what a baseline has taught; kept as long as it lives."""
+    known = _KNOWN.get(baseline)
+    if known is None:
+        pane, task = baseline.pane, baseline.task
+        rates = rates_of(pane) if task.kind == "binary" else None
+        estimation = baseline.extras.estimation or Estimation()
+        known = ReferenceLearning(task, effective_rows(pane), realized(pane, task), rates, estimation, pane)
+        _KNOWN[baseline] = known
+    return known
+
+
+FEWEST = 30
+"""Rows of a window, and outcomes that judge an estimate: with fewer, they say more of chance than of the model."""
+
+
+def estimate_metrics(
+    pane: Pane, baseline: Baseline, task: Task, span: int, realized: Mapping[str, Metric] | None = None
+) -> dict[str, Estimate]:
+    """Estimate every metric of a window; {} where the baseline has too few outcomes, or the window too few rows.
+
+    ``pane``: with the parts of :mod:`driftline.expected`. ``baseline``: whose outcomes it is learned from. ``span``:
+    the length of the window, nanoseconds; 0 where it is not known. ``realized``: what is known of it already.
+    """
+    if (task.kind, task.classes, task.positive_class) != (
+        baseline.task.kind,
+        baseline.task.classes,
+        baseline.task.positive_class,
+    ):
+        return {}
+    known = learn_reference(baseline)
+    rows = _rows(pane, task)
+    if rows < FEWEST or known.rows < FEWEST:
+        return {}
+    points, cut = known.points(pane)
+    labelled = known.labelled(pane, points, rows) if realized else {}
+    made = _Made(known, cut, rows, span)
+    return {name: made.estimate(name, one, (realized or {}).get(name), labelled) for name, one in points.items()}
+
+
+class _Made:
+    """What all estimates of a window have in common."""
+
+    def __init__(self, known: ReferenceLearning, cut: int, rows: int, span: int) -> None:
+        self._known, self._cut, self._rows = known, cut, rows
+        self._lengths, self._lasting = (span / length if length else 1.0 for length in (known.length, known.lasting))
+        self._method: Method = "direct_loss" if known.task.kind == "regression" else "cbpe"
+
+    def estimate(self, name: str, point: Point, realized: Metric | None, labelled: Mapping[str, Point]) -> Estimate:
+        known, rows, lengths = self._known, self._rows, self._lengths
+        reference = known.reference.get(name)
+        value = None if reference is None else reference.value
+        if point.value is None:
+            return Estimate(None, None, None, None, None, None, None, rows, "panes", self._method, value)
+        per_row = known.per_row(self._cut).get(name, (point.chance * rows, point.mix * rows))
+        differ, off = known.differ(self._cut, name, per_row)
+        time = off.over(self._lasting)
+        error = math.sqrt(point.chance + point.learned + time)
+        least, most = limits(name)
+        width = half_width(point.chance + point.learned, off, self._lasting, DEVIATIONS)
+        low: float | None = max(least, point.value - width)
+        high: float | None = min(most, point.value + width)
+        if point.unsure is not None:
+            low = high = None
+        lower = upper = alert = None
+        if value is not None and known.has_bounds(name, self._cut, rows):
+            width = half_width(sum(per_row) / rows + per_row[1] / known.rows + point.bias, differ, lengths)
+            lower, upper = max(least, value - width), min(most, value + width)
+            alert = not lower <= point.value <= upper
+        made = (float(point.value), low, high, error, lower, upper, alert, rows)
+        judged = _judged(labelled.get(name), realized, time)
+        return Estimate(*made, "panes", self._method, value, *judged, unsure=point.unsure)
+
+
+def _judged(labelled: Point | None, realized: Metric | None, time: float) -> tuple[float | None, float | None]:
+    """How far the labelled rows are from what was expected of them, and the standard error of that."""
+    if labelled is None or labelled.value is None or realized is None:
+        return None, None
+    if realized.value is None or realized.rows < FEWEST:
+        return None, None
+    return realized.value - labelled.value, math.sqrt(labelled.chance + labelled.learned + time)
+
+
+def _rows(pane: Pane, task: Task) -> int:
+    """How many rows the sums for estimates are of."""
+    rows = pane.parts.get("rows")
+    if rows is None or rows[1] <= 0:
+        return 0
+    if task.kind == "binary":
+        grid = grid_of(pane, task)
+        weight = 0.0 if grid is None else float(grid.sum())
+    else:
+        sums = pane.parts.get(CLASSES if task.kind == "multiclass" else LOSS)
+        weight = 0.0 if sums is None else float(sums[0])
+    return round(weight * float(rows[0] / rows[1]))

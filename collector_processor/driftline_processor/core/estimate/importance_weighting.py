@@ -1,0 +1,197 @@
+"""Importance-weighted estimation: the reference's labelled rows, weighted to be like a window's rows.
+
+A domain classifier says of each labelled row how much more likely it is in the window than in the reference; by that it
+counts. It needs rows of both, and no calibration of scores: any metric of any task.
+
+Source: Shimodaira, "Improving predictive inference under covariate shift by weighting the log-likelihood function"
+(2000); Sugiyama, Krauledat and Müller, "Covariate shift adaptation by importance weighted cross validation" (2007).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from driftline.inputs.dataframes import take_rows
+from driftline.panes.bins import SCORE_BINS, Index, score_bin
+from driftline.tables.table import F64, I64, Column, Task
+
+from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
+from driftline_processor.core.outcomes.sums import effective
+from driftline_processor.core.performance.realized import from_rows
+
+from .cbpe_binary import LEAST_ALIKE, counterparts
+from .result import Estimate, Unsure, limits
+
+LEAST_WORTH = 50.0
+"""Effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it."""
+
+GROUPS = 20
+"""Of the jackknife that tells how sure a weighted metric is."""
+
+_WIDE = 2.093
+"""Of Student's t with 19 degrees of freedom, in place of 1.96."""
+
+_NONE: tuple[float | None, float | None] = (None, None)
+
+_RIDGE, _LEAST_RIDGE, _STEPS = 0.01, 2.0, 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledRows:
+    """n rows of the reference whose outcome is known, as :func:`driftline.fold.fold_outcomes` takes them."""
+
+    actual: Column
+    scores: F64 | None = None
+    predicted: Column | None = None
+    weight: F64 | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ratios:
+    """``whole``: float64 (n,), how much more likely each reference row is in the window, 1 on average.
+
+    ``without``: float64 (GROUPS, n), the same had a group of the rows of both not been there. ``alike``: so many of
+    them the window's rows have beside them (:func:`.support.counterparts`), by the odds and by each coordinate.
+    """
+
+    whole: F64
+    without: F64
+    alike: float
+
+
+def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Ratios | None:
+    """Return how much more likely each of n reference rows is in the window; None of too few.
+
+    By a ridge logistic regression on coordinates, their squares, what is missing, and products of pairs, of rows that
+    it was not trained on (five folds). ``rng`` draws folds and products.
+    """
+    n, m = len(reference.z), len(current.z)
+    if min(n, m) < 2 * FOLDS:
+        return None
+    columns = Design.of(reference, current, rng).columns
+    side = np.concatenate([np.zeros(n), np.ones(m)])
+    group = np.concatenate([np.arange(n) % GROUPS, np.arange(m) % GROUPS])
+    fold = np.concatenate([rng.permutation(n) % FOLDS, rng.permutation(m) % FOLDS])
+    odds, place = np.empty((1 + GROUPS, n)), np.empty(n + m, np.int64)
+    for at in range(FOLDS):
+        own = fold != at
+        fitted = _logistic(columns[own], side[own], group[own])
+        held = np.flatnonzero(fold[:n] == at)
+        odds[:, held] = np.clip(fitted[:, 1:] @ columns[held].T + fitted[:, :1], -20, 20)
+        chosen = fold == at
+        place[chosen] = score_bin(_chance(columns[chosen] @ fitted[0, 1:] + fitted[0, 0]))
+    raw = np.exp(odds)
+    raw *= n / raw.sum(axis=1, keepdims=True)
+    z = np.concatenate([reference.z, current.z])
+    places = [place, *(score_bin(_chance(own)) for own in z.T)]
+    return Ratios(raw[0], raw[1:], min(_alike(one, n) for one in places))
+
+
+def _alike(place: I64, n: int) -> float:
+    sides = (np.bincount(one, minlength=SCORE_BINS).astype(np.float64) for one in (place[:n], place[n:]))
+    return counterparts(*sides)
+
+
+def _chance(line: F64) -> F64:
+    p: F64 = 1 / (1 + np.exp(-np.clip(line, -30, 30)))
+    return p
+
+
+def _logistic(columns: F64, side: F64, group: I64) -> F64:
+    """Ridge logistic regression by iteratively reweighted least squares; the intercept first, and not shrunk.
+
+    Float64 (1 + GROUPS, p + 1): of all rows, and without each group, one step of Newton's away.
+    """
+    x = np.column_stack([np.ones(len(columns)), columns])
+    share = side.mean()
+    # as strong against what rows tell however few of them are the window's
+    ridge = np.full(x.shape[1], _RIDGE * len(x) * share * (1 - share) + _LEAST_RIDGE)
+    ridge[0] = 1e-9
+    found = np.zeros(x.shape[1])
+    found[0] = math.log(share / (1 - share))
+    information = np.diag(ridge)
+
+    def likely(of: F64) -> float:
+        line = x @ of
+        return float(side @ line - np.logaddexp(0, line).sum() - ridge @ of**2 / 2)
+
+    for _ in range(_STEPS):
+        p = _chance(x @ found)
+        weight = np.maximum(p * (1 - p), 1e-6)
+        information = (x * weight[:, np.newaxis]).T @ x
+        step = np.linalg.solve(information + np.diag(ridge), x.T @ (side - p) - ridge * found)
+        now = likely(found)
+        while likely(found + step) < now and np.abs(step).max() > 1e-9:
+            step /= 2  # whole steps go astray where the sides are hardly alike
+        found += step
+        if np.abs(step).max() < 1e-6:
+            break
+    wrong = x * (side - _chance(x @ found))[:, np.newaxis]
+    of_group = np.stack([wrong[group == at].sum(axis=0) for at in range(GROUPS)])
+    fewer = information * ((GROUPS - 1) / GROUPS) + np.diag(ridge)
+    return np.vstack([found, found - np.linalg.solve(fewer, of_group.T).T])
+
+
+def estimate_by_weights(
+    task: Task, labelled: LabelledRows, weights: Ratios, rows: int, beside: Mapping[str, Estimate]
+) -> dict[str, Estimate]:
+    """Estimate every metric of a window by weighted labelled rows; {} where too few of them are like its rows.
+
+    Without an interval where too many of its rows are like none of them: the weighted ones say nothing of those.
+
+    ``labelled``: of the reference, n rows. ``rows``: of the window. ``beside``: the estimates from sums, whose bounds
+    and references are taken.
+    """
+    known = 1.0 if labelled.weight is None else labelled.weight
+    own = weights.whole * known
+    worth = effective(own.sum(), (own**2).sum())
+    if worth < LEAST_WORTH:
+        return {}
+    unlike = weights.alike < LEAST_ALIKE * len(own)
+    whole = _values(task, labelled, own, np.arange(len(own)))
+    group = np.arange(len(own)) % GROUPS
+    kept = [np.flatnonzero(group != at) for at in range(GROUPS)]
+    given, refit = (
+        [_values(task, labelled, of[at] * known, rest) for at, rest in enumerate(kept)]
+        for of in ([weights.whole] * GROUPS, weights.without)
+    )
+    found = {}
+    for name, value in whole.items():
+        learned, drawn = _jackknife(name, refit), _jackknife(name, given)
+        if learned is None or drawn is None:
+            continue
+        error = math.sqrt(learned + drawn * worth / max(rows, 1))
+        least, most = limits(name)
+        beyond = beside.get(name)
+        lower, upper = (None, None) if beyond is None else (beyond.lower_bound, beyond.upper_bound)
+        alert = None if unlike or lower is None or upper is None else not lower <= value <= upper
+        ends = _NONE if unlike else (max(least, value - _WIDE * error), min(most, value + _WIDE * error))
+        reference = None if beyond is None else beyond.reference
+        made = (value, *ends, error, lower, upper, alert, rows)
+        why: Unsure | None = "unlike" if unlike else None
+        found[name] = Estimate(*made, "rows", "importance_weighted", reference, unsure=why)
+    return found
+
+
+def _jackknife(metric: str, without: Sequence[Mapping[str, float]]) -> float | None:
+    """The variance of a metric by what it is without each group; None where that is not known of each."""
+    others = np.array([one[metric] for one in without if metric in one])
+    return None if len(others) < GROUPS else (GROUPS - 1) * float(others.var())
+
+
+_KNOWN = frozenset(("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy", "roc_auc"))
+_KNOWN |= {"average_precision", "log_loss", "brier", "actual_rate", "roc_auc_ovr", "mae", "rmse", "mape"}
+
+
+def _values(task: Task, labelled: LabelledRows, weights: F64, at: Index) -> dict[str, float]:
+    found = from_rows(
+        task,
+        None if labelled.scores is None else labelled.scores[at],
+        None if labelled.predicted is None else take_rows(labelled.predicted, at),
+        take_rows(labelled.actual, at),
+        weights[at],
+    )
+    return {name: one.value for name, one in found.items() if name in _KNOWN and one.value is not None}

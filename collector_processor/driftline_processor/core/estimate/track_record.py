@@ -1,0 +1,81 @@
+"""The track record of estimates: were those of a metric right when labels arrived.
+
+A window is judged when its outcomes are final and at least 30 are known: the estimate for its labelled rows against
+what they came to. It is *missed* where the two are more than three standard errors apart, and by more than is of
+no matter: 0.02 of a share, a tenth of the reference's value of a loss. Of the last ten judged windows,
+
+- two missed ones make the record ``failed``: the estimate drives no policy;
+- three or more without that make it ``ok``;
+- fewer leave it ``unknown``.
+
+How often that is wrong is simulated in tests/simulations/estimates.py.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from driftline_processor.core.evaluation import Evaluation
+
+from .result import DEVIATIONS, SHARES, Estimate, Record, Trust
+
+LAST = 10
+MISSED_BY = 3.0
+MOST_MISSED = 2
+FEWEST = 3
+
+OF_A_SHARE = 0.02
+OF_A_LOSS = 0.1
+
+
+def with_track_records(evaluations: Sequence[Evaluation], first: int = 0) -> list[Evaluation]:
+    """Return evaluations, oldest first, with the records of their estimates; those from ``first`` on.
+
+    Nothing of it is stored: a label that comes late changes the record of all windows after it.
+    """
+    known: deque[dict[str, Estimate]] = deque(maxlen=LAST)
+    found = []
+    for at, evaluation in enumerate(evaluations):
+        if judged(evaluation):
+            known.append(evaluation.estimated)
+        if at >= first:
+            found.append(_recorded(evaluation, known) if evaluation.estimated else evaluation)
+    return found
+
+
+def _recorded(evaluation: Evaluation, known: Iterable[dict[str, Estimate]]) -> Evaluation:
+    estimated = {
+        name: replace(one, record=record(name, [own[name] for own in known if name in own], one.reference))
+        for name, one in evaluation.estimated.items()
+    }
+    return replace(evaluation, estimated=estimated)
+
+
+def judged(evaluation: Evaluation) -> bool:
+    """Say whether the outcomes of a window judge its estimates."""
+    return evaluation.maturity == "mature" and any(one.error is not None for one in evaluation.estimated.values())
+
+
+def record(metric: str, known: Sequence[Estimate], reference: float | None = None) -> Record:
+    """Return the record of estimates of a metric whose windows are judged, ``LAST`` at most.
+
+    ``reference``: the baseline's value.
+
+    >>> made = (0.9, 0.88, 0.92, 0.01, None, None, None, 900, "panes", "cbpe")
+    >>> right = Estimate(*made, error=0.01, error_deviation=0.01)
+    >>> wrong = replace(right, error=-0.18)
+    >>> record("accuracy", [right] * 4).state, record("accuracy", [right] * 4 + [wrong] * 2).state
+    ('ok', 'failed')
+    """
+    errors = [(one.error, one.error_deviation) for one in known]
+    pairs = [(error, deviation) for error, deviation in errors if error is not None and deviation is not None]
+    if not pairs:
+        return Record("unknown", 0)
+    matters = OF_A_SHARE if metric in SHARES or metric == "actual_rate" else OF_A_LOSS * abs(reference or 0.0)
+    missed = sum(abs(error) > max(MISSED_BY * deviation, matters) for error, deviation in pairs)
+    inside = sum(abs(error) <= DEVIATIONS * deviation for error, deviation in pairs) / len(pairs)
+    mean = sum(error for error, _ in pairs) / len(pairs)
+    state: Trust = "failed" if missed >= MOST_MISSED else "ok" if len(pairs) >= FEWEST else "unknown"
+    return Record(state, len(pairs), missed, inside, mean)

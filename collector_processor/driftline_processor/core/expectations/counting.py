@@ -1,0 +1,130 @@
+"""Count the rows that keep each rule: sums that add up over panes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from driftline.panes.fold import actual_numbers
+from driftline.tables.classes import number_text
+from driftline.tables.table import F64, I64, Column
+from numpy.typing import NDArray
+
+from .pattern import find_pattern
+from .rule import WIDTH, Expectations, Rule
+
+Mask = NDArray[np.bool_]
+GREATEST = 1e100
+"""A number beyond it is in no mean: its square would turn a pane's sums infinite for good."""
+
+
+def count_rules(features: Mapping[str, Column], expect: Expectations, group: I64, groups: int) -> dict[str, F64]:
+    """Count rows for the rules of features: part → float64 (groups, 4), unweighted.
+
+    ``group``: int64 (n,), the pane of time each row falls into. Entries: rows, rows with a value, and by the kind of
+    rule those that keep it; for ``min`` those below and those up to the limits, for ``max`` those above and those from
+    the limits on; for ``mean`` and ``stddev`` the sum and the sum of squares. What a table lacks is missing everywhere.
+
+    >>> rule = Rule("range", "age", "range: [0, 120]", low=0.0, high=120.0)
+    >>> ages = Column(numbers=np.array([17.0, 130.0, np.nan]))
+    >>> count_rules({"age": ages}, Expectations(features={"age": (rule,)}), np.zeros(3, np.int64), 1)[rule.part]
+    array([[3., 2., 1., 0.]])
+    """
+    n = len(group)
+    found: dict[str, F64] = {}
+    for name, rules in expect.features.items():
+        column = features.get(name, Column())
+        told = _told(column, n)
+        for rule in rules:
+            one, other = _of(rule, column, told) if told.any() else (np.zeros(n), np.zeros(n))
+            sums = np.stack([np.bincount(group, each, minlength=groups) for each in (np.ones(n), told, one, other)])
+            found[rule.part] = sums.T.astype(np.float64)
+    assert all(values.shape == (groups, WIDTH) for values in found.values())
+    return found
+
+
+def _told(column: Column, n: int) -> Mask:
+    told = np.zeros(n, dtype=np.bool_)
+    if column.numbers is not None and len(column.numbers):
+        told |= ~np.isnan(column.numbers)
+    if column.codes is not None and len(column.codes):
+        told |= column.codes >= 0
+    return told
+
+
+def _of(rule: Rule, column: Column, told: Mask) -> tuple[F64, F64]:
+    n = len(told)
+    numbers = np.full(n, np.nan) if column.numbers is None else column.numbers
+    nothing = np.zeros(n)
+    match rule.kind:
+        case "range":
+            return _within(numbers, rule).astype(np.float64), nothing
+        case "min":
+            return _below(numbers, rule.low), _up_to(numbers, rule.high)
+        case "max":
+            return _above(numbers, rule.high), _from(numbers, rule.low)
+        case "mean" | "stddev":
+            usable = np.where(np.abs(numbers) <= GREATEST, numbers, 0.0)
+            return usable, usable * usable
+        case "values" | "not_values":
+            listed = _listed(rule, column, numbers)
+            return (listed if rule.kind == "values" else told & ~listed).astype(np.float64), nothing
+        case "type":
+            return _typed(rule, column, numbers).astype(np.float64), nothing
+        case "length":
+            sizes = np.array([len(label) for label in column.labels], dtype=np.float64)
+            return _labels(column, n, _within(sizes, rule)).astype(np.float64), nothing
+        case "pattern":
+            return _labels(column, n, find_pattern(rule.pattern, column.labels)).astype(np.float64), nothing
+        case _:
+            return nothing, nothing
+
+
+def _within(values: F64, rule: Rule) -> Mask:
+    low = -np.inf if rule.low is None else rule.low
+    high = np.inf if rule.high is None else rule.high
+    return (values >= low) & (values <= high)
+
+
+def _below(values: F64, limit: float | None) -> F64:
+    return np.zeros(len(values)) if limit is None else (values < limit).astype(np.float64)
+
+
+def _above(values: F64, limit: float | None) -> F64:
+    return np.zeros(len(values)) if limit is None else (values > limit).astype(np.float64)
+
+
+def _up_to(values: F64, limit: float | None) -> F64:
+    return (values <= (np.inf if limit is None else limit)).astype(np.float64)
+
+
+def _from(values: F64, limit: float | None) -> F64:
+    return (values >= (-np.inf if limit is None else limit)).astype(np.float64)
+
+
+def _labels(column: Column, n: int, fits: Mask) -> Mask:
+    """Rows whose text fits; a row without a text does not."""
+    if column.codes is None or not len(column.codes):
+        return np.zeros(n, dtype=np.bool_)
+    return np.append(fits, np.bool_(False))[column.codes]
+
+
+def _listed(rule: Rule, column: Column, numbers: F64) -> Mask:
+    wanted = set(rule.values)
+    listed = _labels(column, len(numbers), np.array([label in wanted for label in column.labels], dtype=np.bool_))
+    known = actual_numbers(Column(codes=np.arange(len(rule.values), dtype=np.int32), labels=rule.values))
+    exact = [value for value, text in zip(known.tolist(), rule.values, strict=True) if number_text(value) == text]
+    return np.asarray(listed | np.isin(numbers, exact), dtype=np.bool_)
+
+
+def _typed(rule: Rule, column: Column, numbers: F64) -> Mask:
+    match rule.type:
+        case "number":
+            typed = np.isfinite(numbers)
+        case "whole":
+            typed = np.isfinite(numbers) & (numbers == np.floor(numbers))
+        case "boolean":
+            typed = (numbers == 0) | (numbers == 1)
+        case _:
+            typed = _labels(column, len(numbers), np.ones(len(column.labels), dtype=np.bool_))
+    return typed

@@ -1,0 +1,372 @@
+"""Explain a window: the causes of its drift, those that count most first, and what each does to the score.
+
+``explain(window, views, findings) → Explanation``: the causes of a window's drift, those that count most first.
+
+A cause is a feature that drifts, or a finding about the data that says more of it: a column in another unit is not
+"drift of amount". Causes are ranked by the share of rows whose value moved, times the feature's importance to the model
+where the baseline knows it.
+
+What an explanation looks at: the rows of a window, or of one slice of it, beside the baseline's.
+
+In which slice a feature drifts, where it does so in one and hardly in the rest of the rows.
+
+How many rows moved: one number that is comparable between features, faults and slices.
+
+What the shift of a feature makes of the score, by the mean scores that the baseline has for its values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.scores import ScoreMeans
+from driftline.baseline.sections.time_blocks import block_targets
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
+
+from driftline_processor.core.drift.coarse_bins import coarsen, grid
+from driftline_processor.core.evaluation import Cause, Change, Explanation, Finding, TargetDrift, Window
+from driftline_processor.core.windows.steps import Ask, TimeSteps, no_steps
+
+from .onset import onset
+from .region import region_changes
+from .sentences import cause_sentence, whole_sentence
+
+
+def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float:
+    """Return the share of rows that would have to change their cell, less what chance alone makes of it.
+
+    Total variation over the cells of :func:`.grid.grid`, so a value that is missing has moved, too. ``was``, ``now``:
+    float64 (cells,), (effective) rows. ``design_effect``: how many of them count as one. 0 where a side is empty.
+
+    >>> round(share_of_rows_moved(np.array([5e6, 5e6]), np.array([4e6, 6e6])), 3)
+    0.1
+    """
+    n, m = float(was.sum()), float(now.sum())
+    if n <= 0 or m <= 0:
+        return 0.0
+    p, q, both = was / n, now / m, (was + now) / (n + m)
+    chance = np.sqrt(2 / math.pi * both * (1 - both) * (1 / n + 1 / m) * design_effect).sum() / 2
+    return max(0.0, float(np.abs(q - p).sum()) / 2 - float(chance))
+
+
+REST = 0.25
+"""The rest of the rows moved at most so many times as much as the slice did."""
+
+LEAST = 0.05
+"""A slice of which fewer rows moved is not named."""
+
+
+class TargetCounts(NamedTuple):
+    """Counts of one target over its bins, missing and invalid: of the baseline's rows and of the window's."""
+
+    was: F64
+    now: F64
+
+
+def find_concentration(whole: TargetCounts, slices: Mapping[str, TargetCounts], cells: I64) -> str:
+    """Return the slice in which rows moved and without which hardly any did; "" where there is none.
+
+    Of several the one that holds most of what moved. ``slices``: name → its own rows, a part of the ``whole``.
+
+    >>> whole = TargetCounts(np.array([200.0, 200.0]), np.array([140.0, 260.0]))
+    >>> mobile = TargetCounts(np.array([100.0, 100.0]), np.array([40.0, 160.0]))
+    >>> find_concentration(whole, {"channel=mobile": mobile}, np.array([0, 1]))
+    'channel=mobile'
+    """
+    best, held = "", 0.0
+    total = coarsen(whole.was, cells), coarsen(whole.now, cells)
+    for name, side in slices.items():
+        was, now = coarsen(side.was, cells), coarsen(side.now, cells)
+        inside = share_of_rows_moved(was, now)
+        outside = share_of_rows_moved(np.maximum(total[0] - was, 0.0), np.maximum(total[1] - now, 0.0))
+        part = inside * float(now.sum())
+        if inside >= LEAST and outside <= REST * inside and part > held:
+            best, held = name, part
+    return best
+
+
+@dataclass(frozen=True)
+class ExplainInput:
+    """``found``: the drift of its features. ``ask``: what came before."""
+
+    pane: Pane
+    baseline: Baseline
+    found: Mapping[str, TargetDrift]
+    ask: Ask = no_steps
+
+    @cached_property
+    def _targets(self) -> Mapping[str, object]:
+        return block_targets(self.baseline.bins)
+
+    def sides(self, part: str) -> TargetCounts | None:
+        """Return the counts of a target then and now, in effective rows; None where one of them is not known."""
+        was, now = self.baseline.pane.parts.get(part), self.pane.parts.get(part)
+        if was is None or now is None or part not in self._targets or not was.any() or not now.any():
+            return None
+        return TargetCounts(was * _kish(self.baseline.pane), now * _kish(self.pane))
+
+    def cells(self, part: str) -> I64:
+        """Return the cell of each bin of a target."""
+        return grid(block_targets(self.baseline.bins)[part], self.baseline.pane.parts[part])
+
+    def design_effect(self, feature: str) -> float:
+        """Return how many rows of a feature count as one."""
+        target = self.found.get(feature)
+        return 1.0 if target is None else target.design_effect
+
+    def rows(self) -> float:
+        """Return the weight of the window's rows."""
+        rows = self.pane.parts.get("rows", np.zeros(3))
+        return float(rows[1])
+
+
+def _kish(pane: Pane) -> float:
+    """Effective rows for each unit of weight: Σw / Σw²."""
+    rows = pane.parts.get("rows")
+    return float(rows[1] / rows[2]) if rows is not None and rows[2] > 0 else 1.0
+
+
+FEW = 30.0
+"""A cell with fewer reference rows has no mean score of its own: its nearest neighbour's is taken."""
+
+
+def score_means(pane: Pane, baseline: Baseline) -> tuple[float, float] | None:
+    """Return the mean score of the baseline's rows and of the window's; None where it is not known.
+
+    The window's from its histogram over the score's bins, each at the baseline's mean of that bin.
+    """
+    known = baseline.extras.score_by
+    now = pane.parts.get("score")
+    if known is None or "score" not in known.of or now is None:
+        return None
+    means = known.of["score"]
+    was_shares, now_shares = means.rows[:-1], _cells(now, means)[:-1]
+    if not was_shares.any() or not now_shares.any():
+        return None
+    of = _filled(means.mean[:-1], means.rows[:-1], 1.0)
+    return float(was_shares @ of / was_shares.sum()), float(now_shares @ of / now_shares.sum())
+
+
+def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
+    """Return by how much the mean score would shift if only this feature's distribution did; None where not known.
+
+    Kitagawa's composition effect: the change of each cell's share times the baseline's mean score there. Features that
+    go together carry the same shift, each of them; so these do not add up. Beyond the values that the baseline has, the
+    score is taken to be as at its edge.
+
+    Source: Kitagawa, "Components of a difference between two rates" (1955).
+    """
+    known = baseline.extras.score_by
+    now = pane.parts.get(part)
+    if known is None or part not in known.of or now is None or not now.any():
+        return None
+    means = known.of[part]
+    counts = _cells(now, means)
+    if not means.rows.any() or not counts.any():
+        return None
+    of = means.mean.copy()
+    of[:-1] = _filled(means.mean[:-1], means.rows[:-1], FEW)
+    if means.rows[-1] < FEW:  # of rows without a value too little is known: as if they were like all others
+        of[-1] = float(means.rows @ means.mean / means.rows.sum())
+    return float((counts / counts.sum() - means.rows / means.rows.sum()) @ of)
+
+
+def _cells(counts: F64, means: ScoreMeans) -> F64:
+    """Counts over bins, missing and invalid as counts over cells and those without a usable value."""
+    size = len(counts) - 2
+    summed: F64 = np.add.reduceat(counts, np.append(means.first, size))
+    return summed
+
+
+def _filled(mean: F64, rows: F64, least: float) -> F64:
+    """The means, those of few rows replaced by that of the nearest cell with enough."""
+    enough = np.flatnonzero(rows >= least)
+    if not len(enough):
+        return mean
+    at = np.arange(len(mean))
+    nearest = enough[np.abs(at[:, np.newaxis] - enough).argmin(axis=1)]
+    filled: F64 = mean[nearest]
+    return filled
+
+
+ALWAYS = frozenset({"swapped", "unit_change", "type_change", "constant"})
+"""Findings that say what happened to a feature, whatever else its distribution does."""
+
+MOSTLY = frozenset({"missing", "unseen", "out_of_range"})
+"""Findings that do where they are at least half of what moved."""
+
+HALF = 0.5
+
+LEAST_CARRIED = 0.05
+"""What carries less of the score's shift, or none of it, is ranked as if it carried this."""
+
+
+def explain(
+    window: Window,
+    views: Mapping[str, ExplainInput],
+    findings: Sequence[Finding] = (),
+    score: TargetDrift | None = None,
+    timezone: str = "UTC",
+) -> Explanation | None:
+    """Explain a window; None where neither drift nor a finding about a feature is there to be explained.
+
+    ``views``: slice → its rows and its drift, "" = all rows. ``findings``: about the data of all rows. ``score``: its
+    drift. ``timezone``: in which days begin.
+    """
+    whole = views[""]
+    causes: list[tuple[Cause, Finding | None]] = []
+    told: set[str] = set()
+    for finding in findings:
+        cause = _of_finding(finding, whole)
+        if cause is not None and not told & set(finding.features):
+            causes.append((cause, finding))
+            told |= set(finding.features)
+    drifted = {name: None for view in views.values() for name, target in view.found.items() if target.state == "drift"}
+    causes += [(cause, None) for name in drifted if name not in told and (cause := _of_drift(name, views)) is not None]
+    drifts = score is not None and score.state == "drift"
+    if not causes:
+        return Explanation((), whole_sentence((), drifts)) if drifts else None
+    trails = _trails(views, [cause for cause, _ in causes])
+    dated = [(_dated(cause, window, views, trails), finding) for cause, finding in causes]
+    means = score_means(whole.pane, whole.baseline)
+    ranked = _ranked(_carrying(dated, views, means if drifts else None), whole)
+    worded = tuple(replace(cause, sentence=cause_sentence(cause, finding, timezone)) for cause, finding in ranked)
+    return Explanation(worded, whole_sentence(worded, drifts), *(means or (None, None)))
+
+
+def _carrying(
+    causes: Sequence[tuple[Cause, Finding | None]], views: Mapping[str, ExplainInput], means: tuple[float, float] | None
+) -> list[tuple[Cause, Finding | None]]:
+    """The causes with their part of the shift of the mean score: of two features that were swapped the sum."""
+    if means is None or means[0] == means[1]:
+        return list(causes)
+    whole, found = views[""], []
+    for cause, finding in causes:
+        shifts = [score_shift(f"feature:{name}", whole.pane, whole.baseline) for name in cause.features]
+        known = [shift for shift in shifts if shift is not None]
+        found.append((replace(cause, score_shift=sum(known) / (means[1] - means[0]) if known else None), finding))
+    return found
+
+
+def _of_finding(finding: Finding, whole: ExplainInput) -> Cause | None:
+    """The cause a finding is; None where it is about no feature, or says little of what moved."""
+    parts = {name: whole.sides(f"feature:{name}") for name in finding.features}
+    shifts = [_moved(name, whole) for name, sides in parts.items() if sides is not None]
+    if not finding.features or finding.check not in ALWAYS | MOSTLY:
+        return None
+    shift = max(shifts, default=0.0)
+    if finding.check in MOSTLY:
+        share = abs((finding.now or 0.0) - (finding.was or 0.0))
+        drifts = any(name in whole.found and whole.found[name].state == "drift" for name in finding.features)
+        if drifts and share < HALF * shift:
+            return None
+        shift = max(shift, share)
+    else:
+        shift = max(shift, finding.now or 0.0)
+    return Cause(finding.features, finding.check, shift, _changes(finding.features[0], whole))
+
+
+def _of_drift(name: str, views: Mapping[str, ExplainInput]) -> Cause | None:
+    """The cause a drifting feature is, with the slice in which it drifts."""
+    part, whole = f"feature:{name}", views[""]
+    sides = whole.sides(part)
+    if sides is None:
+        return None
+    of_slices = {
+        key: side
+        for key, view in views.items()
+        if key and view.found.get(name) is not None and view.found[name].state == "drift"
+        if (side := view.sides(part)) is not None and len(side.was) == len(sides.was)
+    }
+    where = find_concentration(sides, of_slices, whole.cells(part))
+    shift = _moved(name, whole)
+    if where:
+        shift = max(shift, _moved(name, views[where]) * views[where].rows() / whole.rows())
+    return Cause((name,), "", shift, _changes(name, views[where]), where)
+
+
+def _moved(name: str, view: ExplainInput) -> float:
+    part = f"feature:{name}"
+    sides = view.sides(part)
+    if sides is None:
+        return 0.0
+    cells = view.cells(part)
+    return share_of_rows_moved(coarsen(sides.was, cells), coarsen(sides.now, cells), view.design_effect(name))
+
+
+def _changes(name: str, view: ExplainInput) -> tuple[Change, ...]:
+    part = f"feature:{name}"
+    sides, bins = view.sides(part), view.baseline.bins
+    return () if sides is None else region_changes(block_targets(bins)[part], *sides, name in bins.projections)
+
+
+def _trails(views: Mapping[str, ExplainInput], causes: Sequence[Cause]) -> dict[str, TimeSteps | None]:
+    """What came before, asked once for each slice."""
+    wanted: dict[str, list[str]] = {}
+    for cause in causes:
+        wanted.setdefault(cause.slice, []).extend(f"feature:{name}" for name in cause.features)
+    return {name: views[name].ask(parts) for name, parts in wanted.items()}
+
+
+def _dated(
+    cause: Cause, window: Window, views: Mapping[str, ExplainInput], trails: Mapping[str, TimeSteps | None]
+) -> Cause:
+    """The cause with the time since when it is: of two features that were swapped the clearer one."""
+    view, trail = views[cause.slice], trails[cause.slice]
+    found = []
+    for name in cause.features if trail is not None else ():
+        part = f"feature:{name}"
+        if trail is None or part not in trail.of or view.sides(part) is None:
+            continue
+        cells, baseline = trail.cells[part], view.baseline.pane.parts[part]
+        current = int(np.count_nonzero(trail.ends > window.start))
+        since = onset(coarsen(baseline, cells), trail.of[part], max(current, 1), view.design_effect(name))
+        if since is not None:
+            found.append(since)
+    if not found or trail is None:
+        return cause
+    clearest = min(found, key=lambda one: one.p_value)
+    return replace(cause, since=int(trail.starts[clearest.at]), before=clearest.before, p_value=clearest.p_value)
+
+
+def _ranked(
+    causes: Collection[tuple[Cause, Finding | None]], whole: ExplainInput
+) -> list[tuple[Cause, Finding | None]]:
+    """Those that count most first: by how much moved, times importance, else what it carries of the score's shift."""
+    shares = _importance(whole)
+    if shares is not None:
+        own = [
+            (
+                sum(
+                    {
+                        whole.baseline.raw_name(n): shares.get(whole.baseline.raw_name(n), 0.0) for n in c.features
+                    }.values()
+                )
+            )
+            for c, _ in causes
+        ]
+        total = sum(cause.moved * share for (cause, _), share in zip(causes, own, strict=True))
+        causes = [
+            (replace(cause, importance=share, weight=cause.moved * share / total if total > 0 else 0.0), finding)
+            for (cause, finding), share in zip(causes, own, strict=True)
+        ]
+    return sorted(causes, key=lambda one: (-_counts(one[0]), -one[0].moved, one[0].features))
+
+
+def _counts(cause: Cause) -> float:
+    if cause.weight is not None:
+        return cause.weight
+    return cause.moved * (1.0 if cause.score_shift is None else max(cause.score_shift, LEAST_CARRIED))
+
+
+def _importance(whole: ExplainInput) -> dict[str, float] | None:
+    known = whole.baseline.extras.importance
+    names = {whole.baseline.raw_name(name) for name in whole.baseline.bins.features}
+    return None if known is None else known.shares(names)

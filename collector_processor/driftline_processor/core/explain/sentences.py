@@ -1,0 +1,82 @@
+"""A cause, and a whole explanation, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from driftline_processor.core.evaluation import Cause, Change, Finding
+from driftline_processor.core.windows.window import time_zone
+from driftline_processor.core.wording import format_percent, quote_name
+
+LEAST_CARRIED = 0.05
+"""A smaller part of the score's shift is not told."""
+
+NAMED = 3
+"""Features that are named beside the first; of the others there is a number."""
+
+
+def cause_sentence(cause: Cause, finding: Finding | None, timezone: str = "UTC") -> str:
+    """Tell one cause.
+
+    >>> cold = Change("values below 5", 0.41, 0.06)
+    >>> told = cause_sentence(Cause(("temp",), "", 0.35, (cold,), since=1_365_379_200 * 10**9, score_shift=0.34), None)
+    >>> told.split("; ")
+    ['temp has drifted since 2013-04-08: values below 5 went from 41 % to 6 %', "it carries 34 % of the score's shift"]
+    """
+    since = _since(cause, timezone)
+    place = f" only where {quote_name(cause.slice.replace('=', ' = ', 1))}" if cause.slice else ""
+    if finding is not None:
+        told = f"{finding.sentence}{place}{',' if since else ''}{since}"
+    else:
+        where = _changes(cause.changes)
+        told = f"{quote_name(cause.features[0])} has drifted{place}{since}{': ' if where else ''}{where}"
+    effect = _effect(cause)
+    return f"{told}; {effect}" if effect else told
+
+
+def whole_sentence(causes: Sequence[Cause], score: bool) -> str:
+    """Tell an explanation: its first cause, and which others there are; plainly, when nothing is known of what it does.
+
+    ``score``: whether the score drifts.
+    """
+    if not causes:
+        return "the score drifts, and no feature does" if score else ""
+    first = causes[0].sentence
+    if causes[0].importance is None and causes[0].score_shift is None:
+        first += "; importance unknown"
+    others = [name for cause in causes[1:] for name in cause.features]
+    if not others:
+        return first
+    named = ", ".join(quote_name(name) for name in others[:NAMED])
+    more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+    return f"{first}; also affected: {named}{more}"
+
+
+def _since(cause: Cause, timezone: str) -> str:
+    if cause.since is None:
+        return ""
+    at = datetime.fromtimestamp(cause.since / 10**9, time_zone(timezone))
+    text = f"{at:%Y-%m-%d}" if (at.hour, at.minute) == (0, 0) else f"{at:%Y-%m-%d %H:%M}"
+    return f" since at least {text}" if cause.before else f" since {text}"
+
+
+def _changes(changes: Sequence[Change]) -> str:
+    """From which share to which, in words: two arrows and four numbers beside an edge are hard to read."""
+    told = [
+        f"{quote_name(one.where) or 'no text'} went from {format_percent(one.was)} to {format_percent(one.now)}"
+        for one in changes
+    ]
+    return ", ".join([*told[:1], *(one.replace(" went from ", " from ") for one in told[1:])])
+
+
+def _effect(cause: Cause) -> str:
+    told = []
+    it, carries, has = ("they", "carry", "have") if len(cause.features) > 1 else ("it", "carries", "has")
+    if cause.score_shift is not None and cause.score_shift >= LEAST_CARRIED:
+        told.append(f"{it} {carries} {format_percent(min(cause.score_shift, 1.0))} of the score's shift")
+    elif cause.score_shift is not None and cause.score_shift <= -LEAST_CARRIED:
+        told.append(f"alone, {it} would move the score the other way")
+    if cause.importance is not None:
+        told.append(f"{'' if told else f'{it} '}{has} {format_percent(cause.importance)} of the model's importance")
+    return " and ".join(told)

@@ -1,0 +1,1 @@
+"""Fairness between groups of people: criteria, intervals, verdicts. Imports intervals."""

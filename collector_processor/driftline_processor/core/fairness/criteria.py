@@ -1,0 +1,368 @@
+"""Criteria of fairness between groups of people, each with its interval and a verdict.
+
+Definitions are those of Fairlearn 0.15: the difference of a criterion is that between the greatest and the smallest of
+its groups, the ratio the smallest by the greatest. The verdict compares every group with the one of the highest rate
+(29 CFR 1607.4 D); where a reference group is named, verdict, difference and ratio are beside that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isinf
+from typing import Literal, NamedTuple
+
+import numpy as np
+from driftline.tables.table import F64
+
+from driftline_processor.core.intervals import confidence as of
+from driftline_processor.core.intervals.confidence import Interval, Share, ratio_interval
+from driftline_processor.core.intervals.gradients import ConfusionTable, Ratio
+from driftline_processor.core.intervals.time_blocks import FEWEST, FEWEST_DAYS, counting_as_one
+
+Basis = Literal["predictions", "labelled rows"]
+State = Literal["met", "broken", "cannot_tell"]
+
+FOUR_FIFTHS = 0.8
+"""The ratio of selection rates below which US agencies see adverse impact (29 CFR 1607.4 D)."""
+
+TOLERANCE = 0.1
+"""How far the rates of two groups may be apart, where nobody says."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCounts:
+    """Sums of one group.
+
+    ``labelled``: its labelled rows, the positive class second; None where there are none; ``rows``: how many these are,
+    whatever they weigh. ``predictions``: all rows that have a decision, as if none had come true; None where they were
+    not counted. Their blocks are those of time, the same for every group, so that it can be seen on which days groups
+    differ.
+    """
+
+    labelled: ConfusionTable | None
+    rows: int = 0
+    predictions: ConfusionTable | None = None
+
+    @property
+    def weight(self) -> float:
+        """Of its labelled rows."""
+        return 0.0 if self.labelled is None else float(self.labelled.weight.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """``value``: None where it is not defined. ``rows``: those it is a share of, Kish's number where weighted.
+
+    ``low``, ``high``: its interval, see :func:`.intervals.wilson`.
+    """
+
+    value: float | None
+    rows: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group. ``rows``: labelled ones, ``rates``: selection_rate, true_positive_rate, false_positive_rate, precision
+    and accuracy."""
+
+    value: str
+    rows: int
+    rates: dict[str, Rate]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A rate of a group and that of the group ``beside`` it: their difference or their ratio, and its interval.
+
+    ``high``: None where there is no upper bound. ``beside``: "" in what was judged before comparisons said so.
+    """
+
+    group: str
+    rate: str
+    value: float | None
+    low: float | None
+    high: float | None
+    state: State
+    beside: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One criterion. ``basis``: the rows it is measured on. ``limit``: what a difference or a ratio must keep to.
+
+    ``difference``, ``ratio``: between the greatest and the smallest rate of all groups; beside a named group, the
+    furthest from it. None where a rate is not defined.
+    """
+
+    name: str
+    basis: Basis
+    state: State
+    difference: float | None
+    ratio: float | None
+    limit: float
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """An attribute. ``reference``: the group that is named, "" where none is or it has no rows.
+
+    ``coverage``: the share of rows whose attribute is known, ``labelled``: of the labelled ones.
+    """
+
+    attribute: str
+    reference: str
+    coverage: float | None
+    labelled: float | None
+    groups: tuple[Group, ...]
+    criteria: tuple[Criterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FairnessRule:
+    """``attribute``: what tells the groups.
+
+    ``reference``: the group the others are compared with, "" = that of the highest rate.
+
+    ``tolerance``: how far rates may be apart; ``least_ratio``: how small the ratio of selection rates may be.
+    """
+
+    attribute: str
+    reference: str = ""
+    tolerance: float = TOLERANCE
+    least_ratio: float = FOUR_FIFTHS
+
+
+CRITERIA: Mapping[str, tuple[str, ...]] = {
+    "demographic_parity": ("selection_rate",),
+    "disparate_impact": ("selection_rate",),
+    "equal_opportunity": ("true_positive_rate",),
+    "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+    "predictive_parity": ("precision",),
+}
+"""Criterion → the rates that must be alike."""
+
+_RATES: Mapping[str, tuple[F64, F64]] = {
+    name: (np.array(hits, np.float64), np.array(misses, np.float64))
+    for name, hits, misses in (
+        ("selection_rate", [[0, 1], [0, 1]], [[1, 0], [1, 0]]),
+        ("true_positive_rate", [[0, 0], [0, 1]], [[0, 0], [1, 0]]),
+        ("false_positive_rate", [[0, 1], [0, 0]], [[1, 0], [0, 0]]),
+        ("precision", [[0, 0], [0, 1]], [[0, 1], [0, 0]]),
+        ("accuracy", [[1, 0], [0, 1]], [[0, 1], [1, 0]]),
+    )
+}
+"""Rate → the rows that count for it and those that count against it, by actual and predicted class."""
+
+
+def judge_fairness(
+    rule: FairnessRule,
+    groups: Mapping[str, GroupCounts],
+    confidence: float = 0.95,
+    coverage: float | None = None,
+    labelled: float | None = None,
+    *,
+    days: bool = False,
+) -> Fairness | None:
+    """Compare the groups of an attribute; None where there are fewer than two.
+
+    A criterion is met where every comparison lies within the limit with its whole interval, broken where one lies
+    outside with it, else nobody can tell. With g groups the intervals of the g - 1 comparisons with a named group hold
+    together with at least that confidence (Bonferroni); where the rates choose it, those of all g(g - 1)/2 pairs. So a
+    group that cannot be told from that of the highest rate is compared with the highest from which it is apart: few
+    rows at the top hide nothing. Where all rows weigh the same, limits of rates are Wilson's, of differences
+    Newcombe's (1998, method 10), of ratios those of Miettinen and Nurminen (1985); else limits of rates are the exact
+    ones of weighted rows, and differences and ratios come from these (MOVER). Selection rates are those of all
+    predictions where the attribute came with them, else of the labelled rows. Where blocks of time differ more than
+    independent rows would, intervals are longer: those of a rate by how its group's blocks do, those of a comparison by
+    how the difference does, from which a day that is bad for both groups is gone. ``days``: blocks are days, not pieces
+    of one.
+
+    >>> cells = np.array([[700.0, 100], [50, 150]])
+    >>> tables = {group: ConfusionTable(cells * many, cells * many) for group, many in {"M": 4, "F": 2}.items()}
+    >>> counts = {group: GroupCounts(table) for group, table in tables.items()}
+    >>> found = judge_fairness(FairnessRule("gender"), counts)
+    >>> [(one.name, one.state, one.difference, one.comparisons[0].beside) for one in found.criteria][:2]
+    [('demographic_parity', 'met', 0.0, 'M'), ('disparate_impact', 'met', 0.0, 'M')]
+    """
+    if len(groups) < 2:
+        return None
+    counted = {value: one.predictions for value, one in groups.items() if one.predictions is not None}
+    basis: Basis = "predictions" if len(counted) == len(groups) else "labelled rows"
+    fewest = FEWEST_DAYS if days else FEWEST
+    parts = {
+        value: _parts(one.labelled, counted[value] if basis == "predictions" else one.labelled, fewest)
+        for value, one in groups.items()
+    }
+    size = {value: one.weight for value, one in groups.items()}
+    if basis == "predictions":
+        size = {value: float(one.weight.sum()) for value, one in counted.items()}
+    reference = rule.reference if rule.reference in groups else ""
+    pairs = (len(groups) - 1) * (1 if reference else len(groups) / 2)
+    each = 1 - (1 - confidence) / pairs
+    order = sorted(groups, key=lambda value: (value != reference, -size[value], value))
+    told = tuple(Group(value, groups[value].rows, _rates(parts[value], confidence)) for value in order)
+    ranked = {value: parts[value] for value in order}
+    criteria = tuple(_criterion(name, rule, ranked, reference, each, basis) for name in CRITERIA)
+    return Fairness(rule.attribute, reference, coverage, labelled, told, criteria)
+
+
+class _Part(NamedTuple):
+    """A rate of a group: the rows that count for it, and those that count against it.
+
+    ``known``: whether rows of all decisions that it needs were reviewed. ``fewest``: see :func:`.blocks.design`.
+    """
+
+    ratio: Ratio
+    known: bool
+    fewest: float
+
+    @property
+    def value(self) -> float:
+        hits, misses, _ = self.ratio
+        return hits.weight / (hits.weight + misses.weight)
+
+    def limits(self, confidence: float, effect: float) -> Interval:
+        """``effect``: how many rows, which resemble each other, count as one."""
+        return of.wilson(*self.ratio[:2], confidence, effect) if self.known else of.UNREVIEWED
+
+    def effect(self, confidence: float) -> float:
+        """How many rows of the group count as one."""
+        moved = self.ratio.moved
+        return counting_as_one(moved.influence, moved.expected, self.fewest, confidence)
+
+    def effect_beside(self, other: _Part, confidence: float, *, ratio: bool = False) -> float:
+        """How many rows count as one in the difference of two rates, or in that of their logarithms, times both."""
+        one, two = self.ratio.moved, other.ratio.moved
+        if len(one.influence) != len(two.influence):
+            return 1.0
+        by, less = (other.value, self.value) if ratio else (1.0, 1.0)
+        influence, expected = by * one.influence - less * two.influence, by**2 * one.expected + less**2 * two.expected
+        return counting_as_one(influence, expected, self.fewest, confidence)
+
+
+def _parts(labelled: ConfusionTable | None, selected: ConfusionTable | None, fewest: float) -> dict[str, _Part | None]:
+    """The rates of a group; None where there are no rows. ``selected``: the rows of which the selection rate is."""
+    found: dict[str, _Part | None] = dict.fromkeys(_RATES)
+    for name, cells in _RATES.items():
+        rows = selected if name == "selection_rate" else labelled
+        if rows is not None and (ratio := rows.ratio(*cells)).value is not None:
+            found[name] = _Part(ratio, rows.knows(cells[0] + cells[1]), fewest)
+    return found
+
+
+def _rates(parts: Mapping[str, _Part | None], confidence: float) -> dict[str, Rate]:
+    return {
+        name: Rate(None, 0.0)
+        if part is None
+        else Rate(part.value, part.ratio.effective, *part.limits(confidence, part.effect(confidence))[:2])
+        for name, part in parts.items()
+    }
+
+
+def _criterion(
+    name: str,
+    rule: FairnessRule,
+    parts: Mapping[str, Mapping[str, _Part | None]],
+    reference: str,
+    each: float,
+    basis: Basis,
+) -> Criterion:
+    """``parts``: of the reference group, where one is named, then of the largest."""
+    ratio = name == "disparate_impact"
+    compare, limit = (_ratio, rule.least_ratio) if ratio else (_difference, rule.tolerance)
+    found: list[Comparison] = []
+    spans: list[tuple[float | None, float | None]] = []
+    for rate in CRITERIA[name]:
+        own = {value: of_group[rate] for value, of_group in parts.items()}
+        highest = [reference] if reference else sorted(own, key=lambda value: _height(own[value]), reverse=True)
+        for value in sorted(own):
+            higher = highest[: highest.index(value)] if value in highest else highest
+            pairs = (compare(value, beside, rate, own[value], own[beside], limit, each) for beside in higher)
+            first = next(pairs, None)
+            if first is None:
+                continue
+            told = (
+                first if first.state != "cannot_tell" else next((one for one in pairs if one.state == "broken"), first)
+            )
+            found.append(told)
+        spans.append(_span(list(own.values()), own[reference] if reference else None))
+    differences, ratios = [one for one, _ in spans], [one for _, one in spans]
+    return Criterion(
+        name,
+        basis if CRITERIA[name] == ("selection_rate",) else "labelled rows",
+        _together([one.state for one in found]),
+        _worst(differences, max),
+        _worst(ratios, min),
+        limit,
+        tuple(sorted(found, key=lambda one: one.group)),
+    )
+
+
+def _height(part: _Part | None) -> tuple[bool, float]:
+    """What the highest rate is the greatest of: one that nobody knows is none."""
+    return (False, -1.0) if part is None else (part.known, part.value)
+
+
+def _difference(
+    group: str, beside: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
+) -> Comparison:
+    if one is None or other is None:
+        return Comparison(group, rate, None, None, None, "cannot_tell", beside)
+    limits = [part.limits(confidence, one.effect_beside(other, confidence)) for part in (one, other)]
+    low, high, _ = of.difference(one.value, limits[0], other.value, limits[1])
+    return Comparison(group, rate, one.value - other.value, low, high, _state(low, high, -limit, limit), beside)
+
+
+def _ratio(
+    group: str, beside: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
+) -> Comparison:
+    if one is None or other is None:
+        return Comparison(group, rate, None, None, None, "cannot_tell", beside)
+    value = one.value / other.value if other.value > 0 else None
+    if not (one.known and other.known):
+        return Comparison(group, rate, value, None, None, "cannot_tell", beside)
+    effect = one.effect_beside(other, confidence, ratio=True)
+    if all(of.has_equal_weights(*part.ratio[:2]) for part in (one, other)):
+        share, than = (Share(part.value, part.ratio.effective / effect) for part in (one, other))
+        low, high = ratio_interval(share, than, confidence)
+    else:
+        limits = [part.limits(confidence, effect) for part in (one, other)]
+        low, high = of.quotient(one.value, limits[0], other.value, limits[1])
+    state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
+    return Comparison(group, rate, value, low, None if isinf(high) else high, state, beside)
+
+
+def _state(low: float | None, high: float | None, least: float, most: float) -> State:
+    if low is None or high is None:
+        return "cannot_tell"
+    if low >= least and high <= most:
+        return "met"
+    return "broken" if high < least or low > most else "cannot_tell"
+
+
+def _together(states: Sequence[State]) -> State:
+    if "broken" in states:
+        return "broken"
+    return "met" if all(state == "met" for state in states) else "cannot_tell"
+
+
+def _span(parts: Sequence[_Part | None], reference: _Part | None) -> tuple[float | None, float | None]:
+    """The difference between the greatest and the smallest rate, and the smallest by the greatest; or between the
+    reference group, where one is named, and the rate that is furthest from it."""
+    values = [part.value for part in parts if part is not None]
+    if len(values) < len(parts):
+        return None, None
+    spans = [(min(values), max(values))]
+    if reference is not None:
+        spans = [(min(one, reference.value), max(one, reference.value)) for one in values]
+    ratios = [low / high if high > 0 else None for low, high in spans]
+    return max(high - low for low, high in spans), _worst(ratios, min)
+
+
+def _worst(values: Sequence[float | None], of: Callable[[Sequence[float]], float]) -> float | None:
+    known = [value for value in values if value is not None]
+    return of(known) if len(known) == len(values) else None

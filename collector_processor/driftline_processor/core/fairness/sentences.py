@@ -1,0 +1,49 @@
+"""Fairness in sentences."""
+
+from __future__ import annotations
+
+from .criteria import Comparison, Criterion
+
+_RATES = {
+    "selection_rate": "selected",
+    "true_positive_rate": "true positives",
+    "false_positive_rate": "false positives",
+    "precision": "precision",
+}
+HIGHEST = "the highest rate"
+"""What groups are compared with where no group is named."""
+NAMED = 4
+"""Comparisons that are told, the widest apart first."""
+
+
+def criterion_sentence(criterion: Criterion) -> str:
+    """Tell the comparisons of groups, those that are furthest apart first.
+
+    >>> one = Comparison("F", "selection_rate", -0.06, -0.09, -0.03, "met", "M")
+    >>> criterion_sentence(Criterion("demographic_parity", "predictions", "met", 0.06, 0.76, 0.1, (one,)))
+    'F −6 points selected beside M (−9 to −3), of all predictions'
+    """
+    ratio = criterion.name == "disparate_impact"
+    known = [one for one in criterion.comparisons if one.value is not None and one.low is not None]
+    if not known:
+        unreviewed = any(one.value is not None for one in criterion.comparisons)
+        return f"a group has no {'reviewed rows of one of the decisions' if unreviewed else 'rows to measure it on'}"
+    centre = 1.0 if ratio else 0.0
+    known.sort(key=lambda one: -abs((one.value or 0.0) - centre))
+    parts = [_comparison(one, ratio) for one in known[:NAMED]]
+    more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
+    return f"{'; '.join(parts)}{more}, of {'all ' if criterion.basis == 'predictions' else ''}{criterion.basis}"
+
+
+def _comparison(one: Comparison, ratio: bool) -> str:
+    rate, beside = _RATES.get(one.rate, one.rate), f" beside {one.beside}" if one.beside else ""
+    if ratio:
+        high = "" if one.high is None else f" to {one.high:.2f}"
+        return f"{one.group} {one.value:.2f} times as often {rate}{beside} ({one.low:.2f}{high or ' or more'})"
+    return f"{one.group} {_points(one.value)} points {rate}{beside} ({_points(one.low)} to {_points(one.high)})"
+
+
+def _points(share: float | None) -> str:
+    value = round(100 * (share or 0.0), 1)
+    sign = "−" if value < 0 else "+" if value > 0 else ""
+    return f"{sign}{abs(value):g}"

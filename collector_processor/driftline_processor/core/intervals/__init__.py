@@ -1,0 +1,3 @@
+"""Confidence intervals from sums of outcomes: closed forms, blocks of time, gradients. Imports outcomes/sums and
+windows.
+"""

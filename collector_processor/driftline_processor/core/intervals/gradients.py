@@ -1,0 +1,227 @@
+"""Gradients of metrics: how far each block of time, and independent rows, move a share or a mean.
+
+A metric of sums moves, for small changes of them, by its gradient. So a block's influence is its sums times the
+gradient, and the variance under independent rows is that of one row, from Σw², Σw²l and Σw²l² of its loss l.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from driftline.panes.pane import LOSSES, Pane
+from driftline.tables.table import F64
+
+from driftline_processor.core.outcomes.review import UnseenDecisions
+from driftline_processor.core.outcomes.sums import effective
+
+from .confidence import WeightSums, share_variance
+
+ALIKE = 1e-10
+"""What is left of a sum of squares when the mean's are taken off, as a share of it, up to which rows are alike and this
+is rounding: in sums of ten million equal losses it is up to 1e-11."""
+
+
+class Influence(NamedTuple):
+    """``variance``: of a metric under independent rows. ``influence``, ``expected``: float64 (b,), see
+    :func:`.blocks.design`.
+
+    Both are empty where blocks are not known.
+    """
+
+    variance: float
+    influence: F64
+    expected: F64
+
+
+def _no_blocks() -> F64:
+    return np.empty((0, 1, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionTable:
+    """Rows by actual and predicted class. ``weight``, ``squares``: Σw and Σw² of each cell, float64 (k, k).
+
+    ``blocks``, ``block_squares``: the same by block of time, float64 (b, k, k). ``uneven``: n Σw² / (Σw)² of the rows
+    of one predicted class, over all: 1 where all of them weigh the same. ``unseen``: what is not among them.
+    """
+
+    weight: F64
+    squares: F64
+    blocks: F64 = field(default_factory=_no_blocks)
+    block_squares: F64 = field(default_factory=_no_blocks)
+    uneven: float = 1.0
+    unseen: UnseenDecisions | None = None
+
+    @property
+    def unit(self) -> F64:
+        """What a row more of each predicted class may weigh: float64 (k,).
+
+        The decision is what review goes by. Where weights of one decision differ, the next may be a heavy one; of a
+        decision nobody reviewed, it may stand for all.
+        """
+        weight, squares = self.weight.sum(axis=0), self.squares.sum(axis=0)
+        of_unseen = np.full(len(weight), squares.sum() / weight.sum())
+        if self.unseen is not None:
+            of_unseen = np.where(self.unseen.unit > 0, self.unseen.unit, of_unseen)
+        unit: F64 = np.divide(squares, weight, out=of_unseen, where=weight > 0)
+        heavier: F64 = unit * self.uneven**0.5
+        return heavier
+
+    def ordered(self, classes: Sequence[int]) -> ConfusionTable:
+        """Return the rows of these classes, in this order."""
+        at, of_blocks = np.ix_(classes, classes), np.ix_(range(len(self.blocks)), classes, classes)
+        unseen = None if self.unseen is None else self.unseen.ordered(classes)
+        blocks, squares = (one[of_blocks] for one in (self.blocks, self.block_squares))
+        return ConfusionTable(self.weight[at], self.squares[at], blocks, squares, self.uneven, unseen)
+
+    def knows(self, cells: F64) -> bool:
+        """Whether rows were reviewed of all decisions whose ``cells`` count, float64 (k, k)."""
+        return self.unseen is None or not self.unseen.unreviewed[cells.any(axis=0)].any()
+
+    def ratio(self, hits: F64, misses: F64) -> Ratio:
+        """Return Σ hits C / Σ (hits + misses) C of the cells C: float64 (k, k) each, 0 where a cell does not count."""
+        unit = np.broadcast_to(self.unit, hits.shape)
+        of = (self._summed(hits, unit), self._summed(misses, unit))
+        total = of[0].weight + of[1].weight
+        if total <= 0:
+            return Ratio(*of, Influence(0.0, np.empty(0), np.empty(0)))
+        share = of[0].weight / total
+        gradient = ((1 - share) * hits - share * misses) / total
+        return Ratio(*of, self.moved(gradient, share_variance(*of)))
+
+    def moved(self, gradient: F64, variance: float | None = None) -> Influence:
+        """Return how a metric with such a gradient moves; ``variance``: where it is known."""
+        squares = np.where(gradient != 0, self.squares, 0.0)
+        varies = float((gradient**2 * self.squares).sum()) if variance is None else variance
+        part = np.where(gradient != 0, self.block_squares, 0.0).sum(axis=(1, 2)) / max(float(squares.sum()), 1e-300)
+        return Influence(varies, np.einsum("bij,ij->b", self.blocks, gradient), varies * part)
+
+    def averaged(self, base: str, *, weighted: bool) -> Influence:
+        """Return how a mean of precision, recall or f1 over classes moves, whose rows and columns they share.
+
+        ``weighted``: by how many rows each class has, else plain.
+        """
+        cells = self.weight
+        hits, actual, decided = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0)
+        under = {"precision": decided, "recall": actual, "f1": actual + decided}[base]
+        over = 2 * hits if base == "f1" else hits
+        there = under > 0
+        value = np.divide(over, under, out=np.zeros(len(hits)), where=there)
+        share = actual / cells.sum() if weighted else there / max(1, int(there.sum()))
+        each = np.divide(share, under, out=np.zeros(len(hits)), where=there)
+        gradient = np.diag(each * (2.0 if base == "f1" else 1.0))
+        gradient -= (each * value)[:, np.newaxis] if base != "precision" else 0.0
+        gradient -= (each * value)[np.newaxis] if base != "recall" else 0.0
+        if weighted:
+            gradient += (value - share @ value)[:, np.newaxis] / cells.sum()
+        return self.moved(gradient)
+
+    def _summed(self, cells: F64, unit: F64) -> WeightSums:
+        more = float((cells * unit).max(initial=0.0)) if cells.any() else 1.0
+        return WeightSums(float((cells * self.weight).sum()), float((cells**2 * self.squares).sum()), more)
+
+
+class Ratio(NamedTuple):
+    """A share of rows: those that count for it, those that count against it, and how it moves."""
+
+    hits: WeightSums
+    misses: WeightSums
+    moved: Influence
+
+    @property
+    def value(self) -> float | None:
+        """The share; None where there is nothing to divide by."""
+        total = self.hits.weight + self.misses.weight
+        return self.hits.weight / total if total > 0 else None
+
+    @property
+    def effective(self) -> float:
+        """How many rows of equal weight say as much, Kish's."""
+        return effective(self.hits.weight + self.misses.weight, self.hits.squares + self.misses.squares)
+
+
+def confusion_table(
+    pane: Pane, blocks: Sequence[Pane], classes: int, unseen: UnseenDecisions | None = None
+) -> ConfusionTable | None:
+    """Return the rows of a pane, and of its blocks, by actual and predicted class; None where there are none."""
+    weight = pane.parts.get("confusion")
+    if weight is None or len(weight) != classes**2 or weight.sum() <= 0:
+        return None
+    shape, nothing = (classes, classes), np.zeros(classes**2)
+    counts = [one.parts.get("confusion", nothing).reshape(shape) for one in blocks]
+    squares = [(_squares(one) if "confusion" in one.parts else nothing).reshape(shape) for one in blocks]
+    of_pane = _squares(pane).reshape(shape)
+    rows, total, _ = pane.parts["outcomes"][:3]
+    by_class, squared = weight.reshape(shape).sum(axis=0), of_pane.sum(axis=0)
+    even = float((by_class[squared > 0] ** 2 / squared[squared > 0]).sum())
+    return ConfusionTable(
+        weight.reshape(shape),
+        of_pane,
+        np.array(counts).reshape(-1, *shape),
+        np.array(squares).reshape(-1, *shape),
+        max(1.0, float(rows * weight.sum() / total) / even) if total > 0 and even > 0 else 1.0,
+        unseen,
+    )
+
+
+def _squares(pane: Pane) -> F64:
+    """Σw² of each cell. No excess: all of these rows weigh 1, whatever rows weigh of which nothing was decided."""
+    weight, excess = pane.parts["confusion"], pane.parts.get("confusion_excess")
+    return weight if excess is None or len(excess) != len(weight) else np.maximum(weight + excess, 0.0)
+
+
+def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> LossMean | None:
+    """Return a mean loss; None where its squares are not known."""
+    place = LOSSES[kind].index(name)
+    sums, spread = pane.parts.get("losses"), pane.parts.get("spread")
+    if sums is None or spread is None or len(sums) <= place or len(spread) < 2 * place + 1 or sums[0] <= 0:
+        return None
+    own = [one for one in blocks if len(one.parts.get("losses", ())) > place]
+    by_block = np.array([(one.parts["losses"][0], one.parts["losses"][place]) for one in own]).reshape(-1, 2)
+    squares = np.array([one.parts["spread"][0] if "spread" in one.parts else 0.0 for one in own])
+    first, second = spread[2 * place - 1], spread[2 * place]
+    found = loss_mean(sums[0], sums[place], (spread[0], first, second), by_block, squares, sums[place])
+    if kind == "regression" and found is not None:  # of errors, whatever is made of them
+        size = LOSSES[kind].index("absolute_error")
+        return found._replace(telling=effective(sums[size], spread[2 * size]))
+    return found
+
+
+class LossMean(NamedTuple):
+    """A mean over rows. ``rows``: effective ones; ``telling``: those that make up the mean, (Σw|l|)² / Σw²l²: of a loss
+    that one row in two hundred has, and the others have not, these few.
+    """
+
+    value: float
+    rows: float
+    moved: Influence
+    telling: float
+
+
+def loss_mean(
+    weight: float,
+    total: float,
+    squares: tuple[float, float, float],
+    blocks: F64,
+    block_squares: F64,
+    size: float,
+) -> LossMean | None:
+    """Return a mean over rows, and how it moves.
+
+    ``squares``: Σw², Σw²l, Σw²l². ``blocks``: float64 (b, 2), Σw and Σwl of each; ``block_squares``: Σw² of each.
+    ``size``: Σw|l|.
+    """
+    of_weight, first, second = (float(one) for one in squares)
+    if weight <= 0 or of_weight <= 0:
+        return None
+    mean = float(total / weight)
+    rows = effective(weight, of_weight)
+    apart = second - 2 * mean * first + mean**2 * of_weight
+    varies = apart / weight**2 if apart > ALIKE * second else 0.0
+    varies *= rows / (rows - 1) if rows > 1 else 1.0
+    influence = (blocks[:, 1] - mean * blocks[:, 0]) / weight
+    moved = Influence(varies, influence, varies * block_squares / of_weight)
+    return LossMean(mean, rows, moved, effective(size, second))

@@ -1,0 +1,197 @@
+"""Gradients of metrics of scores: areas under curves, gain, top-k accuracy.
+
+Areas under curves of scores, linearised: of ROC and of precision and recall, from the bins of the fixed grid.
+
+Where weights go with the score, as those of reviews do, it matters which rows are heavy: so each bin has its own Σw².
+
+Shares of what scored highest: of positives among the rows of the highest scores (gain), of rows whose class was
+among the highest of their scores (top-k accuracy). Both are shares of rows, and have the interval of one.
+
+What a gain stands on is not known: the score above which the share begins is that of the rows at hand. A row above it
+pushes another below, which is a positive as often as rows at the border are; Bahadur (1966) has the linear form.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from driftline.panes.outcome_sums import excess_of
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64
+
+from .confidence import Form, Interval, WeightSums, logit, share_variance
+from .gradients import Influence, Ratio
+
+
+class ClassScores(NamedTuple):
+    """Scores of one class on the fixed grid. ``weight``, ``squares``: Σw and Σw² by bin, float64 (n,).
+
+    ``blocks``: Σw of blocks, float64 (b, n); ``block_squares``: Σw² of all bins of each, float64 (b,).
+    """
+
+    weight: F64
+    squares: F64
+    blocks: F64
+    block_squares: F64
+
+    @property
+    def rows(self) -> float:
+        """How many rows of equal weight say as much, Kish's."""
+        return self._summed().effective
+
+    def with_one_more(self, more: float) -> float:
+        """Return how many these would be, were there one more row of this weight; without that one."""
+        return self._summed(more).with_one_more().effective - 1
+
+    def heavier(self, more: float) -> float:
+        """Return by how much the square of a row's share of the weight may be greater than that of one of these."""
+        weight = float(self.weight.sum())
+        return max(more**2 - (float(self.squares.sum()) / weight) ** 2, 0.0) / weight**2
+
+    def _summed(self, more: float = 1.0) -> WeightSums:
+        return WeightSums(float(self.weight.sum()), float(self.squares.sum()), more)
+
+    def expected(self, varies: float) -> F64:
+        """Return how much of a variance is that of each block, were rows independent."""
+        return varies * self.block_squares / max(float(self.squares.sum()), 1e-300)
+
+
+class ScoreCurve(NamedTuple):
+    """Scores of both classes, the same bins."""
+
+    negative: ClassScores
+    positive: ClassScores
+
+
+def score_curve(
+    pane: Pane, blocks: Sequence[Pane], of_negative: str = "score_negative", of_positive: str = "score_positive"
+) -> ScoreCurve | None:
+    """Return the scores of a pane, the bins that hold any, the lowest first; None where there are none."""
+    negative, positive = pane.parts.get(of_negative), pane.parts.get(of_positive)
+    if negative is None or positive is None:
+        return None
+    held, names = np.flatnonzero((negative > 0) | (positive > 0)), (of_negative, of_positive)
+    nothing = np.zeros(len(negative))
+
+    def scored(part: str) -> ClassScores:
+        weight = [one.parts.get(part, nothing)[held] for one in blocks]
+        squares = np.array([_squares(one, part, names).sum() for one in blocks])
+        stacked = np.stack(weight) if weight else np.empty((0, len(held)))
+        return ClassScores(pane.parts[part][held], _squares(pane, part, names)[held], stacked, squares)
+
+    return ScoreCurve(scored(of_negative), scored(of_positive))
+
+
+def _squares(pane: Pane, part: str, both: tuple[str, str]) -> F64:
+    """Σw² by bin; of panes from before it was kept, in proportion to that of all scored rows, which ``spread`` has."""
+    known = {name: pane.parts[name] + pane.parts.get(excess_of(name), 0.0) for name in both if name in pane.parts}
+    total, spread = sum(float(one.sum()) for one in known.values()), pane.parts.get("spread")
+    more = float(spread[0]) / total if spread is not None and len(spread) and total > 0 and spread[0] > 0 else 1.0
+    found: F64 = np.maximum(known.get(part, np.zeros(1)) * more, 0.0)
+    return found
+
+
+def with_one_more(curves: Sequence[ScoreCurve], more: float) -> Form:
+    """Return the logit interval of an area, or of the mean of several, that knows of a heavy row that has not come.
+
+    ``more``: what it may weigh. Where rows are not alike the lower end asks what a positive below all others would do,
+    or a negative above them, and the upper end for the opposite.
+    """
+    heavier = [sum(side.heavier(more) for side in curve) for curve in curves]
+    moves = (float(np.sqrt(heavier).sum()) / len(curves)) ** 2
+
+    def form(value: float, variance: float, confidence: float, freedom: float = math.inf) -> Interval:
+        low = logit(value, variance + value**2 * moves, confidence, freedom)
+        return low._replace(high=logit(value, variance + (1 - value) ** 2 * moves, confidence, freedom).high)
+
+    return form
+
+
+def area(curve: ScoreCurve) -> tuple[float, Influence]:
+    """Return the area under the ROC curve and how it moves: DeLong's variance, over bins, of each row by its weight."""
+    q, p = (side.weight / side.weight.sum() for side in curve)
+    beaten = np.cumsum(q) - q / 2  # by a positive of each bin, the share of negatives
+    beating = 1 - np.cumsum(p) + p / 2
+    value = float(p @ beaten)
+    moves = [(of - value) / side.weight.sum() for side, of in zip(curve, (beating, beaten), strict=True)]
+    return value, influence_of_scores(curve, moves, [side.rows / max(side.rows - 1, 1.0) for side in curve])
+
+
+def average_precision(curve: ScoreCurve) -> tuple[float, Influence]:
+    """Return the average precision over bins and how it moves, each score's effect on all thresholds below it."""
+    p, n = curve.positive.weight[::-1], curve.negative.weight[::-1]  # the highest score first
+    positives = float(p.sum())
+    above, rows = np.cumsum(p), np.cumsum(p + n)
+    precision = above / rows
+    value = float(p @ precision) / positives
+    below = (p / rows)[::-1].cumsum()[::-1] / positives
+    pulled = (p * above / rows**2)[::-1].cumsum()[::-1] / positives
+    of_positive, of_negative = (precision - value) / positives + below - pulled, -pulled
+    return value, influence_of_scores(curve, [of_negative[::-1], of_positive[::-1]], [1.0, 1.0])
+
+
+def influence_of_scores(curve: ScoreCurve, moves: Sequence[F64], few: Sequence[float]) -> Influence:
+    """Return how something moves that a row of each bin moves so far.
+
+    ``moves``: float64 (n,), of negatives and of positives; ``few``: how much more few of each vary than shows.
+    """
+    varies = [float(side.squares @ of**2) * more for side, of, more in zip(curve, moves, few, strict=True)]
+    influence = np.sum([side.blocks @ of for side, of in zip(curve, moves, strict=True)], axis=0)
+    expected = np.sum([side.expected(own) for side, own in zip(curve, varies, strict=True)], axis=0)
+    return Influence(sum(varies), influence, expected)
+
+
+NEAR = 0.5
+"""How far from the border rows tell how many positives are at it, as a part of the share times the rest."""
+
+
+def gain_ratio(curve: ScoreCurve, share: float, more: float) -> tuple[Ratio, float]:
+    """Return the positives among the ``share`` of rows that score highest, and the others, as rows that are as sure.
+
+    ``more``: what one more may weigh. And how many (effective) rows there are above the border or below it, the fewer.
+
+    >>> none, scores = np.empty((0, 4)), (np.array([40.0, 30, 20, 10]), np.array([5.0, 10, 15, 20]))
+    >>> found, fewer = gain_ratio(ScoreCurve(*(ClassScores(one, one, none, np.empty(0)) for one in scores)), 0.2, 1.0)
+    >>> found.value, round(found.moved.variance**0.5, 3), fewer
+    (0.4, 0.049, 30.0)
+    """
+    q, p = (side.weight for side in curve)
+    rows, positives = q + p, float(p.sum())
+    total = float(rows.sum())
+    until = rows[::-1].cumsum()[::-1]
+    above = until - rows
+    inside = np.clip((share * total - above) / rows, 0.0, 1.0)
+    value = float(inside @ p) / positives
+    reach = NEAR * share * (1 - share) * total
+    near = np.minimum(until, share * total + reach) - np.maximum(above, share * total - reach)
+    near = np.maximum(near, 0.0)
+    rate = float(near @ (p / rows)) / float(near.sum())  # of positives, at the border
+    of_negative = -rate * (inside - share) / positives
+    moved = influence_of_scores(curve, [of_negative, (inside - value) / positives + of_negative], [1.0, 1.0])
+    sides, squares = (inside, 1 - inside), [side.squares for side in curve]
+    hits, misses = (WeightSums(float(side @ p), float(side @ squares[1]), more) for side in sides)
+    fewer = min(float(side @ rows) ** 2 / float(side @ (squares[0] + squares[1])) for side in sides)
+    alike = share_variance(hits, misses)
+    design = moved.variance / alike if alike > 0 and moved.variance > 0 else 1.0
+    return Ratio(hits.spread(design), misses.spread(design), moved), fewer
+
+
+def top_k_ratio(pane: Pane, blocks: Sequence[Pane], k: int) -> Ratio | None:
+    """Return the rows whose class was among the ``k`` that scored highest, and the others; None where nobody knows."""
+    sums = pane.parts.get("ranks")
+    if sums is None:
+        return None
+    excess = pane.parts.get("ranks_excess", np.zeros(len(sums)))
+    squares, each = sums + excess, float((sums + excess).sum() / max(sums.sum(), 1e-300))
+    sides = (slice(None, k), slice(k, None))
+    hits, misses = (WeightSums(float(sums[some].sum()), float(squares[some].sum()), each) for some in sides)
+    total = hits.weight + misses.weight
+    own = [one for one in blocks if "ranks" in one.parts]
+    by_block = np.array([(one.parts["ranks"].sum(), one.parts["ranks"][:k].sum()) for one in own]).reshape(-1, 2)
+    lasting = np.array([(one.parts["ranks"] + one.parts.get("ranks_excess", 0.0)).sum() for one in own])
+    varies = share_variance(hits, misses)
+    influence = (by_block[:, 1] - hits.weight / total * by_block[:, 0]) / total
+    return Ratio(hits, misses, Influence(varies, influence, varies * lasting / squares.sum()))

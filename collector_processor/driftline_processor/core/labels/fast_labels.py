@@ -1,0 +1,186 @@
+"""Whether outcomes that came fast differ from those that took long: if so, a window that waits shows the fast ones.
+
+Outcomes are cut in two by how long they took, where the halves are most even, which looks at nothing that happened. Of
+each half the share of positives and of errors (of a regression: the mean of what happened, and of the absolute error)
+are compared, each at half of ``ALPHA``: where nothing differs, that is said of at most 5 % of windows. Shares by
+Fisher's exact test, of as many rows as their weights and their blocks of time are worth; means by Welch's t.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, Task
+from scipy.special import stdtr
+
+from driftline_processor.core.intervals import gradients
+from driftline_processor.core.intervals.time_blocks import FEWEST as FEWEST_BLOCKS
+from driftline_processor.core.intervals.time_blocks import FEWEST_DAYS, counting_as_one
+from driftline_processor.core.outcomes.sums import effective_rows
+from driftline_processor.core.weak_slices.confirmation import fisher
+
+ALPHA = 0.05
+TESTS = 2
+"""Of one window: of what happened, and of how wrong the model was."""
+
+FEWEST = 30
+"""Effective outcomes of either half; with fewer nobody can tell."""
+
+WITHIN = {"<1h": "within an hour", "<1d": "within a day", "<7d": "within 7 days", "<30d": "within 30 days"}
+
+Compared = Literal["actual_rate", "error_rate", "mean_actual", "mae"]
+
+
+@dataclass(frozen=True, slots=True)
+class FastLabels:
+    """``until``: the last cohort of the fast half. ``differ``: whether it differs from the rest by more than chance.
+
+    ``metric``: by what it does, else what was likeliest to; ``fast``, ``slow``: its values; ``p_value``: corrected.
+    """
+
+    until: str
+    differ: bool
+    metric: Compared
+    fast: float
+    slow: float
+    fast_rows: int
+    slow_rows: int
+    p_value: float
+
+    @property
+    def sentence(self) -> str:
+        """Say it.
+
+        >>> FastLabels("<1d", True, "actual_rate", 0.12, 0.31, 800, 700, 0.0001).sentence.split(":")[0]
+        'outcomes that came within a day are positive in 12 %, later ones in 31 %'
+        """
+        within = WITHIN[self.until]
+        if not self.differ:
+            return f"outcomes that came {within} do not differ from later ones by more than chance"
+        said = _SAID[self.metric].format(within=within, fast=self._number(self.fast), slow=self._number(self.slow))
+        return f"{said}: performance while some are missing is that of the fast ones"
+
+    def _number(self, value: float) -> str:
+        return f"{100 * value:.3g} %" if self.metric in ("actual_rate", "error_rate") else f"{value:.4g}"
+
+
+_SAID = {
+    "actual_rate": "outcomes that came {within} are positive in {fast}, later ones in {slow}",
+    "error_rate": "the model is wrong on {fast} of the outcomes that came {within}, on {slow} of later ones",
+    "mean_actual": "outcomes that came {within} are {fast} on average, later ones {slow}",
+    "mae": "the mean absolute error of outcomes that came {within} is {fast}, of later ones {slow}",
+}
+
+
+def fast_labels(
+    cohorts: Mapping[str, Pane], whole: Pane, blocks: Sequence[Pane], task: Task, *, days: bool = False
+) -> FastLabels | None:
+    """Compare the fast half of the outcomes with the slow one; None of rankings, or where either has too few.
+
+    ``cohorts``: by how long outcomes took, the fastest first. ``whole``: the window, ``blocks``: of its time; ``days``:
+    they are days, not pieces of one.
+    """
+    halves = _halves(cohorts)
+    if halves is None:
+        return None
+    until, fast, slow = halves
+    compared = _means if task.kind == "regression" else _shares
+    tests = compared(fast, slow, whole, blocks, task, FEWEST_DAYS if days else FEWEST_BLOCKS)
+    if not tests:
+        return None
+    likeliest = min(tests, key=lambda one: one.p_value)
+    p = min(1.0, likeliest.p_value * len(tests))
+    rows = [int(one.parts["outcomes"][0]) for one in (fast, slow)]
+    return FastLabels(until, p <= ALPHA, likeliest.metric, likeliest.fast, likeliest.slow, rows[0], rows[1], p)
+
+
+def _counting_as_one(moved: gradients.Influence, fewest: float) -> float:
+    """How many rows count as one, Student's t included, at the level of one of the tests."""
+    return counting_as_one(moved.influence, moved.expected, fewest, 1 - ALPHA / TESTS)
+
+
+class _Test(NamedTuple):
+    metric: Compared
+    fast: float
+    slow: float
+    p_value: float
+
+
+def _halves(cohorts: Mapping[str, Pane]) -> tuple[str, Pane, Pane] | None:
+    """The cohort after which the halves are most even, and both."""
+    names = [name for name, one in cohorts.items() if "outcomes" in one.parts]
+    worth = np.array([effective_rows(cohorts[name]) for name in names])
+    if len(names) < 2:
+        return None
+    reached = np.cumsum(worth)[:-1]
+    smaller = np.minimum(reached, worth.sum() - reached)
+    at = int(smaller.argmax())
+    if smaller[at] < FEWEST or names[at] not in WITHIN:
+        return None
+    fast, slow = (merge([cohorts[name] for name in some]) for some in (names[: at + 1], names[at + 1 :]))
+    return names[at], fast, slow
+
+
+def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Task, fewest: float) -> list[_Test]:
+    k = len(task.classes)
+    tables = [gradients.confusion_table(one, (), k) for one in (fast, slow)]
+    of_all = gradients.confusion_table(whole, blocks, k)
+    if of_all is None or any(one is None for one in tables):
+        return []
+    counted: dict[Compared, F64] = {}
+    if task.kind == "binary" and task.positive_class in task.classes:
+        counted["actual_rate"] = np.zeros((k, k))
+        counted["actual_rate"][task.classes.index(task.positive_class)] = 1.0
+    counted["error_rate"] = 1 - np.eye(k)
+    found = []
+    for metric, hits in counted.items():
+        less = _counting_as_one(of_all.ratio(hits, 1 - hits).moved, fewest)
+        halves = [
+            (one.ratio(hits, 1 - hits), effective_rows(pane) / less)
+            for one, pane in zip(tables, (fast, slow), strict=True)
+            if one is not None
+        ]
+        (p, n), (q, m) = ((one.value or 0.0, _rows_of(one, kish, less)) for one, kish in halves)
+        if min(n, m) >= FEWEST:
+            found.append(_Test(metric, p, q, _exact((p * n, (1 - p) * n), (q * m, (1 - q) * m))))
+    return found
+
+
+def _rows_of(ratio: gradients.Ratio, kish: float, less: float) -> float:
+    """How many rows of equal weight would know a share as well."""
+    value = ratio.value or 0.0
+    return value * (1 - value) / (ratio.moved.variance * less) if 0 < value < 1 and ratio.moved.variance > 0 else kish
+
+
+def _exact(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Fisher's p-value of two pairs of hits and misses, two-sided; what is no whole row counts for nothing."""
+    (hits, misses), (of_rest, missed) = ([math.floor(count + 1e-6) for count in pair] for pair in (one, other))
+    total, drawn = hits + misses + of_rest + missed, hits + misses
+    more = fisher(hits, drawn, hits + of_rest, total)
+    less = fisher(misses, drawn, misses + missed, total)
+    return min(1.0, 2 * min(more, less))
+
+
+def _means(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Task, fewest: float) -> list[_Test]:
+    found = []
+    losses: tuple[tuple[Compared, str], ...] = (("mae", "absolute_error"), ("mean_actual", "actual"))
+    for metric, loss in losses:
+        halves = [gradients.mean_of_loss(one, (), task.kind, loss) for one in (fast, slow)]
+        all_of = gradients.mean_of_loss(whole, blocks, task.kind, loss)
+        if halves[0] is None or halves[1] is None or all_of is None:
+            continue
+        less = _counting_as_one(all_of[2], fewest)
+        variances = [one[2].variance * less for one in halves if one is not None]
+        rows = [one[1] / less for one in halves if one is not None]
+        variance = sum(variances)
+        if min(rows) < FEWEST or variance <= 0:
+            continue
+        welch = variance**2 / sum(own**2 / (n - 1) for own, n in zip(variances, rows, strict=True))
+        z = abs(halves[0][0] - halves[1][0]) / math.sqrt(variance)
+        found.append(_Test(metric, halves[0][0], halves[1][0], 2 * float(stdtr(welch, -z))))
+    return found

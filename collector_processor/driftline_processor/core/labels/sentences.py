@@ -1,0 +1,77 @@
+"""The delay of outcomes, and the SLA on it, in sentences."""
+
+from __future__ import annotations
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.performance.maturity import duration
+
+from .delay import BOUNDS, FEW, QUANTILES, SHARE, Delay, OutcomeDelay, SlaResult
+
+_SECOND = 10**9
+
+
+def lateness(evaluation: Evaluation) -> str:
+    """Say how late the known outcomes of a window came, and whether its label SLA was kept; "" where neither is known.
+
+    >>> from driftline.tables.table import ModelKey
+    >>> from driftline_processor.core.evaluation import Window
+    >>> day = 86_400
+    >>> said = lateness(Evaluation(ModelKey("churn"), Window("1d", 0, day * 10**9), 500, True,
+    ...     delay=Delay(400, day, 5 * day, None), label_sla=SlaResult("met", 7 * day * 10**9, 0.7, 0.78, 0.78, 500)))
+    >>> print(said.replace(". ", ".\\n"))
+    Half of its outcomes came within 1d, 90 % within 5d, some later than 730d.
+    Label SLA met: 70 % of predictions shall have theirs within 7d, 78 % did.
+    """
+    said = [] if evaluation.delay is None else [_came(evaluation.delay)]
+    if evaluation.label_sla is not None:
+        said.append(_kept(evaluation.label_sla))
+    return " ".join(said)
+
+
+def delay_sentence(delay: OutcomeDelay) -> str:
+    """Say how long outcomes may take, and who says so.
+
+    >>> print(delay_sentence(OutcomeDelay(2 * 86_400 * 10**9, "learned", 1200)))
+    Outcomes take up to 2d: 95 % of 1,200 came within that time.
+    >>> print(delay_sentence(OutcomeDelay(60 * 10**9, "configured")))
+    Outcomes may take 1m, as outcome_delay says.
+    """
+    took = duration(delay.nanoseconds)
+    if delay.source == "configured":
+        return f"Outcomes may take {took}, as outcome_delay says."
+    if delay.source == "unknown":
+        return "How long outcomes take is not known: none has come with a time."
+    if delay.outcomes < FEW:
+        some = "the only one came" if delay.outcomes == 1 else f"the latest of {delay.outcomes} came"
+        return f"Outcomes take up to {took}: {some} within that time."
+    return f"Outcomes take up to {took}: {SHARE * 100:g} % of {delay.outcomes:,} came within that time."
+
+
+def _came(delay: Delay) -> str:
+    within = dict(zip((delay.median, delay.p90, delay.p99), QUANTILES, strict=True))  # of equal ones the greatest share
+    beyond = within.pop(None, None) is not None
+    shares = {0.5: "half", 0.9: "90 %", 0.99: "99 %"}
+    parts = [
+        f"{shares[share]} within {duration(bound * _SECOND)}" for bound, share in within.items() if bound is not None
+    ]
+    if not parts:
+        return f"Half of its outcomes or more came later than {duration(BOUNDS[-1] * _SECOND)}."
+    first, at, bound = parts[0].partition(" within ")
+    parts[0] = f"{first} of its outcomes came{at}{bound}"
+    if beyond:
+        parts.append(f"some later than {duration(BOUNDS[-1] * _SECOND)}")
+    sentence = ", ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def _kept(sla: SlaResult) -> str:
+    agreed = f"{_percent(sla.coverage)} of predictions shall have theirs within {duration(sla.within)}"
+    low, high = _percent(sla.low), _percent(sla.high)
+    did = f"{low} did" if low == high else f"{low} to {high} did"
+    if sla.state == "cannot_tell":
+        return f"Label SLA not decided yet: {agreed}, {low} did and up to {high} can."
+    return f"Label SLA {sla.state}: {agreed}, {did}."
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"

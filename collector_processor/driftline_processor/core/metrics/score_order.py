@@ -1,0 +1,161 @@
+"""Scores of two classes in order, from single scores or from bins: areas, KS, gain, each with its bound.
+
+Of a bin the order of its rows is not known. They count as ties, and every value comes with how far it can be from that
+of the rows: ``bound``, from the best and the worst order within each bin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64
+from numpy.typing import NDArray
+
+
+class BoundedValue(NamedTuple):
+    """A value, None where it is not defined, and how far it can be from that of the rows."""
+
+    value: float | None
+    bound: float = 0.0
+
+
+UNKNOWN = BoundedValue(None)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOrder:
+    """Weight of negatives and positives by score, the lowest first: float64 (m,) each.
+
+    ``exact``: an entry is one score, so that its rows are ties indeed; else it is a bin of scores, and ``unit`` the
+    mean weight of a row.
+    """
+
+    negative: F64
+    positive: F64
+    exact: bool
+    unit: float = 1.0
+
+    @classmethod
+    def of_pane(cls, pane: Pane, suffix: str = "") -> ScoreOrder | None:
+        """Read it from the score grid of a pane; ``suffix``: ``:I`` for class I of many. None where there is none."""
+        negative, positive = (pane.parts.get(f"score_{side}{suffix}") for side in ("negative", "positive"))
+        if negative is None and positive is None:
+            return None
+        known = negative if negative is not None else positive
+        assert known is not None
+        q = np.zeros(len(known)) if negative is None else negative
+        p = np.zeros(len(known)) if positive is None else positive
+        filled = (q > 0) | (p > 0)
+        rows, weight, _ = pane.parts["outcomes"].tolist()
+        return cls(q[filled], p[filled], exact=False, unit=weight / rows if rows > 0 else 1.0)
+
+    @classmethod
+    def of_rows(cls, score: F64, positive: NDArray[np.bool_], weight: F64 | None) -> ScoreOrder:
+        """Order the scores of rows; ``weight``: None = 1 each."""
+        w = np.ones(len(score)) if weight is None else weight
+        distinct, place = np.unique(score, return_inverse=True)
+        sums = (np.bincount(place[which], w[which], minlength=len(distinct)) for which in (~positive, positive))
+        negatives, positives = (one.astype(np.float64, copy=False) for one in sums)
+        filled = (negatives > 0) | (positives > 0)
+        return cls(negatives[filled], positives[filled], exact=True)
+
+    @property
+    def weight(self) -> float:
+        """Of all rows."""
+        return float(self.negative.sum() + self.positive.sum())
+
+    def _shares(self) -> tuple[F64, F64] | None:
+        negatives, positives = self.negative.sum(), self.positive.sum()
+        return None if negatives <= 0 or positives <= 0 else (self.negative / negatives, self.positive / positives)
+
+    def area(self) -> BoundedValue:
+        """Return the area under the ROC curve: the chance that a positive scores above a negative, ties half.
+
+        Equal to ``sklearn.metrics.roc_auc_score``. From bins the error is at most half of Σ p q, the shares of
+        positives and negatives in each (Fawcett 2006, section 7). Not defined without either class.
+
+        >>> ScoreOrder(np.array([1.0, 1.0]), np.array([0.0, 2.0]), exact=False).area()
+        BoundedValue(value=0.75, bound=0.25)
+        """
+        shares = self._shares()
+        if shares is None:
+            return UNKNOWN
+        q, p = shares
+        below = np.cumsum(q) - q
+        return BoundedValue(float(p @ (below + q / 2)), 0.0 if self.exact else float(p @ q) / 2)
+
+    def average_precision(self) -> BoundedValue:
+        """Return Σ (R_n - R_{n-1}) P_n over the scores in falling order, R recall and P precision.
+
+        Equal to ``sklearn.metrics.average_precision_score``; the area under the precision-recall curve, without its
+        optimistic straight lines (Davis & Goadrich 2006). Of a bin it is that of its rows well mixed; the least is that
+        of all negatives first, the greatest that of all positives. Not defined without positives.
+
+        >>> ScoreOrder(np.array([1.0, 0.0]), np.array([1.0, 1.0]), exact=True).average_precision().value
+        0.8333333333333333
+        """
+        total = self.positive.sum()
+        if total <= 0:
+            return UNKNOWN
+        held = self.positive > 0
+        true, false = (np.cumsum(side[::-1])[::-1][held] for side in (self.positive, self.negative))
+        p, q = self.positive[held], self.negative[held]
+        share = p / total
+        if self.exact:
+            return BoundedValue(float(share @ (true / (true + false))))
+        hits = true - (p - np.minimum(p, self.unit)) / 2  # half of the positives and of the negatives are above
+        value = float(share @ (hits / (hits + (false - q / 2))))
+        greatest = float(share @ (true / (true + (false - q))))
+        # one positive after the other, each of next to no weight, below all negatives of the bin: ∫ x / (x + false) dx
+        before = (true - p) + false
+        with np.errstate(over="ignore"):
+            inside = np.log1p(np.divide(p, before, where=before > 0, out=np.zeros(len(p))))
+        least = max(0.0, float(1 - (false / total) @ inside))
+        return BoundedValue(value, max(greatest - value, value - least))
+
+    def ks(self) -> BoundedValue:
+        """Return the greatest distance between the distributions of the scores of positives and of negatives.
+
+        The two-sample Kolmogorov-Smirnov statistic. From bins it is taken at their edges; inside of one it can be
+        greater by what one side of the bin holds. Not defined without either class.
+
+        >>> ScoreOrder(np.array([2.0, 0.0]), np.array([1.0, 1.0]), exact=True).ks().value
+        0.5
+        """
+        shares = self._shares()
+        if shares is None:
+            return UNKNOWN
+        q, p = shares
+        after = np.cumsum(q) - np.cumsum(p)
+        before = after - q + p
+        value = float(min(1.0, np.abs(after).max()))
+        if self.exact:
+            return BoundedValue(value)
+        above = np.minimum(before + q, after + p).max()  # all negatives of the bin first
+        below = np.minimum(p - before, q - after).max()
+        return BoundedValue(value, float(max(0.0, min(1.0, max(above, below)) - value)))
+
+    def gain(self, share: float) -> BoundedValue:
+        """Return the share of the positives that are among the ``share`` of rows that score highest.
+
+        Rows of equal scores at the border count in part, as any order of them is as good. Not defined without
+        positives.
+
+        >>> ScoreOrder(np.array([6.0, 2.0]), np.array([0.0, 2.0]), exact=True).gain(0.1).value
+        0.25
+        """
+        total, wanted = self.positive.sum(), share * self.weight
+        if total <= 0:
+            return UNKNOWN
+        p, q = self.positive[::-1], self.negative[::-1]
+        until = np.cumsum(p + q)
+        at = min(int(np.searchsorted(until, wanted)), len(until) - 1)
+        rest = min(float(p[at] + q[at]), max(0.0, wanted - float(until[at] - p[at] - q[at])))
+        whole, part = float(p[:at].sum()), rest * float(p[at] / (p[at] + q[at]))
+        if self.exact:
+            return BoundedValue(float((whole + part) / total))
+        most, least = min(float(p[at]), rest), max(0.0, rest - float(q[at]))
+        return BoundedValue(float((whole + part) / total), float(max(most - part, part - least) / total))

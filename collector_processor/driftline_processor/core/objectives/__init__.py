@@ -1,0 +1,1 @@
+"""Objectives: limits that metrics must keep, and whether they are met. Imports performance and intervals."""

@@ -1,0 +1,404 @@
+"""Judge objectives: met, broken, or it cannot be told yet, and with how many rows it could.
+
+The interval decides. Broken: all of it is on the wrong side; met: all of it is on the right side; else nobody can tell.
+With 95 % intervals a model exactly at its objective is called broken in 2.5 of 100 windows, and met in as many. Proving
+that precision is below 0.95 with 90 % power takes some 1,500 reviewed rows where it is 0.93 in truth, 280 at 0.90.
+
+An objective over rolling hours looks at every hour that ends within the window: broken where one of them is, met where
+all are. Hours that overlap are judged each on its own, so at the objective one of them is called broken more often than
+in 2.5 of 100 windows.
+
+An objective over a key is judged in the slice of each of its values of which enough rows tell: broken where one is, met
+where all are. With k such slices those on the wrong side of the limit are judged by intervals that hold the truth
+together as often as one alone (Bonferroni: 1 - (1 - confidence) / k each), so a model exactly at its objective in all
+of them is called broken in 2.5 of 100 windows, whatever k is. Those on the right side need no more than their own
+interval: the objective is met only if all of them are, which is false no more often than of the one that is not (an
+intersection-union test; Berger, 1982). A value that was predicted as often as it would take to be judged, and of which
+fewer outcomes are known, may be the one that is not: such an objective is not met, nobody can tell.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple, get_args
+
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.slices import MOST_VALUES, OTHER, slice_name
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import Task
+
+from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, SlicePerformance, Verdict, Window
+from driftline_processor.core.intervals.confidence import (
+    TOO_FEW,
+    UNREVIEWED,
+    Interval,
+    difference,
+    normal_quantile,
+    power_of_share,
+)
+from driftline_processor.core.intervals.time_blocks import blocks_of_window, has_day_blocks
+from driftline_processor.core.outcomes.coverage import kept_rows as kept
+from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed
+from driftline_processor.core.outcomes.review import unreviewed_sentence as told
+from driftline_processor.core.performance.metric_intervals import with_intervals
+from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.performance.reference import reference_in
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.performance.slices import measured
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.windows.window import PANE, before, parse
+
+from .objective import Objective, about_rows
+
+_TELLS = 0.9
+"""How likely as many rows as are needed tell, if the metric is what it seems to be."""
+
+POWER = 1.2816
+"""Its normal quantile."""
+
+ALL_REVIEWED = 0.95
+"""From this share of outcomes on it is not reviewed rows that lack, but rows."""
+
+_AT_LIMIT = 1e-12
+
+_SHARES = ("accuracy", "precision", "recall", "specificity", "hit_rate", "ctr", "top_k_accuracy", "interval_coverage")
+
+
+def judge_objectives(
+    evaluation: Evaluation,
+    task: Task | None,
+    known: WindowOutcomes,
+    asked: PerformanceSettings,
+    baseline: Baseline | None = None,
+) -> tuple[ObjectiveState, ...]:
+    """Return the states of the objectives that concern a window, whose metrics are known by now.
+
+    ``baseline``: whose reference they have, None = it knows nothing of slices.
+    """
+    found: list[ObjectiveState] = []
+    for objective in asked.objectives:
+        if objective.rolling:
+            if known.steps is not None and task is not None:
+                found.append(_rolling(objective, evaluation, task, known, asked))
+        elif objective.window in ("", evaluation.window.name) and (not objective.slice or _has_slices(evaluation)):
+            why = "" if evaluation.maturity == "mature" else evaluation.immature or "the window is still open"
+            if objective.slice == objective.key != "":
+                found.append(_each(objective, evaluation, task, known, asked, why, baseline))
+            else:
+                own = evaluation.performance_slices.get(objective.slice)
+                metrics = evaluation.realized if not objective.slice else {} if own is None else own.metrics
+                metric, none_of = metrics.get(objective.metric), unreviewed(known.unseen.get(objective.slice), task)
+                against = _against(objective, objective.slice, evaluation.reference, baseline, asked)
+                one = _state_in(objective, metric, against, asked, why, none_of)
+                if own is None and (folded := _folded(objective, known)):
+                    one = replace(one, needed=None, sentence=why or folded)
+                found.append(replace(one, slice=objective.slice))
+    patience = {one.rule: one.patience(evaluation.window.name) for one in asked.objectives}
+    found = [
+        replace(one, alert_after=patience[one.rule], lacks="rows" if _all_reviewed(one, evaluation) else one.lacks)
+        for one in found
+    ]
+    if evaluation.maturity == "immature" and not evaluation.young:
+        rows = evaluation.outcome_rows / evaluation.coverage if evaluation.coverage else evaluation.rows
+        least = math.ceil(round(asked.min_coverage * rows, 6))
+        found = [replace(one, needed=max(least, one.needed or 0)) for one in found]
+    return tuple(found)
+
+
+def _all_reviewed(one: ObjectiveState, evaluation: Evaluation) -> bool:
+    """Whether nobody can tell, by the number of rows, although (nearly) all of them have their outcome."""
+    if one.state != "cannot_tell" or not one.needed:
+        return False
+    own = evaluation.performance_slices.get(one.slice)
+    if own is not None and own.predictions:
+        return own.rows >= ALL_REVIEWED * own.predictions
+    return own is None and not one.slice and (evaluation.coverage or 0.0) >= ALL_REVIEWED
+
+
+def _folded(objective: Objective, known: WindowOutcomes) -> str:
+    """Say that a slice may be among the other values of its key; "" where all of them are told apart."""
+    other = slice_name(objective.key, OTHER)
+    if not objective.slice or other not in known.slices or objective.slice in known.slices:
+        return ""
+    return (
+        f"{objective.slice} is none of the values of {objective.key} that are told apart, {MOST_VALUES} at most, those "
+        f"with most rows; its rows, if there are any, are in {other}"
+    )
+
+
+def _has_slices(evaluation: Evaluation) -> bool:
+    """Slices are kept by the hour: of windows of minutes a service knows none."""
+    name = evaluation.window.name
+    return bool(evaluation.performance_slices) or not name or parse(name).unit != "m"
+
+
+def _state(
+    objective: Objective,
+    metric: Metric | None,
+    reference: Mapping[str, Metric],
+    asked: PerformanceSettings,
+    why: str,
+    none_of: Mapping[str, int],
+) -> ObjectiveState:
+    """Judge a metric. ``why``: it is not to be judged, yet. ``none_of``: decisions of which nothing is known."""
+    rows = _rows(metric)
+    unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, rows)
+    if metric is None or metric.value is None:
+        needed = _least_rows(objective, asked.confidence)
+        more = f"; {about_rows(needed)} would be the least to tell" if needed else ""
+        where = f"{objective.metric} in {objective.slice}" if objective.slice else objective.metric
+        return replace(unknown, needed=needed, sentence=why or f"no reviewed row tells of {where}{more}")
+    value, limits, limit = metric.value, Interval(metric.low, metric.high, metric.interval), objective.limit
+    if objective.relative:
+        own = reference.get(objective.metric)
+        if own is None or own.value is None:
+            return replace(unknown, sentence=f"the baseline knows nothing of {objective.metric}")
+        if own.interval == UNREVIEWED.method:
+            return replace(unknown, sentence=f"the baseline knows {objective.metric} of some decisions only")
+        if own.low is None or own.high is None:
+            more = "too few rows to say" if own.interval == TOO_FEW.method else "no interval that says"
+            return replace(unknown, sentence=why or f"the baseline has {more} how sure its {objective.metric} is")
+        than = Interval(own.low, own.high, own.interval)
+        limits, value = difference(metric.value, limits, own.value, than), metric.value - own.value
+    known = replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
+    if limits.low is None or limits.high is None:
+        more = told(none_of) if metric.interval == UNREVIEWED.method else "its interval is not known"
+        return replace(known, sentence=why or _said(known, more))
+    good, bad = (
+        (limits.low >= limit, limits.high < limit) if objective.upwards else (limits.high <= limit, limits.low > limit)
+    )
+    if good or bad:
+        state: Verdict = "cannot_tell" if why else "met" if good else "broken"
+        return replace(known, state=state, sentence=_said(known, why))
+    if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
+        return replace(known, lacks="days", sentence=_said(known, why or "more days would tell, in a longer window"))
+    needed = _needed(objective, rows, value, limits, asked.confidence)
+    more = f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
+    return replace(known, needed=needed, sentence=_said(known, why or more))
+
+
+class _Against(NamedTuple):
+    """What a change is one since. ``said``: which rows of the baseline these are, of a slice."""
+
+    reference: Mapping[str, Metric]
+    said: str = ""
+
+
+def _against(
+    objective: Objective,
+    name: str,
+    reference: Mapping[str, Metric],
+    baseline: Baseline | None,
+    asked: PerformanceSettings,
+) -> _Against:
+    """The same slice of the baseline where enough of its rows tell, else all rows."""
+    whole = reference.get(objective.metric)
+    if not objective.relative or not name or baseline is None or whole is None or whole.interval == UNREVIEWED.method:
+        return _Against(reference)
+    own = reference_in(baseline, name, asked).get(objective.metric)
+    if own is None or own.value is None or _rows(own) < objective.min_rows:
+        return _Against(reference, "since all rows of the baseline, which knows too few of the slice")
+    return _Against({objective.metric: own}, f"since {_rows(own):,} rows of the slice in the baseline")
+
+
+def _state_in(
+    objective: Objective,
+    metric: Metric | None,
+    against: _Against,
+    asked: PerformanceSettings,
+    why: str,
+    none_of: Mapping[str, int],
+) -> ObjectiveState:
+    """Judge a metric, and say since which rows it changed. The arguments are those of :func:`_state`."""
+    found = _state(objective, metric, against.reference, asked, why, none_of)
+    said = against.said if found.value is not None and not why else ""
+    return replace(found, sentence=f"{found.sentence}; {said}") if said else found
+
+
+def _rows(metric: Metric | None) -> int:
+    """How many rows tell of a metric, effective ones where these are known."""
+    if metric is None:
+        return 0
+    return metric.rows if metric.effective_rows is None else round(metric.effective_rows)
+
+
+def _rolling(
+    objective: Objective, evaluation: Evaluation, task: Task, known: WindowOutcomes, asked: PerformanceSettings
+) -> ObjectiveState:
+    """Judge every stretch that ends within the window; return the worst with what all of them come to."""
+    assert known.steps is not None
+    steps, panes = known.steps
+    why = "" if evaluation.young else evaluation.immature  # too few outcomes; the young ones are not among the steps
+    found: list[ObjectiveState] = []
+    first = 0
+    for last, step in enumerate(steps):
+        if step.end <= evaluation.window.start:
+            continue
+        start = before(step.end, objective.window, known.timezone)
+        while steps[first].start < start:
+            first += 1
+        if steps[0].start > start:
+            continue
+        window = Window("", start, step.end)
+        blocks = _blocks(panes[first : last + 1], window, known.timezone)
+        pane = merge(blocks)
+        metrics = realized(pane, task, asked)
+        wanted = {objective.metric: metrics[objective.metric]} if objective.metric in metrics else {}
+        unseen = find_unseen_decisions(pane, task)
+        bounded = with_intervals(wanted, pane, blocks, task, asked, unseen, days=has_day_blocks(window))
+        none_of = unreviewed(unseen, task)
+        one = _state(objective, bounded.get(objective.metric), evaluation.reference, asked, why, none_of)
+        found.append(replace(one, since=start, until=step.end))
+    if not found:
+        return ObjectiveState(
+            *(objective.metric, objective.rule, "cannot_tell", None, None, None, 0),
+            sentence="no such stretch has ended whose outcomes had their time, or its minutes are not kept any more",
+        )
+    return _worst(objective, found)
+
+
+def _blocks(panes: Sequence[Pane], window: Window, timezone: str) -> list[Pane]:
+    """Put five minutes after five minutes of a stretch together to blocks of time."""
+    ends = [(block.end - window.start) // PANE for block in blocks_of_window(window, timezone)]
+    return [merge(panes[first:end]) for first, end in pairwise([0, *ends])]
+
+
+def _each(
+    objective: Objective,
+    evaluation: Evaluation,
+    task: Task | None,
+    known: WindowOutcomes,
+    asked: PerformanceSettings,
+    why: str,
+    baseline: Baseline | None,
+) -> ObjectiveState:
+    """Judge the slice of each value of a key; return the worst with what all of them come to."""
+    found: dict[str, ObjectiveState] = {}
+    slices = _slices(objective.key, evaluation, known)
+    none_of = {name: unreviewed(known.unseen.get(name), task) for name in slices}
+    for name, own in slices.items():
+        metric = own.metrics.get(objective.metric)
+        against = _against(objective, name, evaluation.reference, baseline, asked)
+        found[name] = replace(_state_in(objective, metric, against, asked, why, none_of[name]), slice=name)
+    judged = {name: one for name, one in found.items() if one.rows >= objective.min_rows}
+    few = len(found) - len(judged)
+    if not judged:
+        most = max(found.values(), key=lambda one: one.rows, default=None)
+        said = f"no value of {objective.key} has {objective.min_rows:,} rows that tell of {objective.metric}"
+        said += "" if most is None or not most.rows else f"; {most.slice} has most, {most.rows:,}"
+        unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, 0)
+        return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or said)
+    surer = replace(asked, confidence=1 - (1 - asked.confidence) / len(judged))
+    reach = normal_quantile(surer.confidence) / normal_quantile(asked.confidence)
+    reference = {name: _wider(metric, reach) for name, metric in evaluation.reference.items()}
+    for name, one in judged.items():
+        if task is not None and one.value is not None and _is_wrong(objective, one.value) and name in known.slices:
+            metrics = measured(name, known, task, surer, has_day_blocks(evaluation.window), only=objective.metric)
+            against = _against(objective, name, reference, baseline, surer)
+            again = _state_in(objective, metrics.get(objective.metric), against, surer, why, none_of[name])
+            judged[name] = replace(again, slice=name)
+    worst = _worst(objective, list(judged.values()))
+    unseen = {name: own.predictions or 0 for name, own in slices.items() if own.rows < objective.min_rows}
+    name = max(unseen, key=lambda name: unseen[name], default="")
+    if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
+        said = f"the outcomes of {slices[name].rows:,} of its {unseen[name]:,} predictions are known"
+        said += f", and {objective.min_rows:,} would be the least to tell"
+        worst = replace(found[name], state="cannot_tell", needed=objective.min_rows, sentence=why or said)
+    states = {name: one.state for name, one in judged.items()}
+    return replace(worst, slices=states, few=few, sentence=_said_by_slice(objective, worst, states, few))
+
+
+def _slices(key: str, evaluation: Evaluation, known: WindowOutcomes) -> dict[str, SlicePerformance]:
+    """The slices of a key, those among them that were predicted and of which no outcome is known."""
+    found = {
+        name: SlicePerformance(0, {}, rows) for name, own in known.slices.items() if (rows := int(kept(own)[0])) > 0
+    } | evaluation.performance_slices
+    return {name: own for name, own in found.items() if name.partition("=")[0] == key}
+
+
+def _is_wrong(objective: Objective, value: float) -> bool:
+    """On the side of the limit where no number of rows would show that the objective is met."""
+    return value < objective.limit if objective.upwards else value > objective.limit
+
+
+def _wider(metric: Metric, reach: float) -> Metric:
+    """The same with an interval so many times as long on either side."""
+    if metric.value is None or metric.low is None or metric.high is None:
+        return metric
+    low, high = (metric.value + (end - metric.value) * reach for end in (metric.low, metric.high))
+    return replace(metric, low=low, high=high)
+
+
+def _worst(objective: Objective, found: Sequence[ObjectiveState]) -> ObjectiveState:
+    """The worst of several, with the state of all: broken where one is, met where all are."""
+    states = {one.state for one in found}
+    state: Verdict = "broken" if "broken" in states else "cannot_tell" if "cannot_tell" in states else "met"
+    return replace(max(found, key=lambda one: _badness(objective, one)), state=state)
+
+
+def _badness(objective: Objective, one: ObjectiveState) -> tuple[int, float]:
+    """Broken before undecided before met; within, the end of the interval that is nearest to being broken."""
+    rank = {"met": 0, "cannot_tell": 1, "broken": 2}[one.state]
+    end = one.high if objective.upwards else one.low
+    return rank, -math.inf if end is None else -end if objective.upwards else end
+
+
+def _needed(objective: Objective, rows: int, value: float, limits: Interval, confidence: float) -> int | None:
+    """How many rows would tell with 90 % power, if the metric is what it seems to be; None where it is the limit."""
+    apart, limit, reach = abs(value - objective.limit), objective.limit, normal_quantile(confidence)
+    if apart <= _AT_LIMIT or not rows or limits.low is None or limits.high is None:
+        return None
+    if not objective.relative and _is_share(objective.metric) and 0 < limit < 1:
+        error = reach * math.sqrt(limit * (1 - limit)) + POWER * math.sqrt(max(value * (1 - value), 0.0))
+        found = math.ceil((error / apart) ** 2)
+        while power_of_share(found, value, limit, confidence) < _TELLS:  # that was the normal distribution's
+            found += math.ceil(found / 500)
+        if found > rows:
+            return found
+    side = value - limits.low if value > limit else limits.high - value
+    error = side / reach * (reach + POWER)
+    return max(rows + 1, math.ceil(rows * (error / apart) ** 2))
+
+
+def _least_rows(objective: Objective, confidence: float) -> int | None:
+    """How many rows, all of them right, prove that a share is above a limit."""
+    if objective.relative or not objective.upwards or not _is_share(objective.metric) or not 0 < objective.limit < 1:
+        return None
+    return math.ceil(math.log((1 - confidence) / 2) / math.log(objective.limit))
+
+
+def _is_share(metric: str) -> bool:
+    return re.split(r"[@\[]", metric)[0] in _SHARES
+
+
+def _said(one: ObjectiveState, more: str) -> str:
+    value = "" if one.value is None else f"{one.value:+.4g}" if "= baseline" in one.rule else f"{one.value:.4g}"
+    limits = "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
+    return f"{value}{limits} on {one.rows:,} rows" + (f"; {more}" if more else "")
+
+
+def _said_by_slice(objective: Objective, worst: ObjectiveState, slices: Mapping[str, Verdict], few: int) -> str:
+    states = Counter(slices.values())
+    told = ", ".join(f"{states[one]} {one.replace('_', ' ')}" for one in get_args(Verdict) if states[one])
+    left = f"; {few} with fewer than {objective.min_rows:,} rows {'is' if few == 1 else 'are'} left out" if few else ""
+    return f"{worst.slice}: {worst.sentence}; of {len(slices)} by {objective.key}: {told}{left}"
+
+
+def rolling_steps(
+    window: Window, objectives: Sequence[Objective], timezone: str, ripe: int, kept: int
+) -> list[Window] | None:
+    """Return five minutes after five minutes, from the earliest of which a stretch needs that ends within a window.
+
+    None where no objective rolls. ``ripe``: later ones are not yet to be judged, ``kept``: from before they are no more
+    told apart; unix nanoseconds.
+    """
+    starts = [before(window.start + PANE, one.window, timezone) for one in objectives if one.rolling]
+    if not starts:
+        return None
+    first, last = max(min(starts), kept + PANE - 1), min(window.end + PANE - 1, ripe)
+    return [Window("5m", at, at + PANE) for at in range(first - first % PANE, last - last % PANE, PANE)]

@@ -1,0 +1,192 @@
+"""An objective: the limit of a metric, in which rows and windows, how to write it, its state over many windows.
+
+An objective: what a metric shall be, in which rows and windows, and how one writes it.
+
+Objectives over many windows: for how long nobody could tell, and what came of each last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from driftline.baseline.sections.slices import slice_name
+from driftline.tables.classes import class_text
+
+from driftline_processor.core.evaluation import Evaluation, ObjectiveState
+from driftline_processor.core.windows.window import length, parse
+
+LEAST_ROWS = 50
+"""Rows that tell of a metric, which a value of a key needs to be judged, where nobody says."""
+
+_WEEK = 7 * 86_400 * 10**9
+
+_NUMBER = r"(?:\d[\d.eE]*|\d*\.\d+)"
+_WRITTEN = re.compile(
+    rf"(?P<metric>[^<>=]+?)\s*(?P<sign>>=|<=)\s*"
+    rf"(?:(?P<baseline>baseline)(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER}))?|(?P<number>{_NUMBER}))"
+    r"(?:\s+in\s+(?P<slice>\S.*?))?(?:\s+over\s+(?P<rolling>rolling\s+)?(?P<window>\d+(?:m|h|d|w|mo)))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a metric shall be: one of the four limits. ``least_change``, ``most_change``: against the baseline.
+
+    ``window``: in windows of this name; "" = in all. ``rolling``: over every stretch of this length. ``slice``: of the
+    rows of ``key=value``, or by ``key`` of those of each of its values of which ``min_rows`` tell; "" = of all rows.
+    ``alert_after``: so many windows in a row that cannot tell are too many; 0 = those of a week.
+    """
+
+    metric: str
+    least: float | None = None
+    most: float | None = None
+    least_change: float | None = None
+    most_change: float | None = None
+    window: str = ""
+    rolling: bool = False
+    slice: str = ""
+    min_rows: int = LEAST_ROWS
+    alert_after: int = 0
+
+    @property
+    def relative(self) -> bool:
+        """Whether it is the change since the baseline that is limited."""
+        return self.least_change is not None or self.most_change is not None
+
+    @property
+    def upwards(self) -> bool:
+        """Whether more is better."""
+        return self.least is not None or self.least_change is not None
+
+    @property
+    def limit(self) -> float:
+        """The limit."""
+        given = (self.least, self.most, self.least_change, self.most_change)
+        return next(limit for limit in given if limit is not None)
+
+    @property
+    def key(self) -> str:
+        """The key of its slice or slices; "" where it is of all rows."""
+        return self.slice.partition("=")[0]
+
+    @property
+    def rule(self) -> str:
+        """The objective as one writes it.
+
+        >>> Objective("roc_auc", least_change=-0.02).rule, Objective("mae", most=3.2, window="1d").rule
+        ('roc_auc >= baseline - 0.02', 'mae <= 3.2 over 1d')
+        >>> Objective("recall", least=0.9, slice="country=NL").rule
+        'recall >= 0.9 in country=NL'
+        """
+        change = f" {'-' if self.limit < 0 else '+'} {abs(self.limit):g}" if self.limit else ""
+        limit = f"baseline{change}" if self.relative else f"{self.limit:g}"
+        where = f" in {self.slice}" if self.slice else ""
+        over = f" over {'rolling ' if self.rolling else ''}{self.window}" if self.window else ""
+        return f"{self.metric} {'>=' if self.upwards else '<='} {limit}{where}{over}"
+
+    def patience(self, window: str) -> int:
+        """Return after how many windows of a name in a row that cannot tell somebody has to know.
+
+        >>> [Objective("recall", least=0.9).patience(name) for name in ("1h", "1d", "1mo", "")]
+        [168, 7, 2, 7]
+        """
+        return self.alert_after or (max(2, _WEEK // length(window)) if window else 7)
+
+
+def read_objective(text: str) -> Objective:
+    """Read an objective as one writes it: ``METRIC >= NUMBER [in KEY[=VALUE]] [over [rolling] 1h]``.
+
+    Raises ``ValueError`` with the rule and the fix.
+
+    >>> read_objective("precision >= 0.95 over rolling 1h").rule
+    'precision >= 0.95 over rolling 1h'
+    >>> read_objective("roc_auc >= baseline - 0.02").least_change, read_objective("recall >= baseline").least_change
+    (-0.02, 0.0)
+    >>> read_objective("recall >= 0.9 in country=NL over 1d").slice
+    'country=NL'
+    """
+    match = _WRITTEN.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(
+            f"'{text:.80}' is no objective; write METRIC >= NUMBER, as in 'precision >= 0.95', 'recall >= 0.9 in "
+            "country=NL', 'precision >= 0.95 over rolling 1h' or 'roc_auc >= baseline - 0.02'"
+        )
+    number = float(match["number"] or match["by"] or 0)
+    number = -number if match["change"] == "-" else number
+    place = 2 * bool(match["baseline"]) + (match["sign"] == "<=")
+    least, most, least_change, most_change = (number if at == place else None for at in range(4))
+    found = Objective(match["metric"], least, most, least_change, most_change, match["window"] or "")
+    return checked_objective(replace(found, rolling=bool(match["rolling"])), match["slice"])
+
+
+def checked_objective(objective: Objective, slice: str | None) -> Objective:
+    """Return an objective of a slice, its value spelled as values of slices are.
+
+    Raises ``ValueError`` where its window is none, or where it cannot be told of slices.
+    """
+    if objective.window:
+        parse(objective.window)
+    if not slice:
+        return objective
+    if objective.rolling:
+        raise ValueError(
+            f"'{objective.rule} in {slice}': slices are told apart by the hour, and nothing rolls over them; "
+            "leave out rolling, or the slice"
+        )
+    key, given, value = slice.partition("=")
+    if not key.strip() or (given and not value.strip()):
+        raise ValueError(f"'{slice:.80}' is no slice; write key=value, or the key alone for each of its values")
+    named = slice_name(key.strip(), class_text(value)) if given else key.strip()
+    return replace(objective, slice=named)
+
+
+def about_rows(rows: int) -> str:
+    """Return so many rows in words, in two digits: they are an estimate.
+
+    >>> about_rows(1421), about_rows(78)
+    ('about 1,400 rows', 'about 78 rows')
+    """
+    digits = 10 ** max(0, len(str(rows)) - 2)
+    return f"about {round(rows / digits) * digits:,} rows"
+
+
+def undecided(current: Evaluation, previous: Evaluation | None) -> tuple[ObjectiveState, ...]:
+    """Return the objectives of a window with how many windows in a row cannot tell, up to this one.
+
+    One that is open, or whose outcomes may still come, adds nothing.
+    """
+    earlier = {} if previous is None else {one.rule: one.undecided for one in previous.objectives}
+
+    def count(one: ObjectiveState) -> int:
+        counts = current.closed and (one.until or not current.young)
+        return earlier.get(one.rule, 0) + bool(counts) if one.state == "cannot_tell" else 0
+
+    return tuple(replace(one, undecided=count(one)) for one in current.objectives)
+
+
+def overdue(one: ObjectiveState) -> str:
+    """Say for how long nobody can tell, and what would help, where that is too long; "" where it is not.
+
+    >>> overdue(ObjectiveState("recall", "recall >= 0.9", "cannot_tell", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
+    'nobody could tell in 7 windows in a row: too little is reviewed, about 260 rows in a window would tell'
+    """
+    if not one.overdue:
+        return ""
+    if one.lacks:
+        would = f", {about_rows(one.needed)} would tell" if one.needed else ""
+        more = f"too few {one.lacks} in a window{would}; use a longer window"
+        return f"nobody could tell in {one.undecided} windows in a row: {more}"
+    more = f": too little is reviewed, {about_rows(one.needed)} in a window would tell" if one.needed else ""
+    return f"nobody could tell in {one.undecided} windows in a row{more}"
+
+
+def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState]:
+    """Return by rule what came of each objective last, in windows of one name, oldest first.
+
+    In the newest whose outcomes had their time, few or many; of a rolling one, where a stretch has ended last.
+    """
+    judged = next((one for one in reversed(windows) if one.closed and not one.young), None)
+    found = {} if judged is None else {one.rule: one for one in judged.objectives}
+    return found | {one.rule: one for window in windows[-2:] for one in window.objectives if one.until}

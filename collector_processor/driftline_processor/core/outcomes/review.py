@@ -1,0 +1,122 @@
+"""Decisions that have predictions in a window and no outcome: nobody reviewed them.
+
+Where only rows are reviewed that were flagged, nobody knows what was missed. Recall, accuracy or the area under a ROC
+curve of the reviewed rows are then those of flagged rows, however many these are; precision alone stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import Pane
+from driftline.tables.classes import class_text
+from driftline.tables.table import F64, Task
+
+from .coverage import kept_decisions
+
+EXPECTED = 5.0
+"""Outcomes that a decision would have, were it reviewed as often as the others, from which on it is no accident that it
+has none: by chance it happens in less than 1 % of windows."""
+
+NAMED = 3
+"""Decisions that are told by name."""
+
+
+class UnseenDecisions(NamedTuple):
+    """By decision, in the order of ``task.classes``: float64 (k,) each.
+
+    ``unit``: what a row of it that nobody reviewed may weigh, 0 = like the others. ``unreviewed``: how many predictions
+    it has, where nothing is known of them; else 0.
+    """
+
+    unit: F64
+    unreviewed: F64
+
+    def ordered(self, classes: Sequence[int]) -> UnseenDecisions:
+        """Return the same of these classes, in this order."""
+        at = np.array(classes)
+        return UnseenDecisions(self.unit[at], self.unreviewed[at])
+
+
+def predictions_of(pane: Pane, task: Task, baseline: Baseline | None = None) -> F64 | None:
+    """Return the weight of the predictions of each decision: float64 (k,); None where they were not counted.
+
+    Those that were deleted are none. Those of the ``baseline`` itself are over its own bins.
+    """
+    apart = kept_decisions(pane, task.classes)
+    if apart is not None:
+        return apart
+    counted, bins = pane.parts.get("class"), None if baseline is None else baseline.bins.classes
+    if counted is None or bins is None:
+        return None
+    labels = [class_text(label) for label in bins.labels]
+    return np.array([counted[labels.index(name)] if name in labels else 0.0 for name in task.classes])
+
+
+def find_unseen_decisions(pane: Pane, task: Task, baseline: Baseline | None = None) -> UnseenDecisions | None:
+    """Return what the outcomes of a pane say nothing of; None where its predictions were not counted.
+
+    Of a decision without any outcome one row that was not seen may stand for all of its predictions, in the measure of
+    those that have one. It is ``unreviewed`` where at least :data:`EXPECTED` outcomes would be expected of it.
+
+    >>> parts = {"outcomes": np.array([50.0, 50, 50]), "confusion": np.array([0.0, 5, 0, 45])}
+    >>> parts |= {"decided:0": np.array([950.0]), "decided:1": np.array([50.0])}
+    >>> found = find_unseen_decisions(Pane(parts), Task("binary", ("0", "1"), "1"))
+    >>> found.unit.tolist(), found.unreviewed.tolist()
+    ([950.0, 0.0], [950.0, 0.0])
+    """
+    k, cells, predictions = len(task.classes), pane.parts.get("confusion"), predictions_of(pane, task, baseline)
+    if predictions is None or cells is None or len(cells) != k * k or cells.sum() <= 0:
+        return None
+    held = cells.reshape(k, k).sum(axis=0) > 0
+    rows = float(pane.parts["outcomes"][0])
+    alone, others = np.where(held, 0.0, predictions), max(float(predictions[held].sum()), rows)
+    return UnseenDecisions(alone * float(cells.sum()) / others, np.where(alone * rows / others >= EXPECTED, alone, 0.0))
+
+
+def needed_cells(name: str, cls: str | None, task: Task) -> F64:
+    """Return the cells, float64 (k, k), by actual and predicted class, that a metric needs outcomes of.
+
+    Those of all decisions; precision of one class those of its own.
+
+    >>> needed_cells("precision", None, Task("binary", ("0", "1"), "1")).tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
+    """
+    cells = np.ones((len(task.classes), len(task.classes)))
+    cls = task.positive_class if cls is None and task.kind == "binary" else cls
+    if name == "precision" and cls in task.classes:
+        cells[:, np.arange(len(cells)) != task.classes.index(cls)] = 0.0
+    return cells
+
+
+def unreviewed(unseen: UnseenDecisions | None, task: Task | None) -> dict[str, int]:
+    """Return the decisions of which nobody reviewed a row, with how many predictions they have."""
+    if unseen is None or task is None:
+        return {}
+    return {task.classes[at]: round(float(unseen.unreviewed[at])) for at in np.flatnonzero(unseen.unreviewed)}
+
+
+def unreviewed_sentence(found: Mapping[str, int]) -> str:
+    """Say which these are, those with most predictions first.
+
+    >>> unreviewed_sentence({"0": 9500})
+    'none of the 9,500 rows that were predicted 0 has an outcome'
+    """
+    most = sorted(found, key=lambda name: (-found[name], name))
+    said = [f"none of the {found[name]:,} rows that were predicted {name}" for name in most[:NAMED]]
+    more = f", and so with {len(most) - NAMED} more classes" if len(most) > NAMED else ""
+    return f"{', '.join(said)} has an outcome{more}"
+
+
+def advice(found: Mapping[str, int]) -> str:
+    """Say what that means, and what to do; "" where some rows of every decision were reviewed."""
+    if not found:
+        return ""
+    said = unreviewed_sentence(found)
+    return (
+        f"{said[0].upper()}{said[1:]}: precision is known, and nothing that needs them. Review some of these rows, "
+        "each with the weight 1 / the probability with which it was chosen."
+    )

@@ -1,0 +1,147 @@
+"""Read the outcome sums of a pane: losses, confusion, means, effective rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from driftline.panes.outcome_sums import count_of, intervals, widths
+from driftline.panes.pane import LOSSES, Pane
+from driftline.tables.table import F64, Task
+from numpy.typing import NDArray
+
+
+def losses(pane: Pane, kind: str) -> dict[str, float] | None:
+    """Return the summed losses of a kind of task by their names in ``LOSSES``; None where there are none."""
+    sums = pane.parts.get("losses")
+    names = LOSSES[kind]
+    return None if sums is None or len(sums) != len(names) else dict(zip(names, sums.tolist(), strict=True))
+
+
+def confusion(pane: Pane, classes: int) -> F64 | None:
+    """Return the weight per actual (row) and predicted (column) class: float64 (k, k); None where there is none."""
+    counts = pane.parts.get("confusion")
+    if counts is None or len(counts) != classes**2 or counts.sum() <= 0:
+        return None
+    return counts.reshape(classes, classes)
+
+
+def squared_confusion(pane: Pane, classes: int) -> F64 | None:
+    """Return Σw² of the same cells: float64 (k, k). A pane without excess has weights of 1, or is an old one."""
+    counts = confusion(pane, classes)
+    if counts is None:
+        return None
+    excess = pane.parts.get("confusion_excess")
+    return counts if excess is None or len(excess) != classes**2 else counts + excess.reshape(classes, classes)
+
+
+class Mean(NamedTuple):
+    """The sums behind a weighted mean of a loss ℓ: Σw, Σw², Σwℓ, Σw²ℓ, Σw²ℓ²."""
+
+    weight: float
+    squared_weight: float
+    total: float
+    squared_total: float
+    squares: float
+
+    @property
+    def value(self) -> float | None:
+        """Σwℓ / Σw; None of nothing."""
+        return ratio(self.total, self.weight)
+
+
+def means(pane: Pane, task: Task) -> dict[str, Mean]:
+    """Return what means were made of, by the name of their loss; of an old pane those whose squares it has.
+
+    Binary: brier, log_loss, score, positive; multiclass: brier, log_loss; regression: error, absolute_error,
+    squared_error, actual, squared_actual, percentage, ``quantile:LEVEL``, ``interval:COVERAGE``; any: value.
+
+    >>> from driftline.panes.fold import fold_outcomes
+    >>> from driftline.tables.table import Column
+    >>> task = Task("regression")
+    >>> pane = fold_outcomes(task, np.array([[1.0], [2.0]]), None, Column(numbers=np.array([2.0, 4.0])))
+    >>> means(pane, task)["absolute_error"].value
+    1.5
+    """
+    found: dict[str, Mean] = {}
+    sums, spread = losses(pane, task.kind) if task.kind in LOSSES else None, pane.parts.get("spread")
+    if sums and spread is not None and len(spread) == 2 * len(sums) - 1:
+        weight, squared = sums.pop("weight"), spread[1:].reshape(-1, 2).tolist()
+        for (name, total), squares in zip(sums.items(), squared, strict=True):
+            found[name] = Mean(weight, float(spread[0]), total, *squares)
+    levels = [f"quantile:{level!r}" for level in task.quantiles]
+    levels += [f"interval:{coverage!r}" for coverage in intervals(task)]
+    for part, names, first in (("percentage", ["percentage"], 0), ("quantiles", levels, 0), ("value", ["value"], 1)):
+        held = pane.parts.get(part)
+        if held is not None and len(held) == widths(task).get(part) and held[first] > 0:
+            weight, squared_weight, *rest = held[first:].tolist()
+            for name, (total, squared_total, squares) in zip(names, np.reshape(rest, (-1, 3)).tolist(), strict=True):
+                found[name] = Mean(weight, squared_weight, total, squared_total, squares)
+    return found
+
+
+def cells_of(metric: str, cls: str | None, task: Task) -> NDArray[np.bool_]:
+    """Return the cells, by actual and predicted class, whose rows a metric is of: bool (k, k).
+
+    ``cls``: that of a metric of one class; None = all of them.
+
+    >>> cells_of("recall", "1", Task("binary", ("0", "1"), "1")).tolist()
+    [[False, False], [True, True]]
+    """
+    k = len(task.classes)
+    if cls not in task.classes or metric not in ("precision", "recall", "specificity", "f1", "fbeta"):
+        return np.ones((k, k), np.bool_)
+    own = np.arange(k) == task.classes.index(cls)
+    actual, predicted = np.meshgrid(own, own, indexing="ij")
+    found: NDArray[np.bool_] = {"precision": predicted, "recall": actual, "specificity": ~actual}.get(
+        metric, actual | predicted
+    )
+    return found
+
+
+def rows_of(pane: Pane, weight: float, part: str, cells: NDArray[np.bool_] | None = None) -> int:
+    """Return how many joined rows have this weight, which is that of a part, or of cells of the confusion.
+
+    ``cells``: bool (k, k), None = all. Rows of a pane from before they were counted are taken to be as many as
+    their share of all weight says.
+
+    >>> parts = {"outcomes": np.array([4.0, 31.0, 301.0]), "outcomes_count": np.array([-27.0])}
+    >>> parts |= {"confusion_count": np.array([-27.0, 0, 0, 0])}
+    >>> rows_of(Pane(parts), 31.0, "confusion"), rows_of(Pane(parts), 1.0, "confusion", np.eye(2)[[1, 1]] > 0)
+    (4, 1)
+    """
+    rows, total, _ = pane.parts["outcomes"].tolist()
+    if total <= 0:
+        return 0
+    uncounted = rows - total - _more(pane, "outcomes").sum()
+    more = _more(pane, part)
+    own = more if cells is None or len(more) != cells.size else more[cells.ravel()]
+    return int(np.clip(round(weight + own.sum() + uncounted * weight / total), 0, rows))
+
+
+def _more(pane: Pane, part: str) -> F64:
+    return pane.parts.get(count_of(part), np.zeros(1))
+
+
+def ratio(numerator: float, denominator: float) -> float | None:
+    """Return the quotient, None where there is nothing to divide by: an undefined metric is unknown, never 0.
+
+    >>> ratio(1, 4), ratio(0, 0)
+    (0.25, None)
+    """
+    return float(numerator) / float(denominator) if denominator > 0 else None
+
+
+def effective(weight: float, squares: float) -> float:
+    """Return how many rows of equal weight say as much as rows of these Σw and Σw²: (Σw)² / Σw² (Kish 1965).
+
+    >>> effective(4.0, 8.0), effective(0.0, 0.0)
+    (2.0, 0.0)
+    """
+    return float(weight**2 / squares) if squares > 0 else 0.0
+
+
+def effective_rows(pane: Pane, part: str = "outcomes") -> float:
+    """Return the same of the rows of a pane whose outcome is known, or of all its ``rows``; 0 where it has none."""
+    known = pane.parts.get(part)
+    return 0.0 if known is None else effective(known[1], known[2])

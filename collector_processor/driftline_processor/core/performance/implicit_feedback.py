@@ -1,0 +1,70 @@
+"""Rankings without feedback where silence means something: nobody clicked.
+
+Clicks are events, and nobody sends the absence of one. So where a model says ``outcomes: implicit``, a list without any
+outcome counts as one in which nothing was relevant, as soon as its window has had the time that outcomes may take. In
+sums that is one number: such a list adds its weight and nothing else, so a click that comes late takes its list out of
+it by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from driftline.panes.pane import Pane
+from driftline.panes.relevance import CUTOFFS, PREFIX, WIDTH
+from driftline.tables.table import F64, Task
+
+from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.outcomes.coverage import sent_rows
+
+from .window_outcomes import BlockSums, WindowOutcomes
+
+OF_ALL_LISTS = ("ctr", "hit_rate", "precision")
+"""Metrics that a list counts for of which nothing was relevant."""
+
+
+def count_silence(pane: Pane, task: Task) -> Pane:
+    """Return a pane in which every list that is counted and of which nothing is known was not clicked.
+
+    Predictions that were only counted, and never sent as rows, are none: nobody could have said anything of them. Nor
+    are those that were deleted.
+
+    >>> known = {"rows": np.full(3, 9.0), "outcomes": np.full(3, 2.0), "clicks": np.full(2, 1.0)}
+    >>> count_silence(Pane(known), Task("ranking")).parts["outcomes"]
+    array([9., 9., 9.])
+    """
+    silent: F64 = np.maximum(0.0, sent_rows(pane) - pane.parts.get("outcomes", np.zeros(3)))
+    if silent[0] < 1:
+        return pane
+    parts = dict(pane.parts)
+    for name in ("outcomes", *(f"{PREFIX}{cutoff}" for cutoff in task.cutoffs or CUTOFFS)):
+        sums = parts.get(name, np.zeros(3 if name == "outcomes" else WIDTH)).copy()
+        sums[:3] += silent
+        parts[name] = sums
+    return Pane(parts)
+
+
+def count_silence_everywhere(known: WindowOutcomes, task: Task) -> WindowOutcomes:
+    """Return the same of the blocks and slices of a window."""
+
+    def silent(panes: Iterable[Pane]) -> list[Pane]:
+        return [count_silence(pane, task) for pane in panes]
+
+    slices = dict(zip(known.slices, silent(known.slices.values()), strict=True))
+    in_time = {name: BlockSums.of(silent(one.blocks())) for name, one in known.in_time.items()}
+    return replace(known, blocks=silent(known.blocks), slices=slices, in_time=in_time)
+
+
+def count_silence_in_steps(known: WindowOutcomes, task: Task) -> WindowOutcomes:
+    """Return the same of the steps over which objectives roll: those that are there had their time, all of them."""
+    if known.steps is None:
+        return known
+    steps, panes = known.steps
+    return replace(known, steps=(steps, [count_silence(pane, task) for pane in panes]))
+
+
+def without_young_lists(realized: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Return the metrics without those that lists nobody clicked belong to: too young to tell which these are."""
+    return {name: one for name, one in realized.items() if name.partition("@")[0] not in OF_ALL_LISTS}

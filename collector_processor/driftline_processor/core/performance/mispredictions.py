@@ -1,0 +1,117 @@
+"""The predictions that were the most wrong, and their JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from driftline.tables.classes import class_codes
+from driftline.tables.decisions import actual_numbers, decide
+from driftline.tables.table import F64, I32, I64, Column, Task, length
+from numpy.typing import NDArray
+
+from driftline_processor.core.concept.losses import losses_of_rows
+from driftline_processor.core.render.evaluation_json import iso_time
+
+MOST: Final = 1_000
+"""Rows that are told at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misprediction:
+    """One prediction that was wrong, or far off. ``loss``: how wrong, by which they are ordered.
+
+    Of classes, how likely the service took what did not happen to be, 0 to 1; of a regression the absolute error.
+    ``trace_id`` / ``span_id``: hexadecimal, "" where it was not sampled. Times in unix nanoseconds, 0 = not known.
+    """
+
+    id: str
+    time: int
+    score: float | None
+    scores: tuple[float, ...] | None
+    predicted: str | None
+    actual: str | float | None
+    outcome_time: int
+    loss: float
+    weight: float
+    slices: Mapping[str, str]
+    trace_id: str
+    span_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """``rows``: the worst first. ``wrong``: how many are, of so many ``outcomes``; a regression is always wrong."""
+
+    rows: tuple[Misprediction, ...] = ()
+    wrong: int = 0
+    outcomes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowLosses:
+    """``loss``: float64 (n,), NaN of rows that are not wrong. ``known``: bool (n,), whose outcome can be used.
+
+    ``happened``, ``decided``: int32 (n,), codes of classes; -1 of a regression.
+    """
+
+    loss: F64
+    known: NDArray[np.bool_]
+    happened: I32
+    decided: I32
+
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Which rows are: bool (n,)."""
+        return np.isfinite(self.loss)
+
+    def of(self, rows: I64 | NDArray[np.bool_]) -> RowLosses:
+        """Return some of them."""
+        return RowLosses(self.loss[rows], self.known[rows], self.happened[rows], self.decided[rows])
+
+    def worst(self, most: int) -> I64:
+        """Return the rows that are wrong, the worst first, of equal ones the first; at most so many: int64 (k,)."""
+        rows = np.flatnonzero(self.wrong)
+        return rows[np.argsort(-self.loss[rows], kind="stable")[:most]].astype(np.int64)
+
+
+def row_losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> RowLosses | None:
+    """Return how wrong each row is; None of a ranking, or where no class is known.
+
+    Of a class: how likely the service took what did not happen to be, 1 where it sent no score that says so. A row of
+    which nobody knows what was decided, or a class that is none of the model's, is not wrong. The arguments are
+    those of :func:`driftline.fold.fold_outcomes`.
+
+    >>> task, scores = Task("binary", ("0", "1"), "1"), np.array([[0.9], [0.7], [0.2]])
+    >>> found = row_losses_of(task, scores, None, Column(numbers=np.array([0.0, 1.0, 1.0])))
+    >>> found.loss.tolist(), found.worst(10).tolist()
+    ([0.9, nan, 0.8], [0, 2])
+    """
+    n = length(actual)
+    nothing = np.full(n, -1, np.int32)
+    error = losses_of_rows(task, scores, predicted, actual)
+    if task.kind == "regression":
+        return RowLosses(error, np.isfinite(actual_numbers(actual)), nothing, nothing)
+    happened = class_codes(actual, task.classes) if task.kind in ("binary", "multiclass") else None
+    if happened is None or (task.kind == "binary" and task.positive_class not in task.classes):
+        return None
+    decided, known = decide(task, scores, predicted), (happened >= 0) & (happened < len(task.classes))
+    chance = np.zeros(n)  # of what happened
+    if scores is not None and task.kind == "multiclass" and scores.shape[1] == len(task.classes):
+        chance = scores[np.arange(n), np.where(known, happened, 0)]
+    elif scores is not None and task.kind == "binary":
+        chance = np.where(happened == task.classes.index(task.positive_class), scores[:, 0], 1 - scores[:, 0])
+    loss = np.where(error == 1, 1 - np.nan_to_num(chance, nan=0.0), np.nan)
+    return RowLosses(loss, known, happened, decided if len(decided) else nothing)
+
+
+def to_json(found: Worst) -> dict[str, Any]:
+    """Return what ``GET /api/v1/models/{name}/mispredictions`` says of rows."""
+    return {"outcomes": found.outcomes, "wrong": found.wrong, "rows": [_row(row) for row in found.rows]}
+
+
+def _row(row: Misprediction) -> dict[str, Any]:
+    times = {name: iso_time(at) if (at := getattr(row, name)) else None for name in ("time", "outcome_time")}
+    return {**asdict(row), **times, "trace_id": row.trace_id or None, "span_id": row.span_id or None}

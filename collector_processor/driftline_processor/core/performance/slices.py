@@ -1,0 +1,228 @@
+"""Performance by slice, by group of people and by the age of labels: each from the sums of its own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from driftline.baseline.sections.slices import slice_name
+from driftline.panes.pane import Pane
+from driftline.tables.table import CLASSLESS, F64, I64, Task
+
+from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
+from driftline_processor.core.fairness.criteria import Fairness, FairnessRule, GroupCounts, judge_fairness
+from driftline_processor.core.intervals.gradients import ConfusionTable, confusion_table
+from driftline_processor.core.intervals.time_blocks import has_day_blocks
+from driftline_processor.core.labels.fast_labels import fast_labels
+from driftline_processor.core.metrics import custom
+from driftline_processor.core.outcomes.coverage import kept_rows
+from driftline_processor.core.outcomes.review import UnseenDecisions, find_unseen_decisions, predictions_of
+from driftline_processor.core.outcomes.sums import rows_of
+
+from .implicit_feedback import without_young_lists
+from .metric_intervals import with_intervals
+from .realized import realized
+from .settings import PerformanceSettings
+from .window_outcomes import WindowOutcomes
+
+LABEL_AGE = "label_age"
+"""The key by which outcomes are cut by how long after the prediction they came."""
+
+AGES: tuple[tuple[str, int], ...] = (
+    ("<1h", 3_600 * 10**9),
+    ("<1d", 86_400 * 10**9),
+    ("<7d", 7 * 86_400 * 10**9),
+    ("<30d", 30 * 86_400 * 10**9),
+)
+"""The cohorts and where each ends, nanoseconds; whatever is older is one, too."""
+
+OLDEST = ">=30d"
+
+COHORTS: tuple[str, ...] = (*(name for name, _ in AGES), OLDEST)
+
+_ENDS = np.array([end for _, end in AGES], np.int64)
+
+_WORST = (("accuracy", True), ("mae", False), ("log_loss", False), ("ctr", True), ("value_per_prediction", True))
+"""The metrics by which slices are ranked, the first that is known; True where more is better."""
+
+
+def label_age_cohorts(time: I64, outcome_time: I64) -> I64:
+    """Return the cohort of each outcome, its place in :data:`COHORTS`: int64 (n,).
+
+    ``time``: of the predictions, ``outcome_time``: when it was known what happened, both unix nanoseconds.
+
+    >>> [COHORTS[place] for place in label_age_cohorts(np.zeros(2, np.int64), np.array([60, 86_400]) * 10**9)]
+    ['<1h', '<7d']
+    """
+    return np.searchsorted(_ENDS, outcome_time - time, side="right").astype(np.int64)
+
+
+def judge_slices(
+    evaluation: Evaluation, pane: Pane, task: Task, known: WindowOutcomes, asked: PerformanceSettings
+) -> None:
+    """Fill in the performance of the slices of a window, its fairness, and its weak slices."""
+    groups, days = {rule.attribute for rule in asked.fairness}, has_day_blocks(evaluation.window)
+    for name, own in known.slices.items():
+        key, _, value = name.partition("=")
+        rows, predictions = _labelled(own), int(kept_rows(own)[0])
+        metrics = measured(name, known, task, asked, days)
+        # fewer where the value came with some of the outcomes alone, or was told apart later than they were predicted
+        found = SlicePerformance(rows, metrics, predictions if predictions >= rows else None)
+        if not found.rows:
+            continue
+        if key == LABEL_AGE:
+            evaluation.ages[value] = found
+        else:
+            evaluation.performance_slices[name] = found
+    cohorts = {name: known.slices[slice_name(LABEL_AGE, name)] for name in COHORTS if name in evaluation.ages}
+    evaluation.fast_labels = fast_labels(cohorts, pane, known.blocks, task, days=has_day_blocks(evaluation.window))
+    if evaluation.immature and evaluation.fast_labels is not None and evaluation.fast_labels.differ:
+        evaluation.immature += f"; {evaluation.fast_labels.sentence}"
+    evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}
+    evaluation.weak = known.weak
+    if task.kind == "binary" and groups:
+        judged = (_fairness(rule, pane, task, known, asked, days) for rule in asked.fairness)
+        evaluation.fairness = tuple(one for one in judged if one is not None)
+
+
+def measured(
+    name: str, known: WindowOutcomes, task: Task, asked: PerformanceSettings, days: bool, only: str = ""
+) -> dict[str, Metric]:
+    """Return the metrics of a slice from its sums, with their intervals; ``only``: one of them. ``days``: see
+    :func:`.uncertainty.with_intervals`."""
+    own = known.slices[name]
+    metrics = realized(own, task, asked) | custom.from_pane(own, task, asked.custom)
+    if asked.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:
+        metrics = without_young_lists(metrics)  # how many of its lists nobody clicked is not known
+    if only:
+        metrics = {only: metrics[only]} if only in metrics else {}
+    return with_intervals(metrics, own, known.blocks_of(name), task, asked, known.unseen.get(name), days=days)
+
+
+def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[str, UnseenDecisions]:
+    """Return what the outcomes of each slice of a window say nothing of, by its name; "" = the window.
+
+    Where the predictions of a slice were not counted, a decision of which it has no outcome weighs there what it does
+    in the window.
+    """
+    if task.kind in CLASSLESS:
+        return {}
+    unseen = find_unseen_decisions(pane, task)
+    rows, like_all = confusion_table(pane, (), len(task.classes), unseen), None
+    if rows is not None:
+        like_all = UnseenDecisions(rows.unit, np.zeros(len(task.classes)) if unseen is None else unseen.unreviewed)
+    found = {"": unseen} | {name: find_unseen_decisions(own, task) or like_all for name, own in slices.items()}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def rank_slices(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, SlicePerformance]]:
+    """Return slices from the one in which the model does worst, by what :func:`ranking_metric` names.
+
+    >>> def slice_of(value): return SlicePerformance(9, {"accuracy": Metric(value, 9, "panes")})
+    >>> [name for name, _ in rank_slices({"a=1": slice_of(0.9), "a=2": slice_of(0.7), "a=3": slice_of(None)})]
+    ['a=2', 'a=1', 'a=3']
+    """
+    metric, greater = ranking_metric(slices.values())
+
+    def place(one: tuple[str, SlicePerformance]) -> tuple[bool, float, str]:
+        measured = one[1].metrics.get(metric)
+        if measured is None or measured.value is None:
+            return True, 0.0, one[0]
+        return False, measured.value if greater else -measured.value, one[0]
+
+    return sorted(slices.items(), key=place)
+
+
+def ranking_metric(slices: Iterable[SlicePerformance]) -> tuple[str, bool]:
+    """Return the metric by which slices are ranked, and whether more is better; "" where none is known."""
+    known: list[dict[str, Metric]] = [one.metrics for one in slices]
+    for name, greater in _WORST:
+        if any(name in metrics and metrics[name].value is not None for metrics in known):
+            return name, greater
+    return "", True
+
+
+def slice_badness(evaluation: Evaluation) -> dict[str, float]:
+    """Return how much worse than all rows the model surely is in each slice, 0 to 1, of those in which it is worse.
+
+    By the end of the interval that is nearer to all rows: 1 where even there errors are twice as many, or as great.
+
+    >>> from driftline.tables.table import ModelKey
+    >>> from driftline_processor.core.evaluation import Window
+    >>> sure = Metric(0.7, 900, "panes", low=0.6, high=0.8)
+    >>> found = Evaluation(ModelKey("m"), Window("1d", 0, 1), 9_000, True)
+    >>> found.realized = {"accuracy": Metric(0.9, 9_000, "panes")}
+    >>> found.performance_slices = {"region=n": SlicePerformance(900, {"accuracy": sure})}
+    >>> {name: round(value, 2) for name, value in slice_badness(found).items()}
+    {'region=n': 1.0}
+    """
+    metric, greater = ranking_metric(evaluation.performance_slices.values())
+    whole = evaluation.realized.get(metric)
+    if whole is None or whole.value is None:
+        return {}
+    found: dict[str, float] = {}
+    usual = 1 - whole.value if greater else whole.value
+    for name, one in evaluation.performance_slices.items():
+        measured = one.metrics.get(metric)
+        near = None if measured is None else measured.high if greater else measured.low
+        if near is not None and (least := 1 - near if greater else near) > max(usual, 0.0):
+            found[name] = 1.0 if usual <= 0 else min(1.0, float(np.log2(least / usual)))
+    return found
+
+
+def _fairness(
+    rule: FairnessRule, pane: Pane, task: Task, known: WindowOutcomes, asked: PerformanceSettings, days: bool
+) -> Fairness | None:
+    prefix = f"{rule.attribute}="
+    own = {
+        name: one
+        for name, one in known.slices.items()
+        if name.startswith(prefix) and (_labelled(one) or kept_rows(one)[0] > 0)
+    }
+    counts = {
+        name.removeprefix(prefix): counts_of(one, task, known.unseen.get(name), known.blocks_of(name))
+        for name, one in own.items()
+    }
+    all_rows, rows = float(kept_rows(pane)[0]), sum(float(kept_rows(one)[0]) for one in own.values())
+    labelled = sum(map(_labelled, own.values()))
+    return judge_fairness(
+        rule,
+        counts,
+        asked.confidence,
+        rows / all_rows if rows and all_rows else None,
+        labelled / _labelled(pane) if _labelled(pane) else None,
+        days=days,
+    )
+
+
+def counts_of(
+    pane: Pane, task: Task, unseen: UnseenDecisions | None = None, blocks: Sequence[Pane] = ()
+) -> GroupCounts:
+    """Return what fairness needs of a group of a binary task, the positive class second.
+
+    The decisions of all rows are known where the pane has those of every prediction. ``unseen``: what its outcomes say
+    nothing of. ``blocks``: the same by block of time, the same blocks for every group.
+    """
+    positive = task.classes.index(task.positive_class) if task.positive_class in task.classes else 1
+    rows = confusion_table(pane, blocks, 2, unseen)
+    labelled = None if rows is None else rows.ordered([1 - positive, positive])
+    many = 0 if rows is None else rows_of(pane, float(rows.weight.sum()), "confusion")
+    decided, (_, weight, squares) = predictions_of(pane, task), kept_rows(pane)
+    if decided is None or weight <= 0 or not decided.any():
+        return GroupCounts(labelled, many)
+    nothing, each = np.zeros(2), float(squares / weight)
+    by_block = [nothing if (own := predictions_of(one, task)) is None else own for one in blocks]
+    cells, in_time = _predicted(decided, positive), _predicted(np.array(by_block).reshape(-1, 2), positive)
+    return GroupCounts(labelled, many, ConfusionTable(cells, cells * each, in_time, in_time * each))
+
+
+def _predicted(decided: F64, positive: int) -> F64:
+    """Weights of decisions, float64 (..., 2), as rows of which nobody knows what happened: (..., 2, 2)."""
+    cells = np.zeros((*decided.shape[:-1], 2, 2))
+    cells[..., 0, :] = decided[..., [1 - positive, positive]]
+    return cells
+
+
+def _labelled(pane: Pane) -> int:
+    outcomes = pane.parts.get("outcomes")
+    return 0 if outcomes is None else int(outcomes[0])

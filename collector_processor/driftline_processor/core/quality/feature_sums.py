@@ -1,0 +1,339 @@
+"""What the checks look at: each feature's sums and distribution function, in the baseline and in the window.
+
+The sums of one feature, in the baseline and in a window: what every check begins with.
+
+What the checks look at: each feature's sums, in the baseline and in the window, made once for all of them.
+
+Distribution functions that can be asked anywhere: the bins inside, powers of two beyond them.
+
+What would the baseline look like, were it another unit, or another column? Its distribution function answers at any
+value, and the window's is known at the ladder's points: so the two can be compared without a row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
+from driftline.panes.bins import Bins, CategoryBins, NumberBins
+from driftline.panes.fold import PREFIX as CLUSTERS
+from driftline.panes.fold import by_group
+from driftline.panes.pane import Pane
+from driftline.panes.unbinned_values import KINDS, octave_bounds
+from driftline.tables.table import F64
+from scipy.special import kolmogorov
+
+from driftline_processor.core.drift.coarse_bins import least_kept, missed, own_rows, sure
+from driftline_processor.core.outcomes.coverage import GUESSED
+
+DOUBT = 3.0
+"""Standard deviations by which an estimate may be off."""
+
+_INFINITE = KINDS.index("infinite")
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """One feature of one pane, in weights. ``counts`` float64 (bins,): usable values; ``tails``, ``kinds``,
+    ``elsewhere``: as in the pane (:mod:`driftline.strays`), None where nothing strayed.
+    """
+
+    counts: F64
+    usable: float
+    missing: float
+    invalid: float
+    tails: F64 | None = None
+    kinds: F64 | None = None
+    elsewhere: F64 | None = None
+
+    @property
+    def told(self) -> float:
+        """Weight of the rows that have a value, usable or not."""
+        return self.usable + self.invalid
+
+    @property
+    def rows(self) -> float:
+        """Weight of all rows."""
+        return self.told + self.missing
+
+    @property
+    def infinite(self) -> float:
+        """Weight of the infinities."""
+        return 0.0 if self.kinds is None else float(self.kinds[_INFINITE])
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePair:
+    """One feature, then and now.
+
+    ``n`` and ``m`` turn weights of the baseline and of the window into effective rows; ``alike``: how many rows count
+    as one in them, because their values resemble each other; ``lengths``: whether the feature is an embedding.
+    """
+
+    name: str
+    bins: Bins
+    was: Sums
+    now: Sums
+    n: float
+    m: float
+    least: float | None = None
+    greatest: float | None = None
+    alike: float = 1.0
+    lengths: bool = False
+
+    @property
+    def values(self) -> str:
+        """What bins count, in words: of an embedding the lengths of its vectors."""
+        return "lengths (L2 norm)" if self.lengths else "values"
+
+    @property
+    def number(self) -> bool:
+        """Whether the feature is a number."""
+        return isinstance(self.bins, NumberBins)
+
+
+def sums_of(pane: Pane, name: str, bins: Bins) -> Sums | None:
+    """Return the sums of one feature; None where the pane says nothing of it."""
+    parts = pane.parts
+    part = parts.get(f"feature:{name}")
+    if part is None:
+        return None
+    size = bins.size
+    counts = part[:size]
+    usable = float(counts.sum())
+    missing, invalid = part[size:].tolist()
+    if usable + missing + invalid <= 0:
+        return None
+    found = (parts.get(f"tails:{name}"), parts.get(f"kinds:{name}"), parts.get(f"elsewhere:{name}"))
+    return Sums(counts, usable, missing, invalid, *found)
+
+
+def labelled(pair: FeaturePair) -> bool:
+    """Whether a feature is a category of which the baseline knows a label."""
+    return isinstance(pair.bins, CategoryBins) and bool(pair.bins.labels)
+
+
+def effective_rows(pair: FeaturePair) -> tuple[float, float]:
+    """Return the effective rows with a usable value, then and now."""
+    return pair.was.usable * pair.n, pair.now.usable * pair.m
+
+
+def shares(sums: Sums) -> F64:
+    """Return the shares of the usable values over the bins: float64 (bins,)."""
+    return sums.counts / sums.usable if sums.usable else np.zeros_like(sums.counts)
+
+
+def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
+    """Return how much weight the baseline's ``other`` has too little of, since it is what was not kept; and at most.
+
+    Of rows that the labels were not chosen from, one hour's or one country's, it cannot be told by how many rows a
+    label was kept: at most those of the rare labels, or half of ``other``.
+    """
+    if not labelled(pair) or not pair.was.counts[-1]:
+        return 0.0, 0.0
+    rows = pair.n * pair.alike
+    counts, others = pair.was.counts[np.newaxis] * rows, np.array([len(pair.was.counts) - 1])
+    if own_rows(counts, others)[0]:
+        (more,), (off,) = missed(counts, others)
+        return float(more) / rows, float(more + DOUBT * off) / rows
+    labels = counts[0, :-1]
+    rare = float(labels[labels < sure(least_kept(counts, others)[0])].sum())
+    return 0.0, min(rare, float(counts[0, -1]) / 2) / rows
+
+
+GRID = 0.015
+"""How far a distribution function that is drawn straight within a bin may be off: a bin is a hundredth of the rows."""
+
+LEAST_ROWS, LEAST_EFFECTIVE = 50, 5.0
+"""Rows, and effective ones, of either side below which no distribution is compared: of 15 effective rows a column times
+100 has a p-value of 1e-13, however wrong its third digit is."""
+
+_BOUNDS = octave_bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionFunction:
+    """``below``: the share of values below each of ``points``, both float64 (k,) and ascending."""
+
+    points: F64
+    below: F64
+
+    def at(self, values: F64) -> F64:
+        """Return the share of values below each of these: 0 and 1 beyond the ends."""
+        if not len(self.points):
+            return np.zeros(len(values))
+        return np.interp(values, self.points, self.below, left=0.0, right=1.0)
+
+
+def distribution_function(
+    bins: NumberBins, sums: Sums, least: float | None = None, greatest: float | None = None
+) -> DistributionFunction:
+    """Return the distribution function of the usable values; ``least`` and ``greatest`` of them, where known.
+
+    Exact at its points: the edges, and the powers of two beyond the outer ones.
+    """
+    edges, total = bins.edges, sums.usable
+    if not len(edges) or total <= 0:
+        return DistributionFunction(np.empty(0), np.empty(0))
+    points, below = [edges], [np.cumsum(sums.counts)[:-1]]
+    if sums.tails is not None:
+        low, high = edges[0] > _BOUNDS, edges[-1] < _BOUNDS
+        through = np.cumsum(sums.tails)[:-1]
+        points = [_BOUNDS[low], edges, _BOUNDS[high]]
+        below = [through[low], below[0], total - (sums.tails.sum() - through[high])]
+    where, share = np.concatenate(points), np.concatenate(below) / total
+    if least is not None and greatest is not None:
+        inside = (where > least) & (where <= greatest)
+        where = np.concatenate([[least], where[inside], [np.nextafter(greatest, np.inf)]])
+        share = np.concatenate([[0.0], share[inside], [1.0]])
+    return DistributionFunction(where, share)
+
+
+class Mixture(NamedTuple):
+    """How a window is explained as a part of the baseline and a part of something else.
+
+    ``share``: the part of the something else. ``distance``: of the window from the baseline, ``apart``: of the
+    something else from the baseline, ``left``: what the mixture leaves unexplained, all three as KS distances.
+    """
+
+    share: float
+    distance: float
+    apart: float
+    left: float
+
+
+def mixture(now: F64, was: F64, other: F64) -> Mixture:
+    """Explain a distribution function as ``(1 - s) was + s other``, all three at the same points, by least squares.
+
+    >>> mixture(np.array([0.5, 0.75]), np.array([0.0, 0.5]), np.array([1.0, 1.0]))
+    Mixture(share=0.5, distance=0.5, apart=1.0, left=0.0)
+    """
+    a, b = now - was, other - was
+    square = float(b @ b)
+    share = min(1.0, max(0.0, float(a @ b) / square)) if square > 0 else 0.0
+    return Mixture(share, _most(a), _most(b), _most(a - share * b))
+
+
+def _most(difference: F64) -> float:
+    return float(np.abs(difference).max(initial=0.0))
+
+
+class ChangedNumber(NamedTuple):
+    """A number whose distribution changed: the baseline's and the window's, and the baseline's at the window's points.
+
+    ``distance``: the KS distance; ``p``: its p-value; ``noise``: the distance that chance and the grid leave.
+    """
+
+    pair: FeaturePair
+    was: DistributionFunction
+    now: DistributionFunction
+    own: F64
+    distance: float
+    p: float
+    noise: float
+
+
+CERTAIN = 1e-4
+"""A p-value above it is no finding after any correction over ten features and as many checks."""
+
+
+def changed_number(pair: FeaturePair) -> ChangedNumber | None:
+    """Return a number with its distributions where they differ beyond chance; None where not, or where rows are few."""
+    n, m = effective_rows(pair)
+    few = min(pair.was.usable, pair.now.usable) < LEAST_ROWS or min(n, m) < LEAST_EFFECTIVE
+    if not isinstance(pair.bins, NumberBins) or few:
+        return None
+    distance = _most(np.cumsum(shares(pair.now) - shares(pair.was)))
+    p = float(kolmogorov(math.sqrt(n * m / (n + m)) * distance))
+    if p > CERTAIN:
+        return None
+    was, now = (
+        distribution_function(pair.bins, pair.was, pair.least, pair.greatest),
+        distribution_function(pair.bins, pair.now),
+    )
+    own = was.at(now.points)
+    return ChangedNumber(pair, was, now, own, _most(now.below - own), p, GRID + 1.63 * math.sqrt(1 / n + 1 / m))
+
+
+@dataclass(frozen=True)
+class CheckInput:
+    """One window and its baseline.
+
+    ``repeats``: of the window's rows; None where no rows are at hand. ``recurrences``: of its rows in the window
+    before, then of that one's in the one before it; None where either has no rows. ``designs``: feature → how many of
+    its rows count as one (:mod:`driftline_processor.core.drift.dependence`), 1 where nothing is said.
+    """
+
+    pane: Pane
+    baseline: Baseline
+    repeats: Repeats | None = None
+    designs: Mapping[str, float] = field(default_factory=dict)
+    recurrences: tuple[Recurrence | None, ...] = ()
+
+    @cached_property
+    def pairs(self) -> dict[str, FeaturePair]:
+        """The features that arrived, by name; one whose values are mostly a guess is not here."""
+        return {pair.name: pair for pair in self._pairs()}
+
+    @cached_property
+    def changed(self) -> list[ChangedNumber]:
+        """The numbers whose distribution is another than in the baseline, by more than chance."""
+        return [one for pair in self.pairs.values() if (one := changed_number(pair)) is not None]
+
+    def missing_by_group(self, name: str) -> F64 | None:
+        """Return the weights of missing and of usable values by group of clusters: float64 (groups, 2).
+
+        None where no key says which rows belong together. How many rows a group has is told by whichever target has
+        most values in it.
+        """
+        if self._by_group is None:
+            return None
+        held = self.pane.parts.get(f"{CLUSTERS}feature:{name}")
+        usable = np.zeros(len(self._by_group)) if held is None else by_group(held).sum(axis=1)
+        return np.stack([self._by_group - usable, usable], axis=1)
+
+    @cached_property
+    def _by_group(self) -> F64 | None:
+        parts = [by_group(sums).sum(axis=1) for name, sums in self.pane.parts.items() if name.startswith(CLUSTERS)]
+        return np.max(parts, axis=0) if parts else None
+
+    def _pairs(self) -> Iterator[FeaturePair]:
+        reference, n = _reference(self.baseline)
+        m = _effective(self.pane)
+        ranges = self.baseline.extras.ranges
+        for name, bins in self.baseline.bins.features.items():
+            now = sums_of(self.pane, name, bins)
+            was = reference.get(name)
+            guessed = self.pane.parts.get(f"{GUESSED}feature:{name}")
+            if now is None or was is None or (guessed is not None and guessed[0] > 0.5 * now.usable):
+                continue
+            least, greatest = (None, None) if ranges is None else ranges.of.get(name, (None, None))
+            vectors = name in self.baseline.bins.projections
+            alike = self.designs.get(name, 1.0)
+            yield FeaturePair(name, bins, was, now, n / alike, m / alike, least, greatest, alike, vectors)
+
+
+_REFERENCES: WeakKeyDictionary[Baseline, tuple[Mapping[str, Sums], float]] = WeakKeyDictionary()
+
+
+def _reference(baseline: Baseline) -> tuple[Mapping[str, Sums], float]:
+    """The baseline's side, made once for each baseline."""
+    known = _REFERENCES.get(baseline)
+    if known is None:
+        found = {name: sums_of(baseline.pane, name, bins) for name, bins in baseline.bins.features.items()}
+        known = {name: sums for name, sums in found.items() if sums is not None}, _effective(baseline.pane)
+        _REFERENCES[baseline] = known
+    return known
+
+
+def _effective(pane: Pane) -> float:
+    """Kish's effective rows for each unit of weight: Σw / Σw²; 1 without weights."""
+    rows = pane.parts.get("rows")
+    return float(rows[1] / rows[2]) if rows is not None and rows[2] > 0 else 1.0

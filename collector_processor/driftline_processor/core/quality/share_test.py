@@ -1,0 +1,83 @@
+"""Test whether something happens in a larger share of the rows than before.
+
+Whether something happens in a larger share of the rows than it did: one exact test, and one size of effect.
+
+More values of a kind than before: how the checks that count them end.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from scipy.special import betainc
+
+from driftline_processor.core.wording import format_percent, quote_name
+
+from .check import Suspicion, suspicion
+from .feature_sums import FeaturePair
+
+LEAST = 0.1
+"""The least difference that is worth a word, on Cohen's h: from 0 to 0.25 %, from 2 to 3.6 %, from 10 to 13.2 %, from
+50 to 55 %. A rate of 2 % instead of 1.9 % is 0.007."""
+
+
+def effect(was: float, now: float) -> float:
+    """Return Cohen's h of two shares, 2 asin √now - 2 asin √was: as far apart in rows wherever they lie.
+
+    Source: Cohen, "Statistical power analysis for the behavioral sciences" (1988), chapter 6.
+
+    >>> round(effect(0.019, 0.02), 4), round(effect(0.02, 0.05), 4)
+    (0.0072, 0.1672)
+    """
+    return 2 * (math.asin(math.sqrt(min(1.0, max(0.0, now)))) - math.asin(math.sqrt(min(1.0, max(0.0, was)))))
+
+
+def more_often(was: float, n: float, now: float, m: float) -> float:
+    """Return the p-value of ``now`` cases in ``m`` rows after ``was`` in ``n``, against more than before.
+
+    Given all cases, those of the window are binomial with the window's share of all rows, or less spread than that:
+    exact for rare cases, and to the safe side for frequent ones. Neither sample is taken for the truth. Cases and rows
+    may be effective ones.
+
+    Source: Przyborowski and Wilenski, "Homogeneity of results in testing samples from Poisson series" (1940).
+
+    >>> more_often(0, 1000, 0, 500)
+    1.0
+    >>> round(more_often(0, 100_000, 3, 1_000), 9)
+    9.71e-07
+    """
+    if now <= 0 or m <= 0:
+        return 1.0
+    if n <= 0:
+        return 1.0
+    return float(betainc(now, was + 1, m / (n + m)))
+
+
+class CaseShare(NamedTuple):
+    """``cases`` of ``of`` values, in weights."""
+
+    cases: float
+    of: float
+
+    @property
+    def share(self) -> float:
+        """The share of the values that are cases."""
+        return self.cases / self.of
+
+
+def suspect_rise(
+    check: str, pair: FeaturePair, was: CaseShare, now: CaseShare, said: str, before: str = "", beyond: float = 0.0
+) -> Suspicion | None:
+    """Suspect a feature of which more values are cases than before; None where not by enough to matter.
+
+    ``said``: what these values are or do; ``before``: how the share before is told. ``beyond``: cases that are added to
+    the baseline's. The p-value is that of :func:`.rate.more_often`, of effective rows.
+    """
+    if was.of <= 0 or now.of <= 0 or effect(was.share, now.share) < LEAST:
+        return None
+    p = more_often(was.cases * pair.n + beyond, was.of * pair.n, now.cases * pair.m, now.of * pair.m)
+    earlier = before or f"was {format_percent(was.share)}"
+    told = f"{quote_name(pair.name)}: {format_percent(now.share)} of {pair.values} {said} ({earlier})"
+    concerned = (now.share - was.share) * now.of / pair.now.rows
+    return suspicion(check, [pair.name], p, told, was=was.share, now=now.share, concerned=concerned)

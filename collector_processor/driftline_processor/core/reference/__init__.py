@@ -1,0 +1,9 @@
+"""What a window is compared with: the baseline, or one derived from it by season, threshold or time. Imports
+windows.
+"""
+
+from .decision_threshold import align_threshold
+from .reference import Reference
+from .season import seasonal_reference
+
+__all__ = ["Reference", "align_threshold", "seasonal_reference"]

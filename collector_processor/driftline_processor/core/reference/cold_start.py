@@ -1,0 +1,99 @@
+"""Cold start: a model without a baseline is compared with all of its own past, cautiously at first.
+
+The bins are those of the rows that were learned first; the reference grows with every pane, until it has a week. What
+a reference of two hours has not seen, the night, Sunday, is no drift: what counts as one is a large shift at first, and
+less the more of a day and of a week it has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.reference_rows import Period
+from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
+from driftline.panes.pane import Pane, merge
+
+from driftline_processor.core.windows.window import DAY, PANE
+
+from .reference import Reference, derive_baseline
+
+SETTLED = 7 * DAY
+"""How long a reference grows (nanoseconds): each hour and each weekday once. One that has a week stays as it is, or a
+slow drift would take it along."""
+
+KEPT_OUT = 4
+"""The last fourth of the time before a window is not in its reference yet: a break would be part of it an hour later,
+and no longer be seen. So it is seen in a few windows in a row, which makes it an incident."""
+
+OF_A_DAY, OF_A_WEEK = 1.25, 0.5
+"""The least shift, in standard deviations: of a reference that has not seen a day, and at first of one that has, but no
+week. Of a daily cycle of ±0.5 standard deviations night and noon are one apart."""
+
+
+def least_shift(covered: int) -> float:
+    """Return the least shift that counts as drift, in standard deviations, of a reference that covers so much time.
+
+    ``covered``: nanoseconds in which it has rows. How few rows it has is in the p-value already.
+
+    >>> [round(least_shift(int(days * DAY)), 2) for days in (0, 0.5, 1, 3.5, 7)]
+    [1.25, 1.25, 0.43, 0.25, 0.0]
+    """
+    return OF_A_DAY if covered < DAY else max(OF_A_WEEK * (1 - covered / SETTLED), 0.0)
+
+
+def reference_span(baseline: Baseline, start: int) -> tuple[int, int] | None:
+    """Return since when and until when rows are in the reference of a window that begins at ``start``.
+
+    Unix nanoseconds, ends of panes; None where the rows of ``baseline``, which was learned, have no times.
+    """
+    period = baseline.extras.period
+    if period is None:
+        return None
+    since = period.first - period.first % PANE
+    until = since + min((start - since) * (KEPT_OUT - 1) // KEPT_OUT, SETTLED)
+    return since, max(until - until % PANE, since)
+
+
+def grow_reference(baseline: Baseline, stretches: TimeGrid | None, panes: Sequence[Pane]) -> Reference:
+    """Return a learned baseline with the rows that came since, and how cautiously it is to be used.
+
+    ``stretches``: of time, that hold the rows of ``baseline`` and of ``panes``, one each, over the same bins; None =
+    nothing came since.
+    """
+    period = baseline.extras.period
+    if period is None:
+        return Reference(baseline)
+    end = period.first + SETTLED * KEPT_OUT // (KEPT_OUT - 1)
+    learned = period.last - period.first
+    if stretches is None:
+        return _told(_blockless(baseline), learned, end)
+    first = int(stretches.place(np.array([period.first + learned // 2]))[0])
+    own = {name: sums for name, sums in baseline.pane.parts.items() if name.partition(":")[0] not in ("clusters",)}
+    with_own = [merge([pane, Pane(own)]) if at == first else pane for at, pane in enumerate(panes)]
+    held = sum(pane.rows > 0 for at, pane in enumerate(panes) if at != first) * stretches.length
+    blocks = TimeBlocks.folded(stretches, with_own, baseline.bins)
+    last = min(stretches.start + stretches.count * stretches.length, period.first + SETTLED)
+    extras = replace(baseline.extras, blocks=blocks, period=Period(period.first, max(period.last, last)))
+    whole = derive_baseline(baseline, merge(with_own), extras)
+    covered = held + max(learned, stretches.length)
+    return _told(whole if covered >= DAY else _blockless(whole), covered, end)
+
+
+def _blockless(baseline: Baseline) -> Baseline:
+    """A morning says nothing of how far hours differ: they rise all along, and a break would be one rise more."""
+    return derive_baseline(baseline, baseline.pane, replace(baseline.extras, blocks=None))
+
+
+def _told(baseline: Baseline, covered: int, end: int) -> Reference:
+    shift, rows = least_shift(covered), f"{baseline.pane.rows:,} rows"
+    if shift <= 0:
+        return Reference(baseline, f"its own first week, {rows}")
+    hours = covered / (DAY / 24)
+    seen = f"{hours / 24:.1f} days" if hours >= 48 else f"{hours:.1f} hours"
+    until = datetime.fromtimestamp(end // 10**9, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    note = f"its own first {seen}, {rows}, provisional until {until}: a shift below {shift:.2f} σ is not called drift"
+    return Reference(baseline, note, shift)

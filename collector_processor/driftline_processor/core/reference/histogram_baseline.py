@@ -1,0 +1,103 @@
+"""A provisional baseline of a model that sends only histograms and counts: its bins are their buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import LONGEST_LABEL, MOST_LABELS, RARE, Bins, CategoryBins, NumberBins, anonymous_number_bins
+from driftline.panes.fold import ModelBins
+from driftline.panes.pane import Pane
+from driftline.tables.table import CLASSLESS, F64, ModelKey, Task
+
+from driftline_processor.core.histogram import MOST_IN_TWO, Histogram, cells, spread
+
+MOST_BINS = 102
+"""As many as a baseline of rows has."""
+
+_QUANTILES = np.concatenate([[0.001], np.arange(1, MOST_BINS - 2) / (MOST_BINS - 2), [0.999]])
+
+
+def baseline_from_histograms(
+    key: ModelKey,
+    task: Task,
+    rows: float,
+    numbers: Mapping[str, Sequence[Histogram]],
+    labels: Mapping[str, Mapping[str, float]],
+) -> Baseline:
+    """Build it. ``numbers``, ``labels``: by part of the pane, ``feature:NAME``, ``score``, ``class``.
+
+    Labels are counts by label, "" = missing. A feature whose buckets cannot see a shift (:func:`edges_of`) has one bin,
+    which makes its state blind.
+    """
+    bins: dict[str, Bins] = {}
+    parts: dict[str, F64] = {"rows": np.full(3, rows)}
+    for part, histograms in numbers.items():
+        own = bins[part] = NumberBins(edges_of(histograms))
+        counts = np.sum([spread(one, own, np.ones(own.size))[0] for one in histograms], axis=0)
+        parts[part] = np.append(counts, [0.0, 0.0])
+    for part, counted in labels.items():
+        if part in bins:
+            parts[part][-2] += counted.get("", 0.0)
+        elif part != "class" or (task.classes and task.kind not in CLASSLESS):
+            frequent = sorted((-n, label) for label, n in counted.items() if label and n >= RARE)
+            chosen = [label for _, label in frequent if len(label) <= LONGEST_LABEL][:MOST_LABELS]
+            known = CategoryBins(task.classes if part == "class" else tuple(chosen))
+            bins[part], parts[part] = known, _label_counts(known, counted)
+    features = {part.removeprefix("feature:"): own for part, own in bins.items() if part.startswith("feature:")}
+    classes = bins.get("class")
+    over = ModelBins(features, bins.get("score"), classes if isinstance(classes, CategoryBins) else None)
+    return Baseline(key.model, key.version, task, over, Pane(parts), provisional=True)
+
+
+def _label_counts(bins: CategoryBins, counted: Mapping[str, float]) -> F64:
+    at = {label: position for position, label in enumerate(bins.labels)} | {"": bins.size}
+    counts = np.zeros(bins.size + 2)
+    for label, n in counted.items():
+        counts[at.get(label, len(bins.labels))] += n
+    return counts
+
+
+def edges_of(histograms: Sequence[Histogram]) -> F64:
+    """Return the edges of bins: of those buckets that hold something, thinned to :data:`MOST_BINS` by quantiles.
+
+    None at all where one bucket that is wider than a value holds more than half of the values, or two do of nine
+    tenths: a shift in it would not be seen, and the state must not say that there is none.
+
+    >>> from driftline_processor.core.histogram import Explicit
+    >>> edges_of([Explicit(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0, 0.0]))])
+    array([1., 2., 3.])
+    """
+    held = [one for one in histograms if len(cells(one)[2])]
+    if not held:
+        return np.empty(0)
+    low, high = min(one.low for one in held), max(one.high for one in held)
+    if low == high:
+        return anonymous_number_bins(np.full(int(sum(cells(one)[2].sum() for one in held)), low)).edges
+    narrow, wide = (_summed(kind) for kind in (held, [replace(one, low=-np.inf, high=np.inf) for one in held]))
+    left, right, counts = narrow
+    of_many = np.sort(counts[right > np.nextafter(left, np.inf)])[::-1]
+    if len(of_many) and (of_many[0] > counts.sum() / 2 or of_many[:2].sum() > MOST_IN_TWO * counts.sum()):
+        return np.empty(0)
+    left, right, counts = wide
+    ends = np.concatenate([left, right])
+    edges = np.unique(np.nextafter(ends[np.isfinite(ends)], np.inf))
+    if len(edges) >= MOST_BINS:
+        reached = np.cumsum(counts) / counts.sum()
+        at = np.minimum(np.searchsorted(reached, _QUANTILES), len(right) - 1)
+        edges = np.unique(np.nextafter(right[at], np.inf))
+    finite: F64 = edges[np.isfinite(edges)]
+    return finite
+
+
+def _summed(histograms: Sequence[Histogram]) -> tuple[F64, F64, F64]:
+    """The buckets of all as ``(low, high]``, ascending, and their counts; the same bucket of several is one."""
+    together: dict[tuple[float, float], float] = {}
+    for one in histograms:
+        for low, high, n in zip(*(side.tolist() for side in cells(one)), strict=True):
+            together[low, high] = together.get((low, high), 0.0) + n
+    ordered = sorted(together)
+    ends = np.array(ordered)
+    return ends[:, 0], ends[:, 1], np.array([together[pair] for pair in ordered])

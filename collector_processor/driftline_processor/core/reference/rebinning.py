@@ -1,0 +1,78 @@
+"""One baseline's rows over the bins of another, so that two baselines are compared as window and baseline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.time_blocks import block_targets
+from driftline.panes.bins import Bins, CategoryBins, NumberBins
+from driftline.panes.outcome_sums import widths
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64
+
+from driftline_processor.core.histogram import Explicit, spread
+
+_SAME = ("rows", "duration")
+"""Parts that need no bins of a baseline; those of outcomes need none either, but the same task."""
+
+
+def rebin_baseline(like: Baseline, other: Baseline) -> Pane:
+    """Return the reference rows of ``other`` over the bins of ``like``.
+
+    Exact where their edges agree; a bin that reaches over several is shared out as the rows of ``like`` lie in it, see
+    :func:`.histogram.spread`. A feature that is a number in one and a category in the other is not in it, and one that
+    ``like`` lacks is named in a part ``unknown:NAME``. Outcomes are in it where both have the same task.
+    """
+    same_task = replace(like.task, threshold=0.5) == replace(other.task, threshold=0.5)
+    right = widths(other.task) if same_task else {}
+    parts = {name: values for name, values in other.pane.parts.items() if name in _SAME or name in right}
+    ranges = other.extras.ranges
+    for name, bins in other.bins.features.items():
+        mine = like.bins.features.get(name)
+        part = f"feature:{name}"
+        if mine is None:
+            parts[f"unknown:{name}"] = other.pane.parts["rows"][1:2]
+            continue
+        both = None if ranges is None else ranges.of.get(name)
+        counts = _counts(mine, like.pane.parts[part], bins, other.pane.parts[part], both)
+        if counts is not None:
+            parts[part] = counts
+    for name, projection in other.bins.projections.items():
+        mine_too = like.bins.projections.get(name)
+        same = mine_too is not None and (mine_too.length, mine_too.bandwidth) == (
+            projection.length,
+            projection.bandwidth,
+        )
+        if same and f"embedding:{name}" in other.pane.parts:  # sums of other random features say nothing here
+            parts[f"embedding:{name}"] = other.pane.parts[f"embedding:{name}"]
+    for part in ("score", "class"):
+        ours, its = (block_targets(one.bins).get(part) for one in (like, other))
+        if ours is not None and its is not None and part in like.pane.parts and part in other.pane.parts:
+            counts = _counts(ours, like.pane.parts[part], its, other.pane.parts[part], None)
+            if counts is not None:
+                parts[part] = counts
+    return Pane(parts)
+
+
+def changed_types(like: Baseline, other: Baseline) -> tuple[str, ...]:
+    """Name the features that are a number in one baseline and a category in the other."""
+    mine, theirs = like.bins.features, other.bins.features
+    return tuple(name for name in mine if name in theirs and type(mine[name]) is not type(theirs[name]))
+
+
+def _counts(mine: Bins, reference: F64, theirs: Bins, counts: F64, both: tuple[float, float] | None) -> F64 | None:
+    if mine == theirs:
+        return counts
+    if isinstance(mine, NumberBins) and isinstance(theirs, NumberBins):
+        low, high = both or (-np.inf, np.inf)
+        bounds = np.nextafter(theirs.edges, -np.inf)  # bounds of histograms are included, edges of bins are not
+        moved, _ = spread(Explicit(bounds, counts[: theirs.size], low=low, high=high), mine, reference[: mine.size])
+        return np.concatenate([moved, counts[theirs.size :]])
+    if isinstance(mine, CategoryBins) and isinstance(theirs, CategoryBins):
+        at = {label: position for position, label in enumerate(mine.labels)}
+        into = [*(at.get(label, len(mine.labels)) for label in theirs.labels), len(mine.labels)]
+        moved = np.bincount(into, counts[: theirs.size], minlength=mine.size).astype(np.float64, copy=False)
+        return np.concatenate([moved, counts[theirs.size :]])
+    return None

@@ -1,0 +1,55 @@
+"""A reference: a baseline, or one of other rows over the same bins, and its description.
+
+A reference, and in words what of the baseline it is.
+
+A baseline of other rows over the same bins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.catalogue import Extras
+from driftline.baseline.sections.slices import Slices
+from driftline.panes.pane import Pane
+from driftline.tables.table import Task
+
+
+class Reference(NamedTuple):
+    """What a window is compared with.
+
+    ``baseline``: over the bins, and with the ``fold``, of the one in force, so that everything that compares takes it
+    as it is. ``note``: for people, such as "the same hours"; "" = the baseline as it is. ``shift``: the least that
+    counts as drift, in standard deviations, while little is known of the reference (:mod:`.cold`).
+    """
+
+    baseline: Baseline
+    note: str = ""
+    shift: float = 0.0
+
+    def and_also(self, note: str) -> str:
+        """Return its note with another one behind it.
+
+        >>> from types import SimpleNamespace
+        >>> Reference(SimpleNamespace(), "the last 30d").and_also("the same hours")
+        'the last 30d, the same hours'
+        """
+        return ", ".join(one for one in (self.note, note) if one)
+
+
+def derive_baseline(baseline: Baseline, pane: Pane, extras: Extras, task: Task | None = None) -> Baseline:
+    """Return a baseline with another pane over its bins, and other extras; ``task``: another one.
+
+    It has the same ``fold``, which is not worked out again: that takes longer than the rest. So ``extras`` must not
+    change what is folded over (:data:`driftline.extras.FOLDED_OVER`).
+    """
+    other = replace(baseline, pane=pane, extras=extras, task=task or baseline.task)
+    vars(other)["fold"] = baseline.fold
+    return other
+
+
+def with_slices(baseline: Baseline, slices: Slices | None) -> Baseline:
+    """Return a baseline with other slices of its rows."""
+    return derive_baseline(baseline, baseline.pane, replace(baseline.extras, slices=slices))

@@ -1,0 +1,150 @@
+"""A rolling reference: a window is compared with the model's own rows of the last 30 days, without the current day.
+
+The bins stay those of the baseline, so panes that were counted once are the reference of every later window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.reference_rows import Period
+from driftline.baseline.sections.time_blocks import MOST_BLOCKS, TimeBlocks
+from driftline.panes.outcome_sums import widths
+from driftline.panes.pane import Pane, merge
+
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
+from driftline_processor.core.windows.window import DAY, before, parse, window_of
+
+from .reference import Reference, derive_baseline
+
+LEAST_ROWS = 1_000
+"""Fewer rows are no reference: as many as a provisional baseline is learned from."""
+
+LEAST_STRETCHES = 7
+"""Days, of a reference of days, that must hold rows: each weekday once. Of shorter ones half."""
+
+_SHORT = ("5m", "15m", "1h", "6h")
+"""Stretches of a reference that is shorter than a week; each divides the next."""
+
+_NOTES = ("unknown", "distributed", "mapped", "guessed", EXPECTED.rstrip(":"))
+"""Parts, by what their names begin with, that say how rows came and what was expected of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """Which past a window is compared with: ``last`` ("30d") up to ``without`` ("24h") before the window's end.
+
+    Both are lengths as windows have them (:mod:`driftline_processor.core.windows.window`). A window is never in its own
+    reference: without ``without``, or where that is less than the window, the reference ends where the window begins.
+    It consists of whole stretches, days where it is a week or longer: it ends with the last local midnight that is
+    early enough. So all hours of a day have one reference, with as many nights as days.
+    """
+
+    last: str
+    without: str = ""
+
+    @classmethod
+    def of(cls, last: str, without: str = "") -> Self:
+        """Read both lengths. Raises ``ValueError`` that names the one that is none.
+
+        >>> Rolling.of("30", "24h")
+        Traceback (most recent call last):
+        ValueError: last: '30' has no unit; write '30h' or '30m'
+        """
+        for name, length in (("last", last), ("without", without)):
+            try:
+                parse(length or "1d")
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return cls(last, without)
+
+    def first(self, time: int) -> int:
+        """Return where the first stretch of so much past ends that holds ``time``, in UTC.
+
+        >>> Rolling("30d").first(10 * DAY + 1) // DAY
+        40
+        """
+        length = time - before(time, self.last)
+        begin = window_of("1d" if length >= 7 * DAY else "5m", time).start
+        return begin + begin - before(begin, self.last)
+
+    def stretches(self, window: Window, timezone: str = "UTC") -> list[Window]:
+        """Return the stretches of time that a window is compared with, oldest first, one after the other.
+
+        >>> days = Rolling("30d", "24h").stretches(window_of("1d", 40 * DAY))
+        >>> len(days), days[0].start // DAY, days[-1].end // DAY
+        (30, 10, 40)
+        """
+        until = before(window.end, self.without, timezone) if self.without else window.start
+        until = min(until, window.start)
+        length = until - before(until, self.last, timezone)
+        unit = "1d" if length >= 7 * DAY else next(u for u in (*_SHORT, "1d") if length <= MOST_BLOCKS * _length(u))
+        end = window_of(unit, until, timezone).start
+        start, found = before(end, self.last, timezone), list[Window]()
+        while end > start:
+            stretch = window_of(unit, end - 1, timezone)
+            found.append(Window(unit, max(stretch.start, start), end))
+            end = stretch.start
+        return found[::-1]
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+        return f"its own last {self.last}" + (f" without {self.without}" if self.without else "")
+
+
+def rolling_reference(
+    baseline: Baseline, rolling: Rolling, stretches: Sequence[Window], panes: Sequence[Pane]
+) -> Reference:
+    """Return what a window is compared with: the rows of the stretches of time, over the bins of the baseline.
+
+    ``panes``: one for each stretch, over the baseline's bins, with ``rows``. Too few rows, or rows on too few
+    stretches: the baseline as it is, and the note says so. Blocks of time are those of the stretches. What sums over
+    bins cannot tell stays the baseline's: importance, ranges, how often rows repeat, mean scores by value, and the
+    performance that realized performance is compared with (outcomes of the last days are still to come, and a
+    reference that rolls on would never see a slow loss).
+    """
+    whole = merge(panes)
+    held = sum(pane.rows > 0 for pane in panes)
+    needed = min(LEAST_STRETCHES, -(-len(stretches) // 2))
+    if whole.rows < LEAST_ROWS or held < needed:
+        there = f"{whole.rows:,} rows in {held} of {len(stretches)} {_words(stretches)}"
+        return Reference(baseline, f"the baseline, since {rolling.words} has only {there}")
+    right = widths(baseline.task)
+    counted = {name for name in whole.parts if name not in right and name.partition(":")[0] not in _NOTES}
+    parts = {name: values for name, values in baseline.pane.parts.items() if name in right}
+    parts |= {name: whole.parts[name] for name in counted}
+    pane = Pane(parts)
+    first, last = (edge for edge in (stretches[0].start, stretches[-1].end))
+    fitted = baseline.extras.fitted and replace(baseline.extras.fitted, rows=0)  # its space: chosen from other rows
+    extras = replace(
+        baseline.extras,
+        period=Period(first, last - 1),
+        blocks=_blocks(baseline, stretches, panes),
+        fitted=fitted,
+        slices=None,
+    )
+    return Reference(derive_baseline(baseline, pane, extras), f"{rolling.words}, {whole.rows:,} rows")
+
+
+def _blocks(baseline: Baseline, stretches: Sequence[Window], panes: Sequence[Pane]) -> TimeBlocks | None:
+    """The blocks of time: a stretch each, or several neighbouring ones where there are more than 60."""
+    together = -(-len(panes) // MOST_BLOCKS)
+    groups = range(len(panes) % together, len(panes), together)  # of the oldest some are in none
+    summed = [merge(panes[at : at + together]) for at in groups]
+    starts = np.array([stretches[at].start for at in groups], np.int64)
+    return TimeBlocks.of_panes(_length(stretches[0].name) * together, starts, summed, baseline.bins)
+
+
+def _length(unit: str) -> int:
+    number, letter = parse(unit)
+    return number * {"m": DAY // 1_440, "h": DAY // 24, "d": DAY}[letter]
+
+
+def _words(stretches: Sequence[Window]) -> str:
+    return "days" if stretches[0].name == "1d" else f"stretches of {stretches[0].name}"

@@ -1,0 +1,263 @@
+"""Seasons: the reference, and the steps of time before, with the window's own mix of hours or weekdays.
+
+The reference with the window's own mix of hours or weekdays: a noon is compared with noons.
+
+Direct standardisation: of each season the reference's rows count for as much as the window has of it. A window of one
+hour is compared with that hour, half a day with the same half, and an unusual mix of hours is no drift.
+
+Steps of time as they would be if each had the window's own mix of hours: what came before, without the season.
+
+Since when a feature is as it is, is asked of the steps before the window; the nights before a noon are other than it
+every day, and would date every drift to the morning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.seasons import LEAST_CYCLES, RANKS, Deseasonalized, Seasons
+from driftline.baseline.sections.time_blocks import BlockCounts, TimeBlocks, block_targets
+from driftline.panes.bins import CategoryBins
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
+from driftline.tables.timestamps import HOUR, Kind, Seasonality
+
+from driftline_processor.core.drift.coarse_bins import coarsen
+from driftline_processor.core.windows.steps import Ask, TimeSteps
+
+from .reference import Reference
+
+POOLED = 50
+"""(Effective) rows from which on a season speaks for itself: as many as the drift rule wants. One with fewer is put
+together with as many before it as after it: then what rises from hour to hour does not move their mean."""
+
+MOST_KEPT = 400
+"""References that are kept for a baseline: one for each hour of two weeks, and to spare."""
+
+PART = "seasons"
+"""The part of a window's pane that says how much weight its rows have in each season."""
+
+_SAME: Mapping[Kind, str] = {"hour": "hours", "weekday": "weekdays", "hour_of_week": "hours of the week"}
+_SCALED = ("tails:", "kinds:", "elsewhere:", "clusters:")
+_TOGETHER = ("pca", "pairs", "unpaired")
+
+_KEPT: WeakKeyDictionary[Baseline, dict[bytes, Reference]] = WeakKeyDictionary()
+
+
+class SeasonMix(NamedTuple):
+    """``part``: float64 (seasons,), the share that each season of the reference has; it adds up to 1. ``rows``: how
+    many rows that is worth. ``thin``: how many of the window's seasons had too few to speak for themselves."""
+
+    part: F64
+    rows: float
+    thin: int
+
+
+def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
+    """Return the reference for a window, whose part ``seasons`` holds the weight of its rows in each season.
+
+    ``kind``: the seasonality that is asked for. Where the baseline does not know its seasons, or of one cycle of them
+    only, it is the baseline as it is, and the note says so.
+    """
+    seasons, mix = baseline.extras.seasons, pane.parts.get(PART)
+    same = _SAME[kind]
+    if seasons is None or seasons.seasonality.kind != kind:
+        return Reference(baseline, f"all of the baseline: it does not know its {same}")
+    if cycles(baseline) < LEAST_CYCLES:
+        what = "day" if kind == "hour" else "week"
+        return Reference(baseline, f"all of the baseline: it has seen less than two {what}s")
+    if mix is None or not mix.any():
+        return Reference(baseline)
+    kept = _KEPT.setdefault(baseline, {})
+    key = (mix / mix.sum()).round(12).tobytes()
+    if key not in kept:
+        if len(kept) >= MOST_KEPT:
+            del kept[next(iter(kept))]
+        kept[key] = _derived(baseline, seasons, mix, f"the same {same}")
+    return kept[key]
+
+
+def by_season(seasonality: Seasonality, times: I64, weight: F64, group: I64, groups: int) -> F64:
+    """Return how much weight rows have in each season: float64 (groups, seasons); those without a time have none.
+
+    ``times``: int64 (n,), unix nanoseconds, 0 = not known; ``weight``: float64 (n,); ``group``: int64 (n,).
+
+    >>> day = Seasonality("weekday")
+    >>> by_season(day, np.array([4 * 86_400 * 10**9]), np.ones(1), np.zeros(1, np.int64), 1).tolist()
+    [[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    """
+    timed, count = times != 0, seasonality.count
+    at = group[timed] * count + seasonality.of(times[timed])
+    return np.bincount(at, weight[timed], minlength=groups * count).astype(np.float64).reshape(groups, count)
+
+
+def cycles(baseline: Baseline) -> float:
+    """Return over how many cycles of its seasons, days or weeks, a baseline reaches."""
+    seasons, period = baseline.extras.seasons, baseline.extras.period
+    if seasons is None or period is None:
+        return 0.0
+    # the last row is somewhere in its own season
+    return (period.last - period.first + seasons.seasonality.length) / seasons.seasonality.cycle
+
+
+def season_mix(seasons: Seasons, mix: F64) -> SeasonMix | None:
+    """Return how much each season of the reference counts for; None where no season has rows.
+
+    A season with less than 50 rows is put together with its neighbours until they have as many. Effective rows are
+    1 / Σ a² / n: those of independent rows whose shares are as well known.
+    """
+    weight, squared = seasons.rows[:, 1], seasons.rows[:, 2]
+    rows = np.divide(weight**2, squared, out=np.zeros(len(weight)), where=squared > 0)
+    if not rows.any():
+        return None
+    part, thin = np.zeros(len(rows)), 0
+    for season in np.flatnonzero(mix).tolist():
+        pool = [season]
+        if rows[season] < POOLED:
+            thin += 1
+            wider = (seasons.seasonality.around(season, radius) for radius in range(1, len(rows)))
+            pool = next(some for some in wider if rows[some].sum() >= POOLED or len(some) == len(rows))
+        part[pool] += mix[season] * weight[pool] / weight[pool].sum()
+    part /= part.sum()
+    counted = part > 0
+    return SeasonMix(part, round(float(1 / (part[counted] ** 2 / rows[counted]).sum()), 6), thin)
+
+
+def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Reference:
+    found = season_mix(seasons, mix)
+    if found is None:
+        return Reference(baseline, "all of the baseline: none of its rows has a time")
+    weight = seasons.rows[:, 1]
+    each = np.divide(found.part * found.rows, weight, out=np.zeros(len(weight)), where=weight > 0)
+    whole = baseline.pane.parts
+    parts = {name: sums for name, sums in whole.items() if name not in _TOGETHER}
+    parts |= {name: _summed(name, each @ sums) for name, sums in seasons.of.items() if name in whole}
+    total = float(whole["rows"][1])
+    for name in parts:
+        if name.startswith(_SCALED) and total > 0:
+            parts[name] = parts[name] * (found.rows / total)
+    parts["rows"] = np.full(3, found.rows)
+    # of slices the seasons are not known: beside all of them a slice would drift with the weekday
+    extras = replace(baseline.extras, blocks=_blocks(baseline, seasons, parts), slices=None)
+    derived = replace(baseline, pane=Pane(parts), extras=extras)
+    vars(derived)["fold"] = baseline.fold  # the same bins: it would be worked out anew
+    if found.thin:
+        several = f"{found.thin} of them have" if found.thin > 1 else "one of them has"
+        note += f" ({several} few rows in the baseline, and the neighbouring ones count, too)"
+    return Reference(derived, note)
+
+
+def _summed(name: str, sums: F64) -> F64:
+    """Sums of squared weights become those of rows that count one each."""
+    if name in ("pca", "pairs"):
+        sums[1] = sums[0]
+    return sums
+
+
+def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> TimeBlocks | None:
+    """The blocks of time as they would be if each had the window's mix: how far they differ beyond their seasons."""
+    if not seasons.length:
+        return None
+    over = block_targets(baseline.bins)
+    of = {
+        name: _spread(one, parts[name][: over[name].size])
+        for name, one in seasons.blocks.items()
+        if name in parts and name in over and parts[name][: over[name].size].any()
+    }
+    return TimeBlocks(seasons.length, seasons.starts, seasons.block_rows, of)
+
+
+def _spread(block: Deseasonalized, reference: F64) -> BlockCounts:
+    """Lay a target's blocks over cells of the reference: ranks by how it lies, labels by what they differ by."""
+    share = reference / reference.sum()
+    if block.first is not None:
+        usual = np.add.reduceat(share, block.first)
+        rows, own = block.counts.sum(axis=1), block.counts.sum(axis=0)
+        apart = block.counts - np.outer(rows, own / own.sum())
+        return BlockCounts(block.first, np.maximum(np.outer(rows, usual) + apart, 0.0))
+    first = BlockCounts.of(reference[np.newaxis], len(reference)).first
+    edges = np.append((np.cumsum(share) - share)[first], 1.0)
+    ranks = np.arange(RANKS + 1) / RANKS
+    low = np.maximum(edges[:-1, np.newaxis], ranks[:-1])
+    inside = np.clip(np.minimum(edges[1:, np.newaxis], ranks[1:]) - low, 0.0, None) * RANKS
+    return BlockCounts(first, block.counts @ inside.T)
+
+
+def remove_season(ask: Ask, baseline: Baseline, mix: F64 | None) -> Ask:
+    """Return what answers as ``ask`` does, with the seasons taken out of every step.
+
+    ``baseline``: it knows its seasons. ``mix``: float64 (seasons,), the weight of the window's rows in each; where one
+    of them is not known, it is ``ask`` itself.
+    """
+    seasons = baseline.extras.seasons
+    if seasons is None or mix is None or not mix.any():
+        return ask
+
+    def asked(parts: Collection[str]) -> TimeSteps | None:
+        trail = ask(parts)
+        return None if trail is None else _levelled(trail, baseline, seasons, mix)
+
+    return asked
+
+
+def _levelled(trail: TimeSteps, baseline: Baseline, seasons: Seasons, mix: F64) -> TimeSteps:
+    over, of = block_targets(baseline.bins), dict(trail.of)
+    mixes = [_mix_between(seasons, *ends) for ends in zip(trail.starts.tolist(), trail.ends.tolist(), strict=True)]
+    weights = [season_mix(seasons, one) for one in (mix, *mixes)]
+    each = np.divide(1.0, seasons.rows[:, 1], out=np.zeros(len(seasons.rows)), where=seasons.rows[:, 1] > 0)
+    for name in trail.of.keys() & seasons.of.keys():
+        shares = coarsen(seasons.of[name] * each[:, np.newaxis], trail.cells[name])  # (seasons, cells)
+        usual = [None if one is None else one.part @ shares for one in weights]
+        now = usual[0]
+        if now is None:
+            continue
+        move = _shifted if isinstance(over[name], CategoryBins) else _ranked
+        steps = zip(of[name], usual[1:], strict=True)
+        of[name] = np.stack([counts if then is None else move(counts, then, now) for counts, then in steps])
+    return TimeSteps(trail.starts, trail.ends, of, trail.cells)
+
+
+def _mix_between(seasons: Seasons, start: int, end: int) -> F64:
+    """The seasons of a stretch of time, as the reference has them."""
+    season = seasons.seasonality.of(np.arange(start, end, HOUR // 4))
+    mix = np.bincount(season, seasons.rows[season, 1], minlength=seasons.seasonality.count)
+    return mix.astype(np.float64) if mix.any() else np.bincount(season, minlength=len(mix)).astype(np.float64)
+
+
+def _shifted(counts: F64, then: F64, now: F64) -> F64:
+    """Counts by how far they are from what is usual then, added to what is usual now.
+
+    >>> _shifted(np.array([60.0, 40.0]), np.array([0.5, 0.5]), np.array([0.2, 0.8])).tolist()
+    [30.0, 70.0]
+    """
+    return np.asarray(np.maximum(counts + counts.sum() * (now - then), 0.0), dtype=np.float64)
+
+
+def _ranked(counts: F64, then: F64, now: F64) -> F64:
+    """Counts of a number by their ranks: what is low then is as low now; the last cell, without a value, is shifted.
+
+    >>> _ranked(np.array([10.0, 0.0, 0.0]), np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.75, 0.0])).tolist()
+    [5.0, 5.0, 0.0]
+    """
+    missing = min(max(counts[-1] + counts.sum() * (now[-1] - then[-1]), 0.0), float(counts.sum()))
+    if then[:-1].sum() <= 0 or now[:-1].sum() <= 0 or counts[:-1].sum() <= 0:
+        return _shifted(counts, then, now)
+    low, high = _edges(then[:-1])
+    start, end = _edges(now[:-1])
+    inside = np.clip(np.minimum(high[:, np.newaxis], end) - np.maximum(low[:, np.newaxis], start), 0.0, None)
+    width = (high - low)[:, np.newaxis]
+    point = (low[:, np.newaxis] >= start) & (low[:, np.newaxis] < end)
+    point[(low >= end[-1]), -1] = True
+    share = np.divide(inside, width, out=point.astype(np.float64), where=width > 1e-12)
+    usable = counts[:-1] @ share
+    return np.append(usable * ((counts.sum() - missing) / counts[:-1].sum()), missing)
+
+
+def _edges(shares: F64) -> tuple[F64, F64]:
+    above = np.cumsum(shares) / shares.sum()
+    return above - shares / shares.sum(), above

@@ -1,0 +1,60 @@
+"""Hashes that stand for random numbers: a row draws the same one whenever, and in whatever order, it comes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from driftline.tables.table import I64
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+U64 = NDArray[np.uint64]
+
+_STEP: Final = np.uint64(0x9E3779B97F4A7C15)
+_ODD: Final = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_SHIFT: Final = np.uint64(30), np.uint64(27), np.uint64(31)
+
+
+def hash_bits(bits: U64) -> U64:
+    """Return 64 bits as if drawn for each number: uint64 (n,); different ones for different numbers.
+
+    SplitMix64 (Steele, Lea and Flood 2014, Fast splittable pseudorandom number generators).
+
+    >>> hash_bits(np.array([0, 1], np.uint64)).tolist()
+    [16294208416658607535, 10451216379200822465]
+    """
+    bits = bits + _STEP
+    bits = (bits ^ (bits >> _SHIFT[0])) * _ODD[0]
+    bits = (bits ^ (bits >> _SHIFT[1])) * _ODD[1]
+    return bits ^ (bits >> _SHIFT[2])
+
+
+def hash_numbers(numbers: I64 | U64, salt: int = 0) -> U64:
+    """Return the same of whole numbers, int64 or uint64 (n,).
+
+    ``salt``: what they are drawn for, so that other draws say nothing.
+
+    >>> bool((hash_numbers(np.arange(9)) == hash_numbers(np.arange(9), 1)).any())
+    False
+    """
+    return hash_bits(numbers.astype(np.uint64) ^ np.uint64(salt))
+
+
+def hash_texts(data: U8, offsets: I64) -> U64:
+    """Return 64 bits as if drawn for each text, the same for ever: uint64 (n,).
+
+    ``data``: uint8, all texts after each other in UTF-8. ``offsets``: int64 (n + 1,), where each begins, and the end.
+
+    >>> hash_texts(np.frombuffer(b"abab", np.uint8), np.array([0, 2, 4])).tolist()
+    [8569939193919485869, 8569939193919485869]
+    """
+    size = np.diff(offsets)
+    found = hash_bits(size.astype(np.uint64))
+    words = np.ndarray(len(data) + 1, "<u8", np.concatenate([data, np.zeros(8, np.uint8)]), strides=(1,))
+    for start in range(0, int(size.max(initial=0)), 8):
+        rows = np.flatnonzero(size > start)
+        unused = 8 * np.maximum(start + 8 - size[rows], 0)
+        word = words[offsets[rows] + start] << unused.astype(np.uint64)
+        found[rows] = hash_bits(found[rows] ^ word)
+    return found

@@ -1,0 +1,235 @@
+"""Compare two versions: worse, better, or not yet, an answer that may be asked for after every row.
+
+Each side has a confidence sequence: its lower bound lies above the true difference *at any time* with a chance of at
+most 1 - confidence, its upper bound below it likewise, however often somebody looks and whenever he stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import ceil, exp, inf, log, sqrt
+from typing import Final, Literal
+
+import numpy as np
+
+from driftline_processor.core.outcomes.sums import effective
+
+from . import evidence as normal
+from . import evidence as wagers
+from .sums import PairedSums, Sums, weights_differ
+
+Verdict = Literal["worse", "better", "not_yet"]
+Method = Literal["betting", "asymptotic"]
+
+CONFIDENCE: Final = 0.95
+
+MOST_ROWS: Final = 10**9
+"""A difference that would need more rows is told to need too many."""
+
+_STEEP: Final = 1e3
+"""Evidence beyond which a search for where there is just enough need not tell more apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is known of a difference of mean losses: of the challenger less that of the champion, so above 0 is worse.
+
+    ``paired``: the same requests; ``rows``: their number, else that of both versions together, whose means are then
+    those within hours (:class:`.sums.Within`). ``low`` / ``high``: each holds at every look with ``confidence``; None
+    while nothing is known. ``method``: "betting" needs no great number of rows, "asymptotic" holds as they grow.
+    ``rows_needed``: how many rows in all a verdict takes if things go on as they are; None where it has fallen, or
+    would take more than :data:`MOST_ROWS`.
+    """
+
+    loss: str
+    paired: bool
+    rows: int
+    champion: float | None
+    challenger: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    verdict: Verdict
+    method: Method
+    confidence: float = CONFIDENCE
+    rows_needed: int | None = None
+
+
+def compare(
+    loss: str, sums: Sums, bounds: tuple[float, float] | None = None, confidence: float = CONFIDENCE
+) -> Comparison:
+    """Compare two versions by the sums of a loss, the first of them the champion.
+
+    ``bounds``: between which losses lie; None where they have none. Raises ValueError for a confidence that is not
+    between 0.5 and 1.
+
+    >>> from .sums import PairedSums
+    >>> found = compare("error", Sums(PairedSums(1000, 1000, 1000, 200, 260, 60, 160)), bounds=(0, 1))
+    >>> found.verdict, round(found.difference, 3), round(found.low, 3), round(found.high, 3)
+    ('worse', 0.06, 0.021, 0.098)
+    """
+    if not 0.5 < confidence < 1:
+        raise ValueError(f"confidence is between 0.5 and 1, as in 0.95; {confidence} is not")
+    means = _means(sums)
+    scale = 1.0 if bounds is None else bounds[1] - bounds[0]
+    exact = bounds is not None and scale > 0 and not _weighted(sums)
+    method: Method = "betting" if exact else "asymptotic"
+    enough = log(1 / (1 - confidence))
+    if means is None:
+        return Comparison(loss, sums.paired is not None, 0, None, None, None, None, None, "not_yet", method, confidence)
+    champion, challenger = means
+    difference = challenger - champion
+    unit = scale if exact else typical(sums, bounds)
+    above, below = (_Side(one, scale, unit, exact) for one in (sums, sums.swapped()))
+    low = above.bound(difference, enough)
+    high = below.bound(-difference, enough)
+    verdict: Verdict = "not_yet"
+    if above.evidence(0.0) >= enough:
+        verdict = "worse"
+    elif below.evidence(0.0) >= enough:
+        verdict = "better"
+    needed = None
+    if verdict == "not_yet":
+        needed = _needed(above if difference > 0 else below, enough)
+    return Comparison(
+        loss,
+        sums.paired is not None,
+        sums.rows,
+        champion,
+        challenger,
+        difference,
+        None if low is None else max(low, -scale) if bounds is not None else low,
+        None if high is None else min(-high, scale) if bounds is not None else -high,
+        verdict,
+        method,
+        confidence,
+        needed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The evidence that the second version's mean loss is greater than the first's by more than some difference."""
+
+    sums: Sums
+    scale: float
+    unit: float
+    exact: bool
+
+    def evidence(self, difference: float) -> float:
+        """Return its logarithm; at log(1/α) and above, a chance of at most α has happened or it is true."""
+        if self.sums.paired is None:
+            return self._within(difference)
+        return self._exact(self.sums.paired, difference) if self.exact else self._asymptotic(difference)
+
+    def bound(self, seen: float, enough: float) -> float | None:
+        """Return the greatest difference below the one that was seen that there is enough evidence against."""
+        least = -self.scale if self.exact else seen - self._reach()
+        if not np.isfinite(least):
+            return None
+        if least >= seen or self.evidence(least) < enough:
+            return least if self.exact else None
+
+        def over(difference: float) -> float:
+            return max(min(self.evidence(difference) - enough, _STEEP), -_STEEP)
+
+        low, high = least, seen
+        if low < 0 < high:  # so that the interval and the verdict say the same
+            low, high = (0.0, high) if over(0.0) >= 0 else (low, 0.0)
+        return _root(over, low, high) if over(high) < 0 else high
+
+    def _within(self, difference: float) -> float:
+        if not self.exact and not self._enough():
+            return -inf
+        within, unit = self.sums.within, self.unit + abs(difference)
+        moved = within.second - within.first - difference * within.weight
+        return float(wagers.evidence_of_counts(np.array(moved / unit), np.array(within.variance(difference) / unit**2)))
+
+    def _enough(self) -> bool:
+        arms = self.sums.first, self.sums.second
+        return min(effective(one.weight, one.weight_squared) for one in arms) >= normal.LEAST
+
+    def _exact(self, paired: PairedSums, difference: float) -> float:
+        n, total, squares = paired.rows, paired.weighed / self.scale, paired.weighed_squared / self.scale**2
+        difference /= self.scale
+        moved = total - n * difference
+        spread = max(squares - 2 * difference * total + n * difference**2, 0.0)
+        return float(wagers.betting_evidence(np.array(moved), np.array(spread), np.array(1.0 + difference)))
+
+    def _asymptotic(self, difference: float) -> float:
+        rows, deviation, seen = self._normal(difference)
+        if deviation == 0:
+            return inf if seen > difference and rows > 0 else -inf
+        return float(normal.mixture_evidence(np.array((seen - difference) / deviation), np.array(rows)))
+
+    def _reach(self) -> float:
+        """How far below the difference that was seen a bound is looked for."""
+        if self.sums.paired is None:
+            within = self.sums.within
+            seen = (within.second - within.first) / within.weight
+            return 1e3 * sqrt(within.variance(seen)) / within.weight if self._enough() else inf
+        rows, deviation, _ = self._normal(None)
+        return 1e3 * deviation if rows > 0 else inf
+
+    def _normal(self, difference: float | None) -> tuple[float, float, float]:
+        """Pairs, the standard deviation of the mean difference, and the difference that was seen.
+
+        Around ``difference``, as the self-normalised sum has it. No pairs: too few to tell.
+        """
+        paired = self.sums.paired
+        rows = 0.0 if paired is None else effective(paired.weight, paired.weight_squared)
+        if paired is None or rows < normal.LEAST:
+            return 0.0, inf, 0.0
+        seen = (paired.second - paired.first) / paired.weight
+        squares, weighed, weights = paired.weighed_squared, paired.weighed, paired.weight_squared
+        around = seen if difference is None else difference
+        return rows, sqrt(max(squares - 2 * around * weighed + around**2 * weights, 0.0)) / paired.weight, seen
+
+
+def typical(sums: Sums, bounds: tuple[float, float] | None) -> float:
+    """Return how much one row that counts moves a sum of losses: those with great weights or losses are most of it.
+
+    Rows of mean weight w of those that make up the weights, times the range of the losses; without a range what the
+    losses themselves say, each as often as it is great. A mean that rests on a few rows is taken for as uncertain as a
+    count of so few.
+    """
+    one, other = sums.first, sums.second
+    if bounds is not None:
+        weight, squares = one.weight + other.weight, one.weight_squared + other.weight_squared
+        return (bounds[1] - bounds[0]) * squares / weight if weight > 0 else 1.0
+    total, squares = one.loss + other.loss, one.weighed_squared + other.weighed_squared
+    return squares / total if total > 0 else 1.0
+
+
+def _needed(side: _Side, enough: float) -> int | None:
+    """How many rows it takes until there is enough evidence, if every sum grows as it has."""
+
+    def over(power: float) -> float:
+        found = replace(side, sums=side.sums.times(exp(power))).evidence(0.0) - enough
+        return max(min(found, _STEEP), -_STEEP)
+
+    most = log(MOST_ROWS / side.sums.rows)
+    if most <= 0 or over(most) < 0:
+        return None
+    return ceil(side.sums.rows * exp(_root(over, 0.0, most)) - 1e-6)
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    from scipy.optimize import brentq
+
+    return float(brentq(function, low, high, xtol=1e-13 * max(abs(low), abs(high), 1e-3)))
+
+
+def _means(sums: Sums) -> tuple[float, float] | None:
+    if sums.paired is not None:
+        weight = sums.paired.weight
+        return (sums.paired.first / weight, sums.paired.second / weight) if weight > 0 else None
+    within = sums.within
+    return (within.first / within.weight, within.second / within.weight) if within.weight > 0 else None
+
+
+def _weighted(sums: Sums) -> bool:
+    if sums.paired is not None:
+        return weights_differ(*sums.paired[:3])
+    return any(weights_differ(*one[:3]) for one in (sums.first, sums.second))

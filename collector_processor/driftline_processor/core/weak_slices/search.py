@@ -1,0 +1,301 @@
+"""Search for weak slices: one half of the rows finds them, the other confirms them.
+
+Search for weak slices.
+
+Two halves of the rows, by chance but always the same: whatever the order in which rows, or their outcomes, came.
+
+What of a row says how wrong the model was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import comb
+
+import numpy as np
+from driftline.panes.bins import Bins, Index
+from driftline.panes.fold import EPSILON
+from driftline.tables.classes import class_codes
+from driftline.tables.table import F64, I64, Column, Task
+from numpy.typing import NDArray
+
+from driftline_processor.core.concept.losses import losses_of_rows, probability_of_outcome
+from driftline_processor.core.intervals.confidence import Interval, WeightSums, student, wilson
+from driftline_processor.core.outcomes.sums import effective
+from driftline_processor.core.stable_hash import U64, hash_bits, hash_numbers
+from driftline_processor.core.windows.window import DAY, HOUR
+
+from .confirmation import Difference, difference
+from .result import By, WeakSearch, WeakSlice
+from .scan import COARSE, FINE, Candidate, FeatureCells, best_slice
+from .scan import cut_feature as cut
+
+ENOUGH_DAYS = 5
+"""Days in which a slice is put to the test, from which on they tell how far days differ. Of two or three the slice of
+one bad day was confirmed in 12 to 24 % of windows; of windows of two to four days, where hours are told apart, in 60 to
+96 %."""
+
+
+def stretches(time: I64) -> I64 | None:
+    """Return the day of each row, or its hour where all lie within four days: int64 (n,); None within four hours.
+
+    >>> stretches(np.array([0, 3_600 * 10**9 * 5])).tolist()
+    [0, 5]
+    """
+    span = int(time.max()) - int(time.min()) if len(time) else 0
+    for unit in (DAY, HOUR):
+        if span >= 4 * unit:
+            return time // unit
+    return None
+
+
+def few_days(time: I64) -> I64 | None:
+    """Return the day of each row where those in which rows are put to the test are too few to tell how days differ:
+    int64 (n,); None of more, and within one day.
+
+    ``time``: of these rows.
+    """
+    span = int(time.max()) - int(time.min()) if len(time) else 0
+    day = time // DAY
+    return day if span > DAY and len(np.unique(day)) < ENOUGH_DAYS else None
+
+
+def halves(time: I64, content: Sequence[NDArray[np.generic]]) -> Mask:
+    """Return which rows to search, bool (n,); the others confirm.
+
+    Of two days, or hours, that follow each other one is searched (:func:`stretches`): what was so on that day alone is
+    not confirmed by other rows of it. Rows within four hours are drawn one by one: a row is told by its time, int64
+    (n,), and rows of one time by their order in ``content``, columns of 8 bytes a value. So a row keeps its half when
+    others get their outcomes, and where all rows have one time the halves hold the same rows in whatever order they
+    came.
+
+    >>> time = np.array([3, 1, 2, 3])
+    >>> one, other = halves(time, [np.array([1.0, 2, 3, 4])]), halves(time[::-1], [np.array([4.0, 3, 2, 1])])
+    >>> bool((one == other[::-1]).all())
+    True
+    """
+    stretch = stretches(time)
+    if stretch is None:
+        return _drawn(_bits(time, content))
+    first: Mask = stretch % 2 == 1
+    return first ^ _drawn(hash_numbers(stretch // 2))
+
+
+def _drawn(bits: U64) -> Mask:
+    return (bits >> np.uint64(63)).astype(np.bool_)
+
+
+def sample_evenly(time: I64, content: Sequence[NDArray[np.generic]], most: int) -> Mask:
+    """Return at most so many rows, bool (n,): all of them, or a half, a quarter ... drawn like :func:`halves`.
+
+    >>> int(sample_evenly(np.arange(1_000), [], 300).sum())
+    241
+    """
+    if len(time) <= most:
+        return np.ones(len(time), np.bool_)
+    draws = _bits(time, content) << np.uint64(1)  # the bit above is that of the halves
+    bound = np.uint64(2**64 - 1)
+    while int(np.count_nonzero(draws <= bound)) > most:
+        bound >>= np.uint64(1)
+    return draws <= bound
+
+
+def _bits(time: I64, content: Sequence[NDArray[np.generic]]) -> U64:
+    """Return 64 random bits of each row: uint64 (n,)."""
+    print_of_row = np.zeros(len(time), np.uint64)
+    for column in content:
+        print_of_row = hash_bits(print_of_row ^ np.ascontiguousarray(column).view(np.uint64))
+    order = np.lexsort((print_of_row, time))
+    ordered = time[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1)) if len(ordered) else np.empty(0, np.intp)
+    first = np.repeat(starts, np.diff(np.append(starts, len(ordered))))
+    rank = np.empty(len(time), np.uint64)
+    rank[order] = (np.arange(len(time)) - first).astype(np.uint64)
+    return hash_bits(hash_numbers(time) ^ rank)
+
+
+Mask = NDArray[np.bool_]
+
+LEAST_ROWS = 200
+"""Labelled rows of a slice, at least half of them in each half."""
+
+LEAST_RATIO = 1.2
+"""How many times as great the mean loss of a slice must be as that of the rest."""
+
+ALPHA = 0.01
+"""The chance that a window in which nothing is wrong has a weak slice."""
+
+MOST_SLICES = 5
+MOST_FEATURES = 64
+"""Features whose pairs are looked at: those that say most alone. All are looked at one by one."""
+
+CONFIDENCE = 0.95
+
+_WORDS: dict[By, tuple[str, str]] = {
+    "error": ("wrong in {:.1%}", "{:.1%}"),
+    "log_loss": ("a log loss of {:.4g}", "{:.4g}"),
+    "absolute_error": ("off by {:.4g} on average", "{:.4g}"),
+}
+
+
+def weak_slices(
+    features: Mapping[str, tuple[Bins, Index]],
+    losses: Mapping[By, F64],
+    weight: F64 | None = None,
+    time: I64 | None = None,
+) -> WeakSearch | None:
+    """Find the slices of one or two features in which the model does worse than elsewhere; None of too few rows.
+
+    ``features``: the bins of each and that of every row, intp (n,). ``losses``: :func:`.losses.losses_of`, float64
+    (n,), NaN where not known. ``weight``: float64 (n,), None = 1 each. ``time``: of the predictions, unix nanoseconds,
+    int64 (n,), None where they have none.
+
+    The slices are chosen on one half of the rows (:func:`.halves.halves`) and put to the test on the other: in one
+    window of a hundred in which no feature says anything of the losses there is one. Rows of slices that were chosen
+    before are left out when the next is looked for; the level is divided by how many were chosen, and by the losses.
+    """
+    usable: Mask = np.zeros(0 if not losses else len(next(iter(losses.values()))), np.bool_)
+    for values in losses.values():
+        usable = usable | np.isfinite(values)
+    if weight is not None:
+        usable &= weight > 0
+    at = np.flatnonzero(usable)
+    if len(at) < 2 * LEAST_ROWS:
+        return None
+    when = np.zeros(len(at), np.int64) if time is None else time[at]
+    codes = {name: (bins, of[at]) for name, (bins, of) in features.items()}
+    content = [values[at] for values in losses.values()] + [of.astype(np.int64) for _, of in codes.values()]
+    rows = _Rows(codes, None if weight is None else weight[at], when, halves(when, content), len(losses))
+    found: list[tuple[WeakSlice, Mask]] = []
+    for by, values in losses.items():
+        for one, inside in rows.slices(by, values[at]):
+            if not any(_overlap(inside, before) for _, before in found):  # errors and log loss mostly find the same
+                found.append((one, inside))
+    found.sort(key=lambda one: -one[0].excess)
+    paired = min(len(rows.fine), MOST_FEATURES)
+    return WeakSearch(tuple(one for one, _ in found), len(at), len(rows.fine), comb(paired, 2))
+
+
+class _Rows:
+    """The labelled rows of a window, cut into cells; ``searched``: the half that is looked at, bool (n,)."""
+
+    def __init__(
+        self, codes: Mapping[str, tuple[Bins, Index]], weight: F64 | None, time: I64, searched: Mask, families: int
+    ) -> None:
+        self.weight, self.searched, self.families = weight, searched, families
+        self.time, self.stretch = time, stretches(time)
+        self.fine = [one for name, (bins, of) in codes.items() if (one := cut(name, bins, of, FINE, LEAST_ROWS))]
+        self.coarse = {
+            name: one for name, (bins, of) in codes.items() if (one := cut(name, bins, of, COARSE, LEAST_ROWS))
+        }
+
+    def slices(self, by: By, loss: F64) -> list[tuple[WeakSlice, Mask]]:
+        """Return the confirmed slices of one loss, and the rows of each."""
+        known = np.isfinite(loss)
+        loss = np.where(known, loss, 0.0)
+        tamed = np.minimum(loss, np.quantile(loss[known], 0.999)) if by == "absolute_error" and known.any() else loss
+        chosen = self._chosen(tamed, known & self.searched)
+        whole = known & ~self.searched
+        left, confirmed = whole, []
+        for one in chosen:
+            inside = one.rows()
+            if min(np.count_nonzero(inside & left), np.count_nonzero(~inside & left)) < LEAST_ROWS / 2:
+                continue
+            tested = self._difference(inside, tamed, left)
+            told = self._difference(inside, loss, whole)
+            p = min(1.0, tested.p_value * len(chosen) * self.families)
+            left = left & ~inside  # the next says something of its own
+            if (
+                p <= ALPHA
+                and min(tested.value / max(tested.rest, 1e-300), told.value / max(told.rest, 1e-300)) >= LEAST_RATIO
+            ):
+                confirmed.append((self._told(by, one, inside, loss, whole, told, p), inside))
+        return confirmed
+
+    def _chosen(self, loss: F64, rows: Mask) -> list[Candidate]:
+        """The slices that say most, each without the rows of those before; after the first only those that say much."""
+        weight = np.ones(len(loss)) if self.weight is None else self.weight
+        paired = self._paired(loss, rows, weight)
+        chosen: list[Candidate] = []
+        while len(chosen) < MOST_SLICES:
+            one = best_slice(self.fine, paired, rows, weight, loss, LEAST_ROWS // 2)
+            if one is None or (chosen and one.gain <= 0):
+                break
+            chosen.append(one)
+            rows = rows & ~one.rows()
+        return chosen
+
+    def _paired(self, loss: F64, rows: Mask, weight: F64) -> Sequence[FeatureCells]:
+        """The features whose pairs are looked at."""
+        if len(self.coarse) <= MOST_FEATURES:
+            return list(self.coarse.values())
+        gains = {}
+        for name, one in self.coarse.items():
+            alone = best_slice([one], [], rows, weight, loss, LEAST_ROWS // 2)
+            gains[name] = -np.inf if alone is None else alone.gain
+        kept = sorted(gains, key=lambda name: -gains[name])[:MOST_FEATURES]
+        return [self.coarse[name] for name in kept]
+
+    def _difference(self, inside: Mask, loss: F64, rows: Mask) -> Difference:
+        at = np.flatnonzero(rows)
+        weight = None if self.weight is None else self.weight[at]
+        stretch = None if self.stretch is None else self.stretch[at]
+        return difference(inside[at], loss[at], weight, stretch, few_days(self.time[at]))
+
+    def _told(
+        self, by: By, one: Candidate, inside: Mask, loss: F64, rows: Mask, told: Difference, p: float
+    ) -> WeakSlice:
+        at = np.flatnonzero(inside & rows)
+        weight = np.ones(len(at)) if self.weight is None else self.weight[at]
+        held = float(weight.sum())
+        worth = effective(held, float(weight @ weight)) / told.effect
+        if by == "error":
+            wrong, right = (WeightSums(rows, rows) for rows in (told.value * worth, (1 - told.value) * worth))
+            low, high = _ends(told.value, wilson(wrong, right, CONFIDENCE))
+        else:
+            spread = float(weight @ (loss[at] - told.value) ** 2) / held
+            low, high = _ends(told.value, student(told.value, spread / worth, CONFIDENCE))
+        every = np.flatnonzero(rows)
+        total = (np.ones(len(every)) if self.weight is None else self.weight[every]) @ loss[every]
+        excess = held * (told.value - told.rest) / float(total)
+        conditions = tuple(cut.conditions[choice] for cut, choice in zip(one.cuts, one.choice, strict=True))
+        number = int(np.count_nonzero(inside & np.isfinite(loss)))
+        name = " and ".join(f"{part.feature} {part.text}" for part in conditions)
+        said, plain = _WORDS[by]
+        sentence = (
+            f"{name}: {said.format(told.value)} ({plain.format(low)} to {plain.format(high)}), "
+            f"elsewhere {plain.format(told.rest)}; {number:,} labelled rows"
+        )
+        return WeakSlice(by, conditions, number, told.value, low, high, told.rest, p, excess, sentence)
+
+
+def _ends(value: float, limits: Interval) -> tuple[float, float]:
+    return (value, value) if limits.low is None or limits.high is None else (limits.low, limits.high)
+
+
+def _overlap(one: Mask, other: Mask) -> bool:
+    """Whether two slices are mostly the same rows."""
+    both = int(np.count_nonzero(one & other))
+    return 2 * both >= min(int(np.count_nonzero(one)), int(np.count_nonzero(other)))
+
+
+def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[By, F64]:
+    """Return each loss of the rows: float64 (n,), NaN where it is not known; {} of a ranking.
+
+    A classifier has its errors, 0 or 1, and where it gives probabilities the log loss; a regression the absolute error.
+    The arguments are those of :func:`driftline.fold.fold_outcomes`.
+
+    >>> task = Task("binary", ("0", "1"), "1")
+    >>> losses_of(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))["error"].tolist()
+    [0.0, 1.0]
+    """
+    if task.kind not in ("binary", "multiclass", "regression"):
+        return {}
+    errors = losses_of_rows(task, scores, predicted, actual)
+    if task.kind == "regression":
+        return {"absolute_error": errors}
+    found: dict[By, F64] = {"error": errors}
+    codes = class_codes(actual, task.classes)
+    if codes is not None and np.isfinite(chance := probability_of_outcome(task, scores, codes)).any():
+        found["log_loss"] = -np.log(np.clip(chance, EPSILON, 1 - EPSILON))
+    return found

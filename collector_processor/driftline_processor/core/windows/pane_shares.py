@@ -1,0 +1,50 @@
+"""Share what was counted over a stretch of time out over its panes."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.tables.table import F64, I64
+
+from .window import PANE
+
+LONGEST = 86_400 * 10**9
+"""Of a longer stretch than a day (nanoseconds) only the last day is told apart: all of it is put there."""
+
+
+def places(since: int, until: int) -> tuple[I64, F64]:
+    """Return the panes of ``(since, until]`` by their start, and the share of the stretch in each; it adds up to 1.
+
+    >>> panes, shares = places(4 * 60 * 10**9, 6 * 60 * 10**9)
+    >>> (panes // 10**9).tolist(), shares.tolist()
+    ([0, 300], [0.5, 0.5])
+    """
+    since = max(since, until - LONGEST)
+    first, last = since - since % PANE, until - 1 - (until - 1) % PANE
+    if since >= until or first == last:
+        return np.array([last]), np.ones(1)
+    starts = np.arange(first, last + 1, PANE)
+    inside = np.clip(np.append(starts, last + PANE), since, until)
+    return starts, np.diff(inside) / (until - since)
+
+
+def pane_or_panes(since: int, until: int) -> tuple[I64, F64]:
+    """Return the one pane of the middle of a stretch that is no longer than a pane, else as :func:`places`.
+
+    A minute of one distribution is not worth two panes: windows are a dozen of them and more.
+    """
+    if until - since > PANE:
+        return places(since, until)
+    middle = since + (until - since) // 2
+    return np.array([middle - middle % PANE]), np.ones(1)
+
+
+def share_out(counts: F64, shares: F64) -> F64:
+    """Share counts (k,) out: float64 (len(shares), k), which add up to what they were; whole numbers stay whole.
+
+    >>> share_out(np.array([3.0, 1.0]), np.array([0.5, 0.5])).tolist()
+    [[2.0, 0.0], [1.0, 1.0]]
+    """
+    reached = np.outer(np.concatenate([[0.0], np.cumsum(shares)[:-1], [1.0]]), counts)
+    if (counts == np.rint(counts)).all():
+        reached = np.rint(reached)
+    return np.diff(reached, axis=0)

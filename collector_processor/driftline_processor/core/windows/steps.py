@@ -1,0 +1,66 @@
+"""The steps of time up to the end of a window, in which changes are dated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from driftline.tables.table import F64, I64
+
+from driftline_processor.core.evaluation import Window
+
+from .window import DAY, window_of
+
+MOST_STEPS = 184
+"""Steps that are looked at: half a year of days, a week of hours."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimeSteps:
+    """Steps that hold rows, oldest first; the last ones are those of the window itself.
+
+    ``starts``, ``ends``: int64 (steps,), unix nanoseconds. ``of``: the name of a pane's part → its counts over the
+    cells of :func:`.grid.grid`: float64 (steps, cells). ``cells``: the cell of each bin of these parts; those of the
+    baseline in force, whatever a window is compared with.
+    """
+
+    starts: I64
+    ends: I64
+    of: Mapping[str, F64]
+    cells: Mapping[str, I64]
+
+
+Ask = Callable[[Collection[str]], TimeSteps | None]
+"""The trail of some parts; None where nothing is known of the time before."""
+
+
+def no_steps(_parts: Collection[str]) -> TimeSteps | None:
+    """Know nothing of the time before."""
+    return None
+
+
+def step_name(window: str, length: int) -> str:
+    """Return the length of the steps by which a window is looked at: its own, but no more than a day.
+
+    ``length``: of the window, nanoseconds. Hours of a day differ from each other, and that is no news; so a day, or a
+    week, is not cut into them.
+
+    >>> step_name("1h", 3_600 * 10**9), step_name("1mo", 30 * 86_400 * 10**9)
+    ('1h', '1d')
+    """
+    return window if length <= DAY else "1d"
+
+
+def steps_of(window: Window, timezone: str = "UTC") -> list[Window]:
+    """Return the steps up to the end of a window, oldest first: at most 184.
+
+    >>> [step.end // 10**9 for step in steps_of(Window("1d", 0, 86_400 * 10**9))][-2:]
+    [0, 86400]
+    """
+    name, at = step_name(window.name, window.end - window.start), window.end - 1
+    steps: list[Window] = []
+    while len(steps) < MOST_STEPS:
+        step = window_of(name, at, timezone)
+        steps.append(step)
+        at = step.start - 1
+    return steps[::-1]

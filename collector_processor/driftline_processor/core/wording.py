@@ -1,0 +1,42 @@
+"""Write shares, values and feature names in sentences."""
+
+from __future__ import annotations
+
+from driftline.tables.classes import number_text
+
+LONGEST = 80
+
+
+def format_percent(share: float) -> str:
+    """Write a share so that two that differ by enough to be told look different.
+
+    >>> tuple(format_percent(share) for share in (0.998, 0.0004, 0.12, 1.0, 0.0, 0.99996))
+    ('99.8 %', '0.04 %', '12 %', '100 %', '0 %', '99.996 %')
+    """
+    if share in (0.0, 1.0):
+        return f"{share * 100:.0f} %"
+    if share > 0.99:
+        digits = next((d for d in range(1, 6) if round((1 - share) * 100, d) > 0), 5)
+        return f"{share * 100:.{digits}f} %"
+    return f"{float(f'{share * 100:.2g}'):g} %"
+
+
+def format_value(number: float) -> str:
+    """Write a value of a feature with few digits.
+
+    >>> format_value(17.999998), format_value(0.30000001), format_value(1234567.0), format_value(5e-324)
+    ('18', '0.3', '1234567', '0')
+    """
+    if abs(number) < 1e-300:  # the edge beside zero
+        return "0"
+    return number_text(float(f"{number:.4g}") if abs(number) < 1e4 else float(round(number)))
+
+
+def quote_name(name: str) -> str:
+    """Return a feature's name as a sentence writes it: on one line, and not too long.
+
+    >>> quote_name("a\\x1b"), len(quote_name("x" * 1000))
+    ('a·', 80)
+    """
+    short = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
+    return short if short.isprintable() else "".join(c if c.isprintable() else "·" for c in short)

@@ -1,0 +1,1 @@
+"""Changed windows to stored Evaluations, and versions side by side. Imports join and below."""

@@ -1,0 +1,423 @@
+"""Build a baseline from files in two passes over batches of rows, and keep up to 10,000 of its rows beside it.
+
+Rows kept beside a baseline, for methods that need rows and not sums: at most 10,000, and only when asked for.
+
+They hold what the baseline's rules let leave, and no more: no id, no text of a document, no label that fewer than ten
+rows had, no identifier.
+
+Build a baseline from files: two passes over batches of rows, so that memory holds a sample and sums, never the rows.
+
+First pass: which classes there are, and a sample from which bins are chosen. Second pass: all rows are counted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+from driftline.baseline.baseline import Baseline, protect_baseline
+from driftline.baseline.build import ReferenceDescription, build
+from driftline.baseline.reference_rows import MOST_SAMPLED, ReferenceRows
+from driftline.baseline.sections.importance import Importance
+from driftline.inputs.dataframes import take_rows
+from driftline.panes.bins import CategoryBins, assign
+from driftline.panes.json_checks import is_number
+from driftline.privacy.policy import rules_in_force
+from driftline.privacy.rules import Rule
+from driftline.tables.classes import number_text
+from driftline.tables.table import CLASSLESS, F64, I64, Column, ModelKey, PredictionTable, Text, length, numbers_of
+
+from driftline_processor.core.reference.rolling import Rolling
+from driftline_processor.readers.arrow_columns import (
+    column,
+    is_nested,
+    is_text,
+    is_vector,
+    mostly_numbers,
+    one_array,
+    whole_column,
+    with_numbers,
+)
+from driftline_processor.readers.column_roles import (
+    NO_TEXTS,
+    ColumnOptions,
+    Roles,
+    column_notation,
+    filter_rows,
+    find_roles,
+    has_patterns,
+    id_column,
+    match_patterns,
+)
+from driftline_processor.readers.errors import BadInput, Say, rows
+from driftline_processor.readers.item_lists import relevance_of_batch
+from driftline_processor.readers.notation import Notation, notations_of, notations_to_remember, report_unreadable
+from driftline_processor.readers.prediction_rows import ruled
+from driftline_processor.readers.sources import Source, open_sources, readable
+from driftline_processor.readers.times import UNIT_NAMES, read_times
+
+MOST_ROWS = 10_000
+
+FEATURE = "feature:"
+SCORE = "score:"
+
+
+def kept_rows_path(baseline: Path) -> Path:
+    """Return where the rows of a baseline's file are.
+
+    >>> str(kept_rows_path(Path("churn.baseline.json")))
+    'churn.baseline.rows.parquet'
+    """
+    return baseline.with_suffix(".rows.parquet")
+
+
+def save_rows(
+    path: Path, baseline: Baseline, table: PredictionTable, actual: Column | None, rules: Mapping[str, Rule | None]
+) -> int:
+    """Write reference rows, evenly chosen, and return how many; ``rules``: of features that the baseline has ruled.
+
+    Raises :class:`BadInput` when the file cannot be written.
+    """
+    n = len(table)
+    at = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
+    marked = () if baseline.extras.marks is None else baseline.extras.marks.of
+    columns: dict[str, pa.Array] = {}
+    for name, over in baseline.bins.features.items():
+        column = table.features.get(name)
+        if column is None or name in marked:
+            continue
+        values = ruled(take_rows(column, at), rules.get(name))
+        if isinstance(over, CategoryBins):
+            labels = pa.array([*over.labels, "other", None, None], pa.string())
+            columns[FEATURE + name] = labels.take(pa.array(assign(over, values)))
+        else:
+            columns[FEATURE + name] = _numbers(numbers_of(values))
+    if table.scores is not None:
+        columns |= {f"{SCORE}{k}": _numbers(table.scores[at, k]) for k in range(table.scores.shape[1])}
+    if actual is not None:
+        columns["actual"] = _plain(take_rows(actual, at))
+    if table.predicted is not None and length(table.predicted):
+        columns["predicted"] = _plain(take_rows(table.predicted, at))
+    if table.time.any():
+        columns["time"] = pa.array(table.time[at])
+    try:
+        pyarrow.parquet.write_table(pa.table(columns), path)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written: {error}") from error
+    return len(at)
+
+
+def holds_kept_rows(path: Path) -> bool:
+    """Whether a file was written by :func:`save_rows`; else its columns are as somebody has them."""
+    if path.suffix != ".parquet":
+        return False
+    with readable(path):
+        return any(name.startswith(FEATURE) for name in pyarrow.parquet.read_schema(path).names)
+
+
+def load_rows(path: Path, baseline: Baseline) -> tuple[PredictionTable, Column | None]:
+    """Read the rows of a baseline, and what really happened. Raises :class:`BadInput` when they cannot be read."""
+    with readable(path):
+        table = pyarrow.parquet.read_table(path)
+    n = table.num_rows
+
+    def column(name: str) -> Column | None:
+        return whole_column(table.column(name), False) if name in table.column_names else None
+
+    scores = [name for name in table.column_names if name.startswith(SCORE)]
+    features = [name for name in table.column_names if name.startswith(FEATURE)]
+    times = np.zeros(n, np.int64)
+    if "time" in table.column_names:
+        times = np.asarray(one_array(table.column("time")).to_numpy(), np.int64)
+    rows = PredictionTable(
+        ModelKey(baseline.model, baseline.version),
+        baseline.task,
+        times,
+        Text(np.zeros(n + 1, np.int32), b""),
+        np.column_stack([numbers_of(whole_column(table.column(name))) for name in scores]) if scores else None,
+        column("predicted"),
+        features={name.removeprefix(FEATURE): whole_column(table.column(name), False) for name in features},
+    )
+    return rows, column("actual")
+
+
+def _numbers(values: F64) -> pa.Array:
+    return pa.array(values, pa.float64(), mask=np.isnan(values))
+
+
+def _plain(column: Column) -> pa.Array:
+    """Texts where there are any, else numbers."""
+    if column.codes is None:
+        return _numbers(numbers_of(column))
+    texts = pa.array([*column.labels, None], pa.string()).take(pa.array(column.codes % (len(column.labels) + 1)))
+    if column.numbers is None:
+        return texts
+    written = pa.array([number_text(value) or None for value in column.numbers.tolist()], pa.string())
+    return pc.coalesce(texts, written)
+
+
+IN_MEMORY = 128 << 20
+"""Three passes over a CSV take three times as long as one; up to so many bytes the columns are kept instead."""
+
+
+def build_from_files(
+    paths: Sequence[Path],
+    options: ColumnOptions,
+    say: Say,
+    *,
+    sample: int = MOST_SAMPLED,
+    in_memory: int = IN_MEMORY,
+    rows_to: Path | None = None,
+    importance: Mapping[str, float] | None = None,
+    first: Rolling | None = None,
+) -> Baseline:
+    """Build the baseline of ``options.model`` from its reference rows.
+
+    ``sample``: rows that bins are chosen from, at most. ``in_memory``: bytes of a CSV or NDJSON that is parsed once,
+    and not in each pass. ``rows_to``: where some of the rows are kept, see :mod:`.sidecar`.
+    ``importance``: of features, by name. ``first``: only the rows of the first stretch of so
+    much past. Raises :class:`BadInput` when a file, a column or the task cannot be made sense of.
+    """
+    as_written = column_notation(options, {}, options.task)
+    sources = open_sources(paths, {id_column(options, {})}, say, in_memory, as_written)
+    patterns = has_patterns(options.features)
+    if patterns:
+        names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
+        options = replace(options, features=match_patterns(names, options.features, "--features", sources[0].path))
+        sources = filter_rows(sources, options.features, say)
+    roles = find_roles(sources, options, options.task, {}, say)
+    if not roles.features:
+        raise BadInput(f"{paths[0]}: it has no column that could be a feature")
+    if options.task == "multiclass" and not (options.classes or roles.actual or roles.predicted):
+        raise BadInput("--classes is missing: name the classes, in the order of the score columns")
+    reading = _Reading(sources, roles, options.task, say, None if first is None else _until(sources, roles, first))
+    said = ReferenceDescription(
+        ModelKey(options.model, options.version),
+        options.task,
+        options.classes or None,
+        options.positive_class or None,
+        0.5 if options.threshold is None else options.threshold,
+        [name for name in options.text_features if name != NO_TEXTS] if options.text_features else None,
+        bool(options.features) and not patterns,
+        sample,
+        reading.settle,
+        seasonality=options.seasons,
+        quantiles=options.levels,
+    )
+    if options.seasonality and not roles.time:
+        raise BadInput(f"{paths[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
+    try:
+        built = build(reading.rows, said)
+    except ValueError as error:
+        texts_only = str(error).startswith("score holds no number") and reading.no_number()
+        raise BadInput(texts_only or _as_options(str(error))) from error
+    if not options.text_features:
+        for name in built.texts:
+            say(f"{name}: read as texts: compared by length, words and script; say --text-features none if not")
+    reading.tell()
+    report_unreadable(sources, {*roles.features, roles.time}, say)
+    for sentence in [] if built.extras.marks is None else built.extras.marks.sentences():
+        say(sentence.replace("in features", "in --features"))
+    baseline = Baseline(
+        options.model,
+        options.version,
+        built.task,
+        built.bins,
+        built.pane,
+        _columns(roles, notations_of(sources)),
+        texts=built.texts,
+        extras=replace(built.extras, importance=_importance(importance, roles)),
+    )
+    rules = rules_in_force(None)
+    baseline = protect_baseline(baseline, rules)
+    if rows_to is not None:
+        ruled = () if baseline.extras.ruled is None else baseline.extras.ruled.of
+        kept = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})
+        say(f"{rows_to}: {rows(kept)} kept, for methods that need rows")
+    return baseline
+
+
+def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:
+    """The time up to which rows are of the first stretch."""
+    if not roles.time:
+        raise BadInput(f"{sources[0].path}: --reference-last needs a time; name it with --time COL")
+    found = [read_times(source.column(roles.time)) for source in sources]
+    known = [int(times.values[times.readable].min()) for times in found if times.readable.any()]
+    if not known:
+        raise BadInput(f"{sources[0].path}: {roles.time}: no value can be read as a time")
+    return first.first(min(known))
+
+
+def read_importance(path: Path) -> dict[str, float]:
+    """Read how much each feature counts from a file: a JSON object of names and numbers."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"--importance: {path} cannot be read: {error}") from error
+    if not isinstance(said, dict) or not all(is_number(value) for value in said.values()):
+        raise BadInput(f'--importance: {path} must be a JSON object of names and numbers, as {{"age": 0.7}}')
+    return said
+
+
+def _importance(given: Mapping[str, float] | None, roles: Roles) -> Importance | None:
+    try:
+        return None if given is None else Importance.given(given, roles.features)
+    except ValueError as error:
+        raise BadInput(f"--{error}") from error
+
+
+class _Reading:
+    """The rows of files as reference rows, batch by batch; what cannot be read is counted in the first pass."""
+
+    def __init__(self, sources: Sequence[Source], roles: Roles, kind: str, say: Say, until: int | None = None) -> None:
+        self._sources, self._roles, self._kind, self._say = sources, roles, kind, say
+        self._until = until
+        score = roles.score or ((roles.predicted,) if kind == "regression" and roles.predicted else ())
+        self._score = score
+        self._predicted = "" if kind in CLASSLESS else roles.predicted
+        self._strays: dict[tuple[str, str], tuple[int, str]] = {}
+        self._timeless: dict[str, int] = {}
+        self._units: dict[str, str] = {}
+        self._passes = 0
+
+    def rows(self) -> Iterator[ReferenceRows]:
+        """Yield all rows, from the first on."""
+        self._passes += 1
+        roles = self._roles
+        names = {*roles.features, *self._score, self._predicted, roles.actual, roles.time, *roles.slices, roles.items}
+        names -= {""}
+        of_lists = {roles.items, roles.actual} if self._kind == "ranking" else set()
+        for source in self._sources:
+            nested = {field.name for field in source.schema if is_nested(field.type)} - of_lists
+            for name in (names - set(roles.features)) & nested:
+                raise BadInput(
+                    f"{source.path}: column '{name}' holds lists or structures; name a column of plain values"
+                )
+            before = 0
+            vectors = {field.name for field in source.schema if is_vector(field.type)}
+            for batch in source.batches(names - (nested - vectors)):
+                with readable(source.path):
+                    yield self._early(self._read(source, batch, before))
+                before += batch.num_rows
+
+    def _early(self, read: ReferenceRows) -> ReferenceRows:
+        """The rows of the time that is read."""
+        if self._until is None or read.time is None:
+            return read
+        return read.taken(np.flatnonzero((read.time != 0) & (read.time < self._until)))
+
+    def _read(self, source: Source, batch: pa.RecordBatch, before: int) -> ReferenceRows:
+        n, there = batch.num_rows, set(batch.schema.names)
+
+        def whole(name: str, number: bool) -> Column:
+            values = column(batch.column(name), number) if name in there else Column()
+            return values if length(values) == n else Column(numbers=np.full(n, np.nan))
+
+        def optional(name: str, number: bool) -> Column | None:
+            return whole(name, number) if name in there else None
+
+        roles = self._roles
+        relevance = None
+        if self._kind == "ranking" and roles.actual in there:
+            lists = batch.column(roles.items) if roles.items in there else None
+            relevance = relevance_of_batch(source.path, roles.items, lists, batch.column(roles.actual))
+        actual = None if relevance is not None else optional(roles.actual, self._kind == "regression")
+        if actual is not None and self._kind == "regression":
+            self._numbers(source, roles.actual, actual, before)
+        return ReferenceRows(
+            n,
+            {name: whole(name, False) for name in roles.features},
+            np.column_stack([self._numbers(source, name, whole(name, True), before) for name in self._score])
+            if self._score
+            else None,
+            optional(self._predicted, False),
+            actual,
+            self._times(source, batch.column(roles.time)) if roles.time in there else None,
+            {name: whole(name, False) for name in roles.slices},
+            relevance,
+        )
+
+    def _numbers(self, source: Source, name: str, values: Column, before: int) -> F64:
+        """The numbers of a score or of what came true; texts that are none are named and taken as missing."""
+        if values.codes is not None and self._passes == 1:
+            stray = np.flatnonzero(values.codes >= 0)
+            if len(stray):
+                at = int(stray[0])
+                where = f"row {before + at + 1}, {values.labels[values.codes[at]]!r}"
+                count, first = self._strays.get((source.path, name), (0, where))
+                self._strays[source.path, name] = (count + len(stray), first)
+        return numbers_of(values)
+
+    def _times(self, source: Source, values: pa.Array) -> I64:
+        times = read_times(pa.chunked_array([values]))
+        if self._passes == 1:
+            self._timeless[source.path] = self._timeless.get(source.path, 0) + int((~times.readable).sum())
+            self._units[source.path] = self._units.get(source.path) or times.unit
+        return times.values
+
+    def settle(self, sample: ReferenceRows) -> Callable[[ReferenceRows], ReferenceRows]:
+        """Decide by a sample which columns are numbers with stray texts in them, where no file says what they are."""
+        looks = {name for source in self._sources for name in source.by_looks}
+        looks -= {
+            one.name
+            for source in self._sources
+            for one in source.schema
+            if is_text(one.type) and one.name not in source.by_looks
+        }
+        numeric = {name for name, values in sample.features.items() if name in looks and mostly_numbers(values)}
+        return lambda read: _with_numbers(read, numeric)
+
+    def no_number(self) -> str:
+        """Say that a score held texts only; "" where it held something else."""
+        for (path, name), (_, first) in self._strays.items():
+            if name not in self._score:
+                continue
+            return f"{path}: {name}: a score is a number, but there is none; the first is {first}"
+        return ""
+
+    def tell(self) -> None:
+        """Say what could not be read."""
+        for (path, name), (count, first) in self._strays.items():
+            self._say(f"{path}: {name}: {rows(count)} without a number, taken as missing: the first is {first}")
+        for path, unit in self._units.items():
+            if unit:
+                self._say(f"{path}: {self._roles.time}: read as unix {UNIT_NAMES[unit]}")
+        for path, count in self._timeless.items():
+            if count:
+                self._say(f"{path}: {self._roles.time}: {rows(count)} without a readable time are in no block of time")
+
+
+def _with_numbers(read: ReferenceRows, numeric: Collection[str]) -> ReferenceRows:
+    features = {n: with_numbers(values) if n in numeric else values for n, values in read.features.items()}
+    return replace(read, features=features)
+
+
+def _as_options(message: str) -> str:
+    """Say in options what the library says in arguments."""
+    for argument, option in (
+        ("classes=[negative, positive]", "--classes NEGATIVE,POSITIVE"),
+        ("classes=[...]", "--classes X,Y,..."),
+        ("positive_class=", "--positive-class "),
+        ("pass that as actual=", "name its column with --actual"),
+        ("task='multiclass'", "--task multiclass"),
+    ):
+        message = message.replace(argument, option)
+    return message
+
+
+def _columns(roles: Roles, notations: Mapping[str, Notation]) -> dict[str, str | list[str]]:
+    """What the baseline remembers, so that `evaluate` needs no column options."""
+    columns: dict[str, str | list[str]] = {"features": list(roles.features)}
+    if roles.score:
+        columns["score"] = roles.score[0] if len(roles.score) == 1 else list(roles.score)
+    named = {"predicted": roles.predicted, "actual": roles.actual, "time": roles.time, "id": roles.id}
+    named["items"] = roles.items
+    columns |= {"slices": list(roles.slices)} if roles.slices else {}
+    columns |= notations_to_remember(notations, {*roles.features, *roles.score, roles.time, roles.actual})
+    return columns | {part: name for part, name in named.items() if name}

@@ -1,0 +1,121 @@
+"""Read the predictions of files, join their outcomes, and find which column plays which part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import NumberBins
+from driftline.tables.table import F64
+
+from driftline_processor.readers.arrow_columns import is_text
+from driftline_processor.readers.column_roles import ColumnOptions, Roles, filter_rows, find_roles, has_patterns
+from driftline_processor.readers.errors import BadInput, Say, listed
+from driftline_processor.readers.notation import Notation, notations_of, report_unreadable
+from driftline_processor.readers.outcome_rows import outcome_slice_names, read_outcomes
+from driftline_processor.readers.prediction_rows import (
+    FileRows,
+    add_time,
+    known_notation,
+    read_rows,
+    shape_scores,
+    text_columns,
+)
+from driftline_processor.readers.sources import Source, open_sources
+
+from .concept_drift import FirstOutcomes
+from .outcome_join import add_rankings, join_outcomes, join_rankings
+from .outcomes import report_impossible_actuals
+from .reference import features_of_files
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """``rows``: of each file. ``weights``: of its outcomes, float64 (n,), None where all count alike.
+
+    ``heard``: per file what came first of each row; None where no outcomes came apart from the rows. ``later``: keys of
+    slices that come with outcomes only; ``groups``: columns that tell groups of people and are no slices otherwise.
+    ``notations``: how columns are written, of those that play a part.
+    """
+
+    roles: Roles
+    rows: list[FileRows]
+    weights: list[F64 | None]
+    heard: list[FirstOutcomes] | None
+    later: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    notations: Mapping[str, Notation] = field(default_factory=dict)
+
+
+def read_dataset(
+    data: Sequence[Path],
+    outcomes: Path | None,
+    baseline: Baseline,
+    options: ColumnOptions,
+    say: Say,
+    attributes: Sequence[str] = (),
+    sampled: bool = False,
+) -> Dataset:
+    """Read the rows of files, and join them with their outcomes where these come apart.
+
+    ``attributes``: keys that tell groups of people, and those of objectives: columns of the rows or slices of the
+    outcomes. ``sampled``: outcomes without a weight, of rows of which none has one,
+    are left out.
+    """
+    task, bins = baseline.task, baseline.bins
+    sources = open_sources(data, text_columns(baseline, options), say, written=known_notation(baseline, options))
+    _report_texts(sources, baseline, say)
+    there = features_of_files(sources, baseline)
+    patterns = options.features if has_patterns(options.features) else ()
+    if patterns:  # of the baseline's features: which it has was chosen when it was built
+        options = replace(options, features=())
+        names = {name for source in sources for name in source.schema.names}
+        if chosen := [name for name in there if name in names]:
+            sources = filter_rows(sources, chosen, say)
+    shared = [name for name in sources[0].schema.names if all(name in source.schema.names for source in sources)]
+    told = () if outcomes is None else outcome_slice_names(outcomes, say)
+    later = tuple(key for key in dict.fromkeys((*options.slices, *attributes)) if key in told and key not in shared)
+    if strange := [name for name in attributes if name not in shared and name not in later]:
+        say(f"fairness, objectives: no column and no slice of an outcome is called {listed(strange)}")
+    options = replace(options, slices=tuple(key for key in options.slices if key not in later))
+    roles = find_roles(sources, options, task.kind, baseline.columns, say, there, bins.projections)
+    groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
+    unknown = tuple(name for name in roles.unknown if name not in groups)
+    if patterns:
+        unknown = tuple(name for name in unknown if any(fnmatchcase(name, pattern) for pattern in patterns))
+    roles = replace(roles, slices=(*roles.slices, *groups), unknown=unknown)
+    report_unreadable(sources, {*roles.features, roles.time}, say)
+    reads = [shape_scores(read_rows(source, roles, task.kind, say), task) for source in sources]
+    if roles.time:
+        reads = [add_time(read, roles.time, say) for read in reads]
+    if task.kind == "ranking":
+        reads = [add_rankings(read, roles, say) for read in reads]
+    weights: list[F64 | None] = [None] * len(reads)
+    heard: list[FirstOutcomes] | None = None
+    if outcomes is not None:
+        if not roles.id:
+            raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
+        known = read_outcomes(outcomes, task, say, known_notation(baseline, options))
+        if task.kind == "ranking":
+            reads, weights = join_rankings(known, reads, roles.id, say, sampled)
+        else:
+            reads, weights, heard = join_outcomes(known, reads, roles.id, say, sampled)
+    report_impossible_actuals(reads, task, say)
+    parts = {*roles.features, *roles.score, roles.actual, roles.time}
+    notations = {name: one for name, one in notations_of(sources).items() if name in parts}
+    return Dataset(roles, reads, weights, heard, later, groups, notations)
+
+
+def _report_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> None:
+    """Name features that are texts here and numbers in the baseline: it may have been built from a CSV."""
+    numbers = {name for name, over in baseline.bins.features.items() if isinstance(over, NumberBins) and over.size > 1}
+    for source in sources:
+        typed = [one.name for one in source.schema if is_text(one.type) and one.name not in source.by_looks]
+        if found := [name for name in typed if name in numbers]:
+            say(
+                f"{source.path}: {listed(found)}: texts here, numbers in the baseline, which is another type; "
+                "if it was built from a CSV, which says no types, build it from Parquet or NDJSON"
+            )

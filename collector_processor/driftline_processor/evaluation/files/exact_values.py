@@ -1,0 +1,165 @@
+"""`--exact`: the values of drift methods from the rows themselves, one column of all rows in memory at a time.
+
+What decides stays with the counts over bins, so that a file and the service come to the same states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import NumberBins
+from driftline.panes.fold import target_score
+from driftline.privacy.rules import Rule
+from driftline.tables.table import F64, I64, Column, PredictionTable, Task, numbers_of
+
+from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.drift.methods.method import counts_of_rows
+from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift
+from driftline_processor.readers.arrow_columns import is_nested, whole_column
+from driftline_processor.readers.column_roles import ColumnOptions, find_roles
+from driftline_processor.readers.errors import BadInput, Say
+from driftline_processor.readers.prediction_rows import (
+    FileRows,
+    known_notation,
+    read_rows,
+    ruled,
+    rules_of,
+    shape_scores,
+    text_columns,
+)
+from driftline_processor.readers.sources import Source, is_built_baseline, open_source, readable
+
+from .baseline import holds_kept_rows, load_rows
+
+
+def reference_rows_path(reference: Path, option: str) -> Path:
+    """Return where the rows of a reference are: the file itself, or what stands beside a built baseline.
+
+    ``option``: what wants them. Raises :class:`BadInput` where there are none.
+
+    >>> reference_rows_path(Path("reference.parquet"), "--exact").name
+    'reference.parquet'
+    """
+    if not is_built_baseline(reference):
+        return reference
+    beside = reference.with_suffix(".rows.parquet")
+    if not beside.exists():
+        raise BadInput(
+            f"{option}: {reference} holds no rows, and there is no {beside.name} beside it; "
+            "name the rows themselves as --baseline"
+        )
+    return beside
+
+
+def exact_values(
+    evaluations: Sequence[Evaluation],
+    reads: Sequence[FileRows],
+    groups: Sequence[I64],
+    reference: Path,
+    baseline: Baseline,
+    options: ColumnOptions,
+    say: Say,
+) -> None:
+    """Put the values of the rows into evaluations, one per window, for every method of which rows say more than counts.
+
+    ``groups``: the window of each row of each of the files. ``reference``: a file of rows, see
+    :func:`reference_rows_path`; plain
+    ones, or those that were kept beside a baseline.
+    """
+    known: _Kept | _Plain
+    rules: Mapping[str, Rule | None] = {}
+    if holds_kept_rows(reference):
+        known, rules = _Kept(load_rows(reference, baseline)[0]), rules_of(baseline)
+    else:
+        source = open_source(reference, text_columns(baseline, options), say, written=known_notation(baseline, options))
+        known = _Plain(source, baseline, options, say)
+    for name, bins in baseline.bins.features.items():
+        if not isinstance(bins, NumberBins) or not _wants(evaluations[0].features[name]):
+            continue
+        was = known.numbers(name)
+        now = [_ruled(_numbers(read.source, name), rules.get(name)) for read in reads]
+        for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
+            target = _exactly(evaluation.features[name], was, current, bins)
+            evaluation.features = {**evaluation.features, name: target}
+    scored = baseline.bins.score
+    if isinstance(scored, NumberBins) and all(read.scores is not None for read in reads):
+        was, *now = (_target(scores, baseline.task) for scores in (known.scores(), *(read.scores for read in reads)))
+        for evaluation, current in zip(evaluations, _by_window(now, groups, len(evaluations)), strict=True):
+            if evaluation.score is not None:
+                evaluation.score = _exactly(evaluation.score, was, current, scored)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A reference that is a file of rows."""
+
+    source: Source
+    baseline: Baseline
+    options: ColumnOptions
+    say: Say
+
+    def numbers(self, name: str) -> F64:
+        return _numbers(self.source, name)
+
+    def scores(self) -> F64 | None:
+        task = self.baseline.task
+        roles = find_roles([self.source], self.options, task.kind, self.baseline.columns, lambda _: None)
+        return shape_scores(read_rows(self.source, roles, task.kind, self.say), task).scores
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A reference of rows that were kept beside a baseline, as the rules of privacy have left them."""
+
+    rows: PredictionTable
+
+    def numbers(self, name: str) -> F64:
+        column = self.rows.features.get(name)
+        return np.full(len(self.rows), np.nan) if column is None else numbers_of(column)
+
+    def scores(self) -> F64 | None:
+        return self.rows.scores
+
+
+def _ruled(values: F64, rule: Rule | None) -> F64:
+    return values if rule is None else numbers_of(ruled(Column(numbers=values), rule))
+
+
+def _target(scores: F64 | None, task: Task) -> F64:
+    return np.zeros(0) if scores is None else target_score(task, scores)
+
+
+def _wants(target: TargetDrift) -> bool:
+    return any(METHODS[method].rows for method in target.methods)
+
+
+def _numbers(source: Source, name: str) -> F64:
+    """One number feature of all rows; NaN where the file has no such column, as of the descriptors of a text."""
+    if name not in source.schema.names or is_nested(source.schema.field(name).type):
+        return np.full(source.rows, np.nan)
+    with readable(source.path):
+        return numbers_of(whole_column(source.column(name), number=name in source.by_looks))
+
+
+def _by_window(values: Sequence[F64], groups: Sequence[I64], windows: int) -> list[F64]:
+    every, group = np.concatenate(values), np.concatenate(groups)
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(windows + 1))
+    return [every[order[start:end]] for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
+
+
+def _exactly(target: TargetDrift, was: F64, now: F64, bins: NumberBins) -> TargetDrift:
+    if not np.isfinite(was).any() or not np.isfinite(now).any():
+        return target
+    chosen = [name for name, known in target.methods.items() if METHODS[name].rows and known.value is not None]
+    counts = counts_of_rows(was, now, bins) if chosen else None
+    exact = {
+        name: MethodValue(float(METHODS[name].counts(counts).value[0]), target.methods[name].p_value)
+        for name in chosen
+        if counts is not None
+    }
+    return replace(target, methods={**target.methods, **exact})

@@ -1,0 +1,229 @@
+"""Fold the rows of files into one pane per window, a batch at a time, and count which rows and values repeat.
+
+What is left of a batch of rows: the sums of each window, and the fingerprints of rows and values that may repeat.
+
+Fold the rows of files into one pane per window, a batch at a time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.duplicate_rows import MOST_KEPT, U64, Counting, Repeats, fingerprints
+from driftline.panes.fold import fold, fold_by, usable_weight
+from driftline.panes.pane import MOST_UNKNOWN, Pane, merge
+from driftline.tables.table import F64, I64, ModelKey, PredictionTable
+
+from driftline_processor.core.estimate.sums import learned_parts, score_parts
+from driftline_processor.core.expectations.counting import count_rules
+from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.reference.season import PART as SEASONS
+from driftline_processor.core.reference.season import by_season
+from driftline_processor.readers.column_roles import Roles
+from driftline_processor.readers.prediction_rows import FileRows, select_rows, table_batches
+
+from .rolling_reference import RollingReference
+from .slices import SliceCounter, SlicePane, WindowSlices
+from .weak_slices import LabelledRows
+from .windows import Trails
+
+Prints = dict[str, U64]
+"""Fingerprints of whole rows under "", of the values of a feature under its name."""
+
+
+@dataclass(slots=True)
+class WindowFold:
+    """One window. ``counting``: how often whole rows ("") and the values of single features repeat."""
+
+    pane: Pane = field(default_factory=Pane)
+    counting: dict[str, Counting] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, most: int, expect: Expectations) -> WindowFold:
+        """Begin; ``most``: fingerprints that are kept, of each kind."""
+        return cls(Pane(), {name: Counting(most) for name in ("", *_unique(expect))})
+
+    def add(self, pane: Pane, prints: Prints) -> None:
+        """Add a batch."""
+        self.pane = merge([self.pane, pane])
+        for name, some in prints.items():
+            self.counting[name].add(some)
+
+    @property
+    def repeats(self) -> Repeats | None:
+        """How often whole rows repeat; None where they were not counted."""
+        return self.counting[""].result()
+
+    @property
+    def unique(self) -> dict[str, Repeats]:
+        """How often the values of features repeat, of those that were counted."""
+        found = {name: counting.result() for name, counting in self.counting.items() if name}
+        return {name: repeats for name, repeats in found.items() if repeats is not None}
+
+
+def fold_windows(
+    table: PredictionTable,
+    window: I64,
+    windows: int,
+    baseline: Baseline,
+    expect: Expectations,
+    repeating: bool,
+    cluster: str,
+    counting: Sequence[SliceCounter] = (),
+) -> list[tuple[int, Pane, Prints]]:
+    """Fold a batch into one pane for each window it reaches into.
+
+    ``window``: int64 (n,), that of each row. ``repeating``: whether whole rows are looked at. ``cluster``:
+    see :func:`driftline.fold.fold`. ``counting``: the slices that are counted along with all rows.
+    Where the baseline knows its seasons, panes say how much weight the rows of each have.
+    """
+    prints: Prints = {}
+    if repeating:
+        prints[""] = fingerprints(table.features, baseline.bins.features, len(table))
+    for name in _unique(expect):
+        prints[name] = fingerprints(table.features, [name], len(table))
+    cuts = [one.counted for one in counting]
+    if windows == 1:
+        [pane] = (
+            fold_by(table, baseline.bins, window, 1, cluster, cuts) if cuts else [fold(table, baseline.bins, cluster)]
+        )
+        pane.parts |= {part: sums[0] for part, sums in count_rules(table.features, expect, window, 1).items()}
+        pane.parts |= {part: sums[0] for part, sums in _seasons(table, baseline, window, 1).items()}
+        pane.parts |= {part: sums[0] for part, sums in _estimates(table, baseline, window, 1).items()}
+        return [(0, pane, prints)]
+    present, local = np.unique(window, return_inverse=True)
+    panes = fold_by(table, baseline.bins, local, len(present), cluster, cuts)
+    counted = count_rules(table.features, expect, local, len(present))
+    counted |= {**_seasons(table, baseline, local, len(present)), **_estimates(table, baseline, local, len(present))}
+    for part, sums in counted.items():
+        for pane, own in zip(panes, sums, strict=True):
+            pane.parts[part] = own
+    order, ends = np.argsort(local, kind="stable"), np.cumsum(np.bincount(local, minlength=len(present)))[:-1]
+    split = {name: np.split(some[order], ends) for name, some in prints.items()}
+    return [
+        (at, pane, {name: some[position] for name, some in split.items()})
+        for position, (at, pane) in enumerate(zip(present.tolist(), panes, strict=True))
+    ]
+
+
+def newest_rows(reads: Sequence[FileRows], groups: Sequence[I64], windows: int) -> list[int | None]:
+    """Return when the newest row of each window was predicted, unix nanoseconds; None where rows have no time."""
+    newest = np.full(windows, -1, dtype=np.int64)
+    for read, group in zip(reads, groups, strict=True):
+        if read.time is None:
+            return [None] * windows
+        inside = group >= 0
+        np.maximum.at(newest, group[inside], read.time[inside])
+    return [None if at < 0 else at for at in newest.tolist()]
+
+
+def _unique(expect: Expectations) -> list[str]:
+    return [name for name, rules in expect.features.items() if any(rule.kind == "unique" for rule in rules)]
+
+
+def _seasons(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
+    """The weight of the rows of each group in each season: float64 (groups, seasons)."""
+    known = baseline.extras.seasons
+    if known is None or not table.time.any():
+        return {}
+    weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
+    return {SEASONS: by_season(known.seasonality, table.time, weight, group, groups)}
+
+
+def _estimates(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
+    """What estimates of performance need, see :mod:`driftline.expected`: float64 (groups, ...) by part."""
+    found = [*score_parts(table, group), *learned_parts(table, baseline, group, groups)]
+    return {one.part: one.dense(groups) for one in found}
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+_THREADS = 2
+LEAST_KEPT, ALL_KEPT = 4_096, 8_000_000
+"""Fingerprints that are kept of a window, however many there are, and of all of them together: 64 MB."""
+
+
+def fold_rows(
+    reads: Sequence[FileRows],
+    roles: Roles,
+    key: ModelKey,
+    baseline: Baseline,
+    trails: Trails,
+    windows: int,
+    expect: Expectations,
+    slices: WindowSlices,
+    past: RollingReference | None = None,
+    labelled: LabelledRows | None = None,
+) -> list[WindowFold]:
+    """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
+
+    ``trails``: gets what each step of time looks like, ``slices`` the rows of each, ``past`` what later windows are
+    compared with. ``labelled``: gets the bins of rows whose outcome is known.
+    """
+    steps = trails.steps
+    repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
+    most = min(MOST_KEPT, max(LEAST_KEPT, ALL_KEPT // max(1, windows)))
+
+    def fold_batch(
+        numbered: tuple[int, tuple[PredictionTable, I64]],
+    ) -> tuple[list[tuple[int, Pane, Prints]], list[SlicePane]]:
+        start, batch = numbered
+        if labelled is not None:
+            labelled.add(start, batch[0])
+        counting = slices.counting(*batch)
+        folded = fold_windows(*batch, len(steps.owner), baseline, expect, repeating, roles.cluster, counting)
+        return folded, [piece for one in counting for piece in one.pieces()]
+
+    total = [WindowFold.of(most, expect) for _ in range(windows)]
+    for folded, sliced in _ahead(fold_batch, _numbered(batches(reads, steps.pieces, roles, key, baseline))):
+        slices.add(sliced)
+        if past is not None:
+            past.add_slices(sliced)
+        for at, pane, prints in folded:
+            total[int(steps.owner[at])].add(pane, prints)
+            trails.add(at, pane)
+            if past is not None:
+                past.add(at, pane)
+    for one in total:
+        one.pane.parts |= {f"unknown:{name}": one.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
+    return total
+
+
+def batches(
+    reads: Sequence[FileRows], groups: Sequence[I64], roles: Roles, key: ModelKey, baseline: Baseline
+) -> Iterator[tuple[PredictionTable, I64]]:
+    """Yield the rows that are in a window in batches, and the window of each."""
+    for read, group in zip(reads, groups, strict=True):
+        start = 0
+        for table in table_batches(read, roles, key, baseline.task, baseline):
+            window = group[start : start + len(table)]
+            start += len(table)
+            yield (table, window) if read.usable is None else (select_rows(table, window >= 0), window[window >= 0])
+
+
+def _numbered(
+    some: Iterable[tuple[PredictionTable, I64]],
+) -> Iterator[tuple[int, tuple[PredictionTable, I64]]]:
+    """Say of each batch how many rows came before it."""
+    start = 0
+    for batch in some:
+        yield start, batch
+        start += len(batch[0])
+
+
+def _ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Apply a function on two threads, a few items ahead: numpy searches and counts without the interpreter's lock."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        running: deque[Future[R]] = deque()
+        for item in items:
+            running.append(pool.submit(function, item))
+            if len(running) > _THREADS:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()

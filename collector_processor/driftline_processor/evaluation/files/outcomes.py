@@ -1,0 +1,284 @@
+"""The predictions of each window with their outcomes, from which performance is exact, and their sums over steps of
+time.
+
+What happened, window by window: the rows whose outcome is known, from which performance is exact.
+
+What files know of the outcomes of a window, and what is asked of a model's performance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.inputs.dataframes import concatenate, take_rows
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import Pane
+from driftline.panes.relevance import Relevance
+from driftline.panes.relevance import join_rankings as joined_relevance
+from driftline.panes.relevance import take_rankings as taken_relevance
+from driftline.tables.classes import class_codes, class_column
+from driftline.tables.decisions import decide
+from driftline.tables.table import F64, I64, Column, Task, length
+from numpy.typing import NDArray
+
+from driftline_processor.core.evaluation import Metric, Window
+from driftline_processor.core.intervals.time_blocks import blocks_of_window
+from driftline_processor.core.labels.delay import PART as DELAY
+from driftline_processor.core.labels.delay import fold_delays
+from driftline_processor.core.metrics.cost_and_value import unknown_classes
+from driftline_processor.core.metrics.names import misnamed
+from driftline_processor.core.objectives.judge import rolling_steps
+from driftline_processor.core.outcomes.coverage import DECIDED
+from driftline_processor.core.performance import from_rows
+from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.custom_metrics import load_custom_metrics
+from driftline_processor.readers.errors import BadInput, Say, listed, near, rows
+from driftline_processor.readers.prediction_rows import FileRows
+
+from .settings import EvaluationSettings as AskedOfFiles
+
+Numbers = TypeVar("Numbers", F64, I64)
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPredictions:
+    """Rows with what was predicted and what happened, as :func:`from_rows` takes them.
+
+    ``time``: int64 (n,), unix nanoseconds, None where no file has any. ``outcome_time``: when the actual was known, 0 =
+    nobody said. ``value``: what the prediction was worth. ``slices``: of prediction and outcome. ``relevance``: of
+    rankings. ``told``: whether any file says what happened.
+    """
+
+    scores: F64 | None
+    predicted: Column | None
+    actual: Column
+    weight: F64 | None
+    time: I64 | None = None
+    outcome_time: I64 | None = None
+    value: F64 | None = None
+    slices: Mapping[str, Column] = field(default_factory=dict)
+    relevance: Relevance | None = None
+    told: bool = True
+
+    def __len__(self) -> int:
+        return length(self.actual)
+
+    def sums(self, task: Task) -> Pane:
+        """Return the outcomes as a pane has them, and the predictions of each decision, known or not."""
+        pane = fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight, self.relevance, self.value)
+        if self.time is not None and self.outcome_time is not None:
+            together = np.zeros(len(self.time), np.int64)
+            pane.parts[DELAY] = fold_delays(self.time, self.outcome_time, together, 1).dense(1)[0]
+        decided = decide(task, self.scores, self.predicted)
+        for code, name in enumerate(task.classes if len(decided) else ()):
+            pane.parts[f"{DECIDED}{name}"] = np.array([float(np.count_nonzero(decided == code))])
+        return pane
+
+    def taken(self, which: I64) -> LabelledPredictions:
+        """Return some of the rows, in this order."""
+        return LabelledPredictions(
+            None if self.scores is None else self.scores[which],
+            None if self.predicted is None else take_rows(self.predicted, which),
+            take_rows(self.actual, which),
+            None if self.weight is None else self.weight[which],
+            None if self.time is None else self.time[which],
+            None if self.outcome_time is None else self.outcome_time[which],
+            None if self.value is None else self.value[which],
+            {key: take_rows(column, which) for key, column in self.slices.items()},
+            None if self.relevance is None else taken_relevance(self.relevance, which),
+            self.told,
+        )
+
+    def performance(self, task: Task, asked: PerformanceSettings = STANDARD) -> dict[str, Metric]:
+        """Return every metric, from the rows."""
+        return from_rows(task, self.scores, self.predicted, self.actual, self.weight, self.relevance, self.value, asked)
+
+
+def outcomes_of_windows(
+    reads: Sequence[FileRows],
+    weights: Sequence[F64 | None],
+    groups: Sequence[I64],
+    windows: int,
+    *,
+    anyway: bool = False,
+) -> Iterator[LabelledPredictions | None]:
+    """Yield the truth of each window; None everywhere when no file has any, and it is not wanted ``anyway``."""
+    known = outcomes_of_all_rows(reads, weights, anyway=anyway)
+    if known is None:
+        yield from [None] * windows
+        return
+    group = np.concatenate(groups)
+    order = np.argsort(group, kind="stable")
+    ends = np.searchsorted(group[order], np.arange(windows + 1))
+    for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
+        yield known.taken(order[start:end])
+
+
+def outcomes_of_all_rows(
+    reads: Sequence[FileRows], weights: Sequence[F64 | None], *, anyway: bool = False
+) -> LabelledPredictions | None:
+    """Return what was predicted and what happened in all rows; None when no file has any outcome.
+
+    ``anyway``: what was predicted also where nobody says what happened.
+    """
+    told = any(read.actual is not None for read in reads)
+    if not told and not anyway:
+        return None
+    scores = _stacked([read.scores for read in reads])
+    weight = _stacked(weights)
+    actual = _joined([read.actual for read in reads])
+    predicted = _joined([read.predicted for read in reads])
+    time = _stacked([read.time for read in reads]) if all(read.time is not None for read in reads) else None
+    outcome_time, value = _stacked([read.outcome_time for read in reads]), _stacked([read.value for read in reads])
+    unknown = Column() if told else Column(codes=np.full(sum(map(len, reads)), -1, np.int32))
+    actual = unknown if actual is None else actual
+    ranked = [read.relevance for read in reads if read.relevance is not None]
+    relevance = joined_relevance(ranked) if ranked else None
+    return LabelledPredictions(
+        scores, predicted, actual, weight, time, outcome_time, value, _slices(reads), relevance, told
+    )
+
+
+def _slices(reads: Sequence[FileRows]) -> dict[str, Column]:
+    """The slices of all rows: what came with an outcome stands before what came with the prediction."""
+    found: dict[str, Column] = {}
+    for key in dict.fromkeys(key for read in reads for key in (*read.slices, *read.told)):
+        parts = []
+        for read in reads:
+            nothing = Column(codes=np.full(len(read), -1, np.int32))
+            own, later = read.slices.get(key, nothing), read.told.get(key)
+            parts.append(own if later is None else _over(class_column(own), class_column(later)))
+        found[key] = concatenate([class_column(part) for part in parts])
+    return found
+
+
+def _over(own: Column, later: Column) -> Column:
+    """The texts of one column, and of another one where it has none."""
+    if later.codes is None:
+        return own
+    if own.codes is None:
+        return later
+    shifted = np.where(own.codes >= 0, own.codes + len(later.labels), -1)
+    return Column(
+        codes=np.where(later.codes >= 0, later.codes, shifted).astype(np.int32), labels=(*later.labels, *own.labels)
+    )
+
+
+def _stacked(parts: Sequence[Numbers | None]) -> Numbers | None:
+    """What one file has every file has: a part is known by a column that all share."""
+    there = [part for part in parts if part is not None]
+    return np.concatenate(there) if there else None
+
+
+def _joined(parts: Sequence[Column | None]) -> Column | None:
+    there = [part for part in parts if part is not None]
+    return concatenate(there) if there else None
+
+
+def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -> None:
+    """Name the actual values that are nothing the model could have predicted; they count as not known."""
+    for read in reads:
+        strange = np.zeros(0, np.bool_) if read.actual is None else impossible_actuals(read.actual, task)
+        if strange.any():
+            count = rows(int(strange.sum()))
+            say(f"{read.source.path}: {count} with an actual that is {possible_actuals_text(task)}, taken as not known")
+
+
+def impossible_actuals(actual: Column, task: Task) -> Mask:
+    """Tell which values are nothing that the model could have predicted: bool (n,), or of no rows where none can be."""
+    if task.kind == "ranking":
+        return np.zeros(0, np.bool_)
+    if task.kind == "regression":
+        return np.zeros(0, np.bool_) if actual.codes is None else actual.codes >= 0
+    codes = class_codes(actual, task.classes)
+    return np.zeros(0, np.bool_) if codes is None else codes == len(task.classes)
+
+
+def possible_actuals_text(task: Task) -> str:
+    """Say what such a value is not."""
+    return "no number" if task.kind == "regression" else f"none of the classes {', '.join(task.classes)}"
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeHistory:
+    """What happened in all rows, beside those of a window. ``whole``: None where no file has outcomes."""
+
+    whole: LabelledPredictions | None
+    task: Task
+    asked: PerformanceSettings
+
+    @classmethod
+    def of(
+        cls, rows: Callable[[], LabelledPredictions | None], task: Task, asked: PerformanceSettings
+    ) -> OutcomeHistory:
+        """Keep the rows in the order of time, where objectives roll over them; else none of them."""
+        whole = rows() if any(one.rolling for one in asked.objectives) else None
+        if whole is None or whole.time is None:
+            return cls(None, task, asked)
+        return cls(whole.taken(np.argsort(whole.time, kind="stable")), task, asked)
+
+    def known(self, truth: LabelledPredictions | None, window: Window) -> WindowOutcomes:
+        """Return what is known of a window; ``truth``: its rows, None where no file has outcomes."""
+        if truth is None:
+            return WindowOutcomes()
+        steps, minutes = None, None
+        if self.whole is not None:
+            minutes = rolling_steps(window, self.asked.objectives, "UTC", window.end + PANE, 0)
+        if minutes is not None and self.whole is not None:
+            steps = (minutes, outcome_panes(self.whole, minutes, self.task))
+        return WindowOutcomes(outcome_panes(truth, blocks_of_window(window), self.task), steps=steps)
+
+
+def outcome_panes(truth: LabelledPredictions, steps: Sequence[Window], task: Task) -> list[Pane]:
+    """Return the performance parts of each of some steps of time; none where rows have no time."""
+    time = truth.time
+    if time is None or not steps:
+        return []
+    if (time[1:] < time[:-1]).any():
+        order = np.argsort(time, kind="stable")
+        truth, time = truth.taken(order), time[order]
+    ends = np.searchsorted(time, [steps[0].start, *(step.end for step in steps)])
+    return [truth.taken(np.arange(first, last)).sums(task) for first, last in pairwise(ends)]
+
+
+def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) -> None:
+    """Raise :class:`BadInput` where an objective is of a slice that neither rows nor outcomes tell apart."""
+    for objective in asked.objectives:
+        if objective.key and objective.key not in keys:
+            known = f"; {near(objective.key, tuple(keys))}" if keys else ""
+            raise BadInput(
+                f"objective '{objective.rule}': no column and no slice of an outcome is called '{objective.key}'{known}"
+            )
+
+
+def performance_settings(asked: AskedOfFiles, baseline: Baseline, say: Say) -> PerformanceSettings:
+    """Return what is asked of a model.
+
+    Custom metrics are those that are installed. Raises :class:`BadInput` where only of others anything is asked, and
+    where something is that a model of its kind has not.
+    """
+    model, task, known = baseline.model, baseline.task, asked.performance
+    if known and model not in known:
+        raise BadInput(f"--performance: it says nothing of the model '{model}'; {near(model, tuple(known))}")
+    found, custom = known.get(model, STANDARD), load_custom_metrics(say)
+    named = (*found.metrics, *(objective.metric for objective in found.objectives))
+    wrong = [problem for name in named if (problem := misnamed(name, task.kind, custom))]
+    if unknown := unknown_classes(found.costs, task):
+        wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
+    if wrong:
+        raise BadInput(f"--performance: {wrong[0]}")
+    metrics = [*found.metrics, *asked.metrics]
+    for objective in asked.objectives:
+        if problem := misnamed(objective.metric, task.kind, custom):
+            raise BadInput(f"--objective '{objective.rule}': {problem}")
+        if objective.metric not in custom:
+            metrics.append(objective.metric)
+    return replace(found, metrics=tuple(metrics), custom=custom, objectives=(*found.objectives, *asked.objectives))

@@ -1,0 +1,164 @@
+"""The reference of an evaluation of files: a built baseline, or one built from rows that are named instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.feature_marks import HASHED, IDENTIFIER, TIME
+from driftline.inputs.text_descriptors import raw_names
+from driftline.tables.table import ModelKey, PredictionTable
+
+from driftline_processor.core.evaluation import Evaluation, Finding
+from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.quality.checks.missing import CHECK as MISSING
+from driftline_processor.core.quality.checks.missing import never_arrived
+from driftline_processor.core.reference.rolling import Rolling
+from driftline_processor.readers.addresses import name_of
+from driftline_processor.readers.column_roles import ColumnOptions, find_roles, has_patterns, match_patterns
+from driftline_processor.readers.errors import BadInput, Say, listed, near
+from driftline_processor.readers.prediction_rows import FileRows, known_notation, rules_of, table_batches, text_columns
+from driftline_processor.readers.sources import Source, is_built_baseline, open_source
+
+from .baseline import build_from_files, holds_kept_rows, load_rows
+from .exact_values import reference_rows_path
+
+
+def baseline_of_first_period(data: Sequence[Path], past: Rolling, options: ColumnOptions, say: Say) -> Baseline:
+    """Return the first stretch of rows as a baseline, for its bins, where windows are compared with those before them.
+
+    A provisional one: nobody chose it. Raises :class:`BadInput` when the files cannot be read, or have no times.
+    """
+    options = replace(options, model=options.model or name_of(data[0]))
+    return replace(_comparable(build_from_files(data, options, say, first=past), say), provisional=True)
+
+
+def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -> Baseline:
+    """Return what rows are compared with: ``reference``, which is a baseline or rows to build one from.
+
+    Without what cannot be compared. ``data``: its name is that of a model that nobody names. What is read may be
+    decided at another threshold. Raises :class:`BadInput` when the file cannot be read, or an option contradicts what
+    the baseline says.
+    """
+    if not is_built_baseline(reference):
+        options = replace(options, model=options.model or name_of(data))
+        return _comparable(build_from_files([reference], options, say), say)
+    try:
+        baseline = Baseline.load(reference)
+    except (ValueError, OSError) as error:
+        raise BadInput(str(error)) from error
+    task = baseline.task
+    for option, given, own in (
+        ("--task", options.task, task.kind),
+        ("--classes", options.classes, task.classes),
+        ("--positive-class", options.positive_class, task.positive_class),
+        ("--quantiles", options.levels if options.quantiles else (), task.quantiles),
+    ):
+        if given not in ("", (), None, own):
+            raise BadInput(f"{option}: the baseline {reference} was built with {own!r}; leave the option out")
+    if options.threshold is not None and (task.kind != "binary" or not 0 <= options.threshold <= 1):
+        raise BadInput(f"--threshold {options.threshold:g}: a score from 0 to 1, and only a binary model has one")
+    _check_seasons(baseline, reference, options)
+    if options.text_features:
+        raise BadInput(
+            f"--text-features: the baseline {reference} knows which features are texts; leave the option out"
+        )
+    bins = baseline.bins
+    if options.features:
+        known = baseline.raw_features
+        for name in options.features:
+            if name not in known and not (has_patterns([name]) and any(fnmatchcase(one, name) for one in known)):
+                raise BadInput(f"--features: the baseline {reference} has no '{name}'; {near(name, known)}")
+        chosen = match_patterns(known, options.features, "--features", str(reference))
+        bins = replace(bins, features={n: b for n, b in bins.features.items() if baseline.raw_name(n) in chosen})
+    marks = {} if baseline.extras.marks is None else baseline.extras.marks.of
+    for name in (name for name in bins.features if name in marks):
+        say(
+            f"{name}: compared with nothing: to the baseline {reference}, it is {_MARKED[marks[name]]}; "
+            "if it is none, build the baseline anew and name it in --features"
+        )
+    return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
+
+
+_MARKED = {IDENTIFIER: "an identifier", TIME: "a time written as a number"}
+
+
+def _check_seasons(baseline: Baseline, reference: Path, options: ColumnOptions) -> None:
+    asked, known = options.seasons, baseline.extras.seasons
+    if asked is None:
+        return
+    kept = None if known is None else known.seasonality
+    if kept is None or kept.kind != asked.kind:
+        has = "none" if kept is None else f"those of {kept.kind}"
+        raise BadInput(
+            f"--seasonality {asked.kind}: the baseline {reference} has {has}; "
+            f"build it with 'driftline baseline build --seasonality {asked.kind}'"
+        )
+    if options.timezone not in ("", kept.timezone):
+        raise BadInput(f"--timezone: the baseline {reference} was built with {kept.timezone!r}; leave the option out")
+
+
+def _comparable(baseline: Baseline, say: Say) -> Baseline:
+    """Leave out the features whose values were hashed for the baseline, where nobody says with which key."""
+    ruled = baseline.extras.ruled
+    rules = rules_of(baseline)
+    lost = [] if ruled is None else [n for n, kind in ruled.of.items() if kind == HASHED and rules.get(n) is None]
+    for name in lost:
+        say(f"{name}: left out: hashed in the baseline; set DRIFTLINE_PRIVACY_HASH and DRIFTLINE_PRIVACY_KEY as there")
+    kept = {name: over for name, over in baseline.bins.features.items() if name not in lost}
+    return replace(baseline, bins=replace(baseline.bins, features=kept)) if lost else baseline
+
+
+def features_of_files(sources: Sequence[Source], baseline: Baseline) -> tuple[str, ...]:
+    """Return the baseline's features as the files have them: a text itself, or its descriptors."""
+    there = {name for source in sources for name in source.schema.names}
+    return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in there))
+
+
+def report_missing_features(evaluations: Sequence[Evaluation], reads: Sequence[FileRows], baseline: Baseline) -> None:
+    """Add a finding for each feature of the baseline of which no file has a column; of however few rows, it is gone."""
+    there = {name for read in reads for name in read.source.schema.names}
+    gone = [name for name in baseline.bins.features if baseline.raw_name(name) not in there]
+    for evaluation in evaluations if gone else ():
+        told = {name for finding in evaluation.findings if finding.check == MISSING.name for name in finding.features}
+        findings = []
+        for name in gone:
+            was = evaluation.features[name].missing_was
+            if name not in told:
+                sentence = never_arrived(name, was or 0.0, evaluation.new_features)
+                findings.append(Finding(MISSING.name, (name,), "critical", was, 1.0, 0.0, sentence))
+        evaluation.findings = (*findings, *evaluation.findings)
+
+
+def reference_rows(
+    reference: Path, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
+) -> tuple[int, Iterable[PredictionTable]]:
+    """Return how many rows the reference has, and the rows: the file itself, or what stands beside a baseline."""
+    path = reference_rows_path(reference, "--classifier")
+    if holds_kept_rows(path):
+        kept = load_rows(path, baseline)[0]
+        return len(kept), [kept]
+    source = open_source(path, text_columns(baseline, options), say, written=known_notation(baseline, options))
+    found = features_of_files([source], baseline)
+    kind, told = baseline.task.kind, baseline.columns
+    roles = find_roles([source], options, kind, told, lambda _: None, found, baseline.bins.projections)
+    return source.rows, table_batches(FileRows(source), roles, key, baseline.task, baseline)
+
+
+def expectations_of_model(
+    expect: Mapping[str, Expectations], baseline: Baseline, say: Say
+) -> tuple[Expectations, Expectations]:
+    """What is expected of the model, and of what is read; features that the baseline lacks are not, and are named."""
+    if expect and baseline.model not in expect:
+        raise BadInput(
+            f"--expect: it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}"
+        )
+    wanted = expect.get(baseline.model, Expectations())
+    unknown = [name for name in wanted.features if name not in baseline.bins.features]
+    if unknown:
+        say(f"--expect: {listed(unknown)}: no such feature in the baseline, so nothing is told of it")
+    known = {name: rules for name, rules in wanted.features.items() if name not in unknown}
+    return wanted, replace(wanted, features=known)

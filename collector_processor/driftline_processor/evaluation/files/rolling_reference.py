@@ -1,0 +1,116 @@
+"""The rows before a window as its reference: their sums are gathered while the rows are folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from driftline.baseline.sections.slices import Slices
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import I64
+
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.reference.reference import Reference, with_slices
+from driftline_processor.core.reference.rolling import Rolling, rolling_reference
+from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.prediction_rows import FileRows
+
+from .slices import SlicePane
+from .windows import WindowSteps
+
+
+@dataclass(slots=True)
+class RollingReference:
+    """The panes of the time between two ``edges``, unix nanoseconds: where a stretch that is compared with may end.
+
+    ``stretches``: of each window. ``intervals``: int64 (pieces,), which of them holds a piece of rows.
+    """
+
+    rolling: Rolling
+    stretches: list[list[Window]]
+    edges: I64
+    intervals: I64
+    _panes: dict[int, Pane] = field(default_factory=dict)
+    _sliced: dict[int, dict[str, Pane]] = field(default_factory=dict)
+    _summed: dict[tuple[int, int], Pane] = field(default_factory=dict)
+    _compared: dict[tuple[int, int, str], Reference] = field(default_factory=dict)
+
+    def add(self, piece: int, pane: Pane) -> None:
+        """Add the rows of a piece."""
+        at = int(self.intervals[piece])
+        self._panes[at] = merge([self._panes[at], pane]) if at in self._panes else pane
+
+    def add_slices(self, pieces: Iterable[SlicePane]) -> None:
+        """Add the rows of slices."""
+        for piece in pieces:
+            known = self._sliced.setdefault(int(self.intervals[piece.piece]), {})
+            known[piece.name] = merge([known.get(piece.name, Pane()), piece.pane])
+
+    def compared(self, window: int, alike: Reference) -> Reference:
+        """Return what a window is compared with, by its place; once all rows are there.
+
+        ``alike``: the baseline, decided as the rows of the window are.
+        """
+        stretches, baseline = self.stretches[window], alike.baseline
+        edges = (stretches[0].start, stretches[-1].end)
+        key = (*edges, baseline.digest)
+        if key not in self._compared:  # all hours of a day have the same
+            panes = [self._stretch(one.start, one.end) for one in stretches]
+            found = rolling_reference(baseline, self.rolling, stretches, panes)
+            if found.baseline is not baseline:
+                found = found._replace(baseline=with_slices(found.baseline, self._slices(*edges)))
+            self._compared[key] = found._replace(note=alike.and_also(found.note))
+        return self._compared[key]
+
+    def _slices(self, start: int, end: int) -> Slices | None:
+        first, last = np.searchsorted(self.edges, [start, end]).tolist()
+        held = [self._sliced[at] for at in range(first + 1, last + 1) if at in self._sliced]
+        of: dict[str, dict[str, Pane]] = {}
+        for name in dict.fromkeys(name for panes in held for name in panes):
+            key, _, value = name.partition("=")
+            of.setdefault(key, {})[value] = merge(panes[name] for panes in held if name in panes)
+        return Slices.bounded(of)
+
+    def _stretch(self, start: int, end: int) -> Pane:
+        if (start, end) not in self._summed:
+            first, last = np.searchsorted(self.edges, [start, end]).tolist()
+            held = [self._panes[at] for at in range(first + 1, last + 1) if at in self._panes]
+            self._summed[start, end] = held[0] if len(held) == 1 else merge(held)
+        return self._summed[start, end]
+
+
+def cut_references(
+    rolling: Rolling, reads: Sequence[FileRows], windows: Sequence[Window], steps: WindowSteps
+) -> tuple[RollingReference, WindowSteps]:
+    """Cut the pieces of rows where a stretch ends that some window is compared with."""
+    stretches = [rolling.stretches(window) for window in windows]
+    edges = np.array(sorted({edge for some in stretches for one in some for edge in (one.start, one.end)}), np.int64)
+    times = [read.time for read in reads]
+    width = len(edges) + 1
+    keys = np.concatenate(
+        [
+            np.where(piece < 0, -1, piece * width + np.searchsorted(edges, time, side="right"))
+            for piece, time in zip(steps.pieces, times, strict=True)
+            if time is not None
+        ]
+    )
+    there, pieces = np.unique(keys[keys >= 0], return_inverse=True)
+    every = np.full(len(keys), -1, np.int64)
+    every[keys >= 0] = pieces
+    finer = np.split(every, np.cumsum([len(piece) for piece in steps.pieces])[:-1])
+    coarse = there // width
+    past = RollingReference(rolling, stretches, edges, there % width)
+    return past, replace(steps, owner=steps.owner[coarse], step=steps.step[coarse], pieces=finer)
+
+
+def read_rolling(last: str, without: str) -> Rolling | None:
+    """Read the two options; None where no past is asked for. Raises :class:`BadInput` for what is no length of time."""
+    if not last:
+        if without:
+            raise BadInput("--reference-without: without what? Name the past, as in --reference-last 30d")
+        return None
+    try:
+        return Rolling.of(last, without)
+    except ValueError as error:
+        raise BadInput(f"--reference-{error}") from error

@@ -1,0 +1,122 @@
+"""The settings of an evaluation of files: drift methods, detectors, metrics, objectives, and which values come from
+rows.
+
+What was asked of an evaluation beside its rows and their columns.
+
+`--method [FEATURE=]NAME` and `--methods [FEATURE=]NAME,NAME`: which drift methods decide, and which are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from driftline.baseline.baseline import Baseline
+
+from driftline_processor.core.drift.method_choice import Choice, Choices, check_names, misfits
+from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.objectives.objective import Objective
+from driftline_processor.core.performance import settings as of_performance
+from driftline_processor.core.performance.mispredictions import MOST
+from driftline_processor.core.reference.rolling import Rolling
+from driftline_processor.core.versions import VersionNames
+from driftline_processor.readers.errors import BadInput, near
+
+from .exact_values import reference_rows_path
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSettings:
+    """``method``, ``methods``: the drift methods that decide, and that are shown beside, see :mod:`.methods`.
+
+    ``concept``: the detectors of concept drift, see :func:`.concept.detectors_of`. ``exact``: values of drift methods
+    from the rows. ``classifier``: the domain classifier, too. ``expect``: what is expected of each model's data.
+    ``past``: windows are compared with the rows before them, :mod:`.past`. ``performance``: what each model's owner
+    asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it shall be.
+    ``versions``: which of each model's are compared with which.
+    ``weighted``: estimates by importance weights, too. ``mispredictions``: how many of the worst rows of each window.
+    """
+
+    method: Sequence[str] = ()
+    methods: Sequence[str] = ()
+    concept: str = ""
+    exact: bool = False
+    classifier: bool = False
+    expect: Mapping[str, Expectations] = field(default_factory=dict)
+    past: Rolling | None = None
+    performance: Mapping[str, of_performance.PerformanceSettings] = field(default_factory=dict)
+    metrics: Sequence[str] = ()
+    objectives: Sequence[Objective] = ()
+    versions: Mapping[str, VersionNames] = field(default_factory=dict)
+    weighted: bool = False
+    mispredictions: int = 0
+
+    def check(self, reference: Path | None) -> None:
+        """Raise :class:`BadInput` when something is asked for that cannot be had together.
+
+        ``reference``: what is compared with, None where nobody named it.
+        """
+        if not 0 <= self.mispredictions <= MOST:
+            raise BadInput(f"--mispredictions is {self.mispredictions}; it is a number from 1 to {MOST:,}")
+        rows_wanted = [name for name in ("exact", "classifier", "weighted") if getattr(self, name)]
+        if self.past is not None and rows_wanted:
+            option = _OPTIONS.get(rows_wanted[0], rows_wanted[0])
+            raise BadInput(f"--{option} and --reference-last: of rows before a window only counts are kept; choose one")
+        if reference is None:
+            if self.past is None:
+                raise BadInput(
+                    "--baseline is missing: name a built one (.json), or rows to compare with; "
+                    "or --reference-last 30d, to compare each day with those before it"
+                )
+            return
+        if self.exact:
+            reference_rows_path(reference, "--exact")
+        if self.classifier:
+            reference_rows_path(reference, "--classifier")
+        if self.weighted:
+            reference_rows_path(reference, "--importance-weighted")
+
+
+_OPTIONS = {"weighted": "importance-weighted"}
+
+DEFAULT_SETTINGS = EvaluationSettings()
+
+
+def read_choices(deciding: Sequence[str], shown: Sequence[str], baseline: Baseline) -> Choices:
+    """Read the options, each as often as it was given; a feature's name may contain an equals sign.
+
+    Raises :class:`BadInput` for a method that there is not, that cannot decide or that does not compare such a
+    feature, and for a feature that the baseline has not.
+
+    >>> rows = {"age": [3, 4, 5], "score": [0.1, 0.2, 0.3]}
+    >>> baseline = Baseline.from_frame(rows, score="score", model="m", task="binary")
+    >>> read_choices(["cramer_von_mises"], ["hellinger,l_infinity"], baseline).everywhere
+    Choice(deciding=('cramer_von_mises',), shown=('hellinger', 'l_infinity'))
+    """
+    everywhere: list[list[str]] = [[], []]
+    features: dict[str, list[list[str]]] = {}
+    for at, (option, given) in enumerate((("--method", deciding), ("--methods", shown))):
+        for text in given:
+            feature, names = _split(option, text, baseline.bins.features)
+            try:
+                check_names(names, deciding=at == 0)
+            except ValueError as error:
+                raise BadInput(f"{option} {text!r}: {error}") from None
+            if feature is None:
+                everywhere[at] += names
+            else:
+                features.setdefault(feature, [[], []])[at] += names
+    made = {name: Choice(tuple(methods[0]), tuple(methods[1])) for name, methods in features.items()}
+    choices = Choices(Choice(tuple(everywhere[0]), tuple(everywhere[1])), made)
+    for wrong in misfits(choices, baseline):
+        option = "--method" if wrong.deciding else "--methods"
+        raise BadInput(f"{option} {wrong.feature}={wrong.method}: {wrong}")
+    return choices
+
+
+def _split(option: str, text: str, features: Collection[str]) -> tuple[str | None, list[str]]:
+    feature, sign, names = text.rpartition("=")
+    if sign and feature not in features:
+        raise BadInput(f"{option} {text!r}: no feature '{feature}'; {near(feature, tuple(features))}")
+    return feature if sign else None, [name.strip() for name in names.split(",") if name.strip()]

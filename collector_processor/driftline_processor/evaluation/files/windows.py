@@ -1,0 +1,201 @@
+"""Cut the rows of files into windows, and long windows into steps of time.
+
+Cut the rows of files into windows: by event time, by number of rows, or all in one.
+
+The steps of time of a file, finer than its windows where those are long: since when something is as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.time_blocks import TimeGrid, block_targets
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
+
+from driftline_processor.core.drift.coarse_bins import coarsen, grid
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.windows.steps import MOST_STEPS, TimeSteps
+from driftline_processor.core.windows.window import DAY, PANE, window_of
+from driftline_processor.core.windows.window import parse as parse_window
+from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.prediction_rows import FileRows
+
+MOST_WINDOWS = 10_000
+_SECOND = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """``window``: a length of event time ("1d"); ``rows``: a number of rows; neither makes one window of all."""
+
+    window: str = ""
+    rows: int | None = None
+
+    def by_time(self) -> Cut:
+        """Return the same, in days where nothing else is said. Raises :class:`BadInput` for windows of rows."""
+        if self.rows is not None:
+            raise BadInput("--window-rows and --reference-last: what came before is time; choose --window")
+        return self if self.window else replace(self, window="1d")
+
+    def check(self) -> None:
+        """Raise :class:`BadInput` when the length is none, or the number of rows not positive."""
+        if self.window and self.rows is not None:
+            raise BadInput("--window and --window-rows: choose one of them")
+        if self.rows is not None and self.rows < 1:
+            raise BadInput(f"--window-rows is {self.rows}; it must be at least 1")
+        if self.window:
+            try:
+                parse_window(self.window)
+            except ValueError as error:
+                raise BadInput(f"--window: {error}") from error
+
+
+def cut_rows(reads: Sequence[FileRows], cut: Cut) -> tuple[list[Window], list[I64]]:
+    """Return the windows, oldest first, and per file the window of each row: int64 (n,), -1 = in none.
+
+    Windows of event time are aligned in UTC, and only those with rows are there. Windows of N rows follow event time
+    where there is one, else the order in the files; the last may have fewer. Windows that are not of event time span
+    whole seconds around their rows; without a time column they start and end at 0.
+
+    Raises :class:`BadInput` when windows of time are asked for and there is no time, or too many come out.
+    """
+    *lengths, n = np.cumsum([len(read) for read in reads]).tolist()
+    whole = all(read.usable is None for read in reads)
+    keep = np.broadcast_to(np.True_, n)  # no memory, however many rows there are; as the groups of one window
+    if not whole:
+        keep = np.concatenate([np.ones(len(read), np.bool_) if read.usable is None else read.usable for read in reads])
+    timed = all(read.time is not None for read in reads)
+    time = np.concatenate([read.time for read in reads if read.time is not None]) if timed else None
+    if cut.window:
+        if time is None:
+            raise BadInput(f"{reads[0].source.path}: --window {cut.window} needs a time; name it with --time COL")
+        windows, group = _by_time(time, keep, cut.window)
+    elif cut.rows is not None:
+        windows, group = _by_rows(time, keep, cut.rows)
+    elif whole:
+        windows, group = [_spanning(time, keep)], np.broadcast_to(np.int64(0), n)
+    else:
+        windows, group = [_spanning(time, keep)], np.where(keep, np.int64(0), np.int64(-1))
+    return windows, np.split(group, lengths)
+
+
+def _by_time(time: I64, keep: np.typing.NDArray[np.bool_], name: str) -> tuple[list[Window], I64]:
+    windows: list[Window] = []
+    for pane in np.unique(time[keep] // PANE).tolist():
+        if not windows or pane * PANE >= windows[-1].end:
+            windows.append(window_of(name, pane * PANE))
+            if len(windows) > MOST_WINDOWS:
+                raise BadInput(f"--window {name}: more than {MOST_WINDOWS:,} windows have rows; choose a longer one")
+    starts = np.array([window.start for window in windows], dtype=np.int64)
+    return windows, np.where(keep, np.searchsorted(starts, time, side="right") - 1, np.int64(-1))
+
+
+def _by_rows(time: I64 | None, keep: np.typing.NDArray[np.bool_], size: int) -> tuple[list[Window], I64]:
+    kept = np.flatnonzero(keep)
+    if -(-len(kept) // size) > MOST_WINDOWS:
+        raise BadInput(f"--window-rows {size}: more than {MOST_WINDOWS:,} windows come out; choose more rows")
+    order = kept if time is None else kept[np.argsort(time[kept], kind="stable")]
+    group = np.full(len(keep), -1, dtype=np.int64)
+    group[order] = np.arange(len(order)) // size
+    windows = [_spanning(time, order[start : start + size]) for start in range(0, len(order), size)]
+    return windows, group
+
+
+def _spanning(time: I64 | None, which: np.typing.NDArray[np.bool_] | np.typing.NDArray[np.intp]) -> Window:
+    if time is None:
+        return Window("", 0, 0)
+    first, last = int(time[which].min()), int(time[which].max())
+    return Window("", first - first % _SECOND, last - last % _SECOND + _SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSteps:
+    """``starts``, ``ends``: int64 (steps,), unix nanoseconds. ``owner``, ``step``: int64 (pieces,), the window and the
+    step of each piece of rows; ``pieces``: per file the piece of each row, int64 (n,), -1 = in none."""
+
+    starts: I64
+    ends: I64
+    owner: I64
+    step: I64
+    pieces: list[I64]
+
+    @property
+    def known(self) -> bool:
+        """Whether rows have times."""
+        return bool(len(self.ends)) and bool(self.ends[-1] > 0)
+
+
+def cut_steps(reads: Sequence[FileRows], cut: Cut, windows: Sequence[Window], groups: list[I64]) -> WindowSteps:
+    """Cut windows into the steps of :func:`driftline_processor.core.windows.steps.step_name`.
+
+    Windows that are not of event time are cut into at most 60 stretches of the rows' time; where rows have no times, a
+    step is a window.
+    """
+    starts, ends = (np.array([getattr(one, side) for one in windows], np.int64) for side in ("start", "end"))
+    short = bool(cut.window) and int((ends - starts).max(initial=0)) <= DAY
+    times = [read.time for read in reads if read.time is not None]
+    stretches = None
+    if len(times) == len(reads) and not short:
+        kept = [time[group >= 0] for time, group in zip(times, groups, strict=True)]
+        stretches = _days(kept) if cut.window else TimeGrid.of(np.concatenate(kept))
+    if stretches is None:
+        every = np.arange(len(windows))
+        return WindowSteps(starts, ends, every, every, groups)
+    places = [stretches.place(time) for time in times]
+    width = stretches.count + 1
+    keys = [np.where(group < 0, -1, group * width + place) for group, place in zip(groups, places, strict=True)]
+    there = np.zeros(len(windows) * width, np.bool_)
+    for key in keys:
+        there[key[key >= 0]] = True
+    number = np.append(np.cumsum(there) - 1, -1)  # a key of -1 reads the last entry
+    present = np.flatnonzero(there)
+    begin = stretches.start + np.arange(width) * stretches.length
+    return WindowSteps(
+        begin, begin + stretches.length, present // width, present % width, [number[key] for key in keys]
+    )
+
+
+def _days(times: Sequence[I64]) -> TimeGrid:
+    low = min(int(time.min()) for time in times if len(time)) // DAY
+    high = max(int(time.max()) for time in times if len(time)) // DAY
+    return TimeGrid(low * DAY, DAY, high - low + 1)
+
+
+@dataclass(slots=True)
+class Trails:
+    """The coarse counts of every step, gathered while rows are folded."""
+
+    steps: WindowSteps
+    baseline: Baseline
+    _cells: dict[str, I64] = field(init=False)
+    _counts: dict[str, F64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = self.baseline.pane.parts
+        bins = {part: over for part, over in block_targets(self.baseline.bins).items() if part in own}
+        self._cells = {part: grid(over, own[part]) for part, over in bins.items()} if self.steps.known else {}
+        count = len(self.steps.starts)
+        self._counts = {part: np.zeros((count, int(cells.max()) + 1)) for part, cells in self._cells.items()}
+
+    def add(self, piece: int, pane: Pane) -> None:
+        """Add the rows of a piece."""
+        at = int(self.steps.step[piece])
+        for part, cells in self._cells.items():
+            counts = pane.parts.get(part)
+            if counts is not None:
+                self._counts[part][at] += coarsen(counts, cells)
+
+    def until(self, end: int, parts: Collection[str]) -> TimeSteps | None:
+        """Return the steps that begin before a time; None where rows have no times."""
+        known = [part for part in parts if part in self._counts]
+        if not known:
+            return None
+        held = np.any([self._counts[part].any(axis=1) for part in known], axis=0)
+        which = np.flatnonzero(held & (self.steps.starts < end))[-MOST_STEPS:]
+        of = {part: self._counts[part][which] for part in known}
+        cells = {part: self._cells[part] for part in known}
+        return TimeSteps(self.steps.starts[which], self.steps.ends[which], of, cells)

@@ -1,0 +1,180 @@
+"""What is known of a window's outcomes beside their sums, and how long outcomes may take.
+
+What the store knows of the outcomes of a window beside their sums.
+
+How long the outcomes of each model may take: as driftline.yaml says, else as learned from those that have come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+
+import numpy as np
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
+
+from driftline_processor.config.schema import Model
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.intervals.time_blocks import blocks_of_window
+from driftline_processor.core.labels.delay import PART, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
+from driftline_processor.core.objectives.judge import rolling_steps
+from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
+from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
+from driftline_processor.core.windows.window import GRACE, is_closed, length
+from driftline_processor.join.outcome_sums import slices_of
+from driftline_processor.store.database import Connection, read
+from driftline_processor.store.panes import KEEP_PANES, order_by_code, part_width, performance_fold, step_query
+from driftline_processor.store.pruning import Condition
+from driftline_processor.store.series import Series, SeriesRegister
+
+
+class StoredOutcomes:
+    """Reads it. One thread uses it."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read from this store."""
+        self._connection = connection
+
+    def of(
+        self,
+        series: Series,
+        window: Window,
+        settings: Model,
+        watermark: int,
+        blocks: Sequence[Pane],
+        width: Callable[[str, str], int],
+        delay: OutcomeDelay,
+    ) -> WindowOutcomes:
+        """Return what is known of a window.
+
+        ``delay``: how long outcomes may take. ``watermark``: of the model, unix nanoseconds. ``blocks``: see
+        :meth:`blocks`. ``width``: how long the
+        vector of a (fold, part) is. Of an open window, which is judged many times, slices are not looked at.
+        """
+        slices: Mapping[str, BlockSums] = {}
+        if is_closed(window, watermark):
+            slices = slices_of(self._connection, series, window, settings.sliced, width, settings.timezone)
+        timezone = settings.timezone
+        steps = None
+        if window.name == min(settings.windows, key=length):
+            ripe = watermark - GRACE - delay.nanoseconds
+            minutes = rolling_steps(window, settings.performance.objectives, timezone, ripe, watermark - KEEP_PANES)
+            steps = None if minutes is None else (minutes, self.panes(series, minutes, width))
+        age = watermark - window.end
+        return WindowOutcomes(
+            blocks,
+            {name: one.whole for name, one in slices.items()},
+            young=age < delay.nanoseconds,
+            age=age,
+            delay=delay,
+            steps=steps,
+            timezone=timezone,
+            in_time=slices,
+        )
+
+    def blocks(self, series: Series, window: Window, timezone: str, width: Callable[[str, str], int]) -> list[Pane]:
+        """Return the performance parts of a window by block of time: added up, they are those of the window."""
+        return self.panes(series, blocks_of_window(window, timezone) or (window,), width)
+
+    def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
+        """Return the performance parts of each of some steps of time, which follow each other.
+
+        And the predictions of each decision; of a ranking its ``rows``: a list of which nobody says anything may be one
+        that was not clicked.
+        """
+        counted = [f"{prefix}{name}" for prefix in (DECIDED, ERASED_AS) for name in series.task.classes]
+        counted = ["rows", DISTRIBUTED, ERASED] if series.task.kind == "ranking" else counted or [""]
+        own = Condition("fold = ?", (performance_fold(series.task),))
+        asked = Condition(f"({own.sql} OR (fold = '' AND {_among(counted)}))", (*own.parameters, *counted))
+        panes = [Pane() for _ in steps]
+        for name, (sums, having) in self._steps(series, steps, asked, width).items():
+            for at in having:
+                panes[at].parts[name] = sums[at]
+        return panes
+
+    def hours(self, series: Series, steps: Sequence[Window], parts: Sequence[str]) -> dict[str, F64]:
+        """Return some performance parts of steps of time that follow each other: float64 (len(steps), width)."""
+        asked = Condition(f"fold = ? AND {_among(parts)}", (performance_fold(series.task), *parts))
+        found = self._steps(series, steps, asked, lambda _, part: part_width(part, None, series.task))
+        return {name: sums for name, (sums, _) in found.items()}
+
+    def _steps(
+        self, series: Series, steps: Sequence[Window], asked: Condition, width: Callable[[str, str], int]
+    ) -> dict[str, tuple[F64, I64]]:
+        """The sums of each step, by part, and which steps have any."""
+        if not steps:
+            return {}
+        how = step_query(steps)
+        rows = read(
+            self._connection,
+            f"SELECT {how.step} AS step, part, idx, fsum(value) AS value FROM panes {how.join} WHERE series = ?"
+            f" AND {asked.sql} AND pane >= ? AND pane < ? GROUP BY ALL",
+            *(*how.parameters, series.number, *asked.parameters, steps[0].start, steps[-1].end),
+            **how.tables,
+        )
+        step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
+        part = rows.column("part").combine_chunks().dictionary_encode()
+        names = part.dictionary.to_pylist()
+        order, ends = order_by_code(part.indices.to_numpy(), len(names))
+        fold, found = performance_fold(series.task), {}
+        for name, first, last in zip(names, ends, ends[1:], strict=False):
+            own = order[first:last]
+            sums = np.zeros((len(steps), max(width(fold, name), int(index[own].max()) + 1)))
+            sums[step[own], index[own]] = value[own]
+            found[name] = sums, np.unique(step[own])
+        return found
+
+
+def _among(parts: Sequence[str]) -> str:
+    return f"part IN ({', '.join('?' * len(parts))})"
+
+
+MORE = 50
+"""Learned anew when the outcomes have become more by a fiftieth, or when nothing else is to be done."""
+
+
+class OutcomeDelays:
+    """Learns from all versions of a model in an environment together: their outcomes come the same way.
+
+    One thread learns; any may ask.
+    """
+
+    def __init__(self, connection: Connection, series: SeriesRegister) -> None:
+        self._connection, self._series = connection, series
+        self._learned: dict[tuple[str, str], OutcomeDelay] = {}
+        self._joined = -1
+
+    def of(self, series: Series) -> OutcomeDelay:
+        """Return how long the outcomes of a model may take; what driftline.yaml says wins."""
+        said = configured(self._series.settings(series.key.model))
+        return said or self._learned.get((series.key.environment, series.key.model), UNKNOWN_DELAY)
+
+    def learn(self, joined: int, idle: bool) -> None:
+        """Learn anew where enough outcomes have come. ``joined``: the sequence number of the last one that joined."""
+        more = joined - self._joined
+        if more > 0 and (idle or more >= self._joined // MORE):
+            self._joined = joined
+            self._learned = self._read(self._series)
+
+    def _read(self, known: Iterable[Series]) -> dict[tuple[str, str], OutcomeDelay]:
+        found: dict[tuple[str, str], F64] = {}
+        counted = read(
+            self._connection,
+            "SELECT series, fold, idx, sum(value) AS value FROM panes WHERE part = ? GROUP BY ALL",
+            PART,
+        ).to_pylist()
+        by_number = {series.number: series for series in known}
+        for row in counted:
+            series = by_number.get(row["series"])
+            if series is not None and row["fold"] == performance_fold(series.task):
+                counts = found.setdefault((series.key.environment, series.key.model), np.zeros(WIDTH))
+                counts[row["idx"]] += row["value"]
+        return {key: learn_outcome_delay(counts) for key, counts in found.items()}
+
+
+def configured(settings: Model) -> OutcomeDelay | None:
+    """Return the delay that driftline.yaml names; None where it names none."""
+    if settings.outcome_delay is None:
+        return None
+    return OutcomeDelay(settings.outcome_delay // timedelta(microseconds=1) * 1000, "configured")

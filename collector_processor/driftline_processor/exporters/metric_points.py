@@ -1,0 +1,195 @@
+"""A point of derived telemetry: the value of a series, its growth, and the worst mispredictions as its exemplars.
+
+A point of derived telemetry: the value of a series now, and what it has grown by.
+
+The worst mispredictions of what was just joined, as exemplars of ``ml.outcomes``: the traces to open first.
+
+Only predictions whose trace was sampled can be shown. A few per model are held, in memory: a restart loses exemplars.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.table import ModelKey, Task
+
+from driftline_processor.core.performance.mispredictions import row_losses_of
+from driftline_processor.health import Counters
+from driftline_processor.present.words import LINKED, handle
+from driftline_processor.store.arrow_tables import actual_of, scores_and_classes_of, traced_rows
+from driftline_processor.store.series import Series
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One that was counted. ``time``: when, unix nanoseconds. ``trace_id`` / ``span_id``: 16 and 8 bytes."""
+
+    time: int
+    trace_id: bytes
+    span_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The value of one series now; ``metric`` and the keys of ``attributes`` are names of the registry.
+
+    ``buckets``: of a histogram, how many fell into each bucket of ``DURATION_BOUNDS`` and beyond; ``value`` is their
+    sum, then. A gauge of NaN is one that has ended. ``exemplars``: of a counter.
+    """
+
+    metric: str
+    attributes: Labels
+    value: float
+    buckets: tuple[float, ...] | None = None
+    exemplars: tuple[Exemplar, ...] = ()
+
+
+def model_attributes(key: ModelKey) -> dict[str, str]:
+    """Return the attributes that name a model.
+
+    >>> model_attributes(ModelKey("churn", "7"))
+    {'ml.model.name': 'churn', 'ml.model.version': '7'}
+    """
+    named = {a.ML_MODEL_NAME: key.model, a.ML_MODEL_VERSION: key.version}
+    if key.environment:  # without it, two environments of one model would be one series twice
+        named[a.DEPLOYMENT_ENVIRONMENT_NAME] = key.environment
+    return named
+
+
+def labels(attributes: Mapping[str, str]) -> Labels:
+    """Return attributes as pairs; a text that is too long for a label is one that stands for it."""
+    return tuple((key, text if len(text) <= LINKED else handle(text)) for key, text in attributes.items())
+
+
+def growth(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
+    """Return the points with their counters and histograms less what they were before; gauges as they are.
+
+    >>> growth([Point(m.DRIFTLINE_PREDICTIONS, (), 5.0)], [Point(m.DRIFTLINE_PREDICTIONS, (), 3.0)])
+    [Point(metric='driftline.predictions', attributes=(), value=2.0, buckets=None, exemplars=())]
+    """
+    known = {(point.metric, point.attributes): point for point in before if counts_up(point)}
+    grown = []
+    for point in now:
+        old = known.get((point.metric, point.attributes))
+        if old is not None:
+            buckets = point.buckets
+            if buckets is not None and old.buckets is not None:
+                buckets = tuple(max(new - was, 0.0) for new, was in zip(buckets, old.buckets, strict=True))
+            point = replace(point, value=max(point.value - old.value, 0.0), buckets=buckets)
+        grown.append(point)
+    return grown
+
+
+def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
+    """Return the gauges of before that are there no more, with NaN for a value.
+
+    >>> ended([], [Point(m.ML_DRIFT_STATE, ((a.STATE, "ok"),), 1.0)])
+    [Point(metric='ml.drift.state', attributes=(('state', 'ok'),), value=nan, buckets=None, exemplars=())]
+    """
+    there = {(point.metric, point.attributes) for point in now}
+    gauges = (point for point in before if not counts_up(point))
+    return [replace(point, value=math.nan) for point in gauges if (point.metric, point.attributes) not in there]
+
+
+def counts_up(point: Point) -> bool:
+    """Say whether a point is of a counter or a histogram."""
+    return point.buckets is not None or m.INSTRUMENTS.get(point.metric) == "counter"
+
+
+MOST: Final = 5
+"""Exemplars of one model in one export."""
+
+SHOWN: Final = 5 * 60 * 10**9
+"""Nanoseconds for which the scrape page shows one: every scraper should see it, and its trace still be new."""
+
+Key = tuple[str, Labels]
+_Found = tuple[float, Exemplar]
+
+
+class WorstMispredictions:
+    """Counts joined outcomes by model, and keeps the worst: a listener of ``State.on_joined``; any thread may ask.
+
+    ``series``: what is known of every series. ``clock``: unix nanoseconds.
+    """
+
+    def __init__(
+        self, series: Callable[[], Iterable[Series]], counters: Counters, clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._series, self._counters, self._clock = series, counters, clock
+        self._new: dict[Key, list[_Found]] = {}
+        self._shown: dict[Key, _Found] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, joined: pa.Table) -> None:
+        """Take the rows of one join."""
+        now, known = self._clock(), {one.number: one for one in self._series()}
+        sampled = traced_rows(joined)
+        for number, rows in zip(*np.unique(joined["series"].to_numpy(), return_counts=True), strict=True):
+            if (series := known.get(int(number))) is None:
+                continue
+            named = dict(labels(model_attributes(series.key)))
+            self._counters.add(m.ML_OUTCOMES, int(rows), named)
+            found = _worst(series.task, sampled.filter(pc.equal(sampled["series"], int(number))), now)
+            if found:
+                self._keep((m.ML_OUTCOMES, tuple(sorted(named.items()))), found, now)
+
+    def _keep(self, key: Key, found: list[_Found], now: int) -> None:
+        with self._lock:
+            self._new[key] = heapq.nlargest(MOST, [*self._new.get(key, ()), *found], key=_loss)
+            shown = self._shown.get(key)
+            if shown is None or shown[0] <= found[0][0] or now - shown[1].time > SHOWN:
+                self._shown[key] = found[0]
+
+    def take(self) -> dict[Key, tuple[Exemplar, ...]]:
+        """Return the worst since this was last asked, the worst first."""
+        with self._lock:
+            taken, self._new = self._new, {}
+        return {key: tuple(one for _, one in found) for key, found in taken.items()}
+
+    def shown(self) -> dict[Key, tuple[Exemplar, ...]]:
+        """Return the worst one of each model, of the last minutes."""
+        now = self._clock()
+        with self._lock:
+            return {key: (one,) for key, (_, one) in self._shown.items() if now - one.time <= SHOWN}
+
+
+def _worst(task: Task, sampled: pa.Table, now: int) -> list[_Found]:
+    found = row_losses_of(task, *scores_and_classes_of(task, sampled), actual_of(sampled))
+    if found is None:
+        return []
+    return [
+        (float(found.loss[at]), Exemplar(now, sampled["trace_id"][at].as_py(), sampled["span_id"][at].as_py()))
+        for at in found.worst(MOST).tolist()
+    ]
+
+
+def _loss(found: _Found) -> float:
+    return found[0]
+
+
+def attach_exemplars(measured: Iterable[Point], found: Mapping[Key, tuple[Exemplar, ...]]) -> list[Point]:
+    """Return the points with their exemplars.
+
+    >>> point = Point(m.ML_OUTCOMES, (), 1.0)
+    >>> attach_exemplars([point], {(m.ML_OUTCOMES, ()): (Exemplar(5, b"t" * 16, b"s" * 8),)})[0].exemplars[0].time
+    5
+    """
+    return [
+        replace(point, exemplars=found[point.metric, point.attributes])
+        if (point.metric, point.attributes) in found
+        else point
+        for point in measured
+    ]

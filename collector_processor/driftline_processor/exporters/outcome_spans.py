@@ -1,0 +1,236 @@
+"""The truth, in the trace: a span for each outcome whose prediction was sampled, as a child of the prediction's span.
+
+Ids follow from the prediction and from what is said about it, so that a repeat is the same span and a correction is
+another. A span is at the moment when its outcome arrived: backends refuse old times, and a label that is loaded or
+replayed may be of last year; when it became true is in ``ml.outcome.time``. An outcome that arrives within the trace
+window after its prediction joins the trace, since backends still have it; a later one begins its own, with a link.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.capture.model_identity import VERSION
+from driftline.semconv import SCHEMA_URL
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.classes import class_text
+from driftline.tables.table import F64, I64, ModelKey
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
+from driftline_processor.health import Counters
+from driftline_processor.store.arrow_tables import traced_rows
+
+from .derived_metrics import SERVICE
+
+TRACE_WINDOW: Final = 24 * 3_600 * 10**9
+"""Nanoseconds after a prediction arrived in which its outcome still joins the trace."""
+
+MOST_PER_SECOND: Final = 100.0
+"""A file of a million labels must not become a million spans."""
+
+_OPERATION = "outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedRows:
+    """n sampled predictions of one model with their outcomes.
+
+    ``time`` / ``outcome_time``: int64 (n,), unix nanoseconds, as sent; ``received`` / ``outcome_received``: when they
+    arrived. ``score``: float64 (n,), of a regression the value, NaN
+    where there is none. ``predicted``: the decided class, None for a regression. ``actual``: class texts, or numbers of
+    a regression. ``weight``: float64 (n,). ``trace_id`` / ``span_id``: 16 and 8 bytes each. ``value``, ``item``: what
+    the prediction was worth, and the item of a ranking that the outcome is about; ``slices``: as they are kept.
+    """
+
+    key: ModelKey
+    id: Sequence[str]
+    time: I64
+    score: F64
+    predicted: Sequence[str | None]
+    actual: Sequence[str | float]
+    outcome_time: I64
+    received: I64
+    outcome_received: I64
+    weight: F64
+    trace_id: Sequence[bytes]
+    span_id: Sequence[bytes]
+    value: Sequence[float | None]
+    item: Sequence[str | None]
+    slices: Sequence[object]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def joined_rows(joined: pa.Table, keys: Mapping[int, ModelKey]) -> list[JoinedRows]:
+    """Return the sampled rows of a join, by model.
+
+    ``joined``: as ``State.on_joined`` gives it. ``keys``: the model of each series; a series it lacks is left out.
+    """
+    sampled = traced_rows(joined)
+    tables = []
+    for number in pc.unique(sampled["series"]).to_pylist():
+        if number in keys:
+            rows = sampled.filter(pc.equal(sampled["series"], number))
+            predicted = rows["predicted"].to_pylist()
+            pairs = zip(rows["actual"].to_pylist(), rows["number"].to_pylist(), strict=True)
+            tables.append(
+                JoinedRows(
+                    key=keys[number],
+                    id=rows["id"].to_pylist(),
+                    time=rows["time"].to_numpy(),
+                    score=_floats(rows["score"]),
+                    predicted=predicted,
+                    actual=[
+                        value if regression and value is not None else class_text(value if text is None else text)
+                        for (text, value), regression in zip(pairs, (label is None for label in predicted), strict=True)
+                    ],
+                    outcome_time=rows["outcome_time"].to_numpy(),
+                    received=rows["received"].to_numpy(),
+                    outcome_received=rows["outcome_received"].to_numpy(),
+                    weight=_floats(rows["weight"]),
+                    trace_id=rows["trace_id"].to_pylist(),
+                    span_id=rows["span_id"].to_pylist(),
+                    value=rows["value"].to_pylist(),
+                    item=rows["item"].to_pylist(),
+                    slices=rows["slices"].to_pylist(),
+                )
+            )
+    return tables
+
+
+def _floats(column: pa.ChunkedArray) -> F64:
+    return np.asarray(column.to_numpy(), dtype=np.float64)
+
+
+def spans_request(rows: Iterable[JoinedRows]) -> bytes:
+    """Return outcome spans as the body of an ``ExportTraceServiceRequest``."""
+    request = ExportTraceServiceRequest()
+    scopes = {}
+    for table in rows:
+        environment = table.key.environment
+        if environment not in scopes:
+            resource = request.resource_spans.add()
+            resource.resource.attributes.append(_text(a.SERVICE_NAME, SERVICE))
+            if environment:
+                resource.resource.attributes.append(_text(a.DEPLOYMENT_ENVIRONMENT_NAME, environment))
+            scopes[environment] = resource.scope_spans.add(schema_url=SCHEMA_URL)
+            scopes[environment].scope.name, scopes[environment].scope.version = OWN_SCOPE, VERSION
+        scopes[environment].spans.extend(_spans(table))
+    return bytes(request.SerializeToString())
+
+
+def _spans(rows: JoinedRows) -> Iterator[Span]:
+    key = rows.key
+    model = [_text(a.ML_OPERATION_NAME, _OPERATION), _text(a.ML_MODEL_NAME, key.model)]
+    if key.version:
+        model.append(_text(a.ML_MODEL_VERSION, key.version))
+    for row in range(len(rows)):
+        arrived = max(int(rows.received[row]), int(rows.outcome_received[row]))  # the truth may come first
+        trace_id, parent = rows.trace_id[row], rows.span_id[row]
+        known = (int(rows.time[row]), int(rows.outcome_time[row]), rows.actual[row], float(rows.weight[row]))
+        more = (rows.value[row], rows.item[row], rows.slices[row])
+        said = (key.environment, key.model, rows.id[row], *known, *more)
+        identity = trace_id + parent + repr(said).encode("utf-8", "replace")
+        span = Span(
+            trace_id=trace_id,
+            parent_span_id=parent,
+            span_id=_digest(identity, 8),
+            name=f"{_OPERATION} {key.model}",
+            kind=Span.SPAN_KIND_INTERNAL,
+            start_time_unix_nano=arrived,
+            end_time_unix_nano=arrived,
+            attributes=[*model, _text(a.ML_PREDICTION_ID, rows.id[row]), *_values(rows, row)],
+        )
+        if arrived - int(rows.received[row]) > TRACE_WINDOW:
+            span.trace_id, span.parent_span_id = _digest(identity, 16), b""
+            span.links.add(trace_id=trace_id, span_id=parent)
+        yield span
+
+
+def _values(rows: JoinedRows, row: int) -> Iterator[KeyValue]:
+    score, predicted, actual = float(rows.score[row]), rows.predicted[row], rows.actual[row]
+    if not math.isnan(score):
+        name = a.ML_PREDICTION_VALUE if predicted is None else a.ML_PREDICTION_SCORE
+        yield KeyValue(key=name, value=AnyValue(double_value=score))
+    if predicted is not None:
+        yield _text(a.ML_PREDICTION_CLASS, predicted)
+    if isinstance(actual, str):
+        yield _text(a.ML_OUTCOME_ACTUAL, actual)
+    else:
+        yield KeyValue(key=a.ML_OUTCOME_ACTUAL, value=AnyValue(double_value=actual))
+    yield KeyValue(key=a.ML_OUTCOME_TIME, value=AnyValue(int_value=int(rows.outcome_time[row])))
+    if rows.weight[row] != 1.0:
+        yield KeyValue(key=a.ML_OUTCOME_WEIGHT, value=AnyValue(double_value=float(rows.weight[row])))
+    item, worth = rows.item[row], rows.value[row]
+    if item is not None:
+        yield _text(a.ML_OUTCOME_ITEM, item)
+    if worth is not None:
+        yield KeyValue(key=a.ML_OUTCOME_VALUE, value=AnyValue(double_value=worth))
+
+
+def _text(key: str, text: str) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(string_value=text))
+
+
+def _digest(identity: bytes, size: int) -> bytes:
+    return hashlib.blake2b(identity, digest_size=size).digest()
+
+
+class OutcomeSpans:
+    """Makes spans of what is joined, and offers them to every destination: a listener of ``State.on_joined``.
+
+    ``keys``: reads the model of every series; asked again when a series is new. ``clock``: seconds. Above
+    ``per_second`` outcomes a second, on average over a second, the rest is counted and gets no span.
+    """
+
+    def __init__(
+        self,
+        keys: Callable[[], Mapping[int, ModelKey]],
+        offers: Sequence[Callable[[bytes], object]],
+        counters: Counters,
+        per_second: float = MOST_PER_SECOND,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._read_keys, self._offers, self._counters = keys, offers, counters
+        self._per_second, self._clock = per_second, clock
+        self._keys: Mapping[int, ModelKey] = {}
+        self._room, self._filled = per_second, clock()
+
+    def __call__(self, joined: pa.Table) -> None:
+        """Take the rows of one join."""
+        if not self._offers:
+            return
+        sampled = traced_rows(joined)
+        allowed = self._take(len(sampled))
+        if allowed < len(sampled):
+            self._counters.add(m.DRIFTLINE_OUTCOME_SPANS_SKIPPED, len(sampled) - allowed)
+        if not allowed:
+            return
+        some = sampled.slice(0, allowed)
+        if not set(pc.unique(some["series"]).to_pylist()) <= self._keys.keys():
+            self._keys = self._read_keys()
+        body = spans_request(joined_rows(some, self._keys))
+        for offer in self._offers:
+            offer(body)
+
+    def _take(self, wanted: int) -> int:
+        """Return how many of so many outcomes may have a span now."""
+        now = self._clock()
+        self._room = min(self._per_second, self._room + (now - self._filled) * self._per_second)
+        self._filled = now
+        allowed = min(wanted, int(self._room))
+        self._room -= allowed
+        return allowed

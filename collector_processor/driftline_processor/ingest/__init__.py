@@ -1,0 +1,1 @@
+"""Decoded requests to one transaction: new rows, panes, event time. Imports store and below."""

@@ -1,0 +1,162 @@
+"""What the way in tells the other threads: which panes it touched, and running totals per series."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+from driftline.panes.pane import DURATION_BOUNDS
+from driftline.tables.table import F64, I64
+
+from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED
+from driftline_processor.store.database import Connection, read
+
+from .pane_sums import DistributionSums
+
+Panes = dict[int, set[int]]
+"""Series → the starts of panes, unix nanoseconds."""
+
+
+class PaneProgress(NamedTuple):
+    """The last sequence numbers of predictions, joined rows and points whose panes somebody was told of."""
+
+    predictions: int
+    joined: int
+    points: int
+
+
+class ChangedPanes:
+    """Which panes of which series have changed since they were last evaluated, and since they were last rolled up."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._panes: Panes = {}
+        self._counted: Panes = {}
+        self._written: dict[int, set[int]] = {}
+        self._reached = PaneProgress(0, 0, 0)
+
+    def touch(self, panes: Iterable[tuple[int, I64]], predictions: int = 0, joined: int = 0, points: int = 0) -> None:
+        """Note panes of series by their start (unix nanoseconds), and how far the tables have come with them.
+
+        ``joined``: only outcomes were added to them.
+        """
+        with self._lock:
+            for series, starts in panes:
+                self._panes.setdefault(series, set()).update(starts.tolist())
+                if not joined:
+                    self._counted.setdefault(series, set()).update(starts.tolist())
+                self._written.setdefault(series, set()).update(starts.tolist())
+            self._reached = PaneProgress(*map(max, (predictions, joined, points), self._reached))
+
+    def take(self) -> tuple[Panes, Panes, PaneProgress]:
+        """Return the panes to be evaluated, those of them in which rows were counted, and how far they reach.
+
+        And begin anew. The others had only outcomes added to them.
+        """
+        with self._lock:
+            panes, self._panes = self._panes, {}
+            counted, self._counted = self._counted, {}
+            return panes, counted, self._reached
+
+    def take_written(self) -> dict[int, set[int]]:
+        """Return the panes that may be stored in pieces, series → starts, and begin anew."""
+        with self._lock:
+            taken, self._written = self._written, {}
+            return taken
+
+
+@dataclass(slots=True)
+class SeriesTotals:
+    """Running totals of one series: rows kept, their event times, the newest arrival, and what was decided.
+
+    ``distributed``: rows that are known from distributions only, none of ``rows``; ``unscored``: rows with neither a
+    score nor a class; ``by_class``: weight per decided class; ``duration``: as the pane part. Replaced as a whole,
+    never changed in place.
+    """
+
+    rows: int = 0
+    distributed: int = 0
+    first: int = 0
+    last: int = 0
+    received: int = 0
+    unscored: int = 0
+    by_class: dict[str, float] = field(default_factory=dict)
+    duration: F64 | None = None
+
+    def plus(
+        self, times: I64, received: int, unscored: int, by_class: dict[str, float], duration: F64 | None
+    ) -> SeriesTotals:
+        """Return the totals with more rows added."""
+        if not len(times):
+            return self
+        return replace(
+            self,
+            rows=self.rows + len(times),
+            first=min(self.first or int(times.min()), int(times.min())),
+            last=max(self.last, int(times.max())),
+            received=max(self.received, received),
+            unscored=self.unscored + unscored,
+            by_class=_merged(self.by_class, by_class),
+            duration=_sum(self.duration, duration),
+        )
+
+    def plus_distributed(self, added: DistributionSums, received: int) -> SeriesTotals:
+        """Return the totals with what came without rows."""
+        if not added.rows and not added.by_class:
+            return self
+        return replace(
+            self,
+            distributed=self.distributed + added.rows,
+            first=min(self.first or added.first, added.first or self.first),
+            last=max(self.last, added.last),
+            received=max(self.received, received),
+            by_class=_merged(self.by_class, added.by_class),
+            duration=_sum(self.duration, added.duration),
+        )
+
+
+def read_totals(connection: Connection) -> dict[int, SeriesTotals]:
+    """Read the totals of all series: of the rows that are kept, and of all panes."""
+    counted = (
+        "SELECT series, count(*) AS rows, min(time) AS first, max(time) AS last, max(received) AS received, count(*)"
+        " FILTER (predicted IS NULL AND score IS NULL AND (scores IS NULL OR isnan(scores[1]))) AS unscored"
+        " FROM predictions GROUP BY series"
+    )
+    totals = {row.pop("series"): SeriesTotals(**row) for row in read(connection, counted).to_pylist()}
+    summed = (
+        "SELECT series, part, idx, sum(value) AS value FROM panes WHERE fold = '' AND part <> 'rows'"
+        " GROUP BY ALL ORDER BY ALL"
+    )
+    for row in read(connection, summed).to_pylist():
+        total = totals.setdefault(row["series"], SeriesTotals())
+        if row["part"].startswith(DECIDED):
+            total.by_class[row["part"].removeprefix(DECIDED)] = row["value"]
+        elif row["part"] == "duration":
+            if total.duration is None:
+                total.duration = np.zeros(len(DURATION_BOUNDS) + 2)
+            total.duration[row["idx"]] = row["value"]
+        elif row["part"] == DISTRIBUTED:
+            total.distributed = int(row["value"])
+    heard = (
+        "SELECT series, min(since) AS first, max(stop) AS last, max(received) AS received FROM streams"
+        " WHERE NOT counter GROUP BY series"
+    )
+    for row in read(connection, heard).to_pylist():
+        total = totals.setdefault(row["series"], SeriesTotals())
+        total.first = min(total.first or row["first"], row["first"])
+        total.last, total.received = max(total.last, row["last"]), max(total.received, row["received"])
+    return totals
+
+
+def _merged(known: dict[str, float], more: dict[str, float]) -> dict[str, float]:
+    merged = dict(known)
+    for label, weight in more.items():
+        merged[label] = merged.get(label, 0.0) + weight
+    return merged
+
+
+def _sum(one: F64 | None, other: F64 | None) -> F64 | None:
+    return other if one is None else one if other is None else np.add(one, other)

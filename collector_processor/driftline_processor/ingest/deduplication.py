@@ -1,0 +1,221 @@
+"""What was taken in already: digests of requests, parts of uploads, offsets of Kafka.
+
+What was taken in already: digests of requests and ids of batches, each kept for a while.
+
+Senders deliver at least once: an exporter that lost the acknowledgement sends the same bytes again. A digest that is
+here makes the resend an acknowledged no-op.
+
+Files of outcomes that come in parts: which parts of which upload are on disk, and what became of their rows.
+
+A part is written down in the transaction of its rows. So a part that was acknowledged is never taken twice, however
+often it is sent, and whoever sends asks which part is next.
+
+How far the topics of Kafka have been read: written in the transaction of the rows that a message brought.
+
+So a message counts once, whatever is killed when. The group's own offsets at the brokers follow, for whoever watches
+the lag, and for another processor that takes a partition over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from numpy.typing import NDArray
+
+from driftline_processor.store.database import Connection, insert, read
+
+REQUESTS_KEPT = 15 * 60 * 10**9
+BATCHES_KEPT = 7 * 86_400 * 10**9
+"""How long a digest of a request and the id of a batch are remembered, nanoseconds."""
+
+_FEW = 65_536
+
+
+def digest_of(data: bytes) -> bytes:
+    """Return the 16 bytes of xxh3-128 by which a request or a batch id is known."""
+    return xxhash.xxh3_128_digest(data)
+
+
+class Seen:
+    """A set of digests of one table, each with the wall time at which it came.
+
+    The newest are a dict; every 65,536 of them become one sorted array of 16 bytes each, so that the batch ids of a
+    week of a large installation take megabytes, not gigabytes.
+    """
+
+    def __init__(self, connection: Connection, table: str, keep: int, now: int) -> None:
+        """Read what is remembered from ``table`` (``requests`` or ``batches``); ``keep`` in nanoseconds."""
+        self._table, self._keep = table, keep
+        self._recent: dict[bytes, int] = {}
+        self._blocks: list[tuple[int, NDArray[np.void]]] = []
+        rows = read(
+            connection, f"SELECT digest, received FROM {table} WHERE received >= ? ORDER BY received", now - keep
+        )
+        for digest, received in zip(rows.column(0).to_pylist(), rows.column(1).to_pylist(), strict=True):
+            self.add(digest, received)
+
+    def __contains__(self, digest: bytes) -> bool:
+        if digest in self._recent:
+            return True
+        if not self._blocks:
+            return False
+        wanted = np.frombuffer(digest, _SORTABLE)
+        return any(_holds(block, wanted) for _, block in self._blocks)
+
+    def add(self, digest: bytes, received: int) -> None:
+        """Remember a digest."""
+        self._recent[digest] = received
+        if len(self._recent) >= _FEW:
+            block = np.frombuffer(b"".join(self._recent), _SORTABLE)
+            self._blocks.append((received, np.sort(block, order=("high", "low"))))
+            self._recent.clear()
+
+    def expire(self, now: int) -> None:
+        """Forget what is older than ``keep``; whole blocks at a time, so a little later than promised, never before."""
+        self._blocks = [(newest, block) for newest, block in self._blocks if newest >= now - self._keep]
+        if self._recent and next(iter(self._recent.values())) < now - 2 * self._keep:
+            self._recent = {digest: at for digest, at in self._recent.items() if at >= now - self._keep}
+
+    def write(self, connection: Connection, digests: list[bytes], received: int) -> None:
+        """Append digests to the table, inside the caller's transaction."""
+        if digests:
+            connection.execute(f"INSERT INTO {self._table} SELECT unnest(?), ?", [digests, received])
+
+
+_SORTABLE = np.dtype([("high", ">u8"), ("low", ">u8")])
+
+
+def _holds(block: NDArray[np.void], wanted: NDArray[np.void]) -> bool:
+    first, last = (np.searchsorted(block["high"], wanted["high"], side)[0] for side in ("left", "right"))
+    return bool((block["low"][first:last] == wanted["low"]).any())
+
+
+UPLOADS_KEPT = 30 * 86_400 * 10**9
+"""How long after its last part an upload is remembered, nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPart:
+    """One part of an upload. ``number``: from 0; ``rejected``: rows of it that could not be read."""
+
+    upload: str
+    number: int
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """What is known of a part that is on disk. ``received``: unix nanoseconds."""
+
+    digest: bytes
+    accepted: int
+    rejected: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What has come of an upload. ``next``: the first part that has not; ``faulty``: parts with rejected rows."""
+
+    parts: int
+    next: int
+    accepted: int
+    rejected: int
+    received: int
+    faulty: tuple[int, ...]
+
+
+class Uploads:
+    """The parts of the uploads of the last 30 days. One thread writes; any may ask what has come."""
+
+    def __init__(self, connection: Connection, now: int) -> None:
+        """Read what is remembered."""
+        self._parts: dict[str, dict[int, StoredPart]] = {}
+        self._new: list[dict[str, object]] = []
+        for row in read(connection, "SELECT * FROM uploads ORDER BY received").to_pylist():
+            kept = StoredPart(row["digest"], row["accepted"], row["rejected"], row["received"])
+            self._parts.setdefault(row["upload"], {})[row["part"]] = kept
+        self.expire(now)
+
+    def known(self, part: UploadPart, digest: bytes) -> tuple[Literal["new", "again", "other"], StoredPart | None]:
+        """Say whether a part is new, was taken before, or was taken with other bytes; and what is known of it."""
+        kept = self._parts.get(part.upload, {}).get(part.number)
+        return "new" if kept is None else "again" if kept.digest == digest else "other", kept
+
+    def add(self, part: UploadPart, kept: StoredPart) -> None:
+        """Remember a part that is taken in this transaction."""
+        self._parts.setdefault(part.upload, {})[part.number] = kept
+        said = {"digest": kept.digest, "accepted": kept.accepted, "rejected": kept.rejected, "received": kept.received}
+        self._new.append({"upload": part.upload, "part": part.number, **said})
+
+    def write(self, connection: Connection) -> None:
+        """Append what :meth:`add` remembered, inside the caller's transaction."""
+        new, self._new = self._new, []
+        if new:
+            insert(connection, "uploads", pa.Table.from_pylist(new))
+
+    def found(self, upload: str) -> Upload | None:
+        """Return what has come of an upload, None where nothing has."""
+        parts = dict(self._parts.get(upload, {}))
+        if not parts:
+            return None
+        return Upload(
+            len(parts),
+            next(number for number in range(len(parts) + 1) if number not in parts),
+            sum(part.accepted for part in parts.values()),
+            sum(part.rejected for part in parts.values()),
+            max(part.received for part in parts.values()),
+            tuple(sorted(number for number, part in parts.items() if part.rejected)),
+        )
+
+    def expire(self, now: int) -> None:
+        """Forget uploads of which no part has come for 30 days."""
+        for name in [
+            name for name, parts in self._parts.items() if parts[next(reversed(parts))].received < now - UPLOADS_KEPT
+        ]:
+            del self._parts[name]
+
+
+def forget_old_uploads(connection: Connection, now: int) -> None:
+    """Delete uploads of which no part has come for 30 days, inside the caller's transaction."""
+    old = "SELECT upload FROM uploads GROUP BY upload HAVING max(received) < ?"
+    connection.execute(f"DELETE FROM uploads WHERE upload IN ({old})", [now - UPLOADS_KEPT])
+
+
+class Offset(NamedTuple):
+    """The first message of a partition that has not been taken in. ``group``: who reads."""
+
+    group: str
+    topic: str
+    partition: int
+    next: int
+
+
+KafkaProgress = dict[tuple[str, str, int], int]
+"""(group, topic, partition) → the first message that has not been taken in."""
+
+
+def read_offsets(connection: Connection) -> KafkaProgress:
+    """Read how far every partition has been read."""
+    rows = read(connection, "SELECT * FROM offsets ORDER BY rowid").to_pylist()
+    return {(row["reader"], row["topic"], row["part"]): row["next"] for row in rows}
+
+
+def write_offsets(connection: Connection, offsets: Iterable[Offset], received: int) -> None:
+    """Append offsets, inside the caller's transaction; the last of a partition counts."""
+    rows = [(*offset, received) for offset in offsets]
+    if rows:
+        places = ", ".join(["(?, ?, ?, ?, ?)"] * len(rows))
+        connection.execute(f"INSERT INTO offsets VALUES {places}", [value for row in rows for value in row])
+
+
+def forget_old_offsets(connection: Connection) -> None:
+    """Delete all rows but the last of each partition."""
+    connection.execute(
+        "DELETE FROM offsets WHERE rowid NOT IN (SELECT max(rowid) FROM offsets GROUP BY reader, topic, part)"
+    )

@@ -1,0 +1,200 @@
+"""How many models, versions and environments are kept apart: who has a place, and what becomes of the rest.
+
+Names come from whoever sends, so there is a limit on each (``limits`` of the configuration). A place is taken by the
+first prediction, metric or baseline of a name, and kept in the state: a restart changes nothing. Names of the
+configuration have a place of their own. Beyond the limit
+
+- rows and outcomes of a further model are counted under ``driftline.limited.rows`` and not kept,
+- rows of a further version or environment are kept as those of the one called ``other``.
+
+``driftline forget --model NAME`` gives a place back. A version of which nothing has come for a day gives its place to a
+new one: a model that is deployed every day never runs out of them. Pages and API keep its history, metrics do not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.table import ModelKey, OutcomeTable
+
+from driftline_processor.config.schema import Limits, Model
+from driftline_processor.health import Counters
+from driftline_processor.present.words import many, short
+
+OTHER = "other"
+"""The version, and the environment, of what is beyond the limit."""
+
+REASON = "model_limit"
+"""Under which rows of a model without a place are rejected."""
+
+IDLE = 24 * 3600 * 10**9
+"""Nanoseconds without a row after which a version gives its place to a new one."""
+
+_NOTHING: Mapping[ModelKey, int] = MappingProxyType({})
+_SHOWN = 3
+_MOST_NAMES = 10_000
+"""Names without a place that are told apart, so that the sentence can say how many there are."""
+
+
+class ModelLimits:
+    """Who has a place. One thread uses it; any may ask :meth:`sentence` and :meth:`holds`.
+
+    >>> limits = ModelLimits(Limits(models=1, versions=1), {}, Counters())
+    >>> limits.place(ModelKey("churn", "1"), rows=1, now=0)
+    ModelKey(model='churn', version='1', environment='')
+    >>> limits.place(ModelKey("churn", "2"), rows=1, now=0)
+    ModelKey(model='churn', version='other', environment='')
+    >>> limits.place(ModelKey("churn", "2"), rows=1, now=IDLE)
+    ModelKey(model='churn', version='2', environment='')
+    >>> limits.place(ModelKey("fraud", "1"), rows=1, now=0) is None
+    True
+    """
+
+    def __init__(self, limits: Limits, models: Mapping[str, Model], counters: Counters) -> None:
+        """``models``: the configuration of models."""
+        self._limits, self._models, self._counters = limits, models, counters
+        self._beyond: dict[str, dict[str, None]] = {"models": {}, "versions": {}, "environments": {}}
+        self.load()
+
+    def load(
+        self,
+        heard: Mapping[ModelKey, int] = _NOTHING,
+        baselines: Collection[tuple[str, str, int]] = (),
+        now: int = 0,
+    ) -> None:
+        """Give a place to all that is in the state, but for idle versions beyond the limit, and to nothing else.
+
+        ``heard``: when the newest rows of each series came, unix nanoseconds. ``baselines``: models and versions of
+        which a baseline came, and when.
+        """
+        versions: dict[str, dict[str, int]] = {}
+        self._environments = {key.environment for key in heard}
+        for model, version, at in (*((key.model, key.version, at) for key, at in heard.items()), *baselines):
+            known = versions.setdefault(model, {})
+            known[version] = max(at, known.get(version, 0))
+        self._versions = versions  # all at once: a scrape meanwhile must not find that nobody has a place
+        for model in versions:
+            self._free_places(model, now, self._limits.versions)
+        self._others = sum(name not in self._models for name in self._versions)
+        self._rows = Counter[str]()
+
+    def count(self) -> None:
+        """Add to the counters what was beyond a limit in a transaction that is on disk now."""
+        for limit, rows in self._rows.items():
+            self._counters.add(m.DRIFTLINE_LIMITED_ROWS, rows, {a.DRIFTLINE_LIMIT: limit})
+        self._rows = Counter[str]()
+
+    def place(self, key: ModelKey, rows: int, now: int) -> ModelKey | None:
+        """Return under which key rows of ``key`` are kept, taking a place; None where they are not.
+
+        ``now``: unix nanoseconds.
+        """
+        if not self._admit_model(key.model, rows):
+            return None
+        version = self._version(key.model, key.version, rows, now)
+        environment = self._environment(key.environment, rows, take=True)
+        return (
+            key
+            if (version, environment) == (key.version, key.environment)
+            else ModelKey(key.model, version, environment)
+        )
+
+    def holds(self, key: ModelKey) -> bool:
+        """Say whether a version has a place still."""
+        return key.version in self._versions.get(key.model, ())
+
+    def place_baseline(self, model: str, version: str, now: int) -> bool:
+        """Say whether a baseline is kept: one of a model and version that have a place."""
+        return self._admit_model(model, 1) and self._version(model, version, 1, now) == version
+
+    def place_outcomes(self, outcomes: OutcomeTable) -> OutcomeTable | None:
+        """Return outcomes as they are kept, None where they are not; they take no place."""
+        if outcomes.model not in self._versions and not self._has_room(outcomes.model):
+            self._count("models", outcomes.model, len(outcomes))
+            return None
+        if outcomes.environment is None:
+            return outcomes
+        environment = self._environment(outcomes.environment, len(outcomes), take=False)
+        return outcomes if environment == outcomes.environment else replace(outcomes, environment=environment)
+
+    def sentence(self) -> str | None:
+        """Say what is beyond the limits since the start, and what to do; None where nothing is."""
+        said = []
+        for limit, most, fate in (
+            ("models", self._limits.models, "counted and not kept"),
+            ("versions", self._limits.versions, f"kept as those of version '{OTHER}'"),
+            ("environments", self._limits.environments, f"kept as those of environment '{OTHER}'"),
+        ):
+            names = list(self._beyond[limit].copy())
+            if names:
+                each = " of a model" if limit == "versions" else ""
+                shown = ", ".join(short(name) for name in names[:_SHOWN])
+                count = (
+                    many(len(names), limit[:-1]) if len(names) < _MOST_NAMES else f"more than {_MOST_NAMES:,} {limit}"
+                )
+                said.append(
+                    f"rows of {count} beyond limits.{limit} ({most:,}{each}) are {fate}, such as {shown}; raise the "
+                    "limit, or free a place with driftline forget --model NAME"
+                )
+        return "; ".join(said) or None
+
+    def _has_room(self, model: str) -> bool:
+        return model in self._models or self._others < self._limits.models
+
+    def _admit_model(self, model: str, rows: int) -> bool:
+        if model not in self._versions:
+            if not self._has_room(model):
+                self._count("models", model, rows)
+                return False
+            self._versions[model] = {}
+            self._others += model not in self._models
+        return True
+
+    def _version(self, model: str, version: str, rows: int, now: int) -> str:
+        known = self._versions[model]
+        if version not in known and version not in self._named(model):
+            self._free_places(model, now, self._limits.versions - 1)
+            if self._taken(model) >= self._limits.versions:
+                self._count("versions", f"{model} {version}", rows)
+                version = OTHER
+        known[version] = now
+        return version
+
+    def _free_places(self, model: str, now: int, most: int) -> None:
+        """Take places back from versions that were idle for a day, the longest first, until ``most`` are left."""
+        known = self._versions[model]
+        for version in sorted(known, key=known.__getitem__):
+            if self._taken(model) <= most or now - known[version] < IDLE:
+                return
+            if version != OTHER and version not in self._named(model):
+                del known[version]
+
+    def _taken(self, model: str) -> int:
+        return len(self._versions[model].keys() - {OTHER, *self._named(model)})
+
+    def _named(self, model: str) -> tuple[str, ...]:
+        """The versions that the configuration names."""
+        if model not in self._models:
+            return ()
+        said = self._models[model].versions
+        return (*([said.champion] if said.champion else ()), *said.challenger, *said.shadow, *said.canary)
+
+    def _environment(self, environment: str, rows: int, take: bool) -> str:
+        known = self._environments
+        if environment not in known | {OTHER} and len(known - {OTHER}) >= self._limits.environments:
+            self._count("environments", environment, rows)
+            environment = OTHER
+        if take:
+            known.add(environment)
+        return environment
+
+    def _count(self, limit: str, name: str, rows: int) -> None:
+        names = self._beyond[limit]
+        if len(names) < _MOST_NAMES:
+            names[name] = None
+        self._rows[limit] += rows

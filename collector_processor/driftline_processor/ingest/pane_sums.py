@@ -1,0 +1,457 @@
+"""What rows, distributions and deleted rows add to the panes they fall into.
+
+What rows add to the panes they fall into.
+
+What counts and distributions add to the panes they fall into: as rows do in :mod:`.counting`, without rows.
+
+What was deleted, in sums of its own: how many rows of a pane and of its slices no outcome is waited for any more.
+
+What was counted of these rows stays: a pane cannot forget in which bins they lay. Their number, and what was decided of
+them, is known when they are deleted, and is all that is needed for every share of predictions whose outcome is known,
+or that were decided for a class (:mod:`.core.sent`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.slices import places_of
+from driftline.panes.bins import Bins, CategoryBins, NumberBins
+from driftline.panes.fold import ModelBins, decide, fold_by, usable_weight
+from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
+from driftline.semconv import metrics as m
+from driftline.tables.classes import class_column
+from driftline.tables.table import CLASSLESS, F64, I64, Column, PredictionTable, Task
+
+from driftline_processor.core.decode.metric_points import Point
+from driftline_processor.core.estimate.sums import learned_parts, score_parts, score_parts_of
+from driftline_processor.core.expectations.counting import count_rules
+from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.histogram import count, spread
+from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS, GUESSED, MAPPED
+from driftline_processor.core.windows.pane_shares import pane_or_panes, places, share_out
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.store.arrow_tables import (
+    integers_of,
+    numbers_of,
+    scores_and_classes_of,
+    slice_of,
+    take_predictions,
+)
+from driftline_processor.store.cumulative_streams import Increase
+from driftline_processor.store.database import Connection, insert, read
+from driftline_processor.store.panes import PaneChanges, learned_fold, score_fold
+from driftline_processor.store.series import Series
+from driftline_processor.store.slices import UNCUT, Cutting, SliceValues, add_to_slices, hour_of_each, powers_of
+
+from .completeness import Balances
+
+MOST_LABELS = 100
+_PANES_AT_ONCE = 256
+
+
+def panes_of(table: PredictionTable) -> I64:
+    """Return the start of the pane each row falls into: int64 (n,), unix nanoseconds."""
+    return table.time - table.time % PANE
+
+
+def add_plain(
+    changes: PaneChanges, series: Series, table: PredictionTable, decided: Column | None
+) -> tuple[dict[str, float], F64 | None]:
+    """Add what needs no bins: rows, durations, and the weight of each decided class.
+
+    Return the sums over the table of the last two: class → weight ("" where none is known, "other" for what is none of
+    the first 100 classes of the task), and durations.
+    """
+    panes, group = np.unique(panes_of(table), return_inverse=True)
+    folded = fold_by(table, ModelBins(), group, len(panes))
+    changes.add(series.number, "", panes, folded)
+    weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
+    labels = class_labels(series.task)
+    sums = add_by_class(changes, series, DECIDED, panes, group, decided, weight).sum(axis=0)
+    by_class = {label: total for label, total in zip(labels, sums.tolist(), strict=True) if total}
+    durations = [pane.parts["duration"] for pane in folded if "duration" in pane.parts]
+    return by_class, np.sum(durations, axis=0) if durations else None
+
+
+def add_plain_slices(
+    changes: PaneChanges,
+    series: Series,
+    table: PredictionTable,
+    decided: Column | None,
+    values: Mapping[str, Sequence[str]],
+    timezone: str,
+) -> None:
+    """Add what needs no bins of slices: rows, and the weight of each decided class. ``values``: key → those told apart.
+
+    So a slice has as many rows as it has, also where a baseline came in the middle of a window, or none has come yet.
+    """
+    cuts = {key: known for key, known in values.items() if key in table.slices}
+    if not cuts:
+        return
+    hour = hour_of_each(panes_of(table), timezone)
+    weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
+    powers = powers_of(weight)
+    for key, known in cuts.items():
+        place = places_of(table.slices[key], known, len(table))
+        add_to_slices(changes, series.number, "rows", key, known, place, hour, powers)
+        add_slices_by_class(changes, series, DECIDED, key, known, place, hour, decided, weight)
+
+
+def class_labels(task: Task) -> tuple[str, ...]:
+    """Return the classes by which decisions are counted, "other" for what is none of the first 100, "" = unknown."""
+    return (*task.classes[:MOST_LABELS], "other", "")
+
+
+def add_by_class(
+    changes: PaneChanges, series: Series, prefix: str, panes: I64, group: I64, decided: Column | None, weight: F64
+) -> F64:
+    """Add the weight of each decided class to panes, one part a class; return it: float64 (panes, labels).
+
+    ``panes``: their starts; ``group``: which one each row is in, int64 (n,); ``decided``, ``weight``: of each row.
+    """
+    labels = class_labels(series.task)
+    codes = _label_codes(decided, labels, len(weight))
+    sums = np.bincount(group * len(labels) + codes, weight, minlength=len(panes) * len(labels))
+    by_label: F64 = sums.astype(np.float64, copy=False).reshape(len(panes), len(labels))
+    for code, label in enumerate(labels):
+        changes.add_part(series.number, "", panes, f"{prefix}{label}", by_label[:, code : code + 1])
+    return by_label
+
+
+def add_slices_by_class(
+    changes: PaneChanges,
+    series: Series,
+    prefix: str,
+    key: str,
+    values: Sequence[str],
+    place: I64,
+    hour: I64,
+    decided: Column | None,
+    weight: F64,
+) -> None:
+    """Add the same to the slices of one key; ``values``, ``place``, ``hour``: as :func:`.slices.add_to_slices`."""
+    labels = class_labels(series.task)
+    codes = _label_codes(decided, labels, len(weight))
+    for code in np.unique(codes).tolist():
+        own = np.where(codes == code, weight, 0.0)[:, np.newaxis]
+        add_to_slices(changes, series.number, f"{prefix}{labels[code]}", key, values, place, hour, own)
+
+
+def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64:
+    """The position of each row's class among the labels, of which the last two are other and unknown."""
+    if decided is None or decided.codes is None:
+        return np.full(n, len(labels) - 1, dtype=np.int64)
+    index = {label: code for code, label in enumerate(labels[:-2])}
+    lookup = [*(index.get(label, len(labels) - 2) for label in decided.labels), len(labels) - 1]
+    return np.array(lookup, dtype=np.int64)[decided.codes]
+
+
+def add_binned(
+    changes: PaneChanges,
+    series: Series,
+    table: PredictionTable,
+    baseline: Baseline,
+    cluster: str = "",
+    cutting: Cutting = UNCUT,
+) -> None:
+    """Add what a baseline's bins count; some panes at a time, because one batch may reach over months.
+
+    Rows without any feature say nothing of features, neither that they are missing: theirs come as distributions
+    (``capture="scores"``). ``cluster``: the slice or feature whose rows of one value belong together. ``cutting``: the
+    slices that are counted along with all rows.
+    """
+    over = baseline.bins if table.features else replace(baseline.bins, features={})
+    panes, group = np.unique(panes_of(table), return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    edges = np.searchsorted(group[order], np.arange(len(panes) + 1))
+    for first in range(0, len(panes), _PANES_AT_ONCE):
+        last = min(first + _PANES_AT_ONCE, len(panes))
+        rows = order[edges[first] : edges[last]]
+        some, at = (table, group) if len(rows) == len(table) else (take_predictions(table, rows), group[rows] - first)
+        cuts = cutting.begin(some)
+        folded = fold_by(some, over, at, last - first, cluster, [cut.counted for cut in cuts])
+        binned = [Pane({k: v for k, v in pane.parts.items() if k not in ("rows", "duration")}) for pane in folded]
+        changes.add(series.number, baseline.fold, panes[first:last], binned)
+        for cut in cuts:
+            cut.write(cutting.changes, series.number, baseline)
+
+
+def add_expected(changes: PaneChanges, series: Series, table: PredictionTable, expect: Expectations) -> None:
+    """Count how many rows keep what is expected of them. Needs no bins, and features that came with the rows."""
+    if not expect.features or not table.features:
+        return
+    panes, group = np.unique(panes_of(table), return_inverse=True)
+    for part, sums in count_rules(table.features, expect, group, len(panes)).items():
+        changes.add_part(series.number, "", panes, part, sums)
+
+
+def add_scores(changes: PaneChanges, series: Series, table: PredictionTable) -> None:
+    """Add the scores of a binary model by decided class, from which its performance is estimated."""
+    panes, group = np.unique(panes_of(table), return_inverse=True)
+    changes.add_entries(series.number, score_fold(series.task), panes, score_parts(table, group))
+
+
+def add_learned(changes: PaneChanges, series: Series, table: PredictionTable, baseline: Baseline) -> None:
+    """Add what a model of another kind leads one to expect, by what its baseline has learned; some panes at a time."""
+    fold = learned_fold(baseline)
+    if not fold:
+        return
+    order = np.argsort(panes_of(table), kind="stable")
+    starts = panes_of(table)[order]
+    edges = np.flatnonzero(np.diff(starts, prepend=starts[0] - 1))[::_PANES_AT_ONCE].tolist()
+    for first, last in zip(edges, [*edges[1:], len(table)], strict=True):
+        some = table if len(edges) == 1 else take_predictions(table, order[first:last])
+        panes, group = np.unique(panes_of(some), return_inverse=True)
+        changes.add_entries(series.number, fold, panes, learned_parts(some, baseline, group, len(panes)))
+
+
+def count_unscored(table: PredictionTable, decided: Column | None) -> int:
+    """Count the rows that have neither a score nor a decided class."""
+    nothing = np.ones(len(table), dtype=bool)
+    if table.scores is not None:
+        nothing &= np.isnan(table.scores[:, 0])
+    if decided is not None and decided.codes is not None:
+        nothing &= decided.codes < 0
+    return int(np.count_nonzero(nothing))
+
+
+def decided_classes(table: PredictionTable) -> Column | None:
+    """Return the decided class of each row as canonical text; None where nothing decides (regression, ranking).
+
+    The service's own decision where it was sent, else the one its scores and threshold give now: a threshold that
+    changes later changes no decision that was made.
+    """
+    if table.task.kind in CLASSLESS:
+        return None
+    sent = None if table.predicted is None else class_column(table.predicted)
+    if sent is not None and sent.codes is None:
+        sent = None
+    if table.scores is None:
+        return sent
+    derived = Column(codes=decide(table.task, table.scores, None), labels=table.task.classes)
+    if sent is None or sent.codes is None or derived.codes is None:
+        return derived
+    shifted = np.where(derived.codes >= 0, derived.codes + len(sent.labels), -1)
+    return Column(codes=np.where(sent.codes >= 0, sent.codes, shifted), labels=(*sent.labels, *derived.labels))
+
+
+_DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
+"""The bounds of durations are upper-inclusive, as those of OTLP are; bins are not."""
+
+
+@dataclass(slots=True)
+class DistributionSums:
+    """What came of it. ``rows``: known from distributions only, the rest belongs to them; ``panes``: those touched."""
+
+    rows: int = 0
+    first: int = 0
+    last: int = 0
+    by_class: dict[str, float] = field(default_factory=dict)
+    duration: F64 | None = None
+    panes: I64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+
+def decided_labels(points: Iterable[Point]) -> Column | None:
+    """Return the classes that were decided for, so that a series learns those that nobody declared."""
+    labels = tuple(dict.fromkeys(point.decided for point in points if point.captured and point.decided))
+    return Column(codes=np.arange(len(labels), dtype=np.int32), labels=labels) if labels else None
+
+
+def add_distributions(
+    changes: PaneChanges, series: Series, increases: Iterable[Increase], baseline: Baseline | None
+) -> DistributionSums:
+    """Add the points whose rows are in no record to the panes of their time.
+
+    A stretch of at most a pane goes to the pane of its middle, a longer one is shared out in proportion. Without a
+    baseline only rows, durations and decided classes are counted: there are no bins for the rest.
+    """
+    gathered = _Gathered(series, baseline)
+    for one in increases:
+        if one.point.captured and one.histogram is not None:
+            gathered.take(one)
+    return gathered.write(changes)
+
+
+def spread_over_panes(balances: Balances, series: int, increases: Iterable[Increase]) -> None:
+    """Lay counted predictions, and rows that are known from distributions, on the panes in which they were made."""
+    made: dict[tuple[int, int], dict[str, float]] = {}
+    for one in increases:
+        if one.point.foreign:  # nobody counts its predictions beside their distributions
+            continue
+        name, counts = one.point.feature, one.point.metric == m.ML_PREDICTIONS
+        if one.histogram is None:
+            if counts:
+                balances.torn(series, one.until)
+            continue
+        if counts:
+            panes, shares = places(one.since, one.until)
+            balances.counted(series, panes, share_out(np.array([count(one.histogram)]), shares)[:, 0])
+        if one.point.captured and (name or one.point.metric == m.ML_PREDICTION_DURATION):
+            values = made.setdefault((one.since, one.until), {})
+            values[name] = values.get(name, 0.0) + count(one.histogram)
+    for (since, until), values in made.items():
+        if "" in values:  # durations are of all rows, features of those that no full buffer dropped
+            panes, shares = places(since, until)
+            rows = max((n for name, n in values.items() if name), default=values[""])
+            balances.made(series, panes, share_out(np.array([rows]), shares)[:, 0])
+
+
+class _Gathered:
+    """Sums by fold, part and pane."""
+
+    def __init__(self, series: Series, baseline: Baseline | None) -> None:
+        self._series, self._baseline = series, baseline
+        self._sums: defaultdict[tuple[str, str], dict[int, F64]] = defaultdict(dict)
+        self._unknown: set[str] = set()
+        self._added = DistributionSums()
+
+    def take(self, one: Increase) -> None:
+        """Add one point."""
+        self._starts, self._shares = pane_or_panes(one.since, one.until)
+        histogram, metric = one.histogram, one.point.metric
+        assert histogram is not None
+        n = count(histogram)
+        if one.point.rows or (metric == m.ML_PREDICTION_DURATION and not one.point.foreign):
+            self._rows(one, n)
+        if metric == m.ML_PREDICTION_DURATION:
+            self._durations(one)
+        elif metric == m.ML_PREDICTIONS:
+            self._decided(one.point.decided, n)
+        elif self._baseline is None:
+            return
+        elif metric == m.ML_PREDICTION_SCORE:
+            self._values(one, "score", self._baseline.bins.score)
+            for part, sums in score_parts_of(histogram, self._baseline, self._series.task.threshold).items():
+                self._add(score_fold(self._series.task), part, sums)
+        else:
+            self._feature(one, n, self._baseline)
+
+    def _rows(self, one: Increase, n: float) -> None:
+        self._add("", "rows", np.array([n, n, n]))
+        self._add("", DISTRIBUTED, np.array([n]))
+        if one.point.foreign:
+            self._add("", MAPPED, np.array([n]))
+        added = self._added
+        added.rows += int(n)
+        added.first = min(added.first or one.until, one.since)
+        added.last = max(added.last, one.until)
+
+    def _durations(self, one: Increase) -> None:
+        assert one.histogram is not None
+        unit = one.point.per_second
+        bins = _DURATIONS if unit == 1 else NumberBins(np.nextafter(np.array(DURATION_BOUNDS) * unit, np.inf))
+        buckets, _ = spread(one.histogram, bins, np.ones(bins.size))
+        total = one.histogram.total / unit
+        if not total >= 0:  # a sender that gives no sum: the buckets' upper bounds are within a factor of 2.5
+            total = float(buckets @ np.append(DURATION_BOUNDS, DURATION_BOUNDS[-1]))
+        durations = np.append(buckets, total)
+        self._add("", "duration", durations)
+        added = self._added
+        added.duration = durations if added.duration is None else added.duration + durations
+
+    def _decided(self, decided: str, n: float) -> None:
+        known = decided in self._series.task.classes[:MOST_LABELS]
+        label = decided if known or not decided else "other"
+        self._add("", f"{DECIDED}{label}", np.array([n]))
+        self._added.by_class[label] = self._added.by_class.get(label, 0.0) + n
+        if decided and self._baseline is not None and self._baseline.bins.classes is not None:
+            bins = self._baseline.bins.classes
+            self._add_at("class", bins, _label_bin(bins, decided), n)
+
+    def _feature(self, one: Increase, n: float, baseline: Baseline) -> None:
+        name, bins = one.point.feature, baseline.bins.features.get(one.point.feature)
+        if bins is None:
+            self._unknown.add(name)
+            if baseline.bins.features and len(self._unknown) <= MOST_UNKNOWN:
+                self._add(baseline.fold, f"unknown:{name}", np.array([n]))
+        elif one.point.metric == m.ML_FEATURE_VALUE:
+            self._values(one, f"feature:{name}", bins)
+        elif one.point.metric == m.ML_FEATURE_MISSING:
+            self._add_at(f"feature:{name}", bins, bins.size + one.point.invalid, n)
+        else:
+            at = _label_bin(bins, one.point.category) if isinstance(bins, CategoryBins) else bins.size + 1
+            self._add_at(f"feature:{name}", bins, at, n)
+
+    def _values(self, one: Increase, part: str, bins: Bins | None) -> None:
+        baseline, histogram = self._baseline, one.histogram
+        assert baseline is not None
+        assert histogram is not None
+        if bins is None:
+            return
+        sums = np.zeros(bins.size + 2)
+        if isinstance(bins, CategoryBins):  # numbers where the baseline has labels: which of them is not known
+            sums[bins.size - 1] = guessed = count(histogram)
+        else:
+            reference = baseline.pane.parts.get(part, np.ones(bins.size))[: bins.size]
+            sums[: bins.size], guessed = spread(histogram, bins, reference)
+        self._add(baseline.fold, part, sums)
+        if guessed:
+            self._add(baseline.fold, f"{GUESSED}{part}", np.array([guessed]))
+
+    def _add_at(self, part: str, bins: Bins, at: int, n: float) -> None:
+        assert self._baseline is not None
+        sums = np.zeros(bins.size + 2)
+        sums[at] = n
+        self._add(self._baseline.fold, part, sums)
+
+    def _add(self, fold: str, part: str, sums: F64) -> None:
+        into = self._sums[fold, part]
+        for pane, its in zip(self._starts.tolist(), share_out(sums, self._shares), strict=True):
+            into[pane] = into[pane] + its if pane in into else its
+
+    def write(self, changes: PaneChanges) -> DistributionSums:
+        """Write everything."""
+        panes: set[int] = set()
+        for (fold, part), sums in self._sums.items():
+            panes.update(sums)
+            starts = np.array(list(sums), dtype=np.int64)
+            changes.add_part(self._series.number, fold, starts, part, np.stack(list(sums.values())))
+        self._added.panes = np.array(sorted(panes), dtype=np.int64)
+        return self._added
+
+
+def _label_bin(bins: CategoryBins, label: str) -> int:
+    return bins.labels.index(label) if label in bins.labels else len(bins.labels)
+
+
+def add_erased(
+    changes: PaneChanges, sliced: PaneChanges, series: Series, rows: pa.Table, values: SliceValues, timezone: str
+) -> I64:
+    """Count deleted rows of one series; return the starts of their panes.
+
+    ``rows``: columns of the table ``predictions``. ``sliced``: what is added to the panes of slices; ``values``: which
+    are told apart.
+    """
+    weight = usable_weight(numbers_of(rows, "weight"))
+    panes, at = np.unique(integers_of(rows, "time") // PANE * PANE, return_inverse=True)
+    columns = powers_of(weight)
+    sums = [np.bincount(at, column, minlength=len(panes)) for column in columns.T]
+    changes.add_part(series.number, "", panes, ERASED, np.stack(sums, axis=1).astype(np.float64))
+    _, decided = scores_and_classes_of(series.task, rows)
+    add_by_class(changes, series, ERASED_AS, panes, at, decided, weight)
+    hour = hour_of_each(panes, timezone)[at]
+    for key in values.keys(series.number):
+        names = values.of(series.number, key)
+        place = places_of(slice_of(rows, key), names, len(rows))
+        add_to_slices(sliced, series.number, ERASED, key, names, place, hour, columns)
+        add_slices_by_class(sliced, series, ERASED_AS, key, names, place, hour, decided, weight)
+    return panes
+
+
+def write_restated(connection: Connection, touched: list[tuple[int, I64]]) -> None:
+    """Remember panes that have to be evaluated again, inside the caller's transaction: no row tells of them."""
+    for series, panes in touched:
+        rows = {"series": pa.repeat(pa.scalar(series, pa.int32()), len(panes)), "pane": pa.array(panes, pa.int64())}
+        insert(connection, "restated", pa.table(rows))
+
+
+def read_restated(connection: Connection) -> list[tuple[int, int]]:
+    """Return series and start of the panes that were not evaluated since."""
+    rows = read(connection, "SELECT DISTINCT series, pane FROM restated ORDER BY ALL").to_pylist()
+    return [(row["series"], row["pane"]) for row in rows]

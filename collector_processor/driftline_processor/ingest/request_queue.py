@@ -1,0 +1,207 @@
+"""The way in: requests of all receivers → one queue → one thread → one transaction → acknowledgements.
+
+Decoding happens on the receivers' threads; the one writer takes everything that waits and commits it together, so that
+a hundred small requests share one fsync. A future resolves when its request is on disk, never before.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+
+from driftline.tables.table import OutcomeTable
+
+from driftline_processor.core.decode.foreign_metrics import Mappings
+from driftline_processor.core.decode.requests import Decoded, decode_logs, decode_metrics, decode_traces
+from driftline_processor.deadline import NEVER, Deadline
+from driftline_processor.receipts import Overloaded, Receipt, Signal, StorageOutage
+
+from .deduplication import Offset, UploadPart, digest_of
+from .transaction import Intake, Request
+
+_log = logging.getLogger(__name__)
+
+QUEUE_BYTES = 64 << 20
+"""How many bytes of requests may wait; beyond that senders are told to come again."""
+
+_TOGETHER_BYTES = 16 << 20
+_LARGE, _TOGETHER = 1 << 20, 2
+"""Bytes of a large request, and how many such are decoded together: protobuf makes up to fifty bytes of one."""
+
+_ROW_BYTES = 64  # an outcome that came over HTTP, roughly
+
+_Waiting = tuple[Request, int, "Future[Receipt]"]
+
+
+class RequestQueue:
+    """Takes requests from any thread; :meth:`start` before the first, :meth:`stop` after the last."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        clock: Callable[[], int],
+        queue_bytes: int = QUEUE_BYTES,
+        mappings: Mappings | None = None,
+    ) -> None:
+        """``mappings``: what metrics of other names mean, see
+        :mod:`driftline_processor.core.decode.foreign_metrics`.
+        """
+        metrics = partial(decode_metrics, mappings=mappings or {})
+        self._decoders: dict[Signal, Callable[[bytes, int], Decoded]] = {
+            "traces": decode_traces,
+            "logs": decode_logs,
+            "metrics": metrics,
+        }
+        self._intake, self._clock = intake, clock
+        self._limit, self._bytes = queue_bytes, 0
+        self._queue: deque[_Waiting] = deque()
+        self._ready = threading.Condition()
+        self._stopping = self._abandoned = False
+        self._decoding = threading.BoundedSemaphore(_TOGETHER)
+        self._writing = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="driftline-ingest", daemon=True)
+
+    def start(self) -> None:
+        """Start the writer."""
+        self._thread.start()
+
+    def exchange(self, intake: Intake) -> None:
+        """Go on with another intake, over a storage that was opened again; while this :meth:`resting`."""
+        self._intake = intake
+
+    def stop(self, deadline: Deadline = NEVER) -> None:
+        """Write what waits, acknowledge it, and end; what comes later, or is left when time is over, is Overloaded."""
+        with self._ready:
+            self._stopping = True
+            self._ready.notify()
+        if self._thread.ident is not None:
+            self._thread.join(deadline.timeout)
+        self._abandon()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the writer works."""
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """Close the connection, after the writer has ended."""
+        self._intake.close()
+
+    def join(self, timeout: float) -> None:
+        """Wait until the transaction under way has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def _abandon(self) -> None:
+        """Refuse what waits: nobody was told that it is kept, so that its sender sends it again."""
+        with self._ready:
+            self._abandoned = True
+            left = list(self._queue)
+            self._queue.clear()
+        for _, _, future in left:
+            future.set_exception(Overloaded())
+
+    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
+        """Decode an OTLP request and queue it; the future resolves when it is on disk.
+
+        Raises Malformed when protobuf would refuse the body, Overloaded when the queue is full. A request that holds
+        nothing for the analysis (ordinary traces, logs and metrics) is acknowledged without a transaction, during a
+        StorageOutage, too.
+        """
+        self._check(len(body))
+        with self._decoding if len(body) > _LARGE else nullcontext():
+            decoded = self._decoders[signal](body, self._clock())
+        request = Request(
+            digest_of(body),
+            decoded.predictions,
+            decoded.batches,
+            decoded.outcomes,
+            decoded.baselines,
+            decoded.points,
+            decoded.rejected,
+            offsets=offsets,
+            columnar=decoded.columnar,
+            beside=decoded.beside,
+        )
+        return self.offer(request, len(body))
+
+    def submit_outcomes(
+        self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart | None = None
+    ) -> Future[Receipt]:
+        """Queue outcomes that came otherwise; ``digest``: 16 bytes by which the same request is known again.
+
+        ``part``: of which upload they are. Raises Overloaded when the queue is full.
+        """
+        return self.offer(Request(digest, outcomes=tables, part=part), _ROW_BYTES * sum(map(len, tables)))
+
+    def offer(self, request: Request, size: int) -> Future[Receipt]:
+        """Queue a decoded request of ``size`` bytes. Raises Overloaded when the queue is full, and StorageOutage."""
+        if not request.rows and not request.rejected and request.part is None and not request.offsets:
+            return _done(Receipt())
+        if (outage := self._intake.outage) is not None:
+            raise StorageOutage(outage)
+        future: Future[Receipt] = Future()
+        future.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written
+        with self._ready:
+            self._check(size)
+            self._queue.append((request, size, future))
+            self._bytes += size
+            self._ready.notify()
+        return future
+
+    def _check(self, size: int) -> None:
+        """One request is always taken: a body larger than the queue must not be refused for ever."""
+        if self._stopping or (self._queue and self._bytes + size > self._limit):
+            raise Overloaded
+
+    def _run(self) -> None:
+        while waiting := self._next():
+            with self._writing:
+                self._commit(waiting)
+
+    def resting(self) -> AbstractContextManager[object]:
+        """Keep the writer from writing, within a ``with`` block; requests wait in the queue."""
+        return self._writing
+
+    def _next(self) -> list[_Waiting]:
+        """Wait for requests and take all there are, up to a size; nothing only when stopping."""
+        with self._ready:
+            while not self._queue and not self._stopping:
+                self._ready.wait()
+            taken: list[_Waiting] = []
+            size = 0
+            while self._queue and size < _TOGETHER_BYTES and not self._abandoned:
+                taken.append(self._queue.popleft())
+                size += taken[-1][1]
+            self._bytes -= size
+            return taken
+
+    def _commit(self, waiting: list[_Waiting]) -> None:
+        """Commit together; when that fails each alone, so that one bad request never fails its neighbours."""
+        try:
+            receipts = self._intake.take([request for request, _, _ in waiting])
+        except StorageOutage as outage:  # that was said once; their senders come again
+            for _, _, future in waiting:
+                future.set_exception(StorageOutage(str(outage)))
+            return
+        except Exception as error:
+            if len(waiting) > 1:
+                for one in waiting:
+                    self._commit([one])
+                return
+            _log.exception("a request could not be stored")
+            waiting[0][2].set_exception(error)
+            return
+        for (_, _, future), receipt in zip(waiting, receipts, strict=True):
+            future.set_result(receipt)
+
+
+def _done(receipt: Receipt) -> Future[Receipt]:
+    future: Future[Receipt] = Future()
+    future.set_result(receipt)
+    return future

@@ -1,0 +1,423 @@
+"""Tables → one transaction: which rows are new, what they add to which panes, and where event time now stands.
+
+The way in only adds rows. What it knows of the state by heart (series, digests, watermarks, totals) changes as it
+works; when a transaction fails, all of that is read again from the store, which never saw the failed one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.duplicate_rows import fingerprints
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.table import I64, ModelKey, OutcomeTable, PredictionTable, Task, Text
+
+from driftline_processor.config.schema import Limits, Model
+from driftline_processor.core.decode.metric_points import Point
+from driftline_processor.core.decode.untrusted_json import check_json
+from driftline_processor.health import Counters
+from driftline_processor.receipts import Receipt
+from driftline_processor.store.arrow_tables import (
+    MOST_RANKED,
+    Rows,
+    concatenate_predictions,
+    outcome_rows,
+    prediction_rows,
+    split_subject,
+    table_layout,
+    take_outcomes,
+    take_predictions,
+    text_array,
+)
+from driftline_processor.store.baselines import NEEDED, Baselines
+from driftline_processor.store.cumulative_streams import Streams
+from driftline_processor.store.database import Connection, Store, insert, mark, number, read, transaction
+from driftline_processor.store.feature_rows import KeptFeatures
+from driftline_processor.store.panes import SLICED, PaneChanges
+from driftline_processor.store.series import Series, SeriesRegister
+from driftline_processor.store.slices import HOUR, Cutting, SliceValues
+
+from .changes import ChangedPanes, SeriesTotals, read_totals
+from .completeness import Balances
+from .deduplication import (
+    BATCHES_KEPT,
+    REQUESTS_KEPT,
+    KafkaProgress,
+    Offset,
+    Seen,
+    StoredPart,
+    UploadPart,
+    Uploads,
+    digest_of,
+    read_offsets,
+    write_offsets,
+)
+from .model_limits import REASON, ModelLimits
+from .pane_sums import (
+    add_binned,
+    add_distributions,
+    add_expected,
+    add_learned,
+    add_plain,
+    add_plain_slices,
+    add_scores,
+    count_unscored,
+    decided_classes,
+    decided_labels,
+    panes_of,
+    spread_over_panes,
+)
+from .watermark import ROWS, Watermark, Watermarks, read_watermarks, write_watermarks
+
+LATEST = 366 * 86_400 * 10**9
+"""An event time before 1970, or more than a year beyond the wall clock, is no time."""
+
+_NONE: I64 = np.empty(0, dtype=np.int64)
+_NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
+
+
+@dataclass(slots=True)
+class Request:
+    """One decoded request. ``batches``: parallel to ``predictions``, the batch id or "".
+
+    ``columnar``, ``beside``: as in :class:`.Decoded`. ``baselines``: JSON that a service sent of itself; ``pushed``:
+    JSON that somebody put in force. ``part``: of which upload it is a part, None of none. ``offsets``: how far topics
+    of Kafka have been read with it.
+    """
+
+    digest: bytes
+    predictions: Sequence[PredictionTable] = ()
+    batches: Sequence[str] = ()
+    outcomes: Sequence[OutcomeTable] = ()
+    baselines: Sequence[str] = ()
+    points: Sequence[Point] = ()
+    rejected: Counter[str] = field(default_factory=Counter)
+    pushed: Sequence[str] = ()
+    part: UploadPart | None = None
+    offsets: Sequence[Offset] = ()
+    columnar: int = 0
+    beside: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows, outcomes, baselines and points there are."""
+        tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
+        return tables + len(self.baselines) + len(self.pushed) + len(self.points)
+
+
+class Intake:
+    """Takes requests in, several in one transaction. One thread uses it; others may read its public fields."""
+
+    def __init__(
+        self,
+        store: Store,
+        models: Mapping[str, Model],
+        configured: Mapping[str, Baseline],
+        touched: ChangedPanes,
+        counters: Counters,
+        clock: Callable[[], int],
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+    ) -> None:
+        self._store, self._connection = store, store.connect(lasting=True)
+        self._touched, self._counters, self._clock = touched, counters, clock
+        self.series = SeriesRegister(self._connection, models)
+        self.baselines = Baselines(self._connection, configured)
+        self.slices = SliceValues(self._connection)
+        self._kept = KeptFeatures(self._connection)
+        self.limits = ModelLimits(limits, models, counters)
+        self._load()
+
+    def _load(self) -> None:
+        """Read what is known by heart."""
+        connection, now = self._connection, self._clock()
+        self._requests = Seen(connection, "requests", REQUESTS_KEPT, now)
+        self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
+        self.uploads = Uploads(connection, now)
+        self.offsets = read_offsets(connection)
+        self.watermarks: Watermarks = read_watermarks(connection)
+        self.totals = read_totals(connection)
+        heard = {one.key: self.totals.get(one.number, SeriesTotals()).received for one in self.series}
+        self.limits.load(heard, self.baselines.sent(), now)
+        self.streams = Streams(connection, now)
+        self.balances = Balances(connection, now)
+        self._prediction_seq = _last(connection, "predictions")
+        self._outcome_seq = _last(connection, "outcomes")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    @property
+    def outage(self) -> str | None:
+        """Why nothing can be taken for now, None while the storage is well."""
+        return self._store.outage
+
+    def take(self, requests: Sequence[Request]) -> list[Receipt]:
+        """Write requests in one transaction and return what became of each, once it is on disk.
+
+        Raises StorageOutage where the storage failed, else what the store raised; then none of them was acknowledged.
+        """
+        with self._store.watched():
+            return self._take(requests)
+
+    def _take(self, requests: Sequence[Request]) -> list[Receipt]:
+        work = _Work(self._clock())
+        self.balances.at(work.now)
+        try:
+            with transaction(self._connection):
+                receipts = [self._sort(request, work) for request in requests]
+                for tables in work.tables.values():
+                    self._take_predictions(concatenate_predictions(tables), work)
+                for key, points in work.points.items():
+                    self._take_points(key, points, work)
+                self._write(work)
+                self._store.stamp(self._connection, work.now)
+            self._store.acknowledge()
+        except BaseException:
+            self.series.load(self._connection)
+            self.baselines.load(self._connection)
+            self.slices.load(self._connection)
+            self._kept.load(self._connection)
+            self._load()
+            raise
+        self.offsets |= work.offsets
+        self.limits.count()
+        self._touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
+        for reason, rows in (+work.unused).items():
+            self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
+        self._counters.add(m.DRIFTLINE_RECEIVED_ROWS, work.kept)
+        return receipts
+
+    def _sort(self, request: Request, work: _Work) -> Receipt:
+        """Put what a request brings to the work, unless it was seen before."""
+        work.offsets.update({offset[:3]: offset.next for offset in request.offsets})
+        if request.part is not None:
+            state, kept = self.uploads.known(request.part, request.digest)
+            if kept is not None:
+                work.unused["request_seen"] += request.rows
+                return Receipt(kept.accepted if state == "again" else 0, part=state)
+        elif request.digest in self._requests:
+            work.unused["request_seen"] += request.rows
+            return Receipt(request.rows, request.rejected, beside=request.beside)
+        else:
+            self._requests.add(request.digest, work.now)
+            work.digests.append(request.digest)
+        rejected = Counter[str]()
+        sent: list[tuple[str, Literal["event", "push"]]] = [(text, "event") for text in request.baselines]
+        for text, source in [*sent, *((text, "push") for text in request.pushed)]:
+            try:
+                check_json(text.encode())
+                baseline = Baseline.from_json(text)
+                if self.limits.place_baseline(baseline.model, baseline.version, work.now):
+                    self.baselines.receive(self._connection, baseline, work.now, source)
+                else:
+                    rejected[REASON] += 1
+            except Exception:  # whatever a sender writes there must not fail its request for ever
+                rejected["bad_baseline"] += 1
+        beside = request.beside
+        for at, (table, batch) in enumerate(zip(request.predictions, request.batches, strict=True)):
+            if batch and self._batch_seen(table, batch, work):
+                work.unused["batch_seen"] += len(table)
+                continue
+            usable = _timely(table.time, work.now, rejected)
+            if at < request.columnar and len(usable) < len(table):
+                beside += len(table) - len(usable) - (0 if len(usable) else 1)
+            table = table if len(usable) == len(table) else take_predictions(table, usable)
+            if not len(table):
+                continue
+            key = self.limits.place(table.key, len(table), work.now)
+            if key is None:
+                rejected[REASON] += len(table)
+                beside += len(table) - 1 if at < request.columnar else 0
+            else:
+                table = table if key is table.key else replace(table, key=key)
+                work.tables.setdefault(table_layout(table), []).append(table)
+        for outcomes in request.outcomes:
+            usable = _timely(outcomes.time, work.now, rejected)
+            outcomes = outcomes if len(usable) == len(outcomes) else take_outcomes(outcomes, usable)
+            placed = self.limits.place_outcomes(outcomes)
+            if placed is None:
+                rejected[REASON] += len(outcomes)
+                continue
+            outcomes, subject = split_subject(placed, self.series.settings(placed.model).subject)
+            work.outcomes.append(outcome_rows(outcomes, self._outcome_seq + 1, work.now, subject))
+            self._outcome_seq += len(outcomes)
+            work.kept += len(outcomes)
+        for point in request.points:
+            if point.end >= work.now + LATEST:
+                rejected["time_out_of_range"] += 1
+            elif (key := self.limits.place(point.key, 1, work.now)) is None:
+                rejected[REASON] += 1
+            else:
+                work.points.setdefault(key, []).append(point)
+        work.unused.update(request.rejected + rejected)
+        accepted = request.rows - rejected.total()
+        if request.part is not None:
+            refused = request.part.rejected + rejected.total()
+            self.uploads.add(request.part, StoredPart(request.digest, accepted, refused, work.now))
+        return Receipt(accepted, request.rejected + rejected, beside=beside)
+
+    def _batch_seen(self, table: PredictionTable, batch: str, work: _Work) -> bool:
+        digest = digest_of("\0".join((table.key.environment, table.key.model, batch)).encode())
+        if digest in self._batches:
+            return True
+        self._batches.add(digest, work.now)
+        work.batches.append(digest)
+        return False
+
+    def _take_predictions(self, table: PredictionTable, work: _Work) -> None:
+        in_force = self.baselines.in_force(table.key)
+        series = self.series.of(table, in_force.task if in_force else None)
+        if table.keyed:
+            new = self._new_rows(series, table)
+            work.unused["row_seen"] += len(table) - len(new)
+            table = table if len(new) == len(table) else take_predictions(table, new)
+        if not len(table):
+            return
+        settings = self.series.settings(table.key.model)
+        table, subject = split_subject(replace(table, task=series.task), settings.subject)
+        decided = decided_classes(table)
+        names = in_force.baseline.bins.features if in_force is not None else sorted(table.features)
+        prints = fingerprints(table.features, names, len(table)) if table.features and names else None
+        first = self._prediction_seq + 1
+        ranked = max((MOST_RANKED, *series.task.cutoffs))
+        work.rows.append(
+            prediction_rows(table, series.number, first, decided, work.now, settings.sliced, prints, ranked, subject)
+        )
+        self._kept.keep(self._connection, series.number, table, first, settings.keep_features, work.now)
+        self._prediction_seq += len(table)
+        work.kept += len(table)
+        work.touched.append((series.number, np.unique(panes_of(table))))
+
+        by_class, duration = add_plain(work.changes, series, table, decided)
+        add_expected(work.changes, series, table, settings.expectations)
+        add_scores(work.changes, series, table)
+        for key in settings.sliced:
+            if key in table.slices:
+                self.slices.learn(series.number, key, table.slices[key], in_force.baseline if in_force else None)
+        apart_by = {key: self.slices.of(series.number, key) for key in settings.sliced}
+        add_plain_slices(work.sliced, series, table, decided, apart_by, settings.timezone)
+        totals = self.totals.get(series.number, SeriesTotals())
+        self.totals[series.number] = totals.plus(
+            table.time, work.now, count_unscored(table, decided), by_class, duration
+        )
+        self._compare(series, table, first, work)
+
+        model = (table.key.environment, table.key.model)
+        work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
+        work.watermarks[model].observe(table.time, work.now)
+        if table.observed is not None:
+            self.balances.rows(series.number, table.observed)
+
+    def _take_points(self, key: ModelKey, points: Sequence[Point], work: _Work) -> None:
+        """Add what the points of one model count that is new, see :mod:`.distributions` and :mod:`.balance`."""
+        in_force = self.baselines.in_force(key)
+        task = self.series.said(key)
+        if not task.kind:
+            decides = 0.5 if in_force is None else in_force.baseline.task.threshold  # which no metric says
+            task = Task(next((point.task for point in points if point.task), ""), threshold=decides)
+        rowless = PredictionTable(key, task, _NONE, _NO_TEXTS, predicted=decided_labels(points))
+        series = self.series.of(rowless, in_force.task if in_force else None)
+        taken = [self.streams.take(point, series.number, work.now) for point in points]
+        increases = [one for one in taken if one is not None]
+        work.unused["point_seen"] += len(taken) - len(increases)
+        spread_over_panes(self.balances, series.number, increases)
+        added = add_distributions(work.changes, series, increases, in_force.baseline if in_force else None)
+        self.baselines.learn_points(self._connection, series, increases, work.now)
+        work.touched.append((series.number, added.panes))
+        self.totals[series.number] = self.totals.get(series.number, SeriesTotals()).plus_distributed(added, work.now)
+        if added.rows:
+            model = (key.environment, key.model)
+            work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
+            work.watermarks[model].observe(np.full(min(added.rows, ROWS), added.last), work.now)
+
+    def _new_rows(self, series: Series, table: PredictionTable) -> Rows:
+        """Positions of the rows that are neither in the store nor earlier in the table; without an id all are new."""
+        incoming = pa.table({"row": np.arange(len(table)), "time": table.time, "id": text_array(table.id)})
+        known = read(
+            self._connection,
+            "SELECT row FROM incoming i JOIN predictions p ON p.time = i.time AND p.id = i.id"
+            " WHERE p.series = ? AND p.time BETWEEN ? AND ? AND i.id <> '' UNION SELECT row FROM incoming"
+            " WHERE id <> '' QUALIFY row_number() OVER (PARTITION BY time, id ORDER BY row) > 1",
+            *(series.number, int(table.time.min()), int(table.time.max())),
+            incoming=incoming,
+        )
+        return np.delete(np.arange(len(table)), known["row"].to_numpy())
+
+    def _compare(self, series: Series, table: PredictionTable, first: int, work: _Work) -> None:
+        """Count over the bins of the baseline in force; while there is none, keep the rows to learn one."""
+        in_force, settings = self.baselines.in_force(series.key), self.series.settings(series.key.model)
+        if in_force is not None:
+            for some in (*self.baselines.give_back(self._connection, series), table):
+                values = {key: self.slices.of(series.number, key) for key in settings.sliced if key in some.slices}
+                cutting = Cutting(work.sliced, values, settings.timezone)
+                add_binned(work.changes, series, some, in_force.baseline, settings.cluster or "", cutting)
+                add_learned(work.changes, series, some, in_force.baseline)
+            return
+        wanted = NEEDED - self.baselines.learned(series.number)
+        rows = np.arange(len(table))
+        some = take_predictions(table, rows[:wanted])
+        self.baselines.learn(self._connection, series, some, work.now, settings.slices, first)
+        if len(table) > wanted:
+            self._compare(series, take_predictions(table, rows[wanted:]), first + wanted, work)
+
+    def _write(self, work: _Work) -> None:
+        connection = self._connection
+        self.series.write(connection)
+        self.slices.write(connection)
+        self._kept.write(connection)
+        if work.rows:
+            insert(connection, "predictions", pa.concat_tables(work.rows))
+        if work.outcomes:
+            insert(connection, "outcomes", pa.concat_tables(work.outcomes))
+        work.changes.write(connection)
+        work.sliced.write(connection)
+        self._requests.write(connection, work.digests, work.now)
+        self._batches.write(connection, work.batches, work.now)
+        write_watermarks(connection, work.watermarks)
+        self.streams.write(connection)
+        self.balances.write(connection)
+        self.uploads.write(connection)
+        write_offsets(connection, [Offset(*place, following) for place, following in work.offsets.items()], work.now)
+        self._requests.expire(work.now)
+        self.uploads.expire(work.now)
+        self._batches.expire(work.now)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one transaction takes in. ``tables``: alike ones together; ``unused``: reason → rows that count nowhere."""
+
+    now: int
+    tables: dict[Hashable, list[PredictionTable]] = field(default_factory=dict)
+    rows: list[pa.Table] = field(default_factory=list)
+    outcomes: list[pa.Table] = field(default_factory=list)
+    points: dict[ModelKey, list[Point]] = field(default_factory=dict)
+    changes: PaneChanges = field(default_factory=PaneChanges)
+    sliced: PaneChanges = field(default_factory=lambda: PaneChanges(SLICED, HOUR))
+    digests: list[bytes] = field(default_factory=list)
+    offsets: KafkaProgress = field(default_factory=dict)
+    batches: list[bytes] = field(default_factory=list)
+    watermarks: Watermarks = field(default_factory=dict)
+    touched: list[tuple[int, I64]] = field(default_factory=list)
+    unused: Counter[str] = field(default_factory=Counter)
+    kept: int = 0
+
+
+def _timely(times: I64, now: int, rejected: Counter[str]) -> Rows:
+    usable = np.flatnonzero((times > 0) & (times < now + LATEST))
+    if len(usable) < len(times):
+        rejected["time_out_of_range"] += len(times) - len(usable)
+    return usable
+
+
+def _last(connection: Connection, table: str) -> int:
+    """The last sequence number that was handed out; its row may have expired, what has read it has not forgotten."""
+    return max(number(connection, f"SELECT max(seq) FROM {table}") or 0, mark(connection, f"joined_{table}"))

@@ -1,0 +1,1 @@
+"""Outcomes meet their predictions: matching, resolution, sums. Imports ingest and below."""

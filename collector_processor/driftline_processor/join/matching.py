@@ -1,0 +1,475 @@
+"""Which outcomes belong to which predictions: new ones, and those that new predictions may take over.
+
+Which outcomes belong to which predictions: those that are new, and those that new predictions may take over.
+
+Every version of a model that predicted an id gets its outcome, in each environment apart unless the outcome names none;
+:mod:`driftline_processor.core.outcomes.matching` says which of a version's predictions. The result does not depend on
+the order
+of arrival, and doing it again after a crash changes nothing.
+
+Finds the predictions of outcomes: those of their ids from the store, then which of them each belongs to.
+
+Predictions whose id an earlier one had that has expired: what is older than they are was not said of them.
+
+An outcome without a prediction before it belongs to the earliest up to a day after it, since clocks differ
+(:mod:`.core.belonging`). Where one before it was there and has expired, that is not so. Of the expired one nothing is
+kept: it is the next of its id that is known not to have been the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.tables.table import I64
+from numpy.typing import NDArray
+
+from driftline_processor.core.outcomes.matching import COARSEST, EARLY, match_outcomes, sorted_distinct
+from driftline_processor.store.arrow_tables import integers_of, is_among, numbers_of_ids, positions_among
+from driftline_processor.store.arrow_tables import take_table_rows as taken
+from driftline_processor.store.database import Connection, number, read, run
+from driftline_processor.store.pruning import (
+    MOMENT,
+    ROWS_APART,
+    TIME_APART,
+    Condition,
+    IdLookup,
+    lies_near,
+    lies_within,
+    read_by_request,
+    stretches,
+)
+from driftline_processor.store.series import Series
+
+Mask = NDArray[np.bool_]
+
+_FOLLOW = """
+INSERT INTO successors
+WITH gone AS (
+    SELECT series, id, min(time) AS time FROM predictions WHERE seq <= $last AND id <> '' GROUP BY ALL),
+stays AS (SELECT seq, series, id, time FROM predictions WHERE seq > $last AND id IN (SELECT id FROM gone)),
+next AS (
+    SELECT arg_min(s.seq, s.time) AS prediction, true AS own FROM stays s JOIN gone g USING (series, id)
+    WHERE s.time > g.time GROUP BY s.series, s.id
+    UNION ALL
+    SELECT arg_min(s.seq, s.time), false FROM stays s JOIN models m USING (series)
+    JOIN (SELECT g.*, model, version FROM gone g JOIN models USING (series)) e
+    ON e.id = s.id AND e.model = m.model AND e.version = m.version WHERE s.time > e.time
+    GROUP BY m.model, m.version, s.id)
+SELECT prediction, bool_or(own) FROM next GROUP BY prediction
+"""
+
+
+def note_successors(connection: Connection, last: int) -> None:
+    """Note the earliest predictions that stay of the ids of those up to the sequence number ``last``, which expire.
+
+    Inside the transaction that deletes them.
+    """
+    connection.execute(_FOLLOW, {"last": last})
+
+
+def has_predecessor(connection: Connection, prediction: I64, anywhere: Mask) -> Mask:
+    """Say which predictions had an earlier one of their id that has expired: in their environment, or ``anywhere``."""
+    asked = pa.table({"prediction": np.unique(prediction)})
+    known = read(connection, "SELECT prediction, own FROM successors SEMI JOIN asked USING (prediction)", asked=asked)
+    found = integers_of(known, "prediction")
+    own = found[np.asarray(known["own"].to_numpy(zero_copy_only=False), np.bool_)]
+    return np.where(anywhere, is_among(prediction, found), is_among(prediction, own))
+
+
+_OWN, _ANYWHERE = "own", "anywhere"
+
+_BITS = 34
+"""As many moments as there are between 1970 and 2262, times some."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomePairs:
+    """Pairs that belong together: ``outcome``, by sequence number, and ``place`` of its prediction, int64 (n,).
+
+    ``candidates``: all predictions of the ids that were asked for, sorted by sequence number, with their ``time``
+    (unix nanoseconds) and the place of their id in ``ids``, ``which``. ``expired``: outcomes that belong to none of
+    them, but to one that has expired (:mod:`.successors`), int64, sorted.
+    """
+
+    outcome: I64
+    place: I64
+    candidates: I64
+    time: I64
+    which: I64
+    ids: pa.Array
+    expired: I64
+
+    @property
+    def prediction(self) -> I64:
+        """The prediction of each pair, by sequence number."""
+        return self.candidates[self.place]
+
+
+def find_predictions(connection: Connection, all_series: Sequence[Series], asked: pa.Table, last: int) -> OutcomePairs:
+    """Find the predictions of outcomes among those up to the sequence number ``last``.
+
+    ``asked``: the columns ``outcome``, ``model``, ``environment`` (null = any), ``id``, ``time`` and
+    ``prediction_time`` of outcomes. Each may belong to one prediction of each version.
+    """
+    encoded = asked["id"].combine_chunks().dictionary_encode()
+    which = encoded.indices.to_numpy().astype(np.int64)
+    models, model = _codes(asked["model"])
+    environments, environment = _codes(asked["environment"])
+    some = [series for series in all_series if series.key.model in models]
+    rows = _candidates(connection, some, asked, encoded.dictionary, which, last)
+    prediction, time, of_id = (integers_of(rows, name) for name in ("prediction", "time", "which"))
+
+    families = sorted({family for series in some for family in _families(series)})
+    wanted = [(models[name], environments.get(where, -2) if kind == _OWN else -1) for kind, name, where, _ in families]
+    groups, positions = [], []
+    for kind in (_OWN,) * bool((environment >= 0).any()) + (_ANYWHERE,) * bool((environment < 0).any()):
+        number = {series.number: families.index(_families(series)[kind == _ANYWHERE]) for series in some}
+        family = np.array([number.get(place, 0) for place in range(max(number, default=0) + 1)])
+        groups.append(of_id * len(families) + family[integers_of(rows, "series")])
+        positions.append(np.arange(len(rows)))
+    group, position = np.concatenate(groups), np.concatenate(positions)
+
+    known = sorted_distinct(group)
+    ends = np.searchsorted(known, np.arange(len(encoded.dictionary) + 1) * len(families))
+    first, end = ends[which], ends[which + 1]
+    row = np.repeat(np.arange(len(asked)), end - first)
+    place = np.arange(len(row)) + np.repeat(first - np.cumsum(end - first) + end - first, end - first)
+    whose = np.array(wanted, np.int64).reshape(-1, 2)[known[place] % max(1, len(families))]
+    fits = (whose[:, 0] == model[row]) & (whose[:, 1] == environment[row])
+    row, place = row[fits], place[fits]
+    at, named = integers_of(asked, "time"), integers_of(asked, "prediction_time")
+    found = match_outcomes(group, time[position], known[place], at[row], named[row])
+    has = found >= 0
+    outcome, at, named, whose = integers_of(asked, "outcome")[row[has]], at[row[has]], named[row[has]], whose[fits][has]
+    hit = position[found[has]]
+    late = (named <= 0) & (time[hit] > at)  # the prediction is: an earlier one may have been there
+    late[late] = has_predecessor(connection, prediction[hit[late]], whose[late, 1] < 0)
+    expired = sorted_distinct(outcome[late])
+    return OutcomePairs(
+        *(outcome[~late], hit[~late], prediction, time, of_id, encoded.dictionary),
+        expired[~is_among(expired, outcome[~late])],
+    )
+
+
+def _families(series: Series) -> tuple[tuple[str, str, str, str], tuple[str, str, str, str]]:
+    """Within what one prediction gets an outcome: a version in its environment; for one of any, in all of them."""
+    key = series.key
+    return (_OWN, key.model, key.environment, key.version), (_ANYWHERE, key.model, "", key.version)
+
+
+def _codes(texts: pa.ChunkedArray) -> tuple[dict[str, int], NDArray[np.int64]]:
+    """The number of each text, and those of all rows, -1 where null."""
+    encoded = texts.combine_chunks().dictionary_encode()
+    numbers = {text: number for number, text in enumerate(encoded.dictionary.to_pylist())}
+    return numbers, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _candidates(
+    connection: Connection, some: Sequence[Series], asked: pa.Table, ids: pa.Array, which: I64, last: int
+) -> pa.Table:
+    """All predictions that an outcome may belong to: columns prediction, series, time and which, by prediction."""
+    numbers = ", ".join(str(series.number) for series in some) or "NULL"
+    of_models = Condition(f"t.seq <= ? AND t.series IN ({numbers})", (last,))
+    at, named = integers_of(asked, "time"), integers_of(asked, "prediction_time")
+    open_ones = named <= 0
+    found = []
+    if open_ones.any():
+        until = Condition("t.time <= ?", (int(at[open_ones].max()) + EARLY,))
+        sought = sorted_distinct(which[open_ones])
+        rows = IdLookup(connection, ids.take(pa.array(sought))).predictions(of_models.also(until))
+        found.append(rows.set_column(3, "which", pa.array(sought[integers_of(rows, "which")])))
+    if not open_ones.all():
+        of, moment = _around(which[~open_ones], named[~open_ones])
+        named_ones = pa.table({"which": of, "request": numbers_of_ids(ids)[of], "moment": moment})
+        times = [(first - COARSEST, last + COARSEST) for first, last in stretches(named[~open_ones], TIME_APART)]
+        found.append(read_by_request(connection, named_ones, ids, of_models.also(lies_within("t.time", times))))
+    rows = pa.concat_tables(found)
+    prediction = integers_of(rows, "prediction")
+    if (prediction[1:] > prediction[:-1]).all():
+        return rows
+    order = np.argsort(prediction, kind="stable")
+    once = order[np.diff(prediction[order], prepend=-1) != 0]
+    return rows.take(pa.array(once))
+
+
+def _around(which: I64, named: I64) -> tuple[I64, I64]:
+    """Return the places of ids, and the moments in which predictions may be that outcomes mean: each pair once.
+
+    So of a machine that is scored every minute those near the time that is named are read, and not those of the month.
+    """
+    moments = np.concatenate([(named - COARSEST) // MOMENT, (named + COARSEST) // MOMENT])
+    first = int(moments.min())
+    pairs = sorted_distinct((np.concatenate([which, which]) << _BITS) + moments - first)
+    return pairs >> _BITS, (pairs & ((1 << _BITS) - 1)) + first
+
+
+MOST = 400_000
+"""New outcomes, and new predictions, that are looked at in one transaction: what bounds its memory."""
+
+_COLUMNS = "t.seq AS outcome, t.model, t.environment, t.id, t.time, t.prediction_time"
+_ASKED = f"SELECT {_COLUMNS} FROM outcomes t"
+
+# Outcomes from before that a new prediction may take: those that waited, and those known since a day before it.
+_TAKEN = """
+WITH fresh AS (
+    SELECT s.model, p.id, p.time FROM predictions p JOIN models s USING (series)
+    WHERE p.seq > ? AND p.seq <= ? AND p.id <> ''),
+since AS (SELECT model, id, min(time) - {early} AS since FROM fresh GROUP BY ALL),
+around AS (
+    SELECT DISTINCT model, id, unnest([(time - {coarsest}) // {moment}, (time + {coarsest}) // {moment}]) AS moment
+    FROM fresh)
+SELECT w.outcome FROM waiting w SEMI JOIN since USING (model, id)
+UNION SELECT o.seq FROM outcomes o JOIN since f ON o.model = f.model AND o.id = f.id AND o.time >= f.since
+    WHERE o.seq <= ? AND o.prediction_time <= 0 AND o.time >= ?
+UNION SELECT o.seq FROM outcomes o SEMI JOIN around f
+    ON o.model = f.model AND o.id = f.id AND o.prediction_time // {moment} = f.moment
+    WHERE o.seq <= ? AND o.prediction_time BETWEEN ? AND ?
+"""
+
+_OF_PREDICTIONS = """
+SELECT p.seq AS prediction, p.series, p.time, p.score, p.scores, p.predicted, p.trace_id, p.span_id, p.request,
+    coalesce(p.weight, 1) AS weight, p.slices, p.received
+FROM predictions p SEMI JOIN hits h ON p.seq = h.prediction WHERE {}
+"""
+
+_OF_OUTCOMES = """
+SELECT o.seq AS outcome, o.actual, o.number, coalesce(o.weight, 1) AS weight, o.weight IS NOT NULL AS weighted,
+    o.time AS outcome_time, o.value, o.item, coalesce(o.retracted, false) AS retracted, o.slices AS told,
+    o.received AS outcome_received
+FROM outcomes o SEMI JOIN hits h ON o.seq = h.outcome WHERE {}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinProgress:
+    """How far the join has come: the last sequence numbers of outcomes and predictions it has looked at."""
+
+    outcomes: int
+    predictions: int
+
+
+@dataclass(slots=True)
+class Matches:
+    """What everything that is new comes to.
+
+    ``matched``: a row for each outcome and prediction that belong together, with the columns of both. ``held``: the
+    rows of ``joined`` of these predictions, and of those that lost their outcome to another one; ``withdrawn``: the
+    rows of ``retractions`` of the same. ``whole``: the predictions among them of which ``matched`` has all outcomes,
+    sorted; of the others it has those that are new. ``asked``: all outcomes that were looked at; ``expired``: those of
+    them that belong to a prediction that has expired.
+    """
+
+    matched: pa.Table
+    held: pa.Table
+    withdrawn: pa.Table
+    whole: I64
+    asked: I64
+    expired: I64
+
+    def lost(self) -> I64:
+        """Return the outcomes that have left a prediction of which not all outcomes are matched."""
+        known = pa.table({"outcome": self.matched["outcome"], "prediction": self.matched["prediction"]})
+        outcome, prediction = (
+            np.concatenate([integers_of(rows, name) for rows in (self.held, self.withdrawn)])
+            for name in ("outcome", "prediction")
+        )
+        asked = is_among(outcome, self.asked) & ~is_among(prediction, self.whole)
+        if not asked.any():
+            return outcome[:0]
+        candidates = pa.table({"outcome": outcome[asked], "prediction": prediction[asked]})
+        left = candidates.join(known, ["outcome", "prediction"], join_type="left anti")
+        return np.unique(integers_of(left, "outcome"))
+
+    def telling(self) -> list[int]:
+        """Return the series of outcomes that say more than what happened: a weight, what it was worth, or slices."""
+        says = pc.or_(self.matched["weighted"], pc.is_valid(self.matched["value"]))
+        says = pc.or_(says, pc.is_valid(self.matched["told"]))
+        return [int(number) for number in self.matched["series"].filter(says).unique().to_pylist()]
+
+    def spoken_of(self, series: Collection[int]) -> pa.ChunkedArray:
+        """Return the ids of predictions of some series of which more was said before than what is matched."""
+        prediction = integers_of(self.matched, "prediction")
+        before = np.concatenate([integers_of(rows, "prediction") for rows in (self.held, self.withdrawn)])
+        known = is_among(prediction, before) & ~is_among(prediction, self.whole)
+        known &= is_among(integers_of(self.matched, "series"), np.array(sorted(series), np.int64))
+        return self.matched["id"].filter(pa.array(known)).cast(pa.string())
+
+
+def news_since(connection: Connection, done: JoinProgress) -> JoinProgress | None:
+    """Return how far the next step goes, None when there is nothing new.
+
+    Where there is too much for one step, it ends for both at what had arrived at one moment: so outcomes meet their
+    predictions in the order in which both had arrived, however long the step is.
+    """
+    outcomes = max(number(connection, "SELECT max(seq) FROM outcomes") or 0, done.outcomes)
+    predictions = max(number(connection, "SELECT max(seq) FROM predictions") or 0, done.predictions)
+    all_of_it = JoinProgress(outcomes, predictions)
+    if all_of_it == done:
+        return None
+    reached = JoinProgress(min(outcomes, done.outcomes + MOST), min(predictions, done.predictions + MOST))
+    until = min(
+        [_arrived(connection, "outcomes", reached.outcomes)] * (reached.outcomes < outcomes)
+        + [_arrived(connection, "predictions", reached.predictions)] * (reached.predictions < predictions),
+        default=None,
+    )
+    if until is None:
+        return reached
+    by_then = "SELECT max(seq) FROM {} WHERE seq > ? AND seq <= ? AND received <= ?"
+    return JoinProgress(
+        number(connection, by_then.format("outcomes"), done.outcomes, reached.outcomes, until) or done.outcomes,
+        number(connection, by_then.format("predictions"), done.predictions, reached.predictions, until)
+        or done.predictions,
+    )
+
+
+def match_waiting_outcomes(
+    connection: Connection,
+    all_series: Sequence[Series],
+    done: JoinProgress,
+    reached: JoinProgress,
+    wholly: Collection[str] = (),
+    telling: set[str] | None = None,
+) -> Matches | None:
+    """Match what came between ``done`` and ``reached``; None when it concerns no outcome.
+
+    ``wholly``: the models of whose predictions all that was said is wanted each time that anything is. ``telling``:
+    those whose outcomes ever said more than what happened, see :func:`read_telling`; it is added to.
+    """
+    asked = read(connection, f"{_ASKED} WHERE t.seq > ? AND t.seq <= ?", done.outcomes, reached.outcomes)
+    taken = _taken(connection, done, reached)
+    asked = pa.concat_tables([asked, _asked_again(connection, taken)])
+    if not len(asked):
+        return None
+    whole = asked["id"].filter(pc.is_in(asked["model"], pa.array(list(wholly), pa.string()))).unique()
+    matches = _match_ids(connection, all_series, asked, taken, whole, reached)
+    telling = set() if telling is None else telling
+    model = {series.number: series.key.model for series in all_series}
+    telling |= {model[number] for number in matches.telling()}
+    # what outcomes that have left their predictions leave to these, and what a word keeps of those before it, is told
+    # by all outcomes of their ids
+    spoken_of = matches.spoken_of([number for number, name in model.items() if name in telling])
+    more = [_asked_again(connection, matches.lost())["id"], spoken_of]
+    if any(len(ids) for ids in more):
+        whole = pa.chunked_array([whole, *(chunk for ids in more for chunk in ids.chunks)], pa.string()).unique()
+        matches = _match_ids(connection, all_series, asked, taken, whole, reached)
+    return matches
+
+
+def rematch_outcomes(
+    connection: Connection, all_series: Sequence[Series], ids: pa.Array, done: JoinProgress
+) -> Matches | None:
+    """Match all that is left of what was said of ids, as far as it was joined; None where nothing is."""
+    if not len(ids):
+        return None
+    said = IdLookup(connection, ids).read(_COLUMNS, "outcomes", Condition("t.seq <= ?", (done.outcomes,)))
+    return _match_ids(connection, all_series, said, np.empty(0, np.int64), ids, done) if len(said) else None
+
+
+def _match_ids(
+    connection: Connection,
+    all_series: Sequence[Series],
+    asked: pa.Table,
+    taken: I64,
+    whole: pa.Array,
+    reached: JoinProgress,
+) -> Matches:
+    """Match outcomes, and all others of the ids in ``whole``."""
+    if len(whole):
+        until = Condition("t.seq <= ?", (reached.outcomes,))
+        others = IdLookup(connection, whole).read(_COLUMNS, "outcomes", until)
+        asked = pa.concat_tables([asked.filter(pc.invert(pc.is_in(asked["id"], whole))), others])
+    found = find_predictions(connection, all_series, asked, reached.predictions)
+    of_whole = is_among(found.which, np.flatnonzero(pc.is_in(found.ids, whole).to_numpy(zero_copy_only=False)))
+    concerned = of_whole.copy()
+    concerned[found.place] = True
+    if len(taken):
+        ids = asked["id"].filter(pc.is_in(asked["outcome"], pa.array(taken))).unique()
+        concerned |= is_among(found.which, np.flatnonzero(pc.is_in(found.ids, ids).to_numpy(zero_copy_only=False)))
+    wanted = pa.table({"prediction": found.candidates[concerned]})
+    near_them, times = lies_near("t.time", found.time[concerned], TIME_APART)
+    of_them = "SELECT t.* FROM {} t SEMI JOIN wanted USING (prediction) WHERE " + near_them
+    held, withdrawn = (
+        read(connection, of_them.format(table), *times, wanted=wanted) for table in ("joined", "retractions")
+    )
+    asked_for = integers_of(asked, "outcome")
+    return Matches(_matched(connection, found), held, withdrawn, found.candidates[of_whole], asked_for, found.expired)
+
+
+def _matched(connection: Connection, found: OutcomePairs) -> pa.Table:
+    """Read the columns of the pairs that were found, by prediction: each table by itself, and no id again."""
+    order = np.lexsort((found.outcome, found.place))
+    outcome, place = found.outcome[order], found.place[order]
+    prediction = found.candidates[place]
+    hits = pa.table({"outcome": outcome, "prediction": prediction})
+    sides = {}
+    for query, name, seq, wanted in (
+        (_OF_PREDICTIONS, "prediction", "p.seq", prediction),
+        (_OF_OUTCOMES, "outcome", "o.seq", outcome),
+    ):
+        where = lies_near(seq, wanted, ROWS_APART)
+        rows = read(connection, query.format(where.sql), *where.parameters, hits=hits)
+        sides[name] = taken(rows, positions_among(integers_of(rows, name), wanted))
+    of_prediction, of_outcome = sides["prediction"], sides["outcome"]
+    ids = pa.DictionaryArray.from_arrays(found.which[place], found.ids)
+    weight = pc.multiply(of_prediction["weight"], of_outcome["weight"])
+    slices = of_prediction["slices"]
+    if of_outcome["told"].null_count < len(of_outcome):
+        both = pa.table({"slices": slices, "told": of_outcome["told"]})
+        slices = read(connection, "SELECT map_concat(slices, told) AS slices FROM words", words=both)["slices"]
+    columns = {
+        **dict(zip(of_prediction.column_names, of_prediction.columns, strict=True)),
+        **dict(zip(of_outcome.column_names, of_outcome.columns, strict=True)),
+        **{"id": ids, "weight": weight, "slices": slices},
+    }
+    return pa.table(columns)
+
+
+def read_telling(connection: Connection) -> set[str]:
+    """Return the models of whose outcomes any says more than what happened."""
+    said = "SELECT DISTINCT model FROM outcomes WHERE weight IS NOT NULL OR value IS NOT NULL OR slices IS NOT NULL"
+    return set(read(connection, said)["model"].to_pylist())
+
+
+def write_waiting(connection: Connection, matches: Matches, done: JoinProgress, reached: JoinProgress) -> None:
+    """Keep new outcomes that wait for a prediction, forget those that do not; inside the caller's transaction."""
+    ids = pa.table({"outcome": np.concatenate([integers_of(matches.matched, "outcome"), matches.expired])})
+    run(connection, "DELETE FROM waiting WHERE outcome IN (SELECT outcome FROM ids)", ids=ids)
+    run(
+        connection,
+        "INSERT INTO waiting SELECT seq, model, id, received FROM outcomes WHERE seq > ? AND seq <= ?"
+        " AND seq NOT IN (SELECT outcome FROM ids)",
+        done.outcomes,
+        reached.outcomes,
+        ids=ids,
+    )
+
+
+def _arrived(connection: Connection, table: str, seq: int) -> int:
+    return number(connection, f"SELECT max(received) FROM {table} WHERE seq = ?", seq) or 0
+
+
+def _taken(connection: Connection, done: JoinProgress, reached: JoinProgress) -> I64:
+    """Outcomes from before that the new predictions may take, by sequence number."""
+    bounds = (done.predictions, reached.predictions)
+    of_new = "SELECT min(time) AS first, max(time) AS last FROM predictions WHERE seq > ? AND seq <= ? AND id <> ''"
+    (fresh,) = read(connection, of_new, *bounds).to_pylist()
+    if fresh["first"] is None or not done.outcomes:
+        return np.empty(0, np.int64)
+    since, named = (
+        (done.outcomes, fresh["first"] - EARLY),
+        (done.outcomes, fresh["first"] - COARSEST, fresh["last"] + COARSEST),
+    )
+    return integers_of(
+        read(connection, _TAKEN.format(early=EARLY, coarsest=COARSEST, moment=MOMENT), *bounds, *since, *named),
+        "outcome",
+    )
+
+
+def _asked_again(connection: Connection, outcomes: I64) -> pa.Table:
+    again = pa.table({"seq": outcomes})
+    sql, parameters = lies_near("t.seq", outcomes, ROWS_APART)
+    return read(connection, f"{_ASKED} SEMI JOIN again USING (seq) WHERE {sql}", *parameters, again=again)

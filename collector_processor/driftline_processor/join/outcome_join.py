@@ -1,0 +1,370 @@
+"""Outcomes meet their predictions: a transaction of its own, every second, that can be done again after a crash.
+
+The last outcome of a prediction, by outcome time, is the truth; where it replaces another, the pane is made anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.table import I64
+from numpy.typing import NDArray
+
+from driftline_processor.core.labels.delay import place_of
+from driftline_processor.core.performance.slices import label_age_cohorts
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.health import Counters
+from driftline_processor.ingest.changes import ChangedPanes
+from driftline_processor.store.arrow_tables import filter_rows, group_by_value, integers_of, is_among
+from driftline_processor.store.database import Connection, insert, mark, read, run, set_mark, transaction
+from driftline_processor.store.panes import PaneChanges, performance_fold
+from driftline_processor.store.pruning import TIME_APART, lies_near
+from driftline_processor.store.series import SeriesRegister
+from driftline_processor.store.slices import SliceValues
+
+from .concept_drift import ConceptWatch
+from .matching import (
+    JoinProgress,
+    Matches,
+    match_waiting_outcomes,
+    news_since,
+    read_telling,
+    rematch_outcomes,
+    write_waiting,
+)
+from .outcome_resolution import (
+    OutcomeChanges,
+    OutcomeReason,
+    RefusedOutcomes,
+    UsableOutcomes,
+    equal_outcomes,
+    first_outcomes,
+    resolve_outcomes,
+)
+from .outcome_sums import (
+    add_outcomes,
+    add_sliced,
+    all_rows_kept,
+    joined_stretches,
+    recompute_panes,
+    sliced_changes,
+    stored_stretches,
+)
+from .version_pairs import Pairs
+
+_UNUSABLE = "unusable:"
+Listener = Callable[[pa.Table], None]
+
+_COLUMNS = [
+    "seq",
+    "prediction",
+    "outcome",
+    "series",
+    "time",
+    "score",
+    "scores",
+    "predicted",
+    "actual",
+    "number",
+    "weight",
+    "outcome_time",
+    "request",
+    "slices",
+    "value",
+    "relevance",
+    "missed",
+]
+
+
+class Join:
+    """Joins what is new. One thread uses it; others may read ``joined`` by series, ``pending`` by model, and since when
+    the oldest of those waits (unix nanoseconds).
+
+    ``unusable``: outcomes by series and fold whose actual is none of the classes or no number; kept over restarts. A
+    model whose classes change has another fold, so what was refused before is not held against the new ones.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        series: SeriesRegister,
+        touched: ChangedPanes,
+        counters: Counters,
+        concept: ConceptWatch,
+        values: SliceValues,
+    ) -> None:
+        """``values``: which values of slices are told apart; outcomes add to them."""
+        self._connection, self._series, self._concept, self._values = connection, series, concept, values
+        self._touched, self._counters = touched, counters
+        self._pairs = Pairs(connection, series)
+        self._listeners: list[Listener] = []
+        self._folds: dict[int, set[str]] = {}
+        self._usable, self._telling = UsableOutcomes(connection, series), read_telling(connection)
+        self.unusable = _read_unusable(connection)
+        for row in read(connection, "SELECT DISTINCT series, fold FROM panes WHERE fold LIKE 'task:%'").to_pylist():
+            self._folds.setdefault(row["series"], set()).add(row["fold"])
+        self.recount()
+
+    def recount(self) -> None:
+        """Count again what is joined and what waits, after rows have expired."""
+        rows = read(self._connection, "SELECT series, count(*) AS rows FROM joined GROUP BY series").to_pylist()
+        self.joined = Counter({row["series"]: row["rows"] for row in rows})
+        self.pending = self._count_pending()
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` after each transaction with the rows it joined or corrected, see :mod:`.matching`."""
+        self._listeners.append(listener)
+
+    def step(self) -> bool:
+        """Join some of what is new; False when there was nothing."""
+        connection = self._connection
+        done = JoinProgress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
+        reached = news_since(connection, done)
+        if reached is None:
+            self.refold()
+            return False
+        work = _Work()
+        try:
+            with transaction(connection):
+                self._join(done, reached, work)
+        except BaseException:
+            self._concept.forget()
+            self._values.load(connection)
+            raise
+        self._publish(work)
+        self.refold()
+        return True
+
+    def _join(self, done: JoinProgress, reached: JoinProgress, work: _Work) -> None:
+        """Everything that is written with the progress, in the caller's transaction."""
+        connection = self._connection
+        matches = match_waiting_outcomes(
+            connection, list(self._series), done, reached, self._usable.wholly(), self._telling
+        )
+        if matches is not None:
+            self._apply(matches, done, work)
+            work.refused.rejected["expired"] += int(np.count_nonzero(matches.expired > done.outcomes))
+            write_waiting(connection, matches, done, reached)
+            work.changes.write(connection)
+            self._values.write(connection)
+            self._concept.write()
+            for (series, fold), rows in work.refused.unusable.items():
+                set_mark(connection, f"{_UNUSABLE}{series}:{fold}", self.unusable[series, fold] + rows)
+        set_mark(connection, "joined_outcomes", reached.outcomes)
+        set_mark(connection, "joined_predictions", reached.predictions)
+
+    def judge_anew(self, ids: pa.Array) -> list[tuple[int, I64]]:
+        """Say again what counts of predictions of these ids, of whose outcomes some were deleted.
+
+        Inside the caller's transaction; :meth:`recount` after it. What is counted of all that comes, and concept drift,
+        which hears of an outcome once, stay as they were. Returns the panes that were made anew, by series.
+        """
+        connection, work = self._connection, _Work()
+        done = JoinProgress(mark(connection, "joined_outcomes"), mark(connection, "joined_predictions"))
+        matches = rematch_outcomes(connection, list(self._series), ids, done)
+        if matches is not None:
+            self._apply(matches, done, work, hearing=False)
+            work.changes.write(connection)
+            self._values.write(connection)
+        return work.touched
+
+    def reread_concept(self) -> None:
+        """Read what is known of concept drift again: streams of slices were deleted."""
+        self._concept.reread()
+
+    def refold(self) -> None:
+        """Make the performance of a series anew when its classes are not the ones it was folded over."""
+        for series in self._series:
+            fold = performance_fold(series.task)
+            if self._folds.get(series.number, {fold}) == {fold}:
+                continue
+            stretches = joined_stretches(self._connection, series.number)
+            work = _Work()
+            with transaction(self._connection):
+                anew = recompute_panes(self._connection, work.changes, series, stretches, self._values)
+                work.touched.append((series.number, anew))
+                self._pairs.refold(series, work.changes)
+                work.changes.write(self._connection)
+            self._folds[series.number] = {fold}
+            self._publish(work)
+
+    def _apply(self, matches: Matches, done: JoinProgress, work: _Work, hearing: bool = True) -> None:
+        connection = self._connection
+        usable = self._usable.of(matches.matched, done, work.refused)
+        heard = first_outcomes(matches, usable) if hearing else usable.slice(0, 0)
+        verdict = resolve_outcomes(connection, matches, usable)
+        verdict = verdict.without(self._refused(verdict, work))
+        aged = self._aged(matches, verdict)
+        self._write(matches, verdict, heard, work)
+
+        rows, by_number = verdict.rows, self._series.by_number()
+        for number, some in _by_series(filter_rows(rows, verdict.first)):
+            settings = self._series.settings(by_number[number].key.model)
+            work.touched.append((number, add_outcomes(work.changes, by_number[number], some)))
+            add_sliced(work.sliced, by_number[number], some, settings.sliced, self._values, settings.timezone)
+            work.joined[number] += len(some)
+            self._folds.setdefault(number, set()).add(performance_fold(by_number[number].task))
+        if hearing:
+            self._watch(heard, verdict, matches.withdrawn)
+        work.changes.write(connection)
+        work.sliced.write(connection)
+        for number, some in _by_series(verdict.withdrawn):
+            work.joined[number] -= len(some)
+        self._restate(verdict, aged, work)
+        self._pairs.follow(*work.pairs, verdict.changed()[0], work.changes)
+
+    def _restate(self, verdict: OutcomeChanges, aged: pa.Table, work: _Work) -> None:
+        """Make the panes anew of which something was corrected, taken back, or said again later; each once."""
+        _, series, time = verdict.changed()
+        numbers, by_number = np.concatenate([series, integers_of(aged, "series")]), self._series.by_number()
+        panes = np.concatenate([time // PANE * PANE, _panes(aged)])
+        for number in np.unique(numbers).tolist():
+            stretches = stored_stretches(self._connection, number, np.unique(panes[numbers == number]).tolist())
+            anew = recompute_panes(self._connection, work.changes, by_number[number], stretches, self._values)
+            work.touched.append((number, anew))
+
+    def _aged(self, matches: Matches, verdict: OutcomeChanges) -> pa.Table:
+        """The rows whose outcome says the same again, but so much later that its delay or age is another one.
+
+        Those that can be told: nothing is lost where rows of their pane have expired. That is seen before anything is
+        written, when as many rows are kept as were added.
+        """
+        again = filter_rows(verdict.rows, ~verdict.first & ~verdict.corrected)
+        held = matches.held.sort_by("prediction")
+        if not len(again) or not len(held):
+            return again.slice(0, 0)
+        at = np.searchsorted(integers_of(held, "prediction"), integers_of(again, "prediction"))
+        time, before = integers_of(again, "time"), integers_of(held, "outcome_time")[at]
+        now = integers_of(again, "outcome_time")
+        aged = (place_of(time, now) != place_of(time, before)) | (
+            label_age_cohorts(time, now) != label_age_cohorts(time, before)
+        )
+        again = filter_rows(again, aged)
+        return filter_rows(again, ~self._lost(integers_of(again, "series"), integers_of(again, "time")))
+
+    def _write(self, matches: Matches, verdict: OutcomeChanges, heard: pa.Table, work: _Work) -> None:
+        """Bring ``joined`` and ``retractions`` up to date."""
+        connection, rows = self._connection, verdict.rows
+        replaced = [filter_rows(rows, verdict.seq > 0), verdict.withdrawn]
+        leaving = tuple(_of_all(replaced, name) for name in ("prediction", "time"))
+        before = self._pairs.touching(*leaving)
+        _delete(connection, "joined", *leaving)
+        news = verdict.first | verdict.corrected
+        seq = mark(connection, "joined_seq")
+        work.seq = seq + int(np.count_nonzero(news))
+        set_mark(connection, "joined_seq", work.seq)
+        verdict.seq[news] = np.arange(seq + 1, work.seq + 1)
+        rows = rows.append_column("seq", pa.array(verdict.seq))
+        work.entered = filter_rows(rows, news)
+        insert(connection, "joined", rows.select(_COLUMNS))
+        written = (_of_all([rows, verdict.withdrawn], name) for name in ("prediction", "time"))
+        work.pairs = (before, self._pairs.touching(*written))
+
+        forgotten, gone = verdict.forgotten, matches.withdrawn
+        _delete(connection, "retractions", integers_of(forgotten, "prediction"), integers_of(forgotten, "time"))
+        fed = _of_all([heard, matches.held, gone.filter(gone["fed"])], "prediction")
+        retracted = verdict.retracted.select(["prediction", "time", "outcome", "outcome_time"])
+        fed_ones = is_among(integers_of(retracted, "prediction"), fed)
+        insert(connection, "retractions", retracted.append_column("fed", pa.array(fed_ones)))
+
+    def _watch(self, heard: pa.Table, verdict: OutcomeChanges, gone: pa.Table) -> None:
+        """Feed the first outcome of every prediction, and count what was said of it otherwise afterwards."""
+        by_number = self._series.by_number()  # classes may have been learned just now
+        for number, some in _by_series(heard):
+            self._concept.feed(by_number[number], some)
+        rows = verdict.rows
+        counted, prediction = integers_of(rows, "outcome"), integers_of(rows, "prediction")
+        late = filter_rows(heard, ~is_among(integers_of(heard, "outcome"), counted)).sort_by("prediction")
+        of_late = integers_of(late, "prediction")  # something else, or nothing, counts of them at the end of this step
+        now = filter_rows(rows, is_among(prediction, of_late)).sort_by("prediction")
+        same = is_among(of_late, integers_of(now, "prediction"))
+        same[same] = equal_outcomes(self._connection, filter_rows(late, same), now)
+        again = verdict.first & is_among(prediction, _of_all([gone.filter(gone["fed"])], "prediction"))
+        series = [verdict.changed()[1], integers_of(late, "series")[~same], integers_of(rows, "series")[again]]
+        for number, otherwise in Counter(np.concatenate(series).tolist()).items():
+            self._concept.corrected(by_number[number], otherwise)
+
+    def _refused(self, verdict: OutcomeChanges, work: _Work) -> I64:
+        """The predictions whose outcome cannot change: rows of their pane have expired, it cannot be made anew."""
+        prediction, numbers, time = verdict.changed()
+        refused = self._lost(numbers, time)
+        work.refused.rejected["expired"] += int(np.count_nonzero(refused))
+        return prediction[refused]
+
+    def _lost(self, numbers: I64, time: I64) -> NDArray[np.bool_]:
+        """Say of which rows, of these series and times, the pane cannot be made anew: others of it have expired."""
+        panes, lost = time - time % PANE, np.zeros(len(time), dtype=bool)
+        for number in np.unique(numbers).tolist():
+            mine = numbers == number
+            for start, end in stored_stretches(self._connection, number, np.unique(panes[mine]).tolist()):
+                if not all_rows_kept(self._connection, number, (start, end)):
+                    lost |= mine & (panes >= start) & (panes < end)
+        return lost
+
+    def _publish(self, work: _Work) -> None:
+        self._concept.publish()
+        self._touched.touch(work.touched, joined=work.seq)
+        self.joined.update(work.joined)
+        self.unusable.update(work.refused.unusable)
+        self.pending = self._count_pending()
+        for reason, rows in (+work.refused.rejected).items():
+            self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})
+        if work.entered is not None and len(work.entered):
+            self._counters.add(m.DRIFTLINE_OUTCOMES_JOINED, len(work.entered))
+            for listener in self._listeners:
+                listener(work.entered)
+
+    def _count_pending(self) -> dict[str, int]:
+        counted = "SELECT model, count(*) AS rows, min(received) AS since FROM waiting GROUP BY model"
+        rows = read(self._connection, counted).to_pylist()
+        self.pending_since = {row["model"]: row["since"] for row in rows}
+        return {row["model"]: row["rows"] for row in rows}
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one transaction comes to."""
+
+    changes: PaneChanges = field(default_factory=PaneChanges)
+    sliced: PaneChanges = field(default_factory=sliced_changes)
+    entered: pa.Table | None = None
+    seq: int = 0
+    touched: list[tuple[int, I64]] = field(default_factory=list)
+    joined: Counter[int] = field(default_factory=Counter)
+    refused: RefusedOutcomes = field(default_factory=RefusedOutcomes)
+    pairs: tuple[pa.Table | None, pa.Table | None] = (None, None)
+
+
+def _read_unusable(connection: Connection) -> Counter[OutcomeReason]:
+    found: Counter[OutcomeReason] = Counter()
+    for row in read(connection, "SELECT name, value FROM meta WHERE starts_with(name, ?)", _UNUSABLE).to_pylist():
+        series, fold = row["name"].removeprefix(_UNUSABLE).split(":", 1)
+        found[int(series), fold] = row["value"]
+    return found
+
+
+def _by_series(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
+    for number, where in group_by_value(integers_of(rows, "series")):
+        yield number, filter_rows(rows, where)
+
+
+def _panes(rows: pa.Table) -> I64:
+    return integers_of(rows, "time") // PANE * PANE
+
+
+def _of_all(tables: Sequence[pa.Table], name: str) -> I64:
+    return np.concatenate([integers_of(rows, name) for rows in tables])
+
+
+def _delete(connection: Connection, table: str, prediction: I64, time: I64) -> None:
+    """Delete the rows of predictions. ``time``: theirs, unix nanoseconds."""
+    if len(prediction):
+        near_them, times = lies_near("time", time, TIME_APART)
+        delete = f"DELETE FROM {table} WHERE {near_them} AND prediction IN (SELECT prediction FROM gone)"
+        run(connection, delete, *times, gone=pa.table({"prediction": prediction}))

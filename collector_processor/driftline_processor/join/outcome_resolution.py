@@ -1,0 +1,472 @@
+"""Which outcome of a prediction counts: usable ones, the last word, what it leaves out, one row per ranking.
+
+What a later outcome leaves out, it has from the one before it (:mod:`driftline.carried`).
+
+All that was said of each ranking → one row: what was relevant in it (:mod:`driftline.clicked`).
+
+A row of a ranking has as its number whether anything was clicked, ``relevance``: gain by rank, up to the last relevant
+item (null where it is not known which items were), and ``missed``: the gains of relevant items that the list lacks.
+
+What counts of all that was said of a prediction: the last word by outcome time, then by arrival.
+
+A retraction is a word like any other: it takes back what earlier outcome times said, and a later one says it again. It
+is remembered in ``retractions`` as long as it is the last, so what arrives after it and is older stays taken back.
+
+Which outcomes can be used: those whose actual the model can have and, of rows chosen for review, that weigh.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.baseline.ranking_outcomes import ListStatements, carry_forward, read_actuals, relevance_in, worth_of
+from driftline.panes.relevance import Relevance
+from driftline.tables.classes import class_codes, seen_classes
+from driftline.tables.table import F64, I64
+from numpy.typing import NDArray
+
+from driftline_processor.store.arrow_tables import (
+    actual_of,
+    filter_rows,
+    finite_actuals,
+    integers_of,
+    is_among,
+    items_of,
+    labels_of,
+    number_array,
+    numbers_of,
+    slices_array,
+    take_table_rows,
+)
+from driftline_processor.store.arrow_tables import filter_rows as kept
+from driftline_processor.store.database import Connection, read
+from driftline_processor.store.panes import performance_fold
+from driftline_processor.store.pruning import ROWS_APART, lies_near
+from driftline_processor.store.series import Series, SeriesRegister
+
+from .matching import JoinProgress, Matches
+
+Mask = NDArray[np.bool_]
+
+
+def carry_outcomes_forward(connection: Connection, rows: pa.Table, rankings: Collection[int]) -> pa.Table:
+    """Return matched rows with the weight, the value and the slices that count when they do.
+
+    ``rows``: those of :class:`.matching.Matches`, usable ones. ``rankings``: the numbers of the series that rank, whose
+    values are of items, and are told by :mod:`.rankings`.
+    """
+    prediction = integers_of(rows, "prediction")
+    if (prediction[1:] > prediction[:-1]).all():
+        return rows
+    order = np.lexsort((integers_of(rows, "outcome"), integers_of(rows, "outcome_time"), prediction))
+    ordered = prediction[order]
+    again = np.diff(ordered, prepend=-1) == 0
+    if not again.any():
+        return rows
+    several = is_among(prediction, ordered[again])
+    order = order[several[order]]
+    words, group = rows.take(pa.array(order)), prediction[order]
+    back = flags_of(words, "retracted")
+    ranking = is_among(integers_of(words, "series"), np.array(sorted(rankings), np.int64))
+    whole = back & ~(ranking & _valid(words, "item"))  # one of an item takes back what was said of that alone
+
+    def place(said: Mask) -> NDArray[np.intp]:
+        return carry_forward(group, whole, said & ~back)
+
+    own = np.arange(len(words))
+    weight = place(flags_of(words, "weighted"))
+    value = np.where(ranking, own, place(_valid(words, "value")))
+    columns = {
+        # of one prediction, so what it weighs by itself is the same
+        "weight": pa.array(numbers_of(words, "weight")[np.where(weight < 0, own, weight)]),
+        "weighted": pa.array(weight >= 0),
+        "value": words["value"].take(pa.array(value, mask=value < 0)),
+        "slices": _slices(connection, words, place),
+    }
+    for name, column in columns.items():
+        words = words.set_column(words.column_names.index(name), name, column)
+    return pa.concat_tables([filter_rows(rows, ~several), words.cast(rows.schema)])
+
+
+def _slices(
+    connection: Connection, words: pa.Table, place: Callable[[Mask], NDArray[np.intp]]
+) -> pa.Array | pa.ChunkedArray:
+    """The slices of each word: those of its prediction, and of each key what was told last."""
+    told = words["told"].combine_chunks()
+    keys = sorted(pc.unique(told.keys.drop_null()).to_pylist()) if len(told.keys) else []
+    if not keys:
+        return words["slices"]
+    columns = {}
+    for key in keys:
+        texts = pc.map_lookup(told, pa.scalar(key), "first")
+        of = place(texts.is_valid().to_numpy(zero_copy_only=False))
+        columns[key] = labels_of(pa.table({key: texts.take(pa.array(of, mask=of < 0))}), key)
+    both = words.select(["slices"]).append_column("told", slices_array(columns, len(words)))
+    return read(connection, "SELECT map_concat(slices, told) AS slices FROM words", words=both)["slices"]
+
+
+def flags_of(rows: pa.Table, name: str) -> Mask:
+    """Read a column of booleans, none null."""
+    return np.asarray(rows[name].to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _valid(rows: pa.Table, name: str) -> Mask:
+    return np.asarray(rows[name].is_valid().to_numpy(), dtype=bool)
+
+
+def usable_rankings(rows: pa.Table) -> Mask:
+    """Tell which outcomes of rankings can be used: bool (n,)."""
+    gain, which, _ = read_actuals(actual_of(rows))
+    return ~np.isnan(gain) | (which >= 0)
+
+
+def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[int]) -> pa.Table:
+    """Return matched rows with one for each list, of which all that was said must be among them.
+
+    ``rows``: those of :class:`.matching.Matches`, usable ones. ``rankings``: the numbers of the series that rank. A
+    list of which nothing is left that was said has a row that is retracted.
+    """
+    nothing = pa.nulls(len(rows), pa.list_(pa.float64()))
+    rows = rows.append_column("relevance", nothing).append_column("missed", nothing)
+    of_lists = np.isin(integers_of(rows, "series"), list(rankings))
+    if not of_lists.any():
+        return rows
+    said = rows.filter(pa.array(of_lists))
+    prediction = integers_of(said, "prediction")
+    order = np.lexsort((integers_of(said, "outcome"), integers_of(said, "outcome_time"), prediction))
+    said, prediction = said.take(pa.array(order)), prediction[order]
+    predictions, row = np.unique(prediction, return_inverse=True)
+    row = row.reshape(-1)
+    retracted = flags_of(said, "retracted")
+    gain, which, sets = read_actuals(actual_of(said))
+    item, n = labels_of(said, "item"), len(predictions)
+    assert item.codes is not None
+    lists = items_of(_lists(connection, predictions))
+    statements = ListStatements(row, item, gain, retracted, which, sets)
+    found = relevance_in(lists, statements, None if lists.left_out is None else lists.left_out.astype(np.int64))
+
+    last = np.zeros(n, np.intp)
+    last[row] = np.arange(len(row))  # of equal rows numpy keeps the last
+    known = ~np.isnan(found.clicked)
+    spoken = np.flatnonzero(~retracted)
+    last_word = last.copy()
+    last_word[row[spoken]] = spoken
+    told = said.take(pa.array(np.where(known, last_word, last)))
+    columns = {
+        "actual": pa.nulls(len(told), pa.string()),
+        "number": pa.array(found.clicked, mask=~known),
+        "retracted": pa.array(~known),
+        "value": number_array(worth_of(row, item.codes, numbers_of(said, "value"), retracted, n), n),
+        "relevance": _gains(found),
+        "missed": pa.ListArray.from_arrays(found.missed_offsets.astype(np.int32), pa.array(found.missed)),
+    }
+    for name, column in columns.items():
+        told = told.set_column(told.column_names.index(name), name, column)
+    return pa.concat_tables([rows.filter(pa.array(~of_lists)), told.cast(rows.schema)])
+
+
+def relevance_of(rows: pa.Table) -> Relevance:
+    """Read rows of ``joined`` back."""
+    gains, offsets = _flat(rows, "relevance")
+    missed, missed_offsets = _flat(rows, "missed")
+    known = rows["relevance"].is_valid().to_numpy()
+    return Relevance(numbers_of(rows, "number"), known, offsets, gains, missed_offsets, missed)
+
+
+def of_lists(rows: pa.Table) -> dict[str, pa.Array]:
+    """Return what was relevant in each list, from its ``items``, ``relevance`` and ``missed``.
+
+    ``gains``: of each of its items; ``clicked``: those of its items that have any; ``missed_gains``: of relevant items
+    that it lacks. All are null where nobody knows which items were relevant.
+    """
+    items, known = rows["items"].combine_chunks(), rows["relevance"].is_valid().to_numpy()
+    lengths = np.nan_to_num(items.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    relevance, starts = _flat(rows, "relevance")
+    row = np.repeat(np.arange(len(rows)), np.minimum(np.diff(starts), lengths))
+    rank = np.arange(len(row)) - np.searchsorted(row, row)
+    gains = np.zeros(offsets[-1])
+    gains[offsets[row] + rank] = relevance[starts[row] + rank]
+    hit = gains > 0
+    of_row = np.bincount(np.repeat(np.arange(len(rows)), lengths)[hit], minlength=len(rows))
+    hits = np.concatenate([[0], np.cumsum(of_row)])
+    unknown = pa.array(~known)
+    return {
+        "gains": pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), pa.array(gains), mask=unknown),
+        "clicked": pa.ListArray.from_arrays(
+            pa.array(hits.astype(np.int32)), items.flatten().filter(pa.array(hit)), mask=unknown
+        ),
+        "missed_gains": pc.if_else(unknown, pa.scalar(None, pa.list_(pa.float64())), rows["missed"].combine_chunks()),
+    }
+
+
+def _lists(connection: Connection, predictions: I64) -> pa.Table:
+    """What each prediction ranked, in this order."""
+    wanted = pa.table({"seq": predictions})
+    where, parameters = lies_near("t.seq", predictions, ROWS_APART)
+    query = "SELECT t.seq, t.items, t.left_out FROM predictions t SEMI JOIN wanted USING (seq)"
+    found = read(connection, f"{query} WHERE {where} ORDER BY t.seq", *parameters, wanted=wanted)
+    return found.take(pa.array(np.searchsorted(integers_of(found, "seq"), predictions)))
+
+
+def _gains(found: Relevance) -> pa.Array:
+    """Gains by rank without the zeros at the end; null where it is not known which items were relevant."""
+    at = np.flatnonzero(found.gains != 0)
+    row = np.searchsorted(found.offsets, at, side="right") - 1
+    ends = found.offsets[:-1].copy()
+    ends[row] = at + 1
+    lengths = np.where(found.ranked, ends - found.offsets[:-1], 0)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    places = np.arange(offsets[-1]) + np.repeat(found.offsets[:-1] - offsets[:-1], lengths)
+    return pa.ListArray.from_arrays(
+        pa.array(offsets.astype(np.int32)), pa.array(found.gains[places]), mask=pa.array(~found.ranked)
+    )
+
+
+def _flat(rows: pa.Table, name: str) -> tuple[F64, I64]:
+    lists = rows.column(name).combine_chunks()
+    lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    values = np.asarray(lists.flatten().to_numpy(zero_copy_only=False), np.float64)
+    return values, np.concatenate([[0], np.cumsum(lengths)])
+
+
+_TOLD, _RETRACTED, _KEPT = range(3)
+
+_MEANT = (("actual", ""), ("number", 0.0), ("weight", 1.0), ("value", 0.0))
+"""The columns by which an outcome says the same as another, and what stands for nothing."""
+
+
+@dataclass(slots=True)
+class OutcomeChanges:
+    """What changes; at most one row of a prediction in each table.
+
+    ``rows``: matched rows that count from now on: ``first`` where nothing counted before, ``corrected`` where something
+    else did; the others say the same at another time. ``seq``: that of the row of ``joined`` which each replaces, 0
+    where none. ``withdrawn``: rows of ``joined`` after which nothing counts. ``retracted``: matched retractions that
+    have the last word. ``forgotten``: rows of ``retractions`` that no longer have it.
+    """
+
+    rows: pa.Table
+    first: Mask
+    corrected: Mask
+    seq: I64
+    withdrawn: pa.Table
+    retracted: pa.Table
+    forgotten: pa.Table
+
+    def changed(self) -> tuple[I64, I64, I64]:
+        """Return the predictions, series and times of what counted before and does not now."""
+        rows = [kept(self.rows, self.corrected), self.withdrawn]
+        prediction, series, time = (
+            np.concatenate([integers_of(some, name) for some in rows]) for name in ("prediction", "series", "time")
+        )
+        return prediction, series, time
+
+    def without(self, refused: I64) -> OutcomeChanges:
+        """Return what is left when nothing may change for some predictions."""
+        if not len(refused):
+            return self
+
+        def allowed(rows: pa.Table) -> Mask:
+            return ~is_among(integers_of(rows, "prediction"), refused)
+
+        kept = allowed(self.rows)
+        return OutcomeChanges(
+            self.rows.filter(pa.array(kept)),
+            *(self.first[kept], self.corrected[kept], self.seq[kept]),
+            *(rows.filter(pa.array(allowed(rows))) for rows in (self.withdrawn, self.retracted, self.forgotten)),
+        )
+
+
+def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table) -> OutcomeChanges:
+    """Say what counts now. ``usable``: the rows of ``matches.matched`` that are retractions or have a usable actual."""
+    held = matches.held.sort_by("prediction")
+    of_held, of_gone = integers_of(held, "prediction"), integers_of(matches.withdrawn, "prediction")
+    words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
+    for rows in (held, matches.withdrawn):  # unless all is matched anew, what counted until now has a word too
+        some = kept(rows, ~is_among(integers_of(rows, "prediction"), matches.whole))
+        words.append(_words(some, np.full(len(some), _KEPT)))
+    prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
+    last = np.arange(len(prediction))
+    if not _one_each(prediction):
+        order = np.lexsort((kind, outcome, time, prediction))
+        last = order[np.diff(prediction[order], append=-1) != 0]
+
+    rows = take_table_rows(usable, row[last[kind[last] == _TOLD]])
+    retracted = usable.take(pa.array(row[last[kind[last] == _RETRACTED]]))
+    of_rows = integers_of(rows, "prediction")
+    has = is_among(of_rows, of_held)
+    before = held.take(pa.array(np.searchsorted(of_held, of_rows[has])))
+    same, news, seq = np.zeros(len(rows), bool), np.ones(len(rows), bool), np.zeros(len(rows), np.int64)
+    same[has] = equal_outcomes(connection, kept(rows, has), before)
+    news[has] = ~same[has] | (integers_of(rows, "outcome_time")[has] != integers_of(before, "outcome_time"))
+    seq[has] = integers_of(before, "seq")
+
+    silent = is_among(of_held, matches.whole) & ~is_among(of_held, prediction)
+    silent |= is_among(of_held, integers_of(retracted, "prediction"))
+    outspoken = is_among(of_gone, matches.whole) | is_among(of_gone, prediction[last[kind[last] != _KEPT]])
+    return OutcomeChanges(
+        kept(rows, news),
+        *((~has)[news], (has & ~same)[news], seq[news]),
+        *(kept(held, silent), retracted, kept(matches.withdrawn, outspoken)),
+    )
+
+
+def first_outcomes(matches: Matches, usable: pa.Table) -> pa.Table:
+    """Return the outcome that was the first to count, in the order of arrival, of each prediction that none was of.
+
+    What had been taken back when it came never counted.
+    """
+    words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
+    gone = matches.withdrawn
+    words.append(_words(gone, np.full(len(gone), _RETRACTED)))
+    prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
+    if _one_each(prediction):
+        counted = np.flatnonzero(kind == _TOLD)
+    else:
+        n = len(prediction) + 1
+        rank = np.empty(n - 1, np.int64)
+        rank[np.lexsort((outcome, time))] = np.arange(1, n)
+        order = np.lexsort((outcome, prediction))
+        group = np.cumsum(np.diff(prediction[order], prepend=-1) != 0) * n
+        taken_back = np.maximum.accumulate(group + np.where(kind[order] == _RETRACTED, rank[order], 0)) - group
+        counted = order[(kind[order] == _TOLD) & (rank[order] > taken_back)]
+        counted = counted[np.diff(prediction[counted], prepend=-1) != 0]
+    fed = integers_of(gone, "prediction")[gone["fed"].to_numpy(zero_copy_only=False).astype(bool)]
+    known = np.concatenate([integers_of(matches.held, "prediction"), fed])
+    counted = counted[~is_among(prediction[counted], known)]
+    counted = counted[
+        ~is_among(outcome[counted], integers_of(matches.held, "outcome"))
+    ]  # it was, of another prediction
+    return take_table_rows(usable, row[counted])
+
+
+def equal_outcomes(connection: Connection, rows: pa.Table, before: pa.Table) -> Mask:
+    """Say which outcomes mean the same as others: matched rows or rows of ``joined``, as many of both."""
+    same = np.ones(len(rows), dtype=bool)
+    for name, nothing in _MEANT:
+        equal = pc.equal(pc.fill_null(rows[name], nothing), pc.fill_null(before[name], nothing))
+        same &= equal.to_numpy() & pc.equal(pc.is_null(rows[name]), pc.is_null(before[name])).to_numpy()
+    for name in ("relevance", "missed"):  # of rankings
+        if rows[name].null_count < len(rows) or before[name].null_count < len(rows):
+            same &= _equal_lists(rows[name], before[name])
+    if rows["slices"].null_count < len(rows) or before["slices"].null_count < len(rows):
+        query = "SELECT a.slices IS NOT DISTINCT FROM b.slices AS same FROM ours a POSITIONAL JOIN theirs b"
+        ours, theirs = rows.select(["slices"]), before.select(["slices"])
+        same &= read(connection, query, ours=ours, theirs=theirs)["same"].to_numpy()
+    return same
+
+
+def _one_each(prediction: I64) -> bool:
+    """Say whether there is one word of each, in order."""
+    return bool((prediction[1:] > prediction[:-1]).all())
+
+
+def _equal_lists(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Mask:
+    lengths = [pc.fill_null(pc.list_value_length(lists), -1).to_numpy() for lists in (one, other)]
+    equal: Mask = lengths[0] == lengths[1]
+    some = np.flatnonzero(equal & (lengths[0] > 0))
+    values = [pc.list_flatten(lists.take(pa.array(some))).to_numpy() for lists in (one, other)]
+    differs = np.repeat(some, lengths[0][some])[values[0] != values[1]]
+    equal[differs] = False
+    return equal
+
+
+def _words(rows: pa.Table, kind: NDArray[np.int_]) -> tuple[NDArray[np.int64], ...]:
+    said = (integers_of(rows, name) for name in ("prediction", "outcome_time", "outcome"))
+    return (*said, kind.astype(np.int64), np.arange(len(rows)))
+
+
+OutcomeReason = tuple[int, str]
+"""A series and what its outcomes are folded over, see :func:`.panes.performance_fold`."""
+
+
+@dataclass(slots=True)
+class RefusedOutcomes:
+    """Outcomes that found their prediction and are not used: by series and fold, and by reason."""
+
+    unusable: Counter[OutcomeReason] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
+
+
+class UsableOutcomes:
+    """Tells them. One thread uses it; the classes of a model that nobody declared are learned here."""
+
+    def __init__(self, connection: Connection, series: SeriesRegister) -> None:
+        self._connection, self._series = connection, series
+
+    def wholly(self) -> set[str]:
+        """Return the models of whose predictions all that was said counts: of lists, and of rows for review."""
+        return {one.key.model for one in self._series if one.task.kind == "ranking" or self._is_sampled(one)}
+
+    def of(self, matched: pa.Table, done: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
+        """Return the rows that count, with what they keep of those before them, and one for each list.
+
+        ``matched``: that of :class:`.matching.Matches`. ``done``: what was joined before; of the rest those that cannot
+        be used are counted in ``refused``.
+        """
+        connection = self._connection
+        rankings = [one.number for one in self._series if one.task.kind == "ranking"]
+        usable = filter_rows(matched, self._told(matched, done, refused))
+        usable = self._weighted(carry_outcomes_forward(connection, usable, rankings), done, refused)
+        return merge_rankings(connection, usable, rankings)
+
+    def _told(self, rows: pa.Table, done: JoinProgress, refused: RefusedOutcomes) -> Mask:
+        """Which rows say something: an actual that can be used, or that nothing is known; the others are counted."""
+        retracted = flags_of(rows, "retracted")
+        usable = np.ones(len(rows), dtype=bool)
+        numbers = integers_of(rows, "series")
+        reasons: dict[int, str] = {}
+        for series in self._series:
+            at = np.flatnonzero((numbers == series.number) & ~retracted)
+            if not len(at):
+                continue
+            some = take_table_rows(rows, at)
+            actual = actual_of(some)
+            if series.task.kind == "regression":
+                bad, reasons[series.number] = np.isnan(finite_actuals(actual)), "not_a_number"
+            elif series.task.kind == "ranking":
+                bad, reasons[series.number] = ~usable_rankings(some), "not_a_relevance"
+            else:
+                if not series.declared:
+                    series = self._series.learn(self._connection, series, seen_classes([actual]))
+                codes = class_codes(actual, series.task.classes)
+                most = len(series.task.classes)
+                bad = np.ones(len(at), dtype=bool) if codes is None else (codes < 0) | (codes >= most)
+                reasons[series.number] = "unknown_class"
+            usable[at[bad]] = False
+        if not usable.all():
+            self._count(filter_rows(rows, ~usable), reasons, done, refused)
+        return usable
+
+    def _weighted(self, rows: pa.Table, done: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
+        """Return the rows without those that have no weight, of models of which rows are chosen for review."""
+        of_samples = np.array([one.number for one in self._series if self._is_sampled(one)], np.int64)
+        lacking = ~flags_of(rows, "weighted") & ~flags_of(rows, "retracted")
+        lacking &= is_among(integers_of(rows, "series"), of_samples)
+        if lacking.any():
+            refused.rejected["no_weight"] += len(self._new(filter_rows(rows, lacking), done))
+        return filter_rows(rows, ~lacking)
+
+    def _is_sampled(self, series: Series) -> bool:
+        return self._series.settings(series.key.model).performance.outcomes == "sampled"
+
+    def _count(self, rows: pa.Table, reasons: dict[int, str], done: JoinProgress, refused: RefusedOutcomes) -> None:
+        """Count the outcomes that found their predictions only now and cannot be used; they stay as they came."""
+        by_number, new = self._series.by_number(), self._new(rows, done)
+        numbers: I64
+        numbers, some = np.unique(integers_of(new, "series"), return_counts=True)
+        for number, rows_of in zip(numbers.tolist(), some.tolist(), strict=True):
+            refused.unusable[number, performance_fold(by_number[number].task)] += rows_of
+            refused.rejected[reasons[number]] += rows_of
+
+    def _new(self, rows: pa.Table, done: JoinProgress) -> pa.Table:
+        """Return those that found their predictions only now."""
+        waited = read(self._connection, "SELECT outcome FROM waiting SEMI JOIN rows USING (outcome)", rows=rows)
+        outcome = integers_of(rows, "outcome")
+        return filter_rows(rows, (outcome > done.outcomes) | is_among(outcome, integers_of(waited, "outcome")))

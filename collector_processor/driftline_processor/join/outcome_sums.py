@@ -1,0 +1,272 @@
+"""What outcomes add to the panes of their predictions and slices, and the recomputation after a correction.
+
+What outcomes add to the panes of their predictions, and how a pane is made anew when one is corrected.
+
+A first outcome is added. A correction cannot be subtracted (floats do not subtract cleanly), so the panes it concerns
+are recomputed from the joined rows; which is possible as long as all of those are kept.
+
+What outcomes add to the slices of their predictions, and to the cohorts of how long they took to come.
+
+The performance parts of a slice are those of a pane, hour by hour of the model's time zone, under the fold
+``task:...|key=value`` beside the slices' other panes (:mod:`.slices`). A key may come with the prediction, or with the
+outcome and never before. What is restated is the whole hour, of all of its slices, from the joined rows.
+
+The sums of joined rows, by any groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.sections.slices import OTHER, places_of, slice_name
+from driftline.panes.fold import fold_outcomes_by
+from driftline.panes.sparse_sums import Sparse
+from driftline.tables.table import I64, Task
+
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_window
+from driftline_processor.core.labels.delay import PART as DELAY
+from driftline_processor.core.labels.delay import fold_delays
+from driftline_processor.core.performance.slices import COHORTS, LABEL_AGE, label_age_cohorts
+from driftline_processor.core.performance.window_outcomes import BlockSums
+from driftline_processor.core.windows.window import PANE, parse
+from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of, slice_of
+from driftline_processor.store.database import Connection, number, read
+from driftline_processor.store.panes import SLICED, PaneChanges, performance_fold, read_by_step
+from driftline_processor.store.series import Series
+from driftline_processor.store.slices import BETWEEN, HOUR, SliceValues, hours_of
+
+from .outcome_resolution import relevance_of
+
+FOLDED = ["score", "scores", "predicted", "actual", "number", "weight", "value", "relevance", "missed", "outcome_time"]
+"""The columns of rows that are folded into panes, beside the time."""
+
+
+def fold_joined(task: Task, rows: pa.Table, group: I64, groups: int) -> dict[str, Sparse]:
+    """Fold rows of the table ``joined`` into the performance parts of each group.
+
+    ``group``: int64 (n,), 0 <= group < groups.
+    """
+    return fold_outcomes_by(
+        task,
+        *scores_and_classes_of(task, rows),
+        actual_of(rows),
+        numbers_of(rows, "weight"),
+        numbers_of(rows, "value"),
+        group,
+        groups,
+        relevance_of(rows) if task.kind == "ranking" else None,
+    )
+
+
+Width = Callable[[str, str], int]
+
+
+def sliced_changes() -> PaneChanges:
+    """Return where sums of slices are gathered for one transaction."""
+    return PaneChanges(SLICED, HOUR)
+
+
+def add_sliced(
+    changes: PaneChanges, series: Series, rows: pa.Table, keys: Iterable[str], values: SliceValues, timezone: str
+) -> None:
+    """Add joined rows of one series to the slices of their predictions.
+
+    ``rows``: columns of the table ``joined``. ``keys``: those that are declared; their values are learned here.
+    """
+    if not rows.num_rows:
+        return
+    panes, at = np.unique(integers_of(rows, "time") // PANE * PANE, return_inverse=True)
+    starts = hours_of(panes.tolist(), timezone)
+    _add(changes, series, rows, keys, values, np.array([starts[pane] for pane in panes.tolist()], np.int64)[at])
+
+
+def recompute_sliced(
+    connection: Connection,
+    changes: PaneChanges,
+    series: Series,
+    values: SliceValues,
+    stretches: Sequence[tuple[int, int]],
+) -> None:
+    """Make the performance of the slices anew, of every stored hour that holds something of these stretches of time.
+
+    Inside the caller's transaction; of keys whose values were ever seen. Hours without slices stay without.
+    """
+    if not stretches:
+        return
+    first, last = zip(*stretches, strict=True)
+    stored = read(
+        connection,
+        f"SELECT DISTINCT pane, pane + span AS stop FROM {SLICED} JOIN wanted w ON pane < w.last"
+        " AND pane + span > w.first WHERE series = ? AND fold LIKE 'task:%' ORDER BY pane, stop DESC",
+        series.number,
+        wanted=pa.table({"first": pa.array(first, pa.int64()), "last": pa.array(last, pa.int64())}),
+    )
+    done = np.iinfo(np.int64).min
+    for row in stored.to_pylist():
+        start, end = row["pane"], row["stop"]
+        if start < done:  # an hour of a day that is stored as one, too
+            continue
+        done = end
+        connection.execute(
+            f"DELETE FROM {SLICED} WHERE series = ? AND pane >= ? AND pane < ? AND fold LIKE 'task:%'",
+            [series.number, start, end],
+        )
+        rows = read(
+            connection, "SELECT * FROM joined WHERE series = ? AND time >= ? AND time < ?", series.number, start, end
+        )
+        time = integers_of(rows, "time")
+        _add(changes, series, rows, values.keys(series.number), values, start + (time - start) // HOUR * HOUR)
+
+
+def _add(
+    changes: PaneChanges, series: Series, rows: pa.Table, keys: Iterable[str], values: SliceValues, hour: I64
+) -> None:
+    """``hour``: the start of the pane of each row, int64 (n,)."""
+    if not rows.num_rows:
+        return
+    hours, at = np.unique(hour, return_inverse=True)
+    ages = label_age_cohorts(integers_of(rows, "time"), integers_of(rows, "outcome_time"))
+    cuts: list[tuple[str, Sequence[str], I64]] = [(LABEL_AGE, COHORTS, ages)]
+    for key in keys:
+        column = slice_of(rows, key)
+        if not column.labels:
+            continue
+        values.learn(series.number, key, column, None)
+        known = values.of(series.number, key)
+        cuts.append((key, (*known, OTHER), places_of(column, known, len(rows))))
+    fold = performance_fold(series.task)
+    for key, names, place in cuts:
+        inside = np.flatnonzero(place >= 0)
+        present, group = np.unique(at[inside] * len(names) + place[inside], return_inverse=True)
+        some = rows if len(inside) == len(rows) else rows.take(pa.array(inside))
+        sums = fold_joined(series.task, some, group, len(present))
+        folds = [f"{fold}{BETWEEN}{slice_name(key, names[which])}" for which in (present % len(names)).tolist()]
+        changes.add_sparse(series.number, folds, hours[present // len(names)], sums)
+
+
+def slices_of(
+    connection: Connection,
+    series: Series,
+    window: Window,
+    keys: Collection[str],
+    width: Width,
+    timezone: str,
+) -> Mapping[str, BlockSums]:
+    """Return what is known of the outcomes of a window by slice and block of time: of the declared keys, and by the age
+    of labels.
+
+    And how many rows each slice has, what was decided of them, and how many were deleted. Nothing of a window whose
+    length is said in minutes.
+    """
+    if window.name and parse(window.name).unit == "m":
+        return {}
+    fold, blocks = performance_fold(series.task), blocks_of_window(window, timezone, HOURS) or (window,)
+
+    def own_width(over: str, part: str) -> int:
+        return width(over.partition(BETWEEN)[0], part)
+
+    def sums(prefix: str, wanted: Collection[str]) -> dict[str, BlockSums]:
+        folds = read_by_step(connection, series.number, blocks, own_width, SLICED, prefix)
+        named = {name.partition(BETWEEN)[2]: own for name, own in folds.items()}
+        return {name: own for name, own in named.items() if name.partition("=")[0] in wanted}
+
+    found = sums(fold + BETWEEN, {*keys, LABEL_AGE})
+    for name, own in sums(BETWEEN, keys).items() if keys else ():
+        found[name] = BlockSums(own.count, {**found[name].parts, **own.parts} if name in found else own.parts)
+    return dict(sorted(found.items()))
+
+
+_KEPT = "SELECT {} FROM joined WHERE series = ? AND time >= ? AND time < ?"
+
+
+def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
+    """Add joined rows of one series to the panes of their predictions; return the starts of those panes.
+
+    ``rows``: the columns of the table ``joined``.
+    """
+    if not rows.num_rows:
+        return np.empty(0, dtype=np.int64)
+    time = integers_of(rows, "time")
+    if (time[1:] < time[:-1]).any():
+        order = np.argsort(time, kind="stable")
+        rows, time = rows.select(FOLDED).take(pa.array(order)), time[order]
+    starts = time - time % PANE
+    new = np.diff(starts, prepend=starts[0] - 1) != 0
+    panes: I64 = starts[new]
+    group = np.cumsum(new) - 1
+    delays = fold_delays(time, integers_of(rows, "outcome_time"), group, len(panes))
+    sums = {**fold_joined(series.task, rows, group, len(panes)), DELAY: delays}
+    changes.add_sparse(series.number, performance_fold(series.task), panes, sums)
+    return panes
+
+
+def recompute_panes(
+    connection: Connection,
+    changes: PaneChanges,
+    series: Series,
+    stretches: Sequence[tuple[int, int]],
+    values: SliceValues,
+) -> I64:
+    """Make the performance parts within ``[start, end)`` anew from the joined rows; return the starts of their panes.
+
+    ``stretches``: disjoint, whole stored panes, see :func:`stored_stretches`. Inside the caller's transaction. Those of
+    slices, of whole hours, are made anew and written with it; ``values``: which are told apart.
+    """
+    panes = [np.array([start for start, _ in stretches], dtype=np.int64)]
+    for start, end in stretches:
+        connection.execute(
+            "DELETE FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold LIKE 'task:%'",
+            [series.number, start, end],
+        )
+        rows = read(connection, _KEPT.format("*"), series.number, start, end)
+        panes.append(add_outcomes(changes, series, rows))
+    sliced = sliced_changes()
+    recompute_sliced(connection, sliced, series, values, stretches)
+    sliced.write(connection)
+    values.write(connection)
+    return np.unique(np.concatenate(panes))
+
+
+def joined_stretches(connection: Connection, series: int) -> list[tuple[int, int]]:
+    """Return the stored panes that hold joined rows of a series."""
+    times = "SELECT DISTINCT time - time % ? AS pane FROM joined WHERE series = ?"
+    return stored_stretches(connection, series, integers_of(read(connection, times, PANE, series), "pane").tolist())
+
+
+def stored_stretches(connection: Connection, series: int, panes: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the stored panes around these as disjoint stretches: five minutes each, or what they rolled up to."""
+    stored = read(
+        connection,
+        "SELECT w.start, coalesce(min(p.pane), w.start) AS first, coalesce(max(p.pane + p.span), w.start + ?) AS last"
+        " FROM wanted w LEFT JOIN panes p ON p.series = ? AND p.pane <= w.start AND p.pane + p.span > w.start"
+        " GROUP BY w.start ORDER BY first, last DESC",
+        PANE,
+        series,
+        wanted=pa.table({"start": pa.array(sorted(panes), pa.int64())}),
+    )
+    stretches: list[tuple[int, int]] = []
+    for row in stored.to_pylist():
+        if not stretches or row["first"] >= stretches[-1][1]:
+            stretches.append((row["first"], row["last"]))
+    return stretches
+
+
+def all_rows_kept(connection: Connection, series: int, stretch: tuple[int, int]) -> bool:
+    """Say whether every row whose outcome was added to a stretch is still kept, so that it can be made anew.
+
+    And to the hours that hold it: of those are the slices.
+    """
+    hours = read(
+        connection,
+        f"SELECT min(pane) AS first, max(pane + span) AS last FROM {SLICED}"
+        " WHERE series = ? AND pane < ? AND pane + span > ? AND fold LIKE 'task:%'",
+        *(series, stretch[1], stretch[0]),
+    ).to_pylist()[0]
+    if hours["first"] is not None:
+        stretch = min(stretch[0], hours["first"]), max(stretch[1], hours["last"])
+    added = "SELECT sum(value) FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND part = 'outcomes' AND idx = 0"
+    kept = number(connection, _KEPT.format("count(*)"), series, *stretch) or 0
+    return kept >= (number(connection, added, series, *stretch) or 0)

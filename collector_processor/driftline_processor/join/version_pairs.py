@@ -1,0 +1,184 @@
+"""Requests that two versions of a model scored: what their outcome says of both is added to panes of pairs.
+
+The sums of a pair (:func:`driftline_processor.core.versions.losses.fold_requests`) stand in the panes of the version
+that was seen first, by the time of its prediction, under a fold of their own. They are written in the transaction that
+joins: a new pair is added, and a pane in which a pair has changed or gone is made anew from the joined rows, so a
+verdict needs nothing but what is stored, and is the same however often the process was stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from driftline.tables.table import I64
+
+from driftline_processor.core.versions.losses import VersionAnswers, fold_requests, losses_of
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of
+from driftline_processor.store.database import Connection, read, run
+from driftline_processor.store.panes import PaneChanges
+from driftline_processor.store.series import Series, SeriesRegister
+
+from .outcome_sums import all_rows_kept, joined_stretches, stored_stretches
+
+PAIR: Final = "pair:"
+"""Prefix of the folds of pairs; the number of the other series follows."""
+
+# The outcome of a request is told to each version apart, and may have come twice: its id and time say that it is one.
+_SAME = "o.request = m.request AND o.outcome_time = m.outcome_time"
+
+_TOUCHING = f"""
+WITH mine AS (SELECT j.* FROM joined j SEMI JOIN wanted USING (prediction) WHERE j.time BETWEEN ? AND ?),
+known AS (SELECT * FROM joined WHERE outcome_time BETWEEN
+    (SELECT min(outcome_time) FROM mine) AND (SELECT max(outcome_time) FROM mine))
+SELECT DISTINCT least(m.series, o.series) AS first_series, greatest(m.series, o.series) AS second_series,
+    CASE WHEN m.series < o.series THEN m.prediction ELSE o.prediction END AS first,
+    CASE WHEN m.series < o.series THEN o.prediction ELSE m.prediction END AS second,
+    CASE WHEN m.series < o.series THEN m.time ELSE o.time END AS time
+FROM mine m JOIN siblings s ON s.series = m.series JOIN known o ON o.series = s.other AND {_SAME}
+"""
+
+_BOTH = ("score", "scores", "predicted")
+_COLUMNS = ", ".join(
+    [
+        *(f"m.{name} AS first_{name}, o.{name} AS second_{name}" for name in _BOTH),
+        *("m.actual", "m.number", "m.weight", "m.time"),
+    ]
+)
+_OF_PAIRS = f"""
+SELECT {_COLUMNS} FROM pairs p JOIN joined m ON m.prediction = p.first JOIN joined o ON o.prediction = p.second
+"""
+_OF_STRETCH = f"""
+SELECT {_COLUMNS} FROM joined m JOIN joined o ON {_SAME}
+WHERE m.series = ? AND m.time >= ? AND m.time < ? AND o.series = ?
+"""
+
+
+def pair_fold(other: int) -> str:
+    """Name the fold of what a series shares with another one of a greater number."""
+    return f"{PAIR}{other}"
+
+
+class Pairs:
+    """Keeps the panes of pairs up to date. The thread that joins uses it."""
+
+    def __init__(self, connection: Connection, series: SeriesRegister) -> None:
+        self._connection, self._series = connection, series
+        self._siblings: pa.Table | None = None
+        self._known = 0
+
+    def siblings(self) -> pa.Table | None:
+        """Return which series are versions of one model in one environment, both ways; None where none are."""
+        everything = list(self._series)
+        if len(everything) != self._known:
+            self._known = len(everything)
+            of_model: dict[tuple[str, str], list[int]] = {}
+            for one in everything:
+                of_model.setdefault((one.key.environment, one.key.model), []).append(one.number)
+            both = [(a, b) for numbers in of_model.values() for a in numbers for b in numbers if a != b]
+            columns = zip(*both, strict=True) if both else ()
+            names = ("series", "other")
+            self._siblings = pa.table(
+                {name: pa.array(column, pa.int32()) for name, column in zip(names, columns, strict=False)}
+            )
+        return self._siblings if self._siblings is not None and len(self._siblings) else None
+
+    def touching(self, predictions: I64, times: I64) -> pa.Table | None:
+        """Return the pairs that joined rows are in: their series and predictions, and the time of the first."""
+        siblings = self.siblings()
+        if siblings is None or not len(predictions):
+            return None
+        wanted = pa.table({"prediction": predictions})
+        bounds = int(times.min()), int(times.max())
+        found = read(self._connection, _TOUCHING, *bounds, wanted=wanted, siblings=siblings)
+        return found if len(found) else None
+
+    def follow(self, before: pa.Table | None, after: pa.Table | None, corrected: I64, changes: PaneChanges) -> None:
+        """Bring the panes of pairs up to date, inside the transaction that joins.
+
+        ``before`` / ``after``: what :meth:`touching` said of the rows that were replaced, before they were, and of all
+        that were written; ``corrected``: predictions of which something else is known now.
+        """
+        new, gone = _less(after, before), _less(before, after)
+        stale = [gone] if gone is not None else []
+        if after is not None and len(corrected):
+            touched = np.isin(integers_of(after, "first"), corrected) | np.isin(integers_of(after, "second"), corrected)
+            stale.append(after.filter(pa.array(touched)))
+        dirty = _stretches(self._connection, stale)
+        for (first, second), some in _by_pair(new):
+            times, inside = integers_of(some, "time"), np.zeros(len(some), bool)
+            for start, end in dirty.get((first, second), []):
+                inside |= (times >= start) & (times < end)
+            fresh = some.filter(pa.array(~inside))
+            if len(fresh):
+                rows = read(self._connection, _OF_PAIRS, pairs=fresh.select(["first", "second"]))
+                self._add(first, second, rows, changes)
+        for (first, second), stretches in dirty.items():
+            self._recompute(first, second, stretches, changes)
+
+    def refold(self, series: Series, changes: PaneChanges) -> None:
+        """Make all pairs of a series anew: its classes are others than they were."""
+        siblings = self.siblings()
+        if siblings is None:
+            return
+        for other in siblings.filter(pa.array(integers_of(siblings, "series") == series.number))["other"].to_pylist():
+            first, second = sorted((series.number, other))
+            self._recompute(first, second, joined_stretches(self._connection, first), changes)
+
+    def _recompute(self, first: int, second: int, stretches: Iterable[tuple[int, int]], changes: PaneChanges) -> None:
+        """Make the sums of a pair anew from joined rows, where all of those are still kept."""
+        for start, end in stretches:
+            if not all_rows_kept(self._connection, first, (start, end)):
+                continue
+            run(
+                self._connection,
+                "DELETE FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold = ?",
+                *(first, start, end, pair_fold(second)),
+            )
+            self._add(first, second, read(self._connection, _OF_STRETCH, first, start, end, second), changes)
+
+    def _add(self, first: int, second: int, rows: pa.Table, changes: PaneChanges) -> None:
+        by_number = self._series.by_number()
+        both = by_number[first], by_number[second]
+        if not len(rows) or not losses_of(both[0].task) or both[0].task.kind != both[1].task.kind:
+            return
+        time = integers_of(rows, "time")
+        panes, group = np.unique(time - time % PANE, return_inverse=True)
+        one, other = (_told(series, rows, side) for series, side in zip(both, ("first", "second"), strict=True))
+        weight = numbers_of(rows, "weight")
+        sums = fold_requests(one, other, actual_of(rows), weight, group.astype(np.int64), len(panes))
+        changes.add_sparse(first, pair_fold(second), panes, sums)
+
+
+def _told(series: Series, rows: pa.Table, side: str) -> VersionAnswers:
+    own = rows.select([f"{side}_{name}" for name in _BOTH]).rename_columns(list(_BOTH))
+    return VersionAnswers(series.task, *scores_and_classes_of(series.task, own))
+
+
+def _less(some: pa.Table | None, others: pa.Table | None) -> pa.Table | None:
+    """Return the pairs that are not among others; None where there are none."""
+    if some is None or others is None:
+        return some
+    left = some.join(others.select(["first", "second"]), ["first", "second"], join_type="left anti")
+    return left if len(left) else None
+
+
+def _by_pair(pairs: pa.Table | None) -> Iterator[tuple[tuple[int, int], pa.Table]]:
+    if pairs is None:
+        return
+    numbers = np.column_stack([integers_of(pairs, "first_series"), integers_of(pairs, "second_series")])
+    for first, second in np.unique(numbers, axis=0).tolist():
+        yield (first, second), pairs.filter(pa.array((numbers == (first, second)).all(axis=1)))
+
+
+def _stretches(connection: Connection, stale: Iterable[pa.Table]) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """Return the stored panes in which pairs have changed, by pair."""
+    panes: dict[tuple[int, int], set[int]] = {}
+    for pairs in stale:
+        for which, some in _by_pair(pairs):
+            times = integers_of(some, "time")
+            panes.setdefault(which, set()).update(np.unique(times - times % PANE).tolist())
+    return {which: stored_stretches(connection, which[0], starts) for which, starts in panes.items()}

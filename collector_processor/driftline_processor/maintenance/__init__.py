@@ -1,0 +1,1 @@
+"""Erasure on request, and retention by time and by size. Imports evaluation and below."""

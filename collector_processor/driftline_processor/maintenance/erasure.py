@@ -1,0 +1,335 @@
+"""Delete what is kept of one prediction id, or of one subject: from every table, and from the disk.
+
+An order is written down first, and forgotten last: a processor that is killed in between finishes it when it starts.
+The rows leave every table in one transaction, in which the outcomes that are left of a prediction count again
+(:meth:`.join.Join.judge_anew`); then the file is written anew (:meth:`.store.Store.rewrite`), because
+what DuckDB has deleted stays in its blocks until something else needs them. The performance of the windows concerned is
+made anew from the rows that stay, where all of those are kept; other sums stay as they are, and how many of their rows
+were deleted is counted beside them (:mod:`.erased`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.sections.slices import slice_name
+from driftline.tables.table import I64
+
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.evaluation.evaluation_store import forget_evaluations
+from driftline_processor.ingest.pane_sums import add_erased, write_restated
+from driftline_processor.join.concept_drift import forget_losses
+from driftline_processor.join.outcome_sums import all_rows_kept, recompute_panes, sliced_changes, stored_stretches
+from driftline_processor.join.version_pairs import Pairs
+from driftline_processor.store.arrow_tables import filter_rows, integers_of, is_among
+from driftline_processor.store.baselines import Baselines
+from driftline_processor.store.database import Connection, mark, number, read, synced, transaction
+from driftline_processor.store.panes import PaneChanges
+from driftline_processor.store.series import LAST_SERIES, Series, SeriesRegister
+from driftline_processor.store.slices import SliceValues, forget_rare_values
+
+_log = logging.getLogger("driftline")
+
+ROWS = {
+    "predictions": "seq IN (SELECT seq FROM gone_predictions)",
+    "outcomes": "seq IN (SELECT seq FROM gone_outcomes)",
+    "waiting": "outcome IN (SELECT seq FROM gone_outcomes)",
+    "joined": "prediction IN (SELECT seq FROM gone_predictions) OR outcome IN (SELECT seq FROM gone_outcomes)",
+    "retractions": "prediction IN (SELECT seq FROM gone_predictions) OR outcome IN (SELECT seq FROM gone_outcomes)",
+    "kept": "prediction IN (SELECT seq FROM gone_predictions)",
+    "successors": "prediction IN (SELECT seq FROM gone_predictions)",
+}
+"""Table → which of its rows are about what is deleted. A table that keeps anything by row belongs here; ``learning``
+keeps rows as columns, and :meth:`.baselines.Baselines.unlearn` takes them out."""
+
+SUMS = frozenset(
+    (
+        *(
+            "meta",
+            "series",
+            "panes",
+            "slice_panes",
+            "slice_values",
+            "restated",
+            "days",
+            "requests",
+            "batches",
+            "uploads",
+            "offsets",
+            "watermarks",
+            "acknowledged",
+        ),
+        *("baselines", "kept_columns", "learning_points", "streams", "balance", "concept", "evaluations"),
+    )
+)
+"""Tables that keep sums, settings or digests, and nothing by row."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureOrder:
+    """What is to be deleted of a model: the rows of prediction ids, or of subjects; in one environment, None = all.
+
+    ``by`` "model": everything that is known of it, see :func:`forget_model`; ``values`` are its versions, none = all.
+    """
+
+    model: str
+    by: Literal["id", "subject", "model"]
+    values: tuple[str, ...] = ()
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureResult:
+    """How many rows were deleted. ``series``: predictions by series; ``touched``: panes whose performance changed."""
+
+    predictions: int = 0
+    outcomes: int = 0
+    joined: int = 0
+    series: dict[int, int] = field(default_factory=dict)
+    touched: list[tuple[int, I64]] = field(default_factory=list)
+
+
+class SubjectNotConfigured(ValueError):  # noqa: N818 - an answer, not a fault
+    """Nobody said which feature or slice names the subjects of a model."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"models.{model}.subject says nothing; name the feature or slice that says whom a row is about in "
+            "driftline.yaml: rows that arrive from then on can be deleted by it"
+        )
+
+
+class UnknownModel(ValueError):  # noqa: N818 - an answer, not a fault
+    """Nothing is known of a model."""
+
+    def __init__(self, order: ErasureOrder) -> None:
+        of = f" {', '.join(order.values)}" if order.values else ""
+        place = "" if order.environment is None else f" in environment '{order.environment}'"
+        super().__init__(f"nothing is known of {order.model}{of}{place}; GET /api/v1/models lists what there is")
+
+
+class OrderNotWritten(Exception):  # noqa: N818 - an answer, not a fault of the processor
+    """An order could not be written down, so that nothing will be deleted."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"nothing is deleted, since the order could not be written down: {error.strerror}; make room on the disk "
+            "of storage.directory and give the order again"
+        )
+
+
+class ErasureOrders:
+    """The orders that are not finished, in a file beside the state's."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / "erase.json"
+
+    def __iter__(self) -> Iterator[ErasureOrder]:
+        """Return the orders, oldest first."""
+        try:
+            said = json.loads(self._file.read_text())
+            return iter([ErasureOrder(**{**one, "values": tuple(one["values"])}) for one in said])
+        except FileNotFoundError:
+            return iter(())
+        except (ValueError, TypeError, KeyError) as error:
+            aside = self._file.with_suffix(".unreadable")
+            os.replace(self._file, aside)
+            said = "%s cannot be read (%s): give the orders to delete again; it is kept as %s"
+            _log.error(said, self._file, error, aside)
+            return iter(())
+
+    def add(self, order: ErasureOrder) -> None:
+        """Write an order down, with fsync. Raises NotOrdered where there is no room, or no right, to do so."""
+        text = json.dumps([asdict(one) for one in (*self, order)])
+        draft = self._file.with_suffix(".draft")
+        try:
+            with draft.open("w") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(draft, self._file)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise OrderNotWritten(error) from error
+        synced(self._file.parent)
+
+    def done(self) -> None:
+        """Forget all orders."""
+        for file in (self._file, self._file.with_suffix(".draft")):
+            file.unlink(missing_ok=True)
+        synced(self._file.parent)
+
+
+def erase(
+    connection: Connection,
+    register: SeriesRegister,
+    baselines: Baselines,
+    values: SliceValues,
+    judge_anew: Callable[[pa.Array], list[tuple[int, I64]]],
+    order: ErasureOrder,
+) -> ErasureResult:
+    """Delete the rows of an order in one transaction; they are gone for every reader, and not yet from the disk.
+
+    ``values``: which values of slices are told apart. ``judge_anew``: see :meth:`.join.Join.judge_anew`; of a
+    prediction that stays, the last of the outcomes that are left counts.
+    """
+    with transaction(connection):
+        _find(connection, order)
+        gone = read(connection, "SELECT p.* FROM predictions p SEMI JOIN gone_predictions g ON g.seq = p.seq")
+        words = read(connection, "SELECT DISTINCT id FROM outcomes SEMI JOIN gone_outcomes USING (seq)")
+        joined = number(connection, f"SELECT count(*) FROM joined WHERE {ROWS['joined']}") or 0
+        counts = {table: _delete(connection, table, ROWS[table]) for table in ("predictions", "outcomes", "waiting")}
+        touched = judge_anew(words["id"].combine_chunks())
+        lost = read(connection, f"SELECT prediction, series, time FROM joined WHERE {ROWS['joined']}")
+        whole = list(_stretches(connection, register, lost))
+        pairs = Pairs(connection, register)
+        paired = pairs.touching(integers_of(lost, "prediction"), integers_of(lost, "time"))
+        for table in ROWS.keys() - counts.keys():
+            _delete(connection, table, ROWS[table])
+        baselines.unlearn(connection, integers_of(gone, "series"), integers_of(gone, "seq"))
+        changes, sliced = PaneChanges(), sliced_changes()
+        touched += [
+            (series.number, recompute_panes(connection, changes, series, some, values)) for series, some in whole
+        ]
+        pairs.follow(paired, None, np.empty(0, np.int64), changes)
+        stays = _stays(lost, whole)
+        counted = filter_rows(gone, ~is_among(integers_of(gone, "seq"), stays))
+        for series in register:
+            some = filter_rows(counted, integers_of(counted, "series") == series.number)
+            if len(some):
+                timezone = register.settings(series.key.model).timezone
+                touched.append((series.number, add_erased(changes, sliced, series, some, values, timezone)))
+        changes.write(connection)
+        sliced.write(connection)
+        rare = forget_rare_values(connection, np.unique(integers_of(gone, "series")).tolist())
+        forget_losses(connection, integers_of(gone, "series"), integers_of(gone, "time"))
+        baselines.forget_values(connection, register, integers_of(gone, "series"), rare)
+        touched += [forget_evaluations(connection, series, slice_name(key, value)) for series, key, value in rare]
+        write_restated(connection, touched)
+    numbers, rows = np.unique(integers_of(gone, "series"), return_counts=True)
+    return ErasureResult(
+        counts["predictions"],
+        counts["outcomes"],
+        joined,
+        dict(zip(numbers.tolist(), rows.tolist(), strict=True)),
+        touched,
+    )
+
+
+def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
+    """Delete everything that is known of a model, of some of its versions, or in one environment, in one transaction.
+
+    Who knows the state by heart has to read it again. Outcomes belong to all versions of a model, so those of single
+    versions stay, and no longer count.
+    """
+    of_versions, of_model = _named(order)
+    with transaction(connection):
+        for gone, found, (where, named) in (
+            ("gone_series", "SELECT series FROM models", of_versions),
+            ("gone_outcomes", "SELECT seq FROM outcomes", of_model),
+        ):
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {gone} AS {found} WHERE {where}", named)
+        rows = "FROM predictions SEMI JOIN gone_series USING (series)"
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE gone_predictions AS SELECT seq {rows}")
+        counts = {row["series"]: row["rows"] for row in _counts(connection, rows)}
+        outcomes = number(connection, "SELECT count(*) FROM gone_outcomes") or 0
+        joined = number(connection, "SELECT count(*) FROM joined SEMI JOIN gone_series USING (series)") or 0
+        last = max(number(connection, "SELECT max(series) FROM series") or 0, mark(connection, LAST_SERIES))
+        connection.execute("INSERT INTO meta VALUES (?, ?)", [LAST_SERIES, last])
+        connection.execute(f"DELETE FROM baselines WHERE {of_versions[0]}", of_versions[1])
+        connection.execute(f"DELETE FROM watermarks WHERE {of_model[0]}", of_model[1])
+        for table, condition in ROWS.items():
+            _delete(connection, table, condition)
+        for table in _tables_by_series(connection):
+            _delete(connection, table, "series IN (SELECT series FROM gone_series)")
+    return ErasureResult(sum(counts.values()), outcomes, joined, counts)
+
+
+def is_known(connection: Connection, order: ErasureOrder) -> bool:
+    """Say whether there is anything that :func:`forget_model` would delete."""
+    of_versions, of_model = _named(order)
+    places = (("models", of_versions), ("baselines", of_versions), ("outcomes", of_model))
+    return any(
+        connection.execute(f"SELECT 1 FROM {table} WHERE {where} LIMIT 1", named).fetchall()
+        for table, (where, named) in places
+    )
+
+
+def _named(order: ErasureOrder) -> tuple[tuple[str, dict[str, object]], tuple[str, dict[str, object]]]:
+    """The conditions, with their parameters, for what has a version, and for what belongs to all versions."""
+    where, named = "model = $model", dict[str, object](model=order.model)
+    if order.environment is not None:
+        where += " AND coalesce(environment, $environment) = $environment"
+        named["environment"] = order.environment
+    if not order.values:
+        return (where, named), (where, named)
+    versions = (f"{where} AND list_contains($versions, version)", {**named, "versions": list(order.values)})
+    return versions, ("model = $model AND false", {"model": order.model})
+
+
+def _counts(connection: Connection, rows: str) -> list[dict[str, int]]:
+    found: list[dict[str, int]] = read(
+        connection, f"SELECT series, count(*) AS rows {rows} GROUP BY series"
+    ).to_pylist()
+    return found
+
+
+def _tables_by_series(connection: Connection) -> list[str]:
+    """The tables whose rows are each of one series."""
+    columns = "duckdb_columns() c JOIN duckdb_tables() t USING (database_name, schema_name, table_name)"
+    found = read(
+        connection, f"SELECT DISTINCT table_name FROM {columns} WHERE c.column_name = 'series' AND NOT t.temporary"
+    )
+    return [str(name) for name in found["table_name"].to_pylist()]
+
+
+def _find(connection: Connection, order: ErasureOrder) -> None:
+    """Name the rows: predictions of the id or subject, and outcomes of the id, of their ids, or of the subject."""
+    place = "" if order.environment is None else " AND coalesce(environment, $environment) = $environment"
+    named: dict[str, object] = {"model": order.model, "values": list(order.values)}
+    named |= {} if order.environment is None else {"environment": order.environment}
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE gone_predictions AS SELECT p.seq, p.id FROM predictions p JOIN models USING"
+        f" (series) WHERE model = $model{place} AND list_contains($values, p.{order.by})",
+        named,
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE gone_outcomes AS SELECT seq FROM outcomes WHERE model = $model{place}"
+        f" AND (list_contains($values, {order.by}) OR id IN (SELECT id FROM gone_predictions WHERE id <> ''))",
+        named,
+    )
+
+
+def _delete(connection: Connection, table: str, condition: str) -> int:
+    return int(connection.execute(f"DELETE FROM {table} WHERE {condition}").fetchall()[0][0])
+
+
+def _stays(lost: pa.Table, whole: Sequence[tuple[Series, Sequence[tuple[int, int]]]]) -> I64:
+    """The predictions whose outcome stays in the sums, so that they stay among those that have one."""
+    stays, time = np.ones(len(lost), np.bool_), integers_of(lost, "time")
+    for series, stretches in whole:
+        for start, end in stretches:
+            stays &= (integers_of(lost, "series") != series.number) | (time < start) | (time >= end)
+    return integers_of(lost, "prediction")[stays]
+
+
+def _stretches(
+    connection: Connection, register: SeriesRegister, lost: pa.Table
+) -> Iterator[tuple[Series, list[tuple[int, int]]]]:
+    """Yield the stored panes that lose outcomes and of which every row is kept, by series."""
+    numbers, panes = integers_of(lost, "series"), integers_of(lost, "time")
+    panes = panes - panes % PANE
+    by_number = register.by_number()
+    for which in np.unique(numbers).tolist():
+        stored = stored_stretches(connection, which, np.unique(panes[numbers == which]).tolist())
+        whole = [stretch for stretch in stored if all_rows_kept(connection, which, stretch)]
+        if whole:
+            yield by_number[which], whole

@@ -1,0 +1,183 @@
+"""Retention by time and by size: rows expire, old panes roll up, digests and watermarks are forgotten.
+
+What keeps the file small: rows expire, old panes roll up, digests and watermarks are forgotten.
+
+Retention by size: the oldest rows go first, until what is kept fits into ``storage.max_size``; sums stay.
+
+DuckDB reuses the blocks of deleted rows and never gives them back, so the file is written anew where it is too large.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.evaluation.version_comparison import cuts_of
+from driftline_processor.health import Counters
+from driftline_processor.ingest.changes import ChangedPanes
+from driftline_processor.ingest.completeness import forget_old_balances
+from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT, forget_old_offsets, forget_old_uploads
+from driftline_processor.ingest.watermark import forget_old_watermarks
+from driftline_processor.join.matching import note_successors
+from driftline_processor.store.cumulative_streams import forget_old_streams
+from driftline_processor.store.database import Connection, number, read, transaction
+from driftline_processor.store.feature_rows import prune_samples
+from driftline_processor.store.panes import KEEP_DAYS, SLICED, roll_up, written_in_pieces
+from driftline_processor.store.series import Series, SeriesRegister
+from driftline_processor.store.slices import hours_of
+
+_log = logging.getLogger("driftline")
+
+FILL = 0.9
+"""Rows go until this share of the size is used: not a few of them at every tidying."""
+
+_ROUNDS = 8
+
+
+class Sizing:
+    """Keeps the file within a size. One thread uses it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        most: int,
+        resting: Callable[[], AbstractContextManager[object]],
+        rewrite: Callable[[], None],
+    ) -> None:
+        """``most``: bytes. ``resting``: within it nobody else writes. ``rewrite``: writes the file anew."""
+        self._connection, self._most, self._resting, self._rewrite = connection, most, resting, rewrite
+        self._said = False
+
+    def step(self, expire: Callable[[int], object]) -> None:
+        """Expire rows until the rest fits. ``expire``: deletes rows that arrived before a time, unix nanoseconds."""
+        for _ in range(_ROUNDS):
+            used, total = self.measured()
+            if used <= self._most:
+                break
+            until = self._cut(1 - FILL * self._most / used)
+            if until is None:
+                if not self._said:
+                    self._said = True
+                    _log.warning(
+                        "storage.max_size: sums and settings alone take %d MB, and they stay; write more", used // 10**6
+                    )
+                return
+            expire(until)
+        if total > self._most:
+            with self._resting():
+                self._rewrite()
+
+    def measured(self) -> tuple[int, int]:
+        """Return the bytes of the file that are in use, and all of them."""
+        with self._resting():
+            self._connection.execute("CHECKPOINT")  # before it, deleted blocks are not free, and new ones in the log
+        sizes = "SELECT block_size, total_blocks, used_blocks FROM pragma_database_size()"
+        (row,) = read(self._connection, f"{sizes} WHERE database_name = current_database()").to_pylist()
+        return row["used_blocks"] * row["block_size"], row["total_blocks"] * row["block_size"]
+
+    def _cut(self, share: float) -> int | None:
+        """Return the time before which this share of the rows arrived; None when there are no rows."""
+        rows = "(SELECT received FROM predictions UNION ALL SELECT received FROM outcomes)"
+        first = number(self._connection, f"SELECT min(received) FROM {rows}")
+        if first is None:
+            return None
+        cut = number(self._connection, f"SELECT approx_quantile(received, {share:.6f}::FLOAT) FROM {rows}")
+        # Rows of one arrival go together, at least those that came first.
+        return max(cut or 0, first + 1)
+
+
+class Upkeep:
+    """Tidies the store. One thread uses it; any may read ``expired``: rows of each series deleted since the start."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        series: SeriesRegister,
+        touched: ChangedPanes,
+        watermark: Callable[[Series], int],
+        retention: timedelta,
+        counters: Counters,
+        clock: Callable[[], int],
+        sizing: Sizing | None = None,
+    ) -> None:
+        """``sizing``: keeps the file within a size; None = whatever it grows to."""
+        self._connection, self._series, self._touched, self._watermark = connection, series, touched, watermark
+        self._retention = int(retention.total_seconds()) * 10**9
+        self._counters, self._clock, self._sizing = counters, clock, sizing
+        self._written: dict[int, set[int]] | None = None
+        self._sliced: dict[int, set[int]] = {}
+        self.expired: Counter[int] = Counter()
+
+    def step(self) -> None:
+        """Do all of it, one transaction each, so that the join and the evaluation never wait for long."""
+        now = self._clock()
+        self._expire(now - self._retention)
+        if self._sizing is not None:
+            self._sizing.step(self._expire)
+        with transaction(self._connection):
+            self._connection.execute("DELETE FROM requests WHERE received < ?", [now - REQUESTS_KEPT])
+            self._connection.execute("DELETE FROM batches WHERE received < ?", [now - BATCHES_KEPT])
+            forget_old_watermarks(self._connection)
+            forget_old_streams(self._connection, now - self._retention)
+            forget_old_balances(self._connection, now)
+            forget_old_uploads(self._connection, now)
+            forget_old_offsets(self._connection)
+        if self._written is None:  # not when opening: it reads all panes once
+            self._written = written_in_pieces(self._connection)
+            self._sliced = written_in_pieces(self._connection, SLICED)
+        for which, panes in self._touched.take_written().items():
+            self._written.setdefault(which, set()).update(panes)
+            self._sliced.setdefault(which, set()).update(panes)
+        cuts = cuts_of(self._connection, self._series)
+        for series in self._series:
+            own = cuts[series.number].tolist() if series.number in cuts else []
+            self._roll_up(series, self._written.setdefault(series.number, set()), own)
+
+    def _roll_up(self, series: Series, written: set[int], cuts: list[int]) -> None:
+        """``written``: the panes that may be in pieces; those that are still open stay in it."""
+        timezone, watermark = self._series.settings(series.key.model).timezone, self._watermark(series)
+        with transaction(self._connection):
+            prune_samples(self._connection, series.number, self._series.settings(series.key.model).keep_features)
+            roll_up(self._connection, series.number, watermark, timezone, written, cuts=cuts)
+            sliced = self._sliced.setdefault(series.number, set())
+            hours = set(hours_of(sliced, timezone).values())
+            roll_up(self._connection, series.number, watermark, timezone, hours, SLICED)
+            self._connection.execute(
+                "DELETE FROM evaluations WHERE series = ? AND start < ?", [series.number, watermark - KEEP_DAYS]
+            )
+        for open_ones in (written, sliced):
+            open_ones -= {pane for pane in open_ones if pane < watermark - 2 * PANE}
+
+    def _expire(self, oldest: int) -> None:
+        """Delete predictions and outcomes that arrived before a time; their sums stay in the panes."""
+        last = number(self._connection, "SELECT max(seq) FROM predictions WHERE received < ?", oldest)
+        told = number(self._connection, "SELECT max(seq) FROM outcomes WHERE received < ?", oldest)
+        lapsed = number(self._connection, "SELECT count(*) FROM waiting WHERE received < ?", oldest)
+        with transaction(self._connection):
+            gone = read(
+                self._connection,
+                "SELECT series, count(*) AS rows FROM predictions WHERE seq <= ? GROUP BY series",
+                last or 0,
+            ).to_pylist()
+            if gone:
+                note_successors(self._connection, last or 0)
+            self._connection.execute("DELETE FROM predictions WHERE seq <= ?", [last or 0])
+            for table in ("joined", "retractions", "kept", "successors"):
+                self._connection.execute(f"DELETE FROM {table} WHERE prediction <= ?", [last or 0])
+            if told is not None:  # one that came before its prediction stays as long as it counts
+                counts = " UNION ALL ".join(
+                    f"SELECT outcome FROM {table} WHERE outcome <= ?" for table in ("joined", "retractions")
+                )
+                outdated = f"DELETE FROM outcomes WHERE received < ? AND seq NOT IN ({counts})"
+                self._connection.execute(outdated, [oldest, told, told])
+            self._connection.execute("DELETE FROM waiting WHERE received < ?", [oldest])
+        self.expired.update({row["series"]: row["rows"] for row in gone})
+        if lapsed:
+            self._counters.add(m.DRIFTLINE_REJECTED_ROWS, lapsed, {a.DRIFTLINE_REASON: "expired"})

@@ -1,0 +1,149 @@
+"""The envelope of an OTLP request, opened without touching what is inside.
+
+All three requests have one shape: groups per resource, in them groups per scope, in them records (spans, metrics, log
+records). Here a record is bytes and stays so. Since every field on the way is repeated, the concatenation of two
+requests is one request: merging is ``b"".join``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from driftline.semconv import events
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_OURS = {
+    name.encode() for name in (events.ML_PREDICTION, events.ML_PREDICTION_BATCH, events.ML_OUTCOME, events.ML_BASELINE)
+}
+_PREFIX = b"ml."
+
+_FRAME = 6
+"""Bytes of a tag and a length below 2**35: what one level of nesting adds at most."""
+
+Message = Any
+"""A generated protobuf message; its class is made at run time."""
+
+_Field = descriptor_pb2.FieldDescriptorProto
+
+
+def _lean_classes() -> tuple[type[Message], type[Message], type[Message]]:
+    """Make message classes for the common shape, in which resources, scopes and records are bytes.
+
+    Fields that are not named here (the deprecated ones, those of a later OTLP) survive as unknown fields.
+    """
+    file = descriptor_pb2.FileDescriptorProto(name="driftline/envelope.proto", package="driftline", syntax="proto2")
+    shapes: dict[str, list[tuple[str, int, str]]] = {
+        "Request": [("groups", 1, ".driftline.Group")],
+        "Group": [("resource", 1, ""), ("scopes", 2, ".driftline.Scope"), ("schema_url", 3, "")],
+        "Scope": [("scope", 1, ""), ("records", 2, "bytes"), ("schema_url", 3, "")],
+        "Record": [("event_name", 12, "")],
+        "Closed": [("groups", 1, "bytes")],
+    }
+    for name, fields in shapes.items():
+        message = file.message_type.add(name=name)
+        for field_name, number, kind in fields:
+            field = message.field.add(name=field_name, number=number)
+            field.label = _Field.LABEL_REPEATED if kind else _Field.LABEL_OPTIONAL
+            field.type = _Field.TYPE_MESSAGE if kind.startswith(".") else _Field.TYPE_BYTES
+            if kind.startswith("."):
+                field.type_name = kind
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    request, record, closed = (
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"driftline.{name}"))
+        for name in ("Request", "Record", "Closed")
+    )
+    return request, record, closed
+
+
+_Request, _Record, _Closed = _lean_classes()
+
+
+def split_request(body: bytes, limit: int) -> Iterator[bytes]:
+    """Yield requests of at most ``limit`` bytes that together hold every record of ``body``, in order.
+
+    A single record that is larger goes alone, in an envelope of its own: the destination decides about it.
+    """
+    if len(body) <= limit:
+        yield body
+        return
+    piece, size = _Request(), 0
+    for group in _Request.FromString(body).groups:
+        resource, piece_group = _without(group, "scopes"), None
+        for scope in group.scopes:
+            name, piece_scope = _without(scope, "records"), None
+            envelope = resource.ByteSize() + name.ByteSize() + 2 * _FRAME
+            for record in scope.records:
+                needed = len(record) + _FRAME + (envelope if piece_scope is None else 0)
+                if size and size + needed > limit:
+                    yield piece.SerializeToString()
+                    piece, size, piece_group, piece_scope = _Request(), 0, None, None
+                    needed = len(record) + _FRAME + envelope
+                if piece_group is None:
+                    piece_group = piece.groups.add()
+                    piece_group.CopyFrom(resource)
+                if piece_scope is None:
+                    piece_scope = piece_group.scopes.add()
+                    piece_scope.CopyFrom(name)
+                piece_scope.records.append(record)
+                size += needed
+    if size:
+        yield piece.SerializeToString()
+
+
+def drop_groups(body: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
+    """Return a request without the groups that are unwanted, as it is where none is, and nothing where all are."""
+    request = _Closed.FromString(body)
+    kept = [group for group in request.groups if not unwanted(group)]
+    if len(kept) == len(request.groups):
+        return body
+    if not kept:
+        return b""
+    del request.groups[:]
+    request.groups.extend(kept)
+    return bytes(request.SerializeToString())
+
+
+def has_records_of_ours(body: bytes) -> bool:
+    """Say quickly whether a logs request may hold our events; False is certain."""
+    return _PREFIX in body
+
+
+def keep_logs(body: bytes, ours: bool) -> bytes:
+    """Return a logs request with only our events (``ours``) or only the others, as it is where that is all of it."""
+    if not has_records_of_ours(body):
+        return b"" if ours else body
+    return _keep(body, lambda record: (_Record.FromString(record).event_name in _OURS) == ours)
+
+
+def _keep(body: bytes, wanted: Callable[[bytes], bool]) -> bytes:
+    request = _Request.FromString(body)
+    dropped = False
+    for group in request.groups:
+        for scope in group.scopes:
+            kept = [record for record in scope.records if wanted(record)]
+            if len(kept) < len(scope.records):
+                dropped = True
+                del scope.records[:]
+                scope.records.extend(kept)
+    if not dropped:
+        return body
+    for group in request.groups:
+        _remove(group.scopes, lambda scope: not scope.records)
+    _remove(request.groups, lambda group: not group.scopes)
+    return bytes(request.SerializeToString())
+
+
+def _remove(messages: Message, unwanted: Callable[[Message], bool]) -> None:
+    for i in reversed(range(len(messages))):
+        if unwanted(messages[i]):
+            del messages[i]
+
+
+def _without(message: Message, field: str) -> Message:
+    """Return a copy of ``message`` without ``field``; fields unknown here stay."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    copy.ClearField(field)
+    return copy

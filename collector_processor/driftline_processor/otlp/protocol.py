@@ -1,0 +1,156 @@
+"""What OTLP fixes: methods, content type, and what a sender is told (partial success, a status, when to come again)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import Scope
+
+from driftline_processor.core.decode.attributes import rows_rejected
+from driftline_processor.receipts import Overloaded, Receipt, Signal
+
+METHODS: dict[str, Signal] = {
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
+}
+
+PROTOBUF, JSON = "application/x-protobuf", "application/json"
+
+MAX_REQUEST = 20 * 2**20
+"""Bytes of one request, unpacked: the limit of the OpenTelemetry Collector's gRPC receiver is 4 MiB, ours is wider."""
+
+PATIENCE = 30.0
+"""Seconds until a transaction is given up on; exporters wait 10. Its resend is recognised by digest."""
+
+_LONGEST_RETRY = 2.0
+"""Seconds. Python's exporter gives up when the delay that it is told is beyond its deadline."""
+
+INVALID_ARGUMENT, NOT_FOUND, PERMISSION_DENIED, FAILED_PRECONDITION, UNIMPLEMENTED, UNAVAILABLE = 3, 5, 7, 9, 12, 14
+"""google.rpc.Code."""
+
+_CODES = {
+    403: PERMISSION_DENIED,
+    404: NOT_FOUND,
+    405: UNIMPLEMENTED,
+    421: FAILED_PRECONDITION,
+    503: UNAVAILABLE,
+}
+"""google.rpc.Code by HTTP status; INVALID_ARGUMENT for all others."""
+
+_OTLP_PATHS = ("/v1/traces", "/v1/metrics", "/v1/logs")
+
+
+def export_response(receipt: Receipt) -> bytes:
+    """Encode ``Export{Trace,Metrics,Logs}ServiceResponse``, which are the same on the wire.
+
+    Spans, points and log records of which nothing is kept count as rejected; a message with nothing rejected is a
+    warning (OTLP specification, "Partial Success").
+
+    >>> from collections import Counter
+    >>> export_response(Receipt(accepted=3))
+    b''
+    >>> export_response(Receipt(accepted=2, rejected=Counter({"no model name": 1})))[4:]
+    b'\\x12\\x1f1 not usable: no model name (1)'
+    """
+    unusable = sum(receipt.rejected.values())
+    if not unusable:
+        return b""
+    reasons = "; ".join(f"{reason} ({count})" for reason, count in receipt.rejected.most_common(10))
+    message = f"{unusable} not usable: {reasons}"
+    rejected = rows_rejected(receipt.rejected) - receipt.beside
+    partial = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message=message)
+    return bytes(ExportLogsServiceResponse(partial_success=partial).SerializeToString())
+
+
+def status(code: int, message: str, retry_after: float | None = None) -> bytes:
+    """Encode a ``google.rpc.Status``, with RetryInfo where ``retry_after`` (seconds) is given."""
+    answer = Status(code=code, message=message)
+    if retry_after is not None:
+        detail = Any()
+        detail.Pack(_retry_info(retry_after))
+        answer.details.append(detail)
+    return bytes(answer.SerializeToString())
+
+
+_RESPONSES: dict[Signal, type[Message]] = {
+    "traces": ExportTraceServiceResponse,
+    "metrics": ExportMetricsServiceResponse,
+    "logs": ExportLogsServiceResponse,
+}
+
+
+def as_json(answer: bytes, of: Signal | None) -> bytes:
+    """Write an answer in protobuf as JSON; ``of``: the signal that was exported, None = a ``google.rpc.Status``.
+
+    >>> as_json(status(3, "no"), None), as_json(b"", "traces")
+    (b'{"code": 3, "message": "no"}', b'{}')
+    """
+    message = (Status if of is None else _RESPONSES[of]).FromString(answer)
+    return json.dumps(MessageToDict(message)).encode()
+
+
+def refusal(scope: Scope, code: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer a request that no route sees, in the form of what was asked for: a Status, JSON, or a line of text."""
+    path = scope["path"]
+    if path in _OTLP_PATHS:
+        return otlp_refusal(scope, code, sentence, headers)
+    if path.startswith(("/api/", "/v1/")) or scope["method"] not in ("GET", "HEAD"):
+        return JSONResponse({"error": sentence}, code, headers)
+    return PlainTextResponse(f"{sentence}\n", code, headers)
+
+
+def otlp_refusal(
+    scope: Scope,
+    code: int,
+    sentence: str,
+    headers: Mapping[str, str] | None = None,
+    retry_after: float | None = None,
+) -> Response:
+    """Answer with a ``google.rpc.Status`` in the encoding of the request; ``retry_after``: seconds, for RetryInfo."""
+    message = status(_CODES.get(code, INVALID_ARGUMENT), sentence, retry_after)
+    if content_type(scope) == JSON:
+        return Response(as_json(message, None), code, headers, JSON)
+    return Response(message, code, headers, PROTOBUF)
+
+
+def content_type(scope: Scope) -> str:
+    """Return the content type of a request without its parameters, in small letters."""
+    return Headers(scope=scope).get("content-type", "").split(";")[0].strip().lower()
+
+
+def retry_metadata(overloaded: Overloaded) -> tuple[tuple[str, bytes], ...]:
+    """Return the trailing gRPC metadata that says when to come again.
+
+    The specification puts RetryInfo into ``grpc-status-details-bin``; Python's exporter reads only
+    ``google.rpc.retryinfo-bin``.
+    """
+    delay = overloaded.retry_after
+    return (
+        ("grpc-status-details-bin", status(UNAVAILABLE, str(overloaded), delay)),
+        ("google.rpc.retryinfo-bin", _retry_info(delay).SerializeToString()),
+    )
+
+
+def retry_after(overloaded: Overloaded) -> str:
+    """Return the value of the ``Retry-After`` header: whole seconds, 1 or 2."""
+    return str(max(1, math.ceil(min(overloaded.retry_after, _LONGEST_RETRY))))
+
+
+def _retry_info(seconds: float) -> RetryInfo:
+    delay = Duration()
+    delay.FromNanoseconds(round(min(seconds, _LONGEST_RETRY) * 1e9))
+    return RetryInfo(retry_delay=delay)

@@ -1,0 +1,1 @@
+"""Words, numbers and times of an Evaluation, for pages, terminal and API alike. Imports core."""

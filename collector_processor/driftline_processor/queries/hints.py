@@ -1,0 +1,300 @@
+"""What is missing, and what to do about it: one full sentence each.
+
+Whether a baseline is too good to be held-out: every window since does worse than its own rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from driftline_processor.config.schema import Model
+from driftline_processor.core.drift.method_choice import misfits
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
+from driftline_processor.core.labels.sentences import delay_sentence
+from driftline_processor.core.objectives.objective import newest_objectives, overdue
+from driftline_processor.ingest.changes import SeriesTotals
+from driftline_processor.ingest.completeness import Balance
+from driftline_processor.present.times import span
+from driftline_processor.present.words import COMPLETE, many, metric_word, percent, short
+from driftline_processor.store.baselines import NEEDED, ActiveBaseline
+from driftline_processor.store.series import Series
+
+FEWEST_WINDOWS = 8
+"""Of a model that does as well as on its reference rows, so many windows are all worse once in 256 times, by chance."""
+
+FEWEST_ROWS = 100
+_HEADLINES = {"roc_auc": 1, "accuracy": 1, "rmse": -1}
+"""The metric that stands for a model: the first that is known; 1 where more is better."""
+
+
+def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float, int] | None:
+    """Return a metric, its value on the reference rows, the best since, and of how many windows; else None.
+
+    ``windows``: of one length, those that have outcomes to show. A model that was worse from its first day on, and a
+    baseline of rows that it was trained on, look alike here.
+    """
+    judged = [one for one in windows if one.closed and one.outcome_rows >= FEWEST_ROWS]
+    if len(judged) < FEWEST_WINDOWS:
+        return None
+    for name, better in _HEADLINES.items():
+        pairs = [(one.realized.get(name), one.reference.get(name)) for one in judged]
+        known = [(now.value, was.value) for now, was in pairs if now is not None and was is not None]
+        values = [(now, was) for now, was in known if now is not None and was is not None]
+        if len(values) >= FEWEST_WINDOWS:
+            if any(now * better >= was * better for now, was in values):
+                return None
+            best = max((now for now, _ in values), key=lambda now: now * better)
+            return name, values[-1][1], best, len(values)
+    return None
+
+
+_FEW = 5
+
+_MANY = 0.01
+"""From this share on predictions without a score are worth a hint: now and then a call raises in every service."""
+
+
+def hints(
+    series: Series,
+    settings: Model,
+    in_force: ActiveBaseline | None,
+    learned: int,
+    totals: SeriesTotals,
+    outcomes: int,
+    pending: int,
+    fullest: Evaluation | None,
+    unusable: int = 0,
+    balance: Balance | None = None,
+    windows: Mapping[str, Sequence[Evaluation]] | None = None,
+    waiting: str = "",
+    delay: OutcomeDelay = UNKNOWN_DELAY,
+) -> tuple[str, ...]:
+    """Say what a model lacks.
+
+    ``learned``: rows kept for its baseline; ``totals``: of its predictions; ``outcomes``: rows joined, ``pending``:
+    outcomes that wait for their prediction, ``unusable``: those with an actual that the model cannot have; ``fullest``:
+    of the newest window of each length, the one with most rows, since one night without a feature is not a missing
+    feature; ``balance``: of rows that arrived against predictions that were counted; ``windows``: evaluations by the
+    name of their window, oldest first; ``waiting``: a sentence on those that have long waited to be evaluated;
+    ``delay``: how long outcomes may take.
+    """
+    found = [f"Of {series.key.model}, {waiting}."] if waiting else []
+    found += [*_incomplete(series, balance, settings.timezone), *_baseline(series, in_force, learned, totals)]
+    found += [*_task(series, settings), *_unscored(series, totals)]
+    found += _features(in_force, fullest, settings.timezone)
+    found += [
+        *_marked(in_force),
+        *_methods(series, in_force, settings),
+        *_slices(in_force, settings),
+        *_too_good(series, in_force, windows or {}),
+        *_overdue(series, windows or {}),
+        *_too_young(series, windows or {}, delay, outcomes),
+    ]
+    found += _unusable(series, unusable)
+    if totals.distributed and not totals.rows:
+        return (*found, *_outcomes_of_nothing(series, pending))
+    return (*found, *_outcomes(series, outcomes + unusable, pending))
+
+
+def unknown_model_hints(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, ...]:
+    """Say which outcomes wait for models of which no prediction has come: a typo in a model's name, most likely.
+
+    ``pending``: outcomes that wait, by model; ``known``: the models that have predicted. The most first, five at most.
+
+    >>> unknown_model_hints({"rsik": 1, "churn": 9}, {"churn", "risk"})
+    ('1 outcome waits for model rsik, of which no prediction has come; predictions have come of churn, risk.',)
+    """
+    found = sorted((name for name in pending if name not in known), key=lambda name: (-pending[name], name))
+    come = f"predictions have come of {_names(tuple(sorted(known)))}" if known else "none has come of any model"
+    said = [
+        f"{_waiting(pending[name])} for model {short(name)}, of which no prediction has come; {come}."
+        for name in found[:_FEW]
+    ]
+    if len(found) > _FEW:
+        said.append(f"Outcomes wait for {many(len(found) - _FEW, 'more model')} of which no prediction has come.")
+    return tuple(said)
+
+
+def _methods(series: Series, in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
+    """Say which methods were chosen for a feature that they do not compare."""
+    if in_force is not None:
+        for wrong in misfits(settings.choices, in_force.baseline):
+            yield f"{wrong.key(series.key.model)}: {wrong}. Until then it is passed over."
+
+
+def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
+    """Say by which declared keys nothing can be decided, because the baseline does not know their values."""
+    if in_force is None or settings.reference is not None:
+        return
+    known = in_force.baseline.extras.slices
+    missing = [key for key in settings.slices if known is None or key not in known.of]
+    if missing:
+        yield (
+            f"The baseline does not know the slices by {_names(tuple(missing))}: they are shown beside all of its rows "
+            f"and decide nothing; build it with slices={missing}, or with driftline baseline build --slices."
+        )
+
+
+def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Iterator[str]:
+    """Below 1 a buffer was full or a channel lost rows; above it, not all processes count their predictions."""
+    if balance is None or balance.completeness >= COMPLETE or balance.counted - balance.rows <= balance.doubt:
+        return
+    yield (
+        f"Of {balance.counted:,.0f} predictions of {series.key.model} counted {span(balance.stretch, timezone)}, "
+        f"{balance.rows:,.0f} have arrived ({percent(balance.completeness)}): a buffer of the service was full, or "
+        "its records do not reach this processor; its log says which, as does driftline.sdk.dropped.rows."
+    )
+
+
+def _baseline(series: Series, in_force: ActiveBaseline | None, learned: int, totals: SeriesTotals) -> Iterator[str]:
+    model, version = series.key.model, series.key.version
+    in_yaml = f"driftline.yaml: models.{model}.baseline"
+    name_one = f"give one to driftline.Model({model!r}, baseline=...), or name it in {in_yaml}"
+    of = f"{model} {version}".rstrip()
+    if in_force is None and totals.distributed and not totals.rows and not learned:
+        yield (
+            f"{of} has no baseline, so its distributions are compared with nothing: no rows arrive from which one "
+            f"could be learned; {name_one}."
+        )
+    elif in_force is None:
+        yield f"{of} has no baseline: learning {learned:,} of {NEEDED:,} rows for a provisional one; {name_one}."
+    elif in_force.source == "provisional":
+        rows = in_force.baseline.pane.rows
+        yield f"{of} is compared with its own first {rows:,} rows; if you have rows known to be right, {name_one}."
+    elif in_force.baseline.version not in ("", version):
+        yield (
+            f"Version {version or '(none)'} has no baseline of its own; "
+            f"it is compared with that of version {in_force.baseline.version}."
+        )
+
+
+def _task(series: Series, settings: Model) -> Iterator[str]:
+    task, model = series.task, series.key.model
+    if task.kind == "binary" and not task.positive_class:
+        yield (
+            f"Which class of {model} is the positive one is not known, so its scores cannot be judged; "
+            f"set models.{model}.positive_class to one of {', '.join(task.classes)}."
+        )
+    if settings.positive_class and series.sent.positive_class not in ("", settings.positive_class):
+        yield (
+            f"{model} sends positive class {series.sent.positive_class}, driftline.yaml says {settings.positive_class} "
+            f"and wins: scores are read as the probability of {settings.positive_class}."
+        )
+    if settings.classes and series.sent.classes and set(settings.classes) != set(series.sent.classes):
+        yield (
+            f"{model} sends the classes {_names(series.sent.classes)}, driftline.yaml says {_names(settings.classes)}; "
+            f"make models.{model}.classes agree with the model."
+        )
+
+
+def _unscored(series: Series, totals: SeriesTotals) -> Iterator[str]:
+    if series.task.kind == "ranking":  # its items alone are a result
+        return
+    if totals.unscored and totals.unscored >= _MANY * totals.rows:
+        yield (
+            f"{totals.unscored:,} of {totals.rows:,} predictions of {series.key.model} came without score or class: "
+            "the call raised, or what it returned is no score; the service's log says what to write."
+        )
+
+
+def _features(in_force: ActiveBaseline | None, newest: Evaluation | None, timezone: str) -> Iterator[str]:
+    if in_force is None or newest is None or not (newest.missing_features or newest.new_features):
+        return
+    expected = len(in_force.baseline.bins.features)
+    arrive = expected - len(newest.missing_features)
+    arriving = f"{arrive} arrive" if arrive > 1 else f"{arrive or 'none'} arrives"
+    said = f"{span(newest.window, timezone)}: of {expected} baseline features {arriving}"
+    if newest.missing_features:
+        said += f"; missing: {_names(newest.missing_features)}"
+    if newest.new_features:
+        said += f"; new: {_names(newest.new_features)}"
+    yield said + "."
+
+
+def _marked(in_force: ActiveBaseline | None) -> Iterator[str]:
+    """Columns of a baseline that nobody named as features."""
+    marks = None if in_force is None else in_force.baseline.extras.marks
+    if marks is not None:
+        yield (
+            f"Compared with nothing, because they are identifiers or times: {_names(tuple(marks.of))}; "
+            "leave them out of what the model records, or name the features when building the baseline."
+        )
+
+
+def _too_good(
+    series: Series, in_force: ActiveBaseline | None, windows: Mapping[str, Sequence[Evaluation]]
+) -> Iterator[str]:
+    if in_force is None or in_force.source == "provisional":
+        return
+    for found in filter(None, map(suspicious_metric, windows.values())):
+        metric, was, best, count = found
+        yield (
+            f"All {count} windows of {series.key.model} with outcomes do worse than the rows of its baseline "
+            f"({metric_word(metric)} {was:.3f} there, {best:.3f} at best since): if the model was trained on those "
+            "rows, build the baseline from others."
+        )
+        return
+
+
+def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Iterator[str]:
+    """Say which objectives nobody could tell for too long."""
+    for name, known in windows.items():
+        for one in newest_objectives(known).values():
+            if said := overdue(one):
+                yield f"{series.key.model}: {short(one.rule)}, in windows of {name}: {said}."
+
+
+def _too_young(
+    series: Series, windows: Mapping[str, Sequence[Evaluation]], delay: OutcomeDelay, outcomes: int
+) -> Iterator[str]:
+    """Say why outcomes have joined and no performance counts: none of the closed windows had the time they take."""
+    closed = [one for known in windows.values() for one in known if one.closed]
+    if outcomes and closed and all(one.young for one in closed):
+        key = f"models.{series.key.model}.outcome_delay"
+        says = f"{key} in driftline.yaml says so" if delay.source == "configured" else f"{key} would say otherwise"
+        yield (
+            f"No performance of {series.key.model} counts yet: no closed window has had the time outcomes take. "
+            f"{delay_sentence(delay).rstrip('.')}; {says}."
+        )
+
+
+def _unusable(series: Series, unusable: int) -> Iterator[str]:
+    if not unusable:
+        return
+    task, model = series.task, series.key.model
+    outcomes = f"{unusable:,} outcome{'' if unusable == 1 else 's'} of {model}"
+    if task.kind == "regression":
+        yield f"{outcomes} could not be used: what really happened must be a number. Send them again as one."
+    else:
+        yield (
+            f"{outcomes} could not be used: none of the classes {_names(task.classes)}. Send them again with one of "
+            f"these, or first name the model's own: driftline.Model({model!r}, classes=...) or models.{model}.classes."
+        )
+
+
+def _outcomes(series: Series, outcomes: int, pending: int) -> Iterator[str]:
+    model = series.key.model
+    if pending:
+        yield (
+            f"{_waiting(pending)} for a prediction of {model} with the same id: check that both use the same id and "
+            "the same deployment.environment.name, and that a prediction_time is that of the prediction."
+        )
+    elif not outcomes:
+        yield f"No outcomes yet: send driftline.Model({model!r}).outcome(id, actual) or POST /v1/outcomes."
+
+
+def _outcomes_of_nothing(series: Series, pending: int) -> Iterator[str]:
+    if pending:
+        yield (
+            f"{_waiting(pending)} for a prediction of {series.key.model}, but its service sends distributions and no "
+            'rows to join them with: capture="scores" sends id and score, and no feature.'
+        )
+
+
+def _waiting(pending: int) -> str:
+    return "1 outcome waits" if pending == 1 else f"{pending:,} outcomes wait"
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(map(short, names[:_FEW])) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")

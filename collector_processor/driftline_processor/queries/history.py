@@ -1,0 +1,147 @@
+"""What was said of an id, and what was believed at some time: read from the store, by whoever asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from driftline.tables.classes import number_text
+from driftline.tables.table import ModelKey
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.evaluation.evaluation_store import evaluation_from_text
+from driftline_processor.join.matching import find_predictions
+from driftline_processor.store.database import Connection, Store, read
+from driftline_processor.store.pruning import Condition, IdLookup
+from driftline_processor.store.series import SeriesRegister
+
+_COLUMNS = (
+    "t.seq AS outcome, t.model, t.environment, t.id, t.time, t.prediction_time, t.actual, t.number, t.weight,"
+    " t.item, t.value, t.slices, coalesce(t.retracted, false) AS retracted, t.received"
+)
+
+_OF_PREDICTIONS = """
+SELECT p.seq AS prediction, p.series, p.time, j.outcome FROM wanted w JOIN predictions p ON p.seq = w.prediction
+LEFT JOIN joined j ON j.prediction = p.seq
+"""
+
+_BELIEVED = """
+SELECT believed, json FROM evaluations WHERE series = ? AND name = ? AND believed <= ?
+QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1 ORDER BY start DESC LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedPrediction:
+    """A prediction that an outcome belongs to, by its event time, and whether the outcome counts for it now."""
+
+    version: str
+    environment: str
+    time: int
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOutcome:
+    """One outcome, as it came. Times are unix nanoseconds; ``None`` is what nobody said.
+
+    ``actual``: a class or a number, as text. ``belongs_to``: one prediction of each version, none while it waits.
+    """
+
+    time: int
+    received: int
+    environment: str | None
+    prediction_time: int | None
+    actual: str | None
+    item: str | None
+    value: float | None
+    weight: float | None
+    slices: Mapping[str, str]
+    retracted: bool
+    belongs_to: tuple[MatchedPrediction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvaluation:
+    """An evaluation of a closed window, and when it was stored (unix nanoseconds)."""
+
+    evaluation: Evaluation
+    believed: int
+
+
+class History:
+    """Answers any thread, through connections of its own."""
+
+    def __init__(self, store: Store, series: SeriesRegister) -> None:
+        self._store, self._series = store, series
+
+    def outcomes(self, model: str, id: str) -> list[RecordedOutcome]:
+        """Return all that is kept of what was said of an id, in the order of arrival.
+
+        An id that says when it was made is looked for there, any other in all that is stored.
+        """
+        with self._store.reading() as connection:
+            return self._outcomes(connection, model, id)
+
+    def believed(self, key: ModelKey, window: str, as_of: int, limit: int) -> list[StoredEvaluation]:
+        """Return what was believed of the windows of a name at a time, the newest ``limit``, oldest first.
+
+        Of each window that had closed, as it was last stored by then: when it closed, and within the hour after it was
+        restated. ``as_of``: unix nanoseconds.
+        """
+        series = self._series.find(key)
+        if series is None:
+            return []
+        with self._store.reading() as connection:
+            rows = read(connection, _BELIEVED, series.number, window, as_of, limit).to_pylist()
+            skipped = connection.unreadable.skipped
+        parsed = skipped("evaluations", reversed(rows), lambda row: evaluation_from_text(row["json"]))
+        return [StoredEvaluation(evaluation, row["believed"]) for row, evaluation in parsed]
+
+    def _outcomes(self, connection: Connection, model: str, id: str) -> list[RecordedOutcome]:
+        said = IdLookup(connection, pa.array([id])).read(_COLUMNS, "outcomes", Condition("t.model = ?", (model,)))
+        said = said.sort_by("outcome")
+        if not len(said):
+            return []
+        last = np.iinfo(np.int64).max
+        found = find_predictions(connection, list(self._series), said, int(last))
+        rows = read(connection, _OF_PREDICTIONS, wanted=pa.table({"prediction": np.unique(found.prediction)}))
+        predictions = {row["prediction"]: row for row in rows.to_pylist()}
+        by_number = self._series.by_number()
+        words = {row["outcome"]: row for row in said.to_pylist()}
+        ranked = {
+            (prediction, words[outcome]["item"]): outcome
+            for outcome, prediction in sorted(
+                zip(found.outcome.tolist(), found.prediction.tolist(), strict=True),
+                key=lambda pair: (words[pair[0]]["time"], pair[0]),
+            )
+        }
+        belonging: dict[int, list[MatchedPrediction]] = {}
+        for outcome, prediction in zip(found.outcome.tolist(), found.prediction.tolist(), strict=True):
+            row = predictions[prediction]
+            series = by_number[row["series"]]
+            counts = row["outcome"] == outcome
+            if series.task.kind == "ranking":  # one row of all that was said of its items
+                lasts = ranked[prediction, words[outcome]["item"]] == outcome
+                counts = row["outcome"] is not None and lasts and not words[outcome]["retracted"]
+            belonging.setdefault(outcome, []).append(
+                MatchedPrediction(series.key.version, series.key.environment, row["time"], counts)
+            )
+        return [
+            RecordedOutcome(
+                time=row["time"],
+                received=row["received"],
+                environment=row["environment"],
+                prediction_time=row["prediction_time"] if row["prediction_time"] > 0 else None,
+                actual=row["actual"] if row["number"] is None else number_text(row["number"]),
+                item=row["item"],
+                value=row["value"],
+                weight=row["weight"],
+                slices=dict(row["slices"] or ()),
+                retracted=row["retracted"],
+                belongs_to=tuple(sorted(belonging.get(outcome, ()), key=lambda one: (one.version, one.environment))),
+            )
+            for outcome, row in words.items()
+        ]

@@ -1,0 +1,215 @@
+"""Which predictions of a model to label next: drawn from those whose outcome is not known, see :mod:`.core.labels`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import Bins, count
+from driftline.panes.fold import target_score
+from driftline.tables.decisions import score_columns
+from driftline.tables.table import F64, I64, Column, ModelKey
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.labels.sampling import (
+    FLOOR,
+    REASONS,
+    ChosenRows,
+    Reason,
+    bin_rise,
+    draw_rows,
+    drift_of_rows,
+    row_lots,
+    uncertainty,
+    weakness_of_rows,
+)
+from driftline_processor.core.performance.slices import slice_badness
+from driftline_processor.core.windows.window import length
+from driftline_processor.evaluation.evaluation_store import EvaluationStore
+from driftline_processor.store.arrow_tables import integers_of, numbers_of, numbers_of_ids, scores_of, slice_of
+from driftline_processor.store.baselines import Baselines
+from driftline_processor.store.database import Connection, Store, number, read
+from driftline_processor.store.feature_rows import read_features
+from driftline_processor.store.pruning import ROWS_APART, days_of, lies_near
+from driftline_processor.store.series import Series, SeriesRegister
+
+MOST_LOOKED_AT = 200_000
+"""Rows that are looked at: those of the least lots, where there are more."""
+
+# Without an outcome, or with that of a row that was drawn before: it stands for more rows than itself.
+_ASKED = """
+FROM predictions p LEFT JOIN joined j ON j.prediction = p.seq AND j.time >= ? AND j.time < ?
+WHERE p.series = ? AND p.time >= ? AND p.time < ? AND p.id <> ''
+    AND (j.prediction IS NULL OR j.weight > coalesce(p.weight, 1))
+"""
+_ROWS = """
+SELECT p.seq, p.id, p.time, p.score, p.scores, p.predicted, p.slices, coalesce(p.weight, 1) / j.weight AS before
+FROM predictions p SEMI JOIN wanted ON wanted.seq = p.seq LEFT JOIN joined j ON j.prediction = p.seq
+WHERE {} ORDER BY p.seq
+"""
+_SAID = """
+SELECT j.prediction, o.id, o.environment, o.time, o.actual, o.number, o.value, o.slices
+FROM joined j SEMI JOIN wanted ON wanted.seq = j.prediction JOIN outcomes o ON o.seq = j.outcome
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCandidate:
+    """One prediction that should be labelled. ``reasons``: 0 to 1 each. ``probability``: with which it was drawn."""
+
+    id: str
+    time: int
+    score: float | None
+    predicted: str | None
+    slices: Mapping[str, str]
+    reasons: Mapping[Reason, float]
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReweightedLabel:
+    """A label of a row that was drawn before, as it was said, and the ``probability`` that it has from now on.
+
+    ``prediction_time``, ``time``: unix nanoseconds. ``environment``: None where the label names none.
+    """
+
+    id: str
+    prediction_time: int
+    environment: str | None
+    time: int
+    actual: str | float | None
+    value: float | None
+    slices: Mapping[str, str]
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelBatch:
+    """``rows``: what should be labelled, the most telling first. ``candidates``: of how many rows without outcome.
+
+    ``labelled``: what is known already and now stands for fewer rows.
+    """
+
+    rows: tuple[LabelCandidate, ...] = ()
+    labelled: tuple[ReweightedLabel, ...] = ()
+    candidates: int = 0
+
+
+class LabelQueue:
+    """Any thread may ask."""
+
+    def __init__(self, store: Store, series: SeriesRegister, baselines: Baselines, beliefs: EvaluationStore) -> None:
+        self._store, self._series, self._baselines, self._beliefs = store, series, baselines, beliefs
+
+    def next(self, key: ModelKey, since: int, until: int, most: int, by: Collection[Reason] = REASONS) -> LabelBatch:
+        """Draw at most ``most`` predictions of ``[since, until)``, unix nanoseconds, whose outcome is not known.
+
+        ``by``: what speaks for a row; with none of them all rows are as likely. A prediction without an id cannot be
+        labelled.
+        """
+        series = self._series.find(key)
+        if series is None:
+            return LabelBatch()
+        with self._store.reading() as connection:
+            return self._draw(connection, series, (since, until), most, by)
+
+    def _draw(
+        self, connection: Connection, series: Series, stretch: tuple[int, int], most: int, by: Collection[Reason]
+    ) -> LabelBatch:
+        unknown = f"SELECT count(*) {_ASKED} AND j.prediction IS NULL"
+        candidates = number(connection, unknown, *stretch, series.number, *stretch)
+        some, reach = _least(connection, series, stretch)
+        where = lies_near("p.seq", some, ROWS_APART)
+        rows = read(connection, _ROWS.format(where.sql), *where.parameters, wanted=pa.table({"seq": some}))
+        speaking = self._reasons(connection, series, rows, by)
+        sizes = np.full(len(rows), FLOOR) + sum(speaking.values(), np.zeros(len(rows)))
+        drawn = draw_rows(sizes, _lots(rows), numbers_of(rows, "before"), most, reach)
+        order = np.argsort(-sizes[drawn.new.rows], kind="stable")
+        at, found = drawn.new.rows[order], []
+        probability = drawn.new.probability[order].tolist()
+        for row, p, place in zip(rows.take(pa.array(at)).to_pylist(), probability, at.tolist(), strict=True):
+            why = {reason: float(values[place]) for reason, values in speaking.items()}
+            slices = dict(row["slices"] or ())
+            found.append(LabelCandidate(row["id"], row["time"], row["score"], row["predicted"], slices, why, p))
+        return LabelBatch(tuple(found), _labelled(connection, rows, drawn.again), candidates or 0)
+
+    def _reasons(
+        self, connection: Connection, series: Series, rows: pa.Table, by: Collection[Reason]
+    ) -> dict[Reason, F64]:
+        """What speaks for each row, of what is asked and can be told."""
+        found: dict[Reason, F64] = {}
+        scores, newest = scores_of(rows, score_columns(series.task)), self._newest(series)
+        unsure = uncertainty(series.task, scores) if "uncertain" in by else None
+        if unsure is not None:
+            found["uncertain"] = unsure
+        in_force = self._baselines.in_force(series.key)
+        if "drifted" in by and in_force is not None and newest is not None:
+            features = read_features(connection, series.number, integers_of(rows, "seq"))
+            if scores is not None:
+                features = {**features, "": Column(numbers=target_score(series.task, scores))}
+            found["drifted"] = drift_of_rows(_risen(in_force.baseline, newest, features), features, len(rows))
+        if "weak" in by and newest is not None and (worse := slice_badness(newest)):
+            keys = dict.fromkeys(name.partition("=")[0] for name in worse)
+            found["weak"] = weakness_of_rows({key: slice_of(rows, key) for key in keys}, worse, len(rows))
+        return found
+
+    def _newest(self, series: Series) -> Evaluation | None:
+        """The newest closed window of the model's longest windows."""
+        history = self._beliefs.history(series.number)
+        for name in sorted(history, key=length, reverse=True):
+            closed = [one for one in history[name].values() if one.closed]
+            if closed:
+                return closed[-1]
+        return None
+
+
+def _least(connection: Connection, series: Series, stretch: tuple[int, int]) -> tuple[I64, float]:
+    """The rows of the least lots, and up to which lot they are all there: 1 where all rows are."""
+    seq, lot, reach = np.empty(0, np.int64), np.empty(0), 1.0
+    for day in days_of(connection, series.number, *stretch):
+        more = read(connection, f"SELECT p.seq, p.id {_ASKED}", *day, series.number, *day)
+        seq, lot = np.concatenate([seq, integers_of(more, "seq")]), np.concatenate([lot, _lots(more)])
+        if len(seq) > MOST_LOOKED_AT:
+            order = np.argpartition(lot, MOST_LOOKED_AT)
+            reach, order = min(reach, float(lot[order[MOST_LOOKED_AT]])), order[:MOST_LOOKED_AT]
+            seq, lot = seq[order], lot[order]
+    return seq, reach
+
+
+def _lots(rows: pa.Table) -> F64:
+    """The lots of rows: of their ids alone, because a label belongs to all versions that scored its id."""
+    return row_lots(numbers_of_ids(rows["id"]))
+
+
+def _labelled(connection: Connection, rows: pa.Table, again: ChosenRows) -> tuple[ReweightedLabel, ...]:
+    """What was said of rows that were drawn before."""
+    if not len(again.rows):
+        return ()
+    some = rows.take(pa.array(again.rows))
+    of = {row["prediction"]: row for row in read(connection, _SAID, wanted=some.select(["seq"])).to_pylist()}
+    found = []
+    for seq, time, p in zip(some["seq"].to_pylist(), some["time"].to_pylist(), again.probability.tolist(), strict=True):
+        said = of[seq]
+        actual = said["actual"] if said["number"] is None else said["number"]
+        told = (said["environment"], said["time"], actual, said["value"], dict(said["slices"] or ()))
+        found.append(ReweightedLabel(said["id"], time, *told, p))
+    return tuple(found)
+
+
+def _risen(baseline: Baseline, newest: Evaluation, features: Mapping[str, Column]) -> dict[str, tuple[Bins, F64]]:
+    """Feature → its bins and how much more frequent each has become, of what drifts; "" is the score."""
+    found: dict[str, tuple[Bins, F64]] = {}
+    drifting = {name for name, target in newest.features.items() if target.state == "drift"}
+    over: dict[str, tuple[str, Bins]] = {
+        name: (f"feature:{name}", bins) for name, bins in baseline.bins.features.items() if name in drifting
+    }
+    if newest.score is not None and newest.score.state == "drift" and baseline.bins.score is not None:
+        over[""] = ("score", baseline.bins.score)
+    for name, (part, bins) in over.items():
+        was = baseline.pane.parts.get(part)
+        if name in features and was is not None:
+            found[name] = (bins, bin_rise(bins, was, count(bins, features[name])))
+    return found

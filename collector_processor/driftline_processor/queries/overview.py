@@ -1,0 +1,229 @@
+"""What there is to see: the read side that pages, ``/api``, ``/metrics``, derived telemetry and ``top`` render.
+
+The read side of the state: everything it shows is in memory, so no reader ever waits for the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from driftline.semconv import metrics as m
+from driftline.tables.table import F64, ModelKey, Task
+
+from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
+from driftline_processor.core.versions import SideBySide
+from driftline_processor.evaluation.evaluation_store import EvaluationStore
+from driftline_processor.evaluation.version_comparison import VersionWatch
+from driftline_processor.evaluation.waiting_windows import WaitingWindows, windows_wait
+from driftline_processor.evaluation.window_outcomes import OutcomeDelays
+from driftline_processor.health import Counters, Labels
+from driftline_processor.ingest.changes import SeriesTotals
+from driftline_processor.ingest.completeness import Balance
+from driftline_processor.ingest.transaction import Intake
+from driftline_processor.ingest.watermark import Watermark
+from driftline_processor.join.concept_drift import ConceptWatch
+from driftline_processor.join.outcome_join import Join
+from driftline_processor.maintenance.retention import Upkeep
+from driftline_processor.store.baselines import NEEDED, ActiveBaseline
+from driftline_processor.store.panes import performance_fold
+from driftline_processor.store.series import Series
+
+from .hints import hints, unknown_model_hints
+
+ENOUGH = 30
+"""Outcomes of a window from which on it is shown before an older one that has more."""
+
+
+def has_performance(evaluation: Evaluation) -> bool:
+    """Return whether any metric of a window is known."""
+    return any(metric.value is not None for metric in evaluation.realized.values())
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineView:
+    """Which baseline is compared with. ``rows``: its reference rows; ``learned`` < ``needed`` while it is learning.
+
+    ``own``: it was made for the model's own version. ``other_version``: else the one it was made for, "" = for any.
+    """
+
+    source: Literal["config", "event", "push", "provisional"]
+    digest: str
+    rows: int
+    features: tuple[str, ...]
+    learned: int = 0
+    needed: int = 0
+    own: bool = True
+    other_version: str = ""
+
+
+@dataclass(slots=True)
+class ModelView:
+    """One model, version and environment as of now.
+
+    ``rows``: predictions kept; ``distributed``: those besides that are known from distributions only; ``first`` /
+    ``last``: their event times; ``received``: wall time of the newest arrival, 0 where none has arrived (all unix ns).
+    ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
+    known). ``duration``: as the pane part of that name. ``outcomes``: rows joined; ``pending``: outcomes of this model
+    that found no prediction yet, ``pending_since``: when the oldest of them arrived, 0 = none waits. ``timezone``: the
+    model's, in which its windows begin and end. ``outcome_delay``: how long its outcomes may take.
+    ``balance``: rows that arrived against predictions that were counted, None where nothing counts them. ``windows``:
+    window name → evaluations, oldest first; the last may be open.
+    ``waiting``: how many of its windows wait to be evaluated: what is shown of them is older than their rows.
+    ``concept``: whether its errors have become more, on the stream of its outcomes; None where nothing can or shall
+    tell. ``versions``: the model's challengers beside its champion, the same for each of its versions.
+    ``hints``: full sentences: what is missing, and what to do about it.
+    """
+
+    key: ModelKey
+    task: Task
+    rows: int
+    first: int
+    last: int
+    received: int
+    by_class: dict[str, float] = field(default_factory=dict)
+    duration: F64 | None = None
+    outcomes: int = 0
+    pending: int = 0
+    baseline: BaselineView | None = None
+    watermark: int = 0
+    timezone: str = "UTC"
+    outcome_delay: OutcomeDelay = UNKNOWN_DELAY
+    distributed: int = 0
+    balance: Balance | None = None
+    windows: dict[str, list[Evaluation]] = field(default_factory=dict)
+    concept: ConceptDrift | None = None
+    versions: tuple[SideBySide, ...] = ()
+    pending_since: int = 0
+    waiting: int = 0
+    retired: bool = False
+    """Its version gave its place to a new one (``limits.versions``), so that metrics speak of it no more."""
+    hints: tuple[str, ...] = ()
+
+    def mature(self, evaluation: Evaluation) -> bool:
+        """Say whether the outcomes of a closed window have had their time to arrive, so that its performance counts."""
+        had_time = self.outcome_delay.nanoseconds <= max(0, self.watermark - evaluation.window.end)
+        had_time = had_time or self.outcome_delay.complete(evaluation.coverage)
+        return evaluation.closed and had_time and evaluation.maturity == "mature"
+
+    def measured(self, window: str) -> Evaluation | None:
+        """Return the newest mature window with outcomes enough to tell how good the model is, else with any."""
+        known = [one for one in self.windows.get(window, ()) if has_performance(one) and self.mature(one)]
+        return next((one for one in reversed(known) if one.outcome_rows >= ENOUGH), known[-1] if known else None)
+
+
+class View(Protocol):
+    """Everything a reader may ask. Never blocks the way in."""
+
+    def models(self) -> list[ModelView]:
+        """All models, busiest first."""
+
+    def hints(self) -> tuple[str, ...]:
+        """Full sentences on what belongs to no model that has been seen: what is missing, and what to do about it."""
+
+    def counters(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """The processor's own monotonic counters and gauges: (metric name, sorted labels) → value."""
+
+
+class Overview:
+    """Implements :class:`.view.View` over the parts of the state."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        join: Join,
+        concept: ConceptWatch,
+        versions: VersionWatch,
+        beliefs: EvaluationStore,
+        upkeep: Upkeep,
+        waiting: WaitingWindows,
+        delays: OutcomeDelays,
+        counters: Counters,
+        clock: Callable[[], int],
+    ) -> None:
+        self._intake, self._join, self._concept, self._versions = intake, join, concept, versions
+        self._beliefs, self._upkeep, self._waiting, self._delays = beliefs, upkeep, waiting, delays
+        self._counters, self._clock = counters, clock
+
+    def models(self) -> list[ModelView]:
+        """All models, busiest first."""
+        models = [self._model(series) for series in self._intake.series]
+        return sorted(models, key=lambda model: model.rows + model.distributed, reverse=True)
+
+    def hints(self) -> tuple[str, ...]:
+        """What no model's own hints can say, see :func:`.hints.strangers`."""
+        beyond = self._intake.limits.sentence()
+        limited = () if beyond is None else (f"{beyond[0].upper()}{beyond[1:]}.",)
+        return (
+            *limited,
+            *unknown_model_hints(self._join.pending, {series.key.model for series in self._intake.series}),
+        )
+
+    def counters(self) -> dict[tuple[str, Labels], float]:
+        """The counters of the process, and how many outcomes and windows wait."""
+        backlog, now = self._waiting.backlog, self._clock()
+        pending = sum(self._join.pending.values())
+        oldest = max((now - since for since in self._join.pending_since.values()), default=0)
+        waiting: dict[tuple[str, Labels], float] = {
+            (m.DRIFTLINE_OUTCOMES_PENDING, ()): float(pending),
+            (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): oldest / 1e9,
+            (m.DRIFTLINE_WINDOWS_PENDING, ()): float(backlog.windows),
+            (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): (now - backlog.since) / 1e9 if backlog.windows else 0.0,
+        }
+        return {**self._counters.snapshot(), **waiting}
+
+    def _model(self, series: Series) -> ModelView:
+        key, settings = series.key, self._intake.series.settings(series.key.model)
+        totals = self._intake.totals.get(series.number, SeriesTotals())
+        in_force, learned = self._intake.baselines.in_force(key), self._intake.baselines.known(series.number)
+        history = self._beliefs.history(series.number)
+        windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
+        latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
+        fullest = max(latest, key=lambda evaluation: evaluation.rows, default=None)
+        outcomes, pending = self._join.joined[series.number], self._join.pending.get(key.model, 0)
+        unusable = self._join.unusable[series.number, performance_fold(series.task)]
+        now = self._clock()
+        balance = self._intake.balances.of(series.number, self._intake.streams.reached(series.number, now))
+        backlog = self._waiting.of(series.number)
+        watermark = self._intake.watermarks.get((key.environment, key.model), Watermark())
+        return ModelView(
+            key=key,
+            task=series.task,
+            rows=totals.rows - self._upkeep.expired[series.number],
+            first=totals.first,
+            last=totals.last,
+            received=totals.received,
+            by_class=totals.by_class,
+            duration=totals.duration,
+            outcomes=outcomes,
+            pending=pending,
+            pending_since=self._join.pending_since.get(key.model, 0),
+            baseline=_baseline(key, in_force, learned),
+            watermark=watermark.at(now),
+            timezone=settings.timezone,
+            outcome_delay=self._delays.of(series),
+            waiting=backlog.windows,
+            retired=not self._intake.limits.holds(key),
+            distributed=totals.distributed,
+            balance=balance,
+            windows=windows,
+            concept=self._concept.concept(series),
+            versions=self._versions.of(key),
+            hints=hints(
+                *(series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable, balance, windows),
+                waiting=windows_wait(backlog, now) if backlog.long(now) else "",
+                delay=self._delays.of(series),
+            ),
+        )
+
+
+def _baseline(key: ModelKey, in_force: ActiveBaseline | None, learned: int) -> BaselineView | None:
+    if in_force is None:
+        return BaselineView("provisional", "", 0, (), learned, NEEDED) if learned else None
+    baseline = in_force.baseline
+    own, features = baseline.version == key.version, tuple(baseline.bins.features)
+    other = "" if own else baseline.version
+    return BaselineView(in_force.source, baseline.digest, baseline.pane.rows, features, own=own, other_version=other)

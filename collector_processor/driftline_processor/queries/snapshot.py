@@ -1,0 +1,281 @@
+"""Rows as one Parquet file: features that were kept, what the model said, and what is known to have happened.
+
+``driftline snapshot`` writes it. A day at a time goes through memory, whatever the stretch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from driftline.tables.classes import class_column, number_text
+from driftline.tables.table import Column, ModelKey, Task
+
+from driftline_processor.config.values import Keep
+from driftline_processor.core.windows.window import DAY
+from driftline_processor.join.outcome_resolution import of_lists
+from driftline_processor.store.arrow_tables import (
+    actual_of,
+    finite_actuals,
+    integers_of,
+    label_array,
+    number_array,
+    score_in,
+)
+from driftline_processor.store.database import Connection, Store, left_behind, number, read
+from driftline_processor.store.feature_rows import SAMPLE, read_columns, read_features, sample_parameters
+from driftline_processor.store.pruning import days_of
+from driftline_processor.store.series import Series, SeriesRegister
+
+PARTS = (
+    ("id", pa.string()),
+    ("time", pa.timestamp("ns", "UTC")),
+    ("version", pa.string()),
+    ("environment", pa.string()),
+    ("score", pa.float64()),
+    ("predicted", pa.string()),
+    ("actual", pa.string()),
+    ("outcome_time", pa.timestamp("ns", "UTC")),
+    ("value", pa.float64()),
+    ("weight", pa.float64()),
+)
+"""What a snapshot has besides features, slices and the scores of classes. A feature of such a name keeps it, and the
+part is called ``prediction_NAME``."""
+
+LISTS = (
+    ("items", pa.list_(pa.string())),
+    ("item_scores", pa.list_(pa.float64())),
+    ("left_out", pa.int32()),
+    ("clicked", pa.list_(pa.string())),
+    ("gains", pa.list_(pa.float64())),
+    ("missed_gains", pa.list_(pa.float64())),
+)
+"""What the snapshot of a ranking has besides; a list each, the best rank first. See :func:`.rankings.of_lists`."""
+
+_ROWS = """
+SELECT p.seq, {columns}, coalesce(j.weight, p.weight, 1) * ? AS weight, j.actual, j.number,
+    j.prediction IS NOT NULL AS known
+FROM predictions p {kept} LEFT JOIN joined j ON j.prediction = p.seq
+WHERE p.series = ? AND p.time >= ? AND p.time < ? {labelled} ORDER BY p.seq
+"""
+
+_SCORE = "score."
+"""Before a class of a multiclass model, or a level of one of quantiles."""
+
+_COLUMNS = {
+    "id": "p.id",
+    "time": "p.time",
+    "score": "p.score",
+    "predicted": "p.predicted",
+    "outcome_time": "j.outcome_time",
+    "value": "j.value",
+}
+"""Part → the expression that reads it."""
+
+_LIST_COLUMNS = {
+    "items": "p.items",
+    "item_scores": "p.item_scores",
+    "left_out": "p.left_out",
+    "relevance": "j.relevance",
+    "missed": "j.missed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was written. ``labelled``: rows whose outcome is known. ``renamed``: parts that bear another name."""
+
+    rows: int
+    labelled: int
+    features: tuple[str, ...]
+    renamed: tuple[str, ...]
+
+    def told(self) -> dict[str, Any]:
+        """Return what is in the file, as JSON has it."""
+        features, renamed = len(self.features), list(self.renamed)
+        return {"rows": self.rows, "labelled": self.labelled, "features": features, "renamed": renamed}
+
+
+class Snapshots:
+    """Any thread may ask."""
+
+    def __init__(self, store: Store, series: SeriesRegister) -> None:
+        self._store, self._series = store, series
+
+    def write(self, path: Path, wanted: ModelKey, since: int, until: int, labelled: bool = False) -> Snapshot | None:
+        """Write the rows of a model that were predicted in ``[since, until)``, unix nanoseconds; None where none is.
+
+        ``wanted``: its version and environment "" = all. Rows whose features are not kept are left out; where a model
+        keeps none at all, all rows are there without features. ``labelled``: only those whose outcome is known.
+        """
+        mine = [
+            one
+            for one in self._series
+            if one.key.model == wanted.model
+            and wanted.version in ("", one.key.version)
+            and wanted.environment in ("", one.key.environment)
+        ]
+        keep = self._series.settings(wanted.model).keep_features
+        with self._store.reading() as connection:
+            return _Writing(connection, mine, keep, since, until, labelled).write(path) if mine else None
+
+
+def snapshot_of_state(
+    directory: Path, path: Path, wanted: ModelKey, since: int, until: int, labelled: bool = False
+) -> Snapshot | None:
+    """Write what :meth:`Snapshots.write` does, from the state that a processor left behind.
+
+    Raises StorageError when there is none, or a processor that runs has it open.
+    """
+    with left_behind(directory) as store, store.reading() as connection:
+        return Snapshots(store, SeriesRegister(connection, {})).write(path, wanted, since, until, labelled)
+
+
+class _Writing:
+    """One file."""
+
+    def __init__(
+        self, connection: Connection, series: Sequence[Series], keep: Keep, since: int, until: int, labelled: bool
+    ) -> None:
+        self._connection, self._series, self._keep = connection, series, keep
+        self._since, self._until, self._labelled = since, until, labelled
+        columns = read_columns(connection)
+        known = [columns[one.number] for one in series if one.number in columns]
+        self._texts = dict.fromkeys(name for one in known for name in one.texts)
+        self._vectors = dict.fromkeys(name for one in known for name in one.vectors)
+        self._features = tuple(
+            dict.fromkeys(name for one in known for name in (*one.numbers, *one.texts, *one.vectors))
+        )
+        self._rowless = not self._features
+        labels = {label for one in series for label in _labels(one.task)}
+        self._extra = (*(f"{_SCORE}{label}" for label in sorted(labels)), *self._slice_columns())
+        self._parts = PARTS + (LISTS if any(one.task.kind == "ranking" for one in series) else ())
+        self._named = {name: f"prediction_{name}" if name in self._features else name for name, _ in self._parts}
+
+    def write(self, path: Path) -> Snapshot | None:
+        rows = labelled = 0
+        writer: pq.ParquetWriter | None = None
+        try:
+            for series in self._series:
+                for start, end in days_of(self._connection, series.number, self._since, self._until):
+                    part, known = self._part(series, start, end)
+                    if part is None:
+                        continue
+                    writer = writer or pq.ParquetWriter(path, part.schema, compression="zstd")
+                    writer.write_table(part)
+                    rows, labelled = rows + len(part), labelled + known
+        finally:
+            if writer is not None:
+                writer.close()
+        renamed = tuple(f"{name} as {other}" for name, other in self._named.items() if other != name)
+        return Snapshot(rows, labelled, self._features, renamed) if rows else None
+
+    def _slice_columns(self) -> list[str]:
+        numbers = pa.table({"series": pa.array([one.number for one in self._series], pa.int32())})
+        query = (
+            "SELECT DISTINCT unnest(map_keys({})) AS name FROM {} WHERE series IN (SELECT series FROM numbers)"
+            " AND time >= ? AND time < ?"
+        )
+        found: set[str] = set()
+        for table in ("predictions", "joined"):
+            rows = read(self._connection, query.format("slices", table), self._since, self._until, numbers=numbers)
+            found |= {row["name"] for row in rows.to_pylist()}
+        return [f"slice.{name}" for name in sorted(found)]
+
+    def _part(self, series: Series, start: int, end: int) -> tuple[pa.Table | None, int]:
+        """The rows of one series and day, and how many of their outcomes are known."""
+        query = _ROWS.format(
+            columns=", ".join(f"{read_by} AS {_identifier(name)}" for name, read_by in self._columns(series).items()),
+            kept="" if self._rowless else f"SEMI JOIN ({SAMPLE}) k ON k.prediction = p.seq",
+            labelled="AND j.prediction IS NOT NULL" if self._labelled else "",
+        )
+        day = start - start % DAY
+        sample = () if self._rowless else sample_parameters(series.number, day, day + DAY, self._keep)
+        times = self._times(series.number, day)
+        rows = read(self._connection, query, times, *sample, series.number, start, end)
+        if not rows.num_rows:
+            return None, 0
+        n, key, regression = len(rows), series.key, series.task.kind == "regression"
+        of: dict[str, pa.Array] = {name: rows[name] for name in rows.column_names}
+        of["version"], of["environment"] = (pa.repeat(pa.scalar(one), n) for one in (key.version, key.environment))
+        actual = actual_of(rows)
+        of["actual"] = number_array(finite_actuals(actual), n) if regression else label_array(class_column(actual), n)
+        if "items" in rows.column_names:
+            of |= of_lists(rows)
+        kinds = {**dict(self._parts), "actual": pa.float64() if regression else pa.string()}
+        fields = [pa.field(self._named[name], kind) for name, kind in kinds.items()]
+        values = [of[name] for name in kinds]
+        for name in self._extra:
+            fields.append(pa.field(name, pa.float64() if name.startswith(_SCORE) else pa.string()))
+            values.append(of[name])
+        features = read_features(self._connection, series.number, integers_of(rows, "seq"))
+        for name in self._features:
+            values.append(self._feature(name, features.get(name), n))
+            fields.append(pa.field(name, values[-1].type))
+        told = {"model": key.model, "task": series.task.kind, "classes": list(series.task.classes)}
+        told["positive_class"] = series.task.positive_class
+        schema = pa.schema(fields, metadata={"driftline": json.dumps(told)})
+        whole = [value.cast(field.type) for value, field in zip(values, fields, strict=True)]
+        return pa.Table.from_arrays(whole, schema=schema), int(np.count_nonzero(rows["known"]))
+
+    def _columns(self, series: Series) -> dict[str, str]:
+        """Column → the expression that reads it."""
+        found = {**_COLUMNS, "score": score_in(series.task, "p")}
+        if len(self._parts) > len(PARTS):
+            found |= _LIST_COLUMNS
+        for name in self._extra:
+            part, _, of = name.partition(".")
+            if f"{part}." == _SCORE:
+                labels = _labels(series.task)
+                found[name] = f"p.scores[{labels.index(of) + 1}]" if of in labels else "NULL::DOUBLE"
+            else:
+                one = "map_extract({}.slices, {})[1]".format
+                text = "'" + of.replace("'", "''") + "'"
+                found[name] = f"coalesce({one('j', text)}, {one('p', text)})"
+        return found
+
+    def _times(self, series: int, day: int) -> float:
+        """How many rows of a day each of those in its sample stands for."""
+        if self._rowless:
+            return 1.0
+        rows = "SELECT count(*) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
+        sample = sample_parameters(series, day, day + DAY, self._keep)
+        kept = number(self._connection, f"SELECT count(*) FROM ({SAMPLE})", *sample) or 0
+        return max(1.0, (number(self._connection, rows, series, day, day + DAY) or 0) / kept) if kept else 1.0
+
+    def _feature(self, name: str, column: Column | None, n: int) -> pa.Array:
+        if name in self._vectors:
+            if column is None or column.vectors is None:
+                return pa.nulls(n, pa.list_(pa.float32()))
+            missing = np.isnan(column.vectors).all(axis=1)
+            width = column.vectors.shape[1]
+            offsets = pa.array(np.arange(0, n * width + 1, width, dtype=np.int32))
+            return pa.ListArray.from_arrays(offsets, pa.array(column.vectors.reshape(-1)), mask=pa.array(missing))
+        if name in self._texts:
+            return _as_texts(column, n)
+        return number_array(None if column is None else column.numbers, n)
+
+
+def _labels(task: Task) -> tuple[str, ...]:
+    """What the columns of several scores are called: classes, or the levels of quantiles."""
+    return task.classes if task.kind == "multiclass" else tuple(map(number_text, task.quantiles))
+
+
+def _as_texts(column: Column | None, n: int) -> pa.Array:
+    """Texts, and numbers among them as they are written."""
+    texts = label_array(column, n)
+    if column is None or column.numbers is None:
+        return texts
+    written = pa.array([number_text(value) or None for value in column.numbers.tolist()], pa.string())
+    return pc.coalesce(texts, written)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

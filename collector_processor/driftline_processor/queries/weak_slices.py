@@ -1,0 +1,64 @@
+"""Weak slices of what the state keeps: of rows whose features and outcome are both known, when somebody asks.
+
+Not with every evaluation: late labels restate a window every second, and a search reads all of its rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from driftline.panes.bins import assign
+from driftline.tables.table import ModelKey
+
+from driftline_processor.core.weak_slices.result import WeakSearch
+from driftline_processor.core.weak_slices.search import losses_of, sample_evenly, weak_slices
+from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of
+from driftline_processor.store.baselines import Baselines
+from driftline_processor.store.database import Store, read
+from driftline_processor.store.feature_rows import SAMPLE, read_features, sample_parameters
+from driftline_processor.store.series import SeriesRegister
+
+MOST_ROWS = 200_000
+"""Rows that are searched, drawn evenly where there are more."""
+
+_ROWS = (
+    f"SELECT j.* FROM joined j SEMI JOIN ({SAMPLE}) k ON k.prediction = j.prediction"
+    " WHERE j.series = ? AND j.time >= ? AND j.time < ? ORDER BY j.prediction"
+)
+
+
+class WeakSliceSearch:
+    """Any thread may ask."""
+
+    def __init__(self, store: Store, series: SeriesRegister, baselines: Baselines) -> None:
+        self._store, self._series, self._baselines = store, series, baselines
+
+    def search(self, key: ModelKey, since: int, until: int) -> WeakSearch | None:
+        """Search the rows that were predicted in ``[since, until)``, unix nanoseconds, over the baseline's bins.
+
+        None where there is no baseline, where no features are kept, or too few outcomes are known.
+        """
+        series = self._series.find(key)
+        in_force = self._baselines.in_force(key)
+        if series is None or in_force is None:
+            return None
+        with self._store.reading() as connection:
+            keep = self._series.settings(key.model).keep_features
+            sample = sample_parameters(series.number, since, until, keep)
+            rows = read(connection, _ROWS, *sample, series.number, since, until)
+            time = integers_of(rows, "time")
+            losses = losses_of(series.task, *scores_and_classes_of(series.task, rows), actual_of(rows))
+            if not losses:
+                return None
+            chosen = np.flatnonzero(sample_evenly(time, list(losses.values()), MOST_ROWS))
+            rows = rows.take(pa.array(chosen))
+            features = read_features(connection, series.number, integers_of(rows, "prediction"))
+        bins = in_force.baseline.bins.features
+        codes = {name: (bins[name], assign(bins[name], features[name])) for name in bins if name in features}
+        weight = numbers_of(rows, "weight")
+        return weak_slices(
+            codes,
+            {by: values[chosen] for by, values in losses.items()},
+            None if (weight == 1).all() else weight,
+            time[chosen],
+        )

@@ -1,0 +1,3 @@
+"""Files in: rows and outcomes from Parquet, CSV, JSON, SQLite and MLflow, as Arrow and numpy columns. Imports core,
+config.
+"""

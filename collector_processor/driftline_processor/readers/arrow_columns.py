@@ -1,0 +1,300 @@
+"""Arrow arrays as the columns that a fold reads: numbers, categories, ids. No row is touched in Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.inputs.large import LONGEST_VECTOR, vector_column
+from driftline.tables.table import F64, Column
+from numpy.typing import NDArray
+
+MOSTLY = 0.9
+"""A text column of which at least this share is written as numbers is a number column with stray texts in it."""
+
+_BOOLEANS = {"true": 1.0, "false": 0.0}
+
+_WHOLE = r"^([+-]?\d+)\.0+$"
+
+
+def is_time(kind: pa.DataType) -> bool:
+    """Say whether a value of this type names a point in time."""
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+def is_nested(kind: pa.DataType) -> bool:
+    """Say whether values of this type are lists, structs or anything else that is neither number, text nor time."""
+    return not _plain(kind)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Say whether values of this type are texts, or codes of texts.
+
+    >>> is_text(pa.string()), is_text(pa.dictionary(pa.int32(), pa.string())), is_text(pa.int64())
+    (True, True, False)
+    """
+    return _is_text(_value_type(kind))
+
+
+def is_vector(kind: pa.DataType) -> bool:
+    """Say whether values of this type are vectors: lists of floating-point numbers, as embeddings are.
+
+    >>> is_vector(pa.list_(pa.float32())), is_vector(pa.list_(pa.float64(), 3)), is_vector(pa.list_(pa.int64()))
+    (True, True, False)
+    """
+    types = pa.types
+    lists = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return bool(lists and types.is_floating(kind.value_type))
+
+
+def column(array: pa.Array, number: bool | None = None) -> Column:
+    """Turn an Arrow array of n values into a :class:`Column`.
+
+    Numbers, booleans, decimals, times and durations (in seconds) become float64 with NaN for null; texts become codes;
+    lists of floats become vectors, missing where their length is not that of most.
+    ``number``: True reads texts that are written as numbers as such, and the others stay texts (and count as invalid):
+    for a feature that is a number, in a file that does not say what its values are. False: texts are texts. None:
+    decide by :data:`MOSTLY`.
+
+    >>> column(pa.array(["12", "x", None]), number=True)
+    Column(numbers=array([12., nan, nan]), codes=array([-1,  0, -1], dtype=int32), labels=('x',), vectors=None)
+    """
+    kind = array.type
+    if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
+        return column(array.dictionary_decode(), number)
+    if is_vector(kind):
+        return _vectors(array)
+    if not is_text(kind):
+        return Column(numbers=numbers(array))
+    codes, labels = _codes(array)
+    texts = Column(codes=codes, labels=labels)
+    if number is False or (number is None and not mostly_numbers(texts)):
+        return texts
+    return with_numbers(texts)
+
+
+def mostly_numbers(texts: Column) -> bool:
+    """Say whether a column of texts is one of numbers with stray texts in it, see :data:`MOSTLY`.
+
+    >>> mostly_numbers(column(pa.array(["1", "2", None]), number=False)), mostly_numbers(Column())
+    (True, False)
+    """
+    if texts.codes is None or not texts.labels:
+        return False
+    written = ~np.isnan(_written(texts.labels))
+    counts = np.bincount(texts.codes[texts.codes >= 0], minlength=len(texts.labels))
+    return bool(written.any() and counts[written].sum() >= MOSTLY * counts.sum())
+
+
+def with_numbers(texts: Column) -> Column:
+    """Return a column with those of its texts that are written as numbers read as such; the others stay texts."""
+    if texts.codes is None or not texts.labels:
+        return texts
+    values = _written(texts.labels)
+    stray = np.isnan(values)
+    rank = np.where(stray, np.cumsum(stray) - 1, -1).astype(np.int32)
+    labels = tuple(label for label, is_stray in zip(texts.labels, stray.tolist(), strict=True) if is_stray)
+    read = np.append(values, np.nan)[texts.codes]
+    return Column(
+        numbers=read if texts.numbers is None else np.where(np.isnan(texts.numbers), read, texts.numbers),
+        codes=np.append(rank, np.int32(-1))[texts.codes] if labels else None,
+        labels=labels,
+    )
+
+
+def _written(labels: Sequence[str]) -> F64:
+    return np.array([_number(label) for label in labels], dtype=np.float64)
+
+
+def numbers(array: pa.Array) -> F64:
+    """Return numbers, booleans, decimals, times or durations (both in seconds) as float64 (n,), NaN for null.
+
+    >>> numbers(pa.array([True, None])).tolist()
+    [1.0, nan]
+    """
+    kind = array.type
+    if pa.types.is_null(kind):
+        return np.full(len(array), np.nan)
+    if pa.types.is_temporal(kind):
+        return _seconds(array)
+    if not pa.types.is_float64(kind):
+        array = array.cast(pa.float64(), safe=False)
+    return np.asarray(values_of(array, float("nan")), dtype=np.float64)
+
+
+def values_of(array: pa.Array | pa.ChunkedArray, missing: float) -> Any:
+    """Return integers or doubles as numpy has them, ``missing`` in place of null; a read-only view where it can be.
+
+    Arrow's own conversions, from and to Python, import pandas where that is installed: a quarter of a second, for
+    nothing. So buffers are read here, and :func:`positions` makes the one kind of array that is sent.
+    """
+    array = one_array(array)
+    n = len(array)
+    dtype = np.dtype("float64" if pa.types.is_float64(array.type) else str(array.type))
+    buffer = array.buffers()[1]
+    if buffer is None:
+        return np.full(n, missing, dtype)
+    values = np.frombuffer(buffer, dtype, count=array.offset + n)[array.offset :]
+    return np.where(valid_of(array), values, dtype.type(missing)) if array.null_count else values
+
+
+def valid_of(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return where an array has a value: bool (n,)."""
+    array = one_array(array)
+    if pa.types.is_null(array.type):
+        return np.zeros(len(array), np.bool_)
+    buffer = array.buffers()[0]
+    return np.ones(len(array), np.bool_) if buffer is None else _bits(buffer, array.offset, len(array))
+
+
+def truth_of(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return an array of booleans as numpy's; null is False."""
+    array = one_array(array)
+    return _bits(array.buffers()[1], array.offset, len(array)) & valid_of(array)
+
+
+def mask_of(which: NDArray[np.bool_]) -> pa.Array:
+    """Return booleans as Arrow's ``filter`` and ``if_else`` want them."""
+    packed = np.packbits(which, bitorder="little").tobytes()
+    return pa.Array.from_buffers(pa.bool_(), len(which), [None, pa.py_buffer(packed)])
+
+
+def positions(at: NDArray[np.intp]) -> pa.Array:
+    """Return positions as Arrow's ``take`` wants them."""
+    return pa.Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at.astype(np.int64).tobytes())])
+
+
+def one_array(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return the rows of all chunks as one array."""
+    if not isinstance(array, pa.ChunkedArray):
+        return array
+    combined = array.combine_chunks()
+    if not isinstance(combined, pa.ChunkedArray):
+        return combined
+    # no chunk at all, or more text than the offsets of one array can address
+    return pa.concat_arrays([chunk.cast(pa.large_string()) for chunk in combined.chunks] or [pa.nulls(0)])
+
+
+def ids(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return ids as texts, null or empty where there is none: 17, 17.0 and "17" are one id.
+
+    >>> ids(pa.array([17.0, None, 0.5])).to_pylist()
+    ['17', None, '0.5']
+    """
+    array = one_array(array)
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return ids(array.cast(kind.value_type))
+    if pa.types.is_floating(kind):
+        array = pc.if_else(pc.is_nan(array), pa.nulls(len(array), kind), array)
+    if not pa.types.is_string(kind):
+        array = array.cast(pa.string())
+    if pa.types.is_integer(kind):
+        return array
+    return pc.replace_substring_regex(pc.utf8_trim_whitespace(array), _WHOLE, r"\1")
+
+
+def whole_column(array: pa.ChunkedArray, number: bool | None = None) -> Column:
+    """Turn a whole chunked column into one :class:`Column`."""
+    return column(one_array(array.unify_dictionaries() if pa.types.is_dictionary(array.type) else array), number)
+
+
+def _vectors(array: pa.Array) -> Column:
+    lengths = values_of(pc.list_value_length(array), -1).astype(np.int64)
+    given = lengths[(lengths >= 2) & (lengths <= LONGEST_VECTOR)]
+    if len(given) == 0:
+        return Column(numbers=np.full(len(array), np.nan))
+    k = int(np.bincount(given).argmax())
+    usable = lengths == k
+    rows = np.full((len(array), k), np.nan, np.float32)
+    flat = pc.list_flatten(array.take(positions(np.flatnonzero(usable)))).cast(pa.float64())
+    rows[usable] = values_of(flat, np.nan).astype(np.float32).reshape(-1, k)
+    return vector_column(rows)
+
+
+def _bits(buffer: pa.Buffer, offset: int, n: int) -> NDArray[np.bool_]:
+    bits = np.unpackbits(np.frombuffer(buffer, np.uint8), count=offset + n, bitorder="little")
+    return bits[offset:].astype(np.bool_)
+
+
+def _plain(kind: pa.DataType) -> bool:
+    kind = _value_type(kind)
+    return bool(pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind) or _is_text(kind))
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    types = pa.types
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+        or types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_binary_view(kind)
+    )
+
+
+def _codes(array: pa.Array) -> tuple[Any, tuple[str, ...]]:
+    """Codes (int32, -1 = null) and labels; bytes that are no UTF-8 (a CSV in Latin-1) keep a readable label."""
+    if pa.types.is_string_view(array.type) or pa.types.is_binary_view(array.type):
+        array = array.cast(pa.large_string() if pa.types.is_string_view(array.type) else pa.large_binary())
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    codes = values_of(array.indices, -1).astype(np.int32, copy=False)
+    labels = array.dictionary.to_pylist()
+    if None in labels:  # a dictionary may hold null as a value
+        at = labels.index(None)
+        codes = np.where(codes == at, np.int32(-1), codes)
+        labels[at] = ""
+    return codes, tuple(label if isinstance(label, str) else label.decode("utf-8", "replace") for label in labels)
+
+
+def _seconds(array: pa.Array) -> F64:
+    kind = array.type
+    if pa.types.is_date(kind):
+        array, kind = array.cast(pa.timestamp("ms")), pa.timestamp("ms")
+    whole = array.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
+    per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+    return np.where(valid_of(whole), values_of(whole, 0) / per_second, np.nan)
+
+
+def as_known(texts: Column, known: Sequence[str]) -> Column:
+    """Return a column of a CSV, what it writes in another way than a baseline does under the baseline's label.
+
+    ``True`` for ``true``, and ``1.0``, as pandas writes a column of whole numbers that has a gap, for ``1``.
+
+    >>> as_known(Column(codes=np.array([0, 1, 2]), labels=("True", "1.0", "x")), ["true", "1"]).labels
+    ('true', '1', 'x')
+    """
+    if texts.codes is None:
+        return texts
+    own = {_written_alike(label): label for label in known}
+    other = {
+        label: own[alike]
+        for label in set(texts.labels).difference(known)
+        if (alike := _written_alike(label)) is not None and alike in own
+    }
+    return replace(texts, labels=tuple(other.get(label, label) for label in texts.labels)) if other else texts
+
+
+def _written_alike(label: str) -> object:
+    """What several ways of writing a value have in common; None of a text that has one way only."""
+    if label.lower() in _BOOLEANS:
+        return label.lower()
+    return None if re.match(r"0\d", label) or np.isnan(number := _number(label)) else number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return _BOOLEANS.get(text.lower(), float("nan"))

@@ -1,0 +1,313 @@
+"""Which column plays which part: as the options say, else as the baseline knows, else by the name of the part."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import pyarrow as pa
+from driftline.tables.classes import quantile_levels
+from driftline.tables.timestamps import KINDS, Seasonality
+
+from driftline_processor.core.windows.window import time_zone
+
+from .arrow_columns import is_nested, is_time, is_vector
+from .errors import BadInput, Say, listed, near, rows
+from .notation import KnownNotation, known_styles
+from .sources import FilteredSource, Source
+
+NO_TEXTS = "none"
+"""What ``--text-features`` says where no feature is a document."""
+
+TRACES = ("trace_id", "span_id")
+"""Columns that say in which trace a row was predicted, hexadecimal or bytes: features only where somebody says so."""
+
+_INDEX = re.compile(r"|__index_level_\d+__|Unnamed: \d+")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnOptions:
+    """What the user said about model and columns; empty where nothing was said."""
+
+    model: str = ""
+    version: str = ""
+    task: str = ""
+    score: tuple[str, ...] = ()
+    predicted: str = ""
+    actual: str = ""
+    time: str = ""
+    id: str = ""
+    classes: tuple[str, ...] = ()
+    positive_class: str = ""
+    threshold: float | None = None
+    quantiles: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    text_features: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    seasonality: str = ""
+    timezone: str = ""
+    cluster: str = ""
+    items: str = ""
+    version_column: str = ""
+    decimal: str = ""
+    dayfirst: bool | None = None
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The quantiles that a regression predicts. Raises :class:`BadInput` where they are none."""
+        try:
+            return quantile_levels(self.task or "regression", [float(level) for level in self.quantiles])
+        except ValueError as error:
+            raise BadInput(f"--quantiles: {error}") from error
+
+    @property
+    def seasons(self) -> Seasonality | None:
+        """By which seasons rows are told apart; None = by none. Raises :class:`BadInput` where that is none."""
+        if not self.seasonality:
+            return None
+        if self.seasonality not in KINDS:
+            raise BadInput(f"--seasonality is '{self.seasonality}'; it must be {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+        try:
+            time_zone(self.timezone or "UTC")
+        except ValueError as error:
+            raise BadInput(f"--timezone: {error}") from error
+        return Seasonality(self.seasonality, self.timezone or "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The columns of each part; empty where there is none.
+
+    ``score``: in the order of the classes. ``cluster``: whose rows of one value belong together. ``unknown``: columns
+    that could be features and that the baseline lacks. ``slices``: by whose values rows are cut; they may be features.
+    ``items``: what was ranked. ``version``: which version of the model predicted.
+    """
+
+    features: tuple[str, ...]
+    score: tuple[str, ...] = ()
+    predicted: str = ""
+    actual: str = ""
+    time: str = ""
+    id: str = ""
+    cluster: str = ""
+    unknown: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    items: str = ""
+    version: str = ""
+
+
+Columns = Mapping[str, str | Sequence[str]]
+"""Part → the column or columns it had in the reference rows, as a baseline remembers them."""
+
+
+def match_patterns(names: Sequence[str], patterns: Sequence[str], option: str, path: str) -> tuple[str, ...]:
+    """Return which names patterns such as ``features.*`` match, in order; a name matches itself.
+
+    Raises :class:`BadInput` where a pattern matches none.
+
+    >>> match_patterns(["id", "features.age", "features.plan"], ["features.*"], "--features", "log.jsonl")
+    ('features.age', 'features.plan')
+    """
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        matches = [pattern] if pattern in names else [name for name in names if fnmatchcase(name, pattern)]
+        if not matches:
+            raise BadInput(f"{path}: no column '{pattern}' ({option}); {near(pattern, tuple(names))}")
+        found |= dict.fromkeys(matches)
+    return tuple(found)
+
+
+def has_patterns(names: Sequence[str]) -> bool:
+    """Say whether one of some names is a pattern, such as ``features.*``."""
+    return any(glob.has_magic(name) for name in names)
+
+
+def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> list[Source]:
+    """Return the rows that have one of the columns that a pattern matched; the others are counted and named."""
+    found = [FilteredSource(source, names) for source in sources]
+    for source in found:
+        if not source.rows:
+            raise BadInput(f"{source.path}: no row has a value in {listed(list(names))}")
+        if source.left_out:
+            say(f"{source.path}: {rows(source.left_out)} without a value in {listed(list(names))} left out")
+    return list(found)
+
+
+def column_notation(options: ColumnOptions, known: Columns, kind: str, numbers: Collection[str] = ()) -> KnownNotation:
+    """Return what is known of how the columns of rows are written.
+
+    ``known``: the baseline's columns, ``numbers``: its features that are numbers; ``kind``: the kind of task. What is
+    ranked, decided and cut by is no number. Raises :class:`BadInput` where ``--decimal`` is no decimal mark.
+    """
+    marks = {"": "", ".": ".", "point": ".", ",": ",", "comma": ","}
+    if options.decimal not in marks:
+        raise BadInput(f"--decimal is '{options.decimal}'; write --decimal , or --decimal .")
+
+    def names(part: str, said: Sequence[str]) -> tuple[str, ...]:
+        return tuple(said) or _remembered(known, part) or (part,)
+
+    of_numbers = {*numbers, *names("score", options.score)}
+    truth, decided = names("actual", _some(options.actual)), names("predicted", _some(options.predicted))
+    texts = {*options.slices, *_remembered(known, "slices"), options.cluster, options.version_column, *TRACES}
+    if kind == "regression":
+        of_numbers |= {*truth, *decided}
+    elif kind:
+        texts |= {*truth, *decided, *names("items", _some(options.items))}
+    times = set(names("time", _some(options.time)))
+    return KnownNotation(marks[options.decimal], options.dayfirst, known_styles(known), of_numbers, times, texts)
+
+
+def id_column(options: ColumnOptions, known: Columns) -> str:
+    """The name of the id column, if there is one: it must be known before a CSV is parsed, or 007 becomes 7."""
+    return options.id or "".join(_remembered(known, "id")) or "id"
+
+
+def find_roles(
+    sources: Sequence[Source],
+    options: ColumnOptions,
+    task: str,
+    known: Columns,
+    say: Say,
+    features: Collection[str] | None = None,
+    embeddings: Collection[str] | None = None,
+) -> Roles:
+    """Find the columns of every part in all files.
+
+    ``task``: "" when unknown; then nothing is a score, a prediction or an actual. ``known``: the baseline's columns,
+    ``features``: the baseline's features; None when the baseline is data, and every other column is a feature.
+    ``embeddings``: those of them whose values are lists of numbers; None where any may be.
+
+    Raises :class:`BadInput` when a column that was asked for is not there.
+    """
+    names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
+    shared = [name for name in names if all(name in source.schema.names for source in sources)]
+    reserved = set(features or ())
+
+    def find(part: str, given: Sequence[str], option: str) -> tuple[str, ...]:
+        for name in given:
+            _demand(sources, name, option)
+        if given:
+            return tuple(given)
+        remembered = _remembered(known, part)
+        if remembered and all(name in shared for name in remembered):
+            return remembered
+        if remembered and part in ("score", "predicted"):
+            say(f"no column '{listed(remembered)}', the baseline's {part}: what needs it is unknown")
+        return (part,) if not remembered and part in shared and part not in reserved else ()
+
+    if not task and (options.score or options.predicted or options.actual):
+        raise BadInput(
+            "--task is missing: say whether the score is of a binary, multiclass, regression or ranking model"
+        )
+    score = find("score", options.score, "--score") if task else ()
+    predicted = find("predicted", _some(options.predicted), "--predicted") if task else ()
+    actual = find("actual", _some(options.actual), "--actual") if task else ()
+    if task and features is None and not score and not predicted:
+        say("neither a score nor a predicted class: only features are compared")
+    time = find("time", _some(options.time), "--time")
+    if time and not options.time and _holds_nothing(sources, time[0]):
+        say(f"no value in '{time[0]}', where the baseline had its times: what needs them is unknown")
+        time = ()
+    if not time and (time := _only_time(sources, shared, reserved)):
+        say(f"time is read from '{time[0]}', the only column of times")
+    ids = find("id", _some(options.id), "--id")
+    if options.cluster:
+        _demand(sources, options.cluster, "--cluster")
+    if options.version_column:
+        _demand(sources, options.version_column, "--version-column")
+    items = find("items", _some(options.items), "--items") if task == "ranking" else ()
+    slices = _slices(sources, options.slices, [name for name in _remembered(known, "slices") if name in shared])
+    for name in options.features:
+        _demand(sources, name, "--features")
+    for name in options.text_features:
+        if name != NO_TEXTS:
+            _demand(sources, name, "--text-features")
+    taken = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
+    taken |= {*_some(options.version_column), *TRACES} - reserved
+    others = [name for name in names if name not in taken]
+    if not task and "actual" in others:
+        others.remove("actual")
+        if features is None:
+            say("left out: actual; say --task binary, multiclass or regression to see performance")
+    unknown: tuple[str, ...] = ()
+    if options.features:
+        chosen = tuple(dict.fromkeys(options.features))
+    elif features is None:
+        chosen = _comparable(sources, others, say)
+        given = tuple(name for name in chosen if name in ("score", "predicted"))
+        if given and not task:
+            say(f"compared as features: {listed(given)}; with --task they are what the model gave")
+    else:
+        chosen = tuple(name for name in features if name in names)
+        unknown = _comparable(sources, [name for name in others if name not in slices], _silent)
+        if features and not chosen:
+            raise BadInput(f"{sources[0].path}: it has none of the baseline's features {listed(sorted(features))}")
+    for source in sources:
+        fields = [field for field in source.schema if field.name in chosen and is_nested(field.type)]
+        lists = {f.name for f in fields if is_vector(f.type) and (embeddings is None or f.name in embeddings)}
+        nested = [field.name for field in fields if field.name not in lists]
+        if nested:
+            say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
+    named = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
+    return Roles(chosen, score, *named, options.cluster, unknown, slices, "".join(items), options.version_column)
+
+
+def _slices(sources: Sequence[Source], given: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
+    """The columns by whose values rows are cut: those that were asked for, else those of the baseline."""
+    for name in given:
+        _demand(sources, name, "--slices")
+        if "=" in name:
+            raise BadInput(f"--slices: '{name}' has an '=', which stands between a column and its value; rename it")
+    return tuple(dict.fromkeys(given or remembered))
+
+
+def _demand(sources: Sequence[Source], name: str, option: str) -> None:
+    for source in sources:
+        if name not in source.schema.names:
+            raise BadInput(f"{source.path}: no column '{name}' ({option}); {near(name, tuple(source.schema.names))}")
+
+
+def _comparable(sources: Sequence[Source], names: Sequence[str], say: Say) -> tuple[str, ...]:
+    """All columns that are numbers or categories; the others are named."""
+    kinds = {name: next(s.schema.field(name).type for s in sources if name in s.schema.names) for name in names}
+    left_out = {
+        "the row numbers of pandas": [name for name in names if _INDEX.fullmatch(name)],
+        "lists or structures": [name for name, kind in kinds.items() if is_nested(kind) and not is_vector(kind)],
+        "times (name them in --features to compare them)": [name for name, kind in kinds.items() if is_time(kind)],
+    }
+    for what, which in left_out.items():
+        if which:
+            say(f"left out, because they are {what}: {listed([name or '(no name)' for name in which])}")
+    away = {name for which in left_out.values() for name in which}
+    return tuple(name for name in names if name not in away)
+
+
+def _silent(sentence: str) -> None:
+    """Columns that are left out of the unknown ones are nobody's business."""
+
+
+def _only_time(sources: Sequence[Source], shared: Sequence[str], reserved: Collection[str]) -> tuple[str, ...]:
+    """The one column whose type says that it holds times, where there is exactly one, and every file has some of it.
+
+    What was guessed must not end an evaluation: a column of which a file has no value is that file's finding.
+    """
+    schema = sources[0].schema
+    times = [name for name in shared if name not in reserved and is_time(schema.field(name).type)]
+    return tuple(times) if len(times) == 1 and not _holds_nothing(sources, times[0]) else ()
+
+
+def _holds_nothing(sources: Sequence[Source], name: str) -> bool:
+    """Say whether one of the files has this column but, by its type, no value of it."""
+    return any(pa.types.is_null(source.schema.field(name).type) for source in sources)
+
+
+def _remembered(known: Columns, part: str) -> tuple[str, ...]:
+    value = known.get(part, ())
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _some(name: str) -> tuple[str, ...]:
+    return (name,) if name else ()

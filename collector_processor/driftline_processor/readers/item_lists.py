@@ -1,0 +1,135 @@
+"""Lists of items in Arrow arrays: what was ranked, and what values say of rankings."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.baseline.ranking_outcomes import ListStatements, read_actuals, read_relevant, relevance_in
+from driftline.outputs.rankings import ITEM_NAMES
+from driftline.panes.relevance import Relevance
+from driftline.tables.ranked_items import Ranked, items_of
+from driftline.tables.table import F64, Column, Items
+from numpy.typing import NDArray
+
+from .arrow_columns import column, ids, is_text, one_array, valid_of, values_of
+from .errors import BadInput
+from .sources import Source, readable
+
+Mask = NDArray[np.bool_]
+ItemPlaces = NDArray[np.intp]
+
+
+def read_items(source: Source, name: str) -> Items:
+    """Read a column of rankings: lists of items, best first, or their JSON. A row without a list is an empty ranking.
+
+    Raises :class:`BadInput` where no value is one.
+    """
+    with readable(source.path):
+        return items_in(source.path, name, one_array(source.column(name)))
+
+
+def items_in(path: str, name: str, array: pa.Array) -> Items:
+    """Return the rankings of an array, see :func:`read_items`."""
+    if is_text(array.type):
+        return _of_texts(path, name, column(array, False))
+    if not holds_lists(array.type):
+        raise BadInput(f"{path}: {name}: a ranking is a list of items, but this column holds {array.type}")
+    row, item, _ = _entries(array)
+    offsets = np.zeros(len(array) + 1, np.int32)
+    np.cumsum(np.bincount(row, minlength=len(array)), out=offsets[1:])
+    return Items(offsets, item)
+
+
+def relevance_of_batch(path: str, name: str, lists: pa.Array | None, actual: pa.Array) -> Relevance:
+    """Return what rows say was relevant in their own lists. ``lists``: the column ``name``; None = there is none."""
+    items = items_of([None] * len(actual)) if lists is None else items_in(path, name, lists)
+    return relevance_in(items, relevance_statements(actual, np.arange(len(actual))))
+
+
+def relevance_statements(
+    array: pa.Array, row: ItemPlaces, item: Column | None = None, retracted: Mask | None = None
+) -> ListStatements:
+    """Return what m values say, oldest first. ``row``: of which list each is; ``item``: the item that it is about."""
+    m = len(array)
+    back = np.zeros(m, np.bool_) if retracted is None else retracted
+    about = np.full(m, -1, np.int32) if item is None or item.codes is None else item.codes
+    labels = () if item is None else item.labels
+    if not holds_lists(array.type):
+        gain, which, sets = read_actuals(column(array))
+        kept = np.flatnonzero(back | ~np.isnan(gain) | (which >= 0))
+        return ListStatements(
+            row[kept], Column(codes=about[kept], labels=labels), gain[kept], back[kept], which[kept], sets
+        )
+    # a list says that nothing else was relevant, and then of each of its items how much it was
+    whole = np.flatnonzero(back | valid_of(array))
+    at, listed, gains = _entries(array)
+    order = np.argsort(np.concatenate([whole, at]), kind="stable")
+    assert listed.codes is not None
+    codes = np.concatenate([np.where(back[whole], about[whole], -1), listed.codes + len(labels)])
+    known = np.concatenate([np.ones(len(whole), np.bool_), listed.codes >= 0])[order]
+    places = np.concatenate([row[whole], row[at]])[order][known]
+    gain = np.concatenate([np.zeros(len(whole)), gains])[order][known]
+    taken_back = np.concatenate([back[whole], np.zeros(len(at), np.bool_)])[order][known]
+    return ListStatements(
+        places,
+        Column(codes=codes[order][known].astype(np.int32), labels=(*labels, *listed.labels)),
+        gain,
+        taken_back,
+        np.full(len(places), -1, np.int32),
+    )
+
+
+def has_relevance(array: pa.Array) -> Mask:
+    """Tell which values say something of a ranking: bool (n,)."""
+    if holds_lists(array.type):
+        return valid_of(array)
+    gain, which, _ = read_actuals(column(array))
+    return ~np.isnan(gain) | (which >= 0)
+
+
+def holds_lists(kind: pa.DataType) -> bool:
+    """Say whether values of this type are lists of items, or maps from item to relevance."""
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    if lists and pa.types.is_struct(kind.value_type):
+        return any(field.name in ITEM_NAMES for field in kind.value_type)
+    return bool(lists or pa.types.is_map(kind))
+
+
+def _entries(array: pa.Array) -> tuple[ItemPlaces, Column, F64]:
+    """Return list, item and gain of all entries of lists or maps, in order.
+
+    Of lists of structures the item is the field that is called so (``item``, ``id``, ...).
+    """
+    gains = None
+    if pa.types.is_map(array.type):
+        lengths = np.diff(values_of(array.offsets, 0))
+        row, flat, gains = np.repeat(np.arange(len(array)), lengths), array.keys, array.items
+    else:
+        row, flat = values_of(pc.list_parent_indices(array), 0).astype(np.intp), pc.list_flatten(array)
+        if pa.types.is_struct(flat.type):
+            fields = [field.name for field in flat.type]
+            flat = flat.field(next(name for name in ITEM_NAMES if name in fields))
+    items = column(ids(flat), False)
+    codes = np.full(len(row), -1, np.int32) if items.codes is None else items.codes
+    return row, Column(codes=codes, labels=items.labels), np.ones(len(row)) if gains is None else _numbers(gains)
+
+
+def _of_texts(path: str, name: str, texts: Column) -> Items:
+    """Rankings as their JSON, which is how CSV holds lists."""
+    lists: list[Ranked | None] = []
+    for label in texts.labels:
+        relevant = read_relevant(label)
+        lists.append(None if relevant is None else (tuple(relevant), None))
+    codes = np.zeros(0, np.int32) if texts.codes is None else texts.codes
+    if (codes >= 0).any() and not any(lists):
+        raise BadInput(
+            f'{path}: {name}: a ranking is a list of items, as ["p17", "p4"], but this column holds '
+            f"{texts.labels[int(codes[codes >= 0][0])][:80]!r}"
+        )
+    return items_of([lists[code] if code >= 0 else None for code in codes.tolist()])
+
+
+def _numbers(array: pa.Array) -> F64:
+    numbers = column(array, True).numbers
+    return np.full(len(array), np.nan) if numbers is None else numbers

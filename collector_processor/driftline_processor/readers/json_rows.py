@@ -1,0 +1,410 @@
+"""Read JSON as rows: an object a line, a list of objects, or objects in lines of a log; fields of nested objects
+become columns.
+
+Objects within objects as columns: `{"features": {"age": 31}}` has a column `features.age`.
+
+A text that is a JSON object is taken for that object, as logs and databases have them: `message.age`.
+
+Read JSON: an object a line or a list of them, one row each; objects in lines of a log, too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+from driftline_processor.core.decode.untrusted_json import MAX_DEPTH, UnreadableJson, load_json, shape_of
+
+from .arrow_columns import one_array
+from .errors import BadInput, Say, rows
+from .times import read_times
+
+MOST_DEPTH = 8
+"""Objects within each other that become columns; what is deeper stays as it is, and is compared with nothing."""
+
+MOST_COLUMNS = 10_000
+"""Columns of one file: who has more uses ids as keys."""
+
+_OBJECT = r"(?s)^\s*\{.*\}\s*$"
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?")
+
+
+class Columns(NamedTuple):
+    """Columns of n rows. ``mixed``: those that hold several types; all of their values are texts here."""
+
+    arrays: dict[str, pa.Array]
+    mixed: frozenset[str] = frozenset()
+
+
+def columns_of(rows: Iterable[Mapping[str, Any] | None], text: Collection[str] = ()) -> Columns:
+    """Return objects as columns, those within them, too. ``text``: columns whose texts are no times.
+
+    A row without a value, or that is None, has null there. Raises :class:`BadInput` for too many columns.
+
+    >>> columns_of([{"features": {"age": 31}}, None, {"features": {"age": 5}}]).arrays["features.age"].to_pylist()
+    [31, None, 5]
+    """
+    places: dict[str, array[int]] = {}
+    values: dict[str, list[Any]] = {}
+    n = 0
+    for row in rows:
+        for name, value in {} if row is None else dict(_leaves(row)).items():
+            if name not in values:
+                if len(values) >= MOST_COLUMNS:
+                    raise BadInput(
+                        f"there are more than {MOST_COLUMNS:,} columns, such as '{name:.60}': are ids used as keys? "
+                        "Write them as values"
+                    )
+                places[name], values[name] = array("q"), []
+            places[name].append(n)
+            values[name].append(value)
+        n += 1
+    arrays = {name: array_of(found) for name, found in values.items()}
+    mixed = frozenset(name for name, found in arrays.items() if found is None)
+    found = {
+        name: texts_of(values[name]) if own is None else own if name in text else times_of(own)
+        for name, own in arrays.items()
+    }
+    return Columns({name: _spread(own, places[name], n) for name, own in found.items()}, mixed)
+
+
+def _leaves(row: Mapping[str, Any], above: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    for key, value in row.items():
+        name = f"{above}{key}"
+        inside = value if isinstance(value, dict) else object_in(value)
+        if inside is None or depth >= MOST_DEPTH:
+            yield name, value
+        else:
+            yield from _leaves(inside, f"{name}.", depth + 1)
+
+
+def object_in(value: object) -> dict[str, Any] | None:
+    """Return the object that a text is in JSON; None where it is none.
+
+    >>> object_in('{"age": 31}'), object_in("started")
+    ({'age': 31}, None)
+    """
+    if not isinstance(value, str) or not (value.startswith("{") and value.endswith("}")):
+        return None
+    try:
+        found = load_json(value.encode("utf-8", "surrogatepass"))
+    except UnreadableJson:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, frozenset[str]]:
+    """Return a table with the fields of its objects as columns, and which of those hold several types.
+
+    ``text``: columns whose texts stay as they are; others that are times become times. Of two columns of one name the
+    first is kept.
+    """
+    for _ in range(MOST_DEPTH - 1):
+        if not any(pa.types.is_struct(field.type) for field in table.schema):
+            break
+        _check(table)
+        table = _first_of_each(table.flatten())
+    mixed: frozenset[str] = frozenset()
+    for name in dict.fromkeys(table.schema.names):
+        found, whole = (None, False) if name in text else _inside(table, name, text)
+        if found is None:
+            continue
+        at = table.schema.names.index(name)
+        for inner, values in found.arrays.items():
+            if f"{name}.{inner}" not in table.schema.names:
+                table = table.append_column(f"{name}.{inner}", values)
+        mixed |= {f"{name}.{inner}" for inner in found.mixed}
+        if whole:
+            table = table.remove_column(at)
+    _check(table)
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) and field.name not in text:
+            table = table.set_column(at, field.name, _times(table.column(at)))
+    return table, mixed
+
+
+def _first_of_each(table: pa.Table) -> pa.Table:
+    """The first of the columns of each name."""
+    names = dict[str, int]()
+    for at, name in enumerate(table.schema.names):
+        names.setdefault(name, at)
+    return table.select(list(names.values()))
+
+
+def _inside(table: pa.Table, name: str, text: Collection[str]) -> tuple[Columns | None, bool]:
+    """The columns of the objects that texts are, None where no text is one; and whether every text is one."""
+    if table.schema.names.count(name) > 1 or not pa.types.is_string(table.schema.field(name).type):
+        return None, False
+    column = table.column(name)
+    if not pc.any(pc.match_substring_regex(column, _OBJECT)).as_py():
+        return None, False
+    objects = [object_in(value.strip()) if value else None for value in column.to_pylist()]
+    own = {one.removeprefix(f"{name}.") for one in text if one.startswith(f"{name}.")}
+    found = columns_of(objects, own)
+    whole = sum(one is not None for one in objects) == len(column) - column.null_count
+    return (found if found.arrays else None), whole
+
+
+def _times(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts that are times as Python's `logging` writes them, with a comma, which Arrow does not take for times."""
+    chunks = [chunk for chunk in column.chunks if len(chunk) > chunk.null_count]
+    first = chunks[0].drop_null()[0].as_py() if chunks else ""
+    if not _ISO.fullmatch(first):
+        return column
+    return pa.chunked_array([times_of(one_array(column))])
+
+
+def _check(table: pa.Table) -> None:
+    if table.num_columns > MOST_COLUMNS:
+        raise BadInput(f"there are more than {MOST_COLUMNS:,} columns: are ids used as keys? Write them as values")
+
+
+def _spread(values: pa.Array, places: array[int], n: int) -> pa.Array:
+    """Values at their rows of n, null elsewhere."""
+    if len(values) == n:
+        return values
+    at = np.full(n, -1, np.int64)
+    at[np.frombuffer(places, np.int64)] = np.arange(len(values))
+    packed = np.packbits(at >= 0, bitorder="little").tobytes()
+    return values.take(pa.Array.from_buffers(pa.int64(), n, [pa.py_buffer(packed), pa.py_buffer(at.tobytes())]))
+
+
+def array_of(values: list[Any]) -> pa.Array | None:
+    """Return values as an array; None where they are of several types."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        pass
+    if all(value is None or isinstance(value, int | float) for value in values):
+        return pa.array([None if value is None else _double(value) for value in values])
+    return None
+
+
+def texts_of(values: list[Any]) -> pa.Array:
+    """Return values of several types as texts; what is no text is written as JSON."""
+    return pa.array([None if value is None else _text(value) for value in values], pa.string())
+
+
+def times_of(values: pa.Array) -> pa.Array:
+    """Return texts of which each is a time in ISO 8601 as times, anything else as it is.
+
+    >>> times_of(pa.array(["2026-01-05 12:00:01,5", None])).to_pylist()[0].isoformat()
+    '2026-01-05T12:00:01.500000'
+    >>> times_of(pa.array(["2026-01-05", "soon"])).to_pylist()
+    ['2026-01-05', 'soon']
+    """
+    if not pa.types.is_string(values.type) or values.null_count == len(values):
+        return values
+    given = values.drop_null()
+    if not _ISO.fullmatch(given[0].as_py()):
+        return values
+    if not pc.all(pc.match_substring_regex(given, f"^{_ISO.pattern}$")).as_py():
+        return values
+    times = read_times(pa.chunked_array([values]))
+    if int(times.readable.sum()) != len(given):
+        return values
+    packed = np.packbits(times.readable, bitorder="little").tobytes()
+    return pa.Array.from_buffers(
+        pa.timestamp("ns"), len(values), [pa.py_buffer(packed), pa.py_buffer(times.values.tobytes())]
+    )
+
+
+def _double(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+_SPACE = re.compile(r"\s*")
+_STAMP = re.compile(rb"\s*\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?)")
+LOGGED = "asctime"
+"""The column of the time at which a line of a log begins, as Python's `logging` calls it."""
+
+
+class UnreadableLines(NamedTuple):
+    """How many lines could not be read, and the number of the first; ``noun``: what they are."""
+
+    bad: int = 0
+    first: int = 0
+    noun: str = "line"
+
+    def tell(self, path: Path, say: Say) -> None:
+        """Name them."""
+        if self.bad:
+            say(f"{path}: {rows(self.bad, self.noun)} left out: {self.noun} {self.first} is no JSON object")
+
+
+class ParsedLines(NamedTuple):
+    """Lines as columns. ``mixed``: the columns that hold several types; all of their values are texts here."""
+
+    table: pa.Table
+    lines: UnreadableLines = UnreadableLines()
+    mixed: frozenset[str] = frozenset()
+
+
+def read_ndjson(path: Path, say: Say, text: Collection[str] = ()) -> tuple[pa.Table, frozenset[str]]:
+    """Parse JSON into columns, by Arrow where every line and every column is of one mind.
+
+    A line that is no JSON object, or a column that changes its type, makes Arrow refuse the whole file; then the lines
+    are parsed one by one, what cannot be read is named and left out, and a column of several types becomes text. JSON
+    has no times: a column of texts of which each is one is read as times, but for those named in ``text``.
+
+    Returns the table, and the columns of several types. Raises :class:`BadInput` when no line is an object.
+    """
+    with pa.input_stream(str(path), compression="detect") as stream:
+        data = stream.read()
+    table, bad, mixed = parse_lines(data, 1, text) if (found := listed_lines(data)) is None else found.parse(text)
+    if not table.num_rows:
+        raise BadInput(f'{path}: no line is a JSON object; NDJSON has one object a line, as in {{"age": 31}}')
+    check_rows(path, table)
+    bad.tell(path, say)
+    return table, mixed
+
+
+def check_rows(path: Path, table: pa.Table) -> None:
+    """Raise :class:`BadInput` where a file is one object of columns, as pandas writes one that is told nothing."""
+    if table.num_rows == 1 and sum(name.endswith((".0", ".1")) for name in table.schema.names) > 1:
+        raise BadInput(
+            f"{path}: it is one object of columns, and rows are read; write it with "
+            "df.to_json(path, orient='records', lines=True)"
+        )
+
+
+class JsonList(NamedTuple):
+    """Objects of a list, or over several lines, as lines; ``cut``: the text ends within one."""
+
+    lines: bytes
+    objects: int
+    cut: bool
+
+    def parse(self, text: Collection[str]) -> ParsedLines:
+        """Return them as columns."""
+        found = parse_lines(self.lines, 1, text)
+        bad = found.lines.bad + self.cut
+        return found._replace(
+            lines=UnreadableLines(bad, found.lines.first or (self.objects + 1 if self.cut else 0), "object")
+        )
+
+
+def listed_lines(data: bytes) -> JsonList | None:
+    """Return the objects of a JSON list, or those that are written over several lines; None of anything else.
+
+    >>> listed_lines(b'[{"a": 1},\\n {"a":\\n 2}]')
+    JsonList(lines=b'{"a": 1}\\n{"a":  2}', objects=2, cut=False)
+    """
+    start = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    first = data[len(data[:4096]) - len(start) :].partition(b"\n")[0]
+    if not start.startswith((b"[", b"{")) or _object(first) is not None:
+        return None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    decode, lines, cut = json.JSONDecoder().raw_decode, list[str](), False
+    at = _after_space(text, 0)
+    is_list = text[at] == "["
+    at = _after_space(text, at + is_list)
+    while at < len(text) and text[at] != "]":
+        try:
+            _, end = decode(text, at)
+        except (ValueError, RecursionError):
+            cut = True
+            break
+        lines.append(text[at:end].replace("\n", " ").replace("\r", " "))
+        at = _after_space(text, end)
+        if is_list and text[at : at + 1] == ",":
+            at = _after_space(text, at + 1)
+    whole = is_list and not cut and text[at : at + 1] == "]" and not text[at + 1 :].strip()
+    if not lines or not lines[0].startswith("{") or not (whole or (is_list and cut) or (not is_list and not cut)):
+        return None
+    return JsonList("\n".join(lines).encode(), len(lines), cut)
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return at if found is None else found.end()
+
+
+def parse_lines(data: bytes, first: int, text: Collection[str] = ()) -> ParsedLines:
+    """Parse whole lines of NDJSON; ``first``: the number of the first of them; ``text``: columns that are no times."""
+    if shape_of(data).depth > MAX_DEPTH:  # which would end the process in Arrow
+        return _line_by_line(data, first, text)
+    try:
+        table, mixed = flattened(_parse(data, []), text)
+        times = [f.name for f in table.schema if f.name in text and pa.types.is_timestamp(f.type)]
+        if times:
+            table, mixed = flattened(_parse(data, times), text)
+        return ParsedLines(table, mixed=mixed)
+    except pa.ArrowInvalid:
+        return _line_by_line(data, first, text)
+
+
+def _parse(data: bytes, text: list[str]) -> pa.Table:
+    return pa.json.read_json(
+        pa.BufferReader(data),
+        read_options=pa.json.ReadOptions(block_size=1 << 24),
+        parse_options=pa.json.ParseOptions(explicit_schema=pa.schema(_as_texts(text))),
+    )
+
+
+def _as_texts(names: list[str]) -> list[pa.Field]:
+    """Fields of texts, those of dotted names within objects."""
+    plain = [pa.field(name, pa.string()) for name in names if "." not in name]
+    inside: dict[str, list[str]] = {}
+    for name in names:
+        if "." in name:
+            above, _, below = name.partition(".")
+            inside.setdefault(above, []).append(below)
+    return plain + [pa.field(name, pa.struct(_as_texts(below))) for name, below in inside.items()]
+
+
+def _line_by_line(data: bytes, start: int, text: Collection[str] = ()) -> ParsedLines:
+    bad = first = 0
+
+    def objects() -> Iterator[dict[str, Any]]:
+        nonlocal bad, first
+        for number, line in enumerate(data.splitlines(), start):
+            if not line.strip():
+                continue
+            row = _object(line)
+            if row is None:
+                row = _logged(line)
+            if row is not None:
+                yield row
+            else:
+                bad += 1
+                first = first or number
+
+    arrays, mixed = columns_of(objects(), text)
+    return ParsedLines(pa.table(arrays), UnreadableLines(bad, first), mixed)
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = load_json(line)
+    except UnreadableJson:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _logged(line: bytes) -> dict[str, Any] | None:
+    """The object at the end of a line of a log, with the time at which the line begins; None where there is none."""
+    at = line.find(b"{")
+    row = _object(line[at:]) if at > 0 and not line.lstrip().startswith((b"[{", b'"')) else None
+    if row is not None and (stamp := _STAMP.match(line)) is not None:
+        row.setdefault(LOGGED, stamp[1].decode())
+    return row

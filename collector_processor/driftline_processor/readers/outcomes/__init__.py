@@ -1,0 +1,1 @@
+"""Documents of outcomes (JSON, CSV, Parquet, Arrow) to columns, for HTTP, Kafka and files. Imports core, store."""

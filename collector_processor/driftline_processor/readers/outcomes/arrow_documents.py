@@ -1,0 +1,414 @@
+"""Outcomes in Parquet files and Arrow streams, whose headers say their sizes before anything is unpacked.
+
+Outcomes in Parquet files and Arrow streams → the columns of :mod:`.outcome_columns`.
+
+Both are read in batches, and their bytes counted as they are unpacked: a kilobyte of a dictionary can stand for a
+gigabyte of texts.
+
+What Arrow streams and Parquet files come to, read from their own headers before anything of them is unpacked.
+
+Six kilobytes of Arrow can stand for six gigabytes. Arrow itself believes what a header says, so headers are read here:
+those of Arrow's messages (FlatBuffers, ``Message.fbs`` of the Arrow format 1.5), Parquet's footer, and the header of
+each of its pages (Thrift's compact protocol, ``parquet.thrift`` 2.11), since a footer may lie.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+import pyarrow.parquet as pq
+from driftline.outputs.rankings import relevant_text
+from driftline.tables.ranked_items import MOST_ITEMS
+
+from driftline_processor.core.decode.attributes import MAX_ROWS
+from driftline_processor.servers.http_body import TooLarge
+
+from .column_reader import convert_columns
+from .documents import MAX_CELLS, MAX_COLUMNS, check_columns, check_rows
+from .fields import SLICE, MalformedOutcomes
+from .row_reader import ParsedDocument, join_parts
+
+MAX_UNPACKED: Final = 2**28
+"""Bytes of columns that one document may come to: 256 for each of the most rows."""
+
+MAX_PAGES: Final = 100_000
+"""Pages of a Parquet file, dictionaries included; a million rows of 75 columns have some 4,000."""
+
+_RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
+"""``MessageHeader`` of Message.fbs."""
+
+_CODED: Final = {"PLAIN", "RLE", "BIT_PACKED", "RLE_DICTIONARY", "PLAIN_DICTIONARY"}
+"""Encodings of texts that Arrow can leave as codes. In another, one text may be the beginning of every other."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetPlan:
+    """How a Parquet file may be read. ``rows``: together; ``coded``: columns of which only codes are read.
+
+    The texts that codes stand for may come to terabytes, and are not made before that is known.
+    """
+
+    rows: int
+    coded: list[str]
+
+
+def check_stream(body: bytes) -> int:
+    """Return the rows of an Arrow stream. Raises TooLarge, MalformedOutcomes, and what Arrow raises."""
+    rows = cells = size = 0
+    for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(body)):
+        metadata = message.metadata.to_pybytes()
+        content = b"" if message.body is None else memoryview(message.body)
+        try:
+            table = _Table.root(metadata)
+            kind = table.number(1, "B")
+            if kind not in (_RECORD_BATCH, _DICTIONARY_BATCH):
+                continue
+            batch = table.table(2)
+            if kind == _DICTIONARY_BATCH:
+                batch = batch.table(1)
+            else:
+                rows += batch.number(0, "q")
+            cells += sum(batch.structs(1, "qq")[::2])
+            buffers = batch.structs(2, "qq")
+            size += _unpacked(content, buffers[::2], buffers[1::2], packed=batch.has(3))
+        except (struct.error, ValueError) as error:
+            raise MalformedOutcomes(f"this is no Arrow stream that can be read: {error}") from None
+        _check(rows, cells, size)
+    return rows
+
+
+def _unpacked(content: Any, offsets: tuple[int, ...], lengths: tuple[int, ...], packed: bool) -> int:
+    """Return how many bytes buffers come to; a buffer of a packed batch begins with that number, -1 = not packed."""
+    if not packed:
+        return sum(lengths)
+    said = (
+        struct.unpack_from("<q", content, offset)[0] if length else 0
+        for offset, length in zip(offsets, lengths, strict=True)
+    )
+    return sum(length if size == -1 else size for size, length in zip(said, lengths, strict=True))
+
+
+def check_parquet(body: bytes, metadata: pq.FileMetaData) -> ParquetPlan:
+    """Return how a Parquet file may be read. Raises TooLarge, MalformedOutcomes."""
+    _check(metadata.num_rows, 0, 0)
+    chunks = [
+        metadata.row_group(group).column(place)
+        for group in range(metadata.num_row_groups)
+        for place in range(metadata.num_columns)
+    ]
+    if len(chunks) > MAX_PAGES:
+        raise TooLarge(f"the file has more than {MAX_PAGES:,} pages; write larger row groups")
+    _check(0, sum(max(chunk.num_values, 0) for chunk in chunks), sum(chunk.total_uncompressed_size for chunk in chunks))
+    pages = cells = size = 0
+    together = MAX_ROWS
+    leaves = [metadata.schema.column(place) for place in range(metadata.num_columns)]
+    texts = {one.path for one in leaves if one.physical_type == "BYTE_ARRAY" and one.logical_type.type != "DECIMAL"}
+    for chunk in chunks:
+        begins = [at for at in (chunk.dictionary_page_offset, chunk.data_page_offset) if at is not None and at > 0]
+        at = min(begins, default=0)
+        end = at + chunk.total_compressed_size
+        largest = 0
+        while at < min(end, len(body)):
+            try:
+                page, at = _page(body, at)
+            except (struct.error, IndexError, ValueError):
+                raise MalformedOutcomes("this is no Parquet file that can be read: a page has no header") from None
+            pages, cells, size = pages + 1, cells + page[1], size + page[0]
+            largest = max(largest, page[0])
+            if pages > MAX_PAGES:
+                raise TooLarge(f"the file has more than {MAX_PAGES:,} pages; write larger ones")
+            _check(0, cells, size)
+        path, other = chunk.path_in_schema, sorted(set(chunk.encodings) - _CODED)
+        if other and path in texts:
+            if "." in path:
+                raise MalformedOutcomes(f"column {path[:80]!r} holds lists in {other[0]}; write it as PLAIN")
+            texts.remove(path)
+            together = min(together, max(1, MAX_UNPACKED // max(largest, 1)))
+    return ParquetPlan(together, sorted(texts))
+
+
+def _check(rows: int, cells: int, size: int) -> None:
+    if rows > MAX_ROWS:
+        raise TooLarge(f"the request holds more than {MAX_ROWS:,} rows; send it in parts")
+    if cells > MAX_CELLS:
+        raise TooLarge(f"the request holds more than {MAX_CELLS:,} cells; send it in parts")
+    if size > MAX_UNPACKED:
+        raise TooLarge(f"the columns come to more than {MAX_UNPACKED // 2**20} MiB; send it in parts")
+
+
+class _Table:
+    """A table of FlatBuffers whose bounds Arrow has verified."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self._data, self._at = data, at
+        self._fields = at - struct.unpack_from("<i", data, at)[0]
+        self._size = struct.unpack_from("<H", data, self._fields)[0]
+
+    @classmethod
+    def root(cls, data: bytes) -> _Table:
+        return cls(data, struct.unpack_from("<I", data, 0)[0])
+
+    def _place(self, field: int) -> int:
+        """Return where the value of a field is, 0 where there is none."""
+        entry = 4 + 2 * field
+        offset = struct.unpack_from("<H", self._data, self._fields + entry)[0] if entry < self._size else 0
+        return self._at + offset if offset else 0
+
+    def has(self, field: int) -> bool:
+        return self._place(field) > 0
+
+    def number(self, field: int, form: str) -> int:
+        place = self._place(field)
+        return int(struct.unpack_from(f"<{form}", self._data, place)[0]) if place else 0
+
+    def table(self, field: int) -> _Table:
+        place = self._place(field)
+        if not place:
+            raise ValueError("a message lacks its header")
+        return _Table(self._data, place + struct.unpack_from("<I", self._data, place)[0])
+
+    def structs(self, field: int, form: str) -> tuple[int, ...]:
+        """Return the numbers of all structs of a vector, one after the other."""
+        place = self._place(field)
+        if not place:
+            return ()
+        begin = place + struct.unpack_from("<I", self._data, place)[0]
+        count = struct.unpack_from("<I", self._data, begin)[0]
+        if count * struct.calcsize(f"<{form}") > len(self._data):
+            raise ValueError("a vector is longer than its message")
+        return struct.unpack_from(f"<{form * count}", self._data, begin + 4)
+
+
+def _page(body: bytes, at: int) -> tuple[tuple[int, int], int]:
+    """Return (bytes unpacked, values) of a page of Parquet, and where the next one begins."""
+    found: dict[tuple[int, ...], int] = {}
+    at = _thrift_struct(body, at, (), found)
+    packed, unpacked = found.get((3,), -1), found.get((2,), -1)
+    values = max(found.get((5, 1), 0), found.get((8, 1), 0), found.get((7, 1), 0))
+    if packed < 0 or unpacked < 0 or at + packed > len(body):
+        raise ValueError("a page is larger than its file")
+    return (unpacked, values), at + packed
+
+
+def _thrift_struct(body: bytes, at: int, path: tuple[int, ...], found: dict[tuple[int, ...], int]) -> int:
+    """Read the whole numbers of a struct of Thrift's compact protocol, by the ids of fields; return where it ends."""
+    if len(path) > 4:
+        raise ValueError("a header nests too deeply")
+    field = 0
+    while head := body[at]:
+        at += 1
+        kind, delta = head & 15, head >> 4
+        if delta:
+            field += delta
+        else:
+            field, at = _varint(body, at)
+            field = _signed(field)
+        if kind in (4, 5, 6):  # i16, i32, i64
+            number, at = _varint(body, at)
+            found[*path, field] = _signed(number)
+        elif kind == 12:
+            at = _thrift_struct(body, at, (*path, field), found)
+        elif kind == 8:  # binary: statistics
+            size, at = _varint(body, at)
+            at += size
+        elif kind == 3:
+            at += 1
+        elif kind == 7:
+            at += 8
+        elif kind not in (1, 2):  # true and false; a page's header has no lists and no maps
+            raise ValueError(f"a header holds a field of type {kind}")
+    return at + 1
+
+
+def _varint(body: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        byte = body[at]
+        at += 1
+        number |= (byte & 127) << shift
+        if byte < 128:
+            return number, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number has no end")
+
+
+def _signed(zigzag: int) -> int:
+    return (zigzag >> 1) ^ -(zigzag & 1)
+
+
+_BATCH_ROWS = 65_536
+_INDEX = re.compile(r"__index_level_\d+__")
+_DEEPEST = 4
+"""Types within each other; the deepest that is read is a dictionary in a struct or a list."""
+
+
+def parse_parquet(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
+    """Read a Parquet file whose columns are the fields of outcomes, slices as ``slice.NAME`` or a struct ``slices``.
+
+    Raises :class:`MalformedOutcomes` for what is no Parquet file, lacks ``id`` or ``actual``, or has a column that is
+    not known or of a type that cannot be used; :class:`.bodies.TooLarge` for more rows or bytes than are read at once.
+    """
+    try:
+        metadata = pq.read_metadata(io.BytesIO(body))
+        check_rows(metadata.num_rows)
+        _check_columns(metadata.num_columns)
+        reading = check_parquet(body, metadata)
+        file = pq.ParquetFile(io.BytesIO(body), read_dictionary=reading.coded)
+        return _read(file.schema_arrow, file.iter_batches(min(reading.rows, _BATCH_ROWS)), model, environment)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise MalformedOutcomes(f"this is no Parquet file that can be read: {str(error)[:200]}") from None
+
+
+def parse_arrow(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
+    """Read an Arrow IPC stream; see :func:`parse_parquet`."""
+    try:
+        check_rows(check_stream(body))
+        stream = pa.ipc.open_stream(body)
+        return _read(stream.schema, stream, model, environment)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise MalformedOutcomes(f"this is no Arrow stream that can be read: {str(error)[:200]}") from None
+
+
+def _read(
+    schema: pa.Schema, batches: Iterable[pa.RecordBatch], model: str | None, environment: str | None
+) -> ParsedDocument:
+    _check_columns(len(schema))
+    for field in schema:
+        _check_type(field.type, field.name)
+    check_columns(plain_table(schema.empty_table()))
+    parts = [convert_columns(table, model, environment) for table in _bounded(batches)]
+    return join_parts(parts) if parts else convert_columns(plain_table(schema.empty_table()), model, environment)
+
+
+def _check_columns(columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise MalformedOutcomes(f"there are {columns:,} columns; at most {MAX_COLUMNS} are read")
+
+
+def _check_type(kind: pa.DataType, name: str) -> None:
+    """Raise :class:`MalformedOutcomes` for types within types that no outcome has: reading them may take for ever."""
+    waiting = [(kind, 1)]
+    for _ in range(MAX_COLUMNS):
+        if not waiting:
+            return
+        one, depth = waiting.pop()
+        if depth > _DEEPEST:
+            break
+        if pa.types.is_dictionary(one):
+            waiting.append((one.value_type, depth + 1))
+        waiting += [(one.field(place).type, depth + 1) for place in range(one.num_fields)]
+    raise MalformedOutcomes(f"column {name[:80]!r} nests too many types; an outcome holds values, lists and slices")
+
+
+def _bounded(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    rows = unpacked = 0
+    for batch in batches:
+        rows += batch.num_rows
+        check_rows(rows)
+        unpacked += sum(_dense_bytes(column) for column in batch.columns)
+        if unpacked > MAX_UNPACKED:
+            raise TooLarge(f"the columns come to more than {MAX_UNPACKED // 2**20} MiB; send it in parts")
+        _check_offsets(batch)
+        yield plain_table(pa.Table.from_batches([batch]))
+
+
+def _check_offsets(batch: pa.RecordBatch) -> None:
+    """Raise ``ArrowInvalid`` where lengths lie, which nothing in Arrow looks at before it reads memory by them.
+
+    That texts are UTF-8 is looked at where they are read.
+    """
+    for column in batch.columns:
+        text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        binary = pa.binary() if pa.types.is_string(column.type) else pa.large_binary()
+        (column.cast(binary) if text else column).validate(full=True)
+
+
+def _dense_bytes(column: pa.Array) -> int:
+    """Return how many bytes a column comes to once its texts stand in every row."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        values = column.dictionary
+        if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+            return int(values.nbytes / max(len(values), 1) * len(column) + column.indices.nbytes)
+        sizes = pc.take(pc.binary_length(values), column.indices)
+        return int(pc.sum(sizes).as_py() or 0) + 8 * len(column)
+    if pa.types.is_string_view(kind):
+        sizes = np.frombuffer(column.buffers()[1], np.int32)[::4][column.offset : column.offset + len(column)]
+        return int(sizes.astype(np.int64).sum()) + 8 * len(column)
+    if pa.types.is_struct(kind):
+        return sum(_dense_bytes(column.field(place)) for place in range(kind.num_fields))
+    if _holds_items(kind):
+        return _dense_bytes(column.values) + int(column.nbytes)
+    return int(column.nbytes)
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """Return a table with the few types of columns that outcomes are read from, where another stands for one of them.
+
+    Without the row numbers that pandas writes as a column.
+
+    >>> plain_table(pa.table({"actual": pa.array([1], pa.uint8()), "time": pa.array([0], pa.date32())})).schema.types
+    [DataType(int64), TimestampType(timestamp[s])]
+    """
+    table = table.drop_columns([name for name in table.column_names if _INDEX.fullmatch(name)])
+    kinds = [_plain(column.type, column.name) for column in table.schema]
+    # What is beyond 64 bits of a time is none: it is negative then, and the row alone is rejected.
+    columns = [
+        column.cast(kind, safe=False) if kind else column for column, kind in zip(table.columns, kinds, strict=True)
+    ]
+    named = zip(table.column_names, columns, strict=True)
+    return pa.table(
+        [_relevant(column) if name == "actual" and _holds_items(column.type) else column for name, column in named],
+        names=table.column_names,
+    )
+
+
+def _holds_items(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_map(kind))
+
+
+def _relevant(column: pa.ChunkedArray) -> pa.Array:
+    """What was relevant in rankings, as JSON; null where a value names what is no item."""
+    mapped = pa.types.is_map(column.type)
+    texts: list[str | None] = []
+    for value in column:
+        items = None if not value.is_valid or len(value) > MOST_ITEMS else value.as_py()
+        try:
+            texts.append(None if items is None else relevant_text(dict(items) if mapped else items))
+        except ValueError:
+            texts.append(None)
+    return pa.array(texts, pa.string())
+
+
+def _plain(kind: pa.DataType, name: str) -> pa.DataType | None:
+    """Return the type that a column's type is cast to, None where it is read as it is, or not at all."""
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type, name) or kind.value_type
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    whole = pa.types.is_uint64(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
+    if whole and (name in ("id", "item", "slices") or name.startswith(SLICE)):
+        return pa.string()
+    if pa.types.is_uint64(kind) and name in ("actual", "weight", "value"):
+        return pa.float64()
+    if pa.types.is_integer(kind) and not pa.types.is_int64(kind):
+        return pa.int64()
+    if pa.types.is_float16(kind) or pa.types.is_float32(kind) or pa.types.is_decimal(kind):
+        return pa.float64()
+    if pa.types.is_date(kind):
+        return pa.timestamp("s")
+    if pa.types.is_struct(kind):
+        inner = [_plain(field.type, name) for field in kind]
+        named = zip(kind, inner, strict=True)
+        return pa.struct([pa.field(field.name, one or field.type) for field, one in named]) if any(inner) else None
+    return None

@@ -1,0 +1,257 @@
+"""Documents of outcomes → columns: JSON row by row, CSV, NDJSON, Parquet and Arrow a column at a time.
+
+A million labels in a file should cost seconds: columns of one type are converted by Arrow, and only rows that do not
+fit the type of their column are read one by one, by the same rules as JSON.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.json
+from numpy.typing import NDArray
+
+from driftline_processor.core.decode.attributes import MAX_ROWS
+from driftline_processor.core.decode.untrusted_json import (
+    TooManyValues,
+    UnreadableJson,
+    distinct_keys,
+    load_json,
+    shape_of,
+)
+from driftline_processor.servers.http_body import TooLarge
+
+from .column_reader import convert_columns, misfit_reason
+from .fields import FIELDS, MalformedOutcomes, UnusableField, text_of
+from .row_reader import SHOWN_REJECTIONS, ParsedDocument, RowReader, join_parts
+
+NDJSON_BLOCK = 2**20
+"""Bytes of lines that are read together."""
+
+MAX_LINE = 2**20
+"""Bytes of one line of NDJSON: a thousand times what an outcome needs."""
+
+MAX_HEADER = 2**18
+"""Bytes of the header of a CSV: 64 slices whose names are as long as may be."""
+
+MAX_COLUMNS = 200
+"""Columns of a file, twice what outcomes may have: what is more is another kind of file."""
+
+MAX_CELLS = 2**25
+"""Cells of a file; 30 columns of the most rows."""
+
+_DEEPEST = 8
+"""Objects and lists within each other that are read a column at a time; an outcome has three."""
+
+_BLOCK_CELLS = 2**22
+"""Arrow makes a column of every key, and a cell of it in every row: 100 KiB of keys come to a gigabyte."""
+
+MARK = "'"
+"""What makes a text of a cell, for programs for spreadsheets."""
+
+_NO_JSON = "this is not JSON"
+
+
+def parse_json(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
+    """Read ``{"model": …, "outcomes": [{"id": …, "actual": …}, …]}``.
+
+    Raises :class:`MalformedOutcomes` when the document is no such object or names no model.
+    """
+    document = _loads(body)
+    if not isinstance(document, dict) or not isinstance(document.get("outcomes"), list):
+        raise MalformedOutcomes('send an object like {"model": "churn", "outcomes": [{"id": "A-1", "actual": 1}]}')
+    unknown = [key for key in document if key not in ("model", "environment", "outcomes")]
+    if unknown:
+        raise MalformedOutcomes(f"unknown key {unknown[0][:80]!r} beside 'model', 'environment' and 'outcomes'")
+    try:
+        model = text_of(document.get("model"), "model") or model
+        environment = text_of(document.get("environment"), "environment") or environment
+    except UnusableField as reason:
+        raise MalformedOutcomes(str(reason)) from None
+    outcomes = document["outcomes"]
+    check_rows(len(outcomes))
+    if not model and not any(isinstance(item, dict) and item.get("model") for item in outcomes):
+        raise MalformedOutcomes('no model is named; send {"model": "churn", "outcomes": […]}')
+    return _one_by_one(outcomes, model, environment)
+
+
+def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
+    """Read one outcome a line; blank lines are skipped and not counted, a line that is not JSON is rejected alone.
+
+    Raises :class:`MalformedOutcomes` when no line is JSON: then this is another kind of file.
+    """
+    parts: list[ParsedDocument] = []
+    rows = begin = 0
+    while begin < len(body):
+        # In blocks, so that one odd line sends only its block the slow way.
+        end = body.find(b"\n", begin + NDJSON_BLOCK) + 1 or len(body)
+        block = body[begin:end]
+        parsed = _blockby_column(block, model, environment)
+        if parsed is None:
+            parsed = _one_by_one(list(_lines(block)), model, environment)
+        parts.append(parsed)
+        rows += len(parsed.rows) + parsed.rejections
+        check_rows(rows)
+        begin = end
+    if not parts:
+        return _one_by_one([], model, environment)
+    parsed = join_parts(parts)
+    if parsed.rejected and not len(parsed.rows) and all(why.startswith(_NO_JSON) for _, why in parsed.rejected):
+        raise MalformedOutcomes(f"no line is JSON; the first: {parsed.rejected[0][1]}")
+    return parsed
+
+
+def check_rows(rows: int) -> None:
+    """Raise :class:`.bodies.TooLarge` for more rows than one document may have."""
+    if rows > MAX_ROWS:
+        raise TooLarge(f"the request holds more than {MAX_ROWS:,} rows; send it in parts")
+
+
+def _blockby_column(block: bytes, model: str | None, environment: str | None) -> ParsedDocument | None:
+    """Read lines of one type per column; None when they are not, or may not be read by Arrow."""
+    longest_begin = block.rfind(b"\n", 0, -1) + 1  # a block ends with the first line beyond its size
+    if len(block) - longest_begin > MAX_LINE or shape_of(block).depth > _DEEPEST:
+        return None
+    if distinct_keys(block) * block.count(b"{") > _BLOCK_CELLS:
+        return None
+    try:
+        table = pa.json.read_json(io.BytesIO(block), pa.json.ReadOptions(block_size=len(block) + 1))
+        return None if misfit_reason(table) else convert_columns(table, model, environment)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError):
+        return None  # or a line or a key holds what is no UTF-8, which is seen when it is made a text
+
+
+def _lines(block: bytes) -> Iterator[object]:
+    for line in block.splitlines():
+        if len(line) > MAX_LINE:
+            yield UnusableField(f"the line has {len(line):,} bytes; at most {MAX_LINE:,} are read")
+        elif line.strip():
+            try:
+                yield _loads(line)
+            except MalformedOutcomes as reason:
+                yield UnusableField(str(reason))
+
+
+def parse_csv(body: bytes, model: str | None, environment: str | None) -> ParsedDocument:
+    """Read a header line of ``id,actual`` and optionally the other fields, then one outcome a line.
+
+    A column whose name begins with :data:`MARK` has texts that begin with one, too: the mark is of neither. A line with
+    too few or too many cells, or with bytes that are not UTF-8, is rejected alone. Raises
+    :class:`MalformedOutcomes` for a header that lacks ``id`` or ``actual`` or names anything else.
+    """
+    if b"\0" in body[:1000]:
+        raise MalformedOutcomes("this is no text in UTF-8 (UTF-16, perhaps); save the file as CSV UTF-8")
+    header = _header(body)
+    check_rows(max(body.count(b"\n"), body.count(b"\r")) - 1)
+    if body.count(b",") > MAX_CELLS:
+        raise TooLarge(f"the request holds more than {MAX_CELLS:,} cells; send it in parts")
+    torn: list[int] = []
+    odd = not _is_utf8(body)
+    if odd:
+        body = body.decode("utf-8", "replace").encode()
+
+    def skip(row: pa.csv.InvalidRow) -> str:
+        torn.append(row.number - 2 if row.number else 0)  # 1 is the header
+        return "skip"
+
+    try:
+        table = pa.csv.read_csv(
+            io.BytesIO(body),
+            read_options=pa.csv.ReadOptions(use_threads=False, block_size=max(len(body), 1)),
+            parse_options=pa.csv.ParseOptions(invalid_row_handler=skip),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys([*FIELDS, *header], pa.string()),
+                strings_can_be_null=True,
+                null_values=[""],
+            ),
+        )
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        raise MalformedOutcomes(f"this is no CSV with a header line such as id,actual,time: {error}") from None
+    table = _unmarked(table)
+    check_columns(table, bare_numbers=True)
+    parsed = convert_columns(table, model, environment, bare_numbers=True, torn=_replaced(table) if odd else None)
+    if torn:
+        kept = np.setdiff1d(np.arange(table.num_rows + len(torn)), torn)
+        parsed.rejected = [(int(kept[index]), reason) for index, reason in parsed.rejected]
+        reason = f"the line has not the {table.num_columns} cells of the header"
+        rejections = parsed.rejections + len(torn)
+        parsed.rejected = sorted([*parsed.rejected, *((index, reason) for index in torn[:SHOWN_REJECTIONS])])
+        parsed.rejected = parsed.rejected[:SHOWN_REJECTIONS]
+        parsed.more = rejections - len(parsed.rejected)
+    return parsed
+
+
+def _unmarked(table: pa.Table) -> pa.Table:
+    """Return a table without the marks of a spreadsheet."""
+    for at, name in enumerate(table.column_names):
+        if name.startswith(MARK):
+            if name[1:] in table.column_names:
+                raise MalformedOutcomes(
+                    f"the header has {name[1:][:80]!r} and {name[:80]!r}, which is the same; keep one"
+                )
+            table = table.set_column(at, name[1:], pc.replace_substring_regex(table.column(at), f"^{MARK}", ""))
+    return table
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        pa.array([body], pa.large_binary()).cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _replaced(table: pa.Table) -> NDArray[np.bool_]:
+    """Return in which rows a cell held what is no UTF-8."""
+    texts = [column for column in table.columns if pa.types.is_string(column.type)]
+    found = [pc.fill_null(pc.match_substring(column, "\ufffd"), False).to_numpy() for column in texts]
+    return np.any(found, axis=0) if found else np.zeros(table.num_rows, np.bool_)
+
+
+def _header(body: bytes) -> list[str]:
+    """Return the names of the columns of a CSV. Raises :class:`MalformedOutcomes` where the header has no end."""
+    text = io.StringIO(body[:MAX_HEADER].decode("utf-8-sig", "replace"), newline="")
+    try:
+        names = next(filter(None, csv.reader(text)), [])
+    except csv.Error as error:
+        raise MalformedOutcomes(f"this is no CSV with a header line such as id,actual,time: {error}") from None
+    if len(body) > MAX_HEADER and not text.read(1):
+        raise MalformedOutcomes(f"the header has more than {MAX_HEADER:,} bytes; it needs id and actual")
+    if len(names) > MAX_COLUMNS:
+        raise MalformedOutcomes(f"the header names {len(names):,} columns; at most {MAX_COLUMNS} are read")
+    return names
+
+
+def check_columns(table: pa.Table, bare_numbers: bool = False) -> None:
+    """Raise :class:`MalformedOutcomes` where a file of columns lacks one that is needed, or has one of another kind."""
+    names = table.column_names
+    for name in ("id", "actual"):
+        if name not in names and not (name == "actual" and "retracted" in names):
+            semicolons = len(names) == 1 and ";" in names[0]
+            hint = " (columns are separated by commas)" if semicolons else ""
+            raise MalformedOutcomes(f"the header has no column {name!r}; it needs id and actual{hint}")
+    wrong = misfit_reason(table, bare_numbers)
+    if wrong:
+        raise MalformedOutcomes(wrong)
+
+
+def _one_by_one(outcomes: list[object], model: str | None, environment: str | None) -> ParsedDocument:
+    reader = RowReader(model, environment)
+    for index, item in enumerate(outcomes):
+        reader.add(index, item)
+    return ParsedDocument(reader.rows(), reader.rejected, reader.more)
+
+
+def _loads(body: bytes) -> object:
+    try:
+        return load_json(body)
+    except TooManyValues as reason:
+        raise TooLarge(f"the request is larger than can be read at once: {reason}; send it in parts") from None
+    except UnreadableJson as reason:
+        raise MalformedOutcomes(f"{_NO_JSON}: {reason}") from None

@@ -1,0 +1,239 @@
+"""One field of an outcome as it was sent → its value, or :class:`UnusableField` with the sentence that its sender
+reads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from driftline.outputs.rankings import MOST_TEXT, relevant_text
+from driftline.tables.classes import class_text
+from driftline.tables.decisions import GREATEST_WEIGHT, LEAST_WEIGHT, WEIGHTS
+from driftline.tables.timestamps import instant, nanoseconds_per_unit
+
+FIELDS = (
+    "id",
+    "actual",
+    "time",
+    "prediction_time",
+    "weight",
+    "item",
+    "value",
+    "retracted",
+    "slices",
+    "model",
+    "environment",
+)
+"""What an outcome may say. ``id`` and ``actual`` are needed, and a model from the row or from the request."""
+
+SLICE = "slice."
+"""Prefix of columns that hold one slice each, in files that have columns."""
+
+MAX_SLICES = 64
+"""Different slices in one document: each is a column over all of its rows."""
+
+MAX_TEXT = 1024
+"""Longest id, actual or name, in characters: what is longer was sent by mistake, and would be stored with every row."""
+
+LAST = 2**63 - 1
+
+
+class UnusableField(ValueError):  # noqa: N818 - the state of a row, and the sentence its sender reads
+    """A row that cannot be used, and why."""
+
+
+class MalformedOutcomes(ValueError):  # noqa: N818 - the state of a document, and the sentence its sender reads
+    """A whole document that cannot be read, and why."""
+
+
+def text_of(value: object, name: str, longest: int = MAX_TEXT) -> str | None:
+    """Return a name or id as text; None when it is missing. The numbers 17 and 17.0 are the text "17".
+
+    Raises :class:`UnusableField` for anything that is neither text nor a number, and for texts above ``longest``.
+
+    >>> text_of(17.0, "id"), text_of(" A-1 ", "id"), text_of("", "id")
+    ('17', 'A-1', None)
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UnusableField(f"{name} is {kind_of(value)}; send a text or a number")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        text = str(int(value)) if value.is_integer() else repr(value)
+    else:
+        text = str(value).strip()
+    if len(text) > longest:
+        raise UnusableField(f"{name} has {len(text):,} characters; at most {longest:,} are kept")
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise UnusableField(f"{name} holds half a surrogate pair, which is no Unicode text")
+    return text or None
+
+
+def actual_of(value: object, retracted: bool = False) -> tuple[float, str | None]:
+    """Return what really happened as (number, None) or (NaN, text); true is 1.0 and false is 0.0.
+
+    ``retracted``: it may be missing, (NaN, None). A list of items, or an object of items and how relevant each was, is
+    what was relevant in a ranking: the text of its JSON.
+
+    >>> actual_of(True), actual_of(2), actual_of(["p17", 4])
+    ((1.0, None), (2.0, None), (nan, '["p17", "4"]'))
+    """
+    if isinstance(value, list | dict):
+        try:
+            return math.nan, relevant_text(value)
+        except ValueError as reason:
+            raise UnusableField(f"actual is {kind_of(value)}, and {reason}") from None
+    if isinstance(value, str):
+        value = text_of(value, "actual", MOST_TEXT if value.startswith(("[", "{")) else MAX_TEXT)
+        if value is not None:
+            return math.nan, value
+    if value is None:
+        if retracted:
+            return math.nan, None
+        raise UnusableField("actual is missing")
+    if not isinstance(value, bool | int | float):
+        raise UnusableField(f"actual is {kind_of(value)}; send a class or a number")
+    number = _float(value, "actual")
+    if not math.isfinite(number) and not (retracted and math.isnan(number)):
+        raise UnusableField(f"actual is {number}; send a finite number, or nothing until it is known")
+    return number, None
+
+
+def instant_of(value: object, name: str) -> int:
+    """Return unix nanoseconds of an ISO 8601 text (UTC if it names no zone) or of unix s, ms, µs or ns; 0 = missing.
+
+    Which unit a number has is told by its size: seconds below 1e11 (the year 5138), then milliseconds, microseconds
+    and nanoseconds, a factor of 1,000 each.
+
+    >>> instant_of("2026-11-20T08:00:00Z", "time") == instant_of(1795161600, "time") == instant_of(1795161600e3, "time")
+    True
+    """
+    if value is None or value == "":
+        return 0
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UnusableField(f"{name} is {kind_of(value)}; send ISO 8601 or unix seconds, ms or ns")
+    if isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            return _iso(value, name)
+    else:
+        number = _float(value, name)
+    if not 0 < number < LAST:
+        raise UnusableField(f"{name} is {number:g}, which is no time between 1970 and 2262")
+    unit = nanoseconds_per_unit(number)
+    time = value * unit if isinstance(value, int) else int(number * unit)
+    if time >= LAST:
+        raise UnusableField(f"{name} is {number:g}, which is no time between 1970 and 2262")
+    return time
+
+
+def value_of(value: object) -> float:
+    """Return what an outcome was worth, a finite number; NaN when it is missing."""
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnusableField(f"value is {kind_of(value)}; send a number")
+    number = _float(value, "value")
+    if math.isinf(number):
+        raise UnusableField(f"value is {number:g}; send a finite number")
+    return number
+
+
+def retracted_of(value: object) -> bool:
+    """Say whether an outcome takes back what was said; false when it is missing.
+
+    >>> retracted_of(None), retracted_of(True), retracted_of("true"), retracted_of(0)
+    (False, True, True, False)
+    """
+    text = class_text(value) if isinstance(value, bool | int | float | str) else "?" if value is not None else ""
+    if text in ("1", "0", ""):
+        return text == "1"
+    raise UnusableField(f"retracted is {kind_of(value)}; send true or false")
+
+
+def slices_of(item: Mapping[str, object]) -> dict[str, str]:
+    """Return the slices that a row says, as canonical texts: those of its object ``slices`` and of ``slice.NAME``.
+
+    A value that is null, NaN or empty is missing.
+
+    >>> slices_of({"slices": {"group": "b", "age": 41.0}, "slice.region": None})
+    {'group': 'b', 'age': '41'}
+    """
+    given = item.get("slices")
+    if given is not None and not isinstance(given, dict):
+        raise UnusableField(f'slices is {kind_of(given)}; send an object like {{"country": "NL"}}')
+    said = [(str(name), value) for name, value in (given or {}).items()]
+    said += [(name.removeprefix(SLICE), value) for name, value in item.items() if name.startswith(SLICE)]
+    return {slice_name(name): text for name, value in said if (text := _slice(name, value))}
+
+
+def slices_in(item: Mapping[str, object]) -> list[str]:
+    """Return the names of the slices that a row says, whatever it says of them."""
+    given = item.get("slices")
+    inner = [str(name) for name in given] if isinstance(given, dict) else []
+    return inner + [name.removeprefix(SLICE) for name in item if name.startswith(SLICE)]
+
+
+def slice_name(name: str) -> str:
+    """Return the name of a slice. Raises :class:`UnusableField` for one that is empty or too long."""
+    if not name.strip() or len(name) > MAX_TEXT:
+        raise UnusableField(f"the name of a slice has 1 to {MAX_TEXT:,} characters, not {len(name):,}")
+    return name
+
+
+def _slice(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, bool | int | float | str):
+        raise UnusableField(f"slices.{name[:80]} is {kind_of(value)}; send a text, a number or a boolean")
+    text = class_text(value)
+    if len(text) > MAX_TEXT:
+        raise UnusableField(f"slices.{name[:80]} has {len(text):,} characters; at most {MAX_TEXT:,} are kept")
+    return text
+
+
+def weight_of(value: object) -> float:
+    """Return a weight, NaN when it is missing."""
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UnusableField(f"weight is {kind_of(value)}; send a number")
+    number = _float(value, "weight")
+    if not LEAST_WEIGHT <= number <= GREATEST_WEIGHT:
+        raise UnusableField(f"weight is {number:g}; send {WEIGHTS}")
+    return number
+
+
+def _iso(value: str, name: str) -> int:
+    try:
+        time = instant(value.strip())
+    except ValueError:
+        time = 0
+    if not 0 < time < LAST:
+        raise UnusableField(
+            f"{name} is {value[:80]!r}; send ISO 8601 (2026-11-20T08:00:00Z) or unix seconds, ms or ns, 1970 to 2262"
+        )
+    return time
+
+
+def _float(value: float, name: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise UnusableField(f"{name} is a number beyond 1e308") from None
+
+
+def kind_of(value: object) -> str:
+    names = {
+        dict: "an object",
+        list: "a list",
+        bool: "true or false",
+        str: "a text",
+        int: "a number",
+        float: "a number",
+    }
+    return "null" if value is None else names.get(type(value), type(value).__name__)

@@ -1,0 +1,265 @@
+"""Many outcomes as columns → one table for each model and environment, and the reader that takes them row by row.
+
+A field that cannot be used raises :class:`UnusableField` with a sentence; the caller keeps the row's neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.tables.table import F64, I32, I64, Column, OutcomeTable, Text
+from numpy.typing import NDArray
+
+from .fields import (
+    FIELDS,
+    MAX_SLICES,
+    SLICE,
+    UnusableField,
+    actual_of,
+    instant_of,
+    kind_of,
+    retracted_of,
+    slices_in,
+    slices_of,
+    text_of,
+    value_of,
+    weight_of,
+)
+
+_Row = tuple[str, str | None, str, str | None, float, int, int, float, str | None, float, bool, Mapping[str, str]]
+
+
+@dataclass(slots=True)
+class OutcomeRows:
+    """n outcomes of any models, as columns. ``text``: actuals that are texts, null where ``number`` holds.
+
+    ``time`` / ``prediction_time``: int64 unix nanoseconds, 0 = not said. ``weight``, ``value``: NaN = not said.
+    ``item``: null = not said. ``retracted``: bool (n,); such an outcome may lack text and number. ``slices``: name →
+    canonical texts, null = not said.
+    """
+
+    model: pa.StringArray
+    environment: pa.StringArray
+    id: pa.StringArray
+    text: pa.StringArray
+    number: F64
+    time: I64
+    prediction_time: I64
+    weight: F64
+    item: pa.StringArray
+    value: F64
+    retracted: NDArray[np.bool_]
+    slices: dict[str, pa.StringArray]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def tables(self, now: int) -> list[OutcomeTable]:
+        """Split by model and environment, in order of appearance; rows that say no time get ``now``."""
+        if len(self.time) == 0:
+            return []
+        time = np.where(self.time == 0, now, self.time)
+        model, environment = self.model.dictionary_encode(), self.environment.dictionary_encode()
+        environments = [*environment.dictionary.to_pylist(), None]
+        code = model.indices.to_numpy() * len(environments) + pc.fill_null(
+            environment.indices, len(environments) - 1
+        ).to_numpy(zero_copy_only=False)
+        groups, first = np.unique(code, return_index=True)
+        return [
+            self._table(
+                model.dictionary[int(group) // len(environments)].as_py(),
+                environments[int(group) % len(environments)],
+                np.flatnonzero(code == group),
+                time,
+            )
+            for group in groups[np.argsort(first)]
+        ]
+
+    def _table(self, model: str, environment: str | None, rows: I64, time: I64) -> OutcomeTable:
+        number = self.number[rows]
+        codes, labels = _encoded(self.text.take(pa.array(rows)))
+        actual = Column(
+            numbers=None if np.isnan(number).all() else number,
+            codes=None if (codes < 0).all() else codes,
+            labels=labels,
+        )
+        item, value, retracted = self.item.take(pa.array(rows)), self.value[rows], self.retracted[rows]
+        slices = {name: _encoded(texts.take(pa.array(rows))) for name, texts in self.slices.items()}
+        return OutcomeTable(
+            model=model,
+            environment=environment,
+            id=_text(self.id.take(pa.array(rows))),
+            actual=actual,
+            time=time[rows],
+            prediction_time=self.prediction_time[rows],
+            weight=self.weight[rows],
+            item=None if item.null_count == len(item) else _text(pc.fill_null(item, "")),
+            value=None if np.isnan(value).all() else value,
+            retracted=retracted if retracted.any() else None,
+            slices={name: Column(codes=of, labels=all_) for name, (of, all_) in slices.items() if (of >= 0).any()},
+        )
+
+
+SHOWN_REJECTIONS = 1000
+"""Rejections of a document that are kept with their reason; more are counted, so an answer stays small."""
+
+
+@dataclass(slots=True)
+class ParsedDocument:
+    """What a document held: its rows, and (index from 0, reason) of the first rows that cannot be used.
+
+    ``more``: how many other rows cannot be used.
+    """
+
+    rows: OutcomeRows
+    rejected: list[tuple[int, str]]
+    more: int = 0
+
+    @property
+    def rejections(self) -> int:
+        """How many rows cannot be used."""
+        return len(self.rejected) + self.more
+
+
+def join_parts(parts: Sequence[ParsedDocument]) -> ParsedDocument:
+    """Return what all parts of a document held, in order; the indexes of a part begin where the part before ends."""
+    rejected: list[tuple[int, str]] = []
+    begin = 0
+    for part in parts:
+        room = SHOWN_REJECTIONS - len(rejected)
+        rejected += [(begin + index, reason) for index, reason in part.rejected[:room]]
+        begin += len(part.rows) + part.rejections
+    rows = concatenate_rows([part.rows for part in parts])
+    return ParsedDocument(rows, rejected, begin - len(rows) - len(rejected))
+
+
+def concatenate_rows(parts: Sequence[OutcomeRows]) -> OutcomeRows:
+    """Return the rows of all parts, in order."""
+    names = dict.fromkeys(name for part in parts for name in part.slices)
+    absent = [pa.nulls(len(part), pa.string()) for part in parts]
+    return OutcomeRows(
+        model=pa.concat_arrays([part.model for part in parts]),
+        environment=pa.concat_arrays([part.environment for part in parts]),
+        id=pa.concat_arrays([part.id for part in parts]),
+        text=pa.concat_arrays([part.text for part in parts]),
+        number=np.concatenate([part.number for part in parts]),
+        time=np.concatenate([part.time for part in parts]),
+        prediction_time=np.concatenate([part.prediction_time for part in parts]),
+        weight=np.concatenate([part.weight for part in parts]),
+        item=pa.concat_arrays([part.item for part in parts]),
+        value=np.concatenate([part.value for part in parts]),
+        retracted=np.concatenate([part.retracted for part in parts]),
+        slices={
+            name: pa.concat_arrays([part.slices.get(name, none) for part, none in zip(parts, absent, strict=True)])
+            for name in names
+        },
+    )
+
+
+@dataclass(slots=True)
+class RowReader:
+    """Read outcomes one by one: the general way, for documents of thousands and for lines of mixed types.
+
+    ``model`` / ``environment``: what the request says, for rows that say nothing. ``rejected``: (index, reason) of the
+    first; ``more``: how many others.
+    """
+
+    model: str | None
+    environment: str | None
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+    more: int = 0
+    _rows: list[_Row] = field(default_factory=list)
+    _slices: dict[str, None] = field(default_factory=dict)
+
+    def add(self, index: int, item: object) -> None:
+        """Keep one outcome, or the reason why not."""
+        try:
+            self._rows.append(self._read(item))
+        except UnusableField as reason:
+            if len(self.rejected) < SHOWN_REJECTIONS:
+                self.rejected.append((index, str(reason)))
+            else:
+                self.more += 1
+
+    def has_room(self, items: Sequence[object]) -> bool:
+        """Whether all that outcomes say of slices goes with what was said before."""
+        said = (slices_in(item) for item in items if isinstance(item, Mapping))
+        return len({*self._slices, *chain.from_iterable(said)}) <= MAX_SLICES
+
+    def _read(self, item: object) -> _Row:
+        if isinstance(item, UnusableField):  # a line that could not be read
+            raise item
+        if not isinstance(item, dict):
+            raise UnusableField(f'an outcome is an object like {{"id": …, "actual": …}}; this is {kind_of(item)}')
+        unknown = [key for key in item if key not in FIELDS and not key.startswith(SLICE)]
+        if unknown:
+            raise UnusableField(f"unknown key {unknown[0][:80]!r}; an outcome has {', '.join(FIELDS)}")
+        model = text_of(item.get("model"), "model") or self.model
+        if not model:
+            raise UnusableField("model is missing; name it in the row or as ?model=")
+        row_id = text_of(item.get("id"), "id")
+        if row_id is None:
+            raise UnusableField("id is missing")
+        retracted = retracted_of(item.get("retracted"))
+        number, text = actual_of(item.get("actual"), retracted)
+        row: _Row = (
+            model,
+            text_of(item.get("environment"), "environment") or self.environment,
+            row_id,
+            text,
+            number,
+            instant_of(item.get("time"), "time"),
+            instant_of(item.get("prediction_time"), "prediction_time"),
+            weight_of(item.get("weight")),
+            text_of(item.get("item"), "item"),
+            value_of(item.get("value")),
+            retracted,
+            slices_of(item),
+        )
+        self._slices |= dict.fromkeys(self._more(row[-1]))
+        return row
+
+    def _more(self, slices: Mapping[str, str]) -> list[str]:
+        """Return the slices that no row before had; raise :class:`UnusableField` where that would be too many."""
+        more = [name for name in slices if name not in self._slices]
+        if len(self._slices) + len(more) > MAX_SLICES:
+            raise UnusableField(f"it says slice {more[-1][:80]!r}, and there are {MAX_SLICES} others; that is the most")
+        return more
+
+    def rows(self) -> OutcomeRows:
+        """Return all that were kept, as columns."""
+        model, environment, ids, text, number, time, prediction_time, weight, item, value, retracted, slices = (
+            zip(*self._rows, strict=True) if self._rows else ((),) * 12
+        )
+        return OutcomeRows(
+            model=pa.array(model, pa.string()),
+            environment=pa.array(environment, pa.string()),
+            id=pa.array(ids, pa.string()),
+            text=pa.array(text, pa.string()),
+            number=np.array(number, np.float64),
+            time=np.array(time, np.int64),
+            prediction_time=np.array(prediction_time, np.int64),
+            weight=np.array(weight, np.float64),
+            item=pa.array(item, pa.string()),
+            value=np.array(value, np.float64),
+            retracted=np.array(retracted, np.bool_),
+            slices={name: pa.array([said.get(name) for said in slices], pa.string()) for name in self._slices},
+        )
+
+
+def _encoded(texts: pa.StringArray) -> tuple[I32, tuple[str, ...]]:
+    found = texts.dictionary_encode()
+    codes = pc.fill_null(found.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return codes, tuple(found.dictionary.to_pylist())
+
+
+def _text(array: pa.StringArray) -> Text:
+    _, offsets, data = array.buffers()
+    ends = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+    first, last = int(ends[0]), int(ends[-1])
+    return Text(offsets=(ends - first).astype(np.int32), data=b"" if data is None else data.to_pybytes()[first:last])

@@ -1,0 +1,224 @@
+"""The rows of one file: its few columns of predictions and truth in memory, its many features in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.inputs.dataframes import take_rows
+from driftline.inputs.text_descriptors import described, without_texts
+from driftline.inputs.vocabulary import Vocabulary
+from driftline.panes.bins import CategoryBins, NumberBins
+from driftline.panes.relevance import Relevance
+from driftline.privacy.policy import rules_in_force
+from driftline.privacy.rules import Rule
+from driftline.tables.decisions import scores_for
+from driftline.tables.table import CLASSLESS, F64, I64, Column, Items, ModelKey, PredictionTable, Task, Text
+from numpy.typing import NDArray
+
+from .arrow_columns import as_known, column, is_nested, is_vector, whole_column
+from .column_roles import TRACES, ColumnOptions, Roles, column_notation, id_column
+from .errors import BadInput, Say, rows
+from .notation import KnownNotation
+from .sources import Source, readable
+from .times import UNIT_NAMES, read_times
+
+
+@dataclass(frozen=True, slots=True)
+class FileRows:
+    """n rows of one file. ``time``: unix nanoseconds, None without a time column.
+
+    ``scores``, ``predicted``: as in :class:`PredictionTable`. ``actual``: None without a column of that part.
+    ``usable``: bool (n,), False where the time cannot be read; None when all rows are. ``cluster``, ``slices``: see
+    :class:`Roles`. ``outcome_time``: when the actual was known, unix nanoseconds, 0 = nobody said; ``value``: what the
+    prediction was worth; ``told``: slices that came with the outcome. ``items``: what a ranking
+    ranked, ``relevance``: what was relevant in it.
+    """
+
+    source: Source
+    time: I64 | None = None
+    scores: F64 | None = None
+    predicted: Column | None = None
+    actual: Column | None = None
+    usable: NDArray[np.bool_] | None = None
+    cluster: Column | None = None
+    slices: Mapping[str, Column] = field(default_factory=dict)
+    outcome_time: I64 | None = None
+    value: F64 | None = None
+    told: Mapping[str, Column] = field(default_factory=dict)
+    items: Items | None = None
+    relevance: Relevance | None = None
+
+    def __len__(self) -> int:
+        return self.source.rows
+
+
+def read_rows(source: Source, roles: Roles, kind: str, say: Say) -> FileRows:
+    """Read score, predicted and actual of a file; ``kind``: the kind of task."""
+    with readable(source.path):
+        lists = kind == "ranking"
+        return FileRows(
+            source,
+            scores=_scores(source, roles, kind, say),
+            predicted=_whole(source, roles.predicted, False) if roles.predicted and kind not in CLASSLESS else None,
+            actual=_whole(source, roles.actual, kind == "regression") if roles.actual and not lists else None,
+            cluster=whole_column(source.column(roles.cluster)) if roles.cluster else None,
+            slices={name: _whole(source, name, False) for name in roles.slices},
+        )
+
+
+def shape_scores(read: FileRows, task: Task) -> FileRows:
+    """Bring the scores to the shape the task has: one column for binary, one per class for multiclass."""
+    if read.scores is None:
+        return read
+    try:
+        return replace(read, scores=scores_for(task, read.scores))
+    except ValueError as error:
+        raise BadInput(f"--score: {error}") from error
+
+
+def table_batches(
+    read: FileRows, roles: Roles, key: ModelKey, task: Task, baseline: Baseline
+) -> Iterator[PredictionTable]:
+    """Yield the rows in batches as tables, documents as their descriptors.
+
+    Where a file does not say what its values are, features are read as what their bins are. A text is a text elsewhere,
+    as it is in a service: "12" is no number there.
+    """
+    schema, bins, texts = read.source.schema, baseline.bins.features, baseline.texts
+    looks = read.source.by_looks
+    numeric = {
+        name: name in looks and name not in texts and isinstance(bins[name], NumberBins)
+        for name in roles.features
+        if (name in bins or name in texts) and name in schema.names and _readable(name, schema, baseline)
+    }
+    labels = {
+        name: over.labels for name in numeric if name in looks and isinstance(over := bins.get(name), CategoryBins)
+    }
+    rules = rules_of(baseline)
+    cuts = {**read.slices, **({} if read.cluster is None else {roles.cluster: read.cluster})}
+    start = 0
+    for batch in read.source.batches(numeric):
+        n = batch.num_rows
+        part = slice(start, start + n)
+        yield PredictionTable(
+            key=key,
+            task=task,
+            time=np.zeros(n, np.int64) if read.time is None else read.time[part],
+            id=Text(np.zeros(n + 1, np.int32), b""),
+            scores=None if read.scores is None else read.scores[part],
+            predicted=None if read.predicted is None else take_rows(read.predicted, part),
+            features=_features(batch, numeric, labels, texts, rules),
+            slices={name: take_rows(values, part) for name, values in cuts.items()},
+        )
+        start += n
+
+
+def _readable(name: str, schema: pa.Schema, baseline: Baseline) -> bool:
+    """Whether a column holds plain values, or vectors where the baseline has an embedding."""
+    kind = schema.field(name).type
+    return not is_nested(kind) or (is_vector(kind) and name in baseline.bins.projections)
+
+
+def text_columns(baseline: Baseline, options: ColumnOptions) -> set[str]:
+    """Return the columns whose values are texts however they look: ids, versions, known categories and documents."""
+    labels = {name for name, over in baseline.bins.features.items() if isinstance(over, CategoryBins)}
+    named = {id_column(options, baseline.columns), options.version_column, *TRACES} - {""}
+    return {*named, *labels, *baseline.texts}
+
+
+def known_notation(baseline: Baseline, options: ColumnOptions) -> KnownNotation:
+    """Return what is known of how rows are written that are compared with a baseline."""
+    edges = {name: over.edges for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}
+    sizes = {name: float(np.median(np.abs(some))) for name, some in edges.items() if len(some)}
+    known = column_notation(options, baseline.columns, baseline.task.kind, set(edges).difference(baseline.texts))
+    return replace(known, sizes=sizes)
+
+
+def rules_of(baseline: Baseline) -> dict[str, Rule | None]:
+    """Return the rule of each feature that the baseline has hashed or rounded, None where the environment has none."""
+    ruled = baseline.extras.ruled
+    return {} if ruled is None else {name: rules_in_force(None).rule(name) for name in ruled.of}
+
+
+def _features(
+    batch: pa.RecordBatch,
+    numeric: Mapping[str, bool],
+    labels: Mapping[str, Sequence[str]],
+    texts: Mapping[str, Vocabulary],
+    rules: Mapping[str, Rule | None],
+) -> dict[str, Column]:
+    columns = {name: column(batch.column(name), number) for name, number in numeric.items()}
+    columns |= {name: as_known(columns[name], known) for name, known in labels.items()}
+    short = {name: values if name in texts else without_texts(values)[0] for name, values in columns.items()}
+    return {name: ruled(values, rules.get(name)) for name, values in described(short, texts).items()}
+
+
+def ruled(values: Column, rule: Rule | None) -> Column:
+    """Return what a rule of privacy leaves of values; without one, the values."""
+    done = None if rule is None else rule.column(values)
+    if done is None:
+        return values
+    return done if isinstance(done, Column) else Column(numbers=np.asarray(done, np.float64))
+
+
+def select_rows(table: PredictionTable, which: NDArray[np.bool_]) -> PredictionTable:
+    """Return the rows of a table where ``which`` (bool (n,)) is true."""
+    n = int(np.count_nonzero(which))
+    return replace(
+        table,
+        time=table.time[which],
+        id=Text(np.zeros(n + 1, np.int32), b""),
+        scores=None if table.scores is None else table.scores[which],
+        predicted=None if table.predicted is None else take_rows(table.predicted, which),
+        features={name: take_rows(values, which) for name, values in table.features.items()},
+        slices={name: take_rows(values, which) for name, values in table.slices.items()},
+    )
+
+
+def add_time(read: FileRows, name: str, say: Say) -> FileRows:
+    """Read the time of every row; a row whose time cannot be read is counted, named and left out of everything."""
+    source = read.source
+    with readable(source.path):
+        values = source.column(name)
+        times = read_times(values)
+    if times.unit:
+        say(f"{source.path}: {name}: read as unix {UNIT_NAMES[times.unit]}")
+    bad = np.flatnonzero(~times.readable)
+    if len(bad) == source.rows:
+        raise BadInput(f"{source.path}: {name}: no value can be read as a time; the first is {values[0].as_py()!r}")
+    if len(bad):
+        first = int(bad[0])
+        say(
+            f"{source.path}: {name}: {rows(len(bad))} without a readable time left out: "
+            f"the first is row {first + 1}, {values[first].as_py()!r}"
+        )
+    return replace(read, time=times.values, usable=times.readable if len(bad) else None)
+
+
+def _scores(source: Source, roles: Roles, kind: str, say: Say) -> F64 | None:
+    names = roles.score or ((roles.predicted,) if kind == "regression" and roles.predicted else ())
+    if not names:
+        return None
+    return np.column_stack([_numbers(source, name, say) for name in names])
+
+
+def _numbers(source: Source, name: str, say: Say) -> F64:
+    """Read a column that must be numbers; texts that are none are named and taken as missing."""
+    values = _whole(source, name, True)
+    stray = np.zeros(0, np.intp) if values.codes is None else np.flatnonzero(values.codes >= 0)
+    if len(stray) and values.codes is not None:
+        first = f"row {int(stray[0]) + 1}, {values.labels[values.codes[stray[0]]]!r}"
+        if values.numbers is None or np.isnan(values.numbers).all():
+            raise BadInput(f"{source.path}: {name}: a score is a number, but there is none; the first is {first}")
+        say(f"{source.path}: {name}: {rows(len(stray))} without a number, taken as missing: the first is {first}")
+    return np.full(source.rows, np.nan) if values.numbers is None else values.numbers
+
+
+def _whole(source: Source, name: str, number: bool) -> Column:
+    if is_nested(source.schema.field(name).type):
+        raise BadInput(f"{source.path}: column '{name}' holds lists or structures; name a column of plain values")
+    return whole_column(source.column(name), number)

@@ -1,0 +1,368 @@
+"""Open a file of rows: Parquet, CSV, JSON, SQLite, or an artifact of MLflow.
+
+Files that are artifacts of MLflow: `runs:/RUN/path`, `models:/NAME/VERSION/path`, and the data set a run was given.
+
+MLflow is asked when somebody names such an address, and only then; its tracking server is `MLFLOW_TRACKING_URI`.
+
+Open a file of rows: CSV, Parquet, JSON or SQLite, told by its name.
+
+Parquet is read in batches of rows, only the columns asked for; the others are read once into columns.
+What Arrow cannot take from one line never costs the others: the line is named and left out.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from .addresses import address_of, is_database
+from .arrow_columns import is_text, mask_of, valid_of
+from .errors import BadInput, Say, listed
+from .notation import NOTHING_KNOWN, KnownNotation, Notation, with_notation
+
+_SCHEMES = ("runs:/", "models:/", "mlflow-artifacts:/")
+_CONTEXTS = ("reference", "evaluation", "validation", "test")
+"""A run names what each data set is to it; these are rows that it was not trained on."""
+
+
+def download_artifact(path: Path) -> Path:
+    """Return a file as it is, an artifact of MLflow downloaded.
+
+    ``runs:/RUN`` alone is the data set that was logged to the run (``mlflow.log_input``) as evaluation, validation or
+    test. Raises :class:`BadInput` when MLflow is not installed, or has no such thing.
+    """
+    address = str(path)
+    if not address.startswith(_SCHEMES):
+        return path
+    try:
+        import mlflow
+    except ModuleNotFoundError:
+        raise BadInput(f"{address}: mlflow is not installed; pip install mlflow-skinny") from None
+    run = address.removeprefix("runs:/")
+    try:
+        if address.startswith("runs:/") and "/" not in run:
+            found = Path(_data_set(mlflow, run))
+        else:
+            found = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
+    except BadInput:
+        raise
+    except Exception as error:  # whatever its store raises: a network, a permission, a name
+        raise BadInput(f"{address}: MLflow cannot read it: {str(error).strip().splitlines()[0]}") from error
+    if found.is_dir():
+        files = sorted(one.name for one in found.iterdir())
+        raise BadInput(f"{address}: is a folder; name one of {', '.join(files[:8])}")
+    return _table(found)
+
+
+def _data_set(mlflow: Any, run: str) -> str:
+    logged = mlflow.get_run(run).inputs.dataset_inputs
+    by_context = {tag.value: one.dataset for one in logged for tag in one.tags if tag.key == "mlflow.data.context"}
+    chosen = next((by_context[context] for context in _CONTEXTS if context in by_context), None)
+    if chosen is None:
+        known = ", ".join(f"{one.dataset.name}" for one in logged) or "none"
+        raise BadInput(
+            f"runs:/{run}: no data set was logged to the run as {', '.join(_CONTEXTS[1:])} (there is {known}); "
+            "name a file of its artifacts, as in runs:/RUN/reference.parquet"
+        )
+    return str(mlflow.data.get_source(chosen).load())
+
+
+def _table(path: Path) -> Path:
+    """A table that ``mlflow.log_table`` wrote is JSON of columns and rows: as Parquet, beside it."""
+    if path.suffix != ".json":
+        return path
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return path
+    if not isinstance(said, dict) or said.keys() != {"columns", "data"}:
+        return path
+    columns = {str(name): [row[at] for row in said["data"]] for at, name in enumerate(said["columns"])}
+    written = path.with_suffix(".parquet")
+    pyarrow.parquet.write_table(pa.table(columns), written)
+    return written
+
+
+BATCH = 131_072
+"""Rows per batch: 1 MB a column of doubles, which stays in the cache between one step and the next."""
+
+_PARQUET = (".parquet", ".pq")
+_CSV = (".csv", ".tsv")
+_NDJSON = (".ndjson", ".jsonl", ".json", ".log")
+
+
+class Source(Protocol):
+    """Rows of one file. ``schema`` knows every column's type; ``rows`` how many there are.
+
+    ``by_looks``: columns whose texts may be numbers, because the file does not say what they are: all texts of a CSV,
+    and of NDJSON those of columns that hold several types. Everywhere else a text is a text, "1" and "02139" too.
+    ``notations``: how columns are written that were read from their texts (:mod:`.notation`).
+    """
+
+    path: str
+    schema: pa.Schema
+    rows: int
+    by_looks: Collection[str]
+    notations: Mapping[str, Notation]
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the named columns of all rows, in the file's order."""
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one whole column."""
+
+
+def format_of(path: Path) -> str:
+    """Tell ``"parquet"``, ``"csv"``, ``"ndjson"`` or ``"sqlite"`` by the name (``.gz`` may follow), ``""`` for others.
+
+    >>> format_of(Path("week.CSV.gz")), format_of(Path("week.xlsx"))
+    ('csv', '')
+    """
+    name = path.name.lower().removesuffix(".gz")
+    if is_database(path):
+        return "sqlite"
+    for kind, suffixes in (("parquet", _PARQUET), ("csv", _CSV), ("ndjson", _NDJSON)):
+        if name.endswith(suffixes):
+            return kind
+    return ""
+
+
+def expand_paths(paths: Sequence[Path]) -> list[Path]:
+    """Return files, patterns such as ``rows/*.parquet`` replaced by those they match, in order; artifacts downloaded.
+
+    Raises :class:`BadInput` where one matches none.
+    """
+    found: list[Path] = []
+    for path in map(download_artifact, paths):
+        plain = path.exists() or is_database(path) or not glob.has_magic(str(path))
+        matches = [path] if plain else sorted(map(Path, glob.glob(str(path))))
+        if not matches:
+            raise BadInput(f"{path}: no file matches")
+        found += matches
+    return found
+
+
+def is_built_baseline(path: Path) -> bool:
+    """Say whether a file is a built baseline: it ends in ``.json`` and is no list of rows."""
+    if path.suffix != ".json":
+        return False
+    try:
+        with path.open("rb") as file:
+            return not file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    except OSError:
+        return True
+
+
+def check_path(path: Path) -> None:
+    """Raise :class:`BadInput` when a file is not there, empty, or of an unknown kind."""
+    if is_database(path):
+        path = address_of(path).file
+    if not path.exists():
+        raise BadInput(f"{path}: no such file")
+    if not path.is_file():
+        raise BadInput(f"{path}: is a directory; name its files, as in {path}/*.parquet")
+    if not format_of(path):
+        raise BadInput(
+            f"{path}: unknown extension; rows are read from .parquet, .csv, .ndjson, .json and .log, and from "
+            "sqlite:///FILE?table=NAME"
+        )
+    if path.stat().st_size == 0:
+        raise BadInput(f"{path}: the file is empty")
+
+
+def open_sources(
+    paths: Sequence[Path],
+    text: Collection[str],
+    say: Say,
+    most: int | None = None,
+    written: KnownNotation | None = NOTHING_KNOWN,
+) -> list[Source]:
+    """Open files that are one set of rows: what one of them knows to be a text is one in all of them.
+
+    So a CSV is read as the Parquet file beside it is, and codes such as 02139 are texts also in a file that happens to
+    have none below 10000. The arguments and errors are those of :func:`open_source`.
+    """
+    found: dict[Path, Source] = {}
+    known = set(text)
+    for kind in ("parquet", "sqlite", "ndjson", "csv"):
+        for path in paths:
+            if path not in found and (format_of(path) == kind or kind == "csv"):
+                source = found[path] = _open(path, known, say, most)
+                known |= {one.name for one in source.schema if is_text(one.type) and one.name not in source.by_looks}
+    for path, source in found.items():
+        if format_of(path) == "csv" and any(one.name in known and not is_text(one.type) for one in source.schema):
+            found[path] = _open(path, known, _silent, most)
+    sources = [found[path] for path in paths]
+    if written is None:
+        return sources
+    return with_notation(sources, written, known, say, any(map(_has_semicolons, paths)))
+
+
+def open_source(
+    path: Path, text: Collection[str], say: Say, most: int | None = None, written: KnownNotation | None = NOTHING_KNOWN
+) -> Source:
+    """Open a file; ``text`` names the columns that stay text even where they look like numbers or times (ids).
+
+    ``most``: a CSV or NDJSON of more bytes is not held in memory but parsed again in each pass; None = however many.
+    ``written``: what is known of how its columns are written; None leaves texts as they are.
+    Raises :class:`BadInput` when it cannot be read or has no rows.
+    """
+    [source] = open_sources([path], text, say, most, written)
+    return source
+
+
+def _has_semicolons(path: Path) -> bool:
+    if format_of(path) != "csv":
+        return False
+    from .delimited import delimiter
+
+    return delimiter(path) == ";"
+
+
+def _open(path: Path, text: Collection[str], say: Say, most: int | None) -> Source:
+    check_path(path)
+    kind = format_of(path)
+    with readable(path):
+        source: Source
+        if kind == "parquet":
+            source = ParquetSource(path, text)
+        elif kind == "sqlite":
+            from .sqlite import read_sqlite
+
+            table, mixed = read_sqlite(path, text)
+            source = TableSource(path, table, say, mixed)
+        elif most is not None and path.stat().st_size > most:
+            from .streaming import CsvStream, NdjsonStream
+
+            source = CsvStream(path, text, say) if kind == "csv" else NdjsonStream(path, say, text=text)
+        elif kind == "csv":
+            from .delimited import read_csv
+
+            table, codes = read_csv(path, text, say)
+            source = TableSource(path, table, say, set(table.schema.names) - codes)
+        else:
+            from .json_rows import read_ndjson
+
+            table, mixed = read_ndjson(path, say, text)
+            source = TableSource(path, table, say, mixed)
+    if not source.rows:
+        raise BadInput(f"{path}: the file has columns but no rows")
+    return source
+
+
+def _silent(sentence: str) -> None:
+    """Say nothing: it was said when the file was opened first."""
+
+
+@contextmanager
+def readable(path: Path | str) -> Iterator[None]:
+    """Turn what Arrow and the system say about a file into one sentence."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BadInput(f"{path}: cannot be read: {reason}") from error
+
+
+class FilteredSource:
+    """The rows of a file that have a value in any of some columns: lines of a log that are about something else go."""
+
+    def __init__(self, source: Source, names: Collection[str]) -> None:
+        self.path, self.schema, self.by_looks = source.path, source.schema, source.by_looks
+        self.notations = source.notations
+        self._source = source
+        self._kept = [_any_value(batch) for batch in source.batches(names)]
+        self.rows = sum(int(kept.sum()) for kept in self._kept)
+        self.left_out = source.rows - self.rows
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the named columns of these rows."""
+        for kept, batch in zip(self._kept, self._source.batches(names), strict=True):
+            yield batch.filter(mask_of(kept)) if batch.num_columns else _no_columns(int(kept.sum()))
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return one whole column."""
+        kept = np.concatenate(self._kept) if self._kept else np.zeros(0, np.bool_)
+        return self._source.column(name).filter(mask_of(kept))
+
+
+def _any_value(batch: pa.RecordBatch) -> NDArray[np.bool_]:
+    there = [valid_of(column) for column in batch.columns]
+    return np.any(there, axis=0) if there else np.ones(batch.num_rows, np.bool_)
+
+
+class ParquetSource:
+    """A Parquet file, read in batches; texts come as dictionary codes, as they are stored."""
+
+    by_looks: Collection[str] = ()
+    notations: Mapping[str, Notation] = MappingProxyType({})
+
+    def __init__(self, path: Path, text: Collection[str]) -> None:
+        self.path = str(path)
+        self.schema = pa.parquet.read_schema(path)
+        twice = {name for name in self.schema.names if self.schema.names.count(name) > 1}
+        if twice:
+            raise BadInput(f"{path}: two columns have the name '{min(twice)}'; rename one")
+        coded = [f.name for f in self.schema if _is_text(f.type) and f.name not in text]
+        # pre-buffering holds whole row groups: 560 MB at the peak for 4 million rows of 20 features, against 94 MB
+        self._file = pa.parquet.ParquetFile(path, read_dictionary=coded, pre_buffer=False, buffer_size=1 << 20)
+        self.schema = self._file.schema_arrow
+        self.rows = int(self._file.metadata.num_rows)
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        wanted = [name for name in self.schema.names if name in names]
+        with readable(self.path):
+            if wanted:
+                yield from self._file.iter_batches(BATCH, columns=wanted)
+            else:  # Parquet without columns yields nothing; the rows are still there
+                for start in range(0, self.rows, BATCH):
+                    yield _no_columns(min(BATCH, self.rows - start))
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        with readable(self.path):
+            return self._file.read(columns=[name]).column(name)
+
+
+class TableSource:
+    """Rows that are in memory, as columns."""
+
+    notations: Mapping[str, Notation] = MappingProxyType({})
+
+    def __init__(self, path: Path, table: pa.Table, say: Say, by_looks: Collection[str] = ()) -> None:
+        names = table.schema.names
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            say(f"{path}: {listed(twice)}: several columns of one name; the first is read")
+            table = table.select([i for i, name in enumerate(names) if names.index(name) == i])
+        self.path, self.by_looks = str(path), by_looks
+        self.schema = table.schema
+        self.rows = len(table)
+        self._table = table
+
+    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        wanted = self._table.select([name for name in self.schema.names if name in names])
+        if wanted.num_columns:
+            yield from wanted.to_batches(max_chunksize=BATCH)
+        else:
+            yield _no_columns(self.rows)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        return self._table.column(name)
+
+
+def _no_columns(n: int) -> pa.RecordBatch:
+    return pa.RecordBatch.from_struct_array(pa.Array.from_buffers(pa.struct([]), n, [None]))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))

@@ -1,0 +1,133 @@
+"""Read a column of points in time: timestamps, dates, ISO 8601 texts, unix seconds to nanoseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.tables.table import F64, I64
+from driftline.tables.timestamps import nanoseconds_per_unit
+from numpy.typing import NDArray
+
+from .arrow_columns import numbers, one_array, positions, truth_of, valid_of, values_of
+
+_PER_UNIT = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+_UNIT = {nanoseconds: unit for unit, nanoseconds in _PER_UNIT.items()}
+UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+_LATEST = 2**63 - 1
+_ISO = (
+    r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+    r"([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?)?$"
+)
+_ZONED = r":\d\d([.,]\d+)?(Z|[+-]\d\d(:?\d\d)?)$"
+_UNIX = r"^[+-]?\d+(\.\d+)?([eE][+]?\d+)?$"
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """n points in time. ``values``: int64 (n,), unix nanoseconds, 0 where ``readable`` (bool (n,)) is False.
+
+    ``unit``: the key into :data:`UNIT_NAMES` that plain numbers were read in, guessed by their size, else "".
+    """
+
+    values: I64
+    readable: NDArray[np.bool_]
+    unit: str = ""
+
+
+def oldest_first(times: Times) -> NDArray[np.intp]:
+    """Return rows from oldest to newest, equal times as they came; one without a readable time counts as oldest."""
+    return np.argsort(np.where(times.readable, times.values, np.iinfo(np.int64).min), kind="stable")
+
+
+def read_times(array: pa.ChunkedArray) -> Times:
+    """Read a column as points in time; what has no zone is UTC, a date is its midnight.
+
+    Plain numbers are unix time; seconds, milliseconds, microseconds or nanoseconds is told by the median: below 1e11
+    seconds (the year 5138), below 1e14 milliseconds, below 1e17 microseconds.
+
+    >>> read_times(pa.chunked_array([pa.array(["1970-01-01T01:00:01+01:00", "yesterday"])])).values.tolist()
+    [1000000000, 0]
+    >>> read_times(pa.chunked_array([pa.array([1_700_000_000_000])])).unit
+    'ms'
+    """
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return read_times(array.cast(kind.value_type))
+    if pa.types.is_timestamp(kind):
+        return _whole(array.cast(pa.int64()), kind.unit)
+    if pa.types.is_date(kind):
+        return _whole(array.cast(pa.timestamp("ms")).cast(pa.int64()), "ms")
+    if pa.types.is_integer(kind) and kind != pa.uint64():
+        values = array.cast(pa.int64())
+        unit = _unit_of(numbers(one_array(values)))
+        times = _whole(values, unit)
+        return Times(times.values, times.readable, unit)
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or kind == pa.uint64():
+        return _unix(numbers(one_array(array)))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _texts(pc.utf8_trim_whitespace(array))
+    return Times(np.zeros(len(array), np.int64), np.zeros(len(array), np.bool_))
+
+
+def _whole(array: pa.ChunkedArray, unit: str) -> Times:
+    """Whole numbers of a unit, without the detour over doubles."""
+    given, values = valid_of(array), values_of(array, 0)
+    factor = _PER_UNIT[unit]
+    fits = (values <= _LATEST // factor) & (values >= -(_LATEST // factor))
+    readable = given & fits
+    return Times(np.where(readable, values, 0) * factor, readable)
+
+
+def _unix(values: F64) -> Times:
+    unit = _unit_of(values)
+    factor = _PER_UNIT[unit]
+    with np.errstate(invalid="ignore"):
+        readable = np.abs(values) < _LATEST / factor / 1.001
+    usable = np.where(readable, values, 0.0)
+    whole = np.floor(usable)
+    fraction = np.round((usable - whole) * factor).astype(np.int64)
+    return Times(whole.astype(np.int64) * factor + fraction, readable, unit)
+
+
+def _unit_of(values: F64) -> str:
+    finite = np.abs(values[np.isfinite(values)])
+    size = float(np.median(finite)) if len(finite) else 0.0
+    return _UNIT[nanoseconds_per_unit(size)]
+
+
+def _texts(array: pa.ChunkedArray) -> Times:
+    """ISO 8601 with and without a zone, and unix times written as text; each is cast by Arrow as a whole."""
+    n = len(array)
+    values, readable = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+    iso, zoned, unix = (_matches(array, pattern) for pattern in (_ISO, _ZONED, _UNIX))
+    for which, kind in ((iso & zoned, pa.timestamp("ns", "UTC")), (iso & ~zoned, pa.timestamp("ns"))):
+        at = np.flatnonzero(which)
+        if len(at):
+            texts = pc.replace_substring(one_array(array.take(positions(at))), ",", ".")  # as logging writes fractions
+            read = _cast(texts, kind)
+            readable[at] = valid_of(read)
+            values[at] = values_of(read.cast(pa.int64()), 0)
+    at = np.flatnonzero(unix)
+    if not len(at):
+        return Times(values, readable)
+    read_unix = _unix(numbers(one_array(array.take(positions(at)).cast(pa.float64()))))
+    values[at], readable[at] = read_unix.values, read_unix.readable
+    return Times(values, readable, read_unix.unit)
+
+
+def _matches(array: pa.ChunkedArray, pattern: str) -> NDArray[np.bool_]:
+    return truth_of(pc.match_substring_regex(array, pattern))
+
+
+def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Cast texts to times, null where it cannot be (30 February, the year 9999): halve until bad ones stand alone."""
+    try:
+        return array.cast(kind)
+    except pa.ArrowInvalid:
+        if len(array) == 1:
+            return pa.nulls(1, kind)
+        middle = len(array) // 2
+        return pa.concat_arrays([_cast(array[:middle], kind), _cast(array[middle:], kind)])

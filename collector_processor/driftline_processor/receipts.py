@@ -1,0 +1,40 @@
+"""What the state answers to a request that was handed in: a receipt, or that it is overloaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+Signal = Literal["traces", "metrics", "logs"]
+"""The three OTLP requests: ``/v1/traces``, ``/v1/metrics``, ``/v1/logs``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one request. ``rejected``: reason → rows, spans or outcomes that could not be used.
+
+    ``beside``: rejected rows that were in one log record with another row.
+    ``part``: of an upload: whether it came before ("again"), or was other bytes then ("other": nothing was taken).
+    """
+
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    part: Literal["new", "again", "other"] = "new"
+    beside: int = 0
+
+
+class Overloaded(Exception):  # noqa: N818 - the state of the receiver, and what a sender is told
+    """The queue is full; the sender should come again after ``retry_after`` seconds (at most 2)."""
+
+    def __init__(self, retry_after: float = 1.0) -> None:
+        super().__init__(f"overloaded; retry after {retry_after} s")
+        self.retry_after = retry_after
+
+
+class StorageOutage(Overloaded):
+    """The storage cannot be written or read for now; the message says why. Whoever keeps the data sends them again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(2.0)
+        self.args = (message,)

@@ -1,0 +1,242 @@
+"""OTLP over gRPC: the three Export methods, as bytes, each answered when its rows are on disk."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from driftline_processor.config.schema import Limits
+from driftline_processor.config.values import Address
+from driftline_processor.core.decode.requests import Malformed
+from driftline_processor.otlp.protocol import MAX_REQUEST, METHODS, PATIENCE, export_response, retry_metadata
+from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.servers.ports import PortInUse, check_free
+from driftline_processor.servers.request_memory import ExceedsRequestMemory, MemoryClaim, RequestMemory
+
+Accept = Callable[[Signal, bytes, Mapping[str, str]], "Future[Receipt]"]
+"""Takes a request and its headers; the future resolves when the transaction is on disk.
+
+Raises Malformed or Overloaded, at once or through the future.
+"""
+
+_THREADS = 64
+"""Each waits for one transaction, and requests that wait together share the next one."""
+
+_CONNECTIONS = (
+    ("grpc.max_concurrent_streams", 100),  # of one connection; what a client sends beyond them waits there
+    ("grpc.server_handshake_timeout_ms", 20_000),
+    ("grpc.max_connection_idle_ms", 600_000),
+    # A peer that is gone without a word (a pulled plug) is noticed; peers may ask as often themselves.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+
+_log = logging.getLogger("driftline")
+
+
+class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
+    """A gRPC server on ``address``, bound when made and serving after :meth:`start`.
+
+    ``key``: the configuration key of the address, for the message of PortInUse. ``memory``: the bytes under way of all
+    receivers.
+
+    There is no ``maximum_concurrent_rpcs``: it answers RESOURCE_EXHAUSTED without RetryInfo, which tells clients never
+    to retry. Overload is said by the way in, which knows what it holds.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        accept: Accept,
+        key: str = "receivers.otlp.protocols.grpc.endpoint",
+        memory: RequestMemory | None = None,
+    ) -> None:
+        check_free(address, key)
+        self._accept = accept
+        self._memory = RequestMemory(Limits().request_bytes) if memory is None else memory
+        self._arrivals = PendingMessages(self._memory)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="driftline-grpc")
+        self._server = grpc.server(
+            self._threads,
+            handlers=[self],
+            options=[
+                ("grpc.max_receive_message_length", MAX_REQUEST),
+                # Linux would share the port with another process, and each would get some of the requests.
+                ("grpc.so_reuseport", 0),
+                *_CONNECTIONS,
+            ],
+        )
+        try:
+            port = self._server.add_insecure_port(str(address))
+        except RuntimeError as error:
+            raise PortInUse(address, key, str(error)) from None
+        self.address = Address(address.host, port)
+        self._serving = False
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._serving = True
+        self._arrivals.start()
+        self._server.start()
+
+    def stop(self, grace: float) -> None:
+        """Refuse new calls, wait up to ``grace`` seconds for those under way, and free the port."""
+        if not self._serving:
+            self._server.start()  # grpcio keeps the port of a server that was never started
+        self._server.stop(grace).wait(grace + 1.0)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._arrivals.stop()
+
+    def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        """Return what answers a call; None (UNIMPLEMENTED) for what is not OTLP.
+
+        On the wire a stream of one message is the same as one message. As a stream, a call whose message does not
+        arrive can be ended; grpcio would let it hold its thread for ever.
+        """
+        signal = METHODS.get(call.method)
+        if signal is None:
+            return None
+        return grpc.stream_unary_rpc_method_handler(lambda bodies, context: self._export(signal, bodies, context))
+
+    def _export(self, signal: Signal, bodies: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        with self._arrivals.awaited(context.cancel):
+            body = next(bodies, None)
+        if body is None:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message; send one request")
+            raise AssertionError("abort raises")
+        holding = self._memory.open()
+        headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+        try:
+            holding.grow(len(body))
+            return export_response(self._accept(signal, body, headers).result(PATIENCE))
+        except Malformed as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except Overloaded as overloaded:
+            context.set_trailing_metadata(retry_metadata(overloaded))
+            context.abort(grpc.StatusCode.UNAVAILABLE, str(overloaded))
+        except Exception:
+            # Nothing was acknowledged, so the sender keeps it: UNAVAILABLE is what exporters retry.
+            _log.exception("a %s request could not be kept", signal)
+            context.set_trailing_metadata(retry_metadata(Overloaded()))
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the request could not be kept; see the log of driftline")
+        finally:
+            holding.close()
+        raise AssertionError("abort raises")
+
+
+@dataclass(eq=False, slots=True)
+class _Arrival:
+    """A message that is awaited since ``began``. ``holding``: of a slow one, whose bytes gRPC keeps meanwhile."""
+
+    began: float
+    cancel: Callable[[], object]
+    quick: bool = True
+    holding: MemoryClaim | None = None
+
+
+class PendingMessages:
+    """Messages whose call has begun and that are not there yet: each may take a thread only for a while.
+
+    The usual message is there at once, so a few are read at a time and the others wait unread: gRPC lets a message in
+    as soon as it is read. One that is not there holds the room of the largest message, since gRPC says nothing of what
+    has arrived of it; where there is no room, or no thread to spare, the one that is awaited the longest is
+    cancelled, and after :data:`DEADLINE` each. Exporters send again what was CANCELLED.
+
+    ``clock``: seconds that only grow.
+    """
+
+    DEADLINE = 60.0
+    """Seconds. 20 MiB in that time is 3 Mbit/s, the 64 KiB of a usual request are 9 kbit/s."""
+
+    QUICK = 0.1
+    """Seconds in which a message costs nothing but its thread and one of the places of :data:`MOST_QUICK`."""
+
+    MOST_QUICK = 8
+    """Messages that may arrive at once without holding room: 160 MiB of the largest."""
+
+    LEAST = 2.0
+    """Seconds that a message gets in any case, once it has its room."""
+
+    MOST_SLOW = _THREADS // 2
+
+    def __init__(self, memory: RequestMemory, clock: Callable[[], float] = time.monotonic) -> None:
+        self._memory = memory
+        self._clock = clock
+        self._awaited: dict[_Arrival, None] = {}
+        self._lock = threading.Lock()
+        self._places = threading.Semaphore(self.MOST_QUICK)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="driftline-grpc-arrivals", daemon=True)
+
+    def start(self) -> None:
+        """Look after the messages in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    @contextmanager
+    def awaited(self, cancel: Callable[[], object]) -> Iterator[None]:
+        """Wait for a message within a ``with`` block; ``cancel`` ends its call, and with it the waiting."""
+        self._places.acquire()
+        arrival = _Arrival(self._clock(), cancel)
+        with self._lock:
+            self._awaited[arrival] = None
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._awaited.pop(arrival, None)
+                self._leave_place(arrival)
+            if arrival.holding is not None:
+                arrival.holding.close()
+
+    def look(self) -> None:
+        """Give room to the messages that are slow, and cancel those for which there is none."""
+        now = self._clock()
+        with self._lock:
+            late = sorted((one for one in self._awaited if now - one.began >= self.QUICK), key=lambda one: one.began)
+            slow = [one for one in late if one.holding is not None]
+            cancelled = [one for one in late if now - one.began >= self.DEADLINE]
+            for arrival in (one for one in late if one.holding is None and one not in cancelled):
+                if len(slow) < self.MOST_SLOW and self._hold(arrival):
+                    slow.append(arrival)
+                elif slow and now - slow[0].began >= self.LEAST:
+                    cancelled.append(slow.pop(0))  # its room is for the next look
+                else:
+                    cancelled.append(arrival)
+        for arrival in cancelled:
+            arrival.cancel()
+
+    def _hold(self, arrival: _Arrival) -> bool:
+        if not self._memory.has_room(MAX_REQUEST):  # which of the messages makes room is for look() to say
+            return False
+        holding = self._memory.open(arrival.cancel)
+        try:
+            holding.grow(MAX_REQUEST)
+        except (Overloaded, ExceedsRequestMemory):
+            return False
+        arrival.holding = holding
+        self._leave_place(arrival)
+        return True
+
+    def _leave_place(self, arrival: _Arrival) -> None:
+        if arrival.quick:
+            arrival.quick = False
+            self._places.release()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(self.QUICK):
+            self.look()

@@ -1,0 +1,108 @@
+"""OTLP over HTTP: ``POST /v1/traces``, ``/v1/metrics``, ``/v1/logs`` in protobuf or JSON, plain, gzip or deflate."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.core.decode.requests import Malformed, TooManyMessages
+from driftline_processor.otlp.json_requests import protobuf_of
+from driftline_processor.otlp.protocol import (
+    JSON,
+    MAX_REQUEST,
+    PATIENCE,
+    PROTOBUF,
+    as_json,
+    content_type,
+    export_response,
+    otlp_refusal,
+    retry_after,
+)
+from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.servers.http_body import Body, MalformedBody, TooLarge, UnknownEncoding, receive_body
+
+from .grpc import Accept
+
+SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
+
+_OUTCOMES = "/v1/outcomes"
+
+_log = logging.getLogger("driftline")
+
+
+class _UnknownType(Exception):  # noqa: N818 - carries an answer
+    """The content type is not one of OTLP."""
+
+
+def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """Return the application of the OTLP/HTTP port; ``more_routes``: those of the outcome API.
+
+    A request in JSON is answered in JSON, every other one in protobuf.
+    """
+    routes = [*(_route(signal, accept) for signal in SIGNALS), *more_routes]
+    return Starlette(routes=routes, exception_handlers={404: _no_route, 405: _no_route})
+
+
+def _route(signal: Signal, accept: Accept) -> Route:
+    async def export(request: Request) -> Response:
+        kind = content_type(request.scope)
+
+        def take(body: Body) -> Future[Receipt]:
+            data = body.unpacked()
+            return accept(signal, protobuf_of(signal, data) if kind == JSON else data, request.headers)
+
+        try:
+            if kind not in (PROTOBUF, JSON):
+                raise _UnknownType(f"content type {kind[:80]!r} is not OTLP; send {PROTOBUF} or {JSON}")
+            body = await receive_body(request, MAX_REQUEST)
+            # A thread for each request costs 70 µs; unpacked and decoded here, one request could hold up all others.
+            future = await asyncio.to_thread(take, body)
+            receipt = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE)
+            answer = export_response(receipt)
+            return Response(as_json(answer, signal) if kind == JSON else answer, media_type=kind)
+        except (_UnknownType, UnknownEncoding) as refused:
+            return otlp_refusal(request.scope, 415, str(refused))
+        except (TooLarge, TooManyMessages) as refused:
+            return otlp_refusal(request.scope, 413, str(refused))
+        except (Malformed, MalformedBody) as error:
+            return otlp_refusal(request.scope, 400, str(error))
+        except ClientDisconnect:
+            return otlp_refusal(request.scope, 400, "the sender went away")
+        except Overloaded as overloaded:
+            return _come_again(request, str(overloaded), overloaded)
+        except asyncio.CancelledError:  # what is still on its way when the grace of a stop is over
+            return _come_again(request, "driftline is stopping", Overloaded())
+        except Exception:
+            # Nothing was acknowledged, so the sender keeps it: 503 is what exporters retry.
+            _log.exception("a %s request could not be kept", signal)
+            sentence = "the request could not be kept; see the log of driftline"
+            return _come_again(request, sentence, Overloaded())
+
+    return Route(f"/v1/{signal}", export, methods=["POST"])
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    """Answer another path or method, as the API that the path belongs to answers."""
+    assert isinstance(error, HTTPException)
+    path, headers = request.url.path[:80], dict(error.headers or {})
+    if error.status_code == 404:
+        sentence = f"nothing is at {path}; send to /v1/traces, /v1/metrics or /v1/logs"
+    else:
+        allowed = " or ".join(sorted(headers.get("Allow", "POST").split(", ")))
+        sentence = f"{path} takes {allowed}, not {request.method[:20]}"
+    if path == _OUTCOMES or path.startswith(f"{_OUTCOMES}/"):
+        return JSONResponse({"error": sentence}, error.status_code, headers)
+    return otlp_refusal(request.scope, error.status_code, sentence, headers)
+
+
+def _come_again(request: Request, sentence: str, overloaded: Overloaded) -> Response:
+    headers = {"Retry-After": retry_after(overloaded)}
+    return otlp_refusal(request.scope, 503, sentence, headers, overloaded.retry_after)

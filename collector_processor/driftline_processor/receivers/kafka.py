@@ -1,0 +1,314 @@
+"""One consumer of Kafka: messages become tables, one transaction of rows and offsets, then a commit at the brokers.
+
+One consumer of Kafka: poll → one transaction of rows and offsets → commit at the brokers.
+
+It polls again when what it has is on disk, so a slow state reads slowly, and the brokers keep the rest. Reconnecting,
+and waiting for topics that do not exist yet, is librdkafka's.
+
+Messages of outcomes → tables: each message costs only itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Protocol
+
+from driftline.semconv import attributes, metrics
+from driftline.tables.table import OutcomeTable
+
+from driftline_processor.config.kafka import Kafka
+from driftline_processor.core.decode.requests import Malformed
+from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
+from driftline_processor.health import Counters
+from driftline_processor.ingest.deduplication import KafkaProgress, Offset
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.otlp.json_requests import protobuf_of
+from driftline_processor.readers.outcomes.fields import UnusableField, text_of
+from driftline_processor.readers.outcomes.row_reader import RowReader
+from driftline_processor.receipts import Overloaded, Receipt, Signal
+
+from .outcomes_http import UNUSABLE
+
+BAD_MESSAGE = "bad_message"
+"""The reason under which messages are counted that hold nothing that could be an outcome."""
+
+_DOCUMENT = {"model", "environment", "outcomes"}
+
+
+def outcome_tables(
+    messages: Iterable[bytes | None], lines: bool, model: str | None, environment: str | None, now: int
+) -> tuple[list[OutcomeTable], Counter[str]]:
+    """Return the outcomes of messages, and reason → how many messages or outcomes could not be used.
+
+    ``lines``: each message holds an outcome a line; else an outcome, a list of them, or a document of them. ``now``:
+    unix nanoseconds, for those that say no time. A message without a value is a tombstone, and says nothing.
+
+    >>> tables, rejected = outcome_tables([b'{"id": "a", "actual": 1}', b'{', None], False, "churn", None, 5)
+    >>> len(tables[0]), tables[0].time.tolist(), dict(rejected)
+    (1, [5], {'bad_message': 1})
+    """
+    readers: list[RowReader] = []
+    newest: dict[tuple[str | None, str | None], RowReader] = {}
+    rejected = Counter[str]()
+    for message in messages:
+        if message is None:
+            continue
+        try:
+            for outcomes, *said in _documents(message, lines):
+                named = (said[0] or model, said[1] or environment)
+                reader = newest.get(named)
+                if reader is None or not reader.has_room(outcomes):  # messages share columns, and not their bounds
+                    reader = newest[named] = RowReader(*named)
+                    readers.append(reader)
+                for outcome in outcomes:
+                    reader.add(0, outcome)
+        except ValueError:
+            rejected[BAD_MESSAGE] += 1
+    rejected[UNUSABLE] += sum(len(reader.rejected) + reader.more for reader in readers)
+    return [table for reader in readers for table in reader.rows().tables(now)], +rejected
+
+
+def _documents(message: bytes, lines: bool) -> Iterator[tuple[list[Any], str | None, str | None]]:
+    """Yield outcomes with the model and environment that stand beside them."""
+    if lines:
+        yield [_line(line) for line in message.splitlines() if line.strip()], None, None
+        return
+    document = load_json(message)
+    if isinstance(document, dict) and isinstance(document.get("outcomes"), list) and not set(document) - _DOCUMENT:
+        model, environment = (text_of(document.get(name), name) for name in ("model", "environment"))
+        yield document["outcomes"], model, environment
+    else:
+        yield document if isinstance(document, list) else [document], None, None
+
+
+def _line(line: bytes) -> Any:
+    try:
+        return load_json(line)
+    except UnreadableJson as error:
+        return UnusableField(f"this is not JSON: {error}")
+
+
+_log = logging.getLogger("driftline")
+
+BATCH = 2_000
+"""Messages that are taken in together, at most."""
+
+_POLL = 0.5
+_LONGEST_WAIT = 30.0
+
+
+class MessageIntake(Protocol):
+    """What takes in messages, and knows how far they were taken."""
+
+    def offer(self, request: Request) -> Future[Receipt]:
+        """Take in rows that are tables already."""
+
+    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
+        """Take in an OTLP request."""
+
+    def offsets(self) -> KafkaProgress:
+        """Return how far every partition has been read."""
+
+
+class KafkaReceiver:
+    """Takes the messages of some topics in, on a thread of its own."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Kafka,
+        intake: MessageIntake,
+        counters: Counters,
+        clock: Callable[[], int],
+        forward: Callable[[Signal, bytes], object],
+        connect: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> None:
+        """``forward``: is given each OTLP request that is on disk. ``connect``: makes the consumer."""
+        self._name, self._settings, self._intake, self._counters = name, settings, intake, counters
+        self._clock, self._forward, self._connect = clock, forward, connect or _consumer
+        self._stopping = threading.Event()
+        self._said: set[str] = set()
+        self._consumer: Any = None
+        self._thread = threading.Thread(target=self._run, name=f"driftline-kafka-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Subscribe, and begin. No broker needs to be there yet."""
+        settings = self._settings
+        self._consumer = self._connect(
+            {
+                "queued.max.messages.kbytes": 32_768,
+                "max.poll.interval.ms": 600_000,  # so long a state may be busy before the group gives up on us
+                "client.id": "driftline",
+                **{name: secret.get_secret_value() for name, secret in settings.options.items()},
+                "bootstrap.servers": ",".join(settings.brokers),
+                "group.id": settings.group,
+                "auto.offset.reset": settings.start,
+                "enable.auto.commit": False,
+            }
+        )
+        self._consumer.subscribe(list(settings.topics), on_assign=self._assigned)
+        self._thread.start()
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Finish what was polled, and leave the group; within so many seconds, None = however long it takes.
+
+        A group waits for a member that did not leave, and what was not committed is polled again.
+        """
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        if self._consumer is not None and not self._thread.is_alive():
+            self._consumer.close()
+
+    def _assigned(self, consumer: Any, partitions: list[Any]) -> None:
+        """Begin where the state stands, or where another processor of the group has come to."""
+        reached = self._intake.offsets()
+        try:
+            committed = {(one.topic, one.partition): one.offset for one in consumer.committed(partitions, timeout=10)}
+        except Exception as error:
+            committed = {}
+            self._say(f"the brokers do not say how far the group has come: {error}")
+        for one in partitions:
+            mine = reached.get((self._settings.group, one.topic, one.partition), -1)
+            furthest = max(mine, committed.get((one.topic, one.partition), -1))
+            if furthest >= 0:
+                one.offset = furthest
+        consumer.assign(partitions)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                polled = self._consumer.consume(BATCH, timeout=_POLL)
+                messages = [message for message in polled if message.error() is None]
+                for message in polled:
+                    if message.error() is not None:
+                        self._say(str(message.error()))
+                if messages:
+                    self._said.clear()
+                    self._take(messages)
+            except Exception:
+                _log.exception("kafka/%s: messages could not be taken; it will try again", self._name)
+                self._stopping.wait(1.0)
+
+    def _take(self, messages: Sequence[Any]) -> None:
+        """Store messages and say so to the brokers; one that cannot be stored costs only itself."""
+        wait = 1.0
+        while not self._stored(messages):
+            if self._stopping.is_set():
+                return  # it is polled again at the next start
+            if not self._well():
+                self._say("the state takes nothing; waiting")
+                self._stopping.wait(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+            elif len(messages) > 1:
+                for message in messages:
+                    self._take([message])
+                return
+            else:
+                self._count(Counter({BAD_MESSAGE: 1}))
+                self._offer(Request(os.urandom(16), offsets=self._offsets(messages))).result()
+                break
+        self._commit(messages)
+
+    def _stored(self, messages: Sequence[Any]) -> bool:
+        """Take messages in, with their offsets; False when a transaction failed."""
+        try:
+            if self._settings.format.startswith("otlp_"):
+                self._store_otlp(messages)
+            else:
+                self._store_outcomes(messages)
+        except _Stopping:
+            return False
+        except Exception as error:
+            self._say(f"a transaction failed: {error}")
+            return False
+        return True
+
+    def _store_outcomes(self, messages: Sequence[Any]) -> None:
+        settings, values = self._settings, [message.value() for message in messages]
+        lines = settings.format == "ndjson"
+        tables, rejected = outcome_tables(values, lines, settings.model, settings.environment, self._clock())
+        self._offer(Request(os.urandom(16), outcomes=tables, offsets=self._offsets(messages))).result()
+        self._count(rejected)
+
+    def _store_otlp(self, messages: Sequence[Any]) -> None:
+        signal, malformed = self._settings.signal, 0
+        taken: list[tuple[bytes, Future[Receipt]]] = []
+        for message in messages:
+            try:
+                body = message.value() or b""
+                body = protobuf_of(signal, body) if self._settings.format == "otlp_json" else body
+                submit = partial(self._intake.submit, signal, body, self._offsets([message]))
+                taken.append((body, self._patiently(submit)))
+            except Malformed:
+                malformed += 1
+        self._offer(Request(os.urandom(16), offsets=self._offsets(messages))).result()  # of the malformed, too
+        for body, future in taken:
+            future.result()
+            self._counters.add(metrics.DRIFTLINE_RECEIVED_REQUESTS, 1, {attributes.DRIFTLINE_SIGNAL: signal})
+            self._forward(signal, body)
+        self._count(Counter({BAD_MESSAGE: malformed}))
+
+    def _offer(self, request: Request) -> Future[Receipt]:
+        return self._patiently(partial(self._intake.offer, request))
+
+    def _patiently(self, submit: Callable[[], Future[Receipt]]) -> Future[Receipt]:
+        """Submit as soon as there is room. Raises :class:`_Stopping` when it is time to end."""
+        while True:
+            try:
+                return submit()
+            except Overloaded as overloaded:
+                if self._stopping.wait(overloaded.retry_after):
+                    raise _Stopping from None
+
+    def _well(self) -> bool:
+        """Say whether the state stores anything at all: how far nothing new has come."""
+        try:
+            self._offer(Request(os.urandom(16), offsets=[Offset(self._settings.group, "", -1, 0)])).result()
+        except Exception:
+            return False
+        return True
+
+    def _offsets(self, messages: Sequence[Any]) -> list[Offset]:
+        last = {(message.topic(), message.partition()): message.offset() + 1 for message in messages}
+        return [Offset(self._settings.group, *place, following) for place, following in last.items()]
+
+    def _commit(self, messages: Sequence[Any]) -> None:
+        try:
+            offsets = [_partition(offset) for offset in self._offsets(messages)]
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+        except Exception as error:  # the state knows how far it has come
+            self._say(f"the brokers were not told how far: {error}")
+
+    def _count(self, rejected: Mapping[str, int]) -> None:
+        for reason, rows in rejected.items():
+            if rows:
+                self._counters.add(metrics.DRIFTLINE_REJECTED_ROWS, rows, {attributes.DRIFTLINE_REASON: reason})
+
+    def _say(self, sentence: str) -> None:
+        """Log once until messages come again: a broker that is away is said so every second."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            _log.warning("kafka/%s: %s", self._name, sentence)
+
+
+class _Stopping(Exception):  # noqa: N818 - no fault
+    """The receiver ends; what was polled is polled again at the next start."""
+
+
+def _consumer(settings: dict[str, Any]) -> Any:
+    from confluent_kafka import Consumer
+
+    return Consumer(settings, logger=logging.getLogger("driftline.kafka"))
+
+
+def _partition(offset: Offset) -> Any:
+    from confluent_kafka import TopicPartition
+
+    return TopicPartition(offset.topic, offset.partition, offset.next)

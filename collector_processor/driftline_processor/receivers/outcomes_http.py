@@ -1,0 +1,244 @@
+"""``POST /v1/outcomes``: outcomes as JSON, NDJSON, CSV, Parquet or Arrow, plain or gzip, whole or in parts that can be
+resumed.
+
+``POST /v1/outcomes``: what really happened, as JSON, NDJSON, CSV, Parquet or Arrow, plain or gzip.
+
+Mounted by the pages and by the OTLP/HTTP receiver, so that one address is enough for a service that sends both.
+
+``GET /v1/outcomes/uploads/{name}``: what has come of a file of outcomes that is sent in parts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import xxhash
+from driftline.semconv import attributes, metrics
+from driftline.tables.table import OutcomeTable
+from starlette.datastructures import QueryParams
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.health import Counters
+from driftline_processor.ingest.deduplication import Upload, UploadPart
+from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet
+from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
+from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
+from driftline_processor.readers.outcomes.row_reader import ParsedDocument
+from driftline_processor.receipts import Overloaded, Receipt
+from driftline_processor.servers.http_body import (
+    Body,
+    MalformedBody,
+    TooLarge,
+    UnknownEncoding,
+    receive_body,
+    retry_later,
+)
+
+_log = logging.getLogger("driftline")
+
+SubmitOutcomes = Callable[[list[OutcomeTable], bytes], "Future[Receipt]"]
+"""Takes tables and the digest of the request; the future resolves when the transaction is on disk."""
+
+SubmitPart = Callable[[list[OutcomeTable], bytes, UploadPart], "Future[Receipt]"]
+"""Takes tables that are a part of an upload, perhaps none."""
+
+MAX_JSON = 32 * 2**20
+"""A JSON document becomes a Python object per field; larger files come as NDJSON or CSV, which become columns."""
+
+MAX_FILE = 128 * 2**20
+"""About two million labels with ids and times."""
+
+PARSERS = 2
+"""Documents that are parsed at a time, on threads of their own; others wait, and OTLP waits for none of them."""
+
+UNUSABLE = "unusable_outcome"
+"""The reason under which rejected outcomes are counted; the sentence of each holds what its sender wrote."""
+
+MAX_UPLOAD = 200
+_NUMBER = re.compile("[0-9]{1,9}")
+NOTHING_MORE: Mapping[str, object] = {}
+
+Parse = Callable[[bytes, str | None, str | None], ParsedDocument]
+"""Reads a document; the model and the environment of the request are those of rows that say none."""
+
+_FORMATS: dict[str, tuple[Parse, int]] = {
+    "application/json": (parse_json, MAX_JSON),
+    "application/x-ndjson": (parse_ndjson, MAX_FILE),
+    "application/jsonl": (parse_ndjson, MAX_FILE),
+    "text/csv": (parse_csv, MAX_FILE),
+    "application/vnd.apache.parquet": (parse_parquet, MAX_FILE),
+    "application/vnd.apache.arrow.stream": (parse_arrow, MAX_FILE),
+}
+
+
+def routes(
+    submit: SubmitOutcomes,
+    counters: Counters,
+    clock: Callable[[], int] = time.time_ns,
+    submit_part: SubmitPart | None = None,
+) -> list[BaseRoute]:
+    """Return the routes of the outcome API.
+
+    ``submit``: called once per request that holds a usable outcome. ``counters``: count those that cannot be used.
+    ``clock``: unix nanoseconds, the time of outcomes that say none. ``submit_part``: called once per part of an upload;
+    None = there are no uploads.
+    """
+
+    parsers = ThreadPoolExecutor(PARSERS, "driftline-outcomes")
+
+    async def post_outcomes(request: Request) -> Response:
+        # None is no default: a page of another site may post without a content type, but not with one of these.
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind not in _FORMATS:
+            return _error(415, f"content type {kind[:80]!r} is not known; send {', '.join(_FORMATS)}")
+        parse, limit = _FORMATS[kind]
+        try:
+            body = await receive_body(request, limit)
+            model = text_of(request.query_params.get("model"), "model")
+            environment = text_of(request.query_params.get("environment"), "environment")
+            named = named_part(request.query_params)
+            now = clock()
+            read = await asyncio.get_running_loop().run_in_executor(
+                parsers, _read, body, kind, parse, model, environment, now
+            )
+        except TooLarge as reason:
+            return _error(413, str(reason))
+        except UnknownEncoding as reason:
+            return _error(415, str(reason))
+        except (MalformedBody, MalformedOutcomes, UnusableField) as reason:
+            return _error(400, str(reason))
+        except Overloaded as overloaded:
+            return retry_later(overloaded)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        parsed, tables = read.parsed, read.tables
+        part = None if named is None else UploadPart(*named, parsed.rejections)
+        if part is not None and submit_part is None:
+            return _error(400, "uploads in parts are taken where the outcomes are kept; this address takes none")
+        if not tables and _all_lack_model(parsed):
+            return _error(400, _no_model())
+        if part is None:
+            _count(counters, parsed)
+            if not tables:
+                return _answer(Receipt(), parsed)
+        try:
+            if part is None or submit_part is None:
+                # Without a time and said again later, an outcome is news (1, then 0, then 1 again), and no resend.
+                digest = read.digest if read.timed else xxhash.xxh3_128_digest(read.digest + now.to_bytes(8, "little"))
+                future = submit(tables, digest)
+            else:
+                future = submit_part(tables, read.digest, part)
+            receipt = await asyncio.wrap_future(future)
+        except Overloaded as overloaded:
+            return retry_later(overloaded)
+        except Exception:
+            # Nothing was acknowledged, so the sender keeps it: 503 is what senders retry.
+            _log.exception("outcomes could not be kept")
+            return retry_later(Overloaded(), "the outcomes could not be kept; see the log of driftline")
+        if part is None:
+            return _answer(receipt, parsed)
+        if receipt.part == "other":
+            return _error(
+                409,
+                f"part {part.number} of this upload was other bytes; name a file that changed another upload",
+            )
+        if receipt.part == "new":
+            _count(counters, parsed)
+        return _answer(receipt, parsed, {"upload": part.upload, "part": part.number, "again": receipt.part == "again"})
+
+    return [Route("/v1/outcomes", post_outcomes, methods=["POST"])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """What a body held. ``timed``: every row says its time; ``digest``: of the body and of what it was read as."""
+
+    parsed: ParsedDocument
+    tables: list[OutcomeTable]
+    timed: bool
+    digest: bytes
+
+
+def _read(body: Body, kind: str, parse: Parse, model: str | None, environment: str | None, now: int) -> _Document:
+    data = body.unpacked()
+    parsed = parse(data, model, environment)
+    digest = xxhash.xxh3_128(data)
+    digest.update(f"{kind}\n{model}\n{environment}".encode())
+    return _Document(parsed, parsed.rows.tables(now), bool((parsed.rows.time != 0).all()), digest.digest())
+
+
+def named_part(said: QueryParams) -> tuple[str, int] | None:
+    """Return the upload and the number that a request names, None where it is a part of none.
+
+    Raises :class:`UnusableField` for one without the other, and for what is no name or number.
+    """
+    upload, part = said.get("upload"), said.get("part")
+    if upload is None and part is None:
+        return None
+    if not upload or len(upload) > MAX_UPLOAD or part is None or not _NUMBER.fullmatch(part):
+        raise UnusableField(f"a part is named ?upload=NAME&part=0, a name of 1 to {MAX_UPLOAD} characters and a number")
+    return upload, int(part)
+
+
+def _count(counters: Counters, parsed: ParsedDocument) -> None:
+    if parsed.rejections:
+        counters.add(metrics.DRIFTLINE_REJECTED_ROWS, parsed.rejections, {attributes.DRIFTLINE_REASON: UNUSABLE})
+
+
+def _answer(receipt: Receipt, parsed: ParsedDocument, more: Mapping[str, object] = NOTHING_MORE) -> Response:
+    rejected: list[dict[str, object]] = [{"index": index, "reason": reason} for index, reason in parsed.rejected]
+    # What the state refuses (an outcome for an expired prediction) it counts by reason, not by row.
+    rejected += [
+        {"index": None, "reason": reason, "rows": rows} for reason, rows in sorted(receipt.rejected.items()) if rows
+    ]
+    answer: dict[str, object] = {"accepted": receipt.accepted, "rejected": rejected}
+    if parsed.more:
+        answer["more_rejected"] = parsed.more
+    return JSONResponse({**answer, **more})
+
+
+def _no_model() -> str:
+    return "no model is named; add ?model=NAME to the URL, or a model to every row"
+
+
+def _all_lack_model(parsed: ParsedDocument) -> bool:
+    return bool(parsed.rejected) and all(reason.startswith("model is missing") for _, reason in parsed.rejected)
+
+
+def _error(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status)
+
+
+SHOWN_PARTS = 10_000
+
+
+def upload_routes(found: Callable[[str], Upload | None]) -> list[BaseRoute]:
+    """Return the route. ``found``: the upload of a name, None where nothing of it has come."""
+
+    async def upload(request: Request) -> Response:
+        name = request.path_params["name"]
+        known = found(name)
+        if known is None:
+            return JSONResponse({"error": "nothing of this upload has come; begin with ?part=0"}, status_code=404)
+        return JSONResponse(
+            {
+                "upload": name,
+                "parts": known.parts,
+                "next": known.next,
+                "accepted": known.accepted,
+                "rejected": known.rejected,
+                "received": iso_time(known.received),
+                "parts_with_rejected": list(known.faulty[:SHOWN_PARTS]),
+            }
+        )
+
+    return [Route("/v1/outcomes/uploads/{name:path}", upload, methods=["GET"])]

@@ -1,0 +1,201 @@
+"""Whose HTTP requests are answered: those that name this machine, and of browsers only those of our own pages.
+
+A page of another site can make a browser on this network send requests here, and by giving its own name our address
+(DNS rebinding) can read the answers, too. So every request is looked at, on every port, whatever its route:
+
+1. ``Host`` is an IP address, a loopback name, this machine's name, the listener's, or one of ``allowed_hosts``: else
+   421. HTTP/1.1 without it is 400; HTTP/1.0 without it is answered, since no browser speaks so.
+2. ``Origin``, where there is any, is that of the page itself, or one of ``cors.allowed_origins``: else 403.
+3. ``Sec-Fetch-Site``, where there is any, is ``same-origin`` or ``none``: else 403, except for a GET that navigates,
+   which is a link that somebody clicked.
+
+Programs that are no browsers send neither of the last two.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from driftline_processor.otlp.protocol import refusal
+
+_HOST = re.compile(r"(?:\[(?P<six>[^]/@\s]+)\]|(?P<name>[a-z0-9_.-]+))(?::(?P<port>[0-9]{1,5}))?")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_OURS = ("same-origin", "none")
+_PREFLIGHT_SECONDS = "7200"
+_MOST_NAMED = 20
+
+_log = logging.getLogger("driftline")
+
+
+@dataclass(frozen=True)
+class AccessRules:
+    """Whose requests a port answers.
+
+    ``hosts``: names beside this machine's, such as ``drift.example.com``, or ``*.example.com`` for all below; ``*`` is
+    every name. ``origins``: sites whose pages may send here, such as ``https://shop.example.com``; ``*`` stands for any
+    part of one.
+    """
+
+    hosts: Collection[str] = ()
+    origins: Collection[str] = ()
+
+    @cached_property
+    def _own(self) -> frozenset[str]:
+        name = socket.gethostname().lower().rstrip(".")
+        return frozenset(filter(None, ("localhost", name, name.partition(".")[0], f"{name.partition('.')[0]}.local")))
+
+    def answers(self, host: str) -> bool:
+        """Say whether requests to ``host`` (without a port, lower case) are answered.
+
+        >>> rules = AccessRules(hosts=["*.example.com"])
+        >>> [rules.answers(host) for host in ("127.0.0.1", "::1", "localhost", "drift.example.com", "evil.test")]
+        [True, True, True, True, False]
+        """
+        return _is_address(host) or host.endswith(".localhost") or host in self._own or self.names(host)
+
+    def names(self, host: str, everyone: bool = True) -> bool:
+        """Say whether ``allowed_hosts`` names a host. ``everyone``: whether ``*`` does."""
+        return any(
+            fnmatchcase(host, written.lower().rstrip(".")) for written in self.hosts if everyone or written != "*"
+        )
+
+    def accepts(self, origin: str) -> bool:
+        """Say whether pages of another origin may send here."""
+        return any(fnmatchcase(origin.lower(), written.lower().rstrip("/")) for written in self.origins)
+
+
+class _Refused(Exception):  # noqa: N818 - carries an answer
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class BrowserGuard:
+    """Answers by the rules above what must not reach the application."""
+
+    def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
+        self._app = app
+        self._rules = rules
+        self._named: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what may pass."""
+        if scope["type"] != "http":
+            return  # there are no web sockets
+        headers = Headers(scope=scope)
+        try:
+            host = self._check_host(scope, headers)
+            origin = self._check_origin(scope, headers, host)
+        except _Refused as refused:
+            self._say_once(str(refused))
+            answer = refusal(scope, refused.status, str(refused))
+            await answer(scope, receive, send)
+            return
+        if origin is None:
+            await self._app(scope, receive, send)
+        elif scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await _preflight(origin, headers)(scope, receive, send)
+        else:
+            await self._app(scope, receive, _allowing(origin, send))
+
+    def _check_host(self, scope: Scope, headers: Headers) -> re.Match[str] | None:
+        named = headers.getlist("host")
+        if not named and scope["http_version"] == "1.0":
+            return None
+        if len(named) != 1 or not named[0].strip():
+            raise _Refused(400, "a request names one host; send a Host header, such as 'Host: localhost:8780'")
+        written = named[0].strip().lower()
+        host = _HOST.fullmatch(written)
+        if host is None:
+            raise _Refused(400, f"the Host header {written[:80]!r} is no host; send a name or an address, and a port")
+        if not self._rules.answers(_name(host)):
+            raise _Refused(
+                421, f"this is not {_name(host)[:80]!r}; if people or programs call it so, name it in allowed_hosts"
+            )
+        return host
+
+    def _check_origin(self, scope: Scope, headers: Headers, host: re.Match[str] | None) -> str | None:
+        """Return the other site whose page sends the request, where that is allowed; None for no other."""
+        origin = headers.get("origin")
+        if origin is not None and self._rules.accepts(origin):
+            return origin
+        if origin is not None and not self._same(origin, host):
+            raise _Refused(
+                403,
+                f"pages of {origin[:80]!r} may not send requests here; to let them send OTLP, name the site in "
+                "receivers.otlp.protocols.http.cors.allowed_origins",
+            )
+        site = headers.get("sec-fetch-site", "none")
+        clicked = scope["method"] in ("GET", "HEAD") and headers.get("sec-fetch-mode") == "navigate"
+        if site not in _OURS and not clicked:
+            raise _Refused(403, "pages of other sites may link here, but not send requests or read answers")
+        return None
+
+    def _same(self, origin: str, host: re.Match[str] | None) -> bool:
+        """Say whether an origin is that of the page itself, also behind a proxy that sends another Host."""
+        try:
+            parts = urlsplit(origin.lower())
+            port = str(parts.port or _DEFAULT_PORTS.get(parts.scheme, ""))
+        except ValueError:
+            return False
+        name = (parts.hostname or "").rstrip(".")
+        if not name or parts.scheme not in _DEFAULT_PORTS:
+            return False
+        if self._rules.names(name, everyone=False):
+            return True
+        return host is not None and name == _name(host) and port == (host["port"] or _DEFAULT_PORTS[parts.scheme])
+
+    def _say_once(self, sentence: str) -> None:
+        """Log what is refused, once for each sentence, and of a bounded number of them."""
+        if sentence not in self._named and len(self._named) < _MOST_NAMED:
+            self._named.add(sentence)
+            _log.warning("a request was refused: %s", sentence)
+
+
+def _name(host: re.Match[str]) -> str:
+    return str(host["six"] or host["name"].rstrip("."))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _preflight(origin: str, headers: Headers) -> Response:
+    """Answer what a browser asks before it sends (Fetch standard, "CORS-preflight request")."""
+    allowed = {
+        "access-control-allow-origin": origin,
+        "access-control-allow-methods": "POST",
+        "access-control-max-age": _PREFLIGHT_SECONDS,
+        "vary": "Origin",
+    }
+    wanted = headers.get("access-control-request-headers")
+    if wanted:
+        allowed["access-control-allow-headers"] = wanted
+    return Response(status_code=204, headers=allowed)
+
+
+def _allowing(origin: str, send: Send) -> Send:
+    async def send_with(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["access-control-allow-origin"] = origin
+            headers.add_vary_header("Origin")
+        await send(message)
+
+    return send_with

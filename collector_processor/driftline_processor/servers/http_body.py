@@ -1,0 +1,118 @@
+"""The body of a request, unpacked away from the event loop, and the answer where nobody can take it now."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import Scope
+
+from driftline_processor.otlp.protocol import retry_after
+from driftline_processor.receipts import Overloaded
+
+from .request_memory import ExceedsRequestMemory, hold
+
+MAX_MEMBERS = 10_000
+"""Members of one gzip stream. Files of blocks of 64 KiB (bgzip) have 2,000 in 128 MiB; each costs some microseconds."""
+
+_WINDOW_BITS = {"gzip": 31, "deflate": 15}
+"""zlib's ``wbits`` by content encoding. Python's OTLP exporter offers both."""
+
+_BLOCK = 16_384
+"""Bytes that are unpacked at a time; what is left of them behind a member is copied."""
+
+_PLAIN = ("", "identity")
+
+
+class TooLarge(Exception):  # noqa: N818 - what the answer says
+    """The body is more than is read at once; the message says how much that is."""
+
+
+class MalformedBody(ValueError):  # noqa: N818 - what the answer says
+    """The body cannot be unpacked; the message says why."""
+
+
+class UnknownEncoding(MalformedBody):
+    """The body is packed in a way that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What was received. ``limit``: bytes, packed and unpacked. ``scope``: of the request that holds them."""
+
+    data: bytes
+    encoding: str
+    limit: int
+    scope: Scope = field(default_factory=dict)
+
+    def unpacked(self) -> bytes:
+        """Unpack the body, on another thread than the event loop's. Raises TooLarge, MalformedBody, Overloaded."""
+        if self.encoding in _PLAIN:
+            return self.data
+        try:
+            return _unpack(self.data, self.encoding, self.limit, partial(hold, self.scope))
+        except ExceedsRequestMemory:
+            raise TooLarge("the request unpacks to more than limits.request_bytes leaves to one; send parts") from None
+
+
+async def receive_body(request: Request, limit: int) -> Body:
+    """Receive a body of at most ``limit`` bytes. Raises TooLarge, and UnknownEncoding."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _PLAIN and encoding not in _WINDOW_BITS:
+        raise UnknownEncoding(f"content encoding {encoding[:80]!r} is not known; send gzip, deflate or none")
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            raise _too_large(limit)
+    return Body(bytes(data), encoding, limit, request.scope)
+
+
+def _unpack(data: bytes, encoding: str, limit: int, hold: Callable[[int], None]) -> bytes:
+    view, at, members = memoryview(data), 0, 0
+    body = bytearray()
+    while at < len(view) or not members:
+        if members and (encoding != "gzip" or members == MAX_MEMBERS):
+            many = f"has more than {MAX_MEMBERS:,} members" if encoding == "gzip" else "goes on behind its end"
+            raise MalformedBody(f"the {encoding} stream {many}; pack the body as one")
+        at = _unpack_member(view, at, body, encoding, limit, hold)
+        members += 1
+        if not any(view[at : at + _BLOCK]) and not any(view[at:]):
+            break  # what fills up the last block of a tape or a disk
+    return bytes(body)
+
+
+def _unpack_member(
+    view: memoryview, at: int, body: bytearray, encoding: str, limit: int, hold: Callable[[int], None]
+) -> int:
+    """Unpack one member that begins at ``at``, append it to ``body``, and return where it ends."""
+    member = zlib.decompressobj(_WINDOW_BITS[encoding])
+    while not member.eof:
+        block = view[at : at + _BLOCK]
+        if not block:
+            raise MalformedBody(f"the {encoding} stream ends too early")
+        try:
+            # A kilobyte can unpack to megabytes: never make more of it than the limit leaves.
+            made = member.decompress(block, limit + 1 - len(body))
+        except zlib.error as error:
+            raise MalformedBody(f"the {encoding} stream is damaged: {error}") from None
+        hold(len(made))
+        body += made
+        if len(body) > limit:
+            raise _too_large(limit)
+        at += len(block) - len(member.unconsumed_tail) - len(member.unused_data)
+    return at
+
+
+def retry_later(overloaded: Overloaded, sentence: str = "") -> JSONResponse:
+    """Answer 503 with the reason, and when to send again."""
+    headers = {"Retry-After": retry_after(overloaded)}
+    return JSONResponse({"error": sentence or str(overloaded)}, status_code=503, headers=headers)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the request is larger than {limit // 2**20} MiB; send it in smaller parts")

@@ -1,0 +1,489 @@
+"""All HTTP ports of the process: uvicorn servers in one thread, and connections that end.
+
+All HTTP ports of the process: uvicorn servers in one event loop, in one thread.
+
+Every application stands behind the same door: :class:`.browser_guard.BrowserGuard` turns away what pages of other sites
+send, :class:`BoundedBodies` bounds the bytes under way, and :mod:`.connections` ends connections that keep silent.
+
+HTTP connections that end: how many there are, how long they may keep silent, and what is said when none is accepted.
+
+=====================  ================================================================================================
+what is awaited        the rule
+=====================  ================================================================================================
+the head of a request  complete :data:`HEAD_SECONDS` after its first byte (or after the connection was made): 408
+its body               at least :data:`LEAST_BODY` bytes in :data:`BODY_SECONDS`, again and again: else 408
+the next request       :data:`IDLE_SECONDS` after an answer: closed
+reading of an answer   some of it in :data:`ANSWER_SECONDS`: closed
+=====================  ================================================================================================
+
+A connection above ``limits.connections`` takes the place of the one that has been silent the longest, a second at
+least. Where there is none, the new one is answered 503.
+
+How many files and connections the system lets this process open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import uvicorn
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from driftline_processor.config.schema import Limits
+from driftline_processor.config.values import Address
+from driftline_processor.otlp.protocol import refusal
+from driftline_processor.receipts import Overloaded
+
+from .browser_guard import AccessRules, BrowserGuard
+from .ports import bind
+from .request_memory import HOLDING, ExceedsRequestMemory, RequestMemory
+
+_WANTED = 16_384
+"""Enough for every connection that is allowed by default, and for DuckDB."""
+
+if sys.platform == "win32":
+
+    def most_files() -> int:
+        """Return how many files may be open."""
+        return _WANTED
+
+    def raise_most_files() -> None:
+        """Do nothing: Windows has no such limit."""
+
+else:
+    import resource
+
+    def most_files() -> int:
+        """Return how many files may be open, as things stand now."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return _WANTED if soft == resource.RLIM_INFINITY else soft
+
+    def raise_most_files() -> None:
+        """Raise the soft limit on open files as far as this user may, up to what is ever needed."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _WANTED if hard == resource.RLIM_INFINITY else min(_WANTED, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+IDLE_SECONDS = 75.0
+"""Longer than the exporters' own minute between two exports of metrics: each finds its connection open."""
+
+HEAD_SECONDS = 20.0
+
+BODY_SECONDS = 30.0
+
+LEAST_BODY = 3_000
+"""Bytes: 100 a second, a twentieth of a telephone line."""
+
+ANSWER_SECONDS = 60.0
+
+MOST_HEAD = 64 * 1024
+"""Bytes of a request line and its headers, trailers included."""
+
+_YOUNG = 1.0
+"""Seconds of silence in which a connection keeps its place whoever comes."""
+
+_LOOK_EVERY = 1.0
+"""Seconds between two looks at all connections."""
+
+_SAY_EVERY = 60.0
+"""Seconds between two log lines about connections that are not accepted."""
+
+_log = logging.getLogger("driftline")
+
+Waits = Literal["head", "body", "answer", "next"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a connection may take, in seconds; tests make them short."""
+
+    head: float = HEAD_SECONDS
+    body: float = BODY_SECONDS
+    idle: float = IDLE_SECONDS
+    answer: float = ANSWER_SECONDS
+    look: float = _LOOK_EVERY
+
+
+class Connections:
+    """All HTTP connections of the process. One event loop uses it; ``clock``: seconds that only grow."""
+
+    def __init__(
+        self,
+        most: int,
+        deadlines: Deadlines = Deadlines(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.deadlines = deadlines
+        self.clock = clock
+        self._most = most
+        self._open: set[Connection] = set()
+        self._closing: set[Connection] = set()
+        self._said: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def protocol(self, **keys: Any) -> Connection:
+        """Return the protocol of a new connection; uvicorn calls this."""
+        return Connection(self, **keys)
+
+    def admit(self, connection: Connection) -> bool:
+        """Say whether there is room for a new connection; make some where one is silent."""
+        most = min(self._most, max(8, most_files() // 2))  # the other half is for the state, gRPC and destinations
+        if len(self._open) >= most:
+            silent = self._most_silent()
+            if silent is None:
+                self._say(
+                    "refused",
+                    f"{len(self._open)} HTTP connections are open and new ones are answered 503; "
+                    "raise limits.connections, or the limit on open files (ulimit -n)",
+                )
+                return False
+            silent.end(503)
+        self._open.add(connection)
+        return True
+
+    def closing(self, connection: Connection) -> None:
+        """Give away the place of a connection that is being closed, and see to its end."""
+        self._open.discard(connection)
+        self._closing.add(connection)
+
+    def lost(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self._open.discard(connection)
+        self._closing.discard(connection)
+
+    async def watch(self) -> None:
+        """End what is overdue, again and again, until cancelled."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._loop_failed)
+        while True:
+            await asyncio.sleep(self.deadlines.look)
+            now = self.clock()
+            for connection in [one for one in (*self._open, *self._closing) if one.overdue(now)]:
+                connection.end(408)
+
+    def _most_silent(self) -> Connection | None:
+        now = self.clock()
+        silent = [one for one in self._open if one.waits != "answer" and now - one.heard >= _YOUNG]
+        return min(silent, key=lambda one: (one.waits != "next", one.heard), default=None)
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Say in one line a minute that the system gives no connections; asyncio tries again every second."""
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+            self._say(
+                "not accepted",
+                f"HTTP connections cannot be accepted: {error.strerror} (the limit is {most_files()} files); "
+                "raise the limit on open files (ulimit -n)",
+            )
+            return
+        if isinstance(error, ValueError) and "_start_serving" in str(context.get("message")):
+            return  # asyncio tries again to accept on a socket that was closed meanwhile, because everything stops
+        loop.default_exception_handler(context)
+
+    def _say(self, kind: str, sentence: str) -> None:
+        now = self.clock()
+        if kind not in self._said or now - self._said[kind] >= _SAY_EVERY:
+            self._said[kind] = now
+            _log.warning(sentence)
+
+
+class Connection(HttpToolsProtocol):
+    """One HTTP connection, which knows for what of its client it waits, and since when."""
+
+    def __init__(self, connections: Connections, **keys: Any) -> None:
+        super().__init__(**keys)
+        self.waits: Waits = "head"
+        self.heard = connections.clock()
+        self._connections = connections
+        self._since = self.heard
+        self._came = 0
+        self._head = 0
+        self._unread = 0
+        self._stuck: float | None = None
+        self._ended: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # asyncio does so only for sockets that name their protocol. An answer is two writes, head and body, and the
+        # second would wait until the first is confirmed: 40 ms.
+        with suppress(OSError):  # it was closed meanwhile
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self._connections.admit(self):
+            self.end(503)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._connections.lost(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended is not None:
+            return
+        self.heard = self._connections.clock()
+        if self.waits == "next":
+            self._wait_for("head")
+        super().data_received(data)
+        if self.waits == "head":
+            self._unread += len(data)  # the parser holds a header until the whole of it is there
+        if self._head > MOST_HEAD or self._unread > MOST_HEAD:
+            self.end(431)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head = self._unread = 0
+        self._wait_for("head")
+        self.scope["driftline.end"] = self._end_silent  # type: ignore[typeddict-unknown-key]
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._head += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head += len(name) + len(value)
+        if self._head <= MOST_HEAD:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self._head <= MOST_HEAD:
+            self._unread = 0
+            self._wait_for("body")
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._head <= MOST_HEAD:
+            self._came += len(body)
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._head <= MOST_HEAD:
+            super().on_message_complete()
+            self._wait_for("next" if self.cycle.response_complete else "answer")
+
+    def on_response_complete(self) -> None:
+        another = bool(self.pipeline)
+        super().on_response_complete()
+        if self.waits == "answer" and not another:
+            self._wait_for("next")
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = self._connections.clock()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stuck = None
+
+    def overdue(self, now: float) -> bool:
+        """Say whether the client has kept the connection waiting for too long."""
+        deadlines = self._connections.deadlines
+        if self._ended is None and self.transport.is_closing():
+            self._ended = now
+            self._connections.closing(self)
+        if self._ended is not None:
+            return now - self._ended >= deadlines.answer
+        if self._stuck is not None:
+            return now - self._stuck >= deadlines.answer
+        if self.waits == "head":
+            return now - self._since >= deadlines.head
+        if self.waits == "next":
+            return now - self._since >= deadlines.idle
+        if self.waits == "body" and now - self._since >= deadlines.body:
+            # Where reading is paused, the processor keeps the client waiting, and not the other way round.
+            slow = self._came < LEAST_BODY and not self.flow.read_paused
+            self._wait_for("body")
+            return slow
+        return False
+
+    def end(self, status: Literal[408, 431, 503]) -> None:
+        """Close the connection, with an answer where the client waits for one; at the second time at once."""
+        if self._ended is not None or self._stuck is not None:
+            self.transport.abort()
+            return
+        self._ended = self._connections.clock()
+        self._connections.closing(self)
+        if not self.transport.is_closing() and self._unanswered():
+            self.transport.write(_ANSWERS[status])
+            if self.cycle is not None:
+                self.cycle.disconnected = True
+                self.cycle.message_event.set()
+        self.transport.close()
+
+    def _end_silent(self) -> None:
+        """End the request whose body does not come, where others need its room; any thread may ask."""
+        self.loop.call_soon_threadsafe(lambda: self.end(503) if self.waits == "body" else None)
+
+    def _unanswered(self) -> bool:
+        """Whether a request has begun of whose answer nothing is written."""
+        if self.waits == "next":
+            return False
+        return self.waits == "head" or not self.cycle.response_started
+
+    def _wait_for(self, what: Waits) -> None:
+        self.waits = what
+        self._since = self._connections.clock()
+        self._came = 0
+
+
+def _answer(status: str, sentence: str, more: str = "") -> bytes:
+    return (
+        f"HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {len(sentence) + 1}\r\n"
+        f"{more}connection: close\r\n\r\n{sentence}\n"
+    ).encode()
+
+
+_ANSWERS = {
+    408: _answer("408 Request Timeout", "the request did not arrive in time; send it again"),
+    431: _answer("431 Request Header Fields Too Large", f"the headers are longer than {MOST_HEAD // 1024} KiB"),
+    503: _answer(
+        "503 Service Unavailable", "there are too many connections (limits.connections)", "retry-after: 1\r\n"
+    ),
+}
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the service has those."""
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._serve(sockets)
+
+
+class HttpServers:
+    """HTTP servers that share one loop. Bind every address first, then :meth:`start` with one application each."""
+
+    def __init__(self, connections: Connections | None = None, memory: RequestMemory | None = None) -> None:
+        self._connections = Connections(Limits().connections) if connections is None else connections
+        self._memory = RequestMemory(Limits().request_bytes) if memory is None else memory
+        self._bound: list[list[socket.socket]] = []
+        self._rules: list[AccessRules] = []
+        self._servers: list[_Server] = []
+        self._thread: threading.Thread | None = None
+
+    def bind(self, address: Address, key: str, rules: AccessRules | None = None) -> Address:
+        """Listen on ``address`` and return it with its real port. Raises PortInUse.
+
+        ``rules``: whose requests are answered there; without any, those that name this machine.
+        """
+        sockets = bind(address, key)
+        self._bound.append(sockets)
+        self._rules.append(rules or AccessRules())
+        return Address(address.host, sockets[0].getsockname()[1])
+
+    def start(self, applications: Sequence[ASGIApp], grace: float = 5.0) -> None:
+        """Serve the applications, one for each address in the order they were bound; return when all answer.
+
+        ``grace``: seconds that a stop waits for requests under way.
+        """
+        self._servers = [
+            _Server(
+                uvicorn.Config(
+                    BrowserGuard(BoundedBodies(application, self._memory), rules),
+                    http=cast(Any, self._connections.protocol),
+                    ws="none",
+                    lifespan="off",
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    timeout_keep_alive=round(self._connections.deadlines.idle),
+                    timeout_graceful_shutdown=max(1, round(grace)),
+                )
+            )
+            for application, rules in zip(applications, self._rules, strict=True)
+        ]
+        up = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(up)), name="driftline-http", daemon=True)
+        self._thread.start()
+        up.wait()
+
+    async def _serve(self, up: threading.Event) -> None:
+        watching = asyncio.create_task(self._connections.watch())
+        tasks = [asyncio.create_task(s.serve(sockets)) for s, sockets in zip(self._servers, self._bound, strict=True)]
+        while not all(server.started for server in self._servers) and not any(task.done() for task in tasks):
+            await asyncio.sleep(0.005)
+        up.set()
+        await asyncio.gather(*tasks)
+        watching.cancel()
+
+    def end(self) -> None:
+        """Stop accepting; :meth:`stop` waits for the requests under way."""
+        for server in self._servers:
+            server.should_exit = True
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop accepting, let requests under way end, and close every socket; also where nothing was started.
+
+        ``timeout``: seconds after which requests are left to themselves; None = never.
+        """
+        self.end()
+        if self._thread is not None:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                return  # it closes its sockets itself, and would fail on closed ones
+        for listener in (listener for sockets in self._bound for listener in sockets):
+            listener.close()
+
+
+class BoundedBodies:
+    """Counts the bytes of requests while they are under way, and refuses those for which there is no room."""
+
+    def __init__(self, app: ASGIApp, memory: RequestMemory) -> None:
+        self._app = app
+        self._memory = memory
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; where it is refused, the application finds that its sender has gone away."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        holding = self._memory.open(scope.get("driftline.end"))
+        scope[HOLDING] = holding
+        refused = False
+
+        async def count() -> Message:
+            nonlocal refused
+            message = await receive()
+            if message["type"] == "http.request" and (body := message.get("body")):
+                try:
+                    holding.grow(len(body))
+                except (Overloaded, ExceedsRequestMemory) as reason:
+                    refused = True
+                    await self._refuse(reason, scope, receive, send)
+                    return {"type": "http.disconnect"}
+            return message
+
+        async def answer(message: Message) -> None:
+            if not refused:
+                await send(message)
+
+        try:
+            await self._app(scope, count, answer)
+        except ClientDisconnect:  # nobody is left to be answered
+            pass
+        finally:
+            holding.close()
+
+    async def _refuse(self, reason: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        # The connection stays: a sender reads the answer when all is sent, and what still comes is held nowhere.
+        if isinstance(reason, ExceedsRequestMemory):
+            sentence = (
+                f"the request is larger than {self._memory.largest // 2**20} MiB, the most that limits.request_bytes "
+                "leaves to one; send it in parts"
+            )
+            await refusal(scope, 413, sentence)(scope, receive, send)
+            return
+        sentence = "too many bytes of requests are under way (limits.request_bytes); send it again"
+        await refusal(scope, 503, sentence, {"retry-after": "1"})(scope, receive, send)

@@ -1,0 +1,123 @@
+"""How many bytes of requests are under way at once: one limit for all receivers together (``limits.request_bytes``).
+
+A receiver opens a :class:`MemoryClaim` for each request, lets it grow as bytes arrive, and closes it when it has
+answered.
+Where the limit is reached, the request that asks for more is refused (senders come again), and requests whose senders
+have fallen silent are ended, so that nobody who stops half-way keeps others out.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from driftline_processor.receipts import Overloaded
+
+_SMALL = 2**20
+"""Bytes. A request up to this size may use all of the limit; larger ones leave a quarter of it to small ones."""
+
+SILENT = 2.0
+"""Seconds without a byte after which a request is ended where others need its room."""
+
+
+HOLDING = "driftline.holding"
+"""Where an HTTP request's holding is found in its ASGI scope."""
+
+
+class ExceedsRequestMemory(Exception):  # noqa: N818 - what the answer says
+    """The request is larger than the limit leaves to any request; sending it again would not help."""
+
+
+class MemoryClaim:
+    """What one request holds. ``end``: ends the request from any thread, where others need its room."""
+
+    def __init__(self, memory: RequestMemory, end: Callable[[], object] | None, now: float) -> None:
+        self._memory = memory
+        self._end = end
+        self.size = 0
+        self.heard = now
+
+    def grow(self, size: int) -> None:
+        """Hold ``size`` bytes more. Raises Overloaded where there is no room, TooLargeEver where there never is."""
+        self._memory.take(self, size)
+
+    def close(self) -> None:
+        """Hold nothing any more; once is enough."""
+        self._memory.give_back(self)
+
+    def end(self) -> None:
+        """End the request, whose sender is silent."""
+        if self._end is not None:
+            self._end()
+
+
+class RequestMemory:
+    """The bytes of all requests under way. Any thread may use it; ``clock``: seconds that only grow.
+
+    >>> memory = RequestMemory(limit=4 * 2**20)
+    >>> request = memory.open()
+    >>> request.grow(1000)
+    >>> memory.used
+    1000
+    >>> request.close()
+    >>> memory.used
+    0
+    """
+
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limit = limit
+        self.used = 0
+        self._clock = clock
+        self._holdings: set[MemoryClaim] = set()
+        self._lock = threading.Lock()
+
+    @property
+    def largest(self) -> int:
+        """How many bytes one request may have at most."""
+        return self._room(self.limit)
+
+    def open(self, end: Callable[[], object] | None = None) -> MemoryClaim:
+        """Return the holding of a request that has begun. ``end``: see :class:`MemoryClaim`."""
+        return MemoryClaim(self, end, self._clock())
+
+    def has_room(self, size: int) -> bool:
+        """Say whether a request of ``size`` bytes would be taken now."""
+        with self._lock:
+            return self.used + size <= self._room(size)
+
+    def take(self, holding: MemoryClaim, size: int) -> None:
+        """Let ``holding`` grow by ``size`` bytes, see :meth:`MemoryClaim.grow`."""
+        now = self._clock()
+        with self._lock:
+            holding.heard = now
+            wanted = holding.size + size
+            if wanted > self.largest:
+                raise ExceedsRequestMemory
+            if not size or self.used + size <= self._room(wanted):
+                holding.size = wanted
+                self.used += size
+                self._holdings.add(holding)
+                return
+            silent = [one for one in self._holdings if now - one.heard >= SILENT]
+        for one in silent:
+            one.end()
+        raise Overloaded
+
+    def give_back(self, holding: MemoryClaim) -> None:
+        """Take back what ``holding`` holds."""
+        with self._lock:
+            self.used -= holding.size
+            holding.size = 0
+            self._holdings.discard(holding)
+
+    def _room(self, wanted: int) -> int:
+        return self.limit if wanted <= _SMALL else self.limit * 3 // 4
+
+
+def hold(scope: Mapping[str, Any], size: int) -> None:
+    """Count ``size`` bytes more for an HTTP request, such as unpacking made. Raises Overloaded, TooLargeEver."""
+    holding = scope.get(HOLDING)
+    if isinstance(holding, MemoryClaim):
+        holding.grow(size)

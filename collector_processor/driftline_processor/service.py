@@ -1,0 +1,325 @@
+"""``driftline up``: the whole story of the processor, in one screen.
+
+receivers ──▶ state: decode → one transaction → acknowledge; join; evaluate ──▶ pages
+    │           └──▶ derived metrics, outcome spans ──┐
+    └──▶ what was accepted, as it came ───────────────┴──▶ forwarder ──▶ destinations
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NoReturn
+
+from driftline.semconv import attributes, metrics
+from starlette.types import ASGIApp
+
+from driftline_processor.config.schema import Config, ConfigError, load
+from driftline_processor.config.values import Address
+from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink
+from driftline_processor.exporters.forwarder import Forwarder, described
+from driftline_processor.exporters.metric_points import WorstMispredictions
+from driftline_processor.exporters.outcome_spans import OutcomeSpans
+from driftline_processor.receivers import outcomes_http as outcomes
+from driftline_processor.receivers import outcomes_http as uploads
+from driftline_processor.receivers.grpc import GrpcReceiver
+from driftline_processor.receivers.http import otlp_app
+from driftline_processor.receivers.kafka import KafkaReceiver
+from driftline_processor.servers.browser_guard import AccessRules
+from driftline_processor.servers.http_server import Connections, HttpServers, raise_most_files
+from driftline_processor.servers.ports import PortInUse
+from driftline_processor.servers.request_memory import RequestMemory
+from driftline_processor.store.database import StorageError
+from driftline_processor.web.api import deletion, label_queue, snapshots, weak_slices
+from driftline_processor.web.app import create_app
+from driftline_processor.web.pages import Addresses
+
+from .deadline import Deadline
+from .health import Health
+from .receipts import Overloaded, Receipt, Signal
+from .state import State
+
+BAD_INPUT = 2
+RECEIVING, EVALUATING, FORWARDING = 0.25, 0.6, 0.9
+"""When each part of the end is over, as a share of ``shutdown.timeout``; what is left is for closing the file."""
+
+_log = logging.getLogger("driftline")
+
+
+class Service:
+    """The processor. ``clock``: unix nanoseconds; ``monotonic``: seconds, of which ``shutdown.timeout`` is counted.
+
+    ``addresses``: where it listens, with the real ports, once started.
+
+    >>> Service(load()).health.body()
+    {'ready': False, 'problems': [{'name': 'service', 'message': 'the processor has not started', 'ready': False}]}
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.config = config
+        self._monotonic = monotonic
+        self.health = Health()
+        self.health.report("service", "the processor has not started")
+        self.addresses: dict[str, Address] = {}
+        self._clock = clock
+        self._memory = RequestMemory(config.limits.request_bytes)
+        self._servers = HttpServers(Connections(config.limits.connections), self._memory)
+        self._receiver: GrpcReceiver | None = None
+        self._forwarder: Forwarder | None = None
+        self._state: State | None = None
+        self._derived: DerivedMetrics | None = None
+        self._worst: WorstMispredictions | None = None
+        self._reading: list[KafkaReceiver] = []
+
+    def start(self) -> None:
+        """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
+        try:
+            self._bind()  # first, since a port that is taken is the likeliest thing to go wrong
+            self._forwarder = Forwarder(self.config, self.health.counters)
+            self._state = State(self.config, self.health, self._clock)
+            self._derive(self._state, self._forwarder)
+            self._forwarder.start()
+            self._state.start()
+            self._serve(self._state)
+            self._read(self._state, self._forwarder)
+        except BaseException:
+            self.stop()
+            raise
+        self.health.clear("service")
+
+    def stop(self) -> None:
+        """Stop accepting, answer what is under way, evaluate it, deliver what is queued, and close. Once is enough.
+
+        All of it within ``shutdown.timeout``: what is not evaluated then is after the next start.
+        """
+        self.health.report("service", "the processor is stopping")
+        deadline = Deadline.after(self.config.shutdown.timeout.total_seconds(), self._monotonic)
+        for step in self._ending(deadline):
+            try:
+                step()
+            except Exception:
+                _log.exception("a part could not be stopped; the others are")
+        self._receiver = self._state = self._derived = self._forwarder = None
+        self._reading = []
+
+    def _ending(self, deadline: Deadline) -> Iterator[Callable[[], object]]:
+        """The steps, each with the time that is left when its turn comes."""
+        receiving, forwarding = deadline.share(RECEIVING), deadline.share(FORWARDING)
+        yield self._servers.end
+        if self._receiver is not None:
+            yield partial(self._receiver.stop, receiving.left)
+        yield partial(self._servers.stop, receiving.left)
+        for reading in self._reading:
+            yield partial(reading.stop, receiving.left)
+        if self._state is not None:
+            yield partial(self._state.finish, deadline.share(EVALUATING))
+        if self._derived is not None:
+            yield partial(self._derived.stop, forwarding.left)
+        if self._forwarder is not None:
+            yield partial(self._forwarder.stop, forwarding.left)
+        if self._state is not None:
+            yield self._state.close
+
+    def _bind(self) -> None:
+        protocols = self.config.receivers.otlp.protocols
+        if protocols.grpc is not None:
+            key = "receivers.otlp.protocols.grpc.endpoint"
+            self._receiver = GrpcReceiver(protocols.grpc.endpoint, self._accept, key, self._memory)
+            self.addresses["grpc"] = self._receiver.address
+        if protocols.http is not None:
+            key = "receivers.otlp.protocols.http.endpoint"
+            rules = self._rules(protocols.http.endpoint, protocols.http.cors.allowed_origins)
+            self.addresses["http"] = self._servers.bind(protocols.http.endpoint, key, rules)
+        web = self.config.web.endpoint
+        self.addresses["web"] = self._servers.bind(web, "web.endpoint", self._rules(web))
+
+    def _rules(self, endpoint: Address, origins: Collection[str] = ()) -> AccessRules:
+        """Say whose requests are answered on a port."""
+        return AccessRules([endpoint.host, *self.config.allowed_hosts], origins)
+
+    def _derive(self, state: State, forwarder: Forwarder) -> None:
+        """Send what is evaluated and joined to the destinations that want it."""
+        sinks = [
+            Sink(partial(forwarder.send, name, "metrics"), exporter.temporality)
+            for name, exporter in self.config.exporters.items()
+            if "metrics" in exporter.derived
+        ]
+        worst = WorstMispredictions(state.series, self.health.counters, self._clock)
+        state.on_joined(worst)
+        self._worst = worst
+        self._derived = DerivedMetrics(state.view, sinks, self._clock, worst=worst)
+        self._derived.start()
+        wanting = [name for name, exporter in self.config.exporters.items() if "traces" in exporter.derived]
+        offers = [partial(forwarder.send, name, "traces") for name in wanting]
+        state.on_joined(OutcomeSpans(state.keys, offers, self.health.counters))
+
+    def _serve(self, state: State) -> None:
+        applications: list[ASGIApp] = []
+        if "http" in self.addresses:
+            taking = (state.submit_outcomes, self.health.counters, self._clock, state.submit_part)
+            posted = [*outcomes.routes(*taking), *uploads.upload_routes(state.uploaded)]
+            applications.append(otlp_app(self._accept, posted))
+        listening = Addresses(**{key: str(self.addresses[key]) for key, _ in _PROTOCOLS if key in self.addresses})
+        applications.append(
+            create_app(
+                *(state.view, state.submit_outcomes, self.health, self._clock, listening, state.shelf),
+                more=[
+                    *snapshots.routes(state.snapshots),
+                    *deletion.routes(state.erase),
+                    *label_queue.routes(state.view, state.labels),
+                    *weak_slices.routes(state.view, state.weak),
+                    *uploads.upload_routes(state.uploaded),
+                ],
+                submit_part=state.submit_part,
+                history=state.history,
+                wrong=state.wrong,
+                striking=None if self._worst is None else self._worst.shown,
+            )
+        )
+        self._servers.start(applications, RECEIVING * self.config.shutdown.timeout.total_seconds())
+        if self._receiver is not None:
+            self._receiver.start()
+
+    def _read(self, state: State, forwarder: Forwarder) -> None:
+        """Take in what Kafka has."""
+        for name, kafka in self.config.receivers.kafka.items():
+            pass_on = partial(forwarder.offer, headers={})
+            receiver = KafkaReceiver(name, kafka, state, self.health.counters, self._clock, pass_on)
+            self._reading.append(receiver)
+            receiver.start()
+
+    def _accept(self, kind: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+        """Take a request in; what is on disk is forwarded, what was refused is still the sender's."""
+        state, forwarder = self._state, self._forwarder
+        if state is None or forwarder is None:
+            raise Overloaded
+        future = state.submit(kind, body)
+
+        def pass_on(done: Future[Receipt]) -> None:
+            if done.exception() is None:
+                self.health.counters.add(metrics.DRIFTLINE_RECEIVED_REQUESTS, 1, {attributes.DRIFTLINE_SIGNAL: kind})
+                forwarder.offer(kind, body, headers)
+
+        future.add_done_callback(pass_on)
+        return future
+
+    def lines(self) -> list[str]:
+        """Say where it listens, where the pages are, where rows are kept and where things go."""
+        received = [f"OTLP over {name} on {self.addresses[key]}" for key, name in _PROTOCOLS if key in self.addresses]
+        lines = [
+            f"driftline receives {' and '.join(received)}",
+            f"pages on http://{self.addresses['web']}",
+            *(f"topics of Kafka: {', '.join(kafka.topics)}" for kafka in self.config.receivers.kafka.values()),
+            f"rows are kept in {self.config.storage.directory}",
+            *described(self.config),
+        ]
+        exposed = [str(address) for address in self.addresses.values() if not address.loopback]
+        if exposed:
+            lines.append(
+                f"warning: everyone who can reach {', '.join(exposed)} may read, add and delete (insecure_anonymous)"
+            )
+        return lines
+
+
+_PROTOCOLS = (("grpc", "gRPC"), ("http", "HTTP"))
+
+
+def run(config_file: Path | None = None, forward: str | None = None) -> int:
+    """Run until SIGTERM or SIGINT; return the exit code: 0 fine, 2 what the user must change first.
+
+    A second signal, or the end of ``shutdown.timeout``, ends the process at once: what was acknowledged is on disk.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    raise_most_files()
+    with _private_files(), _Signals() as signals:
+        try:
+            service = Service(load(config_file, forward))
+            service.start()
+            print(*service.lines(), sep="\n", flush=True)
+            signals.wait()
+            print("driftline: stopping", flush=True)
+            _stop(service)
+        except ConfigError as wrong:
+            print(*(f"driftline: {problem}" for problem in wrong.problems), sep="\n", file=sys.stderr)
+            return BAD_INPUT
+        except (PortInUse, StorageError) as wrong:
+            print(f"driftline: {wrong}", file=sys.stderr)
+            return BAD_INPUT
+    return 0
+
+
+@contextmanager
+def _private_files() -> Iterator[None]:
+    """Let only the owner read what is written within the block: DuckDB makes logs and temporary files at any time."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _stop(service: Service) -> None:
+    """Stop on another thread, so that this one hears a second signal and the end of the time, whatever goes on."""
+    stopping = threading.Thread(target=service.stop, name="driftline-stopping", daemon=True)
+    stopping.start()
+    seconds = service.config.shutdown.timeout.total_seconds()
+    stopping.join(seconds)
+    if stopping.is_alive():
+        _end_at_once(f"shutdown.timeout ({seconds:g} s) is over", 1)
+
+
+def _end_at_once(why: str, code: int) -> NoReturn:
+    """End the process without tidying up; the state opens as after a crash."""
+    os.write(sys.stderr.fileno(), f"driftline: {why}: ending at once; what was acknowledged is on disk\n".encode())
+    os._exit(code)
+
+
+class _Signals:
+    """What SIGTERM, SIGINT and SIGHUP mean within the block."""
+
+    def __init__(self) -> None:
+        self._arrived: SimpleQueue[int] = SimpleQueue()  # a handler may put into it while the main thread waits for it
+        self._ending = False
+        self._before: dict[int, Any] = {}
+
+    def wait(self) -> None:
+        """Wait for the first signal that ends the process."""
+        self._arrived.get()
+
+    def __enter__(self) -> _Signals:
+        wanted: dict[int, Any] = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            wanted[signal.SIGHUP] = self._hang_up  # `nohup` has it ignored, and so it stays
+        self._before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _end(self, number: int, _: object) -> None:
+        if self._ending:
+            _end_at_once(f"a second signal ({signal.Signals(number).name})", 128 + number)
+        self._ending = True
+        self._arrived.put(number)
+
+    def _hang_up(self, *_: object) -> None:
+        said = "driftline: SIGHUP changes nothing: the configuration is read at the start only; restart to read it\n"
+        os.write(sys.stderr.fileno(), said.encode())

@@ -1,0 +1,444 @@
+"""The state as one object: open it, submit to it, read its view, close it.
+
+    state = State(config)
+    state.start()
+    state.submit("logs", body).result()
+    state.view.models()
+    state.stop()
+
+Two threads: the way in (:mod:`.ingest`), and the keeper here, which joins every second, evaluates what was touched
+every two, compares versions every five, and tidies up every ten minutes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import ModelKey, OutcomeTable
+
+from driftline_processor.config.schema import Config, Model
+from driftline_processor.core.decode.foreign_metrics import by_name
+from driftline_processor.evaluation.evaluation_store import EvaluationStore
+from driftline_processor.evaluation.evaluator import Evaluator
+from driftline_processor.evaluation.version_comparison import VersionWatch
+from driftline_processor.evaluation.waiting_windows import windows_wait
+from driftline_processor.ingest.changes import ChangedPanes
+from driftline_processor.ingest.deduplication import KafkaProgress, Offset, Upload, UploadPart
+from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue
+from driftline_processor.ingest.transaction import Intake, Request
+from driftline_processor.join.concept_drift import ConceptWatch
+from driftline_processor.join.outcome_join import Join
+from driftline_processor.maintenance.erasure import (
+    ErasureOrder,
+    ErasureOrders,
+    ErasureResult,
+    SubjectNotConfigured,
+    UnknownModel,
+    erase,
+    forget_model,
+    is_known,
+)
+from driftline_processor.maintenance.retention import Sizing, Upkeep
+from driftline_processor.queries.baselines import BaselineShelf
+from driftline_processor.queries.history import History
+from driftline_processor.queries.label_queue import LabelQueue
+from driftline_processor.queries.mispredictions import Mispredictions
+from driftline_processor.queries.overview import Overview, View
+from driftline_processor.queries.snapshot import Snapshots
+from driftline_processor.queries.weak_slices import WeakSliceSearch
+from driftline_processor.store.database import DatabaseError, StorageError, Store, read
+from driftline_processor.store.series import Series
+
+from .deadline import NEVER, Deadline
+from .health import Health
+from .receipts import Receipt, Signal, StorageOutage
+
+_log = logging.getLogger(__name__)
+
+JOIN_EVERY, EVALUATE_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0, 5.0, 600.0
+"""Seconds. A step that takes long is followed by a rest of twice as long, so the way in keeps its processor."""
+
+REOPEN_AFTER = 1.0, 10.0
+"""Seconds from an outage of the storage to the first attempt to open it again, and at most from one to the next."""
+
+
+INTERRUPTED = 2.0
+"""Seconds in which a statement that was interrupted ends."""
+
+
+class State:
+    """Everything that is known, in one directory."""
+
+    def __init__(
+        self,
+        config: Config,
+        health: Health | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        queue_bytes: int = QUEUE_BYTES,
+    ) -> None:
+        """Open the state, as it was left.
+
+        ``health``: where its problems are reported, and what it counts. ``clock``: the wall clock in unix nanoseconds.
+        ``queue_bytes``: how much may wait to be written. Raises StorageError when the file cannot be opened, ValueError
+        or OSError when a configured baseline cannot be read.
+        """
+        self._baselines = configured_baselines(config.models)
+        self.health = health or Health()
+        self._config, self._clock = config, clock
+        self._listeners: list[Callable[[pa.Table], None]] = []
+        self._store = Store(Path(config.storage.directory))
+        self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
+        self.health.watch("storage", lambda: self._store.outage)
+        self.health.watch("storage_gap", lambda: self._store.gap, ready=True)
+        self.health.watch("windows", self._say_waiting, ready=True)
+        self.health.watch("limits", lambda: self._intake.limits.sentence(), ready=True)
+        self._orders = ErasureOrders(self._store.path.parent)
+        self._keeping = threading.Lock()
+        self._stopping = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="driftline-keeper", daemon=True)
+        mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
+        try:
+            with self._store.watched():
+                self._ingest = RequestQueue(self._read_intake(), clock, queue_bytes, mappings)
+                self._read_rest()
+        except StorageOutage as outage:
+            raise StorageError(str(outage)) from outage
+        self.shelf = cast(BaselineShelf, _Current(lambda: self._shelf))
+        self.snapshots = cast(Snapshots, _Current(lambda: self._snapshots))
+        self.history = cast(History, _Current(lambda: self._history))
+        self.wrong = cast(Mispredictions, _Current(lambda: self._wrong))
+        self.labels = cast(LabelQueue, _Current(lambda: self._labels))
+        self.weak = cast(WeakSliceSearch, _Current(lambda: self._weak))
+        self.view = cast(View, _Current(lambda: self._view))
+        try:
+            with self._store.watched():
+                self._finish()
+        except StorageOutage as outage:
+            raise StorageError(str(outage)) from outage
+        except (DatabaseError, StorageError) as error:  # there is no room for a copy of the file, and it can wait
+            said = str(error).splitlines()[0]
+            _log.warning("driftline: a deletion is not finished (%s); it is tried again every ten minutes", said)
+
+    def _read_intake(self) -> Intake:
+        """Make the way in, which knows what is in the file by heart."""
+        counters, clock = self.health.counters, self._clock
+        self._touched = ChangedPanes()
+        self._intake = Intake(
+            *(self._store, self._config.models, self._baselines, self._touched, counters, clock, self._config.limits)
+        )
+        return self._intake
+
+    def _read_rest(self) -> None:
+        """Make every other part, each from what is in the file."""
+        store, clock, counters, touched = self._store, self._clock, self.health.counters, self._touched
+        intake, storage = self._intake, self._config.storage
+        series, baselines, slices = intake.series, intake.baselines, intake.slices
+        self._connection = connection = store.connect(lasting=True)
+        concept = ConceptWatch(connection, series, baselines, slices)
+        self._versions = VersionWatch(connection, series)
+        self._join = Join(connection, series, touched, counters, concept, slices)
+        for listener in self._listeners:
+            self._join.listen(listener)
+        beliefs = EvaluationStore(connection, clock)
+        self._evaluator = Evaluator(connection, series, baselines, beliefs, touched, self._watermark, clock)
+        most, resting = storage.max_size, self._ingest.resting
+        sizing = None if most is None else Sizing(connection, most, resting, store.rewrite)
+        self._upkeep = Upkeep(connection, series, touched, self._watermark, storage.retention, counters, clock, sizing)
+        self._shelf = BaselineShelf(store, series, baselines, self._baselines, self._ingest.offer)
+        self._snapshots = Snapshots(store, series)
+        self._history = History(store, series)
+        self._wrong = Mispredictions(store, series)
+        self._labels = LabelQueue(store, series, baselines, beliefs)
+        self._weak = WeakSliceSearch(store, series, baselines)
+        self._view = Overview(
+            *(intake, self._join, concept, self._versions, beliefs, self._upkeep, self._evaluator.waiting),
+            *(self._evaluator.delays, counters, clock),
+        )
+
+    def start(self) -> None:
+        """Start both threads."""
+        self._ingest.start()
+        self._keeper.start()
+
+    def stop(self) -> None:
+        """Write what waits, join and evaluate it, and close the file; in an outage the next start does that."""
+        self.finish()
+        self.close()
+
+    def finish(self, deadline: Deadline = NEVER) -> None:
+        """End both threads; write what waits, join and evaluate it, as far as the time allows.
+
+        The next start goes on from there: everything that was acknowledged is on disk.
+        """
+        self._stopping.set()
+        self._ingest.stop(deadline)
+        if self._keeper.ident is not None:
+            self._keeper.join(deadline.timeout)
+        if self._working():
+            self._store.interrupt()
+            self._ingest.join(INTERRUPTED)
+            self._keeper.join(INTERRUPTED)
+        if not self._working():
+            self.settle(deadline)
+        waiting = self._evaluator.waiting.backlog.windows
+        if deadline.passed and waiting:
+            _log.warning("the time to stop is over: %s windows are evaluated after the next start", f"{waiting:,}")
+
+    def close(self) -> None:
+        """Close the file, after :meth:`finish`; it opens as well where something still works on it."""
+        if self._working():
+            _log.warning("the state is left as after a crash, since a statement does not end; nothing kept is lost")
+            return
+        self._ingest.close()
+        self._connection.close()
+        self._store.close()
+
+    def _working(self) -> bool:
+        return self._keeper.is_alive() or self._ingest.alive
+
+    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
+        """Take in an OTLP request, see :meth:`.ingest.Ingest.submit`."""
+        return self._ingest.submit(signal, body, offsets)
+
+    def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
+        """Take in outcomes, see :meth:`.ingest.Ingest.submit_outcomes`."""
+        return self._ingest.submit_outcomes(tables, digest)
+
+    def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
+        """Take in a part of an upload, see :mod:`.uploads`."""
+        return self._ingest.submit_outcomes(tables, digest, part)
+
+    def uploaded(self, upload: str) -> Upload | None:
+        """Return what has come of an upload, None where nothing has."""
+        return self._intake.uploads.found(upload)
+
+    def offsets(self) -> KafkaProgress:
+        """Return how far topics of Kafka have been read, see :mod:`.offsets`."""
+        return dict(self._intake.offsets)
+
+    def offer(self, request: Request) -> Future[Receipt]:
+        """Take in rows that are tables already."""
+        return self._ingest.offer(request, 0)
+
+    def read(self, query: str, *parameters: object) -> pa.Table:
+        """Read from the store with SQL, see :mod:`.store` for its tables; any thread may."""
+        with self._store.reading() as connection:
+            return read(connection, query, *parameters)
+
+    def keys(self) -> dict[int, ModelKey]:
+        """Return the model of every series."""
+        return {series.number: series.key for series in self._intake.series}
+
+    def series(self) -> list[Series]:
+        """Return what is known of every series."""
+        return list(self._intake.series)
+
+    def on_joined(self, listener: Callable[[pa.Table], None]) -> None:
+        """Call ``listener`` with the rows that each join entered or corrected.
+
+        They have the columns of ``joined``, ``id``, ``trace_id`` and ``span_id`` of the prediction, and when both came
+        (``received``, ``outcome_received``).
+        """
+        self._listeners.append(listener)
+        self._join.listen(listener)
+
+    def erase(self, order: ErasureOrder) -> ErasureResult:
+        """Delete what is kept of prediction ids, of a subject or of a model; return when it is gone from the disk, too.
+
+        Requests wait meanwhile. Raises what the store raised, such as a full disk: the rows have left the tables then,
+        and the file is written anew at the next tidying, or at the next start; NoSubject where the model has none;
+        NoModel where nothing is known of it; NotOrdered where the order cannot be written down; StorageOutage, with
+        nothing written down, while the storage cannot be used.
+        """
+        if order.by == "subject" and self._intake.series.settings(order.model).subject is None:
+            raise SubjectNotConfigured(order.model)
+        if order.by == "model":
+            with self._store.reading() as connection:
+                if not is_known(connection, order):
+                    raise UnknownModel(order)
+        with self._keeping, self._store.watched(), self._ingest.resting():
+            self._orders.add(order)
+            return self._carry_out()
+
+    def _carry_out(self) -> ErasureResult:
+        """Carry out all orders; return what the last one deleted."""
+        erased = ErasureResult()
+        for order in self._orders:
+            if order.by == "model":
+                erased = self._forget(order)
+                continue
+            intake, anew = self._intake, self._join.judge_anew
+            try:
+                erased = erase(self._connection, intake.series, intake.baselines, intake.slices, anew, order)
+            except BaseException:
+                intake.slices.load(self._connection)
+                raise
+            intake.baselines.load(self._connection)
+            intake.slices.load(self._connection)
+            self._join.reread_concept()
+            self._touched.touch(erased.touched, joined=1)
+            self._upkeep.expired.update(erased.series)
+        self._join.recount()
+        self._store.rewrite()
+        self._orders.done()
+        return erased
+
+    def _forget(self, order: ErasureOrder) -> ErasureResult:
+        """Delete all that is known of a model, and begin anew with what is left, as a process that starts does."""
+        erased = forget_model(self._connection, order)
+        intake, connection = self._intake, self._connection
+        self._ingest.exchange(self._read_intake())
+        self._read_rest()
+        intake.close()
+        connection.close()
+        return erased
+
+    def join_now(self, deadline: Deadline = NEVER) -> None:
+        """Join everything that has been acknowledged, as far as the time allows."""
+        with self._keeping, self._store.watched():
+            while not deadline.passed and self._join.step():
+                pass
+
+    def evaluate_now(self, deadline: Deadline = NEVER) -> None:
+        """Evaluate everything that was touched, as far as the time allows, and store what is closed."""
+        with self._keeping, self._store.watched():
+            while self._evaluator.step(patient=False, ended=lambda: deadline.passed) and not deadline.passed:
+                pass
+            if not deadline.passed:
+                self._versions.step()
+
+    def tidy_now(self) -> None:
+        """Expire, roll up and forget what is old enough."""
+        with self._keeping, self._store.watched():
+            self._tidy()
+
+    def settle(self, deadline: Deadline = NEVER) -> None:
+        """Join and evaluate everything that has been acknowledged, as far as the time allows.
+
+        In an outage the next start does.
+        """
+        with suppress(StorageOutage):
+            with self._interrupted(deadline):
+                self.join_now(deadline)
+            with self._interrupted(deadline):
+                self.evaluate_now(deadline)
+
+    @contextmanager
+    def _interrupted(self, deadline: Deadline) -> Iterator[None]:
+        """End the statement that still runs when the time is over; what it did is rolled back."""
+        if deadline.timeout is None:
+            yield
+            return
+        timer = threading.Timer(deadline.timeout, self._store.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except DatabaseError:
+            if not deadline.passed:
+                raise
+        finally:
+            timer.cancel()
+
+    def _watermark(self, series: Series) -> int:
+        found = self._intake.watermarks.get((series.key.environment, series.key.model))
+        return 0 if found is None else found.at(self._clock())
+
+    def _say_waiting(self) -> str | None:
+        """Say how many windows have waited long to be evaluated; None where none has."""
+        backlog, now = self._evaluator.waiting.backlog, self._clock()
+        return windows_wait(backlog, now) if backlog.long(now) else None
+
+    def _keep(self) -> None:
+        """Do each step when it is due, until the state is stopped; a step that fails is tried again."""
+        wait = REOPEN_AFTER[0]
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            self._keep_well()
+            if time.monotonic() - began > REOPEN_AFTER[1]:
+                wait = REOPEN_AFTER[0]
+            while not self._stopping.wait(wait):
+                wait = min(2 * wait, REOPEN_AFTER[1])
+                if self._reopen():
+                    break
+
+    def _keep_well(self) -> None:
+        """Do each step when it is due, until the state is stopped or its storage fails."""
+        steps: tuple[tuple[Callable[[], object], float], ...] = (
+            # Each part is looked up when its turn comes: forgetting a model makes all of them anew.
+            (lambda: self._join.step(), JOIN_EVERY),
+            (lambda: self._evaluator.step(ended=self._stopping.is_set), EVALUATE_EVERY),
+            (lambda: self._versions.step(), COMPARE_EVERY),
+            (self._tidy, TIDY_EVERY),
+        )
+        due = [0.0 for _ in steps]
+        while not self._stopping.is_set() and self._store.outage is None:
+            for position, (step, every) in enumerate(steps):
+                began = time.monotonic()
+                if began < due[position]:
+                    continue
+                try:
+                    with self._keeping, self._store.watched():
+                        step()
+                except StorageOutage:
+                    return
+                except Exception:
+                    if self._stopping.is_set():
+                        return  # its statement was interrupted
+                    _log.exception("the keeper could not do its work; it will try again")
+                took = time.monotonic() - began
+                due[position] = began + max(every, 3 * took)
+            self._stopping.wait(max(0.0, min(due) - time.monotonic()))
+
+    def _reopen(self) -> bool:
+        """Begin anew with what is in the file, as a process that starts does; False while that cannot be done.
+
+        What a commit has left behind that failed is known only there: it may be on disk, and then counts.
+        """
+        with self._keeping, self._ingest.resting():
+            try:
+                self._store.reopen()
+                self._ingest.exchange(self._read_intake())
+                self._read_rest()
+            except StorageError:
+                return False
+            except Exception:
+                _log.exception("the storage was opened again, but not read; driftline tries again")
+                return False
+            self._store.recover()
+            return True
+
+    def _finish(self) -> None:
+        """Carry out the orders that are left, of a processor that was killed or a disk that was full."""
+        if list(self._orders):
+            with self._ingest.resting():
+                self._carry_out()
+
+    def _tidy(self) -> None:
+        self._finish()
+        self._upkeep.step()
+        self._join.recount()
+
+
+class _Current:
+    """Whatever ``part`` returns: those who hold on to a part of the state have the one of today after an outage."""
+
+    def __init__(self, part: Callable[[], object]) -> None:
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part(), name)
+
+
+def configured_baselines(models: Mapping[str, Model]) -> dict[str, Baseline]:
+    """Load the baselines that the configuration names. Raises ValueError or OSError that say which key, and why."""
+    return {name: Baseline.load(model.baseline) for name, model in models.items() if model.baseline is not None}

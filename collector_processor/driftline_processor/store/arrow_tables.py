@@ -1,0 +1,473 @@
+"""Tables of rows: numpy to Arrow and back, some rows of a table, and several tables as one.
+
+Numpy tables to Arrow tables and back: the shape in which rows enter and leave the store.
+
+Some rows of a table as a table, and several tables as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.baseline.sections.duplicate_rows import U64
+from driftline.inputs.dataframes import concatenate
+from driftline.inputs.dataframes import take_rows as taken
+from driftline.panes.fold import actual_numbers
+from driftline.tables import ranked_items
+from driftline.tables.classes import class_column
+from driftline.tables.decisions import score_columns, value_column
+from driftline.tables.table import (
+    CLASSLESS,
+    F64,
+    I32,
+    I64,
+    Column,
+    Ids,
+    Items,
+    OutcomeTable,
+    PredictionTable,
+    Task,
+    Text,
+)
+from numpy.typing import NDArray
+
+from driftline_processor.core.outcomes.matching import positions_in
+from driftline_processor.core.stable_hash import U8, hash_texts
+
+MOST_RANKED = 100
+"""Items of a ranking that are kept with its row, where no cutoff asks for more; the others are counted."""
+
+
+def prediction_rows(
+    table: PredictionTable,
+    series: int,
+    first: int,
+    decided: Column | None,
+    received: int,
+    slices: Sequence[str] = (),
+    fingerprints: U64 | None = None,
+    ranked: int = MOST_RANKED,
+    subject: Column | None = None,
+) -> pa.Table:
+    """Return the rows of the ``predictions`` table.
+
+    ``first``: the sequence number of the first row. ``decided``: the decided class of each row, None for regression.
+    ``slices``: the names of those that are kept. ``fingerprints``: of the features, 0 where one is missing; None where
+    they are not known. ``ranked``: how many items of a ranking are kept. ``subject``: whom each row is about.
+    """
+    n = len(table)
+    ranking = None if table.items is None else ranked_items.take_items(table.items, np.arange(n), ranked)
+    single = table.scores is not None and table.scores.shape[1] == 1
+    return pa.table(
+        {
+            "seq": np.arange(first, first + n),
+            "series": np.full(n, series, dtype=np.int32),
+            "id": text_array(table.id),
+            "request": numbers_of_ids(text_array(table.id)),
+            "time": table.time,
+            "score": number_array(table.scores[:, 0] if single and table.scores is not None else None, n),
+            "scores": _lists(None if single else table.scores, n),
+            "predicted": label_array(decided, n),
+            "weight": number_array(table.weight, n),
+            "items": _item_lists(ranking, n),
+            "item_scores": _item_scores(ranking, n),
+            "left_out": pa.nulls(n, pa.int32())
+            if ranking is None or ranking.left_out is None
+            else pa.array(ranking.left_out, mask=ranking.left_out == 0),
+            "slices": slices_array({name: table.slices[name] for name in slices if name in table.slices}, n),
+            "trace_id": _ids(table.trace_id, n),
+            "span_id": _ids(table.span_id, n),
+            "received": np.full(n, received),
+            "observed": pa.nulls(n, pa.int64()) if table.observed is None else table.observed,
+            "fingerprint": pa.nulls(n, pa.uint64())
+            if fingerprints is None
+            else pa.array(fingerprints, mask=fingerprints == 0),
+            "subject": _canonical(subject, n),
+        }
+    )
+
+
+def outcome_rows(table: OutcomeTable, first: int, received: int, subject: Column | None = None) -> pa.Table:
+    """Return the rows of the ``outcomes`` table; an actual stays what it was sent as, text or number."""
+    n = len(table)
+    return pa.table(
+        {
+            "seq": np.arange(first, first + n),
+            "model": pa.repeat(pa.scalar(table.model), n),
+            "environment": pa.repeat(pa.scalar(table.environment, pa.string()), n),
+            "id": text_array(table.id),
+            "actual": label_array(table.actual, n),
+            "number": number_array(table.actual.numbers, n),
+            "time": table.time,
+            "prediction_time": table.prediction_time,
+            "weight": number_array(table.weight, n),
+            "item": _given(table.item, n),
+            "value": number_array(table.value, n),
+            "retracted": pa.nulls(n, pa.bool_()) if table.retracted is None else pa.array(table.retracted),
+            "slices": slices_array(table.slices, n),
+            "subject": _canonical(subject, n),
+            "received": np.full(n, received),
+        }
+    )
+
+
+def text_array(text: Text) -> pa.StringArray:
+    """Return texts as an Arrow array without a copy."""
+    return pa.StringArray.from_buffers(len(text), pa.py_buffer(text.offsets), pa.py_buffer(text.data))
+
+
+def numbers_of_ids(ids: pa.Array | pa.ChunkedArray) -> U64:
+    """Return a number of each id, the same for ever: uint64 (n,). It is found ten times as quickly as the text.
+
+    Two ids may have one number, by chance one pair of 2^64.
+    """
+    return hash_texts(*bytes_of(ids))
+
+
+def bytes_of(ids: pa.Array | pa.ChunkedArray) -> tuple[U8, I64]:
+    """Return the bytes of texts, none null, after each other, and where each begins, and the end: int64 (n + 1,)."""
+    texts = ids.cast(pa.large_binary())
+    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    if not len(texts):
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    _, offsets, data = texts.buffers()
+    begins = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return np.frombuffer(data or b"", np.uint8), begins
+
+
+def _given(text: Text | None, n: int) -> pa.Array:
+    """Texts, null where empty."""
+    if text is None:
+        return pa.nulls(n, pa.string())
+    texts = text_array(text)
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+
+
+def _canonical(column: Column | None, n: int) -> pa.Array:
+    return label_array(None if column is None else class_column(column), n)
+
+
+def label_array(column: Column | None, n: int) -> pa.Array:
+    """Return the texts of a column, null where a row has none."""
+    if column is None or column.codes is None:
+        return pa.nulls(n, pa.string())
+    return pa.array(column.labels, pa.string()).take(pa.array(column.codes, mask=column.codes < 0))
+
+
+def number_array(numbers: F64 | None, n: int) -> pa.Array:
+    """Return numbers, null where NaN."""
+    return pa.nulls(n, pa.float64()) if numbers is None else pa.array(numbers, mask=np.isnan(numbers))
+
+
+def numbers_of(rows: pa.Table, name: str) -> F64:
+    """Read a column of doubles: NaN where null."""
+    return np.asarray(rows.column(name).to_numpy(), dtype=np.float64)
+
+
+def integers_of(rows: pa.Table, name: str) -> I64:
+    """Read a column of whole numbers, none null."""
+    return np.asarray(rows.column(name).to_numpy(), dtype=np.int64)
+
+
+def filter_rows(rows: pa.Table, which: NDArray[np.bool_]) -> pa.Table:
+    """Return the rows for which it is true; the table itself where it is for all."""
+    return rows if which.all() else rows.filter(pa.array(which))
+
+
+def take_table_rows(rows: pa.Table, which: I64) -> pa.Table:
+    """Return rows by their places; the table itself where these are all of them, in order."""
+    n = len(rows)
+    return rows if len(which) == n and (which == np.arange(n)).all() else rows.take(pa.array(which))
+
+
+def positions_among(known: I64, wanted: I64) -> I64:
+    """Return the place of each number among others that are all different, which have it."""
+    if len(known) == len(wanted) and (known == wanted).all():
+        return np.arange(len(known))
+    if (known[1:] > known[:-1]).all():
+        return positions_in(known, wanted)
+    order = np.argsort(known)
+    return np.asarray(order[positions_in(known[order], wanted)])
+
+
+def group_by_value(numbers: I64) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Return each different number, ascending, and where it stands."""
+    if len(numbers) and (numbers == numbers[0]).all():
+        yield int(numbers[0]), np.ones(len(numbers), np.bool_)
+        return
+    for number in np.unique(numbers).tolist():
+        yield number, numbers == number
+
+
+def is_among(values: I64, some: I64) -> NDArray[np.bool_]:
+    """Say which values are among others: numpy's ``isin``, by searching, which is quicker for many of few."""
+    if not len(some) or not len(values):
+        return np.zeros(len(values), np.bool_)
+    if len(some) == len(values) and (some == values).all():
+        return np.ones(len(values), np.bool_)
+    ordered = np.sort(some)
+    return np.asarray(ordered[np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)] == values)
+
+
+def labels_of(rows: pa.Table, name: str) -> Column:
+    """Read a column of texts as codes and labels: -1 where null."""
+    codes, labels = _codes(rows.column(name))
+    return Column(codes=codes, labels=labels)
+
+
+def slice_of(rows: pa.Table, key: str) -> Column:
+    """Read the values of one key of the column ``slices``."""
+    codes, labels = _codes(pc.map_lookup(rows.column("slices"), pa.scalar(key), "first"))
+    return Column(codes=codes, labels=labels)
+
+
+def actual_of(rows: pa.Table) -> Column:
+    """Read the columns ``actual`` and ``number`` back into the column that was sent."""
+    codes, labels = _codes(rows.column("actual"))
+    return Column(numbers=numbers_of(rows, "number"), codes=codes, labels=labels)
+
+
+def scores_of(rows: pa.Table, classes: int) -> F64 | None:
+    """Read ``score`` or, where there is none, ``scores``: float64 (n, 1) or (n, classes); NaN where a row has none."""
+    score = numbers_of(rows, "score")
+    if not np.isnan(score).all() or rows.column("scores").null_count == len(rows):
+        return None if np.isnan(score).all() else score[:, np.newaxis]
+    lists = rows.column("scores").combine_chunks()
+    lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    scores = np.full((len(rows), classes), np.nan)
+    whole = lengths == classes
+    values = np.asarray(lists.filter(pa.array(whole)).flatten().to_numpy(zero_copy_only=False), dtype=np.float64)
+    scores[whole] = values.reshape(-1, classes)
+    return scores
+
+
+def traced_rows(rows: pa.Table) -> pa.Table:
+    """Return the rows whose trace was sampled."""
+    return rows.filter(pc.and_(pc.is_valid(rows["trace_id"]), pc.is_valid(rows["span_id"])))
+
+
+def scores_and_classes_of(task: Task, rows: pa.Table) -> tuple[F64 | None, Column | None]:
+    """Read the scores and the decided classes of rows, as :func:`driftline.fold.fold_outcomes` takes them."""
+    predicted = None if task.kind in CLASSLESS else labels_of(rows, "predicted")
+    return scores_of(rows, score_columns(task)), predicted
+
+
+def finite_actuals(actual: Column) -> F64:
+    """Return actual values of a regression, NaN where unusable."""
+    values = actual_numbers(actual)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _item_lists(ranking: Items | None, n: int) -> pa.Array:
+    if ranking is None:
+        return pa.nulls(n, pa.list_(pa.string()))
+    return pa.ListArray.from_arrays(ranking.offsets, label_array(ranking.ids, int(ranking.offsets[-1])))
+
+
+def _item_scores(ranking: Items | None, n: int) -> pa.Array:
+    if ranking is None or ranking.scores is None:
+        return pa.nulls(n, pa.list_(pa.float64()))
+    return pa.ListArray.from_arrays(ranking.offsets, number_array(ranking.scores, len(ranking.scores)))
+
+
+def items_of(rows: pa.Table) -> Items:
+    """Read the column ``items`` back, without scores; a row without is an empty ranking."""
+    lists = rows.column("items").combine_chunks()
+    lengths = np.nan_to_num(lists.value_lengths().to_numpy(zero_copy_only=False)).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    codes, labels = _codes(pa.chunked_array([lists.flatten()]))
+    left_out = np.nan_to_num(rows.column("left_out").to_numpy()).astype(np.int32)
+    return Items(offsets, Column(codes=codes, labels=labels), None, left_out if left_out.any() else None)
+
+
+def _lists(scores: F64 | None, n: int) -> pa.Array:
+    if scores is None:
+        return pa.nulls(n, pa.list_(pa.float64()))
+    k = scores.shape[1]
+    return pa.ListArray.from_arrays(np.arange(0, n * k + 1, k, dtype=np.int32), scores.reshape(-1))
+
+
+def slices_array(slices: Mapping[str, Column], n: int) -> pa.Array:
+    """Return a map from name to canonical text for each row, of those it has; null where no row has any."""
+    k = len(slices)
+    if not k:
+        return pa.nulls(n, pa.map_(pa.string(), pa.string()))
+    texts = pa.chunked_array([label_array(class_column(column), n) for column in slices.values()]).combine_chunks()
+    by_row = texts.take(pa.array(np.arange(n * k).reshape(k, n).T.reshape(-1)))
+    names = pa.array(list(slices)).take(pa.array(np.tile(np.arange(k), n)))
+    has = by_row.is_valid()
+    ends = np.cumsum(has.to_numpy(zero_copy_only=False).reshape(n, k).sum(axis=1), dtype=np.int32)
+    return pa.MapArray.from_arrays(np.concatenate([[0], ends]).astype(np.int32), names.filter(has), by_row.filter(has))
+
+
+def _ids(ids: Ids | None, n: int) -> pa.Array:
+    """All-zero ids are null. Arrow reads the bytes of the void array in place."""
+    if ids is None:
+        return pa.nulls(n, pa.binary())
+    width = ids.dtype.itemsize
+    sampled = np.ascontiguousarray(ids).view(np.uint8).reshape(n, width).any(axis=1)
+    fixed = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(width), n, [pa.array(sampled).buffers()[1], pa.py_buffer(np.ascontiguousarray(ids))]
+    )
+    return fixed.cast(pa.binary())
+
+
+def _codes(column: pa.ChunkedArray) -> tuple[I32, tuple[str, ...]]:
+    encoded = column.combine_chunks().dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+    return codes, tuple(encoded.dictionary.to_pylist())
+
+
+def score_in(task: Task, row: str) -> str:
+    """Return the SQL that reads the one score of a row of ``joined`` or ``predictions``: of quantiles the middle.
+
+    >>> score_in(Task("regression", quantiles=(0.1, 0.5, 0.9)), "j"), score_in(Task("binary"), "p")
+    ('coalesce(j.score, j.scores[2])', 'p.score')
+    """
+    if not task.quantiles:
+        return f"{row}.score"
+    return f"coalesce({row}.score, {row}.scores[{value_column(task, score_columns(task)) + 1}])"
+
+
+Rows = NDArray[np.intp]
+_Table = TypeVar("_Table", PredictionTable, OutcomeTable)
+_Array = TypeVar("_Array", bound=NDArray[np.generic])
+
+
+def take_predictions(table: PredictionTable, rows: Rows) -> PredictionTable:
+    """Return the rows with these positions, in this order."""
+    return replace(
+        table,
+        time=table.time[rows],
+        id=take_text(table.id, rows),
+        scores=_taken(table.scores, rows),
+        predicted=None if table.predicted is None else taken(table.predicted, rows),
+        items=None if table.items is None else ranked_items.take_items(table.items, rows),
+        duration=_taken(table.duration, rows),
+        weight=_taken(table.weight, rows),
+        trace_id=_taken(table.trace_id, rows),
+        span_id=_taken(table.span_id, rows),
+        features={name: taken(column, rows) for name, column in table.features.items()},
+        slices={name: taken(column, rows) for name, column in table.slices.items()},
+        observed=_taken(table.observed, rows),
+    )
+
+
+def take_outcomes(table: OutcomeTable, rows: Rows) -> OutcomeTable:
+    """Return the rows with these positions, in this order."""
+    return replace(
+        table,
+        id=take_text(table.id, rows),
+        actual=taken(table.actual, rows),
+        time=table.time[rows],
+        prediction_time=table.prediction_time[rows],
+        weight=table.weight[rows],
+        item=None if table.item is None else take_text(table.item, rows),
+        value=_taken(table.value, rows),
+        retracted=_taken(table.retracted, rows),
+        slices={name: taken(column, rows) for name, column in table.slices.items()},
+    )
+
+
+def split_subject(table: _Table, subject: str | None) -> tuple[_Table, Column | None]:
+    """Return a table whose subject is no feature of it, and the subjects of its rows, None where it names none.
+
+    ``subject``: the feature or slice that says whom a row is about, None where nobody said so. Among predictions it is
+    still there as a slice, by which rows may be clustered; nothing keeps it but its own column.
+    """
+    if subject is None:
+        return table, None
+    if isinstance(table, OutcomeTable):
+        found = table.slices.get(subject)
+        return replace(table, slices={n: c for n, c in table.slices.items() if n != subject}), found
+    found = table.slices.get(subject, table.features.get(subject))
+    if found is None:
+        return table, None
+    features = {name: column for name, column in table.features.items() if name != subject}
+    return replace(table, features=features, slices={**table.slices, subject: found}), found
+
+
+def take_text(text: Text, rows: Rows) -> Text:
+    """Return the texts with these positions."""
+    taken = text_array(text).take(pa.array(rows))
+    _, offsets, data = taken.buffers()
+    whole = np.frombuffer(offsets, dtype=np.int32)[taken.offset : taken.offset + len(taken) + 1]
+    return Text(whole - whole[0], b"" if data is None else data.to_pybytes()[whole[0] : whole[-1]])
+
+
+def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTable:
+    """Return the rows of tables that are alike (:func:`table_layout`) as one table; a feature that one lacks is
+    missing.
+    """
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    return replace(
+        first,
+        time=np.concatenate([table.time for table in tables]),
+        id=_concatenate_texts([table.id for table in tables]),
+        scores=_joined([table.scores for table in tables]),
+        predicted=concatenate([column for table in tables if (column := table.predicted) is not None])
+        if first.predicted is not None
+        else None,
+        items=ranked_items.join_items([one for table in tables if (one := table.items) is not None])
+        if first.items is not None
+        else None,
+        duration=_joined([table.duration for table in tables]),
+        weight=_joined([table.weight for table in tables]),
+        trace_id=_joined([table.trace_id for table in tables]),
+        span_id=_joined([table.span_id for table in tables]),
+        features=_concatenate_columns([(len(table), table.features) for table in tables]),
+        slices=_concatenate_columns([(len(table), table.slices) for table in tables]),
+        observed=_joined([table.observed for table in tables]),
+    )
+
+
+def table_layout(table: PredictionTable) -> Hashable:
+    """Return what tables must have in common to become one: key, task, keyed, and which arrays there are.
+
+    And whether they have features at all: those of a table without are not missing, they come as distributions.
+    """
+    optional = (
+        table.predicted,
+        table.items,
+        table.duration,
+        table.weight,
+        table.trace_id,
+        table.span_id,
+        table.observed,
+    )
+    width = None if table.scores is None else table.scores.shape[1]
+    return (table.key, table.task, table.keyed, width, bool(table.features), *(array is None for array in optional))
+
+
+def _concatenate_texts(texts: Sequence[Text]) -> Text:
+    shifts = np.cumsum([0, *(int(text.offsets[-1]) for text in texts)])
+    offsets = [text.offsets[1:] + shift for text, shift in zip(texts, shifts[:-1].tolist(), strict=True)]
+    whole = np.concatenate([[0], *offsets]).astype(np.int32)
+    return Text(whole, b"".join(text.data[: int(text.offsets[-1])] for text in texts))
+
+
+def _concatenate_columns(parts: Sequence[tuple[int, Mapping[str, Column]]]) -> dict[str, Column]:
+    names = dict.fromkeys(name for _, columns in parts for name in columns)
+    return {name: concatenate([_filled(columns.get(name), n) for n, columns in parts]) for name in names}
+
+
+def _filled(column: Column | None, n: int) -> Column:
+    if column is None or (column.numbers is None and column.codes is None):
+        return Column(numbers=np.full(n, np.nan))
+    return column
+
+
+def _joined(arrays: Sequence[_Array | None]) -> _Array | None:
+    found = [array for array in arrays if array is not None]
+    return np.concatenate(found) if found else None  # type: ignore[return-value]  # of one dtype
+
+
+def _taken(values: _Array | None, rows: Rows) -> _Array | None:
+    return None if values is None else values[rows]  # type: ignore[return-value]  # indexing keeps the dtype

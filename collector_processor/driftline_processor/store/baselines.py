@@ -1,0 +1,456 @@
+"""Which baseline a series is compared with: the configured one, else one that was sent, else one that is learned.
+
+What is kept of histograms and counts until they are enough for a provisional baseline.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.ranges import Ranges
+from driftline.inputs.dataframes import take_rows, used_labels
+from driftline.semconv import metrics as m
+from driftline.tables.column_codec import Value, decode, encode
+from driftline.tables.table import I64, Column, ModelKey, PredictionTable, Task, Text
+from numpy.typing import NDArray
+
+from driftline_processor.core.histogram import Histogram, count, dump, parse
+from driftline_processor.core.reference.histogram_baseline import baseline_from_histograms
+
+from .cumulative_streams import Increase
+from .database import Connection, DatabaseError, insert, number, read
+from .series import Series, SeriesRegister
+
+NEEDED_OF_POINTS = 1_000
+"""Rows, as many as of rows."""
+
+MOST_PARTS = 50_000
+"""Histograms and counts that are kept of one series: a minute of 100 features and labels, all day, and to spare."""
+
+
+class LearningPoints:
+    """One thread uses it; any may read :meth:`learned`."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read how much was kept."""
+        query = "SELECT series, sum(rows) AS rows, count(*) AS parts FROM learning_points GROUP BY series"
+        found = read(connection, query).to_pylist()
+        self._kept = {row["series"]: (float(row["rows"]), int(row["parts"])) for row in found}
+
+    def learned(self, series: int) -> int:
+        """Return how many rows of a series are known from what was kept."""
+        return int(self._kept.get(series, (0.0, 0))[0])
+
+    def forget(self, connection: Connection, series: int) -> None:
+        """Forget what was kept: there is a baseline."""
+        if self._kept.pop(series, None) is not None:
+            connection.execute("DELETE FROM learning_points WHERE series = ?", [series])
+
+    def learn(self, connection: Connection, series: Series, increases: Iterable[Increase]) -> Baseline | None:
+        """Keep what is new of metrics that are mapped; return a baseline when it is enough.
+
+        Raises whatever building it raises; learning begins anew then.
+        """
+        rows, parts = self._kept.get(series.number, (0.0, 0))
+        new = [one for one in increases if one.point.foreign]
+        kept = [row for one in new if one.histogram is not None and (row := _row(series, one, one.histogram))["part"]]
+        if not kept:
+            return None
+        insert(connection, "learning_points", pa.Table.from_pylist(kept, _SCHEMA))
+        rows, parts = rows + sum(row["rows"] for row in kept), parts + len(kept)
+        self._kept[series.number] = rows, parts
+        if rows < NEEDED_OF_POINTS and parts < MOST_PARTS:
+            return None
+        try:
+            return _build(connection, series, rows) if rows >= NEEDED_OF_POINTS else None
+        finally:
+            self.forget(connection, series.number)
+
+
+_SCHEMA = pa.schema(
+    [
+        ("series", pa.int32()),
+        ("part", pa.string()),
+        ("label", pa.string()),
+        ("rows", pa.float64()),
+        ("data", pa.binary()),
+    ]
+)
+
+
+def _row(series: Series, one: Increase, histogram: Histogram) -> dict[str, Any]:
+    """A row of the store. ``part``: of the pane, "" = nothing to learn; ``label``: null for a distribution."""
+    point, part, label = one.point, f"feature:{one.point.feature}", None
+    if point.metric == m.ML_PREDICTION_SCORE:
+        part = "score"
+    elif point.metric == m.ML_PREDICTIONS:
+        part, label = "class", point.decided
+    elif point.metric in (m.ML_FEATURE_CATEGORIES, m.ML_FEATURE_MISSING):
+        label = point.category
+    elif point.metric == m.ML_PREDICTION_DURATION:
+        part = "" if not point.rows else "duration"
+    n = count(histogram)
+    return {
+        "series": series.number,
+        "part": part if n else "",
+        "label": label,
+        "rows": n if point.rows else 0.0,
+        "data": dump(histogram),
+    }
+
+
+def _build(connection: Connection, series: Series, rows: float) -> Baseline:
+    numbers: dict[str, list[Histogram]] = {}
+    labels: dict[str, dict[str, float]] = {}
+    query = "SELECT part, label, data FROM learning_points WHERE series = ? ORDER BY rowid"
+    for row in read(connection, query, series.number).to_pylist():
+        histogram = parse(row["data"])
+        if row["label"] is None and row["part"] != "duration":
+            numbers.setdefault(row["part"], []).append(histogram)
+        elif row["label"] is not None:
+            of = labels.setdefault(row["part"], {})
+            of[row["label"]] = of.get(row["label"], 0.0) + count(histogram)
+    return baseline_from_histograms(series.key, series.task, rows, numbers, labels)
+
+
+_log = logging.getLogger(__name__)
+
+NEEDED = 1_000
+"""With no baseline, the first rows of a model and version become a provisional one; comparison starts after them."""
+
+_SEQ = "seq"
+_FEATURE, _SLICE = "feature:", "slice:"
+"""Before the name of a column that is kept while learning."""
+
+Source = Literal["config", "event", "push", "provisional"]
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveBaseline:
+    """A baseline and where it came from."""
+
+    baseline: Baseline
+    source: Source
+
+    @property
+    def task(self) -> Task | None:
+        """What somebody said that the model predicts; of a learned baseline nobody did, and classes may yet come."""
+        return None if self.source == "provisional" else self.baseline.task
+
+
+class _Sent(NamedTuple):
+    version: str
+    digest: str
+    source: Literal["event", "push"]
+    received: int
+
+
+class Baselines:
+    """All baselines that were ever in force, by digest, and the rule that says which one is now.
+
+    What the configuration names wins; else the newest that a service sent or somebody pushed for the model and this
+    version; else the newest for the model; else the first 1,000 rows of the series, which are kept in the store until
+    they are enough.
+    """
+
+    def __init__(self, connection: Connection, configured: Mapping[str, Baseline]) -> None:
+        """Read what was sent and learned; ``configured``: model → the baseline its configuration names."""
+        self._configured = configured
+        self.load(connection)
+        self._unlearned: set[ModelKey] = set()
+        for baseline in configured.values():
+            if not number(connection, "SELECT count(*) FROM baselines WHERE digest = ?", baseline.digest):
+                self._store(connection, baseline, "config", ModelKey(baseline.model, baseline.version), 0)
+
+    def load(self, connection: Connection) -> None:
+        """Read the baselines again: a transaction failed, and what memory knows may not be in the store."""
+        by_digest = {baseline.digest: baseline for baseline in self._configured.values()}
+        by_fold = {baseline.fold: baseline for baseline in self._configured.values()}
+        sent: dict[str, list[_Sent]] = {}
+        provisional: dict[ModelKey, str] = {}
+        stored = read(connection, "SELECT * FROM baselines ORDER BY rowid").to_pylist()
+        for row, baseline in connection.unreadable.skipped("baselines", stored, _baseline_of):
+            by_digest[row["digest"]] = baseline
+            by_fold[baseline.fold] = baseline
+            if row["source"] in ("event", "push"):
+                sent.setdefault(row["model"], []).append(
+                    _Sent(row["version"], row["digest"], row["source"], row["received"])
+                )
+            elif row["source"] == "provisional":
+                provisional[ModelKey(row["model"], row["version"], row["environment"])] = row["digest"]
+        kept = (
+            "SELECT series, sum(rows)::BIGINT AS rows FROM (SELECT DISTINCT series, part, rows FROM learning)"
+            " GROUP BY series"
+        )
+        learning: dict[int, int] = {row["series"]: row["rows"] for row in read(connection, kept).to_pylist()}
+        # All at once, and what is looked up last first: other threads read on meanwhile.
+        self._by_digest, self._by_fold = by_digest, by_fold
+        self._sent, self._provisional, self._learning = sent, provisional, learning
+        self._points = LearningPoints(connection)
+
+    def sent(self) -> list[tuple[str, str, int]]:
+        """Return the models and versions of which a service, or somebody, sent a baseline, and when (unix ns)."""
+        return [(model, one.version, one.received) for model, sent in self._sent.items() for one in sent]
+
+    def in_force(self, key: ModelKey) -> ActiveBaseline | None:
+        """Return the baseline a series is compared with now; None while it is learning."""
+        if configured := self._configured.get(key.model):
+            return ActiveBaseline(configured, "config")
+        if sent := self._sent.get(key.model):
+            mine = [one for one in sent if one.version == key.version] or sent
+            return ActiveBaseline(self._by_digest[mine[-1].digest], mine[-1].source)
+        digest = self._provisional.get(key)
+        return None if digest is None else ActiveBaseline(self._by_digest[digest], "provisional")
+
+    def by_fold(self, fold: str) -> Baseline | None:
+        """Return the newest baseline that is or was in force and has what panes were folded over."""
+        return self._by_fold.get(fold)
+
+    def learned(self, series: int) -> int:
+        """Return how many rows of a series have been kept for its provisional baseline."""
+        return self._learning.get(series, 0)
+
+    def known(self, series: int) -> int:
+        """Return the same, or how many rows are known from histograms that have been kept for it."""
+        return self.learned(series) or self._points.learned(series)
+
+    def give_back(self, connection: Connection, series: Series) -> list[PredictionTable]:
+        """Return the rows that were kept for learning, and forget them: a baseline came before they were enough."""
+        if not self._learning.pop(series.number, 0):
+            return []
+        tables = _learned(connection, series)
+        connection.execute("DELETE FROM learning WHERE series = ?", [series.number])
+        return tables
+
+    def receive(
+        self, connection: Connection, baseline: Baseline, received: int, source: Literal["event", "push"] = "event"
+    ) -> None:
+        """Take in a baseline that was sent; one that is in force for its version already changes nothing.
+
+        A service sends its own whenever it starts: after somebody pushed another, only a new one of it counts.
+        """
+        sent = self._sent.setdefault(baseline.model, [])
+        mine = [one for one in sent if one.version == baseline.version]
+        if mine and mine[-1].digest == baseline.digest:
+            return
+        if mine and mine[-1].source == "push" and source == "event" and baseline.digest in [o.digest for o in mine]:
+            return
+        _check_readable(baseline)
+        self._remember(baseline)
+        sent.append(_Sent(baseline.version, baseline.digest, source, received))
+        self._store(connection, baseline, source, ModelKey(baseline.model, baseline.version), received)
+
+    def learn(
+        self,
+        connection: Connection,
+        series: Series,
+        table: PredictionTable,
+        received: int,
+        slices: Sequence[str] = (),
+        first: int = 0,
+    ) -> None:
+        """Keep rows for a provisional baseline, and build it when there are enough.
+
+        ``table``: at most the rows that are still needed. ``slices``: the keys by which they are cut. ``first``: the
+        sequence number of the first row.
+        """
+        self._learning[series.number] = self.learned(series.number) + len(table)
+        part = (number(connection, "SELECT max(part) FROM learning") or 0) + 1
+        columns = _columns(table, slices) | {_SEQ: np.arange(first, first + len(table))}
+        _keep(connection, series.number, part, columns, len(table))
+        if self.learned(series.number) < NEEDED:
+            return
+        self._put_provisional(
+            *(connection, series, received),
+            lambda: Baseline.from_tables(_learned(connection, series), provisional=True),
+        )
+        connection.execute("DELETE FROM learning WHERE series = ?", [series.number])
+        del self._learning[series.number]
+
+    def unlearn(self, connection: Connection, series: I64, seqs: I64) -> None:
+        """Forget predictions, by their series and sequence numbers, that are kept for a provisional baseline.
+
+        :meth:`load` afterwards. A part that an older version wrote, which knows no sequence numbers, goes as a whole.
+        """
+        parts: dict[int, list[dict[str, Any]]] = {}
+        query = "SELECT * FROM learning WHERE list_contains(?, series) ORDER BY part"
+        for row in read(connection, query, np.unique(series).tolist()).to_pylist():
+            parts.setdefault(row["part"], []).append(row)
+        for part, columns in parts.items():
+            try:
+                kept = {row["name"]: decode(row["data"], row["rows"]) for row in columns}
+            except Exception:  # nobody can tell whose rows they are, so the part goes as a whole
+                kept = {}
+            known = kept.get(_SEQ)
+            stays = np.flatnonzero(~np.isin(np.asarray(known), seqs)) if known is not None else np.arange(0)
+            if len(stays) == columns[0]["rows"]:
+                continue
+            connection.execute("DELETE FROM learning WHERE part = ?", [part])
+            if len(stays):
+                fewer = {name: _some(value, stays) for name, value in kept.items()}
+                _keep(connection, columns[0]["series"], part, fewer, len(stays))
+
+    def forget_values(
+        self, connection: Connection, register: SeriesRegister, series: I64, slices: Sequence[tuple[int, str, str]]
+    ) -> None:
+        """Take out of learned baselines what tells of deleted rows: values of slices (series, key, value).
+
+        :meth:`load` afterwards. One that an older version learned holds extremes of single rows: it goes as a whole,
+        and another is learned.
+        """
+        by_number = register.by_number()
+        for which in np.unique(series).tolist():
+            key = by_number[which].key
+            digest = self._provisional.get(key)
+            if digest is None:
+                continue
+            baseline = self._by_digest[digest]
+            place = (digest, key.environment, key.model, key.version)
+            own = "digest = ? AND source = 'provisional' AND environment = ? AND model = ? AND version = ?"
+            if baseline.extras.ranges != Ranges.counted(baseline.pane, baseline.bins):
+                connection.execute(f"DELETE FROM baselines WHERE {own}", place)
+                continue
+            found = baseline.extras.slices
+            for of, cut, value in slices:
+                found = found.with_other(cut, value) if found is not None and of == which else found
+            if found != baseline.extras.slices:
+                fewer = replace(baseline, extras=replace(baseline.extras, slices=found))
+                changed = f"UPDATE baselines SET digest = ?, json = ? WHERE {own}"
+                connection.execute(changed, (fewer.digest, fewer.to_json(), *place))
+
+    def learn_points(
+        self, connection: Connection, series: Series, increases: Sequence[Increase], received: int
+    ) -> None:
+        """Keep histograms and counts for a provisional baseline while there is none, and build it when they are enough.
+
+        Only of metrics that are mapped: a service with our SDK has a baseline to give, or sends rows to learn one from.
+        """
+        if self.in_force(series.key) is not None:
+            self._points.forget(connection, series.number)
+            return
+        self._put_provisional(connection, series, received, lambda: self._points.learn(connection, series, increases))
+
+    def _put_provisional(
+        self, connection: Connection, series: Series, received: int, build: Callable[[], Baseline | None]
+    ) -> None:
+        """Build a provisional baseline and put it in force; where that fails, say so once, and learning begins anew."""
+        try:
+            baseline = build()
+            if baseline is None:
+                return
+            _check_readable(baseline)
+        except DatabaseError:
+            raise  # the transaction has failed, not the baseline
+        except Exception as error:  # rows that were acknowledged must not fail the ones that come after them
+            if series.key not in self._unlearned:
+                self._unlearned.add(series.key)
+                of = f"{series.key.model} {series.key.version}".rstrip()
+                _log.error("no baseline could be learned for %s; learning begins anew", of, exc_info=error)
+            return
+        self._remember(baseline)
+        self._provisional[series.key] = baseline.digest
+        self._store(connection, baseline, "provisional", series.key, received)
+
+    def _remember(self, baseline: Baseline) -> None:
+        self._by_digest[baseline.digest] = baseline
+        self._by_fold[baseline.fold] = baseline
+
+    def _store(self, connection: Connection, baseline: Baseline, source: Source, key: ModelKey, received: int) -> None:
+        row = {
+            "digest": baseline.digest,
+            "source": source,
+            "environment": key.environment,
+            "model": key.model,
+            "version": key.version,
+            "received": received,
+            "json": baseline.to_json(),
+        }
+        insert(connection, "baselines", pa.Table.from_pylist([row]))
+
+
+def _check_readable(baseline: Baseline) -> None:
+    """Raise ValueError where the next start could not read a baseline."""
+    Baseline.from_json(baseline.to_json())
+
+
+def _baseline_of(row: Mapping[str, Any]) -> Baseline:
+    return Baseline.from_json(row["json"])
+
+
+def _columns(table: PredictionTable, slices: Sequence[str]) -> dict[str, Value]:
+    """Name the columns that a baseline is made of, as they are kept while learning."""
+    columns: dict[str, Value] = {"time": table.time}
+    if table.scores is not None:
+        columns["scores"] = table.scores
+    if table.predicted is not None and _has_values(table.predicted):
+        columns["predicted"] = table.predicted
+    if table.weight is not None:
+        columns["weight"] = table.weight
+    for name, column in table.features.items():
+        if _has_values(column):
+            columns[f"{_FEATURE}{name}"] = column
+    cuts = {key: table.slices[key] for key in slices if key in table.slices}
+    return columns | {f"{_SLICE}{key}": column for key, column in cuts.items() if _has_values(column)}
+
+
+def _keep(connection: Connection, series: int, part: int, columns: Mapping[str, Value], n: int) -> None:
+    encoded = encode(columns)
+    rows = {
+        "series": pa.array([series] * len(encoded), pa.int32()),
+        "part": [part] * len(encoded),
+        "rows": pa.array([n] * len(encoded), pa.int32()),
+        "name": list(encoded),
+        "data": list(encoded.values()),
+    }
+    insert(connection, "learning", pa.table(rows))
+
+
+def _some(value: Value, rows: NDArray[np.intp]) -> Value:
+    """Return some rows of a column, without the labels that only others have."""
+    return used_labels(take_rows(value, rows)) if isinstance(value, Column) else np.asarray(value)[rows]
+
+
+def _learned(connection: Connection, series: Series) -> list[PredictionTable]:
+    parts: dict[int, list[dict[str, Any]]] = {}
+    for row in read(connection, "SELECT * FROM learning WHERE series = ? ORDER BY part", series.number).to_pylist():
+        parts.setdefault(row["part"], []).append(row)
+    named = [{**columns[0], "columns": columns} for columns in parts.values()]
+
+    def table(part: dict[str, Any]) -> PredictionTable:
+        columns = {row["name"]: decode(row["data"], row["rows"]) for row in part["columns"]}
+        return _table(series, part["rows"], columns)
+
+    return [table for _, table in connection.unreadable.skipped("learning", named, table)]
+
+
+def _table(series: Series, n: int, columns: Mapping[str, Value]) -> PredictionTable:
+    scores, weight, predicted = (columns.get(name) for name in ("scores", "weight", "predicted"))
+    return PredictionTable(
+        key=series.key,
+        task=series.task,
+        time=np.asarray(columns["time"], dtype=np.int64),
+        id=Text(np.zeros(n + 1, dtype=np.int32), b""),
+        scores=None if scores is None else np.asarray(scores, dtype=np.float64).reshape(n, -1),
+        predicted=None if predicted is None else _column(predicted),
+        weight=None if weight is None else np.asarray(weight, dtype=np.float64),
+        features=_named(columns, _FEATURE),
+        slices=_named(columns, _SLICE),
+    )
+
+
+def _named(columns: Mapping[str, Value], prefix: str) -> dict[str, Column]:
+    return {name.removeprefix(prefix): _column(value) for name, value in columns.items() if name.startswith(prefix)}
+
+
+def _has_values(column: Column) -> bool:
+    return column.numbers is not None or column.codes is not None
+
+
+def _column(value: Value) -> Column:
+    return value if isinstance(value, Column) else Column(numbers=np.asarray(value, dtype=np.float64))

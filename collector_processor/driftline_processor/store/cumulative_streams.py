@@ -1,0 +1,222 @@
+"""What each stream of a cumulative metric said last, so that of the next point only what is new counts.
+
+In the store a stream is one row for each of its points, appended; the newest counts, and the keeper deletes the rest.
+So the way in only ever adds, and after kill -9 the last point of a stream is as much on disk as what it added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pyarrow as pa
+from driftline.semconv import metrics as m
+
+from driftline_processor.core.decode.metric_points import Point
+from driftline_processor.core.histogram import Histogram, increase, pack, unpack
+from driftline_processor.core.windows.pane_shares import places
+from driftline_processor.core.windows.window import PANE
+
+from .database import Connection, insert, mark, number, read, set_mark
+
+MOST_STREAMS = 50_000
+"""Streams that are known at a time, a kilobyte each; beyond that the one that was silent the longest is forgotten."""
+
+SILENT = 600 * 10**9
+"""A stream that said nothing for ten minutes of wall time (nanoseconds) is not waited for: its process has ended."""
+
+_BEGAN, _FORGOTTEN, _EXPIRED = "streams_began", "streams_forgotten", "streams_expired"
+"""When it was first listened to, and the end of the last stream that the way in and the keeper have forgotten."""
+
+
+class LastPoint(NamedTuple):
+    """The last point of a stream. ``counts``: "" where points are deltas; ``counter``: of ``ml.predictions``."""
+
+    process: bytes
+    series: int
+    begin: int
+    end: int
+    received: int
+    counter: bool
+    counts: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Increase:
+    """What a point adds: ``histogram`` counts what happened in ``(since, until]``, unix nanoseconds.
+
+    ``histogram``: None where the point cannot be told from what came before it was listened to: it is only the base of
+    the next.
+    """
+
+    point: Point
+    histogram: Histogram | None
+    since: int
+    until: int
+
+
+@dataclass(slots=True)
+class _New:
+    """What one transaction has to write."""
+
+    stream: list[bytes] = field(default_factory=list)
+    last: list[LastPoint] = field(default_factory=list)
+    since: list[int] = field(default_factory=list)
+
+
+class Streams:
+    """All streams that are known. One thread uses it; any may read :meth:`reached`."""
+
+    def __init__(self, connection: Connection, now: int, most: int = MOST_STREAMS) -> None:
+        """Read them; ``now``: unix nanoseconds, when it was first listened to where the store is new."""
+        self._most, self._unreadable = most, connection.unreadable
+        self._began = mark(connection, _BEGAN)
+        if not self._began:
+            self._began = now
+            _raise_mark(connection, _BEGAN, now)
+        self._forgotten = max(mark(connection, _FORGOTTEN), mark(connection, _EXPIRED))
+        newest = (
+            "SELECT * FROM (SELECT * FROM streams QUALIFY row_number() OVER (PARTITION BY stream ORDER BY seq DESC) = 1"
+            " ORDER BY seq DESC LIMIT ?) ORDER BY seq"
+        )
+        self._last: dict[bytes, LastPoint] = {}
+        self._counters: dict[int, dict[bytes, LastPoint]] = {}
+        self._before: dict[bytes, tuple[int, int]] = {}
+        """Process → when it was heard last, and the time before that."""
+        for row in read(connection, newest, most).to_pylist():
+            said = (row[name] for name in ("process", "series", "start", "stop", "received", "counter", "counts"))
+            self._remember(row["stream"], LastPoint(*said))
+        self._before = {process: (ends[0], ends[0]) for process, ends in self._before.items()}
+        self.seq = max(number(connection, "SELECT max(seq) FROM streams") or 0, mark(connection, "evaluated_points"))
+        self._new = _New()
+
+    def take(self, point: Point, series: int, now: int) -> Increase | None:
+        """Return what a point adds, and remember it; None for one that was taken in before, or is older than the last.
+
+        A cumulative stream that is not known counts from the last time that its process was heard, because what is 0
+        is not sent; else from its own beginning, when that is known and was listened to; else its first point is only
+        where counting starts.
+        """
+        last = self._last.get(point.stream)
+        if last is not None and point.end <= last.end:  # of a delta that came out of order something may be new
+            again = (point.begin, point.end) == (last.begin, last.end)
+            if again or not point.delta:
+                return None
+        found = self._delta(point) if point.delta else self._cumulative(point, last)
+        if last is None or point.end > last.end:
+            counts = b"" if point.delta else pack(point.histogram)
+            counter = point.metric == m.ML_PREDICTIONS and not point.foreign
+            kept = LastPoint(point.process, series, point.begin, point.end, now, counter, counts)
+            self._remember(point.stream, kept)
+            self._new.stream.append(point.stream)
+            self._new.last.append(kept)
+            self._new.since.append(found.since)
+        return found
+
+    def _delta(self, point: Point) -> Increase:
+        return Increase(point, point.histogram, point.begin or point.end, point.end)
+
+    def _cumulative(self, point: Point, last: LastPoint | None) -> Increase:
+        if last is not None:
+            try:
+                counted = unpack(last.counts, point.histogram)
+            except Exception as error:  # what is new cannot be told: counting starts here
+                self._unreadable.add("streams", {"series": last.series, "name": point.metric}, error)
+                return Increase(point, None, last.end, point.end)
+            grown = increase(point.histogram, counted)
+            return Increase(point, point.histogram if grown is None else grown, last.end, point.end)
+        before = self._before_this(point)
+        if point.begin >= max(self._began - PANE, self._forgotten) or before > self._forgotten:
+            return Increase(point, point.histogram, min(max(point.begin, before), point.end), point.end)
+        return Increase(point, None, point.end, point.end)
+
+    def _before_this(self, point: Point) -> int:
+        """When the process was heard before the export that this point belongs to; 0 where it was not."""
+        latest, before = self._before.get(point.process, (0, 0))
+        return latest if latest < point.end else before
+
+    def reached(self, series: int, now: int) -> int | None:
+        """Return until when all processes have counted the predictions of a series, unix nanoseconds; None: none does.
+
+        A process that has said nothing for :data:`SILENT` is not waited for; when none is left, the pane of the last
+        count is counted to its end.
+        """
+        known = self._counters.get(series)
+        if not known:
+            return None
+        lasts = list(known.copy().values())
+        alive = [last.end for last in lasts if now - last.received < SILENT]
+        return min(alive) if alive else -(-max(last.end for last in lasts) // PANE) * PANE
+
+    def write(self, connection: Connection) -> None:
+        """Append what :meth:`take` remembered, inside the caller's transaction."""
+        new, self._new = self._new, _New()
+        if not new.stream:
+            return
+        first = self.seq + 1
+        self.seq += len(new.stream)
+        rows = {
+            "stream": pa.array(new.stream, pa.binary()),
+            "process": pa.array([last.process for last in new.last], pa.binary()),
+            "seq": list(range(first, self.seq + 1)),
+            "series": pa.array([last.series for last in new.last], pa.int32()),
+            "start": [last.begin for last in new.last],
+            "since": new.since,
+            "stop": [last.end for last in new.last],
+            "received": [last.received for last in new.last],
+            "counter": [last.counter for last in new.last],
+            "counts": pa.array([last.counts for last in new.last], pa.binary()),
+        }
+        insert(connection, "streams", pa.table(rows))
+        self._bound(connection)
+
+    def _bound(self, connection: Connection) -> None:
+        """Forget the streams that were silent the longest, so that one that comes again is not counted twice."""
+        if len(self._last) > self._most:
+            too_many = len(self._last) - self._most + self._most // 20  # some more, so that it is seldom done
+            oldest = sorted(self._last, key=lambda stream: self._last[stream].received)[:too_many]
+            self._forgotten = max(self._forgotten, *(self._last[stream].end for stream in oldest))
+            _raise_mark(connection, _FORGOTTEN, self._forgotten)
+            self._forget(oldest)
+
+    def _forget(self, streams: Collection[bytes]) -> None:
+        for stream in streams:
+            last = self._last.pop(stream)
+            self._counters.get(last.series, {}).pop(stream, None)
+        alive = {last.process for last in self._last.values()}
+        self._before = {process: ends for process, ends in self._before.items() if process in alive}
+
+    def _remember(self, stream: bytes, last: LastPoint) -> None:
+        self._last[stream] = last
+        latest, _ = self._before.get(last.process, (0, 0))
+        if last.end > latest:
+            self._before[last.process] = (last.end, latest)
+        if last.counter:
+            self._counters.setdefault(last.series, {})[stream] = last
+
+
+def forget_old_streams(connection: Connection, oldest: int) -> None:
+    """Delete rows that a newer one of their stream supersedes, and streams that were silent since ``oldest``."""
+    connection.execute(
+        "DELETE FROM streams AS s WHERE seq <= ? AND EXISTS"
+        " (SELECT 1 FROM streams n WHERE n.stream = s.stream AND n.seq > s.seq)",
+        [mark(connection, "evaluated_points")],
+    )
+    expired = number(connection, "SELECT max(stop) FROM streams WHERE received < ?", oldest)
+    if expired is not None:
+        set_mark(connection, _EXPIRED, max(expired, mark(connection, _EXPIRED)))
+        connection.execute("DELETE FROM streams WHERE received < ?", [oldest])
+
+
+def touched_since(connection: Connection, seq: int) -> Iterator[tuple[int, int]]:
+    """Yield the series and panes that points after ``seq`` added to."""
+    rows = read(connection, "SELECT DISTINCT series, since, stop FROM streams WHERE seq > ?", seq)
+    for row in rows.to_pylist():
+        for pane in places(row["since"], row["stop"])[0].tolist():
+            yield row["series"], pane
+
+
+def _raise_mark(connection: Connection, name: str, value: int) -> None:
+    """Note a number that only grows: it is added, and the greatest counts, so that no two threads replace one row."""
+    connection.execute("INSERT INTO meta VALUES (?, ?)", [name, value])

@@ -1,0 +1,744 @@
+"""The one DuckDB file that holds everything: rows, outcomes, what they joined to, panes and evaluations.
+
+The one DuckDB file that holds everything: rows, outcomes, what they joined to, panes and what was believed.
+
+Two threads write, each through a connection of its own: the way in (:mod:`.ingest`) only ever *adds* rows, the keeper
+(:mod:`.join`, :mod:`.evaluate`) adds, replaces and expires what it owns; so the two never touch the same row, and
+neither waits for the other. Rows travel as Arrow tables, never one by one.
+
+Tables that only grow carry ``seq``, which one thread hands out in the order of its commits: "what is new since" is
+``seq > mark``. DuckDB skips blocks by the minimum and maximum of ``seq`` and ``time``, so nothing needs an index.
+
+Rows of the state that cannot be read: each costs itself, is said once, and never stops the processor.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.receipts import StorageOutage
+
+from .arrow_tables import numbers_of_ids
+
+T = TypeVar("T")
+
+_TOLD = ("environment", "model", "version", "series", "slice", "name", "start", "digest", "part")
+"""Columns that say which row of a table is meant, as far as the table has them."""
+
+MOST_SAID = 20
+"""Rows of one table that have a line of the log each; the rest are only counted."""
+
+
+class UnreadableRows:
+    """The rows that could not be read since the file was opened. Any thread may use it.
+
+    >>> rows = UnreadableRows()
+    >>> list(rows.skipped("concept", [{"series": 1, "state": "7"}], lambda row: int(row["state"])))
+    [({'series': 1, 'state': '7'}, 7)]
+    >>> rows.sentence() is None
+    True
+    """
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, str]] = set()
+        self._counted: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def skipped(
+        self, table: str, rows: Iterable[dict[str, Any]], parse: Callable[[dict[str, Any]], T]
+    ) -> Iterator[tuple[dict[str, Any], T]]:
+        """Parse rows of a table; leave out those that cannot be parsed, and note them."""
+        for row in rows:
+            try:
+                parsed = parse(row)
+            except Exception as error:
+                self.add(table, row, error)
+            else:
+                yield row, parsed
+
+    def add(self, table: str, row: Mapping[str, Any], error: Exception) -> None:
+        """Note a row that cannot be read; the log hears of it once."""
+        which = ", ".join(f"{name} {row[name]}" for name in _TOLD if row.get(name) not in (None, ""))
+        with self._lock:
+            if (table, which) in self._known:
+                return
+            self._known.add((table, which))
+            self._counted[table] += 1
+            counted = self._counted[table]
+        if counted <= MOST_SAID:
+            reason = f"{type(error).__name__}: {error}".replace("\n", " ")[:300]
+            _log.warning("storage: a row of %s (%s) cannot be read and is left out: %s", table, which, reason)
+
+    def sentence(self) -> str | None:
+        """Say how many rows of which tables cannot be read; None when all can."""
+        with self._lock:
+            counted = sorted(self._counted.items())
+        if not counted:
+            return None
+        tables = ", ".join(f"{rows:,} of {table}" for table, rows in counted)
+        return f"rows of the state cannot be read and are left out: {tables}; the log names them"
+
+
+_log = logging.getLogger("driftline")
+
+Connection = Any
+"""A DuckDB connection (the package has no types that hold over its versions)."""
+
+DatabaseError = duckdb.Error
+"""What a statement raises; the transaction it was in has failed."""
+
+SCHEMA_VERSION = 1
+
+_FILE = "driftline.duckdb"
+
+_OWN = ("driftline.duckdb", "driftline.fresh.duckdb", "driftline.room", "driftline.acknowledged", "erase.")
+"""How the names of the files begin that are the state's."""
+
+_LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
+"""How the names of the logs end that DuckDB keeps beside a file."""
+
+_MARGIN = 1 << 20
+"""Bytes that must be free beside as many as the log holds, before a file that could not be written is opened again."""
+
+_SAID_EVERY = 60.0
+"""Seconds from one log line about an outage to the next: a disk that is almost full fails and recovers in turns."""
+
+_FAULT_OF_THE_DISK = re.compile(
+    "No space left on device|Disk quota exceeded|Input/output error|Read-only file system|File too large"
+)
+_DAMAGE = re.compile("corrupt|checksum", re.IGNORECASE)
+_BROKEN_ENTRY = re.compile(r"entry at byte position ([0-9]+)")
+
+_PATIENCE = 60.0
+"""Seconds that readers get to end before the file is exchanged below them."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name VARCHAR, value BIGINT);
+CREATE TABLE IF NOT EXISTS series (
+    series INTEGER, change BIGINT, environment VARCHAR, model VARCHAR, version VARCHAR, task VARCHAR);
+CREATE VIEW IF NOT EXISTS models AS SELECT series, any_value(environment) AS environment, any_value(model) AS model,
+    any_value(version) AS version FROM series GROUP BY series;
+CREATE TABLE IF NOT EXISTS predictions (
+    seq BIGINT, series INTEGER, id VARCHAR, time BIGINT, score DOUBLE, scores DOUBLE[], predicted VARCHAR,
+    weight DOUBLE, slices MAP(VARCHAR, VARCHAR), trace_id BLOB, span_id BLOB, received BIGINT);
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS observed BIGINT;
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS fingerprint UBIGINT;
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS items VARCHAR[];
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS item_scores DOUBLE[];
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS left_out INTEGER;
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS subject VARCHAR;
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS request UBIGINT;
+CREATE TABLE IF NOT EXISTS outcomes (
+    seq BIGINT, model VARCHAR, environment VARCHAR, id VARCHAR, actual VARCHAR, number DOUBLE, time BIGINT,
+    prediction_time BIGINT, weight DOUBLE, received BIGINT);
+ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS item VARCHAR;
+ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS value DOUBLE;
+ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS retracted BOOLEAN;
+ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS slices MAP(VARCHAR, VARCHAR);
+ALTER TABLE outcomes ADD COLUMN IF NOT EXISTS subject VARCHAR;
+CREATE TABLE IF NOT EXISTS waiting (outcome BIGINT, model VARCHAR, id VARCHAR, received BIGINT);
+CREATE TABLE IF NOT EXISTS joined (
+    seq BIGINT, prediction BIGINT, outcome BIGINT, series INTEGER, time BIGINT, score DOUBLE, scores DOUBLE[],
+    predicted VARCHAR, actual VARCHAR, number DOUBLE, weight DOUBLE, outcome_time BIGINT);
+ALTER TABLE joined ADD COLUMN IF NOT EXISTS request UBIGINT;
+ALTER TABLE joined ADD COLUMN IF NOT EXISTS slices MAP(VARCHAR, VARCHAR);
+ALTER TABLE joined ADD COLUMN IF NOT EXISTS value DOUBLE;
+ALTER TABLE joined ADD COLUMN IF NOT EXISTS relevance DOUBLE[];
+ALTER TABLE joined ADD COLUMN IF NOT EXISTS missed DOUBLE[];
+CREATE TABLE IF NOT EXISTS retractions (
+    prediction BIGINT, time BIGINT, outcome BIGINT, outcome_time BIGINT, fed BOOLEAN);
+CREATE TABLE IF NOT EXISTS successors (prediction BIGINT, own BOOLEAN);
+CREATE TABLE IF NOT EXISTS panes (
+    series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
+CREATE TABLE IF NOT EXISTS slice_panes (
+    series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
+CREATE TABLE IF NOT EXISTS restated (series INTEGER, pane BIGINT);
+CREATE TABLE IF NOT EXISTS slice_values (series INTEGER, key VARCHAR, value VARCHAR);
+CREATE TABLE IF NOT EXISTS days (
+    series INTEGER, fold VARCHAR, day BIGINT, stop BIGINT, part VARCHAR, sums DOUBLE[]);
+CREATE TABLE IF NOT EXISTS kept (
+    series INTEGER, prediction BIGINT, day BIGINT, rank UBIGINT, received BIGINT, numbers DOUBLE[], texts VARCHAR[],
+    vectors FLOAT[]);
+CREATE TABLE IF NOT EXISTS kept_columns (series INTEGER, kind VARCHAR, name VARCHAR, width INTEGER);
+CREATE TABLE IF NOT EXISTS requests (digest BLOB, received BIGINT);
+CREATE TABLE IF NOT EXISTS batches (digest BLOB, received BIGINT);
+CREATE TABLE IF NOT EXISTS uploads (
+    upload VARCHAR, part BIGINT, digest BLOB, accepted BIGINT, rejected BIGINT, received BIGINT);
+CREATE TABLE IF NOT EXISTS offsets (reader VARCHAR, topic VARCHAR, part INTEGER, next BIGINT, received BIGINT);
+CREATE TABLE IF NOT EXISTS watermarks (
+    environment VARCHAR, model VARCHAR, watermark BIGINT, received BIGINT);
+CREATE TABLE IF NOT EXISTS baselines (
+    digest VARCHAR, source VARCHAR, environment VARCHAR, model VARCHAR, version VARCHAR, received BIGINT, json VARCHAR);
+CREATE TABLE IF NOT EXISTS learning (series INTEGER, part BIGINT, rows INTEGER, name VARCHAR, data BLOB);
+CREATE TABLE IF NOT EXISTS learning_points (
+    series INTEGER, part VARCHAR, label VARCHAR, rows DOUBLE, data BLOB);
+CREATE TABLE IF NOT EXISTS streams (
+    stream BLOB, process BLOB, seq BIGINT, series INTEGER, start BIGINT, since BIGINT, stop BIGINT, received BIGINT,
+    counter BOOLEAN, counts BLOB);
+CREATE TABLE IF NOT EXISTS balance (
+    series INTEGER, pane BIGINT, made DOUBLE, counted DOUBLE, doubt DOUBLE, torn BOOLEAN);
+CREATE TABLE IF NOT EXISTS concept (series INTEGER, slice VARCHAR, state VARCHAR);
+CREATE TABLE IF NOT EXISTS evaluations (
+    series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, json VARCHAR);
+CREATE TABLE IF NOT EXISTS acknowledged (time BIGINT);
+INSERT INTO acknowledged SELECT 0 WHERE NOT EXISTS (FROM acknowledged);
+"""
+
+
+class StorageError(Exception):
+    """The storage cannot be opened; the message names the directory, the rule and the fix."""
+
+
+class Store:
+    """One open file. Every thread works through a connection of its own, see :meth:`connect`."""
+
+    def __init__(self, directory: Path, *, threads: int = 2, memory: str = "1GB") -> None:
+        """Open or create the file in ``directory``; recovery after a crash is part of opening.
+
+        ``threads`` and ``memory`` bound what DuckDB takes. Raises StorageError when the directory cannot be written,
+        another process holds the file, or a newer Driftline wrote it.
+        """
+        self.path = directory / _FILE
+        self.unreadable = UnreadableRows()
+        self._config: dict[str, Any] = {
+            **{"threads": str(threads), "memory_limit": memory},
+            **dict.fromkeys(
+                ("autoload_known_extensions", "autoinstall_known_extensions", "allow_community_extensions"), "false"
+            ),
+        }
+        self._gate = threading.Condition()
+        self._handles: dict[_Handle, bool] = {}
+        self._swapping = False
+        self._said, self._since, self._told = -_SAID_EVERY, 0.0, False
+        self.outage: str | None = None
+        """Why nothing can be written or read until :meth:`reopen`; None while all is well."""
+        self.gap: str | None = None
+        """What was acknowledged before the file was opened, and is missing; None where nothing is."""
+        self._acknowledged = directory / "driftline.acknowledged"
+        self._marks, self._stamp = -1, 0
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            keep_private(directory)
+            self._root = self._opened()
+        except OSError as error:
+            raise StorageError(
+                f"storage.directory: {directory} cannot be written ({error.strerror}); name another"
+            ) from error
+        except duckdb.Error as error:
+            raise StorageError(self._unopenable(str(error))) from error
+
+    def _unopenable(self, text: str) -> str:
+        """Say why the file cannot be opened, of what DuckDB said, and what to do."""
+        directory, reason = self.path.parent, text.splitlines()[0]
+        if "Could not set lock on file" in text:
+            return (
+                f"storage.directory: {directory} is held by another process; stop the other 'driftline up', "
+                "or name another directory"
+            )
+        if (fault := _FAULT_OF_THE_DISK.search(text)) is not None:
+            return _unwritable(directory, fault[0])
+        if "version number" in text:
+            return (
+                f"storage.directory: {self.path} was written by another version of DuckDB ({reason}); "
+                "install the version of duckdb that wrote the file, or name another directory"
+            )
+        if "Permission denied" in text:
+            return (
+                f"storage.directory: {self.path} cannot be opened (Permission denied); make it yours, or name another"
+            )
+        log = Path(f"{self.path}.wal")
+        blamed = log.exists() and "WAL" in text and f'"{self.path}"' not in text
+        kept = self._acknowledged_in_file() if blamed else None
+        if kept is None:
+            return _damaged(self.path, reason)
+        stop = self._acknowledged_last() or log.stat().st_mtime_ns
+        place = _BROKEN_ENTRY.search(text)
+        aside, fix = f"{log}.damaged", f"move the log alone aside: mv '{log}' '{log}.damaged'"
+        if place is not None:
+            fix = f"keep the log up to the damage: mv '{log}' '{aside}' && head -c {place[1]} '{aside}' > '{log}'"
+        return (
+            f"storage.directory: the write-ahead log {log} is damaged ({reason}); the file beside it, with all that "
+            f"came until {_when(kept)}, opens without it: leave that where it is. To go on, {fix}; at most what was "
+            f"acknowledged from {_when(kept)} to {_when(stop)} is missing then, and the next start says what"
+        )
+
+    def _acknowledged_in_file(self) -> int | None:
+        """When the last request came that is in the file itself, without the log; None where it cannot be read."""
+        alone = self.path.with_name("driftline.duckdb.alone")  # under another name the file has no log
+        try:
+            alone.unlink(missing_ok=True)
+            alone.hardlink_to(self.path)
+            with duckdb.connect(str(alone), read_only=True) as connection:
+                tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+                if ("acknowledged",) not in tables:
+                    return 0
+                return number(connection, "SELECT max(time) FROM acknowledged") or 0
+        except (duckdb.Error, OSError):
+            return None
+        finally:
+            alone.unlink(missing_ok=True)
+
+    def _acknowledged_last(self) -> int:
+        """When the last request came that was acknowledged, as far as is known beside the file; 0 where nothing is."""
+        try:
+            return int(self._acknowledged.read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def stamp(self, connection: Connection, now: int) -> None:
+        """Write into the caller's transaction when it was; ``now``: unix nanoseconds."""
+        self._stamp = max(now, self._stamp + 1)
+        run(connection, "UPDATE acknowledged SET time = ?", self._stamp)
+
+    def acknowledge(self) -> None:
+        """Write beside the file what was stamped last, so that a log that lost its end is known.
+
+        Not through to the disk: it may lag behind the log, never the log behind it.
+        """
+        with suppress(OSError):
+            os.pwrite(self._marks, b"%020d" % self._stamp, 0)
+
+    def _opened(self) -> Connection:
+        """Open the file, with all tables in it."""
+        self._drop_fresh()
+        known = self.path.exists()
+        root = self._open()
+        try:
+            root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk, not one for each table
+            found = mark(root, "schema", SCHEMA_VERSION)
+            if found != SCHEMA_VERSION:
+                raise StorageError(
+                    f"storage.directory: {self.path.parent} was written by another version of Driftline (schema "
+                    f"{found}, this one knows {SCHEMA_VERSION}); name another directory, or run that version"
+                )
+            set_mark(root, "schema", SCHEMA_VERSION)
+            _number_ids(root)
+            self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
+            if known:
+                self._look_for_gap()
+            if self._marks < 0:
+                self._marks = os.open(self._acknowledged, os.O_RDWR | os.O_CREAT, 0o600)
+            keep_private(self.path.parent)
+        except BaseException:
+            root.close()
+            raise
+        return root
+
+    def _look_for_gap(self) -> None:
+        """Say what was acknowledged that the file and its log do not have."""
+        last = self._acknowledged_last()
+        if last > self._stamp:
+            self.gap = (
+                f"storage.directory: what was acknowledged from {_when(self._stamp)} to {_when(last)} is missing in "
+                f"{self.path}: the write-ahead log beside it was cut, lost or moved away; send it again where it is "
+                "still kept"
+            )
+            _log.warning("driftline: %s", self.gap)
+
+    def _open(self) -> Connection:
+        """Open the file; what runs there can read or write no other but the copy that :meth:`rewrite` makes."""
+        root = duckdb.connect(str(self.path), config=self._config)
+        try:
+            copy = ", ".join(_text(f"{self._fresh}{end}") for end in ("", *_LOGS))
+            root.execute(f"SET allowed_paths = [{copy}]")
+            root.execute("SET enable_external_access = false")
+            root.execute("SET lock_configuration = true")
+        except BaseException:
+            root.close()
+            raise
+        return root
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Use the file within the block: an error of the storage ends its use, until :meth:`reopen`.
+
+        Raises StorageOutage for such an error, and at once during an outage; every other error as it is.
+        """
+        if self.outage is not None:
+            raise StorageOutage(self.outage)
+        try:
+            yield
+        except duckdb.Error as error:
+            if self.outage is None and not _ends_use(error):
+                raise
+            self._lose(error)
+            raise StorageOutage(self.outage or "") from error
+
+    def _lose(self, error: Exception) -> None:
+        if self.outage is not None:
+            return
+        self.outage = _outage(self.path.parent, str(error))
+        self._since, self._told = time.monotonic(), False
+        self._tell()
+
+    def _tell(self) -> None:
+        """Log an outage, once; soon after another one only if it lasts."""
+        now = time.monotonic()
+        if not self._told and now - self._said >= _SAID_EVERY:
+            self._said, self._told = now, True
+            _log.error("driftline: %s", self.outage)
+
+    def reopen(self) -> None:
+        """Open the file again in an outage, which goes on until :meth:`recover`; who held a connection needs another.
+
+        Raises StorageError while the file cannot be opened or written.
+        """
+        with self._gate:
+            if not self._gate.wait_for(lambda: all(self._handles.values()), _PATIENCE):
+                raise StorageError(f"storage.directory: {self.path} is still being read; driftline tries again")
+            for handle in self._handles:
+                handle.connection.close()
+            self._handles.clear()
+            with suppress(duckdb.Error):  # closing writes the log into the file, where it can
+                self._root.close()
+        try:
+            self._drop_fresh()
+            self._check_room()
+            self._root = self._opened()
+            self._root.execute("CHECKPOINT")  # a file that takes the whole log can be written again
+        except (duckdb.Error, OSError) as error:
+            self.outage = _outage(self.path.parent, str(error))
+            self._tell()
+            raise StorageError(self.outage) from error
+
+    def recover(self) -> None:
+        """End an outage: whoever uses the file has a connection to what :meth:`reopen` opened."""
+        self.outage = None
+        if self._told:
+            lasted = time.monotonic() - self._since
+            _log.warning("driftline: storage.directory: %s is used again, after %.0f s", self.path.parent, lasted)
+
+    def _check_room(self) -> None:
+        """Write what the log needs to become part of the file; OSError where there is no room for it."""
+        log = self.path.with_name(f"{self.path.name}.wal")
+        needed = _MARGIN + (log.stat().st_size if log.exists() else 0)
+        try:
+            with self._room.open("wb") as out:
+                for _ in range(-(-needed // _MARGIN)):
+                    out.write(bytes(_MARGIN))
+                out.flush()
+                os.fsync(out.fileno())
+        finally:
+            self._room.unlink(missing_ok=True)
+
+    def connect(self, *, lasting: bool = False) -> Connection:
+        """Return a connection for one thread; close it when the thread ends.
+
+        ``lasting``: held by a thread that rests while the file is rewritten, and good for the new one, too; any other
+        is soon closed.
+        """
+        with self._gate:
+            self._gate.wait_for(lambda: not self._swapping)
+            handle = _Handle(self, self._root.cursor())
+            self._handles[handle] = lasting
+            return handle
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Lend a connection that sees one moment: what is written meanwhile is not in half of what it reads.
+
+        Raises StorageOutage while the file cannot be read.
+        """
+        with self.watched():
+            connection = self.connect()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                connection.close()
+
+    def interrupt(self) -> None:
+        """End the statements that run now, on all connections: each raises DatabaseError, and is rolled back."""
+        with self._gate:
+            connections = [self._root, *(handle.connection for handle in self._handles)]
+        for connection in connections:
+            with suppress(duckdb.Error):  # it was closed meanwhile
+                connection.interrupt()
+
+    def close(self) -> None:
+        """Write the log into the file and close it; where that cannot be done, the log stays for the next start."""
+        try:
+            if self.outage is None:
+                self._root.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            _log.error("driftline: %s", _outage(self.path.parent, str(error)))
+        finally:
+            with suppress(duckdb.Error):
+                self._root.close()
+            if self._marks >= 0:
+                os.close(self._marks)
+                self._marks = -1
+
+    def rewrite(self) -> None:
+        """Copy everything into a new file that takes the place of this one, so that deleted rows leave the disk.
+
+        DuckDB marks rows as deleted, and reuses the blocks of a file without clearing them. Whoever holds a lasting
+        connection must rest meanwhile; readers do until the files are exchanged, and then wait. A crash leaves either
+        the old file or the new one.
+        """
+        fresh = self._drop_fresh()
+        try:
+            with self._attached(fresh, "fresh"):
+                self._root.execute(f"COPY FROM DATABASE {_quoted(self.path.stem)} TO fresh")
+                self._root.execute("CHECKPOINT fresh")
+        except BaseException:
+            self._drop_fresh()  # half a copy must not keep the disk full
+            raise
+        with self._gate:
+            self._swapping = True
+            idle = self._gate.wait_for(lambda: all(self._handles.values()), _PATIENCE)
+        try:
+            if not idle:
+                raise StorageError(f"storage.directory: {self.path} was read for {_PATIENCE} s on end; try again")
+            self._exchange(fresh)
+        finally:
+            with self._gate:
+                self._swapping = False
+                self._gate.notify_all()
+
+    def _exchange(self, fresh: Path) -> None:
+        for handle in self._handles:
+            handle.connection.close()
+        self._root.execute("CHECKPOINT")  # with nothing left to write, closing removes the log
+        self._root.close()
+        try:
+            log = self.path.with_name(f"{self.path.name}.wal")
+            if log.exists():
+                raise StorageError(f"storage.directory: {log} is still there; the file is not exchanged")
+            fresh.chmod(0o600)
+            os.replace(fresh, self.path)
+            synced(self.path.parent)
+        finally:
+            self._root = self._open()
+            for handle in self._handles:
+                handle.connection = self._root.cursor()
+
+    @contextmanager
+    def _attached(self, file: Path, name: str) -> Iterator[None]:
+        self._root.execute(f"ATTACH {_text(str(file))} AS {name}")
+        try:
+            yield
+        finally:
+            self._root.execute(f"DETACH {name}")
+
+    def _drop_fresh(self) -> Path:
+        """Remove what a rewriting that was killed has left, and return where the next one writes."""
+        for left in (*(Path(f"{self._fresh}{end}") for end in ("", *_LOGS)), self._room):
+            left.unlink(missing_ok=True)
+        return self._fresh
+
+    @property
+    def _room(self) -> Path:
+        """What :meth:`_check_room` writes."""
+        return self.path.with_name("driftline.room")
+
+    @property
+    def _fresh(self) -> Path:
+        """Where :meth:`rewrite` writes."""
+        return self.path.with_name("driftline.fresh.duckdb").absolute()
+
+    def released(self, handle: _Handle) -> None:
+        """Forget a connection that was closed."""
+        with self._gate:
+            self._handles.pop(handle, None)
+            self._gate.notify_all()
+
+
+@contextmanager
+def left_behind(directory: Path) -> Iterator[Store]:
+    """Open the state that a processor left in a directory.
+
+    Raises StorageError when there is none, or a processor that runs has it open.
+    """
+    if not (directory / _FILE).exists():
+        raise StorageError(f"{directory}: there is no state of a processor; name its storage.directory")
+    store = Store(directory)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+class _Handle:
+    """A connection that stays the same when the file below it is exchanged."""
+
+    def __init__(self, store: Store, connection: Connection) -> None:
+        self._store, self.connection = store, connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    @property
+    def unreadable(self) -> UnreadableRows:
+        """The rows of the file that cannot be read, of all connections."""
+        return self._store.unreadable
+
+    def close(self) -> None:
+        """Close it."""
+        self.connection.close()
+        self._store.released(self)
+
+
+def _ends_use(error: duckdb.Error) -> bool:
+    """Whether nothing more can be done with the file before it is opened again, or nothing should be."""
+    text = str(error)
+    if isinstance(error, duckdb.FatalException):
+        return True
+    if re.search(r'duckdb_temp|driftline\.fresh\.duckdb|database "fresh"', text):
+        return False  # a large query, or a copy, found no room beside the file, which itself is well
+    if "has been invalidated" in text or _FAULT_OF_THE_DISK.search(text) is not None:
+        return True
+    return isinstance(error, duckdb.IOException) and _DAMAGE.search(text) is not None
+
+
+def _outage(directory: Path, text: str) -> str:
+    """Say why the storage cannot be used, of what DuckDB or the system said."""
+    fault = _FAULT_OF_THE_DISK.search(text)
+    if fault is not None:
+        return _unwritable(directory, fault[0])
+    reason = text.strip().splitlines()[-1].removeprefix("Original error: ").strip('" ')[:300]
+    if _DAMAGE.search(reason):
+        return _damaged(directory / _FILE, reason)
+    return f"storage.directory: {directory} cannot be used ({reason}); driftline tries again by itself"
+
+
+def _damaged(file: Path, reason: str) -> str:
+    return (
+        f"storage.directory: the file {file} is damaged ({reason}), and not only its log; restore both from a backup, "
+        f"or begin anew without what they hold: move {file} and {file}.wal aside"
+    )
+
+
+def _when(time: int) -> str:
+    return iso_time(time) if time else "the beginning"
+
+
+def _unwritable(directory: Path, reason: str) -> str:
+    fix = {
+        "No space left on device": "make room on its disk",
+        "Disk quota exceeded": "raise the quota",
+        "Read-only file system": "mount its disk writable",
+        "File too large": "raise the limit on the size of files",
+    }.get(reason, "see whether its disk is well")
+    return f"storage.directory: {directory} cannot be written ({reason}); {fix}, nothing else is needed"
+
+
+def _number_ids(connection: Connection) -> None:
+    """Give predictions that were written before ids had a number theirs, a million at a time."""
+    query = "SELECT seq, id FROM predictions WHERE request IS NULL LIMIT 1000000"
+    while len(rows := read(connection, query)):
+        numbered = pa.table({"seq": rows["seq"], "request": numbers_of_ids(rows["id"])})
+        update = "UPDATE predictions SET request = n.request FROM numbered n WHERE predictions.seq = n.seq"
+        run(connection, update, numbered=numbered)
+
+
+def keep_private(directory: Path) -> None:
+    """Let only the owner read the state: files become 0600, folders 0700, and the directory where it holds no more.
+
+    A directory that holds other files keeps its mode, so that nobody is locked out of them. What cannot be changed,
+    since somebody else owns it, is said in the log.
+    """
+    entries = list(directory.iterdir())
+    own = [entry for entry in entries if entry.name.startswith(_OWN) and not entry.is_symlink()]
+    for entry in [directory, *own] if len(own) == len(entries) else own:
+        with suppress(FileNotFoundError):  # DuckDB has removed a log since
+            mode, private = stat.S_IMODE(entry.stat().st_mode), 0o700 if entry.is_dir() else 0o600
+            if mode != private:
+                try:
+                    entry.chmod(private)
+                except PermissionError:
+                    said = f"driftline: storage.directory: {entry} has mode {mode:o}, and belongs to somebody else"
+                    _log.warning("%s; make the user that runs driftline its owner", said)
+
+
+def synced(directory: Path) -> None:
+    """Wait until the names in a directory are on disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def _text(value: str) -> str:
+    doubled = value.replace("'", "''")
+    return f"'{doubled}'"
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit what the block did, with fsync, or nothing of it when it raises."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    except BaseException:
+        with suppress(duckdb.Error):  # a file that is lost has no transaction to end; what was raised first says why
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def insert(connection: Connection, table: str, rows: pa.Table) -> None:
+    """Append an Arrow table, by column names; columns it lacks become NULL."""
+    if rows.num_rows:
+        run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM inserted", inserted=rows)
+
+
+def read(connection: Connection, query: str, *parameters: object, **tables: pa.Table) -> pa.Table:
+    """Run a query and return all of its rows; it may name the Arrow ``tables`` given with it."""
+    with _named(connection, tables):
+        return connection.sql(query, params=list(parameters)).to_arrow_table()
+
+
+def run(connection: Connection, statement: str, *parameters: object, **tables: pa.Table) -> None:
+    """Run a statement that returns nothing; it may name the Arrow ``tables`` given with it."""
+    with _named(connection, tables):
+        connection.execute(statement, list(parameters))
+
+
+@contextmanager
+def _named(connection: Connection, tables: Mapping[str, pa.Table]) -> Iterator[None]:
+    for name, table in tables.items():
+        connection.register(name, table)
+    try:
+        yield
+    finally:
+        for name in tables:
+            connection.unregister(name)
+
+
+def number(connection: Connection, query: str, *parameters: object) -> int | None:
+    """Run a query whose answer is one whole number, None where it is null."""
+    found = connection.execute(query, list(parameters)).fetchall()[0][0]
+    return None if found is None else int(found)
+
+
+def mark(connection: Connection, name: str, default: int = 0) -> int:
+    """Read a named number: how far a thread has come."""
+    found = number(connection, "SELECT max(value) FROM meta WHERE name = ?", name)
+    return default if found is None else found
+
+
+def set_mark(connection: Connection, name: str, value: int) -> None:
+    """Write a named number, replacing the one before."""
+    connection.execute("DELETE FROM meta WHERE name = ?", [name])
+    connection.execute("INSERT INTO meta VALUES (?, ?)", [name, value])

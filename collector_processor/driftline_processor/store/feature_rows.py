@@ -1,0 +1,295 @@
+"""Features that are kept row by row, beside the sums: of all rows, of so many of every day, or of none.
+
+A day's sample is the rows of the least ranks, a rank being a number drawn from the row's own sequence number: whatever
+came first, in whatever batches, and however often the processor was stopped, each row of the day is as likely to be
+among them. A row is one list of numbers, one of texts and one of what its vectors hold, in an order of columns that
+only ever grows, so that a feature more changes no table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from driftline.tables.table import F64, I64, Column, PredictionTable
+from numpy.typing import NDArray
+
+from driftline_processor.config.values import Keep
+from driftline_processor.core.stable_hash import U64, hash_numbers
+from driftline_processor.core.windows.window import DAY
+
+from .arrow_tables import integers_of, label_array, take_predictions
+from .database import Connection, insert, number, read
+
+MOST_COLUMNS = 1024
+"""Features of one kind that are kept of a series: a sender that names a feature after each row must not widen all."""
+
+SAMPLE = """
+SELECT prediction FROM kept WHERE series = ? AND day >= ? AND day < ?
+QUALIFY row_number() OVER (PARTITION BY day ORDER BY rank) <= ?
+"""
+"""The rows of a series that are in the sample of their day, see :func:`sample_parameters`: what is kept beyond waits
+to go.
+"""
+
+_ROWS = "SELECT prediction, numbers, texts, vectors FROM kept WHERE series = ? AND prediction IN (SELECT * FROM wanted)"
+
+
+@dataclass(slots=True)
+class _Columns:
+    """The columns of one series, in the order in which they were first seen. ``vectors``: name → length."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    texts: dict[str, int] = field(default_factory=dict)
+    vectors: dict[str, int] = field(default_factory=dict)
+
+    def learn(self, features: Mapping[str, Column]) -> list[tuple[str, str, int]]:
+        """Take in the features of more rows; return what is new: kind, name, and length of its vectors."""
+        new: list[tuple[str, str, int]] = []
+        for name, column in features.items():
+            if column.vectors is not None:
+                known, kind, width = self.vectors, "vector", column.vectors.shape[1]
+                if name not in known and len(known) < MOST_COLUMNS:
+                    known[name] = width
+                    new.append((kind, name, width))
+                continue
+            for there, kind, known in (
+                (column.numbers is not None, "number", self.numbers),
+                (column.codes is not None, "text", self.texts),
+            ):
+                if there and name not in known and len(known) < MOST_COLUMNS:
+                    known[name] = len(known)
+                    new.append((kind, name, 0))
+        return new
+
+
+@dataclass(slots=True)
+class _Day:
+    """How full the sample of a day is. ``below``: rows of a greater rank are not kept."""
+
+    rows: int
+    below: int = 2**64 - 1
+
+
+class KeptFeatures:
+    """Keeps them. The way in uses it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.load(connection)
+
+    def load(self, connection: Connection) -> None:
+        """Read what is known by heart again: a transaction failed, and the store never saw it."""
+        self._columns = read_columns(connection)
+        self._days: dict[tuple[int, int], _Day] = {}
+        self._new: list[tuple[int, str, str, int]] = []
+        self._rows: list[pa.Table] = []
+
+    def keep(
+        self, connection: Connection, series: int, table: PredictionTable, first: int, keep: Keep, received: int
+    ) -> None:
+        """Choose the rows of a table whose features are kept; ``first``: the sequence number of the first row.
+
+        Rows without any feature have none that could be kept. The caller writes them with :meth:`write`.
+        """
+        if keep.per_day == 0 or not table.features:
+            return
+        seq = np.arange(first, first + len(table))
+        rank, day = hash_numbers(seq), table.time - table.time % DAY
+        chosen = np.arange(len(table))
+        if keep.per_day is not None:
+            chosen = np.flatnonzero(self._within(connection, series, rank, day, keep.per_day))
+        if not len(chosen):
+            return
+        some = table if len(chosen) == len(table) else take_predictions(table, chosen)
+        columns = self._columns.setdefault(series, _Columns())
+        self._new += [(series, *one) for one in columns.learn(some.features)]
+        self._rows.append(
+            pa.table(
+                {
+                    "series": pa.array(np.full(len(chosen), series, np.int32)),
+                    "prediction": seq[chosen],
+                    "day": day[chosen],
+                    "rank": rank[chosen],
+                    "received": np.full(len(chosen), received),
+                    "numbers": _numbers(some.features, list(columns.numbers), len(chosen)),
+                    "texts": _texts(some.features, list(columns.texts), len(chosen)),
+                    "vectors": _vectors(some.features, columns.vectors, len(chosen)),
+                }
+            )
+        )
+
+    def _within(self, connection: Connection, series: int, rank: U64, day: I64, most: int) -> NDArray[np.bool_]:
+        """Which rows are among those of the least ranks of their day, as far as is known by now."""
+        within = np.zeros(len(rank), np.bool_)
+        for start in np.unique(day).tolist():
+            known = self._days.get((series, start))
+            if known is None or known.rows >= 2 * most:
+                known = self._days[series, start] = _read_day(connection, series, start, most)
+            mine = np.flatnonzero((day == start) & (rank <= np.uint64(known.below)))
+            if len(mine) > most:  # the others have enough before them here alone
+                mine = mine[np.argpartition(rank[mine], most)[:most]]
+            known.rows += len(mine)
+            within[mine] = True
+        return within
+
+    def write(self, connection: Connection) -> None:
+        """Store what was chosen, inside the caller's transaction."""
+        new, self._new = self._new, []
+        rows, self._rows = self._rows, []
+        if new:
+            series, kinds, names, widths = zip(*new, strict=True)
+            said = {"series": pa.array(series, pa.int32()), "kind": list(kinds), "name": list(names)}
+            insert(connection, "kept_columns", pa.table({**said, "width": pa.array(widths, pa.int32())}))
+        if rows:
+            insert(connection, "kept", pa.concat_tables(rows))
+
+
+def read_columns(connection: Connection) -> dict[int, _Columns]:
+    """Read which columns each series has."""
+    found: dict[int, _Columns] = {}
+    for row in read(connection, "SELECT * FROM kept_columns ORDER BY rowid").to_pylist():
+        columns = found.setdefault(row["series"], _Columns())
+        if row["kind"] == "vector":
+            columns.vectors[row["name"]] = row["width"]
+        else:
+            known = columns.numbers if row["kind"] == "number" else columns.texts
+            known[row["name"]] = len(known)
+    return found
+
+
+def read_features(connection: Connection, series: int, predictions: I64) -> dict[str, Column]:
+    """Return the features of some predictions of one series by name, in their order.
+
+    ``predictions``: int64 (n,), sequence numbers, each once. A prediction whose features are not kept has none of them:
+    all are missing. {} where nothing is kept of any.
+    """
+    columns = read_columns(connection).get(series)
+    if columns is None or not len(predictions):
+        return {}
+    wanted = pa.table({"prediction": predictions})
+    rows = read(connection, _ROWS, series, wanted=wanted)
+    if not rows.num_rows:
+        return {}
+    order = np.argsort(predictions, kind="stable")
+    at = order[np.searchsorted(predictions[order], integers_of(rows, "prediction"))]
+    n = len(predictions)
+    found: dict[str, Column] = {}
+    for place, name in enumerate(columns.numbers):
+        values = np.full(n, np.nan)
+        values[at] = _entries(rows, "numbers", place)
+        found[name] = Column(numbers=values)
+    for place, name in enumerate(columns.texts):
+        own, labels = _labels(rows, place)
+        codes = np.full(n, -1, np.int32)
+        codes[at] = own
+        known = found.get(name)
+        found[name] = Column(None if known is None else known.numbers, codes, labels)
+    start = 0
+    for name, width in columns.vectors.items():
+        vectors = np.full((n, width), np.nan, np.float32)
+        for entry in range(width):
+            vectors[at, entry] = _entries(rows, "vectors", start + entry)
+        found[name] = Column(np.linalg.norm(vectors, axis=1).astype(np.float64), vectors=vectors)
+        start += width
+    return {name: column for name, column in found.items() if _any(column)}
+
+
+def sample_parameters(series: int, since: int, until: int, keep: Keep) -> tuple[int, ...]:
+    """Return the parameters of :data:`SAMPLE` for the days that ``[since, until)``, unix nanoseconds, touches."""
+    return series, since - since % DAY, until, 2**62 if keep.per_day is None else keep.per_day
+
+
+def prune_samples(connection: Connection, series: int, keep: Keep) -> None:
+    """Delete what is beyond the sample of each day, inside the caller's transaction."""
+    if keep.per_day is None:
+        return
+    full = "SELECT day FROM kept WHERE series = ? GROUP BY day HAVING count(*) > ?"
+    for row in read(connection, full, series, keep.per_day).to_pylist():
+        beyond = "SELECT prediction FROM kept WHERE series = ? AND day = ? ORDER BY rank OFFSET ?"
+        connection.execute(
+            f"DELETE FROM kept WHERE series = ? AND day = ? AND prediction IN ({beyond})",
+            [series, row["day"], series, row["day"], keep.per_day],
+        )
+
+
+def predictions_with_value(connection: Connection, series: int, feature: str, value: str) -> I64:
+    """Return the predictions of a series whose kept feature has this value as a text; int64, sequence numbers."""
+    columns = read_columns(connection).get(series)
+    if columns is None:
+        return np.empty(0, np.int64)
+    found = []
+    for name, known in (("texts", columns.texts), ("numbers", columns.numbers)):
+        if feature in known:
+            wanted = f"{name}[{known[feature] + 1}]"
+            test = f"{wanted} = ?" if name == "texts" else f"{wanted} = try_cast(? AS DOUBLE)"
+            rows = read(connection, f"SELECT prediction FROM kept WHERE series = ? AND {test}", series, value)
+            found.append(integers_of(rows, "prediction"))
+    return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+
+
+def _read_day(connection: Connection, series: int, day: int, most: int) -> _Day:
+    query = "SELECT {} FROM (SELECT rank FROM kept WHERE series = ? AND day = ? ORDER BY rank LIMIT ?)"
+    rows = number(connection, query.format("count(*)"), series, day, most) or 0
+    if rows < most:
+        return _Day(rows)
+    return _Day(rows, number(connection, query.format("max(rank)"), series, day, most) or 0)
+
+
+def _numbers(features: Mapping[str, Column], names: Sequence[str], n: int) -> pa.Array:
+    values = np.full((n, len(names)), np.nan)
+    for place, name in enumerate(names):
+        column = features.get(name)
+        if column is not None and column.numbers is not None and column.vectors is None:
+            values[:, place] = column.numbers
+    return _lists(pa.array(values.reshape(-1)), n, len(names))
+
+
+def _texts(features: Mapping[str, Column], names: Sequence[str], n: int) -> pa.Array:
+    if not names:
+        return _lists(pa.nulls(0, pa.string()), n, 0)
+    columns = [features.get(name) for name in names]
+    texts = pa.chunked_array([label_array(column, n) for column in columns]).combine_chunks()
+    by_row = texts.take(pa.array(np.arange(n * len(names)).reshape(len(names), n).T.reshape(-1)))
+    return _lists(by_row, n, len(names))
+
+
+def _vectors(features: Mapping[str, Column], widths: Mapping[str, int], n: int) -> pa.Array:
+    values = np.full((n, sum(widths.values())), np.nan, np.float32)
+    start = 0
+    for name, width in widths.items():
+        column = features.get(name)
+        if column is not None and column.vectors is not None and column.vectors.shape[1] == width:
+            values[:, start : start + width] = column.vectors
+        start += width
+    return _lists(pa.array(values.reshape(-1)), n, values.shape[1])
+
+
+def _lists(values: pa.Array, n: int, width: int) -> pa.Array:
+    offsets = np.zeros(n + 1, np.int32) if width == 0 else np.arange(0, n * width + 1, width, dtype=np.int32)
+    return pa.ListArray.from_arrays(offsets, values)
+
+
+def _entries(rows: pa.Table, name: str, place: int) -> F64:
+    """One entry of every list, NaN where a list is shorter: it is older than the column."""
+    lists = rows.column(name).combine_chunks()
+    starts, ends = lists.offsets.to_numpy()[:-1], lists.offsets.to_numpy()[1:]
+    there = starts + place < ends
+    values = np.full(len(rows), np.nan)
+    values[there] = lists.values.to_numpy(zero_copy_only=False)[starts[there] + place]
+    return values
+
+
+def _labels(rows: pa.Table, place: int) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    lists = rows.column("texts").combine_chunks()
+    starts, ends = lists.offsets.to_numpy()[:-1], lists.offsets.to_numpy()[1:]
+    where = pa.array(np.where(starts + place < ends, starts + place, 0), mask=starts + place >= ends)
+    encoded = lists.values.take(where).dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return codes, tuple(encoded.dictionary.to_pylist())
+
+
+def _any(column: Column) -> bool:
+    numbers, codes = column.numbers, column.codes
+    return bool((numbers is not None and not np.isnan(numbers).all()) or (codes is not None and (codes >= 0).any()))

@@ -1,0 +1,449 @@
+"""Panes in the store: sparse sums that add up, read over a window, by steps, and as the time before it.
+
+Panes in the store: sparse ``(series, fold, pane, part, index, value)`` rows that add up.
+
+A change to a pane is appended, never written over; a window is ``sum(value)`` over its panes. ``fold`` says what the
+sums were folded over, because only equal folds may be added: the empty text for what needs no bins (rows, durations,
+decisions), a baseline's ``fold`` for what its bins counted, :func:`performance_fold` for what an outcome added.
+``span`` is the length of the stored pane: five minutes, and after a roll-up an hour or a day of the model's time zone.
+
+Panes by steps of time that follow each other: blocks of a window, or five minutes after five minutes.
+
+What the time up to a window's end looked like, from the panes in the store: since when something is as it is.
+
+Steps are counted coarsely, in the store, when something drifts, and only what drifts; they are kept in memory until
+their panes are touched again. So a window that is evaluated every second reads the step it touched, and one that is the
+first to drift reads at most 184.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections import estimation
+from driftline.baseline.sections.time_blocks import block_targets
+from driftline.panes import fold as clusters
+from driftline.panes import pca, unbinned_values
+from driftline.panes.outcome_sums import widths
+from driftline.panes.pane import DURATION_BOUNDS, Pane
+from driftline.panes.sparse_sums import Sparse
+from driftline.tables.table import F64, I64, Task
+
+from driftline_processor.core.drift.coarse_bins import grid
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
+from driftline_processor.core.expectations.rule import WIDTH as EXPECTED_WIDTH
+from driftline_processor.core.labels import delay
+from driftline_processor.core.outcomes.coverage import ERASED
+from driftline_processor.core.performance.window_outcomes import BlockSums
+from driftline_processor.core.windows.steps import TimeSteps, steps_of
+from driftline_processor.core.windows.window import PANE, window_of
+
+from .database import Connection, insert, read, run
+from .pruning import Condition
+
+_AT_ONCE = 64
+"""Panes that are made one dense matrix: score histograms of a month of panes would be a gigabyte."""
+
+OUTCOMES = "task:"
+"""Prefix of the folds of what outcomes added."""
+
+SLICED = "slice_panes"
+"""The table of the panes of slices, like that of all rows and apart from it, so that nobody reads past them."""
+
+KEEP_PANES = 14 * 86_400 * 10**9
+KEEP_HOURS = 90 * 86_400 * 10**9
+KEEP_DAYS = 3 * 366 * 86_400 * 10**9
+"""How long behind the watermark panes stay five minutes, then hours, then days (nanoseconds)."""
+
+
+def performance_fold(task: Task) -> str:
+    """Name what the sums of outcomes were folded over: kind, classes in order, positive class, cutoffs, quantiles."""
+    own = (*(f"@{cutoff}" for cutoff in task.cutoffs), *map(repr, task.quantiles))
+    said = "\0".join((task.kind, task.positive_class, *task.classes, *own))
+    return OUTCOMES + xxhash.xxh3_64_hexdigest(said.encode())
+
+
+def score_fold(task: Task) -> str:
+    """Name what the scores of all rows were counted over: the same, for sums that no outcome changes."""
+    return "score:" + performance_fold(task).removeprefix(OUTCOMES)
+
+
+def learned_fold(baseline: Baseline) -> str:
+    """Name what sums stand on that depend on what a baseline has learned; the empty text where none do."""
+    known = baseline.extras.estimation
+    digest = "" if known is None else known.digest
+    return f"learned:{digest}" if digest else ""
+
+
+@dataclass(slots=True)
+class PaneChanges:
+    """Sums to be added to panes, gathered for one transaction.
+
+    ``table``: which panes, those of all rows or :data:`SLICED`; ``span``: how long they are, nanoseconds.
+    """
+
+    table: str = "panes"
+    span: int = PANE
+    _series: list[I64] = field(default_factory=list)
+    _fold: list[I64] = field(default_factory=list)
+    _pane: list[I64] = field(default_factory=list)
+    _part: list[I64] = field(default_factory=list)
+    _index: list[I64] = field(default_factory=list)
+    _value: list[F64] = field(default_factory=list)
+    _folds: dict[str, int] = field(default_factory=dict)
+    _parts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, series: int, fold: str, starts: I64, panes: Sequence[Pane]) -> None:
+        """Add one Pane for each pane of time; ``starts``: int64 (len(panes),), unix nanoseconds."""
+        for first in range(0, len(panes), _AT_ONCE):
+            some, at = panes[first : first + _AT_ONCE], starts[first : first + _AT_ONCE]
+            for part in dict.fromkeys(name for pane in some for name in pane.parts):
+                having = [position for position, pane in enumerate(some) if part in pane.parts]
+                self.add_part(series, fold, at[having], part, np.stack([some[one].parts[part] for one in having]))
+
+    def add_part(self, series: int, fold: str | Sequence[str], starts: I64, part: str, sums: F64) -> None:
+        """Add one part of several panes; ``sums``: float64 (len(starts), width). ``fold``: of all, or of each."""
+        row, index = np.nonzero(sums)
+        if not len(row):
+            return
+        folds = [self._folds.setdefault(one, len(self._folds)) for one in ([fold] if isinstance(fold, str) else fold)]
+        self._series.append(np.full(len(row), series))
+        self._fold.append(np.full(len(row), folds[0]) if isinstance(fold, str) else np.array(folds)[row])
+        self._pane.append(starts[row])
+        self._part.append(np.full(len(row), self._parts.setdefault(part, len(self._parts))))
+        self._index.append(index)
+        self._value.append(sums[row, index])
+
+    def add_sparse(self, series: int, fold: str | Sequence[str], starts: I64, parts: Mapping[str, Sparse]) -> None:
+        """Add what is not zero of many panes; ``starts``: of each group, int64, unix nanoseconds. ``fold``: of all, or
+        of each."""
+        of_each = [fold] * len(starts) if isinstance(fold, str) else fold
+        numbers = np.array([self._folds.setdefault(one, len(self._folds)) for one in of_each], np.int64)
+        for part, sums in parts.items():
+            if n := len(sums.value):
+                self._series.append(np.full(n, series))
+                self._fold.append(numbers[sums.group])
+                self._pane.append(starts[sums.group])
+                self._part.append(np.full(n, self._parts.setdefault(part, len(self._parts))))
+                self._index.append(sums.index)
+                self._value.append(sums.value)
+
+    def add_entries(self, series: int, fold: str, starts: I64, entries: Sequence[estimation.Entries]) -> None:
+        """Add sums of several panes that are sparse already; ``starts``: of the groups of the entries."""
+        for one in entries:
+            n = len(one.value)
+            self._series.append(np.full(n, series))
+            self._fold.append(np.full(n, self._folds.setdefault(fold, len(self._folds))))
+            self._pane.append(starts[one.group])
+            self._part.append(np.full(n, self._parts.setdefault(one.part, len(self._parts))))
+            self._index.append(one.index)
+            self._value.append(one.value)
+
+    def write(self, connection: Connection) -> None:
+        """Append what was gathered and begin anew, inside the caller's transaction."""
+        if not self._value:
+            return
+        table = {
+            "series": pa.array(np.concatenate(self._series).astype(np.int32)),
+            "fold": _labels(self._fold, self._folds),
+            "pane": np.concatenate(self._pane),
+            "span": pa.repeat(pa.scalar(self.span), sum(map(len, self._value))),
+            "part": _labels(self._part, self._parts),
+            "idx": pa.array(np.concatenate(self._index).astype(np.int32)),
+            "value": np.concatenate(self._value),
+        }
+        insert(connection, self.table, pa.table(table))
+        for gathered in (self._series, self._fold, self._pane, self._part, self._index, self._value):
+            gathered.clear()
+
+
+def read_window(
+    connection: Connection,
+    series: int,
+    start: int,
+    end: int,
+    width: Callable[[str, str], int],
+    counted: str = "",
+    table: str = "panes",
+    prefix: str = "",
+    parts: Sequence[str] = (),
+    without: str = "",
+) -> dict[str, Pane]:
+    """Sum the panes of a stretch of time: fold → Pane.
+
+    ``width``: how long the vector of a (fold, part) is; trailing zeros are not stored. ``counted``: a fold that a pane
+    must have, or it is left out. ``table``: which panes. ``prefix``: with which the folds begin, ``without``: with
+    which none does; ``parts``: those that are wanted, () = all.
+    """
+    within = Condition("series = ? AND pane >= ? AND pane < ?", (series, start, end))
+    asked = within
+    if counted:
+        of_panes = f"pane IN (SELECT pane FROM {table} WHERE {within.sql} AND fold = ?)"
+        asked = asked.also(Condition(of_panes, (*within.parameters, counted)))
+    if prefix:
+        asked = asked.also(Condition("starts_with(fold, ?)", (prefix,)))
+    if without:
+        asked = asked.also(Condition("NOT starts_with(fold, ?)", (without,)))
+    if parts:
+        asked = asked.also(Condition(f"part IN ({', '.join('?' * len(parts))})", tuple(parts)))
+    rows = read(
+        connection,
+        f"SELECT fold, part, idx, fsum(value) AS value FROM {table} WHERE {asked.sql} GROUP BY fold, part, idx"
+        " ORDER BY fold, part",
+        *asked.parameters,
+    )
+    if not rows.num_rows:
+        return {}
+    index, value = rows.column("idx").to_numpy(), rows.column("value").to_numpy()
+    fold, part = (rows.column(name).combine_chunks().dictionary_encode() for name in ("fold", "part"))
+    fold_code, part_code = fold.indices.to_numpy(), part.indices.to_numpy()
+    edges = np.flatnonzero(np.diff(fold_code) | np.diff(part_code)) + 1
+    folds, parts = fold.dictionary.to_pylist(), part.dictionary.to_pylist()
+    panes: dict[str, Pane] = {}
+    for first, last in zip([0, *edges], [*edges, len(index)], strict=True):
+        name, over = parts[part_code[first]], folds[fold_code[first]]
+        sums = np.zeros(max(width(over, name), int(index[first:last].max()) + 1))
+        sums[index[first:last]] = value[first:last]
+        panes.setdefault(over, Pane()).parts[name] = sums
+    return panes
+
+
+def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
+    """Return the length of a part's vector: that of the baseline's own, else what the task says."""
+    if baseline is not None:
+        if part in baseline.pane.parts:
+            return len(baseline.pane.parts[part])
+        if (width := unbinned_values.part_width(part, len(baseline.bins.features))) is not None:
+            return width
+        space = baseline.bins.space
+        if space is not None and (own := pca.widths(len(space.names)).get(part)) is not None:
+            return own
+    if (width := estimation.width_of(part, len(task.classes))) is not None:
+        return width
+    if part.startswith(EXPECTED):
+        return EXPECTED_WIDTH
+    if part.startswith(clusters.PREFIX):
+        return clusters.WIDTH
+    if (known := widths(task).get(part)) is not None:
+        return known
+    return {"rows": 3, ERASED: 3, "duration": len(DURATION_BOUNDS) + 2, delay.PART: delay.WIDTH}.get(part, 1)
+
+
+def stored_unit(pane: int, watermark: int, timezone: str) -> Window:
+    """Return what a pane of its age belongs to: five minutes, an hour or a day of the time zone."""
+    age = watermark - pane
+    name = "1d" if age > KEEP_HOURS else "1h" if age > KEEP_PANES else "5m"
+    return window_of(name, pane, timezone)
+
+
+def roll_up(
+    connection: Connection,
+    series: int,
+    watermark: int,
+    timezone: str,
+    written: Container[int],
+    table: str = "panes",
+    cuts: Sequence[int] = (),
+) -> None:
+    """Add up the closed panes that were written in pieces, and lengthen the old ones.
+
+    ``written``: the starts of panes that were. Inside the caller's transaction; what another thread appends meanwhile
+    is left for the next time. ``table``: which panes. ``cuts``: moments at which a longer pane ends, ascending.
+    """
+    targets: list[tuple[int, int, int, int]] = []
+    stored = f"SELECT DISTINCT pane, span FROM {table} WHERE series = ? AND pane < ?"
+    for row in read(connection, stored, series, watermark - 2 * PANE).to_pylist():
+        pane, span = row["pane"], row["span"]
+        unit, at = stored_unit(pane, watermark, timezone), bisect_right(cuts, pane)
+        start, end = max([unit.start, *cuts[at - 1 : at]]), min([unit.end, *cuts[at : at + 1]])
+        if end - start > span:
+            targets.append((pane, span, start, end - start))
+        elif pane in written:
+            targets.append((pane, span, pane, span))
+    connection.execute(f"DELETE FROM {table} WHERE series = ? AND pane < ?", [series, watermark - KEEP_DAYS])
+    if not targets:
+        return
+    names = ("pane", "span", "new_pane", "new_span")
+    target = pa.table(dict(zip(names, map(pa.array, zip(*targets, strict=True)), strict=True)))
+    summed = read(
+        connection,
+        "SELECT series, fold, new_pane AS pane, new_span AS span, part, idx, fsum(value) AS value"
+        f" FROM {table} JOIN target USING (pane, span) WHERE series = ? GROUP BY ALL",
+        series,
+        target=target,
+    )
+    run(
+        connection,
+        f"DELETE FROM {table} USING target WHERE series = ? AND {table}.pane = target.pane"
+        f" AND {table}.span = target.span",
+        series,
+        target=target,
+    )
+    insert(connection, table, summed)
+
+
+def written_in_pieces(connection: Connection, table: str = "panes") -> dict[int, set[int]]:
+    """Return the panes of each series that are stored in pieces."""
+    found = read(
+        connection,
+        f"SELECT series, pane FROM {table} GROUP BY series, pane, span"
+        " HAVING count(*) > count(DISTINCT (fold, part, idx))",
+    )
+    pieces: dict[int, set[int]] = {}
+    for row in found.to_pylist():
+        pieces.setdefault(row["series"], set()).add(row["pane"])
+    return pieces
+
+
+def _labels(codes: list[I64], labels: dict[str, int]) -> pa.Array:
+    return pa.array(list(labels), pa.string()).take(pa.array(np.concatenate(codes)))
+
+
+class StepQuery(NamedTuple):
+    """How to tell the step of a pane in a query: ``SELECT {step} ... FROM table {join}``.
+
+    ``parameters``: those of both, which come first. ``tables``: what the join needs.
+    """
+
+    step: str
+    join: str
+    parameters: tuple[int, int]
+    tables: dict[str, pa.Table]
+
+
+def step_query(steps: Sequence[Window]) -> StepQuery:
+    """Return how to tell the step of a pane; there is at least one."""
+    start, ends = steps[0].start, np.array([step.end for step in steps], np.int64)
+    unit = math.gcd(*(int(end) - start for end in ends))
+    count = np.diff(ends, prepend=start) // unit
+    if len(steps) == count.sum():
+        return StepQuery("(pane - ?) // ?", "", (start, unit), {})
+    # the clocks change: DuckDB finds equal keys quickly, and ranges slowly
+    times = pa.table({"unit": np.arange(count.sum()), "step": np.repeat(np.arange(len(steps)), count)})
+    return StepQuery("steps.step", "JOIN steps ON (pane - ?) // ? = unit", (start, unit), {"steps": times})
+
+
+def read_by_step(
+    connection: Connection,
+    series: int,
+    steps: Sequence[Window],
+    width: Callable[[str, str], int],
+    table: str,
+    prefix: str,
+) -> dict[str, BlockSums]:
+    """Sum the panes of each step: fold → its sums by step. The other arguments are those of :func:`.panes.read_window`.
+
+    ``steps``: at least one.
+    """
+    how = step_query(steps)
+    rows = read(
+        connection,
+        f"SELECT fold, part, {how.step} AS step, idx, fsum(value) AS value FROM {table} {how.join} WHERE series = ?"
+        " AND pane >= ? AND pane < ? AND starts_with(fold, ?) GROUP BY ALL",
+        *(*how.parameters, series, steps[0].start, steps[-1].end, prefix),
+        **how.tables,
+    )
+    step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
+    fold, part = (rows.column(name).combine_chunks().dictionary_encode() for name in ("fold", "part"))
+    folds, parts = fold.dictionary.to_pylist(), part.dictionary.to_pylist()
+    code = fold.indices.to_numpy().astype(np.int64) * len(parts) + part.indices.to_numpy()
+    order, ends = order_by_code(code, len(folds) * len(parts))
+    found: dict[str, dict[str, Sparse]] = {}
+    for which in np.flatnonzero(np.diff(ends)).tolist():
+        over, name, own = folds[which // len(parts)], parts[which % len(parts)], order[ends[which] : ends[which + 1]]
+        wide = max(width(over, name), int(index[own].max()) + 1)
+        sums = Sparse(wide, step[own].astype(np.int64), index[own].astype(np.int64), value[own])
+        found.setdefault(over, {})[name] = sums
+    return {over: BlockSums(len(steps), own) for over, own in found.items()}
+
+
+def order_by_code(code: I64, codes: int) -> tuple[I64, I64]:
+    """Return the order of rows by a code below ``codes``, and where each ends in it, from 0 on: int64 (codes + 1,)."""
+    small = code.astype(np.int16) if codes <= np.iinfo(np.int16).max else code  # of few values, without comparing them
+    order = np.argsort(small, kind="stable")
+    return order, np.searchsorted(code, range(codes + 1), sorter=order)
+
+
+MOST_KEPT = 10_000
+"""Steps in memory, a hundred bytes for each feature that drifted: 184 of 50 models."""
+
+_Step = tuple[int, str, int, int]
+"""Series, what its panes were folded over, start and end."""
+
+
+class Trails:
+    """Reads steps. One thread uses it."""
+
+    def __init__(self, connection: Connection, table: str = "panes") -> None:
+        """Know nothing yet; ``table``: which panes are read."""
+        self._connection, self._table = connection, table
+        self._kept: dict[_Step, dict[str, F64]] = {}
+
+    def forget(self, series: int, panes: Collection[int]) -> None:
+        """Forget the steps that hold panes, by their starts, which were touched."""
+        starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
+        for key in [key for key in self._kept if key[0] == series]:
+            if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
+                del self._kept[key]
+
+    def until(
+        self, series: int, baseline: Baseline, window: Window, timezone: str, parts: Collection[str], fold: str = ""
+    ) -> TimeSteps | None:
+        """Return the steps up to the end of a window, as they were counted over the baseline's bins.
+
+        ``fold``: of the panes, where it is not the baseline's.
+        """
+        own, bins = baseline.pane.parts, block_targets(baseline.bins)
+        cells = {part: grid(bins[part], own[part]) for part in parts if part in bins and part in own}
+        steps = steps_of(window, timezone)
+        keys: list[_Step] = [(series, fold or baseline.fold, step.start, step.end) for step in steps]
+        lacking = [key for key in keys if any(part not in self._kept.get(key, {}) for part in cells)]
+        if lacking and cells:
+            self._read(lacking, cells)
+        held = [key for key in keys if any(self._kept[key][part].any() for part in cells)] if cells else []
+        of = {part: np.stack([self._kept[key][part] for key in held]) for part in cells} if held else {}
+        starts, ends = (np.array([key[side] for key in held], np.int64) for side in (2, 3))
+        trail = TimeSteps(starts, ends, of, cells) if held else None
+        while len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return trail
+
+    def _read(self, keys: Sequence[_Step], cells: dict[str, np.typing.NDArray[np.int64]]) -> None:
+        series, fold, start, _ = keys[0]
+        steps = pa.table(
+            {
+                "step": pa.array(range(len(keys)), pa.int64()),
+                "start": pa.array([key[2] for key in keys], pa.int64()),
+                "stop": pa.array([key[3] for key in keys], pa.int64()),
+            }
+        )
+        place = pa.table(
+            {
+                "part": pa.array([part for part, at in cells.items() for _ in at], pa.string()),
+                "idx": pa.array(np.concatenate([np.arange(len(at)) for at in cells.values()]).astype(np.int32)),
+                "cell": pa.array(np.concatenate(list(cells.values()))),
+            }
+        )
+        rows = read(
+            self._connection,
+            f"SELECT step, part, cell, fsum(value) AS value FROM {self._table} JOIN place USING (part, idx)"
+            " JOIN steps ON pane >= steps.start AND pane < steps.stop"
+            " WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? GROUP BY step, part, cell",
+            *(series, fold, start, keys[-1][3]),
+            steps=steps,
+            place=place,
+        )
+        for key in keys:
+            counted = self._kept.setdefault(key, {})
+            counted |= {part: np.zeros(int(at.max()) + 1) for part, at in cells.items()}
+        for row in rows.to_pylist():
+            self._kept[keys[row["step"]]][row["part"]][row["cell"]] = row["value"]

@@ -1,0 +1,371 @@
+"""Past panes over a baseline's bins, as a reference: by stretch of time, by whole day, by season, and rolling.
+
+The rows that were counted over the bins of a baseline, stretch by stretch of time, from the panes in the store.
+
+Whole past days, added up once and kept beside the panes: what reads a month reads thirty sums of each bin.
+
+Panes stay five minutes for two weeks and hours for a quarter of a year. A month of them has up to 5,000 rows for each
+bin, of which a view of a month would read all. What is kept here holds until a row of its day comes late; then the day
+is added up again. A day is that of the model's time zone, and is kept as it was counted over one baseline's bins.
+
+What windows are compared with where that is the model's own past: its panes of the last 30 days.
+
+The seasons of rows that were counted: what mix of them a window has, and what a stretch of time was in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.seasons import SeasonCounts, Seasons
+from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid, block_targets
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
+from driftline.tables.timestamps import HOUR, Seasonality
+
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.labels.delay import PART as DELAY
+from driftline_processor.core.outcomes.coverage import DISTRIBUTED, MAPPED, count_missing_rows
+from driftline_processor.core.reference.cold_start import grow_reference, reference_span
+from driftline_processor.core.reference.reference import Reference, with_slices
+from driftline_processor.core.reference.rolling import Rolling, rolling_reference
+
+from .database import Connection, insert, number, read, transaction
+from .panes import KEEP_HOURS, part_width, performance_fold
+from .series import Series
+from .slices import slices_between
+
+_PLAIN = ("rows", "duration", DISTRIBUTED, MAPPED)
+"""What is read of a pane beside its bins."""
+
+_NOTES = {DISTRIBUTED, MAPPED, "guessed", "unknown"}
+"""Parts, or what their names begin with, that say how rows came and not what they are."""
+
+
+def read_counted(
+    connection: Connection,
+    series: Series,
+    like: Baseline,
+    stretches: Sequence[tuple[int, int]],
+    outcomes: bool = False,
+) -> list[Pane]:
+    """Return one pane for each stretch of time ``[start, end)``; each begins where the one before ends, some are empty.
+
+    Only what was counted over the bins of ``like``, by its ``fold``, and rows and durations of the panes of time that
+    were. ``outcomes``: what became of them, too.
+    """
+    first, last = stretches[0][0], stretches[-1][1]
+    over = (series.number, first, last, like.fold)
+    performance = performance_fold(series.task)
+    known = "SELECT DISTINCT part FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold = ?"
+    told = read(connection, known, *over[:3], performance).column("part").to_pylist() if outcomes else []
+    of_outcomes = [part for part in told if part != DELAY]  # how late they came says nothing of the model
+    query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold = ?"
+    counted = read(connection, query, *over).column("pane").to_numpy()
+    # which stretch a pane is in is found here: a join by inequality takes ten times as long as all the rest
+    ends = np.array([end for _, end in stretches], np.int64)
+    place = pa.table({"pane": counted, "stretch": np.searchsorted(ends, counted, side="right")})
+    rows = read(
+        connection,
+        "SELECT stretch, part, idx, fsum(value) AS value FROM panes JOIN place USING (pane)"
+        " WHERE series = ? AND pane >= ? AND pane < ?"
+        " AND (fold = ? OR fold = ? AND part IN (SELECT unnest(?)) OR fold = '' AND part IN (SELECT unnest(?)))"
+        " GROUP BY stretch, part, idx ORDER BY stretch, part",
+        *(*over, performance, of_outcomes, list(_PLAIN)),
+        place=place,
+    )
+    panes = [Pane() for _ in stretches]
+    for at, part, index, values in _runs(rows):
+        own = None if part in _PLAIN or part in of_outcomes else like
+        sums = np.zeros(max(part_width(part, own, series.task), int(index.max()) + 1))
+        sums[index] = values
+        panes[at].parts[part] = sums
+    for pane in panes:
+        count_missing_rows(pane, like.bins)
+        pane.parts = {name: sums for name, sums in pane.parts.items() if name.partition(":")[0] not in _NOTES}
+    return panes
+
+
+def counted_panes(connection: Connection, series: int, fold: str, since: int, until: int) -> I64:
+    """Return the panes between two times that were counted over the bins of a baseline, by their start, ascending."""
+    query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? ORDER BY pane"
+    found = read(connection, query, series, fold, since, until)
+    return np.asarray(found.column("pane").to_numpy(), dtype=np.int64)
+
+
+def _runs(rows: pa.Table) -> list[tuple[int, str, I64, F64]]:
+    """The entries of each part of each stretch."""
+    if not rows.num_rows:
+        return []
+    at, index, value = (rows.column(name).to_numpy() for name in ("stretch", "idx", "value"))
+    part = rows.column("part").combine_chunks().dictionary_encode()
+    code, names = part.indices.to_numpy(), part.dictionary.to_pylist()
+    edges = [0, *(np.flatnonzero(np.diff(at) | np.diff(code)) + 1).tolist(), len(at)]
+    return [(int(at[begin]), names[code[begin]], index[begin:end], value[begin:end]) for begin, end in pairwise(edges)]
+
+
+_Day = tuple[int, str, int, int]
+"""Series, what its panes were folded over, start and end."""
+
+_NOTHING = ""
+"""The part by which a day without rows is known to have none."""
+
+
+class DailyPanes:
+    """Reads stretches of time by whole days. One thread uses it."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Know which days are kept."""
+        self._connection = connection
+        found = connection.execute("SELECT DISTINCT series, fold, day, stop FROM days").fetchall()
+        self._kept: set[_Day] = set(found)
+
+    def forget(self, series: int, panes: Collection[int]) -> None:
+        """Forget the days of a series that hold panes, by their starts, which were touched."""
+        starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
+        self._delete([day for day in self._kept if day[0] == series and _holds(day, starts)])
+
+    def panes(self, series: Series, like: Baseline, stretches: Sequence[Window], closed: int) -> list[Pane]:
+        """Return one pane for each stretch, as :func:`.counted.read_counted` does; those of days are kept.
+
+        ``closed``: the time before which days have ended; a younger one is not kept, since its rows still come.
+        """
+        panes: dict[Window, Pane] = {}
+        kept = [one for one in stretches if (series.number, like.fold, one.start, one.end) in self._kept]
+        if kept:
+            panes |= self._read(series, like, kept)
+        for run in _runs_of_days([one for one in stretches if one not in panes]):
+            found = read_counted(self._connection, series, like, [(one.start, one.end) for one in run])
+            panes |= zip(run, found, strict=True)
+            oldest = stretches[-1].end - KEEP_HOURS  # older panes are days already
+            self._keep(series, like, {one: panes[one] for one in run if oldest <= one.start and one.end <= closed})
+        return [panes[one] for one in stretches]
+
+    def _read(self, series: Series, like: Baseline, days: Sequence[Window]) -> dict[Window, Pane]:
+        rows = read(
+            self._connection,
+            "SELECT day, part, sums FROM days WHERE series = ? AND fold = ? AND day >= ? AND day < ?",
+            *(series.number, like.fold, days[0].start, days[-1].end),
+        )
+        lists = rows.column("sums").combine_chunks()
+        sums, ends = lists.values.to_numpy(), lists.offsets.to_pylist()
+        panes = {one.start: Pane() for one in days}
+        named = zip(rows.column("day").to_pylist(), rows.column("part").to_pylist(), pairwise(ends), strict=True)
+        for day, part, (first, last) in named:
+            if day in panes and part != _NOTHING:
+                panes[day].parts[part] = sums[first:last]
+        return {one: panes[one.start] for one in days}
+
+    def _keep(self, series: Series, like: Baseline, days: dict[Window, Pane]) -> None:
+        """Keep days, and no longer those whose panes are as long by now."""
+        if not days:
+            return
+        oldest = max(day.end for day in days) - KEEP_HOURS
+        self._delete([day for day in self._kept if day[0] == series.number and day[2] < oldest])
+        entries = [
+            (day, *part) for day, pane in days.items() for part in (pane.parts or {_NOTHING: np.zeros(0)}).items()
+        ]
+        ends = np.cumsum([0, *(len(sums) for _, _, sums in entries)])
+        lists = pa.ListArray.from_arrays(
+            pa.array(ends.astype(np.int32)), pa.array(np.concatenate([sums for _, _, sums in entries]))
+        )
+        rows = {
+            "series": pa.repeat(pa.scalar(series.number, pa.int32()), len(entries)),
+            "fold": pa.repeat(pa.scalar(like.fold), len(entries)),
+            "day": pa.array([day.start for day, _, _ in entries], pa.int64()),
+            "stop": pa.array([day.end for day, _, _ in entries], pa.int64()),
+            "part": pa.array([part for _, part, _ in entries], pa.string()),
+            "sums": lists,
+        }
+        with transaction(self._connection):
+            insert(self._connection, "days", pa.table(rows))
+        self._kept.update((series.number, like.fold, day.start, day.end) for day in days)
+
+    def _delete(self, days: Sequence[_Day]) -> None:
+        for series, fold, start, _ in days:
+            self._connection.execute(
+                "DELETE FROM days WHERE series = ? AND fold = ? AND day = ?", [series, fold, start]
+            )
+        self._kept.difference_update(days)
+
+
+def _holds(day: _Day, starts: I64) -> bool:
+    return bool(np.searchsorted(starts, day[2]) < np.searchsorted(starts, day[3]))
+
+
+def _runs_of_days(stretches: Sequence[Window]) -> Iterator[list[Window]]:
+    """Stretches of which each begins where the one before ends."""
+    run: list[Window] = []
+    for one in stretches:
+        if run and run[-1].end != one.start:
+            yield run
+            run = []
+        run.append(one)
+    if run:
+        yield run
+
+
+_QUARTER = HOUR // 4
+
+
+def season_mix(connection: Connection, series: int, window: Window, seasons: Seasons) -> F64:
+    """Return how much weight the rows of a window have in each season: float64 (seasons,).
+
+    A pane that was rolled up and reaches over several seasons has them as the reference has.
+    """
+    found = read(
+        connection,
+        "SELECT pane, max(span) AS span, fsum(value) AS weight FROM panes WHERE series = ? AND fold = ''"
+        " AND part = 'rows' AND idx = 1 AND pane >= ? AND pane < ? GROUP BY pane ORDER BY pane",
+        *(series, window.start, window.end),
+    )
+    pane, span, weight = (found.column(name).to_numpy() for name in ("pane", "span", "weight"))
+    of = seasons.seasonality
+    short = span <= of.length
+    mix = np.bincount(of.of(pane[short]), weight[short], minlength=of.count).astype(np.float64)
+    for start, length, rows in zip(pane[~short].tolist(), span[~short].tolist(), weight[~short].tolist(), strict=True):
+        season = of.of(np.arange(start, start + length, _QUARTER))
+        share = np.bincount(season, seasons.rows[season, 1] + 1e-9, minlength=of.count)
+        mix += rows * share / share.sum()
+    return mix
+
+
+def add_seasons(
+    connection: Connection, series: Series, found: Baseline, since: int, until: int, seasonality: Seasonality
+) -> Baseline:
+    """Return a baseline of past panes, of which ``found`` was made, that knows its seasons.
+
+    What was rolled up to more than a season is in none of them.
+    """
+    rolled = "SELECT max(pane + span) FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? AND span > ?"
+    place = (series.number, found.fold, since, until)
+    since = max(since, number(connection, rolled, *place, seasonality.length) or since)
+    blocks = _stretches(found.extras.blocks)
+    edges = _edges(since, until, seasonality, blocks)
+    panes = read_counted(connection, series, found, list(pairwise(edges.tolist())))
+    season = seasonality.of(edges[:-1])
+    over = block_targets(found.bins)
+    rough = {name: np.zeros((seasonality.count, bins.size + 2)) for name, bins in over.items()}
+    for at, pane in zip(season.tolist(), panes, strict=True):
+        for name in rough:
+            rough[name][at] += pane.parts.get(name, 0.0)
+    counts = SeasonCounts(seasonality, found.bins, rough, blocks)
+    place_of = np.zeros(len(season), np.int64) if blocks is None else blocks.place(edges[:-1])
+    for at, block, pane in zip(season.tolist(), place_of.tolist(), panes, strict=True):
+        if pane.rows:
+            counts.add(at, pane)
+            if blocks is not None and block < blocks.count:
+                counts.add_block(block, at, pane)
+    return replace(found, extras=replace(found.extras, seasons=counts.piece()))
+
+
+def _stretches(blocks: TimeBlocks | None) -> TimeGrid | None:
+    if blocks is None:
+        return None
+    start = int(blocks.starts[0])
+    return TimeGrid(start, blocks.length, (int(blocks.starts[-1]) - start) // blocks.length + 1)
+
+
+def _edges(since: int, until: int, seasonality: Seasonality, blocks: TimeGrid | None) -> I64:
+    """Where a season, or a block, ends and the next one begins; with both ends."""
+    quarters = np.arange(since - since % _QUARTER, until, _QUARTER)
+    season = seasonality.of(quarters)
+    found = quarters[1:][np.diff(season) != 0]
+    if blocks is not None:
+        found = np.concatenate([found, blocks.start + np.arange(blocks.count + 1) * blocks.length])
+    inside = found[(found > since) & (found < until)]
+    return np.concatenate([[since], np.unique(inside), [until]])
+
+
+MOST_KEPT = 64
+"""References in memory, a megabyte or two each of a model with a hundred features."""
+
+
+class RollingReferences:
+    """Reads references and keeps them until a pane in them is touched. One thread uses it."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Know no reference yet."""
+        self._connection, self._days = connection, DailyPanes(connection)
+        self._kept: dict[tuple[int, str, int, int], Reference] = {}
+
+    def forget(self, series: int, panes: Collection[int]) -> None:
+        """Forget the references, and the days, of a series that hold panes, by their starts, which were touched."""
+        self._days.forget(series, panes)
+        starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
+        for key in [key for key in self._kept if key[0] == series]:
+            if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
+                del self._kept[key]
+
+    def compared(
+        self,
+        series: Series,
+        baseline: Baseline,
+        rolling: Rolling,
+        window: Window,
+        timezone: str,
+        closed: int,
+        seasonality: Seasonality | None = None,
+    ) -> Reference:
+        """Return what a window is compared with; ``baseline``: that over whose bins it was counted.
+
+        ``closed``: the time before which windows are closed. ``seasonality``: by which seasons the reference is told
+        apart, too.
+        """
+        stretches = rolling.stretches(window, timezone)
+        key = (series.number, baseline.digest, stretches[0].start, stretches[-1].end)
+        found = self._kept.pop(key, None)
+        if found is None:
+            found = rolling_reference(
+                baseline, rolling, stretches, self._days.panes(series, baseline, stretches, closed)
+            )
+            if found.baseline is not baseline:
+                slices = slices_between(self._connection, series, baseline, stretches[0].start, stretches[-1].end)
+                found = found._replace(baseline=with_slices(found.baseline, slices))
+            if seasonality is not None and found.baseline is not baseline:
+                ends = (stretches[0].start, stretches[-1].end)
+                known = add_seasons(self._connection, series, found.baseline, *ends, seasonality)
+                found = found._replace(baseline=known)
+        self._keep(key, found)
+        return found
+
+    def cold(
+        self, series: Series, baseline: Baseline, window: Window, seasonality: Seasonality | None = None
+    ) -> Reference:
+        """Return what a window is compared with where the baseline was learned: it, and what came before the window."""
+        ends = reference_span(baseline, window.start)
+        if ends is None:
+            return Reference(baseline)
+        key = (series.number, baseline.digest, *ends)
+        found = self._kept.pop(key, None)
+        if found is None:
+            found = self._grown(series, baseline, *ends, seasonality)
+        self._keep(key, found)
+        return found
+
+    def _grown(
+        self, series: Series, baseline: Baseline, since: int, until: int, seasonality: Seasonality | None
+    ) -> Reference:
+        starts = counted_panes(self._connection, series.number, baseline.fold, since, until)
+        stretches = TimeGrid.of(np.append(starts, since)) if len(starts) else None
+        if stretches is None:
+            return grow_reference(baseline, None, ())
+        ends = [stretches.start + at * stretches.length for at in range(stretches.count + 1)]
+        ends = [min(max(end, since), until) for end in ends]
+        panes = read_counted(self._connection, series, baseline, list(pairwise(ends)))
+        found = grow_reference(baseline, stretches, panes)
+        if seasonality is not None and found.baseline is not baseline:
+            known = add_seasons(self._connection, series, found.baseline, since, until, seasonality)
+            found = found._replace(baseline=known)
+        return found
+
+    def _keep(self, key: tuple[int, str, int, int], found: Reference) -> None:
+        """Keep a reference as the last: what is asked for least goes first."""
+        self._kept[key] = found
+        while len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]

@@ -1,0 +1,193 @@
+"""The series: one per model, version and environment, each with a small number and what it is known to predict."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from driftline.tables.classes import seen_classes
+from driftline.tables.table import CLASSLESS, ModelKey, PredictionTable, Task
+
+from driftline_processor.config.schema import Model
+
+from .database import Connection, mark, read
+
+LAST_SERIES = "last_series"
+"""The mark of the last number that a forgotten series had: none has it again."""
+
+MOST_CLASSES = 1_000
+"""Classes that nobody declared are learned as they are seen, up to this many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One model, version and environment.
+
+    ``task``: what it predicts, as far as it is known; ``declared``: somebody named the classes, else they are learned;
+    ``sent``: what its sender said last.
+    """
+
+    number: int
+    key: ModelKey
+    task: Task
+    declared: bool = False
+    sent: Task = field(default_factory=Task)
+
+
+class SeriesRegister:
+    """All series, in memory and in the store. Any thread may use it.
+
+    In the store a change is appended, and the newest row of a series counts: no two threads ever replace the same one.
+    """
+
+    def __init__(self, connection: Connection, models: Mapping[str, Model]) -> None:
+        """Read the series; ``models``: the configuration, whose word is last."""
+        self._models = models
+        self._lock = threading.Lock()
+        self.load(connection)
+
+    def load(self, connection: Connection) -> None:
+        """Read the series again: a transaction failed, and what memory knows may not be in the store."""
+        newest = "SELECT * FROM series QUALIFY row_number() OVER (PARTITION BY series ORDER BY change DESC) = 1"
+        by_key: dict[ModelKey, Series] = {}
+        change = 0
+        self._last = mark(connection, LAST_SERIES)
+        for row in read(connection, newest).to_pylist():
+            key = ModelKey(row["model"], row["version"], row["environment"])
+            try:
+                said = json.loads(row["task"])
+                sent, before, declared = _task(said["sent"]), _task(said["task"]), said["declared"]
+            except Exception as error:  # its rows still count; what it predicts is learned anew
+                connection.unreadable.add("series", row, error)
+                sent, before, declared = Task(), Task(), False
+            # The configuration may have changed since.
+            task, declared = resolve(self.settings(key.model), sent, None, before, declared)
+            by_key[key] = Series(row["series"], key, task, declared, sent)
+            change = max(change, row["change"])
+            self._last = max(self._last, row["series"])
+        self._by_key, self._change = by_key, change
+        self._changed: list[Series] = []
+
+    def __iter__(self) -> Iterator[Series]:
+        return iter(list(self._by_key.values()))
+
+    def find(self, key: ModelKey) -> Series | None:
+        """Return the series of a model, version and environment, None where nothing of it has come."""
+        return self._by_key.get(key)
+
+    def by_number(self) -> dict[int, Series]:
+        """Return all series by their number."""
+        return {series.number: series for series in self}
+
+    def settings(self, model: str) -> Model:
+        """Return what is configured for a model; the defaults where nothing is."""
+        return self._models.get(model) or Model()
+
+    def said(self, key: ModelKey) -> Task:
+        """Return what the sender of a series said last of its task; nothing where it is not known."""
+        known = self._by_key.get(key)
+        return Task() if known is None else known.sent
+
+    def of(self, table: PredictionTable, baseline: Task | None) -> Series:
+        """Return the series of a table, made or brought up to date with what the table says of its task.
+
+        ``baseline``: the task of the baseline in force, which knows the classes where the sender does not say. The
+        caller writes the changes with :meth:`write`.
+        """
+        with self._lock:
+            known = self._by_key.get(table.key) or Series(self._last + 1, table.key, Task())
+            before = replace(known.task, kind=known.task.kind or _kind_of(table))
+            seen = () if table.predicted is None else seen_classes([table.predicted])
+            settings = self.settings(table.key.model)
+            task, declared = resolve(settings, table.task, baseline, before, known.declared, seen)
+            series = replace(known, task=task, declared=declared, sent=table.task)
+            if series == self._by_key.get(table.key):
+                return series
+            self._by_key[table.key] = series
+            self._last = max(self._last, series.number)
+            self._changed.append(series)
+            return series
+
+    def write(self, connection: Connection) -> None:
+        """Store what :meth:`of` changed, inside the caller's transaction."""
+        with self._lock:
+            changed, self._changed = self._changed, []
+            self._append(connection, changed)
+
+    def learn(self, connection: Connection, series: Series, classes: tuple[str, ...]) -> Series:
+        """Add classes that outcomes showed to a series whose classes nobody declared, and store them."""
+        with self._lock:
+            current = self._by_key[series.key]
+            learned = replace(current, task=_with_classes(current.task, classes))
+            if learned != current:
+                self._by_key[series.key] = learned
+                self._append(connection, [learned])
+            return learned
+
+    def _append(self, connection: Connection, changed: list[Series]) -> None:
+        rows = []
+        for series in changed:
+            self._change += 1
+            said = json.dumps({"task": asdict(series.task), "declared": series.declared, "sent": asdict(series.sent)})
+            key = series.key
+            rows.append((series.number, self._change, key.environment, key.model, key.version, said))
+        if rows:
+            connection.executemany("INSERT INTO series VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def _task(said: dict[str, Any]) -> Task:
+    lists = {name: tuple(said.get(name, ())) for name in ("classes", "cutoffs", "quantiles")}
+    return Task(**{**said, **lists})
+
+
+def resolve(
+    settings: Model,
+    sent: Task,
+    baseline: Task | None,
+    before: Task,
+    declared: bool,
+    seen: tuple[str, ...] = (),
+) -> tuple[Task, bool]:
+    """Complete a task: the configuration's word, else the sender's, else the baseline's, else what was known before.
+
+    Classes in the order of the sender win over the same classes in another order, because the columns of scores follow
+    it. Classes that nobody names are learned: ``seen`` are those of the newest rows. Returns the task, and whether its
+    classes were declared.
+    """
+    base = baseline or Task()
+    kind = settings.task or sent.kind or base.kind or before.kind
+    if kind in CLASSLESS:
+        if kind == "ranking":
+            return Task(kind, cutoffs=settings.performance.cutoffs), True
+        known = settings.quantiles or sent.quantiles or base.quantiles or before.quantiles
+        return Task(kind, quantiles=known if kind == "regression" else ()), True
+    said = settings.classes
+    if sent.classes and (not said or set(said) == set(sent.classes)):
+        said = sent.classes
+    said = said or base.classes or (before.classes if declared else ())
+    positive = settings.positive_class or sent.positive_class or base.positive_class or before.positive_class
+    threshold = settings.threshold if settings.threshold is not None else sent.threshold
+    task = Task(kind, tuple(said or before.classes), positive if kind == "binary" else "", threshold)
+    if not said:
+        task = _with_classes(task, seen)
+    if kind == "binary" and len(task.classes) == 2 and task.positive_class not in task.classes:
+        task = replace(task, positive_class="1" if set(task.classes) == {"0", "1"} else "")
+    return task, bool(said)
+
+
+def _kind_of(table: PredictionTable) -> str:
+    """What the shape of the rows says: one score without classes is binary, several are multiclass."""
+    if table.scores is not None and table.scores.shape[1] == 1:
+        return "binary"
+    return "multiclass" if table.scores is not None or table.predicted is not None else ""
+
+
+def _with_classes(task: Task, seen: tuple[str, ...]) -> Task:
+    """Learn classes in the order in which they come; a binary model that shows no others has 0 and 1."""
+    if task.kind == "binary" and set(task.classes) | set(seen) <= {"0", "1"}:
+        return replace(task, classes=("0", "1"))
+    most = 2 if task.kind == "binary" else MOST_CLASSES
+    return replace(task, classes=tuple(dict.fromkeys((*task.classes, *seen)))[:most])

@@ -1,0 +1,291 @@
+"""Slices of what arrives: panes of their own for each value of a declared key, and which values are told apart.
+
+A slice's pane is an hour of the model's time zone, and holds features, score and class over the baseline's bins and no
+more: in the store it is the pane of a fold ``FOLD|key=value``, in a table beside that of all rows. What needs no bins,
+how many rows a slice has and what was decided of them, is under ``|key=value``, whichever baseline is in force. So
+twenty values cost what rows fill, and who reads all rows does not read past them. Windows of an hour and more consist
+of whole ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.slices import MOST_VALUES, OTHER, Slices, places_of, slice_name, values_of
+from driftline.panes.bins import RARE
+from driftline.panes.fold import GroupCounts
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64, Column, PredictionTable
+
+from driftline_processor.core.evaluation import Window
+from driftline_processor.core.outcomes.coverage import ERASED
+from driftline_processor.core.reference.reference import derive_baseline
+from driftline_processor.core.window_context import SliceContext
+from driftline_processor.core.windows.window import PANE, parse, window_of
+
+from .database import Connection, insert, read
+from .panes import SLICED, PaneChanges, Trails, part_width, read_window
+from .series import Series
+
+HOUR = 12 * PANE
+"""How long a slice's pane is, nanoseconds: twelve times fewer than those of all rows, of up to 21 times as many."""
+
+BETWEEN = "|"
+
+
+def fold_of(baseline: Baseline, name: str) -> str:
+    """Return the fold under which the panes of a slice are stored."""
+    return f"{baseline.fold}{BETWEEN}{name}"
+
+
+def hours_of(panes: Iterable[int], timezone: str) -> dict[int, int]:
+    """Return the pane of slices that holds each pane of all rows, by their starts (unix nanoseconds)."""
+    starts: dict[int, int] = {}
+    start = end = 0
+    for pane in sorted(panes):
+        if not start <= pane < end:  # each hour is looked up once
+            hour = window_of("1h", pane, timezone)
+            start, end = hour.start, hour.end
+        starts[pane] = start
+    return starts
+
+
+class SliceValues:
+    """Which values of each key are told apart, by series: at most 20, those of the baseline first.
+
+    Others as they come, of those that come together the ones with most rows first. A value that has its place keeps it:
+    what was counted under ``other`` is restated nowhere, but for outcomes. The way in adds to it, and the join what
+    comes with outcomes; any thread may read.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._lock = threading.Lock()
+        self.load(connection)
+
+    def load(self, connection: Connection) -> None:
+        """Read the values again: a transaction failed, and what memory knows may not be in the store."""
+        known: dict[tuple[int, str], tuple[str, ...]] = {}
+        for row in read(connection, "SELECT * FROM slice_values ORDER BY rowid").to_pylist():
+            place = (row["series"], row["key"])
+            known[place] = tuple(dict.fromkeys((*known.get(place, ()), row["value"])))
+        with self._lock:
+            self._known, self._new = known, list[tuple[int, str, str]]()
+
+    def of(self, series: int, key: str) -> tuple[str, ...]:
+        """Return the values of a key in the order in which they were learned."""
+        return self._known.get((series, key), ())
+
+    def keys(self, series: int) -> tuple[str, ...]:
+        """Return the keys of which any value is known."""
+        return tuple(sorted(key for which, key in self._known if which == series))
+
+    def learn(self, series: int, key: str, column: Column, baseline: Baseline | None) -> None:
+        """Take in the values of more rows; the caller writes what is new with :meth:`write`."""
+        if len(self.of(series, key)) >= MOST_VALUES:
+            return
+        slices = None if baseline is None else baseline.extras.slices
+        with self._lock:
+            before = self.of(series, key)
+            first = before if slices is None else tuple(dict.fromkeys((*before, *slices.values(key))))
+            values = values_of(column, first)
+            self._known[series, key] = values
+            self._new += [(series, key, value) for value in values[len(before) :]]
+
+    def write(self, connection: Connection) -> None:
+        """Store what :meth:`learn` added, inside the caller's transaction."""
+        with self._lock:
+            new, self._new = self._new, []
+        if new:
+            series, keys, values = zip(*new, strict=True)
+            rows = {"series": pa.array(series, pa.int32()), "key": list(keys), "value": list(values)}
+            insert(connection, "slice_values", pa.table(rows))
+
+
+def forget_rare_values(connection: Connection, series: Sequence[int]) -> list[tuple[int, str, str]]:
+    """Count values of slices under ``other`` of which rows were deleted and fewer than ten are left.
+
+    Inside the caller's transaction, after the deleted rows were counted; the values of :class:`SliceValues` are to be
+    read again. Returns series, key and value of each.
+    """
+    query = (
+        f"SELECT series, fold, coalesce(sum(value) FILTER (part = 'rows'), 0) AS rows,"
+        f" coalesce(sum(value) FILTER (part = '{ERASED}'), 0) AS erased FROM {SLICED}"
+        f" WHERE idx = 0 AND starts_with(fold, '{BETWEEN}') AND list_contains(?, series)"
+        " GROUP BY series, fold HAVING erased > 0 AND rows - erased < ? ORDER BY ALL"
+    )
+    found = []
+    for row in read(connection, query, list(series), RARE).to_pylist():
+        key, _, value = row["fold"].removeprefix(BETWEEN).partition("=")
+        if value == OTHER:
+            continue
+        found.append((row["series"], key, value))
+        ends, instead = row["fold"], f"{BETWEEN}{slice_name(key, OTHER)}"
+        connection.execute(
+            f"UPDATE {SLICED} SET fold = left(fold, len(fold) - len($ends)) || $instead"
+            " WHERE series = $series AND suffix(fold, $ends)",
+            {"ends": ends, "instead": instead, "series": row["series"]},
+        )
+        place = [row["series"], key, value]
+        connection.execute("DELETE FROM slice_values WHERE series = ? AND key = ? AND value = ?", place)
+        connection.execute(
+            "DELETE FROM concept WHERE series = ? AND slice = ?", [row["series"], slice_name(key, value)]
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How rows are cut while they are counted. ``values``: key → those told apart; ``changes``: what is added to."""
+
+    changes: PaneChanges
+    values: Mapping[str, Sequence[str]]
+    timezone: str
+
+    def begin(self, table: PredictionTable) -> list[HourlySlices]:
+        """Return what counts the rows of a table, one a key."""
+        if not self.values:
+            return []
+        of_each = hour_of_each(table.time - table.time % PANE, self.timezone)
+        hours, hour = np.unique(of_each, return_inverse=True)
+        return [HourlySlices(table, key, values, hours, hour) for key, values in self.values.items()]
+
+
+UNCUT = Cutting(PaneChanges(), {}, "UTC")
+"""All rows together, and no slices."""
+
+
+class HourlySlices:
+    """The rows of a table by hour and value of one key; ``counted`` is what the fold counts into."""
+
+    def __init__(self, table: PredictionTable, key: str, values: Sequence[str], hours: I64, hour: I64) -> None:
+        place, width = places_of(table.slices.get(key), values, len(table)), len(values) + 1
+        self.counted = GroupCounts(np.where(place < 0, -1, hour * width + place), len(hours) * width)
+        self._names = [slice_name(key, value) for value in (*values, OTHER)]
+        self._hours = hours
+
+    def write(self, changes: PaneChanges, series: int, baseline: Baseline) -> None:
+        """Add what was counted to the panes of slices."""
+        folds = [fold_of(baseline, name) for name in self._names] * len(self._hours)
+        starts = np.repeat(self._hours, len(self._names))
+        for part, sums in self.counted.parts.items():
+            changes.add_part(series, folds, starts, part, sums)
+
+
+def hour_of_each(panes: I64, timezone: str) -> I64:
+    """Return the hour that holds each pane of all rows, by their starts: int64 (n,), unix nanoseconds."""
+    there, at = np.unique(panes, return_inverse=True)
+    starts = hours_of(there.tolist(), timezone)
+    return np.array([starts[pane] for pane in there.tolist()], np.int64)[at]
+
+
+def powers_of(weight: F64) -> F64:
+    """Return 1, w and w² of each row, whose sums are the part ``rows``: float64 (n, 3)."""
+    return np.stack([np.ones(len(weight)), weight, weight**2], axis=1)
+
+
+def add_to_slices(
+    changes: PaneChanges, series: int, part: str, key: str, values: Sequence[str], place: I64, hour: I64, columns: F64
+) -> None:
+    """Sum columns of rows by slice of one key, whatever the bins: a part of the panes of the fold ``|key=value``.
+
+    ``place``: of each row among the ``values``, int64 (n,), the number of them = another, -1 = none; ``hour``: of each,
+    int64 (n,), unix nanoseconds; ``columns``: float64 (n, width).
+    """
+    inside, names = np.flatnonzero(place >= 0), (*values, OTHER)
+    starts, at = np.unique(hour[inside], return_inverse=True)
+    present, group = np.unique(at * len(names) + place[inside], return_inverse=True)
+    folds = [f"{BETWEEN}{slice_name(key, names[which])}" for which in (present % len(names)).tolist()]
+    sums = [np.bincount(group, column, minlength=len(present)) for column in columns[inside].T]
+    changes.add_part(series, folds, starts[present // len(names)], part, np.stack(sums, axis=1).astype(np.float64))
+
+
+def slices_between(connection: Connection, series: Series, like: Baseline, start: int, end: int) -> Slices | None:
+    """Return the rows of every slice in a stretch of time that were counted over the bins of ``like``, as a baseline
+    has them; None where there is none."""
+
+    def width(_fold: str, part: str) -> int:
+        return part_width(part, like, series.task)
+
+    of: dict[str, dict[str, Pane]] = {}
+    prefix = fold_of(like, "")
+    for fold, pane in read_window(connection, series.number, start, end, width, table=SLICED, prefix=prefix).items():
+        key, _, value = fold.removeprefix(prefix).partition("=")
+        of.setdefault(key, {})[value] = pane
+    return Slices.bounded(of)
+
+
+class SlicePanes:
+    """Reads the slices of windows. One thread uses it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._trails = Trails(connection, SLICED)
+        self._past: WeakKeyDictionary[Baseline, Baseline] = WeakKeyDictionary()
+
+    def forget(self, series: int, panes: set[int]) -> None:
+        """Forget what is known of steps that hold panes of all rows, by their starts, which were touched."""
+        self._trails.forget(series, panes)
+
+    def of(
+        self,
+        series: Series,
+        window: Window,
+        baseline: Baseline,
+        keys: Sequence[str],
+        timezone: str,
+        width: Callable[[str, str], int],
+    ) -> dict[str, SliceContext]:
+        """Return the slices of a window by their names: of the declared ``keys``, over the baseline's bins.
+
+        None of a window whose length is said in minutes. ``width``: how long the vector of a fold and part is.
+        """
+        if not keys or parse(window.name).unit == "m":
+            return {}
+        found = {}
+        for name, pane in self._panes(series, window.start, window.end, baseline, keys, width).items():
+            fold = fold_of(baseline, name)
+            ask = partial(self._trails.until, series.number, baseline, window, timezone, fold=fold)
+            found[name] = SliceContext(pane, ask)
+        return found
+
+    def with_past(
+        self, series: Series, past: Baseline, keys: Sequence[str], width: Callable[[str, str], int]
+    ) -> Baseline:
+        """Return a reference of the model's own past with the slices of that time, read once while it is kept.
+
+        ``past``: its ``period`` says from when until when. The arguments are those of :meth:`of`.
+        """
+        known, period = self._past.get(past), past.extras.period
+        if known is None and period is not None:
+            of: dict[str, dict[str, Pane]] = {}
+            for name, pane in self._panes(series, period.first, period.last + 1, past, keys, width).items():
+                key, _, value = name.partition("=")
+                of.setdefault(key, {})[value] = pane
+            known = self._past[past] = derive_baseline(past, past.pane, replace(past.extras, slices=Slices(of)))
+        return known or past
+
+    def _panes(
+        self,
+        series: Series,
+        start: int,
+        end: int,
+        baseline: Baseline,
+        keys: Sequence[str],
+        width: Callable[[str, str], int],
+    ) -> dict[str, Pane]:
+        """The rows of each slice of the declared keys between two times, over the baseline's bins."""
+
+        def own_width(fold: str, part: str) -> int:
+            return width(fold.partition(BETWEEN)[0], part)
+
+        prefix = fold_of(baseline, "")
+        folds = read_window(self._connection, series.number, start, end, own_width, table=SLICED, prefix=prefix)
+        named = {fold.removeprefix(prefix): pane for fold, pane in folds.items()}
+        return {name: pane for name, pane in named.items() if name.partition("=")[0] in keys}

@@ -1,0 +1,1 @@
+"""Views in a terminal: an Evaluation, a baseline, and `driftline top`. Imports present, core."""

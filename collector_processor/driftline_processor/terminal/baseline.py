@@ -1,0 +1,223 @@
+"""A baseline in the terminal: what it learned from which rows, and how two baselines differ.
+
+A baseline in the terminal: what was learned from which rows, for whoever wonders what a model is compared with.
+
+Two baselines compared: what changed in their rows, told as drift is, and what changed in what they say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import Bins, CategoryBins
+from driftline.tables.table import F64, ModelKey
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.text import Text
+
+from driftline_processor.core.drift.display_cells import cells
+from driftline_processor.core.estimate.calibration import calibration
+from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.performance import realized
+from driftline_processor.core.reference.decision_threshold import align_threshold
+from driftline_processor.core.reference.rebinning import changed_types, rebin_baseline
+from driftline_processor.present.sentences import (
+    fewer_cells,
+    histogram,
+    metric_name,
+    number,
+    percent,
+    printable,
+    window_text,
+)
+
+from .console import LONGEST_NAME, Readable, empty, plain_table, terminal
+from .evaluation import evaluation_view
+
+_SPARE = ("importance", "range", "invalid", "missing", "distribution")
+_RIGHT = ("missing", "invalid", "importance")
+_TOLD = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+"""Quantiles of the scores at which calibration is told."""
+
+
+def show_baseline(baseline: Baseline, console: Console | None = None) -> None:
+    """Print a baseline."""
+    (console or terminal()).print(baseline_view(baseline))
+
+
+def baseline_view(baseline: Baseline, zone: tzinfo = UTC) -> RenderableType:
+    """Show a baseline: heading, features with their distributions, performance on the reference rows."""
+    parts: list[RenderableType] = [heading(baseline, zone), Text(), _Features(baseline)]
+    metrics = realized(baseline.pane, baseline.task)
+    if metrics:
+        table = plain_table("performance", ("was", "outcomes"))
+        for name, metric in metrics.items():
+            about = "≈ " if metric.bound else ""
+            table.add_row(metric_name(name), about + number(metric.value), f"{metric.rows:,}")
+        parts += [Text(), table]
+    parts += [Text(line, style="dim") for line in ("", *_facts(baseline))]
+    return Readable(Group(*parts))
+
+
+def heading(baseline: Baseline, zone: tzinfo = UTC) -> Text:
+    """Name a baseline: model, version, task, rows, period."""
+    task = baseline.task
+    classes = f"{len(task.classes)} classes" if len(task.classes) > 2 else ", ".join(map(printable, task.classes))
+    kind = f"{task.kind} ({classes})" if task.classes else task.kind or "features only"
+    period = baseline.extras.period
+    facts = [
+        f"version {printable(baseline.version)}" if baseline.version else "",
+        kind,
+        f"{baseline.pane.rows:,} rows",
+        window_text(Window("", period.first, period.last + 1), zone) if period is not None else "",
+        "provisional" if baseline.provisional else "",
+    ]
+    text = Text(printable(baseline.model), style="bold")
+    text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Features:
+    """Score, class and features; the least wanted columns go when it is narrow."""
+
+    baseline: Baseline
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        rows = dict(_targets(self.baseline))
+        names = [name for name in ("type", "distribution", "range", "missing", "invalid", "importance") if rows]
+        wanted = {key: 2 + max(len(key), *(len(row[key]) for row in rows.values())) for key in names}
+        for key in ("invalid", "importance", "missing"):
+            if not any(row[key] for row in rows.values()):
+                wanted.pop(key, None)
+        left = options.max_width - min(LONGEST_NAME, max(map(len, rows), default=0))
+        for spare in _SPARE:
+            if sum(wanted.values()) > left:
+                wanted.pop(spare, None)
+        table = empty()
+        table.add_column("", max_width=LONGEST_NAME, no_wrap=True, overflow="ellipsis")
+        for key in wanted:
+            table.add_column(key, justify="right" if key in _RIGHT else "left", no_wrap=True)
+        for name, row in rows.items():
+            table.add_row(Text(name), *(Text(row[key]) for key in wanted))
+        yield table
+
+
+def _targets(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
+    parts, shares = baseline.pane.parts, None
+    known = baseline.extras.importance
+    if known is not None:
+        shares = known.shares(baseline.raw_features)
+    for name, part, over in (
+        ("score", "score", baseline.bins.score),
+        ("predicted class", "class", baseline.bins.classes),
+    ):
+        if over is not None and part in parts:
+            yield name, _row(over, parts[part], "")
+    ranges, marks = baseline.extras.ranges, baseline.extras.marks
+    for name, over in baseline.bins.features.items():
+        both = None if ranges is None else ranges.of.get(name)
+        raw = baseline.raw_name(name)
+        told = "" if both is None else f"{number(both[0])} – {number(both[1])}"
+        mark = "" if marks is None else marks.of.get(name, "")
+        if name in baseline.bins.projections:
+            mark, told = mark or "embedding", f"length (L2 norm) {told}" if told else ""
+        row = _row(over, parts[f"feature:{name}"], told, mark)
+        if shares is not None:
+            row["importance"] = percent(shares[raw])
+        yield printable(name), row
+
+
+def _row(over: Bins, counts: F64, both: str, mark: str = "") -> dict[str, str]:
+    drawn = fewer_cells(cells(over, counts[: over.size], counts[: over.size]).was)
+    total = float(counts.sum())
+    if isinstance(over, CategoryBins):
+        first = ", ".join(printable(label) for label in over.labels[:3])
+        both = f"{first}, …" if len(over.labels) > 3 else first
+    missing, invalid = (share / total if total else 0.0 for share in counts[over.size :].tolist())
+    return {
+        "type": mark or (f"{len(over.labels)} labels" if isinstance(over, CategoryBins) else "number"),
+        "distribution": histogram(drawn, float(drawn.max(initial=0.0))),
+        "range": both if len(both) <= 40 else f"{both[:39]}…",
+        "missing": percent(missing) if missing else "",
+        "invalid": percent(invalid) if invalid else "",
+        "importance": "",
+    }
+
+
+def _facts(baseline: Baseline) -> Iterator[str]:
+    found = calibration(baseline.pane)
+    if found is not None:
+        below = np.cumsum(found.weights) / found.weights.sum()
+        at = np.unique(np.searchsorted(below, _TOLD))
+        scores = found.scores[at]
+        told = [f"{number(score)} → {number(rate)}" for score, rate in zip(scores, found.of(scores), strict=True)]
+        yield f"calibration: a score from … on came true in …: {', '.join(told)}"
+    blocks = baseline.extras.blocks
+    if blocks is not None:
+        hours = blocks.length / 3.6e12
+        each = (
+            f"{hours / 24:g} days" if hours >= 24 else f"{hours:g} hours" if hours >= 1 else f"{hours * 60:g} minutes"
+        )
+
+        yield f"time: {len(blocks.starts)} blocks of {each}"
+    slices = baseline.extras.slices
+    if slices is not None:
+        told = [f"{printable(key)} ({len(slices.values(key))} values)" for key in slices.of]
+        yield f"slices: {', '.join(told)}"
+    if baseline.extras.importance is None:
+        yield "importance unknown: give importance= to Baseline.from_frame"
+    size = len(baseline.to_json().encode())
+    yield f"{size / 1000:,.0f} kB, digest {baseline.digest}"
+
+
+def compare_baselines(old: Baseline, new: Baseline) -> Evaluation:
+    """Evaluate the rows of one baseline against another, as the rows of a window.
+
+    A feature's distribution is exact where the edges of both agree; see
+    :func:`driftline_processor.core.reference.rebinning.rebin_baseline`.
+    """
+    period = new.extras.period
+    window = Window("", 0, 0) if period is None else Window("", period.first, period.last + 1)
+    pane, task = rebin_baseline(old, new), replace(old.task, threshold=new.task.threshold)
+    alike = align_threshold(old, pane, task)
+    key = ModelKey(new.model, new.version)
+    return evaluate(pane, alike.baseline, key, window, closed=True, task=task, compared=alike.note)
+
+
+def changes(old: Baseline, new: Baseline) -> Iterator[str]:
+    """Yield what the two say differently, a sentence each."""
+    for what, before, after in (
+        ("the model", old.model, new.model),
+        ("the version", old.version, new.version),
+        ("the kind of task", old.task.kind, new.task.kind),
+        ("the classes", ", ".join(old.task.classes), ", ".join(new.task.classes)),
+        ("the positive class", old.task.positive_class, new.task.positive_class),
+        ("the threshold", number(old.task.threshold), number(new.task.threshold)),
+    ):
+        if before != after:
+            yield f"{what} was {printable(before) or 'unknown'} and is {printable(after) or 'unknown'}"
+    for name in changed_types(old, new):
+        mine, theirs = (type(one.bins.features[name]).__name__ for one in (old, new))
+        yield f"{printable(name)} was a {_KINDS[mine]} and is a {_KINDS[theirs]}"
+
+
+_KINDS = {"NumberBins": "number", "CategoryBins": "category"}
+
+
+def show_diff(old: Baseline, new: Baseline, console: Console | None = None) -> None:
+    """Print what changed between two baselines."""
+    console = console or terminal()
+    if old.digest == new.digest:
+        console.print("the two baselines are the same")
+        return
+    for sign, baseline in (("was", old), ("is", new)):
+        console.print(Readable(Text(f"{sign:4}", style="dim").append_text(heading(baseline))))
+    for sentence in changes(old, new):
+        console.print(Readable(Text(sentence)))
+    console.print()
+    console.print(evaluation_view(compare_baselines(old, new)))

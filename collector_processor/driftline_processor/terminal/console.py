@@ -1,0 +1,74 @@
+"""The console, the characters, the plain tables and the colours that all views in a terminal share.
+
+What every view in a terminal shares: its console, its characters, its plain tables.
+
+The colours of what is told: how bad, and whether for the worse.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.table import Table
+
+from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.metrics.names import direction
+
+LONGEST_NAME = 28
+_PIPE_WIDTH = 120
+_ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>---~X2")
+
+
+def terminal() -> Console:
+    """The console of standard output; a pipe has no width, so it gets one that cuts little."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a name no such terminal can show ends no report
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """Anything, in characters the terminal has: where it has no Unicode, each of ours becomes one of ASCII."""
+
+    content: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.content, options):
+            yield Segment(segment.text.translate(_ASCII), *segment[1:]) if options.ascii_only else segment
+
+
+def empty() -> Table:
+    """Return a table without lines, columns or rows."""
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+
+
+def plain_table(first: str, numbers: Sequence[str]) -> Table:
+    """Return an empty table: a column of names, then columns of numbers."""
+    table = empty()
+    table.add_column(first, no_wrap=True)
+    for heading in numbers:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+SEVERITY_STYLES = {"critical": "bold red", "major": "bold yellow", "minor": "yellow"}
+_SIZES = {"large": "bold red", "moderate": "bold yellow", "small": "yellow", "": "yellow"}
+
+
+def state_style(target: TargetDrift) -> str:
+    """Return the colour of a state: by its size where it is drift."""
+    if target.state == "drift":
+        return _SIZES[target.size]
+    return "green" if target.state == "ok" else "cyan"
+
+
+def change_style(name: str, was: float | None, now: float | None) -> str:
+    """Return the colour of a metric: what is worse is marked; how sure that is, only an interval could say."""
+    if was is None or now is None:
+        return ""
+    return "yellow" if (now - was) * direction(name) < 0 else ""

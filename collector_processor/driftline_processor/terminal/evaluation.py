@@ -1,0 +1,299 @@
+"""An Evaluation in the terminal: heading, table of drifted features, table of windows, remarks.
+
+The table of what drifted: score, class and features, as many columns as there is width for.
+
+The table of several windows, a line each.
+
+An Evaluation in the terminal: what `driftline evaluate`, `driftline top` and the demo show.
+
+The tables choose their columns by the width there is, their characters by what the terminal can show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.text import Text
+
+from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.concept.sentences import sentence as concept_sentence
+from driftline_processor.core.drift.incident import targets
+from driftline_processor.core.drift.method_choice import SHOWN
+from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
+from driftline_processor.core.labels.sentences import lateness
+from driftline_processor.core.outcomes.review import advice
+from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.present.sentences import (
+    METHOD_NAMES,
+    STATE_WORDS,
+    fewer_cells,
+    histogram,
+    method_value,
+    metric_name,
+    minute,
+    number,
+    p_value,
+    percent,
+    printable,
+    ranked,
+    resemblances,
+    sentence,
+    window_text,
+)
+from driftline_processor.readers.errors import rows
+
+from .console import LONGEST_NAME, Readable, change_style, empty, state_style, terminal
+from .performance_by_slice import by_age, fairness, performance_by_slice, weak_slices
+from .sections import (
+    by_slice,
+    causes,
+    estimate_assumptions,
+    estimates,
+    expectations,
+    findings,
+    joint,
+    mispredictions,
+    objectives,
+    performance,
+)
+
+_NUMBERS = ("test", "p", "PSI", "JS")
+
+
+@dataclass(frozen=True, slots=True)
+class DriftTable:
+    """Score, class and features with both distributions drawn; the least wanted columns go when it is narrow."""
+
+    evaluation: Evaluation
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        evaluation = self.evaluation
+        predictions = [target for target in (evaluation.score, evaluation.predicted) if target is not None]
+        targets = [*predictions, *ranked(evaluation)]
+        beside = _chosen(targets)
+        rows = [_shown_cells(target, beside) for target in targets]
+        names = [Text(printable(_target_name(target)), no_wrap=True, overflow="ellipsis") for target in targets]
+        left = options.max_width - min(LONGEST_NAME, max((name.cell_len for name in names), default=0))
+        wanted = {key: 2 + max(len(key), *(row[key].cell_len for row in rows)) for key in (rows[0] if rows else {})}
+        if not any(row["missing"].plain for row in rows):
+            wanted.pop("missing", None)
+        for spare in ("JS", "p", "PSI", "missing", "was", "→ is", *reversed(beside.values()), "test", "size"):
+            if sum(wanted.values()) > left:
+                wanted.pop(spare, None)
+        table = empty()
+        table.add_column("", max_width=LONGEST_NAME)
+        for key in wanted:
+            table.add_column(key, justify="right" if key in (*_NUMBERS, *beside.values()) else "left", no_wrap=True)
+        for at, (name, row) in enumerate(zip(names, rows, strict=True)):
+            if at == len(predictions) and at:
+                table.add_row()
+            table.add_row(name, *(row[key] for key in wanted))
+        yield table
+
+
+def _chosen(targets: Sequence[TargetDrift]) -> dict[str, str]:
+    """The methods that are shown beside because somebody chose them: name → heading."""
+    names = (name for target in targets for name in target.methods if name not in (target.decided_by, *SHOWN))
+    return {name: METHOD_NAMES[name] for name in sorted(set(names), key=list(METHOD_NAMES).index)}
+
+
+def _shown_cells(target: TargetDrift, beside: Mapping[str, str]) -> dict[str, Text]:
+    """What a target's row shows, in the order of the columns; ``beside``: methods with a column of their own."""
+    style = state_style(target)
+    drifts = target.state == "drift"
+    decisive = target.methods.get(target.decided_by)
+    was, now = _drawn(target)
+    return {
+        "was": Text(was, style="dim"),
+        "→ is": Text(now, style=style if drifts else ""),
+        "state": Text(STATE_WORDS.get(target.state, target.state), style=style),
+        "size": Text(target.size if drifts else "", style=style),
+        "test": Text(method_value(target, target.decided_by), style=style if drifts else ""),
+        "p": Text(p_value(decisive.p_value if decisive is not None else None), style="dim"),
+        "PSI": Text(method_value(target, "psi").removeprefix("PSI "), style="dim"),
+        "JS": Text(method_value(target, "js").removeprefix("JS "), style="dim"),
+        **{title: _beside(target, name, title) for name, title in beside.items()},
+        "missing": Text(_missing(target), style=_missing_style(target)),
+    }
+
+
+def _beside(target: TargetDrift, name: str, title: str) -> Text:
+    return Text("" if name == target.decided_by else method_value(target, name).removeprefix(f"{title} "), style="dim")
+
+
+def _drawn(target: TargetDrift) -> tuple[str, str]:
+    """Both distributions on one scale."""
+    if target.was is None or target.now is None:
+        return "", ""
+    was, now = fewer_cells(target.was), fewer_cells(target.now)
+    highest = float(max(was.max(initial=0.0), now.max(initial=0.0)))
+    return histogram(was, highest), histogram(now, highest)
+
+
+def _missing(target: TargetDrift) -> str:
+    was, now = target.missing_was or 0.0, target.missing_now or 0.0
+    return f"{percent(was)} → {percent(now)}" if was or now else ""
+
+
+def _missing_style(target: TargetDrift) -> str:
+    return "yellow" if abs((target.missing_now or 0.0) - (target.missing_was or 0.0)) >= 0.01 else "dim"
+
+
+def _target_name(target: TargetDrift) -> str:
+    return {"score": "score", "class": "predicted class"}.get(target.target, target.name)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsTable:
+    """A line per window; where it is narrow, with one metric."""
+
+    evaluations: tuple[Evaluation, ...]
+    zone: tzinfo
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        known = {name for evaluation in self.evaluations for name in evaluation.realized}
+        metrics = [name for name in ("roc_auc", "accuracy", "log_loss", "mae", "rmse") if name in known]
+        metrics = metrics[: 3 if options.max_width >= 110 else 1]
+        table = empty()
+        table.add_column("window", no_wrap=True)
+        for heading in ("rows", "outcomes", "drifted"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("most", max_width=LONGEST_NAME, no_wrap=True, overflow="ellipsis")
+        table.add_column("score PSI", justify="right", no_wrap=True)
+        for name in metrics:
+            table.add_column(metric_name(name), justify="right", no_wrap=True)
+        for evaluation in self.evaluations:
+            table.add_row(*_window_line(evaluation, self.zone), *(_window_value(evaluation, name) for name in metrics))
+        yield table
+
+
+def _window_line(evaluation: Evaluation, zone: tzinfo) -> list[Text]:
+    drifted = [target for target in ranked(evaluation) if target.state == "drift"]
+    judged = sum(target.state in ("drift", "ok") for target in evaluation.features.values())
+    style, most = ("green", "") if not drifted else (state_style(drifted[0]), printable(drifted[0].name))
+    score = evaluation.score
+    return [
+        Text(window_text(evaluation.window, zone) + ("" if evaluation.closed else " (open)")),
+        Text(f"{evaluation.rows:,}"),
+        Text(percent(evaluation.coverage)),
+        Text(f"{len(drifted)} of {judged}", style=style),
+        Text(f"{most} {drifted[0].size}" if drifted else "", style=style),
+        Text(method_value(score, "psi").removeprefix("PSI "), style=state_style(score)) if score else Text("–"),
+    ]
+
+
+def _window_value(evaluation: Evaluation, name: str) -> Text:
+    metric, reference = evaluation.realized.get(name), evaluation.reference.get(name)
+    value = None if metric is None else metric.value
+    return Text(number(value), style=change_style(name, None if reference is None else reference.value, value))
+
+
+def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableType:
+    """Show one window: heading, drift ranked by what matters, performance, and one sentence."""
+    parts: list[RenderableType] = [_heading(evaluation, zone), Text(), DriftTable(evaluation)]
+    if evaluation.slices:
+        parts += [Text(), by_slice(evaluation)]
+    if evaluation.joint:
+        parts += [Text(), joint(evaluation)]
+    if evaluation.explanation is not None and evaluation.explanation.causes:
+        parts += [Text(), causes(evaluation.explanation)]
+    if evaluation.findings:
+        parts += [Text(), findings(evaluation)]
+    if evaluation.expected:
+        parts += [Text(), expectations(evaluation)]
+    if evaluation.realized:
+        parts += [Text(), performance(evaluation)]
+    if evaluation.performance_slices:
+        parts += [Text(), performance_by_slice(evaluation)]
+    if evaluation.weak is not None and evaluation.weak.slices:
+        parts += [Text(), weak_slices(evaluation.weak)]
+    for found in evaluation.fairness:
+        parts += [Text(), fairness(found)]
+    if len(evaluation.ages) > 1:
+        parts += [Text(), by_age(evaluation)]
+        if evaluation.fast_labels is not None:
+            parts.append(Text(evaluation.fast_labels.sentence, style="dim"))
+    if evaluation.estimated:
+        parts += [Text(), estimates(evaluation), Text(f"estimated: {estimate_assumptions(evaluation)}", style="dim")]
+    if evaluation.objectives:
+        parts += [Text(), objectives(evaluation)]
+    parts += [Text(line, style="dim") for line in _remarks(evaluation, zone)]
+    return Readable(Group(*parts, Text(), Text(sentence(evaluation), style="bold")))
+
+
+def windows_view(evaluations: Sequence[Evaluation], zone: tzinfo = UTC) -> RenderableType:
+    """Show several windows, a line each: rows, coverage, what drifted, the score's PSI, performance."""
+    return Readable(WindowsTable(tuple(evaluations), zone))
+
+
+def show(
+    evaluations: Sequence[Evaluation],
+    console: Console | None = None,
+    concept: ConceptDrift | None = None,
+    wrong: Sequence[Worst] = (),
+) -> None:
+    """Print evaluations: several windows as a table of them, then the newest that can be judged in full.
+
+    ``concept``: what the errors of all of them say. ``wrong``: the worst rows of each, where somebody asked.
+    """
+    console = console or terminal()
+    if len(evaluations) > 1:
+        console.print(windows_view(evaluations))
+        console.print()
+    judged = [at for at, evaluation in enumerate(evaluations) if evaluation.share is not None]
+    shown = judged[-1] if judged else len(evaluations) - 1
+    console.print(evaluation_view(evaluations[shown]))
+    if wrong and wrong[shown].rows:
+        console.print(Readable(Group(Text(), mispredictions(wrong[shown]))))
+    if concept is not None and (concept.outcomes or concept.unusable):
+        style = "bold red" if concept.state == "drift" else ""
+        console.print(Readable(Text(concept_sentence(concept, minute) + ".", style=style)))
+
+
+def _heading(evaluation: Evaluation, zone: tzinfo) -> Text:
+    key = evaluation.key
+    text = Text(printable(key.model or "model"), style="bold")
+    facts = [key.version and f"version {printable(key.version)}", key.environment and printable(key.environment)]
+    facts += [window_text(evaluation.window, zone), rows(evaluation.rows)]
+    facts += [f"outcomes for {percent(evaluation.coverage)}" if evaluation.outcome_rows else ""]
+    facts += ["" if evaluation.closed else "open"]
+    text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")
+    return text
+
+
+def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
+    remarks = []
+    if evaluation.immature:
+        remarks.append(f"its performance is not final: {evaluation.immature}")
+    if evaluation.unreviewed:
+        remarks.append(printable(advice(evaluation.unreviewed)).rstrip("."))
+    if late := lateness(evaluation):
+        remarks.append(f"{late[0].lower()}{late[1:]}".rstrip("."))
+    if evaluation.baseline_version not in (None, evaluation.key.version):
+        version = printable(evaluation.baseline_version or "")
+        remarks.append(f"compared with the baseline of {f'version {version}' if version else 'any version'}")
+    if evaluation.compared:
+        remarks.append(f"compared with {printable(evaluation.compared)}")
+    for names, words in (
+        (evaluation.missing_features, "in the baseline, missing here"),
+        (evaluation.new_features, "here, unknown to the baseline"),
+    ):
+        if names:
+            listed = ", ".join(printable(name) for name in names[:8])
+            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+            remarks.append(f"{words}: {listed}{more}")
+    if any(target.state == "drift" for target in evaluation.features.values()):
+        share = evaluation.weighted_share
+        remarks.append(
+            "importance unknown: every feature counts alike"
+            if share is None
+            else f"by importance {percent(share)} drifted"
+        )
+    for name, since in evaluation.incident.items():
+        began = window_text(Window("", since, since + 10**9), zone)
+        remarks.append(f"incident: {printable(name.removeprefix('feature:'))}, since {began}")
+    remarks += resemblances(target for _, target in targets(evaluation))
+    return ["", *remarks] if remarks else []

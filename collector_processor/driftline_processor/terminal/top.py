@@ -1,0 +1,333 @@
+"""``driftline top``: what the pages show, live in a terminal, from the ``/api`` of any running processor."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import httpx
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from driftline_processor.core.evaluation import Window
+from driftline_processor.present import times, words
+
+EVERY = 2.0
+"""Seconds between two looks."""
+
+Fetch = Callable[[], Any]
+
+LARGE_PSI = 0.25
+"""From here on the size of a drift is called large."""
+
+_METRICS = {
+    "log_loss": "log loss",
+    "roc_auc": "AUC",
+    "accuracy": "accuracy",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R²",
+}
+
+
+def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> int:
+    """Show the models of the processor at ``url`` until q or Ctrl-C; once when the output is no terminal.
+
+    Returns the exit code: 0, or 1 with a sentence on stderr when nothing answers there.
+    """
+    console = console or Console()
+    address = url if "://" in url else f"http://{url}"
+    with httpx.Client(base_url=address.rstrip("/"), timeout=5) as client:
+
+        def fetch() -> Any:
+            document = client.get("/api/v1/models").raise_for_status().json()
+            if not isinstance(document, dict) or "models" not in document:
+                raise ValueError("this is no list of models")
+            return document
+
+        try:
+            first = fetch()
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            print(_unreachable(address, error), file=sys.stderr)
+            return 1
+        if not console.is_terminal:
+            console.print(_screen(first, address, console.width))
+            return 0
+        with contextlib.suppress(KeyboardInterrupt):
+            _watch(console, fetch, first, address)
+    return 0
+
+
+def models_table(document: Mapping[str, Any], width: int = 160, now: int | None = None) -> Table:
+    """Return a row per model from the JSON of ``/api/v1/models``.
+
+    ``PSI`` is the score's. Behind the rows, where fewer arrived than predictions were counted: which share. ``width``:
+    characters there are. 80 hold what matters; from 120 on there are the last arrival, the window and the constant's
+    log loss too, from 160 on the traffic and three metrics. ``now``: unix ns.
+    """
+    now = time.time_ns() if now is None else now
+    more, all_of_it = width >= 120, width >= 160
+    titles = ["model", "traffic", "rows", "last", "window", "drifted", "PSI", "said → was", "performance", "known"]
+    left_out = ([] if more else ["last", "window"]) + ([] if all_of_it else ["traffic"])
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for title in titles:
+        if title not in left_out:
+            left = title in ("model", "traffic", "last", "window", "performance")
+            table.add_column(title, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
+    for model in document["models"]:
+        name, shown = _window(model)
+        of_name, of_outcomes = _measured(model, name, shown)
+        measured = {} if of_outcomes is None else of_outcomes["performance"]
+        label = _label(model)
+        drifted, score, *_ = _columns(shown, measured)
+        *_, rates, known = _columns(of_outcomes, measured)
+        of = "" if of_outcomes is shown else f" ({_named(of_outcomes, of_name, model['timezone'])})"
+        cells = {
+            "model": Text(words.short(label, 30 if more else 16)),
+            "traffic": Text(_sparkline(model["windows"].get(name, {}).get("rows", [])), "cyan"),
+            "rows": _rows(model),
+            "last": Text(times.ago(_nanoseconds(model["received"]), now) if model["received"] else words.UNKNOWN),
+            "window": Text(_named(shown, name, model["timezone"])),
+            "drifted": drifted,
+            "PSI": score,
+            "said → was": rates,
+            "performance": _performance(measured, 3 if all_of_it else 1, constants=more, of=of if more else ""),
+            "known": known,
+        }
+        table.add_row(*(cell for title, cell in cells.items() if title not in left_out))
+    return table
+
+
+def windows_table(document: Mapping[str, Any]) -> Table:
+    """Return a row per window from the JSON of ``/api/v1/models/{name}/evaluations``.
+
+    The rate that was predicted stands beside the one that came true, and the log loss beside that of a constant that
+    always says the baseline's rate: a model above it is worse than none. ``known``: the share of outcomes known.
+    """
+    windows = document["windows"]
+    measured = [window["performance"]["realized"] for window in windows]
+    metrics = [name for name in _METRICS if any(_value(found, name) is not None for found in measured)]
+    if "log_loss" in metrics:
+        metrics = [name for name in metrics if name != "accuracy"]  # it follows the base rate; 80 columns are few
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("window", no_wrap=True)
+    for title in ("rows", "known", "drifted", "score\nPSI", "said → was"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for name in metrics:
+        constant = any(_value(found, f"{name}_constant") is not None for found in measured)
+        table.add_column(_METRICS[name] + ("\n(constant)" if constant else ""), justify="right", no_wrap=True)
+    for window, found in zip(windows, measured, strict=True):
+        label = _named(window, document.get("window", ""), document.get("timezone", "UTC"))
+        drifted, score, rates, coverage = _columns(_brief(window), found)
+        values = [_metric(found, name) for name in metrics]
+        table.add_row(Text(label), words.count(window["rows"]), coverage, drifted, score, rates, *values)
+    return table
+
+
+def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> tuple[Text, Text, Text, Text]:
+    """The cells that both tables share: drifted features, score PSI, rates, coverage."""
+    unknown = Text(words.UNKNOWN, "dim")
+    if window is None:
+        return unknown, unknown, unknown, unknown
+    psi, coverage = window["drift"]["score_psi"], window["outcomes"]["coverage"]
+    said, was = _value(measured, "mean_score"), _value(measured, "actual_rate")
+    return (
+        _drifted(window),
+        unknown if psi is None else Text(_short(psi), "bold red" if psi >= LARGE_PSI else ""),
+        unknown if said is None or was is None else Text(f"{said * 100:.3g} → {was * 100:.3g} %"),
+        Text(words.percent(coverage)) if coverage else unknown,
+    )
+
+
+def _rows(model: Mapping[str, Any]) -> Text:
+    """How many rows there are and, where some of the predictions that were counted have not arrived, how many have."""
+    text = Text(words.compact(model["rows"] + model.get("distributed", 0)))
+    share = (model.get("completeness") or {}).get("value")
+    if share is not None and share < words.COMPLETE:
+        text.append(f" ({words.percent(share)})", "bold red")
+    return text
+
+
+def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> Text:
+    """A metric, red when a constant does better, which stands behind it in brackets."""
+    value, constant = _value(measured, name), _value(measured, f"{name}_constant")
+    if value is None:
+        return Text(words.UNKNOWN, "dim")
+    if constant is None:
+        return Text(_short(value))
+    worse = "bold red" if value > constant else ""
+    return Text.assemble((_short(value), worse), (f" ({_short(constant)})" if constants else "", "dim"))
+
+
+def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: str = "") -> Text:
+    """The first metrics that are known; ``of``: of which window, "" = of the one that is shown."""
+    known = [name for name in _METRICS if _value(measured, name) is not None][:most]
+    if not known:
+        return Text(words.UNKNOWN, "dim")
+    told = Text(", ").join(Text(f"{_METRICS[name]} ").append_text(_metric(measured, name, constants)) for name in known)
+    return told.append(of, "dim")
+
+
+def _measured(
+    model: Mapping[str, Any], name: str, shown: Mapping[str, Any] | None
+) -> tuple[str, Mapping[str, Any] | None]:
+    """The newest window whose outcomes had their time, of the length that is shown, else of the longest that has one.
+
+    And its name. The window that is shown where it is that one, or where no window is.
+    """
+    known = {one: windows.get("measured") for one, windows in model["windows"].items()}
+    found = [(one, window) for one, window in known.items() if window is not None]
+    if not found:
+        return name, shown
+    of_name, measured = max(
+        found, key=lambda it: (it[0] == name, _nanoseconds(it[1]["end"]) - _nanoseconds(it[1]["start"]))
+    )
+    same = shown is not None and (of_name, measured["start"]) == (name, shown["start"])
+    return of_name, shown if same else measured
+
+
+def _brief(window: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``/api/v1/models`` says of a window, from what ``…/evaluations`` says of it."""
+    states = [feature["state"] for feature in window["drift"]["features"].values()]
+    score = window["drift"]["score"] or {}
+    drifted = states.count("drift")
+    return {
+        "state": "drift" if drifted else "ok" if "ok" in states else next(iter(states), "no_baseline"),
+        "drift": {
+            "drifted": drifted,
+            "compared": drifted + states.count("ok"),
+            "score_psi": score.get("methods", {}).get("psi", {}).get("value"),
+        },
+        "outcomes": window["outcomes"],
+    }
+
+
+def _window(model: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
+    """The longest window with a closed one, else the newest open one: the page's choice."""
+    names = list(model["windows"])
+    for kind in ("closed", "open"):
+        found = [(name, model["windows"][name][kind]) for name in names if model["windows"][name][kind]]
+        if found:
+            pick = max if kind == "closed" else min
+            return pick(found, key=lambda it: _nanoseconds(it[1]["end"]) - _nanoseconds(it[1]["start"]))
+    return next(iter(names), ""), None
+
+
+def _value(measured: Mapping[str, Any], name: str) -> float | None:
+    metric = measured.get(name)
+    return None if metric is None or metric["value"] is None else float(metric["value"])
+
+
+def _drifted(window: Mapping[str, Any]) -> Text:
+    drifted, compared = window["drift"]["drifted"], window["drift"]["compared"]
+    if not compared:
+        return Text({"too_few_rows": "too few", "blind": "unsure"}.get(window["state"], words.UNKNOWN), "dim")
+    return Text(f"{drifted}/{compared}", "bold red" if drifted else "green")
+
+
+def _named(window: Mapping[str, Any] | None, name: str, timezone: str) -> str:
+    if window is None or not window.get("start"):
+        return words.UNKNOWN if window is None else "all rows"
+    label = times.when(Window(name, _nanoseconds(window["start"]), _nanoseconds(window["end"])), timezone)
+    return label if window["closed"] else f"{label} (open)"
+
+
+def _nanoseconds(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp()) * 10**9
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else words.number(value)
+
+
+def _sparkline(rows: Sequence[float]) -> str:
+    most = max(rows, default=0)
+    return "".join("▁▂▃▄▅▆▇█"[min(int(8 * value / most), 7)] if most else "▁" for value in rows[-12:])
+
+
+def _screen(document: Mapping[str, Any], url: str, width: int, note: str = "") -> Group:
+    known, of_none = document["models"], [Text(words.short(hint, 300)) for hint in document.get("hints", ())]
+    title = Text.assemble(
+        ("driftline top", "bold"), f"  {url}  ", (words.many(len(known), "model"), "dim"), (note, "bold red")
+    )
+    if not known:
+        first = Text(f"\nNo model has been seen yet; {url} says how to send the first prediction.")
+        return Group(title, first, *of_none)
+    hints = [
+        Text.assemble((words.short(model["model"], 40), "bold"), ": ", words.short(hint, 300))
+        for model in known
+        for hint in model["hints"]
+    ]
+    return Group(title, Text(), models_table(document, width), Text(), *_why(document), *of_none, *hints)
+
+
+def _why(document: Mapping[str, Any]) -> list[Text]:
+    """Return a line for each model whose window there is something to say of: why it drifts."""
+    lines = []
+    for model in document["models"]:
+        _, shown = _window(model)
+        if shown is not None and (told := shown.get("explanation")):
+            lines.append(
+                Text.assemble((words.short(_label(model), 40), "bold"), ": ", (words.short(told, 300), "yellow"))
+            )
+    return lines
+
+
+def _label(model: Mapping[str, Any]) -> str:
+    return " ".join(words.short(model[part], 40) for part in ("model", "version", "environment") if model[part])
+
+
+def _watch(console: Console, fetch: Fetch, document: Any, url: str) -> None:
+    """Redraw every two seconds; a processor that goes away is said to be away, and looked for again."""
+    with (
+        _keys() as pressed,
+        Live(_screen(document, url, console.width), console=console, screen=True, auto_refresh=False) as live,
+    ):
+        while not pressed(EVERY):
+            try:
+                document, note = fetch(), ""
+            except (httpx.HTTPError, ValueError):
+                note = "  connection lost; looking again"
+            live.update(_screen(document, url, console.width, note), refresh=True)
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[Callable[[float], bool]]:
+    """Yield a function that waits so many seconds, and says whether q was pressed meanwhile."""
+    try:
+        import termios
+        import tty
+
+        before = termios.tcgetattr(sys.stdin)
+    except (ImportError, OSError, ValueError):  # no terminal to read from, or Windows: Ctrl-C it is
+        yield _sleep
+        return
+    tty.setcbreak(sys.stdin)
+
+    def pressed(seconds: float) -> bool:
+        ready, _, _ = select.select([sys.stdin], [], [], seconds)
+        return bool(ready) and bool(set(os.read(sys.stdin.fileno(), 100)) & set(b"qQ"))
+
+    try:
+        yield pressed
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _unreachable(url: str, error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError | ValueError):
+        return f"driftline top: {url} answers, but not as Driftline does; name the pages' address (web.endpoint)"
+    return f"driftline top: nothing answers at {url}; start 'driftline up', or name a running one: driftline top URL"

@@ -1,0 +1,118 @@
+"""``/v1/baselines/{model}/{version}``: put a baseline in force, get the one in force, or one of production."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import unquote
+
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import ModelKey
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.core.decode.untrusted_json import check_json
+from driftline_processor.queries.baselines import BaselineShelf, ConfiguredBaselineError
+from driftline_processor.receipts import Overloaded
+from driftline_processor.servers.http_body import Body, MalformedBody, TooLarge, receive_body, retry_later
+
+from .parameters import moment
+
+MAX_BASELINE = 32 * 2**20
+"""A hundred features are half a megabyte."""
+
+_PREFIX = b"/v1/baselines/"
+
+
+class _Refused(Exception):  # noqa: N818 - carries an answer
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+def routes(shelf: BaselineShelf) -> list[BaseRoute]:
+    """Return the routes of baselines. Errors are ``{"error": "a sentence"}``."""
+
+    async def baselines(request: Request) -> Response:
+        try:
+            model, version = _named(request)
+            if request.method == "PUT":
+                return await _put(request, shelf, model, version)
+            key = ModelKey(model, version, request.query_params.get("environment", ""))
+            return await run_in_threadpool(_get, request, shelf, key)
+        except _Refused as refused:
+            return JSONResponse({"error": str(refused)}, status_code=refused.status)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Overloaded as overloaded:
+            return retry_later(overloaded)
+
+    return [Route("/v1/baselines/{name:path}", baselines, methods=["GET", "PUT"])]
+
+
+async def _put(request: Request, shelf: BaselineShelf, model: str, version: str) -> Response:
+    try:
+        baseline = await run_in_threadpool(_baseline, await receive_body(request, MAX_BASELINE))
+    except TooLarge:
+        raise _Refused(413, f"a baseline has kilobytes; this one is larger than {MAX_BASELINE >> 20} MiB") from None
+    except UnicodeDecodeError:
+        raise _Refused(
+            400, "a baseline is JSON in UTF-8; send the file that 'driftline baseline build' wrote"
+        ) from None
+    except (MalformedBody, ValueError) as error:
+        raise _Refused(400, str(error)) from None
+    if (baseline.model, baseline.version) != (model, version):
+        raise _Refused(
+            400,
+            f"this is the baseline of {_words(baseline.model, baseline.version)}, not of {_words(model, version)}; "
+            "'driftline baseline push' sends it under another name with --model and --version",
+        )
+    try:
+        future = await run_in_threadpool(shelf.put, baseline)
+    except ConfiguredBaselineError as named:
+        raise _Refused(409, str(named)) from None
+    receipt = await asyncio.wrap_future(future)
+    if receipt.rejected:
+        raise _Refused(400, "the baseline cannot be used; build it anew")
+    answer = {"model": model, "version": version, "digest": baseline.digest, "rows": baseline.pane.rows}
+    return JSONResponse({**answer, "features": len(baseline.bins.features)})
+
+
+def _baseline(body: Body) -> Baseline:
+    data = body.unpacked()
+    check_json(data)
+    return Baseline.from_json(data.decode())
+
+
+def _get(request: Request, shelf: BaselineShelf, key: ModelKey) -> Response:
+    if not {"since", "until"} & request.query_params.keys():
+        found = shelf.in_force(key)
+        if found is None:
+            raise _Refused(404, f"{_words(key.model, key.version)} has no baseline; put one here, or name it in YAML")
+        return Response(found.baseline.to_json(), media_type="application/json")
+    of_then = shelf.of_production(key, moment(request, "since"), moment(request, "until"))
+    if of_then is None:
+        raise _Refused(
+            404,
+            f"no rows of {_words(key.model, key.version)} were counted over the bins of its baseline in that time; "
+            "'driftline top' shows what arrived",
+        )
+    return Response(of_then.to_json(), media_type="application/json")
+
+
+def _named(request: Request) -> tuple[str, str]:
+    """Model and version of the address, as they were before anything was decoded: both may hold a slash."""
+    raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+    parts = [
+        unquote(part.decode("ascii", "replace")) for part in raw.partition(b"?")[0].removeprefix(_PREFIX).split(b"/")
+    ]
+    if not parts[0] or len(parts) > 2:
+        raise _Refused(
+            404, "a baseline is at /v1/baselines/{model}/{version}, each percent-encoded; no version is none"
+        )
+    return parts[0], parts[1] if len(parts) > 1 else ""
+
+
+def _words(model: str, version: str) -> str:
+    return f"{model[:80]} {version[:80]}" if version else f"{model[:80]} (no version)"

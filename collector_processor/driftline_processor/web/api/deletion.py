@@ -1,0 +1,96 @@
+"""``DELETE``: what is kept of prediction ids, of a subject or of a whole model is deleted, from the disk, too."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from driftline.tables.classes import class_text
+from driftline.tables.ids import id_text
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.maintenance.erasure import (
+    ErasureOrder,
+    ErasureResult,
+    OrderNotWritten,
+    SubjectNotConfigured,
+    UnknownModel,
+)
+from driftline_processor.receipts import StorageOutage
+from driftline_processor.servers.http_body import retry_later
+
+_log = logging.getLogger(__name__)
+
+Erase = Callable[[ErasureOrder], ErasureResult]
+"""Carries out an order; returns when nothing of it is on disk."""
+
+MOST_VALUES = 1000
+
+
+def routes(erase: Erase) -> list[BaseRoute]:
+    """Return the routes that delete. Errors are ``{"error": "a sentence"}``."""
+
+    async def delete(request: Request) -> Response:
+        said = request.query_params
+        unknown = [name for name in said if name not in ("model", "id", "subject", "environment")]
+        ids = tuple(filter(None, map(id_text, said.getlist("id"))))
+        subjects = tuple(filter(None, map(class_text, said.getlist("subject"))))
+        if unknown:
+            return _error(400, f"{unknown[0][:80]!r} is not known; say model, id or subject, and environment")
+        if not said.get("model"):
+            return _error(400, "no model is named; add ?model=NAME")
+        if bool(ids) == bool(subjects):
+            return _error(400, "say what to delete: ?id=… or ?subject=…, either of them as often as needed")
+        if len(ids) + len(subjects) > MOST_VALUES:
+            return _error(400, f"these are {len(ids) + len(subjects)}; {MOST_VALUES} are the most at once")
+        model, environment = said["model"], said.get("environment")
+        order = (
+            ErasureOrder(model, "id", ids, environment)
+            if ids
+            else ErasureOrder(model, "subject", subjects, environment)
+        )
+        return await carry_out(order)
+
+    async def carry_out(order: ErasureOrder) -> Response:
+        try:
+            erased = await run_in_threadpool(erase, order)
+        except SubjectNotConfigured as reason:
+            return _error(400, str(reason))
+        except UnknownModel as reason:
+            return _error(404, str(reason))
+        except OrderNotWritten as reason:
+            return _error(503, str(reason))
+        except StorageOutage as outage:
+            return retry_later(outage)
+        except Exception as error:  # a full disk, or readers that do not end
+            _log.exception("a deletion could not be finished")
+            return _error(
+                503,
+                f"the order is written down, but not finished: {error}; it is tried again every ten minutes, and "
+                "at the next start",
+            )
+        return JSONResponse({"predictions": erased.predictions, "outcomes": erased.outcomes, "joined": erased.joined})
+
+    async def forget(request: Request) -> Response:
+        said = request.query_params
+        unknown = [name for name in said if name not in ("model", "version", "environment")]
+        if unknown:
+            return _error(400, f"{unknown[0][:80]!r} is not known; say model, and version or environment")
+        if not said.get("model"):
+            return _error(400, "no model is named; add ?model=NAME")
+        versions = tuple(said.getlist("version"))
+        if len(versions) > MOST_VALUES:
+            return _error(400, f"these are {len(versions)} versions; {MOST_VALUES} are the most at once")
+        return await carry_out(ErasureOrder(said["model"], "model", versions, said.get("environment")))
+
+    return [
+        Route("/v1/predictions", delete, methods=["DELETE"]),
+        Route("/v1/models", forget, methods=["DELETE"]),
+    ]
+
+
+def _error(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status_code=status)

@@ -1,0 +1,67 @@
+"""``GET /api/v1/models/{name}/mispredictions``: ten wrong ones, the worst first, with the traces to open."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.core.performance.mispredictions import MOST, to_json
+from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.queries.mispredictions import Mispredictions
+from driftline_processor.queries.overview import ModelView, View
+
+from .parameters import find_model, moment, no_window, number
+
+
+def routes(view: View, source: Mispredictions) -> list[BaseRoute]:
+    """Return the route."""
+
+    def mispredictions(request: Request) -> JSONResponse:
+        model = find_model(request, view.models())
+        since, until = _stretch(request, model)
+        slices = slices_of(request)
+        found = source.worst(model.key, since, until, number(request, "limit", 10, MOST), slices)
+        return JSONResponse(
+            {
+                "model": model.key.model,
+                "version": model.key.version,
+                "environment": model.key.environment,
+                "start": iso_time(since),
+                "end": iso_time(until),
+                "slice": slices,
+                **to_json(found),
+            }
+        )
+
+    return [Route("/api/v1/models/{name:path}/mispredictions", mispredictions)]
+
+
+def slices_of(request: Request) -> dict[str, str]:
+    """Read ``?slice=key=value``, which may be given several times. Raises 400 where one has no value."""
+    found = {}
+    for said in request.query_params.getlist("slice"):
+        key, equals, value = said.partition("=")
+        if not key or not equals:
+            raise HTTPException(400, f"slice is a key and a value, as in ?slice=country=NL; not {said[:80]!r}")
+        found[key] = value
+    return found
+
+
+def _stretch(request: Request, model: ModelView) -> tuple[int, int]:
+    """``?window=1d`` is the newest closed one of the name, else ``?since=&until=``, else all that is kept."""
+    name = request.query_params.get("window")
+    if name:
+        known = model.windows.get(name)
+        if not known:
+            raise no_window(model, name)
+        chosen = next((one for one in reversed(known) if one.closed), known[-1])
+        at = moment(request, "at", 0)
+        if at:
+            holding = [one for one in known if one.window.start <= at < one.window.end]
+            if not holding:
+                raise HTTPException(404, f"no window {name} with predictions holds that moment")
+            chosen = holding[0]
+        return chosen.window.start, chosen.window.end
+    return moment(request, "since", min(model.first, model.last)), moment(request, "until", model.last + 1)

@@ -1,0 +1,69 @@
+"""What a request asks for, read and checked: which model, which time, how many. Raises 400 or 404 with a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from driftline_processor.present.words import handle
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.readers.outcomes.fields import UnusableField, instant_of
+
+
+def find_model(request: Request, known: Sequence[ModelView]) -> ModelView:
+    """Return the model that the path and ``?version=&environment=`` name.
+
+    Where they leave a choice: the one that says no version and no environment, else the busiest.
+    Raises 404 with a sentence that says what there is instead.
+    """
+    name = request.path_params["name"]
+    named = [model for model in known if handle(model.key.model) == name]
+    if not named:
+        raise HTTPException(404, f"no model {name[:80]!r} has been seen; / lists those that have")
+    parts = ("version", "environment")
+    wanted = {part: request.query_params[part] for part in parts if part in request.query_params}
+    fitting = [
+        model for model in named if all(handle(getattr(model.key, part)) == value for part, value in wanted.items())
+    ]
+    if not fitting:
+        asked = " and ".join(f"{part} {value[:80]!r}" for part, value in wanted.items())
+        raise HTTPException(404, f"model {name[:80]!r} has no {asked}; /models/{name[:80]} shows what it has")
+    return min(fitting, key=lambda model: sum(getattr(model.key, part) != "" for part in parts))
+
+
+def no_window(model: ModelView, window: str) -> HTTPException:
+    """Say that a model has no window of this name, and which it has."""
+    has = ", ".join(model.windows) or "none yet"
+    return HTTPException(404, f"{window[:80]!r} is no window of this model; it has {has}")
+
+
+def moment(request: Request, name: str, default: int | None = None) -> int:
+    """Return the time that a parameter says, ISO 8601 or unix time, in unix nanoseconds; ``default`` None: it must."""
+    said = request.query_params.get(name)
+    if not said and default is not None:
+        return default
+    try:
+        found = instant_of(said, name)
+    except UnusableField:
+        found = 0
+    if not found:
+        raise HTTPException(400, f"{name} is a time, as in ?{name}=2026-03-01T00:00:00Z")
+    return found
+
+
+def number(request: Request, name: str, default: int, most: int) -> int:
+    """Return the whole number that a parameter says, from 1 to ``most``."""
+    said = request.query_params.get(name, str(default))
+    if not said.isdecimal() or len(said) > len(str(most)) or not 1 <= int(said) <= most:
+        raise HTTPException(400, f"{name} is a number from 1 to {most}, as in ?{name}={default}")
+    return int(said)
+
+
+def read_flag(request: Request, name: str, default: bool) -> bool:
+    """Return what a parameter says that is true or false."""
+    said = request.query_params.get(name, str(default).lower())
+    if said not in ("true", "false"):
+        raise HTTPException(400, f"{name} is true or false, as in ?{name}={str(not default).lower()}")
+    return said == "true"

@@ -1,0 +1,55 @@
+"""``GET /v1/snapshots/{model}``: rows with their features and outcomes as one Parquet file."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from driftline.tables.table import ModelKey
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.queries.snapshot import Snapshots
+
+from .parameters import moment
+
+PARQUET = "application/vnd.apache.parquet"
+SAID = "Driftline-Snapshot"
+"""The header that says in JSON what is in the file."""
+
+
+def routes(snapshots: Snapshots) -> list[BaseRoute]:
+    """Return the route. Errors are ``{"error": "a sentence"}``."""
+
+    async def snapshot(request: Request) -> Response:
+        asked = request.query_params
+        since, until = moment(request, "since"), moment(request, "until")
+        key = ModelKey(request.path_params["model"], asked.get("version", ""), asked.get("environment", ""))
+        handle, name = tempfile.mkstemp(suffix=".parquet")
+        os.close(handle)
+        path = Path(name)
+        done = None
+        try:
+            labelled = asked.get("labelled", "") in ("1", "true")
+            done = await run_in_threadpool(snapshots.write, path, key, since, until, labelled)
+        finally:
+            if done is None:
+                path.unlink(missing_ok=True)
+        if done is None:
+            raise HTTPException(
+                404, f"no rows of {key.model[:80]!r} are kept from that time; /api/v1/models lists the models"
+            )
+        return FileResponse(
+            path,
+            media_type=PARQUET,
+            headers={SAID: json.dumps(done.told()), "Content-Encoding": "identity"},  # it is compressed already
+            background=BackgroundTask(path.unlink, missing_ok=True),
+        )
+
+    return [Route("/v1/snapshots/{model:path}", snapshot, methods=["GET"])]

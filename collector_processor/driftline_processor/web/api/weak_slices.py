@@ -1,0 +1,41 @@
+"""``GET /api/v1/models/{name}/weak-slices``: slices of one or two features in which the model does worse."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Route
+
+from driftline_processor.core.render.evaluation_json import iso_time, weak_to_json
+from driftline_processor.queries.overview import View
+from driftline_processor.queries.weak_slices import WeakSliceSearch
+
+from .parameters import find_model, moment, no_window
+
+
+def routes(view: View, source: WeakSliceSearch) -> list[BaseRoute]:
+    """Return the route."""
+
+    def weak_slices(request: Request) -> JSONResponse:
+        model = find_model(request, view.models())
+        name = request.query_params.get("window") or next(iter(model.windows), "")
+        if name not in model.windows:
+            raise no_window(model, name)
+        asked = moment(request, "start", 0)
+        closed = [one.window for one in model.windows[name] if one.closed and asked in (0, one.window.start)]
+        if not closed:
+            raise HTTPException(404, f"no closed window {name!r} begins there; /evaluations lists them")
+        window = closed[-1]
+        return JSONResponse(
+            {
+                "model": model.key.model,
+                "version": model.key.version,
+                "environment": model.key.environment,
+                "start": iso_time(window.start),
+                "end": iso_time(window.end),
+                "weak_slices": weak_to_json(source.search(model.key, window.start, window.end)),
+            }
+        )
+
+    return [Route("/api/v1/models/{name:path}/weak-slices", weak_slices)]

@@ -1,0 +1,175 @@
+"""The curves of a binary classifier in one window, and what was predicted beside what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from driftline.tables.table import F64
+from markupsafe import Markup
+
+from driftline_processor.core.evaluation import Curve, Evaluation
+from driftline_processor.present.words import count, number, percent, short
+
+from . import svg
+from .timelines import levels
+
+LARGEST = 12
+"""Classes of a confusion matrix that is shown whole; of more, what is confused most."""
+
+MOST = 10
+"""Confusions that are told of a larger one."""
+
+SHADES = 6
+"""Shades of a cell, by its share of what happened: the style sheet has a class for each."""
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 352.0, 8.0, 200.0
+
+
+class CurveChart(NamedTuple):
+    """A curve as the page shows it. ``note``: how it is read."""
+
+    name: str
+    title: str
+    note: str
+    picture: Markup
+
+
+class Cell(NamedTuple):
+    """``shade``: its class in the style sheet."""
+
+    text: str
+    title: str
+    shade: str
+
+
+class Matrix(NamedTuple):
+    """``rows``: by actual class, the cells by predicted class; or ``most``, of too many classes: what is confused."""
+
+    classes: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    most: tuple[tuple[str, str, str, str], ...]
+
+
+def curve_charts_of(evaluation: Evaluation) -> Iterator[CurveChart]:
+    """Yield the curves of a window that are known, each with the decisions as they were made as a dot."""
+    known = evaluation.curves
+    recall, precision, rate, specificity = (
+        None if (one := evaluation.realized.get(name)) is None else one.value
+        for name in ("recall", "precision", "actual_rate", "specificity")
+    )
+    if (curve := known.get("roc")) is not None:
+        at = None if recall is None or specificity is None else (1 - specificity, recall)
+        note = "How many of the negatives are flagged for how many of the positives; the diagonal is chance."
+        yield CurveChart("roc", "ROC", note, _plot(curve, "ROC", ("false positive rate", "recall"), at, (0.0, 1.0)))
+    if (curve := known.get("precision_recall")) is not None:
+        at = None if recall is None or precision is None else (recall, precision)
+        level = None if rate is None else (rate, rate)
+        title, note = "Precision and recall", "How many of the flagged are positive; the level line is chance."
+        yield CurveChart("precision_recall", title, note, _plot(curve, title, ("recall", "precision"), at, level))
+    if (curve := known.get("calibration")) is not None:
+        note = "What scores say and what happened, in ranges of the score; intervals take rows as independent."
+        yield CurveChart("calibration", "Calibration", note, _calibration(curve))
+    if (curve := known.get("gain")) is not None:
+        flagged = None if not precision or recall is None or rate is None else recall * rate / precision
+        at = None if flagged is None or recall is None else (flagged, recall)
+        note = "How many of the positives are among the rows that score highest; the diagonal is chance."
+        words = ("share of the rows, highest scores first", "recall")
+        yield CurveChart("gain", "Gain", note, _plot(curve, "gain", words, at, (0.0, 1.0)))
+
+
+def confusion_matrix(confusion: F64 | None, classes: Sequence[str]) -> Matrix | None:
+    """Return what was predicted beside what happened; None where it is not known.
+
+    >>> found = confusion_matrix(np.array([[8.0, 2.0], [1.0, 9.0]]), ("0", "1"))
+    >>> [[cell.text for cell in cells] for _, cells in found.rows]
+    [['8', '2'], ['1', '9']]
+    """
+    if confusion is None or len(confusion) != len(classes) or not confusion.sum() > 0:
+        return None
+    names = tuple(short(name, 24) for name in classes)
+    if len(names) <= LARGEST:
+        rows = tuple((name, tuple(_cells(confusion, names, at))) for at, name in enumerate(names))
+        return Matrix(names, rows, ())
+    wrong = confusion - np.diag(np.diag(confusion))
+    places = np.argsort(-wrong, axis=None, kind="stable")[:MOST]
+    found = [divmod(int(place), len(names)) for place in places if wrong.flat[place] > 0]
+    totals = confusion.sum(axis=1)
+    return Matrix(
+        names,
+        (),
+        tuple((names[a], names[p], _weight(wrong[a, p]), percent(float(wrong[a, p] / totals[a]))) for a, p in found),
+    )
+
+
+def _cells(confusion: F64, names: Sequence[str], actual: int) -> Iterator[Cell]:
+    total = float(confusion[actual].sum())
+    for predicted, weight in enumerate(confusion[actual].tolist()):
+        share = weight / total if total > 0 else 0.0
+        kind = "right" if predicted == actual else "wrong"
+        title = f"actual {names[actual]}, predicted {names[predicted]}: {percent(share)} of {names[actual]}"
+        yield Cell(_weight(weight), title, f"{kind}-{round(share * SHADES)}")
+
+
+def _weight(weight: float) -> str:
+    return count(round(weight))
+
+
+def _plot(
+    curve: Curve,
+    label: str,
+    words: tuple[str, str],
+    decided: tuple[float, float] | None,
+    chance: tuple[float, float] | None,
+) -> Markup:
+    """Draw a curve in the unit square. ``chance``: the heights of the line of chance at its left and its right end."""
+    marks = _axes((0.0, 0.25, 0.5, 0.75, 1.0), *words)
+    if chance is not None:
+        marks.append(svg.line(*_at(0.0, chance[0]), *_at(1.0, chance[1]), "was"))
+    marks.append(svg.path([_at(x, y) for x, y in curve.points.tolist()], "line"))
+    about = f"{len(curve.points)} points, {words[1]} over {words[0]}"
+    if decided is not None:
+        title = f"as it was decided: {words[0]} {number(decided[0])}, {words[1]} {number(decided[1])}"
+        marks.append(svg.dot(*_at(*decided), 4.5, "dot", title))
+        about += f"; {title}"
+    return svg.picture(360, 236, marks, f"{label}: {words[1]} over {words[0]}", "chart", about=about)
+
+
+def _calibration(curve: Curve) -> Markup:
+    """Draw the share of positives over the mean score, on a scale that holds the farthest end of an interval."""
+    points = curve.points.tolist()
+    limits = [[y, y] for _, y in points] if curve.limits is None else curve.limits.tolist()
+    ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
+    farthest = max([max(x, y) for x, y in points] + [high for _, high in limits])
+    if farthest <= 0.5:
+        ticks = [value for value in levels([0.0, max(farthest, 1e-6)]) if value >= 0]
+    most = ticks[-1]
+    marks = [*_axes(ticks, "mean score", "share of positives"), svg.line(*_at(0, 0), *_at(1, 1), "was")]
+    marks.append(svg.path([_at(x / most, y / most) for x, y in points], "line"))
+    told = []
+    weights = [0.0] * len(points) if curve.weight is None else curve.weight.tolist()
+    for (x, y), (low, high), weight in zip(points, limits, weights, strict=True):
+        marks.append(svg.line(*_at(x / most, low / most), *_at(x / most, high / most), "interval"))
+        title = f"score {number(x)}: {number(y)} ({number(low)} to {number(high)}) of {_weight(weight)} are positive"
+        marks.append(svg.dot(*_at(x / most, y / most), 3.5, "dot", title))
+        told.append(title)
+    about = "; ".join(told)
+    return svg.picture(360, 236, marks, "calibration: share of positives over the mean score", "chart", about=about)
+
+
+def _axes(ticks: Sequence[float], x_words: str, y_words: str) -> list[Markup]:
+    most, marks = ticks[-1] or 1.0, list[Markup]()
+    for value in ticks:
+        (x, y), words = _at(value / most, value / most), number(value)
+        marks += [svg.line(_LEFT, y, _RIGHT, y, "grid"), svg.text(_LEFT - 5, y + 3.5, words, "axis", "end")]
+        marks += [svg.line(x, _TOP, x, _BOTTOM, "grid"), svg.text(x, _BOTTOM + 14, words, "axis", "middle")]
+    marks.append(svg.text((_LEFT + _RIGHT) / 2, _BOTTOM + 30, x_words, "axis", "middle"))
+    marks.append(svg.text(_LEFT + 5, _TOP + 11, y_words, "axis"))
+    return marks
+
+
+def _at(x: float, y: float) -> tuple[float, float]:
+    """Where a point of the unit square is."""
+    inside = [min(max(value, 0.0), 1.0) for value in (x, y)]
+    return _LEFT + (_RIGHT - _LEFT) * inside[0], _BOTTOM - (_BOTTOM - _TOP) * inside[1]

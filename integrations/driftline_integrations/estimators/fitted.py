@@ -1,0 +1,128 @@
+"""The description of a fitted estimator: its task, its classes, the names of its features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from driftline.tables.classes import class_text
+from driftline.tables.table import Task
+
+_MOST_STEPS = 20
+
+
+@dataclass(frozen=True)
+class FittedEstimator:
+    """A fitted estimator.
+
+    ``kind``: "classifier", "regressor", "outlier_detector" or "clusterer". ``classes``: in the order of the columns of
+    ``predict_proba``; ``positive``: that whose probability a binary score is. ``names``: of its features, where it was
+    fitted on named ones. ``coded``: whether its classes are only numbers from 0 on, which stand for those of the model
+    in their order. ``objective``: what it was trained for, where the meaning of a result depends on that.
+    """
+
+    kind: str
+    task: str
+    classes: tuple[Any, ...] = ()
+    positive: Any = None
+    names: tuple[str, ...] | None = None
+    coded: bool = False
+    objective: str = ""
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The classes as texts, in the order of the columns."""
+        return tuple(map(class_text, self.classes))
+
+    def suits(self, task: Task) -> bool:
+        """Say whether what this predicts can be read as an answer to that task."""
+        if self.task != task.kind:
+            return False
+        if self.coded:
+            return len(self.classes) == len(task.classes)
+        return {*self.texts} == {*task.classes}
+
+
+def look(estimator: Any) -> FittedEstimator | None:
+    """Describe an estimator that follows scikit-learn's conventions; None while it is not fitted.
+
+    The positive class of two is the last one, scikit-learn's own, and of an outlier detector the outlier, -1.
+    Raises ``TypeError`` for one that predicts several targets at once.
+    """
+    kind = _kind(estimator)
+    names = _names(estimator)
+    if kind == "outlier_detector":
+        return FittedEstimator(kind, "binary", (1, -1), -1, names)
+    if kind == "clusterer":
+        clusters = _clusters(estimator)
+        return FittedEstimator(kind, "multiclass", tuple(range(clusters)), None, names) if clusters else None
+    if kind == "regressor":
+        return FittedEstimator(kind, "regression", (), None, names)
+    classes = _fitted_attribute(estimator, "classes_")
+    if classes is None:
+        return None
+    if isinstance(classes, list) and any(isinstance(one, np.ndarray | list) for one in classes):
+        raise TypeError(
+            f"{type(estimator).__name__} predicts {len(classes)} targets at once; record each as a model of its own: "
+            "with model.prediction(features=...) as p: p.score = ..."
+        )
+    known = tuple(np.asarray(classes).tolist())
+    if len(known) == 2:
+        return FittedEstimator("classifier", "binary", known, known[1], names)
+    return FittedEstimator("classifier", "multiclass", known, None, names) if known else None
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the estimator that decides: the last step of a pipeline, the best one of a search."""
+    for _ in range(_MOST_STEPS):
+        own = getattr(estimator, "__dict__", {})
+        steps, best = own.get("steps"), own.get("best_estimator_")
+        if best is not None:
+            estimator = best
+        elif isinstance(steps, list) and steps and hasattr(steps[-1], "__len__") and hasattr(steps[-1][-1], "predict"):
+            estimator = steps[-1][-1]
+        else:
+            break
+    return estimator
+
+
+def mark(estimator: Any) -> object:
+    """Return an object that another fit replaces, so that what was learned of the old one is forgotten."""
+    own = getattr(last_step(estimator), "__dict__", {})
+    return next((own[name] for name in ("_Booster", "_classes", "classes_") if name in own), None)
+
+
+def _kind(estimator: Any) -> str:
+    """Return what scikit-learn's tags call it; by its attributes where it has none."""
+    tags = getattr(estimator, "__sklearn_tags__", None)
+    kind = ""
+    try:
+        kind = str((tags() if tags is not None else None).estimator_type or "")  # type: ignore[union-attr]
+    except Exception:  # no tags: an older scikit-learn, or somebody's own class
+        kind = str(getattr(estimator, "_estimator_type", "") or "")
+    if kind in ("classifier", "regressor", "outlier_detector", "clusterer"):
+        return kind
+    return "classifier" if hasattr(estimator, "predict_proba") or hasattr(estimator, "classes_") else "regressor"
+
+
+def _fitted_attribute(estimator: Any, name: str) -> Any:
+    """Return an attribute that only fitting makes; what it raises before that is as good as absent."""
+    try:
+        return getattr(estimator, name, None)
+    except Exception:
+        return None
+
+
+def _clusters(estimator: Any) -> int:
+    centers = _fitted_attribute(last_step(estimator), "cluster_centers_")
+    return 0 if centers is None else len(centers)
+
+
+def _names(estimator: Any) -> tuple[str, ...] | None:
+    for attribute in ("feature_names_in_", "feature_names_", "feature_name_"):  # scikit-learn, CatBoost, LightGBM
+        names = _fitted_attribute(estimator, attribute)
+        if names is not None and len(names):
+            return tuple(map(str, names))
+    return None

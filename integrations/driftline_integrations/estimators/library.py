@@ -1,0 +1,85 @@
+"""A library as a whole: every class that is derived from its base classes, now or later.
+
+Nothing is imported: a library that is imported already is wrapped at once, another one when somebody imports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from driftline.faults import FAULTS
+
+from driftline_integrations.instrumentation.hooks import ImportHooks
+
+if TYPE_CHECKING:
+    from .conventions import EstimatorFamily
+
+Root = tuple[str, str, Callable[[], "EstimatorFamily"]]
+"""``(module, class, family)``: what estimators of a library derive from, and how they are asked."""
+
+_INIT_SUBCLASS = "__init_subclass__"
+
+
+class LibraryInstrumentation:
+    """One library, by its name."""
+
+    def __init__(self, name: str, roots: Sequence[Root]) -> None:
+        self._name = name
+        self._imports = ImportHooks(*((home, partial(self._wrap_root, kind, family)) for home, kind, family in roots))
+        self._births: list[tuple[type, Any]] = []
+
+    def instrument(self) -> None:
+        """Record what every estimator of the library predicts."""
+        self._imports.await_all()
+
+    def uninstrument(self) -> None:
+        """Put every attribute back, and record nothing any more, not even what somebody named through this library."""
+        from driftline_integrations.instrumentation.methods import restore_methods
+
+        from .calls import forget_library
+
+        self._imports.wanted = False
+        forget_library(self._name)
+        while self._births:
+            root, original = self._births.pop()
+            if original is None:
+                delattr(root, _INIT_SUBCLASS)
+            else:
+                setattr(root, _INIT_SUBCLASS, original)
+        restore_methods(self._name)
+
+    def _wrap_root(self, kind: str, family: Callable[[], EstimatorFamily], module: Any) -> None:
+        self._wrap(getattr(module, kind), family())
+
+    def _wrap(self, root: type, family: EstimatorFamily) -> None:
+        from .calls import wrap_estimator_methods
+
+        for kind in _subclasses(root):
+            wrap_estimator_methods(kind, family, self._name)
+        original = root.__dict__.get(_INIT_SUBCLASS)
+
+        def born(kind: Any, /, **kwargs: Any) -> None:
+            if original is None:
+                super(root, kind).__init_subclass__(**kwargs)  # type: ignore[arg-type]
+            else:
+                original.__get__(None, kind)(**kwargs)
+            try:
+                wrap_estimator_methods(kind, family, self._name)
+            except Exception as fault:  # somebody defines a class
+                FAULTS.swallow("instrument", fault)
+
+        setattr(root, _INIT_SUBCLASS, classmethod(born))
+        self._births.append((root, original))
+
+
+def _subclasses(root: type) -> Iterator[type]:
+    """Yield a class and all that derive from it, each once."""
+    seen, waiting = {root}, [root]
+    while waiting:
+        kind = waiting.pop()
+        yield kind
+        children: set[type] = set(kind.__subclasses__()) - seen
+        seen |= children
+        waiting.extend(children)

@@ -1,0 +1,142 @@
+"""One method of a library's class, such as ``InferenceSession.run``: recorded for named objects, or for all.
+
+Nothing is written on an object. Its class has another method while somebody wants it (``methods``), which looks up by
+identity whether this one is recorded, and where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from driftline.capture.prediction import ABSENT
+from driftline.faults import FAULTS, logger
+from driftline.integration.recorder import Recorder
+
+from driftline_integrations.instrumentation import methods
+from driftline_integrations.instrumentation.hooks import ImportHooks
+from driftline_integrations.instrumentation.identity_map import IdentityMap
+from driftline_integrations.instrumentation.methods import WrappedMethod
+
+from .model_names import ModelLeftOut
+
+
+@dataclass(frozen=True)
+class RecordingPlan:
+    """Where an object's predictions are recorded, and how they are read.
+
+    ``features``: takes the call's arguments and gives what is recorded. ``read``: takes the result and the call's
+    arguments and gives the score and the predicted class, each ``ABSENT`` for none; without it the recorder reads the
+    result itself, or what ``result`` makes of it, for selectors to choose from.
+    """
+
+    recorder: Recorder
+    features: Callable[..., Any]
+    read: Callable[..., tuple[Any, Any]] | None = None
+    result: Callable[..., Any] | None = None
+
+
+class LibraryMethod:
+    """One method of a library's class.
+
+    ``library``: its name; ``home``, ``kind``, ``method``: module, class and method. ``unnamed``: gives the place of an
+    object that nobody named; it raises ``ValueError`` or ``TypeError`` where it cannot be recorded.
+    """
+
+    def __init__(
+        self, library: str, home: str, kind: str, method: str, unnamed: Callable[[Any], RecordingPlan]
+    ) -> None:
+        self._library, self._kind, self._method = library, kind, method
+        self._unnamed = unnamed
+        self._named = f"{library}, named"
+        self._imports = ImportHooks((home, self._wrap))
+        self._places = IdentityMap[RecordingPlan]()
+        self._learned = IdentityMap[RecordingPlan | None]()
+
+    def name(self, target: Any, place: RecordingPlan) -> None:
+        """Record what an object predicts from now on."""
+        self._places.set(target, place)
+        methods.wrap_inherited_methods(type(target), (self._method,), self._call, self._named)
+
+    def forget(self, target: Any) -> None:
+        """Record nothing of an object any more, unless all are."""
+        self._places.forget(target)
+        if not self._places:
+            methods.restore_methods(self._named)
+
+    def instrument(self) -> None:
+        """Record what every object predicts; a library that is not imported yet is waited for."""
+        self._imports.await_all()
+
+    def uninstrument(self) -> None:
+        """Record nothing any more, not even what somebody named."""
+        self._imports.wanted = False
+        self._learned.clear()
+        self._places.clear()
+        methods.restore_methods(self._library)
+        methods.restore_methods(self._named)
+
+    def _wrap(self, module: Any) -> None:
+        methods.wrap_inherited_methods(getattr(module, self._kind), (self._method,), self._call, self._library)
+
+    def _place(self, target: Any) -> RecordingPlan | None:
+        known = self._places.get(target) or self._learned.get(target)
+        if known is not None or not self._imports.wanted or target in self._learned:
+            return known
+        place = None
+        try:
+            place = self._unnamed(target)
+        except ModelLeftOut as reason:
+            if FAULTS.once(f"{self._library} {reason}"):
+                logger.warning("driftline: a model of %s is not recorded: %s", self._library, reason)
+        except (TypeError, ValueError) as error:
+            if FAULTS.once(f"{self._library} {error}"):
+                logger.warning("driftline: %s", error)
+        self._learned.set(target, place)
+        return place
+
+    def _call(
+        self,
+        _method: WrappedMethod,
+        target: Any,
+        bound: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        place = prediction = None
+        try:
+            place = self._place(target)
+            if place is not None:
+                prediction = place.recorder.open(self._features(place, args, kwargs))
+        except Exception as fault:
+            FAULTS.swallow("asked", fault)
+        if place is None or prediction is None:
+            return bound(*args, **kwargs)
+        try:
+            result = bound(*args, **kwargs)
+        except BaseException as error:
+            place.recorder.close(prediction, ABSENT, error)
+            raise
+        said = result
+        try:
+            if place.read is not None:
+                score, predicted = place.read(result, *args, **kwargs)
+                if score is not ABSENT:
+                    prediction.score = score
+                if predicted is not ABSENT:
+                    prediction.predicted = predicted
+            if place.result is not None:
+                said = place.result(result, *args, **kwargs)
+        except Exception as fault:
+            FAULTS.swallow("asked", fault)
+        place.recorder.close(prediction, said)
+        return result
+
+    @staticmethod
+    def _features(place: RecordingPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return place.features(*args, **kwargs)
+        except Exception as fault:
+            FAULTS.swallow("features", fault)
+            return ABSENT

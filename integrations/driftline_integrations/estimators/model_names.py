@@ -1,0 +1,64 @@
+"""The model of an object that no code names: by the environment, by the configuration file, else by its own name."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from driftline import Model
+from driftline.declared_models import read_declarations
+from driftline.settings import read
+
+from driftline_integrations.instrumentation.instrumentor import with_providers
+
+from .fitted import last_step
+
+
+class ModelLeftOut(ValueError):  # noqa: N818 - what becomes of it, not an error of the program
+    """It may be a model that the file leaves out for its mistakes, so nobody records it. The text says why."""
+
+
+def model_of(estimator: Any) -> Model:
+    """Return the model of an estimator that nobody has named.
+
+    ``DRIFTLINE_MODEL_NAME`` and ``DRIFTLINE_MODEL_VERSION`` name it, and the file's model of that name says the rest;
+    else the model in the file whose ``estimator`` is the class of the estimator, or of the step that decides; else the
+    only one in the file without ``estimator`` and ``routes``; else it is called by the name of that class.
+
+    Raises :class:`ModelLeftOut` where it may be a model that the file leaves out for its mistakes: one of that name or
+    ``estimator``, or one without ``estimator``.
+    """
+    name = read("DRIFTLINE_MODEL_NAME")
+    if name:
+        return declared_model(name) or with_providers(Model(name, version=read("DRIFTLINE_MODEL_VERSION")))
+    file, last = read_declarations(), last_step(estimator)
+    for asked in (estimator, last):
+        for one in file.declared:
+            if one.estimator and isinstance(asked, _class(one.estimator)):
+                return with_providers(one.model)
+    for left in file.left_out:
+        if not left.estimator or isinstance(estimator, kind := _class(left.estimator)) or isinstance(last, kind):
+            raise ModelLeftOut(left.reason)
+    anybody = [one for one in file.declared if not one.estimator and not one.routes]
+    if len(anybody) == 1:
+        return with_providers(anybody[0].model)
+    return with_providers(Model(type(last).__name__, version=read("DRIFTLINE_MODEL_VERSION")))
+
+
+def declared_model(name: str) -> Model | None:
+    """Return the file's model of a name, None for none. Raises :class:`ModelLeftOut` where the file leaves it out."""
+    file = read_declarations()
+    for one in file.declared:
+        if one.model.name == name:
+            return with_providers(one.model)
+    for left in file.left_out:
+        if left.name in (name, ""):
+            raise ModelLeftOut(left.reason)
+    return None
+
+
+def _class(name: str) -> type | tuple[()]:
+    """Return the class of a dotted name, public as people import it; nothing where nobody has imported its module."""
+    module, _, attribute = name.rpartition(".")
+    kind = getattr(sys.modules.get(module), attribute, ())
+    return kind if isinstance(kind, type) else ()

@@ -1,0 +1,165 @@
+"""The samples that an estimator is given: arrays, data frames, texts, and the matrices of boosters.
+
+The samples an estimator is given: always n of them, where one alone is a prediction of its own.
+
+The matrices of boosters: filled once, and read back on the background thread, which costs what predicting costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from driftline.inputs.batch import Batch, Columns, Wanted
+from driftline.inputs.column import read_column
+from driftline.inputs.readers import READERS
+from driftline.tables.table import F64
+
+DOCUMENT = "text"
+"""The name of the only feature where samples are texts, as a vectorizer takes them."""
+
+
+def rows_of(samples: Any) -> Any:
+    """Return what the SDK records: a row where there is one sample, the samples as they are otherwise.
+
+    >>> rows_of(np.array([[1.0, 2.0]]))
+    array([1., 2.])
+    >>> rows_of(["free money"]), rows_of(["free money", "hello"])["text"].tolist()
+    ({'text': 'free money'}, ['free money', 'hello'])
+    """
+    if isinstance(samples, np.ndarray):
+        if samples.ndim == 2 and len(samples) == 1:
+            return samples[0]
+        return _documents(samples.tolist()) if samples.ndim == 1 and samples.dtype.kind in "OU" else samples
+    if isinstance(samples, list | tuple):
+        if samples and isinstance(samples[0], str):
+            return _documents(samples)
+        return samples[0] if len(samples) == 1 else samples
+    if getattr(samples, "ndim", 0) == 1 and hasattr(samples, "tolist"):  # a Series of texts
+        values = samples.tolist()
+        return _documents(values) if values and isinstance(values[0], str) else samples
+    if hasattr(samples, "columns") and getattr(samples, "shape", (0,))[0] == 1 and hasattr(samples, "to_numpy"):
+        return dict(zip(map(str, samples.columns), samples.to_numpy()[0].tolist(), strict=True))  # itertuples: 5 times
+    return samples
+
+
+def _documents(texts: Any) -> Any:
+    if len(texts) == 1:
+        return {DOCUMENT: texts[0]}
+    rows = np.empty(len(texts), [(DOCUMENT, object)])
+    rows[DOCUMENT] = texts
+    return rows
+
+
+MOST_CELLS = 4_000_000
+"""What is read back at most, 32 MB as doubles: a sparse matrix of text features would be gigabytes."""
+
+
+Categories = Mapping[int, Any]
+"""By the place of a feature, what its codes stand for: a pyarrow array."""
+
+
+def _none() -> Categories:
+    return {}
+
+
+class Matrix(Batch):
+    """n rows of m features. ``read``: returns them, float64 (n, m), NaN where missing; ``names``: of the features.
+
+    ``categories``: returns what the codes among them stand for, as far as the matrix knows it.
+    """
+
+    def __init__(
+        self,
+        rows: int,
+        width: int,
+        names: tuple[str, ...] | None,
+        read: Callable[[], F64],
+        categories: Callable[[], Categories] = _none,
+    ) -> None:
+        self.count = rows
+        self.cost = 8 * rows * width
+        self._names = names
+        self._width = width
+        self._read = read
+        self._categories = categories
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return the names that the matrix was filled with."""
+        return self._names
+
+    def width(self) -> int:
+        """Return the number of features."""
+        return self._width
+
+    def snapshot(self) -> Batch:
+        """Return itself: nobody can change what a matrix was filled with."""
+        return self
+
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+        """Read the rows; no features where they are too many."""
+        if not 0 < self.count * self._width <= MOST_CELLS:
+            return {}
+        values, categories = self._read(), self._categories()
+        return {
+            name: values[:, i] if i not in categories else label_column(values[:, i], categories[i])
+            for i, name in enumerate(names)
+            if wanted(name)
+        }
+
+
+def label_column(codes: F64, labels: Any) -> Any:
+    """Return a column of categories as anybody else's is read. ``codes``: NaN where missing; ``labels``: pyarrow array.
+
+    >>> import pyarrow
+    >>> label_column(np.array([1.0, np.nan]), pyarrow.array(["basic", "pro"])).labels
+    ('basic', 'pro')
+    """
+    import pyarrow
+
+    missing = ~((codes >= 0) & (codes < len(labels)))
+    places = pyarrow.array(np.where(missing, 0, codes).astype(np.int32), mask=missing)
+    return read_column(pyarrow.DictionaryArray.from_arrays(places, labels))
+
+
+def same_matrix(value: Any) -> Any:
+    """Return what is a snapshot already."""
+    return value
+
+
+READERS[Matrix] = same_matrix
+
+
+def rows_of_matrix(
+    rows: int,
+    width: int,
+    names: tuple[str, ...] | None,
+    read: Callable[[], F64],
+    categories: Callable[[], Categories] = _none,
+) -> Any:
+    """Return what the SDK records: one row with its values, which ride on its span, or n rows that are read later."""
+    if rows != 1 or width > MOST_CELLS:
+        return Matrix(rows, width, names, read, categories)
+    values = read()[0] if width else np.empty(0)
+    known = categories()
+    if not known:
+        return values if names is None else dict(zip(names, values.tolist(), strict=True))
+    row = [_label(code, known[i]) if i in known else code for i, code in enumerate(values.tolist())]
+    return row if names is None else dict(zip(names, row, strict=True))
+
+
+def _label(code: float, labels: Any) -> Any:
+    return labels[int(code)].as_py() if 0 <= code < len(labels) else None
+
+
+def dense_rows(csr: Any) -> F64:
+    """Return a scipy CSR matrix (n, m) as rows; what is not stored is missing, and not 0.
+
+    >>> from scipy.sparse import csr_matrix
+    >>> dense_rows(csr_matrix(([1.5, 0.0], ([0, 1], [0, 1])), shape=(2, 2))).tolist()
+    [[1.5, nan], [nan, 0.0]]
+    """
+    values = np.full(csr.shape, np.nan)
+    values[np.repeat(np.arange(csr.shape[0]), np.diff(csr.indptr)), csr.indices] = csr.data
+    return values

@@ -1,0 +1,59 @@
+"""Values by the identity of somebody's object, without a mark on the object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+from weakref import ref
+
+V = TypeVar("V")
+
+
+class IdentityMap(Generic[V]):
+    """Values by the identity of an object, since some cannot be hashed; forgotten with the object.
+
+    >>> watched, estimator = IdentityMap[str](), {0.5}
+    >>> watched.set(estimator, "churn")
+    >>> watched.get(estimator), watched.get({0.5})
+    ('churn', None)
+    >>> del estimator
+    >>> len(watched)
+    0
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, tuple[ref[Any], V]] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __contains__(self, target: object) -> bool:
+        return id(target) in self._held
+
+    def set(self, target: Any, value: V) -> None:
+        """Remember a value. Raises ``TypeError`` where the object cannot be referred to weakly."""
+        key, held = id(target), self._held
+        held[key] = ref(target, lambda _: held.pop(key, None)), value
+
+    def get(self, target: Any) -> V | None:
+        """Return the value of an object, None where there is none."""
+        found = self._held.get(id(target))
+        return None if found is None else found[1]
+
+    def forget(self, target: Any) -> None:
+        """Know nothing of an object any more."""
+        self._held.pop(id(target), None)
+
+    def values(self) -> list[V]:
+        """Return all values."""
+        return [value for _, value in list(self._held.values())]
+
+    def drop(self, unwanted: Callable[[V], bool]) -> None:
+        """Forget every object whose value is not wanted any more."""
+        for key, (_, value) in list(self._held.items()):
+            if unwanted(value):
+                self._held.pop(key, None)
+
+    def clear(self) -> None:
+        """Know nothing of any."""
+        self._held.clear()

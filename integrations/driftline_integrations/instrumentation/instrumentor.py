@@ -1,0 +1,73 @@
+"""OpenTelemetry's ``BaseInstrumentor``, or its stand-in, and the providers that ``instrument()`` was given.
+
+OpenTelemetry's ``BaseInstrumentor``, or what stands for it where ``opentelemetry-instrumentation`` is not installed.
+
+``churn.instrument(app)`` needs nothing of that package: only who instruments a whole process does, and
+``opentelemetry-instrument``, which comes with it. So a service that has FastAPI and Driftline works as it is.
+
+The providers that ``instrument()`` of an instrumentor was given, for the models that no code makes.
+
+``FlaskInstrumentor().instrument(tracer_provider=, meter_provider=)`` is how instrumentations are told that the global
+ones are not meant. A process that tells several instrumentors tells them the same, so the last one counts for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from driftline import Model
+
+try:
+    from opentelemetry.instrumentation.dependencies import get_dependency_conflicts as get_dependency_conflicts
+    from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]
+        BaseInstrumentor as BaseInstrumentor,
+    )
+except ModuleNotFoundError as _missing:
+    if not (_missing.name or "").startswith("opentelemetry.instrumentation"):
+        raise
+
+    class BaseInstrumentor:  # type: ignore[no-redef]
+        """Says what is missing to whoever instruments a whole process."""
+
+        def instrument(self, **kwargs: Any) -> None:  # noqa: ARG002
+            """Raise ``ModuleNotFoundError``."""
+            raise ModuleNotFoundError(
+                f"{type(self).__name__} instruments a whole process with OpenTelemetry's own package, which is not "
+                "installed: pip install opentelemetry-instrumentation; or name one object: Model(...).instrument(it)",
+                name="opentelemetry.instrumentation",
+            )
+
+        def uninstrument(self, **kwargs: Any) -> None:
+            """Do nothing: nothing was instrumented."""
+
+    def get_dependency_conflicts(*_: object) -> None:  # type: ignore[misc]
+        """Return that nothing is in the way."""
+
+
+_NAMES = ("tracer_provider", "meter_provider")
+_providers: dict[str, dict[str, Any]] = {}
+
+
+def remember_providers(instrumentor: object, given: Mapping[str, Any]) -> None:
+    """Remember what the arguments of ``instrument()`` say of providers."""
+    forget_providers(instrumentor)
+    providers = {name: given[name] for name in _NAMES if given.get(name) is not None}
+    if providers:
+        _providers[type(instrumentor).__name__] = providers
+
+
+def forget_providers(instrumentor: object) -> None:
+    """Forget what an instrumentor was told."""
+    _providers.pop(type(instrumentor).__name__, None)
+
+
+def with_providers(model: Model) -> Model:
+    """Return a model that no code has made, with the providers that an instrumentor was given; else as it is."""
+    if not _providers:
+        return model
+    providers = list(_providers.values())[-1]
+    copy = Model.__new__(Model)
+    copy.__dict__.update(model.__dict__, _blocks={}, _identity=replace(model._identity, **providers))
+    return copy

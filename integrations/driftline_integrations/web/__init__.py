@@ -1,0 +1,1 @@
+"""What FastAPI and Flask share: routes, requests, responses. Imports instrumentation and the SDK; no framework."""

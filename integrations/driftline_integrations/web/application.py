@@ -1,0 +1,170 @@
+"""What every web application needs: the trace of a request, declared routes, a warning for missing routes.
+
+What FastAPI and Flask share where a request arrives: the trace it belongs to, and the models that no code names.
+
+Routes that somebody maps and no application has: no request ever comes to them, so nothing else would say so.
+
+An application is looked at once, by the first request that predicts nothing: by then it has the routes that it is made
+of, and a request that predicts pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from driftline.declared_models import read_declarations
+from driftline.faults import FAULTS, logger
+from opentelemetry import context, propagate, trace
+
+from driftline_integrations.instrumentation.instrumentor import with_providers
+
+from .routes import RouteMistakes
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from opentelemetry.propagators.textmap import TextMapPropagator
+
+    from .route_plan import RoutePlan
+
+
+FIELDS: dict[TextMapPropagator, frozenset[bytes]] = {}
+"""The headers that say which trace a request belongs to, in small letters, of the propagator that was last asked."""
+
+
+def join_trace(header: Callable[[str], str]) -> Token[context.Context] | None:
+    """Make the trace current that a request belongs to, where nothing else does: no web instrumentation is there.
+
+    ``header``: the value of a header by its lower-case name, "" for none. Return what ``context.detach`` wants, None
+    where there is nothing to detach.
+    """
+    try:
+        carrier = {name: text for name in _fields() if (text := header(name))}
+        if not carrier or trace.get_current_span().get_span_context().is_valid:
+            return None
+        return context.attach(propagate.extract(carrier))
+    except Exception as fault:
+        FAULTS.swallow("parent", fault)
+        return None
+
+
+def _fields() -> Iterable[str]:
+    """Return the names of those headers; worked out once per propagator."""
+    propagator = propagate.get_global_textmap()
+    if propagator not in FIELDS:
+        FIELDS.clear()
+        FIELDS[propagator] = frozenset(name.lower().encode() for name in propagator.fields)
+    return map(bytes.decode, FIELDS[propagator])
+
+
+def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
+    """Instrument an application with the routes that ``DRIFTLINE_CONFIG`` declares, log mistakes, never raise.
+
+    A model whose routes have mistakes is left out, as any other with a mistake is.
+    """
+    file = read_declarations()
+    for one in file.declared:
+        try:
+            instrument(with_providers(one.model), app, routes=one.routes, outcomes=one.outcomes)
+        except RouteMistakes as mistakes:
+            for mistake in mistakes.each:
+                logger.error("driftline: %s: models.%s.%s", one.source, one.model.name, mistake)
+            file.leave_out(one)
+        except (TypeError, ValueError) as error:
+            logger.error("driftline: %s: models.%s.%s", one.source, one.model.name, error)
+            file.leave_out(one)
+        except Exception as fault:
+            FAULTS.swallow("instrument", fault)
+
+
+_LIKE = 0.65
+"""Of ``difflib``: "POST /v1/predict" is 0.9 like "POST /predict", and "GET /redoc" 0.61."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRoute:
+    """A route that an application has. ``methods``: None for all of them.
+
+    ``opaque``: anything may be beneath ``path``, since what is mounted there does not say.
+    """
+
+    methods: frozenset[str] | None
+    path: str
+    opaque: bool = False
+
+
+class MappedRoutes:
+    """The mapped routes of one application, and those that it has.
+
+    ``served``: gives the routes that it has. ``meets``: whether a request can be for a mapped path and for one of them.
+    """
+
+    def __init__(self, served: Callable[[], Iterable[ServedRoute]], meets: Callable[[str, ServedRoute], bool]) -> None:
+        self._served = served
+        self._meets = meets
+        self._plans: dict[tuple[str, str], RoutePlan] = {}
+        self._looked = False
+        _applications.add(self)
+
+    def add(self, plan: RoutePlan) -> None:
+        """Remember a mapped route; the next occasion is one to look again."""
+        self._plans[plan.method, plan.path] = plan
+        plan.refused = self.look
+        self._looked = False
+
+    def close(self) -> None:
+        """Speak for no mapped route any more."""
+        _applications.discard(self)
+
+    def look(self) -> None:
+        """Warn of mapped routes that no application has, each once per process. Never raises.
+
+        The file maps its routes on every application that is made, so one that has a route speaks for all.
+        """
+        if self._looked:
+            return
+        self._looked = True
+        try:
+            for plan in list(self._plans.values()):
+                if not any(one._has(plan) for one in list(_applications)):
+                    self._tell(plan)
+        except Exception as fault:
+            FAULTS.swallow("routes", fault)
+
+    def _has(self, plan: RoutePlan) -> bool:
+        """Say whether the route is mapped here, and there."""
+        own = self._plans.get((plan.method, plan.path))
+        if own is None or own.model.name != plan.model.name:
+            return False
+        return any(
+            (served.methods is None or plan.method in served.methods) and self._meets(plan.path, served)
+            for served in self._served()
+        )
+
+    def _tell(self, plan: RoutePlan) -> None:
+        route = f"{plan.method} {plan.path}"
+        if not FAULTS.once(f"absent {plan.model.name} {route}"):
+            return
+        served = [_text(one, plan.method) for one in self._served() if not one.opaque]
+        near = difflib.get_close_matches(route, served, 3, _LIKE)
+        logger.warning(
+            "driftline: %s: no application of this process has the route %r, so nothing of it is recorded; %s: "
+            "name the method and the path that clients of the application call, prefixes and mounts included, "
+            "such as %r",
+            plan.model.name,
+            route,
+            f"the nearest that it has: {', '.join(map(repr, near))}" if near else "it has none that is like it",
+            near[0] if near else "POST /v1/predict",
+        )
+
+
+_applications: WeakSet[MappedRoutes] = WeakSet()
+
+
+def _text(served: ServedRoute, method: str) -> str:
+    methods = served.methods or {method}
+    return f"{method if method in methods else min(methods)} {served.path}"

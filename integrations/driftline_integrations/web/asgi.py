@@ -1,0 +1,164 @@
+"""The two layers of plain ASGI around an application, as what one request is on its way through them.
+
+``Passage``: the outer one, where a request enters; it puts the prediction's id on the response. ``Tee``: the inner one,
+around the router, of a route that predicts; it copies bodies on their way, as far as they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from driftline.faults import FAULTS
+from driftline.integration.web_request import HEADER, WebRequest
+from opentelemetry import context
+
+from .outcome_route import OUTCOME_BYTES, take_outcomes
+from .request_prediction import RequestPrediction, is_json
+from .route_plan import UNREAD
+from .routes import RequestParts
+
+if TYPE_CHECKING:
+    from driftline import Model
+
+    from .route_plan import RoutePlan
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Mapping[bytes, bytes]
+
+ID_HEADER = HEADER.lower().encode()
+_JSON = b"application/json"
+
+
+class Passage(WebRequest):
+    """A request on its way in, and its response on its way out, with the id of its prediction."""
+
+    __slots__ = ("onward",)
+
+    onward: Send
+    """Where the response goes."""
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass a part of the response on; its start with the id, if it has one and says none itself."""
+        if message["type"] == "http.response.start":
+            try:
+                text = self.named or self.answer()
+                if text and ID_HEADER not in dict(headers := message.get("headers", ())):
+                    message = {**message, "headers": [*headers, (ID_HEADER, text.encode())]}
+            except Exception as fault:
+                FAULTS.swallow("answer", fault)
+        return self.onward(message)
+
+
+class Tee(RequestPrediction):
+    """Copies bodies on their way between server and application, as far as they are read. No step raises."""
+
+    __slots__ = ("_receive", "_said", "_send", "heard", "status")
+
+    def __init__(
+        self, route: RoutePlan, given: RequestParts | None, headers: Headers, receive: Receive, send: Send
+    ) -> None:
+        self.route = route
+        self._given = given
+        self._body = self._told = None  # all that a visit has: each function on the way costs a request half a µs
+        self._receive, self._send = receive, send
+        self.heard: bytes | None = b"" if route.reads_body and _readable(route, headers, "request") else None
+        self.status = 0
+        self.open(route.plan)
+
+    async def receive(self) -> Message:
+        """Return a part of the request, and copy it."""
+        message = await self._receive()
+        if self.heard is not None:
+            try:
+                if message["type"] == "http.request":
+                    heard = self.heard = self.heard + message.get("body", b"")  # of one part, that part itself
+                    if len(heard) > self.route.limit:
+                        self.heard = None
+                        self.route.go_without("request_too_large")
+                    elif not message.get("more_body", False):
+                        self.heard = None
+                        self._body = heard
+                        if self.prediction is not None:
+                            self.take_body(heard)
+            except Exception as fault:
+                FAULTS.swallow("request", fault)
+        return message
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """Pass a part of the response on, and copy it; its last one closes the prediction."""
+        if not self.closed:
+            try:
+                if message["type"] == "http.response.start":
+                    self.status = message["status"]
+                    self.start_answer(self.status)
+                    readable = _readable(self.route, dict(message.get("headers", ())), "response")
+                    self._said: bytes | None = b"" if readable else None
+                elif message["type"] == "http.response.body":
+                    said = self._said
+                    if said is not None:
+                        said = self._said = said + message.get("body", b"")
+                        if len(said) > self.route.limit:
+                            said = self._said = None
+                            self.route.go_without("response_too_large")
+                    if not message.get("more_body", False):
+                        self.answer(self.status, UNREAD if said is None else said)
+            except Exception as fault:
+                FAULTS.swallow("response", fault)
+        return self._send(message)
+
+
+def _readable(route: RoutePlan, headers: Headers, what: str) -> bool:
+    """Say whether a body is JSON of a size that is read; count it where it is not."""
+    kind, length = headers.get(b"content-type", b""), headers.get(b"content-length", b"")
+    if (kind != _JSON and not is_json(kind.decode("latin-1"))) or b"content-encoding" in headers:
+        route.go_without(f"{what}_not_json")
+        return False
+    if len(length) >= route.digits and length.isdigit() and int(length) > route.limit:
+        route.go_without(f"{what}_too_large")
+        return False
+    return True
+
+
+def header_text(headers: Headers, name: str) -> str:
+    """Return the value of a header by its lower-case name, "" for none."""
+    value = headers.get(name.encode())
+    return "" if value is None else value.decode("latin-1")
+
+
+def request_parts(route: RoutePlan, headers: Headers, path: Mapping[str, Any], scope: Scope) -> RequestParts | None:
+    """Return what is read of a request later besides its body, None for nothing: a second's requests wait for it."""
+    if not route.reads_more:
+        return None
+    wanted = {name: header_text(headers, name) for name in route.headers}
+    return RequestParts(
+        wanted.__getitem__,
+        path,
+        scope["query_string"],
+        context=context.get_current() if route.reads_baggage else None,
+    )
+
+
+def path_within(path: str, root: str) -> str:
+    """Return the path within this application; that of a mounted one begins with where it is mounted."""
+    root = root.rstrip("/")
+    return path[len(root) :] or "/" if f"{path}/".startswith(f"{root}/") else path
+
+
+async def answer_outcomes(model: Model, headers: Headers, receive: Receive, send: Send) -> None:
+    """Answer a request of the outcome route."""
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        body += message.get("body", b"")
+        more = message.get("more_body", False) and len(body) <= OUTCOME_BYTES
+    status, answer = take_outcomes(model, bytes(body), header_text(headers, "content-type"))
+    said = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": said})
+    await send({"type": "http.response.body", "body": answer})

@@ -1,0 +1,157 @@
+"""The prediction of one request, from its headers to the end of its response. No step raises."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from driftline.capture.row_schema import ROW_BYTES
+from driftline.faults import FAULTS
+from driftline.integration.web_request import RequestPrediction as Opening
+from driftline.integration.web_request import header_id
+from driftline.outputs.output import Unread
+from driftline.tables.ids import IDS
+
+from .route_plan import UNREAD, RequestContents, RoutePlan
+
+if TYPE_CHECKING:
+    from driftline.capture.prediction import Prediction
+
+    from .routes import RequestParts
+
+_NOT_FOUND = (404, 405)
+
+
+def is_json(content_type: str) -> bool:
+    """Say whether a content type is JSON: ``application/json``, or anything that ends in ``+json``.
+
+    >>> is_json("application/json; charset=utf-8"), is_json("application/problem+json"), is_json("text/html")
+    (True, True, False)
+    """
+    if content_type == "application/json":
+        return True
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+class RequestPrediction(Opening):
+    """A prediction that opens with a request and closes with its response.
+
+    A response below 500 that is no success, such as a 422 of the validation or a 404, is no prediction: unless a model
+    ran inside, or the response says the route's score or class. ``given``: what is read of the request besides its
+    body, None for nothing.
+    """
+
+    __slots__ = ("_body", "_given", "_told", "route")
+
+    def __init__(self, route: RoutePlan, given: RequestParts | None) -> None:
+        self.route = route
+        self._given = given
+        self._body: bytes | None = None
+        self._told: RequestContents | None = None
+        self.open(route.plan)
+
+    def asked(self) -> Prediction | None:
+        """Return the prediction, with what the request says where that is read before the response."""
+        told = self._made()
+        if told is None:
+            return self.prediction
+        if self.route.early and (self._body is not None or not self.route.reads_body):
+            told.read_request()
+        return told.prediction
+
+    def _made(self) -> RequestContents | None:
+        """Return what the prediction will be told; None where it is over and was never made."""
+        told = self._told
+        if told is None and not self.closed and (prediction := super().asked()) is not None:
+            told = self._told = RequestContents(self.route, prediction, self._given)
+            told.body = self._body
+        return told
+
+    def take_body(self, body: bytes) -> None:
+        """Take the whole body of the request; it is read now where somebody may ask for an id that is in it."""
+        self._body = body
+        if self.prediction is not None and (told := self._made()) is not None:
+            told.body = body
+            if self.route.early:
+                told.read_request()
+
+    def start_answer(self, status: int) -> None:
+        """Decide whether the answer names the prediction: not where there is none, or where its body says the id."""
+        route = self.route
+        if self.prediction is None and 200 <= status < 300:
+            if route.named_at_once:
+                self.id = self.exchange.named = self.exchange.given or IDS.uuid7(self.time)
+                return
+            if (said := route.id_in(self._body)) is not None:
+                self.id = said or self.exchange.given or IDS.uuid7(self.time)
+                self.exchange.named = header_id(said) if said else self.id
+                return
+        told = self._made()
+        if told is None:
+            return
+        if route.early:
+            told.read_request()
+        prediction = told.prediction
+        success = 200 <= status < 300 or status >= 500 or prediction.inner is not None
+        if (not success or route.id_from_response) and prediction.exchange is not None:
+            prediction.exchange.forget(prediction)
+
+    def answer(self, status: int, response: Any) -> None:
+        """Close it with the response: its bytes, what its JSON says, or an ``Unread``."""
+        if self.closed:
+            return
+        try:
+            if self.id and self.prediction is None and response.__class__ is bytes:
+                body, given = self._body, self._given
+                cost = ROW_BYTES + len(response) + (0 if body is None else len(body))
+                self.close(self.route, cost, body if given is None else (given, body), response)
+                return
+            told = self._made()
+            self.closed = True
+            if told is not None:
+                told.response = response
+                self._end(told, status)
+        except Exception as fault:
+            FAULTS.swallow("response", fault)
+
+    def _end(self, told: RequestContents, status: int) -> None:
+        route, prediction, response = self.route, told.prediction, told.response
+        if 200 <= status < 300 and response.__class__ is bytes:
+            told.cost += len(response) + (0 if told.body is None else len(told.body))
+            route.recorder.close_later(prediction, told)
+            return
+        result = told.read()
+        if status >= 500:
+            route.recorder.close(prediction, error=str(status))
+        elif 200 <= status < 300 or prediction.inner is not None or self._says_result(result):
+            route.recorder.close(prediction, result)
+        else:
+            route.recorder.abandon(prediction, str(status) if status else "no_response")
+            if status in _NOT_FOUND and route.refused is not None:
+                route.refused()
+
+    def _says_result(self, response: Any) -> bool:
+        return any(select(response).__class__ is not Unread for select in self.route.selects)
+
+    def fail(self, error: BaseException) -> None:
+        """Close it with what the application raised."""
+        if self.closed:
+            return
+        told = None
+        try:
+            told = self._made()
+            self.closed = True
+            if told is not None:
+                told.read_request()
+        except Exception as fault:
+            FAULTS.swallow("request", fault)
+        if told is not None:
+            self.route.recorder.close(told.prediction, error=error)
+
+    def refuse(self, status: int) -> None:
+        """Close it with a status that was raised: what answers so stands around the route, and its body is not seen."""
+        try:
+            self.start_answer(status)
+        except Exception as fault:
+            FAULTS.swallow("response", fault)
+        self.answer(status, UNREAD)

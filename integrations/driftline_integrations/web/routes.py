@@ -1,0 +1,248 @@
+"""Routes that predict: where in a request and its response the features, id, score and class stand.
+
+``Route`` is the declarative form that code and the TOML file share; ``route_plan.py`` is what it means for one model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from driftline.outputs.output import Unread, describe
+from opentelemetry import baggage
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+SLICE_LENGTH = 64
+"""Characters kept of a header's or a baggage entry's value: a client writes it, and a slice has few values."""
+_BODY_BYTES = 1 << 20
+_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"))
+_REQUEST = ("body", "path", "query", "header", "baggage")
+FIELDS = ("", "body", "path", "query")
+"""Where values have names that the privacy rules know."""
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "features": ("body", "path", "query"),
+    "id": (*_REQUEST, "response"),
+    "slices": _REQUEST,
+    "score": ("response",),
+    "predicted": ("response",),
+}
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Route:
+    """What one route predicts from, and what it answers.
+
+    ``features``: "body" (the JSON body), "body:order.items" (a part of it; a list is a batch), "path" or "query" (all
+    parameters), "path:rooms" (one), or several of these, which are merged into one row.
+    ``id``: a field of the features (of a batch: of each row), or "header:x-order", "path:order", "query:order",
+    "body:meta.id" or "response:id". ``score``, ``predicted``: where they stand in the JSON response, such as
+    "result.probability"; without both the response itself is read. A list on the way means one value per row.
+    ``slices``: name → a field of the features, or "header:x-region", "baggage:tier", "query:channel", ...; the privacy
+    rules of the field hold for it, and those of its name. ``limit``: bytes of a request or a response beyond which it
+    is not read. ``span_features``: whether features ride on sampled spans; else ``DRIFTLINE_SPAN_FEATURES``.
+    """
+
+    features: str | Sequence[str] = "body"
+    id: str = ""
+    score: str = ""
+    predicted: str = ""
+    slices: Mapping[str, str] = field(default_factory=dict)
+    span_features: bool | None = None
+    limit: int = _BODY_BYTES
+
+
+_EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "features": ((str, list, tuple), "a text or a list of texts"),
+    "id": ((str,), "a text"),
+    "score": ((str,), "a text"),
+    "predicted": ((str,), "a text"),
+    "slices": ((Mapping,), "a table of name = text"),
+    "span_features": ((bool, type(None)), "true or false"),
+    "limit": ((int,), "a number of bytes"),
+}
+
+
+def parse_route(given: Route | Mapping[str, Any], key: str) -> Route:
+    """Return a route from a mapping, as TOML and keyword arguments give it. ``key``: how an error names it.
+
+    >>> parse_route({"score": "probability"}, "routes.'POST /predict'").score
+    'probability'
+    """
+    if isinstance(given, Route):
+        values = {one.name: getattr(given, one.name) for one in fields(given)}
+    elif isinstance(given, Mapping):
+        values = dict(given)
+    else:
+        raise RouteMistakes([f"{key}: a route is a Route(...) or a table, not {describe(given).text}"])
+    mistyped = [(name, said) for name, value in values.items() for said in _mistyped(name, value, key)]
+    odd, mistakes = {name for name, _ in mistyped}, [said for _, said in mistyped]
+    route = Route(**{name: value for name, value in values.items() if name not in odd})
+    named = [(f"slices.{name}", "slices", text) for name, text in route.slices.items()]
+    named += [(name, name, getattr(route, name)) for name in ("id", "score", "predicted")]
+    named += [("features", "features", text) for text in feature_sources(route)]
+    for name, what, text in named:
+        try:
+            parse_source(text, what, f"{key}.{name}")
+        except ValueError as mistake:
+            mistakes.append(str(mistake))
+    if mistakes:
+        raise RouteMistakes(mistakes)
+    return route
+
+
+def _mistyped(name: str, value: Any, key: str) -> Iterator[str]:
+    """Yield what is wrong with a key of a route, or with the type of what it says."""
+    if name not in _EXPECTED:
+        yield f"{key}.{name}: a route has no such key; it has {', '.join(_EXPECTED)}"
+        return
+    kinds, what = _EXPECTED[name]
+    right = isinstance(value, kinds) and not (isinstance(value, bool) and bool not in kinds)
+    if not right or (isinstance(value, list | tuple) and not all(isinstance(text, str) for text in value)):
+        yield f"{key}.{name}: must be {what}, not {value!r}"
+    elif name == "slices":
+        for own, text in value.items():
+            if not isinstance(text, str):
+                yield f"{key}.slices.{own}: must be a text such as 'header:x-region', not {text!r}"
+
+
+def feature_sources(route: Route) -> tuple[str, ...]:
+    """Return the sources of a route's features."""
+    return (route.features,) if isinstance(route.features, str) else tuple(route.features)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one value stands. ``kind``: "" for a field of the features. ``parts``: the way to it from there."""
+
+    kind: str
+    parts: tuple[str, ...]
+
+
+def parse_source(text: str, what: str, key: str) -> Source:
+    """Read ``kind:a.b``. Raises ``ValueError`` with the fix for a kind that ``what`` cannot come from.
+
+    >>> parse_source("header:x-region", "slices", "slices.region")
+    Source(kind='header', parts=('x-region',))
+    """
+    kinds = _KINDS[what]
+    kind, colon, rest = text.partition(":")
+    if not colon:
+        if what == "features":
+            kind, rest = text, ""
+        else:
+            kind, rest = ("response" if kinds == ("response",) else ""), text
+    if kind not in kinds and not (kind == "" and what in ("id", "slices")):
+        raise ValueError(f"{key}: {text!r} is not one of {', '.join(kinds)}; write {kinds[0]!r} or '{kinds[0]}:name'")
+    if kind in ("header", "baggage"):
+        return Source(kind, (rest.strip().lower() if kind == "header" else rest.strip(),))
+    return Source(kind, tuple(part for part in rest.split(".") if part))
+
+
+def parse_method_and_path(text: str, key: str) -> tuple[str, str]:
+    """Read ``"POST /predict"`` as method and path. Raises ``ValueError`` with the fix.
+
+    >>> parse_method_and_path("post /predict", "routes")
+    ('POST', '/predict')
+    """
+    method, _, path = text.strip().partition(" ")
+    method, path = method.upper(), path.strip()
+    if method not in _METHODS or not path.startswith("/"):
+        raise ValueError(f"{key}: {text!r} is no method and path; write it as 'POST /predict'")
+    return method, path
+
+
+class RouteMistakes(ValueError):  # noqa: N818 - of who wrote the routes
+    """What is wrong with routes: every mistake, ``each`` a sentence with the key, the rule and the fix."""
+
+    def __init__(self, each: Sequence[str]) -> None:
+        super().__init__("; ".join(each))
+        self.each = tuple(each)
+
+
+class MissingValue(LookupError):  # noqa: N818 - what a place is, not an error of the program
+    """A way that leads nowhere. ``args``: what stands there instead, in words, and its keys."""
+
+
+def follow_path(value: Any, parts: Sequence[str]) -> Any:
+    """Follow names through JSON; a list on the way is followed in each of its elements, unless the name is a number.
+
+    >>> follow_path({"results": [{"p": 0.2}, {"p": 0.9}]}, ("results", "p"))
+    [0.2, 0.9]
+    """
+    for i, part in enumerate(parts):
+        if isinstance(value, list):
+            if part.isdigit():
+                if int(part) >= len(value):
+                    raise MissingValue(f"{describe(value).text} without [{part}]", ())
+                value = value[int(part)]
+                continue
+            return [follow_path(element, parts[i:]) for element in value]
+        if not isinstance(value, Mapping) or part not in value:
+            found = describe(value)
+            raise MissingValue(f"{found.text} without {part!r}", found.fields)
+        value = value[part]
+    return value
+
+
+def response_selector(source: Source | None) -> Callable[[Any], Any] | None:
+    """Return the function that finds a value in a JSON response, or says what it found instead."""
+    if source is None:
+        return None
+    parts = source.parts
+
+    def select(response: Any) -> Any:
+        if response.__class__ is Unread:
+            return response
+        try:
+            return follow_path(response, parts)
+        except MissingValue as missing:
+            return Unread(*missing.args)
+
+    return select
+
+
+@dataclass(slots=True)
+class RequestParts:
+    """A request, as far as it is read. ``header``: the value of a header by its lower-case name, "" for none."""
+
+    header: Callable[[str], str]
+    path: Mapping[str, Any]
+    query: bytes
+    body: Any = None
+    context: Context | None = None
+    """Where baggage stands: the request may be over when it is read."""
+
+
+def parse_parameter(text: Any) -> Any:
+    """Return a parameter of a path or query: a number where it reads as one in JSON, so "02134" stays a text.
+
+    >>> parse_parameter("17.5"), parse_parameter("02134"), parse_parameter("true")
+    (17.5, '02134', True)
+    """
+    if not isinstance(text, str):
+        return text
+    if _JSON_NUMBER.fullmatch(text) and len(text) <= SLICE_LENGTH:
+        return json.loads(text)
+    return {"true": True, "false": False}.get(text, text)
+
+
+def read_source(source: Source, given: RequestParts) -> Any:
+    """Return what stands at a place of a request; raises ``MissingValue`` for nothing."""
+    kind, parts = source.kind, source.parts
+    if kind == "body":
+        return follow_path(given.body, parts) if parts else given.body
+    if kind == "header":
+        return given.header(parts[0])[:SLICE_LENGTH] or None
+    if kind == "baggage":
+        value = baggage.get_baggage(parts[0], given.context)
+        return None if value is None else str(value)[:SLICE_LENGTH]
+    found: Mapping[str, Any] = given.path if kind == "path" else dict(parse_qsl(given.query.decode("latin-1")))
+    found = {name: parse_parameter(text) for name, text in found.items()}
+    return follow_path(found, parts) if parts else found

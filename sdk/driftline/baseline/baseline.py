@@ -1,0 +1,457 @@
+"""A baseline: bins and one pane of reference rows over them; and the part of it that privacy rules let leave.
+
+What a model looked like when it was known to be right: bins, and one pane of reference rows over them.
+
+A baseline that may leave: what the privacy rules say of a feature's values holds for its bins, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from driftline.baseline.sections.catalogue import Extras
+from driftline.baseline.sections.feature_marks import HASHED, ROUNDED, AppliedRules
+from driftline.baseline.sections.importance import Importance, Predict, permutation_importance
+from driftline.baseline.sections.ranges import Ranges
+from driftline.inputs.dataframes import ArrayLike, FrameLike
+from driftline.inputs.text_descriptors import SUFFIXES, raw_names
+from driftline.inputs.vocabulary import Vocabulary
+from driftline.panes.bins import Bins
+from driftline.panes.fold import ModelBins
+from driftline.panes.pane import Pane, merge
+from driftline.panes.pca import PARTS
+from driftline.panes.unbinned_values import PREFIXES
+from driftline.privacy.policy import Privacy, rules_in_force
+from driftline.privacy.rules import COMMON_VALUES, DENY, FeatureFilter, Hash, Rule
+from driftline.tables.table import Column, ModelKey, PredictionTable, Task
+from driftline.tables.timestamps import Kind, Seasonality
+
+from .build import ReferenceDescription, build, choose_bins, fold_lists, fold_tables, marks_of
+from .document import Columns, Fields, dump, dump_bins, parse
+from .from_frame import FrameColumns, read_frame, refuse_unknown_classes, rows_from_frame
+from .reference_rows import MOST_SAMPLED, ReferenceRows
+
+if TYPE_CHECKING:
+    from driftline.capture.model_identity import Capture
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """The reference a model is compared with: kilobytes, never raw rows.
+
+    Build it from rows the model was **not** trained on: a model looks better, and its scores more extreme, on rows it
+    has seen, and every later window would then look like drift.
+
+    ``bins``: what panes are folded over. ``pane``: the reference rows over them, with the outcomes where ``actual`` was
+    given, so reference performance is read from it like any other. ``columns``: where score, predicted, actual, time,
+    id (a name, or names) and features stood in the data, the defaults of ``driftline evaluate``. ``provisional``:
+    learned from the first rows of production, not chosen by anybody. ``texts``: features that are documents, with the
+    vocabulary of the reference; the bins are those of their descriptors (:mod:`driftline.descriptors`).
+    ``extras``: what else is known, each piece optional (:mod:`driftline.extras`).
+
+    >>> import numpy as np
+    >>> X = {"age": np.arange(100.0), "region": np.repeat(["north", "south"], 50)}
+    >>> baseline = Baseline.from_frame(X, score=np.linspace(0, 1, 100), model="churn", task="binary")
+    >>> baseline.pane.rows, list(baseline.bins.features)
+    (100, ['age', 'region'])
+    """
+
+    model: str
+    version: str
+    task: Task
+    bins: ModelBins
+    pane: Pane
+    columns: Columns = field(default_factory=dict)
+    provisional: bool = False
+    texts: Mapping[str, Vocabulary] = field(default_factory=dict)
+    extras: Extras = field(default_factory=Extras)
+
+    @classmethod
+    def from_frame(
+        cls,
+        X: FrameLike,
+        *,
+        score: ArrayLike | None = None,
+        predicted: ArrayLike | None = None,
+        actual: ArrayLike | None = None,
+        time: ArrayLike | None = None,
+        id: ArrayLike | None = None,
+        model: str,
+        task: str,
+        version: str = "",
+        classes: Sequence[object] | None = None,
+        positive_class: object = None,
+        threshold: float = 0.5,
+        quantiles: Sequence[float] = (),
+        features: Sequence[str] | None = None,
+        text_features: Sequence[str] | None = None,
+        importance: Mapping[str, float] | ArrayLike | None = None,
+        predict: Predict | None = None,
+        privacy: Privacy | None = None,
+        slices: Mapping[str, ArrayLike] | Sequence[str] = (),
+        seasonality: Kind | None = None,
+        timezone: str = "UTC",
+    ) -> Baseline:
+        """Build a baseline from n held-out rows.
+
+        ``X``: a dict of columns, or whatever a service may be given as a batch (:mod:`driftline.inputs`). ``score``,
+        ``predicted``, ``actual``, ``time``, ``id``: each a column name of X or n values; ``score`` may be (n,), for
+        binary also (n, 2), for multiclass (n, k) or k column names, in the order of ``classes``. Of time and id only
+        the column names are kept. ``task``: "binary", "multiclass", "regression" or "ranking", whose ``score`` is that
+        of each first item, or n lists of scores, best first; ``predicted`` are then n lists of items, best first, and
+        ``actual`` the relevant ones of each: a list, a mapping from item to gain, or a number for the whole list.
+        ``classes``: else the values seen in actual and predicted.
+        ``positive_class``: else the last of (0, 1), (False, True), ("0", "1"). ``threshold``: the score from which on
+        the positive class is predicted. ``quantiles``: the levels that a regression predicts, in the order of its score
+        columns. ``features``: else all columns that are nothing else and no points in time; for a 2-D array, the names
+        of its columns. ``text_features``: those that are documents: their descriptors are compared, and short hashes of
+        their common words are kept; else those that look like it (:func:`driftline.descriptors.looks_like_texts`), ()
+        for none. ``importance``: how much each feature counts, as name → number or one number per feature in their
+        order; it weighs what drifts. ``predict``: what gives the scores of a frame of the features,
+        ``model.predict_proba``; importance is then found by shuffling
+        (:func:`driftline.permutation.permutation_importance`), where none is given.
+        ``privacy``: rules that hold for the file too: what is denied, hashed or rounded is so in it, and is not hashed
+        again when it is sent. Those of the environment (``DRIFTLINE_PRIVACY_*``) hold without it.
+        ``slices``: cuts of low cardinality by which drift is looked at too, names of columns (which stay features) or
+        key → n values; of each the 20 values with most rows are told apart (:mod:`driftline.slices`).
+        ``seasonality``: "hour", "weekday" or "hour_of_week" keeps what the rows looked like in each of them, so that a
+        window can be compared with the same hours; by the clock of ``timezone``, an IANA name. It needs ``time``.
+
+        Raises ``ValueError``, with the fix, when columns are missing or of different lengths, when there are no rows,
+        and when classes or positive class cannot be known.
+
+        >>> X = {"x": [1.0, 2.0], "p": [0.2, 0.9], "y": ["no", "yes"]}
+        >>> Baseline.from_frame(X, score="p", actual="y", model="m", task="binary")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class=...
+        """
+        key = ModelKey(model, version)
+        said = ReferenceDescription(key, task, classes, positive_class, threshold, text_features, quantiles=quantiles)
+        columns = FrameColumns(score, predicted, actual, time, id, features, slices)
+        table, rows, named, texts = read_frame(X, said, columns)
+        seasons = _seasonality(seasonality, timezone, time is not None)
+        if importance is None and predict is not None:
+            importance = permutation_importance(X, predict, cast(list[str], named["features"]), table.task, rows.actual)
+        baseline = cls.from_tables(
+            [table],
+            [rows.actual],
+            columns=named,
+            texts=texts,
+            importance=_importance(importance, named),
+            named=features is not None,
+            seasonality=seasons,
+        )
+        if rows.relevance is not None:
+            baseline = replace(baseline, pane=merge([baseline.pane, fold_lists(table.task, rows.relevance)]))
+        return _finished(baseline, privacy)
+
+    @classmethod
+    def from_batches(
+        cls,
+        batches: Sequence[FrameLike] | Callable[[], Iterable[FrameLike]],
+        *,
+        score: str | Sequence[str] | None = None,
+        predicted: str | None = None,
+        actual: str | None = None,
+        time: str | None = None,
+        id: str | None = None,
+        model: str,
+        task: str,
+        version: str = "",
+        classes: Sequence[object] | None = None,
+        positive_class: object = None,
+        threshold: float = 0.5,
+        quantiles: Sequence[float] = (),
+        features: Sequence[str] | None = None,
+        text_features: Sequence[str] | None = None,
+        importance: Mapping[str, float] | ArrayLike | None = None,
+        privacy: Privacy | None = None,
+        sample: int = MOST_SAMPLED,
+        slices: Sequence[str] = (),
+        seasonality: Kind | None = None,
+        timezone: str = "UTC",
+    ) -> Baseline:
+        """Build a baseline from more held-out rows than memory holds, in two passes over batches of them.
+
+        ``batches``: a list of frames, or a function that begins anew, from the first batch on, whenever it is called:
+        ``lambda: pandas.read_csv(path, chunksize=100_000)``, ``dataset.to_batches`` of pyarrow. ``sample``: the first
+        pass draws so many rows, fewer where they hold more than 256 MB, and bins, vocabularies and blocks of time are
+        chosen from them; while that is all rows, the baseline is that of :meth:`from_frame`. The second pass counts
+        all rows. The other arguments are those of :meth:`from_frame`, with names of columns only; features that the
+        first batch lacks are not found.
+
+        Raises ``ValueError`` as :meth:`from_frame` does, and where the batches can be read only once.
+
+        >>> parts = [{"x": [1.0, 2.0], "p": [0.2, 0.9]}, {"x": [3.0], "p": [0.4]}]
+        >>> Baseline.from_batches(parts, score="p", model="m", task="binary").pane.rows
+        3
+        """
+        if not callable(batches) and isinstance(batches, Iterator):
+            raise ValueError(
+                "batches can be read only once, and two passes are needed; pass a function that opens them"
+            )
+        open_batches = batches if callable(batches) else batches.__iter__
+        key, said_so = ModelKey(model, version), features is not None
+        said = ReferenceDescription(
+            key, task, classes, positive_class, threshold, text_features, said_so, sample, quantiles=quantiles
+        )
+        seasons = _seasonality(seasonality, timezone, time is not None)
+        said = replace(said, strange=refuse_unknown_classes, seasonality=seasons)
+        named: Columns = {}
+
+        def rows() -> Iterator[ReferenceRows]:
+            chosen = features
+            for batch in open_batches():
+                read, own = rows_from_frame(
+                    batch, said, FrameColumns(score, predicted, actual, time, id, chosen, slices)
+                )
+                if not named:
+                    named.update(own)
+                chosen = cast(list[str], own["features"])
+                yield read
+
+        built = build(rows, said)
+        extras = replace(built.extras, importance=_importance(importance, named))
+        baseline = cls(model, version, built.task, built.bins, built.pane, named, texts=built.texts, extras=extras)
+        return _finished(baseline, privacy)
+
+    @classmethod
+    def from_tables(
+        cls,
+        tables: Sequence[PredictionTable],
+        actual: Sequence[Column | None] | None = None,
+        *,
+        columns: Columns | None = None,
+        provisional: bool = False,
+        texts: Mapping[str, Vocabulary] | None = None,
+        importance: Importance | None = None,
+        named: bool = False,
+        seasonality: Seasonality | None = None,
+    ) -> Baseline:
+        """Build a baseline from tables of one model and task.
+
+        ``actual``: one column per table, parallel to its rows, or None where no outcome is known. ``provisional``: from
+        rows of production, which may have to be forgotten: nothing in it is a value of a few rows. ``texts``: of the
+        descriptors among the features. ``importance``: of the features. ``named``: somebody named the features one by
+        one, so none of them is taken for an identifier. ``seasonality``: by which seasons they are told apart. Raises
+        ``ValueError`` when there is no row at all. More rows than memory: :meth:`from_batches`.
+        """
+        if not any(len(table) for table in tables):
+            raise ValueError("there are no rows; a baseline needs reference rows")
+        first = tables[0]
+        marks = None if named else marks_of(tables, texts or {})
+        bins = choose_bins(tables, first.task, marks, anonymous=provisional)
+        pane, found = fold_tables(tables, actual or [None] * len(tables), bins, seasonality)
+        if provisional:
+            period = None if found.period is None else found.period.widened()
+            found = replace(found, ranges=Ranges.counted(pane, bins), period=period)
+        known = replace(found, importance=importance, marks=marks)
+        key = first.key
+        return cls(key.model, key.version, first.task, bins, pane, columns or {}, provisional, texts or {}, known)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Baseline:
+        """Read a baseline file. Raises ``ValueError`` or ``OSError`` that name the file, the key and the fix."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"{path}: there is no such file; build it with Baseline.from_frame(...).save({str(path)!r}) "
+                "or 'driftline baseline build'"
+            ) from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: this is no baseline: it is not text; build it anew") from None
+        return cls.from_json(text, where=str(path))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the baseline to a file, as a whole or not at all.
+
+        A new file has the mode that the umask leaves, a file that was there keeps its own: as ``open()`` would do.
+        """
+        target = Path(path)
+        draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        try:
+            with draft.open("x", encoding="utf-8") as file:
+                file.write(self.to_json() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copymode(target, draft)
+            os.replace(draft, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+            raise
+
+    def to_json(self) -> str:
+        """Return the canonical JSON: keys sorted, no spaces, so equal baselines are equal texts."""
+        return self._json
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "baseline") -> Baseline:
+        """Read a baseline from its JSON. ``where`` is named in errors. Raises ``ValueError`` with key and fix."""
+        return cls(*parse(text, where))
+
+    @property
+    def raw_features(self) -> tuple[str, ...]:
+        """The features as an input holds them: the texts themselves, and not their descriptors."""
+        return raw_names(tuple(self.bins.features), tuple(self.texts))
+
+    def raw_name(self, feature: str) -> str:
+        """Return the name of the text that a descriptor stands for; any other feature's own."""
+        (name,) = raw_names((feature,), tuple(self.texts))
+        return name
+
+    @cached_property
+    def digest(self) -> str:
+        """What the baseline is known by: 32 hex characters, blake2b of 16 bytes of the canonical JSON."""
+        return _digest(self._json)
+
+    @cached_property
+    def fold(self) -> str:
+        """What its panes are known by: 32 hex characters, the same for baselines with the same bins and vocabularies.
+
+        Panes over the same ones add up, so a baseline of later rows over the bins of this one begins nothing anew.
+        """
+        return _digest(dump_bins(self._fields()))
+
+    @cached_property
+    def _json(self) -> str:
+        return dump(self._fields())
+
+    def _fields(self) -> Fields:
+        known = (self.model, self.version, self.task, self.bins, self.pane, self.columns, self.provisional)
+        return Fields(*known, self.texts, self.extras)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _finished(baseline: Baseline, privacy: Privacy | None) -> Baseline:
+    """Log which columns of a new baseline are no features, and leave in it what the rules let leave."""
+    pass
+
+    if baseline.extras.marks is not None:
+        baseline.extras.marks.tell()
+    return protect_baseline(baseline, rules_in_force(privacy))
+
+
+def _seasonality(kind: Kind | None, timezone: str, timed: bool) -> Seasonality | None:
+    if kind is None:
+        return None
+    if not timed:
+        raise ValueError(f"seasonality={kind!r} needs to know when the rows were predicted; pass time=...")
+    try:
+        ZoneInfo(timezone)
+    except (OSError, ValueError, KeyError):
+        raise ValueError(f"timezone={timezone!r} is not a time zone; pass an IANA name, as 'Europe/Paris'") from None
+    return Seasonality(kind, timezone)
+
+
+def _importance(given: Mapping[str, float] | ArrayLike | None, columns: Columns) -> Importance | None:
+    return None if given is None else Importance.given(given, cast(list[str], columns["features"]))
+
+
+def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "features") -> Baseline:
+    """Return the baseline as the rules let it leave, and as it compares with rows under the same rules.
+
+    A denied feature is not in it. The labels of a hashed one are hashed; a hashed number is not in it, since hashes
+    have no order. The edges of a rounded one lie between two multiples of its step, and tell no value. What a rule was
+    applied to while the baseline was built (:mod:`driftline.ruled`) stays as it is. What is known of all features
+    together stays behind where any rule applies: it was counted over the bins as they were. So do slices by a key that
+    has a rule. ``capture``: at a level below "features" nothing tells the value of a single reference row.
+    """
+    if capture != "features":
+        baseline = _without_single_values(baseline)
+    text_of = {f"{text}{suffix}": text for text in baseline.texts for suffix in SUFFIXES}
+    rules = {
+        name: privacy.part(text_of[name], name) if name in text_of else privacy.rule(name)
+        for name in baseline.bins.features
+    }
+    ruled = {} if baseline.extras.ruled is None else dict(baseline.extras.ruled.of)
+    rules = {name: None if name in ruled and rule is not DENY else rule for name, rule in rules.items()}
+    return _under(rules, _without_ruled_keys(baseline, privacy))
+
+
+def _without_single_values(baseline: Baseline) -> Baseline:
+    """Return a baseline without least and greatest values, and without bins of numbers that few rows had."""
+    rules: dict[str, Rule | None] = {}
+    for name, bins in baseline.bins.features.items():
+        counts = baseline.pane.parts.get(f"feature:{name}", np.zeros(bins.size + 2))
+        rules[name] = COMMON_VALUES if COMMON_VALUES.bins(bins, counts)[0] is not bins else None
+    return _under(rules, replace(baseline, extras=replace(baseline.extras, ranges=None)))
+
+
+def _under(rules: Mapping[str, Rule | None], baseline: Baseline) -> Baseline:
+    """Return a baseline under a rule for each feature, None for those that leave as they are."""
+    if all(rule is None for rule in rules.values()):
+        return baseline
+    text_of = {f"{text}{suffix}": text for text in baseline.texts for suffix in SUFFIXES}
+    ruled = {} if baseline.extras.ruled is None else dict(baseline.extras.ruled.of)
+    features: dict[str, Bins] = {}
+    parts = {name: sums for name, sums in baseline.pane.parts.items() if name not in PARTS}
+    for name, bins in baseline.bins.features.items():
+        rule = rules[name]
+        counts = parts.pop(f"feature:{name}", np.zeros(bins.size + 2))
+        parts.pop(f"elsewhere:{name}", None)  # it counts by the place of a feature, and some are not there any more
+        if rule is not None:
+            parts.pop(f"embedding:{name}", None)
+            for part in PREFIXES:
+                parts.pop(f"{part}{name}", None)
+        fit = (bins, counts) if rule is None else rule.bins(bins, counts)
+        if fit is not None:
+            features[name], parts[f"feature:{name}"] = fit
+    projections = {name: one for name, one in baseline.bins.projections.items() if rules[name] is None}
+    texts = {name: words for name, words in baseline.texts.items() if any(text_of.get(own) == name for own in features)}
+    named = {role: name for role, name in baseline.columns.items() if role != "features"}
+    return replace(
+        baseline,
+        bins=replace(baseline.bins, features=features, projections=projections, space=None),
+        pane=Pane(parts),
+        columns={**named, "features": list(raw_names(tuple(features), tuple(texts)))},
+        texts=texts,
+        extras=replace(baseline.extras.leaving(_leaving(features, texts, rules)), ruled=_ruled(features, rules, ruled)),
+    )
+
+
+def _without_ruled_keys(baseline: Baseline, privacy: Privacy) -> Baseline:
+    slices = baseline.extras.slices
+    ruled = [] if slices is None else [key for key in slices.of if privacy.rule(key) is not None]
+    if slices is None or not ruled:
+        return baseline
+    named = {role: name for role, name in baseline.columns.items() if role != "slices"}
+    kept = [key for key in slices.of if key not in ruled]
+    columns: Columns = {**named, "slices": kept} if kept else named
+    outcomes = baseline.extras.slice_outcomes
+    known = None if outcomes is None else outcomes.without(ruled)
+    extras = replace(baseline.extras, slices=slices.without(ruled), slice_outcomes=known)
+    return replace(baseline, columns=columns, extras=extras)
+
+
+def _leaving(features: Collection[str], texts: Collection[str], rules: Mapping[str, Rule | None]) -> FeatureFilter:
+    return FeatureFilter(kept={*features, *texts}, plain={name for name in features if rules[name] is None})
+
+
+def _ruled(
+    features: Collection[str], rules: Mapping[str, Rule | None], before: Mapping[str, str]
+) -> AppliedRules | None:
+    of = {name: kind for name, kind in before.items() if name in features}
+    for name in features:
+        rule = rules[name]
+        if rule is not None and rule is not COMMON_VALUES:  # which changes no row
+            of[name] = HASHED if isinstance(rule, Hash) else ROUNDED
+    return AppliedRules(of) if of else None

@@ -1,0 +1,282 @@
+"""Build a baseline in two passes over the rows, so that more of them than memory holds are as good as a few.
+
+First pass: the classes that were seen, and a sample of bounded size, from which the bins, the texts' vocabularies and
+the stretches of time are chosen. Second pass: all rows are folded over them, a batch at a time, and only sums stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from driftline.baseline.sections.catalogue import GATHERERS, Extras, ReferenceSetup
+from driftline.baseline.sections.embeddings import Embeddings
+from driftline.baseline.sections.feature_marks import NonFeatures, bins_of
+from driftline.baseline.sections.slices import SlicesGatherer
+from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
+from driftline.inputs.dataframes import concatenate
+from driftline.inputs.text_descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
+from driftline.inputs.vocabulary import Vocabulary
+from driftline.panes.bins import CategoryBins, anonymous_number_bins, number_bins
+from driftline.panes.embedding_projection import Projection
+from driftline.panes.fold import ModelBins, actual_numbers, fold_by, fold_outcomes, target_score
+from driftline.panes.pane import Pane, merge
+from driftline.panes.pca import choose_space
+from driftline.panes.relevance import Relevance
+from driftline.tables.classes import resolve_task, seen_classes
+from driftline.tables.decisions import scores_for
+from driftline.tables.table import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text, is_present
+from driftline.tables.timestamps import Seasonality
+
+from .reference_rows import MOST_SAMPLED, Period, ReferenceRows, Sample, Settle, joined
+
+Pass = Callable[[], Iterable[ReferenceRows]]
+"""Opens the rows anew, from the first on, each time it is called."""
+
+Strange = Callable[[Column, Task], None]
+"""Told an actual, may refuse values that are no classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceDescription:
+    """What somebody said about the rows; what was not said is learned from them.
+
+    ``task``: the kind, "" where only features are compared. ``text_features``: None = those that look like it.
+    ``named``: the features were named one by one, so none of them is taken for an identifier. ``sample``: rows that
+    bins are chosen from at most, None = all. ``quantiles``: the levels that a regression predicts. ``seasonality``: by
+    which seasons they are told apart, None = by none.
+    """
+
+    key: ModelKey
+    task: str
+    classes: Sequence[object] | None = None
+    positive_class: object = None
+    threshold: float = 0.5
+    text_features: Sequence[str] | None = None
+    named: bool = False
+    sample: int | None = MOST_SAMPLED
+    settle: Settle | None = None
+    strange: Strange | None = None
+    seasonality: Seasonality | None = None
+    quantiles: Sequence[float] = ()
+
+
+class BaselineParts(NamedTuple):
+    """What a baseline is made of, but for names; and the rows its bins were chosen from, with their actual values."""
+
+    task: Task
+    bins: ModelBins
+    pane: Pane
+    texts: dict[str, Vocabulary]
+    extras: Extras
+    sample: PredictionTable
+    actual: Column | None
+
+
+def build(open_rows: Pass, said: ReferenceDescription) -> BaselineParts:
+    """Build from rows that can be read twice.
+
+    Raises ``ValueError``, with the fix, when there are no rows, when classes or positive class cannot be known, and
+    when scores do not fit them.
+    """
+    sample, seen = Sample(said.sample), set[str]()
+    for rows in open_rows():
+        seen.update(seen_classes([one for one in (rows.actual, rows.predicted) if one is not None]))
+        sample.add(rows)
+    drawn = sample.rows()
+    settle = said.settle(drawn) if said.settle is not None else _as_it_is
+    drawn = settle(drawn)
+    task, texts = task_and_vocabularies(drawn, said, seen)
+    reference = table_of(drawn, said.key, task, texts)
+
+    ranked = Pane()
+
+    def tables() -> Iterator[tuple[PredictionTable, Column | None]]:
+        nonlocal ranked
+        for rows in open_rows():
+            if rows.relevance is not None:
+                ranked = merge([ranked, fold_lists(task, rows.relevance)])
+            if rows.actual is not None and said.strange is not None and task.classes:
+                said.strange(rows.actual, task)
+            if rows.rows:
+                yield table_of(settle(rows), said.key, task, texts), rows.actual
+
+    marks = None if said.named else NonFeatures.learned(_not(texts, drawn.features))
+    bins = choose_bins([reference], task, marks)
+    pane, extras = fold_all(tables(), bins, reference, said.seasonality)
+    pane = merge([pane, ranked])
+    return BaselineParts(task, bins, pane, texts, replace(extras, marks=marks), reference, drawn.actual)
+
+
+def fold_lists(task: Task, relevance: Relevance) -> Pane:
+    """Fold what was relevant in rankings."""
+    return fold_outcomes(task, None, None, Column(numbers=relevance.clicked), relevance=relevance)
+
+
+def fold_all(
+    tables: Iterable[tuple[PredictionTable, Column | None]],
+    bins: ModelBins,
+    sample: PredictionTable,
+    seasonality: Seasonality | None = None,
+) -> tuple[Pane, Extras]:
+    """Fold tables, each with its actual values where they are known, into one pane; gather what else they tell.
+
+    ``sample``: some of the rows, from which it is chosen what is gathered.
+    """
+    stretches = TimeGrid.of(sample.time)
+    # two of each stretch, the second its short one; the last are no stretch: rows without a time
+    folded = [Pane() for _ in range(1 if stretches is None else 2 * stretches.count + 2)]
+    gatherers = {name: begin(ReferenceSetup(sample, bins, seasonality)) for name, begin in GATHERERS.items()}
+    sliced = SlicesGatherer(sample)
+    outcomes = Pane()
+    period: Period | None = None
+    for table, actual in tables:
+        group = np.zeros(len(table), np.int64) if stretches is None else stretches.halves(table.time)
+        cuts = sliced.cuts(table)
+        panes = fold_by(table, bins, group, len(folded), cuts=list(cuts.values()))
+        sliced.add(cuts)
+        folded = [merge(both) for both in zip(folded, panes, strict=True)]
+        if actual is not None:
+            known = fold_outcomes(table.task, table.scores, table.predicted, actual, table.weight)
+            outcomes = merge([outcomes, known])
+        if (own := Period.of(table.time)) is not None:
+            period = own.joined(period)
+        for gatherer in gatherers.values():
+            gatherer.add(table, actual)
+    pane = merge([*folded, outcomes])
+    pieces = {name: gatherer.piece() for name, gatherer in gatherers.items()}
+    in_time = None
+    if stretches is not None:
+        whole = [merge(both) for both in zip(folded[:-2:2], folded[1:-2:2], strict=True)]
+        in_time = TimeBlocks.folded(stretches, whole, bins, folded[1:-2:2])
+    extras = replace(Extras(**pieces), period=period, blocks=in_time, embeddings=Embeddings.of_bins(bins))
+    return pane, replace(extras, slices=sliced.piece())
+
+
+def choose_bins(
+    tables: Sequence[PredictionTable], task: Task, marks: NonFeatures | None = None, anonymous: bool = False
+) -> ModelBins:
+    """Choose the bins of every feature, of the score and of the predicted class, and the space of the features.
+
+    ``anonymous``: no edge is the value of a few rows, see :func:`driftline.bins.anonymous_number_bins`.
+    """
+    numbers = anonymous_number_bins if anonymous else number_bins
+    names = dict.fromkeys(name for table in tables for name in table.features)
+    features = {
+        name: bins_of(
+            *(name, concatenate([table.features[name] for table in tables if name in table.features])),
+            *(marks, anonymous),
+        )
+        for name in names
+    }
+    scores = [target_score(table.task, table.scores) for table in tables if table.scores is not None]
+    vectors = {name: [t.features[name] for t in tables if name in t.features] for name in features}
+    decided = bool(scores) or any(table.predicted is not None for table in tables)
+    return ModelBins(
+        features=features,
+        score=numbers(np.concatenate(scores)) if scores else None,
+        classes=CategoryBins(task.classes) if task.classes and decided else None,
+        projections={name: found for name, columns in vectors.items() if (found := _projection(columns)) is not None},
+        space=choose_space(tables, features),
+    )
+
+
+def marks_of(tables: Sequence[PredictionTable], texts: Mapping[str, Vocabulary]) -> NonFeatures | None:
+    """Tell which features of tables are identifiers or times; descriptors of ``texts`` are neither."""
+    names = dict.fromkeys(name for table in tables for name in table.features)
+    parts = {name: [table.features[name] for table in tables if name in table.features] for name in names}
+    return NonFeatures.learned(
+        {name: concatenate(own) for name, own in parts.items() if raw_names((name,), tuple(texts)) == (name,)}
+    )
+
+
+def _projection(columns: Sequence[Column]) -> Projection | None:
+    together = concatenate(list(columns)).vectors if all(column.vectors is not None for column in columns) else None
+    return None if together is None else Projection.of(together)
+
+
+def fold_tables(
+    tables: Sequence[PredictionTable],
+    actual: Sequence[Column | None],
+    bins: ModelBins,
+    seasonality: Seasonality | None = None,
+) -> tuple[Pane, Extras]:
+    """Fold tables that are all in memory, see :func:`fold_all`."""
+    parts = [ReferenceRows(len(one), one.features, one.scores, time=one.time, slices=one.slices) for one in tables]
+    together = joined(parts)
+    times = np.zeros(together.rows, np.int64) if together.time is None else together.time
+    no_ids = Text(np.zeros(together.rows + 1, dtype=np.int32), b"")
+    first = tables[0]
+    sample = PredictionTable(
+        *(first.key, first.task, times, no_ids, together.scores),
+        features=dict(together.features),
+        slices=dict(together.slices),
+    )
+    return fold_all(zip(tables, actual, strict=True), bins, sample, seasonality)
+
+
+def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str, Vocabulary]) -> PredictionTable:
+    """Return rows as a table of a task that is known, texts as their descriptors, other texts that are long missing.
+
+    Raises ``ValueError`` when the scores do not fit the classes.
+    """
+    short = {name: column if name in texts else without_texts(column)[0] for name, column in rows.features.items()}
+    return PredictionTable(
+        key=key,
+        task=task,
+        time=np.zeros(rows.rows, dtype=np.int64) if rows.time is None else rows.time,
+        id=Text(np.zeros(rows.rows + 1, dtype=np.int32), b""),
+        scores=None if rows.scores is None else scores_for(task, rows.scores),
+        predicted=None if task.kind in CLASSLESS else rows.predicted,
+        features=described(short, texts),
+        slices=dict(rows.slices),
+    )
+
+
+def task_and_vocabularies(
+    rows: ReferenceRows, said: ReferenceDescription, seen: Collection[str]
+) -> tuple[Task, dict[str, Vocabulary]]:
+    """Return the task and the vocabularies of the texts: as they were said, else as rows show them.
+
+    ``seen``: the classes of all rows. Raises ``ValueError``, with the fix, when classes cannot be known, and when no
+    score or no time can be read.
+    """
+    if rows.scores is not None and len(rows.scores) and np.isnan(rows.scores).all():
+        raise ValueError("score holds no number at all; pass the model's scores, and its classes as predicted=")
+    if rows.time is not None and rows.rows and not rows.time.any():
+        raise ValueError("time: no value can be read as a time; pass times, ISO 8601 texts or unix seconds")
+    if said.task == "regression" and rows.actual is not None:
+        _refuse_no_number(rows.actual)
+    names = said.text_features
+    if names is None:
+        names = [name for name, column in rows.features.items() if looks_like_texts(column)]
+    texts = {name: vocabulary_of(rows.features[name]) for name in names}
+    if not said.task:
+        return Task(), texts
+    task = resolve_task(
+        said.task,
+        classes=said.classes,
+        positive_class=said.positive_class,
+        threshold=said.threshold,
+        seen=[Column(codes=np.arange(len(seen), dtype=np.int32), labels=tuple(seen))],
+        score_columns=0 if rows.scores is None else rows.scores.shape[1],
+        quantiles=said.quantiles,
+    )
+    return task, texts
+
+
+def _refuse_no_number(actual: Column) -> None:
+    if is_present(actual).any() and np.isnan(actual_numbers(actual)).all():
+        first = next(iter(actual.labels), "")
+        raise ValueError(f"actual holds no number, such as {first!r}; a regression's is a value: pass that as actual=")
+
+
+def _not(texts: Collection[str], features: Mapping[str, Column]) -> dict[str, Column]:
+    return {name: column for name, column in features.items() if name not in texts}
+
+
+def _as_it_is(rows: ReferenceRows) -> ReferenceRows:
+    return rows

@@ -1,0 +1,213 @@
+"""Read reference rows from a frame: which column is what, and what its values mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from driftline.inputs.dataframes import ArrayLike, FrameLike, column_of, columns_of, is_time, score_matrix
+from driftline.inputs.vocabulary import Vocabulary
+from driftline.outputs.rankings import copy_ranking, first_of, one_ranking, values_of
+from driftline.panes.relevance import Relevance
+from driftline.tables.classes import class_codes, seen_classes
+from driftline.tables.ranked_items import items_of
+from driftline.tables.table import F64, Column, ModelKey, PredictionTable, Task, length, numbers_of
+from driftline.tables.timestamps import instants
+
+from .build import ReferenceDescription, table_of, task_and_vocabularies
+from .document import Columns
+from .ranking_outcomes import relevance_in, statements_of_values
+from .reference_rows import ReferenceRows
+
+
+@dataclass(frozen=True, slots=True)
+class FrameColumns:
+    """Where the parts of a frame are: each the name of a column, or n values; ``features``: None = all other columns.
+
+    ``slices``: names of columns, which stay features, or key → values.
+    The arguments of :meth:`driftline.Baseline.from_frame`.
+    """
+
+    score: ArrayLike | None = None
+    predicted: ArrayLike | None = None
+    actual: ArrayLike | None = None
+    time: ArrayLike | None = None
+    id: ArrayLike | None = None
+    features: Sequence[str] | None = None
+    slices: Mapping[str, ArrayLike] | Sequence[str] = ()
+
+
+ROLES = ("score", "predicted", "actual", "time", "id")
+
+
+def table_from_frame(
+    X: FrameLike,
+    *,
+    score: ArrayLike | None = None,
+    predicted: ArrayLike | None = None,
+    actual: ArrayLike | None = None,
+    time: ArrayLike | None = None,
+    id: ArrayLike | None = None,
+    model: str,
+    task: str,
+    version: str = "",
+    classes: Sequence[object] | None = None,
+    positive_class: object = None,
+    threshold: float = 0.5,
+    features: Sequence[str] | None = None,
+    text_features: Sequence[str] | None = None,
+    slices: Mapping[str, ArrayLike] | Sequence[str] = (),
+) -> tuple[PredictionTable, Column | None, Columns, dict[str, Vocabulary]]:
+    """Read reference rows into a table, their actual values, the columns they came from, and the texts' vocabularies.
+
+    The arguments are those of :meth:`driftline.Baseline.from_frame`, and so are the errors.
+    """
+    said = ReferenceDescription(ModelKey(model, version), task, classes, positive_class, threshold, text_features)
+    table, rows, named, texts = read_frame(X, said, FrameColumns(score, predicted, actual, time, id, features, slices))
+    return table, rows.actual, named, texts
+
+
+def read_frame(
+    X: FrameLike, said: ReferenceDescription, columns: FrameColumns
+) -> tuple[PredictionTable, ReferenceRows, Columns, dict[str, Vocabulary]]:
+    """Do what :func:`table_from_frame` does, with what was said and where the parts of the frame are.
+
+    The rows themselves are returned, whose ``actual`` is that.
+    """
+    rows, named = rows_from_frame(X, said, columns)
+    seen = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
+    whole, texts = task_and_vocabularies(rows, said, seen)
+    if rows.actual is not None and whole.classes:
+        refuse_unknown_classes(rows.actual, whole)
+    return table_of(rows, said.key, whole, texts), rows, named, texts
+
+
+def rows_from_frame(X: FrameLike, said: ReferenceDescription, columns: FrameColumns) -> tuple[ReferenceRows, Columns]:
+    """Read rows as they are, and the names of the columns they came from."""
+    only = columns.features if isinstance(X, np.ndarray) and X.dtype.names is None else None
+    frame = columns_of(X, only)
+    given = {role: getattr(columns, role) for role in ROLES}
+    named: Columns = {role: name for role in ROLES if (name := _named(role, given[role], frame)) is not None}
+    taken = {name for own in named.values() for name in ([own] if isinstance(own, str) else own)}
+    if columns.features is None:
+        chosen = [name for name in frame if name not in taken and not is_time(frame[name])]
+    else:
+        chosen = list(columns.features)
+    for name in chosen:
+        if name not in frame:
+            raise ValueError(f"features: {_no_column(name, frame)}")
+    named["features"] = chosen
+
+    ranking = said.task == "ranking"
+    scores = _scores(columns.score, named.get("score"), frame, ranking=ranking)
+    decided = None if ranking else _column(columns.predicted, named.get("predicted"), frame)
+    truth = None if ranking else _column(columns.actual, named.get("actual"), frame)
+    relevance = _relevance(columns, named, frame) if ranking else None
+    if ranking and "predicted" in named:
+        named["items"] = named.pop("predicted")
+    if said.task == "regression" and scores is None and decided is not None:
+        scores = numbers_of(decided)[:, np.newaxis]  # a regression predicts its value
+    if scores is None and decided is None and not (ranking and columns.predicted is not None):
+        raise ValueError("there is neither a score nor a predicted class; pass score= or predicted=")
+    read = {name: column_of(frame[name]) for name in chosen}
+    for name in said.text_features or ():
+        if name not in read:
+            raise ValueError(f"text_features: {_no_column(name, read)}")
+    times = _column(columns.time, named.get("time"), frame)
+    cuts = _slices(columns.slices, frame)
+    if cuts:
+        named["slices"] = list(cuts)
+    parts = [*read.items(), ("predicted", decided), ("actual", truth), ("time", times), *cuts.items()]
+    rows = [(length(column), name) for name, column in parts if column is not None]
+    rows += [] if scores is None else [(len(scores), "score")]
+    n = _agreed(rows if relevance is None else [*rows, (len(relevance), "actual")])
+    at = None if times is None else instants(times)
+    return ReferenceRows(n, read, scores, decided, truth, at, cuts, relevance), named
+
+
+def _relevance(columns: FrameColumns, named: Columns, frame: Mapping[str, ArrayLike]) -> Relevance | None:
+    """What was relevant in rankings: ``predicted`` are their items, ``actual`` says which of them."""
+    ranked, actual = (
+        None if given is None else values_of(frame[own] if isinstance(own := named.get(role), str) else given)
+        for role, given in (("predicted", columns.predicted), ("actual", columns.actual))
+    )
+    if actual is None:
+        return None
+    if ranked is not None:
+        _agreed([(len(ranked), "predicted"), (len(actual), "actual")])
+    lists = [None] * len(actual) if ranked is None else [one_ranking(copy_ranking(one)) for one in ranked]
+    return relevance_in(items_of(lists), statements_of_values(actual))
+
+
+def _slices(given: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str, ArrayLike]) -> dict[str, Column]:
+    """The columns by which rows are cut."""
+    if isinstance(given, str):
+        raise ValueError(f"slices: {given!r} is one name; pass a list of them, as [{given!r}]")
+    cuts = {}
+    for key in given:
+        if not key or "=" in key:
+            raise ValueError(f"slices: {key!r} is no key: it must be a name without '='")
+        if not isinstance(given, Mapping) and key not in frame:
+            raise ValueError(f"slices: {_no_column(key, frame)}")
+        cuts[key] = column_of(given[key] if isinstance(given, Mapping) else frame[key])
+    return cuts
+
+
+def _named(role: str, given: ArrayLike | None, frame: Mapping[str, ArrayLike]) -> str | list[str] | None:
+    """The column name or names an argument stands for; None when it is an array or nothing."""
+    if isinstance(given, str):
+        if given not in frame:
+            raise ValueError(f"{role}: {_no_column(given, frame)}")
+        return given
+    if role == "score" and isinstance(given, list | tuple) and given and all(isinstance(name, str) for name in given):
+        for name in given:
+            if name not in frame:
+                raise ValueError(f"{role}: {_no_column(name, frame)}")
+        return list(given)
+    return None
+
+
+def _column(given: ArrayLike | None, named: str | list[str] | None, frame: Mapping[str, ArrayLike]) -> Column | None:
+    if isinstance(named, str):
+        return column_of(frame[named])
+    return None if given is None else column_of(given)
+
+
+def _scores(
+    given: ArrayLike | None, named: str | list[str] | None, frame: Mapping[str, ArrayLike], *, ranking: bool = False
+) -> F64 | None:
+    if ranking and not isinstance(named, list):
+        values = given if named is None else frame[named]
+        return None if values is None else first_of(values)
+    if named is not None:
+        return np.column_stack(
+            [numbers_of(column_of(frame[name])) for name in ([named] if isinstance(named, str) else named)]
+        )
+    return None if given is None else score_matrix(given)
+
+
+def _agreed(rows: Sequence[tuple[int, str]]) -> int:
+    (fewest, one), (most, another) = min(rows), max(rows)
+    if fewest != most:
+        raise ValueError(f"columns have different lengths: {one} has {fewest} rows and {another} has {most}")
+    if most == 0:
+        raise ValueError("there are no rows; a baseline needs reference rows")
+    return most
+
+
+def refuse_unknown_classes(truth: Column, task: Task) -> None:
+    """Raise ``ValueError`` where an actual is none of the classes."""
+    codes = class_codes(truth, task.classes)
+    if codes is not None and (codes == len(task.classes)).any():
+        strange = [text for text in seen_classes([truth]) if text not in task.classes]
+        raise ValueError(f"actual has values that are no classes: {_few(strange)}; the classes are {task.classes}")
+
+
+def _no_column(name: str, frame: Mapping[str, ArrayLike]) -> str:
+    return f"there is no column {name!r}; the columns are {_few(list(frame))}"
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")

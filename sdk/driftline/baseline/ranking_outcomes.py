@@ -1,0 +1,276 @@
+"""The relevance of rankings from all outcomes about them: of items, of whole lists, corrected, retracted.
+
+What was relevant in rankings, from all that was said of them: of items, of whole lists, corrected, taken back.
+
+What is said of a list, by the time at which it was known (equal times: by arrival):
+
+- of one item: a number, above 0 = relevant, and how much (a click is 1); it replaces what was said of that item;
+- of the whole list, which items were relevant: it replaces everything that was said before;
+- of the whole list, 0: nothing was relevant; it replaces everything, too;
+- of the whole list, a number above 0: something was clicked; what was said of items stays;
+- a retraction, of an item or of the whole list: nothing is said of it any more.
+
+An item that nobody named, of a list of which anything is known, was not relevant.
+
+What a later word leaves out stays what the word before it said: weight, worth and slices, each by itself.
+
+Nobody says the weight of a reviewed row again when a label is corrected. The words are ordered by the time at which
+what they say was known, so it does not matter in which order they came. What takes back all that was said before takes
+that with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.inputs.dataframes import column_of
+from driftline.outputs.rankings import relevant_text
+from driftline.panes.fold import actual_numbers
+from driftline.panes.relevance import GREATEST_GAIN, Relevance
+from driftline.tables.classes import class_text
+from driftline.tables.ids import id_text
+from driftline.tables.table import F64, I32, I64, Column, Items
+
+
+def carry_forward(group: I64, taken_back: Mask, said: Mask) -> NDArray[np.intp]:
+    """Return, for each of n words, the place of the one that it has something from, -1 where nobody said it.
+
+    ``group``: int64 (n,), of which prediction; the words of one stand together, oldest first. ``taken_back``: bool
+    (n,), words that take back all that was said before them. ``said``: bool (n,), those that say it.
+
+    >>> group, nobody = np.array([7, 7, 7, 8]), np.zeros(4, np.bool_)
+    >>> carry_forward(group, nobody, np.array([True, False, False, False]))
+    array([ 0,  0,  0, -1])
+    >>> carry_forward(group, np.array([False, True, False, False]), np.array([True, False, False, True]))
+    array([ 0, -1, -1,  3])
+    """
+    place = np.arange(len(group))
+    begins = np.diff(group, prepend=group[:1] - 1) != 0
+    since = np.maximum.accumulate(np.where(begins | taken_back, place, 0))
+    last = np.maximum.accumulate(np.where(said & ~taken_back, place, -1))
+    return np.where(last >= since, last, -1)
+
+
+Mask = NDArray[np.bool_]
+Relevant = Mapping[str, float]
+"""Relevant items and their gains."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListStatements:
+    """m statements about lists, oldest first.
+
+    ``row``: int64 (m,), of which list. ``item``: codes of the items they are about, -1 = the whole list. ``gain``:
+    float64 (m,), NaN where there is none. ``retracted``: bool (m,). ``relevant``: int32 (m,), codes into ``sets``, -1 =
+    it does not say which items were relevant.
+    """
+
+    row: I64
+    item: Column
+    gain: F64
+    retracted: Mask
+    relevant: I32
+    sets: Sequence[Relevant] = ()
+
+
+def read_relevant(text: str) -> Relevant | None:
+    """Return the items that a JSON array, or an object of item and gain, names; None for anything else.
+
+    >>> read_relevant('["p4", 17]'), read_relevant('{"p4": 3}'), read_relevant("churned"), read_relevant('{"p4": "x"}')
+    ({'p4': 1.0, '17': 1.0}, {'p4': 3.0}, None, None)
+    """
+    if not text.lstrip().startswith(("[", "{")):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, list):
+        ids = [id_text(item) for item in value if _is_id(item)]
+        return dict.fromkeys(ids, 1.0) if len(ids) == len(value) and all(ids) else None
+    if not isinstance(value, dict) or not all(_is_gain(gain) for gain in value.values()):
+        return None
+    return {item.strip(): float(gain) for item, gain in value.items() if item.strip()}
+
+
+def read_actuals(actual: Column) -> tuple[F64, I32, list[Relevant]]:
+    """Read what outcomes of a ranking say: gains, float64 (n,), and codes (-1 = none) into sets of relevant items.
+
+    Neither where an actual is neither a number (in text, too; true is 1) nor such a set.
+
+    >>> read_actuals(Column(codes=np.array([0, 1, 2, -1], np.int32), labels=("true", '["a"]', "late")))
+    (array([ 1., nan, nan, nan]), array([-1,  0, -1, -1], dtype=int32), [{'a': 1.0}])
+    """
+    gains = actual_numbers(Column(actual.numbers, actual.codes, tuple(map(class_text, actual.labels))))
+    gains = np.where(np.isfinite(gains), gains, np.nan)
+    which = np.full(len(gains), -1, np.int32)
+    sets: list[Relevant] = []
+    if actual.codes is not None and actual.labels:
+        places = np.full(len(actual.labels) + 1, -1, np.int32)  # the last is where code -1 lands
+        for code in np.unique(actual.codes[actual.codes >= 0]).tolist():
+            relevant = read_relevant(actual.labels[code])
+            if relevant is not None:
+                places[code] = len(sets)
+                sets.append(relevant)
+        which = places[actual.codes]
+    return gains, which, sets
+
+
+def relevance_in(lists: Items, said: ListStatements, left_out: I64 | None = None) -> Relevance:
+    """Return what was relevant in n lists: gain by rank, and those of relevant items that they lack.
+
+    ``left_out``: int64 (n,), how many more items each list had than are known: one of those may have been clicked.
+
+    >>> from driftline.tables.ranked_items import items_of
+    >>> lists = items_of([(("a", "b"), None), (("b",), None)])
+    >>> item = Column(codes=np.array([0, 1], np.int32), labels=("b", "z"))
+    >>> one = np.ones(2)
+    >>> found = relevance_in(lists, ListStatements(np.array([0, 0]), item, one, one < 0, np.array([-1, -1], np.int32)))
+    >>> found.clicked, found.gains, found.missed
+    (array([ 1., nan]), array([0., 1., 0.]), array([1.]))
+    """
+    n = len(lists)
+    about = np.full(len(said.row), -1, np.int32) if said.item.codes is None else said.item.codes
+    whole, place = about < 0, np.arange(len(said.row))
+    replaces = whole & (said.retracted | (said.relevant >= 0) | (said.gain <= 0))
+    since = np.full(n, -1, np.int64)
+    since[said.row[replaces]] = place[replaces]  # of equal rows numpy keeps the last
+    last = since[since >= 0]
+    told, somewhere = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    told[said.row[last]] = ~said.retracted[last]
+    stands = place > since[said.row]
+    somewhere[said.row[stands & whole & (said.gain > 0)]] = True
+
+    codes = _Codes(lists.ids.labels)
+    of_sets = _statements(said, last[(said.relevant[last] >= 0) & ~said.retracted[last]], codes)
+    single = np.flatnonzero(stands & ~whole)
+    rows = np.concatenate([of_sets[0], said.row[single]])
+    items = np.concatenate([of_sets[1], codes.of(said.item.labels)[about[single]]])
+    gains = np.concatenate([of_sets[2], np.where(said.retracted, np.nan, said.gain)[single]])
+    final = _last_of_each(rows, items, len(codes.index))
+    final = final[~np.isnan(gains[final])]
+    rows, items, gains = rows[final], items[final], gains[final]
+    told[rows] = True
+    return _placed(lists, (rows, items, gains), len(codes.index), told | somewhere, somewhere, left_out)
+
+
+def worth_of(row: I64, about: I32, value: F64, retracted: Mask, n: int) -> F64:
+    """Return what each of n lists was worth, NaN where nobody said: the sum over the last word on each item.
+
+    ``row``, ``about``: of which list and item (-1 = the whole list) each statement is, oldest first. ``value``: NaN =
+    not said: an item keeps what was said of it before (:mod:`driftline.carried`).
+
+    >>> about = np.array([0, 1, 0], np.int32)
+    >>> worth_of(np.zeros(3, np.int64), about, np.array([2.0, 3.0, 5.0]), np.zeros(3, np.bool_), 2)
+    array([ 8., nan])
+    """
+    width = int(about.max(initial=0)) + 2
+    group = row * width + about + 1
+    order = np.argsort(group, kind="stable")
+    of = carry_forward(group[order], retracted[order], ~np.isnan(value[order]))
+    stays = np.empty(len(value))
+    stays[order] = np.append(value[order], np.nan)[of]
+    value, final = stays, _last_of_each(row, about.astype(np.int64) + 1, width)
+    final = final[~np.isnan(value[final])]
+    known = np.bincount(row[final], minlength=n) > 0
+    return np.where(known, np.bincount(row[final], value[final], minlength=n), np.nan)
+
+
+def statements_of_values(values: Sequence[Any]) -> ListStatements:
+    """Return what n values say, each of its own list: relevant items, as a list, a mapping to gains or JSON; a number.
+
+    >>> statements_of_values([["a", "b"], {"a": 3}, 0, None]).row.tolist()
+    [0, 1, 2]
+    """
+    texts = [_text(value) for value in values]
+    gain, which, sets = read_actuals(column_of(texts))
+    row = np.flatnonzero(~np.isnan(gain) | (which >= 0))
+    of_lists = Column(codes=np.full(len(row), -1, np.int32))
+    return ListStatements(row, of_lists, gain[row], np.zeros(len(row), np.bool_), which[row], sets)
+
+
+def _text(value: Any) -> Any:
+    pairs = isinstance(value, list | tuple) and all(isinstance(one, tuple) and len(one) == 2 for one in value)
+    text = relevant_text(dict(value) if pairs and value else value)
+    return value if text is None else text
+
+
+class _Codes:
+    """One number for each item, whoever names it: the labels of the lists first, in their order."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.index = {label: code for code, label in enumerate(labels)}
+
+    def of(self, labels: Sequence[str]) -> I64:
+        """Return the number of each label, and a last one for code -1."""
+        index = self.index
+        return np.array([*(index.setdefault(label, len(index)) for label in labels), -1], np.int64)
+
+
+def _statements(said: ListStatements, which: NDArray[np.intp], codes: _Codes) -> tuple[I64, I64, F64]:
+    """Return list, item and gain of all that the sets of these statements hold."""
+    sets = [(codes.of(tuple(one))[:-1], np.array([*one.values()], np.float64)) for one in said.sets]
+    used = said.relevant[which].tolist()
+    lengths = np.array([len(sets[code][0]) for code in used], np.int64)
+    nothing = np.zeros(0)
+    return (
+        np.repeat(said.row[which], lengths),
+        np.concatenate([nothing.astype(np.int64), *(sets[code][0] for code in used)]),
+        np.concatenate([nothing, *(sets[code][1] for code in used)]),
+    )
+
+
+def _last_of_each(rows: I64, items: I64, width: int) -> NDArray[np.intp]:
+    """Return the place of the last statement about each item of each list, by list."""
+    _, back = np.unique((rows * width + items)[::-1], return_index=True)
+    last: NDArray[np.intp] = len(rows) - 1 - back
+    return last
+
+
+def _placed(
+    lists: Items, found: tuple[I64, I64, F64], width: int, told: Mask, somewhere: Mask, left_out: I64 | None
+) -> Relevance:
+    """Put gains where their items stand; those of items that a list lacks are what it missed."""
+    rows, items, gains = found
+    n, own = len(lists), np.zeros(0, np.int32) if lists.ids.codes is None else lists.ids.codes
+    wanted = np.zeros(width + 1, np.bool_)  # the last is where code -1 lands
+    wanted[items] = True
+    at = np.flatnonzero(wanted[own]) if len(items) else np.zeros(0, np.intp)
+    at_row = np.searchsorted(lists.offsets, at, side="right") - 1
+    keys, first = np.unique(at_row * width + own[at], return_index=True)  # an item stands where it stands first
+    key = rows * width + items
+    where = np.minimum(np.searchsorted(keys, key), max(len(keys) - 1, 0))
+    there = keys[where] == key if len(keys) else np.zeros(len(key), np.bool_)
+
+    placed = np.zeros(len(own))
+    placed[at[first[where[there]]]] = gains[there]
+    positive = np.zeros(n, np.bool_)
+    positive[rows[gains > 0]] = True
+    clicked = somewhere.copy()
+    clicked[rows[there & (gains > 0)]] = True
+    lost = ~there & (gains > 0)
+    if left_out is not None:
+        clicked[rows[lost & (left_out[rows] > 0)]] = True
+    missed = np.bincount(rows[lost], minlength=n)
+    return Relevance(
+        np.where(told, clicked, np.nan),
+        told & (positive | ~somewhere),
+        lists.offsets.astype(np.int64),
+        placed,
+        np.concatenate([[0], np.cumsum(missed)]).astype(np.int64),
+        gains[lost],
+    )
+
+
+def _is_id(item: object) -> bool:
+    return isinstance(item, str | int | float) and not isinstance(item, bool)
+
+
+def _is_gain(gain: object) -> bool:
+    return isinstance(gain, int | float) and abs(gain) <= GREATEST_GAIN

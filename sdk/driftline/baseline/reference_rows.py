@@ -1,0 +1,224 @@
+"""Reference rows before the task is known, a sample of them of bounded size, and the period of their predictions.
+
+Reference rows as they are read, before the task is known, and a sample of bounded size of any number of them.
+
+When the reference rows were predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.inputs.dataframes import concatenate, take_rows, used_labels
+from driftline.panes.fold import ModelBins
+from driftline.panes.json_checks import is_whole
+from driftline.panes.relevance import Relevance
+from driftline.panes.relevance import take_rankings as taken_relevance
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.table import F64, I64, Column
+
+MOST_SAMPLED = 100_000
+"""Rows that bins are chosen from where not all are in memory: a quantile is then wrong by a share of 0.16 % at most
+(one standard error, in the middle), and what is counted over the bins is counted over all rows."""
+
+MOST_BYTES = 256 << 20
+"""Of a sample: wide rows and long texts have fewer rows in it."""
+
+FEWEST_SAMPLED = 1_000
+_SEED = 20_260_213
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRows:
+    """n rows. ``scores``: float64 (n, k), in the order of the classes. ``time``: int64 (n,), unix ns, 0 = not known.
+
+    Texts among ``features`` are the texts themselves. ``actual``: what really happened. ``slices``: by key, the cuts by
+    which the rows are counted, too. ``relevance``: of rankings, what was relevant in each list.
+    """
+
+    rows: int
+    features: Mapping[str, Column]
+    scores: F64 | None = None
+    predicted: Column | None = None
+    actual: Column | None = None
+    time: I64 | None = None
+    slices: Mapping[str, Column] = field(default_factory=dict)
+    relevance: Relevance | None = None
+
+    def taken(self, at: NDArray[np.intp]) -> ReferenceRows:
+        """Return the rows at these positions, with no text of any other row."""
+
+        def some(column: Column) -> Column:
+            return used_labels(take_rows(column, at))
+
+        return ReferenceRows(
+            len(at),
+            {name: some(column) for name, column in self.features.items()},
+            None if self.scores is None else self.scores[at],
+            None if self.predicted is None else some(self.predicted),
+            None if self.actual is None else some(self.actual),
+            None if self.time is None else self.time[at],
+            {name: some(column) for name, column in self.slices.items()},
+            None if self.relevance is None else taken_relevance(self.relevance, at),
+        )
+
+    def size(self) -> int:
+        """Return about how many bytes the rows hold."""
+        columns = [
+            *self.features.values(),
+            *self.slices.values(),
+            *(one for one in (self.predicted, self.actual) if one is not None),
+        ]
+        arrays = [self.scores, self.time, *(part for c in columns for part in (c.numbers, c.codes, c.vectors))]
+        texts = sum(len(label) for column in columns for label in column.labels)
+        return sum(array.nbytes for array in arrays if array is not None) + texts
+
+
+Settle = Callable[[ReferenceRows], Callable[[ReferenceRows], ReferenceRows]]
+"""From a sample, how rows of the same source are read: whether a column of texts is one of numbers, say."""
+
+
+def joined(parts: Sequence[ReferenceRows]) -> ReferenceRows:
+    """Return the rows of all parts, in their order; a feature, an actual or a time that a part lacks is missing there.
+
+    Raises ``ValueError`` when they have different numbers of scores.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    names = dict.fromkeys(name for part in parts for name in part.features)
+    keys = dict.fromkeys(key for part in parts for key in part.slices)
+    scores = [None if part.scores is None else part.scores for part in parts]
+    widths = {values.shape[1] for values in scores if values is not None}
+    if len(widths) > 1:
+        raise ValueError(f"rows have different numbers of scores: {', '.join(map(str, sorted(widths)))}")
+    width = max(widths, default=0)
+    return ReferenceRows(
+        sum(part.rows for part in parts),
+        {name: concatenate([_filled(part.features.get(name), part.rows) for part in parts]) for name in names},
+        np.concatenate([np.full((p.rows, width), np.nan) if p.scores is None else p.scores for p in parts])
+        if width
+        else None,
+        _columns([(part.predicted, part.rows) for part in parts]),
+        _columns([(part.actual, part.rows) for part in parts]),
+        np.concatenate([np.zeros(part.rows, np.int64) if part.time is None else part.time for part in parts])
+        if any(part.time is not None for part in parts)
+        else None,
+        {key: concatenate([_filled(part.slices.get(key), part.rows) for part in parts]) for key in keys},
+    )
+
+
+def _columns(parts: Sequence[tuple[Column | None, int]]) -> Column | None:
+    if all(column is None for column, _ in parts):
+        return None
+    return concatenate([_filled(column, rows) for column, rows in parts])
+
+
+def _filled(column: Column | None, rows: int) -> Column:
+    if column is None or (column.numbers is None and column.codes is None):
+        return Column(numbers=np.full(rows, np.nan))
+    return column
+
+
+@dataclass(slots=True)
+class Sample:
+    """Rows drawn evenly from all that are added; all of them, in their order, while they are not too many.
+
+    ``most``: rows at most; None = all, however many. Drawn with a fixed seed: the same rows give the same sample.
+    """
+
+    most: int | None = MOST_SAMPLED
+    bytes: int = MOST_BYTES
+    _random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(_SEED))
+    _parts: list[tuple[F64, ReferenceRows]] = field(default_factory=list)
+    _limit: float = 1.0
+
+    def add(self, rows: ReferenceRows) -> None:
+        """Draw from more rows."""
+        if self.most is None:
+            self._parts.append((np.empty(0), rows))
+            return
+        # each row draws a number, and those with the least ones stay: whoever lost once cannot come back
+        drawn = self._random.random(rows.rows)
+        at = np.flatnonzero(drawn < self._limit)
+        self._parts.append((drawn[at], rows if len(at) == rows.rows else rows.taken(at)))
+        if sum(part.rows for _, part in self._parts) > 2 * self.most or self._size() > self.bytes:
+            self._shrink(self.most)
+            while self.most > FEWEST_SAMPLED and self._size() > self.bytes:
+                self.most = max(FEWEST_SAMPLED, self.most // 2)
+                self._shrink(self.most)
+
+    def rows(self) -> ReferenceRows:
+        """Return the sample, in the order in which its rows came. Raises ``ValueError`` where there was no row."""
+        if not any(part.rows for _, part in self._parts):
+            raise ValueError("there are no rows; a baseline needs reference rows")
+        if self.most is not None:
+            self._shrink(self.most)
+        return joined([part for _, part in self._parts])
+
+    def _size(self) -> int:
+        return sum(part.size() for _, part in self._parts)
+
+    def _shrink(self, most: int) -> None:
+        drawn = np.concatenate([own for own, _ in self._parts])
+        if len(drawn) <= most:
+            return
+        chosen = np.sort(np.argpartition(drawn, most)[:most])
+        self._limit = float(drawn[chosen].max())
+        rows = joined([part for _, part in self._parts]).taken(chosen)
+        self._parts = [(drawn[chosen], rows)]
+
+
+STEP = 300 * 10**9
+"""Five minutes in nanoseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """``first`` and ``last`` time of a row, unix nanoseconds."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, times: I64) -> Self | None:
+        """Return that of times, int64 (n,), 0 = not known; None where none is."""
+        known = times[times != 0]
+        return cls(int(known.min()), int(known.max())) if len(known) else None
+
+    def joined(self, other: Self | None) -> Self:
+        """Return the period that holds both.
+
+        >>> Period(3, 5).joined(Period(1, 4))
+        Period(first=1, last=5)
+        """
+        return self if other is None else type(self)(min(self.first, other.first), max(self.last, other.last))
+
+    def widened(self) -> Self:
+        """Return it to whole five minutes, as panes have them: it tells the time of no row.
+
+        >>> Period(300_000_000_001, 300_000_000_002).widened()
+        Period(first=300000000000, last=599999999999)
+        """
+        return type(self)(self.first - self.first % STEP, self.last - self.last % STEP + STEP - 1)
+
+    def to_json(self) -> list[int]:
+        """Return [first, last]."""
+        return [self.first, self.last]
+
+    @classmethod
+    def from_json(cls, value: object, _bins: ModelBins) -> Self:
+        """Read it back. Raises ``ValueError`` that names the rule."""
+        if not isinstance(value, list) or len(value) != 2 or not all(is_whole(time) for time in value):
+            raise ValueError("must be [first, last] in unix nanoseconds")
+        if not -(2**63) <= value[0] <= value[1] < 2**63:
+            raise ValueError("must be two times of unix nanoseconds, the earlier one first")
+        return cls(value[0], value[1])
+
+    def leaving(self, _features: FeatureFilter) -> Self | None:
+        """Return it: it says nothing of features."""
+        return self

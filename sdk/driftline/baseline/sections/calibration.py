@@ -1,0 +1,230 @@
+"""Calibration of scores: isotonic regression over the score grid, and its error on few rows, by resampling.
+
+Chances that rise with the score: isotonic regression over the fixed score grid.
+
+Source: Barlow et al., *Statistical Inference under Order Restrictions* (1972): pool adjacent violators.
+
+What other references would have led to learn: how far off a calibration on few rows is, by chance and by itself.
+
+Isotonic regression fits its own chance: what it learns of few rows says too much of what scores tell apart, and where
+all rows of a step are of one class it is sure. Drawing its rows again does not show that, drawing outcomes about a
+smooth curve does (Sen, Banerjee and Woodroofe, "Inconsistency of bootstrap: the Grenander estimator", 2010).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from driftline.panes.bins import SCORE_BINS
+from driftline.panes.json_checks import floats, is_whole, short
+from driftline.tables.table import F64, I64
+
+FEWEST = 30
+"""Rows of either kind: with fewer, what a score means is not known."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IsotonicSteps:
+    """A step function over the bins of the score grid. ``first``: int64 (s,), the first bin of each step, from 0 on.
+
+    ``rate``: float64 (s,), the share of positives, ascending; ``weight``: float64 (s,), of the rows it stands on.
+    """
+
+    first: I64
+    rate: F64
+    weight: F64
+
+    @classmethod
+    def of(cls, negative: F64, positive: F64) -> Self | None:
+        """Learn it from the weight of negatives and positives per bin; None with fewer than 30 of either.
+
+        >>> negative, positive = np.zeros((2, SCORE_BINS))
+        >>> negative[[2000, 2050, 2100]], positive[[2000, 2050, 2100]] = [60, 10, 20], [20, 0, 60]
+        >>> steps = IsotonicSteps.of(negative, positive)
+        >>> steps.first.tolist(), steps.rate.round(3).tolist()
+        ([0, 2100], [0.222, 0.75])
+        """
+        if min(negative.sum(), positive.sum()) < FEWEST:
+            return None
+        weights = negative + positive
+        held = np.flatnonzero(weights > 0)
+        return cls.pooled(held, weights[held], positive[held])
+
+    @classmethod
+    def pooled(cls, at: I64, weight: F64, positive: F64) -> Self:
+        """Pool adjacent violators of b places. ``at``: int64, in order; ``weight`` above 0, ``positive``: float64."""
+        first: list[int] = []
+        total: list[float] = []
+        hits: list[float] = []
+        for place, own, hit in zip(at.tolist(), weight.tolist(), positive.tolist(), strict=True):
+            first.append(place)
+            total.append(own)
+            hits.append(hit)
+            while len(first) > 1 and hits[-2] * total[-1] >= hits[-1] * total[-2]:
+                first.pop()
+                more, weigh = hits.pop(), total.pop()
+                hits[-1] += more
+                total[-1] += weigh
+        first[0] = 0
+        weight_of = np.array(total)
+        return cls(np.array(first, np.int64), np.array(hits) / weight_of, weight_of)
+
+    @property
+    def of_bin(self) -> I64:
+        """Which step each bin of the grid is on: int64 (SCORE_BINS,)."""
+        return np.repeat(np.arange(len(self.first)), np.diff(self.first, append=SCORE_BINS))
+
+    def rates(self) -> F64:
+        """Return the rate of each bin of the grid: float64 (SCORE_BINS,)."""
+        return self.rate[self.of_bin]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        lists = {"rate": self.rate.tolist(), "weight": self.weight.tolist()}
+        return {"first": self.first.tolist(), **{name: [short(one) for one in of] for name, of in lists.items()}}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read it back. Raises ``ValueError`` that names the rule."""
+        first, rate, weight = value.get("first"), floats(value.get("rate")), floats(value.get("weight"))
+        if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < SCORE_BINS for at in first):
+            raise ValueError("first must be bins of the score grid")
+        if first[:1] != [0] or sorted(set(first)) != first or len({len(first), len(rate), len(weight)}) > 1:
+            raise ValueError("first must ascend from 0, with a rate and a weight for each")
+        if (rate < 0).any() or (rate > 1).any() or (np.diff(rate) < 0).any() or (weight <= 0).any():
+            raise ValueError("rates must rise between 0 and 1, and weights be above 0")
+        return cls(np.array(first, np.int64), rate, weight)
+
+
+DRAWN = 64
+PLACES = 512
+"""Of scores, with as many rows each, that are told apart."""
+
+_PENALTIES = np.array([1e-9, 0.1, 10.0, 30.0])
+"""Of the coefficients of the curve: it is a line in the normal score of the rank unless rows say otherwise."""
+
+_STEPS, _HALVINGS, _NEAR, _STEEPEST = 60, 40, 1e-5, 30.0
+_SEED = 20_261_122
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResampledCalibration:
+    """``place``: int64 (SCORE_BINS,), of p places, which one each bin is of. ``smooth``: float64 (p,), the curve.
+
+    ``off``: float64 (DRAWN, p), what was learned of outcomes drawn about a curve, less the curve.
+    """
+
+    place: I64
+    smooth: F64
+    off: F64
+
+    def off_by(self, slope: F64) -> tuple[float, float]:
+        """Return the mean square of what is off in a sum over bins, and the square of its mean: what all draws share.
+
+        ``slope``: float64 (SCORE_BINS,), of each bin.
+        """
+        moved = self.off @ np.bincount(self.place, slope, minlength=len(self.smooth))
+        return float((moved**2).mean()), float(moved.mean()) ** 2
+
+
+def resample_calibration(negative: F64, positive: F64) -> ResampledCalibration:
+    """Learn again, always from the same draws, of as many rows as there are: float64 (SCORE_BINS,), effective ones.
+
+    The curve is a cubic logistic regression with Firth's penalty (1993) on the normal score of the rank, and drawn
+    about itself, since a few rows do not tell which it is.
+
+    >>> negative, positive = np.zeros((2, SCORE_BINS))
+    >>> negative[1800:2300:5], positive[1800:2300:5] = np.linspace(9, 1, 100), np.linspace(1, 9, 100)
+    >>> found = resample_calibration(negative, positive)
+    >>> found.smooth[[10, 50, 90]].round(1).tolist(), found.off.shape
+    ([0.2, 0.5, 0.8], (64, 100))
+    """
+    weights = negative + positive
+    held = np.flatnonzero(weights > 0)
+    reached = np.cumsum(weights[held])
+    place_of = ((reached - weights[held] / 2) * (PLACES / reached[-1])).astype(np.int64)
+    _, first, group = np.unique(place_of, return_index=True, return_inverse=True)
+    weight, hits = (np.bincount(group, of[held]).astype(np.float64, copy=False) for of in (weights, positive))
+    random = np.random.default_rng(_SEED)
+    smooth, curves = _curves(weight, hits, random)
+    rows = np.floor(weight + random.random(curves.shape))
+    drawn = random.binomial(rows.astype(np.int64), curves).astype(np.float64)
+    places = np.arange(len(weight))
+    off = np.empty(curves.shape)
+    for at, (n, hit, curve) in enumerate(zip(rows, drawn, curves, strict=True)):
+        own = np.flatnonzero(n)
+        learned = IsotonicSteps.pooled(own, n[own], hit[own]) if len(own) else None
+        off[at] = 0.0 if learned is None else learned.rate[np.searchsorted(learned.first, places, side="right") - 1]
+        off[at] -= curve
+    place = np.searchsorted(held[first], np.arange(SCORE_BINS), side="right") - 1
+    return ResampledCalibration(np.maximum(place, 0), smooth, off)
+
+
+def _curves(weight: F64, hits: F64, random: np.random.Generator) -> tuple[F64, F64]:
+    """The curve and ``DRAWN`` others, float64 (p,) and (DRAWN, p), about as far from it as chance may have it."""
+    total = float(weight.sum())
+    rank = (np.cumsum(weight) - weight / 2) / total
+    z = np.array([NormalDist().inv_cdf(one) for one in rank.tolist()])
+    x = np.stack([np.ones(len(z)), z, z**2, z**3])
+    found, spread = next(fit for terms in (4, 3, 2, 1) if (fit := _fitted(x[:terms], weight, hits)) is not None)
+    others = found + random.standard_normal((DRAWN, len(x)))[:, : len(found)] @ np.linalg.cholesky(spread).T
+    used = x[: len(found)]
+    return _logistic(found @ used), _logistic(others @ used)
+
+
+def _fitted(x: F64, weight: F64, hits: F64) -> tuple[F64, F64] | None:
+    """The coefficients of a curve and how they may be off, float64 (k,) and (k, k); None where steps find no end.
+
+    Newton's steps by the expected information, each halved until the penalised likelihood rises: whole ones leave it
+    for good where positives are few. ``x``: float64 (k, p), the first of ones; of no other term there always is an end.
+    """
+    share = (float(hits.sum()) + 0.5) / (float(weight.sum()) + 1)
+    found = np.zeros(len(x))
+    found[0] = math.log(share / (1 - share))
+    now = _Likely.of(found, x, weight, hits)
+    for _ in range(_STEPS):
+        step = now.step
+        for _ in range(_HALVINGS):
+            then = _Likely.of(found + step, x, weight, hits)
+            if then.value > now.value:
+                break
+            step = step / 2
+        else:
+            then, step = now, np.zeros(len(x))
+        found, now = found + step, then
+        if np.abs(now.step).max() < _NEAR:
+            return found, now.spread
+    return (found, now.spread) if len(x) == 1 else None
+
+
+class _Likely(NamedTuple):
+    """How likely a curve is: Firth's penalised logarithm, the step that would raise it, and how far it may be off."""
+
+    value: float
+    step: F64
+    spread: F64
+
+    @classmethod
+    def of(cls, found: F64, x: F64, weight: F64, hits: F64) -> _Likely:
+        penalties = _PENALTIES[: len(x)]
+        line = np.clip(found @ x, -_STEEPEST, _STEEPEST)
+        p = 1 / (1 + np.exp(-line))
+        varies = weight * np.maximum(p * (1 - p), 1e-9)
+        information = (x * varies) @ x.T + np.diag(penalties)
+        spread = np.linalg.inv(information).astype(np.float64, copy=False)
+        leverage = varies * ((spread @ x) * x).sum(axis=0)
+        step = spread @ (x @ (hits - weight * p + leverage * (0.5 - p)) - penalties * found)
+        of_rows = float(hits @ line - weight @ np.logaddexp(0, line))
+        value = of_rows + float(np.linalg.slogdet(information)[1] - penalties @ found**2) / 2
+        return cls(value, step, spread)
+
+
+def _logistic(x: F64) -> F64:
+    p: F64 = 1 / (1 + np.exp(-np.clip(x, -_STEEPEST, _STEEPEST)))
+    return p

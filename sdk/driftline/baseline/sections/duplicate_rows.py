@@ -1,0 +1,217 @@
+"""Duplicate rows: a fingerprint of each row, and how many rows are different."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.panes.fold import ModelBins
+from driftline.panes.json_checks import by_name, is_whole
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.table import Column, PredictionTable
+
+if TYPE_CHECKING:
+    from .catalogue import ReferenceSetup
+
+U64 = NDArray[np.uint64]
+
+MOST_KEPT = 1 << 18
+"""Fingerprints at most: 2 MB."""
+
+_AT_ONCE = 1 << 17
+"""Values that stay in the processor's cache while they are mixed: three times as fast as all rows at once."""
+
+_ODD = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_SHIFT = np.uint64(30), np.uint64(27), np.uint64(31)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """``distinct`` of ``rows`` rows are different; rows that have all features."""
+
+    rows: int
+    distinct: int
+
+    def to_json(self) -> dict[str, int]:
+        """Return both numbers."""
+        return {"rows": self.rows, "distinct": self.distinct}
+
+    @classmethod
+    def from_json(cls, value: object, _: ModelBins) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        said = by_name(value)
+        rows, distinct = said.get("rows", 0), said.get("distinct", 0)
+        if not is_whole(rows) or not is_whole(distinct) or not 0 < distinct <= rows:
+            raise ValueError("must have whole numbers rows and distinct, with 0 < distinct <= rows")
+        return cls(rows, distinct)
+
+    def leaving(self, features: FeatureFilter) -> Self | None:
+        """Return it where all features leave as they are; rows without some of them repeat more often."""
+        return self if len(features.plain) == len(features.kept) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """``again`` of ``rows`` different rows equal one of the ``before`` rows of an earlier window.
+
+    Rows that have all features. Different ones: a probe that sends one row again and again is one of them.
+    """
+
+    rows: int
+    again: int
+    before: int
+
+
+class Counting:
+    """Counts rows that repeat, in bounded memory: exactly up to 262,144 rows.
+
+    Beyond that only fingerprints below a bound are kept, and the bound is halved as often as it takes: equal rows are
+    kept or left out together, so the share that repeats is that of a sample of the different rows.
+
+    >>> counting = Counting()
+    >>> counting.add(np.array([7, 8], np.uint64)), counting.add(np.array([7], np.uint64))
+    (None, None)
+    >>> counting.result()
+    Repeats(rows=3, distinct=2)
+    """
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most, self._halved = most, 0
+        self._pieces: list[U64] = []
+        self._held = self._rows = 0
+
+    def add(self, some: U64) -> None:
+        """Count more rows, but for those that lack a feature."""
+        some = some[some != 0]
+        self._rows += len(some)
+        self._pieces.append(self._below(some))
+        self._held += len(self._pieces[-1])
+        while self._held > self._most:
+            self._halved += 1
+            self._pieces = [self._below(piece) for piece in self._pieces]
+            self._held = sum(map(len, self._pieces))
+
+    def result(self) -> Repeats | None:
+        """Return what was counted; None where there was no row."""
+        if not self._rows:
+            return None
+        kept = np.concatenate(self._pieces)
+        return repeats_of(self._rows, len(kept), len(np.unique(kept)), self._halved)
+
+    def recurrence(self, earlier: Counting) -> Recurrence | None:
+        """Return how many rows equal one of an earlier window; None where either has none.
+
+        Of so many rows that only some are kept, of those that both keep.
+
+        >>> one, other = Counting(), Counting()
+        >>> one.add(np.array([7, 8, 9], np.uint64)), other.add(np.array([9, 9, 5], np.uint64))
+        (None, None)
+        >>> other.recurrence(one)
+        Recurrence(rows=2, again=1, before=3)
+        """
+        if not self._rows or not earlier._rows:
+            return None
+        halved = max(self._halved, earlier._halved)
+        own, known = (np.unique(_below(np.concatenate(one._pieces), halved)) for one in (self, earlier))
+        again = int(np.count_nonzero(np.isin(own, known, assume_unique=True)))
+        return Recurrence(len(own), again, earlier._rows) if len(own) else None
+
+    def _below(self, some: U64) -> U64:
+        return _below(some, self._halved)
+
+
+def _below(some: U64, halved: int) -> U64:
+    """The fingerprints below a bound that was halved so often."""
+    return some if not halved else some[some >> np.uint64(64 - halved) == 0]
+
+
+def repeats_of(rows: int, kept: int, distinct: int, halved: int) -> Repeats:
+    """Return what ``distinct`` of ``kept`` rows say of all ``rows``, kept by a bound that was halved so often.
+
+    >>> repeats_of(1_000_000, 250_000, 240_000, 2)
+    Repeats(rows=1000000, distinct=960000)
+    """
+    return Repeats(rows, max(1, rows - (kept - distinct) * 2**halved))
+
+
+class RepeatsGatherer:
+    """Counts the reference rows that repeat."""
+
+    def __init__(self, reference: ReferenceSetup) -> None:
+        self._counting, self._names = Counting(), tuple(reference.bins.features)
+
+    def add(self, table: PredictionTable, _: Column | None) -> None:
+        """Take in more rows."""
+        self._counting.add(fingerprints(table.features, self._names, len(table)))
+
+    def piece(self) -> Repeats | None:
+        """Return what was counted."""
+        return self._counting.result()
+
+
+def fingerprints(features: Mapping[str, Column], names: Collection[str], n: int) -> U64:
+    """Return a 64-bit fingerprint of each of n rows: equal rows have equal ones; 0 where a row lacks a feature.
+
+    ``names``: the features it must have. Rows without one say nothing: where a feature with many values goes missing,
+    the rest of the rows repeats by itself. Numbers are compared by their bits, texts by their label, in whichever table
+    the rows stand. Mixed like splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
+    2014).
+
+    >>> column = Column(numbers=np.array([1.0, 2.0, 1.0, np.nan]))
+    >>> a, b, c, d = fingerprints({"x": column}, ["x"], 4).tolist()
+    >>> a == c, a == b, d
+    (True, False, 0)
+    """
+    total = np.zeros(n, dtype=np.uint64)
+    columns = [(name, features[name]) for name in names if name in features]
+    if len(columns) < len(names) or not columns:
+        return total
+    numbers = [(_seed(name), one.numbers) for name, one in columns if one.numbers is not None and len(one.numbers)]
+    seeds = np.array([seed for seed, _ in numbers], dtype=np.uint64)[:, np.newaxis]
+    texts = [(_label_hashes(name, one), one.codes) for name, one in columns if one.codes is not None and len(one.codes)]
+    size = max(1, _AT_ONCE // max(1, len(numbers)))
+    for start in range(0, n, size):
+        some = slice(start, start + size)
+        into = total[some]
+        told = np.zeros(len(into), dtype=np.intp)
+        if numbers:  # all at once: of few rows what counts is how often numpy is asked
+            values = np.stack([one[some] for _, one in numbers])
+            given = ~np.isnan(values)
+            told += np.count_nonzero(given, axis=0)
+            values += 0.0  # -0.0 becomes 0.0
+            bits = values.view(np.uint64)
+            bits ^= seeds
+            into += np.where(given, _mix(bits), np.uint64(0)).sum(axis=0, dtype=np.uint64)
+        for hashes, codes in texts:
+            told += codes[some] >= 0
+            into += hashes[codes[some]]
+        into |= np.uint64(1)  # no fingerprint is 0
+        into[told < len(columns)] = 0
+    return total
+
+
+def _mix(bits: U64) -> U64:
+    for odd, shift in zip(_ODD, _SHIFT, strict=True):
+        bits ^= bits >> shift
+        bits *= odd
+    return bits
+
+
+def _label_hashes(name: str, column: Column) -> U64:
+    return np.array([*(_hash(f"{name}\0{label}") for label in column.labels), 0], dtype=np.uint64)
+
+
+@lru_cache(maxsize=4_096)
+def _seed(name: str) -> np.uint64:
+    return _hash("#" + name)
+
+
+@lru_cache(maxsize=65_536)
+def _hash(text: str) -> np.uint64:
+    return np.uint64(int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little"))

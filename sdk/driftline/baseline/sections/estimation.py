@@ -1,0 +1,483 @@
+"""Performance estimation: what outcomes of the reference teach, and the expected sums of rows without outcomes.
+
+What a baseline has learned from its outcomes, so that performance can be estimated where there are none.
+
+What rows lead one to expect of their outcomes, as sums that add up: the parts that estimates of performance need.
+
+==========================  =========================================================================================
+``score_grid:CLASS``        weight per bin of the fixed score grid of all rows of a binary model, by the place of the
+                            decided class in ``task.classes``, ``other`` where it is none of them
+``estimate:classes``        multiclass: Σw, Σw², the expected confusion (actual × predicted, k² numbers), the variance
+                            of each of its cells (k²), then sum and variance of the expected log loss and Brier score
+``estimate:area:CLASS``     multiclass: weight per cell of the scores of one class, then the expected weight of its own
+                            rows; cells are 8 bins of the score grid
+``estimate:loss``           regression: Σw, Σw², then Σw l for each loss of :data:`driftline.loss_trees.OUTPUTS` that
+                            is expected, then Σw² l²
+==========================  =========================================================================================
+
+The first needs nothing but the rows; the others what a baseline has learned (:mod:`driftline.estimation`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.panes.bins import SCORE_BINS, score_bin
+from driftline.panes.fold import (
+    EPSILON,
+    GREATEST,
+    SUM_TOLERANCE,
+    ModelBins,
+    actual_numbers,
+    decide,
+    fold_outcomes,
+    target_score,
+    usable_weight,
+)
+from driftline.panes.json_checks import by_name
+from driftline.panes.pane import Pane
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.classes import class_codes
+from driftline.tables.table import F64, I32, I64, Column, PredictionTable, Task
+
+from .calibration import IsotonicSteps
+from .loss_trees import OUTPUTS, LossTrees, cell_of
+from .time_blocks import EXPECTED, OutcomeBlocks, TimeGrid
+
+if TYPE_CHECKING:
+    from .catalogue import ReferenceSetup
+
+
+GRID = "score_grid:"
+PREFIX = "estimate:"
+CLASSES, AREA, LOSS = f"{PREFIX}classes", f"{PREFIX}area:", f"{PREFIX}loss"
+
+OTHER = "other"
+COARSE = 8
+AREA_CELLS = -(-SCORE_BINS // COARSE)
+MOST_AREAS = 20
+"""Classes that have an area of their own; with more of them there is none at all."""
+
+MOST_CLASSES = 50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entries:
+    """Some of the sums of a part by group: ``group``, ``index``: int64 (m,); ``value``: float64 (m,), not 0.
+
+    ``width``: how long the part's vector is.
+    """
+
+    part: str
+    width: int
+    group: I64
+    index: I64
+    value: F64
+
+    def dense(self, groups: int) -> F64:
+        """Return the whole vectors: float64 (groups, width)."""
+        sums = np.bincount(self.group * self.width + self.index, self.value, minlength=groups * self.width)
+        dense: F64 = sums.astype(np.float64, copy=False).reshape(groups, self.width)
+        return dense
+
+
+def width_of(part: str, classes: int) -> int | None:
+    """Return how long the vector of a part is; None of other parts."""
+    if part.startswith(GRID):
+        return SCORE_BINS
+    if part.startswith(AREA):
+        return 2 * AREA_CELLS
+    return {CLASSES: 2 * classes**2 + 6, LOSS: 2 + 2 * len(OUTPUTS)}.get(part)
+
+
+def score_grid(
+    task: Task, scores: F64 | None, predicted: Column | None, weight: F64 | None, group: I64
+) -> list[Entries]:
+    """Count the scores of rows of a binary model by decided class; none of another kind.
+
+    ``scores``: float64 (n, 1); ``group``: int64 (n,), from 0 on. Scores outside [0, 1] are no probabilities.
+
+    >>> task, group = Task("binary", ("0", "1"), "1"), np.zeros(3, np.int64)
+    >>> found = score_grid(task, np.array([[0.2], [0.5], [0.5]]), None, None, group)
+    >>> [(one.part, one.index.tolist(), one.value.tolist()) for one in found]
+    [('score_grid:0', [1871], [1.0]), ('score_grid:1', [2049], [2.0])]
+    """
+    if task.kind != "binary" or scores is None or scores.shape[1:] != (1,) or task.positive_class not in task.classes:
+        return []
+    score = scores[:, 0]
+    with np.errstate(invalid="ignore"):
+        usable = np.flatnonzero((score >= 0) & (score <= 1))
+    classes = len(task.classes)
+    decided = decide(task, scores, predicted)[usable]
+    decided = np.where((decided >= 0) & (decided < classes), decided, classes)
+    cell = decided * SCORE_BINS + score_bin(score[usable])
+    w = None if weight is None else usable_weight(weight)[usable]
+    found = []
+    for at in range(classes + 1):
+        mine = np.flatnonzero(decided == at)
+        if len(mine):
+            index = cell[mine] - at * SCORE_BINS
+            name = f"{GRID}{at if at < classes else OTHER}"
+            found.append(_entries(name, SCORE_BINS, group[usable[mine]], index, None if w is None else w[mine]))
+    return [one for one in found if len(one.value)]
+
+
+def class_sums(
+    task: Task,
+    scores: F64 | None,
+    predicted: Column | None,
+    weight: F64 | None,
+    group: I64,
+    groups: int,
+    learned: Mapping[str, IsotonicSteps],
+) -> list[Entries]:
+    """Return what the scores of a multiclass model lead to expect; ``learned``: the steps of each class."""
+    k = len(task.classes)
+    if task.kind != "multiclass" or scores is None or scores.shape[1] != k or learned.keys() != set(task.classes):
+        return []
+    with np.errstate(invalid="ignore"):
+        probable = ((scores >= 0) & (scores <= 1)).all(axis=1) & (np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE)
+    decided = decide(task, scores, predicted)
+    rows = np.flatnonzero(probable & (decided >= 0) & (decided < k))
+    if not len(rows):
+        return []
+    s, at = scores[rows], group[rows]
+    w = np.ones(len(rows)) if weight is None else usable_weight(weight)[rows]
+    bins = score_bin(s)
+    p = chances(task, bins, learned)
+    sums = _class_parts(s, p, decided[rows], w, at, groups)
+    found = [_of_dense(CLASSES, sums)]
+    if k <= MOST_AREAS:
+        for column in range(k):
+            cell = at * AREA_CELLS + bins[:, column] // COARSE
+            both = [np.bincount(cell, one, minlength=groups * AREA_CELLS) for one in (w, w * p[:, column])]
+            found.append(_of_dense(f"{AREA}{column}", np.hstack([one.reshape(groups, AREA_CELLS) for one in both])))
+    return found
+
+
+def chances(task: Task, bins: I64, learned: Mapping[str, IsotonicSteps]) -> F64:
+    """Return the chance of each class of each row, float64 (n, k), 1 in sum; ``bins``: of its scores, int64 (n, k)."""
+    p = np.column_stack([learned[name].rates()[bins[:, at]] for at, name in enumerate(task.classes)])
+    total = p.sum(axis=1, keepdims=True)
+    shares: F64 = np.divide(p, total, out=np.full_like(p, 1 / p.shape[1]), where=total > 0)
+    return shares
+
+
+def _class_parts(s: F64, p: F64, decided: I32, w: F64, group: I64, groups: int) -> F64:
+    k = s.shape[1]
+    likely = -np.log(np.clip(s, EPSILON, 1 - EPSILON))
+    brier = (s**2).sum(axis=1, keepdims=True) - 2 * s + 1
+    columns = [w, w * w]
+    for loss in (likely, brier):
+        mean = (p * loss).sum(axis=1)
+        columns += [w * mean, w * w * ((p * loss**2).sum(axis=1) - mean**2)]
+    plain = np.column_stack([np.bincount(group, one, minlength=groups) for one in columns])
+    confusion = np.zeros((2, groups, k, k))
+    cell = group * k + decided
+    for actual in range(k):
+        own = p[:, actual]
+        for of, values in enumerate((w * own, w * w * own * (1 - own))):
+            confusion[of, :, actual] = np.bincount(cell, values, minlength=groups * k).reshape(groups, k)
+    return np.hstack([plain[:, :2], *confusion.reshape(2, groups, k * k), plain[:, 2:]])
+
+
+def loss_sums(
+    features: Mapping[str, Column],
+    scores: F64 | None,
+    weight: F64 | None,
+    group: I64,
+    groups: int,
+    bins: ModelBins,
+    learned: LossTrees,
+) -> list[Entries]:
+    """Return what the features and the values of a regression lead to expect of its losses."""
+    if scores is None or not learned.needs(features):
+        return []
+    losses = learned.predict(features, scores[:, 0], bins)
+    usable = np.isfinite(scores[:, 0])
+    w = np.where(usable, 1.0 if weight is None else usable_weight(weight), 0.0)
+    columns = [w, w * w, *(w * one for one in losses.T), *((w * one) ** 2 for one in losses.T)]
+    return [_of_dense(LOSS, np.column_stack([np.bincount(group, one, minlength=groups) for one in columns]))]
+
+
+def _of_dense(part: str, sums: F64) -> Entries:
+    group, index = np.nonzero(sums)
+    return Entries(part, sums.shape[1], group, index, sums[group, index].astype(np.float64, copy=False))
+
+
+def _entries(part: str, width: int, group: I64, index: I64, weight: F64 | None) -> Entries:
+    """Count rows by group and index, sparse: a batch reaches over many panes, and each has few of the bins."""
+    cell = group * width + index
+    order = np.argsort(cell, kind="stable")
+    ordered = cell[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    value = np.add.reduceat(np.ones(len(order)) if weight is None else weight[order], starts)
+    held = np.flatnonzero(value)
+    at = ordered[starts[held]]
+    return Entries(part, width, at // width, at % width, value[held])
+
+
+def whole_parts(entries: list[Entries], groups: int) -> Iterator[tuple[str, F64]]:
+    """Yield each part with its whole vectors, float64 (groups, width)."""
+    for one in entries:
+        yield one.part, one.dense(groups)
+
+
+MOST_KEPT = 100_000
+"""Labelled rows that are learned from while a baseline is built; of more, so many by chance."""
+
+_SEED = 20_261_121
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimation:
+    """``classes``: of a multiclass model, class → how often a score of it came true. ``losses``: of a regression.
+
+    ``blocks``: performance by stretch of time. What the scores of a binary model came to is in the baseline's pane.
+    """
+
+    classes: Mapping[str, IsotonicSteps] = field(default_factory=dict)
+    losses: LossTrees | None = None
+    blocks: OutcomeBlocks | None = None
+
+    @property
+    def digest(self) -> str:
+        """What sums that depend on it are known by: 32 hex characters; "" where none do."""
+        if not self.classes and self.losses is None:
+            return ""
+        text = json.dumps({**self.to_json(), "blocks": None}, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        value: dict[str, Any] = {}
+        if self.classes:
+            value["classes"] = {name: steps.to_json() for name, steps in self.classes.items()}
+        if self.losses is not None:
+            value["losses"] = self.losses.to_json()
+        if self.blocks is not None:
+            value["blocks"] = self.blocks.to_json()
+        return value
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins) -> Self:
+        """Read it back. Raises ``ValueError`` that names the rule."""
+        read = by_name(value)
+        classes = {
+            name: IsotonicSteps.from_json(by_name(one)) for name, one in by_name(read.get("classes", {})).items()
+        }
+        losses = LossTrees.from_json(read["losses"], bins) if "losses" in read else None
+        return cls(classes, losses, OutcomeBlocks.from_json(read["blocks"]) if "blocks" in read else None)
+
+    def leaving(self, features: FeatureFilter) -> Self | None:
+        """Return it without the trees where they look at features whose bins a rule changes."""
+        losses = None if self.losses is None else self.losses.leaving(features)
+        kept = type(self)(self.classes, losses, self.blocks)
+        return kept if kept.to_json() else None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Labelled rows of a table, some of them drawn by chance. ``drawn``: float64 (n,), what each has drawn."""
+
+    drawn: F64
+    scores: F64
+    decided: I32
+    actual: F64
+    weight: F64
+    place: I64
+    cells: dict[str, NDArray[np.uint8]]
+
+    def __len__(self) -> int:
+        return len(self.drawn)
+
+    def taken(self, which: NDArray[Any]) -> _Kept:
+        cells = {name: own[which] for name, own in self.cells.items()}
+        scores, decided, actual = self.scores[which], self.decided[which], self.actual[which]
+        return _Kept(self.drawn[which], scores, decided, actual, self.weight[which], self.place[which], cells)
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Kept]) -> _Kept:
+        cells = {
+            name: np.concatenate([one.cells[name] for one in parts])
+            for name in parts[0].cells
+            if all(name in one.cells for one in parts)
+        }
+        return cls(
+            np.concatenate([one.drawn for one in parts]),
+            np.concatenate([one.scores for one in parts]),
+            np.concatenate([one.decided for one in parts]),
+            np.concatenate([one.actual for one in parts]),
+            np.concatenate([one.weight for one in parts]),
+            np.concatenate([one.place for one in parts]),
+            cells,
+        )
+
+
+class EstimationGatherer:
+    """Keeps labelled rows, at most 100,000, as numbers; learns from them when all are there."""
+
+    def __init__(self, reference: ReferenceSetup) -> None:
+        self._bins = reference.bins
+        self._stretches = TimeGrid.of(reference.sample.time)
+        self._task: Task | None = None
+        self._kept: list[_Kept] = []
+        self._random, self._limit = np.random.default_rng(_SEED), 1.0
+
+    def add(self, table: PredictionTable, actual: Column | None) -> None:
+        """Take in more rows."""
+        task = table.task
+        if actual is None or table.scores is None or not len(table) or task.kind not in _KINDS:
+            return
+        drawn = self._random.random(len(table))
+        scores = table.scores if task.kind != "regression" else target_score(task, table.scores)[:, np.newaxis]
+        known = _usable(task, scores, actual)
+        self._task = task
+        rows = np.flatnonzero((drawn < self._limit) & known[0])
+        if not len(rows):
+            return
+        cells: dict[str, NDArray[np.uint8]] = {}
+        if task.kind == "regression":
+            over = {f"feature:{name}": one for name, one in self._bins.features.items()}
+            if self._bins.score is not None:
+                over["score"] = self._bins.score
+            for name, one in over.items():
+                if one.size + 2 <= 256:
+                    cells[name] = cell_of(name, table.features, scores[:, 0], self._bins)[rows].astype(np.uint8)
+        weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
+        place = np.zeros(len(table), np.int64) if self._stretches is None else self._stretches.place(table.time)
+        decided = decide(task, scores, table.predicted)
+        self._kept.append(
+            _Kept(drawn[rows], scores[rows], decided[rows], known[1][rows], weight[rows], place[rows], cells)
+        )
+        if sum(map(len, self._kept)) > 2 * MOST_KEPT:
+            self._shrink()
+
+    def _shrink(self) -> _Kept:
+        whole = _Kept.joined(self._kept)
+        if len(whole) > MOST_KEPT:
+            chosen = np.sort(np.argpartition(whole.drawn, MOST_KEPT)[:MOST_KEPT])
+            self._limit = float(whole.drawn[chosen].max())
+            whole = whole.taken(chosen)
+        self._kept = [whole]
+        return whole
+
+    def piece(self) -> Estimation | None:
+        """Return what was learned; None where no outcome is known, or too few."""
+        if not self._kept or self._task is None:
+            return None
+        task, rows = self._task, self._shrink()
+        found = Estimation()
+        expected: Mapping[str, F64] = {}
+        groups = 1 if self._stretches is None else self._stretches.count + 1
+        if task.kind == "binary":
+            expected = _binary(task, rows, groups)
+        elif task.kind == "multiclass" and len(task.classes) <= MOST_CLASSES:
+            classes = _classes(task, rows)
+            found, expected = Estimation(classes), _multiclass(task, rows, groups, classes)
+        elif task.kind == "regression":
+            learned = _learned_losses(rows, self._bins)
+            found = Estimation(losses=learned)
+            expected = {} if learned is None else _regression(rows, groups, learned)
+        if self._stretches is not None and expected:
+            panes = [_block(task, rows, at, expected) for at in range(self._stretches.count)]
+            found = Estimation(found.classes, found.losses, OutcomeBlocks.of(self._stretches.length, panes))
+        return found if found.to_json() else None
+
+
+_KINDS = ("binary", "multiclass", "regression")
+
+
+def _usable(task: Task, scores: F64, actual: Column) -> tuple[NDArray[np.bool_], F64]:
+    """Which rows have a usable score and outcome, and the outcome: the place of its class, or the value."""
+    with np.errstate(invalid="ignore"):
+        if task.kind == "regression":
+            truth = actual_numbers(actual)
+            return (np.abs(truth) <= GREATEST) & (np.abs(scores[:, 0]) <= GREATEST), truth
+        codes = class_codes(actual, task.classes)
+        truth = np.full(len(scores), -1.0) if codes is None else codes.astype(np.float64)
+        probable = ((scores >= 0) & (scores <= 1)).all(axis=1)
+        if task.kind == "multiclass":
+            probable &= np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE
+        return probable & (truth >= 0) & (truth < len(task.classes)), truth
+
+
+def _binary(task: Task, rows: _Kept, groups: int) -> Mapping[str, F64]:
+    """The expected confusion of each stretch."""
+    positive = task.classes.index(task.positive_class)
+    at, hit = score_bin(rows.scores[:, 0]), rows.actual == positive
+    steps = _steps(at, hit, rows.weight)
+    if steps is None:
+        return {}
+    chance = steps.rates()[at]
+    sums = np.zeros((groups, 2, 2))
+    usable = (rows.decided >= 0) & (rows.decided < 2)
+    cell = rows.place[usable] * 2 + rows.decided[usable]
+    for actual, share in ((positive, chance), (1 - positive, 1 - chance)):
+        weight = (rows.weight * share)[usable]
+        sums[:, actual] = np.bincount(cell, weight, minlength=2 * groups).reshape(groups, 2)
+    return {EXPECTED: sums.reshape(groups, 4)}
+
+
+def _steps(at: I64, hit: NDArray[np.bool_], weight: F64) -> IsotonicSteps | None:
+    negative = np.bincount(at[~hit], weight[~hit], minlength=SCORE_BINS).astype(np.float64, copy=False)
+    positive = np.bincount(at[hit], weight[hit], minlength=SCORE_BINS).astype(np.float64, copy=False)
+    return IsotonicSteps.of(negative, positive)
+
+
+def _classes(task: Task, rows: _Kept) -> dict[str, IsotonicSteps]:
+    bins = score_bin(rows.scores)
+    found = {}
+    for at, name in enumerate(task.classes):
+        steps = _steps(bins[:, at], rows.actual == at, rows.weight)
+        if steps is None:
+            return {}
+        found[name] = steps
+    return found
+
+
+def _multiclass(task: Task, rows: _Kept, groups: int, classes: Mapping[str, IsotonicSteps]) -> Mapping[str, F64]:
+    labels = Column(codes=rows.decided, labels=task.classes)
+    found = class_sums(task, rows.scores, labels, rows.weight, rows.place, groups, classes)
+    sums = next((one.dense(groups) for one in found if one.part == CLASSES), None)
+    return {} if sums is None else {EXPECTED: sums}
+
+
+def _learned_losses(rows: _Kept, bins: ModelBins) -> LossTrees | None:
+    wrong = rows.scores[:, 0] - rows.actual
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(rows.actual != 0, np.abs(wrong / rows.actual), np.nan)
+    share[~(share <= GREATEST)] = np.nan
+    losses = np.column_stack([np.abs(wrong), wrong**2, share])
+    return LossTrees.learned({name: cells.astype(np.intp) for name, cells in rows.cells.items()}, bins, losses)
+
+
+def _regression(rows: _Kept, groups: int, learned: LossTrees) -> Mapping[str, F64]:
+    places = np.stack(
+        [
+            rows.cells[name] if (order := learned.orders.get(name)) is None else order[rows.cells[name]]
+            for name in learned.inputs
+        ]
+    )
+    said = np.maximum(learned.trees.predict(np.ascontiguousarray(places)), 0.0)
+    columns = [rows.weight, rows.weight**2, *(rows.weight * one for one in said.T)]
+    columns += [(rows.weight * one) ** 2 for one in said.T]
+    return {EXPECTED: np.column_stack([np.bincount(rows.place, one, minlength=groups) for one in columns])}
+
+
+def _block(task: Task, rows: _Kept, at: int, expected: Mapping[str, F64]) -> Pane:
+    own = np.flatnonzero(rows.place == at)
+    actual = Column(numbers=rows.actual[own])
+    predicted = None
+    if task.kind != "regression":
+        actual = Column(codes=rows.actual[own].astype(np.int32), labels=task.classes)
+        predicted = Column(codes=rows.decided[own], labels=(*task.classes, ""))
+    pane = fold_outcomes(task, rows.scores[own], predicted, actual, rows.weight[own])
+    return Pane({**pane.parts, **{name: sums[at] for name, sums in expected.items()}})

@@ -1,0 +1,160 @@
+"""Marks of features: identifiers and times, which have no distribution, and features under a privacy rule.
+
+What a baseline says of some of its features, each by one of a few words.
+
+Columns of a reference that say nothing of a distribution: identifiers, and times written as numbers.
+
+Every later window has other ones, so they would drift for ever, or never. They are told by their reference values, are
+named, and get no bins: their state is *blind*, never *drift*.
+
+Which features of a baseline are already as a privacy rule lets them leave.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from driftline.faults import logger
+from driftline.panes.bins import Bins, CategoryBins, NumberBins, bins_for
+from driftline.panes.fold import ModelBins
+from driftline.panes.json_checks import by_name
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.table import F64, Column
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureKinds:
+    """Feature → one of ``KINDS``."""
+
+    KINDS: ClassVar[tuple[str, ...]] = ()
+
+    of: Mapping[str, str]
+
+    def to_json(self) -> dict[str, str]:
+        """Return name → kind."""
+        return dict(self.of)
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        for name, kind in by_name(value).items():
+            if kind not in cls.KINDS or name not in bins.features:
+                raise ValueError(
+                    f"that of {name!r} must be {' or '.join(map(repr, cls.KINDS))}, and {name!r} a feature"
+                )
+        return cls(by_name(value))
+
+    def leaving(self, features: FeatureFilter) -> Self | None:
+        """Return those of features that leave."""
+        of = {name: kind for name, kind in self.of.items() if name in features.kept}
+        return type(self)(of) if of else None
+
+
+IDENTIFIER, TIME = "identifier", "time"
+
+FEWEST_TEXTS = 50
+FEWEST_NUMBERS = 1_000
+"""Rows from which on it is told. Whole numbers that all differ are common among few rows; where the name says that a
+column is an identifier, as many as of texts are enough."""
+
+MOSTLY = 0.9
+_ID = re.compile(r"(?:^|[^a-z])(?:id|uuid|guid|key|index|idx|row|nr|no|num|number|serial)$|[a-z](?:Id|ID|UUID|Key)$")
+_TIME = re.compile(r"(?:^|[^a-z])(?:time|timestamp|ts|date|datetime|at|epoch|created|updated)$|[a-z](?:Time|Date|At)$")
+_YEAR_2000, _YEAR_2100 = 946_684_800.0, 4_102_444_800.0
+_UNITS = (1.0, 1e3, 1e6, 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class NonFeatures(FeatureKinds):
+    """Feature → "identifier" or "time", of those that are compared with nothing."""
+
+    KINDS = (IDENTIFIER, TIME)
+
+    @classmethod
+    def learned(cls, features: Mapping[str, Column]) -> Self | None:
+        """Return the marks of reference columns, by name; None where there are none."""
+        of = {name: kind for name, column in features.items() if (kind := mark_column(name, column))}
+        return cls(of) if of else None
+
+    def sentences(self) -> list[str]:
+        """Say of each feature that it is compared with nothing, why, and what to do if that is wrong.
+
+        >>> NonFeatures({"order": "identifier"}).sentences()
+        ['order: each row has its own value, an identifier: compared with nothing; name it in features if it is none']
+        """
+        why = {
+            IDENTIFIER: "each row has its own value, an identifier",
+            TIME: "a time written as a number, which every later row is beyond",
+        }
+        fix = "compared with nothing; name it in features if it is none"
+        return [f"{name}: {why[kind]}: {fix}" for name, kind in self.of.items()]
+
+    def tell(self) -> None:
+        """Log it."""
+        for sentence in self.sentences():
+            logger.warning("driftline: baseline: %s", sentence)
+
+
+def bins_of(name: str, column: Column, marks: NonFeatures | None, anonymous: bool = False) -> Bins:
+    """Choose the bins of a feature, see :func:`driftline.bins.bins_for`; none for one that is marked."""
+    if marks is None or name not in marks.of:
+        return bins_for(column, anonymous)
+    return NumberBins(np.empty(0)) if column.codes is None or column.numbers is not None else CategoryBins(())
+
+
+def mark_column(name: str, column: Column) -> str:
+    """Tell what a reference column is beside a feature: "identifier", "time", or "" for a feature.
+
+    Texts: an identifier where more than 90 % of at least 50 differ. Whole numbers of which (nearly) every one differs:
+    a time where all are unix times of this century and their name says so or they only grow; an identifier where they
+    count up, one row after the other or without gaps, or their name says so.
+
+    >>> mark_column("customer_id", Column(numbers=np.random.default_rng(1).permutation(500_000)[:200].astype(float)))
+    'identifier'
+    >>> mark_column("income", Column(numbers=np.random.default_rng(1).normal(3_000, 500, 2_000)))
+    ''
+    """
+    texts = 0 if column.codes is None else np.bincount(column.codes[column.codes >= 0], minlength=1)
+    if column.codes is not None and isinstance(texts, np.ndarray) and texts.sum() >= FEWEST_TEXTS:
+        known = 0 if column.numbers is None else int(np.count_nonzero(~np.isnan(column.numbers)))
+        if np.count_nonzero(texts) > MOSTLY * texts.sum() and texts.sum() > MOSTLY * (texts.sum() + known):
+            return IDENTIFIER
+    return "" if column.numbers is None or column.vectors is not None else _mark_numbers(name, column.numbers)
+
+
+def _mark_numbers(name: str, values: F64) -> str:
+    known = values[np.isfinite(values)]
+    if len(known) < FEWEST_TEXTS or len(known) < 0.5 * len(values):
+        return ""
+    least, greatest = float(known.min()), float(known.max())
+    with np.errstate(over="ignore"):  # two values near the largest float: no clock ticks so
+        steps = np.diff(known)
+    grows = bool((steps >= 0).all()) and greatest > least
+    if any(_YEAR_2000 * unit <= least and greatest < _YEAR_2100 * unit for unit in _UNITS) and len(known) >= 2:
+        different = len(np.unique(known)) > 0.5 * len(known)
+        if different and (_TIME.search(name) or (grows and len(known) >= FEWEST_NUMBERS)):
+            return TIME
+    if (known != np.floor(known)).any() or len(np.unique(known)) < 0.999 * len(known):
+        return ""
+    if _ID.search(name):
+        return IDENTIFIER
+    counts = grows or bool((steps <= 0).all()) or greatest - least < 2 * len(known)
+    return IDENTIFIER if counts and len(known) >= FEWEST_NUMBERS else ""
+
+
+HASHED, ROUNDED = "hash", "round"
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRules(FeatureKinds):
+    """Feature → "hash" or "round": its bins are those of hashes, or lie between multiples of a step.
+
+    What was hashed is not hashed again, and rows are compared with it only as the same rule lets them leave.
+    """
+
+    KINDS = (HASHED, ROUNDED)

@@ -1,0 +1,219 @@
+"""The importance of features: given by the user, or by permutation of a column of the reference.
+
+How much each feature counts for a model's predictions.
+
+How much a model leans on each feature: shuffle a column and see what becomes of the predictions.
+
+Breiman, "Random Forests", Machine Learning 45 (2001), section 10; Fisher, Rudin and Dominici, "All Models are Wrong,
+but Many are Useful", JMLR 20 (2019). On rows the model was not trained on. Two features that say the same share what
+they count for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.inputs.dataframes import FrameLike, score_matrix
+from driftline.panes.fold import ModelBins, actual_numbers
+from driftline.panes.json_checks import by_name, is_number, short
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.classes import class_codes
+from driftline.tables.decisions import scores_for
+from driftline.tables.table import F64, Column, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """Feature → importance: finite numbers, none negative, in whatever unit; only their shares are compared.
+
+    A document counts under its own name, not under those of its descriptors.
+    """
+
+    of: Mapping[str, float]
+
+    @classmethod
+    def given(cls, values: Any, features: Sequence[str]) -> Importance:
+        """Return what somebody passed: a mapping of names to numbers, or n numbers in the order of the n features.
+
+        A negative one (a permutation that happened to help) is 0. Raises ``ValueError`` that names the feature, the
+        rule and the fix.
+
+        >>> Importance.given(np.array([0.7, -0.01]), ["age", "plan"])
+        Importance(of={'age': 0.7, 'plan': 0.0})
+        """
+        pairs = list(values.items() if isinstance(values, Mapping) else _parallel(values, features))
+        known = set(features)
+        for name, value in pairs:
+            if str(name) not in known:
+                raise ValueError(f"importance: {name!r} is no feature; the features are {', '.join(features)}")
+            if not np.isfinite(float(value)):
+                raise ValueError(f"importance: that of {name!r} is {value}; leave the feature out where it is unknown")
+        return cls({str(name): max(0.0, float(value)) for name, value in pairs})
+
+    def shares(self, names: Collection[str]) -> dict[str, float] | None:
+        """Return the share of each of some features in their sum; None where none of them is known to count.
+
+        >>> Importance({"age": 3.0, "plan": 1.0, "id": 4.0}).shares(["age", "plan"])
+        {'age': 0.75, 'plan': 0.25}
+        """
+        total = sum(self.of.get(name, 0.0) for name in names)
+        return {name: self.of.get(name, 0.0) / total for name in names} if total > 0 else None
+
+    def to_json(self) -> dict[str, float]:
+        """Return name → number."""
+        return {name: short(value) for name, value in self.of.items()}
+
+    @classmethod
+    def from_json(cls, value: object, _bins: ModelBins) -> Self:
+        """Read it back. Raises ``ValueError`` that names the rule."""
+        for name, one in by_name(value).items():
+            if not is_number(one) or not 0 <= float(one) < float("inf"):
+                raise ValueError(f"that of {name!r} must be a finite number, not negative")
+        return cls({name: float(one) for name, one in by_name(value).items()})
+
+    def leaving(self, features: FeatureFilter) -> Self | None:
+        """Return it for the features that leave: it says nothing of their values."""
+        of = {name: value for name, value in self.of.items() if name in features.kept}
+        return type(self)(of) if of else None
+
+
+def _parallel(values: Any, features: Sequence[str]) -> Iterator[tuple[str, float]]:
+    numbers = np.asarray(values, dtype=np.float64).ravel()
+    if len(numbers) != len(features):
+        raise ValueError(
+            f"importance has {len(numbers)} numbers for {len(features)} features; pass a mapping of names to numbers"
+        )
+    return zip(features, numbers.tolist(), strict=True)
+
+
+Predict = Callable[[Any], Any]
+"""Takes a frame of the features alone, and returns a score, or k of them, for each row."""
+
+MOST_ROWS = 5_000
+"""Rows that are predicted again for each feature and shuffle."""
+
+REPEATS = 3
+_SEED = 20_260_213
+
+
+def permutation_importance(
+    X: FrameLike, predict: Predict, features: Sequence[str], task: Task, actual: Column | None
+) -> dict[str, float]:
+    """Return feature → importance of n rows: what shuffling its column adds to the loss.
+
+    The loss is the Brier score (binary and multiclass), or the squared error. Where no outcome is known it is how far
+    the predictions themselves move, squared. Never negative. At most 5,000 rows, evenly chosen, three shuffles each,
+    with a fixed seed.
+
+    Raises ``ValueError``, with the fix, for rankings, for frames whose columns cannot be replaced, and where
+    ``predict`` gives no scores.
+
+    >>> X = np.random.default_rng(0).normal(size=(400, 2))
+    >>> truth = Column(numbers=3 * X[:, 0])
+    >>> found = permutation_importance(X, lambda X: 3 * X[:, 0], ["f0", "f1"], Task("regression"), truth)
+    >>> round(found["f0"]), found["f1"]
+    (17, 0.0)
+    """
+    if task.kind == "ranking":
+        raise ValueError("predict: importance by permutation is not known for rankings; pass importance=")
+    n = _rows(X)
+    at = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
+    frame = _selected(X, features, at)
+    before = scores_of(predict, frame, task)
+    loss = _loss(before, task, None if actual is None else _target(task, actual)[at])
+    random = np.random.default_rng(_SEED)
+    orders = [random.permutation(len(at)) for _ in range(REPEATS)]
+    base = loss(before)
+    found = {}
+    for position, name in enumerate(features):
+        rises = [loss(scores_of(predict, _shuffled(frame, name, position, order), task)) - base for order in orders]
+        found[name] = max(0.0, float(np.mean(rises)))
+    return found
+
+
+def scores_of(predict: Predict, frame: FrameLike, task: Task) -> F64:
+    """Return what ``predict`` gives for a frame of features, as a table holds it: float64 (n, k)."""
+    try:
+        scores = score_matrix(predict(frame))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"predict: it gives no scores for these features ({error}); pass model.predict_proba"
+        ) from error
+    if not len(scores) or np.isnan(scores).all():
+        raise ValueError("predict: it gives no numbers; pass what returns scores, such as model.predict_proba")
+    return scores_for(task, scores)
+
+
+def _target(task: Task, actual: Column) -> F64:
+    """What was true, float64 (n,): a number, or the position of a class; NaN where it is not known."""
+    if task.kind == "regression":
+        return actual_numbers(actual)
+    codes = class_codes(actual, task.classes)
+    assert codes is not None
+    return np.where((codes >= 0) & (codes < len(task.classes)), codes, np.nan).astype(np.float64)
+
+
+def _loss(before: F64, task: Task, truth: F64 | None) -> Callable[[F64], float]:
+    known = None if truth is None else np.flatnonzero(~np.isnan(truth))
+    if truth is None or known is None or not len(known):
+        return lambda scores: float(np.mean(((scores - before) ** 2).sum(axis=1)))
+    if task.kind == "regression":
+        wanted = truth[known, np.newaxis]
+    elif task.kind == "binary":
+        wanted = (truth[known, np.newaxis] == task.classes.index(task.positive_class)).astype(np.float64)
+    else:
+        wanted = np.eye(len(task.classes))[truth[known].astype(np.intp)]
+    return lambda scores: float(np.mean(((scores[known] - wanted) ** 2).sum(axis=1)))
+
+
+def _rows(X: FrameLike) -> int:
+    if isinstance(X, Mapping):
+        return len(next(iter(X.values()), ()))
+    return len(X)
+
+
+def _selected(X: FrameLike, features: Sequence[str], at: NDArray[np.intp]) -> Any:
+    """The features of some rows, in a frame of the same kind."""
+    if isinstance(X, Mapping):
+        return {name: _taken(X[name], at) for name in features}
+    if isinstance(X, np.ndarray) and X.ndim == 2:
+        return X[at]
+    if hasattr(X, "iloc"):  # pandas
+        return X[list(features)].iloc[at]
+    if hasattr(X, "select") and hasattr(X, "columns"):  # polars and Arrow
+        chosen = X.select(list(features))
+        return chosen.take(at) if hasattr(chosen, "take") else chosen[at]
+    raise ValueError(
+        f"predict: the columns of a {type(X).__name__} cannot be shuffled; pass a DataFrame, a pyarrow Table, "
+        "a dict of columns or a 2-D array, or importance="
+    )
+
+
+def _shuffled(frame: Any, name: str, position: int, order: NDArray[np.intp]) -> Any:
+    """A frame with one column in another order."""
+    if isinstance(frame, Mapping):
+        return {**frame, name: _taken(frame[name], order)}
+    if isinstance(frame, np.ndarray):
+        moved = frame.copy()
+        moved[:, position] = frame[order, position]
+        return moved
+    if hasattr(frame, "iloc"):
+        moved = frame.copy(deep=False)
+        moved[name] = frame[name].iloc[order].set_axis(frame.index)
+        return moved
+    if hasattr(frame, "with_columns"):
+        return frame.with_columns(frame.get_column(name)[order])
+    return frame.set_column(position, name, frame.column(name).take(order))
+
+
+def _taken(values: Any, at: NDArray[np.intp]) -> Any:
+    if isinstance(values, list | tuple):
+        return [values[row] for row in at.tolist()]
+    if hasattr(values, "iloc"):
+        return values.iloc[at]
+    return values.take(at) if hasattr(values, "take") else np.asarray(values)[at]

@@ -1,0 +1,346 @@
+"""The expected loss of each row of a regression: gradient boosted trees over bins.
+
+A regression's expected losses, row by row: trees over the bins of its features and of what it predicts.
+
+Direct loss estimation: a second model is taught, on the reference rows, how wrong the first one is where.
+
+Gradient boosting of symmetric trees over bins, in numpy: trained in seconds, kept as lists of numbers.
+
+In a symmetric tree all nodes of one level ask the same question, so a row's leaf is the number whose bits are the
+answers: some comparisons of bytes, and one look-up a tree.
+
+Source: Friedman, "Greedy function approximation: a gradient boosting machine" (2001); Prokhorenkova et al., "CatBoost:
+unbiased boosting with categorical features" (2018), section 3; Fisher, "On grouping for maximum homogeneity" (1958),
+for the order of categories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.panes.bins import Bins, CategoryBins, assign
+from driftline.panes.fold import ModelBins
+from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.table import F64, Column
+
+Codes = NDArray[np.uint8]
+
+DEPTH = 5
+TREES = 50
+RATE = 0.3
+RIDGE = 5.0
+"""Rows of the mean that are added to each leaf: one of few rows says little."""
+
+PATIENCE = 8
+"""Trees that may bring nothing on held-out rows from the first one on; then there is nothing to be learned. Any that
+bring something are followed by all others: those that stop when rows of the reference gain no more are too coarse where
+it has few rows, and there a shift leads."""
+
+HELD_OUT = 5
+"""Every fifth row is held out: it tells whether there is anything to learn, and how wrong the trees are."""
+
+MOST_ROWS = 50_000
+MOST_TRIED = 24
+"""Features that are tried for one tree; of more so many by chance."""
+
+_AT_ONCE = 8_192
+"""Rows that are predicted at a time: their codes stay in the cache."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trees:
+    """t trees of depth d for k outputs. ``base``: float64 (k,). ``feature``, ``place``: uint8 (t, d).
+
+    A row answers yes at level l where the place of that feature is at least ``place``. ``leaves``: float64 (t, 2^d, k),
+    by the answers as bits, the first level the lowest.
+    """
+
+    base: F64
+    feature: NDArray[np.int64]
+    place: Codes
+    leaves: F64
+
+    def predict(self, places: Codes) -> F64:
+        """Return the outputs of n rows, float64 (n, k); ``places``: uint8 (features, n)."""
+        n = places.shape[1]
+        found = np.empty((n, len(self.base)))
+        for first in range(0, n, _AT_ONCE):
+            some = places[:, first : first + _AT_ONCE]
+            sums = np.tile(self.base, (some.shape[1], 1))
+            for feature, place, leaves in zip(self.feature, self.place, self.leaves, strict=True):
+                sums += leaves[_leaf(some, feature, place)]
+            found[first : first + _AT_ONCE] = sums
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "base": [short(one) for one in self.base.tolist()],
+            "feature": self.feature.tolist(),
+            "place": self.place.tolist(),
+            "leaves": [[short(one) for one in tree.ravel().tolist()] for tree in self.leaves],
+        }
+
+    @classmethod
+    def from_json(cls, value: object, features: int) -> Self:
+        """Read them back; ``features``: how many there are. Raises ``ValueError`` that names the rule."""
+        read = by_name(value)
+        base = floats(read.get("base"))
+        feature, place = (_questions(read.get(name), name) for name in ("feature", "place"))
+        leaves = read.get("leaves")
+        if feature.shape != place.shape or (feature >= features).any() or (place > 255).any():
+            raise ValueError("feature and place must be questions to known features, one list for each tree")
+        if not isinstance(leaves, list) or len(leaves) != len(feature) or not len(base):
+            raise ValueError("leaves must be one list for each tree")
+        width = 2 ** feature.shape[1] * len(base)
+        values = [floats(tree) for tree in leaves]
+        if any(len(tree) != width for tree in values):
+            raise ValueError(f"each tree must have {width} numbers as leaves")
+        shaped = np.array(values, np.float64).reshape(len(feature), 2 ** feature.shape[1], len(base))
+        return cls(base, feature, place.astype(np.uint8), shaped)
+
+
+def _questions(value: object, name: str) -> NDArray[np.int64]:
+    if not isinstance(value, list) or not all(
+        isinstance(tree, list) and all(is_whole(one) and one >= 0 for one in tree) for tree in value
+    ):
+        raise ValueError(f"{name} must be lists of whole numbers from 0 on")
+    depths = {len(tree) for tree in value} or {1}
+    if len(depths) > 1 or not 1 <= max(depths) <= 8:
+        raise ValueError(f"{name} must have trees of one depth from 1 to 8")
+    return np.array(value, np.int64).reshape(len(value), depths.pop())
+
+
+def _leaf(places: Codes, feature: Sequence[int] | NDArray[np.int64], place: Codes) -> NDArray[np.uint8]:
+    leaf = np.zeros(places.shape[1], np.uint8)
+    for level, (one, least) in enumerate(zip(feature, place, strict=True)):
+        leaf |= (places[one] >= least).view(np.uint8) << np.uint8(level)
+    return leaf
+
+
+def train(places: Codes, targets: F64, rng: np.random.Generator) -> tuple[Trees, F64]:
+    """Learn outputs from places of bins; return the trees and what they say of the rows held out, NaN of the others.
+
+    ``places``: uint8 (features, n), n >= 100; ``targets``: float64 (n, k), NaN where an output is not known of a row.
+    Squared error, each output in units of its own deviation. Which rows are held out depends on ``rng`` alone.
+
+    >>> rng = np.random.default_rng(7)
+    >>> places = rng.integers(0, 50, (2, 5_000)).astype(np.uint8)
+    >>> targets = np.where(places[0] >= 20, 3.0, 1.0)[:, np.newaxis]
+    >>> trees, held = train(places, targets, rng)
+    >>> trees.predict(np.array([[5, 40], [0, 0]], np.uint8)).round(1).tolist()
+    [[1.0], [3.0]]
+    """
+    n, k = targets.shape
+    known = ~np.isnan(targets)
+    base = np.array([targets[known[:, at], at].mean() if known[:, at].any() else 0.0 for at in range(k)])
+    spread = np.array([targets[known[:, at], at].std() if known[:, at].any() else 0.0 for at in range(k)])
+    spread = np.where(spread > 0, spread, 1.0)
+    residual = np.where(known, (targets - base) / spread, 0.0)
+    held = np.zeros(n, np.bool_)
+    held[rng.permutation(n)[: n // HELD_OUT]] = True
+    fitted, tried = np.flatnonzero(~held), np.flatnonzero(held)
+    own, others = np.ascontiguousarray(places[:, fitted]), np.ascontiguousarray(places[:, tried])
+    r, left = residual[fitted].copy(), residual[tried].copy()
+    seen, seen_held = known[fitted], known[tried]
+    widths = places.max(axis=1).astype(np.int64) + 1
+    grown: list[tuple[NDArray[np.int64], Codes, F64]] = []
+    least, learned = float((left[seen_held] ** 2).sum()), False
+    for _ in range(TREES):
+        some = np.arange(len(places)) if len(places) <= MOST_TRIED else rng.permutation(len(places))[:MOST_TRIED]
+        tree = _grow(own, r, seen, some, widths)
+        if tree is None:
+            break
+        grown.append(tree)
+        r -= np.where(seen, tree[2][_leaf(own, tree[0], tree[1])], 0.0)
+        left -= np.where(seen_held, tree[2][_leaf(others, tree[0], tree[1])], 0.0)
+        learned = learned or float((left[seen_held] ** 2).sum()) < least
+        if not learned and len(grown) >= PATIENCE:
+            break
+    trees = _trees(grown if learned else [], base, spread)
+    said = np.full((n, k), np.nan)
+    said[tried] = trees.predict(others)
+    return trees, said
+
+
+def _trees(grown: list[tuple[NDArray[np.int64], Codes, F64]], base: F64, spread: F64) -> Trees:
+    if not grown:
+        none = np.zeros((0, 1), np.int64)
+        return Trees(base, none, none.astype(np.uint8), np.zeros((0, 2, len(base))))
+    feature, place, leaves = (np.stack(part) for part in zip(*grown, strict=True))
+    return Trees(base, feature, place, rounded(leaves * spread, 6))
+
+
+def _grow(
+    places: Codes, residual: F64, known: NDArray[np.bool_], features: NDArray[np.int64], widths: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Codes, F64] | None:
+    """Ask, level by level, what lowers the squared error of all leaves most; None where nothing does."""
+    n, k = residual.shape
+    leaf = np.zeros(n, np.int64)
+    asked, from_on = np.zeros(DEPTH, np.int64), np.zeros(DEPTH, np.uint8)
+    for level in range(DEPTH):
+        leaves, best = 2**level, 0.0
+        for feature in features.tolist():
+            width = int(widths[feature])
+            if width < 2:
+                continue
+            cell = leaf * width + places[feature]
+            gain = np.zeros(width - 1)
+            for at in range(k):
+                both = (np.bincount(cell, of[:, at], minlength=leaves * width) for of in (residual, known))
+                sums, rows = (one.astype(np.float64, copy=False).reshape(leaves, width) for one in both)
+                gain += _gain(sums, rows)
+            split = int(gain.argmax())
+            if gain[split] > best:
+                best, asked[level], from_on[level] = float(gain[split]), feature, split + 1
+        if best <= 0:
+            if level == 0:
+                return None
+            from_on[level] = 255  # nobody: a level that tells nothing apart
+        leaf |= (places[asked[level]] >= from_on[level]).astype(np.int64) << level
+    values = np.empty((2**DEPTH, k))
+    for at in range(k):
+        residuals = np.bincount(leaf, residual[:, at], minlength=len(values))
+        values[:, at] = RATE * residuals / (np.bincount(leaf, known[:, at], minlength=len(values)) + RIDGE)
+    return asked, from_on, values
+
+
+def _gain(sums: F64, rows: F64) -> F64:
+    """By how much each split of a feature lowers the squared error, over all leaves: float64 (width - 1,)."""
+    below, rows_below = np.cumsum(sums, axis=1)[:, :-1], np.cumsum(rows, axis=1)[:, :-1]
+    total, rows_total = sums.sum(axis=1, keepdims=True), rows.sum(axis=1, keepdims=True)
+    above, rows_above = total - below, rows_total - rows_below
+    split = below**2 / (rows_below + RIDGE) + above**2 / (rows_above + RIDGE) - total**2 / (rows_total + RIDGE)
+    gained: F64 = split.sum(axis=0)
+    return gained
+
+
+OUTPUTS = ("absolute_error", "squared_error", "absolute_percentage_error")
+
+SCORE = "score"
+MOST_PLACES = 250
+"""A feature with more bins does not fit into a byte; none has as many."""
+
+FEWEST_ROWS = 500
+MOST_TRAINED = 50_000
+MOST_INPUTS = 100
+
+_SEED = 20_261_120
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LossTrees:
+    """``inputs``: the parts that are looked at, ``feature:NAME`` and ``score``. ``orders``: input → uint8 (cells,), the
+
+    place of each cell of a category, missing and invalid among them, by how wrong its rows are. ``trees``: of
+    :data:`OUTPUTS`. ``spread``: float64 (3,), the variance of a loss about what is said of it, per square of that, on
+    rows held out.
+    """
+
+    inputs: tuple[str, ...]
+    orders: Mapping[str, Codes]
+    trees: Trees
+    spread: F64
+
+    @classmethod
+    def learned(cls, cells: Mapping[str, NDArray[np.intp]], bins: ModelBins, losses: F64) -> Self | None:
+        """Learn from n rows: the cell of each in each input, and its losses, float64 (n, 3); None of fewer than 500."""
+        n = len(losses)
+        over = _bins(bins)
+        inputs = tuple(name for name in cells if over[name].size + 2 <= MOST_PLACES)[-MOST_INPUTS:]
+        if n < FEWEST_ROWS or not inputs:
+            return None
+        rng = np.random.default_rng(_SEED)
+        orders = {name: _order(cells[name], over[name], losses) for name in inputs if _labels(over[name])}
+        places = np.stack([_placed(cells[name], orders.get(name)) for name in inputs])
+        some = np.sort(rng.permutation(n)[:MOST_TRAINED])
+        trees, held = train(np.ascontiguousarray(places[:, some]), losses[some], rng)
+        tried = ~np.isnan(held[:, 0])
+        said, real = np.maximum(held[tried], 0.0), losses[some][tried]
+        wrong = np.nansum((real - said) ** 2, axis=0)
+        squares = (said**2 * ~np.isnan(real)).sum(axis=0)
+        spread = np.divide(wrong, squares, out=np.ones(len(wrong)), where=squares > 0)
+        return cls(inputs, orders, trees, rounded(spread, 6))
+
+    def predict(self, features: Mapping[str, Column], values: F64, bins: ModelBins) -> F64:
+        """Return the expected losses of n rows, float64 (n, 3); ``values``: what was predicted, float64 (n,)."""
+        places = np.empty((len(self.inputs), len(values)), np.uint8)
+        for row, name in enumerate(self.inputs):
+            places[row] = _placed(cell_of(name, features, values, bins), self.orders.get(name))
+        return np.maximum(self.trees.predict(places), 0.0)
+
+    def needs(self, features: Mapping[str, Column]) -> bool:
+        """Say whether rows with these features have enough of them for it: any at all, where it looks at any."""
+        named = [name.removeprefix("feature:") for name in self.inputs if name != SCORE]
+        return not named or any(name in features for name in named)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "inputs": list(self.inputs),
+            "orders": {name: order.tolist() for name, order in self.orders.items()},
+            "trees": self.trees.to_json(),
+            "spread": [short(one) for one in self.spread.tolist()],
+        }
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        read, over = by_name(value), _bins(bins)
+        inputs = read.get("inputs")
+        if not isinstance(inputs, list) or not inputs or not all(one in over for one in inputs):
+            raise ValueError("inputs must be parts that have bins")
+        orders = {}
+        for name, order in by_name(read.get("orders")).items():
+            if name not in inputs or not isinstance(order, list) or len(order) != over[name].size + 2:
+                raise ValueError(f"the order of {name!r} must have a place for each of its bins")
+            if not all(is_whole(one) and 0 <= one < 256 for one in order):
+                raise ValueError(f"the order of {name!r} must be bytes")
+            orders[name] = np.array(order, np.uint8)
+        trees, spread = Trees.from_json(read.get("trees"), len(inputs)), floats(read.get("spread"))
+        if len(spread) != len(OUTPUTS) or len(trees.base) != len(OUTPUTS) or (spread < 0).any():
+            raise ValueError(f"there must be {len(OUTPUTS)} outputs, each with a spread")
+        return cls(tuple(inputs), orders, trees, spread)
+
+    def leaving(self, features: FeatureFilter) -> Self | None:
+        """Return them where the bins of all they look at stay as they are."""
+        named = [name.removeprefix("feature:") for name in self.inputs if name != SCORE]
+        return self if all(name in features.plain for name in named) else None
+
+
+def cell_of(name: str, features: Mapping[str, Column], values: F64, bins: ModelBins) -> NDArray[np.intp]:
+    """Return the bin of each row in an input; a feature that the rows lack is missing in each."""
+    over = _bins(bins)[name]
+    column = Column(numbers=values) if name == SCORE else features.get(name.removeprefix("feature:"))
+    if column is None or (column.numbers is None and column.codes is None):
+        return np.full(len(values), over.size, np.intp)
+    return assign(over, column)
+
+
+def _bins(bins: ModelBins) -> dict[str, Bins]:
+    named: dict[str, Bins] = {f"feature:{name}": over for name, over in bins.features.items()}
+    return named if bins.score is None else {**named, SCORE: bins.score}
+
+
+def _labels(over: Bins) -> bool:
+    return isinstance(over, CategoryBins)
+
+
+def _placed(cells: NDArray[np.intp], order: Codes | None) -> Codes:
+    return cells.astype(np.uint8) if order is None else order[cells]
+
+
+def _order(cells: NDArray[np.intp], over: Bins, losses: F64) -> Codes:
+    """The place of each cell when they are ordered by their mean loss; those without rows lie in the middle."""
+    width = over.size + 2
+    rows = np.bincount(cells, minlength=width)
+    mean = (np.bincount(cells, losses[:, 0], minlength=width) + 10 * losses[:, 0].mean()) / (rows + 10)
+    order = np.empty(width, np.uint8)
+    order[np.argsort(mean, kind="stable")] = np.arange(width)
+    return order

@@ -1,0 +1,138 @@
+"""The fit of the principal components to the reference rows: reconstruction error and pairs of features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from driftline.panes.fold import ModelBins
+from driftline.panes.json_checks import by_name, floats, is_number, is_whole, short
+from driftline.panes.matrix_products import product
+from driftline.panes.pca import (
+    MOST_PAIRED,
+    UNIT,
+    Space,
+    at_places,
+    bin_of_each,
+    distances,
+    normal_scores,
+    principal,
+    rest_of,
+)
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.table import F64, Column, PredictionTable
+
+if TYPE_CHECKING:
+    from .catalogue import ReferenceSetup
+
+FOLDS = 5
+MOST_FOR_FACTORS = 20_000
+"""Rows: a factor is then known to 3 %."""
+
+LEAST_FACTOR = 0.1
+"""A pair that is all but one feature twice has none; so little is taken for it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PcaFit:
+    """``rows``: how many the coordinates and components were chosen from, 0 where the pane holds none of them.
+
+    ``optimism``: by how much the mean reconstruction error of other rows is greater than that of these, in standard
+    deviations of a coordinate. ``factors``: float64 (d (d - 1) / 2,), for each pair of features the variance of
+    Fisher's z of their correlation, times the rows (1 for normal variables), upper triangle by rows; None where there
+    are too many features for pairs.
+    """
+
+    rows: int
+    optimism: float
+    factors: F64 | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        value: dict[str, Any] = {"rows": self.rows, "optimism": short(self.optimism)}
+        return value if self.factors is None else {**value, "factors": [short(one) for one in self.factors.tolist()]}
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins) -> Self:
+        """Read it back. Raises ``ValueError`` that names the rule."""
+        read = by_name(value)
+        rows, optimism, factors = read.get("rows", -1), read.get("optimism", np.nan), read.get("factors")
+        if not is_whole(rows) or rows < 0 or not is_number(optimism) or not np.isfinite(optimism):
+            raise ValueError("must have a whole number of rows, and optimism, a number")
+        if factors is None:
+            return cls(rows, float(optimism))
+        known, d = floats(factors), 0 if bins.space is None else len(bins.space.names)
+        if len(known) != d * (d - 1) // 2 or (known <= 0).any():
+            raise ValueError(f"factors must be {d * (d - 1) // 2} numbers above 0, one for each pair of features")
+        return cls(rows, float(optimism), known)
+
+    def leaving(self, _features: FeatureFilter) -> Self | None:
+        """Return None: where any rule applies, the space stays behind, too."""
+        return None
+
+
+class PcaFitGatherer:
+    """Tries the space on rows that it was not chosen from: a fifth of the sample at a time, by the other four."""
+
+    def __init__(self, reference: ReferenceSetup) -> None:
+        space = reference.bins.space
+        self._found = None if space is None else measure_pca_fit(space, reference.sample, reference.bins)
+
+    def add(self, _table: PredictionTable, _actual: Column | None) -> None:
+        """Take in nothing: the sample is all that the space was chosen from."""
+
+    def piece(self) -> PcaFit | None:
+        """Return what was found; None without a space."""
+        return self._found
+
+
+def measure_pca_fit(space: Space, sample: PredictionTable, bins: ModelBins) -> PcaFit:
+    """Compare a space with those of four fifths of its rows; find how surely each pair's correlation is known."""
+    n = len(sample)
+    index = {name: bin_of_each([sample], name, bins.features[name]) for name in space.names}
+    points = np.stack([at_places(space.places[name], at) for name, at in index.items()]) / UNIT
+    errors = distances(space.rest, points)
+    counts = {
+        name: np.stack([np.bincount(at[fold::FOLDS], minlength=bins.features[name].size + 2) for fold in range(FOLDS)])
+        for name, at in index.items()
+    }
+    moments, gained = product(points, points.T), 0.0
+    for fold in range(FOLDS):
+        others = np.arange(FOLDS) != fold
+        held = points[:, fold::FOLDS]
+        rest = rest_of(principal(moments - product(held, held.T), len(space.components)))
+        moved = np.empty(held.shape)
+        for row, (name, at) in enumerate(index.items()):
+            own = counts[name][others, : bins.features[name].size].sum(axis=0).astype(np.float64)
+            places = normal_scores(own) if np.count_nonzero(own) > 1 else space.places[name]
+            moved[row] = at_places(places, at[fold::FOLDS]) / UNIT
+        gained += float((distances(rest, moved) - errors[fold::FOLDS]).sum())
+    some = points[:, :: -(-n // MOST_FOR_FACTORS)]
+    return PcaFit(n, round(gained / n, 6), factors(some) if len(points) <= MOST_PAIRED else None)
+
+
+def factors(points: F64) -> F64:
+    """Return the variance of Fisher's z of each pair's correlation, times the rows, whatever the distribution.
+
+    ``points``: float64 (d, n). By the influence of each row on the correlation, (u v - r (u² + v²) / 2) / (1 - r²): 1
+    for normal variables, more for rows that agree in their extremes.
+
+    Source: Steiger and Hakstian, "The asymptotic distribution of elements of a correlation matrix" (1982).
+
+    >>> normal = np.random.default_rng(1).normal(size=(2, 100_000))
+    >>> factors(normal).round(1).tolist()
+    [1.0]
+    """
+    n = points.shape[1]
+    spread = np.sqrt(np.maximum((points**2).mean(axis=1), 1e-12))
+    u = points / spread[:, np.newaxis]
+    r = np.clip(product(u, u.T) / n, -0.999, 0.999)
+    square = u**2
+    both, uneven = product(square, square.T) / n, product(u**3, u.T) / n
+    fourth = np.diagonal(both)
+    own = fourth[:, np.newaxis] + fourth + 2 * both
+    found = (both - r * (uneven + uneven.T) + r**2 * own / 4) / (1 - r**2) ** 2
+    rounded: F64 = np.round(np.maximum(found, LEAST_FACTOR), 3)[np.triu_indices(len(points), 1)]
+    return rounded

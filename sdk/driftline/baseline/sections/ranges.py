@@ -1,0 +1,95 @@
+"""The least and the greatest value that each number of the reference had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from driftline.panes.bins import NumberBins
+from driftline.panes.fold import ModelBins
+from driftline.panes.json_checks import by_name, floats, short
+from driftline.panes.pane import Pane
+from driftline.panes.unbinned_values import octave_bounds
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.table import Column, PredictionTable
+
+if TYPE_CHECKING:
+    from .catalogue import ReferenceSetup
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Number feature → (least, greatest) finite value; a feature without any has none.
+
+    One stray value moves them: what is out of range is judged by the outer edges of the bins, at the 0.1 % quantiles.
+    """
+
+    of: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def counted(cls, pane: Pane, bins: ModelBins) -> Self | None:
+        """Return ranges that hold every value that was counted, and tell none: None where nothing was.
+
+        To the edge of a bin, beyond the outer edges to a power of two.
+        """
+        of, octaves = dict[str, tuple[float, float]](), np.concatenate([[-np.inf], octave_bounds(), [np.inf]])
+        for name, over in bins.features.items():
+            counts = pane.parts.get(f"feature:{name}")
+            if counts is None or not isinstance(over, NumberBins) or not counts[: over.size].any():
+                continue
+            held = np.flatnonzero(counts[: over.size])
+            far = np.flatnonzero(pane.parts.get(f"tails:{name}", np.zeros(1)))
+            edges = np.concatenate([[octaves[far[0]] if len(far) else -np.inf], over.edges, [np.inf]])
+            edges[-1] = octaves[far[-1] + 1] if len(far) else np.inf
+            least, greatest = float(edges[held[0]]), float(edges[held[-1] + 1])
+            if np.isfinite(least) and np.isfinite(greatest):
+                of[name] = (least, greatest)
+        return cls(of) if of else None
+
+    def to_json(self) -> dict[str, list[float]]:
+        """Return name → [least, greatest]."""
+        return {name: [short(least), short(greatest)] for name, (least, greatest) in self.of.items()}
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        of = {}
+        for name, one in by_name(value).items():
+            if not isinstance(bins.features.get(name), NumberBins):
+                raise ValueError(f"{name!r} is no feature that is a number")
+            both = floats(one).tolist()
+            if len(both) != 2 or both[0] > both[1]:
+                raise ValueError(f"that of {name!r} must be [least, greatest]")
+            of[name] = (both[0], both[1])
+        return cls(of)
+
+    def leaving(self, features: FeatureFilter) -> Self | None:
+        """Return those of features that leave as they are: a range is two values."""
+        of = {name: both for name, both in self.of.items() if name in features.plain}
+        return type(self)(of) if of else None
+
+
+class RangesGatherer:
+    """Gathers the ranges of the features whose bins are numbers."""
+
+    def __init__(self, reference: ReferenceSetup) -> None:
+        self._of = {
+            name: (np.inf, -np.inf) for name, over in reference.bins.features.items() if isinstance(over, NumberBins)
+        }
+
+    def add(self, table: PredictionTable, _actual: Column | None) -> None:
+        """Take in more rows."""
+        for name, (least, greatest) in self._of.items():
+            column = table.features.get(name)
+            if column is not None and column.numbers is not None:
+                finite = column.numbers[np.isfinite(column.numbers)]
+                if len(finite):
+                    self._of[name] = (min(least, float(finite.min())), max(greatest, float(finite.max())))
+
+    def piece(self) -> Ranges | None:
+        """Return the ranges; None where no number has any finite value."""
+        of = {name: both for name, both in self._of.items() if both[0] <= both[1]}
+        return Ranges(of) if of else None

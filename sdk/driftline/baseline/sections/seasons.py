@@ -1,0 +1,401 @@
+"""The reference by hour of the day, weekday or hour of the week, gathered from rows or from panes.
+
+What the reference looked like in each hour of the day, on each weekday or in each hour of the week.
+
+A noon is compared with noons: from the histograms of the seasons a reference is made that has the window's own mix of
+them (:mod:`driftline_processor.core.reference.season`). How far one noon differs from another is told by blocks of
+time,
+as in :mod:`driftline.blocks`, but of ranks: where among the values of its own season each value lies. So a sunny noon
+is no news in them, and a noon that is sunny beyond others is.
+
+Gathers what a reference looked like in each season: from rows while a baseline is built, or from panes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from driftline.panes.bins import Bins, CategoryBins, Index, assign
+from driftline.panes.embedding_projection import WIDTH
+from driftline.panes.fold import ModelBins, decide, fold_by, target_score, usable_weight
+from driftline.panes.json_checks import by_name, floats, is_whole, short
+from driftline.panes.pane import Pane
+from driftline.panes.pca import widths
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.table import F64, I64, Column, PredictionTable
+from driftline.tables.timestamps import Seasonality
+
+from .time_blocks import MOST_BLOCKS, BlockCounts, TimeGrid, block_targets
+
+if TYPE_CHECKING:
+    from .catalogue import ReferenceSetup
+
+
+RANKS = 10
+"""Cells of ranks in a block: tenths of the rows of its season."""
+
+MOST_TOGETHER = 10_000
+"""Sums of features together that are kept, over all seasons: those of 20 features in 24 hours are 5,600. Beyond, they
+would outweigh the histograms, and correlations are not compared."""
+
+LEAST_CYCLES = 2
+"""Days, or weeks, that the reference must reach over: of a single one nobody knows how far the next may differ."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deseasonalized:
+    """One target in every block, less what its seasons explain: float64 (blocks, cells), weights of rows.
+
+    Of a number the cells are ranks within the season, of categories neighbouring labels from ``first`` on.
+    """
+
+    first: Index | None
+    counts: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seasons:
+    """The reference season by season.
+
+    ``rows``: float64 (seasons, 3), number, sum of weights and of squared weights. ``of``: name of a pane's part →
+    float64 (seasons, width). ``length``: of a block, nanoseconds, 0 = there are none; ``starts``: int64 (b,);
+    ``block_rows``: float64 (b, 3); ``blocks``: name of a part → the target in each block.
+    """
+
+    seasonality: Seasonality
+    rows: F64
+    of: Mapping[str, F64]
+    length: int = 0
+    starts: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    block_rows: F64 = field(default_factory=lambda: np.zeros((0, 3)))
+    blocks: Mapping[str, Deseasonalized] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, counts sparse."""
+        value: dict[str, Any] = {
+            "kind": self.seasonality.kind,
+            "timezone": self.seasonality.timezone,
+            "rows": _lists(self.rows),
+            "of": {name: _sparse(counts) for name, counts in self.of.items()},
+        }
+        if self.length:
+            value["blocks"] = {
+                "length": self.length,
+                "starts": self.starts.tolist(),
+                "rows": _lists(self.block_rows),
+                "of": {
+                    name: {"first": None if one.first is None else one.first.tolist(), "counts": _lists(one.counts)}
+                    for name, one in self.blocks.items()
+                },
+            }
+        return value
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        read = by_name(value)
+        if missing := {"kind", "timezone", "rows", "of"} - read.keys():
+            raise ValueError(f"{min(missing)} is missing")
+        seasonality = Seasonality(read["kind"], _zone(read["timezone"]))
+        wide = widths_of(bins)
+        of = {}
+        for name, one in by_name(read["of"]).items():
+            if name not in wide:
+                raise ValueError(f"{name!r} is counted but has no bins")
+            of[name] = _dense(one, seasonality.count, wide[name], name)
+        rows = _matrix(read["rows"], seasonality.count, 3, "rows")
+        return cls(seasonality, rows, of, *_read_blocks(by_name(read.get("blocks", {})), bins))
+
+    def leaving(self, features: FeatureFilter) -> Self | None:
+        """Return them without the features whose bins a rule changes, and without what is known of all together."""
+
+        def plain(name: str) -> bool:
+            kind, _, feature = name.partition(":")
+            return feature in features.plain if feature else kind in ("score", "class")
+
+        return type(self)(
+            self.seasonality,
+            self.rows,
+            {name: counts for name, counts in self.of.items() if plain(name)},
+            self.length,
+            self.starts,
+            self.block_rows,
+            {name: one for name, one in self.blocks.items() if plain(name)},
+        )
+
+
+def widths_of(bins: ModelBins) -> dict[str, int]:
+    """The length of every part that may be kept by season."""
+    wide = {name: over.size + 2 for name, over in block_targets(bins).items()}
+    wide |= {f"embedding:{name}": 1 + WIDTH for name in bins.projections}
+    return wide | (widths(len(bins.space.names)) if bins.space is not None else {})
+
+
+def kept_of(bins: ModelBins, seasons: int) -> dict[str, int]:
+    """Those that are kept: not what features are together where that would outweigh them."""
+    wide = widths_of(bins)
+    if wide.get("pairs", 0) * seasons > MOST_TOGETHER:
+        wide = {name: width for name, width in wide.items() if name not in ("pairs", "unpaired")}
+    return wide
+
+
+def _read_blocks(read: Mapping[str, Any], bins: ModelBins) -> tuple[int, I64, F64, dict[str, Deseasonalized]]:
+    if not read:
+        return 0, np.zeros(0, np.int64), np.zeros((0, 3)), {}
+    if missing := {"length", "starts", "rows", "of"} - read.keys():
+        raise ValueError(f"blocks: {min(missing)} is missing")
+    length, starts = read["length"], read["starts"]
+    if not is_whole(length) or not 0 < length < 2**63:
+        raise ValueError("blocks: length must be a whole number of nanoseconds")
+    if not isinstance(starts, list) or not all(is_whole(one) and abs(one) < 2**63 for one in starts):
+        raise ValueError("blocks: starts must be a list of whole numbers")
+    if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
+        raise ValueError(f"blocks: starts must be 2 to {MOST_BLOCKS} times that ascend")
+    known, of = block_targets(bins), {}
+    for name, one in by_name(read["of"]).items():
+        if name not in known:
+            raise ValueError(f"blocks: {name!r} is counted but has no bins")
+        first, width = by_name(one).get("first"), RANKS
+        if isinstance(known[name], CategoryBins) != (first is not None):
+            raise ValueError(f"blocks: that of {name!r} needs first bins of labels, and null of numbers")
+        if first is not None:
+            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < known[name].size for at in first):
+                raise ValueError(f"blocks: that of {name!r} needs first, a list of bins")
+            if first[:1] != [0] or sorted(set(first)) != first:
+                raise ValueError(f"blocks: that of {name!r} needs first bins that ascend from 0")
+            width = len(first)
+        counts = _matrix(one.get("counts"), len(starts), width, f"blocks: that of {name!r}")
+        of[name] = Deseasonalized(None if first is None else np.array(first, np.intp), counts)
+    return length, np.array(starts, np.int64), _matrix(read["rows"], len(starts), 3, "blocks: rows"), of
+
+
+def _zone(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("timezone must be a text")
+    try:
+        ZoneInfo(value)
+    except (OSError, ValueError, KeyError):
+        raise ValueError(f"timezone: {value!r} is not a time zone") from None
+    return value
+
+
+def _sparse(counts: F64) -> dict[str, Any]:
+    at = np.flatnonzero(counts)
+    steps = np.diff(at, prepend=0)  # small numbers are short texts
+    return {"steps": steps.tolist(), "values": [short(value) for value in counts.ravel()[at].tolist()]}
+
+
+def _dense(value: object, rows: int, columns: int, name: str) -> F64:
+    read = by_name(value)
+    steps, values = read.get("steps"), floats(read.get("values"))
+    if not isinstance(steps, list) or not all(is_whole(one) and 0 <= one < 2**31 for one in steps):
+        raise ValueError(f"that of {name!r} needs steps, a list of whole numbers")
+    at = np.cumsum(np.array(steps, np.int64))
+    if len(at) != len(values) or (len(at) and (at[-1] >= rows * columns or (np.diff(at) <= 0).any())):
+        raise ValueError(f"that of {name!r} must have {rows} × {columns} counts at most, in their order")
+    dense = np.zeros(rows * columns)
+    dense[at] = values
+    return dense.reshape(rows, columns)
+
+
+def _matrix(value: object, rows: int, columns: int, name: str) -> F64:
+    if not isinstance(value, list) or len(value) != rows:
+        raise ValueError(f"{name} must have {rows} rows of {columns} numbers")
+    read = [floats(row) for row in value]
+    if any(len(row) != columns for row in read):
+        raise ValueError(f"{name} must have {rows} rows of {columns} numbers")
+    return np.array(read, np.float64).reshape(rows, columns)
+
+
+def _lists(values: F64) -> list[list[float]]:
+    return [[short(value) for value in row] for row in values.tolist()]
+
+
+@dataclass(slots=True)
+class SeasonCounts:
+    """Gathers a reference season by season: panes of seasons, and what their blocks hold, from rows or from panes.
+
+    ``rough``: name of a target → float64 (seasons, bins), roughly how it lies in each season, by which ranks are told.
+    ``stretches``: the blocks, None where there are none.
+    """
+
+    seasonality: Seasonality
+    bins: ModelBins
+    rough: Mapping[str, F64]
+    stretches: TimeGrid | None
+    _panes: dict[str, F64] = field(default_factory=dict)
+    _below: dict[str, F64] = field(default_factory=dict)
+    _cells: dict[str, Index] = field(default_factory=dict)
+    _ranks: dict[str, F64] = field(default_factory=dict)
+    _mixed: dict[str, F64] = field(default_factory=dict)
+    _block_rows: F64 = field(init=False)
+
+    def __post_init__(self) -> None:
+        blocks = 0 if self.stretches is None else self.stretches.count
+        self._block_rows = np.zeros((blocks, 3))
+        for name, over in block_targets(self.bins).items():
+            rough = self.rough.get(name)
+            if rough is None or not rough.any():
+                continue
+            self._mixed[name] = np.zeros((blocks, self.seasonality.count))
+            if isinstance(over, CategoryBins):
+                self._cells[name] = BlockCounts.of(rough, over.size).first
+                width = len(self._cells[name])
+            else:
+                self._below[name], width = _below(rough[:, : over.size]), RANKS
+            self._ranks[name] = np.zeros((blocks, width))
+
+    def add(self, season: int, pane: Pane) -> None:
+        """Add rows of one season."""
+        wide = kept_of(self.bins, self.seasonality.count)
+        for name, sums in pane.parts.items():
+            if name == "rows" or name in wide:
+                into = self._panes.setdefault(name, np.zeros((self.seasonality.count, wide.get(name, 3))))
+                into[season, : len(sums)] += sums
+
+    def add_block(self, block: int, season: int, pane: Pane) -> None:
+        """Add rows of one season to their block."""
+        self._block_rows[block] += pane.parts.get("rows", np.zeros(3))
+        for name, over in block_targets(self.bins).items():
+            counts = pane.parts.get(name)
+            if counts is not None and name in self._ranks:
+                index = np.flatnonzero(counts[: over.size])
+                at = np.full(len(index), block), np.full(len(index), season)
+                self.add_values(name, *at, index, counts[index])
+
+    def add_block_rows(self, block: I64, weight: F64) -> None:
+        """Count rows, each in its block."""
+        count = len(self._block_rows)
+        for at, values in enumerate((np.ones(len(weight)), weight, weight**2)):
+            self._block_rows[:, at] += np.bincount(block, values, minlength=count)
+
+    def add_values(self, name: str, block: I64, season: Index, index: Index, weight: F64) -> None:
+        """Add usable values of a target: the block, season and bin of each, and its weight."""
+        ranks, count = self._ranks[name], self.seasonality.count
+        blocks = len(ranks)
+        self._mixed[name] += np.bincount(block * count + season, weight, minlength=blocks * count).reshape(blocks, -1)
+        if name in self._cells:
+            cell = np.searchsorted(self._cells[name], index, side="right") - 1
+            width = ranks.shape[1]
+            ranks += np.bincount(block * width + cell, weight, minlength=blocks * width).reshape(blocks, width)
+            return
+        below = self._below[name]
+        low, high = below[season, index], below[season, index + 1]
+        apart = high - low
+        for tenth in range(RANKS):
+            start, end = tenth / RANKS, (tenth + 1) / RANKS
+            inside = np.clip(np.minimum(high, end) - np.maximum(low, start), 0.0, None)
+            point = (low >= start) & ((low < end) | (tenth == RANKS - 1))  # a bin that the rough look saw nothing in
+            share = np.divide(inside, apart, out=point.astype(np.float64), where=apart > 0)
+            ranks[:, tenth] += np.bincount(block, weight * share, minlength=blocks)
+
+    def piece(self) -> Seasons | None:
+        """Return what was gathered; None where no row has a time."""
+        rows = self._panes.pop("rows", None)
+        if rows is None or not rows.any():
+            return None
+        of = {name: counts for name, counts in self._panes.items() if counts.any()}
+        held = np.flatnonzero(self._block_rows[:, 0] > 0)
+        if self.stretches is None or len(held) < 2:
+            return Seasons(self.seasonality, rows, of)
+        starts = self.stretches.start + held.astype(np.int64) * self.stretches.length
+        blocks = {name: self._levelled(name, of[name], held) for name in self._ranks if name in of}
+        return Seasons(self.seasonality, rows, of, self.stretches.length, starts, self._block_rows[held], blocks)
+
+    def _levelled(self, name: str, counts: F64, held: Index) -> Deseasonalized:
+        """What is left of each block when its seasons are taken out, as if all had the mean mix of them."""
+        mixed, ranks = self._mixed[name][held], self._ranks[name][held]
+        rows, total = mixed.sum(axis=1), mixed.sum()
+        if name in self._cells:
+            first = self._cells[name]
+            usable = np.add.reduceat(counts[:, : block_targets(self.bins)[name].size], first, axis=1)
+            own = usable.sum(axis=1, keepdims=True)
+            shares = np.divide(usable, own, out=np.zeros_like(usable), where=own > 0)
+            apart = ranks - mixed @ shares
+        else:
+            first = None
+            apart = ranks - np.outer(rows, ranks.sum(axis=0) / max(total, 1e-300))
+        share = ranks.sum(axis=0) / max(total, 1e-300)
+        # The mean of a season holds the block itself, so the block lies closer to it than to others: by its share.
+        season = mixed.sum(axis=0)
+        own_share = np.divide(mixed**2, season, out=np.zeros_like(mixed), where=season > 0).sum(axis=1)
+        left = 1 - np.divide(own_share, rows, out=np.zeros(len(rows)), where=rows > 0)
+        usual = 1 - rows / max(total, 1e-300)
+        grown = np.sqrt(np.clip(usual, 0.0, 1.0) / np.maximum(left, 1 / (2 * LEAST_CYCLES)))
+        found = np.maximum(np.outer(rows, share) + apart * np.maximum(grown, 1.0)[:, np.newaxis], 0.0)
+        return Deseasonalized(first, np.array([[float(f"{value:.6g}") for value in row] for row in found.tolist()]))
+
+
+class SeasonsGatherer:
+    """Gathers the reference season by season, where that is asked for."""
+
+    def __init__(self, reference: ReferenceSetup) -> None:
+        self._counts: SeasonCounts | None = None
+        seasonality, sample = reference.seasonality, reference.sample
+        if seasonality is None or not sample.time.any():
+            return
+        season = _season(seasonality, sample.time)
+        rough = {
+            name: np.zeros((seasonality.count, over.size + 2)) for name, over in block_targets(reference.bins).items()
+        }
+        for at, pane in enumerate(fold_by(sample, reference.bins, season, seasonality.count + 1)[:-1]):
+            for name in rough:
+                rough[name][at] += pane.parts.get(name, 0.0)
+        self._counts = SeasonCounts(seasonality, reference.bins, rough, TimeGrid.of(sample.time))
+
+    def add(self, table: PredictionTable, _actual: Column | None) -> None:
+        """Take in more rows."""
+        counts = self._counts
+        if counts is None or not len(table):
+            return
+        season = _season(counts.seasonality, table.time)
+        for at, pane in enumerate(fold_by(table, counts.bins, season, counts.seasonality.count + 1)[:-1]):
+            if pane.rows:
+                counts.add(at, pane)
+        if counts.stretches is None:
+            return
+        block = counts.stretches.place(table.time)
+        inside = (block < counts.stretches.count) & (season < counts.seasonality.count)
+        weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
+        counts.add_block_rows(block[inside], weight[inside])
+        for name, over, index in _indices(table, counts.bins):
+            usable = inside & (index < over.size)
+            if name in counts.rough and counts.rough[name].any():
+                counts.add_values(name, block[usable], season[usable], index[usable], weight[usable])
+
+    def piece(self) -> Seasons | None:
+        """Return what was gathered; None where nobody asked, or no row has a time."""
+        return None if self._counts is None else self._counts.piece()
+
+
+def _season(seasonality: Seasonality, times: I64) -> Index:
+    """The season of each row; one more for rows without a time."""
+    return np.where(times != 0, seasonality.of(times), seasonality.count)
+
+
+def _indices(table: PredictionTable, bins: ModelBins) -> Iterator[tuple[str, Bins, Index]]:
+    """The bin of every row, target by target."""
+    columns: dict[str, Column] = {f"feature:{name}": column for name, column in table.features.items()}
+    if table.scores is not None and len(table.scores):
+        columns["score"] = Column(numbers=target_score(table.task, table.scores))
+    codes = decide(table.task, table.scores, table.predicted)
+    if len(codes):
+        columns["class"] = Column(codes=codes, labels=(*table.task.classes, ""))
+    for name, over in block_targets(bins).items():
+        column = columns.get(name)
+        if column is not None and (column.numbers is not None or column.codes is not None):
+            yield name, over, assign(over, column)
+
+
+def _below(counts: F64) -> F64:
+    """The share of each season below each bin, float64 (seasons, bins + 1); of a season without rows that of all."""
+    total = counts.sum(axis=1, keepdims=True)
+    filled = np.where(total > 0, counts, counts.sum(axis=0))
+    shares = filled / filled.sum(axis=1, keepdims=True)
+    below = np.concatenate([np.zeros((len(counts), 1)), np.cumsum(shares, axis=1)], axis=1)
+    return np.asarray(np.minimum(below, 1.0), dtype=np.float64)

@@ -1,0 +1,402 @@
+"""Slices of low cardinality, such as a country: rows over the bins, and performance by stretch of time.
+
+Cuts of low cardinality, such as a country: the rows of each value counted over the same bins as all rows.
+
+A slice is called ``key=value``. A key has at most 20 values, those with most rows; all others are ``key=other``. Values
+are canonical texts (:func:`driftline.classes.class_text`): true and 1 are one. A row that lacks the key is in no slice
+of it.
+
+How right the model was in each slice of the reference, by stretch of its time: what a slice is compared with.
+
+Decisions of classifiers and errors of regressions, and no scores: 20 slices of 30 days are 20 kB of JSON, with scores
+they would be ten times that. A slice is called as in :mod:`.slices`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from driftline.inputs.dataframes import take_rows
+from driftline.panes.bins import LONGEST_LABEL, RARE, CategoryBins, assign
+from driftline.panes.fold import GroupCounts, ModelBins, fold_outcomes_by
+from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
+from driftline.panes.pane import Pane
+from driftline.panes.sparse_sums import Sparse
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.classes import class_column
+from driftline.tables.table import F64, I64, Column, PredictionTable, length
+
+from .time_blocks import MOST_BLOCKS, TimeGrid, block_targets
+
+if TYPE_CHECKING:
+    from .catalogue import ReferenceSetup
+
+
+MOST_VALUES = 20
+"""Values of a key that are told apart."""
+
+OTHER = "other"
+"""The name of all further values of a key."""
+
+MOST_COUNTS = 100_000
+"""Counts that are not zero in all slices of a baseline together, 0.5 MB of JSON: the slices with fewest rows go to
+``other`` until there are no more. Twenty values of twenty numbers have at most 40,000."""
+
+
+def slice_name(key: str, value: str) -> str:
+    """Return what a slice is called.
+
+    >>> slice_name("country", "NL")
+    'country=NL'
+    """
+    return f"{key}={value}"
+
+
+def values_of(column: Column, known: Sequence[str] = (), least: int = 1) -> tuple[str, ...]:
+    """Return the values of a key that are told apart: those ``known``, then those of the column with most rows.
+
+    ``least``: rows that a value needs. At most 20; texts of more than 256 characters, and the word ``other``, are none.
+
+    >>> values_of(Column(codes=np.array([0, 1, 1]), labels=("NL", "BE")))
+    ('BE', 'NL')
+    """
+    classes = class_column(column)
+    chosen = dict.fromkeys(known)
+    if classes.codes is not None and len(chosen) < MOST_VALUES:
+        counts = np.bincount(classes.codes[classes.codes >= 0], minlength=len(classes.labels)).tolist()
+        for rows, label in sorted(zip(counts, classes.labels, strict=True), key=lambda one: (-one[0], one[1])):
+            if rows >= least and label != OTHER and len(label) <= LONGEST_LABEL:
+                chosen[label] = None
+    return tuple(chosen)[:MOST_VALUES]
+
+
+def places_of(column: Column | None, values: Sequence[str], n: int) -> I64:
+    """Return the slice of each of n rows: int64 (n,), its place in ``values``, their number for other, -1 for none.
+
+    >>> places_of(Column(codes=np.array([0, 1, -1]), labels=("NL", "BE")), ["BE"], 3).tolist()
+    [1, 0, -1]
+    """
+    if column is None or not length(column):
+        return np.full(n, -1, np.int64)
+    found = assign(CategoryBins(tuple(values)), class_column(column))
+    return np.where(found > len(values), -1, found).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slices:
+    """Key → value → the sums of its reference rows: ``rows``, features, score and class over the baseline's bins."""
+
+    of: Mapping[str, Mapping[str, Pane]]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Slices) and self.to_json() == other.to_json()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @classmethod
+    def bounded(cls, of: Mapping[str, Mapping[str, Pane]]) -> Self | None:
+        """Return slices that are small enough to travel: those with fewest rows go to the other values of their key."""
+        kept = {key: dict(values) for key, values in of.items()}
+        size = {
+            (key, value): sum(int(np.count_nonzero(sums)) for sums in pane.parts.values())
+            for key, values in kept.items()
+            for value, pane in values.items()
+        }
+        rows = {(key, value): kept[key][value].rows for key, value in size}
+        total = sum(size.values())
+        for key, value in sorted((place for place in size if place[1] != OTHER), key=lambda place: rows[place]):
+            if total <= MOST_COUNTS:
+                break
+            total -= size[key, value]
+            kept[key][OTHER] = _merged(kept[key].get(OTHER), kept[key].pop(value))
+        return cls({key: values for key, values in kept.items() if values}) if any(kept.values()) else None
+
+    def pane(self, name: str) -> Pane | None:
+        """Return the rows of a slice by its name; None where the baseline does not know it."""
+        key, _, value = name.partition("=")
+        return self.of.get(key, {}).get(value)
+
+    def values(self, key: str) -> tuple[str, ...]:
+        """Return the values of a key that are told apart, those with most rows first; none where it is not known."""
+        known = {value: pane.rows for value, pane in self.of.get(key, {}).items() if value != OTHER}
+        return tuple(sorted(known, key=lambda value: (-known[value], value)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return key → value → part → its sums, as places and values where most are zero."""
+        return {
+            key: {value: {part: _sparse(sums) for part, sums in pane.parts.items()} for value, pane in values.items()}
+            for key, values in self.of.items()
+        }
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        widths = {"rows": 3} | {part: over.size + 2 for part, over in block_targets(bins).items()}
+        of: dict[str, dict[str, Pane]] = {}
+        for key, values in by_name(value).items():
+            if not key or "=" in key:
+                raise ValueError(f"{key!r} is no key: it must be a name without '='")
+            if len(by_name(values)) > MOST_VALUES + 1:
+                raise ValueError(f"{key!r} has more than {MOST_VALUES} values and other")
+            of[key] = {one: Pane(dict(_parts(by_name(parts), widths))) for one, parts in values.items()}
+        return cls(of)
+
+    def with_other(self, key: str, value: str) -> Self:
+        """Return them with one value of a key among the others, as where it is not told apart."""
+        values = dict(self.of.get(key, {}))
+        pane = values.pop(value, None)
+        if pane is None:
+            return self
+        return type(self)({**self.of, key: {**values, OTHER: _merged(values.get(OTHER), pane)}})
+
+    def without(self, keys: Collection[str]) -> Self | None:
+        """Return those of the other keys."""
+        of = {key: values for key, values in self.of.items() if key not in keys}
+        return type(self)(of) if of else None
+
+    def leaving(self, features: FeatureFilter) -> Self | None:
+        """Return them without the features whose bins a rule changes."""
+        return type(self)(
+            {
+                key: {value: Pane(dict(_left(pane, features))) for value, pane in values.items()}
+                for key, values in self.of.items()
+            }
+        )
+
+
+class SlicesGatherer:
+    """Counts reference rows by slice while they are folded.
+
+    ``sample``: some of the rows, which say what the values are. One seen fewer than 10 times goes to ``other``, as a
+    label does: it is too rare to compare, and possibly personal.
+    """
+
+    def __init__(self, sample: PredictionTable) -> None:
+        self._values = {key: values_of(column, least=RARE) for key, column in sample.slices.items()}
+        self._sums: dict[str, dict[str, F64]] = {key: {} for key in self._values}
+
+    def cuts(self, table: PredictionTable) -> dict[str, GroupCounts]:
+        """Return what counts the rows of a table by each key, for the fold."""
+        n = len(table)
+        return {
+            key: GroupCounts(places_of(table.slices.get(key), values, n), len(values) + 1)
+            for key, values in self._values.items()
+        }
+
+    def add(self, cuts: Mapping[str, GroupCounts]) -> None:
+        """Take in what the fold counted."""
+        for key, cut in cuts.items():
+            sums = self._sums[key]
+            for part, more in cut.parts.items():
+                sums[part] = sums[part] + more if part in sums else more
+
+    def piece(self) -> Slices | None:
+        """Return the slices; None where there is no key."""
+        of = {}
+        for key, sums in self._sums.items():
+            named = (*self._values[key], OTHER)
+            panes = {value: Pane({part: rows[at] for part, rows in sums.items()}) for at, value in enumerate(named)}
+            of[key] = {value: pane for value, pane in panes.items() if pane.rows}
+        return Slices.bounded(of)
+
+
+def _merged(one: Pane | None, other: Pane) -> Pane:
+    if one is None:
+        return other
+    return Pane({part: sums + one.parts.get(part, 0.0) for part, sums in other.parts.items()})
+
+
+def _sparse(sums: F64) -> Any:
+    filled = np.flatnonzero(sums)
+    if 2 * len(filled) < len(sums):
+        return {"at": filled.tolist(), "values": [short(value) for value in sums[filled].tolist()]}
+    return [short(value) for value in sums.tolist()]
+
+
+def _parts(parts: Mapping[str, Any], widths: Mapping[str, int]) -> Iterator[tuple[str, F64]]:
+    if "rows" not in parts:
+        raise ValueError("rows is missing in a slice")
+    for part, value in parts.items():
+        if part not in widths:
+            raise ValueError(f"{part!r} is counted but has no bins")
+        dense = np.zeros(widths[part])
+        at = value.get("at") if isinstance(value, dict) else list(range(widths[part]))
+        if not isinstance(at, list) or not all(is_whole(one) and 0 <= one < widths[part] for one in at):
+            raise ValueError(f"that of {part!r} needs places below {widths[part]}")
+        read = floats(value.get("values") if isinstance(value, dict) else value)
+        if len(read) != len(at):
+            raise ValueError(f"that of {part!r} has {len(at)} places but {len(read)} values")
+        dense[np.asarray(at, np.intp)] = read
+        yield part, dense
+
+
+def _left(pane: Pane, features: FeatureFilter) -> Iterator[tuple[str, F64]]:
+    for part, sums in pane.parts.items():
+        if not part.startswith("feature:") or part.removeprefix("feature:") in features.plain:
+            yield part, sums
+
+
+PARTS = ("outcomes", "confusion", "confusion_excess")
+"""Of a classifier's pane, those that a slice has."""
+
+ERRORS = ("outcomes", "losses", "spread")
+"""The same of a regression. ``spread`` is of all stretches together: a row varies in each as it does in all."""
+
+FEWEST = 50
+"""Outcomes of a slice with fewer say too little to compare with."""
+
+MOST_SUMS = 50_000
+"""Sums that are not zero in all slices together, 0.4 MB of JSON: those with fewest outcomes are left out."""
+
+MOST_CLASSES = 50
+"""Of a model with more, slices are left out: a slice has a sum for every pair of them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SliceOutcomes:
+    """``length``: of a stretch, nanoseconds, 0 = there is one, of rows without a time. ``count``: of stretches.
+
+    ``of``: ``key=value`` → part → its sums, whose groups are stretches; of ``spread`` one, of all.
+    """
+
+    length: int
+    count: int
+    of: Mapping[str, Mapping[str, Sparse]]
+
+    def pane(self, name: str) -> Pane:
+        """Return the outcomes of a slice; nothing where they are not known."""
+        return Pane({part: sums.dense(self.count).sum(axis=0) for part, sums in self.of.get(name, {}).items()})
+
+    def blocks(self, name: str) -> list[Pane]:
+        """Return the same in each stretch of time, without ``spread``."""
+        panes = [Pane() for _ in range(self.count if name in self.of else 0)]
+        for part, sums in self.of.get(name, {}).items():
+            if part != "spread":
+                for pane, own in zip(panes, sums.dense(self.count), strict=True):
+                    pane.parts[part] = own
+        return [pane for pane in panes if pane.parts["outcomes"].any()]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "length": self.length,
+            "count": self.count,
+            "of": {
+                name: {part: self._written(part, sums) for part, sums in parts.items()}
+                for name, parts in self.of.items()
+            },
+        }
+
+    def _written(self, part: str, sums: Sparse) -> Any:
+        values = sums.dense(1 if part == "spread" else self.count).ravel()
+        filled = np.flatnonzero(values)
+        if 2 * len(filled) < len(values):
+            return {
+                "width": sums.width,
+                "at": filled.tolist(),
+                "values": [short(one) for one in values[filled].tolist()],
+            }
+        return {"width": sums.width, "values": [short(one) for one in values.tolist()]}
+
+    @classmethod
+    def from_json(cls, value: object, _bins: ModelBins) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        read = by_name(value)
+        length, count = read.get("length", -1), read.get("count", 0)
+        if not is_whole(length) or not 0 <= length < 2**63:
+            raise ValueError("length must be a whole number of nanoseconds")
+        if not is_whole(count) or not 1 <= count <= MOST_BLOCKS + 1:
+            raise ValueError(f"count must be 1 to {MOST_BLOCKS + 1}")
+        return cls(
+            length, count, {name: _outcome_parts(by_name(one), count) for name, one in by_name(read.get("of")).items()}
+        )
+
+    def without(self, keys: Collection[str]) -> Self | None:
+        """Return those of the other keys."""
+        of = {name: parts for name, parts in self.of.items() if name.partition("=")[0] not in keys}
+        return type(self)(self.length, self.count, of) if of else None
+
+    def leaving(self, _features: FeatureFilter) -> Self | None:
+        """Return them: they say nothing of features."""
+        return self
+
+
+class SliceOutcomesGatherer:
+    """Adds up the outcomes of reference rows by slice. The values are those of :class:`.slices.SlicesGatherer`."""
+
+    def __init__(self, reference: ReferenceSetup) -> None:
+        sample = reference.sample
+        self._values = {key: values_of(column, least=RARE) for key, column in sample.slices.items()}
+        self._stretches = TimeGrid.of(sample.time)
+        self._sums: dict[str, dict[str, F64]] = {key: {} for key in self._values}
+
+    def add(self, table: PredictionTable, actual: Column | None) -> None:
+        """Take in more rows."""
+        task = table.task
+        if actual is None or task.kind == "ranking" or len(task.classes) > MOST_CLASSES:
+            return
+        place = np.zeros(len(table), np.int64) if self._stretches is None else self._stretches.place(table.time)
+        for key, values in self._values.items():
+            at = places_of(table.slices.get(key), values, len(table))
+            inside = np.flatnonzero(at >= 0)
+            groups = (len(values) + 1) * self._count
+            known = fold_outcomes_by(
+                task,
+                None if table.scores is None else table.scores[inside],
+                None if table.predicted is None else take_rows(table.predicted, inside),
+                take_rows(actual, inside),
+                None if table.weight is None else table.weight[inside],
+                None,
+                at[inside] * self._count + place[inside],
+                groups,
+            )
+            sums = self._sums[key]
+            for part in ERRORS if task.kind == "regression" else PARTS:
+                if part in known:
+                    sums[part] = sums.get(part, 0.0) + known[part].dense(groups)
+
+    def piece(self) -> SliceOutcomes | None:
+        """Return the slices of which enough is known; None where there is none."""
+        found: dict[str, dict[str, Sparse]] = {}
+        rows: dict[str, float] = {}
+        for key, sums in self._sums.items():
+            for at, value in enumerate((*self._values[key], OTHER)):
+                name, own = slice_name(key, value), slice(at * self._count, (at + 1) * self._count)
+                parts = {part: dense[own] for part, dense in sums.items()}
+                parts |= {"spread": parts["spread"].sum(axis=0, keepdims=True)} if "spread" in parts else {}
+                found[name] = {part: Sparse.of(rounded(dense)) for part, dense in parts.items()}
+                rows[name] = float(sums["outcomes"][own, 0].sum()) if sums else 0.0
+        left, kept = MOST_SUMS, dict[str, dict[str, Sparse]]()
+        for name in sorted(found, key=lambda name: -rows[name]):
+            left -= sum(len(one.value) for one in found[name].values())
+            if rows[name] >= FEWEST and left >= 0:
+                kept[name] = found[name]
+        length = 0 if self._stretches is None else self._stretches.length
+        return SliceOutcomes(length, self._count, dict(sorted(kept.items()))) if kept else None
+
+    @property
+    def _count(self) -> int:
+        """Stretches, the last of rows that are in none."""
+        return 1 if self._stretches is None else self._stretches.count + 1
+
+
+def _outcome_parts(parts: Mapping[str, Any], count: int) -> dict[str, Sparse]:
+    if "outcomes" not in parts:
+        raise ValueError("outcomes is missing in a slice")
+    found = {}
+    for name, value in parts.items():
+        one = by_name(value)
+        width, values = one.get("width", 0), floats(one.get("values"))
+        if name not in (*PARTS, *ERRORS) or not is_whole(width) or not 0 < width <= MOST_CLASSES**2:
+            raise ValueError(f"{name!r} is no part of a slice, or has no width")
+        cells = width * (1 if name == "spread" else count)
+        at = one.get("at", list(range(cells)))
+        if not isinstance(at, list) or len(at) != len(values) or not all(is_whole(x) and 0 <= x < cells for x in at):
+            raise ValueError(f"{name!r} must have places below its width in each stretch, and a value for each")
+        places, filled = np.array(at, np.int64), np.flatnonzero(values)
+        found[name] = Sparse(width, places[filled] // width, places[filled] % width, values[filled])
+    return found

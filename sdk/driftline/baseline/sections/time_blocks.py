@@ -1,0 +1,403 @@
+"""The reference by stretch of its time, coarsely: distributions, and performance where outcomes are known.
+
+What the reference looked like in each stretch of its own time, coarsely: how far quiet stretches differ.
+
+Rows of one day, or of one customer, resemble each other; where the blocks of a reference differ more than independent
+rows would, a window that differs as much is no news.
+
+How right the model was in each stretch of the reference's time: what its performance does while all is well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from driftline.panes.bins import SCORE_BINS, Bins, Index
+from driftline.panes.fold import ModelBins
+from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
+from driftline.panes.pane import Pane
+from driftline.privacy.rules import FeatureFilter
+from driftline.tables.table import F64, I64
+
+MOST_BLOCKS = 60
+
+CELLS = 10
+"""Cells of a target in a block, up to twice as many where single bins are heavy: 60 blocks of 10 are 2 kB of JSON a
+feature, about as much as its bins."""
+
+_MINUTE = 60 * 10**9
+_HOUR = 60 * _MINUTE
+_DAY = 1_440 * _MINUTE
+LENGTHS = (5 * _MINUTE, 15 * _MINUTE, 60 * _MINUTE, 360 * _MINUTE, _DAY, 7 * _DAY, 28 * _DAY, 364 * _DAY)
+"""Each divides the next, so that blocks of one length are parts of those of a longer one."""
+
+BETWEEN = 0.38
+"""The short stretch of a block is so much of a block later than that of the one before, about the golden ratio: those
+of neighbouring blocks are at other times of the day, and all together at every one."""
+
+TELLING = 25.0
+"""Rows of a short stretch on average; fewer tell nothing, and windows with so few decide nothing."""
+
+_MONDAY = 4 * _DAY  # 1970-01-05
+STRAY = 4.0
+"""Where all times reach over more than so many times what the middle 99.8 % of them do, the others are strays."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeGrid:
+    """Stretches of time of one length, from ``start`` on, weeks from Monday (unix nanoseconds).
+
+    A day begins at midnight UTC, or with the hour that has the fewest rows around it where these are less than half as
+    many: elsewhere midnight is in the middle of the evening, and pieces of days would differ as no two days do.
+    """
+
+    start: int
+    length: int
+    count: int
+
+    @classmethod
+    def of(cls, times: I64) -> Self | None:
+        """Choose at most 60 that hold the times: int64 (n,), 0 = not known. None where no two would hold some.
+
+        The shortest of 5 and 15 minutes, 1 and 6 hours, a day, a week, 4 and 52 weeks, ...; of a week or more none
+        shorter than a day.
+
+        >>> TimeGrid.of(np.arange(1, 9) * _DAY)
+        TimeGrid(start=86400000000000, length=86400000000000, count=8)
+        """
+        known = times[times != 0]
+        if not len(known):
+            return None
+        low, high = int(known.min()), int(known.max())
+        inner = np.sort(known)[[int(0.001 * (len(known) - 1)), int(np.ceil(0.999 * (len(known) - 1)))]].tolist()
+        if len(known) > 1_000 and high - low > STRAY * (inner[1] - inner[0]):
+            low, high = inner
+        length = _DAY if high - low >= 7 * _DAY else LENGTHS[0]  # hours of the day differ, and that is no news
+        begin = _quietest_hour(known) if length == _DAY else 0
+        while _floor(high, length, begin) - _floor(low, length, begin) >= MOST_BLOCKS * length:
+            length = next((longer for longer in LENGTHS if longer > length), 2 * length)
+        start = _floor(low, length, begin)
+        count = (_floor(high, length, begin) - start) // length + 1
+        return cls(start, length, count) if count > 1 else None
+
+    def place(self, times: I64) -> I64:
+        """Return the stretch of each time, int64 (n,): ``count`` where it lies in none or is not known."""
+        at = (times - self.start) // self.length
+        return np.where((times != 0) & (at >= 0) & (at < self.count), at, self.count)
+
+    @property
+    def short(self) -> int:
+        """The length of the short stretch of each: an hour, of at most an hour five minutes; 0 = there is none."""
+        return _HOUR if self.length > _HOUR else LENGTHS[0] if self.length > LENGTHS[0] else 0
+
+    @property
+    def shorts(self) -> I64:
+        """When the short stretch of each begins, int64 (count,): at other times of the day in each.
+
+        >>> days = TimeGrid.of(np.arange(1, 9) * _DAY)
+        >>> ((days.shorts - days.start) // _HOUR % 24).tolist()
+        [0, 11, 22, 9, 20, 7, 18, 5]
+        """
+        if not self.short:
+            return np.zeros(0, np.int64)
+        many = self.length // self.short
+        step = next(step for step in range(int(BETWEEN * many), many + 2) if step and math.gcd(step, many) == 1)
+        at = np.arange(self.count, dtype=np.int64)
+        begin: I64 = self.start + at * self.length + at * step % many * self.short
+        return begin
+
+    def halves(self, times: I64) -> I64:
+        """Return twice the stretch of each time, and one more in its short stretch: int64 (n,), see :meth:`place`."""
+        place = self.place(times)
+        if not self.short:
+            return 2 * place
+        begin = np.append(self.shorts, np.iinfo(np.int64).max)[place]
+        in_short: I64 = ((times >= begin) & (times - begin < self.short)).astype(np.int64)
+        return 2 * place + in_short
+
+
+def _floor(time: int, length: int, begin: int) -> int:
+    first = _MONDAY + begin
+    return (time - first) // length * length + first
+
+
+def _quietest_hour(times: I64) -> int:
+    """Return when days begin, nanoseconds after midnight UTC."""
+    rows = np.bincount(times // _HOUR % 24, minlength=24)
+    apart = np.minimum(rows, np.roll(rows, 1))  # what is cut in two where a day begins with that hour
+    hour = int(apart.argmin())
+    return hour * _HOUR if 2 * apart[hour] < apart[0] else 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockCounts:
+    """One target in every block: ``counts`` float64 (blocks, cells), weights of rows with a usable value.
+
+    ``first``: intp (cells,), the first bin of each cell, from 0 on, ascending: a cell is neighbouring bins.
+    """
+
+    first: Index
+    counts: F64
+
+    @classmethod
+    def of(cls, counts: F64, size: int) -> Self:
+        """Make cells from counts over the bins: float64 (blocks, at least ``size``).
+
+        They have about a tenth of the weight each; a bin that has as much by itself is a cell by itself.
+
+        >>> BlockCounts.of(np.array([[50.0, 1.0, 1.0, 48.0]]), 4).first
+        array([0, 1, 3])
+        """
+        total = counts[:, :size].sum(axis=0)
+        before = np.cumsum(total) - total
+        least = max(float(total.sum()), 1.0) / CELLS
+        level, heavy = np.floor(before / least + 1e-9), total >= least
+        first = np.flatnonzero(np.concatenate([[True], (level[1:] > level[:-1]) | heavy[1:] | heavy[:-1]]))
+        return cls(first, np.add.reduceat(counts[:, :size], first, axis=1))
+
+    def coarsen(self, counts: F64) -> F64:
+        """Return counts over the bins, float64 (..., at least their number), as counts over the cells."""
+        width = counts.shape[-1] if counts.shape[-1] > self.first[-1] else int(self.first[-1]) + 1
+        return np.add.reduceat(counts[..., :width], self.first, axis=-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class TimeBlocks:
+    """Coarse histograms of up to 60 stretches of time that hold rows, oldest first.
+
+    ``length``: of a stretch, nanoseconds; ``starts``: int64 (b,), unix nanoseconds; ``rows``: float64 (b, 3), number,
+    sum of weights and of squared weights. ``of``: the name of a pane's part (``feature:NAME``, ``score``, ``class``) →
+    its cells. ``within``: the same of a short stretch of each (an hour of a day), over the same cells, where these hold
+    rows enough: how much more a window varies that is shorter than a block.
+    """
+
+    length: int
+    starts: I64
+    rows: F64
+    of: Mapping[str, BlockCounts]
+    within: Self | None = None
+
+    @classmethod
+    def folded(
+        cls, stretches: TimeGrid, panes: Sequence[Pane], bins: ModelBins, short: Sequence[Pane] = ()
+    ) -> Self | None:
+        """Make blocks of one pane for each stretch; None where fewer than two hold rows.
+
+        ``short``: the panes of their short stretches (:attr:`TimeGrid.shorts`), where they are known.
+        """
+        starts = stretches.start + np.arange(len(panes), dtype=np.int64) * stretches.length
+        blocks = cls.of_panes(stretches.length, starts, panes, bins)
+        return None if blocks is None else blocks.and_short(stretches.short, stretches.shorts, short)
+
+    @classmethod
+    def of_panes(cls, length: int, starts: I64, panes: Sequence[Pane], bins: ModelBins) -> Self | None:
+        """Make blocks of one pane for each start; None where fewer than two hold rows."""
+        held = [at for at, pane in enumerate(panes) if pane.rows]
+        if len(held) < 2:
+            return None
+        of = {}
+        for name, over in block_targets(bins).items():
+            size = over.size
+            none = np.zeros(size + 2)
+            counts = np.stack([panes[at].parts.get(name, none) for at in held])[:, :size]
+            if counts.any():
+                of[name] = BlockCounts.of(counts, size)
+        return cls(length, starts[held], np.stack([panes[at].parts["rows"] for at in held]), of)
+
+    def and_short(self, length: int, starts: I64, panes: Sequence[Pane]) -> Self:
+        """Return them with what short stretches of them looked like: those of one length that begin at these times."""
+        held = [at for at, pane in enumerate(panes) if pane.rows]
+        if len(held) < 2 or sum(panes[at].rows for at in held) < TELLING * len(held):
+            return self
+        of = {}
+        for name, cells in self.of.items():
+            known = [panes[at].parts.get(name) for at in held]
+            none = np.zeros_like(cells.counts[0])
+            of[name] = BlockCounts(
+                cells.first, np.stack([none if one is None else cells.coarsen(one[:-2]) for one in known])
+            )
+        rows = np.stack([panes[at].parts["rows"] for at in held])
+        return replace(self, within=type(self)(length, starts[held], rows, of))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "length": self.length,
+            "starts": self.starts.tolist(),
+            "rows": _lists(self.rows),
+            "of": {name: {"first": c.first.tolist(), "counts": _lists(c.counts)} for name, c in self.of.items()},
+            **({} if self.within is None else {"within": self.within.to_json()}),
+        }
+
+    @classmethod
+    def from_json(cls, value: object, bins: ModelBins) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        read = by_name(value)
+        if missing := {"length", "starts", "rows", "of"} - read.keys():
+            raise ValueError(f"{min(missing)} is missing")
+        length, starts = read["length"], read["starts"]
+        if not is_whole(length) or not 0 < length < 2**63:
+            raise ValueError("length must be a whole number of nanoseconds")
+        if not isinstance(starts, list) or not all(is_whole(one) and abs(one) < 2**63 for one in starts):
+            raise ValueError("starts must be a list of whole numbers")
+        if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
+            raise ValueError(f"starts must be 2 to {MOST_BLOCKS} times that ascend")
+        known, of = block_targets(bins), {}
+        for name, one in by_name(read["of"]).items():
+            if name not in known:
+                raise ValueError(f"{name!r} is counted but has no bins")
+            try:
+                of[name] = _cells(by_name(one), len(starts), known[name].size)
+            except ValueError as error:
+                raise ValueError(f"that of {name!r} {error}") from None
+        within = cls.from_json(read["within"], bins) if "within" in read else None
+        if within is not None and any(
+            name not in of or not np.array_equal(one.first, of[name].first) for name, one in within.of.items()
+        ):
+            raise ValueError("within must have the cells of the blocks")
+        return cls(length, np.array(starts, np.int64), _matrix(read["rows"], len(starts), 3), of, within)
+
+    def leaving(self, features: FeatureFilter) -> Self | None:
+        """Return them without the features whose bins a rule changes."""
+        of = {
+            n: c for n, c in self.of.items() if not n.startswith("feature:") or n[len("feature:") :] in features.plain
+        }
+        within = None if self.within is None else self.within.leaving(features)
+        return type(self)(self.length, self.starts, self.rows, of, within)
+
+
+def block_targets(bins: ModelBins) -> dict[str, Bins]:
+    """Return what is compared by the name of its part in a pane.
+
+    >>> block_targets(ModelBins())
+    {}
+    """
+    named: dict[str, Bins | None] = {f"feature:{name}": over for name, over in bins.features.items()}
+    named |= {"score": bins.score, "class": bins.classes}
+    return {name: over for name, over in named.items() if over is not None}
+
+
+def _cells(value: Mapping[str, Any], blocks: int, size: int) -> BlockCounts:
+    first = value.get("first")
+    if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < size for at in first):
+        raise ValueError("needs first, a list of bins")
+    if first[:1] != [0] or sorted(set(first)) != first:
+        raise ValueError("needs first bins that ascend from 0")
+    return BlockCounts(np.array(first, np.intp), _matrix(value.get("counts"), blocks, len(first)))
+
+
+def _matrix(value: object, rows: int, columns: int) -> F64:
+    if not isinstance(value, list) or len(value) != rows:
+        raise ValueError(f"must have {rows} rows of counts, one for each block")
+    read = [floats(row) for row in value]
+    if any(len(row) != columns for row in read):
+        raise ValueError(f"must have {columns} counts in every block")
+    return np.array(read, np.float64).reshape(rows, columns)
+
+
+def _lists(values: F64) -> list[list[float]]:
+    return [[short(value) for value in row] for row in values.tolist()]
+
+
+PARTS = ("outcomes", "confusion", "losses", "percentage", "score_negative", "score_positive")
+"""Of a pane's parts, those of which performance is made."""
+
+EXPECTED = "expected"
+"""The part that holds what the estimate of the block says: a confusion, or the sums of :mod:`.expected`."""
+
+FEWEST = 20
+"""Outcomes; a block with fewer says nothing."""
+
+SCORE_CELLS = 30
+"""Places of scores that a block tells apart: what they say of the area is within 0.01, and alike in each block."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutcomeBlocks:
+    """``length``: of a stretch, nanoseconds. ``panes``: of each that has outcomes enough, in order, with
+
+    :data:`PARTS` and :data:`EXPECTED`; scores are put together to 30 places.
+    """
+
+    length: int
+    panes: Sequence[Pane]
+
+    @classmethod
+    def of(cls, length: int, panes: Sequence[Pane]) -> Self | None:
+        """Make them of panes with outcomes; None where fewer than two have enough."""
+        held = [pane for pane in panes if pane.parts["outcomes"][0] >= FEWEST]
+        if len(held) < 2:
+            return None
+        places = _places(held)
+        made = []
+        for pane in held:
+            parts = {name: pane.parts[name] for name in (*PARTS, EXPECTED) if name in pane.parts}
+            for name in ("score_negative", "score_positive"):
+                if name in parts:
+                    parts[name] = np.bincount(places, parts[name], minlength=SCORE_BINS).astype(np.float64, copy=False)
+            made.append(Pane({name: rounded(sums) for name, sums in parts.items()}))
+        return cls(length, made)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        panes = [{name: _sparse(sums) for name, sums in pane.parts.items()} for pane in self.panes]
+        return {"length": self.length, "panes": panes}
+
+    @classmethod
+    def from_json(cls, value: object) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        read = by_name(value)
+        length, panes = read.get("length", 0), read.get("panes")
+        if not is_whole(length) or not 0 < length < 2**63:
+            raise ValueError("length must be a whole number of nanoseconds")
+        if not isinstance(panes, list) or not 2 <= len(panes) <= MOST_BLOCKS:
+            raise ValueError(f"panes must be 2 to {MOST_BLOCKS}")
+        return cls(length, [_pane(by_name(one)) for one in panes])
+
+
+def _places(panes: Sequence[Pane]) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+    """The bin that stands for each bin of the score grid: the middle one of its thirtieth of all rows."""
+    total = np.zeros(SCORE_BINS)
+    for pane in panes:
+        for name in ("score_negative", "score_positive"):
+            total += pane.parts.get(name, 0.0)
+    reached = np.cumsum(total) - total / 2
+    cell = np.minimum((reached * SCORE_CELLS / max(total.sum(), 1e-300)).astype(np.intp), SCORE_CELLS - 1)
+    bins = np.arange(SCORE_BINS)
+    weight = np.bincount(cell, total, minlength=SCORE_CELLS)
+    middle = np.bincount(cell, total * bins, minlength=SCORE_CELLS) / np.maximum(weight, 1e-300)
+    where: np.ndarray[tuple[int, ...], np.dtype[np.intp]] = np.round(middle).astype(np.intp)[cell]
+    return where
+
+
+def _sparse(sums: F64) -> Any:
+    values = sums.tolist()
+    filled = np.flatnonzero(sums)
+    if 2 * len(filled) < len(sums):
+        return {"width": len(sums), "at": filled.tolist(), "values": [short(values[at]) for at in filled.tolist()]}
+    return [short(one) for one in values]
+
+
+def _pane(parts: Mapping[str, Any]) -> Pane:
+    if "outcomes" not in parts:
+        raise ValueError("outcomes is missing in a block")
+    found = {}
+    for name, value in parts.items():
+        if name not in (*PARTS, EXPECTED):
+            raise ValueError(f"{name!r} is no part of a block")
+        if not isinstance(value, dict):
+            found[name] = floats(value)
+            continue
+        width, at, values = value.get("width", -1), value.get("at"), floats(value.get("values"))
+        if not is_whole(width) or not 0 <= width <= 2 * SCORE_BINS or not isinstance(at, list):
+            raise ValueError(f"{name!r} must have a width and places")
+        if len(at) != len(values) or not all(is_whole(one) and 0 <= one < width for one in at):
+            raise ValueError(f"{name!r} must have places below its width, and a value for each")
+        found[name] = np.zeros(width)
+        found[name][at] = values
+    return Pane(found)

@@ -1,0 +1,307 @@
+"""Convert buffered predictions to columns, in numpy, on the background thread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from opentelemetry.trace import SpanContext, TraceFlags
+
+from driftline.capture.buffer import BufferedRow, read_buffered_row
+from driftline.capture.call_plan import CallPlan
+from driftline.capture.deferred import UnmadePrediction, read_deferred, read_unmade
+from driftline.capture.diagnostics import log_first_call, warn_absent_fields, warn_improbable_scores, warn_unknown_class
+from driftline.capture.prediction import ABSENT, Prediction
+from driftline.capture.row_schema import RowSchema
+from driftline.capture.snapshot import read_output
+from driftline.faults import FAULTS, retry_in_halves
+from driftline.inputs.batch import Columns, column_of_clean, column_of_values
+from driftline.inputs.row import clean_value
+from driftline.loss_counters import SCORE_NOT_A_NUMBER, UNREAD_RESULT, UNRECORDED
+from driftline.outputs.output import Output
+from driftline.tables.classes import EXACT
+from driftline.tables.column_codec import strings, texts
+from driftline.tables.decisions import score_columns
+from driftline.tables.ids import IDS
+from driftline.tables.ranked_items import first_scores, items_of
+from driftline.tables.table import F64, I64, Column, Ids, Items, Text, length
+from driftline.tables.timestamps import instants
+
+from . import prediction_batch
+from .feature_columns import ColumnSelection, features_of, slices_of
+from .prediction_batch import PredictionBatch, Values, merge_batches
+
+
+def prediction_batches(entries: Iterable[Prediction | BufferedRow | UnmadePrediction]) -> list[PredictionBatch]:
+    """Turn what waited into blocks: single rows by their names, batches one by one; then merge what is alike.
+
+    A prediction that cannot be turned is counted as a fault, and its neighbours are kept.
+    """
+    groups: dict[tuple[Any, ...], list[BufferedRow]] = {}
+    blocks: list[PredictionBatch] = []
+    group: list[BufferedRow] = []
+    for entry in entries:
+        try:
+            if isinstance(entry, UnmadePrediction):
+                entry = read_unmade(entry)
+            if isinstance(entry, Prediction):
+                if entry.later is not None:
+                    read_deferred(entry)
+                if entry.batch is not None:
+                    blocks += [_batch(entry)] if entry.count else []
+                    continue
+                entry = read_buffered_row(entry)
+            if not group or group[-1][0] is not entry[0] or group[-1][1] is not entry[1]:  # most are like the last one
+                group = groups.setdefault((entry[0], entry[1]), [])
+            group.append(entry)
+        except Exception as error:
+            FAULTS.swallow("row", error)
+    for (plan, shape), group in groups.items():
+        blocks += retry_in_halves(group, partial(_singles, plan, shape), "rows")
+    alike: dict[tuple[Any, ...], list[PredictionBatch]] = {}
+    for block in blocks:
+        alike.setdefault(block.shape(), []).append(block)
+    return [
+        merged for alike_blocks in alike.values() for merged in retry_in_halves(alike_blocks, merge_batches, "merge")
+    ]
+
+
+def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRow]) -> PredictionBatch:
+    _, _, values, times, durations, ids, scores, decided, slices, errors, contexts = zip(*group, strict=True)
+    if not plan.told_read:
+        scored, said = any(score is not None for score in scores), any(decided)
+        log_first_call(plan, None, scored=scored, decided=said, unread=None)
+    columns: Columns = {}
+    if shape is not None:
+        wanted = ColumnSelection(plan)
+        columns = {
+            str(name): column_of_clean(column)
+            for name, column in zip(shape.names, zip(*values, strict=True), strict=True)
+            if wanted(name)
+        }
+    predicted = column_of_values([text or None for text in decided]) if any(decided) else None
+    if isinstance(predicted, Column):
+        warn_unknown_class(plan, predicted.labels)
+    slice_names = dict.fromkeys(chain.from_iterable(one for one in slices if one))
+    time = np.array(times, np.int64)
+    if plan.inputs.time_field in columns:
+        time = _or_now(columns[plan.inputs.time_field], time)
+    trace, span = _sampled(contexts)
+    block = PredictionBatch(
+        plan.identity,
+        time,
+        np.array(durations, np.float64) * 1e-9,
+        _fit(texts([id or IDS.uuid7(at) for id, at in zip(ids, times, strict=True)]), plan),
+        trace,
+        span,
+        _errors(errors),
+        predicted=predicted if isinstance(predicted, Column) else None,
+        features=features_of(plan, columns),
+        slices={name: _slice_values([one.get(name) if one else None for one in slices]) for name in slice_names},
+    )
+    if plan.identity.task.kind == "ranking":  # last, so that what is no number is not counted at each of some attempts
+        block.items, block.scores = _rankings(plan, scores)
+    else:
+        block.scores = _finite(plan, _scores(plan, scores), scores.count(None))
+    if shape is not None:
+        warn_absent_fields(plan, shape.names, len(group))
+    return block
+
+
+def _scores(plan: CallPlan, scores: Sequence[Any]) -> F64 | None:
+    """Return the scores of n rows, NaN where a row has none; None where no row has one."""
+    task = plan.identity.task
+    k = score_columns(task) if task.kind == "multiclass" or task.quantiles else 1
+    if None in scores:
+        if scores.count(None) == len(scores):
+            return None
+        nothing: Any = (np.nan,) * k if k > 1 else np.nan
+        scores = [nothing if score is None else score for score in scores]
+    return np.array(scores, np.float64).reshape(len(scores), k)
+
+
+def _finite(plan: CallPlan, scores: F64 | None, missing: int = 0) -> F64 | None:
+    """Return scores without what is no number: an infinity is missing as NaN is, and both are counted.
+
+    ``missing``: rows without a score, which are NaN and none of these.
+    """
+    if scores is None:
+        return None
+    if plan.identity.task.kind == "binary":
+        warn_improbable_scores(plan, scores)
+    if (sound := np.isfinite(scores)).all():
+        return scores
+    UNRECORDED.add((plan.identity.name, SCORE_NOT_A_NUMBER), int((~sound.all(axis=1)).sum()) - missing)
+    return np.where(sound, scores, np.nan)
+
+
+def _rankings(plan: CallPlan, rankings: Sequence[Any]) -> tuple[Items | None, F64 | None]:
+    """Return the items of n rows, and the score of the first item of each; None where no row has any.
+
+    ``rankings``: one per row, None where it has none; a float is the first score of items that nobody named.
+    """
+    ranked = [one if isinstance(one, tuple) else None for one in rankings]
+    if any(one is not None for one in ranked):
+        items = items_of(ranked)
+        if plan.identity.hash_id is not None:
+            fit = tuple(map(plan.identity.hash_id, items.ids.labels))
+            items = replace(items, ids=replace(items.ids, labels=fit))
+        if items.scores is not None and not np.isfinite(items.scores).all():
+            scored = [one[1] for one in ranked if one is not None and one[1] is not None]
+            unsound = sum(not all(map(math.isfinite, scores)) for scores in scored)
+            UNRECORDED.add((plan.identity.name, SCORE_NOT_A_NUMBER), unsound)
+            items = replace(items, scores=np.where(np.isfinite(items.scores), items.scores, np.nan))
+        return items, first_scores(items)
+    first = np.array([np.nan if one is None else one for one in rankings], np.float64)[:, None]
+    return None, None if np.isnan(first).all() else _finite(plan, first, list(rankings).count(None))
+
+
+def _sampled(contexts: Sequence[SpanContext]) -> tuple[Ids | None, Ids | None]:
+    """Return the trace and span ids of n rows, zero where not sampled; None and None where no row is."""
+    first = contexts[0]
+    if contexts.count(first) == len(contexts):  # no tracer, or one span around them all
+        return _of_all(first, len(contexts))
+    sampled = [bool(context.trace_flags & TraceFlags.SAMPLED) for context in contexts]
+    if not any(sampled):
+        return None, None
+    pairs = [(c.trace_id, c.span_id) if yes else (0, 0) for c, yes in zip(contexts, sampled, strict=True)]
+    traces = b"".join([trace.to_bytes(16, "big") for trace, _ in pairs])
+    return np.frombuffer(traces, "V16"), np.frombuffer(b"".join([span.to_bytes(8, "big") for _, span in pairs]), "V8")
+
+
+def _of_all(context: SpanContext, n: int) -> tuple[Ids | None, Ids | None]:
+    """Return the ids of n rows of one span."""
+    if not context.trace_flags & TraceFlags.SAMPLED:
+        return None, None
+    trace, span = context.trace_id.to_bytes(16, "big"), context.span_id.to_bytes(8, "big")
+    return np.frombuffer(trace * n, "V16"), np.frombuffer(span * n, "V8")
+
+
+def _errors(errors: Sequence[str]) -> Column | None:
+    """Return the error types of n rows, missing where there is none; None where no row has one."""
+    if errors.count("") == len(errors):
+        return None
+    column = column_of_values([error or None for error in errors])
+    return column if isinstance(column, Column) else None
+
+
+def _batch(prediction: Prediction) -> PredictionBatch:
+    plan, batch, n = prediction.plan, prediction.batch, prediction.count
+    if batch is None:
+        raise TypeError("not a batch")
+    names = batch.names()
+    names = plan.default_names(batch.width()) if names is None else names
+    columns = batch.columns(names, ColumnSelection(plan))
+    columns = {str(name): values for name, values in columns.items() if _rows(values) == n}
+    times, ids = _batch_times(prediction, columns), _batch_ids(prediction, columns)
+    columns = plan.identity.privacy.columns(columns, plan.identity.text_features)
+    output = read_output(prediction) if not prediction.error else Output()
+    items, scores = None, output.scores
+    if output.rankings is not None:
+        items, scores = _rankings(plan, output.rankings)
+    else:
+        scores = _finite(plan, scores)
+    context = prediction.span_context
+    if not prediction.error:
+        scored, decided = scores is not None or items is not None, output.predicted is not None
+        log_first_call(plan, n, scored=scored, decided=decided, unread=output.unread)
+        if output.unread is not None:
+            unread = n if output.rankings is None else output.rankings.count(None)
+            UNRECORDED.add((plan.identity.name, UNREAD_RESULT), unread)
+    if output.predicted is not None:
+        warn_unknown_class(plan, output.predicted.labels)
+    if names:
+        warn_absent_fields(plan, names, n, ids=prediction.ids is None)
+    return PredictionBatch(
+        plan.identity,
+        times,
+        np.full(n, prediction.elapsed * 1e-9),
+        _fit(ids, plan),
+        *_of_all(context, n),
+        Column(codes=np.zeros(n, np.int32), labels=(prediction.error,)) if prediction.error else None,
+        scores,
+        output.predicted,
+        items,
+        features_of(plan, columns),
+        slices_of(plan, _batch_slices(prediction, columns)),
+    )
+
+
+def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
+    n = prediction.count
+    given: Sequence[Any] | None = prediction.ids
+    if given is None and prediction.plan.inputs.id_field in columns:
+        given = list_of(columns[prediction.plan.inputs.id_field])
+    if given is not None and len(given) != n:
+        FAULTS.swallow("ids", ValueError(f"{len(given)} ids were given for {n} rows; ids are made up instead"))
+        given = None
+    return (
+        prediction_batch.numbered_ids(prediction.id, n)
+        if given is None
+        else prediction_batch.given_ids(given, prediction.id)
+    )
+
+
+def _fit(ids: Text, plan: CallPlan) -> Text:
+    """Return what may leave of the ids."""
+    fit = plan.identity.hash_id
+    return ids if fit is None else texts(map(fit, strings(ids)))
+
+
+def _batch_times(prediction: Prediction, columns: Columns) -> I64:
+    now = np.full(prediction.count, prediction.time, np.int64)
+    inputs, when = prediction.plan.inputs, prediction.when
+    if when is ABSENT or when is None:
+        return _or_now(columns[inputs.time_field], now) if inputs.time_field in columns else now
+    one = isinstance(when, str) or not hasattr(when, "__len__")
+    values = [clean_value(when)] * len(now) if one else [clean_value(value) for value in when]
+    return _or_now(column_of_values(values), now)
+
+
+def _or_now(said: Values, now: I64) -> I64:
+    """Return the instants that were said, and now where there is none."""
+    if _rows(said) != len(now):
+        FAULTS.swallow("times", ValueError(f"{_rows(said)} times were given for {len(now)} rows"))
+        return now
+    times = instants(said)
+    return np.where(times > 0, times, now)
+
+
+def _slice_values(values: list[Any]) -> Values:
+    """Return values as a column in which whole numbers beyond 2^53 keep their digits, as texts."""
+    return column_of_values([str(one) if _is_beyond(one) else one for one in values])
+
+
+def _is_beyond(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and abs(int(value)) > EXACT
+
+
+def _batch_slices(prediction: Prediction, columns: Columns) -> Columns:
+    n = prediction.count
+    slices: Columns = {name: columns[name] for name in prediction.plan.inputs.slice_fields if name in columns}
+    for name, value in (prediction.slices or {}).items():
+        values = _slice_values(value if isinstance(value, list) else [value] * n)
+        if _rows(values) == n:
+            slices[name] = values
+    return slices
+
+
+def list_of(values: Values) -> list[Any]:
+    """Return a column as Python values, None where missing."""
+    if not isinstance(values, Column):
+        return list(values.tolist())
+    out: list[Any] = [None] * _rows(values)
+    if values.numbers is not None:
+        out = [None if number != number else number for number in values.numbers.tolist()]
+    if values.codes is not None:
+        out = [values.labels[code] if code >= 0 else out[i] for i, code in enumerate(values.codes.tolist())]
+    return out
+
+
+def _rows(values: Values) -> int:
+    return length(values) if isinstance(values, Column) else len(values)

@@ -1,0 +1,126 @@
+"""The columns of an input that become features: texts as descriptors, no undeclared long texts, a bounded number.
+
+Which columns of an input become features: texts as descriptors, and no long text that nobody declared.
+
+Which columns of some rows are read: those that are wanted, each name once, and only so many features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from driftline.capture.call_plan import CallPlan
+from driftline.faults import FAULTS, logger
+from driftline.inputs.batch import Columns
+from driftline.inputs.row import TEXT_LIMIT
+from driftline.inputs.text_descriptors import describe, without_texts
+from driftline.loss_counters import DUPLICATE_NAME, TOO_MANY_FEATURES, UNDECLARED_TEXT, UNUSABLE
+from driftline.tables.table import Column
+
+if TYPE_CHECKING:
+    from driftline.capture.call_plan import CallPlan
+
+
+LONGEST_KEPT = 1000
+"""Characters of a text that was asked for; a receiver shortens labels of more than 1,024."""
+
+
+def features_of(plan: CallPlan, columns: Columns) -> Columns:
+    """Return the features among the columns of an input, in their order."""
+    texts = plan.identity.text_features
+    features: Columns = {}
+    for name, values in columns.items():
+        if not plan.wanted(name):
+            continue
+        if name in texts:
+            features |= _texts(plan, name, values if isinstance(values, Column) else Column(values))
+        else:
+            features[name] = drop_long_texts(plan.identity.name, name, values) if isinstance(values, Column) else values
+    return features
+
+
+def slices_of(plan: CallPlan, columns: Columns) -> Columns:
+    """Return the slices among columns; a long text cuts nothing, and stays home as well."""
+    kept = {name: values for name, values in columns.items() if plan.cuts(name)}
+    return {
+        name: drop_long_texts(plan.identity.name, name, v) if isinstance(v, Column) else v for name, v in kept.items()
+    }
+
+
+def drop_long_texts(model: str, name: str, column: Column) -> Column:
+    """Return a column without its texts of more than 256 characters, which are missing, counted and told once."""
+    kept, lost = without_texts(column)
+    UNUSABLE.add(UNDECLARED_TEXT, lost)
+    if lost and FAULTS.once(f"text {model} {name}"):
+        logger.warning(
+            "driftline: %s: %r holds texts of more than %d characters, which are not recorded; "
+            "Model(text_features=(%r,)) records their length, words and script instead",
+            model, name, TEXT_LIMIT, name,
+        )  # fmt: skip
+    return kept
+
+
+def declared_texts(
+    given: Sequence[str] | Mapping[str, str], known: Sequence[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of text features, and of those whose text is kept, from what was said and what is known.
+
+    ``given``: names, or a mapping of names to "describe" or "keep". Raises ``TypeError`` or ``ValueError``, with the
+    fix, for anything else.
+
+    >>> declared_texts({"message": "keep"}, ["title"])[1]
+    frozenset({'message'})
+    """
+    if isinstance(given, str):
+        raise TypeError(f"text_features is the text {given!r}; write text_features=({given!r},)")
+    rules = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, "describe")
+    for name, rule in rules.items():
+        if not isinstance(name, str) or rule not in ("describe", "keep"):
+            raise ValueError(f"text_features: {name!r} is to be {rule!r}; write a name, and 'describe' or 'keep'")
+    return frozenset({*known, *rules}), frozenset(name for name, rule in rules.items() if rule == "keep")
+
+
+def _texts(plan: CallPlan, name: str, texts: Column) -> Columns:
+    """Return what stands for a text, each under the rule of its own name."""
+    identity = plan.identity
+    columns = describe(name, texts, dict(identity.vocabularies).get(name))
+    if name in identity.kept_texts:
+        columns[name] = Column(texts.numbers, texts.codes, tuple(str(label)[:LONGEST_KEPT] for label in texts.labels))
+    kept: Columns = {}
+    for own, column in columns.items():
+        rule = identity.privacy.part(name, own)
+        values = column if rule is None else rule.column(column)
+        if values is not None:
+            kept[own] = values
+    return kept
+
+
+MOST_FEATURES = 1000
+"""Features of a model that are recorded, the first ones; the processor keeps 1,024 columns of a request."""
+
+
+class ColumnSelection:
+    """Asked for each column of one snapshot, in order. Of two columns of one name the first is read."""
+
+    def __init__(self, plan: CallPlan) -> None:
+        self._plan = plan
+        self._taken: set[str] = set()
+        self._room = MOST_FEATURES
+
+    def __call__(self, name: str) -> bool:
+        """Say whether the column of that name is read."""
+        plan, inputs = self._plan, self._plan.inputs
+        feature = plan.wanted(str(name))
+        if not feature and name not in (inputs.id_field, inputs.time_field) and name not in inputs.slice_fields:
+            return False
+        if str(name) in self._taken:
+            UNUSABLE.add(DUPLICATE_NAME)
+            return False
+        if feature:
+            if self._room == 0:
+                UNUSABLE.add(TOO_MANY_FEATURES)
+                return False
+            self._room -= 1
+        self._taken.add(str(name))
+        return True

@@ -1,0 +1,201 @@
+"""Begin and end a recorded call, whatever its kind; ``fast_call.py`` writes the common call out.
+
+A snapshot of the input, a span if one is sampled, the call, one append. Everything else happens on the background
+thread. Each step of ours is guarded; none of them may change what the function returns or raises.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from opentelemetry import context, trace
+from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_TYPE
+from opentelemetry.trace import Status, StatusCode, set_span_in_context
+
+from driftline.export.otlp_logs import sendable
+from driftline.faults import FAULTS
+from driftline.loss_counters import UNREAD_RESULT, UNREADABLE_INPUT, UNRECORDED
+
+from .buffer import measure_entry
+from .call_plan import CallPlan
+from .prediction import OPEN, Prediction, opened
+from .prediction_span import abandoned_attributes, span_attributes
+from .snapshot import fill, learn, take_inputs, take_result
+
+_now = time.time_ns
+_clock = time.perf_counter_ns
+
+
+def begin(plan: CallPlan, args: tuple[Any, ...] | None, kwargs: dict[str, Any], *, current: bool = True) -> Prediction:
+    """Open a prediction: take the snapshot, start the span and the clock. Never raises.
+
+    ``args``: of the call, None where nothing is known yet. ``current``: whether it and its span are the current ones
+    until :func:`end`; an iteration makes them so step by step.
+    """
+    try:
+        outer = opened()
+        prediction = Prediction(plan, outer)
+    except Exception as fault:
+        FAULTS.swallow("begin", fault)
+        return Prediction.detached()
+    try:
+        if args is not None:
+            take_inputs(prediction, plan, args, kwargs)
+    except Exception as fault:
+        UNRECORDED.add((plan.identity.name, UNREADABLE_INPUT))
+        FAULTS.swallow("inputs", fault)
+    try:
+        prediction.time = now = _now()
+        if outer is not None and (same := _open_of(plan, outer)) is not None:
+            prediction.fills = same
+            learn(same, plan.identity.task)
+            return prediction
+        if outer is not None and (exchange := outer.exchange) is not None:
+            exchange.admit(prediction)
+        prediction.span = span = plan.start_span(plan.span_name, start_time=now)
+        if current:
+            if span is not trace.INVALID_SPAN:  # else no span is current, as none was before
+                prediction.span_token = context.attach(set_span_in_context(span))
+            prediction.open_token = OPEN.set(prediction)
+    except Exception as fault:
+        FAULTS.swallow("begin", fault)
+    prediction.started = _clock()
+    return prediction
+
+
+def end(prediction: Prediction, result: Any, error: BaseException | str | None) -> None:
+    """Close a prediction: keep the result, finish the span, hand the row over. Never raises.
+
+    ``error``: what was raised, or the type of what went wrong, such as the status of a response.
+    """
+    if prediction.closed:  # or it was never open
+        return
+    prediction.closed = True
+    try:
+        elapsed, plan, span = elapsed_of(prediction), prediction.plan, prediction.span
+    except Exception as fault:
+        FAULTS.swallow("end", fault)
+        return
+    try:
+        if prediction.fills is not None:  # inside an open prediction of the same model nothing is counted again
+            take_result(prediction, result)
+            if not prediction.fills.closed:  # an iteration may outlive the call that it began in
+                fill(prediction.fills, prediction)
+            prediction.outer = None
+            return
+        leave(prediction)
+        _record(prediction, plan, span, result, elapsed, error)
+    except Exception as fault:
+        FAULTS.swallow("end", fault)
+    try:
+        span.end(prediction.time + elapsed)
+    except Exception as fault:
+        FAULTS.swallow("span", fault)
+
+
+def elapsed_of(prediction: Prediction) -> int:
+    """Return the nanoseconds since it was opened."""
+    return _clock() - prediction.started
+
+
+def abandon(prediction: Prediction, error_type: str) -> None:
+    """Close a prediction that never came to be: its span says why, and nothing is counted or recorded. Never raises."""
+    if prediction.closed:
+        return
+    prediction.closed = True
+    try:
+        if prediction.fills is not None:
+            return
+        leave(prediction)
+        if prediction.exchange is not None:
+            prediction.exchange.forget(prediction)
+        if prediction.span.is_recording():
+            prediction.span.set_attributes(abandoned_attributes(prediction.plan, error_type))
+    except Exception as fault:
+        FAULTS.swallow("abandon", fault)
+    try:
+        prediction.span.end()
+    except Exception as fault:
+        FAULTS.swallow("span", fault)
+
+
+def leave(prediction: Prediction) -> None:
+    """Make current what was before it, unless somebody else does that. Never raises."""
+    try:
+        if prediction.open_token is not None:
+            OPEN.reset(prediction.open_token)
+        if prediction.span_token is not None:
+            context.detach(prediction.span_token)
+    except Exception as fault:  # closed in another context than it was opened in
+        FAULTS.swallow("leave", fault)
+
+
+def _record(
+    prediction: Prediction,
+    plan: CallPlan,
+    span: trace.Span,
+    result: Any,
+    elapsed: int,
+    error: BaseException | str | None,
+) -> None:
+    """Finish the span's attributes and hand the prediction over."""
+    finish(prediction, span, result, elapsed, error)
+    let_go(prediction)
+    prediction.span = trace.INVALID_SPAN
+    plan.pipeline.append(prediction, *measure_entry(prediction))
+
+
+def finish(
+    prediction: Prediction, span: trace.Span, result: Any, elapsed: int, error: BaseException | str | None
+) -> None:
+    """Keep the result, and say everything on the span."""
+    try:
+        take_result(prediction, result)
+    except Exception as fault:
+        UNRECORDED.add((prediction.plan.identity.name, UNREAD_RESULT))
+        FAULTS.swallow("result", fault)
+    prediction.elapsed = elapsed
+    prediction.span_context = span.get_span_context()
+    if error is not None:
+        prediction.error = error if isinstance(error, str) else _error_type(error)
+    try:
+        if span.is_recording():
+            span.set_attributes(span_attributes(prediction))
+            if isinstance(error, Exception):
+                _say_error(span, error, prediction.error, prediction.plan.identity.discreet)
+            elif isinstance(error, str):
+                span.set_status(Status(StatusCode.ERROR))
+    except Exception as fault:
+        FAULTS.swallow("span", fault)
+
+
+def let_go(prediction: Prediction) -> None:
+    """Hold on to nothing that only an open prediction needs."""
+    if prediction.exchange is not None:  # the answer names it; made here, not by two threads at once
+        prediction._id = prediction.id
+    prediction.outer = prediction.span_token = prediction.open_token = prediction.exchange = None
+
+
+def _open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
+    """Return the open prediction around this call that it only fills in, if there is one."""
+    while outer is not None:
+        if not outer.closed and (plan.joins or outer.plan.identity.name == plan.identity.name):
+            return outer
+        outer = outer.outer
+    return None
+
+
+def _say_error(span: trace.Span, error: Exception, kind: str, discreet: bool) -> None:
+    """Say on a span what was raised; by its type alone where a message, which often holds a value, may not leave."""
+    if discreet:
+        span.add_event("exception", {EXCEPTION_TYPE: kind})
+        span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+    else:
+        span.record_exception(error)
+        span.set_status(Status(StatusCode.ERROR, sendable(f"{type(error).__name__}: {error}")))
+
+
+def _error_type(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,196 @@
+"""The plan of a call: all that is worked out once, at decoration, so that no call needs to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from driftline.faults import FAULTS, logger
+from driftline.outputs import rankings, result_copy
+from driftline.outputs.output import Unread, describe
+from driftline.semconv import attributes as a
+
+from .live_objects import LiveObjects
+from .row_schema import RowSchema
+from .signature import Inputs, Selector
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+
+    from driftline.export.pipeline import Pipeline
+    from driftline.tables.table import Task
+
+    from .model_identity import Identity
+
+_MOST_NAMES = 200_000
+_MOST_KNOWN = 10_000
+_MOST_SHAPES = 1000
+"""Names that change with every call are values in disguise; remembering them would be a leak."""
+_MOST_REMEMBERED = 1000
+
+
+@dataclass(eq=False)
+class CallPlan:
+    """One decorated function, or one ``with model.prediction()``, of one model.
+
+    ``name``: of the function, for people. ``score``, ``predicted``: selectors of the result, if any. ``first_input``,
+    ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``,
+    ``told_strange``: whether the log has told how that was read, and of a class that the model does not have.
+    ``quick``: whether ``quick.py`` may take a call. ``selective``: whether score or class are selected from the result.
+    ``score_type``: float where a returned one is the score. ``by_class``: whether scores came as one column per class.
+    ``no_features``: the shape of a call that has none; ``newest``: that of the last row. ``position``: of the argument
+    that is the row, where there is one. ``asked``: when a request found that the tracer makes no span at all, unix
+    nanoseconds. ``joins``: whether it only fills in an open prediction of any model, where there is one. ``names``: of
+    the features of an input that names none, where the one who predicts knows them. ``fix``: what to write where a
+    result cannot be read, given the selectors; None for a decorator.
+    """
+
+    identity: Identity
+    pipeline: Pipeline
+    tracer: Tracer
+    name: str
+    inputs: Inputs
+    score: Selector | None = None
+    predicted: Selector | None = None
+    span_features: bool = True
+    first_input: Unread | None = None
+    first_result: Unread | None = None
+    quick: bool = False
+    by_class: bool = False
+    told_read: bool = False
+    told_unread: bool = False
+    told_strange: bool = False
+    joins: bool = False
+    names: tuple[str, ...] | None = None
+    fix: Callable[[str], str] | None = None
+    shapes: dict[tuple[str, ...], RowSchema] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.span_name = f"predict {self.identity.name}"
+        self.selective = self.score is not None or self.predicted is not None
+        self.position = self.inputs.position if self.inputs.plain else sys.maxsize
+        self._features = None if self.identity.features is None else frozenset(self.identity.features)
+        self._known: dict[str, bool] = {}
+        self.names_held = 0
+        self.start_span = self.tracer.start_span
+        single = self.identity.task.kind in ("binary", "regression") and not self.identity.task.quantiles
+        self.score_type = float if single else None
+        self.keep_said = rankings.copy_ranking if self.identity.task.kind == "ranking" else result_copy.copy_separate
+        self.keep = rankings.copy_ranking if self.identity.task.kind == "ranking" else result_copy.copy_result
+        self.inputs = _permitted(self.inputs, self.identity)
+        self.span_values = self.span_features and self.identity.capture == "features"
+        self.no_features = self.newest = RowSchema((), "", self.wanted, *self._span_attributes())
+        self.asked = 0
+        self._taught: dict[Task, CallPlan] = {}
+        PLANS.add(self)
+
+    def taught(self, task: Task) -> CallPlan:
+        """Return this plan for a model that was told no task and has learned it from what predicts."""
+        plan = self._taught.get(task)
+        if plan is None:
+            plan = self._taught[task] = replace(self, identity=replace(self.identity, task=task), shapes={})
+        return plan
+
+    def note_result(self, result: Any) -> None:
+        """Remember what the first call returned. From then on a returned float may be the score without a look."""
+        self.first_result = describe(result)
+        self.quick = self.inputs.plain and not self.selective and self.identity.task.kind != "ranking"
+
+    def wanted(self, name: str) -> bool:
+        """Say whether an input field of that name is a feature: allowed by the model, and neither id nor time."""
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            known = self._known[name] = self._wanted(name)
+        return known
+
+    def _wanted(self, name: str) -> bool:
+        features = self._features
+        inputs = self.inputs
+        if name in (inputs.id_field, inputs.time_field) or not (features is None or name in features):
+            return False
+        return name in self.identity.text_features or self.identity.privacy.allows(name)
+
+    def cuts(self, name: str) -> bool:
+        """Say whether an input field may be a slice: no document is."""
+        return self.identity.privacy.allows(name) and name not in self.identity.text_features
+
+    def _rides(self, name: str) -> bool:
+        """Say whether a feature goes on spans: no text does, and neither do its descriptors."""
+        return self.wanted(name) and name not in self.identity.text_features
+
+    def shape_of(self, names: tuple[str, ...]) -> RowSchema:
+        """Return the shape of a row with those names; made once per set of names."""
+        shape = self.shapes.get(names)
+        if shape is None:
+            self.names_held += len(names)
+            if len(self.shapes) >= _MOST_SHAPES or self.names_held > _MOST_NAMES:
+                self.shapes.clear()
+                self.names_held = len(names)
+            recorded, unrecorded = self._span_attributes()
+            wanted = self._rides if self.span_values else lambda _: False
+            guard = self.identity.privacy.guard(names, self.inputs.time_field, self.identity.text_features)
+            shape = self.shapes[names] = RowSchema(names, self.inputs.id_field, wanted, recorded, unrecorded, guard)
+        return shape
+
+    def _span_attributes(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what every span says; what only an analysis of spans needs, where the row is in no record."""
+        record = self.identity.record_attributes()
+        names = (a.ML_MODEL_NAME, a.ML_MODEL_VERSION, a.ML_MODEL_TASK)
+        first = {a.ML_OPERATION_NAME: "predict"}
+        result = {a.ML_PREDICTION_ID: "", self.identity.score_attribute: None, a.ML_PREDICTION_CLASS: ""}
+        brief = {name: record[name] for name in names if name in record}
+        if self.identity.capture == "none":  # its rows are counted in distributions, whatever becomes of records
+            silent = {**first, **brief, a.ML_PREDICTION_RECORDED: True, a.ML_PREDICTION_ID: ""}
+            return silent, silent
+        return (
+            {**first, **brief, a.ML_PREDICTION_RECORDED: True, **result},
+            {**first, **record, a.ML_PREDICTION_RECORDED: False, **result},
+        )
+
+    def default_names(self, width: int) -> tuple[str, ...]:
+        """Return names for an input without any: those that are known, if they are as many, else f0, f1, ..."""
+        for names in (self.names, self.identity.features):
+            if names is not None and len(names) == width:
+                return names
+        return _remembered(width) if width <= _MOST_REMEMBERED else _numbered(width)
+
+
+def _numbered(width: int) -> tuple[str, ...]:
+    return tuple(f"f{i}" for i in range(width))
+
+
+_remembered = lru_cache(maxsize=64)(_numbered)
+
+
+PLANS: LiveObjects[CallPlan] = LiveObjects()
+
+
+def _permitted(inputs: Inputs, identity: Identity) -> Inputs:
+    """Return the inputs without an id or a time that comes from a field which the privacy rules are about."""
+    if withholds_id(identity, inputs.id_name):
+        inputs = replace(inputs, id=None, id_field="", id_name="")
+    if inputs.time_name and identity.privacy.withholds(inputs.time_name):
+        _tell_withheld(identity.name, "time", inputs.time_name, "the time of the call counts instead", "")
+        inputs = replace(inputs, time=None, time_field="", time_name="")
+    return inputs
+
+
+def withholds_id(identity: Identity, name: str) -> bool:
+    """Say whether a value of that name may be no id, since a privacy rule is about it; if so, tell once."""
+    if not name or identity.privacy.hash_id or not identity.privacy.withholds(name):
+        return False
+    _tell_withheld(identity.name, "id", name, "ids are made up instead", ", or hash ids: hash_id=True")
+    return True
+
+
+def _tell_withheld(model: str, role: str, name: str, instead: str, fix: str) -> None:
+    if FAULTS.once(f"withheld {model} {role} {name}"):
+        logger.warning(
+            "driftline: %s takes its %s from %r, which has a privacy rule, so %s; take it from another field%s",
+            model, role, name, instead, fix,
+        )  # fmt: skip

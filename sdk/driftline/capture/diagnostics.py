@@ -1,0 +1,183 @@
+"""Log lines that tell people how their function is read: one full sentence each, from the background."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+from typing import Any
+
+from driftline.faults import FAULTS, logger
+from driftline.inputs.batch import Unrecorded
+from driftline.loss_counters import NO_SUCH_FIELD, UNRECORDED, UNUSABLE
+from driftline.outputs.output import Unread, describe
+from driftline.tables.table import F64
+
+from .call_plan import CallPlan
+
+_SCORE_WORDS = ("prob", "score", "confidence", "p_")
+_CLASS_WORDS = ("label", "class", "pred", "decision", "outcome")
+_MOST_LETTERS = 100
+"""Of a class that is named: it may be a whole document, by mistake."""
+_MOST_CLASSES = 12
+"""More than these are counted instead of named."""
+_MOST_FIELDS = 12
+
+
+def log_first_call(plan: CallPlan, rows: int | None, *, scored: bool, decided: bool, unread: Unread | None) -> None:
+    """Log how the first recorded call of a function was read, and the fix where its result could not be.
+
+    ``rows``: of a batch; None for one row. ``scored``, ``decided``: whether the result said a score, or a class.
+    """
+    if unread is not None and not plan.told_unread:
+        plan.told_unread = True
+        logger.warning("driftline: %s", unread_line(plan, unread))
+    if not plan.told_read:
+        plan.told_read = True
+        given = "no features" if plan.first_input is None else plan.first_input.text
+        what = "one row" if rows is None else f"{rows} rows"
+        result = _result(plan, scored, decided)
+        logger.info("driftline: %s.%s: read %s as %s, %s", plan.identity.name, plan.name, given, what, result)
+
+
+def unread_line(plan: CallPlan, unread: Unread) -> str:
+    """Return the sentence for a result that could not be read, with the line that helps."""
+    name = plan.identity.name
+    fix = "score=lambda result: ..., predicted=lambda result: ..."
+    if unread.fields and not plan.identity.discreet:
+        guesses = (("score", _guess(unread.fields, _SCORE_WORDS)), ("predicted", _guess(unread.fields, _CLASS_WORDS)))
+        fix = ", ".join(f'{selector}="{field}"' for selector, field in guesses if field)
+        fix = fix or 'score="...", predicted="..."'
+    return f"{name}.{plan.name} returned {_words(plan, unread)}; say which: {_line(plan, fix)}"
+
+
+def _line(plan: CallPlan, selectors: str) -> str:
+    """Return what to write to say selectors: the decorator, or whatever stands in its place."""
+    return f"@{plan.identity.name}.predict({selectors})" if plan.fix is None else plan.fix(selectors)
+
+
+def warn_unrecorded(plan: CallPlan, value: Any, unrecorded: Unrecorded) -> None:
+    """Count an input whose features cannot be recorded, and warn once per function and kind of it, with the fix."""
+    UNRECORDED.add((plan.identity.name, unrecorded.reason), 1 if unrecorded.rows is None else unrecorded.rows)
+    if FAULTS.once(f"unrecorded {plan.name} {type(value).__name__} {unrecorded.reason}"):
+        logger.warning(
+            "driftline: %s was given %s; its features are not recorded%s",
+            plan.name,
+            describe(value).text,
+            f": {unrecorded.fix}"
+            if unrecorded.fix
+            else f"; say what they are: @{plan.identity.name}.predict(features=lambda ...: {{...}})",
+        )
+
+
+def warn_improbable_scores(plan: CallPlan, scores: F64) -> None:
+    """Warn once where scores of a binary model are no probabilities, as logits are. ``scores``: float64 (n, 1)."""
+    if ((scores < 0) | (scores > 1)).any() and FAULTS.once(f"improbable {plan.identity.name} {plan.name}"):
+        logger.warning(
+            "driftline: %s.%s gives scores outside of 0 to 1, which are no probabilities: such rows have a decision, "
+            "but no log loss and no calibration; turn them into probabilities: %s",
+            plan.identity.name, plan.name, _line(plan, "score=lambda result: ..."),
+        )  # fmt: skip
+
+
+def warn_absent_fields(
+    plan: CallPlan, names: tuple[str, ...], rows: int, *, ids: bool = True, found: Collection[str] | None = None
+) -> None:
+    """Warn once of each field that is to hold an id, a time or a slice and is none of the input's.
+
+    Times and slices of such rows are counted; an id may be said in another way. ``names``: of the input's fields.
+    ``ids``: whether ids are to be found there. ``found``: the fields that were found there or in an argument; where
+    arguments are looked through, too, nobody else knows.
+    """
+    inputs = plan.inputs
+    if found is None:
+        if inputs.as_given:
+            return
+        found = names
+    if ids and inputs.id_field and inputs.id_field not in found:
+        _warn_absent(
+            plan, names, "ids", inputs.id_field,
+            "where no id is said in another way it is made up, and no outcome finds it: "
+            "id= names a field, an argument or a function of the arguments",
+        )  # fmt: skip
+    if inputs.time_field and inputs.time_field not in found:
+        UNUSABLE.add(NO_SUCH_FIELD, rows)
+        _warn_absent(
+            plan, names, "times", inputs.time_field,
+            "the time of the call counts instead: time= names a field, an argument or a function of the arguments",
+        )  # fmt: skip
+    for field in inputs.slice_fields:
+        if field not in found:
+            UNUSABLE.add(NO_SUCH_FIELD, rows)
+            _warn_absent(
+                plan, names, "slices", field,
+                "such rows are in none of them: slices= names fields, arguments or a function of the arguments",
+            )  # fmt: skip
+
+
+def _warn_absent(plan: CallPlan, names: tuple[str, ...], what: str, field: str, then: str) -> None:
+    if FAULTS.once(f"absent {what} {field} {plan.identity.name} {plan.name}"):
+        near = (
+            names if len(names) <= _MOST_FIELDS else get_close_matches(field, list(map(str, names)), _MOST_FIELDS, 0.0)
+        )
+        shown = ", ".join(map(repr, near)) + (", ..." if len(names) > _MOST_FIELDS else "")
+        logger.warning(
+            "driftline: %s.%s takes %s from the field %r, but %s %s; %s",
+            plan.identity.name, plan.name, what, field,
+            "no argument has it, and features= gave" if plan.inputs.as_given else "was given",
+            f"the fields {shown}" if names else "no fields", then,
+        )  # fmt: skip
+
+
+def warn_unknown_class(plan: CallPlan, decided: Iterable[str]) -> None:
+    """Warn once where a function decides for a class that its model does not have, and say how to name the classes.
+
+    ``decided``: the distinct classes of some calls.
+    """
+    if plan.told_strange:
+        return
+    classes = plan.identity.task.classes
+    strange = next((text for text in decided if text not in classes), None)
+    if strange is None or not classes:
+        return
+    plan.told_strange = True
+    name = plan.identity.name
+    what = "a class" if plan.identity.discreet else f"class {strange[:_MOST_LETTERS]!r}"
+    which = ", positive_class=..." if plan.identity.task.kind == "binary" else ""
+    logger.warning(
+        "driftline: %s.%s predicts %s, but the classes of %s are %s: name them in the order of the scores, "
+        "driftline.Model(%r, classes=(...)%s), or such predictions and outcomes cannot be used",
+        name, plan.name, what, name, ", ".join(map(repr, classes)), name, which,
+    )  # fmt: skip
+
+
+def _guess(fields: tuple[str, ...], words: tuple[str, ...]) -> str:
+    return next((field for word in words for field in fields if word in field.lower()), "")
+
+
+def _words(plan: CallPlan, result: Unread) -> str:
+    """Return what a result was; its keys are counted where values may not leave: ``{customer: score}`` has some."""
+    if not plan.identity.discreet or not result.fields:
+        return result.text
+    kind, _, rest = result.text.partition(" with ")
+    _, without, missing = rest.rpartition(" without ")
+    return f"{kind} of {len(result.fields)}{without}{missing if without else ''}"
+
+
+def _result(plan: CallPlan, scored: bool, decided: bool) -> str:
+    task = plan.identity.task
+    what = "what was set" if plan.first_result is None else _words(plan, plan.first_result)
+    if not scored:
+        return f"{what} as the predicted class" if decided else f"{what} could not be read"
+    if task.kind == "regression":
+        return f"{what} as the value"
+    if plan.by_class and len(task.classes) <= _MOST_CLASSES:
+        named = ", ".join(map(repr, task.classes))
+        fix = "classes=..., positive_class=..." if task.kind == "binary" else "classes=..."
+        return f"{what} as the scores of classes {named} in this order (other classes or another order: Model({fix}))"
+    if task.kind == "ranking":
+        return f"{what} as items, best first"
+    if task.kind == "multiclass":
+        return f"{what} as the scores of {len(task.classes)} classes"
+    if decided and plan.predicted is not None:
+        return f"{what} as the score of class {task.positive_class!r} and the predicted class"
+    return f"{what} as the score of class {task.positive_class!r}, which is predicted at {task.threshold:g}"

@@ -1,0 +1,184 @@
+"""The wrapper around a generator that predicts: one prediction from its first step to the end of the iteration.
+
+Nothing of ours is current while the caller has the word. A generator runs in the context of whoever asks for its next
+value, today this thread and tomorrow another, so the prediction and its span are made current when a step begins and
+put back when it ends; what a ``with`` block of the generator's own has made current comes back with its next step.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import attach, detach, get_current
+from opentelemetry.trace import set_span_in_context
+
+from driftline.faults import FAULTS
+from driftline.outputs.output import Unread
+
+from .call import begin, end
+from .call_plan import CallPlan
+from .prediction import ABSENT, OPEN, Prediction
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from opentelemetry.context import Context
+
+MOST_BYTES = 4 * 2**20
+"""What is kept of the values of one iteration, 58,000 floats; one that yields more, such as a download, is unread."""
+_PER_VALUE = 48  # bytes that a value costs in a list beside its own, about
+_PER_OBJECT = 4096  # what an object is taken to hold that only a selector can read
+
+
+def recorded_generator(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a generator function that does what ``function`` does, and records each iteration."""
+
+    @functools.wraps(function)
+    def predict(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        steps = RecordedIteration(plan, args, kwargs)
+        step: Any = None
+        given: Any = None
+        try:
+            iterator = function(*args, **kwargs)
+            step = iterator.send
+            while True:
+                steps.enter()
+                try:
+                    value = step(given)
+                except StopIteration as stop:
+                    result = stop.value
+                    break
+                finally:
+                    steps.leave()
+                steps.keep(value)
+                try:
+                    step, given = iterator.send, (yield value)
+                except BaseException as thrown:  # GeneratorExit too: close() is that, thrown
+                    step, given = iterator.throw, thrown
+        except BaseException as error:
+            step = given = None  # an exception that its own traceback holds would wait for the garbage collector
+            steps.close(ABSENT, error)
+            raise
+        steps.close(result, None)
+        return result
+
+    return predict
+
+
+def recorded_async_generator(plan: CallPlan, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an async generator function that does what ``function`` does, and records each iteration."""
+
+    @functools.wraps(function)
+    async def predict(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        steps = RecordedIteration(plan, args, kwargs)
+        try:
+            iterator = function(*args, **kwargs)
+            waiting = _first_step(iterator)
+            while True:
+                steps.enter()
+                try:
+                    value = await waiting
+                except StopAsyncIteration:
+                    break
+                finally:
+                    steps.leave()
+                steps.keep(value)
+                try:
+                    waiting = iterator.asend((yield value))
+                except BaseException as thrown:
+                    waiting = iterator.athrow(thrown)
+        except BaseException as error:
+            steps.close(ABSENT, error)
+            raise
+        steps.close(None, None)
+
+    return predict
+
+
+def _first_step(iterator: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+    """Return the first step of an async generator that the event loop is not to know of.
+
+    A loop that ends closes all generators it knows of at once, and ours, which closes the inner one, would find that
+    one closing. The hooks are asked when the first step is made.
+    Never raises.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return iterator.__anext__()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+class RecordedIteration:
+    """The steps of one iteration, and what they yielded."""
+
+    __slots__ = ("_context", "_open_token", "_prediction", "_room", "_span_token", "_values")
+
+    def __init__(self, plan: CallPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Open the prediction of the iteration. Never raises."""
+        self._prediction: Prediction = begin(plan, args, kwargs, current=False)
+        self._context: Context | None = None
+        self._open_token: Token[Prediction | None] | None = None
+        self._span_token: Token[Context] | None = None
+        self._values: list[Any] = []
+        self._room = MOST_BYTES
+
+    def enter(self) -> None:
+        """Make the prediction and its span the current ones, for one step. Never raises."""
+        try:
+            if self._prediction.closed or self._prediction.fills is not None:  # what it fills in is current already
+                return
+            if self._context is None:
+                self._context = set_span_in_context(self._prediction.span)
+            self._span_token = attach(self._context)
+            self._open_token = OPEN.set(self._prediction)
+        except Exception as fault:
+            FAULTS.swallow("step", fault)
+
+    def leave(self) -> None:
+        """Put back what was current before the step, in the same thread and context. Never raises."""
+        open_token, span_token = self._open_token, self._span_token
+        self._open_token = self._span_token = None
+        try:
+            if open_token is not None:
+                OPEN.reset(open_token)
+            if span_token is not None:
+                self._context = get_current()
+                detach(span_token)
+        except Exception as fault:
+            FAULTS.swallow("step", fault)
+
+    def keep(self, value: Any) -> None:
+        """Keep a yielded value until it is known whether it is the result. Never raises."""
+        if self._room < 0 or self._prediction.closed:
+            return
+        try:
+            selective = self._prediction.plan.selective
+            kept = value if selective else self._prediction.plan.keep(value)
+            self._values.append(kept)
+            self._room -= _PER_OBJECT if selective else sys.getsizeof(kept) + _PER_VALUE
+            if self._room < 0:
+                self._values.clear()
+        except Exception as fault:
+            FAULTS.swallow("yielded", fault)
+
+    def close(self, returned: Any, error: BaseException | None) -> None:
+        """Close the prediction: with the value returned, else with what was yielded. Never raises.
+
+        An iteration that is given up half-way (``break``, ``close()``, a client that left) is no error.
+        """
+        if isinstance(error, GeneratorExit):
+            returned = error = None
+        end(self._prediction, self._yielded() if returned is None else returned, error)
+
+    def _yielded(self) -> Any:
+        """Return what the iteration yielded, as a result. Never raises."""
+        if self._room < 0:
+            return Unread(f"an iteration over more than {MOST_BYTES >> 20} MiB")
+        if len(self._values) == 1:
+            return self._values[0]
+        return self._values or None

@@ -1,0 +1,132 @@
+"""The identity of a model: what every span, record and count of a model says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from driftline.inputs.text_descriptors import SUFFIXES
+from driftline.inputs.vocabulary import Vocabulary
+from driftline.privacy.policy import Privacy
+from driftline.privacy.rules import DENY
+from driftline.semconv import attributes as a
+from driftline.settings import read
+from driftline.tables.table import Task
+
+Capture = Literal["none", "scores", "features"]
+
+CAPTURES: tuple[Capture, ...] = get_args(Capture)
+SCOPE = "driftline"
+VERSION = "0.1.0"
+_SCORES = {
+    "binary": a.ML_PREDICTION_SCORE,
+    "multiclass": a.ML_PREDICTION_SCORES,
+    "regression": a.ML_PREDICTION_VALUE,
+    "ranking": a.ML_PREDICTION_SCORES,
+}
+
+
+def capture_of(given: str | None) -> Capture:
+    """Return what leaves per row of a model: what its code says, else ``DRIFTLINE_CAPTURE``.
+
+    Raises ``ValueError``, with the fix, for anything but the three levels.
+
+    >>> capture_of(None), capture_of("scores")
+    ('features', 'scores')
+    """
+    level = read("DRIFTLINE_CAPTURE") if given is None else given
+    for known in CAPTURES:
+        if level == known:
+            return known
+    where = "the variable DRIFTLINE_CAPTURE" if given is None else "Model(capture=)"
+    raise ValueError(f"{where}: {level!r} is no level; write 'features', 'scores' or 'none'")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A model as its handles describe it; equal handles share records and counts.
+
+    ``features``: the allow-list, and the names of inputs that have none, in order; None = every feature.
+    ``capture``: what leaves per row: "features" and scores, "scores" alone, or "none". ``privacy``: rules per feature.
+    ``distributions``: of how many features the distribution is sent as metrics, at most; 0 = of none, nor of scores.
+    ``text_features``: features that are documents, of which only descriptors leave; but for ``kept_texts``.
+    ``vocabularies``: text features of the baseline, with the words of its texts.
+    ``score_attribute``: the name under which this task's score travels. ``negative_class``: binary, the other one.
+    ``discreet``: whether values may leave only as the rules say, so that no message of an exception and no log line
+    may hold one. ``hash_id``: what makes an id fit to leave, None where it is so already.
+    """
+
+    name: str
+    version: str = ""
+    task: Task = field(default_factory=Task)
+    features: tuple[str, ...] | None = None
+    tracer_provider: TracerProvider | None = None
+    meter_provider: MeterProvider | None = None
+    capture: Capture = "features"
+    privacy: Privacy = field(default_factory=Privacy)
+    text_features: frozenset[str] = frozenset()
+    distributions: int = 64
+    kept_texts: frozenset[str] = frozenset()
+    vocabularies: tuple[tuple[str, Vocabulary], ...] = ()
+    score_attribute: str = field(init=False, compare=False)
+    negative_class: str = field(init=False, compare=False)
+    discreet: bool = field(init=False, compare=False)
+    hash_id: Callable[[str], str] | None = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work out what the hot path asks: a plain attribute is read five times as fast as a property."""
+        others = [text for text in self.task.classes if text != self.task.positive_class]
+        score = a.ML_PREDICTION_SCORES if self.task.quantiles else _SCORES.get(self.task.kind, "")
+        object.__setattr__(self, "score_attribute", score)
+        object.__setattr__(self, "negative_class", others[0] if self.task.kind == "binary" else "")
+        object.__setattr__(self, "discreet", self.privacy.rules or self.capture != "features")
+        object.__setattr__(self, "hash_id", self.privacy.id if self.privacy.hash_id else None)
+
+    def records(self, feature: str) -> bool:
+        """Say whether anything may leave under the name of a feature, or of a text's descriptor.
+
+        >>> churn = Identity("churn", features=("age", "message"), text_features=frozenset({"message"}))
+        >>> churn.records("message.words"), churn.records("income")
+        (True, False)
+        """
+        text, _, descriptor = feature.rpartition(".")
+        if text in self.text_features and f".{descriptor}" in SUFFIXES:
+            return (self.features is None or text in self.features) and self.privacy.part(text, feature) is not DENY
+        return (self.features is None or feature in self.features) and self.privacy.allows(feature)
+
+    def record_attributes(self) -> dict[str, Any]:
+        """Return the ``ml.model.*`` attributes of a record."""
+        attributes: dict[str, Any] = {a.ML_MODEL_NAME: self.name}
+        if self.version:
+            attributes[a.ML_MODEL_VERSION] = self.version
+        if self.task.kind:
+            attributes[a.ML_MODEL_TASK] = self.task.kind
+        if self.task.classes:
+            attributes[a.ML_MODEL_CLASSES] = self.task.classes
+        if self.task.quantiles:
+            attributes[a.ML_MODEL_QUANTILES] = self.task.quantiles
+        if self.task.kind == "binary":
+            attributes[a.ML_MODEL_POSITIVE_CLASS] = self.task.positive_class
+            attributes[a.ML_MODEL_THRESHOLD] = self.task.threshold
+        return attributes
+
+    def derive(self, score: Any) -> str:
+        """Return the class that a score decides for: at the threshold, or the first of the greatest; "" if none.
+
+        ``score``: a float (binary), or one float per class.
+
+        >>> Identity("churn", task=Task("binary", ("0", "1"), "1")).derive(0.5)
+        '1'
+        """
+        task = self.task
+        if task.kind == "binary":
+            if score >= task.threshold:
+                return task.positive_class
+            return self.negative_class if score == score else ""
+        if task.kind == "multiclass" and all(value == value for value in score):
+            return task.classes[max(range(len(score)), key=score.__getitem__)]
+        return ""

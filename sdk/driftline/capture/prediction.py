@@ -1,0 +1,309 @@
+"""The prediction that is being made: what ``driftline.current()`` and ``with model.prediction()`` give."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import INVALID_SPAN
+
+from driftline.faults import FAULTS, logger
+from driftline.tables.ids import IDS, id_text
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Span, SpanContext
+
+    from driftline.inputs.batch import Batch
+    from driftline.integration.web_request import RequestPrediction, WebRequest
+    from driftline.outputs.output import Unread
+
+    from .call_plan import CallPlan
+    from .deferred import DeferredReading
+    from .row_schema import RowSchema
+
+Draft = list[Any]
+"""A prediction that ``quick.py`` opened, as long as nobody asks for it: plan, shape, values, time and id (None where it
+is to be made). It costs 0.05 µs, a prediction 0.25. Empty when the call is over: then it stays where it is, since to
+make nothing current again would cost 0.1 µs."""
+
+OPEN: ContextVar[Any] = ContextVar("driftline_open_prediction", default=None)
+"""A prediction, a draft, or None: :func:`opened` tells which; false where none is open."""
+_ASKED_FOR = 6
+ABSENT: Any = object()
+"""Nothing was said; None is something that a model may return."""
+
+_UNSET: dict[str, Any] = {
+    "_id": None,
+    "_score": ABSENT,
+    "_predicted": ABSENT,
+    "count": 1,
+    "elapsed": 0,
+    "error": "",
+    "exchange": None,
+    "ids": None,
+    "inner": None,
+    "later": None,
+    "offered": "",
+    "opening": None,
+    "open_token": None,
+    "output": None,
+    "result": ABSENT,
+    "span": INVALID_SPAN,
+    "span_context": INVALID_SPAN.get_span_context(),
+    "span_token": None,
+    "started": 0,
+    "time": 0,
+    "when": ABSENT,
+}
+
+
+class Prediction:
+    """One call of a model, open while the model predicts.
+
+    ``id``: its text id (of a batch: the prefix of its rows' ids), readable, and settable while it is open.
+    ``score``, ``predicted``: set them inside ``with model.prediction(...)``; the score is what the model gives
+    (binary: the probability of the positive class), predicted the class that was decided for.
+    What is set after the call changes nothing, and the log says so.
+    """
+
+    __slots__ = (
+        "_id",
+        "_predicted",
+        "_score",
+        "batch",
+        "closed",
+        "count",
+        "elapsed",
+        "error",
+        "exchange",
+        "fills",
+        "ids",
+        "inner",
+        "later",
+        "offered",
+        "open_token",
+        "outer",
+        "output",
+        "plan",
+        "quick",
+        "result",
+        "said",
+        "shape",
+        "slices",
+        "span",
+        "span_context",
+        "span_token",
+        "started",
+        "time",
+        "values",
+        "when",
+    )
+
+    _score: Any
+    _predicted: Any
+    count: int
+    elapsed: int
+    error: str
+    exchange: WebRequest | None
+    ids: list[Any] | None
+    inner: Prediction | None
+    later: DeferredReading | None
+    offered: str
+    open_token: Token[Any] | None
+    output: tuple[Any, str, Unread | None] | None
+    result: Any
+    span: Span
+    span_context: SpanContext
+    span_token: Token[Context] | None
+    started: int
+    time: int
+    when: Any
+
+    def __init__(self, plan: CallPlan, outer: Prediction | None) -> None:
+        self.plan = plan
+        self.outer = outer
+        self.closed = False
+        self.said = False
+        """Whether anything but the returned value says what the result is."""
+        self.quick = False
+        """Whether ``quick_async.py`` opened it, and may close it."""
+        self.fills: Prediction | None = None
+        self.shape: RowSchema | None = None
+        self.values: tuple[Any, ...] | None = None
+        self.batch: Batch | None = None
+        self.slices: dict[str, Any] | None = None
+        self._id: str | None = None
+
+    @classmethod
+    def detached(cls) -> Prediction:
+        """Return one that takes whatever is set on it, and is recorded nowhere."""
+        prediction = cls.__new__(cls)
+        prediction.closed = True
+        prediction.quick = prediction.said = False
+        prediction._id = None
+        return prediction
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what a field is that nobody has set: most calls set ten of them, and each costs 20 ns.
+
+        Never raises for a name of its own.
+        """
+        try:
+            return _UNSET[name]
+        except KeyError:
+            raise AttributeError(f"a prediction has no {name!r}") from None
+
+    def take_over(
+        self, span: Span | None, span_token: Token[Context] | None, open_token: Token[Any], started: int
+    ) -> None:
+        """Take what the quick way held in its own hands, when the call turns out to be none of the common ones."""
+        self.span, self.span_token = INVALID_SPAN if span is None else span, span_token
+        self.open_token, self.started = open_token, started
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the row's fields."""
+        return () if self.shape is None else self.shape.names
+
+    @property
+    def identified(self) -> bool:
+        """Whether an id was given or made."""
+        return self._id is not None
+
+    @property
+    def scored(self) -> bool:
+        """Whether a score was said, rather than returned."""
+        return self._score is not ABSENT
+
+    @property
+    def decided(self) -> bool:
+        """Whether a predicted class was said, rather than returned."""
+        return self._predicted is not ABSENT
+
+    @property
+    def id(self) -> str:
+        """The text by which outcomes find this prediction; offered by a web request, or made when it is needed."""
+        text = self._id
+        if text is None:
+            try:
+                text = self._id = self.offered or IDS.uuid7(self.time)
+            except Exception as fault:
+                FAULTS.swallow("id", fault)
+                return ""
+        return text
+
+    @id.setter
+    def id(self, value: object) -> None:
+        try:
+            if not self.closed or self._is_nowhere("id"):
+                self.identify(value)
+        except Exception as fault:
+            FAULTS.swallow("id", fault)
+
+    def identify(self, value: object) -> None:
+        """Take an id that the input or the result holds, which may be read after the call. Never raises."""
+        try:
+            text = id_text(value)
+        except Exception as fault:  # an object whose text raises
+            FAULTS.swallow("id", fault)
+            return
+        if text:
+            self._id = text
+
+    @property
+    def score(self) -> Any:
+        """What the model gives: a float, or one per class; of a batch, one per row. None until it is set."""
+        return None if self._score is ABSENT else self._score
+
+    @score.setter
+    def score(self, value: Any) -> None:
+        if not self.closed or self._is_nowhere("score"):
+            self._score = value
+            self.said = True
+
+    @property
+    def predicted(self) -> Any:
+        """The class that was decided for (regression: the value); of a batch, one per row. None until it is set."""
+        return None if self._predicted is ABSENT else self._predicted
+
+    @predicted.setter
+    def predicted(self, value: Any) -> None:
+        if not self.closed or self._is_nowhere("predicted"):
+            self._predicted = value
+            self.said = True
+
+    def say(self, score: Any = ABSENT, predicted: Any = ABSENT) -> None:
+        """Take what the result holds, which may be read after the call."""
+        if score is not ABSENT:
+            self._score = score
+        if predicted is not ABSENT:
+            self._predicted = predicted
+        self.said = True
+
+    def _is_nowhere(self, what: str) -> bool:
+        """Say whether a closed prediction is recorded nowhere; else warn once of who sets ``what``. Never raises.
+
+        Its span has ended, and its record must say the same.
+        """
+        try:
+            model = self.plan.identity.name
+        except AttributeError:
+            return True
+        try:
+            if FAULTS.once(f"late {what} {model}"):
+                logger.warning(
+                    "driftline: the %s of a prediction of %s was set after its call, when its span had ended, so it "
+                    "stays as it was; set it inside the call, or inside the with block: driftline.current().%s = ...",
+                    what, model, what,
+                )  # fmt: skip
+        except Exception as fault:
+            FAULTS.swallow("late", fault)
+        return False
+
+
+def drafted(draft: Draft) -> Prediction | None:
+    """Return the prediction of a draft, the same to whoever asks; None when its call is over."""
+    try:
+        if len(draft) < _ASKED_FOR:
+            plan, shape, values, time, id = draft
+            prediction = Prediction(plan, None)
+            prediction.shape, prediction.values, prediction.time, prediction._id = shape, values, time, id
+            draft.append(prediction)  # one step: of two threads that ask at once both get the first
+        asked_for: Prediction = draft[_ASKED_FOR - 1]
+    except (IndexError, ValueError):
+        return None
+    return asked_for
+
+
+def opened() -> Prediction | None:
+    """Return what is open in this thread or task, closed or not."""
+    found: Prediction | Draft | None = OPEN.get()
+    if not found:
+        return None
+    if isinstance(found, list):
+        return drafted(found)
+    if not found.closed:
+        return found
+    opening: RequestPrediction | None = found.opening  # of an exchange
+    return found if opening is None else opening.asked() or found
+
+
+def current() -> Prediction | None:
+    """Return the prediction that is open in this thread or task, or None.
+
+    Inside a function decorated with ``@model.predict`` it is the running call; its ``id`` can be read and set.
+
+    >>> current() is None
+    True
+    """
+    try:
+        prediction = opened()
+        while prediction is not None and prediction.closed:
+            prediction = prediction.outer
+    except Exception as fault:
+        FAULTS.swallow("current", fault)
+        return None
+    return prediction

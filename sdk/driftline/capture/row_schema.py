@@ -1,0 +1,82 @@
+"""One set of feature names, seen once and remembered: what a row of it needs on its span."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from driftline.export.otlp_logs import sendable
+from driftline.semconv import attributes as a
+
+if TYPE_CHECKING:
+    from driftline.privacy.policy import Guard
+
+ROW_BYTES = 600
+VALUE_BYTES = 40
+_MOST_FEATURES = 64
+_RESERVED = 32
+"""Attributes of a span that are not features. Python drops the oldest beyond the limit: the model's name went first."""
+
+
+class RowSchema:
+    """The names of a row's fields, in order.
+
+    ``take`` takes the values of a row of ``width`` fields, or raises ``KeyError`` where it has others: twice as quick
+    as looking at its names.
+    ``keys``: the attribute keys of the features that ride on the span; ``pick`` takes their values out of a row's, None
+    where it takes all; ``dropped``: how many features are one too many. ``recorded`` and ``unrecorded`` are the
+    attributes of a span whose row is, or is not, in a record, values still to be set: to copy them and write in place
+    costs half of growing a dict. ``id_at``: where the id stands, if it is a field. ``guard``: what makes the values of
+    a row fit to be kept, before anything else sees them; None where they are so already. ``cost``: bytes that such a
+    row takes while it waits, about.
+    """
+
+    __slots__ = (
+        "cost", "dropped", "guard", "id_at", "keys", "names", "pick", "recorded", "take", "unrecorded", "width",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        id_field: str,
+        wanted: Callable[[str], bool],
+        recorded: dict[str, Any],
+        unrecorded: dict[str, Any],
+        guard: Guard | None = None,
+    ) -> None:
+        self.names = names
+        self.width = len(names)
+        self.take = _taker(names)
+        self.guard = guard
+        self.id_at = names.index(id_field) if id_field in names else None
+        self.cost = ROW_BYTES + VALUE_BYTES * len(names)
+        positions = [i for i, name in enumerate(names) if wanted(str(name))]
+        kept = positions[: min(_MOST_FEATURES, max(0, _attribute_limit() - _RESERVED))]
+        self.dropped = len(positions) - len(kept)
+        self.keys = tuple(f"{a.ML_FEATURE_VALUE}.{sendable(str(names[i]))}" for i in kept)
+        self.pick = None if len(kept) == len(names) else _picker(kept)
+        last = {a.ML_FEATURE_DROPPED: self.dropped} if self.dropped else {}
+        self.recorded = {**recorded, **dict.fromkeys(self.keys), **last}
+        self.unrecorded = {**unrecorded, **dict.fromkeys(self.keys), **last}
+
+
+def _taker(names: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda row: tuple([row[name] for name in names])
+
+
+def _picker(positions: list[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    return lambda values: tuple(values[i] for i in positions)
+
+
+def _attribute_limit() -> int:
+    for variable in ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"):
+        text = os.environ.get(variable, "").strip()
+        if text.isdigit():
+            return int(text)
+    return 128

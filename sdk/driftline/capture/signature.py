@@ -1,0 +1,306 @@
+"""The meaning of a decorated function's parameters, worked out once, at decoration, for any kind of callable.
+
+What a decorated function's parameters mean; worked out once, at decoration.
+
+What can be called and is no function: instances, ``functools.partial``, bound methods, builtins.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MethodType
+from typing import Any
+
+import wrapt
+
+from driftline.inputs.dataframes import column_names
+
+from .prediction import ABSENT
+
+
+def name_of(function: Any) -> str:
+    """Return a callable's name for people: of an instance that of its class, of a partial that of its function.
+
+    >>> name_of(functools.partial(str.upper)), name_of(print)
+    ('str.upper', 'print')
+    """
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    return str(name).rpartition("<locals>.")[2]
+
+
+def callable_like(target: Any, call: Callable[..., Any]) -> Any:
+    """Return an object that is like the given one in all (type, attributes, equality) but calls ``call``.
+
+    Its pickle and its copies are those of the object, which records nothing. It binds to instances where the object
+    does, as functions do and bound methods, partials and builtins do not.
+
+    >>> class Scorer:
+    ...     threshold = 0.5
+    >>> scorer = callable_like(Scorer(), lambda row: 0.25)
+    >>> scorer({}), scorer.threshold, isinstance(scorer, Scorer)
+    (0.25, 0.5, True)
+    """
+    own: dict[str, Any] = {"__call__": staticmethod(call), "__reduce_ex__": _reduce, "__copy__": _copy}
+    own["__deepcopy__"] = _deepcopy
+    if hasattr(type(target), "__get__") and not isinstance(target, MethodType):
+        own["__get__"] = _bind
+    return type(type(target).__name__, (wrapt.ObjectProxy,), own)(target)
+
+
+def _bind(self: Any, instance: Any, owner: type | None = None) -> Any:  # noqa: ARG001 - the descriptor protocol
+    return self if instance is None else MethodType(self, instance)
+
+
+def _reduce(self: Any, protocol: Any) -> Any:
+    reduced = self.__wrapped__.__reduce_ex__(protocol)
+    return (_itself, (self.__wrapped__,)) if isinstance(reduced, str) else reduced  # a text: a global, found by name
+
+
+def _itself(target: Any) -> Any:
+    return target
+
+
+def _copy(self: Any) -> Any:
+    return copy.copy(self.__wrapped__)
+
+
+def _deepcopy(self: Any, memo: dict[int, Any]) -> Any:
+    return copy.deepcopy(self.__wrapped__, memo)
+
+
+Selector = str | Callable[..., Any]
+Getter = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+"""Takes the call's arguments, ``self`` and all, and gives a value, or ``ABSENT``."""
+
+_SCALARS = {bool, int, float, str, complex, bytes}
+_SCALAR_NAMES = {"bool", "int", "float", "str", "Decimal", "date", "datetime", "Literal"}
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Where a call's features, id and slices come from.
+
+    ``features``: one getter; or, for a row of several scalars, ``scalars``: its names and getters. ``argument``: the
+    parameter's name, also the feature's where the input is one scalar. ``id``, ``time`` and ``slices``: getters;
+    ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead. ``id_name``, ``time_name``: what
+    the id and the time were called, argument or field, "" where they have no name. ``as_given``: the features are what
+    a function makes of the arguments, so fields are looked for in the arguments first. ``plain``: the features are the
+    argument at ``position``, and nothing but that and the id is needed.
+    """
+
+    features: Getter | None
+    argument: str
+    scalars: tuple[tuple[str, Getter], ...] = ()
+    id: Getter | None = None
+    id_field: str = ""
+    id_name: str = ""
+    time: Getter | None = None
+    time_field: str = ""
+    time_name: str = ""
+    slices: tuple[tuple[str, Getter], ...] = ()
+    slice_fields: tuple[str, ...] = ()
+    slices_function: Getter | None = None
+    position: int = 0
+    as_given: bool = False
+    plain: bool = False
+
+
+def read_signature(
+    function: Callable[..., Any],
+    features: Selector | Sequence[str] | None,
+    id: Selector | None,
+    slices: Selector | Sequence[str] | None,
+    time: Selector | None = None,
+) -> Inputs:
+    """Decide which parameters are features, id, time and slices.
+
+    A selector that names no parameter names a field of the input. Without ``features=``, the one parameter that is
+    left is the features; several that are annotated as scalars are a row. Raises ``TypeError`` when several could be
+    the features, naming them.
+    """
+    name = name_of(function)
+    everything = _parameters(name, function, features)
+    own = 1 if everything and everything[0].name in ("self", "cls") else 0  # selectors do not see it
+    parameters = everything[own:]
+    getters = {p.name: _getter(p, i) for i, p in enumerate(parameters, own)}
+    id_getter, time_getter = _select(id, getters, own), _select(time, getters, own)
+    slice_names = () if slices is None or callable(slices) else (slices,) if isinstance(slices, str) else tuple(slices)
+    if features is None:
+        used = {id, time, *slice_names}
+        left = [p for p in parameters if p.name not in used and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        chosen: Selector | tuple[str, ...] = _choose(name, left, _annotations(function))
+    elif isinstance(features, str) or callable(features):
+        chosen = features
+    else:
+        chosen = tuple(features)
+    for wanted in (chosen,) if isinstance(chosen, str) else chosen if isinstance(chosen, tuple) else ():
+        if wanted not in getters:
+            raise TypeError(f"{name} has no parameter {wanted!r} for features=; its parameters are {list(getters)}")
+    argument = next((p for p in parameters if p.name == chosen), None)
+    slice_getters = {n: getters[n] for n in slice_names if n in getters}
+    as_given = callable(chosen)
+    if as_given:  # it seldom hands on what is no feature
+        id_getter = id_getter or (_field_getter(id, own) if isinstance(id, str) else None)
+        time_getter = time_getter or (_field_getter(time, own) if isinstance(time, str) else None)
+        slice_getters = {n: slice_getters.get(n) or _field_getter(n, own) for n in slice_names}
+    return Inputs(
+        features=None if isinstance(chosen, tuple) else _select(chosen, getters, own),
+        argument=chosen if isinstance(chosen, str) else "",
+        scalars=tuple((n, getters[n]) for n in chosen) if isinstance(chosen, tuple) else (),
+        id=id_getter,
+        id_field=id if isinstance(id, str) and id not in getters else "",
+        id_name=id if isinstance(id, str) else "",
+        time=time_getter,
+        time_field=time if isinstance(time, str) and time not in getters else "",
+        time_name=time if isinstance(time, str) else "",
+        slices=tuple(slice_getters.items()),
+        slice_fields=tuple(n for n in slice_names if n not in getters),
+        slices_function=_select(slices, {}, own) if callable(slices) else None,
+        position=sys.maxsize
+        if argument is None or argument.kind is argument.KEYWORD_ONLY
+        else everything.index(argument),
+        as_given=as_given,
+        plain=argument is not None and time_getter is None and not slices,
+    )
+
+
+def _parameters(name: str, function: Callable[..., Any], features: object) -> list[inspect.Parameter]:
+    """Return a function's parameters; none of one that does not tell, if it is said what the features are."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except ValueError:  # a builtin of C
+        if callable(features):
+            return []
+        raise TypeError(
+            f"{name} does not tell its parameters; say what the features are: features=lambda ...: ..."
+        ) from None
+
+
+def _getter(parameter: inspect.Parameter, position: int) -> Getter:
+    name = parameter.name
+    default = ABSENT if parameter.default is parameter.empty else parameter.default
+    if parameter.kind is parameter.KEYWORD_ONLY:
+        return lambda _args, kwargs: kwargs.get(name, default)
+
+    def get(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return args[position] if len(args) > position else kwargs.get(name, default)
+
+    return get
+
+
+def _select(selector: Selector | None, getters: dict[str, Getter], own: int) -> Getter | None:
+    if selector is None:
+        return None
+    if isinstance(selector, str):
+        return getters.get(selector)
+    function = selector
+    return lambda args, kwargs: function(*args[own:], **kwargs)
+
+
+def _field_getter(name: str, own: int) -> Getter:
+    """Return what looks for a field in each of the call's arguments, in order."""
+
+    def get(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if name in kwargs:
+            return kwargs[name]
+        found = (field_of(value, name) for value in (*args[own:], *kwargs.values()))
+        return next((value for value in found if value is not ABSENT), ABSENT)
+
+    return get
+
+
+def field_of(given: Any, name: str) -> Any:
+    """Return a field of one row, or a column of a batch; ``ABSENT`` where there is none of that name. Never raises.
+
+    >>> field_of({"id": "A-1"}, "id"), field_of([{"id": "A-1"}, {"id": "A-2"}], "id")
+    ('A-1', ['A-1', 'A-2'])
+    """
+    try:
+        if isinstance(given, list | tuple):
+            if not given or field_of(given[0], name) is ABSENT:
+                return ABSENT
+            fields = [field_of(row, name) for row in given]
+            return [None if value is ABSENT else value for value in fields]
+        if isinstance(given, Mapping):
+            return given.get(name, ABSENT)
+        if hasattr(given, "columns"):
+            if name not in column_names(given):
+                return ABSENT
+            values = given[name]
+            return values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+        value = getattr(given, name, ABSENT)
+    except Exception:  # an object whose own methods raise
+        return ABSENT
+    return ABSENT if callable(value) else value
+
+
+def _choose(name: str, left: list[inspect.Parameter], annotations: dict[str, Any]) -> str | tuple[str, ...]:
+    if len(left) == 1:
+        return left[0].name
+    required = [p for p in left if p.default is p.empty]
+    scalar = [p for p in left if _is_scalar(annotations.get(p.name, p.annotation))]
+    if len(left) > 1 and len(scalar) == len(left):
+        return tuple(p.name for p in left)
+    if len(required) == 1 and required[0] not in scalar:
+        return required[0].name
+    if not left:
+        raise TypeError(f"{name} has no parameter that could be the features; say which: features=lambda ...: ...")
+    names = [p.name for p in left]
+    raise TypeError(
+        f"{name}: any of {names} could be the features; say which: features={names[0]!r}, "
+        f"or features={tuple(names)} for a row of several values"
+    )
+
+
+def _annotations(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except Exception:  # names that exist only for the type checker; the texts will do
+        return {}
+
+
+def _is_scalar(annotation: Any) -> bool:
+    if isinstance(annotation, str):
+        parts = [part.strip().partition("[")[0].rpartition(".")[2] for part in annotation.split("|")]
+        return all(part in {*_SCALAR_NAMES, "None"} for part in parts)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return True
+    if origin in (typing.Union, types.UnionType, typing.Annotated):
+        members = arguments[:1] if origin is typing.Annotated else arguments
+        return all(member is type(None) or _is_scalar(member) for member in members)
+    return annotation in _SCALARS or getattr(annotation, "__name__", "") in _SCALAR_NAMES
+
+
+def recorder_inputs(id_field: str, time_field: str) -> Inputs:
+    """Return the inputs of a recorder, whose arguments are features, id, slices and time, ``ABSENT`` where not given.
+
+    ``id_field``, ``time_field``: fields or columns of the features that hold them, "" where there is none.
+    """
+    return Inputs(
+        features=lambda args, _: args[0],
+        argument="",
+        id=None if id_field else lambda args, _: args[1],
+        id_field=id_field,
+        id_name=id_field,
+        time=None if time_field else lambda args, _: args[3],
+        time_field=time_field,
+        time_name=time_field,
+        slices_function=lambda args, _: args[2],
+    )
+
+
+def column_named(features: Any, name: object) -> str:
+    """Return the name if it is that of a column of a batch, else ""."""
+    if isinstance(name, str) and isinstance(features, list | tuple) and features and isinstance(features[0], Mapping):
+        return name if name in features[0] else ""
+    return name if isinstance(name, str) and hasattr(features, "columns") and name in column_names(features) else ""

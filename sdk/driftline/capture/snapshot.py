@@ -1,0 +1,305 @@
+"""From arguments and results to a prediction's fields: snapshots only, nothing is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from driftline.faults import FAULTS
+from driftline.inputs.batch import Batch, Featureless, Unrecorded
+from driftline.inputs.readers import READERS, reader_for
+from driftline.inputs.row import MOST_VALUES, clean, clean_value
+from driftline.inputs.scalar import SCALARS
+from driftline.outputs import output as outputs
+from driftline.outputs import rankings
+from driftline.outputs.output import Output, Unread
+from driftline.privacy.policy import ProtectedBatch
+from driftline.tables.classes import class_text
+from driftline.tables.table import Task
+
+from .call_plan import CallPlan
+from .diagnostics import warn_absent_fields, warn_unrecorded
+from .prediction import ABSENT, Prediction
+from .row_schema import RowSchema
+from .signature import Selector
+
+
+def take_inputs(prediction: Prediction, plan: CallPlan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Take the snapshot of features, id, time and slices."""
+    inputs = plan.inputs
+    if inputs.features is not None:
+        value = inputs.features(args, kwargs)
+        if value is not ABSENT and value is not None:
+            take_features(prediction, value)
+    elif inputs.scalars:
+        given = [(name, value) for name, get in inputs.scalars if (value := get(args, kwargs)) is not ABSENT]
+        _take_row(prediction, tuple(name for name, _ in given), clean(tuple(value for _, value in given)))
+    if inputs.id is not None:
+        take_id(prediction, inputs.id(args, kwargs))
+    if inputs.time is not None:
+        prediction.when = inputs.time(args, kwargs)
+    if inputs.slices or inputs.slice_fields or inputs.slices_function:
+        _take_slices(prediction, args, kwargs)
+    if inputs.as_given:
+        _tell_absent(prediction)
+
+
+def _tell_absent(prediction: Prediction) -> None:
+    """Warn of each field that neither an argument nor what was made of the arguments has."""
+    batch, plan = prediction.batch, prediction.plan
+    names = (prediction.names if batch is None else batch.names()) or ()
+    found = [*names, *(prediction.slices or {})]
+    if prediction.identified or prediction.ids is not None:
+        found.append(plan.inputs.id_field)
+    if prediction.when is not ABSENT:
+        found.append(plan.inputs.time_field)
+    warn_absent_fields(plan, names, prediction.count, found=found)
+
+
+def take_features(prediction: Prediction, value: Any) -> None:
+    """Take the snapshot of one input."""
+    snapshot = (READERS.get(value.__class__) or reader_for(value.__class__))(value)
+    plan = prediction.plan
+    if plan.first_input is None:
+        plan.first_input = outputs.describe(value)
+    if isinstance(snapshot, tuple):
+        names, values = snapshot
+        if names is None:
+            one = plan.inputs.argument and isinstance(value, SCALARS)
+            names = (plan.inputs.argument,) if one else plan.default_names(len(values))
+        _take_row(prediction, names, values)
+        return
+    kept = snapshot.kept() if isinstance(snapshot, Batch) else snapshot
+    if isinstance(kept, Unrecorded):
+        warn_unrecorded(plan, value, kept)
+        if kept.rows is None:
+            return
+        kept = Featureless(kept.rows)
+    prediction.batch = kept
+    prediction.count = kept.count
+
+
+def _take_row(prediction: Prediction, names: tuple[str, ...], values: tuple[Any, ...]) -> None:
+    """Keep a row: its id, and of its values what the privacy rules let through."""
+    shape = prediction.shape = prediction.plan.shape_of(names)
+    if shape.id_at is not None:
+        prediction.identify(values[shape.id_at])
+    prediction.values = values if shape.guard is None else shape.guard(values)
+
+
+def take_row(plan: CallPlan, row: dict[str, Any]) -> tuple[RowSchema, tuple[Any, ...]] | None:
+    """Return the shape and the values of a row that was parsed, None for any other input, or for too much of it."""
+    if row.__class__ is not dict or not 0 < len(row) <= MOST_VALUES:
+        return None
+    shape = plan.newest
+    try:
+        values = shape.take(row) if len(row) == shape.width else None
+    except KeyError:
+        values = None
+    if values is None:  # other names than the last row's
+        shape = plan.newest = plan.shape_of(tuple(row))
+        values = tuple(row.values())
+    values = clean(values)
+    return shape, values if shape.guard is None else shape.guard(values)
+
+
+def take_id(prediction: Prediction, value: Any) -> None:
+    """Take the id of one row or of a batch; or n ids, one per row of a batch."""
+    if value is ABSENT:
+        return
+    if prediction.batch is None or isinstance(value, SCALARS):
+        prediction.identify(value)
+    else:
+        prediction.ids = list(value.tolist() if hasattr(value, "tolist") else value)
+
+
+def _take_slices(prediction: Prediction, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    inputs, wanted = prediction.plan.inputs, prediction.plan.cuts
+    slices = {name: value for name, get in inputs.slices if (value := get(args, kwargs)) is not ABSENT}
+    if inputs.slices_function is not None:
+        more = inputs.slices_function(args, kwargs)
+        slices.update({} if more is ABSENT else more)
+    take_slices(prediction, slices)
+    if prediction.batch is None and inputs.slice_fields:
+        names, values = prediction.names, prediction.values or ()
+        fields = {name: values[names.index(name)] for name in inputs.slice_fields if name in names and wanted(name)}
+        prediction.slices = {**(prediction.slices or {}), **fields} or None
+
+
+def take_slices(prediction: Prediction, slices: Mapping[str, Any]) -> None:
+    """Keep slices beside those that are there: of one row, or of a batch also n values; as the privacy rules say."""
+    kept = prediction.plan.identity.privacy.slices(slices)
+    if prediction.batch is None:
+        kept = {name: clean_value(value) for name, value in kept.items()}
+    else:
+        kept = {name: clean_value(value) if isinstance(value, SCALARS) else list(value) for name, value in kept.items()}
+    prediction.slices = {**(prediction.slices or {}), **kept} or None
+
+
+def take_result(prediction: Prediction, result: Any) -> None:
+    """Take the snapshot of what was returned, and of the score and class that were said."""
+    plan = prediction.plan
+    if result is not ABSENT:
+        set_in_code = prediction.said and (prediction.scored or prediction.decided)  # then that is all that is read
+        if plan.first_result is None:
+            said = prediction.score if prediction.scored else prediction.predicted
+            plan.note_result(said if set_in_code and not plan.selective else result)
+        if not plan.selective:
+            if not set_in_code:
+                prediction.result = result if type(result) is float else plan.keep(result)
+        else:
+            if plan.score is not None and not prediction.scored:
+                prediction.say(score=_selected(prediction, plan.score, result))
+            if plan.predicted is not None and not prediction.decided:
+                prediction.say(predicted=_selected(prediction, plan.predicted, result))
+    if prediction.scored:
+        prediction.say(score=plan.keep_said(prediction.score))
+    if prediction.decided:
+        prediction.say(predicted=plan.keep_said(prediction.predicted))
+
+
+def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:
+    """Return what a selector finds; ``ABSENT`` where it finds nothing and a layer inside knows."""
+    found = select(selector, result)
+    return ABSENT if found.__class__ is Unread and prediction.inner is not None else found
+
+
+def select(selector: Selector, result: Any) -> Any:
+    """Apply a selector to a result: a function, or a name of its fields; of a list of results, of each of them."""
+    if callable(selector):
+        return selector(result)
+    if isinstance(result, Mapping):
+        return result[selector] if selector in result else _without(result, selector)
+    if isinstance(result, list):
+        return [select(selector, one) for one in result]
+    if hasattr(result, "columns") and hasattr(result, "__getitem__"):
+        return result[selector]
+    return getattr(result, selector, _without(result, selector))
+
+
+def _without(result: Any, name: str) -> Unread:
+    what = outputs.describe(result)
+    return Unread(f"{what.text} without {name!r}", what.fields)
+
+
+def fill(outer: Prediction, inner: Prediction) -> None:
+    """Give the open prediction what its own layer left empty: features, id, slices now; the result when it ends."""
+    if outer.values is None and outer.batch is None:
+        _fill_features(outer, inner)
+    if not outer.identified and inner.identified:
+        outer.id = inner.id
+    if outer.ids is None:
+        outer.ids = inner.ids
+    slices, rules = inner.slices or {}, outer.plan.identity.privacy
+    if rules != inner.plan.identity.privacy:
+        slices = rules.slices(slices)
+    outer.slices = {**slices, **(outer.slices or {})} or None
+    if not outer.scored and not outer.decided:
+        outer.inner = inner if outer.inner is None else _joined(outer.inner, inner)
+        outer.said = True
+
+
+def learn(prediction: Prediction, task: Task) -> None:
+    """Let a prediction of a model without a task be one of that task: an estimator inside it says what it predicts."""
+    if prediction.plan.identity.task.kind or not task.kind:
+        return
+    plan = prediction.plan = prediction.plan.taught(task)
+    if prediction.shape is not None:
+        prediction.shape = plan.shape_of(prediction.shape.names)
+
+
+def _joined(first: Prediction, second: Prediction) -> Prediction:
+    """Return the later of two inner layers, with the score or class that only the earlier one said.
+
+    A service asks an estimator for its probabilities and for its decision: both belong to one prediction.
+    """
+    if second.count == first.count:
+        if first.scored and not second.scored and (second.decided or second.result is ABSENT):
+            second.say(score=first.score)
+        if first.decided and not second.decided and (second.scored or second.result is ABSENT):
+            second.say(predicted=first.predicted)
+    return second
+
+
+def _fill_features(outer: Prediction, inner: Prediction) -> None:
+    """Take the inner layer's features, which are as its own rules left them; if the outer's are others, both hold."""
+    inner_rules, outer_rules = inner.plan.identity.privacy, outer.plan.identity.privacy
+    outer.values, outer.batch, outer.count = inner.values, inner.batch, inner.count
+    if inner.shape is not None:
+        shape = outer.shape = outer.plan.shape_of(inner.shape.names)
+        if outer.values is not None and shape.guard is not None and outer_rules != inner_rules:
+            outer.values = shape.guard(outer.values)
+    if inner.batch is not None and inner_rules.rules and outer_rules != inner_rules:
+        outer.batch = ProtectedBatch(inner.batch, inner_rules)
+
+
+def read_output(prediction: Prediction) -> Output:
+    """Read the result of a prediction of n rows, and note whether its scores came as one column per class."""
+    try:
+        output = _read_output(prediction)
+    except Exception as fault:  # such as an int of more digits than Python writes; its row is recorded all the same
+        FAULTS.swallow("result", fault)
+        return Output(unread=Unread("a result that cannot be read"))
+    prediction.plan.by_class |= output.by_class
+    return output
+
+
+def _read_output(prediction: Prediction) -> Output:
+    task = prediction.plan.identity.task
+    n, one_row = prediction.count, prediction.batch is None
+    layer = prediction
+    if prediction.inner is not None and not prediction.scored and not prediction.decided:
+        own = _read(task, prediction.result, n, one_row=one_row) if prediction.result is not ABSENT else None
+        if own is not None and own.unread is None:
+            return own
+        layer = prediction.inner
+    if not layer.scored and not layer.decided:
+        if layer.result is ABSENT:
+            return Output()
+        return _read(task, layer.result, n, one_row=one_row)
+    if task.kind == "ranking":
+        said = (layer.predicted if layer.decided else None, layer.score if layer.scored else None)
+        return rankings.read_separate(*said, n, one_row=one_row)
+    output = Output()
+    if layer.scored:
+        output = outputs.score_of(task, layer.score, n, one_row=one_row)
+    if layer.decided:
+        if task.kind == "regression":
+            return outputs.score_of(task, layer.predicted, n, one_row=one_row)
+        decided = outputs.predicted_of(layer.predicted, n)
+        output.predicted, output.unread = decided.predicted, output.unread or decided.unread
+    return output
+
+
+def _read(task: Task, kept: Any, n: int, *, one_row: bool) -> Output:
+    if task.kind == "ranking":
+        return rankings.read(kept, n, one_row=one_row)
+    return outputs.read(task, kept, n, one_row=one_row)
+
+
+def read_one(prediction: Prediction) -> tuple[Any, str, Unread | None]:
+    """Read the result of a prediction of one row, once: score (float, tuple of k, or ranking), class, why unread."""
+    if prediction.output is None:
+        if type(prediction.result) is prediction.plan.score_type and not prediction.said:
+            prediction.output = prediction.result, "", None
+            return prediction.output
+        prediction.output = _said_plainly(prediction) or outputs.output_of_row(
+            prediction.plan.identity.task, read_output(prediction)
+        )
+    return prediction.output
+
+
+def _said_plainly(prediction: Prediction) -> tuple[float, str, None] | None:
+    """Return what was said in plain values, as most web responses do; None where it takes a closer look: 5 µs more."""
+    plan, score, decided = prediction.plan, prediction.score, prediction.predicted
+    if score.__class__ is not plan.score_type:
+        return None
+    if not prediction.decided:
+        return score, "", None
+    return (score, class_text(decided), None) if is_plain_class(plan, decided) else None
+
+
+def is_plain_class(plan: CallPlan, decided: Any) -> bool:
+    """Say whether a decision that was said can be taken as it is."""
+    plain = decided.__class__ in (str, bool) or (decided.__class__ is int and decided.bit_length() < 64)
+    return plain and plan.identity.task.kind == "binary"

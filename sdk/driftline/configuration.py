@@ -1,0 +1,173 @@
+"""Set up OpenTelemetry in one line, with providers of traces and metrics for programs that have none.
+
+OpenTelemetry set up in one line, for programs that have not done so.
+
+The providers of traces and metrics that Driftline makes where the program has none: over OTLP, ended in time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from driftline.export.endpoint import DEFAULT, DEFAULT_GRPC, is_here
+from driftline.export.lifecycle import close_at_exit
+
+from .faults import logger
+
+if TYPE_CHECKING:
+    from driftline.export.endpoint import Endpoint
+
+
+def set_up_traces(resource: Any, target: Endpoint | None) -> None:
+    """Give the program a tracer provider if it has none. ``target``: where to; else what the environment says."""
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        return
+    if _grpc("TRACES", target):
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
+
+        exporter: Any = GrpcExporter(**destination("TRACES", target))
+    else:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        exporter = OTLPSpanExporter(**destination("TRACES", target))
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    close_at_exit("traces", provider.shutdown, provider.force_flush)
+
+
+def set_up_metrics(resource: Any, target: Endpoint | None) -> None:
+    """Give the program a meter provider if it has none. ``target``: where to; else what the environment says."""
+    from opentelemetry import metrics
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+    if hasattr(metrics.get_meter_provider(), "shutdown"):  # a real one; the placeholder of the API has no end
+        return
+    if _grpc("METRICS", target):
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcExporter
+
+        exporter: Any = GrpcExporter(**destination("METRICS", target))
+    else:
+        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+
+        exporter = OTLPMetricExporter(**destination("METRICS", target))
+    provider = MeterProvider([PeriodicExportingMetricReader(exporter)], resource=resource, shutdown_on_exit=False)
+    metrics.set_meter_provider(provider)
+    close_at_exit("metrics", provider.shutdown, provider.force_flush, after_records=True)
+
+
+def _grpc(signal: str, target: Endpoint | None) -> bool:
+    if target is not None:
+        return target.protocol == "grpc"
+    protocol = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+    return protocol == "grpc"
+
+
+def destination(signal: str, target: Endpoint | None) -> dict[str, Any]:
+    """Return the arguments of an exporter: its endpoint, if not the environment's, and no proxy where it is here.
+
+    ``signal``: "TRACES" or "METRICS".
+
+    >>> from driftline.export.endpoint import resolve
+    >>> destination("TRACES", resolve("http://driftline:4318", {}))
+    {'endpoint': 'http://driftline:4318/v1/traces'}
+    """
+    grpc = _grpc(signal, target)
+    given = os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    base = target.base if target else given or (DEFAULT_GRPC if grpc else DEFAULT)
+    arguments: dict[str, Any] = {}
+    if target is not None:
+        arguments["endpoint"] = base if grpc else f"{base}/v1/{signal.lower()}"
+    if is_here(base):
+        if grpc:
+            arguments["channel_options"] = (("grpc.enable_http_proxy", 0),)
+        else:
+            try:
+                import requests
+            except ImportError:  # the exporter has a transport of its own
+                return arguments
+            from driftline.export.transport import past_proxies
+
+            arguments["session"] = past_proxies(requests.Session(), base)
+    return arguments
+
+
+class FallbackHandler(logging.StreamHandler[Any]):
+    """Writes to stderr what no other handler would, so that the lines that say how a model is read are seen.
+
+    Python shows no INFO where logging is not set up, which is how uvicorn and most scripts leave it.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, unless the root logger has handlers by now: they write it."""
+        if not logging.root.handlers:
+            self.stream = sys.stderr  # as it is now: a test runner has closed the one that was there at first
+            super().emit(record)
+
+
+def configure(
+    service_name: str | None = None,
+    endpoint: str | None = None,
+    *,
+    environment: str | None = None,
+    resource_attributes: Mapping[str, str] | None = None,
+) -> None:
+    """Set up traces and metrics over OTLP where the program has no providers, and say where records go.
+
+    Leave it out if OpenTelemetry is already set up: a provider that exists is never replaced. Call it once, before
+    the first prediction. ``service_name``: else ``OTEL_SERVICE_NAME``. ``endpoint``: of 'driftline up' (or of any OTLP
+    receiver), such as "http://localhost:4318"; it wins over ``DRIFTLINE_ENDPOINT`` and ``OTEL_EXPORTER_OTLP_*``, which
+    decide where it is left out; headers are theirs. ``environment``: such as "production"; outcomes join within one.
+    ``resource_attributes``: further ones. What Driftline has to say (how the first call was read, where nothing
+    listens) goes to stderr where logging is not set up. Providers made here end with the process, which waits for them
+    no longer than for records. ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER=none`` and ``OTEL_METRICS_EXPORTER=none``
+    are obeyed.
+
+    >>> import driftline
+    >>> driftline.configure(service_name="shop")  # doctest: +SKIP
+    """
+    from driftline.export import pipeline
+    from driftline.export.endpoint import disabled, resolve
+
+    pipeline.use_endpoint(endpoint)
+    show_log_lines()
+    if disabled():
+        return
+    from opentelemetry.sdk.resources import Resource
+
+    pass
+    from driftline.export.resource import set_own_attributes
+    from driftline.semconv import attributes as a
+
+    attributes = dict(resource_attributes or {})
+    if service_name:
+        attributes[a.SERVICE_NAME] = service_name
+    if environment:
+        attributes[a.DEPLOYMENT_ENVIRONMENT_NAME] = environment
+    resource = Resource.create(attributes)
+    set_own_attributes(attributes)
+    target = resolve(endpoint) if endpoint else None  # one port speaks one protocol: that of the records
+    for signal, set_up in (("traces", set_up_traces), ("metrics", set_up_metrics)):
+        if os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "") == "none":
+            continue
+        try:
+            set_up(resource, target)
+        except Exception as error:  # an exporter that cannot be made; the service starts all the same
+            logger.warning("driftline: %s are not sent: %s: %s", signal, type(error).__name__, error)
+
+
+def show_log_lines() -> None:
+    """Let the lines of Driftline be seen where logging is not set up: for programs, never for libraries."""
+    if not any(isinstance(handler, FallbackHandler) for handler in logger.handlers):
+        logger.addHandler(FallbackHandler())
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.INFO)

@@ -1,0 +1,286 @@
+"""The TOML file that declares models for a program instrumented without a line of code.
+
+::
+
+    [models.churn]
+    task = "binary"
+    version = "2026-11-01"
+    baseline = "churn.baseline.json"        # relative to this file
+    estimator = "sklearn.pipeline.Pipeline" # for integrations of estimators: which class this model is
+    outcomes = "/outcomes"                  # for web integrations: a route that takes outcomes
+
+    [models.churn.privacy]
+    deny = ["ssn"]
+
+    [models.churn.routes."POST /predict"]   # for web integrations
+    id = "order_id"
+    score = "probability"
+
+The SDK reads the models; what else a table says is read by the integration that knows it. A file that cannot be read
+never stops the program: each mistake is one line in the log. A model with a mistake is left out, and what may be that
+model is recorded under no other name: nobody would look for it there, and without its rules what they keep back would
+leave.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .configuration import show_log_lines
+from .faults import FAULTS, logger
+from .settings import read
+
+if TYPE_CHECKING:
+    from .model import Model
+
+_TEXT = ((str,), "a text")
+_NAMES = ((list,), "a list of texts")
+_MODEL: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "task": _TEXT,
+    "version": _TEXT,
+    "baseline": _TEXT,
+    "classes": ((list,), "a list of classes, in the order of the scores"),
+    "positive_class": ((str, int, float, bool), "a class"),
+    "threshold": ((int, float), "a number"),
+    "quantiles": ((list,), "a list of levels, such as [0.1, 0.5, 0.9]"),
+    "feature_names": _NAMES,
+    "text_features": ((list, dict), "a list of texts, or a table of name = script"),
+    "capture": _TEXT,
+    "distributions": ((bool,), "true or false"),
+    "privacy": ((dict,), "a table, [models.NAME.privacy]"),
+}
+_INTEGRATIONS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "estimator": _TEXT,
+    "outcomes": ((str,), 'a path, such as "/outcomes"'),
+    "routes": ((dict,), 'tables, [models.NAME.routes."POST /predict"]'),
+}
+_KEYS = {**_MODEL, **_INTEGRATIONS}
+_CLASSES = ("classes", "positive_class")
+_CAPTURES = ("none", "scores", "features")
+
+
+class Mistake(ValueError):  # noqa: N818 - of who wrote the file
+    """One mistake in the file. Its text names the key, the rule and the fix."""
+
+
+@dataclass(frozen=True)
+class DeclaredModel:
+    """A model that the file declares, with what integrations are to know of it.
+
+    ``estimator``: the dotted name of a class, "" for none. ``routes``: "POST /predict" → its table. ``outcomes``: the
+    path of a route that takes outcomes, "" for none. ``source``: the file, for messages.
+    """
+
+    model: Model
+    estimator: str = ""
+    outcomes: str = ""
+    routes: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class SkippedModel:
+    """A model that is not there for its mistakes, and what it claims all the same.
+
+    ``name``: "" where the file does not say, and may mean any. ``estimator``: the dotted name of a class, "" for
+    whatever no other model claims. ``reason``: the sentence for the log.
+    """
+
+    name: str
+    estimator: str
+    reason: str
+
+
+@dataclass
+class Declarations:
+    """What a file declares. Names and classes of ``left_out`` belong to nobody else."""
+
+    declared: tuple[DeclaredModel, ...] = ()
+    left_out: tuple[SkippedModel, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+
+    def leave_out(self, one: DeclaredModel) -> None:
+        """Leave a model out that an integration has found a mistake in."""
+        self.declared = tuple(other for other in self.declared if other is not one)
+        self.left_out += (_left_out(one.model.name, {"estimator": one.estimator}, one.source),)
+
+
+_read: dict[str, Declarations] = {}
+
+
+def declared() -> tuple[DeclaredModel, ...]:
+    """Return the models of the file that ``DRIFTLINE_CONFIG`` names; none where it is not set or cannot be read.
+
+    The file is read once per process. Never raises; the log says what is wrong, once.
+
+    >>> declared()
+    ()
+    """
+    return read_declarations().declared
+
+
+def read_declarations() -> Declarations:
+    """Return what the file that ``DRIFTLINE_CONFIG`` names declares, and what it leaves out; read as by `declared`."""
+    path = read("DRIFTLINE_CONFIG")
+    if not path:
+        return Declarations()
+    if path not in _read:
+        _read[path] = _load(path)
+    return _read[path]
+
+
+def _load(path: str) -> Declarations:
+    try:
+        show_log_lines()  # nobody calls configure() here, and how a route was read is what its author needs to see
+        found = contents_of(path)
+        for mistake in found.mistakes:
+            logger.error("driftline: %s: %s", path, mistake)
+        return found
+    except OSError as error:
+        logger.error(
+            "driftline: DRIFTLINE_CONFIG names %s, which cannot be read (%s); nothing of it is instrumented",
+            path,
+            error.strerror or error,
+        )
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        logger.error("driftline: %s is no TOML: %s; nothing of it is instrumented", path, error)
+    except Exception as fault:
+        FAULTS.swallow("config", fault)
+    return Declarations(left_out=(SkippedModel("", "", f"{path}, which may name it, cannot be read"),))
+
+
+def contents_of(path: str) -> Declarations:
+    """Return what a file declares, all its mistakes, and the models that those leave out.
+
+    Raises ``OSError`` and ``tomllib.TOMLDecodeError``.
+    """
+    with open(path, "rb") as file:
+        document = tomllib.load(file)
+    found: list[DeclaredModel] = []
+    mistakes = [Mistake(_unknown(key, key, ("models",))) for key in document if key != "models"]
+    tables = document.get("models", {})
+    if not isinstance(tables, dict):
+        mistakes.append(Mistake("models: must be tables, [models.churn]"))
+        tables = {}
+    left_out = [SkippedModel("", "", f"{path}, which may name it, has mistakes")] if mistakes else []
+    for name, table in tables.items():
+        own = list(_mistakes(name, table, path))
+        try:
+            if not own:
+                found.append(_declared(name, table, path))
+        except Exception as error:  # what the model says of its arguments together
+            own.append(Mistake(f"models.{name}: {error}"))
+        if own:
+            mistakes += own
+            left_out.append(_left_out(name, table, path))
+    return Declarations(tuple(found), tuple(left_out), tuple(mistakes))
+
+
+def _left_out(name: str, table: Any, path: str) -> SkippedModel:
+    estimator = table.get("estimator", "") if isinstance(table, dict) else ""
+    return SkippedModel(
+        name,
+        estimator if isinstance(estimator, str) else "",
+        f"it may be [models.{name}] of {path}, which is left out for its mistakes",
+    )
+
+
+def _declared(name: str, table: dict[str, Any], path: str) -> DeclaredModel:
+    from driftline.privacy.policy import Privacy
+
+    from .model import Model
+
+    options = {own: table[own] for own in _MODEL if own in table}
+    if "privacy" in options:
+        options["privacy"] = Privacy(**options["privacy"])
+    if "baseline" in options:
+        options["baseline"] = _beside(path, options["baseline"])
+    extra = {own: table[own] for own in _INTEGRATIONS if own in table}
+    return DeclaredModel(Model(name, **options), **extra, source=path)
+
+
+def _beside(path: str, other: str) -> Path:
+    return Path(path).resolve().parent / other
+
+
+def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
+    """Yield every mistake of a model: of its keys, and of what they say, as far as they can be told apart."""
+    key = f"models.{name}"
+    if not isinstance(table, dict):
+        yield Mistake(f"{key}: must be a table, [{key}]")
+        return
+    sound: dict[str, Any] = {}
+    for own, value in table.items():
+        expected = _KEYS.get(own)
+        if expected is None:
+            yield Mistake(_unknown(f"{key}.{own}", own, tuple(_KEYS)))
+        elif not isinstance(value, expected[0]) or (
+            expected is _NAMES and not all(isinstance(element, str) for element in table[own])
+        ):
+            yield Mistake(f"{key}.{own}: must be {expected[1]}, not {value!r}")
+        else:
+            sound[own] = value
+    if sound.get("capture", "features") not in _CAPTURES:
+        yield Mistake(f"{key}.capture: must be one of {', '.join(_CAPTURES)}, not {sound['capture']!r}")
+    if not table.get("task") and "baseline" not in table and "routes" in table:  # an estimator knows its task
+        yield Mistake(
+            f"{key}.task: is missing; say 'binary', 'multiclass', 'regression' or 'ranking', or give a baseline"
+        )
+    yield from _privacy_mistakes(sound.get("privacy", {}), f"{key}.privacy")
+    yield from _argument_mistakes(sound, table, path, key)
+
+
+def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, key: str) -> Iterator[Mistake]:
+    """Yield what is wrong with arguments of the right types. ``sound``: those of ``table``."""
+    from driftline.baseline.baseline import Baseline
+    from driftline.batch.feature_columns import declared_texts
+    from driftline.tables.classes import quantile_levels, resolve_task
+
+    checks: list[Callable[[], object]] = []
+    if "baseline" in sound:
+        checks.append(lambda: Baseline.load(_beside(path, sound["baseline"])))
+    if "threshold" in sound:
+        checks.append(lambda: resolve_task("binary", threshold=sound["threshold"]))
+    if "quantiles" in sound:
+        checks.append(lambda: quantile_levels("regression", sound["quantiles"]))
+    said: dict[str, Any] = {own: sound[own] for own in _CLASSES if own in sound}
+    if "baseline" in table or len(said) < sum(own in table for own in _CLASSES):  # nobody knows the classes
+        said = {"classes": ("0", "1")}
+    if sound.get("task"):
+        checks.append(lambda: resolve_task(sound["task"], **said))
+    checks.append(lambda: declared_texts(sound.get("text_features", ()), ()))
+    for check in checks:
+        try:
+            check()
+        except Exception as error:  # whatever a file may hold
+            yield Mistake(f"{key}: {error}")
+
+
+def _privacy_mistakes(table: dict[str, Any], key: str) -> Iterator[Mistake]:
+    from driftline.privacy.policy import Privacy
+
+    known = tuple(inspect.signature(Privacy).parameters)
+    for own in table:
+        if own not in known:
+            yield Mistake(_unknown(f"{key}.{own}", own, known))
+    rules = {own: value for own, value in table.items() if own in known}
+    said: set[str] = set()
+    for trial in (*({"key": rules.get("key"), own: value} for own, value in rules.items()), rules):  # alone, then all
+        try:
+            Privacy(**trial)
+        except (TypeError, ValueError) as error:
+            if str(error) not in said:
+                said.add(str(error))
+                yield Mistake(f"{key}: {error}")
+
+
+def _unknown(key: str, name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    fix = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(known)}"
+    return f"{key}: there is no such key; {fix}"

@@ -1,0 +1,1 @@
+"""Batches to histograms, model by model. Imports batch and what is below."""

@@ -1,0 +1,189 @@
+"""The distribution of one feature, score or duration: numbers over bins, numbers without, labels, missing values."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from driftline.panes.bins import LONGEST_LABEL, RARE, Bins, CategoryBins, NumberBins, count
+from driftline.tables.table import F64, I64, Column, length
+
+from .exponential_histogram import ExponentialBuckets
+
+OTHER = "other"
+MOST_LABELS = 50
+"""Labels of a feature that nobody has bins for; each is a series in the backend."""
+
+MOST_WAITING = 200
+"""Labels that wait to be frequent, nine rows of each: 70 kB of the longest. Texts that never repeat crowd each other
+out."""
+
+
+class BinnedNumbers:
+    """Numbers over the bins of a baseline. ``counts``: int64 (bins.size,); ``low`` and ``high``: their extremes.
+
+    >>> binned = BinnedNumbers(NumberBins(np.array([0.0, 10.0])))
+    >>> binned.add(np.array([-1.0, 0.0, 5.0, 10.0]))
+    >>> binned.counts.tolist(), binned.total
+    ([1, 2, 1], 14.0)
+    """
+
+    def __init__(self, bins: NumberBins) -> None:
+        self.bins = bins
+        self.counts: I64 = np.zeros(bins.size, np.int64)
+        self.total = 0.0
+        self.low, self.high = np.inf, -np.inf
+
+    def add(self, values: F64) -> None:
+        """Count finite values: float64 (n,).
+
+        Sorted by numpy's vector instructions, then looked up edge by edge: 15 ns a value, against 45 value by value.
+        """
+        if len(values):
+            values = np.sort(values)
+            below = np.searchsorted(values, self.bins.edges, side="left")
+            self.counts += np.diff(below, prepend=0, append=len(values))
+            with np.errstate(over="ignore"):
+                self.total += float(values.sum())
+            self.low, self.high = min(self.low, float(values[0])), max(self.high, float(values[-1]))
+
+    def merge(self, other: BinnedNumbers) -> None:
+        """Take what another one counted over the same bins."""
+        self.counts += other.counts
+        self.total += other.total
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+
+    def fresh(self, *, cumulative: bool) -> BinnedNumbers:  # noqa: ARG002 - as Exponential has it
+        """Return an empty one over the same bins."""
+        return BinnedNumbers(self.bins)
+
+
+class FrequentLabels:
+    """Which labels may be named: those seen ten times in this process, the first fifty. Others are too rare to compare,
+    and possibly personal.
+
+    The first nine of a label are counted nowhere until it is clear what they are: its own with the tenth, ``other``
+    where it is crowded out or the process ends.
+
+    >>> vocabulary = FrequentLabels()
+    >>> vocabulary.name({"north": 12, "Mrs. Smith, 17 Main Street": 1, "south": 9})
+    Counter({'north': 12})
+    >>> vocabulary.name({"south": 1}), vocabulary.give_up()
+    (Counter({'south': 10}), 1)
+    """
+
+    def __init__(self) -> None:
+        self._waiting: Counter[str] = Counter()
+        self._named: set[str] = set()
+
+    def name(self, counts: dict[str, int]) -> Counter[str]:
+        """Return the counts by labels that may be named, with what waited of them; the rest is ``other``, or waits."""
+        named: Counter[str] = Counter()
+        for label, n in counts.items():
+            if label not in self._named:
+                if len(self._named) == MOST_LABELS or len(label) > LONGEST_LABEL:
+                    named[OTHER] += n
+                    continue
+                if label not in self._waiting and len(self._waiting) == MOST_WAITING:
+                    named[OTHER] += self.give_up()
+                self._waiting[label] += n
+                if self._waiting[label] < RARE:
+                    continue
+                n = self._waiting.pop(label)
+                self._named.add(label)
+                if len(self._named) == MOST_LABELS:
+                    named[OTHER] += self.give_up()
+            named[label] += n
+        return +named
+
+    def give_up(self) -> int:
+        """Return how many rows wait, and let their labels start anew."""
+        rows = self._waiting.total()
+        self._waiting.clear()
+        return rows
+
+
+class FeatureDistribution:
+    """The distribution of one feature: every row is in ``numbers``, in ``labels``, ``missing`` or ``invalid``, or waits
+    for its label to be named.
+
+    ``bins``: the baseline's, if it knows the feature; then what is invalid is what :func:`driftline.bins.count` says,
+    and labels are the baseline's. Else numbers and texts are both counted, and only infinities are invalid.
+    """
+
+    def __init__(self, bins: Bins | None, vocabulary: FrequentLabels | None = None) -> None:
+        self.bins = bins
+        self.numbers: BinnedNumbers | ExponentialBuckets = (
+            BinnedNumbers(bins) if isinstance(bins, NumberBins) else ExponentialBuckets()
+        )
+        self.labels: Counter[str] = Counter()
+        self.missing = 0
+        self.invalid = 0
+        self._vocabulary = vocabulary or FrequentLabels()
+
+    def add(self, column: Column) -> None:
+        """Count the values of n rows."""
+        if isinstance(self.bins, CategoryBins):
+            self._add_labels(self.bins, column)
+            return
+        n, finite = length(column), np.empty(0)
+        unused = n
+        if column.numbers is not None:
+            where = np.isfinite(column.numbers)
+            finite = column.numbers if where.all() else column.numbers[where]
+            self.numbers.add(finite)
+            unused -= len(finite)
+        if unused == 0:
+            return
+        infinite = 0 if column.numbers is None else int(np.count_nonzero(np.isinf(column.numbers)))
+        texts = 0
+        if column.codes is not None:
+            codes = column.codes[column.codes >= 0]
+            texts = len(codes)
+            if self.bins is None:
+                self._name(np.bincount(codes, minlength=len(column.labels)), column.labels)
+            else:
+                infinite += texts
+        self.invalid += infinite
+        self.missing += unused - infinite - (texts if self.bins is None else 0)
+
+    def merge(self, other: FeatureDistribution) -> None:
+        """Take what another one counted over the same bins."""
+        mine, others = self.numbers, other.numbers
+        if isinstance(mine, BinnedNumbers) and isinstance(others, BinnedNumbers):
+            mine.merge(others)
+        if isinstance(mine, ExponentialBuckets) and isinstance(others, ExponentialBuckets):
+            mine.merge(others)
+        self.labels += other.labels
+        self.missing += other.missing
+        self.invalid += other.invalid
+
+    def fresh(self, *, cumulative: bool) -> FeatureDistribution:
+        """Return an empty one that goes on where this ends."""
+        new = FeatureDistribution(self.bins, self._vocabulary)
+        new.numbers = self.numbers.fresh(cumulative=cumulative)
+        return new
+
+    def settle(self) -> int:
+        """Count as ``other`` what waits, since nothing more will come; return how many rows that is."""
+        if rows := self._vocabulary.give_up():
+            self.labels[OTHER] += rows
+        return rows
+
+    def _add_labels(self, bins: CategoryBins, column: Column) -> None:
+        counts = count(bins, column).astype(np.int64).tolist()
+        for label, n in zip((*bins.labels, OTHER), counts, strict=False):
+            if n:
+                self.labels[label] += n
+        self.missing += counts[-2]
+        self.invalid += counts[-1]
+
+    def _name(self, counts: I64, labels: tuple[str, ...]) -> None:
+        """Count labels; of a block with thousands of different ones only the most frequent are looked at."""
+        most = np.argsort(-counts, kind="stable")[:MOST_WAITING]
+        rest = int(counts.sum() - counts[most].sum())
+        named = self._vocabulary.name({labels[at]: int(counts[at]) for at in most.tolist() if counts[at]})
+        if rest:
+            named[OTHER] += rest
+        self.labels += named

@@ -1,0 +1,324 @@
+"""The distributions of every model of a process: fed by the background, emptied by the reporter.
+
+What the predictions of one model add up to: rows, durations, scores and features.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from driftline.batch.prediction_batch import PredictionBatch, merge_batches
+from driftline.capture.model_identity import Capture, Identity
+from driftline.faults import FAULTS, logger, retry_in_halves
+from driftline.panes.bins import NumberBins
+from driftline.panes.fold import ModelBins, target_score
+from driftline.panes.pane import DURATION_BOUNDS
+from driftline.settings import read, switch
+from driftline.tables.table import Column
+
+from .feature_distribution import OTHER, BinnedNumbers, FeatureDistribution
+
+if TYPE_CHECKING:
+    from driftline.batch.prediction_batch import Values
+
+
+MOST_ERRORS = 20
+"""Types of errors that have a duration series of their own; further ones are ``other``."""
+
+DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
+"""Bins of durations: ``[low, high)`` over the next floats is ``(low, high]`` over the bounds."""
+
+
+@dataclass(slots=True)
+class FeatureBudget:
+    """How many more features may be counted, of all models together."""
+
+    left: int
+
+
+class ModelDistributions:
+    """The sums over some rows of one model. ``durations``: by error type, "" where the call returned.
+
+    ``bins``: the baseline's, if there is one; ``most``: how many features are counted, while there is ``room``.
+    """
+
+    def __init__(self, bins: ModelBins, most: int, room: FeatureBudget) -> None:
+        self.rows = 0
+        self.durations: dict[str, BinnedNumbers] = {}
+        self.score = FeatureDistribution(bins.score)
+        self.features: dict[str, FeatureDistribution] = {
+            name: FeatureDistribution(over) for name, over in bins.features.items()
+        }
+        self._bins = bins
+        self._most = most
+        self._room = room
+
+    def add(self, block: PredictionBatch) -> None:
+        """Count the rows of a block."""
+        n = len(block)
+        self._add_durations(block)
+        if block.scores is None:
+            self.score.missing += n
+        else:
+            self.score.add(Column(numbers=target_score(block.identity.task, block.scores)))
+        for name, values in block.features.items():
+            feature = self.features.get(name)
+            if feature is None:
+                if len(self.features) >= self._most or self._room.left <= 0:
+                    self._tell(block, name)
+                    continue
+                self._room.left -= 1
+                feature = self.features[name] = FeatureDistribution(None)
+                feature.missing = self.rows  # of all rows before it
+            feature.add(_column(values))
+        for name, feature in self.features.items():
+            if name not in block.features:
+                feature.missing += n
+        self.rows += n
+
+    def merge(self, other: ModelDistributions) -> None:
+        """Take what another one counted."""
+        for error, durations in other.durations.items():
+            self.duration(error).merge(durations)
+        self.score.merge(other.score)
+        for name, feature in other.features.items():
+            mine = self.features.get(name)
+            if mine is None:
+                self.features[name] = feature
+                feature.missing += self.rows
+            else:
+                mine.merge(feature)
+        for name in self.features.keys() - other.features.keys():
+            self.features[name].missing += other.rows
+        self.rows += other.rows
+
+    def fresh(self, *, cumulative: bool) -> ModelDistributions:
+        """Return an empty one that goes on where this ends."""
+        new = ModelDistributions(self._bins, self._most, self._room)
+        new.score = self.score.fresh(cumulative=cumulative)
+        new.features = {name: feature.fresh(cumulative=cumulative) for name, feature in self.features.items()}
+        return new
+
+    def settle(self) -> bool:
+        """Count what waits to be named, since nothing more will come; say whether anything did."""
+        return sum(feature.settle() for feature in self.features.values()) > 0
+
+    def _tell(self, block: PredictionBatch, name: str) -> None:
+        """Say once that a model has more features than are counted."""
+        model = block.identity.name
+        if FAULTS.once(f"features {model}"):
+            logger.info(
+                "driftline: %s: the distributions of %d features are sent as metrics, not those of %s and others (%s)",
+                model,
+                len(self.features),
+                name,
+                "DRIFTLINE_DISTRIBUTIONS=true sends more" if self._room.left > 0 else "the most of one process",
+            )
+
+    def _add_durations(self, block: PredictionBatch) -> None:
+        if block.errors is None or block.errors.codes is None:
+            self.duration("").add(block.duration)
+            return
+        for code, error in enumerate(("", *block.errors.labels), start=-1):
+            seconds = block.duration[block.errors.codes == code]
+            if len(seconds):
+                self.duration(error).add(seconds)
+
+    def duration(self, error: str) -> BinnedNumbers:
+        """Return the durations of an error type, "" where the call returned."""
+        if error not in self.durations and len(self.durations) >= MOST_ERRORS:
+            error = OTHER
+        return self.durations.setdefault(error, BinnedNumbers(DURATIONS))
+
+
+def _column(values: Values) -> Column:
+    return values if isinstance(values, Column) else Column(numbers=values.astype(np.float64, copy=False))
+
+
+GATHER_ROWS = 8192
+"""Rows that wait to be counted together: 20 features cost 4 µs a row by the hundred, 0.3 µs by eight thousand."""
+
+GATHER_VALUES = 2**19
+"""The same for wide rows: 4 MiB."""
+
+MOST_STREAMS = 256
+"""Models, versions and resources of one process. A name that changes with every call is a leak."""
+
+MOST_FEATURES = 1024
+FEW_FEATURES = 64
+"""Unless asked for, as on a span. On a baseline's bins a feature is a hundred series in Prometheus, per process."""
+
+MOST_OF_ALL = 4096
+"""Of all models of a process together: 60 MB, since a number takes 15 kB with all that is remembered of it."""
+
+Key = tuple[str, str, bool, int]
+_NONE = ModelBins()
+
+
+@dataclass(slots=True)
+class Stream:
+    """One model.
+
+    ``current``: what was counted since the last report; ``told``: all there is to say, since ``start`` (unix
+    nanoseconds). ``news``: whether anything came since it was last said.
+    """
+
+    identity: Identity
+    current: ModelDistributions
+    told: ModelDistributions
+    start: int
+    news: bool = False
+
+
+class Distributions:
+    """Count blocks, model by model. ``clock``: unix nanoseconds."""
+
+    def __init__(self, *, cumulative: bool, clock: Callable[[], int] = time.time_ns) -> None:
+        self.cumulative = cumulative
+        self._clock = clock
+        self._bins: dict[str, ModelBins] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._streams: dict[Key, Stream] = {}
+        self._waiting: list[PredictionBatch] = []
+        self._room = FeatureBudget(MOST_OF_ALL)
+        self._start = self._clock()
+
+    def forget(self) -> None:
+        """Start anew in a child: the parent counts what the parent predicted."""
+        self._begin()
+
+    def use(self, model: str, bins: ModelBins) -> None:
+        """Count a model over the bins of its baseline; from its first row on, or not at all."""
+        self._bins.setdefault(model, bins)
+
+    def add(self, block: PredictionBatch) -> None:
+        """Count the rows of a block: now, or with the next ones."""
+        block = _countable(block)
+        with self._lock:
+            self._waiting.append(block)
+            rows = sum(map(len, self._waiting))
+            if rows >= GATHER_ROWS or rows * len(block.features) >= GATHER_VALUES:
+                self._count()
+
+    def lose(self, identity: Identity, error: str, durations: BinnedNumbers) -> None:
+        """Count predictions of which nothing is left but how long they took."""
+        with self._lock:
+            stream = self._stream(identity)
+            if stream is not None:
+                stream.current.duration(error).merge(durations)
+
+    def take(self, *, last: bool = False) -> tuple[int, list[Stream]]:
+        """Return now, in unix nanoseconds, and every model with all that there is to say about it up to then.
+
+        ``last``: whether nothing more will come, so that what waits to be named is counted, too.
+        """
+        with self._lock:
+            self._count()
+            now = self._clock()
+            streams = list(self._streams.values())
+            if last:
+                for stream in streams:
+                    stream.news |= stream.current.settle()
+            taken = [stream.current for stream in streams]
+            for stream in streams:
+                stream.current = stream.current.fresh(cumulative=self.cumulative)
+        for stream, tally in zip(streams, taken, strict=True):
+            stream.news = stream.news or bool(tally.durations)
+            stream.told.merge(tally)
+        return now, streams
+
+    def settle(self, stream: Stream, time: int) -> None:
+        """Note that what a stream had to say arrived; ``time``: when it was taken, in unix nanoseconds."""
+        stream.news = False
+        if not self.cumulative:
+            stream.told = stream.told.fresh(cumulative=False)
+            stream.start = time
+
+    def _count(self) -> None:
+        """Count what waits; with the lock held."""
+        alike: dict[tuple[object, ...], list[PredictionBatch]] = {}
+        for block in self._waiting:
+            alike.setdefault(block.shape(), []).append(block)
+        self._waiting = []
+        for block in (
+            merged for blocks in alike.values() for merged in retry_in_halves(blocks, merge_batches, "merge")
+        ):
+            try:
+                stream = self._stream(block.identity)
+                if stream is not None:
+                    stream.current.add(block)
+            except Exception as error:
+                FAULTS.swallow("distributions", error)
+
+    def _stream(self, identity: Identity) -> Stream | None:
+        key = (identity.name, identity.version, identity.capture == "features", id(identity.tracer_provider))
+        stream = self._streams.get(key)
+        if stream is None:
+            if len(self._streams) >= MOST_STREAMS:
+                if FAULTS.once("too many models"):
+                    logger.warning(
+                        "driftline: more than %d models and versions: no distributions of %s %s and later ones",
+                        MOST_STREAMS,
+                        identity.name,
+                        identity.version,
+                    )
+                return None
+            most = min(identity.distributions, self._room.left)
+            bins = _allowed(self._bins.get(identity.name, _NONE), identity, most)
+            self._room.left -= len(bins.features)
+            current, told = (ModelDistributions(bins, identity.distributions, self._room) for _ in range(2))
+            stream = Stream(identity, current, told, self._start)
+            self._streams[key] = stream
+        return stream
+
+
+def most_features(asked: bool | None, capture: Capture) -> int:
+    """Return of how many features the distributions are sent. ``asked``: what code says, else the environment.
+
+    Raises ``ValueError`` where they are turned off, though they are all that leaves, and where the environment says
+    neither true nor false.
+
+    >>> most_features(None, "features"), most_features(True, "features"), most_features(None, "none")
+    (64, 1024, 1024)
+    """
+    if asked is None and read("DRIFTLINE_DISTRIBUTIONS"):
+        asked = switch("DRIFTLINE_DISTRIBUTIONS")
+    if capture != "features":
+        if asked is False:
+            raise ValueError(
+                f"capture={capture!r} keeps features in the process, so drift can be seen by their distributions only; "
+                "leave out distributions=False (DRIFTLINE_DISTRIBUTIONS=false)"
+            )
+        return MOST_FEATURES
+    if asked is None:
+        return FEW_FEATURES
+    return MOST_FEATURES if asked else 0
+
+
+def _countable(block: PredictionBatch) -> PredictionBatch:
+    """Return a block without what is not counted: texts that were kept, and of vectors all but their norms."""
+    kept = block.identity.kept_texts
+    norms = {
+        name: Column(values.numbers)
+        for name, values in block.features.items()
+        if isinstance(values, Column) and values.vectors is not None
+    }
+    if not norms and not kept:
+        return block
+    features = {**block.features, **norms}
+    return replace(block, features={name: values for name, values in features.items() if name not in kept})
+
+
+def _allowed(bins: ModelBins, identity: Identity, most: int) -> ModelBins:
+    """Return the bins of the features that the model records, ``most`` at most."""
+    kept = [name for name in bins.features if identity.records(name)][:most]
+    return ModelBins({name: bins.features[name] for name in kept}, bins.score, bins.classes)

@@ -1,0 +1,139 @@
+"""The counters of predictions and of the SDK's own losses, also of rows that a full buffer dropped.
+
+``ml.predictions``, and what the SDK says of itself: one ``add(n)`` per flush, through the application's meters.
+
+Rows that a full buffer dropped: still predictions, so they are counted, with what they took.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections import Counter as Count
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from opentelemetry import metrics as otel_metrics
+
+from driftline.capture.deferred import UnmadePrediction
+from driftline.capture.model_identity import SCOPE, VERSION, Identity
+from driftline.capture.prediction import Prediction
+from driftline.distributions.feature_distribution import BinnedNumbers
+from driftline.distributions.model_distributions import DURATIONS
+from driftline.loss_counters import UNRECORDED, UNUSABLE
+from driftline.outcomes import Outcome
+from driftline.panes.pane import DURATION_BOUNDS
+from driftline.semconv import SCHEMA_URL, metrics
+from driftline.semconv import attributes as a
+
+from .resource import instance_of
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Counter, MeterProvider
+
+    from driftline.capture.buffer import BufferedRow
+    from driftline.capture.model_identity import Identity
+
+
+_counters: dict[tuple[MeterProvider | None, str, bool], Counter] = {}
+_instead: MeterProvider | None = None
+
+
+def redirect_counts(provider: MeterProvider) -> Callable[[], None]:
+    """Count in that provider and in no other, until what is returned is called: for tests."""
+    global _counters, _instead
+    before = _counters, _instead
+    _counters, _instead = {}, provider
+
+    def put_back() -> None:
+        global _counters, _instead
+        _counters, _instead = before
+
+    return put_back
+
+
+def count(identity: Identity, counts: Count[tuple[str, str]]) -> None:
+    """Add predictions by decided class and error type."""
+    counter = _counter(identity.meter_provider, metrics.ML_PREDICTIONS, rowless=identity.capture == "none")
+    instance = instance_of(identity)
+    for (decided, error), n in counts.items():
+        attributes = {a.ML_MODEL_NAME: identity.name}
+        if instance:
+            attributes[a.SERVICE_INSTANCE_ID] = instance
+        if identity.version:
+            attributes[a.ML_MODEL_VERSION] = identity.version
+        if decided:
+            attributes[a.ML_PREDICTION_CLASS] = decided
+        if error:
+            attributes[a.ERROR_TYPE] = error
+        counter.add(n, attributes)
+
+
+def count_own(dropped: int, faults: Count[str]) -> None:
+    """Add rows that a full buffer dropped, errors inside the SDK by their type, and what was not recorded by reason."""
+    count_dropped(dropped, "buffer_full")
+    for kind, n in faults.items():
+        _counter(None, metrics.DRIFTLINE_SDK_FAULTS).add(n, {a.ERROR_TYPE: kind})
+    for (model, reason), n in UNRECORDED.drain().items():
+        _counter(None, metrics.DRIFTLINE_SDK_UNRECORDED).add(n, {a.ML_MODEL_NAME: model, a.DRIFTLINE_REASON: reason})
+    for reason, n in UNUSABLE.drain().items():
+        _counter(None, metrics.DRIFTLINE_SDK_UNUSABLE_VALUES).add(n, {a.DRIFTLINE_REASON: reason})
+
+
+def count_dropped(rows: int, reason: str) -> None:
+    """Add rows that will not be sent, or not again. ``reason``: a fixed word."""
+    if rows:
+        _counter(None, metrics.DRIFTLINE_SDK_DROPPED_ROWS).add(rows, {a.DRIFTLINE_REASON: reason})
+
+
+def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False) -> Counter:
+    """``rowless``: what it counts is in no record, so an analysis of rows reads the classes from here."""
+    provider = _instead or provider
+    key = (provider, name, rowless)
+    counter = _counters.get(key)
+    if counter is None:
+        attributes = {a.ML_CAPTURE: "metrics"} if rowless else None
+        meter = otel_metrics.get_meter(SCOPE, VERSION, provider, SCHEMA_URL, attributes)
+        counter = meter.create_counter(name, unit=metrics.UNITS[name], description=metrics.DESCRIPTIONS[name])
+        _counters[key] = counter
+    return counter
+
+
+class DroppedRows:
+    """How many predictions of each model and error type were dropped, and how long they took.
+
+    Written by whoever fills the buffer: 1.5 µs a row, in a process that makes more of them than it can send.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Know of nothing, with a lock of its own: after a fork."""
+        self._lock = threading.Lock()
+        self._durations: dict[tuple[Identity, str], BinnedNumbers] = {}
+
+    def note(self, entry: Prediction | BufferedRow | UnmadePrediction | Outcome) -> None:
+        """Count what is dropped."""
+        if isinstance(entry, Outcome):
+            return
+        if isinstance(entry, UnmadePrediction):
+            identity, error, took, rows = entry.plan.identity, "", entry.elapsed, 1
+        elif isinstance(entry, Prediction):
+            identity, error, took, rows = entry.plan.identity, entry.error, entry.elapsed, entry.count
+        else:
+            identity, error, took, rows = entry[0].identity, entry[9], entry[4], 1
+        seconds = took * 1e-9
+        with self._lock:
+            durations = self._durations.get((identity, error))
+            if durations is None:
+                durations = self._durations[identity, error] = BinnedNumbers(DURATIONS)
+            durations.counts[bisect_left(DURATION_BOUNDS, seconds)] += rows
+            durations.total += seconds * rows
+            durations.low, durations.high = min(durations.low, seconds), max(durations.high, seconds)
+
+    def drain(self) -> dict[tuple[Identity, str], BinnedNumbers]:
+        """Return what was dropped since the last call."""
+        with self._lock:
+            durations, self._durations = self._durations, {}
+            return durations

@@ -1,0 +1,148 @@
+"""Where records and metrics go: read from the environment, as the OpenTelemetry specification has it.
+
+Records, outcomes and baselines: ``DRIFTLINE_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_LOGS_ENDPOINT``, else
+``OTEL_EXPORTER_OTLP_ENDPOINT``, else ``http://localhost:4318``. Distributions: the same with ``METRICS``, and never
+``DRIFTLINE_ENDPOINT``. Timeout, compression and certificates are those of ``OTEL_EXPORTER_OTLP_LOGS_*`` (``METRICS``),
+else of ``OTEL_EXPORTER_OTLP_*`` (OpenTelemetry specification, "OpenTelemetry Protocol Exporter").
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from opentelemetry.util.re import parse_env_headers
+
+from driftline.settings import read
+
+Signal = Literal["logs", "metrics"]
+
+DEFAULT = "http://localhost:4318"
+DEFAULT_GRPC = "http://localhost:4317"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One receiver of OTLP logs or metrics.
+
+    ``base``: as people write it; ``url``: of the signal (http), or host:port (grpc). ``timeout``: seconds.
+    """
+
+    base: str
+    url: str
+    protocol: Literal["http", "grpc"] = "http"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 10.0
+    gzip: bool = False
+    certificate: str = ""
+    client_key: str = ""
+    client_certificate: str = ""
+    insecure: bool = False
+    signal: Signal = "logs"
+
+    @property
+    def outcomes(self) -> str:
+        """Return the URL that takes outcomes; raises ``ValueError`` where the endpoint speaks gRPC."""
+        if self.protocol == "grpc":
+            raise ValueError(
+                f"outcomes() posts over HTTP, and {self.base} speaks gRPC; "
+                "set DRIFTLINE_ENDPOINT to the HTTP endpoint of 'driftline up', such as http://localhost:4318"
+            )
+        return self.url.removesuffix("/v1/logs") + "/v1/outcomes"
+
+
+def resolve(given: str | None = None, environ: Mapping[str, str] = os.environ, signal: Signal = "logs") -> Endpoint:
+    """Return the endpoint. ``given``: what ``configure(endpoint=)`` said; it wins over the environment.
+
+    Headers are those of ``OTEL_EXPORTER_OTLP_LOGS_HEADERS`` (``METRICS``), else of ``OTEL_EXPORTER_OTLP_HEADERS``, as
+    of any exporter, whose endpoint may be code's. Where ``DRIFTLINE_ENDPOINT`` sends records alone elsewhere the
+    general ones stay home: they hold the key of the backend that the rest goes to. Raises ``ValueError``, with the fix,
+    where one of ours is no URL; OpenTelemetry's variables are taken as they are, for they are not about us.
+
+    >>> resolve(environ={"DRIFTLINE_ENDPOINT": "http://driftline:4318"}).url
+    'http://driftline:4318/v1/logs'
+    """
+    own = given or (read("DRIFTLINE_ENDPOINT", environ) if signal == "logs" else "")
+    if own:
+        _check(own, "configure(endpoint=)" if given else "the variable DRIFTLINE_ENDPOINT")
+    protocol = _protocol(own, _setting(environ, signal, "PROTOCOL"))
+    full = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
+    base = own or full or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    base = base or (DEFAULT_GRPC if protocol == "grpc" else DEFAULT)
+    if protocol == "grpc":
+        url = urlsplit(base).netloc or base
+    elif full and not own:
+        url, base = full, full.removesuffix(f"/v1/{signal}")
+    else:
+        url = base.rstrip("/") + f"/v1/{signal}"
+    headers = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS", "")
+    if not headers and (given or not own):
+        headers = environ.get("OTEL_EXPORTER_OTLP_HEADERS", "")
+    insecure = _setting(environ, signal, "INSECURE").lower()
+    return Endpoint(
+        base.rstrip("/"),
+        url,
+        protocol,
+        parse_env_headers(headers, liberal=True),
+        _seconds(_setting(environ, signal, "TIMEOUT")),
+        _setting(environ, signal, "COMPRESSION").lower() == "gzip",
+        _setting(environ, signal, "CERTIFICATE"),
+        _setting(environ, signal, "CLIENT_KEY"),
+        _setting(environ, signal, "CLIENT_CERTIFICATE"),
+        not base.startswith("https:") and (insecure == "true" or base.startswith("http:")),
+        signal,
+    )
+
+
+def _check(url: str, where: str) -> None:
+    """Raise ``ValueError`` unless somebody can be reached at a URL."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0):
+            return
+    except ValueError:  # a port that is no number
+        pass
+    raise ValueError(f"{where}: {url!r} is no URL of a receiver; write one such as 'http://localhost:4318'")
+
+
+def is_here(url: str) -> bool:
+    """Say whether a URL, or host:port, is on this machine, which a proxy of the environment cannot reach.
+
+    >>> is_here("http://localhost:4318"), is_here("127.0.0.1:4317"), is_here("http://[::1]:4318"), is_here("http://d:4318")
+    (True, True, True, False)
+    """
+    host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def records_silenced(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether ``OTEL_LOGS_EXPORTER=none`` silences records: not where ``DRIFTLINE_ENDPOINT`` asks for them."""
+    return environ.get("OTEL_LOGS_EXPORTER", "").strip() == "none" and not read("DRIFTLINE_ENDPOINT", environ)
+
+
+def disabled(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether ``OTEL_SDK_DISABLED`` turns everything off."""
+    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def _setting(environ: Mapping[str, str], signal: Signal, name: str) -> str:
+    own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}")
+    return (own or environ.get(f"OTEL_EXPORTER_OTLP_{name}") or "").strip()
+
+
+def _protocol(own: str, wanted: str) -> Literal["http", "grpc"]:
+    """Own endpoints say by their port what they speak, since the protocol setting belongs to the other backend."""
+    port = urlsplit(own if "//" in own else f"//{own}").port if own else None
+    if port == 4317:
+        return "grpc"
+    return "grpc" if wanted.lower() == "grpc" and port != 4318 else "http"
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text) if text else 10.0
+    except ValueError:
+        return 10.0

@@ -1,0 +1,248 @@
+"""Birth and end of a process: flush, shutdown, forks, exits, and servers that end their processes in ways of their own.
+
+Birth and end of a process: forks, exits, and the children of multiprocessing, which never run ``atexit``.
+
+Programs that end their processes in ways of their own, without running what was registered with ``atexit``.
+
+Each is asked through what it offers for that, by the first record of a process, and only if the program has loaded it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from driftline.capture.live_objects import LiveObjects
+from driftline.faults import FAULTS
+from driftline.tables.ids import IDS
+
+from . import resource
+from .threads import BoundedClose
+from .transport import BUSY, TEMPORARY, State
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+
+End = Callable[[], object]
+
+
+def register_host_hooks(end: End, pause: End, count: End) -> None:
+    """Let every host that is there call ``end`` when this process ends; ``pause`` where it may go on afterwards.
+
+    ``count``: before the application is told to end, and with it, perhaps, providers of its own.
+    """
+    for name, tell in _HOSTS.items():
+        module = sys.modules.get(name)
+        if module is not None:
+            tell(module, end, pause, count)
+
+
+def _multiprocessing(util: Any, end: End, _pause: End, _count: End) -> None:
+    """Children of ``multiprocessing`` leave by ``os._exit``, after their finalizers."""
+    util.Finalize(None, end, exitpriority=100)
+
+
+def _celery(signals: Any, end: End, _pause: End, _count: End) -> None:
+    """Celery's children leave by ``os._exit``, after this signal."""
+    signals.worker_process_shutdown.connect(lambda **_: end(), weak=False, dispatch_uid="driftline")
+
+
+def _uvicorn(server: Any, _end: End, pause: End, _count: End) -> None:
+    """uvicorn raises the signal that asked it to end once more, at a moment when nothing handles it.
+
+    The process is gone in the middle of ``Server.serve()``, so the last thing that uvicorn does of its own accord,
+    ``Server.shutdown()``, is where what waits has to be sent (measured: 1 of 1 prediction of the last second was lost).
+    """
+    _around(server.Server, after=pause)
+
+
+def _lifespan(on: Any, _end: End, _pause: End, count: End) -> None:
+    """An application often shuts its tracer and meter provider down when uvicorn tells it to end, after the requests.
+
+    Whatever is counted later is counted nowhere, and spans that end later are lost.
+    """
+    _around(on.LifespanOn, before=count)
+
+
+def _around(owner: Any, *, before: End | None = None, after: End | None = None) -> None:
+    """Let a coroutine method ``shutdown`` do more, in a thread; once, however often it is asked for."""
+    shutdown = owner.shutdown
+    if getattr(shutdown, "_driftline", False):
+        return
+
+    @functools.wraps(shutdown)
+    async def shutdown_and_more(*args: Any, **kwargs: Any) -> Any:
+        if before is not None:
+            await asyncio.to_thread(before)
+        try:
+            return await shutdown(*args, **kwargs)
+        finally:
+            if after is not None:
+                await asyncio.to_thread(after)
+
+    shutdown_and_more._driftline = True  # type: ignore[attr-defined]
+    owner.shutdown = shutdown_and_more
+
+
+_HOSTS: dict[str, Callable[[Any, End, End, End], None]] = {
+    "multiprocessing.util": _multiprocessing,
+    "celery.signals": _celery,
+    "uvicorn.server": _uvicorn,
+    "uvicorn.lifespan.on": _lifespan,
+}
+
+
+PIPELINES: LiveObjects[Pipeline] = LiveObjects()
+_held: list[Pipeline] = []
+_closings: list[BoundedClose] = []
+_clock = time.monotonic
+_exit_pid = 0
+EXIT_SECONDS = 5.0
+"""How long the end of a process waits for what is sent."""
+LAST_SECONDS = 0.5
+"""What is left to the last counts where the records took all of that."""
+SETTLE_SECONDS = 1.0
+"""How long the shutdown of an application waits for a request that is under way."""
+FORK_SECONDS = 1.0
+"""How long a fork waits for a request that is under way."""
+
+
+def register_pipeline(pipeline: Pipeline) -> None:
+    """Let ``flush()``, ``shutdown()``, forks and the exit find a pipeline."""
+    PIPELINES.add(pipeline)
+
+
+def pipelines() -> list[Pipeline]:
+    """Return the pipelines of this process."""
+    return list(PIPELINES)
+
+
+def close_at_exit(
+    name: str, close: Callable[[], object], flush: Callable[[], object], *, after_records: bool = False
+) -> None:
+    """Let the exit close a provider that Driftline made. ``after_records``: not before the records are sent."""
+    _closings.append(BoundedClose(name, close, flush, after_records=after_records))
+    _at_exit()
+
+
+def register_exit() -> None:
+    """Flush when this process ends; called by the first record, so after the providers registered their own."""
+    global _exit_pid
+    if _exit_pid == os.getpid():
+        return
+    _exit_pid = os.getpid()
+    _at_exit()
+    register_host_hooks(end_process, partial(_flush, EXIT_SECONDS, BUSY), settle_predictions)
+
+
+def _at_exit() -> None:
+    atexit.unregister(end_process)
+    atexit.register(end_process)
+
+
+def flush(timeout: float = 10.0) -> bool:
+    """Send everything recorded so far, and try again until it arrives or ``timeout`` seconds have passed.
+
+    Returns whether receivers accepted all that was recorded since the last flush: False also where a receiver refused
+    rows meanwhile, or a full buffer dropped them. Call it where a process may stand still afterwards, or end without
+    notice: at the end of a function in the cloud. The providers that ``configure()`` made send their spans and counts,
+    too; whether those arrive their exporters know.
+
+    >>> flush()
+    True
+    """
+    return _flush(timeout, TEMPORARY)
+
+
+def _flush(timeout: float, again: Collection[State]) -> bool:
+    """Flush pipelines and providers side by side: a receiver of one that is away must not keep another's waiting."""
+    end = _clock() + timeout
+    settle_predictions(timeout)  # rows are counted, and their spans end, before the providers send
+    for closing in _closings:
+        closing.begin_flush()
+    delivered = [flush_pipeline(pipeline, end - _clock(), again) for pipeline in pipelines()]
+    sent = [closing.flushed(end - _clock()) for closing in _closings]
+    return all(delivered) and all(sent)
+
+
+def flush_pipeline(pipeline: Pipeline, timeout: float, again: Collection[State] = TEMPORARY) -> bool:
+    """Flush one pipeline, whatever goes wrong. Never raises."""
+    try:
+        return pipeline.flush(timeout, again=again)
+    except Exception as fault:
+        FAULTS.swallow("flush", fault)
+        return False
+
+
+def settle_predictions(timeout: float = SETTLE_SECONDS) -> None:
+    """Count what was predicted so far, and end its spans, without sending anything. Never raises.
+
+    Where the application is about to shut its own providers down, and sending can wait until it has.
+    """
+    end = _clock() + timeout
+    for pipeline in pipelines():
+        try:
+            pipeline.settle(end - _clock())
+        except Exception as fault:
+            FAULTS.swallow("settle", fault)
+
+
+def shutdown(timeout: float = EXIT_SECONDS) -> bool:
+    """Send what is left and stop; bounded by ``timeout`` seconds. Runs by itself when the process ends."""
+    end = _clock() + timeout
+    delivered = [pipeline.shutdown(end - _clock()) for pipeline in pipelines()]
+    return all(delivered)
+
+
+def end_process(timeout: float = EXIT_SECONDS) -> None:
+    """Send records, and what waits in the providers that Driftline made, within ``timeout`` seconds and a last half.
+
+    Spans are sent while the records are; counts after them, because turning rows into records counts them.
+    """
+    end = _clock() + timeout
+    for closing in _closings:
+        if not closing.after_records:
+            closing.begin()
+    shutdown(timeout)
+    for closing in _closings:
+        closing.begin()
+    end = max(end, _clock() + LAST_SECONDS)
+    while _closings:
+        _closings.pop().wait(end - _clock())
+
+
+def _before_fork() -> None:
+    """Let each thread of ours finish what it is at, and end: a child would find half an import, or a lock for ever."""
+    _held.extend(pipeline for pipeline in pipelines() if pipeline.hold(FORK_SECONDS))
+    for closing in _closings:
+        closing.rest()
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().release()
+    for closing in _closings:
+        closing.go_on()
+
+
+def _after_fork() -> None:
+    _held.clear()
+    IDS.reset()
+    FAULTS.reset()
+    resource.reset_resource()
+    for pipeline in pipelines():
+        pipeline.after_fork()
+    for closing in _closings:
+        closing.start()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)

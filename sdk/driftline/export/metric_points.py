@@ -1,0 +1,202 @@
+"""Distributions as OTLP metric points: the data classes of OpenTelemetry's SDK, filled by hand.
+
+OpenTelemetry metrics data model, "Histogram" and "ExponentialHistogram". Python's SDK takes no distribution that was
+counted elsewhere, and an exponential histogram among the application's own metrics makes ``PrometheusMetricReader``
+raise; so these points go by a way of their own (docs/decisions/0007-distributions.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    Histogram,
+    HistogramDataPoint,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.metrics.export import Buckets as DenseBuckets
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from driftline.capture.model_identity import SCOPE, VERSION
+from driftline.distributions.exponential_histogram import FINEST, Buckets, ExponentialBuckets, Part
+from driftline.distributions.feature_distribution import BinnedNumbers, FeatureDistribution
+from driftline.distributions.model_distributions import ModelDistributions, Stream
+from driftline.semconv import SCHEMA_URL, metrics
+from driftline.semconv import attributes as a
+
+from .otlp_logs import sendable
+from .resource import instance_of, resource_attributes
+
+Attributes = dict[str, Any]
+
+
+def metrics_data(stream: Stream, time: int, temporality: AggregationTemporality) -> MetricsData:
+    """Return all that there is to say about one model. ``time``: when it was taken, in unix nanoseconds.
+
+    One model a request, so no two resources in it are equal: of such the stock encoder loses the first.
+    """
+    identity, told = stream.identity, stream.told
+    base: Attributes = {a.ML_MODEL_NAME: identity.name}
+    if identity.version:
+        base[a.ML_MODEL_VERSION] = identity.version
+    resource = resource_attributes(identity)
+    instance = instance_of(identity)
+    if instance and instance != resource[a.SERVICE_INSTANCE_ID]:  # a fork whose resource names its parent: as counts do
+        base[a.SERVICE_INSTANCE_ID] = instance
+    points = _Points(base, stream.start, time, temporality)
+    rows = points.of_rows(told, identity.task.kind, exact=identity.capture != "none")
+    features = points.of_features(told, exact=identity.capture == "features")
+    marked = {a.ML_CAPTURE: "metrics"}
+    scopes: list[tuple[Attributes, Sequence[Metric]]] = [({}, [*rows, *features])]
+    if identity.capture == "none":
+        scopes = [(marked, [*rows, *features])]
+    elif identity.capture == "scores":
+        scopes = [({}, rows), (marked, features)]
+    said = [
+        ScopeMetrics(InstrumentationScope(SCOPE, VERSION, SCHEMA_URL, attributes), list(each), SCHEMA_URL)
+        for attributes, each in scopes
+        if each
+    ]
+    return MetricsData([ResourceMetrics(Resource(resource), said, "")])
+
+
+class _Points:
+    """Points of one model and one stretch of time."""
+
+    def __init__(self, base: Attributes, start: int, time: int, temporality: AggregationTemporality) -> None:
+        self._base = base
+        self._span = (start, time)
+        self._temporality = temporality
+
+    def of_rows(self, told: ModelDistributions, task: str, *, exact: bool) -> list[Metric]:
+        """Return how long predictions took, and what they scored. ``exact``: as for features."""
+        durations = [
+            self._binned(binned, {a.ERROR_TYPE: error} if error else {}) for error, binned in told.durations.items()
+        ]
+        scores = list(self._numbers(told.score, {a.ML_MODEL_TASK: task} if task else {}))
+        return [
+            *self._histograms(metrics.ML_PREDICTION_DURATION, durations),
+            *self._histograms(metrics.ML_PREDICTION_SCORE, scores if exact else map(_blurred, scores)),
+        ]
+
+    def of_features(self, told: ModelDistributions, *, exact: bool) -> list[Metric]:
+        """Return what the features were. ``exact``: with sums and extremes, which tell the value of a single row."""
+        values: list[Any] = []
+        categories, missing = [], []
+        for name, feature in told.features.items():
+            key = {a.ML_FEATURE_NAME: sendable(name)}
+            values += self._numbers(feature, key)
+            categories += [
+                self._number(n, {**key, a.ML_FEATURE_CATEGORY: sendable(label)})
+                for label, n in sorted(feature.labels.items())
+            ]
+            if feature.missing:
+                missing.append(self._number(feature.missing, key))
+            if feature.invalid:
+                missing.append(self._number(feature.invalid, {**key, a.ML_FEATURE_INVALID: True}))
+        return [
+            *self._histograms(metrics.ML_FEATURE_VALUE, values if exact else map(_blurred, values)),
+            *self._sum(metrics.ML_FEATURE_CATEGORIES, categories),
+            *self._sum(metrics.ML_FEATURE_MISSING, missing),
+        ]
+
+    def _numbers(self, feature: FeatureDistribution, attributes: Attributes) -> Iterator[Any]:
+        if isinstance(feature.numbers, BinnedNumbers):
+            if feature.numbers.counts.any():
+                yield self._binned(feature.numbers, attributes)
+        else:
+            yield from self._exponential(feature.numbers, attributes)
+
+    def _binned(self, binned: BinnedNumbers, attributes: Attributes) -> HistogramDataPoint:
+        bounds = np.nextafter(binned.bins.edges, -np.inf)
+        return HistogramDataPoint(
+            {**self._base, **attributes},
+            *self._span,
+            int(binned.counts.sum()),
+            _sum(binned.total, binned.low),
+            binned.counts.tolist(),  # an ndarray is refused by the encoder
+            bounds.tolist(),
+            binned.low,
+            binned.high,
+        )
+
+    def _exponential(
+        self, numbers: ExponentialBuckets, attributes: Attributes
+    ) -> Iterator[ExponentialHistogramDataPoint]:
+        """Yield the coarse part, both signs at one scale, and each finer one."""
+        positive, negative = numbers.coarse[1], numbers.coarse[-1]
+        if positive.count or negative.count or numbers.zeros:
+            yield self._part(positive, negative, numbers.zeros, attributes)
+        for at, (window, part) in enumerate(numbers.fine.items(), start=1):
+            if part.count:
+                two = (part, Part()) if window.sign > 0 else (Part(), part)
+                yield self._part(*two, 0, {**attributes, a.ML_HISTOGRAM_PART: at})
+
+    def _part(
+        self, positive: Part, negative: Part, zeros: int, attributes: Attributes
+    ) -> ExponentialHistogramDataPoint:
+        low, high = min(positive.low, negative.low), max(positive.high, negative.high)
+        if zeros:
+            low, high = min(low, 0.0), max(high, 0.0)
+        sides = (positive.buckets.trimmed(), negative.buckets.trimmed())
+        scale = min((side.scale for side in sides if len(side.counts)), default=FINEST)
+        return ExponentialHistogramDataPoint(
+            {**self._base, **attributes},
+            *self._span,
+            positive.count + negative.count + zeros,
+            _sum(positive.total + negative.total, low),
+            scale,
+            zeros,
+            _buckets(sides[0].at(scale)),
+            _buckets(sides[1].at(scale)),
+            0,
+            low,
+            high,
+        )
+
+    def _number(self, value: int, attributes: Attributes) -> NumberDataPoint:
+        return NumberDataPoint({**self._base, **attributes}, *self._span, value)
+
+    def _histograms(self, name: str, points: Any) -> list[Metric]:
+        """Return the points of one name: a metric of each kind that there is."""
+        kinds: tuple[tuple[type, Callable[..., Any]], ...] = (
+            (HistogramDataPoint, Histogram),
+            (ExponentialHistogramDataPoint, ExponentialHistogram),
+        )
+        points = list(points)
+        found = [(kind, [point for point in points if isinstance(point, of)]) for of, kind in kinds]
+        return [_metric(name, kind(chosen, self._temporality)) for kind, chosen in found if chosen]
+
+    def _sum(self, name: str, points: list[NumberDataPoint]) -> list[Metric]:
+        return [_metric(name, Sum(points, self._temporality, is_monotonic=True))] if points else []
+
+
+def _metric(name: str, data: Any) -> Metric:
+    return Metric(name, metrics.DESCRIPTIONS[name], metrics.UNITS[name], data)
+
+
+def _blurred(point: Any) -> Any:
+    """Return a histogram point with nothing but its counts: the data model has sum and extremes optional."""
+    return replace(point, sum=None, min=None, max=None)
+
+
+def _buckets(buckets: Buckets) -> DenseBuckets:
+    return DenseBuckets(buckets.offset, buckets.counts.tolist())
+
+
+def _sum(total: float, low: float) -> Any:
+    """Return a sum only while it can but grow, as the data model has it, and while there is one."""
+    return total if low >= 0 and math.isfinite(total) else None

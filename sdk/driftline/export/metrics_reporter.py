@@ -1,0 +1,241 @@
+"""Send the distributions as metrics: every minute, with each flush, and at the end, on a thread of its own.
+
+A receiver of metrics that hangs must not hold up records. Nothing is kept for trying again: what could not be sent is
+still counted, so the next report says it, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
+
+from driftline.distributions.model_distributions import Distributions
+from driftline.faults import FAULTS, logger
+from driftline.settings import read
+
+from . import lifecycle, threads
+from .transport import BUSY, Channel, Delivery, State, attempt_until, suppress_instrumentation, warn_unopened
+
+if TYPE_CHECKING:
+    from driftline.batch.prediction_batch import PredictionBatch
+    from driftline.capture.model_identity import Identity
+    from driftline.distributions.feature_distribution import BinnedNumbers
+
+INTERVAL_SECONDS = 60.0
+SEND_SECONDS = 30.0
+"""How long one report may take before the next is due."""
+_OVER = Delivery("retry", "no time is left")
+
+
+class Reporter:
+    """Thread and channel of one pipeline's distributions. ``open_channel`` is called by the first report."""
+
+    def __init__(
+        self,
+        open_channel: Callable[[], Channel],
+        *,
+        interval: float = INTERVAL_SECONDS,
+        cumulative: bool = True,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.distributions = Distributions(cumulative=cumulative, clock=clock)
+        self._open_channel = open_channel
+        self._interval = interval
+        self._channel: Channel | None = None
+        self._closed = False
+        self._resume = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()  # one report at a time
+        self._stop = threading.Event()  # of the thread that runs now; the next has one of its own
+        self._thread: threading.Thread | None = None
+
+    def add(self, block: PredictionBatch) -> None:
+        """Count the rows of a block, and see to it that they are reported; on the background thread."""
+        if block.identity.distributions == 0:
+            return
+        self.distributions.add(block)
+        self._start()
+
+    def lose(self, identity: Identity, error: str, durations: BinnedNumbers) -> None:
+        """Count predictions of which nothing is left but how long they took."""
+        if identity.distributions:
+            self.distributions.lose(identity, error, durations)
+
+    def flush(self, timeout: float, *, again: Collection[State] = BUSY) -> bool:
+        """Report what is new; say whether all of it arrived within ``timeout`` seconds.
+
+        A receiver of no metrics at all does no harm: what is counted waits for one. ``again``: the states of a request
+        after which another attempt is made.
+        """
+        deadline = time.monotonic() + timeout
+        failure = attempt_until(deadline, lambda: self._attempt(deadline), again)
+        return failure is None or failure.state == "unsupported"
+
+    def _attempt(self, deadline: float) -> Delivery | None:
+        """Report once what is new; return what kept it from arriving, None for nothing."""
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            return _OVER
+        try:
+            return self._report(deadline, all_of_it=False)
+        except Exception as error:
+            FAULTS.swallow("metrics", error)
+            return Delivery("refused", type(error).__name__)
+        finally:
+            self._lock.release()
+
+    def close(self) -> None:
+        """Let the thread end. A last :meth:`flush` says what is left."""
+        self._closed = True
+        self._stop.set()
+
+    def close_channel(self) -> None:
+        """Close connections, after the last report."""
+        if self._channel is not None:
+            self._channel.close()
+
+    def hold(self, timeout: float) -> bool:
+        """End the thread, and keep others from reporting until :meth:`release`; say whether that succeeded."""
+        thread, self._thread = self._thread, None
+        self._stop.set()
+        if not self._lock.acquire(timeout=max(0.0, timeout)):
+            return False  # a report is under way; the next row starts another thread, which waits for it
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(threads.ENDING_SECONDS)
+        self._resume = thread is not None
+        return True
+
+    def release(self) -> None:
+        """Let reports go on, and the thread where there was one."""
+        self._lock.release()
+        if self._resume:
+            self._start()
+
+    def after_fork(self) -> None:
+        """Start anew in a child: the parent says what the parent counted."""
+        self.distributions.forget()
+        if self._channel is not None:
+            self._channel.forget()
+        self._begin()
+
+    def _start(self) -> None:
+        if self._thread is None and not self._closed:
+            lifecycle.register_exit()
+            self._stop = threading.Event()
+            self._thread = threads.start_thread("driftline-metrics", self._run, self._stop)
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(self._interval):
+            try:
+                with threads.hold_lock(self._lock, stop.is_set) as mine:
+                    if mine:
+                        self._report(time.monotonic() + SEND_SECONDS, all_of_it=True)
+            except Exception as error:
+                with contextlib.suppress(Exception):
+                    FAULTS.swallow("metrics", error)
+
+    def _report(self, deadline: float, *, all_of_it: bool) -> Delivery | None:
+        """Send a request per model; return what kept one from arriving, None for nothing.
+
+        ``all_of_it``: also what is not new.
+        """
+        from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+        from opentelemetry.sdk.metrics.export import AggregationTemporality
+
+        from .metric_points import metrics_data
+
+        cumulative = self.distributions.cumulative
+        temporality = AggregationTemporality.CUMULATIVE if cumulative else AggregationTemporality.DELTA
+        taken, streams = self.distributions.take(last=self._closed)
+        with suppress_instrumentation():
+            for stream in streams:
+                if not (stream.news or (all_of_it and cumulative)):
+                    continue
+                now = time.monotonic()
+                if now >= deadline:
+                    return _OVER
+                if self._channel is None:
+                    try:
+                        self._channel = self._open_channel()
+                    except Exception as error:
+                        warn_unopened("metrics", error)
+                        return Delivery("unsupported", "there is no channel")
+                body = encode_metrics(metrics_data(stream, taken, temporality)).SerializeToString()
+                delivery = self._channel.send(body, deadline - now)
+                if delivery.state != "delivered":
+                    self._tell(delivery)
+                    return delivery
+                self.distributions.settle(stream, taken)
+                self._heed(delivery)
+        return None
+
+    def _heed(self, delivery: Delivery) -> None:
+        """Say once what a receiver says of a report that it took; what it rejects must not be sent again."""
+        name = "the metrics channel" if self._channel is None else self._channel.name
+        kind = "rejected" if delivery.rejected else "warning"
+        if delivery.reason and FAULTS.once(f"{kind} of distributions {name}"):
+            said = f"rejected {delivery.rejected} points" if delivery.rejected else "warns"
+            logger.warning("driftline: %s took distributions and %s: %s", name, said, delivery.reason)
+
+    def _tell(self, delivery: Delivery) -> None:
+        """Say once why a report did not arrive."""
+        name = "the metrics channel" if self._channel is None else self._channel.name
+        said = delivery.reason
+        if delivery.state == "unreachable":
+            said = "nothing listens there"
+        elif delivery.state == "unsupported":
+            said = f"it does not take OTLP metrics ({delivery.reason})"
+        if FAULTS.once(f"{delivery.state} {name}"):  # one line with the records, where both go to one place
+            logger.warning(
+                "driftline: distributions did not reach %s: %s; they go on being counted "
+                "(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT says where to, DRIFTLINE_DISTRIBUTIONS=false turns them off)",
+                name,
+                said,
+            )
+
+
+def interval(environ: Mapping[str, str] = os.environ) -> float:
+    """Return the seconds between two reports.
+
+    >>> interval({"OTEL_METRIC_EXPORT_INTERVAL": "5000"}), interval({"OTEL_METRIC_EXPORT_INTERVAL": "often"})
+    (5.0, 60.0)
+    """
+    try:
+        seconds = float(environ.get("OTEL_METRIC_EXPORT_INTERVAL", "")) / 1000
+    except ValueError:
+        return INTERVAL_SECONDS
+    return seconds if seconds > 0 else INTERVAL_SECONDS
+
+
+def is_cumulative(environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether each report repeats what came before it: not where deltas are preferred.
+
+    >>> is_cumulative({}), is_cumulative({"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "LowMemory"})
+    (True, False)
+    """
+    preference = environ.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "")
+    return preference.strip().lower() not in ("delta", "lowmemory")
+
+
+def metrics_wanted(configured: bool, environ: Mapping[str, str] = os.environ) -> bool:
+    """Say whether this process sends metrics over OTLP. ``configured``: whether code said where to.
+
+    Not where its metrics go another way (``OTEL_METRICS_EXPORTER``), and not where only ``DRIFTLINE_ENDPOINT`` says
+    anything: that is for records, and nobody may listen on the specification's default.
+
+    >>> metrics_wanted(False, {}), metrics_wanted(False, {"OTEL_METRICS_EXPORTER": "prometheus"})
+    (True, False)
+    >>> metrics_wanted(False, {"DRIFTLINE_ENDPOINT": "http://driftline:4318"})
+    False
+    """
+    exporters = [name.strip() for name in environ.get("OTEL_METRICS_EXPORTER", "").split(",") if name.strip()]
+    if exporters:
+        return "otlp" in exporters
+    places = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    said = configured or any(environ.get(name, "").strip() for name in places)
+    return said or not read("DRIFTLINE_ENDPOINT", environ)

@@ -1,0 +1,549 @@
+"""The background pipeline: rows → columns → requests → channel, with counts, once per flush; one per process.
+
+The background: rows → columns → requests → the channel, and counts, once per flush.
+
+A pipeline is what all models of one channel share. Its thread sleeps until something is recorded, gathers for a
+second, and sends; it is started by the first record, so that none exists when a server forks its workers.
+
+Which pipeline a model uses: the process's own, or one per channel that a test gave.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from driftline.capture.buffer import BoundedBuffer, BufferedRow, measure_entry
+from driftline.capture.deferred import UnmadePrediction, abandon_deferred, make_prediction
+from driftline.capture.prediction import Prediction
+from driftline.capture.row_schema import ROW_BYTES
+from driftline.faults import FAULTS, logger
+from driftline.outcomes import Outcome
+
+from . import lifecycle, resource, threads
+from .counters import DroppedRows, count, count_dropped, count_own
+from .endpoint import Endpoint, Signal, records_silenced, resolve
+from .metrics_reporter import Reporter, interval, is_cumulative, metrics_wanted
+from .records import ExportRequest, frames
+from .transport import (
+    BUSY,
+    TEMPORARY,
+    Backoff,
+    Channel,
+    Delivery,
+    HttpChannel,
+    OutcomeChannel,
+    State,
+    attempt_until,
+    load,
+    open_channel,
+    suppress_instrumentation,
+    warn_unopened,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from driftline.baseline.baseline import Baseline
+    from driftline.batch.prediction_batch import PredictionBatch
+    from driftline.capture.model_identity import Identity
+
+    from .metrics_reporter import Reporter
+
+
+GATHER_SECONDS = 1.0
+"""How long a row may wait before it is sent; a thousand rows a second make one record of a thousand."""
+FULL_ROWS = 5000
+BUFFER_BYTES = 32 * 2**20
+QUEUE_BYTES = 32 * 2**20
+_KNOWN_REFUSALS = 5
+"""After so many answers that logs are not taken a flush asks once and waits for no other answer."""
+_PROBE = ExportRequest(b"", 0)
+"""A request without records, which every receiver of logs takes."""
+_OVER = Delivery("retry", "no time is left")
+AT_ONCE, NEVER = -sys.maxsize, sys.maxsize
+
+
+Entry = Prediction | BufferedRow | UnmadePrediction | Outcome
+"""What waits."""
+
+
+class Pipeline:
+    """Buffer, thread and queue of one channel. ``open_channel`` is called by the first flush.
+
+    ``reporter``: sends distributions, where they are sent.
+    """
+
+    def __init__(
+        self, open_channel: Callable[[], Channel], *, recording: bool = True, reporter: Reporter | None = None
+    ) -> None:
+        self.recording = recording
+        """Whether rows reach a record; spans say so in ``ml.prediction.recorded``."""
+        self._open_channel = open_channel
+        self._reporter = reporter
+        self._baselines: dict[tuple[str, str], tuple[Identity, Baseline]] = {}
+        self._clear()
+        lifecycle.register_pipeline(self)
+
+    def _clear(self) -> None:
+        self._channel: Channel | None = None
+        self._lost = DroppedRows()
+        self._rows: BoundedBuffer[Entry] = BoundedBuffer(BUFFER_BYTES, _measure, self._drop)
+        self._queue: BoundedBuffer[ExportRequest] = BoundedBuffer(
+            QUEUE_BYTES, lambda frame: (len(frame.body), frame.rows)
+        )
+        self._announced: set[tuple[str, str]] = set()
+        self._closed = False
+        self._unsupported = 0  # answers in a row that logs are not taken
+        self._begin()
+
+    def _begin(self) -> None:
+        self._lock = threading.RLock()  # one flush at a time
+        self._start_lock = threading.Lock()
+        self._wake = threading.Event()
+        self._full = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._due = AT_ONCE
+        """How many rows wait when the thread hears of it: while it sleeps any, then a full record, then no more."""
+        self._resting = False
+        self._held = False
+        self._backoff = Backoff()
+        self._missing = 0
+        """Rows that no receiver will have, since the last flush said so."""
+
+    def append(self, entry: Entry, cost: int, rows: int) -> bool:
+        """Hand over what was recorded, of about ``cost`` bytes: the last step of the hot path. False: it is closed."""
+        if self._closed:
+            return False
+        if self._rows.append(entry, cost, rows) >= self._due:
+            self._rouse()
+        return True
+
+    def announce(self, identity: Identity, baseline: Baseline) -> None:
+        """Send a model's baseline with the next flush: once per process. Its bins are those of the distributions."""
+        self._baselines.setdefault((identity.name, baseline.digest), (identity, baseline))
+        self._use_bins()
+
+    def _use_bins(self) -> None:
+        if self._reporter is not None:
+            for identity, baseline in self._baselines.values():
+                self._reporter.distributions.use(identity.name, baseline.bins)
+
+    def flush(self, timeout: float, *, again: Collection[State] = TEMPORARY) -> bool:
+        """Send everything recorded before the call, and again until it arrives or ``timeout`` seconds have passed.
+
+        Returns whether a receiver accepted all that was recorded since the last flush. ``again``: the states of a
+        request after which another attempt is made.
+        """
+        deadline = time.monotonic() + timeout
+        if self._unsupported >= _KNOWN_REFUSALS:
+            again = frozenset(again) - {"unsupported"}
+        failure = attempt_until(deadline, lambda: self._deliver(deadline), again)
+        missing, self._missing = self._missing, 0
+        delivered = failure is None and not missing
+        if self._reporter is not None:
+            left = max(lifecycle.LAST_SECONDS, deadline - time.monotonic())
+            delivered &= self._reporter.flush(left, again=BUSY & frozenset(again))
+        return delivered
+
+    def _deliver(self, deadline: float) -> Delivery | None:
+        """Send what was recorded, whatever pause the background is in; return what stopped that, None for nothing."""
+        if not self._lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            return _OVER
+        try:
+            self._backoff.skip()
+            self._convert()
+            return self._send(deadline)
+        finally:
+            self._lock.release()
+
+    def settle(self, timeout: float) -> None:
+        """Count what was recorded, and end its spans; send nothing. Give up after ``timeout`` seconds."""
+        if self._lock.acquire(timeout=max(0.0, timeout)):
+            try:
+                self._convert()
+            finally:
+                self._lock.release()
+
+    def shutdown(self, timeout: float) -> bool:
+        """Flush, stop the thread and close the channel; what is recorded later is dropped and counted."""
+        self.close()
+        delivered = self.flush(timeout, again=BUSY)
+        lost = self._queue.rows + self._rows.rows
+        if lost and (self.recording or self._unsupported):
+            logger.warning("driftline: rows not delivered to %s: %d", self._name(), lost)
+        for entry in self._rows.drain():  # another flush did not end in time: no span may wait for ever
+            _let_go(entry)
+        self._rows.forget()  # so that a second shutdown, at the end of the process, neither waits nor says so again
+        self._queue.forget()
+        if self._channel is not None:
+            self._channel.close()
+        if self._reporter is not None:
+            self._reporter.close_channel()
+        return delivered
+
+    def close(self) -> None:
+        """Take nothing more, and let the thread end."""
+        self._closed = True
+        if self._reporter is not None:
+            self._reporter.close()
+        self._wake.set()
+        self._full.set()
+
+    def hold(self, timeout: float) -> bool:
+        """End the background thread and keep others from flushing until :meth:`release`; say whether that succeeded.
+
+        A fork copies one thread. Whatever lock another holds at that moment is never released in the child.
+        """
+        deadline = time.monotonic() + timeout
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            self._resting = True
+            self._wake.set()
+            self._full.set()
+        if not self._lock.acquire(timeout=max(0.0, timeout)):
+            self._go_on()
+            return False
+        if self._resting and thread is not None:  # it is at nothing now, and needs only the processor to end
+            thread.join(threads.ENDING_SECONDS)
+        self._held = self._reporter is not None and self._reporter.hold(max(0.0, deadline - time.monotonic()))
+        return True
+
+    def release(self) -> None:
+        """Let flushes go on, and the background thread where there is work."""
+        if self._held and self._reporter is not None:
+            self._reporter.release()
+        self._lock.release()
+        self._go_on()
+
+    def divert(self, channel: Channel, reporter: Reporter, timeout: float) -> Callable[[], None]:
+        """Send what is recorded from now on elsewhere, with the next :meth:`flush` and without a thread: for tests.
+
+        What waits goes on waiting until what is returned is called: that puts everything back as it was. Raises
+        ``TimeoutError`` where a request is still under way after ``timeout`` seconds.
+        """
+        if not self.hold(timeout):
+            raise TimeoutError(f"a request to {self._name()} has been under way for {timeout:g} seconds")
+        if self._held and self._reporter is not None:
+            self._reporter.release()
+        before = dict(vars(self))
+        self._lock.release()
+        self._open_channel, self._reporter, self.recording = lambda: channel, reporter, True
+        self._clear()
+        self._due = NEVER  # so nothing rouses a thread
+        self._use_bins()
+
+        def put_back() -> None:
+            vars(self).update(before)
+            self._use_bins()
+            self._go_on()
+
+        return put_back
+
+    def _go_on(self) -> None:
+        if not self._resting:
+            return
+        self._resting = False
+        self._due = AT_ONCE
+        self._wake.clear()
+        self._full.clear()
+        if self._rows.rows or self._next() is not None:
+            self._rouse()
+
+    def after_fork(self) -> None:
+        """Start anew in a child: the parent sends what the parent recorded."""
+        self._rows.forget()
+        self._lost.forget()
+        self._queue.forget()
+        self._announced = set()
+        self.recording |= self._unsupported > 0
+        self._unsupported = 0
+        if self._channel is not None:
+            self._channel.forget()
+        if self._reporter is not None:
+            self._reporter.after_fork()
+        self._begin()
+
+    def _rouse(self) -> None:
+        """Let the thread hear of what waits; start it where there is none."""
+        with self._start_lock:
+            full = self._rows.rows >= FULL_ROWS
+            self._due = NEVER if full else FULL_ROWS
+            if full:
+                self._full.set()
+            if (self._thread is None or not self._thread.is_alive()) and not self._closed:
+                lifecycle.register_exit()
+                self._thread = threads.start_thread("driftline", self._run)
+        self._wake.set()
+
+    def _name(self) -> str:
+        return "the channel" if self._channel is None else self._channel.name
+
+    def _run(self) -> None:
+        with threads.hold_lock(self._lock, self._must_end) as mine:
+            if mine:  # while the interpreter ends, some imports and all thread pools are refused
+                self._open()
+                resource.own_attributes()
+        while not self._ended():
+            try:
+                self._tick()
+            except Exception as error:
+                with contextlib.suppress(Exception):
+                    FAULTS.swallow("flush", error)
+
+    def _ended(self) -> bool:
+        """Say whether the thread is over; from then on the next row starts another, also where a fork gave up."""
+        if not self._must_end():
+            return False
+        with self._start_lock:
+            if not self._must_end():
+                return False
+            if self._thread is threading.current_thread():
+                self._thread = None
+            return True
+
+    def _must_end(self) -> bool:
+        """Say whether the thread is to end: for good, or for a fork."""
+        return self._closed or self._resting
+
+    def _tick(self) -> None:
+        """Wait for work, let it gather, and do it."""
+        self._wake.wait(None if self._next() is None else max(0.05, self._backoff.seconds()))
+        self._full.wait(GATHER_SECONDS)
+        if self._must_end():
+            return
+        self._wake.clear()
+        self._full.clear()
+        self._due = AT_ONCE
+        with threads.hold_lock(self._lock, self._must_end) as mine:
+            if mine:
+                self._convert()
+                self._send(time.monotonic() + 60.0)
+
+    def _convert(self) -> None:
+        """Turn what was recorded into counts and frames."""
+        entries = self._rows.drain()
+        predictions = [entry for entry in entries if not isinstance(entry, Outcome)]
+        outcomes = [entry for entry in entries if isinstance(entry, Outcome)]
+        try:
+            unsaid = [self._baselines[key] for key in self._baselines if key not in self._announced]
+            baselines = [(identity, baseline.to_json()) for identity, baseline in unsaid]
+            for frame in frames(predictions, outcomes, baselines, counted=self._count):
+                if self.recording or (self._unsupported and not frame.predictions):
+                    self._queue.append(frame, len(frame.body), frame.rows)
+                elif self._unsupported:  # their spans say that no record holds them
+                    self._lose(frame.rows, "unsupported")
+            self._announced.update(self._baselines)
+            self._count_lost()
+            drops = self._rows.drops() + self._queue.drops()
+            self._missing += drops
+            count_own(drops, FAULTS.drain())
+        except Exception as error:
+            self._missing += len(entries)
+            FAULTS.swallow("flush", error)
+
+    def _drop(self, entry: Entry) -> None:
+        """Take note of what a full buffer dropped."""
+        _let_go(entry)
+        self._lost.note(entry)
+
+    def _count(self, block: PredictionBatch) -> None:
+        """Count the predictions of a block, and what they were."""
+        try:
+            count(block.identity, block.counts())
+        except Exception as error:  # a meter of the application's
+            FAULTS.swallow("counts", error)
+        if self._reporter is not None:
+            self._reporter.add(block)
+
+    def _count_lost(self) -> None:
+        """Count the predictions that a full buffer dropped: they were made, and no record holds them."""
+        for (identity, error), durations in self._lost.drain().items():
+            count(identity, Counter({("", error): int(durations.counts.sum())}))
+            if self._reporter is not None:
+                self._reporter.lose(identity, error, durations)
+
+    def _open(self) -> Channel | None:
+        """Return the channel, opened where it is not; None where it cannot be made, after a line that says why."""
+        if self._channel is None:
+            try:
+                self._channel = self._open_channel()
+            except Exception as error:
+                warn_unopened("logs", error)
+        return self._channel
+
+    def _next(self) -> ExportRequest | None:
+        """Return what to send next: the oldest frame, or the question whether logs are taken by now."""
+        return self._queue.first() or (_PROBE if self._unsupported else None)
+
+    def _send(self, deadline: float) -> Delivery | None:
+        """Send the queue, oldest first, while the receiver takes it; return what stopped that, None for nothing."""
+        with suppress_instrumentation():
+            while (frame := self._next()) is not None:
+                now = time.monotonic()
+                if now >= deadline or self._backoff.seconds():
+                    return _OVER
+                channel = self._open()
+                if channel is None:
+                    self._backoff.fail()
+                    self._stop_recording()
+                    return Delivery("unsupported", "there is no channel")
+                delivery = channel.send(frame.body, deadline - now)
+                if not self._settle(frame, delivery):
+                    return delivery
+        return None
+
+    def _settle(self, frame: ExportRequest, delivery: Delivery) -> bool:
+        """Act on what became of a frame; True to go on with the next."""
+        if delivery.state in TEMPORARY:
+            self._backoff.fail(delivery.after)
+            if delivery.state == "unsupported":
+                self._stop_recording()
+            self._warn(delivery.state, self._why_not(delivery))
+            return False
+        self._queue.remove(frame)
+        self._backoff.succeed()
+        self._go_on_recording()
+        if delivery.state == "delivered":
+            self._heed(frame, delivery)
+        elif frame.rows:
+            self._lose(frame.rows, "refused")
+            self._warn(
+                "refused", f"driftline: {self._name()} refused a record: {delivery.reason} (rows lost: {frame.rows})"
+            )
+        return True
+
+    def _why_not(self, delivery: Delivery) -> str:
+        """Return the line for a request that may be taken later."""
+        name = self._name()
+        if delivery.state == "unreachable":
+            return (
+                f"driftline: nothing listens on {name} (start 'driftline up' or set DRIFTLINE_ENDPOINT); "
+                f"keeping the last {QUEUE_BYTES >> 20} MB"
+            )
+        if delivery.state == "retry":
+            return f"driftline: {name} is busy ({delivery.reason}); trying again"
+        return (
+            f"driftline: {name} does not take OTLP logs ({delivery.reason}), so predictions are not recorded until it "
+            "does and only sampled spans are left, and outcomes wait; set DRIFTLINE_ENDPOINT to a 'driftline up', "
+            "or add a logs pipeline to the collector"
+        )
+
+    def _stop_recording(self) -> None:
+        """Let spans say that no record holds them, until logs are taken; outcomes go on waiting."""
+        if self._unsupported == 0:
+            self._convert()  # spans of those rows say that a record holds them
+            self.recording = False
+        self._unsupported += 1
+
+    def _go_on_recording(self) -> None:
+        """Record again where logs were not taken and now are."""
+        if self._unsupported:
+            self._convert()  # spans of those rows say that no record holds them
+            self._unsupported, self.recording = 0, True
+            if FAULTS.once(f"supported {self._name()}"):
+                logger.info("driftline: %s takes OTLP logs now; predictions are recorded again", self._name())
+
+    def _heed(self, frame: ExportRequest, delivery: Delivery) -> None:
+        """Act on what a receiver says of a frame that it took; what it rejects must not be sent again."""
+        if delivery.rejected:  # so many log records: of predictions one holds all rows, of outcomes each holds one
+            lost = frame.rows if frame.predictions else min(delivery.rejected, frame.rows)
+            self._lose(lost, "rejected")
+            self._warn(
+                "rejected",
+                f"driftline: {self._name()} rejected {lost} of {frame.rows} rows: {delivery.reason}; further ones are "
+                "only counted",
+            )
+        elif delivery.reason:
+            self._warn("warning", f"driftline: {self._name()} took a record and warns: {delivery.reason}")
+
+    def _lose(self, rows: int, reason: str) -> None:
+        self._missing += rows
+        try:
+            count_dropped(rows, reason)
+        except Exception as error:  # a meter of the application's
+            FAULTS.swallow("counts", error)
+
+    def _warn(self, kind: str, line: str) -> None:
+        if FAULTS.once(f"{kind} {self._name()}"):
+            logger.warning("%s", line)
+
+
+def _let_go(entry: Entry) -> None:
+    """End the span of what will not be read."""
+    if isinstance(entry, UnmadePrediction):
+        abandon_deferred(make_prediction(entry))
+    elif isinstance(entry, Prediction):
+        abandon_deferred(entry)
+
+
+def _measure(entry: Entry) -> tuple[int, int]:
+    if isinstance(entry, UnmadePrediction):
+        return entry.cost, 1
+    return (ROW_BYTES, 1) if isinstance(entry, Outcome) else measure_entry(entry)
+
+
+SILENT = Pipeline(lambda: open_channel(endpoint()), recording=False)
+"""Takes nothing: what a model uses where ``OTEL_SDK_DISABLED`` is set."""
+SILENT.close()
+
+_lock = threading.Lock()
+_default: Pipeline | None = None
+_given: weakref.WeakValueDictionary[int, Pipeline] = weakref.WeakValueDictionary()
+_configured: str | None = None
+confirming: Callable[[Endpoint], OutcomeChannel] = HttpChannel
+"""Opens the way that ``Model.outcomes`` takes; a capture has one of its own."""
+
+
+def pipeline_of(channel: Channel | None, metrics: Channel | None = None) -> Pipeline:
+    """Return the pipeline of a channel; of the process's endpoint where there is none.
+
+    ``metrics``: the channel that distributions take, where they are not the process's own; else there are none.
+    """
+    global _default
+    with _lock:
+        if channel is None:
+            if _default is None:
+                _load("logs")
+                reporter = None
+                if metrics_wanted(configured=_configured is not None):
+                    _load("metrics")
+                    reporter = Reporter(
+                        lambda: open_channel(endpoint("metrics")), interval=interval(), cumulative=is_cumulative()
+                    )
+                _default = Pipeline(
+                    lambda: open_channel(endpoint()),
+                    recording=_configured is not None or not records_silenced(),
+                    reporter=reporter,
+                )
+            return _default
+        pipeline = _given.get(id(channel))
+        if pipeline is None:
+            reporter = None if metrics is None else Reporter(lambda: metrics, cumulative=is_cumulative())
+            pipeline = _given[id(channel)] = Pipeline(lambda: channel, reporter=reporter)
+        return pipeline
+
+
+def _load(signal: Signal) -> None:
+    """Import what a channel needs, or say why that fails: the service that makes a Model starts all the same."""
+    try:
+        load(endpoint(signal))
+    except Exception as error:
+        warn_unopened(signal, error)
+
+
+def endpoint(signal: Signal = "logs") -> Endpoint:
+    """Return where records and outcomes of this process go, or its distributions."""
+    return resolve(_configured, signal=signal)
+
+
+def use_endpoint(url: str | None) -> None:
+    """Send records and outcomes of this process to that URL, whatever the environment says."""
+    global _configured
+    _configured = url

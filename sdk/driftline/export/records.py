@@ -1,0 +1,123 @@
+"""Buffered predictions and outcomes → requests ready to send: one columnar record each, or many outcomes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from driftline.batch.conversion import prediction_batches
+from driftline.batch.prediction_batch import PredictionBatch
+from driftline.capture.buffer import BufferedRow
+from driftline.capture.deferred import UnmadePrediction
+from driftline.capture.model_identity import SCOPE, VERSION, Identity
+from driftline.capture.prediction import Prediction
+from driftline.faults import FAULTS, logger, retry_in_halves
+from driftline.outcomes import Outcome
+from driftline.semconv import SCHEMA_URL, events
+from driftline.semconv import attributes as a
+from driftline.tables import column_codec
+from driftline.tables.ids import IDS
+
+from .otlp_logs import Parts, log_record, request
+from .resource import resource_attributes
+
+MOST_ROWS = 5000
+MOST_BYTES = 2**20
+Counted = Callable[[PredictionBatch], None]
+_now = time.time_ns
+
+
+@dataclass(slots=True, eq=False)
+class ExportRequest:
+    """One ``ExportLogsServiceRequest``. ``rows``: predictions or outcomes in it; ``predictions``: which of the two."""
+
+    body: bytes
+    rows: int
+    predictions: bool = False
+
+
+def frames(
+    predictions: Iterable[Prediction | BufferedRow | UnmadePrediction],
+    outcomes: Iterable[Outcome],
+    baselines: Iterable[tuple[Identity, str]],
+    counted: Counted,
+) -> Iterator[ExportRequest]:
+    """Turn what one flush gathered into requests, baselines first; let ``counted`` see each block."""
+    for identity, text in baselines:
+        try:
+            attributes = identity.record_attributes()
+            yield _frame(identity, [log_record(events.ML_BASELINE, _now(), attributes, body=text)], 0)
+        except Exception as error:
+            FAULTS.swallow("baseline", error)
+    for block in prediction_batches(predictions):
+        try:
+            counted(block)
+        except Exception as error:
+            FAULTS.swallow("distributions", error)
+        if block.identity.capture == "none":
+            continue
+        for start in range(0, len(block), MOST_ROWS):
+            rows = range(start, min(start + MOST_ROWS, len(block)))
+            for some in retry_in_halves(rows, partial(_batches, block), "record"):
+                yield from some
+    yield from _outcomes(outcomes)
+
+
+def _batches(block: PredictionBatch, rows: Sequence[int]) -> list[ExportRequest]:
+    """Return a record of at most 1 MiB of some rows in a row, or as many as they need: those of embeddings are wide."""
+    if len(rows) < len(block):
+        block = block.part(rows[0], rows[-1] + 1)
+    identity, n = block.identity, len(block)
+    attributes = identity.record_attributes()
+    attributes[a.ML_BATCH_ID] = IDS.uuid7(_now())
+    attributes[a.ML_PREDICTION_COUNT] = n
+    attributes[a.ML_PREDICTION_COLUMNS] = column_codec.encode(block.wire_columns())
+    # Event time may be last year's in a replay; the processor balances rows against counts by when both were made.
+    record = log_record(events.ML_PREDICTION_BATCH, int(block.time[-1]), attributes, observed=_now())
+    frame = _frame(identity, [record], n, predictions=True)
+    if len(frame.body) <= MOST_BYTES:
+        return [frame]
+    if n > 1:
+        parts = -(-len(frame.body) // int(0.9 * MOST_BYTES))  # at least two; rows are not all equally long
+        step = -(-n // parts)
+        parted = [_batches(block, range(start, min(start + step, n))) for start in range(0, n, step)]
+        return [frame for frames in parted for frame in frames]
+    if FAULTS.once(f"row too large {identity.name}"):
+        logger.warning("driftline: a row of %s takes %d bytes and is not recorded", identity.name, len(frame.body))
+    return []
+
+
+def _outcomes(outcomes: Iterable[Outcome]) -> Iterator[ExportRequest]:
+    groups: dict[Identity, list[bytes]] = {}
+    for outcome in outcomes:
+        try:
+            record = b"".join(log_record(events.ML_OUTCOME, outcome.recorded, outcome.attributes()))
+        except Exception as error:
+            FAULTS.swallow("outcome", error)
+        else:
+            groups.setdefault(outcome.identity, []).append(record)
+    for identity, records in groups.items():
+        try:
+            yield from _filled(identity, records)
+        except Exception as error:
+            FAULTS.swallow("outcomes", error)
+
+
+def _filled(identity: Identity, records: list[bytes]) -> Iterator[ExportRequest]:
+    """Yield frames of as many records as one may hold."""
+    part: list[Parts] = []
+    size = 0
+    for record in records:
+        if part and (size + len(record) > MOST_BYTES - 4096 or len(part) == MOST_ROWS):
+            yield _frame(identity, part, len(part))
+            part, size = [], 0
+        part.append([record])
+        size += len(record) + 4
+    yield _frame(identity, part, len(part))
+
+
+def _frame(identity: Identity, records: list[Parts], rows: int, *, predictions: bool = False) -> ExportRequest:
+    body = request(resource_attributes(identity), (SCOPE, VERSION), SCHEMA_URL, records)
+    return ExportRequest(body, rows, predictions)

@@ -1,0 +1,396 @@
+"""Send requests to the receiver, OTLP over HTTP or gRPC, and send them again with backoff.
+
+How a request reaches the receiver: OTLP over HTTP, or over gRPC where the environment says so.
+
+A channel sends one request and says what became of it; when to try again is decided by the pipeline.
+
+When a request that did not arrive is sent again: by the background at growing distances, by a flush more often.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import importlib
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import urlsplit
+
+from opentelemetry import context
+
+from driftline.capture.model_identity import VERSION
+from driftline.faults import FAULTS, logger
+
+from .endpoint import Endpoint, Signal, is_here
+
+if TYPE_CHECKING:
+    import requests
+
+
+_CONNECT_SECONDS = 3.0
+_USER_AGENT = f"driftline/{VERSION}"  # OTLP exporter specification, "User Agent"
+_LONGEST_MESSAGE = 500
+_RETRYABLE = frozenset((429, 502, 503, 504))  # OTLP specification, "Failures": retryable response codes
+_UNSUPPORTED = frozenset((404, 405, 501))
+_RETRYABLE_CODES = frozenset(("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"))
+_EXPORT = {
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+}
+
+
+State = Literal["delivered", "unreachable", "retry", "refused", "unsupported"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one request.
+
+    ``unreachable``: nothing listens; ``retry``: come again, after ``after`` seconds if the receiver said so;
+    ``refused``: this request will never be taken; ``unsupported``: no such request is taken there now (404,
+    UNIMPLEMENTED). ``delivered`` with a ``reason``: the receiver warns, or rejects so many (``rejected``) records or
+    points of it.
+    """
+
+    state: State
+    reason: str = ""
+    after: float | None = None
+    rejected: int = 0
+
+
+class Channel(Protocol):
+    """Somewhere to send requests. ``name``: the endpoint, as people write it."""
+
+    name: str
+
+    def send(self, body: bytes, timeout: float) -> Delivery:
+        """Send one ``ExportLogsServiceRequest`` within ``timeout`` seconds. Never raises.
+
+        Of distributions: an ``ExportMetricsServiceRequest``.
+        """
+        ...
+
+    def forget(self) -> None:
+        """Let go of connections without closing them: they belong to the parent of this process."""
+        ...
+
+    def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+class OutcomeChannel(Protocol):
+    """Somewhere to send what somebody waits for: outcomes."""
+
+    def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:
+        """Post a body within ``timeout`` seconds; return what became of it, and the answer. Never raises."""
+        ...
+
+    def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+class ChannelError(RuntimeError):
+    """A channel cannot be made. The text names the endpoint and the fix."""
+
+
+def open_channel(endpoint: Endpoint) -> Channel:
+    """Return the channel to an endpoint; nothing is opened before the first request.
+
+    Raises :class:`ChannelError` where the package that it needs cannot be imported.
+    """
+    load(endpoint)
+    return GrpcChannel(endpoint) if endpoint.protocol == "grpc" else HttpChannel(endpoint)
+
+
+def load(endpoint: Endpoint) -> None:
+    """Import what the channel to an endpoint needs, in the caller's thread: a fork must not meet half an import.
+
+    Raises :class:`ChannelError` where that fails.
+    """
+    module, package = ("grpc", "grpcio") if endpoint.protocol == "grpc" else ("requests", "requests")
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # also a wheel of another machine, which raises whatever it likes
+        raise ChannelError(
+            f"{endpoint.base} is reached with the package {package!r}, and importing that raises "
+            f"{type(error).__name__}: {error}; run 'pip install {package}'"
+        ) from error
+
+
+def warn_unopened(signal: Signal, error: Exception) -> None:
+    """Say once what is not sent because its channel cannot be made, and why. Call it in the ``except`` block."""
+    if not isinstance(error, ChannelError | ValueError):  # those two come from settings or a bad install
+        FAULTS.swallow("channel", error)
+    elif FAULTS.once(f"unopened {signal}"):
+        what = "predictions and outcomes are not recorded" if signal == "logs" else "distributions are not sent"
+        logger.warning("driftline: %s: %s", what, error)
+
+
+class HttpChannel:
+    """OTLP/HTTP with protobuf bodies; through ``requests``, so that proxies and CA bundles are the exporters' own."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        import requests
+
+        self.name = endpoint.base
+        self._endpoint = endpoint
+        self._new_session = requests.Session
+        self._session: requests.Session | None = None
+
+    def send(self, body: bytes, timeout: float) -> Delivery:
+        """Post one request to the URL of the signal."""
+        delivery, answer = self.post(self._endpoint.url, body, "application/x-protobuf", timeout)
+        return _taken(answer) if delivery.state == "delivered" else delivery
+
+    def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:
+        """Post a body within ``timeout`` seconds; return what became of it, and the answer."""
+        import requests
+
+        endpoint = self._endpoint
+        headers = {"user-agent": _USER_AGENT, **endpoint.headers, "content-type": content_type}
+        if endpoint.gzip:
+            body = gzip.compress(body, 3)
+            headers["content-encoding"] = "gzip"
+        try:
+            response = self._open_session().post(
+                url,
+                data=body,
+                headers=headers,
+                timeout=(min(_CONNECT_SECONDS, timeout), min(endpoint.timeout, timeout)),
+                allow_redirects=False,
+            )
+        except requests.exceptions.Timeout as error:
+            return Delivery("retry", type(error).__name__), b""
+        except requests.exceptions.SSLError as error:
+            return Delivery("refused", str(error)), b""
+        except requests.exceptions.ConnectionError as error:
+            return Delivery("unreachable", type(error).__name__), b""
+        except (requests.exceptions.InvalidHeader, UnicodeError) as error:  # its text holds the header: often a key
+            where = f"OTEL_EXPORTER_OTLP_{endpoint.signal.upper()}_HEADERS or OTEL_EXPORTER_OTLP_HEADERS"
+            return Delivery("refused", f"{type(error).__name__} in {where}"), b""
+        except Exception as error:  # a wrong URL or certificate: no use in trying again
+            return Delivery("refused", f"{type(error).__name__}: {error}"), b""
+        status = response.status_code
+        if 200 <= status < 300:
+            return Delivery("delivered"), response.content
+        reason = f"{status} {response.reason}"
+        if status in _RETRYABLE:
+            return Delivery("retry", reason, _retry_after(response.headers.get("retry-after", ""))), response.content
+        return Delivery("unsupported" if status in _UNSUPPORTED else "refused", reason), response.content
+
+    def _open_session(self) -> requests.Session:
+        if self._session is None:
+            endpoint, session = self._endpoint, self._new_session()
+            if endpoint.certificate:
+                session.verify = endpoint.certificate
+            if endpoint.client_certificate:
+                pair = endpoint.client_certificate, endpoint.client_key
+                session.cert = pair if endpoint.client_key else endpoint.client_certificate
+            self._session = past_proxies(session, endpoint.url) if is_here(endpoint.url) else session
+        return self._session
+
+    def forget(self) -> None:
+        """Leave the parent's connections alone."""
+        self._session = None
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+
+@contextlib.contextmanager
+def suppress_instrumentation() -> Iterator[None]:
+    """Keep instrumentation of HTTP clients from making spans of our own requests."""
+    token = context.attach(context.set_value("suppress_instrumentation", True))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def past_proxies(session: requests.Session, url: str) -> requests.Session:
+    """Let a session reach a URL's host directly; ``trust_env = False`` would also forget a CA bundle that is set."""
+    parts = urlsplit(url)
+    session.proxies[f"{parts.scheme}://{parts.hostname}"] = ""  # looked up before the environment's "http" and "all"
+    return session
+
+
+class GrpcChannel:
+    """OTLP/gRPC: the same bytes, in one unary call."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.name = endpoint.base
+        self._endpoint = endpoint
+        self._channel: Any = None
+
+    def send(self, body: bytes, timeout: float) -> Delivery:
+        """Call ``Export`` of the signal's service."""
+        import grpc
+
+        try:
+            if self._channel is None:
+                self._channel = self._open(grpc)
+            export = self._channel.unary_unary(_EXPORT[self._endpoint.signal])
+            metadata = tuple((key.lower(), value) for key, value in self._endpoint.headers.items())
+            answer = export(body, metadata=metadata, timeout=min(self._endpoint.timeout, timeout))
+        except grpc.RpcError as error:
+            return _grpc_failure(error)
+        except OSError as error:  # a certificate that is not there
+            return Delivery("refused", f"{type(error).__name__}: {error}")
+        except Exception as error:  # its text may hold a header: often a key
+            return Delivery("refused", type(error).__name__)
+        return _taken(answer)
+
+    def _open(self, grpc: Any) -> Any:
+        endpoint = self._endpoint
+        compression = grpc.Compression.Gzip if endpoint.gzip else grpc.Compression.NoCompression
+        options: list[tuple[str, Any]] = [("grpc.primary_user_agent", _USER_AGENT)]
+        if is_here(endpoint.url):
+            options.append(("grpc.enable_http_proxy", 0))
+        if endpoint.insecure:
+            return grpc.insecure_channel(endpoint.url, options, compression=compression)
+        credentials = grpc.ssl_channel_credentials(
+            _file(endpoint.certificate), _file(endpoint.client_key), _file(endpoint.client_certificate)
+        )
+        return grpc.secure_channel(endpoint.url, credentials, options, compression=compression)
+
+    def forget(self) -> None:
+        """Leave the parent's channel alone."""
+        self._channel = None
+
+    def close(self) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+
+def _taken(answer: bytes) -> Delivery:
+    """Read what a receiver says of a request that it took (OTLP specification, "Partial Success").
+
+    The responses of logs and of metrics are the same on the wire. The Collector's empty one takes two bytes.
+    """
+    if len(answer) <= 2:
+        return Delivery("delivered")
+    try:
+        from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+
+        partial = ExportLogsServiceResponse.FromString(answer).partial_success
+    except Exception:  # not OTLP's: a page, or JSON
+        return Delivery("delivered")
+    rejected = max(0, partial.rejected_log_records)
+    said = "".join(letter if letter.isprintable() else " " for letter in partial.error_message[:_LONGEST_MESSAGE])
+    return Delivery("delivered", said or ("it does not say why" if rejected else ""), rejected=rejected)
+
+
+def _grpc_failure(error: Any) -> Delivery:
+    code, details = error.code().name, str(error.details() or "")
+    reason = f"{code} {details}".strip()
+    if code == "UNIMPLEMENTED":
+        return Delivery("unsupported", reason)
+    if code == "UNAVAILABLE" and "onnect" in details:  # "failed to connect", "Connection refused"
+        return Delivery("unreachable", reason)
+    after = _retry_info(error)
+    if code in _RETRYABLE_CODES or (code == "RESOURCE_EXHAUSTED" and after is not None):
+        return Delivery("retry", reason, after)
+    return Delivery("refused", reason)
+
+
+def _retry_info(error: Any) -> float | None:
+    for key, value in error.trailing_metadata() or ():
+        if key == "google.rpc.retryinfo-bin":
+            from google.rpc.error_details_pb2 import RetryInfo
+
+            delay = RetryInfo.FromString(value).retry_delay
+            return float(delay.seconds + delay.nanos * 1e-9)
+    return None
+
+
+def _retry_after(text: str) -> float | None:
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return None
+
+
+def _file(path: str) -> bytes | None:
+    if not path:
+        return None
+    with open(path, "rb") as file:
+        return file.read()
+
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two attempts of the background where a receiver is long away."""
+SHORTEST_AFTER, LONGEST_AFTER = 0.25, 300.0
+"""Seconds that a receiver may ask for: "at once" is no reason to send without a pause, nor "next year" not to send."""
+FLUSH_PAUSES = (0.25, 0.5, 1.0)
+"""Seconds between the attempts of a flush, for which somebody waits; the last holds for all further ones."""
+TEMPORARY: frozenset[State] = frozenset(("unreachable", "retry", "unsupported"))
+"""After these another attempt may succeed."""
+BUSY: frozenset[State] = frozenset(("retry",))
+"""After this one somebody is there, and asks for another attempt."""
+
+
+class Backoff:
+    """The pauses between attempts: 1, 2, 4, ... 30 seconds, or what the receiver asks for.
+
+    >>> backoff = Backoff()
+    >>> backoff.fail(); backoff.fail(); backoff.pause
+    2.0
+    >>> backoff.succeed(); backoff.seconds()
+    0.0
+    """
+
+    def __init__(self) -> None:
+        self.pause = 0.0
+        self._until = 0.0  # monotonic seconds
+
+    def fail(self, after: float | None = None) -> None:
+        """Wait longer than before. ``after``: as many seconds as the receiver asks for, if it does."""
+        self.pause = min(LONGEST_PAUSE, max(1.0, 2 * self.pause))
+        self._until = time.monotonic() + (
+            self.pause if after is None else min(max(SHORTEST_AFTER, after), LONGEST_AFTER)
+        )
+
+    def succeed(self) -> None:
+        """Begin with the shortest pause after the next failure."""
+        self.pause = self._until = 0.0
+
+    def skip(self) -> None:
+        """Let the next attempt be at once."""
+        self._until = 0.0
+
+    def seconds(self) -> float:
+        """Return how long to wait before the next attempt."""
+        return max(0.0, self._until - time.monotonic())
+
+
+def attempt_until(
+    deadline: float,
+    attempt: Callable[[], Delivery | None],
+    again: Collection[State],
+    sleep: Callable[[float], object] = time.sleep,
+) -> Delivery | None:
+    """Call ``attempt`` until it returns no failure, or one after which no further attempt is of use before a deadline.
+
+    ``deadline``: monotonic seconds. ``again``: the states after which it is called again. Returns the last failure.
+
+    >>> answers = [Delivery("retry", "503"), None]
+    >>> attempt_until(time.monotonic() + 60, lambda: answers.pop(0), TEMPORARY, sleep=print)
+    0.25
+    """
+    pauses = list(FLUSH_PAUSES)
+    while (failure := attempt()) is not None and failure.state in again:
+        pause = pauses.pop(0) if len(pauses) > 1 else pauses[0]
+        pause = pause if failure.after is None else max(SHORTEST_AFTER, failure.after)
+        if time.monotonic() + pause >= deadline:
+            break
+        sleep(pause)
+    return failure

@@ -1,0 +1,190 @@
+"""Read whatever holds columns: pandas and polars frames, Arrow tables, dicts of arrays, 2-D arrays.
+
+By the readers that read a service's batches (:mod:`driftline.inputs`), so that a baseline and its service agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.tables.table import F64, Column, length, numbers_of
+
+from .batch import Batch
+from .column import read_column
+from .readers import reader_for
+
+FrameLike = Any
+ArrayLike = Any
+
+
+def columns_of(frame: FrameLike, names: Sequence[str] | None = None) -> dict[str, ArrayLike]:
+    """Return the columns of a frame by name, as it holds them; :func:`column_of` reads one.
+
+    ``frame``: mapping of name to n values, or whatever a service may be given as a batch (:mod:`driftline.inputs`). The
+    columns of what names none are called by ``names``, else f0, f1, ... Raises ``ValueError`` for anything else, and
+    for two columns of one name.
+
+    >>> list(columns_of(np.zeros((3, 2))))
+    ['f0', 'f1']
+    """
+    columns: dict[str, ArrayLike] = {}
+    for name, values in _pairs(frame, names):
+        if name in columns:
+            raise ValueError(f"there are two columns named {name!r}; rename one")
+        columns[name] = values
+    return columns
+
+
+def column_names(frame: FrameLike) -> tuple[str, ...]:
+    """Return the names of a frame's columns; what Arrow calls ``columns`` are the values, and no name.
+
+    >>> import pandas as pd
+    >>> column_names(pd.DataFrame({"age": [31], 2: [1]}))
+    ('age', '2')
+    """
+    names = getattr(frame, "column_names", None)
+    return tuple(map(str, frame.columns if names is None else names))
+
+
+def column_of(values: ArrayLike) -> Column:
+    """Return n values as a column: numbers, booleans (0, 1), texts, times (unix seconds), vectors of 2 to 4,096.
+
+    None, NaN, NaT and masked values are missing. Raises ``ValueError`` for an array of other dimensions.
+
+    >>> column_of(["a", 1, True, None]).numbers
+    array([nan,  1.,  1., nan])
+    """
+    read = read_column(values)
+    return read if isinstance(read, Column) else Column(numbers=read.astype(np.float64, copy=False))
+
+
+def score_matrix(values: ArrayLike) -> F64:
+    """Return scores as float64 (n, k) from n values or n rows of k values. Raises ``ValueError`` for other shapes."""
+    array = _array(values)
+    if array.dtype.kind not in "biuf":
+        array = np.column_stack([numbers_of(column_of(column)) for column in np.atleast_2d(array.T)])
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2:
+        raise ValueError(f"scores have one or two dimensions, but these have shape {array.shape}")
+    return np.asarray(array, dtype=np.float64)
+
+
+def is_time(values: ArrayLike) -> bool:
+    """Say whether values are points in time: they place a row, but drift of the calendar says nothing.
+
+    >>> is_time(np.array(["2026-11-01"], "datetime64[D]"))
+    True
+    """
+    kind = getattr(values, "dtype", getattr(values, "type", ""))
+    return str(kind).lower().startswith(("datetime", "timestamp", "date"))
+
+
+def concatenate(columns: Sequence[Column]) -> Column:
+    """Return the rows of several columns as one.
+
+    >>> parts = [Column(numbers=np.array([1.0])), Column(codes=np.array([0], np.int32), labels=("a",))]
+    >>> concatenate(parts).codes
+    array([-1,  0], dtype=int32)
+    """
+    if len(columns) == 1:
+        return columns[0]
+    vectors = [column.vectors for column in columns if column.vectors is not None]
+    if len(vectors) == len(columns) and len({rows.shape[1] for rows in vectors}) == 1:
+        norms = np.concatenate([column.numbers for column in columns if column.numbers is not None])
+        return Column(norms, vectors=np.concatenate(vectors))
+    index: dict[str, int] = {}
+    numbers, codes = [], []
+    for column in columns:
+        n = length(column)
+        numbers.append(np.full(n, np.nan) if column.numbers is None else column.numbers)
+        lookup = np.array([*(index.setdefault(label, len(index)) for label in column.labels), -1], dtype=np.int32)
+        codes.append(np.full(n, -1, dtype=np.int32) if column.codes is None else lookup[column.codes])
+    return Column(
+        np.concatenate(numbers) if any(column.numbers is not None for column in columns) else None,
+        np.concatenate(codes) if any(column.codes is not None for column in columns) else None,
+        tuple(index),
+    )
+
+
+def take_rows(column: Column, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Column:
+    """Return some rows of a column: positions, a mask or a slice. Its labels stay as they are.
+
+    >>> take_rows(Column(numbers=np.array([1.0, 2.0])), np.array([1])).numbers
+    array([2.])
+    """
+    return Column(
+        None if column.numbers is None else column.numbers[rows],
+        None if column.codes is None else column.codes[rows],
+        column.labels,
+        None if column.vectors is None else column.vectors[rows],
+    )
+
+
+def used_labels(column: Column) -> Column:
+    """Return a column without the labels that none of its rows has: some rows of many need not hold the texts of all.
+
+    >>> used_labels(Column(codes=np.array([2, -1], np.int32), labels=("a", "b", "c"))).labels
+    ('c',)
+    """
+    if column.codes is None:
+        return column
+    used = np.unique(column.codes[column.codes >= 0])
+    if len(used) == len(column.labels):
+        return column
+    place = np.full(len(column.labels) + 1, -1, np.int32)  # the last is where code -1 lands
+    place[used] = np.arange(len(used))
+    labels = tuple(column.labels[code] for code in used.tolist())
+    return Column(column.numbers, place[column.codes], labels, column.vectors)
+
+
+def _pairs(frame: FrameLike, names: Sequence[str] | None) -> Iterable[tuple[str, ArrayLike]]:
+    if isinstance(frame, Mapping) and not hasattr(frame, "shape"):  # one sparse layout of scipy is a dict
+        return [(str(name), values) for name, values in frame.items()]
+    read = reader_for(frame.__class__)(frame)
+    if not isinstance(read, Batch):
+        if hasattr(frame, "columns"):  # of a library that is not known here
+            return [(str(name), frame[name]) for name in frame.columns]
+        raise ValueError(
+            f"X is {_described(frame)}; "
+            "pass a DataFrame, a pyarrow Table, a dict of columns, a 2-D array or a list of rows"
+        )
+    own, width = read.names(), read.width()
+    if own is None and names is not None and len(names) != width:
+        raise ValueError(f"X has {width} columns, but features names {len(names)}")
+    named = own if own is not None else names or [f"f{at}" for at in range(width)]
+    return [(str(name), read.values(at)) for at, name in enumerate(named)]
+
+
+def _described(value: Any) -> str:
+    name = f"a {type(value).__name__}"
+    if hasattr(value, "shape"):
+        return f"{name} of shape {value.shape}"
+    return f"{name} of {len(value)}" if hasattr(value, "__len__") else name
+
+
+def _array(values: ArrayLike) -> Any:
+    if isinstance(values, np.ma.MaskedArray):
+        plain = values.data.astype(object)
+        plain[np.ma.getmaskarray(values)] = None
+        return plain
+    if isinstance(values, np.ndarray):
+        return values
+    if hasattr(values, "to_numpy"):
+        try:
+            return values.to_numpy(zero_copy_only=False)  # pyarrow arrays; chunked ones always copy
+        except TypeError:
+            return np.asarray(values.to_numpy())
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes):
+        values = list(values)
+    if isinstance(values, list) and not any(hasattr(row, "__len__") and not _text(row) for row in values):
+        return np.fromiter(values, dtype=object, count=len(values))  # np.asarray would turn [1, "a"] into texts
+    return np.asarray(values)
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str | bytes)

@@ -1,0 +1,162 @@
+"""Lists and tuples: of numbers they are one row, of rows (dicts, objects, lists, arrays) they are a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from driftline.faults import FAULTS
+from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT, UNSUPPORTED_VALUE, UNUSABLE
+
+from .batch import MOST_BYTES, Batch, Columns, Unrecorded, Wanted, column_of_clean, column_of_values
+from .row import MOST_VALUES, Row, clean, cost_of
+from .scalar import SCALARS
+
+if TYPE_CHECKING:
+    from .readers import Reader
+
+_CELL = 32  # bytes that one value of a row costs in a tuple, about
+_ROW = 64
+_NOTHING: Row = ((), ())
+
+
+def reader(kind: type) -> Reader | None:
+    """Return the reader of lists and tuples, if it is one."""
+    return read if issubclass(kind, list | tuple) else None
+
+
+def read(value: list[Any] | tuple[Any, ...]) -> Row | Batch | Unrecorded:
+    """Look at the first element: a row of its own makes it a batch, a scalar makes it a row.
+
+    Rows are copied as they are read. An element of a batch that is no row is one without features, and counted.
+    """
+    from .readers import reader_for
+
+    if not value:
+        return Rows([])
+    first = value[0]
+    if isinstance(first, SCALARS):
+        if len(value) > MOST_VALUES:
+            return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
+        return None, clean(tuple(value))
+    if (room := _room(first, len(value))) < len(value):
+        return Unrecorded(TOO_LARGE, f"predict {room:,} rows at a time", len(value))
+    if isinstance(first, Mapping):
+        return Rows(_mappings(value))
+    if isinstance(first, list | tuple) or (isinstance(first, np.ndarray) and first.ndim == 1):
+        return Rows([_row(element) for element in value])
+    rows: list[Row] = []
+    for element in value:
+        try:
+            row = reader_for(element.__class__)(element)
+        except Exception as fault:
+            row = _no_row(fault)
+        if not isinstance(row, tuple):
+            if not rows:
+                return Unrecorded(UNSUPPORTED_INPUT, rows=len(value))
+            row = _no_row()
+        rows.append(row)
+    if all(names is None and len(values) == 1 for names, values in rows):
+        return None, tuple(values[0] for _, values in rows)
+    return Rows(rows)
+
+
+def _room(first: Any, rows: int) -> int:
+    """Return how many rows like the first there is room for."""
+    width = len(first) if hasattr(first, "__len__") else 1
+    return (
+        rows
+        if width <= MOST_VALUES and rows * (_ROW + _CELL * width) <= MOST_BYTES
+        else max(1, MOST_BYTES // (_ROW + _CELL * width))
+    )
+
+
+def _mappings(value: list[Any] | tuple[Any, ...]) -> list[Row]:
+    names: Any = None
+    rows: list[Row] = []
+    for element in value:
+        if not isinstance(element, Mapping):
+            rows.append(_no_row())
+            continue
+        try:
+            own = tuple(element)
+            names = names if own == names else own  # one tuple per key set, not one per row
+            rows.append((names, clean(tuple(element.values()))))
+        except Exception as fault:  # the other rows are sound
+            rows.append(_no_row(fault))
+    return rows
+
+
+def _row(element: Any) -> Row:
+    try:
+        if isinstance(element, np.ndarray) and element.ndim == 1:
+            return None, clean(tuple(element.tolist()))
+        if isinstance(element, list | tuple):
+            return getattr(element, "_fields", None), clean(tuple(element))
+    except Exception as fault:
+        return _no_row(fault)
+    return _no_row()
+
+
+def _no_row(fault: Exception | None = None) -> Row:
+    UNUSABLE.add(UNSUPPORTED_VALUE)
+    if fault is not None:
+        FAULTS.swallow("row", fault)
+    return _NOTHING
+
+
+class Rows(Batch):
+    """Rows one by one, already copied; they need not have the same names."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+        self.count = len(rows)
+        self.cost = sum(_CELL * len(values) + cost_of(values) for _, values in rows) + _ROW * len(rows)
+
+    def snapshot(self) -> Batch:
+        """Return itself: its values are its own."""
+        return self
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return the names of the first row, then those that only later rows have; None where no row has any."""
+        first = self.rows[0][0] if self.rows else None
+        if all(names is first for names, _ in self.rows):
+            return first
+        found = dict.fromkeys(name for names, _ in self.rows for name in names or ())
+        return tuple(found) if found or first is not None else None
+
+    def width(self) -> int:
+        """Return the number of values of the longest row."""
+        return max((len(values) for _, values in self.rows), default=0)
+
+    def values(self, at: int) -> Any:
+        """Return a column as a list of values, None where a row lacks it."""
+        names = self.names()
+        if names is None:
+            return [values[at] if at < len(values) else None for _, values in self.rows]
+        name = names[at]
+        found = (own.index(name) if own is not None and name in own else -1 for own, _ in self.rows)
+        return [row[1][place] if place >= 0 else None for place, row in zip(found, self.rows, strict=True)]
+
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+        """Turn rows into columns; rows of other names are matched by name, and lack what they lack."""
+        own = self.rows[0][0] if self.rows else None
+        if all(names is own or names == own for names, _ in self.rows) and self._rectangular():
+            columns = zip(*(values for _, values in self.rows), strict=True)
+            chosen = ((name, column) for name, column in zip(names, columns, strict=False) if wanted(name))
+            return {name: column_of_clean(column) for name, column in chosen}
+        return self._by_name(names, wanted)
+
+    def _rectangular(self) -> bool:
+        return len({len(values) for _, values in self.rows}) == 1
+
+    def _by_name(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+        columns: dict[str, list[Any]] = {name: [None] * self.count for name in names if wanted(name)}
+        for position, (own, values) in enumerate(self.rows):
+            for name, value in zip(own or names, values, strict=False):
+                column = columns.get(name)
+                if column is not None:
+                    column[position] = value
+        return {name: column_of_values(column) for name, column in columns.items()}

@@ -1,0 +1,154 @@
+"""pandas: a DataFrame is a batch, a Series is a row. pandas itself is never imported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.loss_counters import TOO_LARGE
+from driftline.tables.table import Column
+
+from .arrow import array_column
+from .batch import Batch, Columns, Unrecorded, Wanted, column_of_values, tamed
+from .column import by_code, name_in, read_column, seconds_of
+from .row import MOST_VALUES, Row, clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .readers import Reader
+
+
+def reader(kind: type) -> Reader | None:
+    """Return the reader of DataFrames or Series, if it is one (or a subclass, such as a GeoDataFrame)."""
+    readers: dict[str, Reader] = {"DataFrame": Frame, "Series": read_series}
+    return readers.get(name_in(kind, "pandas", "DataFrame", "Series"))
+
+
+def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
+    """Return the reader of a column, if it is a Series, an Index or an array of pandas."""
+    return series_column if name_in(kind, "pandas", "Series", "Index", "ExtensionArray") else None
+
+
+def read_series(value: Any) -> Row | Unrecorded:
+    """A Series is one row, as ``frame.iloc[0]`` and ``frame.apply(f, axis=1)`` give it."""
+    if len(value) > MOST_VALUES:
+        return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
+    return tuple(map(str, value.index)), clean(tuple(value.tolist()))
+
+
+_ROOM = 64
+"""Bytes of buffers for each text which may count as they are: as many as count for one that is a Python object."""
+
+
+class Frame(Batch):
+    """A DataFrame: a row per prediction, a column per feature. ``kept``: columns of objects, by position."""
+
+    def __init__(self, frame: Any, labels: list[Any] | None = None) -> None:
+        self.frame = frame
+        self.count = len(frame)
+        self._labels = frame.columns.tolist() if labels is None else labels  # 20 in 4 µs, one by one in 40
+        self.cost = 8 * self.count * max(1, len(self._labels))
+
+    def snapshot(self) -> Batch:
+        """Copy it. Texts in Arrow's memory cannot be changed and are shared; Python objects become plain values."""
+        objects: list[int] = []
+        texts = 0
+        for at, dtype in enumerate(self.frame.dtypes.tolist()):
+            if _holds_objects(dtype):
+                objects.append(at)
+            elif dtype.kind == "O":
+                texts += _bytes_of(self.values(at).array)
+        copy = _Split(self.frame.copy(), self._labels, objects) if objects else Frame(self.frame.copy(), self._labels)
+        copy.cost += texts
+        return copy
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return the column names."""
+        return tuple(map(str, self._labels))
+
+    def width(self) -> int:
+        """Return the number of columns."""
+        return len(self._labels)
+
+    def values(self, at: int) -> Any:
+        """Return a column, a Series; by its name where it has one of its own, which is twice as fast."""
+        return self.frame[self._labels[at]] if self.frame.columns.is_unique else self.frame.iloc[:, at]
+
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+        """Read column by column; all of them in half of the time that one by one takes."""
+        chosen = [at for at, name in enumerate(names) if wanted(name)]
+        if 2 * len(chosen) > len(names):
+            series = self._all()
+            return {names[at]: read_column(series[at]) for at in chosen}
+        return {names[at]: read_column(self.values(at)) for at in chosen}
+
+    def _all(self) -> list[Any]:
+        return [series for _, series in self.frame.items()]
+
+
+class _Split(Frame):
+    """A snapshot of a DataFrame of which some columns hold Python objects: these became lists of plain values."""
+
+    def __init__(self, frame: Any, labels: list[Any], objects: list[int]) -> None:
+        super().__init__(frame, labels)
+        self._lists: dict[int, list[Any]] = {}
+        changed = False
+        for at in objects:
+            given = super().values(at).tolist()
+            self._lists[at], cost = tamed(given)
+            self.cost += cost
+            changed |= self._lists[at] is not given
+        if changed:  # else the column holds what the list holds, and to take it out costs as much as all of this
+            for at in objects:
+                frame.isetitem(at, 0.0)
+
+    def values(self, at: int) -> Any:
+        return self._lists[at] if at in self._lists else super().values(at)
+
+    def _all(self) -> list[Any]:
+        return [self._lists.get(at, series) for at, series in enumerate(super()._all())]
+
+
+def _holds_objects(dtype: Any) -> bool:
+    if isinstance(dtype, np.dtype):
+        return dtype.kind == "O"
+    return getattr(dtype, "storage", "") == "python"
+
+
+def _bytes_of(array: Any) -> int:
+    """Return the bytes of a column that is no array of numpy, about.
+
+    Arrow knows at once how large its buffers are; what of them a slice sees takes it 2 µs to say. It is asked of large
+    ones only: where a frame is predicted in pieces, each piece holds the buffers of all.
+    """
+    if getattr(array.dtype, "storage", "") == "pyarrow":
+        most: int = array.__arrow_array__().get_total_buffer_size()
+        if most <= _ROOM * len(array):
+            return most
+    return int(array.nbytes)
+
+
+def series_column(series: Any) -> NDArray[Any] | Column:
+    """Return a Series, an Index or an array of pandas as numbers or a Column."""
+    dtype = series.dtype
+    kind = getattr(dtype, "kind", "O")
+    if isinstance(dtype, np.dtype) and kind in "fiub":
+        return np.asarray(series.to_numpy())
+    if hasattr(dtype, "pyarrow_dtype"):
+        return array_column(getattr(series, "array", series).__arrow_array__())
+    if getattr(dtype, "name", "") in ("str", "string"):
+        codes, labels = series.array.factorize() if hasattr(series, "array") else series.factorize()
+        return Column(codes=codes.astype(np.int32), labels=tuple(labels.tolist()))
+    categorical = getattr(series, "cat", series)
+    if getattr(categorical, "categories", None) is not None and hasattr(categorical, "codes"):
+        return by_code(np.asarray(categorical.codes, np.int32), categorical.categories.tolist())
+    if kind in "fiub":  # pandas' nullable numbers: Int64, Float64, boolean
+        return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
+    if kind in "mM":  # times of a zone are kept in UTC
+        return seconds_of(np.asarray(series.to_numpy(dtype="datetime64[ns]" if kind == "M" else "timedelta64[ns]")))
+    missing = np.asarray(series.isna(), np.bool_)
+    values = series.astype(object).tolist()
+    return column_of_values([None if gone else value for value, gone in zip(values, missing.tolist(), strict=True)])

@@ -1,0 +1,79 @@
+"""What people pass to ``predict``, one kind a file.
+
+:func:`reader_for` looks a value's type up once and remembers the answer; no library is imported to look. A reader
+returns
+
+- ``Row``, one prediction: a tuple of names (None where the input has none) and values, both tuples; a snapshot;
+- :class:`Batch`, n predictions, as they are held: :meth:`Batch.kept` is the snapshot, which does not change when
+  ``predict`` changes its input. It is turned into columns later, on the background thread;
+- :class:`Unrecorded`: the input cannot be recorded, with the reason.
+
+A baseline is read by the same readers (:mod:`driftline.frames`), so that it and its service agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from driftline.loss_counters import UNSUPPORTED_INPUT
+
+from .batch import Batch, Columns, Unrecorded
+from .row import Row
+
+Reader = Callable[[Any], "Row | Batch | Unrecorded"]
+
+READERS: dict[type, Reader] = {}
+
+
+def reader_for(kind: type) -> Reader:
+    """Return the reader of values of that type; found once per type."""
+    reader = READERS.get(kind)
+    if reader is None:
+        reader = READERS[kind] = _find(kind)
+    return reader
+
+
+def read(value: Any) -> Row | Batch | Unrecorded:
+    """Read one input.
+
+    >>> read({"age": 31, "plan": "basic"})
+    (('age', 'plan'), (31, 'basic'))
+    >>> read([{"age": 31}, {"age": 64}]).count
+    2
+    """
+    return reader_for(value.__class__)(value)
+
+
+def _find(kind: type) -> Reader:
+    if issubclass(kind, Batch):  # an integration has read it
+        return _itself
+    from . import array, arrow, lists, objects, pandas, polars, scalar, sparse, tensor
+    from . import objects as mapping
+
+    finders: tuple[Callable[[type], Reader | None], ...] = (
+        *(
+            sparse.reader,
+            mapping.mapping_reader,
+            array.reader,
+            pandas.reader,
+            polars.reader,
+        ),  # one sparse layout is a dict
+        *(arrow.reader, tensor.reader, objects.reader, lists.reader, scalar.reader),
+    )
+    for find in finders:
+        reader = find(kind)
+        if reader is not None:
+            return reader
+    return _unknown
+
+
+def _itself(value: Batch) -> Batch:
+    return value
+
+
+def _unknown(value: Any) -> Unrecorded:  # noqa: ARG001 - every reader has this signature
+    return Unrecorded(UNSUPPORTED_INPUT)
+
+
+__all__ = ["READERS", "Batch", "Columns", "Reader", "Row", "Unrecorded", "read", "reader_for"]

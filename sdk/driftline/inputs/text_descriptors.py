@@ -1,0 +1,202 @@
+"""Descriptors of texts: length, words and script leave the process in place of the document.
+
+Texts → descriptors: what leaves of a document in place of the document, and is compared with the reference.
+
+``<name>.length``: characters. ``<name>.words``: words (:func:`~driftline.vocabulary.words_of`). ``<name>.unknown``:
+the share of them that the baseline's vocabulary lacks, where there is one. ``<name>.script``: what most letters are
+written in (:func:`~driftline.scripts.script_of`). Words and script look at the first 10,000 and 1,000 characters. A
+text that is missing has none of them.
+
+They follow Rabanser et al., "Failing Loudly" (NeurIPS 2019): few numbers per document, tested one by one.
+
+The script that a text is written in, from a compact table of ranges.
+
+Our own table, after the Unicode Character Database (UAX #24, ``Scripts.txt``, 16.0), by whole blocks: what a block
+holds beside letters is no letter to ``str.isalpha`` either, and is not looked up. A test compares it with the names
+that Python's ``unicodedata`` gives every letter.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.tables.table import F64, Column, length
+
+from .large import full_length
+from .row import TEXT_LIMIT
+from .vocabulary import Vocabulary, sample, words_of
+
+LOOKED_AT = 1000
+"""Characters from the start of a text that decide: 40 µs. A longer text is hardly written in another script."""
+
+NONE = "none"
+OTHER = "other"
+
+_RANGES = """
+latin 0041 02AF 1D00 1D25 1D62 1D65 1D6B 1D77 1D79 1DBE 1E00 1EFF 2071 2071 207F 207F 2090 209C 212A 212B 2C60 2C7F
+latin A722 A787 A78B A7FF AB30 AB64 FB00 FB06 FF21 FF5A
+greek 0370 03E1 03F0 03FF 1D26 1D2A 1D5D 1D61 1D66 1D6A 1F00 1FFF 2126 2126
+cyrillic 0400 052F 1C80 1C8F 1D2B 1D2B 1D78 1D78 A640 A69F
+armenian 0531 058A FB13 FB17
+hebrew 05D0 05F4 FB1D FB4F
+arabic 0620 06FF 0750 077F 0870 08FF FB50 FDFF FE70 FEFC
+devanagari 0900 097F A8F2 A8FF
+bengali 0980 09FF
+gurmukhi 0A00 0A7F
+gujarati 0A80 0AFF
+oriya 0B00 0B7F
+tamil 0B80 0BFF
+telugu 0C00 0C7F
+kannada 0C80 0CFF
+malayalam 0D00 0D7F
+sinhala 0D80 0DFF
+thai 0E00 0E7F
+lao 0E80 0EFF
+tibetan 0F00 0FFF
+myanmar 1000 109F A9E0 A9FF AA60 AA7F
+georgian 10A0 10FF 1C90 1CBF 2D00 2D2F
+hangul 1100 11FF 3131 318E A960 A97C AC00 D7FB FFA0 FFDC
+ethiopic 1200 139F 2D80 2DDE AB01 AB2E
+khmer 1780 17FF
+mongolian 1820 18AA
+hiragana 3041 3096 309D 309F
+katakana 30A1 30FA 30FD 30FF 31F0 31FF FF66 FF6F FF71 FF9D
+han 3005 3007 3400 4DBF 4E00 9FFF F900 FAFF 20000 323AF
+"""
+
+
+def _table() -> tuple[list[int], list[int], list[str]]:
+    ranges = []
+    for line in _RANGES.split("\n")[1:-1]:
+        script, *bounds = line.split()
+        ranges += [(int(low, 16), int(high, 16), script) for low, high in zip(bounds[::2], bounds[1::2], strict=True)]
+    lows, highs, scripts = zip(*sorted(ranges), strict=True)
+    return list(lows), list(highs), list(scripts)
+
+
+_LOWS, _HIGHS, _SCRIPTS = _table()
+SCRIPTS = (*dict.fromkeys(_SCRIPTS), OTHER, NONE)
+
+
+def script_of_letter(letter: str) -> str:
+    """Return the script of one letter; "other" where the table does not have it."""
+    code = ord(letter)
+    at = bisect_right(_LOWS, code) - 1
+    return _SCRIPTS[at] if at >= 0 and code <= _HIGHS[at] else OTHER
+
+
+def script_of(text: str) -> str:
+    """Return the script of most letters of a text; "none" without letters, the first one seen where two are as many.
+
+    >>> [script_of(text) for text in ("Hello!", "Привет, world", "東京へ行く", "12:30", "שלום")]
+    ['latin', 'cyrillic', 'han', 'none', 'hebrew']
+    """
+    text = text[:LOOKED_AT]
+    if text.isascii():
+        return "latin" if text.lower() != text.upper() else NONE
+    letters: Counter[str] = Counter()
+    for character, times in Counter(text).items():
+        if character.isalpha():
+            letters[script_of_letter(character)] += times
+    return letters.most_common(1)[0][0] if letters else NONE
+
+
+LENGTH, WORDS, UNKNOWN, SCRIPT = SUFFIXES = (".length", ".words", ".unknown", ".script")
+
+FEWEST_GUESSED = 20
+FEWEST_WORDS = 5.0
+
+Described = dict[str, Column]
+
+
+def describe(name: str, texts: Column, vocabulary: Vocabulary | None = None) -> Described:
+    """Return the descriptors of n texts as columns; each different text is looked at once.
+
+    >>> texts = Column(codes=np.array([0, 1, -1, 0], np.int32), labels=("Where is my parcel?", "где?"))
+    >>> described = describe("message", texts)
+    >>> list(described), described["message.words"].numbers
+    (['message.length', 'message.words', 'message.script'], array([ 4.,  1., nan,  4.]))
+    >>> described["message.script"].labels
+    ('latin', 'cyrillic')
+    """
+    n = length(texts)
+    codes = np.full(n, -1, np.int32) if texts.codes is None else texts.codes
+    words = [words_of(label) for label in texts.labels]
+    columns = {
+        LENGTH: _numbers(codes, list(map(full_length, texts.labels))),
+        WORDS: _numbers(codes, list(map(len, words))),
+    }
+    if vocabulary:
+        columns[UNKNOWN] = _numbers(codes, [vocabulary.unknown(own) for own in words])
+    scripts: dict[str, int] = {}
+    of_label = [scripts.setdefault(script_of(label), len(scripts)) for label in texts.labels]
+    columns[SCRIPT] = Column(codes=np.array([*of_label, -1], np.int32)[codes], labels=tuple(scripts))
+    return {f"{name}{suffix}": column for suffix, column in columns.items()}
+
+
+def described(features: Mapping[str, Column], vocabularies: Mapping[str, Vocabulary]) -> dict[str, Column]:
+    """Return features with texts replaced by their descriptors, in place. ``vocabularies``: of the text features."""
+    columns: dict[str, Column] = {}
+    for name, column in features.items():
+        columns |= describe(name, column, vocabularies[name]) if name in vocabularies else {name: column}
+    return columns
+
+
+def vocabulary_of(texts: Column) -> Vocabulary:
+    """Learn the vocabulary of a column of texts."""
+    return Vocabulary.learn(sample(texts.labels))
+
+
+def looks_like_texts(column: Column) -> bool:
+    """Guess whether a column holds documents rather than categories.
+
+    It does when it has at least 20 texts, of which more than half differ, of five words on average (between white
+    space): comments and messages do, names, addresses, ids and URLs do not.
+
+    >>> looks_like_texts(Column(codes=np.arange(20), labels=tuple(f"where is my parcel {i} now" for i in range(20))))
+    True
+    """
+    if column.codes is None:
+        return False
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.labels))
+    texts = int(counts.sum())
+    if texts < FEWEST_GUESSED or 2 * np.count_nonzero(counts) <= texts:
+        return False
+    some = sample(column.labels)
+    return sum(len(text[:1000].split()) for text in some) >= FEWEST_WORDS * len(some)
+
+
+def without_texts(column: Column) -> tuple[Column, int]:
+    """Return a column with its texts of more than 256 characters missing, and how many rows that were.
+
+    >>> without_texts(Column(codes=np.array([0, 1], np.int32), labels=("a" * 300, "b")))[0]
+    Column(numbers=None, codes=array([-1,  0], dtype=int32), labels=('b',), vectors=None)
+    """
+    if column.codes is None or not column.labels or len(max(column.labels, key=len)) <= TEXT_LIMIT:
+        return column, 0
+    is_short = np.array([len(label) <= TEXT_LIMIT for label in column.labels])
+    place = np.where(is_short, np.cumsum(is_short) - 1, -1).astype(np.int32)
+    codes = np.append(place, np.int32(-1))[column.codes]
+    kept = tuple(label for label in column.labels if len(label) <= TEXT_LIMIT)
+    return Column(column.numbers, codes, kept), int(np.count_nonzero((codes < 0) & (column.codes >= 0)))
+
+
+def raw_names(features: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
+    """Return names with the descriptors of texts replaced by the texts, once each: what an input holds.
+
+    >>> raw_names(["age", "message.length", "message.words"], ["message"])
+    ('age', 'message')
+    """
+    of = {f"{name}{suffix}": name for name in texts for suffix in SUFFIXES}
+    return tuple(dict.fromkeys(of.get(name, name) for name in features))
+
+
+def _numbers(codes: NDArray[Any], values: Sequence[float]) -> Column:
+    of_label: F64 = np.array([*values, np.nan], np.float64)
+    return Column(numbers=of_label[codes])

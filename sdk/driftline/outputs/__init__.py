@@ -1,0 +1,1 @@
+"""Results of ``predict``: scores, classes, rankings, and their snapshots. Imports inputs and tables."""

@@ -1,0 +1,213 @@
+"""What people return from ``predict``, read by its type and never by its values.
+
+Binary: a float is the score of the positive class, two columns are the scores of the classes in their order; an int,
+a bool or a text is the predicted class. Multiclass: k columns are the scores; an int or a text is the class.
+Regression: a number is the value; of declared quantiles k columns are theirs. Anything else is *unread*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.inputs.batch import column_of_values
+from driftline.inputs.dataframes import column_names
+from driftline.inputs.objects import fields
+from driftline.tables.classes import class_column, class_text
+from driftline.tables.ranked_items import Ranked
+from driftline.tables.table import F64, Column, Task
+
+_AT_ONCE = (float, int, bool, str, type(None), np.generic)
+_FLOATS = {float, np.float64, np.float32, np.float16}
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What was returned instead. ``text``: "a dict with keys ['label', 'probability']"; ``fields``: those keys."""
+
+    text: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Output:
+    """What n results say. ``scores``: float64 (n, k), NaN where a row has none; ``predicted``: canonical classes;
+    ``rankings``: of a ranking model, one per row.
+
+    ``by_class``: whether the scores came as one column per class, which their order decides the meaning of.
+    """
+
+    scores: F64 | None = None
+    predicted: Column | None = None
+    rankings: list[Ranked | None] | None = None
+    unread: Unread | None = None
+    by_class: bool = False
+
+
+def describe(value: Any) -> Unread:
+    """Say in words what a value is.
+
+    >>> describe((0.2, "x")).text, describe({"label": 1}).text
+    ('a tuple of 2', "a dict with keys ['label']")
+    """
+    kind = type(value)
+    article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
+    name = f"{article} {kind.__name__}"
+    if isinstance(value, Mapping) and not hasattr(value, "shape"):
+        keys = tuple(map(str, value))
+        return Unread(f"{name} with keys {_list(keys)}", keys)
+    if isinstance(value, np.ndarray):
+        return Unread(f"an array of {value.dtype} with shape {value.shape}")
+    if hasattr(value, "shape") and hasattr(value, "columns"):
+        columns = column_names(value)
+        return Unread(f"{name} with columns {_list(columns)}", columns)
+    if names := fields(kind):
+        return Unread(f"{name} with fields {_list(names)}", names)
+    return Unread(f"{name} of {len(value)}" if isinstance(value, list | tuple) else name)
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return str([*names[:_SHOWN], "..."] if len(names) > _SHOWN else list(names))
+
+
+def output_of_row(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
+    """Return the output of one row: its score (a float, or a tuple of k), its predicted class, or why neither.
+
+    >>> binary = Task("binary", ("0", "1"), "1")
+    >>> score, decision = (read(binary, result, 1, one_row=True) for result in (0.25, True))
+    >>> output_of_row(binary, score), output_of_row(binary, decision)
+    ((0.25, '', None), (None, '1', None))
+    """
+    score: Any = None
+    if output.rankings is not None:
+        score = output.rankings[0]
+    elif output.scores is not None:
+        values = output.scores[0].tolist()
+        score = tuple(values) if task.kind == "multiclass" or task.quantiles else values[0]
+    predicted = ""
+    if output.predicted is not None and output.predicted.codes is not None and output.predicted.codes[0] >= 0:
+        predicted = output.predicted.labels[output.predicted.codes[0]]
+    return score, predicted, output.unread
+
+
+def read(task: Task, kept: Any, n: int, *, one_row: bool = False) -> Output:
+    """Read the kept result of a batch of n rows, or of one row."""
+    if kept.__class__ is Unread:
+        return Output(unread=kept)
+    if kept is None:
+        return Output(unread=Unread("None"))
+    values = _as_array(kept) if task.kind != "regression" or kept.__class__ is not list else column_of_values(kept)
+    if isinstance(values, Column) and values.numbers is not None and task.kind == "regression":
+        values = values.numbers  # the texts among them are missing
+    if isinstance(values, Column):
+        read_as_classes = task.kind != "regression" and n == _length(values)
+        return Output(predicted=class_column(values)) if read_as_classes else _unread(kept)
+    if values.dtype.kind not in "fiub":
+        return _unread(kept)
+    shape = values.shape
+    if one_row and shape in ((), (1,), (1, 1)):
+        values = values.reshape(1)
+    elif one_row and len(shape) == 1:
+        values = values.reshape(1, -1)
+    elif len(shape) == 2 and shape[1] == 1:
+        values = values[:, 0]
+    if len(values.shape) not in (1, 2) or len(values) != n:
+        return _unread(kept)
+    return _numbers(task, values, kept)
+
+
+def _numbers(task: Task, values: NDArray[Any], kept: Any) -> Output:
+    kind = values.dtype.kind
+    if task.quantiles:
+        fits = values.ndim == 2 and values.shape[1] == len(task.quantiles)
+        return Output(scores=_double(values)) if fits and kind in "fiu" else _unread(kept)
+    if task.kind == "regression":
+        return Output(scores=_double(values)[:, None]) if values.ndim == 1 and kind in "fiu" else _unread(kept)
+    if values.ndim == 2:
+        if kind != "f" or values.shape[1] != len(task.classes):
+            return _unread(kept)
+        scores = _double(values)
+        if task.kind == "binary":
+            scores = scores[:, [task.classes.index(task.positive_class)]]
+        return Output(scores=scores, by_class=True)
+    if kind == "f":
+        return Output(scores=_double(values)[:, None]) if task.kind == "binary" else _unread(kept)
+    return Output(predicted=class_column(Column(numbers=_double(values))))
+
+
+def _double(values: NDArray[Any]) -> F64:
+    return values.astype(np.float64)
+
+
+def _as_array(kept: Any) -> NDArray[Any] | Column:
+    if isinstance(kept, Column):
+        return kept
+    if isinstance(kept, list):
+        kinds = set(map(type, kept))
+        if kinds <= {int, bool, type(None)} and kept:  # classes; as doubles they would be read as scores
+            return class_column_of(kept)
+        if kinds <= {float} or len(kinds) > 1:
+            values = column_of_values([value.item() if isinstance(value, np.generic) else value for value in kept])
+            if isinstance(values, Column) and values.numbers is not None and kinds & _FLOATS:
+                return values.numbers  # a text among scores is no class
+            return values
+        return np.array(kept) if issubclass(kinds.pop(), np.generic) else column_of_values(kept)
+    if isinstance(kept, str):
+        return Column(codes=np.zeros(1, np.int32), labels=(str(kept),))
+    array = np.asarray(kept)
+    if array.dtype.kind in "OUS" and array.ndim <= 2 and array.size == len(array.reshape(-1)):
+        flat = array.reshape(-1).tolist()
+        return _as_array(flat) if array.ndim <= 1 or array.shape[1] == 1 else array
+    return array
+
+
+def _length(column: Column) -> int:
+    values = column.codes if column.codes is not None else column.numbers
+    return 0 if values is None else len(values)
+
+
+def _unread(kept: Any) -> Output:
+    if isinstance(kept, list):
+        return Output(unread=Unread(f"a list of {len(kept)}"))
+    return Output(unread=kept if isinstance(kept, Unread) else describe(kept))
+
+
+def score_of(task: Task, given: Any, n: int, *, one_row: bool) -> Output:
+    """Read what was said to be the score: numbers of any dtype, in the shapes of the task."""
+    if isinstance(given, int) and not isinstance(given, float):
+        given = float(given)
+    elif isinstance(given, list) and set(map(type, given)) <= {int, float, bool, np.float64, np.float32}:
+        given = np.array(given, np.float64)
+    elif isinstance(given, np.ndarray | np.generic) and given.dtype.kind in "iub":
+        given = given.astype(np.float64)
+    output = read(task, given, n, one_row=one_row)
+    return output if output.scores is not None else Output(unread=output.unread or Unread("no score"))
+
+
+def predicted_of(given: Any, n: int) -> Output:
+    """Read what was said to be the predicted class: one value per row, of any kind."""
+    if isinstance(given, Unread):
+        return Output(unread=given)
+    if isinstance(given, _AT_ONCE):
+        given = [given]
+    column = given if isinstance(given, Column) else None
+    if column is None:
+        flat = np.asarray(given).reshape(-1).tolist() if not isinstance(given, list) else given
+        column = class_column_of(flat)
+    return Output(predicted=class_column(column)) if _length(column) == n else _unread(given)
+
+
+def class_column_of(values: list[Any]) -> Column:
+    """Return n values of any type as canonical class texts; -1 where missing.
+
+    >>> class_column_of([1, "1", None, True]).codes
+    array([ 0,  0, -1,  0], dtype=int32)
+    """
+    texts = [class_text(value) for value in values]
+    index = {text: code for code, text in enumerate(text for text in dict.fromkeys(texts) if text)}
+    return Column(codes=np.array([index.get(text, -1) for text in texts], np.int32), labels=tuple(index))

@@ -1,0 +1,151 @@
+"""Snapshots of what people return from ``predict``: plain numbers, arrays and lists, of every library.
+
+A snapshot is no longer than it needs to be, and no later change of the result is part of it. What cannot be read is
+described and let go. Nothing waits for a device: a tensor that is not on the CPU is described, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.inputs.column import name_in, read_column
+from driftline.inputs.pandas import series_column
+from driftline.inputs.row import number
+from driftline.inputs.tensor import array_of, on_cpu
+from driftline.tables.table import Column
+
+from .output import Unread, describe
+
+_AT_ONCE = (float, int, bool, str, type(None), np.generic)
+_CELL = 32  # bytes that a value of a list takes, about
+_KEEPERS: dict[type, Callable[[Any], Any]] = {}
+
+
+def copy_result(result: Any) -> Any:
+    """Take a snapshot of a result: arrays are copied, what cannot be read is described and let go.
+
+    >>> copy_result(0.25), copy_result({"label": 1, "probability": 0.25}).text
+    (0.25, "a dict with keys ['label', 'probability']")
+    """
+    kind = result.__class__
+    keeper = _KEEPERS.get(kind)
+    if keeper is None:
+        keeper = _KEEPERS[kind] = _find(kind)
+    return keeper(result)
+
+
+def copy_separate(said: Any) -> Any:
+    """Take a snapshot of what was said to be a score or a class: a tuple of them is a list, which it is not elsewhere.
+
+    >>> copy_separate((0.25, 0.75)), copy_result((0.25, 0.75)).text
+    ([0.25, 0.75], 'a tuple of 2')
+    """
+    return copy_result(list(said) if isinstance(said, tuple) else said)
+
+
+def cost_of(kept: Any) -> int:
+    """Return the bytes that a snapshot of a result takes while it waits, about.
+
+    >>> cost_of(0.25), cost_of(np.zeros(1000)), cost_of([("a", 0.5)] * 10)
+    (0, 8000, 960)
+    """
+    if isinstance(kept, np.ndarray):
+        return int(kept.nbytes)
+    if isinstance(kept, list | tuple):
+        return sum(_CELL + cost_of(one) for one in kept) if kept and _is_nested(kept[0]) else _CELL * len(kept)
+    if isinstance(kept, dict):
+        return sum(2 * _CELL + cost_of(one) for one in kept.values())
+    if isinstance(kept, Column):
+        return sum(int(part.nbytes) for part in (kept.numbers, kept.codes) if part is not None)
+    return 0
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, list | tuple | dict)
+
+
+def _find(kind: type) -> Callable[[Any], Any]:
+    if issubclass(kind, _AT_ONCE) or kind is Unread:
+        return _itself
+    if issubclass(kind, Decimal | Fraction):
+        return number
+    if issubclass(kind, np.ndarray):
+        return _copy
+    if issubclass(kind, list):
+        return _sequence
+    if name_in(kind, "torch", "Tensor"):
+        return _tensor
+    if name_in(kind, "pandas", "Series"):
+        return lambda series: _own(series_column(series))
+    if name_in(kind, "polars", "Series") or name_in(kind, "pyarrow", "Array", "ChunkedArray"):
+        return read_column
+    if name_in(kind, "pandas", "DataFrame") or name_in(kind, "polars", "DataFrame"):
+        return lambda frame: _frame(frame, list(map(str, frame.columns)), frame.to_numpy)
+    if name_in(kind, "pyarrow", "Table", "RecordBatch"):
+        return lambda table: _frame(table, table.schema.names, lambda: _stacked(table.columns))
+    return describe
+
+
+def _itself(result: Any) -> Any:
+    return result
+
+
+def _copy(result: NDArray[Any]) -> Any:
+    if isinstance(result, np.ma.MaskedArray) and result.dtype.kind in "fiub":
+        return np.ma.filled(result.astype(np.float64), np.nan)
+    return np.array(result)  # of a matrix, an array
+
+
+def _own(values: NDArray[Any] | Column) -> NDArray[Any] | Column:
+    return values if isinstance(values, Column) else values.copy()
+
+
+def _tensor(result: Any) -> Any:
+    if not on_cpu(result):
+        return Unread(f"a {type(result).__name__} on {result.device}, which would have to be waited for")
+    return array_of(result).copy()
+
+
+def _frame(frame: Any, names: list[str], values: Callable[[], Any]) -> Any:
+    """Keep the columns of a frame as an array: of numbers, or of one column of whatever kind."""
+    array = np.asarray(values())
+    if array.dtype.kind in "fiub" or len(names) == 1:
+        return array.copy()
+    return Unread(describe(frame).text, tuple(names))
+
+
+def _stacked(columns: list[Any]) -> Any:
+    read = [read_column(column) for column in columns]
+    numbers = [values for values in read if not isinstance(values, Column)]
+    if len(numbers) < len(read) or not read:
+        return np.array([column.to_pylist() for column in columns], dtype=object).T
+    return np.column_stack(numbers)
+
+
+def _sequence(result: list[Any]) -> Any:
+    """A list of numbers or texts, or of equally long lists of numbers."""
+    if all(isinstance(value, _AT_ONCE) for value in result):
+        return list(result)
+    kept = [list(value) if isinstance(value, tuple) else copy_result(value) for value in result]
+    if any(value.__class__ is Unread for value in kept):
+        return _described(result)
+    if all(isinstance(value, _AT_ONCE) for value in kept):  # they were Decimals, or such
+        return kept
+    try:
+        rows = np.array(kept)
+    except ValueError:  # of different lengths
+        return _described(result)
+    return rows if rows.dtype.kind in "fiub" else _described(result)
+
+
+def _described(result: list[Any]) -> Unread:
+    first = describe(result[0])
+    if not first.fields:
+        return describe(result)
+    return Unread(f"a list of {len(result)}, the first {first.text}", first.fields)

@@ -1,0 +1,435 @@
+"""The bins of one feature: edges or labels, how rows are assigned to them, and how they are counted.
+
+The edges or labels of one feature, and how rows are counted over them.
+
+Bins are chosen once, from the reference rows, and travel in the baseline; afterwards every window is one
+search and one ``bincount`` over them. Numbers get quantile bins (the cure for sentinels and stray values that
+make auto-scaled histograms blind), categories their frequent labels.
+
+Which bin of many a value lies in, without looking for it: a table of equal cells says it but for one comparison.
+
+A binary search over 100 edges takes seven steps, each of which the processor guesses wrongly half of the time: 39 ns a
+value, measured. A cell of a fine grid holds hardly ever more than one edge, so the bin is that of the cell, and one
+more where the value has passed the edge: 4 ns. The result is that of the search, for every value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.tables.classes import number_text
+from driftline.tables.table import F64, I64, Column
+
+CELLS = 4_096
+MOST = 3
+"""Edges in one cell. Where edges crowd more than that, as those of heavy tails do, a binary search is as quick."""
+
+LEAST = 1_024
+"""Values that a table pays for: it takes as long as searching 600. None is kept, for it is 64 kB or more, and a
+processor knows thousands of features."""
+
+_BLOCK = 16_384
+"""Values at once: what is worked out of them on the way stays in a core's cache."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BinLookup:
+    """Cells of equal width over the edges; what lies beyond belongs to the first and to the last.
+
+    A value's cell never decreases with the value, whatever is rounded on the way. So every edge in a cell before a
+    value's own lies below the value, and every edge in one after it above.
+
+    ``before``: how many edges lie in the cells before each, intp (CELLS,). ``edges``: those in each, NaN where
+    there are fewer: as many float64 (CELLS,) as the fullest cell has.
+    """
+
+    low: float
+    scale: float
+    before: Index
+    edges: tuple[F64, ...]
+
+    @classmethod
+    def of(cls, edges: F64) -> Self | None:
+        """Make a table of edges, float64 (k,), strictly increasing; None where a search is as quick.
+
+        >>> BinLookup.of(np.array([0.0, 1e-9, 2e-9, 3e-9, 1.0])) is None
+        True
+        """
+        if len(edges) < 2:
+            return None
+        low, high = float(edges[0]), float(edges[-1])
+        with np.errstate(over="ignore"):
+            scale = float(np.float64(CELLS) / (np.float64(high) - np.float64(low)))
+        if not 0 < scale < np.inf:
+            return None
+        made = cls(low, scale, np.zeros(CELLS, dtype=np.intp), ())
+        at = made._cell(edges, np.empty(len(edges)))
+        counts = np.bincount(at, minlength=CELLS)
+        most = int(counts.max())
+        if most > MOST:
+            return None
+        before = np.cumsum(counts) - counts
+        rank = np.arange(len(edges)) - before[at]
+        tables = np.full((most, CELLS), np.nan)
+        tables[rank, at] = edges
+        return cls(low, scale, before, tuple(tables))
+
+    def search(self, values: F64) -> Index:
+        """Return ``searchsorted(edges, values, side="right")`` of float64 (n,): intp (n,); NaN in any bin.
+
+        >>> BinLookup.of(np.array([0.0, 1.0, 2.0])).search(np.array([-np.inf, 0.0, 0.5, 1.0, 7.0])).tolist()
+        [0, 1, 1, 2, 3]
+        """
+        index = np.empty(len(values), dtype=np.intp)
+        room, passed = np.empty(_BLOCK), np.empty(_BLOCK, dtype=np.bool_)
+        for start in range(0, len(values), _BLOCK):
+            block, found = values[start : start + _BLOCK], index[start : start + _BLOCK]
+            some, beyond = room[: len(block)], passed[: len(block)]
+            at = self._cell(block, some)
+            np.take(self.before, at, out=found, mode="clip")
+            for edges in self.edges:
+                np.take(edges, at, out=some, mode="clip")
+                np.greater_equal(block, some, out=beyond)
+                np.add(found, beyond, out=found)
+        return index
+
+    def _cell(self, values: F64, room: F64) -> Index:
+        """Return the cell of each value; ``room``: float64 (n,), is written over."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.subtract(values, self.low, out=room, dtype=np.float64)
+            np.multiply(room, self.scale, out=room)
+        np.fmax(room, 0.0, out=room)  # of NaN, too
+        np.fmin(room, CELLS - 1.0, out=room)
+        return room.astype(np.intp)
+
+
+def search(edges: F64, values: F64) -> Index:
+    """Return ``searchsorted(edges, values, side="right")``, sooner where there are many values; NaN in any bin.
+
+    >>> search(np.array([0.0, 1.0]), np.array([0.5, 1.0])).tolist()
+    [1, 2]
+    """
+    cells = BinLookup.of(edges) if len(values) >= LEAST else None
+    return np.searchsorted(edges, values, side="right") if cells is None else cells.search(values)
+
+
+Index = NDArray[np.intp]
+
+QUANTILES: F64 = np.concatenate([[0.001], np.arange(1, 100) / 100, [0.999]])
+"""Edges of continuous features. What lies beyond the outer two is in open bins, so one stray 1e9 among more
+than 1,000 rows moves no edge; among fewer it moves the outer ones, and all other values still have theirs."""
+
+FEW = 50
+"""Up to so many distinct values each has a bin of its own."""
+
+ATOM = 0.01
+"""A value that holds more than this share of the rows has a bin of its own."""
+
+TOLERANCE = 2.0**-23
+"""Relative half-width of such a bin: a value rounded to float32 by one side still lies in it."""
+
+RARE = 10
+"""A label seen fewer times goes to ``other``: too rare to compare, and possibly personal."""
+
+MOST_LABELS = 200
+LONGEST_LABEL = 256
+
+SCORE_BINS = 4098
+"""The fixed grid for probabilities: exact 0, 4,096 bins of logit over [-16, 16], exact 1."""
+
+_PER_LOGIT = 4096 / 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberBins:
+    """Bins of a number: bin i is ``[edges[i - 1], edges[i])``; the outer two are open.
+
+    ``edges``: float64, strictly increasing, finite; empty when the reference had no finite value.
+    """
+
+    edges: F64
+
+    @property
+    def size(self) -> int:
+        """How many bins there are; counts have two more entries, for missing and invalid."""
+        return len(self.edges) + 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NumberBins) and np.array_equal(self.edges, other.edges)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryBins:
+    """Bins of a category: one per label, the last for every other text."""
+
+    labels: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """How many bins there are; counts have two more entries, for missing and invalid."""
+        return len(self.labels) + 1
+
+
+Bins = NumberBins | CategoryBins
+
+
+def count(bins: Bins, column: Column, weight: F64 | None = None) -> F64:
+    """Return the weight per bin, then of missing values, then of invalid ones: float64 (size + 2,).
+
+    Invalid are infinities, and text in a number feature. In a category feature a number is its text: 17.0 is "17".
+    ``weight``: float64 (n,), None = 1 each.
+
+    >>> count(NumberBins(np.array([0.0, 1.0])), Column(numbers=np.array([-1.0, 0.0, 0.5, 1.0, np.nan, np.inf])))
+    array([1., 2., 1., 1., 1.])
+    """
+    index = assign(bins, column)
+    return np.bincount(index, weight, minlength=bins.size + 2).astype(np.float64, copy=False)
+
+
+def assign(bins: Bins, column: Column) -> Index:
+    """Return the bin of each row: intp (n,); ``size`` = missing, ``size + 1`` = invalid.
+
+    A column without any value (neither numbers nor codes) has no rows here.
+    """
+    if isinstance(bins, NumberBins):
+        return _assign_numbers(bins, column)
+    return _assign_labels(bins, column)
+
+
+def _assign_numbers(bins: NumberBins, column: Column) -> Index:
+    if column.numbers is None:
+        if column.codes is None:
+            return np.empty(0, dtype=np.intp)
+        return np.where(column.codes >= 0, bins.size + 1, bins.size)
+    values = column.numbers
+    index = search(bins.edges, values)
+    finite = np.isfinite(values)
+    if not finite.all():  # NaN and infinities are in some bin; only tables that have some pay for moving them
+        index[~finite] = np.where(np.isnan(values[~finite]), bins.size, bins.size + 1)
+        if column.codes is not None:
+            index[~finite & (column.codes >= 0)] = bins.size + 1
+    return index
+
+
+def _assign_labels(bins: CategoryBins, column: Column) -> Index:
+    bin_of = {label: position for position, label in enumerate(bins.labels)}
+    other, missing, invalid = len(bins.labels), bins.size, bins.size + 1
+    index: Index | None = None
+    if column.codes is not None:
+        lookup = np.fromiter((bin_of.get(label, other) for label in column.labels), np.intp, len(column.labels))
+        index = np.append(lookup, missing)[column.codes]  # code -1 reads the last entry
+    if column.numbers is not None:
+        values = column.numbers
+        if index is None:
+            index = np.full(len(values), missing, dtype=np.intp)
+        known = {number: position for label, position in bin_of.items() if (number := _number(label)) is not None}
+        given = ~np.isnan(values)
+        if known and given.any():
+            numbers = np.array(sorted(known))
+            at = np.minimum(np.searchsorted(numbers, values), len(numbers) - 1)
+            positions = np.array([known[number] for number in numbers.tolist()], dtype=np.intp)
+            index[given] = np.where(numbers[at] == values, positions[at], other)[given]
+        else:
+            index[given] = other
+        index[np.isinf(values)] = invalid
+    return np.empty(0, dtype=np.intp) if index is None else index
+
+
+def _number(label: str) -> float | None:
+    """The number that is written as this label, so that 17.0 meets "17"; None where no number is written so."""
+    try:
+        number = float(label)
+    except ValueError:
+        return None
+    return number if number_text(number) == label else None
+
+
+def number_bins(values: F64) -> NumberBins:
+    """Choose bins from the reference values of a feature: float64 (n,), NaN and infinities are left out.
+
+    Few distinct values (<= 50) get a bin each, with the gaps between them as bins of their own, where only what the
+    reference never had can fall. Otherwise there are 100 quantile bins between the 0.1 % and the 99.9 % quantile and an
+    open one at either end; a value with more than 1 % of the rows (zero, a sentinel, a default) has its own bin.
+
+    Evidently and NannyML cut equal widths between the extremes, so that one stray 1e9 puts everything else into one
+    bin and hides a real shift; here it falls into an open bin.
+
+    >>> number_bins(np.array([0.0, 0.0, 1.0])).size
+    5
+    >>> number_bins(np.arange(10_000.0)).size
+    102
+    """
+    ordered = np.sort(values[np.isfinite(values)])
+    if len(ordered) == 0:
+        return NumberBins(np.empty(0))
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    distinct = ordered[starts]
+    if len(distinct) <= FEW:
+        return NumberBins(_edges(*_around(distinct, np.arange(len(distinct)))))
+    counts = np.diff(np.append(starts, len(ordered)))
+    low, high = _around(distinct, np.flatnonzero(counts > ATOM * len(ordered)))
+    # halved, because between two values near the largest float the difference overflows
+    quantiles = np.quantile(ordered / 2, QUANTILES) * 2
+    at = np.searchsorted(low, quantiles, side="right") - 1
+    inside = (at >= 0) & (quantiles < np.append(high, -np.inf)[at])
+    return NumberBins(_edges(quantiles[~inside], low, high))
+
+
+def anonymous_number_bins(values: F64, least: int = RARE) -> NumberBins:
+    """Choose bins of which no edge is the value of fewer than ``least`` rows: float64 (n,), finite ones count.
+
+    For bins that are kept where single rows must be forgotten, see docs/how-to/delete-data.md. A value that so many
+    rows have, and
+    more than 1 % of them, has a bin of its own. All other edges are numbers with few digits between the values of two
+    rows, with at least ``least`` rows from one to the next, and beyond the outer ones. So a few rows have no extremes.
+
+    >>> anonymous_number_bins(np.append(np.arange(1_000.0), 31337.777)).edges[-2:]
+    array([980.5, 990.5])
+    >>> anonymous_number_bins(np.array([0.0] * 30 + [1.0] * 20 + [31337.777] * 3)).size
+    5
+    >>> anonymous_number_bins(np.arange(9.0)).size
+    1
+    """
+    ordered = np.sort(values[np.isfinite(values)])
+    distinct, counts = np.unique(ordered, return_counts=True)
+    heavy = counts >= max(least, ATOM * len(ordered))
+    low, high = _around(distinct[heavy], np.arange(np.count_nonzero(heavy)))
+    rest = np.repeat(distinct[~heavy], counts[~heavy])
+    bins = min(100, len(rest) // least)
+    before = np.rint(np.arange(1, bins) * len(rest) / max(bins, 1)).astype(np.intp)  # rows below each edge
+    steps = np.flatnonzero(rest[1:] > rest[:-1]) + 1
+    steps = steps[(steps >= least) & (steps <= len(rest) - least)]
+    if not len(steps) or not len(before):
+        return NumberBins(_edges(low, high))
+    nearest = np.unique(steps[np.minimum(np.searchsorted(steps, before), len(steps) - 1)])
+    chosen, last = [], 0
+    for at in nearest.tolist():
+        if at - last >= least:
+            chosen.append(between(float(rest[at - 1]), float(rest[at])))
+            last = at
+    quantiles = np.array(chosen)
+    inside = np.searchsorted(low, quantiles, side="right") > np.searchsorted(high, quantiles, side="right")
+    return NumberBins(_edges(quantiles[~inside], low, high))
+
+
+def between(low: float, high: float) -> float:
+    """Return a number with as few digits as can be between two: more than ``low``, at most ``high``.
+
+    >>> between(1234.56, 1287.01), between(0.0, 31337.777), between(-0.2, 0.3)
+    (1260.0, 20000.0, 0.0)
+    """
+    if low < 0 < high:
+        return 0.0
+    middle = low / 2 + high / 2
+    for digits in range(1, 17):
+        number = float(f"{middle:.{digits}g}")
+        if low < number < high:
+            return number
+    return middle if low < middle else high
+
+
+def _around(distinct: F64, chosen: Index) -> tuple[F64, F64]:
+    """Edges ``[low, high)`` around chosen distinct values, never reaching past the middle to a neighbour."""
+    values = distinct[chosen]
+    reach = np.abs(values) * TOLERANCE
+    middle = np.concatenate([[-np.inf], distinct[:-1] / 2 + distinct[1:] / 2, [np.inf]])
+    with np.errstate(over="ignore"):  # beyond the largest float there is nothing to count, and no edge
+        low = np.minimum(np.maximum(values - reach, middle[chosen]), values)
+        high = np.maximum(np.minimum(values + reach, middle[chosen + 1]), np.nextafter(values, np.inf))
+    return low, high
+
+
+def _edges(*parts: F64) -> F64:
+    edges = np.unique(np.concatenate(parts))
+    return edges[np.isfinite(edges)]
+
+
+def category_bins(column: Column) -> CategoryBins:
+    """Choose labels from the reference values of a category: those seen at least 10 times, at most 200, frequent first.
+
+    Labels longer than 256 characters stay in ``other``: a baseline is kilobytes.
+
+    >>> category_bins(Column(codes=np.repeat([0, 1, 2], [5, 20, 30]), labels=("rare", "b", "a"))).labels
+    ('a', 'b')
+    """
+    seen: dict[str, int] = {}
+    if column.codes is not None:
+        counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.labels))
+        for label, times in zip(column.labels, counts.tolist(), strict=False):
+            seen[label] = seen.get(label, 0) + times
+    if column.numbers is not None:
+        numbers, times_each = np.unique(column.numbers[np.isfinite(column.numbers)], return_counts=True)
+        for number, times in zip(numbers.tolist(), times_each.tolist(), strict=True):
+            label = number_text(number)
+            seen[label] = seen.get(label, 0) + times
+    frequent = [(-times, label) for label, times in seen.items() if times >= RARE and len(label) <= LONGEST_LABEL]
+    return CategoryBins(tuple(label for _, label in sorted(frequent)[:MOST_LABELS]))
+
+
+def bins_for(column: Column, anonymous: bool = False) -> Bins:
+    """Choose bins from the reference values of a feature: a category where texts outnumber numbers, else a number.
+
+    ``anonymous``: none that tells the value of a few rows, see :func:`anonymous_number_bins`; labels never do.
+
+    >>> bins_for(Column(numbers=np.array([1.0, 2.0, np.nan])))
+    NumberBins(edges=array([0.99999988, 1.00000012, 1.99999976, 2.00000024]))
+    """
+    texts = 0 if column.codes is None else int(np.count_nonzero(column.codes >= 0))
+    numbers = 0 if column.numbers is None else int(np.count_nonzero(~np.isnan(column.numbers)))
+    if texts > numbers:
+        return category_bins(column)
+    values = np.empty(0) if column.numbers is None else column.numbers
+    return anonymous_number_bins(values) if anonymous else number_bins(values)
+
+
+def score_bin(scores: F64) -> I64:
+    """Return the bin of each probability on the fixed grid: int64 (n,), 0 = exact 0, ``SCORE_BINS - 1`` = exact 1.
+
+    The same grid for all models, 1/128 wide on the logit scale, so that panes merge and the area under the ROC curve
+    stays within 1e-4 when scores shift. Scores must lie in [0, 1].
+
+    >>> score_bin(np.array([0.0, 0.5, 1.0])).tolist()
+    [0, 2049, 4097]
+    """
+    with np.errstate(divide="ignore"):
+        logit = np.log(scores) - np.log1p(-scores)
+    inner = np.clip(np.floor((np.clip(logit, -17, 17) + 16) * _PER_LOGIT), 0, SCORE_BINS - 3).astype(np.int64) + 1
+    return np.where(scores <= 0, 0, np.where(scores >= 1, SCORE_BINS - 1, inner))
+
+
+def to_json(bins: Bins) -> dict[str, list[float] | list[str]]:
+    """Return the bins as plain JSON values; floats round-trip exactly.
+
+    >>> to_json(CategoryBins(("AA", "UA")))
+    {'labels': ['AA', 'UA']}
+    """
+    if isinstance(bins, NumberBins):
+        return {"edges": bins.edges.tolist()}
+    return {"labels": list(bins.labels)}
+
+
+def from_json(value: object) -> Bins:
+    """Read bins back. Raises ``ValueError`` that names the rule when the value describes no bins.
+
+    >>> from_json({"labels": ["AA", "UA"]})
+    CategoryBins(labels=('AA', 'UA'))
+    """
+    if isinstance(value, Mapping) and isinstance(labels := value.get("labels"), list):
+        if not all(isinstance(label, str) for label in labels) or len(set(labels)) < len(labels):
+            raise ValueError("labels must be texts, each once")
+        return CategoryBins(tuple(labels))
+    if isinstance(value, Mapping) and isinstance(edges := value.get("edges"), list):
+        if not all(isinstance(edge, int | float) and not isinstance(edge, bool) for edge in edges):
+            raise ValueError("edges must be numbers")
+        array = np.array(edges, dtype=np.float64)
+        if not np.isfinite(array).all() or (array[1:] <= array[:-1]).any():
+            raise ValueError("edges must be finite and increase strictly")
+        return NumberBins(array)
+    raise ValueError('bins must be {"edges": [numbers]} or {"labels": [texts]}')

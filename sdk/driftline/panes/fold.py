@@ -1,0 +1,313 @@
+"""Fold rows into panes, also by cluster: ``fold(table, bins) → Pane``.
+
+Fold rows into panes: ``fold(table, bins) → Pane``. The parts are listed in :mod:`driftline.pane`.
+
+A prediction is folded when it arrives, its outcome when that arrives: two panes of the same stretch of time, which
+merge by addition.
+
+Rows that belong together (of one customer, one machine) counted by group, so that it can be told how alike they are.
+
+Twenty rows of one customer say less than twenty of as many. How much less is seen in how far the customers differ; and
+since panes are sums, customers are hashed into 64 groups, and each target keeps its counts by group, over at most ten
+cells. A group adds up over panes as everything does. No key leaves in them: 64 groups tell no customer from another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.tables.classes import number_text
+from driftline.tables.decisions import (
+    EPSILON,
+    GREATEST,
+    GREATEST_WEIGHT,
+    actual_numbers,
+    decide,
+    target_score,
+    usable_weight,
+)
+from driftline.tables.table import F64, I64, Column, PredictionTable, length
+
+from .bins import Bins, CategoryBins, Index, assign
+from .embedding_projection import Projection
+from .outcome_sums import SUM_TOLERANCE, fold_outcomes, fold_outcomes_by
+from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
+from .pca import Joint, Space
+from .unbinned_values import UnbinnedPart, unbinned_parts
+
+GROUPS = 64
+"""Of 50 customers about 35 groups hold some: p-values then have some 28 degrees of freedom."""
+
+CELLS = 10
+"""Cells of a target in a group, neighbouring bins each."""
+
+WIDTH = GROUPS * CELLS
+
+PREFIX = "clusters:"
+"""Of the parts, before the part of the target: ``clusters:feature:age``."""
+
+
+def key_of(table: PredictionTable, name: str) -> Column | None:
+    """Return the column of the key: the slice of this name, else the feature; None where the rows have neither."""
+    return table.slices.get(name, table.features.get(name))
+
+
+def groups_of(column: Column) -> Index:
+    """Return the group of each row: intp (n,), -1 where the key is missing.
+
+    17 and "17" are one key. The same everywhere and always: CRC-32 of the text, modulo 64.
+
+    >>> groups_of(Column(codes=np.array([0, 1, -1]), labels=("anna", "17"))).tolist()
+    [55, 2, -1]
+    >>> groups_of(Column(numbers=np.array([17.0, np.nan]))).tolist()
+    [2, -1]
+    """
+    groups = np.full(length(column), -1, dtype=np.intp)
+    if column.numbers is not None:
+        given = np.isfinite(column.numbers)
+        values, at = np.unique(column.numbers[given], return_inverse=True)
+        groups[given] = _hashed([number_text(value) for value in values.tolist()])[at]
+    if column.codes is not None:
+        given = column.codes >= 0
+        groups[given] = _hashed(column.labels)[column.codes[given]]
+    return groups
+
+
+def clustered(groups: Index, index: Index, over: Bins) -> UnbinnedPart:
+    """Return where rows count in the part of a target: by group and cell, those with a key and a usable value.
+
+    ``groups``: of each row. ``index``: the bin of each row (:func:`driftline.bins.assign`).
+    """
+    rows = np.flatnonzero((groups >= 0) & (index < over.size))
+    return UnbinnedPart(WIDTH, rows, groups[rows] * CELLS + cells(over.size)[index[rows]])
+
+
+def cells(size: int) -> Index:
+    """Return the cell of each of ``size`` bins: neighbours together, about as many in each.
+
+    >>> cells(4).tolist(), np.bincount(cells(102)).tolist()
+    ([0, 1, 2, 3], [11, 10, 10, 10, 10, 11, 10, 10, 10, 10])
+    """
+    return np.arange(size) * min(size, CELLS) // max(size, 1)
+
+
+def by_group(part: F64) -> F64:
+    """Return the counts of a part: float64 (groups, cells)."""
+    return part.reshape(GROUPS, CELLS)
+
+
+def _hashed(labels: list[str] | tuple[str, ...]) -> Index:
+    return np.fromiter((crc32(label.encode(errors="surrogatepass")) % GROUPS for label in labels), np.intp, len(labels))
+
+
+__all__ = [
+    "EPSILON",
+    "GREATEST",
+    "GREATEST_WEIGHT",
+    "LONGEST",
+    "SUM_TOLERANCE",
+    "GroupCounts",
+    "ModelBins",
+    "actual_numbers",
+    "decide",
+    "fold",
+    "fold_by",
+    "fold_outcomes",
+    "fold_outcomes_by",
+    "target_score",
+    "usable_weight",
+]
+
+Mask = NDArray[np.bool_]
+
+LONGEST = 1e9
+"""Seconds; a longer duration was measured by a broken clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBins:
+    """The bins of one model: what a pane is folded over. Panes merge only over the same ones.
+
+    ``projections``: of features that are embeddings, whose bins are those of their L2 norm.
+    ``space``: the features together, as coordinates; None where there are too few or too many. It counts only while
+    all of its features have bins.
+    """
+
+    features: dict[str, Bins] = field(default_factory=dict)
+    score: Bins | None = None
+    classes: CategoryBins | None = None
+    projections: dict[str, Projection] = field(default_factory=dict)
+    space: Space | None = None
+
+
+class GroupCounts:
+    """Rows counted by groups of their own beside the panes they are folded into: by slice, see :mod:`.slices`.
+
+    ``group``: int64 (n,), -1 <= group < groups, -1 = in none. ``parts``: the name of a pane's part → its sums,
+    float64 (groups, width): rows, features, score and class, and their clusters where a key is named.
+    """
+
+    def __init__(self, group: I64, groups: int) -> None:
+        self.groups = groups
+        self.parts: dict[str, F64] = {}
+        self._group = np.where(
+            group < 0, groups, group
+        )  # a group more, which is dropped, costs less than choosing rows
+
+    def add(self, part: str, index: Index, width: int, weight: F64 | None, rows: Index | None = None) -> None:
+        """Count where rows lie in a part, int64 (n,) below ``width``; ``rows``: which rows, all where None."""
+        group = self._group if rows is None else self._group[rows]
+        values = weight if rows is None else _at(weight, rows)
+        counts = _counts(index + group * width, values, (self.groups + 1) * width)
+        self.parts[part] = counts.reshape(self.groups + 1, width)[:-1]
+
+    def count_rows(self, weight: F64 | None) -> None:
+        """Count the rows themselves."""
+        sums = [_counts(self._group, w, self.groups + 1) for w in (None, weight, None if weight is None else weight**2)]
+        self.parts["rows"] = np.column_stack(sums)[:-1]
+
+
+def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
+    """Fold all rows of a table into one pane.
+
+    A feature the table lacks is missing in each row. Features the bins do not know are named in ``unknown:NAME`` parts.
+    ``cluster``: the slice or feature whose rows of one value belong together (:mod:`driftline.clusters`).
+
+    >>> from driftline.tables.table import ModelKey, Task, Text
+    >>> rows = Text(np.zeros(3, np.int32), b"")
+    >>> time, value = np.zeros(2, np.int64), np.array([[1.0], [5.0]])
+    >>> table = PredictionTable(ModelKey("m"), Task("regression"), time, rows, value)
+    >>> from .bins import NumberBins
+    >>> fold(table, ModelBins(score=NumberBins(np.array([2.0])))).parts["score"]
+    array([1., 1., 0., 0.])
+    """
+    parts, strayed = _parts(table, bins, None, 1, cluster)
+    pane = Pane({name: sums[0] for name, sums in parts.items()})
+    pane.parts |= {name: sums[0] for name, (_, sums) in strayed.items() if sums.any()}
+    return pane
+
+
+def fold_by(
+    table: PredictionTable,
+    bins: ModelBins,
+    group: I64,
+    groups: int,
+    cluster: str = "",
+    cuts: Sequence[GroupCounts] = (),
+) -> list[Pane]:
+    """Fold the rows of each group into a pane of its own, all groups at once.
+
+    ``group``: int64 (n,), 0 <= group < groups: the pane of time each row falls into. A group without rows gives a pane
+    of zeros. ``cuts``: count the same rows once more, each by groups of its own.
+    """
+    parts, strayed = _parts(table, bins, group, groups, cluster, cuts)
+    panes = [Pane({name: sums[position].copy() for name, sums in parts.items()}) for position in range(groups)]
+    for name, (positions, some) in strayed.items():
+        for position, sums in zip(positions.tolist(), some, strict=True):
+            if sums.any():  # rows of no weight leave nothing
+                panes[position].parts[name] = sums
+    return panes
+
+
+def _parts(
+    table: PredictionTable,
+    bins: ModelBins,
+    group: I64 | None,
+    groups: int,
+    cluster: str,
+    cuts: Sequence[GroupCounts] = (),
+) -> tuple[dict[str, F64], dict[str, tuple[Index, F64]]]:
+    """Sums of all groups by part, float64 (groups, width); and what strays, of the groups in which anything does."""
+    n = len(table)
+    weight = None if table.weight is None else usable_weight(table.weight)
+
+    def sums(index: Index, width: int, values: F64 | None, where: Index | None = None) -> F64:
+        if group is not None:
+            index = index + (group if where is None else group[where]) * width
+        return _counts(index, values, groups * width).reshape(groups, width)
+
+    def stray(found: UnbinnedPart) -> tuple[Index, F64]:
+        at, local = np.zeros(1, dtype=np.intp), found.entries
+        if group is not None:  # only the groups it is in: most are quiet, and its parts are wide
+            at, local = np.unique(group[found.rows], return_inverse=True)
+            local = local * found.width + found.entries
+        weighed = _counts(local, _at(weight, found.rows), len(at) * found.width)
+        return at, weighed.reshape(len(at), found.width)
+
+    strayed: dict[str, tuple[Index, F64]] = {}
+    key = key_of(table, cluster) if cluster else None
+    belonging = None if key is None else groups_of(key)
+    joint = Joint(bins.space, n) if bins.space is not None and bins.space.names_in(bins.features) else None
+
+    def target(part: str, over: Bins, column: Column | None, name: str = "") -> None:
+        if column is None or (column.numbers is None and column.codes is None):
+            nothing = np.full(n, over.size, dtype=np.intp)
+            parts[part] = sums(nothing, over.size + 2, weight)
+            for cut in cuts:
+                cut.add(part, nothing, over.size + 2, weight)
+            return
+        index = assign(over, column)
+        parts[part] = sums(index, over.size + 2, weight)
+        for cut in cuts:
+            cut.add(part, index, over.size + 2, weight)
+        if belonging is not None and len(belonging):
+            strayed[PREFIX + part] = stray(together := clustered(belonging, index, over))
+            for cut in cuts:
+                cut.add(PREFIX + part, together.entries, together.width, weight, together.rows)
+        if joint is not None and name:
+            joint.add(name, index, bool(parts[part][:, over.size :].any()))
+        if name:
+            for which, found in unbinned_parts(name, bins.features, column, index, parts[part].sum(axis=0)).items():
+                strayed[which] = stray(found)
+
+    zero = np.zeros(n, dtype=np.intp)
+    plain = sums(zero, 1, None)
+    weighed = plain if weight is None else sums(zero, 1, weight)
+    squared = plain if weight is None else sums(zero, 1, weight * weight)
+    parts = {"rows": np.hstack([plain, weighed, squared])}
+    for cut in cuts:
+        cut.count_rows(weight)
+    for name, over in bins.features.items():
+        target(f"feature:{name}", over, table.features.get(name), name)
+    for name, projection in bins.projections.items():
+        column = table.features.get(name)
+        if column is not None and column.vectors is not None:
+            parts[f"embedding:{name}"] = projection.sums(column.vectors, weight, group, groups)
+    if joint is not None:
+        parts |= joint.sums(weight, group, groups)
+    if bins.features:
+        for name in sorted(table.features.keys() - bins.features.keys())[:MOST_UNKNOWN]:
+            parts[f"unknown:{name}"] = weighed
+    if bins.score is not None:
+        score = None if table.scores is None else target_score(table.task, table.scores)
+        target("score", bins.score, None if score is None else Column(numbers=score))
+    if bins.classes is not None:
+        codes = decide(table.task, table.scores, table.predicted)
+        decided = Column(codes=codes, labels=(*table.task.classes, "")) if len(codes) else None
+        target("class", bins.classes, decided)
+    if table.duration is not None:
+        parts["duration"] = _durations(table.duration, weight, sums)
+    return parts, strayed
+
+
+def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64 | None, Index | None], F64]) -> F64:
+    usable = np.flatnonzero((seconds >= 0) & (seconds <= LONGEST))
+    values, weights = seconds[usable], _at(weight, usable)
+    bucket = np.searchsorted(DURATION_BOUNDS, values, side="left")
+    buckets = sums(bucket, len(DURATION_BOUNDS) + 1, weights, usable)
+    total = values if weights is None else values * weights
+    return np.hstack([buckets, sums(np.zeros(len(usable), dtype=np.intp), 1, total, usable)])
+
+
+def _counts(index: Index | I64, weight: F64 | None, size: int) -> F64:
+    # of no rows at all bincount makes whole numbers, whatever the weights
+    return np.bincount(index, weight, minlength=size).astype(np.float64, copy=False)
+
+
+def _at(weight: F64 | None, which: Index | Mask) -> F64 | None:
+    return None if weight is None else weight[which]

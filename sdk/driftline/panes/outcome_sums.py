@@ -1,0 +1,367 @@
+"""Fold predictions joined with outcomes into the parts of a pane that performance needs.
+
+Fold joined rows, predictions with their truth, into the parts of a pane that performance needs (:mod:`.pane`).
+
+Many panes at once, and sparse: :func:`fold_outcomes_by`. What every kind of task adds up is here; each loss with its
+square, so that means come with their variance.
+
+Which parts of a pane say how right a model was, and how long each is; what they hold is in :mod:`.pane`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.inputs.dataframes import take_rows
+from driftline.tables.classes import class_codes
+from driftline.tables.decisions import EPSILON, GREATEST, actual_numbers, decide, usable_weight, value_column
+from driftline.tables.table import F64, I32, I64, Column, Task, length
+
+from .bins import SCORE_BINS, score_bin
+from .pane import LOSSES, Pane
+from .relevance import CUTOFFS, PREFIX, WIDTH, Relevance, clicks_of, fold_relevance
+from .relevance import take_rankings as taken_relevance
+from .sparse_sums import Sparse, cells, columns, join_parts, shifted
+
+CALIBRATION_BINS = 10
+"""Bins of one width over [0, 1] of the part ``calibration``, lower edge excluded, as scikit-learn's."""
+
+CALIBRATION_EDGES = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
+
+MOST_CLASS_SCORES = 8
+"""Classes whose scores have a place on the score grid each; of more, areas need rows."""
+
+
+def class_scores(code: int) -> tuple[str, str]:
+    """Return the parts of one class of many: its score where it was not true, and where it was.
+
+    >>> class_scores(2)
+    ('score_negative:2', 'score_positive:2')
+    """
+    return f"score_negative:{code}", f"score_positive:{code}"
+
+
+def excess_of(part: str) -> str:
+    """Return the part that holds Σ(w² - w) of the same rows; it is not there where all weights are 1.
+
+    >>> excess_of("score_positive")
+    'score_positive_excess'
+    """
+    return f"{part}_excess"
+
+
+def count_of(part: str) -> str:
+    """Return the part that holds Σ(1 - w) of the same rows, so that they can be counted; not there where all weigh 1.
+
+    Of a part of means, of all its rows together.
+
+    >>> count_of("losses")
+    'losses_count'
+    """
+    return f"{part}_count"
+
+
+COUNTED = ("outcomes", "confusion", "losses", "percentage", "quantiles")
+"""Parts whose rows can be counted."""
+
+
+def intervals(task: Task) -> dict[float, tuple[int, int]]:
+    """Return the central intervals that declared quantiles make: nominal coverage → columns of its bounds.
+
+    >>> intervals(Task("regression", quantiles=(0.05, 0.1, 0.5, 0.9)))
+    {0.8: (1, 3)}
+    """
+    place = {round(level, 9): column for column, level in enumerate(task.quantiles)}
+    return {
+        round(1 - 2 * level, 9): (column, place[round(1 - level, 9)])
+        for level, column in place.items()
+        if level < 0.5 and round(1 - level, 9) in place
+    }
+
+
+@lru_cache(maxsize=64)
+def widths(task: Task) -> Mapping[str, int]:
+    """Return how long each part is that an outcome adds to.
+
+    >>> widths(Task("binary", ("0", "1"), "1"))["spread"]
+    9
+    """
+    k, losses = len(task.classes), len(LOSSES.get(task.kind, ()))
+    found = {"outcomes": 3, "value": 6, "value_negative": 1, "confusion": k * k, "confusion_excess": k * k}
+    found |= {"losses": losses, "spread": max(0, 2 * losses - 1)}
+    grids: list[str] = []
+    if task.kind == "binary":
+        found |= {"calibration": 3 * CALIBRATION_BINS}
+        grids = ["score_negative", "score_positive"]
+    elif task.kind == "multiclass":
+        found |= {"ranks": k, "ranks_excess": k}
+        if k <= MOST_CLASS_SCORES:
+            grids = [part for code in range(k) for part in class_scores(code)]
+    elif task.kind == "regression":
+        found |= {"percentage": 5}
+        if task.quantiles:
+            found["quantiles"] = 2 + 3 * (len(task.quantiles) + len(intervals(task)))
+    elif task.kind == "ranking":
+        found |= {"clicks": 2} | {f"{PREFIX}{cutoff}": WIDTH for cutoff in task.cutoffs or CUTOFFS}
+    found |= {count_of(part): k * k if part == "confusion" else 1 for part in COUNTED if part in found}
+    return found | {part: SCORE_BINS for grid in grids for part in (grid, excess_of(grid))}
+
+
+Mask = NDArray[np.bool_]
+
+SUM_TOLERANCE = 1e-3
+"""Scores of one row whose sum is farther from 1 are no probabilities and have no log loss."""
+
+
+def fold_outcomes(
+    task: Task,
+    scores: F64 | None,
+    predicted: Column | None,
+    actual: Column,
+    weight: F64 | None = None,
+    relevance: Relevance | None = None,
+    value: F64 | None = None,
+) -> Pane:
+    """Fold joined rows (prediction and its truth) into the parts that performance needs.
+
+    ``scores``: float64 (n, k) as in :class:`~driftline.tables.PredictionTable`; ``predicted``: the class the service
+    decided, None = derive it (see :func:`decide`); ``actual``: classes, or numbers for regression; ``weight``: float64
+    (n,), None or NaN = 1; a row with one that can be none, such as 0, is left out (:func:`~.decided.no_weight`);
+    ``value``: float64 (n,), what each outcome was worth, NaN = nobody said. A row counts as known only when its actual
+    is usable: one of ``task.classes``, or a number (at most 1e60). ``relevance``: what was relevant in each list of a
+    ranking; without it an actual above 0 says that the list was clicked. Scores outside [0, 1] are no probabilities:
+    they have a decision, but no losses and no place on the score grid.
+
+    >>> task = Task("binary", ("0", "1"), "1")
+    >>> pane = fold_outcomes(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
+    >>> pane.parts["confusion"].tolist(), pane.parts["losses"].round(3).tolist()
+    ([0.0, 0.0, 1.0, 1.0], [2.0, 0.4, 1.139, 1.2, 2.0])
+    """
+    group = np.zeros(length(actual), np.int64)
+    sums = fold_outcomes_by(task, scores, predicted, actual, weight, value, group, 1, relevance)
+    return Pane({name: part.dense(1)[0] for name, part in sums.items()})
+
+
+def fold_outcomes_by(
+    task: Task,
+    scores: F64 | None,
+    predicted: Column | None,
+    actual: Column,
+    weight: F64 | None,
+    value: F64 | None,
+    group: I64,
+    groups: int,
+    relevance: Relevance | None = None,
+) -> dict[str, Sparse]:
+    """Fold the joined rows of each group into a pane of its own, all groups at once: part → its sums.
+
+    ``group``: int64 (n,), 0 <= group < groups: the pane of each row. Rows in the order of their groups are quickest.
+    The other arguments are those of :func:`fold_outcomes`.
+
+    >>> truth, panes = Column(numbers=np.array([2.0, 5.0, 5.0])), np.array([0, 7, 7])
+    >>> sums = fold_outcomes_by(Task("regression"), np.full((3, 1), 4.0), None, truth, None, None, panes, 8)
+    >>> sums["losses"].dense(8)[7].tolist()
+    [2.0, -2.0, 2.0, 2.0, 10.0, 50.0]
+    """
+    weight = None if weight is None else usable_weight(weight)
+    weightless = weight is not None and not weight.all()
+    if weightless or (len(group) and (group[1:] < group[:-1]).any()):
+        order = np.argsort(group, kind="stable")
+        order = order if weight is None else order[weight[order] > 0]
+        group, actual = group[order], take_rows(actual, order)
+        scores = None if scores is None or not len(scores) else scores[order]
+        predicted = None if predicted is None or not length(predicted) else take_rows(predicted, order)
+        weight = None if weight is None else weight[order]
+        value = None if value is None else value[order]
+        relevance = None if relevance is None else taken_relevance(relevance, order)
+    rows = _Rows(group, groups, None if weight is None or (weight == 1).all() else weight)
+    if task.kind == "regression":
+        parts = _values(task, scores, actual_numbers(actual), rows)
+    elif task.kind == "ranking":
+        known_of = clicks_of(actual_numbers(actual)) if relevance is None else relevance
+        ranked = fold_relevance(known_of, rows.weight, task.cutoffs or CUTOFFS, group, groups)
+        parts = {name: Sparse.of(sums) for name, sums in ranked.items()}
+    else:
+        parts = _classes(task, scores, predicted, actual, rows)
+    if value is not None and (usable := np.abs(value) <= GREATEST).any():
+        worth = rows.where(usable)
+        parts["value"] = worth.means([value[usable]], counted=True)
+        if (value[usable] < 0).any():
+            parts["value_negative"] = columns(worth.group, [worth.times(np.maximum(-value[usable], 0.0))], 1)
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows in the order of their groups, with weights that can be summed; None = 1 each."""
+
+    group: I64
+    groups: int
+    weight: F64 | None
+
+    def where(self, which: Mask) -> _Rows:
+        if which.all():
+            return self
+        return _Rows(self.group[which], self.groups, None if self.weight is None else self.weight[which])
+
+    def ones(self) -> F64:
+        return np.ones(len(self.group))
+
+    def times(self, values: F64, power: int = 1) -> F64:
+        return values if self.weight is None else values * self.weight**power
+
+    def cells(self, cell: I64, width: int) -> Sparse:
+        return cells(self.group, cell, self.weight, self.groups, width)
+
+    def excess(self, cell: I64, width: int) -> Sparse | None:
+        """Σ(w² - w) by cell; None where all weigh 1."""
+        if self.weight is None:
+            return None
+        return cells(self.group, cell, self.weight * (self.weight - 1), self.groups, width)
+
+    def counted(self, part: str, cell: I64 | None = None, width: int = 1) -> dict[str, Sparse]:
+        """The part of Σ(1 - w) by cell, None = of all together; none where all weigh 1."""
+        if self.weight is None:
+            return {}
+        at = np.zeros(len(self.group), np.int64) if cell is None else cell
+        return {count_of(part): cells(self.group, at, 1 - self.weight, self.groups, width)}
+
+    def outcomes(self) -> dict[str, Sparse]:
+        """The part ``outcomes``: how many, Σw, Σw²."""
+        one = self.ones()
+        sums = columns(self.group, [one, self.times(one), self.times(one, 2)], 3)
+        return {"outcomes": sums, **self.counted("outcomes")}
+
+    def means(self, losses: Sequence[F64], counted: bool = False) -> Sparse:
+        """Σw and Σw², then Σwℓ, Σw²ℓ and Σw²ℓ² of each loss; with the number of rows before them if ``counted``."""
+        one = self.ones()
+        sums = [*([one] if counted else []), self.times(one), self.times(one, 2)]
+        for loss in losses:
+            sums += [self.times(loss), self.times(loss, 2), self.times(loss * loss, 2)]
+        return columns(self.group, sums, len(sums))
+
+    def losses(self, losses: Sequence[F64]) -> dict[str, Sparse]:
+        """The parts ``losses`` and ``spread``."""
+        one = self.ones()
+        spread = [self.times(one, 2)]
+        for loss in losses:
+            spread += [self.times(loss, 2), self.times(loss * loss, 2)]
+        return {
+            "losses": columns(self.group, [self.times(one), *map(self.times, losses)], 1 + len(losses)),
+            "spread": columns(self.group, spread, len(spread)),
+            **self.counted("losses"),
+        }
+
+
+def _values(task: Task, scores: F64 | None, actual: F64, rows: _Rows) -> dict[str, Sparse]:
+    known = np.abs(actual) <= GREATEST
+    parts = rows.where(known).outcomes()
+    if scores is None or not len(scores):
+        return parts
+    value = scores[:, value_column(task, scores.shape[1])]
+    usable = known & (np.abs(value) <= GREATEST)
+    y, scored = actual[usable], rows.where(usable)
+    error = value[usable] - y
+    parts |= scored.losses([error, np.abs(error), error**2, y, y**2])
+    if (nonzero := y != 0).any():
+        some = scored.where(nonzero)
+        parts["percentage"] = some.means([np.abs(error[nonzero]) / np.maximum(np.abs(y[nonzero]), EPSILON)])
+        parts |= some.counted("percentage")
+    if task.quantiles and scores.shape[1] == len(task.quantiles):
+        usable = known & (np.abs(scores) <= GREATEST).all(axis=1)
+        some = rows.where(usable)
+        parts["quantiles"] = some.means(_quantile_losses(task, scores[usable], actual[usable]))
+        parts |= some.counted("quantiles")
+    return parts
+
+
+def _quantile_losses(task: Task, scores: F64, actual: F64) -> list[F64]:
+    """The pinball loss of each level, then for each interval whether it holds the actual value, bounds included."""
+    distance = actual[:, np.newaxis] - scores
+    levels = np.array(task.quantiles)
+    pinball = np.where(distance >= 0, levels * distance, (levels - 1) * distance)
+    inside = [
+        ((scores[:, low] <= actual) & (actual <= scores[:, high])).astype(np.float64)
+        for low, high in intervals(task).values()
+    ]
+    return [*pinball.T, *inside]
+
+
+def _classes(
+    task: Task, scores: F64 | None, predicted: Column | None, actual: Column, rows: _Rows
+) -> dict[str, Sparse]:
+    n, classes = length(actual), len(task.classes)
+    truth = class_codes(actual, task.classes)
+    if truth is None or classes == 0:
+        truth = np.full(n, -1, dtype=np.int32)
+    known = (truth >= 0) & (truth < classes)
+    decided = decide(task, scores, predicted)
+    if len(decided) == 0:  # neither score nor decision was sent
+        decided = np.full(n, -1, dtype=np.int32)
+    both = known & (decided >= 0) & (decided < classes)
+    cell, judged = truth[both].astype(np.int64) * classes + decided[both], rows.where(both)
+    parts = rows.where(known).outcomes() | {"confusion": judged.cells(cell, classes * classes)}
+    if (excess := judged.excess(cell, classes * classes)) is not None:
+        parts["confusion_excess"] = excess
+    parts |= judged.counted("confusion", cell, classes * classes)
+    if scores is None or not len(scores):
+        return parts
+    with np.errstate(invalid="ignore"):
+        probable = (scores.min(axis=1) >= 0) & (scores.max(axis=1) <= 1)
+    if task.kind == "multiclass" and scores.shape[1] == classes:
+        usable = known & probable & (np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE)
+        whole = bool(usable.all())  # choosing all of fifty columns would cost more than what follows
+        parts |= _many(scores if whole else scores[usable], truth[usable], rows.where(usable))
+    elif task.kind == "binary" and scores.shape[1] == 1 and task.positive_class in task.classes:
+        usable = known & probable
+        positive = truth[usable] == task.classes.index(task.positive_class)
+        parts |= _two(scores[usable, 0], positive, rows.where(usable))
+    return parts
+
+
+def _two(score: F64, positive: Mask, rows: _Rows) -> dict[str, Sparse]:
+    chance = np.clip(np.where(positive, score, 1 - score), EPSILON, 1 - EPSILON)
+    hit, at = positive.astype(np.float64), score_bin(score)
+    parts = rows.losses([(score - hit) ** 2, -np.log(chance), score, hit])
+    place = np.searchsorted(CALIBRATION_EDGES, score, side="left").astype(np.int64)
+    bins = [
+        cells(rows.group, place, rows.times(sums), rows.groups, CALIBRATION_BINS) for sums in (rows.ones(), score, hit)
+    ]
+    width = 3 * CALIBRATION_BINS
+    parts["calibration"] = join_parts(width, [shifted(one, width, 3, offset) for offset, one in enumerate(bins)])
+    return parts | _on_grid(("score_negative", "score_positive"), at, positive, rows)
+
+
+def _many(scores: F64, truth: I32, rows: _Rows) -> dict[str, Sparse]:
+    n, classes = scores.shape
+    own = scores[np.arange(n), truth]
+    brier = np.einsum("ij,ij->i", scores, scores) - own**2 + (1 - own) ** 2
+    parts = rows.losses([brier, -np.log(np.clip(own, EPSILON, 1 - EPSILON))])
+    rank = np.count_nonzero(scores > own[:, np.newaxis], axis=1)
+    tied = np.flatnonzero(np.count_nonzero(scores == own[:, np.newaxis], axis=1) > 1)
+    if len(tied):
+        later = np.arange(classes) > truth[tied, np.newaxis]
+        rank[tied] += np.count_nonzero((scores[tied] == own[tied, np.newaxis]) & later, axis=1)
+    parts["ranks"] = rows.cells(rank, classes)
+    if (excess := rows.excess(rank, classes)) is not None:
+        parts["ranks_excess"] = excess
+    if classes <= MOST_CLASS_SCORES:
+        for code in range(classes):
+            parts |= _on_grid(class_scores(code), score_bin(scores[:, code]), truth == code, rows)
+    return parts
+
+
+def _on_grid(names: tuple[str, str], at: I64, own: Mask, rows: _Rows) -> dict[str, Sparse]:
+    """The scores of rows that are not of a class, and of those that are, by bin of the score grid."""
+    parts = {}
+    for name, which in zip(names, (~own, own), strict=True):
+        some = rows.where(which)
+        parts[name] = some.cells(at[which], SCORE_BINS)
+        if (excess := some.excess(at[which], SCORE_BINS)) is not None:
+            parts[excess_of(name)] = excess
+    return parts

@@ -1,0 +1,153 @@
+"""Values that no bin describes: how far out they lie, of which type they are, and of which cluster.
+
+Three parts a feature, sums like all others, and none where nothing strays: a quiet window pays for finding the few
+values beyond the outer edges, and for nothing else. Data quality is judged by them: a column in another unit, of
+another type, or in another's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from driftline.tables.table import F64, Column
+
+from .bins import Bins, CategoryBins, Index
+
+OCTAVES = 64
+"""Powers of two, up and down, that are told apart: 5e-20 to 2e19. What lies beyond counts to the last."""
+
+TAILS = 4 * OCTAVES + 1
+"""Entries of ``tails:NAME``: negative octaves from the greatest on, zero, positive octaves."""
+
+KINDS = ("number_in_text", "text", "infinite", "number")
+"""Entries of ``kinds:NAME``: in a number feature texts that are written as numbers, other texts, and infinities; in a
+category feature numbers."""
+
+PREFIXES = ("tails:", "kinds:", "elsewhere:")
+"""Of the parts, before the feature's name."""
+
+_NUMBER_IN_TEXT, _TEXT, _INFINITE, _NUMBER = range(len(KINDS))
+
+
+class UnbinnedPart(NamedTuple):
+    """One part: its width, the rows that stray, and the entry each of them counts in."""
+
+    width: int
+    rows: Index
+    entries: Index
+
+
+def part_width(part: str, features: int) -> int | None:
+    """Return how long the vector of a part is; None for a part that is none of these. ``features``: how many there are.
+
+    >>> part_width("tails:age", 3), part_width("elsewhere:plan", 3), part_width("rows", 3)
+    (257, 3, None)
+    """
+    widths = dict(zip(PREFIXES, (TAILS, len(KINDS), features), strict=True))
+    return next((width for prefix, width in widths.items() if part.startswith(prefix)), None)
+
+
+def octave(values: F64) -> Index:
+    """Return the entry of ``tails:NAME`` of each finite value: intp (n,).
+
+    Entry ``2 * OCTAVES + k`` holds ``[2^(k - OCTAVES - 1), 2^(k - OCTAVES))`` for k = 1 to 2 * OCTAVES; negative values
+    mirror it, zero lies between.
+
+    >>> (octave(np.array([-1.0, 0.0, 1.0, 1.5, 2.0])) - 2 * OCTAVES).tolist()
+    [-65, 0, 65, 65, 66]
+    """
+    _, exponent = np.frexp(values)
+    size = np.clip(exponent, 1 - OCTAVES, OCTAVES) + OCTAVES
+    return np.where(values == 0, 0, np.where(values > 0, size, -size)).astype(np.intp) + 2 * OCTAVES
+
+
+def octave_bounds() -> F64:
+    """Return the edges between the entries of ``tails:NAME``, ascending: float64 (TAILS - 1,); the ends are open.
+
+    >>> bounds = octave_bounds()
+    >>> values = np.array([-3.0, -2.0, -1e-30, 0.0, 1e-30, 2.0, 3.0, 1e30])
+    >>> bool((np.searchsorted(bounds, values, side="right") == octave(values)).all())
+    True
+    """
+    powers = np.ldexp(1.0, np.arange(1 - OCTAVES, OCTAVES))
+    return np.concatenate([np.nextafter(-powers[::-1], np.inf), [0.0, np.nextafter(0.0, 1.0)], powers])
+
+
+def unbinned_parts(
+    name: str, bins: Mapping[str, Bins], column: Column, index: Index, counts: F64
+) -> dict[str, UnbinnedPart]:
+    """Return what strays of one feature, by part.
+
+    ``index``: the bin of each row, see :func:`driftline.bins.assign`. ``counts``: how many rows each bin holds.
+
+    >>> from .bins import NumberBins
+    >>> column = Column(numbers=np.array([0.5, 100.0]))
+    >>> over = {"x": NumberBins(np.array([0.0, 1.0]))}
+    >>> stray = unbinned_parts("x", over, column, np.array([1, 2]), np.array([0, 1, 1, 0, 0]))["tails:x"]
+    >>> stray.rows.tolist(), (stray.entries - 2 * OCTAVES).tolist()
+    ([1], [71])
+    """
+    own = bins[name]
+    if isinstance(own, CategoryBins):
+        return _of_category(name, bins, own, column, index, counts)
+    found = {}
+    last = own.size - 1
+    if last and (counts[0] or counts[last]) and column.numbers is not None:
+        # as unsigned, bin 0 less 1 is the greatest: one comparison finds both ends
+        at = np.flatnonzero((index - 1).view(np.uintp) >= last - 1)
+        at = at[index[at] <= last]
+        found[f"tails:{name}"] = UnbinnedPart(TAILS, at, octave(column.numbers[at]))
+    if counts[own.size + 1]:
+        found |= _of_invalid(name, bins, column, np.flatnonzero(index == own.size + 1))
+    return found
+
+
+def _of_invalid(name: str, bins: Mapping[str, Bins], column: Column, at: Index) -> dict[str, UnbinnedPart]:
+    if column.codes is None:
+        return {f"kinds:{name}": UnbinnedPart(len(KINDS), at, np.full(len(at), _INFINITE))}
+    codes = column.codes[at]
+    written = [_NUMBER_IN_TEXT if _is_number(label) else _TEXT for label in column.labels]
+    entries = np.array([*written, _INFINITE], dtype=np.intp)[codes]  # code -1 reads the last
+    return {f"kinds:{name}": UnbinnedPart(len(KINDS), at, entries)} | _elsewhere(name, bins, column, at[codes >= 0])
+
+
+def _of_category(
+    name: str, bins: Mapping[str, Bins], own: CategoryBins, column: Column, index: Index, counts: F64
+) -> dict[str, UnbinnedPart]:
+    found = {}
+    if column.numbers is not None:
+        at = np.flatnonzero(np.isfinite(column.numbers))
+        if len(at):
+            found[f"kinds:{name}"] = UnbinnedPart(len(KINDS), at, np.full(len(at), _NUMBER))
+    if counts[own.size - 1] and column.codes is not None:
+        found |= _elsewhere(name, bins, column, np.flatnonzero((index == own.size - 1) & (column.codes >= 0)))
+    return found
+
+
+def _elsewhere(name: str, bins: Mapping[str, Bins], column: Column, at: Index) -> dict[str, UnbinnedPart]:
+    """Count labels that a feature does not know under each feature that does."""
+    if not len(at) or column.codes is None:
+        return {}
+    codes = column.codes[at]
+    strange = {column.labels[code] for code in np.unique(codes).tolist()}
+    rows, entries = [], []
+    for position, (other, theirs) in enumerate(bins.items()):
+        known = strange & set(theirs.labels) if isinstance(theirs, CategoryBins) and other != name else ()
+        if known:
+            mine = np.array([label in known for label in column.labels], dtype=np.bool_)[codes]
+            rows.append(at[mine])
+            entries.append(np.full(len(rows[-1]), position))
+    if not rows:
+        return {}
+    return {f"elsewhere:{name}": UnbinnedPart(len(bins), np.concatenate(rows), np.concatenate(entries))}
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Privacy rules: what may leave the process. Imports inputs, panes and tables."""

@@ -1,0 +1,356 @@
+"""The privacy rules of a model: what may leave the process, decided per feature, once, for every signal."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+from driftline.faults import FAULTS, logger
+from driftline.inputs.batch import Batch, Columns, Wanted
+from driftline.inputs.row import Large, Sparse, feature_value, row_of
+from driftline.inputs.scalar import SCALARS
+from driftline.settings import names, read, switch
+
+from .rules import DENY, LONG, Hash, Key, Round, Rule
+
+Guard = Callable[[tuple[Any, ...]], tuple[Any, ...]]
+"""Takes the clean values of a row, and returns those that may be kept."""
+
+SHORTEST_KEY = 16
+"""Bytes: whoever knows the hashes of a few known values can try all keys that are much shorter."""
+_MOST_NAMES = 10_000
+_FIX = "write key=... or set DRIFTLINE_PRIVACY_KEY; python -c 'import secrets; print(secrets.token_hex(32))' makes one"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Privacy:
+    """Rules by the name of a feature or slice; a name may be a pattern (``"*email*"``, case matters).
+
+    ``allow``: the only ones that may leave; None = all. ``deny``: those that leave in no form; it wins over all other
+    rules. ``hash``: a short keyed hash leaves instead of the value, the same for the same value, so drift and slices
+    still work. ``round``: the nearest multiple of a step leaves, ``{"income": 1000}``; of a time, a number of seconds
+    or a timedelta. A text cannot be rounded, and is missing then. ``key``: of the hashes, at least 16 bytes; else
+    ``DRIFTLINE_PRIVACY_KEY``. It is shown nowhere, and no pickle holds it. ``hash_id``: whether a hash leaves instead
+    of each prediction's id, and of the items of a ranking; outcomes of a model with the same rule and key are hashed
+    alike, and join.
+
+    Raises ``ValueError`` or ``TypeError``, with the fix, for names that are no texts, steps that are no positive
+    numbers, and hashing without a key. BLAKE2b: RFC 7693.
+
+    >>> privacy = Privacy(deny=("ssn",), hash=("*email*",), round={"income": 1000}, key="a key of 16 bytes or more")
+    >>> privacy.guard(("ssn", "income", "age"))(("078-05-1120", 73_412.37, 31))
+    (None, 73000.0, 31)
+    >>> privacy
+    driftline.Privacy(deny=('ssn',), hash=('*email*',), round={'income': 1000.0}, key=***)
+    """
+
+    allow: tuple[str, ...] | None
+    deny: tuple[str, ...]
+    hash: tuple[str, ...]
+    round: tuple[tuple[str, float], ...]
+    key: Key | None
+    hash_id: bool
+    _rules: dict[str, Rule | None] = field(compare=False)
+
+    def __init__(
+        self,
+        *,
+        allow: Iterable[str] | None = None,
+        deny: Iterable[str] = (),
+        hash: Iterable[str] = (),
+        round: Mapping[str, float | timedelta] | None = None,
+        key: str | bytes | Key | None = None,
+        hash_id: bool = False,
+    ) -> None:
+        steps = {_name("round", name): _step(name, step) for name, step in _mapping(round).items()}
+        hashed = _names("hash", hash)
+        if not isinstance(hash_id, bool):
+            raise TypeError(f"Privacy(hash_id=) is True or False, not {_kind(hash_id)}")
+        both = [name for name in hashed if name in steps]
+        if both:
+            raise ValueError(f"Privacy: {both[0]!r} is both hashed and rounded; a hash has no steps: choose one")
+        values: dict[str, object] = {
+            "allow": None if allow is None else _names("allow", allow),
+            "deny": _names("deny", deny),
+            "hash": hashed,
+            "round": tuple(steps.items()),
+            "key": _key(key, needed=bool(hashed) or hash_id),
+            "hash_id": hash_id,
+            "_rules": {},
+        }
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
+
+    def __repr__(self) -> str:
+        shown: dict[str, object] = {"deny": self.deny, "hash": self.hash, "round": dict(self.round), "key": self.key}
+        parts = [] if self.allow is None else [f"allow={self.allow!r}"]
+        parts += [f"{name}={value!r}" for name, value in shown.items() if value]
+        parts += ["hash_id=True"] if self.hash_id else []
+        return f"driftline.Privacy({', '.join(parts)})"
+
+    def __copy__(self) -> Privacy:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Privacy:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the rules without the key: a pickled model ends up in registries and on laptops."""
+        return _restore, (self.allow, self.deny, self.hash, dict(self.round), self.hash_id)
+
+    @property
+    def rules(self) -> bool:
+        """Whether there is any rule at all."""
+        return bool(self.allow is not None or self.deny or self.hash or self.round or self.hash_id)
+
+    def rule(self, name: str) -> Rule | None:
+        """Return what is done with a feature or slice of that name, None where it leaves as it is; found once."""
+        try:
+            return self._rules[name]
+        except KeyError:
+            if len(self._rules) >= _MOST_NAMES:  # names that change with every call are values in disguise
+                self._rules.clear()
+            found = self._rules[name] = self._find(name)
+            return found
+
+    def allows(self, name: str) -> bool:
+        """Say whether anything of a feature may be recorded.
+
+        >>> Privacy(deny=("ssn",)).allows("ssn"), Privacy(allow=("age", "income_*")).allows("income_2026")
+        (False, True)
+        """
+        return self.rule(name) is not DENY
+
+    def part(self, text: str, name: str) -> Rule | None:
+        """Return what is done with what stands for a text feature: denied with it, allowed with it, else by its name.
+
+        >>> privacy = Privacy(allow=("message",), deny=("*.script",))
+        >>> privacy.part("message", "message.words"), privacy.part("message", "message.script") is DENY
+        (None, True)
+        """
+        if self.allow is not None and not _match(text, self.allow) and not _match(name, self.allow):
+            return DENY
+        if _match(text, self.deny) or _match(name, self.deny):
+            return DENY
+        return self._changes(name)
+
+    def withholds(self, name: str) -> bool:
+        """Say whether a field of that name may be no prediction's id or time: a rule other than ``allow`` is about it.
+
+        >>> Privacy(allow=("age",)).withholds("order"), Privacy(deny=("order",)).withholds("order")
+        (False, True)
+        """
+        return _match(name, (*self.deny, *self.hash, *(pattern for pattern, _ in self.round)))
+
+    def guard(self, names: tuple[str, ...], time: str = "", texts: Collection[str] = ()) -> Guard | None:
+        """Return what makes a row of those names fit to be kept, None where it is so already.
+
+        ``time``: the name of the field that is no feature but the prediction's time. ``texts``: features of which only
+        descriptors leave, under rules of their own; a text waits for that unless it is denied.
+        """
+        fields = [(at, str(name)) for at, name in enumerate(names) if name != time]
+        rules = [(at, rule) for at, name in fields if (rule := self._before(name, texts)) is not None]
+        if not rules:
+            return None
+
+        def guard(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            kept = list(values)
+            for at, rule in rules:
+                kept[at] = rule.value(kept[at])
+            return row_of(kept) if values.__class__ is Large else Sparse(kept)
+
+        return guard
+
+    def columns(self, columns: Columns, texts: Collection[str] = ()) -> Columns:
+        """Return the columns of a batch that may be kept, as they may; one that cannot be protected is left out.
+
+        ``texts``: as for :meth:`guard`.
+        """
+        if not self.rules:
+            return columns
+        kept: Columns = {}
+        for name, values in columns.items():
+            try:
+                rule = self._before(name, texts)
+                protected = values if rule is None else rule.column(values)
+            except Exception as error:
+                FAULTS.swallow("privacy", error)
+            else:
+                if protected is not None:
+                    kept[name] = protected
+        return kept
+
+    def slices(self, slices: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the slices that may be kept, as they may. A value is that of one row, or a list of n."""
+        kept = {}
+        for name, value in slices.items():
+            rule = self.rule(str(name))
+            if rule is None:
+                kept[name] = value
+            elif rule is not DENY and _several(value):
+                kept[name] = [rule.value(feature_value(one)) for one in value]
+            elif rule is not DENY:
+                kept[name] = rule.value(feature_value(value))
+        return kept
+
+    def id(self, text: str) -> str:
+        """Return what leaves of an id."""
+        return self.key.digest(text, LONG) if self.hash_id and self.key is not None else text
+
+    def _before(self, name: str, texts: Collection[str]) -> Rule | None:
+        """Return what is done with a field of the input."""
+        if name in texts:
+            return DENY if _match(name, self.deny) else None
+        return self.rule(name)
+
+    def _find(self, name: str) -> Rule | None:
+        if _match(name, self.deny) or (self.allow is not None and not _match(name, self.allow)):
+            return DENY
+        return self._changes(name)
+
+    def _changes(self, name: str) -> Rule | None:
+        if self.key is not None and _match(name, self.hash):
+            return Hash(self.key)
+        return next((Round(step) for pattern, step in self.round if _match(name, (pattern,))), None)
+
+
+class ProtectedBatch(Batch):
+    """A batch under the rules of the model that took it, on its way into the prediction of another."""
+
+    def __init__(self, batch: Batch, privacy: Privacy) -> None:
+        self.count, self.cost = batch.count, batch.cost
+        self._batch, self._privacy = batch, privacy
+
+    def names(self) -> tuple[str, ...] | None:
+        """Return the names of the batch."""
+        return self._batch.names()
+
+    def width(self) -> int:
+        """Return the width of the batch."""
+        return self._batch.width()
+
+    def snapshot(self) -> Batch:
+        """Return itself: the batch is a snapshot."""
+        return self
+
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+        """Return the columns that may leave."""
+        return self._privacy.columns(self._batch.columns(names, wanted))
+
+
+def rules_in_force(given: Privacy | None) -> Privacy:
+    """Return a model's rules: those that the code gives, and the environment's where it gives none of a kind.
+
+    What the environment denies is denied whatever the code says: a platform team's rule cannot be undone in code.
+    Raises ``ValueError`` that names the variable, and ``TypeError`` for what are no rules.
+    """
+    given = Privacy() if given is None else given
+    if not isinstance(given, Privacy):
+        raise TypeError(f"Model(privacy=) takes driftline.Privacy(deny=(...), ...), not {_kind(given)}")
+    allowed = names("DRIFTLINE_PRIVACY_ALLOW")
+    denied = tuple(name for name in names("DRIFTLINE_PRIVACY_DENY") if name not in given.deny)
+    hashed, rounded = names("DRIFTLINE_PRIVACY_HASH"), names("DRIFTLINE_PRIVACY_ROUND")
+    hash_id = switch("DRIFTLINE_PRIVACY_HASH_ID")
+    if not (allowed or denied or hashed or rounded or hash_id):
+        return given
+    return Privacy(
+        allow=allowed or None if given.allow is None else given.allow,
+        deny=(*given.deny, *denied),
+        hash=given.hash or tuple(name for name in hashed if name not in dict(given.round)),
+        round=dict(given.round) or {k: v for k, v in _written_steps(rounded).items() if k not in given.hash},
+        key=given.key,
+        hash_id=given.hash_id or hash_id,
+    )
+
+
+def _restore(
+    allow: tuple[str, ...] | None,
+    deny: tuple[str, ...],
+    hash: tuple[str, ...],
+    round: dict[str, float],
+    hash_id: bool,
+) -> Privacy:
+    """Return the rules of a pickle, which holds no key: without one here, what was to be hashed stays home."""
+    key: bytes | None = None
+    if (hash or hash_id) and not read("DRIFTLINE_PRIVACY_KEY"):
+        if FAULTS.once("privacy without key"):
+            logger.warning(
+                "driftline: a pickled model hashes %s, and pickles hold no key; set DRIFTLINE_PRIVACY_KEY in this "
+                "process: until then nothing of that leaves it, and outcomes do not join by hashed ids",
+                ", ".join([*map(repr, hash), *(["ids"] if hash_id else [])]),
+            )
+        deny, hash = (*deny, *hash), ()
+        key = os.urandom(32)
+    return Privacy(allow=allow, deny=deny, hash=hash, round=round, key=key, hash_id=hash_id)
+
+
+def _match(name: str, patterns: Iterable[str]) -> bool:
+    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _names(argument: str, given: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise TypeError(f"Privacy({argument}=) takes several names, such as {argument}=('email',), not {_kind(given)}")
+    return tuple(_name(argument, name) for name in given)
+
+
+def _name(argument: str, name: object) -> str:
+    if not isinstance(name, str) or not name.strip():
+        raise TypeError(f"Privacy({argument}=) takes names of features, which are texts, not {name!r}")
+    return name
+
+
+def _mapping(given: object) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise TypeError(f"Privacy(round=) takes a step per name, such as round={{'income': 1000}}, not {_kind(given)}")
+    return given
+
+
+def _step(name: object, step: object) -> float:
+    seconds = step.total_seconds() if isinstance(step, timedelta) else step
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise ValueError(f"Privacy(round=): the step of {name!r} is a positive number or a timedelta, not {step!r}")
+    return float(seconds)
+
+
+def _written_steps(texts: Iterable[str]) -> dict[str, float]:
+    steps = {}
+    for text in texts:
+        name, _, step = text.rpartition("=")
+        try:
+            steps[name.strip()] = _step(name, float(step))
+        except ValueError:
+            rule = "is no name with a positive step; write income=1000"
+            raise ValueError(f"DRIFTLINE_PRIVACY_ROUND: {text!r} {rule}") from None
+    return steps
+
+
+def _key(given: str | bytes | Key | None, *, needed: bool) -> Key | None:
+    if isinstance(given, Key):
+        return given
+    secret = given if given is not None else read("DRIFTLINE_PRIVACY_KEY") if needed else ""
+    if not isinstance(secret, str | bytes):
+        raise TypeError(f"Privacy(key=) is a text or bytes, not {_kind(given)}")
+    secret = secret.encode() if isinstance(secret, str) else secret
+    if not secret and given is None:
+        if needed:
+            raise ValueError(f"Privacy: hashing needs a key, or anybody could try out all values; {_FIX}")
+        return None
+    if len(secret) < SHORTEST_KEY:
+        raise ValueError(f"Privacy: a key has at least {SHORTEST_KEY} bytes, and this one has {len(secret)}; {_FIX}")
+    return Key(secret)
+
+
+def _several(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, (*SCALARS, bytes, Mapping))
+
+
+def _kind(value: object) -> str:
+    return f"a {type(value).__name__}"

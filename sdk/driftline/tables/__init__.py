@@ -1,0 +1,1 @@
+"""Columns of predictions and outcomes, classes, ids, timestamps, their codec. Imports semconv and root leaves only."""

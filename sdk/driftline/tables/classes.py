@@ -1,0 +1,269 @@
+"""Class labels as text, and the task of a model: a label of 1, 1.0, "1" and true is one class.
+
+One text per class, whatever type it was sent as: an actual of 1, 1.0, "1" and true is one class.
+
+Services send predicted classes as integers, people upload outcomes as CSV, JSON has booleans. Comparing them needs one
+canonical text; it is made here and nowhere else.
+
+What a model was not told of its task, learned from what predicts, such as a fitted estimator.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from driftline.export.otlp_logs import sendable
+
+from .table import CLASSLESS, I32, Column, Task
+
+_INTEGRAL = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
+_BOOLEANS = {"true": "1", "True": "1", "TRUE": "1", "false": "0", "False": "0", "FALSE": "0"}
+EXACT = 2**53
+"""Up to here every whole number is a double."""
+
+
+def number_text(value: float) -> str:
+    """Write a number as people write it: 17.0 is "17", 0.5 is "0.5"; NaN is the empty text (missing).
+
+    >>> number_text(17.0), number_text(-0.0), number_text(0.5)
+    ('17', '0', '0.5')
+    """
+    if value != value:
+        return ""
+    if abs(value) < EXACT and value == int(value):
+        return str(int(value))
+    return repr(float(value))
+
+
+def class_text(value: object) -> str:
+    """Return the canonical text of a class; the empty text when it is missing (None, NaN, "").
+
+    True, 1, 1.0, "1", "1.0" and "true" are "1"; False and its kin are "0"; any other text is itself, stripped.
+
+    >>> [class_text(v) for v in (True, 1, 1.0, "1", "1.0", "true")]
+    ['1', '1', '1', '1', '1', '1']
+    >>> class_text(" churned "), class_text(float("nan")), class_text("007")
+    ('churned', '', '007')
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return number_text(value)
+    text = value.decode("utf-8", "replace").strip() if isinstance(value, bytes) else sendable(str(value).strip())
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    whole = _INTEGRAL.fullmatch(text)
+    return text if whole is None else "0" if whole[1] == "-0" else whole[1]
+
+
+def class_column(column: Column) -> Column:
+    """Return the classes of a column as codes into canonical labels; -1 where missing.
+
+    A column without any value (neither numbers nor codes) is returned as it is.
+
+    >>> class_column(Column(numbers=np.array([1.0, 0.0, np.nan]))).labels
+    ('0', '1')
+    """
+    index: dict[str, int] = {}
+    codes: I32 | None = None
+    if column.codes is not None:
+        lookup = np.full(len(column.labels) + 1, -1, dtype=np.int32)  # the last entry is where code -1 lands
+        for code, label in enumerate(column.labels):
+            text = class_text(label)
+            if text:
+                lookup[code] = index.setdefault(text, len(index))
+        codes = lookup[column.codes]
+    if column.numbers is not None:
+        distinct, inverse = np.unique(column.numbers, return_inverse=True)
+        lookup = np.full(len(distinct), -1, dtype=np.int32)
+        for position, number in enumerate(distinct.tolist()):
+            text = number_text(number)
+            if text:
+                lookup[position] = index.setdefault(text, len(index))
+        from_numbers = lookup[inverse.reshape(-1)]
+        codes = from_numbers if codes is None else np.where(from_numbers >= 0, from_numbers, codes)
+    return Column(codes=codes, labels=tuple(index))
+
+
+def class_codes(column: Column, classes: Sequence[str]) -> I32 | None:
+    """Return indices into ``classes``; ``len(classes)`` where it is some other class, -1 where missing.
+
+    ``classes``: canonical texts. None when the column holds no value at all.
+
+    >>> class_codes(Column(codes=np.array([0, 1, -1], np.int32), labels=("true", "maybe")), ("0", "1")).tolist()
+    [1, 2, -1]
+    """
+    canonical = class_column(column)
+    if canonical.codes is None:
+        return None
+    index = {text: code for code, text in enumerate(classes)}
+    lookup = np.array([index.get(label, len(classes)) for label in canonical.labels] + [-1], dtype=np.int32)
+    return lookup[canonical.codes]
+
+
+def seen_classes(columns: Iterable[Column]) -> tuple[str, ...]:
+    """Return the distinct classes of columns: numbers in numeric order, then texts in theirs (scikit-learn's order).
+
+    >>> seen_classes([Column(numbers=np.array([10.0, 2.0, 2.0, np.nan]))])
+    ('2', '10')
+    """
+    found: set[str] = set()
+    for column in columns:
+        canonical = class_column(column)
+        if canonical.codes is not None:
+            used = np.unique(canonical.codes)
+            found.update(canonical.labels[code] for code in used[used >= 0].tolist())
+    return tuple(sorted(found, key=_order))
+
+
+def resolve_task(
+    kind: str,
+    *,
+    classes: Sequence[object] | None = None,
+    positive_class: object = None,
+    threshold: float = 0.5,
+    seen: Iterable[Column] = (),
+    score_columns: int = 0,
+    quantiles: Sequence[float] | None = None,
+) -> Task:
+    """Complete what a model predicts from what was said and what was seen.
+
+    ``classes``: in the order of the score columns; else the distinct values of ``seen`` (actual, predicted), else
+    ("0", "1") for binary. ``positive_class``: else the last class where the classes are 0 and 1 in any spelling.
+    ``score_columns``: how many score columns there are, 0 when unknown. ``quantiles``: the levels that a regression
+    predicts, in the order of its score columns. Raises ``ValueError`` with the fix when the
+    kind is unknown, the classes do not fit the scores, or nobody said which class is the positive one.
+
+    >>> resolve_task("binary", classes=[False, True]).positive_class
+    '1'
+    >>> resolve_task("binary", classes=["stays", "churns"])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    ValueError: classes are ('stays', 'churns') and none is known to be the positive one; pass positive_class=...
+    """
+    if kind not in ("binary", "multiclass", *CLASSLESS):
+        raise ValueError(f"task is {kind!r}; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
+    levels = quantile_levels(kind, quantiles)
+    if kind in CLASSLESS:
+        return Task(kind, quantiles=levels)
+    if isinstance(threshold, str) or not 0.0 <= threshold <= 1.0:
+        raise ValueError(f"threshold is {threshold!r}; it must be a probability between 0 and 1")
+    texts = tuple(class_text(value) for value in classes) if classes is not None else seen_classes(seen)
+    if len(set(texts)) < len(texts) or "" in texts:
+        raise ValueError(f"classes are {texts}; each class must be named once, and none may be empty")
+    if kind == "binary":
+        if classes is None and set(texts) <= {"0", "1"}:
+            texts = ("0", "1")
+        if len(texts) != 2:
+            raise ValueError(
+                f"a binary model has two classes, but {len(texts)} were {'given' if classes else 'seen'}: "
+                f"{_few(texts)}; pass classes=[negative, positive], or task='multiclass'"
+            )
+        positive = class_text(positive_class) if positive_class is not None else "1" if set(texts) == {"0", "1"} else ""
+        if not positive:
+            raise ValueError(
+                f"classes are {texts} and none is known to be the positive one; "
+                f"pass positive_class={texts[0]!r} or {texts[1]!r}, whichever the score is the probability of"
+            )
+        if positive not in texts:
+            raise ValueError(f"positive_class is {positive!r}, which is not one of the classes {texts}")
+        return Task(kind, texts, positive, float(threshold))
+    if score_columns and score_columns != len(texts):
+        raise ValueError(
+            f"there are {score_columns} score columns but {len(texts)} classes: {_few(texts)}; "
+            "pass classes=[...] in the order of the score columns"
+        )
+    if not texts:
+        raise ValueError("a multiclass model needs its classes; pass classes=[...] in the order of the score columns")
+    return Task(kind, texts)
+
+
+def quantile_levels(kind: str, quantiles: Sequence[float] | None) -> tuple[float, ...]:
+    """Return the levels that a regression predicts. Raises ``ValueError`` with the fix where they are none.
+
+    >>> quantile_levels("regression", [0.1, 0.5, 0.9])
+    (0.1, 0.5, 0.9)
+    """
+    if quantiles is None or not len(quantiles):
+        return ()
+    if kind != "regression":
+        raise ValueError(f"quantiles are {tuple(quantiles)}, but only a regression has any; leave them out")
+    numbers = all(isinstance(one, int | float | np.floating) and not isinstance(one, bool) for one in quantiles)
+    levels = tuple(map(float, quantiles)) if numbers else ()
+    sound = len(levels) > 1 and all(0 < one < 1 for one in levels)
+    if not sound or any(after <= before for before, after in pairwise(levels)):
+        raise ValueError(
+            f"quantiles are {tuple(quantiles)}; they must be two or more levels between 0 and 1, increasing, in the "
+            "order of the score columns, such as (0.1, 0.5, 0.9)"
+        )
+    return levels
+
+
+def _order(text: str) -> tuple[int, float, str]:
+    try:
+        return (0, float(text), text)
+    except ValueError:
+        return (1, 0.0, text)
+
+
+def _few(texts: Sequence[str]) -> str:
+    return ", ".join(repr(text) for text in texts[:5]) + (", ..." if len(texts) > 5 else "")
+
+
+def complete_task(
+    name: str, given: dict[str, Any], task: str, classes: Sequence[object] | int | None, positive_class: object
+) -> tuple[dict[str, Any], Task]:
+    """Return what a model was given, completed, and the task that it has then.
+
+    ``given``: ``task``, ``classes``, ``positive_class`` and ``threshold`` as the model was told, empty or None where it
+    was not. ``classes``: in any order, or how many there are. Raises ``ValueError``, with the fix, for another task and
+    for other classes than it was told.
+
+    >>> given = {"task": "regression", "classes": None, "positive_class": None, "threshold": None}
+    >>> complete_task("churn", given, "binary", (0, 1), None)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    ValueError: churn is a regression model, but what predicts is binary; say driftline.Model('churn', task='binary')
+    """
+    if given["task"] and given["task"] != task:
+        raise ValueError(
+            f"{name} is a {given['task']} model, but what predicts is {task}; "
+            f"say driftline.Model({name!r}, task={task!r})"
+        )
+    told = given["classes"]
+    if isinstance(classes, int):
+        if told is not None and len(told) != classes:
+            raise ValueError(
+                f"{name} has {len(told)} classes, but what predicts has {classes}; name them all: classes=..."
+            )
+        classes = range(classes) if told is None else told
+    if told is not None and classes is not None and {*map(class_text, told)} != {*map(class_text, classes)}:
+        raise ValueError(
+            f"the classes of {name} are {tuple(map(class_text, told))}, but those of what predicts are "
+            f"{tuple(map(class_text, classes))}; leave classes=... out to take them from there"
+        )
+    said: dict[str, Any] = {
+        "task": task,
+        "classes": classes if told is None else told,
+        "positive_class": positive_class if given["positive_class"] is None else given["positive_class"],
+        "threshold": 0.5 if given["threshold"] is None else given["threshold"],
+    }
+    known = resolve_task(
+        task,
+        classes=said["classes"],
+        positive_class=said["positive_class"],
+        threshold=said["threshold"],
+        quantiles=given.get("quantiles"),
+    )
+    return {**given, **said}, known

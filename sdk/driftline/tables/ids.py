@@ -1,0 +1,80 @@
+"""Prediction ids: text, made in the process without a system call per id."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from driftline.export.otlp_logs import sendable
+
+_COUNTS = tuple(f"{count:03x}" for count in range(4096))
+LONGEST_ID = 1000
+"""Characters of an id; a longer one, by mistake a document, is known by its beginning. So what waits stays bounded."""
+_VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+
+
+class IdSource:
+    """Make version 7 UUIDs (RFC 9562, section 5.7), whose first 48 bits are the unix time in milliseconds.
+
+    An id that carries its time lets the processor join an outcome by reading one day. The 12 bits after the time count
+    (section 6.2, method 1), and the 62 random ones behind them are drawn anew for each 4,096 ids, so that making one
+    is two concatenations: 0.2 µs, against 2.5 µs for ``str(uuid4())``. They are unique, and no secrets. Two threads
+    never get the same: ``next`` is one step.
+
+    >>> ids = IdSource(urandom=lambda n: bytes(n))
+    >>> ids.uuid7(1_700_000_000_000_000_000), ids.uuid7(1_700_000_000_000_000_000)
+    ('018bcfe5-6800-7000-8000-000000000000', '018bcfe5-6800-7001-8000-000000000000')
+    """
+
+    def __init__(self, urandom: Callable[[int], bytes] = os.urandom) -> None:
+        self._urandom = urandom
+        self._head = (-1, "")
+        self.reset()
+
+    def uuid7(self, unix_nanoseconds: int) -> str:
+        """Return a new id for a prediction made at that time."""
+        milliseconds = unix_nanoseconds // 1_000_000
+        head = self._head
+        if head[0] != milliseconds:
+            self._head = head = milliseconds, f"{milliseconds >> 16 & 0xFFFFFFFF:08x}-{milliseconds & 0xFFFF:04x}-7"
+        tail = next(self._tails, None)
+        if tail is None:
+            self.reset()
+            tail = next(self._tails)
+        return head[1] + tail
+
+    def reset(self) -> None:
+        """Throw the random bits away: two processes must not count behind the same ones."""
+        text = self._urandom(8).hex()
+        self._tails = map(f"%s-{_VARIANT[text[0]]}{text[1:4]}-{text[4:]}".__mod__, _COUNTS)
+
+
+IDS = IdSource()
+
+
+def id_text(value: Any) -> str:
+    """Return the text of an id: 17, 17.0 and "17" are one id; the empty text when there is none (None, NaN, "").
+
+    At most ``LONGEST_ID`` characters, of a prediction and of its outcome alike.
+
+    >>> id_text(17), id_text(17.0), id_text(" 17 "), id_text(None), id_text(float("nan"))
+    ('17', '17', '17', '', '')
+    """
+    if value.__class__ is str:
+        text: str = value.strip()
+        return text if len(text) <= LONGEST_ID and text.isascii() else sendable(text[:LONGEST_ID])
+    if value is None:
+        return ""
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:  # a numpy scalar
+        value = value.item()
+    if isinstance(value, float):
+        if value != value:
+            return ""
+        if value.is_integer() and abs(value) < 2**63:
+            return str(int(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace").strip()[:LONGEST_ID]
+    return sendable(
+        str(getattr(value, "as_id", value)).strip()[:LONGEST_ID]
+    )  # a text that was taken for a document has one

@@ -1,0 +1,186 @@
+"""Columns of predictions and outcomes: what decoding yields, whatever the wire, and what a fold reads.
+
+A table holds rows of *one* model, version and environment. Nothing here is per row: every field is one array
+over all rows. A field that is ``None`` was sent by nobody; a value that one row lacks is ``NaN`` (numbers),
+``-1`` (codes), the empty text or the all-zero id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+I32 = NDArray[np.int32]
+Ids = NDArray[np.void]
+
+CLASSLESS = frozenset({"regression", "ranking"})
+"""The kinds of task that decide for no class."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelKey:
+    """Which model a row belongs to. Outcomes join on environment, model and prediction id; never on version."""
+
+    model: str
+    version: str = ""
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a model predicts.
+
+    ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"``, ``"ranking"`` or ``""`` while unknown. ``classes``:
+    canonical class texts (see :func:`driftline.classes.class_text`), in the order of the score columns. ``threshold``:
+    the score of the positive class from which on it is predicted, binary only. ``cutoffs``: the ranks at which lists
+    are judged, ranking only; () = :data:`driftline.relevance.CUTOFFS`. ``quantiles``: of a
+    regression that predicts several, their levels, increasing, in the order of the score columns.
+    """
+
+    kind: str = ""
+    classes: tuple[str, ...] = ()
+    positive_class: str = ""
+    threshold: float = 0.5
+    cutoffs: tuple[int, ...] = ()
+    quantiles: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """n texts in Arrow's layout: text i is ``data[offsets[i]:offsets[i + 1]]``, UTF-8.
+
+    ``offsets``: int32 (n + 1,), starts at 0. ``data``: bytes.
+    """
+
+    offsets: I32
+    data: bytes
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """n values of one feature or slice, each a number, a text or missing.
+
+    ``numbers``: float64 (n,), NaN where the value is no number; None when no value is.
+    ``codes``: int32 (n,), index into ``labels``, -1 where the value is no text; None when no value is.
+    A row is missing where it is neither. Booleans are the numbers 0 and 1. Infinities stay and are counted as invalid.
+    ``vectors``: float32 (n, k), of a feature that is an embedding, NaN where missing; ``numbers`` are its L2 norms.
+    """
+
+    numbers: F64 | None = None
+    codes: I32 | None = None
+    labels: tuple[str, ...] = ()
+    vectors: NDArray[np.float32] | None = None
+
+
+def length(column: Column) -> int:
+    """Return how many rows a column has; 0 when it holds no value at all."""
+    values = column.codes if column.numbers is None else column.numbers
+    return 0 if values is None else len(values)
+
+
+def numbers_of(column: Column) -> F64:
+    """Return a column's numbers, NaN where it has none: float64 (n,)."""
+    return np.full(length(column), np.nan) if column.numbers is None else column.numbers
+
+
+def is_present(column: Column) -> NDArray[np.bool_]:
+    """Tell which values are not missing: bool (n,).
+
+    >>> numbers, codes = np.array([1.0, np.nan, np.nan]), np.array([-1, 0, -1], np.int32)
+    >>> is_present(Column(numbers=numbers, codes=codes, labels=("a",)))
+    array([ True,  True, False])
+    """
+    there = np.zeros(length(column), np.bool_)
+    if column.numbers is not None:
+        there |= ~np.isnan(column.numbers)
+    if column.codes is not None:
+        there |= column.codes >= 0
+    return there
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What n rankings hold, best first: those of row i are entries ``offsets[i]`` to ``offsets[i + 1]``.
+
+    ``offsets``: int32 (n + 1,), starts at 0. ``ids``: codes and labels of the m item ids. ``scores``: float64 (m,), NaN
+    where an item has none; None when no item has one. ``left_out``: int32 (n,), how many more items each ranking has
+    than are named here; None = none.
+    """
+
+    offsets: I32
+    ids: Column
+    scores: F64 | None = None
+    left_out: I32 | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+@dataclass(slots=True)
+class PredictionTable:
+    """n predictions of one model.
+
+    ``time``: int64 (n,), unix nanoseconds. ``id``: n texts, empty where the sender gave none.
+    ``scores``: float64 (n, k): binary (n, 1) = score of the positive class; multiclass (n, k) in the order of
+    ``task.classes``; regression (n, 1) = the value; ranking (n, 1) = the score of the first item. ``predicted``: the
+    decided class as text codes (binary, multiclass); None = derive it from the scores. ``items``: what was ranked.
+    ``duration``: float64 (n,), seconds. ``weight``: float64 (n,), how many predictions the row stands for; None = 1
+    each. ``trace_id`` / ``span_id``: V16 / V8 (n,), all zero = not sampled. ``keyed``: rows are recognised when they
+    come again by time and id (plain spans and records); columnar rows are recognised by their batch id instead.
+    ``observed``: int64 (n,), unix nanoseconds, when the record of the row was written, whatever its event time is; None
+    where the rows came in no record.
+    """
+
+    key: ModelKey
+    task: Task
+    time: I64
+    id: Text
+    scores: F64 | None = None
+    predicted: Column | None = None
+    items: Items | None = None
+    duration: F64 | None = None
+    weight: F64 | None = None
+    trace_id: Ids | None = None
+    span_id: Ids | None = None
+    features: dict[str, Column] = field(default_factory=dict)
+    slices: dict[str, Column] = field(default_factory=dict)
+    keyed: bool = True
+    observed: I64 | None = None
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+@dataclass(slots=True)
+class OutcomeTable:
+    """n outcomes of one model in one environment (None = whichever environment holds the id).
+
+    ``id``: n texts. ``actual``: classes as text codes, or numbers, as they were sent. ``time``: int64 (n,), unix
+    nanoseconds, when the truth was known. ``prediction_time``: int64 (n,), 0 where not given. ``weight``: float64 (n,),
+    NaN where not given. ``item``: n texts, the item of a ranking that each is about, empty = the whole prediction.
+    ``value``: float64 (n,), what the prediction was worth, NaN where not given. ``retracted``: bool (n,), takes back
+    what was said before; its actual may be missing. None of the three = nobody said any. ``slices``: those that came
+    with the outcome, such as attributes that no prediction may carry.
+    """
+
+    model: str
+    environment: str | None
+    id: Text
+    actual: Column
+    time: I64
+    prediction_time: I64
+    weight: F64
+    item: Text | None = None
+    value: F64 | None = None
+    retracted: NDArray[np.bool_] | None = None
+    slices: dict[str, Column] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.time)

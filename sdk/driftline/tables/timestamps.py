@@ -1,0 +1,184 @@
+"""Points in time as unix nanoseconds, however they are written, and their seasons: hour of the day, weekday.
+
+Points in time, however they are written, as unix nanoseconds.
+
+The hour of the day, the weekday or the hour of the week of a time, where a model lives.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .table import I64, Column
+
+_UNITS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (2.0**63, 1))
+"""Below the first, a number is seconds; then milliseconds, microseconds, nanoseconds. 1e11 s is the year 5138."""
+_FINER = re.compile(r"[.,]\d{6}(\d{1,3})")
+_INT64 = range(-(2**63), 2**63)
+
+
+def nanoseconds_per_unit(size: float) -> int:
+    """Return the nanoseconds of the unit that a unix time of this size is in: the one rule, for whoever reads times.
+
+    >>> nanoseconds_per_unit(1795161600), nanoseconds_per_unit(1795161600e3)
+    (1000000000, 1000000)
+    """
+    return next((unit for limit, unit in _UNITS if size < limit), 1)
+
+
+def instant(value: object) -> int:
+    """Return unix nanoseconds, 0 when missing.
+
+    ``value``: a datetime or pandas Timestamp (UTC if it names no zone), a numpy datetime64, an ISO 8601 text, or unix
+    seconds, milliseconds, microseconds or nanoseconds, told apart by their size. Raises ``ValueError`` for the rest,
+    and for what is beyond 2262, such as the 9999-12-31 of many databases: 64 bits of nanoseconds end there.
+
+    >>> instant(datetime(2026, 11, 20, 8, tzinfo=UTC)) == instant("2026-11-20T08:00:00Z") == instant(1795161600)
+    True
+    >>> instant("2026-11-20T08:00:00.123456789Z")
+    1795161600123456789
+    """
+    nanoseconds = _nanoseconds(value)
+    if nanoseconds not in _INT64:
+        raise ValueError(f"{value!r} is no time between the years 1677 and 2262")
+    return nanoseconds
+
+
+def _nanoseconds(value: Any) -> int:
+    if value is None or value == "" or value != value:
+        return 0
+    if isinstance(value, str):
+        finer = _FINER.search(value)  # than Python's own datetime
+        return _nanoseconds(datetime.fromisoformat(value)) + (int(finer[1].ljust(3, "0")) if finer else 0)
+    if hasattr(value, "astype") and getattr(getattr(value, "dtype", None), "kind", "") == "M":
+        return int(value.astype("datetime64[ns]").astype("int64"))
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        nanoseconds = getattr(aware, "nanosecond", 0)  # a pandas Timestamp
+        whole = int(aware.replace(microsecond=0).timestamp()) if nanoseconds == 0 else int(aware.timestamp() // 1)
+        return whole * 1_000_000_000 + aware.microsecond * 1000 + nanoseconds
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
+        raise ValueError(f"{value!r} is no time; give a datetime, ISO 8601 text or unix seconds, ms, µs or ns")
+    return value * nanoseconds_per_unit(value) if isinstance(value, int) else _whole(value)
+
+
+def _whole(value: float) -> int:
+    unit = nanoseconds_per_unit(value)
+    return round(value * (unit // 1_000)) * 1_000 if unit >= 1_000 else int(value)
+
+
+def instants(values: NDArray[Any] | Column) -> I64:
+    """Return n unix nanoseconds, 0 where a value is missing or no time; texts are read once per distinct text.
+
+    ``values``: numbers (n,), told apart by their size as in :func:`instant`, or a column of texts and numbers.
+
+    Numbers are read to the microsecond.
+
+    >>> instants(np.array([1795161600.123456, 1795161600000, -5.0])).tolist()
+    [1795161600123456000, 1795161600000000000, 0]
+    """
+    column = values if isinstance(values, Column) else Column(numbers=np.asarray(values, np.float64))
+    numbers, codes = column.numbers, column.codes
+    n = len(numbers) if numbers is not None else 0 if codes is None else len(codes)
+    times = np.zeros(n, np.int64)
+    if numbers is not None:
+        low = np.nextafter(0.0, 1.0)
+        for limit, unit in _UNITS:
+            at = (numbers >= low) & (numbers < min(limit, 2.0**63 / unit))
+            fine = 1_000 if unit >= 1_000 else 1  # a double holds today's seconds to 0.24 µs: to whole ones it is exact
+            times[at] = np.rint(numbers[at] * (unit // fine)).astype(np.int64) * fine
+            low = limit
+    if codes is not None:
+        read = np.array([_or_zero(label) for label in column.labels] or [0], np.int64)
+        times = np.where(codes >= 0, read[codes], times)
+    return times
+
+
+def _or_zero(text: str) -> int:
+    try:
+        return instant(text)
+    except ValueError:
+        return 0
+
+
+Kind = Literal["hour", "weekday", "hour_of_week"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+HOUR = 3_600 * 10**9
+DAY, WEEK = 24 * HOUR, 168 * HOUR
+
+_QUARTER = HOUR // 4
+"""Offsets of time zones are whole quarters of an hour, since 1973 everywhere: one look-up serves all times in it."""
+
+_COUNTS: dict[Kind, int] = {"hour": 24, "weekday": 7, "hour_of_week": 168}
+_MONDAY = 4 * DAY  # 1970-01-05
+
+
+@dataclass(frozen=True, slots=True)
+class Seasonality:
+    """Which season a time belongs to: ``kind`` "hour" (0 to 23), "weekday" (0 = Monday), "hour_of_week" (0 to 167).
+
+    ``timezone``: an IANA name; hours and days are those of the clock there. Raises ``ValueError`` for another kind.
+    """
+
+    kind: Kind
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"seasonality is {self.kind!r}; it must be one of {', '.join(KINDS)}")
+
+    @property
+    def count(self) -> int:
+        """How many seasons there are."""
+        return _COUNTS[self.kind]
+
+    @property
+    def cycle(self) -> int:
+        """How long it takes until all seasons have been, nanoseconds: a day or a week."""
+        return DAY if self.kind == "hour" else WEEK
+
+    @property
+    def length(self) -> int:
+        """How long a season is, nanoseconds: an hour or a day."""
+        return DAY if self.kind == "weekday" else HOUR
+
+    def of(self, times: I64) -> NDArray[np.intp]:
+        """Return the season of each time: intp (n,); ``times``: int64 (n,), unix nanoseconds.
+
+        >>> Seasonality("hour", "America/New_York").of(np.array([1_767_243_600 * 10**9]))  # 05:00 UTC
+        array([0])
+        """
+        if self.timezone == "UTC":
+            local = times
+        else:
+            quarter, at = np.unique(times // _QUARTER, return_inverse=True)
+            zone = ZoneInfo(self.timezone)
+            offset = np.array([_offset(one * (_QUARTER // 10**9), zone) for one in quarter.tolist()], np.int64)
+            local = times + offset[at] * 10**9
+        of_week = (local - _MONDAY) % WEEK
+        if self.kind == "hour":
+            return np.asarray(of_week % DAY // HOUR, dtype=np.intp)
+        return np.asarray(of_week // self.length, dtype=np.intp)
+
+    def around(self, season: int, radius: int) -> list[int]:
+        """Return a season and as many of those before it as of those after it.
+
+        >>> Seasonality("hour").around(0, 2)
+        [22, 23, 0, 1, 2]
+        """
+        return list(dict.fromkeys((season + apart) % self.count for apart in range(-radius, radius + 1)))
+
+
+def _offset(second: int, zone: ZoneInfo) -> int:
+    found = datetime.fromtimestamp(second, zone).utcoffset()
+    return 0 if found is None else round(found.total_seconds())

@@ -1,0 +1,148 @@
+"""Begin and end of a capture: what leaves Driftline is turned aside at its few exits, and put back afterwards."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.resources import Resource
+
+from driftline.capture.call_plan import PLANS, CallPlan
+from driftline.export import counters, lifecycle
+from driftline.export import pipeline as pipelines
+from driftline.export.metrics_reporter import Reporter
+from driftline.faults import FAULTS, logger
+from driftline.loss_counters import UNRECORDED, UNUSABLE
+
+from .capture_result import Capture
+from .clock import Clock, deterministic
+from .in_memory import provider_of, stand_in, tap
+
+if TYPE_CHECKING:
+    from driftline.export.pipeline import Pipeline
+
+HOLD_SECONDS = 15.0
+"""How long a capture waits for a request that is under way: longer than one may take."""
+
+
+@contextmanager
+def capture(*, clock: Clock | None = None, raising: bool = True) -> Iterator[Capture]:
+    """Keep in memory what this process records, whichever handle made it and whenever that was made.
+
+    Nothing that was recorded before is in it, nothing of it is sent, now or later. ``clock``: where the time starts; it
+    stands still unless moved. ``raising``: whether errors inside Driftline are raised, which in production they never
+    are. Captures may be nested: the inner one has what is recorded while it is open. A capture is of the whole process,
+    all its threads, and of no other process.
+
+    >>> from driftline import Model
+    >>> with capture() as captured:
+    ...     Model("churn").outcome("A-1001", actual=1)
+    >>> [(one.model, one.id, one.actual) for one in captured.outcomes]
+    [('churn', 'A-1001', 1)]
+    """
+    with ExitStack() as stack:
+        captured = Capture(Clock() if clock is None else clock, lambda: flush())
+        diverted: dict[Pipeline, None] = {}
+
+        def flush() -> None:
+            for pipeline in list(diverted):
+                pipeline.flush(60.0)
+
+        def divert(pipeline: Pipeline) -> None:
+            reporter = Reporter(lambda: captured._metrics, clock=captured.clock.nanoseconds)
+            reporter.close()  # it reports when it is asked to, and has no thread
+            stack.callback(pipeline.divert(captured._records, reporter, HOLD_SECONDS))
+            diverted[pipeline] = None
+
+        for pipeline in lifecycle.PIPELINES:
+            divert(pipeline)
+        _listen(stack, lifecycle.PIPELINES.listeners, divert)
+        stack.enter_context(deterministic(captured.clock))  # what is put back above finds the clock as it was
+        _take_spans(stack, captured)
+        _take_counts(stack, captured)
+        _take_confirmations(stack, captured)
+        _take_log(stack, captured)
+        _start_anew(stack, raising)
+        stack.callback(lambda: setattr(captured, "_flush", lambda: None))
+        yield captured
+        captured._collected()
+
+
+def _listen(stack: ExitStack, listeners: list[Any], listener: Any) -> None:
+    listeners.append(listener)
+    stack.callback(listeners.remove, listener)
+
+
+def _take_spans(stack: ExitStack, captured: Capture) -> None:
+    """Let the spans of all providers that plans use end in the capture."""
+    provider = provider_of(captured._sink)
+    stack.callback(setattr, captured._sink, "open", False)
+    stack.callback(stand_in(provider))
+    tapped: list[object] = [provider]
+
+    def take(source: object) -> None:
+        if not any(source is one for one in tapped):
+            tapped.append(source)
+            stack.callback(tap(source, captured._sink))
+
+    def of_plan(plan: CallPlan) -> None:
+        take(plan.identity.tracer_provider or trace.get_tracer_provider())
+
+    take(trace.get_tracer_provider())
+    for plan in PLANS:
+        of_plan(plan)
+    _listen(stack, PLANS.listeners, of_plan)
+
+
+def _take_counts(stack: ExitStack, captured: Capture) -> None:
+    meters = MeterProvider([captured._reader], Resource({}), shutdown_on_exit=False)
+    meters._disabled = False  # OTEL_SDK_DISABLED is about what leaves
+    stack.callback(counters.redirect_counts(meters))
+    for counter in (UNRECORDED, UNUSABLE):
+        stack.callback(vars(counter).update, dict(vars(counter)))
+        vars(counter).update(_counts=Counter())
+
+
+def _take_confirmations(stack: ExitStack, captured: Capture) -> None:
+    """Take what ``Model.outcomes`` sends, and let ``driftline.flush()`` find no provider that it would make send."""
+    stack.callback(setattr, pipelines, "confirming", pipelines.confirming)
+    pipelines.confirming = lambda endpoint: captured._desk  # noqa: ARG005
+    closings = list(lifecycle._closings)
+    lifecycle._closings.clear()
+    stack.callback(lambda: lifecycle._closings.extend(closings))
+
+
+def _take_log(stack: ExitStack, captured: Capture) -> None:
+    handler = _Lines(captured._log)
+    stack.callback(logger.setLevel, logger.level)
+    stack.callback(logger.removeHandler, handler)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+def _start_anew(stack: ExitStack, raising: bool) -> None:
+    """Let what is said once be said again, and errors of this capture be its own."""
+    stack.callback(vars(FAULTS).update, dict(vars(FAULTS)))
+    FAULTS.reset()
+    FAULTS.raising = raising
+    told = ("told_read", "told_unread", "told_strange")
+    for plan in PLANS:
+        stack.callback(vars(plan).update, {name: getattr(plan, name) for name in told})
+        vars(plan).update(dict.fromkeys(told, False))
+
+
+class _Lines(logging.Handler):
+    """Keeps messages."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.INFO)
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self._lines.append(record.getMessage())

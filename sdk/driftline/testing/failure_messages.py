@@ -1,0 +1,175 @@
+"""The message of a failed assertion: the expected row, and the rows that were there instead, the nearest first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from driftline.outputs.rankings import relevant_text
+from driftline.tables.classes import class_text
+from driftline.tables.ids import id_text
+
+from .captured_rows import CapturedOutcome, CapturedPrediction, Count, Loss
+
+UNSAID: Any = object()
+"""Nothing is expected of it."""
+MOST = 5
+"""Rows that a message shows."""
+_SHORT = 200
+
+Row = TypeVar("Row", CapturedPrediction, CapturedOutcome)
+Wanted = Mapping[str, Any]
+"""Name of a field → what it must be; a mapping must be part of what the field is."""
+
+
+def of_prediction(
+    model: str,
+    id: Any,
+    score: Any,
+    predicted: Any,
+    features: Mapping[str, Any] | None,
+    slices: Mapping[str, Any] | None,
+    **others: Any,
+) -> Wanted:
+    """Return what is expected of a prediction."""
+    return _said(
+        model=model,
+        id=id if id is UNSAID else id_text(id),
+        score=tuple(score) if isinstance(score, list) else score,
+        predicted=predicted if predicted is UNSAID else class_text(predicted),
+        features=UNSAID if features is None else features,
+        slices=UNSAID if slices is None else slices,
+        **others,
+    )
+
+
+def of_outcome(model: str, id: Any, actual: Any, **others: Any) -> Wanted:
+    """Return what is expected of an outcome."""
+    if actual is not UNSAID:
+        relevant = relevant_text(actual)
+        actual = actual if relevant is None else relevant
+    return _said(model=model, id=id if id is UNSAID else id_text(id), actual=actual, **others)
+
+
+def _said(**given: Any) -> Wanted:
+    if isinstance(given.get("items"), list):
+        given["items"] = tuple(given["items"])
+    return {name: value for name, value in given.items() if value is not UNSAID}
+
+
+def found(kind: str, wanted: Wanted, rows: Sequence[Row], why: Callable[[], str]) -> Row:
+    """Return the first row that is as wanted. Raises ``AssertionError`` with the nearest ones. ``kind``: of rows."""
+    __tracebackhide__ = True
+    differing: list[tuple[Row, list[str]]] = [(row, _differences(wanted, row)) for row in rows]
+    for row, differences in differing:
+        if not differences:
+            return row
+    raise AssertionError("\n".join(line for line in (*_nearest(kind, wanted, differing), why()) if line))
+
+
+def _nearest(kind: str, wanted: Wanted, differing: list[tuple[Row, list[str]]]) -> Iterator[str]:
+    """Yield what was expected, and the rows that come nearest to it."""
+    expected = _described(wanted)
+    first = f"no {kind} of {wanted['model']!r}{f' has {expected}' if expected else ''}"
+    if not differing:
+        yield f"{first}; none was captured"
+        return
+    n = len(differing)
+    yield f"{first}; {n} {'was' if n == 1 else 'were'} captured{'' if n == 1 else ', nearest first'}:"
+    for row, differences in sorted(differing, key=_distance)[:MOST]:
+        yield f"  {row.model} {row.id!r}: {'; '.join(differences)}"
+    if n > MOST:
+        yield f"  and {n - MOST} more"
+
+
+def _distance(pair: tuple[Row, list[str]]) -> tuple[bool, bool, int]:
+    """Rows of the model come first, then the one with the id, then those with the fewest differences."""
+    differences = pair[1]
+    fields = [difference.partition(" ")[0] for difference in differences]
+    return "model" in fields, "id" in fields, len(differences)
+
+
+def _described(wanted: Wanted) -> str:
+    return ", ".join(f"{name} {_shown(value)}" for name, value in wanted.items() if name != "model")
+
+
+def _differences(wanted: Wanted, row: Any) -> list[str]:
+    """Return in which ways a row is not as wanted."""
+    found = []
+    for name, expected in wanted.items():
+        actual = getattr(row, name)
+        if isinstance(expected, Mapping):
+            found += [
+                f"{name[:-1]} {key!r} is {_shown(actual[key]) if key in actual else 'not there'}, not {_shown(value)}"
+                for key, value in expected.items()
+                if key not in actual or not _same(value, actual[key])
+            ]
+        elif not _same(expected, actual):
+            found.append(f"{name} is {_shown(actual)}, not {_shown(expected)}")
+    return found
+
+
+def _same(expected: Any, actual: Any) -> bool:
+    try:
+        return bool(expected == actual)
+    except (TypeError, ValueError):  # an array compares element by element
+        return bool(tuple(expected) == actual)
+
+
+def _shown(value: Any) -> str:
+    text = repr(dict(value) if isinstance(value, Mapping) else value)
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}..."
+
+
+def counted(counts: Sequence[Count], model: str, predictions: int, predicted: Any, error: Any) -> None:
+    """Raise ``AssertionError`` unless so many were counted."""
+    __tracebackhide__ = True
+    wanted = _said(model=model, predicted=predicted if predicted is UNSAID else class_text(predicted), error=error)
+    alike = [count for count in counts if not _differences(wanted, count)]
+    total = sum(count.predictions for count in alike)
+    if total == predictions:
+        return
+    said = _described(wanted)
+    counted = f"{total} prediction{'' if total == 1 else 's'} of {model!r}{f' with {said}' if said else ''}"
+    lines = [
+        f"{counted} {'was' if total == 1 else 'were'} counted, not {predictions}{'; all that were:' * bool(counts)}"
+    ]
+    for count in counts:
+        about = [f"{count.predictions} of {count.model}"]
+        about += [f"predicted {count.predicted!r}"] if count.predicted else []
+        about += [f"error {count.error!r}"] if count.error else []
+        lines.append(f"  {', '.join(about)}")
+    raise AssertionError("\n".join(lines))
+
+
+def nothing_lost(lost: Sequence[Loss], log: Sequence[str]) -> None:
+    """Raise ``AssertionError`` where something could not be recorded."""
+    __tracebackhide__ = True
+    if not lost:
+        return
+    lines = ["not everything could be recorded:"]
+    for loss in lost:
+        of = f" of {loss.model}" if loss.model else ""
+        lines.append(f"  {loss.count}{of}: {loss.reason or 'dropped'} ({loss.metric})")
+    said = log_lines(log)
+    raise AssertionError("\n".join([*lines, said] if said else lines))
+
+
+def why(model: str, rows: Sequence[CapturedPrediction], counts: Sequence[Count], log: Sequence[str]) -> str:
+    """Return what may explain that a prediction is not among the rows."""
+    counted = sum(count.predictions for count in counts if count.model == model)
+    rowless = counted - sum(row.model == model for row in rows)
+    lines = []
+    if not counts:
+        lines.append(f"no model predicted anything; was the function called that @{model}.predict decorates?")
+    elif rowless > 0:
+        lines.append(
+            f"{counted} {'was' if counted == 1 else 'were'} counted, of which {rowless} left no row: "
+            "with capture='none' rows stay in the process; see .counts and .distributions"
+        )
+    return "\n".join(line for line in (*lines, log_lines(log)) if line)
+
+
+def log_lines(log: Sequence[str]) -> str:
+    """Return the lines of the log, below a heading; "" where it said nothing."""
+    return "\n".join(["the log says:", *(f"  {line}" for line in log)]) if log else ""

@@ -1,0 +1,203 @@
+"""A receiver and spans in memory, in place of the network and of the program's span exporters.
+
+A receiver in memory: it takes whatever it is sent.
+
+Spans in memory: of the providers that the program has, and of one of ours where it has none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from driftline.export.resource import own_attributes
+from driftline.export.transport import Delivery
+
+
+class Memory:
+    """A channel that keeps the requests it is given. ``name``: what the log calls it."""
+
+    def __init__(self, name: str = "memory") -> None:
+        self.name = name
+        self.bodies: list[bytes] = []
+
+    def send(self, body: bytes, timeout: float) -> Delivery:  # noqa: ARG002 - nothing takes time here
+        """Keep a request."""
+        self.bodies.append(body)
+        return Delivery("delivered")
+
+    def forget(self) -> None:
+        """Keep what there is: a child of this process has a copy of its own."""
+
+    def close(self) -> None:
+        """Keep what there is: it is read after the end."""
+
+
+class OutcomeDesk:
+    """Takes the outcomes of :meth:`driftline.Model.outcomes`, as ``POST /v1/outcomes`` does.
+
+    A row needs an id, and an actual unless it is retracted.
+
+    ``accepted``: the model and the row of each that can be used.
+    """
+
+    def __init__(self) -> None:
+        self.accepted: list[tuple[str, dict[str, Any]]] = []
+
+    def post(self, url: str, body: bytes, content_type: str, timeout: float) -> tuple[Delivery, bytes]:  # noqa: ARG002
+        """Keep the rows of a document that can be used, and name the others."""
+        document = json.loads(body)
+        rejected = []
+        for index, row in enumerate(document["outcomes"]):
+            needed = ("id",) if row.get("retracted") else ("id", "actual")
+            missing = [name for name in needed if row.get(name) in (None, "")]
+            if missing:
+                rejected.append({"index": index, "reason": f"it has no {missing[0]}"})
+            else:
+                self.accepted.append((document["model"], row))
+        answer = {"accepted": len(document["outcomes"]) - len(rejected), "rejected": rejected}
+        return Delivery("delivered"), json.dumps(answer).encode()
+
+    def close(self) -> None:
+        """Keep what there is."""
+
+
+class Sink(SpanProcessor):
+    """Keeps the spans that end while it is open."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+        self.open = True
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep a sampled span."""
+        if self.open and span.context is not None and span.context.trace_flags.sampled:
+            self.spans.append(span)
+
+
+class Numbers(IdGenerator):
+    """Span and trace ids that count from 1."""
+
+    def __init__(self) -> None:
+        self._spans, self._traces = count(1), count(1)
+
+    def generate_span_id(self) -> int:
+        """Return the next span id."""
+        return next(self._spans)
+
+    def generate_trace_id(self) -> int:
+        """Return the next trace id."""
+        return next(self._traces)
+
+
+def provider_of(sink: Sink) -> TracerProvider:
+    """Return a provider whose spans are all sampled, end in ``sink`` and are numbered."""
+    resource = Resource(own_attributes())
+    provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False, id_generator=Numbers())
+    provider._disabled = False  # OTEL_SDK_DISABLED is about what leaves
+    provider.add_span_processor(sink)
+    return provider
+
+
+class StandIn(trace.TracerProvider):
+    """The provider of a program that has none, while something is captured.
+
+    Tracers that were made at import time ask the first provider there is for their real one, and keep it for good. So
+    what they get from here asks each time: it is the capture's, and when nothing is captured what the program has.
+    """
+
+    def __init__(self) -> None:
+        self.provider: TracerProvider | None = None
+
+    def get_tracer(
+        self,
+        instrumenting_module_name: str,
+        instrumenting_library_version: str | None = None,
+        schema_url: str | None = None,
+        attributes: Any = None,
+    ) -> trace.Tracer:
+        """Return a tracer that asks."""
+        given = (instrumenting_module_name, instrumenting_library_version)
+        return _Asking(self, (*given, schema_url, attributes))
+
+
+class _Asking(trace.Tracer):
+    def __init__(self, stand_in: StandIn, scope: tuple[Any, ...]) -> None:
+        self._stand_in = stand_in
+        self._scope = scope
+        self._made: tuple[Any, trace.Tracer] = (None, trace.NoOpTracer())
+
+    def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:
+        """Start a span of whoever is in charge now."""
+        return self._tracer().start_span(*args, **kwargs)
+
+    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
+        """Start a span of whoever is in charge now, and make it current."""
+        return self._tracer().start_as_current_span(*args, **kwargs)
+
+    def _tracer(self) -> trace.Tracer:
+        provider: Any = self._stand_in.provider or trace.get_tracer_provider()
+        made_by, tracer = self._made
+        if provider is not made_by:
+            name, version, schema_url, attributes = self._scope
+            tracer = provider.get_tracer(name, version, schema_url=schema_url, attributes=attributes)
+            self._made = (provider, tracer)
+        return tracer
+
+
+STAND_IN = StandIn()
+
+
+def stand_in(provider: TracerProvider) -> Callable[[], None]:
+    """Let a program without a tracer provider use this one, until what is returned is called."""
+    before, outermost = STAND_IN.provider, trace._TRACER_PROVIDER is None
+    if not outermost and trace._TRACER_PROVIDER is not STAND_IN:
+        return lambda: None
+    STAND_IN.provider = provider
+    if outermost:  # not set_tracer_provider(): a program can call that once, and may want to
+        trace._TRACER_PROVIDER = STAND_IN
+
+    def put_back() -> None:
+        if outermost and trace._TRACER_PROVIDER is STAND_IN:
+            trace._TRACER_PROVIDER = None
+        STAND_IN.provider = before
+
+    return put_back
+
+
+def tap(provider: object, sink: Sink) -> Callable[[], None]:
+    """Let the spans of a provider end in ``sink`` and not where they are sent from, until what is returned is called.
+
+    Its sampler stays, and so do processors that send nothing. Of a provider that is not OpenTelemetry's own SDK's
+    nothing can be taken away.
+    """
+    spread = getattr(provider, "_active_span_processor", None)
+    processors = getattr(spread, "_span_processors", None)
+    if spread is None or not isinstance(processors, tuple):
+        return lambda: None
+    spread._span_processors = (*(one for one in processors if not _sends(one)), sink)
+
+    def put_back() -> None:
+        added = [one for one in spread._span_processors if one is not sink and one not in processors]
+        spread._span_processors = (*processors, *added)
+
+    return put_back
+
+
+def _sends(processor: SpanProcessor) -> bool:
+    """Say whether a processor would take spans out of the process, or to a capture around this one."""
+    if isinstance(processor, BatchSpanProcessor):
+        return not isinstance(processor.span_exporter, InMemorySpanExporter)
+    if isinstance(processor, SimpleSpanProcessor):
+        return type(processor.span_exporter).__module__.startswith("opentelemetry.exporter.")
+    return isinstance(processor, Sink)
