@@ -143,9 +143,10 @@ def test_a_backend_makes_the_series_of_the_scrape_page_of_them() -> None:
         series = [(each, each.as_double, "") for each in (*metric.gauge.data_points, *metric.sum.data_points)]
         series += [(each, each.sum, "_sum") for each in metric.histogram.data_points]
         for each, value, part in series:
-            labels = ",".join(f'{kv.key.replace(".", "_")}="{kv.value.string_value}"' for kv in each.attributes)
+            labels = ",".join(sorted(f'{kv.key.replace(".", "_")}="{kv.value.string_value}"' for kv in each.attributes))
             made.add((f"{name.replace('.', '_')}{suffix}{part}{{{labels}}}", value))
-    lines = [line.rsplit(" ", 1) for line in page.exposition(points(view)) if "_bucket{" not in line]
+    text = page.exposition(points(view)).decode()
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if "_bucket{" not in line]
     scraped = {(name, float(value)) for name, value in lines if not name.startswith("#") and "_count{" not in name}
     assert made == scraped
 

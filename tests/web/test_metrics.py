@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MethodValue
@@ -74,12 +75,27 @@ def test_openmetrics_for_who_asks_for_it_says_the_same(browse: Browse) -> None:
 def test_a_counter_of_openmetrics_has_the_trace_of_the_worst() -> None:
     one, other = Exemplar(1_700_000_000_250_000_000, b"t" * 16, b"s" * 8), Exemplar(0, b"u" * 16, b"s" * 8)
     point = Point(m.ML_OUTCOMES, (("ml.model.name", "churn"),), 3.0, exemplars=(one, other))
-    [family] = openmetrics_families("".join(exposition([point], openmetrics=True)))  # type: ignore[no-untyped-call]
+    [family] = openmetrics_families(exposition([point], openmetrics=True).decode())  # type: ignore[no-untyped-call]
     [sample] = family.samples
     assert (sample.name, sample.value) == ("ml_outcomes_total", 3.0)
     assert sample.exemplar.labels == {"trace_id": (b"t" * 16).hex(), "span_id": (b"s" * 8).hex()}
     assert (sample.exemplar.value, float(sample.exemplar.timestamp)) == (1.0, 1_700_000_000.25)
-    assert "trace_id" not in "".join(exposition([point]))
+    assert "trace_id" not in exposition([point]).decode()
+
+
+def test_the_page_has_the_registered_series_alone_and_bounds_keep_their_spelling() -> None:
+    buckets = (2.0,) + (0.0,) * len(DURATION_BOUNDS)
+    known = [Point(m.ML_OUTCOMES, (), 3.0), Point(m.ML_PREDICTION_DURATION, (), 0.1, buckets)]
+    plain, openmetrics = exposition(known).decode(), exposition(known, openmetrics=True).decode()
+    families = {line.split()[2] for line in plain.splitlines() if line.startswith("# TYPE")}
+    assert families == {"ml_outcomes_total", "ml_prediction_duration_seconds"}
+    assert "_created" not in plain + openmetrics
+    assert 'ml_prediction_duration_seconds_bucket{le="1"} 2.0' in plain
+    assert 'ml_prediction_duration_seconds_bucket{le="1.0"} 2.0' in openmetrics
+
+
+def test_a_gauge_that_is_no_number_ends_no_page() -> None:
+    assert "driftline_outcomes_pending NaN" in exposition([Point(m.DRIFTLINE_OUTCOMES_PENDING, (), math.nan)]).decode()
 
 
 def test_predictions_are_counted_per_class(browse: Browse) -> None:

@@ -1,6 +1,7 @@
-"""``/metrics``: the Prometheus text format 0.0.4 of the points that are also sent over OTLP, or OpenMetrics 1.0.0.
+"""Answer ``GET /metrics`` in the Prometheus text format 0.0.4, or in OpenMetrics 1.0.0 where a scraper asks for it.
 
-OpenMetrics, for who asks for it, has exemplars too: the trace of a striking prediction, after the value of a counter.
+The page has the points that are also sent over OTLP. OpenMetrics adds exemplars: the trace of a misprediction behind
+the value of a counter. ``prometheus_client`` writes both formats; this module says which families there are.
 """
 
 from __future__ import annotations
@@ -8,16 +9,22 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import metrics as m
+from prometheus_client import CollectorRegistry, samples
+from prometheus_client import exposition as plain
+from prometheus_client import metrics_core as families
+from prometheus_client.openmetrics import exposition as open_metrics
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
 from driftline_processor.queries.overview import View
 
 from .derived_metrics import points
-from .metric_points import Exemplar, Key, Labels, Point, attach_exemplars
+from .metric_points import Exemplar, Key, Point, attach_exemplars
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text"
@@ -25,83 +32,123 @@ OPENMETRICS_TYPE = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 
 Striking = Callable[[], Mapping[Key, tuple[Exemplar, ...]]]
 
-_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", '"': '\\"'})
-
 
 def scrape(request: Request, view: View, striking: Striking | None = None) -> Response:
-    """Answer ``GET /metrics``. ``striking``: the exemplars of what is counted."""
+    """Answer ``GET /metrics``.
+
+    Args:
+        request: Its ``Accept`` header chooses the format.
+        view: The models whose points are shown.
+        striking: Returns the exemplars of the counters; None = no exemplars.
+
+    Returns:
+        The page, with the content type of its format.
+    """
     openmetrics = OPENMETRICS in request.headers.get("accept", "").lower()
     found = striking() if openmetrics and striking is not None else {}  # before the points, so that they count them
-    text = "".join(exposition(attach_exemplars(points(view), found), openmetrics=openmetrics))
+    text = exposition(attach_exemplars(points(view), found), openmetrics=openmetrics)
     kind = OPENMETRICS_TYPE if openmetrics else CONTENT_TYPE
-    return Response(text.encode("utf-8", "replace"), headers={"Content-Type": kind, "Vary": "Accept"})
+    return Response(text, headers={"Content-Type": kind, "Vary": "Accept"})
 
 
-def exposition(known: Iterable[Point], *, openmetrics: bool = False) -> Iterator[str]:
-    """Yield the lines of the scrape page, a metric's together.
+def exposition(known: Iterable[Point], *, openmetrics: bool = False) -> bytes:
+    """Write points as a scrape page.
 
-    >>> print("".join(exposition([Point(m.DRIFTLINE_OUTCOMES_PENDING, (), 3.0)])), end="")
-    # HELP driftline_outcomes_pending Outcomes that wait for their prediction.
-    # TYPE driftline_outcomes_pending gauge
-    driftline_outcomes_pending 3
+    Args:
+        known: The points; those of one metric need not be neighbours.
+        openmetrics: Whether to write OpenMetrics 1.0.0 instead of the text format 0.0.4.
+
+    Returns:
+        The page in UTF-8.
+
+    Example:
+        >>> print(exposition([Point(m.DRIFTLINE_OUTCOMES_PENDING, (), 3.0)]).decode(), end="")
+        # HELP driftline_outcomes_pending Outcomes that wait for their prediction.
+        # TYPE driftline_outcomes_pending gauge
+        driftline_outcomes_pending 3.0
     """
-    families: dict[str, list[Point]] = {}
-    for point in known:
-        families.setdefault(point.metric, []).append(point)
-    for metric, family in families.items():
+    registry = CollectorRegistry()
+    registry.register(PointCollector(tuple(known), openmetrics))
+    if openmetrics:
+        page: bytes = open_metrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+        return page
+    return plain.generate_latest(registry)
+
+
+@dataclass(frozen=True)
+class PointCollector(Collector):
+    """The points of one scrape as metric families of ``prometheus_client``.
+
+    Attributes:
+        known: The points.
+        openmetrics: Whether bounds of buckets are written as OpenMetrics wants them, "1.0" instead of "1".
+    """
+
+    known: tuple[Point, ...]
+    openmetrics: bool = False
+
+    def describe(self) -> Iterable[families.Metric]:
+        """Return nothing: the registry is new for each scrape, so no name can clash."""
+        return ()
+
+    def collect(self) -> Iterator[families.Metric]:
+        """Yield a family for each metric, in the order of first points."""
+        grouped: dict[str, list[Point]] = {}
+        for point in self.known:
+            grouped.setdefault(point.metric, []).append(point)
+        for metric, family in grouped.items():
+            yield self._family(metric, family)
+
+    def _family(self, metric: str, family: list[Point]) -> families.Metric:
         name = m.PROMETHEUS.get(metric) or _identifier(metric)
-        kind = m.INSTRUMENTS.get(metric, "untyped")
+        kind = m.INSTRUMENTS.get(metric, "unknown")
         if kind == "histogram" and any(point.buckets is None for point in family):
-            kind = "untyped"
-        yield _head(name, kind, m.DESCRIPTIONS.get(metric, metric), openmetrics)
+            kind = "unknown"
+        # A counter's family is named without the suffix of its sample, in both formats of prometheus_client.
+        made = families.Metric(name.removesuffix("_total") if kind == "counter" else name, _help(metric), kind)
         for point in family:
+            named = {_identifier(key): _encodable(text) for key, text in point.attributes}
             if point.buckets:
-                yield from _histogram(name, point, point.buckets, openmetrics)
+                self._add_histogram(made, name, named, point.value, point.buckets)
             else:
-                yield _sample(name, point, openmetrics)
-    if openmetrics:
-        yield "# EOF\n"
+                made.add_sample(name, named, point.value, exemplar=_exemplar(point))
+        return made
+
+    def _add_histogram(
+        self, made: families.Metric, name: str, named: dict[str, str], total: float, buckets: tuple[float, ...]
+    ) -> None:
+        """Add a sample for each bucket with the counts up to its upper bound, then sum and count."""
+        below = 0.0
+        for bound, weight in zip((*DURATION_BOUNDS, math.inf), buckets, strict=True):
+            below += weight
+            made.add_sample(f"{name}_bucket", {**named, "le": self._bound(bound)}, below)
+        made.add_sample(f"{name}_sum", named, total)
+        made.add_sample(f"{name}_count", named, below)
+
+    def _bound(self, bound: float) -> str:
+        """Write an upper bound. In the text format whole numbers stay "1": a new spelling would be a new series."""
+        if math.isinf(bound):
+            return "+Inf"
+        return repr(float(bound)) if self.openmetrics else f"{bound:g}"
 
 
-def _head(name: str, kind: str, words: str, openmetrics: bool) -> str:
-    """A counter of OpenMetrics is named without the suffix of its samples."""
-    words = words.replace("\\", "\\\\").replace("\n", "\\n")
-    if openmetrics:
-        name, words = name.removesuffix("_total") if kind == "counter" else name, words.replace('"', '\\"')
-        kind = "unknown" if kind == "untyped" else kind
-    return f"# HELP {name} {words}\n# TYPE {name} {kind}\n"
+def _help(metric: str) -> str:
+    return m.DESCRIPTIONS.get(metric, metric)
 
 
-def _sample(name: str, point: Point, openmetrics: bool) -> str:
-    """OpenMetrics has at most one exemplar for a sample."""
-    line = f"{name}{_labels(point.attributes)} {_number(point.value)}"
-    if openmetrics and point.exemplars:
-        one = point.exemplars[0]
-        line += f' # {{trace_id="{one.trace_id.hex()}",span_id="{one.span_id.hex()}"}} 1 {one.time / 1e9:.3f}'
-    return line + "\n"
+def _exemplar(point: Point) -> samples.Exemplar | None:
+    """The first exemplar of a point: OpenMetrics has at most one for a sample."""
+    if not point.exemplars:
+        return None
+    first = point.exemplars[0]
+    trace = {"trace_id": first.trace_id.hex(), "span_id": first.span_id.hex()}
+    return samples.Exemplar(trace, 1.0, round(first.time / 1e9, 3))
 
 
-def _histogram(name: str, point: Point, buckets: tuple[float, ...], openmetrics: bool) -> Iterator[str]:
-    """Buckets are cumulative on the page, and each has its upper bound."""
-    total = 0.0
-    for bound, weight in zip((*DURATION_BOUNDS, math.inf), buckets, strict=True):
-        total += weight
-        upper = repr(float(bound)) if openmetrics and math.isfinite(bound) else _number(bound)
-        yield f"{name}_bucket{_labels((*point.attributes, ('le', upper)))} {_number(total)}\n"
-    yield f"{name}_sum{_labels(point.attributes)} {_number(point.value)}\n"
-    yield f"{name}_count{_labels(point.attributes)} {_number(total)}\n"
-
-
-def _labels(attributes: Labels) -> str:
-    inside = ",".join(f'{_identifier(key)}="{text.translate(_ESCAPES)}"' for key, text in attributes)
-    return f"{{{inside}}}" if inside else ""
+def _encodable(text: str) -> str:
+    """Replace half surrogates, which names from the wire may hold and UTF-8 cannot."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _identifier(name: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_]", "_", name)
-
-
-def _number(value: float) -> str:
-    if math.isinf(value):
-        return "+Inf"
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
