@@ -132,7 +132,7 @@ def test_the_service_shows_the_trace_on_its_scrape_page_and_its_pages_links_answ
             headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
             text = httpx.get(url(service, "web", "/metrics"), headers=headers).text
         [line] = [line for line in text.splitlines() if line.startswith("ml_outcomes_total")]
-        assert f'trace_id="{prediction.trace_id.hex()}",span_id="{prediction.span_id.hex()}"' in line
+        assert f'span_id="{prediction.span_id.hex()}",trace_id="{prediction.trace_id.hex()}"' in line
         assert "trace_id" not in httpx.get(url(service, "web", "/metrics")).text
         ends = time.monotonic() + 60
         while "/label-next" not in text and time.monotonic() < ends:
