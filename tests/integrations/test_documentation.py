@@ -91,7 +91,9 @@ def test_the_file_of_a_web_page_does_the_same_without_code(tmp_path: Path, recei
 def test_every_key_of_a_route_and_every_reason_is_on_the_page() -> None:
     text = "".join((DOCS / f"{page}.md").read_text(encoding="utf-8") for page in CLIENTS)
     folder = Path(__file__).parents[2] / "integrations/driftline_integrations"
-    source = "".join((folder / f"{name}.py").read_text(encoding="utf-8") for name in ("fastapi", "flask", "web/request_prediction"))
+    source = "".join(
+        (folder / f"{name}.py").read_text(encoding="utf-8") for name in ("fastapi", "flask", "web/request_prediction")
+    )
     reasons = set(re.findall(r'go_without\("(\w+)"\)', source)) - {"request_not_read"}
     reasons |= {
         f"{what}{rest}"

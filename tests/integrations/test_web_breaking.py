@@ -49,7 +49,7 @@ SHARED = [
     (Visit, "_end"),
     (RequestContents, "__init__"),
     (RequestContents, "read_request"),
-    (RequestContents, "read_source"),
+    (RequestContents, "read"),
     (application, "_fields"),
     (route_plan, "read_source"),
 ]

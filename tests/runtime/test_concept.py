@@ -194,7 +194,7 @@ def test_what_breaks_a_detector_breaks_no_join(
 ) -> None:
     state = open_state()
     predict(state)
-    monkeypatch.setattr(watching, "errors_of", _fails)
+    monkeypatch.setattr(watching, "losses_of_rows", _fails)
     tell(state, clock, 0, N)
     assert state.view().outcomes == N
     assert (concept(state).state, concept(state).outcomes) == ("unknown", 0)

@@ -133,7 +133,7 @@ def test_a_receiver_of_metrics_that_never_answers_holds_up_neither_records_nor_t
         hung.daemon_threads = True
         Thread(target=hung.serve_forever, daemon=True).start()
         script = """
-            from driftline.pipelines import pipeline_of
+            from driftline.export.pipeline import pipeline_of
             records, distributions = pipeline_of(None), pipeline_of(None)._reporter
             for i in range(3):
                 score({"id": f"{i}", "x": 1.0})

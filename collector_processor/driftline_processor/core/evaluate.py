@@ -51,7 +51,7 @@ def evaluate(
     ``beside``: what data quality and expectations look at beside the window's own pane.
     ``choices``: the methods of the features, see :class:`driftline_processor.core.drift.method_choice.Choices`.
     ``together``: the methods that compare all features together, None for all. ``compared``: what the baseline is in
-    words, where it was derived (:mod:`driftline_processor.core.compared`). ``shift``: drift is no less than that, in
+    words, where it was derived (:mod:`driftline_processor.core.reference`). ``shift``: drift is no less than that, in
     standard deviations, see :mod:`driftline_processor.core.reference.cold_start`. ``known``: what is known of the
     outcomes
     beside the pane's sums; ``asked``: what the model's owner asks of its performance.

@@ -252,7 +252,7 @@ def traced_rows(rows: pa.Table) -> pa.Table:
 
 
 def scores_and_classes_of(task: Task, rows: pa.Table) -> tuple[F64 | None, Column | None]:
-    """Read the scores and the decided classes of rows, as :func:`driftline.fold.fold_outcomes` takes them."""
+    """Read the scores and the decided classes of rows, as :func:`driftline.panes.fold.fold_outcomes` takes them."""
     predicted = None if task.kind in CLASSLESS else labels_of(rows, "predicted")
     return scores_of(rows, score_columns(task)), predicted
 

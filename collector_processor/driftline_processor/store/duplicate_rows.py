@@ -12,7 +12,7 @@ from .database import Connection
 def repeats_between(connection: Connection, series: int, start: int, end: int) -> Repeats | None:
     """Return how many rows that have all features are different, of ``[start, end)``, as far as rows are kept.
 
-    Of many rows a part is looked at, the same as :class:`driftline.repeats.Counting` keeps.
+    Of many rows a part is looked at, the same as :class:`driftline.baseline.sections.duplicate_rows.Counting` keeps.
     """
     rows, halved = _kept(connection, series, start, end)
     kept, distinct = _counted(connection, series, start, end, halved, "count(DISTINCT fingerprint)")

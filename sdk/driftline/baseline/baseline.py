@@ -58,8 +58,8 @@ class Baseline:
     given, so reference performance is read from it like any other. ``columns``: where score, predicted, actual, time,
     id (a name, or names) and features stood in the data, the defaults of ``driftline evaluate``. ``provisional``:
     learned from the first rows of production, not chosen by anybody. ``texts``: features that are documents, with the
-    vocabulary of the reference; the bins are those of their descriptors (:mod:`driftline.descriptors`).
-    ``extras``: what else is known, each piece optional (:mod:`driftline.extras`).
+    vocabulary of the reference; the bins are those of their descriptors (:mod:`driftline.inputs.text_descriptors`).
+    ``extras``: what else is known, each piece optional (:mod:`driftline.baseline.sections.catalogue`).
 
     >>> import numpy as np
     >>> X = {"age": np.arange(100.0), "region": np.repeat(["north", "south"], 50)}
@@ -117,15 +117,16 @@ class Baseline:
         the positive class is predicted. ``quantiles``: the levels that a regression predicts, in the order of its score
         columns. ``features``: else all columns that are nothing else and no points in time; for a 2-D array, the names
         of its columns. ``text_features``: those that are documents: their descriptors are compared, and short hashes of
-        their common words are kept; else those that look like it (:func:`driftline.descriptors.looks_like_texts`), ()
+        their common words are kept; else those that look like it
+        (:func:`driftline.inputs.text_descriptors.looks_like_texts`), ()
         for none. ``importance``: how much each feature counts, as name → number or one number per feature in their
         order; it weighs what drifts. ``predict``: what gives the scores of a frame of the features,
         ``model.predict_proba``; importance is then found by shuffling
-        (:func:`driftline.permutation.permutation_importance`), where none is given.
+        (:func:`driftline.baseline.sections.importance.permutation_importance`), where none is given.
         ``privacy``: rules that hold for the file too: what is denied, hashed or rounded is so in it, and is not hashed
         again when it is sent. Those of the environment (``DRIFTLINE_PRIVACY_*``) hold without it.
         ``slices``: cuts of low cardinality by which drift is looked at too, names of columns (which stay features) or
-        key → n values; of each the 20 values with most rows are told apart (:mod:`driftline.slices`).
+        key → n values; of each the 20 values with most rows are told apart (:mod:`driftline.baseline.sections.slices`).
         ``seasonality``: "hour", "weekday" or "hour_of_week" keeps what the rows looked like in each of them, so that a
         window can be compared with the same hours; by the clock of ``timezone``, an IANA name. It needs ``time``.
 
@@ -371,7 +372,8 @@ def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "f
 
     A denied feature is not in it. The labels of a hashed one are hashed; a hashed number is not in it, since hashes
     have no order. The edges of a rounded one lie between two multiples of its step, and tell no value. What a rule was
-    applied to while the baseline was built (:mod:`driftline.ruled`) stays as it is. What is known of all features
+    applied to while the baseline was built (:mod:`driftline.baseline.sections.feature_marks`) stays as it is. What is
+    known of all features
     together stays behind where any rule applies: it was counted over the bins as they were. So do slices by a key that
     has a rule. ``capture``: at a level below "features" nothing tells the value of a single reference row.
     """

@@ -161,7 +161,7 @@ def choose_bins(
 ) -> ModelBins:
     """Choose the bins of every feature, of the score and of the predicted class, and the space of the features.
 
-    ``anonymous``: no edge is the value of a few rows, see :func:`driftline.bins.anonymous_number_bins`.
+    ``anonymous``: no edge is the value of a few rows, see :func:`driftline.panes.bins.anonymous_number_bins`.
     """
     numbers = anonymous_number_bins if anonymous else number_bins
     names = dict.fromkeys(name for table in tables for name in table.features)

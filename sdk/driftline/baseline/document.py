@@ -1,7 +1,7 @@
 """The baseline as JSON: kilobytes, sparse where zero, every float exact.
 
 Schema ``driftline.baseline/1``; ``/2`` where it has text features, which a reader of ``/1`` would take for missing;
-``/3`` where it has extras (:mod:`driftline.extras`) or a space (:mod:`driftline.space`).
+``/3`` where it has extras (:mod:`driftline.baseline.sections.catalogue`) or a space (:mod:`driftline.panes.pca`).
 
 Everything that is read is checked, because a file that somebody edited or half copied must be refused in a sentence
 that names the key, not fail as a shape error at the first window.

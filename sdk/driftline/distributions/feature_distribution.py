@@ -108,7 +108,8 @@ class FeatureDistribution:
     """The distribution of one feature: every row is in ``numbers``, in ``labels``, ``missing`` or ``invalid``, or waits
     for its label to be named.
 
-    ``bins``: the baseline's, if it knows the feature; then what is invalid is what :func:`driftline.bins.count` says,
+    ``bins``: the baseline's, if it knows the feature; then what is invalid is what :func:`driftline.panes.bins.count`
+    says,
     and labels are the baseline's. Else numbers and texts are both counted, and only infinities are invalid.
     """
 

@@ -36,7 +36,8 @@ MOST_BYTES = 24 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
-    """An input whose features cannot be recorded. ``reason``: one of :mod:`driftline.unusable`; ``fix``: what to do.
+    """An input whose features cannot be recorded. ``reason``: one of :mod:`driftline.loss_counters`; ``fix``: what to
+    do.
 
     ``rows``: how many it has, where that is known; None = one, or who knows.
     """

@@ -8,7 +8,7 @@ returns
   ``predict`` changes its input. It is turned into columns later, on the background thread;
 - :class:`Unrecorded`: the input cannot be recorded, with the reason.
 
-A baseline is read by the same readers (:mod:`driftline.frames`), so that it and its service agree.
+A baseline is read by the same readers (:mod:`driftline.inputs.dataframes`), so that it and its service agree.
 """
 
 from __future__ import annotations

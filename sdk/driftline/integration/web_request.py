@@ -58,7 +58,7 @@ class WebRequest(Prediction):
     prediction of each model takes it, unless the code or the input says another. The first prediction's id is the
     answer's. ``fresh``: no prediction was made in it, and none was open around it. ``named``: the
     answer's id where its prediction was never made; ``opening``: that prediction, as long as it is open
-    (:mod:`driftline.opening`).
+    (:mod:`driftline.integration.web_request`).
     """
 
     __slots__ = ("_first", "_models", "fresh", "given", "named", "opening")

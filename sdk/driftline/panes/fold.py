@@ -1,6 +1,6 @@
 """Fold rows into panes, also by cluster: ``fold(table, bins) → Pane``.
 
-Fold rows into panes: ``fold(table, bins) → Pane``. The parts are listed in :mod:`driftline.pane`.
+Fold rows into panes: ``fold(table, bins) → Pane``. The parts are listed in :mod:`driftline.panes.pane`.
 
 A prediction is folded when it arrives, its outcome when that arrives: two panes of the same stretch of time, which
 merge by addition.
@@ -81,7 +81,7 @@ def groups_of(column: Column) -> Index:
 def clustered(groups: Index, index: Index, over: Bins) -> UnbinnedPart:
     """Return where rows count in the part of a target: by group and cell, those with a key and a usable value.
 
-    ``groups``: of each row. ``index``: the bin of each row (:func:`driftline.bins.assign`).
+    ``groups``: of each row. ``index``: the bin of each row (:func:`driftline.panes.bins.assign`).
     """
     rows = np.flatnonzero((groups >= 0) & (index < over.size))
     return UnbinnedPart(WIDTH, rows, groups[rows] * CELLS + cells(over.size)[index[rows]])
@@ -176,7 +176,7 @@ def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
     """Fold all rows of a table into one pane.
 
     A feature the table lacks is missing in each row. Features the bins do not know are named in ``unknown:NAME`` parts.
-    ``cluster``: the slice or feature whose rows of one value belong together (:mod:`driftline.clusters`).
+    ``cluster``: the slice or feature whose rows of one value belong together (:mod:`driftline.panes.fold`).
 
     >>> from driftline.tables.table import ModelKey, Task, Text
     >>> rows = Text(np.zeros(3, np.int32), b"")

@@ -9,24 +9,27 @@ Parts (float64 vectors):
 =====================  ==================================================================================
 ``rows``               n, sum of weights, sum of squared weights
 ``erased``             the same of those of them that were deleted for good, and are waited for no more
-``feature:NAME``       weight per bin of that feature's bins (see :mod:`driftline.bins`), then missing, then invalid
+``feature:NAME``       weight per bin of that feature's bins (see :mod:`driftline.panes.bins`), then missing, then
+invalid
 ``embedding:NAME``     weight of the vectors of a feature, then sums of their random features (:mod:`.projection`)
 ``score``              the same over the score's bins (binary: positive class; multiclass: winner; regression: value;
                        ranking: first item)
 ``class``              weight per class in the order of the class bins' labels, other, missing, invalid
 ``tails:NAME``         weight of values beyond the outer edges of a number, by sign and power of two
-``kinds:NAME``         weight of values of another type than the feature's, see :data:`driftline.strays.KINDS`
+``kinds:NAME``         weight of values of another type than the feature's, see
+:data:`driftline.panes.unbinned_values.KINDS`
 ``elsewhere:NAME``     weight of labels the feature does not know, by the feature that knows them, in the bins' order
 ``unknown:NAME``       weight of rows that carry a feature the bins do not know (at most ``MOST_UNKNOWN`` names a fold)
 ``pca``                sum of weights and of squared weights, Σw r, Σw r² of the error r of a row that the principal
                        components of the baseline cannot reconstruct, in standard deviations
-``pairs``              sum of weights and of squared weights, Σw z per feature of the space (:mod:`driftline.space`),
+``pairs``              sum of weights and of squared weights, Σw z per feature of the space
+(:mod:`driftline.panes.pca`),
                        then Σw z z' per pair, upper triangle by rows; z in thousandths of a standard deviation
 ``unpaired``           what of that lacks one of two features: a matrix a × b of the weight of rows without a or b,
                        then of Σw z_a and of Σw z_a² over rows without b
 ``duration``           weight per bucket of ``DURATION_BOUNDS`` (upper bounds included), then the sum in seconds
 ``clusters:PART``      weight of ``feature:NAME``, ``score`` or ``class`` by group of clusters and cell, row-major,
-                       see :mod:`driftline.clusters`; only where a cluster key is named
+                       see :mod:`driftline.panes.fold`; only where a cluster key is named
 ``outcomes``           n, sum of weights, sum of squared weights of rows whose outcome is known
 ``confusion``          weight per actual × predicted class, row-major, ``len(classes)`` squared
 ``confusion_excess``   Σ(w² - w) of the same; not there where all weights are 1, so Σw² = confusion + confusion_excess
@@ -36,7 +39,7 @@ Parts (float64 vectors):
                        ``outcomes_count``: n is known there, so what it lacks is of rows from before they were counted
 ``spread``             Σw² of the same rows, then Σw²ℓ, Σw²ℓ² of each of these losses after ``weight``
 ``clicks``             of a ranking: Σw, Σw² of the lists that were clicked
-``ranking@K``          how well lists were ranked, by cutoff, see :func:`driftline.relevance.fold_relevance`
+``ranking@K``          how well lists were ranked, by cutoff, see :func:`driftline.panes.relevance.fold_relevance`
 ``score_negative``     weight per bin of the fixed score grid, rows whose actual is not the positive class (binary)
 ``score_positive``     the same where it is
 ``calibration``        ten bins of the score, each: weight, Σw score, Σw of positives (binary; :mod:`.outcome_parts`)
@@ -48,7 +51,7 @@ Parts (float64 vectors):
 ``ranks_excess``       Σ(w² - w) of the same; not there where all weights are 1
 ``percentage``         regression, rows whose actual is not 0: Σw, Σw², then Σwℓ, Σw²ℓ, Σw²ℓ² of ℓ = abs(error / actual)
 ``quantiles``          regression of declared quantiles: Σw, Σw², then those three of the pinball loss of each level,
-                       and of being inside each interval (:func:`driftline.outcome_parts.intervals`), 1 or 0
+                       and of being inside each interval (:func:`driftline.panes.outcome_sums.intervals`), 1 or 0
 ``value``              rows with a value of their own: n, Σw, Σw², then those three of the value
 ``value_negative``     Σw abs(value) of values below 0; not there where there are none
 =====================  ==================================================================================

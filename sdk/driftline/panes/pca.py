@@ -3,7 +3,8 @@
 Rows as points: every feature a coordinate that is read off its bins, and the principal components of the reference.
 
 What one feature at a time cannot show, features that hang together otherwise than they did, is seen in sums over
-these points (:mod:`driftline.joint`). A value counts as the normal score of its bin: so one stray 1e9 moves a point no
+these points (:mod:`driftline.panes.pca`). A value counts as the normal score of its bin: so one stray 1e9 moves a
+point no
 farther than the outermost thousandth does, and a value costs one look-up beside the bin, which is known anyway.
 
 Sums over several features at once, for what drifts in none by itself: the parts ``pca``, ``pairs``, ``unpaired``.
@@ -197,7 +198,9 @@ def choose_space(tables: Sequence[PredictionTable], bins: Mapping[str, Bins]) ->
 
 
 def bin_of_each(tables: Sequence[PredictionTable], name: str, over: Bins) -> NDArray[np.intp]:
-    """Return the bin of each row of tables, one after the other: intp (n,), as :func:`driftline.bins.assign` does."""
+    """Return the bin of each row of tables, one after the other: intp (n,), as :func:`driftline.panes.bins.assign`
+    does.
+    """
     found = []
     for table in tables:
         column = table.features.get(name)

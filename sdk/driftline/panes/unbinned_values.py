@@ -81,7 +81,7 @@ def unbinned_parts(
 ) -> dict[str, UnbinnedPart]:
     """Return what strays of one feature, by part.
 
-    ``index``: the bin of each row, see :func:`driftline.bins.assign`. ``counts``: how many rows each bin holds.
+    ``index``: the bin of each row, see :func:`driftline.panes.bins.assign`. ``counts``: how many rows each bin holds.
 
     >>> from .bins import NumberBins
     >>> column = Column(numbers=np.array([0.5, 100.0]))

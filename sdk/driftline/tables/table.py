@@ -35,9 +35,10 @@ class Task:
     """What a model predicts.
 
     ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"``, ``"ranking"`` or ``""`` while unknown. ``classes``:
-    canonical class texts (see :func:`driftline.classes.class_text`), in the order of the score columns. ``threshold``:
+    canonical class texts (see :func:`driftline.tables.classes.class_text`), in the order of the score columns.
+    ``threshold``:
     the score of the positive class from which on it is predicted, binary only. ``cutoffs``: the ranks at which lists
-    are judged, ranking only; () = :data:`driftline.relevance.CUTOFFS`. ``quantiles``: of a
+    are judged, ranking only; () = :data:`driftline.panes.relevance.CUTOFFS`. ``quantiles``: of a
     regression that predicts several, their levels, increasing, in the order of the score columns.
     """
 

@@ -359,7 +359,7 @@ class Fields:
     def values(self, name: str, *, lists: bool = False) -> Column | None:
         """Return texts as codes, and numbers and booleans as numbers; None where no row holds one.
 
-        ``lists``: a list is the text of its JSON, and such a text may be longer, see :mod:`driftline.relevant`.
+        ``lists``: a list is the text of its JSON, and such a text may be longer, see :mod:`driftline.outputs.rankings`.
         """
         cells = self._grid.known.get(name)
         if cells is None:

@@ -2,7 +2,8 @@
 expect.
 
 The scores of each class are calibrated by themselves, against all others, and put to a sum of 1
-(:func:`driftline.expected.class_sums`); what is left of the rows adds up, so any window comes from panes.
+(:func:`driftline.baseline.sections.estimation.class_sums`); what is left of the rows adds up, so any window comes from
+panes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def expected(pane: Pane, classes: int) -> dict[str, Point]:
 
 
 def of_sums(sums: F64 | None, classes: int) -> dict[str, Point]:
-    """Return the metrics of the sums of ``estimate:classes`` (:mod:`driftline.expected`), {} of none."""
+    """Return the metrics of the sums of ``estimate:classes`` (:mod:`driftline.baseline.sections.estimation`), {} of
+    none.
+    """
     if sums is None or len(sums) != 2 * classes**2 + 6 or sums[0] <= 0:
         return {}
     square = classes**2

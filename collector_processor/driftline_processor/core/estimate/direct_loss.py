@@ -13,7 +13,7 @@ from driftline.tables.table import F64
 from .result import Point
 
 NAMES = ("mae", "rmse", "mape")
-"""Metric of each of :data:`driftline.loss_trees.OUTPUTS`."""
+"""Metric of each of :data:`driftline.baseline.sections.loss_trees.OUTPUTS`."""
 
 
 def expected(pane: Pane, spread: F64) -> dict[str, Point]:

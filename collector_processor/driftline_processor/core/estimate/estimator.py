@@ -336,7 +336,8 @@ def estimate_metrics(
 ) -> dict[str, Estimate]:
     """Estimate every metric of a window; {} where the baseline has too few outcomes, or the window too few rows.
 
-    ``pane``: with the parts of :mod:`driftline.expected`. ``baseline``: whose outcomes it is learned from. ``span``:
+    ``pane``: with the parts of :mod:`driftline.baseline.sections.estimation`. ``baseline``: whose outcomes it is
+    learned from. ``span``:
     the length of the window, nanoseconds; 0 where it is not known. ``realized``: what is known of it already.
     """
     if (task.kind, task.classes, task.positive_class) != (

@@ -1,4 +1,4 @@
-"""Metrics of a ranking, from the sums of its lists; the definitions are in :mod:`driftline.relevance`."""
+"""Metrics of a ranking, from the sums of its lists; the definitions are in :mod:`driftline.panes.relevance`."""
 
 from __future__ import annotations
 

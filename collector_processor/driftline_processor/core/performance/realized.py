@@ -65,7 +65,8 @@ def from_rows(
 ) -> dict[str, Metric]:
     """Return the metrics of joined rows, to the last digits those of scikit-learn with ``sample_weight``.
 
-    The arguments are those of :func:`driftline.fold.fold_outcomes`. What comes from sums is the same as from a pane;
+    The arguments are those of :func:`driftline.panes.fold.fold_outcomes`. What comes from sums is the same as from a
+    pane;
     what depends on the order of scores is from all of them, R² from deviations.
     """
     pane = fold_outcomes(task, scores, predicted, actual, weight, relevance, value)

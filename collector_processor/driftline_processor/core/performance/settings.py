@@ -19,7 +19,8 @@ Shares = Literal["clopper_pearson", "wilson"]
 class PerformanceSettings:
     """``confidence``: how often an interval holds the truth. ``min_coverage``: the share of outcomes below which a
     window's performance is not final, however old it is. ``cutoffs``: the ranks at which lists are judged, () = the
-    usual ones, :data:`driftline.relevance.CUTOFFS`. ``shares``: the method of the intervals of shares. ``fairness``:
+    usual ones, :data:`driftline.panes.relevance.CUTOFFS`. ``shares``: the method of the intervals of shares.
+    ``fairness``:
     the attributes that tell groups of people. ``metrics``: names (:mod:`.names`) beside the usual ones. ``costs``:
     actual class → predicted class → what one such row costs. ``custom``: by name, what somebody installed
     (:mod:`.custom`). ``objectives``: what metrics shall be. ``label_sla``:

@@ -42,7 +42,7 @@ _INFINITE = KINDS.index("infinite")
 @dataclass(frozen=True, slots=True)
 class Sums:
     """One feature of one pane, in weights. ``counts`` float64 (bins,): usable values; ``tails``, ``kinds``,
-    ``elsewhere``: as in the pane (:mod:`driftline.strays`), None where nothing strayed.
+    ``elsewhere``: as in the pane (:mod:`driftline.panes.unbinned_values`), None where nothing strayed.
     """
 
     counts: F64

@@ -43,7 +43,7 @@ def derive_baseline(baseline: Baseline, pane: Pane, extras: Extras, task: Task |
     """Return a baseline with another pane over its bins, and other extras; ``task``: another one.
 
     It has the same ``fold``, which is not worked out again: that takes longer than the rest. So ``extras`` must not
-    change what is folded over (:data:`driftline.extras.FOLDED_OVER`).
+    change what is folded over (:data:`driftline.baseline.sections.catalogue.FOLDED_OVER`).
     """
     other = replace(baseline, pane=pane, extras=extras, task=task or baseline.task)
     vars(other)["fold"] = baseline.fold

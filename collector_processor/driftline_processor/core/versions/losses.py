@@ -145,7 +145,7 @@ def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) 
 def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[str, F64]:
     """Return the losses of joined rows: name → float64 (n,), NaN where a row has none.
 
-    The arguments are those of :func:`driftline.fold.fold_outcomes`.
+    The arguments are those of :func:`driftline.panes.fold.fold_outcomes`.
 
     >>> rows = row_losses(
     ...     Task("binary", ("0", "1"), "1"), np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0]))
@@ -177,7 +177,7 @@ def _codes(task: Task, scores: F64 | None, predicted: Column | None, actual: Col
 
 
 class VersionAnswers(NamedTuple):
-    """What one version said of n requests, as :func:`driftline.fold.fold_outcomes` takes it."""
+    """What one version said of n requests, as :func:`driftline.panes.fold.fold_outcomes` takes it."""
 
     task: Task
     scores: F64 | None

@@ -44,7 +44,8 @@ class FeatureCells:
 def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, least: int) -> FeatureCells | None:
     """Cut the rows of one feature; None where no choice has between ``least`` rows and half of them.
 
-    ``codes``: intp (n,), the bin of each row, as :func:`driftline.bins.assign` gives it. Ordered cells are chosen by
+    ``codes``: intp (n,), the bin of each row, as :func:`driftline.panes.bins.assign` gives it. Ordered cells are
+    chosen by
     ranges, labels, missing and invalid values one by one.
     """
     counts = np.bincount(codes, minlength=bins.size + 2)[: bins.size + 2].astype(np.float64)

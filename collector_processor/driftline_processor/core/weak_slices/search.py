@@ -283,7 +283,7 @@ def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: 
     """Return each loss of the rows: float64 (n,), NaN where it is not known; {} of a ranking.
 
     A classifier has its errors, 0 or 1, and where it gives probabilities the log loss; a regression the absolute error.
-    The arguments are those of :func:`driftline.fold.fold_outcomes`.
+    The arguments are those of :func:`driftline.panes.fold.fold_outcomes`.
 
     >>> task = Task("binary", ("0", "1"), "1")
     >>> losses_of(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))["error"].tolist()

@@ -80,7 +80,7 @@ def fold_windows(
     """Fold a batch into one pane for each window it reaches into.
 
     ``window``: int64 (n,), that of each row. ``repeating``: whether whole rows are looked at. ``cluster``:
-    see :func:`driftline.fold.fold`. ``counting``: the slices that are counted along with all rows.
+    see :func:`driftline.panes.fold.fold`. ``counting``: the slices that are counted along with all rows.
     Where the baseline knows its seasons, panes say how much weight the rows of each have.
     """
     prints: Prints = {}
@@ -137,7 +137,9 @@ def _seasons(table: PredictionTable, baseline: Baseline, group: I64, groups: int
 
 
 def _estimates(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
-    """What estimates of performance need, see :mod:`driftline.expected`: float64 (groups, ...) by part."""
+    """What estimates of performance need, see :mod:`driftline.baseline.sections.estimation`: float64 (groups, ...) by
+    part.
+    """
     found = [*score_parts(table, group), *learned_parts(table, baseline, group, groups)]
     return {one.part: one.dense(groups) for one in found}
 

@@ -1,7 +1,7 @@
 """Join outcomes to the predictions of files by id and time; a later outcome keeps what it leaves out from the one
 before it.
 
-What a later outcome of a file leaves out, it has from the one before it (:mod:`driftline.carried`).
+What a later outcome of a file leaves out, it has from the one before it (:mod:`driftline.baseline.ranking_outcomes`).
 
 Find the outcome of every row by its id.
 
@@ -99,7 +99,7 @@ def join_outcomes(
     An outcome belongs to the row of its id: with a prediction time to the one of that time, else to the latest at or
     before it, else to the earliest up to a day after it; where rows or outcomes have no times, to all rows of its id.
     The last by time (without times, the last in the file) holds, and a retraction leaves a row without. Weight, value
-    and slices that it does not say are those of the one before it (:mod:`driftline.carried`).
+    and slices that it does not say are those of the one before it (:mod:`driftline.baseline.ranking_outcomes`).
 
     Weights: float64 (n,), NaN = not given. ``name``: the rows' id column. What joins nothing is counted and named.
     ``sampled``: so is what has no weight, and it is left out.
@@ -252,7 +252,7 @@ def join_rankings(
 ) -> tuple[list[FileRows], list[F64 | None]]:
     """Give every row what outcomes say of its list, and return the weights in parallel, as :func:`.joined.join` does.
 
-    All that belongs to a row counts, not the last alone (:mod:`driftline.clicked`); its time is that
+    All that belongs to a row counts, not the last alone (:mod:`driftline.baseline.ranking_outcomes`); its time is that
     of its last outcome that takes nothing back, weight and slices what was said of them last.
     """
     row, outcome = row_outcome_pairs(

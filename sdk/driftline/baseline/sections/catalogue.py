@@ -156,7 +156,7 @@ class Gatherer(Protocol):
         """Take in more rows, and what really happened, where that is known."""
 
     def piece(self) -> Any:
-        """Return the piece (:class:`driftline.extras.Piece`); None where the rows tell nothing."""
+        """Return the piece (:class:`driftline.baseline.sections.catalogue.Piece`); None where the rows tell nothing."""
 
 
 GATHERERS: dict[str, Callable[[ReferenceSetup], Gatherer]] = {
@@ -169,4 +169,6 @@ GATHERERS: dict[str, Callable[[ReferenceSetup], Gatherer]] = {
     "estimation": EstimationGatherer,
     "slice_outcomes": SliceOutcomesGatherer,
 }
-"""Field of :class:`driftline.extras.Extras` → what begins to gather it. A new one is a class and a line here."""
+"""Field of :class:`driftline.baseline.sections.catalogue.Extras` → what begins to gather it. A new one is a class and
+a line here.
+"""

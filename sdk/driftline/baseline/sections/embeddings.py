@@ -14,7 +14,7 @@ from driftline.privacy.rules import FeatureFilter
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Feature → how it is projected (:class:`driftline.projection.Projection`)."""
+    """Feature → how it is projected (:class:`driftline.panes.embedding_projection.Projection`)."""
 
     of: Mapping[str, Projection]
 

@@ -11,11 +11,13 @@ What rows lead one to expect of their outcomes, as sums that add up: the parts t
                             of each of its cells (k²), then sum and variance of the expected log loss and Brier score
 ``estimate:area:CLASS``     multiclass: weight per cell of the scores of one class, then the expected weight of its own
                             rows; cells are 8 bins of the score grid
-``estimate:loss``           regression: Σw, Σw², then Σw l for each loss of :data:`driftline.loss_trees.OUTPUTS` that
+``estimate:loss``           regression: Σw, Σw², then Σw l for each loss of
+:data:`driftline.baseline.sections.loss_trees.OUTPUTS` that
                             is expected, then Σw² l²
 ==========================  =========================================================================================
 
-The first needs nothing but the rows; the others what a baseline has learned (:mod:`driftline.estimation`).
+The first needs nothing but the rows; the others what a baseline has learned
+(:mod:`driftline.baseline.sections.estimation`).
 """
 
 from __future__ import annotations

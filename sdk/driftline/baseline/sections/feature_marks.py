@@ -101,7 +101,7 @@ class NonFeatures(FeatureKinds):
 
 
 def bins_of(name: str, column: Column, marks: NonFeatures | None, anonymous: bool = False) -> Bins:
-    """Choose the bins of a feature, see :func:`driftline.bins.bins_for`; none for one that is marked."""
+    """Choose the bins of a feature, see :func:`driftline.panes.bins.bins_for`; none for one that is marked."""
     if marks is None or name not in marks.of:
         return bins_for(column, anonymous)
     return NumberBins(np.empty(0)) if column.codes is None or column.numbers is not None else CategoryBins(())

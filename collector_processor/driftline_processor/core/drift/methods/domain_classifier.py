@@ -14,7 +14,8 @@ from .method import Counts, Measured, Method, Sums
 def domain_classifier(apart: F64, variances: F64, base: F64) -> F64:
     """Return how well a linear classifier tells the samples apart, as the area under its ROC curve: float64 (...).
 
-    Fisher's linear discriminant on random features (:mod:`driftline.projection`), along their first 16 axes in the
+    Fisher's linear discriminant on random features (:mod:`driftline.panes.embedding_projection`), along their first 16
+    axes in the
     baseline. ``apart``: difference of the means along the axes, float64 (..., axes). ``variances``: of the baseline
     along them, none negative; axes without any are left out. ``base``: 1/n + 1/m, float64 (...). The distance of the
     means in standard deviations of the discriminant, less what sampling alone makes of it, is the area Φ(distance /

@@ -71,7 +71,7 @@ bins are those of its L2 norm, a number."""
 
 
 class Vectors(NamedTuple):
-    """What a baseline knows of an embedding, see :class:`driftline.projection.Projection`.
+    """What a baseline knows of an embedding, see :class:`driftline.panes.embedding_projection.Projection`.
 
     ``means``: of the features, float64 (width,). ``spectrum``: float64 (width,), ``axes``: float64 (axes, width), each
     padded with zeros.
@@ -83,7 +83,7 @@ class Vectors(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What panes keep of k pairs of samples of vectors, see :mod:`driftline.projection`.
+    """What panes keep of k pairs of samples of vectors, see :mod:`driftline.panes.embedding_projection`.
 
     ``reference``, ``current``: float64 (k, width), means of the features. ``n``, ``m``: float64 (k,), (effective) rows.
     ``spectrum``: float64 (k, width), variances of the features along their axes in the reference, padded with zeros.
