@@ -1,7 +1,5 @@
 """FastAPI and Starlette: record what routes predict, and pass prediction ids in and out; the handlers stay unchanged.
 
-FastAPI and Starlette: predictions of routes, with the handlers unchanged, and prediction ids in and out.
-
 Two layers of plain ASGI. The outer one, where a request enters the application, knows its prediction id and puts it on
 the response, also on that of an error that no handler took. The inner one stands around the router, inside every
 middleware: so the span of the web request is the parent of the prediction's in whatever order things were instrumented,

@@ -1,7 +1,5 @@
 """PyTorch: record what a network predicts, on the CPU or a GPU, by hooks on its root module.
 
-PyTorch: what a network predicts, seen at its root.
-
 ``net = churn.instrument(net)`` puts two hooks on the module: one takes a snapshot of the input, one of the result.
 They stand where PyTorch keeps hooks, so ``eval``, ``to``, ``compile`` and ``copy.deepcopy`` keep them, ``state_dict``
 never holds them, and a module that is saved whole loads where Driftline is not installed. A module whose ``forward`` is

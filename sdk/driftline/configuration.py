@@ -1,7 +1,5 @@
 """Set up OpenTelemetry in one line, with providers of traces and metrics for programs that have none.
 
-OpenTelemetry set up in one line, for programs that have not done so.
-
 The providers of traces and metrics that Driftline makes where the program has none: over OTLP, ended in time.
 """
 

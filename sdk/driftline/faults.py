@@ -1,7 +1,5 @@
 """The error policy: a fault inside Driftline never reaches the program, and one bad row never its neighbours.
 
-The one error policy: what goes wrong inside Driftline never reaches the program that it watches.
-
 An internal error is swallowed, counted by its type, and logged once per step and kind: by its type and where in our
 code it came to be, never with its message or a traceback, which often hold a value of somebody's row ("could not
 convert string to float: '078-05-1120'"). Driftline's own tests raise instead, so that no bug hides behind the policy.

@@ -1,10 +1,6 @@
 """Counts of predictions and values that could not be recorded, by reason, until the next flush.
 
 Counts that wait for the next flush: of what the SDK says about itself.
-
-What could not be recorded of predictions that were made, counted by model and reason, until the next flush.
-
-Values that could not be recorded, counted by reason on their way to ``driftline.sdk.unusable.values``.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ A file of outcomes → parts of so many rows, in the same bytes every time, with
 
 CSV goes out as CSV, since only its reader knows which texts are numbers; Parquet as Arrow, JSON and NDJSON as NDJSON.
 Rows that cannot be used are sent like all others: the receiver names them, and the count of rows is that of the file.
-
-Send files of outcomes to a running processor: in parts, each once, from where an earlier run stopped.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""What ``driftline.yaml`` may ask of a model's performance: ``models.NAME.performance`` and its objectives.
-
-What ``driftline.yaml`` may ask of a model's performance: ``models.NAME.performance``.
-
-What ``driftline.yaml`` may ask of a metric: ``models.NAME.performance.objectives``.
-"""
+"""What ``driftline.yaml`` may ask of a model's performance: ``models.NAME.performance`` and its objectives."""
 
 from __future__ import annotations
 

@@ -4,8 +4,6 @@ What may be written in ``driftline.yaml``: the keys, their types and their defau
 ``docs/reference/configuration.md``).
 
 What must hold *between* keys (two ports that are equal, a positive class that is no class) is in ``config_rules``.
-
-What must hold between the keys of a configuration, and with the files it names.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """Versions of a model side by side, from stored sums alone, over the time in which both predicted.
 
-Versions of a model side by side, from stored sums alone: a verdict is the same after any restart.
-
 When the versions of a model predicted, and the moments that none of their panes may hold within.
 
 Two versions are compared over the time in which both predicted, hour by hour, and what counts there must not depend on

@@ -1,7 +1,5 @@
 """What is known, as OTLP metrics: the same names, attributes and values as the Prometheus page.
 
-What is known, as OTLP metrics: the same names, attributes and values as the Prometheus page.
-
 Gauges describe the newest closed window, those of performance the newest whose outcomes have had their time to arrive.
 They are stamped now, since backends refuse old timestamps; an unknown value is an absent series, and a state is one
 series with the value 1. A gauge that is no longer there is sent once more without a value: a backend would show it, and

@@ -1,7 +1,5 @@
 """Passing on what was accepted, as it came: a bounded queue and a thread for each destination.
 
-Passing on what was accepted, as it came.
-
 A request is offered to the destinations when its rows are on disk, so that what was refused, and will come again, is
 not forwarded twice; see ``docs/decisions/0005-forwarding.md``.
 

@@ -1,7 +1,5 @@
 """A point of derived telemetry: the value of a series, its growth, and the worst mispredictions as its exemplars.
 
-A point of derived telemetry: the value of a series now, and what it has grown by.
-
 The worst mispredictions of what was just joined, as exemplars of ``ml.outcomes``: the traces to open first.
 
 Only predictions whose trace was sampled can be shown. A few per model are held, in memory: a restart loses exemplars.

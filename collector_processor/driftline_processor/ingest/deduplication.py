@@ -1,7 +1,5 @@
 """What was taken in already: digests of requests, parts of uploads, offsets of Kafka.
 
-What was taken in already: digests of requests and ids of batches, each kept for a while.
-
 Senders deliver at least once: an exporter that lost the acknowledgement sends the same bytes again. A digest that is
 here makes the resend an acknowledged no-op.
 

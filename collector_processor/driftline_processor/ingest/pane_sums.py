@@ -1,9 +1,5 @@
 """What rows, distributions and deleted rows add to the panes they fall into.
 
-What rows add to the panes they fall into.
-
-What counts and distributions add to the panes they fall into: as rows do in :mod:`.counting`, without rows.
-
 What was deleted, in sums of its own: how many rows of a pane and of its slices no outcome is waited for any more.
 
 What was counted of these rows stays: a pane cannot forget in which bins they lay. Their number, and what was decided of

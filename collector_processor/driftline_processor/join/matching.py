@@ -1,7 +1,5 @@
 """Which outcomes belong to which predictions: new ones, and those that new predictions may take over.
 
-Which outcomes belong to which predictions: those that are new, and those that new predictions may take over.
-
 Every version of a model that predicted an id gets its outcome, in each environment apart unless the outcome names none;
 :mod:`driftline_processor.core.outcomes.matching` says which of a version's predictions. The result does not depend on
 the order

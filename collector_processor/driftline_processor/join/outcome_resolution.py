@@ -1,7 +1,5 @@
 """Which outcome of a prediction counts: usable ones, the last word, what it leaves out, one row per ranking.
 
-What a later outcome leaves out, it has from the one before it (:mod:`driftline.baseline.ranking_outcomes`).
-
 All that was said of each ranking → one row: what was relevant in it (:mod:`driftline.baseline.ranking_outcomes`).
 
 A row of a ranking has as its number whether anything was clicked, ``relevance``: gain by rank, up to the last relevant

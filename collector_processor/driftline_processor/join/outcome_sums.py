@@ -1,11 +1,7 @@
 """What outcomes add to the panes of their predictions and slices, and the recomputation after a correction.
 
-What outcomes add to the panes of their predictions, and how a pane is made anew when one is corrected.
-
 A first outcome is added. A correction cannot be subtracted (floats do not subtract cleanly), so the panes it concerns
 are recomputed from the joined rows; which is possible as long as all of those are kept.
-
-What outcomes add to the slices of their predictions, and to the cohorts of how long they took to come.
 
 The performance parts of a slice are those of a pane, hour by hour of the model's time zone, under the fold
 ``task:...|key=value`` beside the slices' other panes (:mod:`.slices`). A key may come with the prediction, or with the

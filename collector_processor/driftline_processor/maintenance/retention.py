@@ -1,7 +1,5 @@
 """Retention by time and by size: rows expire, old panes roll up, digests and watermarks are forgotten.
 
-What keeps the file small: rows expire, old panes roll up, digests and watermarks are forgotten.
-
 Retention by size: the oldest rows go first, until what is kept fits into ``storage.max_size``; sums stay.
 
 DuckDB reuses the blocks of deleted rows and never gives them back, so the file is written anew where it is too large.

@@ -1,7 +1,5 @@
 """The baselines of the running processor for those who ask: put one in force, get it, build one from production.
 
-The baselines of the running processor for those who ask: put one in force, get it, get one of production.
-
 A baseline of what production was: the panes of a stretch of time, merged.
 """
 

@@ -4,8 +4,6 @@ become columns.
 Objects within objects as columns: `{"features": {"age": 31}}` has a column `features.age`.
 
 A text that is a JSON object is taken for that object, as logs and databases have them: `message.age`.
-
-Read JSON: an object a line or a list of them, one row each; objects in lines of a log, too.
 """
 
 from __future__ import annotations

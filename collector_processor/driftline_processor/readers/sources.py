@@ -4,8 +4,6 @@ Files that are artifacts of MLflow: `runs:/RUN/path`, `models:/NAME/VERSION/path
 
 MLflow is asked when somebody names such an address, and only then; its tracking server is `MLFLOW_TRACKING_URI`.
 
-Open a file of rows: CSV, Parquet, JSON or SQLite, told by its name.
-
 Parquet is read in batches of rows, only the columns asked for; the others are read once into columns.
 What Arrow cannot take from one line never costs the others: the line is named and left out.
 """

@@ -1,7 +1,5 @@
 """One consumer of Kafka: messages become tables, one transaction of rows and offsets, then a commit at the brokers.
 
-One consumer of Kafka: poll → one transaction of rows and offsets → commit at the brokers.
-
 It polls again when what it has is on disk, so a slow state reads slowly, and the brokers keep the rest. Reconnecting,
 and waiting for topics that do not exist yet, is librdkafka's.
 

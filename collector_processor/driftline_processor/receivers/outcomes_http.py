@@ -1,8 +1,6 @@
 """``POST /v1/outcomes``: outcomes as JSON, NDJSON, CSV, Parquet or Arrow, plain or gzip, whole or in parts that can be
 resumed.
 
-``POST /v1/outcomes``: what really happened, as JSON, NDJSON, CSV, Parquet or Arrow, plain or gzip.
-
 Mounted by the pages and by the OTLP/HTTP receiver, so that one address is enough for a service that sends both.
 
 ``GET /v1/outcomes/uploads/{name}``: what has come of a file of outcomes that is sent in parts.

@@ -1,7 +1,5 @@
 """All HTTP ports of the process: uvicorn servers in one thread, and connections that end.
 
-All HTTP ports of the process: uvicorn servers in one event loop, in one thread.
-
 Every application stands behind the same door: :class:`.browser_guard.BrowserGuard` turns away what pages of other sites
 send, :class:`BoundedBodies` bounds the bytes under way, and :mod:`.connections` ends connections that keep silent.
 

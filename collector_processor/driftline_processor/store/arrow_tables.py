@@ -1,8 +1,6 @@
 """Tables of rows: numpy to Arrow and back, some rows of a table, and several tables as one.
 
 Numpy tables to Arrow tables and back: the shape in which rows enter and leave the store.
-
-Some rows of a table as a table, and several tables as one.
 """
 
 from __future__ import annotations

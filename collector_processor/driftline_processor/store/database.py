@@ -1,7 +1,5 @@
 """The one DuckDB file that holds everything: rows, outcomes, what they joined to, panes and evaluations.
 
-The one DuckDB file that holds everything: rows, outcomes, what they joined to, panes and what was believed.
-
 Two threads write, each through a connection of its own: the way in (:mod:`.ingest`) only ever *adds* rows, the keeper
 (:mod:`.join`, :mod:`.evaluate`) adds, replaces and expires what it owns; so the two never touch the same row, and
 neither waits for the other. Rows travel as Arrow tables, never one by one.

@@ -1,7 +1,5 @@
 """A baseline in the terminal: what it learned from which rows, and how two baselines differ.
 
-A baseline in the terminal: what was learned from which rows, for whoever wonders what a model is compared with.
-
 Two baselines compared: what changed in their rows, told as drift is, and what changed in what they say.
 """
 

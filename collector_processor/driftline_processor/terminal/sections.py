@@ -1,8 +1,6 @@
 """The tables below the table of drift: slices, causes, data quality, expectations, performance, estimates, objectives.
 
 Performance without labels in the terminal.
-
-The tables below that of drift: slices, features together, why, data quality, expectations, performance.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """How estimators are called and what their results mean: scikit-learn's conventions, or those of a library.
 
-How the estimators of a library are asked, and what they answer: by scikit-learn's conventions, or by its own.
-
 What a result says: a score, a predicted class, or neither.
 """
 

@@ -1,7 +1,5 @@
 """Reference rows before the task is known, a sample of them of bounded size, and the period of their predictions.
 
-Reference rows as they are read, before the task is known, and a sample of bounded size of any number of them.
-
 When the reference rows were predicted.
 """
 

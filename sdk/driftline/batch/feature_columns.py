@@ -1,7 +1,5 @@
 """The columns of an input that become features: texts as descriptors, no undeclared long texts, a bounded number.
 
-Which columns of an input become features: texts as descriptors, and no long text that nobody declared.
-
 Which columns of some rows are read: those that are wanted, each name once, and only so many features.
 """
 

@@ -1,7 +1,5 @@
 """The bounded buffer between the hot path and the background thread, and its compact entry for one prediction.
 
-The bounded buffer between the hot path and the background thread: one append, oldest out first.
-
 One prediction of one row, as compact as it waits in the buffer.
 """
 

@@ -1,7 +1,5 @@
 """The common call, written out for speed: one dict in; a number, a class or a row of probabilities out.
 
-The common call, written out: one dict in; a number, a class or a row of ``predict_proba`` out; nothing around it.
-
 Most predictions of most services are this. ``call.py`` says the same in steps, for every kind of call; step by step it
 costs 4 µs more on a span of 20 (Python pays for each function and property on the way), and that is the difference
 between 1.1 times a bare span and 1.3. ``quick_async.py`` has it for coroutine functions. Keep the three alike:

@@ -1,7 +1,5 @@
 """The meaning of a decorated function's parameters, worked out once, at decoration, for any kind of callable.
 
-What a decorated function's parameters mean; worked out once, at decoration.
-
 What can be called and is no function: instances, ``functools.partial``, bound methods, builtins.
 """
 

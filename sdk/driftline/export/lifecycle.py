@@ -1,7 +1,5 @@
 """Birth and end of a process: flush, shutdown, forks, exits, and servers that end their processes in ways of their own.
 
-Birth and end of a process: forks, exits, and the children of multiprocessing, which never run ``atexit``.
-
 Programs that end their processes in ways of their own, without running what was registered with ``atexit``.
 
 Each is asked through what it offers for that, by the first record of a process, and only if the program has loaded it.

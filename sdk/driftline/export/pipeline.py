@@ -1,7 +1,5 @@
 """The background pipeline: rows → columns → requests → channel, with counts, once per flush; one per process.
 
-The background: rows → columns → requests → the channel, and counts, once per flush.
-
 A pipeline is what all models of one channel share. Its thread sleeps until something is recorded, gathers for a
 second, and sends; it is started by the first record, so that none exists when a server forks its workers.
 

@@ -1,7 +1,5 @@
 """Background threads that inherit nothing of whoever starts them, and end within a bounded time.
 
-Threads of Driftline's own, which inherit nothing of whoever starts them.
-
 The first prediction starts them, so in the middle of somebody's request. OpenTelemetry's instrumentation of
 ``threading``, gevent, and Python itself where ``sys.flags.thread_inherit_context`` is set hand the context of that
 request on, and the thread would keep it for as long as the process lives: exemplars of every later count would name

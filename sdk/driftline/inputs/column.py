@@ -1,7 +1,5 @@
 """One column of n values, of whatever library: the one place where its meaning is decided.
 
-One column of n values, of whatever library: the one place where its meaning is decided.
-
 A service's batches and the baseline that they are compared with are both read here, so that they agree. None, NaN, NaT
 and masked values are missing; booleans are booleans; a time is its unix seconds; what cannot be recorded is missing and
 counted.

@@ -1,7 +1,5 @@
 """Values larger than a number or a short text: documents, their excerpts, and embedding vectors.
 
-Values that are larger than a number or a short text: documents and vectors, as they wait in the buffer.
-
 Neither is a ``str``, a number or a list: what does not know them cannot send them.
 
 Embeddings: n vectors of one length are a column, watched by their L2 norm.

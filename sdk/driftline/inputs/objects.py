@@ -1,7 +1,5 @@
 """Mappings, and objects with declared fields: dataclasses, pydantic models, named tuples; one row each.
 
-Objects with declared fields, one row each: dataclasses, pydantic models, named tuples, attrs and msgspec classes.
-
 dict and every other mapping (TypedDict, MappingProxyType, a request's parameters): one row.
 """
 

@@ -1,7 +1,5 @@
 """A web request in which predictions are made: the id it came with, its own prediction, the id of the answer.
 
-One web request in which predictions are made: the id that it came with, and the one that it is answered with.
-
 An integration makes one where a request enters the application, and makes it current. It stands where an outer
 prediction would, and is none: it is closed, so that :func:`driftline.current` and nesting look past it.
 

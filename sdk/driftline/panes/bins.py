@@ -1,7 +1,5 @@
 """The bins of one feature: edges or labels, how rows are assigned to them, and how they are counted.
 
-The edges or labels of one feature, and how rows are counted over them.
-
 Bins are chosen once, from the reference rows, and travel in the baseline; afterwards every window is one
 search and one ``bincount`` over them. Numbers get quantile bins (the cure for sentinels and stray values that
 make auto-scaled histograms blind), categories their frequent labels.

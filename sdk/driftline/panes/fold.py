@@ -1,7 +1,5 @@
 """Fold rows into panes, also by cluster: ``fold(table, bins) → Pane``.
 
-Fold rows into panes: ``fold(table, bins) → Pane``. The parts are listed in :mod:`driftline.panes.pane`.
-
 A prediction is folded when it arrives, its outcome when that arrives: two panes of the same stretch of time, which
 merge by addition.
 

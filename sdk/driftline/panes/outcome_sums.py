@@ -1,7 +1,5 @@
 """Fold predictions joined with outcomes into the parts of a pane that performance needs.
 
-Fold joined rows, predictions with their truth, into the parts of a pane that performance needs (:mod:`.pane`).
-
 Many panes at once, and sparse: :func:`fold_outcomes_by`. What every kind of task adds up is here; each loss with its
 square, so that means come with their variance.
 

@@ -1,7 +1,5 @@
 """Points in time as unix nanoseconds, however they are written, and their seasons: hour of the day, weekday.
 
-Points in time, however they are written, as unix nanoseconds.
-
 The hour of the day, the weekday or the hour of the week of a time, where a model lives.
 """
 

@@ -1,7 +1,5 @@
 """The losses of one model in order, and the detectors that watch them: the same however the stream is cut.
 
-The errors of one model as they come, and what detectors say of them: the same however the stream is cut.
-
 One detector on one stream: what it has found, and what state that leaves the model in.
 
 A detector finds that the level of errors changed. The state is *drift* from a rise on until the level has fallen back

@@ -3,8 +3,6 @@
 The attributes of many rows as columns: one :class:`Cells` per key, whatever each row sent under it.
 
 What one attribute, one label or one trace state means.
-
-The known attributes of chosen rows, each as the type it must have; what has another is counted and missing.
 """
 
 from __future__ import annotations

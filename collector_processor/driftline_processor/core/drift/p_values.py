@@ -14,8 +14,6 @@ Source: Fisher (1935) for the conditional null; Hodges, "The significance probab
 (1958), for the walk; Good, Gover and Mitchell, "Exact distributions for X² and for the likelihood-ratio statistic for
 the equiprobable multinomial distribution" (1970), for sums.
 
-How the Cramér-von Mises and Anderson-Darling statistics are distributed without drift, in the limit of many rows.
-
 Both are a weighted sum of squared standard normals, Σ Z_j² / u_j. Smirnov's formula turns its tail into integrals
 between neighbouring u_j, 1 and 2, 3 and 4, ..., whose integrands have inverse roots at both ends: Gauss and Chebyshev's
 rule. So a p-value is a fixed sum of 160 exponentials, exact to 1e-6 of itself wherever it is below 0.99; also in the

@@ -1,7 +1,5 @@
 """Which features drift: one primary method per feature decides, corrected over the features of the window.
 
-Which features drift: one primary method per feature decides, corrected over the features of the window.
-
 State *drift* = adjusted p <= 0.01 and bias-corrected effect >= ``min_effect``. Numbers and the score are decided by
 Kolmogorov-Smirnov, categories and the predicted class by chi-square, unless another method is chosen; PSI,
 Jensen-Shannon and whatever else is chosen beside are shown and never decide.

@@ -1,7 +1,5 @@
 """How alike the rows of a target are, by the window's clusters and the baseline's own blocks of time.
 
-How alike the rows of a target are: what the window's clusters and the baseline's own blocks of time say.
-
 How far quiet windows stray from a reference whose days differ, by what its own blocks of time say.
 
 The blocks of a reference are a series: so far from all of it, in this or in that direction. It is taken as one of first

@@ -1,7 +1,5 @@
 """Confidence-based estimation (CBPE) of a binary model: the confusion that its scores lead one to expect.
 
-Confidence-based estimation of a binary model: the confusion that its scores lead one to expect.
-
 Each row is positive with the chance that rows of its score had in the reference. All metrics follow from the weight of
 each bin of the fixed score grid by decided class, so rows, panes and exported histograms give the same numbers.
 

@@ -1,7 +1,5 @@
 """Judge the expectations of a window: met, broken, or unknown, and how exactly that is known.
 
-Expectations of a window: met, broken, or not to be told, and how exactly that is known.
-
 How many values keep a rule, from bins alone: exact where the rule cuts no bin, else between two shares.
 """
 

@@ -1,7 +1,5 @@
 """Explain a window: the causes of its drift, those that count most first, and what each does to the score.
 
-``explain(window, views, findings) → Explanation``: the causes of a window's drift, those that count most first.
-
 A cause is a feature that drifts, or a finding about the data that says more of it: a column in another unit is not
 "drift of amount". Causes are ranked by the share of rows whose value moved, times the feature's importance to the model
 where the baseline knows it.

@@ -1,7 +1,5 @@
 """How late outcomes come, how long they may take, and whether they keep the SLA on their arrival.
 
-How late outcomes come, and whether they keep what was agreed: an SLA on the arrival of labels.
-
 The delay of an outcome is its own time, when the truth was known, less the time of its prediction. A pane counts delays
 over fixed bounds, so that a corrected or late outcome restates them like every other sum.
 

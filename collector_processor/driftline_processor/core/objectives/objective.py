@@ -1,7 +1,5 @@
 """An objective: the limit of a metric, in which rows and windows, how to write it, its state over many windows.
 
-An objective: what a metric shall be, in which rows and windows, and how one writes it.
-
 Objectives over many windows: for how long nobody could tell, and what came of each last.
 """
 

@@ -1,8 +1,6 @@
 """Which predictions of a pane can get an outcome: those sent as rows and not deleted; other rows are distributions
 only.
 
-Of which predictions of a pane an outcome can be known: those that were sent as rows, and were not deleted since.
-
 Panes of rows that nobody sent: what tells them apart from panes of rows.
 """
 

@@ -1,7 +1,5 @@
 """What is known of the outcomes of a window beside their sums: blocks of time, slices, delay, review.
 
-What is known of the outcomes of a window beside their sums.
-
 The sums of a slice by block of time: most are zero, so they are written out for one slice at a time.
 """
 

@@ -2,8 +2,6 @@
 
 The sums of one feature, in the baseline and in a window: what every check begins with.
 
-What the checks look at: each feature's sums, in the baseline and in the window, made once for all of them.
-
 Distribution functions that can be asked anywhere: the bins inside, powers of two beyond them.
 
 What would the baseline look like, were it another unit, or another column? Its distribution function answers at any

@@ -1,7 +1,5 @@
 """Test whether something happens in a larger share of the rows than before.
 
-Whether something happens in a larger share of the rows than it did: one exact test, and one size of effect.
-
 More values of a kind than before: how the checks that count them end.
 """
 

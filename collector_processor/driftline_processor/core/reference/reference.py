@@ -1,8 +1,6 @@
 """A reference: a baseline, or one of other rows over the same bins, and its description.
 
 A reference, and in words what of the baseline it is.
-
-A baseline of other rows over the same bins.
 """
 
 from __future__ import annotations

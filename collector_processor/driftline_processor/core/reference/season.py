@@ -1,7 +1,5 @@
 """Seasons: the reference, and the steps of time before, with the window's own mix of hours or weekdays.
 
-The reference with the window's own mix of hours or weekdays: a noon is compared with noons.
-
 Direct standardisation: of each season the reference's rows count for as much as the window has of it. A window of one
 hour is compared with that hour, half a day with the same half, and an unusual mix of hours is no drift.
 

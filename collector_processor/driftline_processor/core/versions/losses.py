@@ -1,7 +1,5 @@
 r"""The losses and decisions by which versions are compared: of rows, and from a pane's sums.
 
-The losses by which versions are compared: of rows, and what a pane's sums know of them.
-
 ========================  ========  ==============================================================================
 loss                      between   of a row
 ========================  ========  ==============================================================================

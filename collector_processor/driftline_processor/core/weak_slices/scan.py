@@ -1,7 +1,5 @@
 """Scan for the slice that says most against the others: Kulldorff's statistic over cells of one or two features.
 
-The slice of one or two features that says most against the others: Kulldorff's scan statistic over all choices.
-
 A feature cut into cells of about as many rows each, and the ranges and labels that a slice may consist of.
 """
 

@@ -1,7 +1,5 @@
 """Search for weak slices: one half of the rows finds them, the other confirms them.
 
-Search for weak slices.
-
 Two halves of the rows, by chance but always the same: whatever the order in which rows, or their outcomes, came.
 
 What of a row says how wrong the model was.

@@ -1,8 +1,6 @@
 """Fold the rows of files into one pane per window, a batch at a time, and count which rows and values repeat.
 
 What is left of a batch of rows: the sums of each window, and the fingerprints of rows and values that may repeat.
-
-Fold the rows of files into one pane per window, a batch at a time.
 """
 
 from __future__ import annotations

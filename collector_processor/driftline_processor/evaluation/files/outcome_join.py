@@ -1,8 +1,6 @@
 """Join outcomes to the predictions of files by id and time; a later outcome keeps what it leaves out from the one
 before it.
 
-What a later outcome of a file leaves out, it has from the one before it (:mod:`driftline.baseline.ranking_outcomes`).
-
 Find the outcome of every row by its id.
 
 Rankings in files: rows with their lists, and what is known of them, beside the rows or in a file of outcomes.

@@ -1,7 +1,5 @@
 """Slices of a window: the rows and the outcomes of each value of a column, and of each delay of the outcome.
 
-Slices of files: the rows of each value of a column, counted while all rows are folded.
-
 What happened by slice: the outcomes of the rows of each value of a column, and by how long they took to come.
 """
 

@@ -1,11 +1,7 @@
 """Outcomes in Parquet files and Arrow streams, whose headers say their sizes before anything is unpacked.
 
-Outcomes in Parquet files and Arrow streams → the columns of :mod:`.outcome_columns`.
-
 Both are read in batches, and their bytes counted as they are unpacked: a kilobyte of a dictionary can stand for a
 gigabyte of texts.
-
-What Arrow streams and Parquet files come to, read from their own headers before anything of them is unpacked.
 
 Six kilobytes of Arrow can stand for six gigabytes. Arrow itself believes what a header says, so headers are read here:
 those of Arrow's messages (FlatBuffers, ``Message.fbs`` of the Arrow format 1.5), Parquet's footer, and the header of

@@ -5,8 +5,6 @@ JSON.
 
 Errors are ``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
 
-What was said of an id, and what was believed at some time, as JSON.
-
 ``GET /api/v1/models/{name}/outcomes?id=`` and ``GET /api/v1/models/{name}/evaluations?as_of=``.
 """
 

@@ -1,8 +1,6 @@
 """Charts over windows of time: traffic, states, performance, estimates. Gaps are gaps; an unknown value is never drawn
 as 0.
 
-Charts over windows of time: traffic, states, performance. Gaps are gaps; an unknown value is never drawn as 0.
-
 Estimates of performance over windows: their interval as a band, what came true as dots.
 """
 

@@ -1,7 +1,5 @@
 """The optional sections of a baseline, each with its key under ``extras`` in the JSON, and how each is gathered.
 
-What else a baseline knows, each piece optional, each with a key of its own under ``extras`` in the JSON.
-
 A new piece is a frozen dataclass in a file of its own that does what :class:`Section` says, a field of :class:`Extras`,
 and a line in :data:`PIECES`. A baseline without any extras keeps its older schema, and with it its digest.
 

@@ -1,7 +1,5 @@
 """The reference by hour of the day, weekday or hour of the week, gathered from rows or from panes.
 
-What the reference looked like in each hour of the day, on each weekday or in each hour of the week.
-
 A noon is compared with noons: from the histograms of the seasons a reference is made that has the window's own mix of
 them (:mod:`driftline_processor.core.reference.season`). How far one noon differs from another is told by blocks of
 time,

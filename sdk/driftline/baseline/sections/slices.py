@@ -1,7 +1,5 @@
 """Slices of low cardinality, such as a country: rows over the bins, and performance by stretch of time.
 
-Cuts of low cardinality, such as a country: the rows of each value counted over the same bins as all rows.
-
 A slice is called ``key=value``. A key has at most 20 values, those with most rows; all others are ``key=other``. Values
 are canonical texts (:func:`driftline.tables.classes.class_text`): true and 1 are one. A row that lacks the key is in
 no slice

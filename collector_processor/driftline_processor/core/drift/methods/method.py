@@ -1,7 +1,5 @@
 """A drift method: its definition over counts, the counts, and what is promised of it.
 
-What a drift method is: a definition over counts, and what is promised of it.
-
 A method works on many targets at once, one a row: 10,000 comparisons a second are a few numpy calls over stacked
 counts, not 10,000 calls. Narrower targets are padded with empty bins, which change no method.
 
