@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
-from driftline.export import lifecycle
 from driftline.capture.live_objects import LiveObjects
+from driftline.export import lifecycle
 from driftline.export.pipeline import SILENT
-from driftline.loss_counters import UNRECORDED
-from driftline.loss_counters import UNUSABLE
+from driftline.loss_counters import UNRECORDED, UNUSABLE
 
 NEED_TORCH = ["torch.py"]
 collect_ignore = [] if find_spec("torch") else [f"integrations/driftline_integrations/{name}" for name in NEED_TORCH]

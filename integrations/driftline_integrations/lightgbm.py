@@ -72,7 +72,7 @@ def _reading(fitted: FittedEstimator, method: str, given: CallArguments) -> str:
 
 def _rows(data: Any) -> Any:
     """Return the rows; there are none where the booster reads a file itself."""
-    from driftline.capture.prediction import ABSENT
+    from driftline.capture.absent import ABSENT
 
     from driftline_integrations.estimators.samples import rows_of
 

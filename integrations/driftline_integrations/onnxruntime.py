@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from driftline.capture.prediction import ABSENT
+from driftline.capture.absent import ABSENT
 from driftline.integration.recorder import Recorder
 from driftline.tables.classes import class_text
 

@@ -31,13 +31,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
-from driftline.capture.prediction import ABSENT
+from driftline.capture.absent import ABSENT
 from driftline.capture.snapshot import select
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Featureless
 from driftline.integration.recorder import Recorder
-
-from .torch_instrumentor import TorchInstrumentor as TorchInstrumentor
 
 if TYPE_CHECKING:
     from types import FrameType

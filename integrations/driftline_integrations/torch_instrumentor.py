@@ -91,9 +91,7 @@ class DeclaredNetworks:
 
 def _instrument(model: Model, kind: type, network: Any) -> None:
     if type(network) is kind:
-        from .torch import instrument
-
-        instrument(model, network)
+        model.instrument(network)
 
 
 _declared = DeclaredNetworks()

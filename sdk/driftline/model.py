@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from driftline.baseline.baseline import Baseline
-    from driftline.capture.model_identity import Capture
     from driftline.capture.prediction import Prediction
     from driftline.capture.signature import Selector
     from driftline.export.transport import Channel
     from driftline.integration.recorder import Recorder
-    from driftline.privacy.policy import Privacy
+    from driftline.privacy.policy import Capture, Privacy
 
     from .outcomes import Accepted
 
@@ -80,11 +79,11 @@ class Model:
     ) -> None:
         from driftline.baseline.baseline import protect_baseline
         from driftline.batch.feature_columns import declared_texts
-        from driftline.capture.model_identity import Identity, capture_of
+        from driftline.capture.model_identity import Identity
         from driftline.distributions.model_distributions import most_features
         from driftline.export.endpoint import disabled
         from driftline.export.pipeline import SILENT, pipeline_of
-        from driftline.privacy.policy import rules_in_force
+        from driftline.privacy.policy import capture_of, rules_in_force
         from driftline.tables.classes import resolve_task
         from driftline.tables.table import Task
 
@@ -289,8 +288,9 @@ class Model:
         >>> p.id
         'A-1001'
         """
+        from driftline.capture.absent import ABSENT
         from driftline.capture.call import end
-        from driftline.capture.prediction import ABSENT, Prediction
+        from driftline.capture.prediction import Prediction
 
         from .faults import FAULTS
 

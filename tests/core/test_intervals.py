@@ -7,10 +7,9 @@ import math
 
 import numpy as np
 import pytest
-from driftline.inputs.dataframes import take_rows
 from driftline.panes.fold import fold_outcomes
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, I64, Column, Task
+from driftline.tables.table import F64, I64, Column, Task, take_rows
 from driftline_processor.core.evaluation import Metric, Window
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals import gradients

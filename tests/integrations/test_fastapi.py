@@ -12,10 +12,10 @@ import driftline
 import pytest
 import wrapt
 from driftline import declared_models
+from driftline.capture.outcome import FIELDS
 from driftline.export import pipeline
 from driftline.export.pipeline import pipeline_of
 from driftline.integration.web_request import RequestPrediction
-from driftline.outcomes import FIELDS
 from driftline.tables.column_codec import strings
 from driftline.testing import deterministic
 from driftline_integrations import fastapi as integration

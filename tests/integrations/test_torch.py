@@ -26,7 +26,8 @@ from tests.sdk.service import Service
 torch = pytest.importorskip("torch", reason="torch is not installed: make frameworks")
 
 from driftline_integrations import torch_instrumentor  # noqa: E402
-from driftline_integrations.torch import Hook, TorchInstrumentor, uninstrument  # noqa: E402
+from driftline_integrations.torch import Hook, uninstrument  # noqa: E402
+from driftline_integrations.torch_instrumentor import TorchInstrumentor  # noqa: E402
 
 pytestmark = [
     pytest.mark.frameworks,

@@ -15,10 +15,10 @@ import driftline
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.capture.model_identity import Capture
 from driftline.export.endpoint import resolve
 from driftline.export.pipeline import pipeline_of
 from driftline.export.transport import Channel, Delivery, open_channel
+from driftline.privacy.policy import Capture
 
 from tests.sdk.metric_points import points
 from tests.sdk.service import Memory

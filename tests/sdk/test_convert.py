@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.batch import prediction_batch
-from driftline.inputs.batch import column_of_clean, column_of_values
 from driftline.inputs.pandas import series_column
+from driftline.inputs.values import column_of_clean, column_of_values
 from driftline.tables.column_codec import strings
 from driftline.tables.table import Column
 from hypothesis import given

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from driftline.capture.signature import column_named
-from driftline.inputs.dataframes import column_names, column_of, columns_of, concatenate, is_time, score_matrix
+from driftline.inputs.dataframes import column_names, column_of, columns_of, is_time, score_matrix
 from driftline.outcomes import rows_of
 from driftline.outputs.output import describe
-from driftline.tables.table import Column, length
+from driftline.tables.table import Column, concatenate, length
 
 
 def spelled(column: Column) -> list[object]:

@@ -11,8 +11,8 @@ from typing import Any
 import driftline
 import pytest
 from driftline.capture import call
-from driftline.capture.deferred import DeferredReading, Plain
-from driftline.capture.prediction import OPEN, Prediction
+from driftline.capture.deferred import Plain
+from driftline.capture.prediction import OPEN, DeferredReading, Prediction
 from driftline.capture.snapshot import take_row
 from driftline.export.pipeline import pipeline_of
 from driftline.integration.recorder import Recorder

@@ -96,7 +96,7 @@ def test_a_batch_leaves_as_the_rules_say(service: Service, kind: str) -> None:
     ids=str,
 )
 def test_a_value_has_one_hash_in_a_row_and_in_a_batch(values: list[Any]) -> None:
-    from driftline.inputs.batch import column_of_values
+    from driftline.inputs.values import column_of_values
 
     rule = Privacy(hash=("x",), key=KEY).rule("x")
     assert rule is not None

@@ -12,13 +12,13 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.batch.prediction_batch import _cut
 from driftline.export import counters
-from driftline.inputs.dataframes import column_of, concatenate
+from driftline.inputs.dataframes import column_of
 from driftline.inputs.large import LONGEST_VECTOR, vector_column
 from driftline.loss_counters import UNUSABLE
 from driftline.panes.fold import fold
 from driftline.privacy.policy import Privacy
 from driftline.tables.column_codec import decode, encode_column, strings
-from driftline.tables.table import Column, ModelKey
+from driftline.tables.table import Column, ModelKey, concatenate
 from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import TargetDrift, Window
 

@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow.compute as pc
-from driftline.inputs.dataframes import take_rows
 from driftline.tables.classes import class_column
 from driftline.tables.decisions import WEIGHTS, no_weight
-from driftline.tables.table import F64, I64, Column, Task, is_present
+from driftline.tables.table import F64, I64, Column, Task, is_present, take_rows
 from numpy.typing import NDArray
 
 from driftline_processor.evaluation.files.outcomes import impossible_actuals, possible_actuals_text

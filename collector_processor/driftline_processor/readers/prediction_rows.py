@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
-from driftline.inputs.dataframes import take_rows
 from driftline.inputs.text_descriptors import described, without_texts
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import CategoryBins, NumberBins
@@ -16,7 +15,7 @@ from driftline.panes.relevance import Relevance
 from driftline.privacy.policy import rules_in_force
 from driftline.privacy.rules import Rule
 from driftline.tables.decisions import scores_for
-from driftline.tables.table import CLASSLESS, F64, I64, Column, Items, ModelKey, PredictionTable, Task, Text
+from driftline.tables.table import CLASSLESS, F64, I64, Column, Items, ModelKey, PredictionTable, Task, Text, take_rows
 from numpy.typing import NDArray
 
 from .arrow_columns import as_known, column, is_nested, is_vector, whole_column

@@ -13,8 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.baseline.sections.duplicate_rows import U64
-from driftline.inputs.dataframes import concatenate
-from driftline.inputs.dataframes import take_rows as taken
 from driftline.panes.fold import actual_numbers
 from driftline.tables import ranked_items
 from driftline.tables.classes import class_column
@@ -31,7 +29,9 @@ from driftline.tables.table import (
     PredictionTable,
     Task,
     Text,
+    concatenate,
 )
+from driftline.tables.table import take_rows as taken
 from numpy.typing import NDArray
 
 from driftline_processor.core.outcomes.matching import positions_in

@@ -14,10 +14,9 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.ranges import Ranges
-from driftline.inputs.dataframes import take_rows, used_labels
 from driftline.semconv import metrics as m
 from driftline.tables.column_codec import Value, decode, encode
-from driftline.tables.table import I64, Column, ModelKey, PredictionTable, Task, Text
+from driftline.tables.table import I64, Column, ModelKey, PredictionTable, Task, Text, take_rows, used_labels
 from numpy.typing import NDArray
 
 from driftline_processor.core.histogram import Histogram, count, dump, parse

@@ -27,7 +27,8 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from driftline.capture.prediction import ABSENT, current
+from driftline.capture.absent import ABSENT
+from driftline.capture.prediction import current
 from driftline.faults import FAULTS, logger
 
 from driftline_integrations.instrumentation import methods

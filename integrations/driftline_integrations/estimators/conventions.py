@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from driftline.capture.prediction import ABSENT
+from driftline.capture.absent import ABSENT
 from driftline.tables.classes import class_text
 from driftline.tables.table import Task
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from driftline.capture.prediction import ABSENT
+from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS, logger
 from driftline.integration.recorder import Recorder
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from driftline.inputs.batch import Batch, Columns, Wanted
+from driftline.inputs.batch import Batch, Wanted
 from driftline.inputs.column import read_column
 from driftline.inputs.readers import READERS
+from driftline.inputs.values import Columns
 from driftline.tables.table import F64
 
 DOCUMENT = "text"

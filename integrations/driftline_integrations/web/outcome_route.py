@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from driftline.capture.outcome import FIELDS, UnusableOutcome
 from driftline.faults import FAULTS
-from driftline.outcomes import FIELDS, UnusableOutcome, buffer_outcome
+from driftline.outcomes import buffer_outcome
 from driftline.outputs.output import describe
 
 if TYPE_CHECKING:

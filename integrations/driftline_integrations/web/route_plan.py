@@ -11,8 +11,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from driftline.capture.absent import ABSENT
 from driftline.capture.call_plan import withholds_id
-from driftline.capture.prediction import ABSENT, Prediction
+from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import ROW_BYTES
 from driftline.capture.snapshot import is_plain_class, take_row
 from driftline.faults import FAULTS

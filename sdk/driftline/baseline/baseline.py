@@ -44,7 +44,7 @@ from .from_frame import FrameColumns, read_frame, refuse_unknown_classes, rows_f
 from .reference_rows import MOST_SAMPLED, ReferenceRows
 
 if TYPE_CHECKING:
-    from driftline.capture.model_identity import Capture
+    from driftline.privacy.policy import Capture
 
 
 @dataclass(frozen=True, eq=False)

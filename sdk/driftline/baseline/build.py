@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from driftline.baseline.sections.catalogue import GATHERERS, Extras, ReferenceSetup
+from driftline.baseline.reference_rows import ReferenceSetup
+from driftline.baseline.sections.catalogue import GATHERERS, Extras
 from driftline.baseline.sections.embeddings import Embeddings
 from driftline.baseline.sections.feature_marks import NonFeatures, bins_of
 from driftline.baseline.sections.slices import SlicesGatherer
 from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
-from driftline.inputs.dataframes import concatenate
 from driftline.inputs.text_descriptors import described, looks_like_texts, raw_names, vocabulary_of, without_texts
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import CategoryBins, anonymous_number_bins, number_bins
@@ -28,7 +28,7 @@ from driftline.panes.pca import choose_space
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import resolve_task, seen_classes
 from driftline.tables.decisions import scores_for
-from driftline.tables.table import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text, is_present
+from driftline.tables.table import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text, concatenate, is_present
 from driftline.tables.timestamps import Seasonality
 
 from .reference_rows import MOST_SAMPLED, Period, ReferenceRows, Sample, Settle, joined

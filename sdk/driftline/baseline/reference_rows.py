@@ -12,13 +12,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.dataframes import concatenate, take_rows, used_labels
 from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import is_whole
 from driftline.panes.relevance import Relevance
 from driftline.panes.relevance import take_rankings as taken_relevance
 from driftline.privacy.rules import FeatureFilter
-from driftline.tables.table import F64, I64, Column
+from driftline.tables.table import F64, I64, Column, PredictionTable, concatenate, take_rows, used_labels
+from driftline.tables.timestamps import Seasonality
 
 MOST_SAMPLED = 100_000
 """Rows that bins are chosen from where not all are in memory: a quantile is then wrong by a share of 0.16 % at most
@@ -220,3 +220,16 @@ class Period:
     def leaving(self, _features: FeatureFilter) -> Self | None:
         """Return it: it says nothing of features."""
         return self
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceSetup:
+    """What a section is gathered with, before all rows are read.
+
+    ``sample``: some of the rows, or all while they are few. ``bins``: those of the baseline. ``seasonality``: the
+    seasons that the rows are counted by, None = by none.
+    """
+
+    sample: PredictionTable
+    bins: ModelBins
+    seasonality: Seasonality | None = None

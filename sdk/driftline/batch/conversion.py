@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 from opentelemetry.trace import SpanContext, TraceFlags
 
+from driftline.capture.absent import ABSENT
 from driftline.capture.buffer import BufferedRow, read_buffered_row
 from driftline.capture.call_plan import CallPlan
 from driftline.capture.deferred import UnmadePrediction, read_deferred, read_unmade
 from driftline.capture.diagnostics import log_first_call, warn_absent_fields, warn_improbable_scores, warn_unknown_class
-from driftline.capture.prediction import ABSENT, Prediction
+from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import RowSchema
 from driftline.capture.snapshot import read_output
 from driftline.faults import FAULTS, retry_in_halves
-from driftline.inputs.batch import Columns, column_of_clean, column_of_values
 from driftline.inputs.row import clean_value
+from driftline.inputs.values import Columns, column_of_clean, column_of_values
 from driftline.loss_counters import SCORE_NOT_A_NUMBER, UNREAD_RESULT, UNRECORDED
 from driftline.outputs.output import Output
 from driftline.tables.classes import EXACT

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from driftline.capture.call_plan import CallPlan
 from driftline.faults import FAULTS, logger
-from driftline.inputs.batch import Columns
 from driftline.inputs.row import TEXT_LIMIT
 from driftline.inputs.text_descriptors import describe, without_texts
+from driftline.inputs.values import Columns
 from driftline.loss_counters import DUPLICATE_NAME, TOO_MANY_FEATURES, UNDECLARED_TEXT, UNUSABLE
 from driftline.tables.table import Column
 

@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from driftline.capture.model_identity import Identity
 from driftline.faults import FAULTS
-from driftline.inputs.batch import Columns
-from driftline.inputs.dataframes import concatenate
+from driftline.inputs.values import Columns
 from driftline.panes.fold import decide
 from driftline.semconv import attributes as a
 from driftline.tables.column_codec import Value, texts
 from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import join_items, part
-from driftline.tables.table import F64, I32, I64, Column, Ids, Items, Text
+from driftline.tables.table import F64, I32, I64, Column, Ids, Items, Text, concatenate
 
 _MOST_REMEMBERED = 5000
 """Rows of a record; suffixes of these numbers are made once per process: 0.3 MB."""

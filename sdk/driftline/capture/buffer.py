@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from opentelemetry.trace import SpanContext
 
+from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS
 from driftline.inputs.row import clean_value, cost_of
 from driftline.loss_counters import UNREAD_RESULT, UNRECORDED
@@ -20,7 +21,7 @@ from driftline.tables.timestamps import instant
 
 from .call_plan import CallPlan
 from .diagnostics import log_first_call
-from .prediction import ABSENT, Prediction
+from .prediction import Prediction
 from .row_schema import ROW_BYTES, RowSchema
 from .snapshot import read_one
 

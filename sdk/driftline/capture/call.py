@@ -13,9 +13,9 @@ from opentelemetry import context, trace
 from opentelemetry.semconv.attributes.exception_attributes import EXCEPTION_TYPE
 from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
-from driftline.export.otlp_logs import sendable
 from driftline.faults import FAULTS
 from driftline.loss_counters import UNREAD_RESULT, UNREADABLE_INPUT, UNRECORDED
+from driftline.tables.text import sendable
 
 from .buffer import measure_entry
 from .call_plan import CallPlan

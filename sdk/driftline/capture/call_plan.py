@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from driftline.faults import FAULTS, logger
 from driftline.outputs import rankings, result_copy
@@ -20,7 +20,6 @@ from .signature import Inputs, Selector
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-    from driftline.export.pipeline import Pipeline
     from driftline.tables.table import Task
 
     from .model_identity import Identity
@@ -30,6 +29,18 @@ _MOST_KNOWN = 10_000
 _MOST_SHAPES = 1000
 """Names that change with every call are values in disguise; remembering them would be a leak."""
 _MOST_REMEMBERED = 1000
+
+
+class EntrySink(Protocol):
+    """Takes what calls record: the pipeline of the model.
+
+    ``recording``: whether entries reach a record; spans say so in ``ml.prediction.recorded``.
+    """
+
+    recording: bool
+
+    def append(self, entry: Any, cost: int, rows: int, /) -> bool:
+        """Take an entry of about ``cost`` bytes and as many rows; False where the sink is closed."""
 
 
 @dataclass(eq=False)
@@ -49,7 +60,7 @@ class CallPlan:
     """
 
     identity: Identity
-    pipeline: Pipeline
+    pipeline: EntrySink
     tracer: Tracer
     name: str
     inputs: Inputs

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, TraceFlags
 
+from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS
 
 from .call import elapsed_of, end, finish, leave, let_go
-from .prediction import ABSENT, Prediction
+from .prediction import DeferredReading, Prediction
 from .prediction_span import scored_attributes, unknown_attributes
 from .row_schema import RowSchema
 
@@ -23,16 +24,6 @@ if TYPE_CHECKING:
 
 Plain = tuple[RowSchema, tuple[Any, ...], Any, str]
 """What most predictions are, once they are read: shape and values of the row, score, and class ("" for none)."""
-
-
-class DeferredReading(Protocol):
-    """What is known of a closed prediction. ``cost``: bytes that it holds, about."""
-
-    cost: int
-
-    def read(self) -> Any:
-        """Add features, id and slices to the prediction, and return the model's result; on the background thread."""
-        ...
 
 
 class DeferredReader(Protocol):

@@ -18,16 +18,17 @@ from typing import Any
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, TraceFlags, set_span_in_context
 
-from driftline.export.otlp_logs import sendable
+from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS
 from driftline.inputs.row import MOST_VALUES, TEXT_LIMIT, clean, cost_of
 from driftline.outputs import row_result
 from driftline.tables.ids import IDS, id_text
+from driftline.tables.text import sendable
 
 from . import call
 from .call import begin, end
 from .call_plan import CallPlan
-from .prediction import ABSENT, OPEN, Draft, Prediction, drafted
+from .prediction import OPEN, Draft, Prediction, drafted
 from .prediction_span import scored_attributes
 
 PATIENCE = 1_000_000

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import attach, detach, get_current
 from opentelemetry.trace import set_span_in_context
 
+from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS
 from driftline.outputs.output import Unread
 
 from .call import begin, end
 from .call_plan import CallPlan
-from .prediction import ABSENT, OPEN, Prediction
+from .prediction import OPEN, Prediction
 
 if TYPE_CHECKING:
     from contextvars import Token

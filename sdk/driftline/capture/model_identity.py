@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from driftline.inputs.text_descriptors import SUFFIXES
 from driftline.inputs.vocabulary import Vocabulary
-from driftline.privacy.policy import Privacy
+from driftline.privacy.policy import Capture, Privacy
 from driftline.privacy.rules import DENY
 from driftline.semconv import attributes as a
-from driftline.settings import read
 from driftline.tables.table import Task
 
-Capture = Literal["none", "scores", "features"]
-
-CAPTURES: tuple[Capture, ...] = get_args(Capture)
 SCOPE = "driftline"
 VERSION = "0.1.0"
 _SCORES = {
@@ -28,22 +24,6 @@ _SCORES = {
     "regression": a.ML_PREDICTION_VALUE,
     "ranking": a.ML_PREDICTION_SCORES,
 }
-
-
-def capture_of(given: str | None) -> Capture:
-    """Return what leaves per row of a model: what its code says, else ``DRIFTLINE_CAPTURE``.
-
-    Raises ``ValueError``, with the fix, for anything but the three levels.
-
-    >>> capture_of(None), capture_of("scores")
-    ('features', 'scores')
-    """
-    level = read("DRIFTLINE_CAPTURE") if given is None else given
-    for known in CAPTURES:
-        if level == known:
-            return known
-    where = "the variable DRIFTLINE_CAPTURE" if given is None else "Model(capture=)"
-    raise ValueError(f"{where}: {level!r} is no level; write 'features', 'scores' or 'none'")
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.trace import INVALID_SPAN
 
 from driftline.faults import FAULTS, logger
 from driftline.tables.ids import IDS, id_text
+
+from .absent import ABSENT
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -17,11 +19,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, SpanContext
 
     from driftline.inputs.batch import Batch
-    from driftline.integration.web_request import RequestPrediction, WebRequest
     from driftline.outputs.output import Unread
 
     from .call_plan import CallPlan
-    from .deferred import DeferredReading
     from .row_schema import RowSchema
 
 Draft = list[Any]
@@ -32,8 +32,6 @@ make nothing current again would cost 0.1 µs."""
 OPEN: ContextVar[Any] = ContextVar("driftline_open_prediction", default=None)
 """A prediction, a draft, or None: :func:`opened` tells which; false where none is open."""
 _ASKED_FOR = 6
-ABSENT: Any = object()
-"""Nothing was said; None is something that a model may return."""
 
 _UNSET: dict[str, Any] = {
     "_id": None,
@@ -58,6 +56,35 @@ _UNSET: dict[str, Any] = {
     "time": 0,
     "when": ABSENT,
 }
+
+
+class DeferredReading(Protocol):
+    """The input and the result of a closed prediction, to be read on the background thread.
+
+    ``cost``: bytes that it holds, about.
+    """
+
+    cost: int
+
+    def read(self) -> Any:
+        """Add features, id and slices to the prediction, and return the model's result."""
+
+
+class RequestScope(Protocol):
+    """The web request in which predictions are made."""
+
+    def admit(self, prediction: Prediction, /) -> None:
+        """Offer the id of the request to a prediction that opens."""
+
+    def forget(self, prediction: Prediction, /) -> None:
+        """Let go of a prediction that came to nothing."""
+
+
+class LazyPrediction(Protocol):
+    """A prediction of a web request, made only where somebody asks for it."""
+
+    def asked(self) -> Prediction | None:
+        """Return the prediction; None where the request is over and never made it."""
 
 
 class Prediction:
@@ -107,7 +134,7 @@ class Prediction:
     count: int
     elapsed: int
     error: str
-    exchange: WebRequest | None
+    exchange: RequestScope | None
     ids: list[Any] | None
     inner: Prediction | None
     later: DeferredReading | None
@@ -287,7 +314,7 @@ def opened() -> Prediction | None:
         return drafted(found)
     if not found.closed:
         return found
-    opening: RequestPrediction | None = found.opening  # of an exchange
+    opening: LazyPrediction | None = found.opening  # of a request
     return found if opening is None else opening.asked() or found
 
 

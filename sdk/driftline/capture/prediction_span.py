@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from driftline.export.otlp_logs import sendable
 from driftline.inputs.large import LARGE
 from driftline.semconv import attributes as a
 from driftline.tables.ids import id_text
+from driftline.tables.text import sendable
 
 from .call_plan import CallPlan
 from .prediction import Prediction

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from driftline.export.otlp_logs import sendable
 from driftline.semconv import attributes as a
+from driftline.tables.text import sendable
 
 if TYPE_CHECKING:
     from driftline.privacy.policy import Guard

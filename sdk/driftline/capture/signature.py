@@ -18,9 +18,8 @@ from typing import Any
 
 import wrapt
 
+from driftline.capture.absent import ABSENT
 from driftline.inputs.dataframes import column_names
-
-from .prediction import ABSENT
 
 
 def name_of(function: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
 from driftline.inputs.readers import READERS, reader_for
@@ -19,7 +20,7 @@ from driftline.tables.table import Task
 
 from .call_plan import CallPlan
 from .diagnostics import warn_absent_fields, warn_unrecorded
-from .prediction import ABSENT, Prediction
+from .prediction import Prediction
 from .row_schema import RowSchema
 from .signature import Selector
 

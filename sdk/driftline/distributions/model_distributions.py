@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from driftline.batch.prediction_batch import PredictionBatch, merge_batches
-from driftline.capture.model_identity import Capture, Identity
+from driftline.capture.model_identity import Identity
 from driftline.faults import FAULTS, logger, retry_in_halves
 from driftline.panes.bins import NumberBins
 from driftline.panes.fold import ModelBins, target_score
 from driftline.panes.pane import DURATION_BOUNDS
+from driftline.privacy.policy import Capture
 from driftline.settings import read, switch
 from driftline.tables.table import Column
 

@@ -17,11 +17,11 @@ from opentelemetry import metrics as otel_metrics
 
 from driftline.capture.deferred import UnmadePrediction
 from driftline.capture.model_identity import SCOPE, VERSION, Identity
+from driftline.capture.outcome import Outcome
 from driftline.capture.prediction import Prediction
 from driftline.distributions.feature_distribution import BinnedNumbers
 from driftline.distributions.model_distributions import DURATIONS
 from driftline.loss_counters import UNRECORDED, UNUSABLE
-from driftline.outcomes import Outcome
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import SCHEMA_URL, metrics
 from driftline.semconv import attributes as a

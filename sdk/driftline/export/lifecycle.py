@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from driftline.capture.live_objects import LiveObjects
 from driftline.faults import FAULTS
@@ -24,10 +24,6 @@ from driftline.tables.ids import IDS
 from . import resource
 from .threads import BoundedClose
 from .transport import BUSY, TEMPORARY, State
-
-if TYPE_CHECKING:
-    from .pipeline import Pipeline
-
 
 End = Callable[[], object]
 
@@ -98,8 +94,33 @@ _HOSTS: dict[str, Callable[[Any, End, End, End], None]] = {
 }
 
 
-PIPELINES: LiveObjects[Pipeline] = LiveObjects()
-_held: list[Pipeline] = []
+class ManagedPipeline(Protocol):
+    """A pipeline that forks, exits, ``flush()`` and ``shutdown()`` reach. Times are seconds."""
+
+    def flush(self, timeout: float, *, again: Collection[State] = TEMPORARY) -> bool:
+        """Send everything; say whether all of it arrived."""
+
+    def settle(self, timeout: float) -> None:
+        """Count what was recorded, and send nothing."""
+
+    def shutdown(self, timeout: float) -> bool:
+        """Send everything and stop; say whether all of it arrived."""
+
+    def close(self) -> None:
+        """Take nothing more, and let the thread end."""
+
+    def hold(self, timeout: float) -> bool:
+        """End the thread before a fork; say whether that succeeded."""
+
+    def release(self) -> None:
+        """Go on after a fork, in the parent."""
+
+    def after_fork(self) -> None:
+        """Start anew, in the child."""
+
+
+PIPELINES: LiveObjects[ManagedPipeline] = LiveObjects()
+_held: list[ManagedPipeline] = []
 _closings: list[BoundedClose] = []
 _clock = time.monotonic
 _exit_pid = 0
@@ -113,12 +134,12 @@ FORK_SECONDS = 1.0
 """How long a fork waits for a request that is under way."""
 
 
-def register_pipeline(pipeline: Pipeline) -> None:
+def register_pipeline(pipeline: ManagedPipeline) -> None:
     """Let ``flush()``, ``shutdown()``, forks and the exit find a pipeline."""
     PIPELINES.add(pipeline)
 
 
-def pipelines() -> list[Pipeline]:
+def pipelines() -> list[ManagedPipeline]:
     """Return the pipelines of this process."""
     return list(PIPELINES)
 
@@ -171,7 +192,7 @@ def _flush(timeout: float, again: Collection[State]) -> bool:
     return all(delivered) and all(sent)
 
 
-def flush_pipeline(pipeline: Pipeline, timeout: float, again: Collection[State] = TEMPORARY) -> bool:
+def flush_pipeline(pipeline: ManagedPipeline, timeout: float, again: Collection[State] = TEMPORARY) -> bool:
     """Flush one pipeline, whatever goes wrong. Never raises."""
     try:
         return pipeline.flush(timeout, again=again)

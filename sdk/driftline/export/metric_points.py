@@ -36,8 +36,8 @@ from driftline.distributions.feature_distribution import BinnedNumbers, FeatureD
 from driftline.distributions.model_distributions import ModelDistributions, Stream
 from driftline.semconv import SCHEMA_URL, metrics
 from driftline.semconv import attributes as a
+from driftline.tables.text import sendable
 
-from .otlp_logs import sendable
 from .resource import instance_of, resource_attributes
 
 Attributes = dict[str, Any]

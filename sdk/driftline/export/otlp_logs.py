@@ -82,23 +82,6 @@ def any_value(value: Any) -> Parts:
     raise TypeError(f"{value!r} is no attribute value; make it text, a number, a bool, bytes, a list or a mapping")
 
 
-def sendable(text: str) -> str:
-    """Return a text as records have it: the stock encoders refuse a lone surrogate (JSON may hold one).
-
-    Of an attribute they drop it; in a span's status it costs the whole batch of spans.
-
-    >>> sendable("\\ud800a")
-    '?a'
-    """
-    if text.isascii():
-        return text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode()
-    return text
-
-
 def _key_value(key: str, value: Any) -> Parts:
     return [_key(key), *_field(0x12, any_value(value))]
 

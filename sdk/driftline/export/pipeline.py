@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from driftline.capture.buffer import BoundedBuffer, BufferedRow, measure_entry
 from driftline.capture.deferred import UnmadePrediction, abandon_deferred, make_prediction
+from driftline.capture.outcome import Outcome
 from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import ROW_BYTES
 from driftline.faults import FAULTS, logger
-from driftline.outcomes import Outcome
 
 from . import lifecycle, resource, threads
 from .counters import DroppedRows, count, count_dropped, count_own

@@ -12,9 +12,9 @@ from driftline.batch.prediction_batch import PredictionBatch
 from driftline.capture.buffer import BufferedRow
 from driftline.capture.deferred import UnmadePrediction
 from driftline.capture.model_identity import SCOPE, VERSION, Identity
+from driftline.capture.outcome import Outcome
 from driftline.capture.prediction import Prediction
 from driftline.faults import FAULTS, logger, retry_in_halves
-from driftline.outcomes import Outcome
 from driftline.semconv import SCHEMA_URL, events
 from driftline.semconv import attributes as a
 from driftline.tables import column_codec

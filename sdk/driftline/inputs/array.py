@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from driftline.inputs.values import Columns, tamed
 from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT
 
-from .batch import Batch, Columns, Unrecorded, Wanted, tamed
+from .batch import Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
-    from .readers import Reader
+    from .batch import Reader
 
 _NUMERIC = "fiub"
 _READABLE = "fiubmMOUS"

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.inputs.values import by_code, column_of_values, name_in, unsupported
 from driftline.loss_counters import NOT_COLLECTED, TOO_LARGE
 from driftline.tables.table import Column
 
-from .batch import Batch, Unrecorded, column_of_values
-from .column import by_code, name_in, read_column, unsupported
+from .batch import Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row, clean
+from .values import Columns, column_of_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .readers import Reader
+    from .batch import Reader
 
 _TABLES = ("Table", "RecordBatch")
 _ARRAYS = ("Array", "ChunkedArray")
@@ -73,6 +74,10 @@ class ArrowTable(Batch):
         """Return a column, an array."""
         return self.table.column(at)
 
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+        """Read the columns that are wanted."""
+        return {name: array_column(self.table.column(at)) for at, name in enumerate(names) if wanted(name)}
+
 
 def array_column(values: Any) -> NDArray[Any] | Column:
     """Return an array, in one or several chunks, as numbers or a Column."""
@@ -85,7 +90,7 @@ def array_column(values: Any) -> NDArray[Any] | Column:
     if kind.startswith("dictionary"):
         return _dictionary(values)
     if kind.startswith(("int", "uint", "halffloat", "float", "double", "timestamp", "duration", "date")):
-        return read_column(np.asarray(values.to_numpy(zero_copy_only=False)))
+        return column_of_array(np.asarray(values.to_numpy(zero_copy_only=False)))
     if kind == "bool" and not values.null_count:
         return np.asarray(values.to_numpy(zero_copy_only=False))
     return column_of_values(values.to_pylist())

@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from driftline.faults import FAULTS
+from driftline.inputs.values import Columns, column_of_clean, column_of_values
 from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT, UNSUPPORTED_VALUE, UNUSABLE
 
-from .batch import MOST_BYTES, Batch, Columns, Unrecorded, Wanted, column_of_clean, column_of_values
+from .batch import MOST_BYTES, Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row, clean, cost_of
 from .scalar import SCALARS
 
 if TYPE_CHECKING:
-    from .readers import Reader
+    from .batch import Reader
 
 _CELL = 32  # bytes that one value of a row costs in a tuple, about
 _ROW = 64
 _NOTHING: Row = ((), ())
 
 
-def reader(kind: type) -> Reader | None:
-    """Return the reader of lists and tuples, if it is one."""
-    return read if issubclass(kind, list | tuple) else None
+def reader(kind: type, reader_for: Callable[[type], Reader]) -> Reader | None:
+    """Return the reader of lists and tuples, if it is one.
+
+    Args:
+        kind: the type of the input.
+        reader_for: finds the reader of an element.
+    """
+    return partial(_read, reader_for) if issubclass(kind, list | tuple) else None
 
 
-def read(value: list[Any] | tuple[Any, ...]) -> Row | Batch | Unrecorded:
+def _read(reader_for: Callable[[type], Reader], value: list[Any] | tuple[Any, ...]) -> Row | Batch | Unrecorded:
     """Look at the first element: a row of its own makes it a batch, a scalar makes it a row.
 
     Rows are copied as they are read. An element of a batch that is no row is one without features, and counted.
     """
-    from .readers import reader_for
 
     if not value:
         return Rows([])

@@ -16,7 +16,7 @@ from .batch import Unrecorded
 from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
-    from .readers import Reader
+    from .batch import Reader
 
 
 def reader(kind: type) -> Reader | None:

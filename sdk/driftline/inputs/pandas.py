@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.inputs.values import Columns, by_code, column_of_values, name_in, seconds_of, tamed
 from driftline.loss_counters import TOO_LARGE
 from driftline.tables.table import Column
 
 from .arrow import array_column
-from .batch import Batch, Columns, Unrecorded, Wanted, column_of_values, tamed
-from .column import by_code, name_in, read_column, seconds_of
+from .batch import Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row, clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .readers import Reader
+    from .batch import Reader
 
 
 def reader(kind: type) -> Reader | None:
@@ -82,8 +82,8 @@ class Frame(Batch):
         chosen = [at for at, name in enumerate(names) if wanted(name)]
         if 2 * len(chosen) > len(names):
             series = self._all()
-            return {names[at]: read_column(series[at]) for at in chosen}
-        return {names[at]: read_column(self.values(at)) for at in chosen}
+            return {names[at]: _column(series[at]) for at in chosen}
+        return {names[at]: _column(self.values(at)) for at in chosen}
 
     def _all(self) -> list[Any]:
         return [series for _, series in self.frame.items()]
@@ -129,6 +129,11 @@ def _bytes_of(array: Any) -> int:
         if most <= _ROOM * len(array):
             return most
     return int(array.nbytes)
+
+
+def _column(held: Any) -> NDArray[Any] | Column:
+    """Return a column of a frame: a list of plain values, or a Series."""
+    return column_of_values(held) if isinstance(held, list) else series_column(held)
 
 
 def series_column(series: Any) -> NDArray[Any] | Column:

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.inputs.values import column_of_values, name_in, unsupported
 from driftline.loss_counters import NOT_COLLECTED, TOO_LARGE
 from driftline.tables.table import Column
 
-from .batch import Batch, Unrecorded, column_of_values
-from .column import name_in, read_column, unsupported
+from .batch import Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row, clean
+from .values import Columns, column_of_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .readers import Reader
+    from .batch import Reader
 
 _NESTED = ("Struct",)
 _BY_VALUE = (
@@ -85,6 +86,10 @@ class PolarsFrame(Batch):
         """Return a column, a Series."""
         return self.frame.to_series(at)
 
+    def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
+        """Read the columns that are wanted."""
+        return {name: series_column(self.frame.to_series(at)) for at, name in enumerate(names) if wanted(name)}
+
 
 def series_column(series: Any) -> NDArray[Any] | Column:
     """Return a Series as numbers or a Column."""
@@ -94,4 +99,4 @@ def series_column(series: Any) -> NDArray[Any] | Column:
     if kind in _BY_VALUE:
         return column_of_values(series.to_list())
     values = series.to_numpy()  # of whole numbers with nulls: doubles, NaN where null
-    return column_of_values(series.to_list()) if values.dtype.kind == "O" else read_column(np.asarray(values))
+    return column_of_values(series.to_list()) if values.dtype.kind == "O" else column_of_array(np.asarray(values))

@@ -16,12 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from driftline.inputs.values import Columns
 from driftline.loss_counters import UNSUPPORTED_INPUT
 
-from .batch import Batch, Columns, Unrecorded
+from .batch import Batch, Reader, Unrecorded
 from .row import Row
-
-Reader = Callable[[Any], "Row | Batch | Unrecorded"]
 
 READERS: dict[type, Reader] = {}
 
@@ -49,17 +48,18 @@ def _find(kind: type) -> Reader:
     if issubclass(kind, Batch):  # an integration has read it
         return _itself
     from . import array, arrow, lists, objects, pandas, polars, scalar, sparse, tensor
-    from . import objects as mapping
 
     finders: tuple[Callable[[type], Reader | None], ...] = (
-        *(
-            sparse.reader,
-            mapping.mapping_reader,
-            array.reader,
-            pandas.reader,
-            polars.reader,
-        ),  # one sparse layout is a dict
-        *(arrow.reader, tensor.reader, objects.reader, lists.reader, scalar.reader),
+        sparse.reader,  # before mappings: one sparse layout is a dict
+        objects.mapping_reader,
+        array.reader,
+        pandas.reader,
+        polars.reader,
+        arrow.reader,
+        tensor.reader,
+        objects.reader,
+        lambda kind: lists.reader(kind, reader_for),
+        scalar.reader,
     )
     for find in finders:
         reader = find(kind)

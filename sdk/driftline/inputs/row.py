@@ -10,8 +10,8 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from driftline.export.otlp_logs import sendable
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
+from driftline.tables.text import sendable
 
 from .large import Document, Vector, vector_of
 from .vocabulary import LOOKED_AT

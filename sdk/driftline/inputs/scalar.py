@@ -11,7 +11,7 @@ import numpy as np
 from .row import Row, clean
 
 if TYPE_CHECKING:
-    from .readers import Reader
+    from .batch import Reader
 
 SCALARS = (bool, int, float, str, type(None), np.generic, Decimal, Fraction)
 

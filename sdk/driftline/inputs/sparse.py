@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from driftline.inputs.values import Columns
 from driftline.loss_counters import TOO_LARGE, TOO_MANY_FEATURES, UNUSABLE
 
 from .array import row_of_array
-from .batch import Batch, Columns, Unrecorded, Wanted
+from .batch import Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row
 
 if TYPE_CHECKING:
-    from .readers import Reader
+    from .batch import Reader
 
 MOST_CELLS = 8_000_000
 """Values, stored or not, that are made of one batch: 64 MB while it is converted."""

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftline.inputs.values import name_in
 from driftline.loss_counters import ON_DEVICE, UNSUPPORTED_INPUT
 from driftline.tables.table import Column
 
 from .array import read as read_array
 from .batch import Batch, Unrecorded
-from .column import name_in, read_column
 from .row import Row
+from .values import column_of_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .readers import Reader
+    from .batch import Reader
 
 
 def reader(kind: type) -> Reader | None:
@@ -32,7 +33,7 @@ def reader(kind: type) -> Reader | None:
 
 def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
     """Return the reader of a column, if it is a tensor."""
-    return (lambda values: read_column(array_of(values))) if name_in(kind, "torch", "Tensor") else None
+    return (lambda values: column_of_array(array_of(values))) if name_in(kind, "torch", "Tensor") else None
 
 
 def read(value: Any) -> Row | Batch | Unrecorded:

@@ -7,18 +7,26 @@ request is read later than its headers), and closes it with the result or the er
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from driftline.capture.absent import ABSENT
 from driftline.capture.call import abandon, begin, end
-from driftline.capture.deferred import DeferredReading, end_deferred
-from driftline.capture.prediction import ABSENT, Prediction
+from driftline.capture.deferred import end_deferred
+from driftline.capture.model_identity import Identity
+from driftline.capture.prediction import DeferredReading, Prediction
 from driftline.capture.signature import Selector, recorder_inputs
 from driftline.capture.snapshot import take_features, take_id, take_slices
 from driftline.decorate import plan_of
+from driftline.export.pipeline import Pipeline
 from driftline.faults import FAULTS
 
-if TYPE_CHECKING:
-    from driftline.model import Model
+
+class RecordedModel(Protocol):
+    """The parts of a :class:`driftline.Model` that a recorder needs."""
+
+    _identity: Identity
+    _pipeline: Pipeline
+    _span_features: bool
 
 
 class Recorder:
@@ -40,7 +48,7 @@ class Recorder:
 
     def __init__(
         self,
-        model: Model,
+        model: RecordedModel,
         name: str,
         *,
         id_field: str = "",

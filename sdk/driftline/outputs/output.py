@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.batch import column_of_values
 from driftline.inputs.dataframes import column_names
 from driftline.inputs.objects import fields
+from driftline.inputs.values import column_of_values
 from driftline.tables.classes import class_column, class_text
 from driftline.tables.ranked_items import Ranked
 from driftline.tables.table import F64, Column, Task

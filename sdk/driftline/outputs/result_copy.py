@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.column import name_in, read_column
+from driftline.inputs.column import read_column
 from driftline.inputs.pandas import series_column
 from driftline.inputs.row import number
 from driftline.inputs.tensor import array_of, on_cpu
+from driftline.inputs.values import name_in
 from driftline.tables.table import Column
 
 from .output import Unread, describe

@@ -15,10 +15,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.dataframes import take_rows
 from driftline.tables.classes import class_codes
 from driftline.tables.decisions import EPSILON, GREATEST, actual_numbers, decide, usable_weight, value_column
-from driftline.tables.table import F64, I32, I64, Column, Task, length
+from driftline.tables.table import F64, I32, I64, Column, Task, length, take_rows
 
 from .bins import SCORE_BINS, score_bin
 from .pane import LOSSES, Pane

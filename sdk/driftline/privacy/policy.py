@@ -8,18 +8,25 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal, get_args
 
 from driftline.faults import FAULTS, logger
-from driftline.inputs.batch import Batch, Columns, Wanted
+from driftline.inputs.batch import Batch, Wanted
 from driftline.inputs.row import Large, Sparse, feature_value, row_of
 from driftline.inputs.scalar import SCALARS
+from driftline.inputs.values import Columns
 from driftline.settings import names, read, switch
 
 from .rules import DENY, LONG, Hash, Key, Round, Rule
 
 Guard = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 """Takes the clean values of a row, and returns those that may be kept."""
+
+Capture = Literal["none", "scores", "features"]
+
+
+CAPTURES: tuple[Capture, ...] = get_args(Capture)
+"""What leaves per row: features and scores, scores alone, or nothing."""
 
 SHORTEST_KEY = 16
 """Bytes: whoever knows the hashes of a few known values can try all keys that are much shorter."""
@@ -266,6 +273,22 @@ def rules_in_force(given: Privacy | None) -> Privacy:
         key=given.key,
         hash_id=given.hash_id or hash_id,
     )
+
+
+def capture_of(given: str | None) -> Capture:
+    """Return what leaves per row of a model: what its code says, else ``DRIFTLINE_CAPTURE``.
+
+    Raises ``ValueError``, with the fix, for anything but the three levels.
+
+    >>> capture_of(None), capture_of("scores")
+    ('features', 'scores')
+    """
+    level = read("DRIFTLINE_CAPTURE") if given is None else given
+    for known in CAPTURES:
+        if level == known:
+            return known
+    where = "the variable DRIFTLINE_CAPTURE" if given is None else "Model(capture=)"
+    raise ValueError(f"{where}: {level!r} is no level; write 'features', 'scores' or 'none'")
 
 
 def _restore(

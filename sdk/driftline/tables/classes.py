@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from driftline.export.otlp_logs import sendable
+from driftline.tables.text import sendable
 
 from .table import CLASSLESS, I32, Column, Task
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.dataframes import concatenate
+from driftline.tables.table import concatenate
 
 from .ids import id_text
 from .table import F64, I32, Column, Items

@@ -7,6 +7,7 @@ over all rows. A field that is ``None`` was sent by nobody; a value that one row
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -185,3 +186,61 @@ class OutcomeTable:
 
     def __len__(self) -> int:
         return len(self.time)
+
+
+def concatenate(columns: Sequence[Column]) -> Column:
+    """Return the rows of several columns as one.
+
+    >>> parts = [Column(numbers=np.array([1.0])), Column(codes=np.array([0], np.int32), labels=("a",))]
+    >>> concatenate(parts).codes
+    array([-1,  0], dtype=int32)
+    """
+    if len(columns) == 1:
+        return columns[0]
+    vectors = [column.vectors for column in columns if column.vectors is not None]
+    if len(vectors) == len(columns) and len({rows.shape[1] for rows in vectors}) == 1:
+        norms = np.concatenate([column.numbers for column in columns if column.numbers is not None])
+        return Column(norms, vectors=np.concatenate(vectors))
+    index: dict[str, int] = {}
+    numbers, codes = [], []
+    for column in columns:
+        n = length(column)
+        numbers.append(np.full(n, np.nan) if column.numbers is None else column.numbers)
+        lookup = np.array([*(index.setdefault(label, len(index)) for label in column.labels), -1], dtype=np.int32)
+        codes.append(np.full(n, -1, dtype=np.int32) if column.codes is None else lookup[column.codes])
+    return Column(
+        np.concatenate(numbers) if any(column.numbers is not None for column in columns) else None,
+        np.concatenate(codes) if any(column.codes is not None for column in columns) else None,
+        tuple(index),
+    )
+
+
+def take_rows(column: Column, rows: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Column:
+    """Return some rows of a column: positions, a mask or a slice. Its labels stay as they are.
+
+    >>> take_rows(Column(numbers=np.array([1.0, 2.0])), np.array([1])).numbers
+    array([2.])
+    """
+    return Column(
+        None if column.numbers is None else column.numbers[rows],
+        None if column.codes is None else column.codes[rows],
+        column.labels,
+        None if column.vectors is None else column.vectors[rows],
+    )
+
+
+def used_labels(column: Column) -> Column:
+    """Return a column without the labels that none of its rows has: some rows of many need not hold the texts of all.
+
+    >>> used_labels(Column(codes=np.array([2, -1], np.int32), labels=("a", "b", "c"))).labels
+    ('c',)
+    """
+    if column.codes is None:
+        return column
+    used = np.unique(column.codes[column.codes >= 0])
+    if len(used) == len(column.labels):
+        return column
+    place = np.full(len(column.labels) + 1, -1, np.int32)  # the last is where code -1 lands
+    place[used] = np.arange(len(used))
+    labels = tuple(column.labels[code] for code in used.tolist())
+    return Column(column.numbers, place[column.codes], labels, column.vectors)

@@ -24,7 +24,7 @@ from .clock import Clock, deterministic
 from .in_memory import provider_of, stand_in, tap
 
 if TYPE_CHECKING:
-    from driftline.export.pipeline import Pipeline
+    from driftline.export.lifecycle import ManagedPipeline
 
 HOLD_SECONDS = 15.0
 """How long a capture waits for a request that is under way: longer than one may take."""
@@ -47,13 +47,15 @@ def capture(*, clock: Clock | None = None, raising: bool = True) -> Iterator[Cap
     """
     with ExitStack() as stack:
         captured = Capture(Clock() if clock is None else clock, lambda: flush())
-        diverted: dict[Pipeline, None] = {}
+        diverted: dict[ManagedPipeline, None] = {}
 
         def flush() -> None:
             for pipeline in list(diverted):
                 pipeline.flush(60.0)
 
-        def divert(pipeline: Pipeline) -> None:
+        def divert(pipeline: ManagedPipeline) -> None:
+            if not isinstance(pipeline, pipelines.Pipeline):
+                return
             reporter = Reporter(lambda: captured._metrics, clock=captured.clock.nanoseconds)
             reporter.close()  # it reports when it is asked to, and has no thread
             stack.callback(pipeline.divert(captured._records, reporter, HOLD_SECONDS))

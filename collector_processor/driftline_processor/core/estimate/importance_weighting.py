@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from driftline.inputs.dataframes import take_rows
 from driftline.panes.bins import SCORE_BINS, Index, score_bin
-from driftline.tables.table import F64, I64, Column, Task
+from driftline.tables.table import F64, I64, Column, Task, take_rows
 
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
 from driftline_processor.core.outcomes.sums import effective

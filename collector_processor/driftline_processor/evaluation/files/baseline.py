@@ -25,13 +25,23 @@ from driftline.baseline.baseline import Baseline, protect_baseline
 from driftline.baseline.build import ReferenceDescription, build
 from driftline.baseline.reference_rows import MOST_SAMPLED, ReferenceRows
 from driftline.baseline.sections.importance import Importance
-from driftline.inputs.dataframes import take_rows
 from driftline.panes.bins import CategoryBins, assign
 from driftline.panes.json_checks import is_number
 from driftline.privacy.policy import rules_in_force
 from driftline.privacy.rules import Rule
 from driftline.tables.classes import number_text
-from driftline.tables.table import CLASSLESS, F64, I64, Column, ModelKey, PredictionTable, Text, length, numbers_of
+from driftline.tables.table import (
+    CLASSLESS,
+    F64,
+    I64,
+    Column,
+    ModelKey,
+    PredictionTable,
+    Text,
+    length,
+    numbers_of,
+    take_rows,
+)
 
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.readers.arrow_columns import (

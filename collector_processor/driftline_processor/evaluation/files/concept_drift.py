@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import OTHER, places_of, slice_name
-from driftline.inputs.dataframes import take_rows
-from driftline.tables.table import F64, I64, Column, Task
+from driftline.tables.table import F64, I64, Column, Task, take_rows
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, Stream, losses_of_rows, reference_loss

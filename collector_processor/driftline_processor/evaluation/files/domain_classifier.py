@@ -13,11 +13,10 @@ from pathlib import Path
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.inputs.dataframes import concatenate, take_rows
 from driftline.panes.bins import Bins
 from driftline.panes.pane import Pane
 from driftline.panes.pca import UNIT, Space, at_places, bin_of_each
-from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, is_present
+from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, concatenate, is_present, take_rows
 
 from driftline_processor.core.drift.multivariate.classifier import METHOD, MOST_ROWS, Points, classify
 from driftline_processor.core.drift.multivariate.method import JointResult

@@ -15,10 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 from driftline.baseline.ranking_outcomes import carry_forward, relevance_in, worth_of
-from driftline.inputs.dataframes import take_rows
 from driftline.panes.relevance import Relevance, clicks_of
 from driftline.tables.ranked_items import items_of
-from driftline.tables.table import F64, I64, Column, Items, is_present
+from driftline.tables.table import F64, I64, Column, Items, is_present, take_rows
 from numpy.typing import NDArray
 
 from driftline_processor.core.outcomes.matching import EARLY, match_outcomes

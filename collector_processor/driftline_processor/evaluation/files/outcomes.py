@@ -15,7 +15,6 @@ from typing import TypeVar
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.inputs.dataframes import concatenate, take_rows
 from driftline.panes.fold import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance
@@ -23,7 +22,7 @@ from driftline.panes.relevance import join_rankings as joined_relevance
 from driftline.panes.relevance import take_rankings as taken_relevance
 from driftline.tables.classes import class_codes, class_column
 from driftline.tables.decisions import decide
-from driftline.tables.table import F64, I64, Column, Task, length
+from driftline.tables.table import F64, I64, Column, Task, concatenate, length, take_rows
 from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import Metric, Window

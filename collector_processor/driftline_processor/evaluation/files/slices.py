@@ -13,13 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import OTHER, places_of, slice_name, values_of
-from driftline.inputs.dataframes import concatenate
 from driftline.panes.fold import GroupCounts, fold_outcomes_by
 from driftline.panes.pane import Pane, merge
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.classes import class_text
 from driftline.tables.decisions import decide
-from driftline.tables.table import I64, PredictionTable, Task
+from driftline.tables.table import I64, PredictionTable, Task, concatenate
 
 from driftline_processor.core.drift.slices import of_slice
 from driftline_processor.core.evaluation import Window

@@ -6,9 +6,8 @@ from typing import Self
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.inputs.dataframes import concatenate, take_rows
 from driftline.panes.bins import assign
-from driftline.tables.table import F64, I64, Column, PredictionTable
+from driftline.tables.table import F64, I64, Column, PredictionTable, concatenate, take_rows
 from numpy.typing import NDArray
 
 from driftline_processor.core.weak_slices.result import By, WeakSearch

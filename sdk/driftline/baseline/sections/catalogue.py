@@ -12,12 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from driftline.baseline.reference_rows import Period
+from driftline.baseline.reference_rows import Period, ReferenceSetup
 from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import by_name
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import Column, PredictionTable
-from driftline.tables.timestamps import Seasonality
 
 from .duplicate_rows import Repeats, RepeatsGatherer
 from .embeddings import Embeddings
@@ -133,18 +132,6 @@ PIECES: dict[str, type[Section]] = {
 
 FOLDED_OVER = ("embeddings",)
 """Those that say how rows are folded: panes add up only where they are equal, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceSetup:
-    """What is known before all rows are read: ``sample``, some of them (all, while they are few), and the bins.
-
-    ``seasonality``: by which seasons they are told apart, None = by none.
-    """
-
-    sample: PredictionTable
-    bins: ModelBins
-    seasonality: Seasonality | None = None
 
 
 class Gatherer(Protocol):

@@ -54,7 +54,7 @@ from .loss_trees import OUTPUTS, LossTrees, cell_of
 from .time_blocks import EXPECTED, OutcomeBlocks, TimeGrid
 
 if TYPE_CHECKING:
-    from .catalogue import ReferenceSetup
+    from driftline.baseline.reference_rows import ReferenceSetup
 
 
 GRID = "score_grid:"

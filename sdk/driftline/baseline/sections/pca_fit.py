@@ -25,7 +25,7 @@ from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, Column, PredictionTable
 
 if TYPE_CHECKING:
-    from .catalogue import ReferenceSetup
+    from driftline.baseline.reference_rows import ReferenceSetup
 
 FOLDS = 5
 MOST_FOR_FACTORS = 20_000

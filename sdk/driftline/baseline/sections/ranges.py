@@ -17,7 +17,7 @@ from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import Column, PredictionTable
 
 if TYPE_CHECKING:
-    from .catalogue import ReferenceSetup
+    from driftline.baseline.reference_rows import ReferenceSetup
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from driftline.tables.table import F64, Column, PredictionTable
 from .time_blocks import BlockCounts, block_targets
 
 if TYPE_CHECKING:
-    from .catalogue import ReferenceSetup
+    from driftline.baseline.reference_rows import ReferenceSetup
 
 
 CELLS = 20

@@ -32,7 +32,7 @@ from driftline.tables.timestamps import Seasonality
 from .time_blocks import MOST_BLOCKS, BlockCounts, TimeGrid, block_targets
 
 if TYPE_CHECKING:
-    from .catalogue import ReferenceSetup
+    from driftline.baseline.reference_rows import ReferenceSetup
 
 
 RANKS = 10

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from driftline.inputs.dataframes import take_rows
 from driftline.panes.bins import LONGEST_LABEL, RARE, CategoryBins, assign
 from driftline.panes.fold import GroupCounts, ModelBins, fold_outcomes_by
 from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
@@ -27,12 +26,12 @@ from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_column
-from driftline.tables.table import F64, I64, Column, PredictionTable, length
+from driftline.tables.table import F64, I64, Column, PredictionTable, length, take_rows
 
 from .time_blocks import MOST_BLOCKS, TimeGrid, block_targets
 
 if TYPE_CHECKING:
-    from .catalogue import ReferenceSetup
+    from driftline.baseline.reference_rows import ReferenceSetup
 
 
 MOST_VALUES = 20

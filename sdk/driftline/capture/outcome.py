@@ -1,0 +1,148 @@
+"""One outcome of a prediction: read from what people say, and as attributes of its log record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from driftline.inputs.row import clean_value
+from driftline.outputs.output import describe
+from driftline.outputs.rankings import relevant_text
+from driftline.semconv import attributes as a
+from driftline.tables.classes import class_text
+from driftline.tables.ids import id_text
+from driftline.tables.timestamps import instant
+
+from .model_identity import Identity
+
+T = TypeVar("T")
+
+
+FIELDS = ("id", "actual", "time", "prediction_time", "weight", "item", "value", "retracted", "slices")
+
+
+SCALARS = (str, int, float, type(None))
+
+
+SLICE = "slice."
+"""Prefix of columns that hold one slice each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One outcome. ``actual``: text, number or bool, None where it is retracted.
+
+    Times are unix nanoseconds, 0 = not said. ``slices``: as they may leave.
+    """
+
+    identity: Identity
+    id: str
+    actual: Any
+    recorded: int
+    time: int = 0
+    prediction_time: int = 0
+    weight: float | None = None
+    item: str = ""
+    value: float | None = None
+    retracted: bool = False
+    slices: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes of its log record."""
+        attributes: dict[str, Any] = {a.ML_MODEL_NAME: self.identity.name, a.ML_PREDICTION_ID: self.id}
+        if self.actual is not None:
+            attributes[a.ML_OUTCOME_ACTUAL] = self.actual
+        if self.time:
+            attributes[a.ML_OUTCOME_TIME] = self.time
+        if self.prediction_time:
+            attributes[a.ML_OUTCOME_PREDICTION_TIME] = self.prediction_time
+        if self.weight is not None:
+            attributes[a.ML_OUTCOME_WEIGHT] = self.weight
+        if self.item:
+            attributes[a.ML_OUTCOME_ITEM] = self.item
+        if self.value is not None:
+            attributes[a.ML_OUTCOME_VALUE] = self.value
+        if self.retracted:
+            attributes[a.ML_OUTCOME_RETRACTED] = True
+        return attributes | {f"{a.ML_SLICE_VALUE}.{name}": value for name, value in self.slices.items()}
+
+
+class UnusableOutcome(ValueError):  # noqa: N818 - the outcome is, not the program
+    """An outcome lacks what it needs. The text says what, and holds no value."""
+
+
+def outcome_of(
+    identity: Identity,
+    now: int,
+    *,
+    id: object = None,
+    actual: object = None,
+    time: object = None,
+    prediction_time: object = None,
+    weight: Any = None,
+    item: object = None,
+    value: Any = None,
+    retracted: object = False,
+    slices: object = None,
+) -> Outcome:
+    """Read one outcome. Raises :class:`UnusableOutcome` when it has no id, no actual, an odd time or an odd number."""
+    text, truth, taken_back = id_text(id), _truth(identity, actual, item), _flag(retracted)
+    if not text:
+        raise UnusableOutcome("it has no id")
+    if truth is None or truth != truth:
+        if not taken_back:
+            raise UnusableOutcome(f"it has no actual that is a text, a number or a bool, but {describe(actual).text}")
+        truth = None
+    about = id_text(item)
+    return Outcome(
+        identity,
+        text if identity.hash_id is None else identity.hash_id(text),
+        truth,
+        now,
+        _read("time", "datetime, ISO 8601 text or unix time", instant, time),
+        _read("prediction_time", "datetime, ISO 8601 text or unix time", instant, prediction_time),
+        None if weight is None else _read("weight", "number", float, weight),
+        about if identity.hash_id is None or not about else identity.hash_id(about),
+        None if value is None else _read("value", "number", float, value),
+        taken_back,
+        {} if slices is None else protect_slices(identity.privacy.slices, slices),
+    )
+
+
+def _truth(identity: Identity, actual: object, item: object) -> Any:
+    """Return an actual as it is sent: of a ranking, relevant items are JSON (:mod:`.relevant`)."""
+    if isinstance(actual, SCALARS) or identity.task.kind not in ("", "ranking"):
+        return clean_value(actual)
+    try:
+        relevant = relevant_text(actual, identity.hash_id)
+    except ValueError as reason:
+        raise UnusableOutcome(f"its actual is {describe(actual).text}, and {reason}") from None
+    if relevant is None:
+        return clean_value(actual)
+    if id_text(item):
+        raise UnusableOutcome("it is about one item, and its actual names several; leave item= or the list out")
+    return relevant
+
+
+def _flag(retracted: object) -> bool:
+    text = class_text(clean_value(retracted))
+    if text not in ("0", "1", ""):
+        raise UnusableOutcome(f"its retracted is neither True nor False; it was given {describe(retracted).text}")
+    return text == "1"
+
+
+def protect_slices(protect: Callable[[Mapping[str, Any]], Mapping[str, Any]], slices: object) -> dict[str, Any]:
+    """Return slices as they may leave, without those that are missing."""
+    if not isinstance(slices, Mapping):
+        raise UnusableOutcome(f"its slices are no mapping of names to values; it was given {describe(slices).text}")
+    cleaned = {str(name): clean_value(value) for name, value in protect(slices).items()}
+    return {name: value for name, value in cleaned.items() if value is not None and value == value and value != ""}
+
+
+def _read(name: str, rule: str, read: Callable[[Any], T], given: object) -> T:
+    """Read an argument; the error tells its type, never its value: it may be somebody's birthday."""
+    try:
+        return read(given)
+    except Exception:
+        raise UnusableOutcome(f"its {name} is no {rule}; it was given {describe(given).text}") from None

@@ -1,0 +1,229 @@
+"""How Python values and numpy arrays become one column: what is missing, a number, a text, a time or a vector."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
+from driftline.tables.table import F64, Column
+
+from .large import LONGEST_VECTOR, Document, Vector, column_of_vectors, vector_column
+from .row import TEXT_LIMIT, clean_value, feature_value
+
+Columns = dict[str, NDArray[Any] | Column]
+"""Name → numbers or booleans (n,), or a Column where there are texts or missing values of any kind."""
+
+
+_NUMBERS = frozenset((float, int, bool))
+
+
+_TEXTS = frozenset((str, Document))
+
+
+_PLAIN = frozenset((*_NUMBERS, str, type(None)))
+
+
+_VALUE_BYTES = 64
+
+
+def tamed(values: list[Any]) -> tuple[list[Any], int]:
+    """Return n values, each a plain, small and immutable one, and the bytes that they take, about.
+
+    What holds plain ones is returned as it is: 30 ns a value.
+    """
+    if values and _few_characters(values):
+        return values, _VALUE_BYTES * len(values)
+    kinds = set(map(type, values))
+    plain = kinds <= _PLAIN
+    if plain and str in kinds:
+        texts = values if len(kinds) == 1 else [value for value in values if value.__class__ is str]
+        plain = max(map(len, texts)) <= TEXT_LIMIT
+    if plain:
+        return values, _VALUE_BYTES * len(values)
+    values = [feature_value(value) for value in values]
+    return values, sum(getattr(value, "cost", _VALUE_BYTES) for value in values)
+
+
+def _few_characters(values: list[Any]) -> bool:
+    """Say whether all are texts, together no longer than what counts for them: 3 ns each, and 30 by type and length.
+
+    One among them may be long. That is found where labels are read, as in the texts of Arrow.
+    """
+    some = (values[0], values[len(values) // 2], values[-1])  # to join documents would copy them
+    if not all(value.__class__ is str and len(value) <= TEXT_LIMIT for value in some):
+        return False
+    try:
+        return len("".join(values)) <= _VALUE_BYTES * len(values)
+    except TypeError:  # one is no text
+        return False
+
+
+def column_of_values(values: Sequence[Any]) -> NDArray[Any] | Column:
+    """Turn n Python values into a column, by their types and never by what a text looks like: "17" stays a text.
+
+    >>> column_of_values((1.5, None, 2))
+    array([1.5, nan, 2. ])
+    >>> column_of_values(("a", "b", None, "a")).codes
+    array([ 0,  1, -1,  0], dtype=int32)
+    >>> column_of_values((1, "a")).numbers
+    array([ 1., nan])
+    """
+    kinds = set(map(type, values))
+    if kinds <= _NUMBERS:
+        return _numbers(values, kinds)
+    if not kinds <= {*_NUMBERS, str, type(None)}:
+        values = [feature_value(value) for value in values]
+        kinds = set(map(type, values))
+        if Vector in kinds:
+            return column_of_vectors(values)
+    if not kinds & _TEXTS:
+        return _numbers([np.nan if value is None else value for value in values], kinds)
+    if len(kinds) == 1:
+        codes, labels = _categories(values)
+        return Column(codes=codes, labels=labels)
+    codes, labels = _categories([value if value.__class__ in _TEXTS else None for value in values])
+    if kinds & _NUMBERS:
+        plain = [value if value.__class__ in _NUMBERS else np.nan for value in values]
+        return Column(_numbers(plain, kinds).astype(np.float64), codes, labels)
+    return Column(codes=codes, labels=labels)
+
+
+def column_of_clean(values: Sequence[Any]) -> NDArray[Any] | Column:
+    """Turn n values that :func:`~.row.clean` gave into a column, as :func:`column_of_values` does.
+
+    Where the first is a float most are: an array takes numbers only, so that they need not be looked at twice.
+
+    >>> column_of_clean((1.5, True, 2)), column_of_clean((1.5, "2")).labels
+    (array([1.5, 1. , 2. ]), ('2',))
+    """
+    if values[0].__class__ is float:
+        try:
+            return np.frombuffer(array("d", values))
+        except TypeError:  # a text, or None
+            pass
+    return column_of_values(values)
+
+
+def _numbers(values: Sequence[Any], kinds: set[type]) -> NDArray[Any]:
+    if kinds == {bool}:
+        return np.array(values, np.bool_)
+    try:
+        return np.array(values, np.float64)
+    except OverflowError:  # a whole number beyond 1e308
+        return np.array([clean_value(value) for value in values], np.float64)
+
+
+def _categories(values: Sequence[Any]) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    index: defaultdict[Any, int] = defaultdict(count().__next__)  # a new text gets the next code: one pass
+    if None in values:
+        index[None] = -1
+    codes = np.fromiter(map(index.__getitem__, values), np.int32, len(values))
+    return codes, tuple(label.label() if label.__class__ is Document else label for label in index if label is not None)
+
+
+def _masked(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any] | Column:
+    """Return a masked array as a column; masked values are missing."""
+    if values.dtype.kind in "fiub":
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    plain = np.asarray(values.data).astype(object)
+    plain[np.ma.getmaskarray(values)] = None
+    return column_of_array(plain)
+
+
+def column_of_array(values: NDArray[Any]) -> NDArray[Any] | Column:
+    """Return an array as a column: numbers and booleans as they are, times as unix seconds, texts as labels.
+
+    Args:
+        values: any dtype, (n,); or numbers (n, k), which are n vectors of k from 2 to 4,096.
+
+    Raises:
+        ValueError: for an array of other dimensions.
+
+    >>> column_of_array(np.array(["1970-01-01T00:00:02", "NaT"], "datetime64[s]"))
+    array([ 2., nan])
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        return _masked(values)
+    values = np.asarray(values)  # of an np.matrix every part has two dimensions
+    kind = values.dtype.kind
+    if values.ndim == 2 and kind in "fiub" and 1 < values.shape[1] <= LONGEST_VECTOR:
+        return vector_column(values)
+    if values.ndim != 1:
+        raise ValueError(f"a column has one dimension, but the values have shape {values.shape}")
+    if kind in "fiub":
+        return values
+    if kind in "mM":
+        return seconds_of(values)
+    if kind in "OUS":
+        return column_of_values(values.tolist())
+    return unsupported(len(values))
+
+
+def column_of_any(values: Any) -> NDArray[Any] | Column:
+    """Return n values as a column: an array, what gives an array, or Python values.
+
+    >>> column_of_any(["a", None]).codes
+    array([ 0, -1], dtype=int32)
+    """
+    if isinstance(values, np.ndarray):
+        return column_of_array(values)
+    if hasattr(values, "to_numpy"):
+        return column_of_array(np.asarray(values.to_numpy()))
+    if hasattr(values, "__array__"):
+        return column_of_array(np.asarray(values))
+    if isinstance(values, Iterable) and not isinstance(values, str | bytes):
+        return column_of_values(list(values))
+    return column_of_array(np.asarray(values))
+
+
+def seconds_of(times: NDArray[Any]) -> F64:
+    """Return points in time as unix seconds, durations as seconds; NaT is NaN.
+
+    ``times``: datetime64 or timedelta64 (n,) of any unit.
+    """
+    unit = "datetime64[ns]" if times.dtype.kind == "M" else "timedelta64[ns]"
+    return np.where(np.isnat(times), np.nan, times.astype(unit).astype(np.int64) / 1e9)
+
+
+def unsupported(rows: int, missing: int = 0) -> F64:
+    """Return the column of values that cannot be recorded, of which ``missing`` are missing anyway, and count them."""
+    UNUSABLE.add(UNSUPPORTED_VALUE, rows - missing)
+    return np.full(rows, np.nan)
+
+
+def by_code(codes: NDArray[Any], distinct: list[Any]) -> NDArray[Any] | Column:
+    """Return n values from their codes, -1 = missing, into distinct values of any kind.
+
+    >>> by_code(np.array([1, -1, 0]), [7, 8])
+    array([ 8., nan,  7.])
+    """
+    read = column_of_values(distinct)
+    if not isinstance(read, Column):
+        found: F64 = np.append(read.astype(np.float64), np.nan)[codes]
+        return found
+    numbers = None if read.numbers is None else np.append(read.numbers, np.nan)[codes]
+    texts = None if read.codes is None else np.append(read.codes, np.int32(-1))[codes]
+    return Column(numbers, texts, read.labels)
+
+
+def name_in(kind: type, library: str, *names: str) -> str:
+    """Return which of the names the type, or one of its bases, has in a library; "" where none.
+
+    ``library``: a top-level package. A class of the user that inherits from one counts as that one.
+
+    >>> from collections import OrderedDict
+    >>> class Mine(OrderedDict): ...
+    >>> name_in(Mine, "collections", "OrderedDict"), name_in(dict, "collections", "OrderedDict")
+    ('OrderedDict', '')
+    """
+    for base in kind.__mro__:
+        if base.__name__ in names and base.__module__.partition(".")[0] == library:
+            return base.__name__
+    return ""
