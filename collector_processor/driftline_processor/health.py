@@ -110,7 +110,7 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Whether data are taken."""
+        """Return whether data are taken."""
         return all(problem.ready for problem in self.problems())
 
     def body(self) -> dict[str, object]:

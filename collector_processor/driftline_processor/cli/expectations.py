@@ -19,7 +19,7 @@ app = typer.Typer(help="What is expected of a model's data.", no_args_is_help=Tr
 
 @app.callback()
 def main() -> None:
-    """What is expected of a model's data."""
+    """Return what is expected of a model's data."""
 
 
 @app.command("import")

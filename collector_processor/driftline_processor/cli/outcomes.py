@@ -27,7 +27,7 @@ Column = Annotated[str, typer.Option(metavar="COLUMN", help="The column of this 
 
 @app.callback()
 def outcomes() -> None:
-    """What really happened."""
+    """Return what really happened."""
 
 
 @app.command()

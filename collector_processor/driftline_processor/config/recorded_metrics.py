@@ -23,7 +23,7 @@ def _rows(written: object) -> object:
 
 
 def _matched(written: object) -> object:
-    """What looks like a number or a boolean in YAML is compared as the text that an attribute's value is."""
+    """Return what looks like a number or a boolean in YAML is compared as the text that an attribute's value is."""
     if not isinstance(written, Mapping):
         return written
     return {key: {True: "true", False: "false"}[v] if isinstance(v, bool) else v for key, v in written.items()}
@@ -54,7 +54,7 @@ class Metric(BaseModel):
 
     @property
     def holds(self) -> tuple[str, ...]:
-        """Which of the things that a metric may hold are written."""
+        """Return which of the things that a metric may hold are written."""
         return tuple(key for key in _HOLDS if getattr(self, key))
 
 

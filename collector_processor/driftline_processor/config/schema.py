@@ -249,7 +249,7 @@ class Model(Section):
 
     @property
     def choices(self) -> Choices:
-        """Which methods compare the model's targets."""
+        """Return which methods compare the model's targets."""
         from driftline_processor.core.drift.method_choice import Choice, Choices
 
         own = {name: feature.choice for name, feature in self.features.items()}
@@ -257,7 +257,7 @@ class Model(Section):
 
     @cached_property
     def expectations(self) -> Expectations:
-        """What is expected of the model's data."""
+        """Return what is expected of the model's data."""
         own = {name: feature.expect for name, feature in self.features.items() if feature.expect is not None}
         return expectations(self.expect, own)
 
@@ -409,7 +409,7 @@ def _tree(path: Path, problems: list[str], filled: Filled) -> dict[str, Any] | N
 
 
 def _within(said: str, problems: list[str]) -> bool:
-    """Whether a problem below the key of this one has been named."""
+    """Return whether a problem below the key of this one has been named."""
     return any(problem.startswith(f"{said.partition(': ')[0]}.") for problem in problems)
 
 

@@ -68,19 +68,19 @@ class Address:
 
     @property
     def everywhere(self) -> bool:
-        """Whether it listens on every address of the machine."""
+        """Return whether it listens on every address of the machine."""
         return self.host in ("0.0.0.0", "::")
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Return whether only this machine can reach it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
 
     def meets(self, other: Address) -> bool:
-        """Whether a listener on this address would get what is sent to the other, or be in its way."""
+        """Return whether a listener on this address would get what is sent to the other, or be in its way."""
         if self.port != other.port or self.port == 0:
             return False
         if self.host == other.host or self.everywhere or other.everywhere:
@@ -200,7 +200,7 @@ def one_or_several(written: object) -> object:
 
 
 def _as_text(written: object) -> object:
-    """What looks like a number in YAML may still be meant as a text: a header, the name of a slice."""
+    """Return what looks like a number in YAML may still be meant as a text: a header, the name of a slice."""
     return str(written) if isinstance(written, (int, float)) and not isinstance(written, bool) else written
 
 

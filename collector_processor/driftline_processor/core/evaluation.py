@@ -244,7 +244,7 @@ class ObjectiveState:
 
     @property
     def overdue(self) -> bool:
-        """Whether nobody could tell for so long that somebody has to know."""
+        """Return whether nobody could tell for so long that somebody has to know."""
         return 0 < self.alert_after <= self.undecided
 
 

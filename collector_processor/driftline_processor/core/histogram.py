@@ -156,7 +156,7 @@ def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64,
 
 
 def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
-    """Which part of each bin ``begin`` to ``end`` a bucket covers: 1 for those inside it and for open ones."""
+    """Return which part of each bin ``begin`` to ``end`` a bucket covers: 1 for those inside it and for open ones."""
     left = np.concatenate([[-np.inf], edges])[begin:end]
     right = np.append(edges, np.inf)[begin:end]
     share = np.ones(end - begin)

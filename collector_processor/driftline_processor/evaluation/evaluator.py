@@ -249,7 +249,7 @@ class Evaluator:
         pane: Pane,
         width: Callable[[str, str], int] | None,
     ) -> Reference:
-        """What a window is compared with, whose rows, ``pane``, were counted over the bins of the baseline.
+        """Return what a window is compared with, whose rows, ``pane``, were counted over the bins of the baseline.
 
         ``width``: how long parts are, where slices are looked at, None where they are not.
         """
@@ -279,7 +279,9 @@ class Evaluator:
         baseline: Baseline | None,
         width: Callable[[str, str], int],
     ) -> WindowContext:
-        """What else is known of a window; of an open one, which is judged many times, only what is expected of it."""
+        """Return what else is known of a window; of an open one, which is judged many times, only what is expected of
+        it.
+        """
         settings = self._series.settings(series.key.model)
         expect = settings.expectations
         trail: Ask = no_steps
@@ -303,7 +305,9 @@ class Evaluator:
         )
 
     def _recurrences(self, series: Series, window: Window, timezone: str) -> list[Recurrence | None]:
-        """How often the rows of a window repeat those of the window before, and those of that one the ones before."""
+        """Return how often the rows of a window repeat those of the window before, and those of that one the ones
+        before.
+        """
         before = window_of(window.name, window.start - PANE, timezone)
         found = recurrence_of(self._connection, series.number, window, before)
         if found is None:

@@ -85,7 +85,7 @@ class RequestQueue:
 
     @property
     def alive(self) -> bool:
-        """Whether the writer works."""
+        """Return whether the writer works."""
         return self._thread.is_alive()
 
     def close(self) -> None:

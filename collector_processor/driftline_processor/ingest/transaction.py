@@ -107,7 +107,7 @@ class Request:
 
     @property
     def rows(self) -> int:
-        """How many rows, outcomes, baselines and points there are."""
+        """Return how many rows, outcomes, baselines and points there are."""
         tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
         return tables + len(self.baselines) + len(self.pushed) + len(self.points)
 

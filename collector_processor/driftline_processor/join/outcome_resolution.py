@@ -204,7 +204,7 @@ def of_lists(rows: pa.Table) -> dict[str, pa.Array]:
 
 
 def _lists(connection: Connection, predictions: I64) -> pa.Table:
-    """What each prediction ranked, in this order."""
+    """Return what each prediction ranked, in this order."""
     wanted = pa.table({"seq": predictions})
     where, parameters = lies_near("t.seq", predictions, ROWS_APART)
     query = "SELECT t.seq, t.items, t.left_out FROM predictions t SEMI JOIN wanted USING (seq)"
@@ -415,7 +415,9 @@ class UsableOutcomes:
         return merge_rankings(connection, usable, rankings)
 
     def _told(self, rows: pa.Table, done: JoinProgress, refused: RefusedOutcomes) -> Mask:
-        """Which rows say something: an actual that can be used, or that nothing is known; the others are counted."""
+        """Return which rows say something: an actual that can be used, or that nothing is known; the others are
+        counted.
+        """
         retracted = flags_of(rows, "retracted")
         usable = np.ones(len(rows), dtype=bool)
         numbers = integers_of(rows, "series")

@@ -260,7 +260,9 @@ def _expected_words(evaluation: Evaluation) -> str:
 
 
 def _how_much(target: TargetDrift) -> str:
-    """How far, by a value that is comparable: a chi-square statistic grows with the rows, so PSI speaks for it."""
+    """Return how far, by a value that is comparable: a chi-square statistic grows with the rows, so PSI speaks for
+    it.
+    """
     shown = method_value(target, "psi" if target.decided_by == "chi2" else target.decided_by)
     return f" ({shown}: {target.size})" if shown and target.size else ""
 

@@ -139,7 +139,7 @@ class LabelQueue:
     def _reasons(
         self, connection: Connection, series: Series, rows: pa.Table, by: Collection[Reason]
     ) -> dict[Reason, F64]:
-        """What speaks for each row, of what is asked and can be told."""
+        """Return what speaks for each row, of what is asked and can be told."""
         found: dict[Reason, F64] = {}
         scores, newest = scores_of(rows, score_columns(series.task)), self._newest(series)
         unsure = uncertainty(series.task, scores) if "uncertain" in by else None
@@ -185,7 +185,7 @@ def _lots(rows: pa.Table) -> F64:
 
 
 def _labelled(connection: Connection, rows: pa.Table, again: ChosenRows) -> tuple[ReweightedLabel, ...]:
-    """What was said of rows that were drawn before."""
+    """Return what was said of rows that were drawn before."""
     if not len(again.rows):
         return ()
     some = rows.take(pa.array(again.rows))

@@ -154,7 +154,7 @@ class Overview:
         return sorted(models, key=lambda model: model.rows + model.distributed, reverse=True)
 
     def hints(self) -> tuple[str, ...]:
-        """What no model's own hints can say, see :func:`.hints.strangers`."""
+        """Return what no model's own hints can say, see :func:`.hints.strangers`."""
         beyond = self._intake.limits.sentence()
         limited = () if beyond is None else (f"{beyond[0].upper()}{beyond[1:]}.",)
         return (

@@ -242,7 +242,7 @@ class _Writing:
         return found
 
     def _times(self, series: int, day: int) -> float:
-        """How many rows of a day each of those in its sample stands for."""
+        """Return how many rows of a day each of those in its sample stands for."""
         if self._rowless:
             return 1.0
         rows = "SELECT count(*) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
@@ -264,7 +264,7 @@ class _Writing:
 
 
 def _labels(task: Task) -> tuple[str, ...]:
-    """What the columns of several scores are called: classes, or the levels of quantiles."""
+    """Return what the columns of several scores are called: classes, or the levels of quantiles."""
     return task.classes if task.kind == "multiclass" else tuple(map(number_text, task.quantiles))
 
 

@@ -287,7 +287,7 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
 
 
 def _written_alike(label: str) -> object:
-    """What several ways of writing a value have in common; None of a text that has one way only."""
+    """Return what several ways of writing a value have in common; None of a text that has one way only."""
     if label.lower() in _BOOLEANS:
         return label.lower()
     return None if re.match(r"0\d", label) or np.isnan(number := _number(label)) else number

@@ -135,7 +135,7 @@ def are_codes(codes: int, of: int) -> bool:
 
 
 def _leading_zeros(path: Path) -> bool:
-    """Whether any value begins with a zero and another digit; a date in the middle of a value does not count."""
+    """Return whether any value begins with a zero and another digit; a date in the middle of a value does not count."""
     begins = np.frombuffer(b'\n\r"' + delimiter(path).encode(), np.uint8)
     rest = b"\n"
     with pa.input_stream(str(path), compression="detect") as stream:

@@ -45,7 +45,9 @@ _SIGN = f"(?:[+]|{_MINUS})"
 
 
 def _patterns(decimal: str, between: str) -> tuple[str, str]:
-    """How numbers look that have a decimal and a thousands mark only; and those with a unit, brackets, other marks."""
+    """Return how numbers look that have a decimal and a thousands mark only; and those with a unit, brackets, other
+    marks.
+    """
     grouped = rf"[1-9]\d{{0,2}}(?:{between}\d{{3}})+"
     if between == ",":
         grouped += r"|[1-9]\d?(?:,\d{2})+,\d{3}"  # lakh and crore: 12,34,567
@@ -127,11 +129,11 @@ class Notation:
 
     @property
     def is_date(self) -> bool:
-        """Whether values are dates."""
+        """Return whether values are dates."""
         return self.style in DATES
 
     def accepts(self, unit: str) -> bool:
-        """Whether a value with this unit, "" for none, is one of the column's: a bare 12 is no 12 %."""
+        """Return whether a value with this unit, "" for none, is one of the column's: a bare 12 is no 12 %."""
         return unit == self.unit or (unit == "" and self.unit != PERCENT)
 
     def to_json(self) -> dict[str, Any]:
@@ -341,7 +343,7 @@ class _Survey:
                 self.first[style, key] = CellPlace(path, before + row + 1, texts[int(codes[row])].as_py())
 
     def is_hopeless(self, name: str, written: KnownNotation) -> bool:
-        """Whether so few of the values have a digit that the column is neither of numbers nor of dates."""
+        """Return whether so few of the values have a digit that the column is neither of numbers nor of dates."""
         return self.digits < MOSTLY / 2 * self.values and name not in written.numbers and name not in written.times
 
     def kind(self, name: str, written: KnownNotation) -> tuple[Style, ...]:
@@ -357,7 +359,7 @@ class _Survey:
         return kind if reads[kind] >= MOSTLY * self.values and reads[kind] else ()
 
     def shows(self, kind: tuple[Style, ...], style: Style) -> bool:
-        """Whether the values are of this style, and could not be of the other one."""
+        """Return whether the values are of this style, and could not be of the other one."""
         return style in kind and self._fits(style) > min(self._fits(one) for one in kind)
 
     def notation(
@@ -598,7 +600,7 @@ def _fields(found: pa.StructArray) -> list[str]:
 
 
 def _distinct(array: pa.Array) -> tuple[I64, pa.Array]:
-    """Which distinct text each value is, int64 (n,), -1 for null, and the texts."""
+    """Return which distinct text each value is, int64 (n,), -1 for null, and the texts."""
     coded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     texts = coded.dictionary.cast(pa.string())
     codes: I64 = values_of(coded.indices, -1).astype(np.int64)

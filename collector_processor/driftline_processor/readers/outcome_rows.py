@@ -124,7 +124,9 @@ def read_outcomes(path: Path, task: Task, say: Say, written: KnownNotation = NOT
 
 
 def _written(rows: KnownNotation, task: Task, slices: Sequence[str]) -> KnownNotation:
-    """What is known of how outcomes are written: weights and values are numbers, classes and slices are texts."""
+    """Return what is known of how outcomes are written: weights and values are numbers, classes and slices are
+    texts.
+    """
     texts, numbers = set(slices), {"weight", "value"}
     (numbers if task.kind == "regression" else texts).add("actual")
     known = {name: style for name, style in rows.known.items() if name == "time"}
@@ -155,7 +157,7 @@ def read_numbers(source: Source, name: str) -> F64:
 
 
 def read_flags(source: Source, name: str) -> NDArray[np.bool_]:
-    """Which rows say yes: true, 1, "true" in any spelling."""
+    """Return which rows say yes: true, 1, "true" in any spelling."""
     texts = class_column(whole_column(source.column(name)))
     if texts.codes is None:
         return np.zeros(source.rows, np.bool_)

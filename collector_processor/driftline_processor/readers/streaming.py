@@ -111,7 +111,7 @@ class CsvStream:
                 return schema, rows, bad
 
     def _codes(self, maybe: list[str]) -> set[str]:
-        """Which of some columns are codes, as all of their rows say."""
+        """Return which of some columns are codes, as all of their rows say."""
         if not maybe:
             return set()
         counts = dict.fromkeys(maybe, (0, 0))
@@ -123,7 +123,9 @@ class CsvStream:
         return {name for name, found in counts.items() if are_codes(*found)}
 
     def _thousands(self, codes: Collection[str]) -> set[str]:
-        """Which columns of doubles hold nothing but what may be a whole number with a point after the thousands."""
+        """Return which columns of doubles hold nothing but what may be a whole number with a point after the
+        thousands.
+        """
         first = next(iter(self._open([])), None)
         found = set() if first is None else set(maybe_thousands(first)) - set(codes)
         if not found:

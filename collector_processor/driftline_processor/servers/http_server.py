@@ -326,7 +326,7 @@ class Connection(HttpToolsProtocol):
         self.loop.call_soon_threadsafe(lambda: self.end(503) if self.waits == "body" else None)
 
     def _unanswered(self) -> bool:
-        """Whether a request has begun of whose answer nothing is written."""
+        """Return whether a request has begun of whose answer nothing is written."""
         if self.waits == "next":
             return False
         return self.waits == "head" or not self.cycle.response_started

@@ -75,7 +75,7 @@ class RequestMemory:
 
     @property
     def largest(self) -> int:
-        """How many bytes one request may have at most."""
+        """Return how many bytes one request may have at most."""
         return self._room(self.limit)
 
     def open(self, end: Callable[[], object] | None = None) -> MemoryClaim:

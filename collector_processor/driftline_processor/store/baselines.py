@@ -139,7 +139,9 @@ class ActiveBaseline:
 
     @property
     def task(self) -> Task | None:
-        """What somebody said that the model predicts; of a learned baseline nobody did, and classes may yet come."""
+        """Return what somebody said that the model predicts; of a learned baseline nobody did, and classes may yet
+        come.
+        """
         return None if self.source == "provisional" else self.baseline.task
 
 

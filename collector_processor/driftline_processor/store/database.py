@@ -541,12 +541,12 @@ class Store:
 
     @property
     def _room(self) -> Path:
-        """What :meth:`_check_room` writes."""
+        """Return what :meth:`_check_room` writes."""
         return self.path.with_name("driftline.room")
 
     @property
     def _fresh(self) -> Path:
-        """Where :meth:`rewrite` writes."""
+        """Return where :meth:`rewrite` writes."""
         return self.path.with_name("driftline.fresh.duckdb").absolute()
 
     def released(self, handle: _Handle) -> None:
@@ -592,7 +592,7 @@ class _Handle:
 
 
 def _ends_use(error: duckdb.Error) -> bool:
-    """Whether nothing more can be done with the file before it is opened again, or nothing should be."""
+    """Return whether nothing more can be done with the file before it is opened again, or nothing should be."""
     text = str(error)
     if isinstance(error, duckdb.FatalException):
         return True

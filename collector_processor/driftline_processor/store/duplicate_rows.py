@@ -45,7 +45,7 @@ _SOME = "series = ? AND time >= ? AND time < ? AND fingerprint < ?"
 
 
 def _kept(connection: Connection, series: int, start: int, end: int) -> tuple[int, int]:
-    """How many rows have all features, and how often the bound is halved so that few enough are below it."""
+    """Return how many rows have all features, and how often the bound is halved so that few enough are below it."""
     rows, _ = _counted(connection, series, start, end, 0, "0")
     kept, halved = rows, 0
     while kept > MOST_KEPT:

@@ -121,7 +121,7 @@ class KeptFeatures:
         )
 
     def _within(self, connection: Connection, series: int, rank: U64, day: I64, most: int) -> NDArray[np.bool_]:
-        """Which rows are among those of the least ranks of their day, as far as is known by now."""
+        """Return which rows are among those of the least ranks of their day, as far as is known by now."""
         within = np.zeros(len(rank), np.bool_)
         for start in np.unique(day).tolist():
             known = self._days.get((series, start))

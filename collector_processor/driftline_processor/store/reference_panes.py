@@ -272,7 +272,7 @@ def _stretches(blocks: TimeBlocks | None) -> TimeGrid | None:
 
 
 def _edges(since: int, until: int, seasonality: Seasonality, blocks: TimeGrid | None) -> I64:
-    """Where a season, or a block, ends and the next one begins; with both ends."""
+    """Return where a season, or a block, ends and the next one begins; with both ends."""
     quarters = np.arange(since - since % _QUARTER, until, _QUARTER)
     season = seasonality.of(quarters)
     found = quarters[1:][np.diff(season) != 0]

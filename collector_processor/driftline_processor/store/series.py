@@ -179,7 +179,7 @@ def resolve(
 
 
 def _kind_of(table: PredictionTable) -> str:
-    """What the shape of the rows says: one score without classes is binary, several are multiclass."""
+    """Return what the shape of the rows says: one score without classes is binary, several are multiclass."""
     if table.scores is not None and table.scores.shape[1] == 1:
         return "binary"
     return "multiclass" if table.scores is not None or table.predicted is not None else ""

@@ -101,7 +101,7 @@ def _chosen(targets: Sequence[TargetDrift]) -> dict[str, str]:
 
 
 def _shown_cells(target: TargetDrift, beside: Mapping[str, str]) -> dict[str, Text]:
-    """What a target's row shows, in the order of the columns; ``beside``: methods with a column of their own."""
+    """Return what a target's row shows, in the order of the columns; ``beside``: methods with a column of their own."""
     style = state_style(target)
     drifts = target.state == "drift"
     decisive = target.methods.get(target.decided_by)

@@ -148,7 +148,9 @@ def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> t
 
 
 def _rows(model: Mapping[str, Any]) -> Text:
-    """How many rows there are and, where some of the predictions that were counted have not arrived, how many have."""
+    """Return how many rows there are and, where some of the predictions that were counted have not arrived, how many
+    have.
+    """
     text = Text(words.compact(model["rows"] + model.get("distributed", 0)))
     share = (model.get("completeness") or {}).get("value")
     if share is not None and share < words.COMPLETE:
@@ -195,7 +197,7 @@ def _measured(
 
 
 def _brief(window: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``/api/v1/models`` says of a window, from what ``…/evaluations`` says of it."""
+    """Return what ``/api/v1/models`` says of a window, from what ``…/evaluations`` says of it."""
     states = [feature["state"] for feature in window["drift"]["features"].values()]
     score = window["drift"]["score"] or {}
     drifted = states.count("drift")

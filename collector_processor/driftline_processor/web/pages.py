@@ -197,7 +197,7 @@ def _summary(model: ModelView) -> dict[str, Any]:
 
 
 def _concept(model: ModelView) -> str:
-    """What the stream of errors says, "" where it says nothing."""
+    """Return what the stream of errors says, "" where it says nothing."""
     if model.concept is None or not model.outcomes:
         return ""
     return sentence(model.concept, lambda time: times.moment(time, model.timezone))

@@ -318,12 +318,13 @@ class Baseline:
 
     @cached_property
     def digest(self) -> str:
-        """What the baseline is known by: 32 hex characters, blake2b of 16 bytes of the canonical JSON."""
+        """Return what the baseline is known by: 32 hex characters, blake2b of 16 bytes of the canonical JSON."""
         return _digest(self._json)
 
     @cached_property
     def fold(self) -> str:
-        """What its panes are known by: 32 hex characters, the same for baselines with the same bins and vocabularies.
+        """Return what its panes are known by: 32 hex characters, the same for baselines with the same bins and
+        vocabularies.
 
         Panes over the same ones add up, so a baseline of later rows over the bins of this one begins nothing anew.
         """

@@ -128,7 +128,7 @@ def rows_from_frame(X: FrameLike, said: ReferenceDescription, columns: FrameColu
 
 
 def _relevance(columns: FrameColumns, named: Columns, frame: Mapping[str, ArrayLike]) -> Relevance | None:
-    """What was relevant in rankings: ``predicted`` are their items, ``actual`` says which of them."""
+    """Return what was relevant in rankings: ``predicted`` are their items, ``actual`` says which of them."""
     ranked, actual = (
         None if given is None else values_of(frame[own] if isinstance(own := named.get(role), str) else given)
         for role, given in (("predicted", columns.predicted), ("actual", columns.actual))

@@ -123,7 +123,7 @@ class BoundedBuffer(Generic[T]):
 
     @property
     def rows(self) -> int:
-        """How many rows wait."""
+        """Return how many rows wait."""
         return self._rows
 
 

@@ -197,17 +197,17 @@ class Prediction:
 
     @property
     def identified(self) -> bool:
-        """Whether an id was given or made."""
+        """Return whether an id was given or made."""
         return self._id is not None
 
     @property
     def scored(self) -> bool:
-        """Whether a score was said, rather than returned."""
+        """Return whether a score was said, rather than returned."""
         return self._score is not ABSENT
 
     @property
     def decided(self) -> bool:
-        """Whether a predicted class was said, rather than returned."""
+        """Return whether a predicted class was said, rather than returned."""
         return self._predicted is not ABSENT
 
     @property
@@ -242,7 +242,7 @@ class Prediction:
 
     @property
     def score(self) -> Any:
-        """What the model gives: a float, or one per class; of a batch, one per row. None until it is set."""
+        """Return what the model gives: a float, or one per class; of a batch, one per row. None until it is set."""
         return None if self._score is ABSENT else self._score
 
     @score.setter

@@ -74,7 +74,7 @@ class Document:
 
     @property
     def as_id(self) -> str:
-        """What an id that is so long begins with."""
+        """Return what an id that is so long begins with."""
         return self.text
 
     def label(self) -> str:

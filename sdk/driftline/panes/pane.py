@@ -88,7 +88,7 @@ class Pane:
 
     @property
     def rows(self) -> int:
-        """How many rows were folded, unweighted."""
+        """Return how many rows were folded, unweighted."""
         part = self.parts.get("rows")
         return 0 if part is None else int(part[0])
 

@@ -112,7 +112,7 @@ class Privacy:
 
     @property
     def rules(self) -> bool:
-        """Whether there is any rule at all."""
+        """Return whether there is any rule at all."""
         return bool(self.allow is not None or self.deny or self.hash or self.round or self.hash_id)
 
     def rule(self, name: str) -> Rule | None:

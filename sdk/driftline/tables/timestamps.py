@@ -137,17 +137,17 @@ class Seasonality:
 
     @property
     def count(self) -> int:
-        """How many seasons there are."""
+        """Return how many seasons there are."""
         return _COUNTS[self.kind]
 
     @property
     def cycle(self) -> int:
-        """How long it takes until all seasons have been, nanoseconds: a day or a week."""
+        """Return how long it takes until all seasons have been, nanoseconds: a day or a week."""
         return DAY if self.kind == "hour" else WEEK
 
     @property
     def length(self) -> int:
-        """How long a season is, nanoseconds: an hour or a day."""
+        """Return how long a season is, nanoseconds: an hour or a day."""
         return DAY if self.kind == "weekday" else HOUR
 
     def of(self, times: I64) -> NDArray[np.intp]:

@@ -37,7 +37,9 @@ class Capture:
 
     @property
     def raising(self) -> bool:
-        """Whether an error inside Driftline is raised, so that a test sees it; in production it never is. Settable."""
+        """Return whether an error inside Driftline is raised, so that a test sees it; in production it never is.
+        Settable.
+        """
         return FAULTS.raising
 
     @raising.setter
@@ -64,7 +66,7 @@ class Capture:
 
     @property
     def counts(self) -> list[Count]:
-        """What ``ml.predictions`` counts."""
+        """Return what ``ml.predictions`` counts."""
         return decoding.counts(self._collected())
 
     @property
@@ -75,7 +77,9 @@ class Capture:
 
     @property
     def lost(self) -> list[Loss]:
-        """What could not be recorded, with its reason: results that are unread, features that are missing, errors."""
+        """Return what could not be recorded, with its reason: results that are unread, features that are missing,
+        errors.
+        """
         return decoding.losses(self._collected())
 
     @property

@@ -44,7 +44,7 @@ class Clock:
 
     @property
     def now(self) -> datetime:
-        """What time it is, in UTC."""
+        """Return what time it is, in UTC."""
         return _EPOCH + timedelta(microseconds=self._nanoseconds // 1000)
 
     def set(self, now: datetime) -> None:

@@ -142,7 +142,7 @@ def other_moved(reference: F64, current: F64, others: I64) -> F64:
 
 
 def _labels(counts: F64, others: I64) -> Mask:
-    """Which bins are labels: bool (k, bins), those before ``other``."""
+    """Return which bins are labels: bool (k, bins), those before ``other``."""
     found: Mask = np.arange(counts.shape[1]) < others[:, np.newaxis]
     return found
 

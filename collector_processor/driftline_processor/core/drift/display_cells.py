@@ -82,7 +82,8 @@ def _labels(bins: CategoryBins, was: F64, current: F64) -> Cells:
 
 
 def _narrow(bins: NumberBins, which: Index) -> bool:
-    """Whether these bins hold one value each: as narrow as :func:`driftline.panes.bins.number_bins` cuts around a
+    """Return whether these bins hold one value each: as narrow as :func:`driftline.panes.bins.number_bins` cuts around
+    a
     value.
     """
     low, high = bins.edges[which - 1], bins.edges[which]

@@ -68,7 +68,9 @@ def _slice(name: str) -> str:
 
 
 def _quiet(name: str, evaluation: Evaluation) -> bool:
-    """Whether a target that does not drift in a slice was judged there: of a slice what drifts is kept, no more."""
+    """Return whether a target that does not drift in a slice was judged there: of a slice what drifts is kept, no
+    more.
+    """
     found = evaluation.slices.get(_slice(name)) if WHERE in name else None
     return found is not None and found.state in ("ok", "drift")
 

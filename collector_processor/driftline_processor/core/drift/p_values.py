@@ -160,7 +160,7 @@ def _cell(term: Term, of: Samples) -> Cell:
 
 
 def _surely_clear(distance: F64, both: F64, root: F64) -> Mask:
-    """Where the exact p-value is certainly above CLEAR, though ties and few rows make it less than its limit."""
+    """Return where the exact p-value is certainly above CLEAR, though ties and few rows make it less than its limit."""
     total = both.sum(axis=-1)
     largest = both.max(axis=-1) / total
     # Stephens' correction for few rows, and how far a walk seen at steps of that size stays behind its greatest value
@@ -211,7 +211,9 @@ def _ks_walk(distance: float, bins: bytes, total: int, drawn: int) -> float:
 
 
 def _choices(rows: I64, share: float, drawn: int) -> tuple[I64, F64]:
-    """How likely each number of chosen rows is, by bin, if each were chosen by itself: from the first number on."""
+    """Return how likely each number of chosen rows is, by bin, if each were chosen by itself: from the first number
+    on.
+    """
     expected = rows * share
     spread = REACH * np.sqrt(expected * (1 - share))
     first = np.maximum(0, (expected - spread - 5).astype(np.int64))
@@ -225,7 +227,7 @@ def _choices(rows: I64, share: float, drawn: int) -> tuple[I64, F64]:
 
 
 def _walked(totals: I64, drawn: int) -> int:
-    """How many of the smallest cells to walk over: those that are not common, as far as the time suffices."""
+    """Return how many of the smallest cells to walk over: those that are not common, as far as the time suffices."""
     expected = totals * (drawn / totals.sum())
     rare, few = np.searchsorted(expected, (EXPECTED, COMMON)).tolist()
     width = 2 * NEAR * np.sqrt(np.cumsum(expected)) + 20
@@ -292,7 +294,7 @@ def _within(value: float, cell: Cell, common: I64, chosen: F64, share: float, un
 
 
 def _completed(chosen: I64, passed: I64 | int, total: int, drawn: int) -> F64:
-    """How likely the rest of the bins hold the rest of the rows, as a multiple of how likely all hold all."""
+    """Return how likely the rest of the bins hold the rest of the rows, as a multiple of how likely all hold all."""
     left, remaining = (drawn - chosen).astype(np.float64), total - passed
     possible = (left >= 0) & (left <= remaining)
     share = drawn / total

@@ -155,7 +155,9 @@ def cut_of(grid: F64, usual: int) -> int:
 
 
 def enough_decided(metric: str, decided: F64) -> bool:
-    """Whether there are enough rows of each decision that a metric is of. ``decided``: float64 (2,), of either."""
+    """Return whether there are enough rows of each decision that a metric is of. ``decided``: float64 (2,), of
+    either.
+    """
     return all(decided[side] >= LEAST_DECIDED for side in DECIDED.get(metric, ()))
 
 
@@ -227,7 +229,7 @@ class _Metric(NamedTuple):
 
 
 def _metrics(grid: F64, rate: F64) -> dict[str, _Metric]:
-    """What is expected of the weights, if so many of each bin are positive: ``rate``, float64 (SCORE_BINS,)."""
+    """Return what is expected of the weights, if so many of each bin are positive: ``rate``, float64 (SCORE_BINS,)."""
     positive, negative = grid * rate, grid * (1 - rate)
     return {**_decided(positive, negative), **_scored(positive.sum(axis=0), negative.sum(axis=0))}
 

@@ -139,7 +139,8 @@ class ReferenceLearning:
 
     @property
     def lasting(self) -> int:
-        """How long estimates stay off by as much, nanoseconds: a stretch, but a day where stretches are parts of days.
+        """Return how long estimates stay off by as much, nanoseconds: a stretch, but a day where stretches are parts
+        of days.
 
         Stretches of six hours of seven days are seven days, not 28: what is off in the morning is so at night.
         """
@@ -190,7 +191,9 @@ class ReferenceLearning:
         return found
 
     def _overfit(self, metric: str) -> float:
-        """How many times as far as chance what was learned is off, squared, in simulations (docs/data/estimates.md)."""
+        """Return how many times as far as chance what was learned is off, squared, in simulations
+        (docs/data/estimates.md).
+        """
         if self.task.kind == "regression":
             return 2.5
         if metric in ("log_loss", "brier"):
@@ -236,7 +239,9 @@ class ReferenceLearning:
         return int(np.count_nonzero(above > share * above[0] * (1 + 1e-9)))
 
     def has_bounds(self, metric: str, cut: int, rows: int) -> bool:
-        """Whether a quiet window of so many rows has enough of each decision that a metric is of, as the reference."""
+        """Return whether a quiet window of so many rows has enough of each decision that a metric is of, as the
+        reference.
+        """
         if self.rates is None:
             return True
         decided = np.array([self.rates.rows[:cut].sum(), self.rates.rows[cut:].sum()])
@@ -300,7 +305,7 @@ class ReferenceLearning:
         return differ, StretchVariance(beyond, many)
 
     def _expected(self, sums: F64 | None) -> dict[str, Point]:
-        """What the estimate of a block of the reference says."""
+        """Return what the estimate of a block of the reference says."""
         if sums is None:
             return {}
         if self.task.kind == "regression":
@@ -391,7 +396,7 @@ class _Made:
 
 
 def _judged(labelled: Point | None, realized: Metric | None, time: float) -> tuple[float | None, float | None]:
-    """How far the labelled rows are from what was expected of them, and the standard error of that."""
+    """Return how far the labelled rows are from what was expected of them, and the standard error of that."""
     if labelled is None or labelled.value is None or realized is None:
         return None, None
     if realized.value is None or realized.rows < FEWEST:
@@ -400,7 +405,7 @@ def _judged(labelled: Point | None, realized: Metric | None, time: float) -> tup
 
 
 def _rows(pane: Pane, task: Task) -> int:
-    """How many rows the sums for estimates are of."""
+    """Return how many rows the sums for estimates are of."""
     rows = pane.parts.get("rows")
     if rows is None or rows[1] <= 0:
         return 0

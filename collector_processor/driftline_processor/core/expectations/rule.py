@@ -156,5 +156,5 @@ class Expectations:
         return bool(self.rows or self.features)
 
     def wants(self, kind: Kind) -> bool:
-        """Whether any rule is of this kind."""
+        """Return whether any rule is of this kind."""
         return any(rule.kind == kind for rules in (self.rows, *self.features.values()) for rule in rules)

@@ -306,7 +306,7 @@ def _changes(name: str, view: ExplainInput) -> tuple[Change, ...]:
 
 
 def _trails(views: Mapping[str, ExplainInput], causes: Sequence[Cause]) -> dict[str, TimeSteps | None]:
-    """What came before, asked once for each slice."""
+    """Return what came before, asked once for each slice."""
     wanted: dict[str, list[str]] = {}
     for cause in causes:
         wanted.setdefault(cause.slice, []).extend(f"feature:{name}" for name in cause.features)

@@ -200,7 +200,9 @@ def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
 
 
 def _within(part: F64, at: int, share: F64) -> F64:
-    """What each row differs by from its side of a cut: float64 (rows, cells), variance 1 where rows are independent."""
+    """Return what each row differs by from its side of a cut: float64 (rows, cells), variance 1 where rows are
+    independent.
+    """
     own = np.vstack([np.broadcast_to(side.sum(axis=0) / side.sum(), side.shape) for side in (part[:at], part[at:])])
     rows = part.sum(axis=1, keepdims=True)
     apart: F64 = (part - rows * own) / np.sqrt(rows * share + 1)
@@ -208,7 +210,9 @@ def _within(part: F64, at: int, share: F64) -> F64:
 
 
 def _way(was: F64, then: F64, now: F64) -> float:
-    """How much of the way from one distribution to another a third has gone, in their direction; 1 = all of it."""
+    """Return how much of the way from one distribution to another a third has gone, in their direction; 1 = all of
+    it.
+    """
     weight = (now - was) / (now + was)
     whole = float(weight @ (now - was))
     return float(weight @ (then - was)) / whole if whole > 0 else 0.0

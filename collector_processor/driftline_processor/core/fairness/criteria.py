@@ -230,12 +230,14 @@ class _Part(NamedTuple):
         return of.wilson(*self.ratio[:2], confidence, effect) if self.known else of.UNREVIEWED
 
     def effect(self, confidence: float) -> float:
-        """How many rows of the group count as one."""
+        """Return how many rows of the group count as one."""
         moved = self.ratio.moved
         return counting_as_one(moved.influence, moved.expected, self.fewest, confidence)
 
     def effect_beside(self, other: _Part, confidence: float, *, ratio: bool = False) -> float:
-        """How many rows count as one in the difference of two rates, or in that of their logarithms, times both."""
+        """Return how many rows count as one in the difference of two rates, or in that of their logarithms, times
+        both.
+        """
         one, two = self.ratio.moved, other.ratio.moved
         if len(one.influence) != len(two.influence):
             return 1.0
@@ -303,7 +305,7 @@ def _criterion(
 
 
 def _height(part: _Part | None) -> tuple[bool, float]:
-    """What the highest rate is the greatest of: one that nobody knows is none."""
+    """Return what the highest rate is the greatest of: one that nobody knows is none."""
     return (False, -1.0) if part is None else (part.known, part.value)
 
 

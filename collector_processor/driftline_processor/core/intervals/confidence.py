@@ -66,7 +66,7 @@ class WeightSums(NamedTuple):
 
     @property
     def effective(self) -> float:
-        """How many rows of equal weight say as much, Kish's (Σw)² / Σw²."""
+        """Return how many rows of equal weight say as much, Kish's (Σw)² / Σw²."""
         return effective(self.weight, self.squares)
 
 

@@ -57,7 +57,7 @@ class ConfusionTable:
 
     @property
     def unit(self) -> F64:
-        """What a row more of each predicted class may weigh: float64 (k,).
+        """Return what a row more of each predicted class may weigh: float64 (k,).
 
         The decision is what review goes by. Where weights of one decision differ, the next may be a heavy one; of a
         decision nobody reviewed, it may stand for all.
@@ -78,7 +78,7 @@ class ConfusionTable:
         return ConfusionTable(self.weight[at], self.squares[at], blocks, squares, self.uneven, unseen)
 
     def knows(self, cells: F64) -> bool:
-        """Whether rows were reviewed of all decisions whose ``cells`` count, float64 (k, k)."""
+        """Return whether rows were reviewed of all decisions whose ``cells`` count, float64 (k, k)."""
         return self.unseen is None or not self.unseen.unreviewed[cells.any(axis=0)].any()
 
     def ratio(self, hits: F64, misses: F64) -> Ratio:
@@ -139,7 +139,7 @@ class Ratio(NamedTuple):
 
     @property
     def effective(self) -> float:
-        """How many rows of equal weight say as much, Kish's."""
+        """Return how many rows of equal weight say as much, Kish's."""
         return effective(self.hits.weight + self.misses.weight, self.hits.squares + self.misses.squares)
 
 

@@ -39,7 +39,7 @@ class ClassScores(NamedTuple):
 
     @property
     def rows(self) -> float:
-        """How many rows of equal weight say as much, Kish's."""
+        """Return how many rows of equal weight say as much, Kish's."""
         return self._summed().effective
 
     def with_one_more(self, more: float) -> float:

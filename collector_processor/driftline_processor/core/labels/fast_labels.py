@@ -100,7 +100,7 @@ def fast_labels(
 
 
 def _counting_as_one(moved: gradients.Influence, fewest: float) -> float:
-    """How many rows count as one, Student's t included, at the level of one of the tests."""
+    """Return how many rows count as one, Student's t included, at the level of one of the tests."""
     return counting_as_one(moved.influence, moved.expected, fewest, 1 - ALPHA / TESTS)
 
 
@@ -152,7 +152,7 @@ def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: T
 
 
 def _rows_of(ratio: gradients.Ratio, kish: float, less: float) -> float:
-    """How many rows of equal weight would know a share as well."""
+    """Return how many rows of equal weight would know a share as well."""
     value = ratio.value or 0.0
     return value * (1 - value) / (ratio.moved.variance * less) if 0 < value < 1 and ratio.moved.variance > 0 else kish
 

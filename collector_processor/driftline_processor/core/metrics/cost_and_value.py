@@ -114,14 +114,14 @@ def mean_cost(table: ConfusionTable, costs: F64, exact: Exact) -> tuple[float, f
 
 
 def _reach(moved: F64, share: F64, alike: F64, side: int) -> float:
-    """How far all move the mean, and the one that moves it most to this side of those that were never seen."""
+    """Return how far all move the mean, and the one that moves it most to this side of those that were never seen."""
     unseen = max(0.0, float((side * moved[share == 0]).max(initial=0.0)))
     told = np.where(share > 0, moved, 0.0)
     return sqrt(max(0.0, float(told @ alike @ told)) + unseen**2)
 
 
 def _correlation(share: F64, squares: F64) -> F64:
-    """How shares of the same rows go together; ``squares``: float64 (g,), Σw² of each. 0 of those never seen."""
+    """Return how shares of the same rows go together; ``squares``: float64 (g,), Σw² of each. 0 of those never seen."""
     covariance = np.diag(squares) - np.outer(share, squares) - np.outer(squares, share)
     covariance += np.outer(share, share) * squares.sum()
     deviation = np.sqrt(np.maximum(covariance.diagonal(), 0.0))

@@ -111,7 +111,7 @@ def judge_objectives(
 
 
 def _all_reviewed(one: ObjectiveState, evaluation: Evaluation) -> bool:
-    """Whether nobody can tell, by the number of rows, although (nearly) all of them have their outcome."""
+    """Return whether nobody can tell, by the number of rows, although (nearly) all of them have their outcome."""
     if one.state != "cannot_tell" or not one.needed:
         return False
     own = evaluation.performance_slices.get(one.slice)
@@ -221,7 +221,7 @@ def _state_in(
 
 
 def _rows(metric: Metric | None) -> int:
-    """How many rows tell of a metric, effective ones where these are known."""
+    """Return how many rows tell of a metric, effective ones where these are known."""
     if metric is None:
         return 0
     return metric.rows if metric.effective_rows is None else round(metric.effective_rows)
@@ -349,7 +349,9 @@ def _badness(objective: Objective, one: ObjectiveState) -> tuple[int, float]:
 
 
 def _needed(objective: Objective, rows: int, value: float, limits: Interval, confidence: float) -> int | None:
-    """How many rows would tell with 90 % power, if the metric is what it seems to be; None where it is the limit."""
+    """Return how many rows would tell with 90 % power, if the metric is what it seems to be; None where it is the
+    limit.
+    """
     apart, limit, reach = abs(value - objective.limit), objective.limit, normal_quantile(confidence)
     if apart <= _AT_LIMIT or not rows or limits.low is None or limits.high is None:
         return None
@@ -366,7 +368,7 @@ def _needed(objective: Objective, rows: int, value: float, limits: Interval, con
 
 
 def _least_rows(objective: Objective, confidence: float) -> int | None:
-    """How many rows, all of them right, prove that a share is above a limit."""
+    """Return how many rows, all of them right, prove that a share is above a limit."""
     if objective.relative or not objective.upwards or not _is_share(objective.metric) or not 0 < objective.limit < 1:
         return None
     return math.ceil(math.log((1 - confidence) / 2) / math.log(objective.limit))

@@ -50,12 +50,12 @@ class Objective:
 
     @property
     def relative(self) -> bool:
-        """Whether it is the change since the baseline that is limited."""
+        """Return whether it is the change since the baseline that is limited."""
         return self.least_change is not None or self.most_change is not None
 
     @property
     def upwards(self) -> bool:
-        """Whether more is better."""
+        """Return whether more is better."""
         return self.least is not None or self.least_change is not None
 
     @property

@@ -142,7 +142,7 @@ class _Sums:
         return exact(hits, misses, self._asked.confidence, design)
 
     def _counting_as_one(self, moved: Influence) -> tuple[float, bool]:
-        """How many rows of a share count as one; and whether blocks of time say so."""
+        """Return how many rows of a share count as one; and whether blocks of time say so."""
         effect = counting_as_one(moved.influence, moved.expected, self._fewest, self._asked.confidence)
         return effect, effect > 1
 
@@ -271,7 +271,7 @@ class _Sums:
         return Interval(None if low is None else low * weight, None if high is None else high * weight, method), rows
 
     def _cost(self, *, total: bool) -> tuple[Interval, float] | None:
-        """What decisions cost, by how many rows are in cells of each cost."""
+        """Return what decisions cost, by how many rows are in cells of each cost."""
         if self._table is None:
             return None
         costs, weight = cost_matrix(self._asked.costs, self._task), float(self._table.weight.sum())
@@ -398,7 +398,7 @@ class _Sums:
 
     @cached_property
     def _more(self) -> float:
-        """What a row more of whatever decision may weigh."""
+        """Return what a row more of whatever decision may weigh."""
         _, total, squared = self._pane.parts["outcomes"][:3].tolist()
         return float(self._table.unit.max()) if self._table is not None else squared / total
 

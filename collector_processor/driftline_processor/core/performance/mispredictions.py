@@ -64,7 +64,7 @@ class RowLosses:
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
-        """Which rows are: bool (n,)."""
+        """Return which rows are: bool (n,)."""
         return np.isfinite(self.loss)
 
     def of(self, rows: I64 | NDArray[np.bool_]) -> RowLosses:

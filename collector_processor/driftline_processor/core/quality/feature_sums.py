@@ -88,12 +88,12 @@ class FeaturePair:
 
     @property
     def values(self) -> str:
-        """What bins count, in words: of an embedding the lengths of its vectors."""
+        """Return what bins count, in words: of an embedding the lengths of its vectors."""
         return "lengths (L2 norm)" if self.lengths else "values"
 
     @property
     def number(self) -> bool:
-        """Whether the feature is a number."""
+        """Return whether the feature is a number."""
         return isinstance(self.bins, NumberBins)
 
 
@@ -114,7 +114,7 @@ def sums_of(pane: Pane, name: str, bins: Bins) -> Sums | None:
 
 
 def labelled(pair: FeaturePair) -> bool:
-    """Whether a feature is a category of which the baseline knows a label."""
+    """Return whether a feature is a category of which the baseline knows a label."""
     return isinstance(pair.bins, CategoryBins) and bool(pair.bins.labels)
 
 

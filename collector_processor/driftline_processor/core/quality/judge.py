@@ -65,5 +65,5 @@ def quality(
 
 
 def _covers(one: Finding, other: Finding) -> bool:
-    """Whether a finding tells what the other tells of the same feature, and more."""
+    """Return whether a finding tells what the other tells of the same feature, and more."""
     return other.check in CHECKS[one.check].covers and set(other.features) <= set(one.features)

@@ -131,7 +131,9 @@ def _decided_by(sides: tuple[F64, F64], threshold: float, other: float) -> float
 
 
 def _follows(sides: tuple[F64, F64], threshold: float, other: float) -> bool:
-    """Whether decisions are those of a threshold; which those of its own bin are depends on more than the bin."""
+    """Return whether decisions are those of a threshold; which those of its own bin are depends on more than the
+    bin.
+    """
     cut, end = _cut(threshold), _cut(other)
     off = np.concatenate([sides[1][:cut], [0], sides[0][cut + 1 :]])
     between = slice(cut + 1, end + 1) if cut < end else slice(end, cut)
@@ -140,7 +142,9 @@ def _follows(sides: tuple[F64, F64], threshold: float, other: float) -> bool:
 
 
 def _decided_at(baseline: Baseline, threshold: float) -> bool:
-    """Whether the decisions of a baseline are those of a threshold that is not its own: somebody else made them."""
+    """Return whether the decisions of a baseline are those of a threshold that is not its own: somebody else made
+    them.
+    """
     counts, scores, task = baseline.pane.parts.get("confusion"), _scores(baseline.pane), baseline.task
     if counts is None or scores is None or not np.isclose(counts.sum(), sum(side.sum() for side in scores), rtol=1e-6):
         return False

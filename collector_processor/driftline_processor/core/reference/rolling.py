@@ -94,7 +94,7 @@ class Rolling:
 
     @property
     def words(self) -> str:
-        """What it is, for people."""
+        """Return what it is, for people."""
         return f"its own last {self.last}" + (f" without {self.without}" if self.without else "")
 
 

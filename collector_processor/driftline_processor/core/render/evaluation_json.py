@@ -332,7 +332,7 @@ def _cause(cause: Cause) -> dict[str, Any]:
 
 
 def _kept(kept: SlaResult) -> dict[str, Any]:
-    """Whether outcomes came in time; ``within`` in seconds."""
+    """Return whether outcomes came in time; ``within`` in seconds."""
     return {**asdict(kept), "within": kept.within / 10**9}
 
 
@@ -347,7 +347,7 @@ def _expected(expected: Expected) -> dict[str, Any]:
 
 
 def _objective(objective: ObjectiveState) -> dict[str, Any]:
-    """What came of an objective; ``overdue``: a sentence where nobody could tell for too long."""
+    """Return what came of an objective; ``overdue``: a sentence where nobody could tell for too long."""
     return {
         "objective": objective.rule,
         **picked(objective, "metric", "state", "value", "low", "high", "limit", "rows", "needed", "undecided"),

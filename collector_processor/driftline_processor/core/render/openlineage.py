@@ -103,7 +103,7 @@ def _column(target: TargetDrift, rows: int) -> Json:
 
 
 def _assertions(evaluation: Evaluation) -> Json:
-    """What was expected and is met or broken; and each check, for the rows as a whole and for what it found."""
+    """Return what was expected and is met or broken; and each check, for the rows as a whole and for what it found."""
     told = [_expected(expected) for expected in evaluation.expected if expected.state != "cannot_tell"]
     found: dict[str, list[Json]] = {}
     for finding in evaluation.findings:

@@ -164,7 +164,7 @@ class _Side:
         return float(normal.mixture_evidence(np.array((seen - difference) / deviation), np.array(rows)))
 
     def _reach(self) -> float:
-        """How far below the difference that was seen a bound is looked for."""
+        """Return how far below the difference that was seen a bound is looked for."""
         if self.sums.paired is None:
             within = self.sums.within
             seen = (within.second - within.first) / within.weight
@@ -203,7 +203,7 @@ def typical(sums: Sums, bounds: tuple[float, float] | None) -> float:
 
 
 def _needed(side: _Side, enough: float) -> int | None:
-    """How many rows it takes until there is enough evidence, if every sum grows as it has."""
+    """Return how many rows it takes until there is enough evidence, if every sum grows as it has."""
 
     def over(power: float) -> float:
         found = replace(side, sums=side.sums.times(exp(power))).evidence(0.0) - enough

@@ -151,7 +151,8 @@ def side_by_side(
 
 
 def _priced(task: Task, asked: PerformanceSettings) -> F64 | None:
-    """What decisions of a task cost, float64 (k, k), actual × decided class; None where nobody said it, or all cost the
+    """Return what decisions of a task cost, float64 (k, k), actual × decided class; None where nobody said it, or all
+    cost the
     same, by which nothing is worse."""
     if not asked.costs or not task.classes or unknown_classes(asked.costs, task):
         return None

@@ -94,14 +94,15 @@ def pearson(inside: Mask, values: F64, stratum: I64 | None = None) -> float:
 
 
 def _within(day: I64, loss: F64, w: F64) -> tuple[F64, I64]:
-    """How far the loss of each row is from that of its day, by its weight; and the day, 0 and up."""
+    """Return how far the loss of each row is from that of its day, by its weight; and the day, 0 and up."""
     _, at = np.unique(day, return_inverse=True)
     mean = np.bincount(at, w * loss) / np.maximum(np.bincount(at, w), 1e-300)
     return w * (loss - mean[at]), at
 
 
 def _stretches(inside: Mask, loss: F64, w: F64, stretch: I64, value: float, rest: float) -> tuple[float, float]:
-    """How many rows count as one where those of a stretch of time resemble each other, and the p-value that says so;
+    """Return how many rows count as one where those of a stretch of time resemble each other, and the p-value that
+    says so;
     1 and 0 where they do not.
 
     The variance between stretches is that of a one-way analysis of variance of what slice and rest leave. A stretch

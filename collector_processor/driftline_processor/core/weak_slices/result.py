@@ -48,7 +48,7 @@ class WeakSlice:
 
     @property
     def name(self) -> str:
-        """What the slice is called.
+        """Return what the slice is called.
 
         >>> condition = Condition("age", "below 25", high=25.0)
         >>> WeakSlice("error", (condition,), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "").name

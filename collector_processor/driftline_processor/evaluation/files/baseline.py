@@ -124,7 +124,7 @@ def save_rows(
 
 
 def holds_kept_rows(path: Path) -> bool:
-    """Whether a file was written by :func:`save_rows`; else its columns are as somebody has them."""
+    """Return whether a file was written by :func:`save_rows`; else its columns are as somebody has them."""
     if path.suffix != ".parquet":
         return False
     with readable(path):
@@ -422,7 +422,7 @@ def _as_options(message: str) -> str:
 
 
 def _columns(roles: Roles, notations: Mapping[str, Notation]) -> dict[str, str | list[str]]:
-    """What the baseline remembers, so that `evaluate` needs no column options."""
+    """Return what the baseline remembers, so that `evaluate` needs no column options."""
     columns: dict[str, str | list[str]] = {"features": list(roles.features)}
     if roles.score:
         columns["score"] = roles.score[0] if len(roles.score) == 1 else list(roles.score)

@@ -116,7 +116,7 @@ def detect_concept_drift(
 
 
 def _of_rows(read: FileRows) -> FirstOutcomes:
-    """What happened stands beside what was predicted."""
+    """Return what happened stands beside what was predicted."""
     if read.actual is None:
         return FirstOutcomes(Column(), np.full(len(read), -1, np.int64))
     return FirstOutcomes(read.actual, np.arange(len(read)))

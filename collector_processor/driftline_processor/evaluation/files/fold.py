@@ -55,12 +55,12 @@ class WindowFold:
 
     @property
     def repeats(self) -> Repeats | None:
-        """How often whole rows repeat; None where they were not counted."""
+        """Return how often whole rows repeat; None where they were not counted."""
         return self.counting[""].result()
 
     @property
     def unique(self) -> dict[str, Repeats]:
-        """How often the values of features repeat, of those that were counted."""
+        """Return how often the values of features repeat, of those that were counted."""
         found = {name: counting.result() for name, counting in self.counting.items() if name}
         return {name: repeats for name, repeats in found.items() if repeats is not None}
 
@@ -135,7 +135,8 @@ def _seasons(table: PredictionTable, baseline: Baseline, group: I64, groups: int
 
 
 def _estimates(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
-    """What estimates of performance need, see :mod:`driftline.baseline.sections.estimation`: float64 (groups, ...) by
+    """Return what estimates of performance need, see :mod:`driftline.baseline.sections.estimation`: float64 (groups,
+    ...) by
     part.
     """
     found = [*score_parts(table, group), *learned_parts(table, baseline, group, groups)]

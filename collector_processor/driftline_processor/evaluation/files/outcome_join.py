@@ -137,14 +137,14 @@ def join_outcomes(
 
 
 def id_codes(outcomes: OutcomeRows, read: FileRows, name: str) -> I64:
-    """Which id each row of a file has, -1 = none that an outcome names."""
+    """Return which id each row of a file has, -1 = none that an outcome names."""
     with readable(read.source.path):
         found = pc.index_in(ids(read.source.column(name)), value_set=outcomes.ids)
     return np.asarray(values_of(found, -1), dtype=np.int64)
 
 
 def _matched(outcomes: OutcomeRows, row: Places, outcome: Places, n: int) -> tuple[Places, Places]:
-    """Which outcome has the last word on each of n rows, and which came first: -1 = none."""
+    """Return which outcome has the last word on each of n rows, and which came first: -1 = none."""
     last, first = np.full(n, -1, np.intp), np.full(n, -1, np.intp)
     last[row] = outcome  # they stand oldest first, and of equal indices numpy keeps the last assignment
     spoken = ~outcomes.retracted[outcome]
@@ -291,7 +291,9 @@ def unknown_relevance(n: int) -> Relevance:
 def _heard(
     outcomes: OutcomeRows, outcome: ItemPlaces, row: I64, read: FileRows
 ) -> tuple[Relevance, ItemPlaces, F64 | None]:
-    """What was relevant in the lists of a file, the last outcome of each that takes nothing back, and its worth."""
+    """Return what was relevant in the lists of a file, the last outcome of each that takes nothing back, and its
+    worth.
+    """
     assert outcomes.said is not None
     retracted = outcomes.retracted[outcome]
     item = None if outcomes.item is None else take_rows(outcomes.item, outcome)

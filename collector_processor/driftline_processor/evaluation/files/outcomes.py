@@ -172,7 +172,7 @@ def _over(own: Column, later: Column) -> Column:
 
 
 def _stacked(parts: Sequence[Numbers | None]) -> Numbers | None:
-    """What one file has every file has: a part is known by a column that all share."""
+    """Return what one file has every file has: a part is known by a column that all share."""
     there = [part for part in parts if part is not None]
     return np.concatenate(there) if there else None
 

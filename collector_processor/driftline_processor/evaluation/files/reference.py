@@ -151,7 +151,9 @@ def reference_rows(
 def expectations_of_model(
     expect: Mapping[str, Expectations], baseline: Baseline, say: Say
 ) -> tuple[Expectations, Expectations]:
-    """What is expected of the model, and of what is read; features that the baseline lacks are not, and are named."""
+    """Return what is expected of the model, and of what is read; features that the baseline lacks are not, and are
+    named.
+    """
     if expect and baseline.model not in expect:
         raise BadInput(
             f"--expect: it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}"

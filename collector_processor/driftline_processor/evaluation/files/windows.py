@@ -125,7 +125,7 @@ class WindowSteps:
 
     @property
     def known(self) -> bool:
-        """Whether rows have times."""
+        """Return whether rows have times."""
         return bool(len(self.ends)) and bool(self.ends[-1] > 0)
 
 

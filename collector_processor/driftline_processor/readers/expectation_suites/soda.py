@@ -135,7 +135,7 @@ def _read(imported: ImportedSuite, written: str, config: Config) -> None:
 
 
 def _condition(rest: str, said: dict[str, Any]) -> str:
-    """What must hold: behind the metric, or the opposite of what fails (or else warns) below it."""
+    """Return what must hold: behind the metric, or the opposite of what fails (or else warns) below it."""
     if rest.strip():
         return rest.strip()
     failing = said.pop("fail", None)
@@ -181,7 +181,7 @@ def _value(text: str) -> float | int:
 
 
 def _none(condition: str, count: bool) -> bool:
-    """Whether a condition on a number of rows, or on a share of them, says that there are none."""
+    """Return whether a condition on a number of rows, or on a share of them, says that there are none."""
     match = _LIMIT.fullmatch(condition)
     if match is None:
         return False
@@ -202,7 +202,7 @@ def _share(condition: str, metric: str) -> str | int:
 
 
 def _invalid(imported: ImportedSuite, column: str, limit: str | int, said: dict[str, Any]) -> None:
-    """What is not invalid is valid: so many of the values must keep the rules that stand below the check."""
+    """Return what is not invalid is valid: so many of the values must keep the rules that stand below the check."""
     sign, _, most = (f"<= {limit}%" if limit == 0 else str(limit)).partition(" ")
     if sign not in ("<", "<=") and most != "0%":
         raise Unsupported("it wants invalid values")

@@ -374,7 +374,7 @@ def _holds_items(kind: pa.DataType) -> bool:
 
 
 def _relevant(column: pa.ChunkedArray) -> pa.Array:
-    """What was relevant in rankings, as JSON; null where a value names what is no item."""
+    """Return what was relevant in rankings, as JSON; null where a value names what is no item."""
     mapped = pa.types.is_map(column.type)
     texts: list[str | None] = []
     for value in column:

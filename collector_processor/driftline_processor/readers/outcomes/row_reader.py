@@ -122,7 +122,7 @@ class ParsedDocument:
 
     @property
     def rejections(self) -> int:
-        """How many rows cannot be used."""
+        """Return how many rows cannot be used."""
         return len(self.rejected) + self.more
 
 
@@ -187,7 +187,7 @@ class RowReader:
                 self.more += 1
 
     def has_room(self, items: Sequence[object]) -> bool:
-        """Whether all that outcomes say of slices goes with what was said before."""
+        """Return whether all that outcomes say of slices goes with what was said before."""
         said = (slices_in(item) for item in items if isinstance(item, Mapping))
         return len({*self._slices, *chain.from_iterable(said)}) <= MAX_SLICES
 

@@ -54,7 +54,7 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
 
 
 def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> list[Evaluation]:
-    """What was chosen, with what came of estimates when labels arrived."""
+    """Return what was chosen, with what came of estimates when labels arrived."""
     whole = model.windows.get(window, [])
     return with_track_records(whole, len(whole) - len(chosen))
 

@@ -170,6 +170,6 @@ def _axes(ticks: Sequence[float], x_words: str, y_words: str) -> list[Markup]:
 
 
 def _at(x: float, y: float) -> tuple[float, float]:
-    """Where a point of the unit square is."""
+    """Return where a point of the unit square is."""
     inside = [min(max(value, 0.0), 1.0) for value in (x, y)]
     return _LEFT + (_RIGHT - _LEFT) * inside[0], _BOTTOM - (_BOTTOM - _TOP) * inside[1]

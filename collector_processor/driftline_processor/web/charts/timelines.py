@@ -215,7 +215,7 @@ def placed(
     x: Callable[[float], float],
     y: Callable[[float], float],
 ) -> list[tuple[float, float] | None]:
-    """Where to draw each window's value; None where it is unknown, and where a window is missing."""
+    """Return where to draw each window's value; None where it is unknown, and where a window is missing."""
     points: list[tuple[float, float] | None] = []
     end = None
     for evaluation, value in zip(evaluations, values, strict=True):

@@ -251,7 +251,7 @@ class Estimation:
 
     @property
     def digest(self) -> str:
-        """What sums that depend on it are known by: 32 hex characters; "" where none do."""
+        """Return what sums that depend on it are known by: 32 hex characters; "" where none do."""
         if not self.classes and self.losses is None:
             return ""
         text = json.dumps({**self.to_json(), "blocks": None}, sort_keys=True)
@@ -398,7 +398,7 @@ _KINDS = ("binary", "multiclass", "regression")
 
 
 def _usable(task: Task, scores: F64, actual: Column) -> tuple[NDArray[np.bool_], F64]:
-    """Which rows have a usable score and outcome, and the outcome: the place of its class, or the value."""
+    """Return which rows have a usable score and outcome, and the outcome: the place of its class, or the value."""
     with np.errstate(invalid="ignore"):
         if task.kind == "regression":
             truth = actual_numbers(actual)

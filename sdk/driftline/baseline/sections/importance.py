@@ -150,7 +150,7 @@ def scores_of(predict: Predict, frame: FrameLike, task: Task) -> F64:
 
 
 def _target(task: Task, actual: Column) -> F64:
-    """What was true, float64 (n,): a number, or the position of a class; NaN where it is not known."""
+    """Return what was true, float64 (n,): a number, or the position of a class; NaN where it is not known."""
     if task.kind == "regression":
         return actual_numbers(actual)
     codes = class_codes(actual, task.classes)

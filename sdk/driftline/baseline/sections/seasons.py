@@ -307,7 +307,7 @@ class SeasonCounts:
         return Seasons(self.seasonality, rows, of, self.stretches.length, starts, self._block_rows[held], blocks)
 
     def _levelled(self, name: str, counts: F64, held: Index) -> Deseasonalized:
-        """What is left of each block when its seasons are taken out, as if all had the mean mix of them."""
+        """Return what is left of each block when its seasons are taken out, as if all had the mean mix of them."""
         mixed, ranks = self._mixed[name][held], self._ranks[name][held]
         rows, total = mixed.sum(axis=1), mixed.sum()
         if name in self._cells:

@@ -57,7 +57,9 @@ def cramer_von_mises_p_value(statistic: F64, n: F64, m: F64) -> F64:
 
 
 def _mixed(rows: F64) -> F64:
-    """What the squared difference that arises within a bin counts: the mean of (i / rows)² over i = 1 .. rows."""
+    """Return what the squared difference that arises within a bin counts: the mean of (i / rows)² over i = 1 ..
+    rows.
+    """
     return np.divide((rows + 1) * (2 * rows + 1), 6 * rows, out=np.zeros_like(rows), where=rows > 0)
 
 

@@ -147,7 +147,9 @@ class Counts:
 
     @cached_property
     def distances(self) -> F64:
-        """What the distribution functions differ by at every edge, reference less current: float64 (k, bins - 1)."""
+        """Return what the distribution functions differ by at every edge, reference less current: float64 (k, bins -
+        1).
+        """
         was = np.cumsum(self.reference, axis=-1)[:, :-1] / self.n[:, np.newaxis]
         now = np.cumsum(self.current, axis=-1)[:, :-1] / self.m[:, np.newaxis]
         return was - now

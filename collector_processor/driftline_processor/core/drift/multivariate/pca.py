@@ -37,7 +37,7 @@ class MissingChange(NamedTuple):
 
     @property
     def more(self) -> float:
-        """How far the share changed."""
+        """Return how far the share changed."""
         return abs(self.now - self.was)
 
 

@@ -72,7 +72,7 @@ def unknown_features(pane: Pane) -> list[str]:
 
 
 def _design(pair: FeaturePair, look: CheckInput) -> Design:
-    """How many rows count as one for being missing, beyond what their values say (:attr:`.Pair.alike`)."""
+    """Return how many rows count as one for being missing, beyond what their values say (:attr:`.Pair.alike`)."""
     groups = look.missing_by_group(pair.name)
     if groups is None:
         return Design()

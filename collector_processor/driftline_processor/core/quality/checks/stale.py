@@ -55,7 +55,7 @@ def _expected(known: Repeats, one: Recurrence) -> float:
 
 
 def _is_news(look: CheckInput, known: Repeats) -> bool:
-    """Whether rows used not to repeat from one stretch of time to the next."""
+    """Return whether rows used not to repeat from one stretch of time to the next."""
     blocks = look.baseline.extras.blocks
     if blocks is not None and len(blocks.starts) > 2:
         return True
