@@ -1,4 +1,4 @@
-"""What the state answers to a request that was handed in: a receipt, or that it is overloaded."""
+"""The state's answer to a request: a receipt, or an overload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Signal = Literal["traces", "metrics", "logs"]
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one request. ``rejected``: reason → rows, spans or outcomes that could not be used.
+    """The outcome of one request. ``rejected``: reason → rows, spans or outcomes that could not be used.
 
     ``beside``: rejected rows that were in one log record with another row.
     ``part``: of an upload: whether it came before ("again"), or was other bytes then ("other": nothing was taken).

@@ -292,7 +292,7 @@ def _end_at_once(why: str, code: int) -> NoReturn:
 
 
 class _Signals:
-    """What SIGTERM, SIGINT and SIGHUP mean within the block."""
+    """The handling of SIGTERM, SIGINT and SIGHUP within a ``with`` block."""
 
     def __init__(self) -> None:
         self._arrived: SimpleQueue[int] = SimpleQueue()  # a handler may put into it while the main thread waits for it

@@ -166,7 +166,7 @@ def uninstrument(app: Starlette) -> None:
 
 
 class InstrumentedApp:
-    """What Driftline knows about one application: its routes that predict, and those that take outcomes."""
+    """An application that Driftline records: its routes that predict, and those that take outcomes."""
 
     def __init__(self, app: Starlette) -> None:
         self._router = app.router

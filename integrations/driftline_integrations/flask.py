@@ -95,7 +95,7 @@ def _untyped_path(path: str) -> str:
 
 
 class InstrumentedApp:
-    """What Driftline knows about one application: its routes that predict, and those that take outcomes."""
+    """An application that Driftline records: its routes that predict, and those that take outcomes."""
 
     def __init__(self, app: Flask) -> None:
         rules = app.url_map

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 
 class DeviceCopies:
-    """What one call leaves on its GPU: tensors on their way, and two events in the stream that time it."""
+    """The copies that one call leaves on its GPU: tensors on their way, and two events in the stream that time it."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

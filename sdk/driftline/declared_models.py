@@ -99,7 +99,7 @@ class SkippedModel:
 
 @dataclass
 class Declarations:
-    """What a file declares. Names and classes of ``left_out`` belong to nobody else."""
+    """The models that a file declares. Names and classes of ``left_out`` belong to nobody else."""
 
     declared: tuple[DeclaredModel, ...] = ()
     left_out: tuple[SkippedModel, ...] = ()

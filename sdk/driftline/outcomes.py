@@ -95,7 +95,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of many outcomes. ``accepted``: rows; ``rejected``: the others, with reasons."""
+    """The answer to a delivery of outcomes. ``accepted``: rows; ``rejected``: the others, with reasons."""
 
     accepted: int
     rejected: tuple[Rejection, ...] = ()

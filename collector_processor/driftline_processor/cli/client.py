@@ -67,7 +67,7 @@ def read_production_baseline(
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRows:
-    """Which rows a snapshot is of. ``since`` / ``until``: a time, or how long ago ("7d")."""
+    """The rows of a snapshot. ``since`` / ``until``: a time, or how long ago ("7d")."""
 
     model: str
     version: str = ""

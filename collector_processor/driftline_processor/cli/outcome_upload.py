@@ -50,7 +50,7 @@ class UploadPart:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeColumns:
-    """Which columns of a file say what. ``given``: field → column; others are found by the names of the fields.
+    """The columns of a file of outcomes. ``given``: field → column; others are found by the names of the fields.
 
     ``without``: fields that are not taken from the file.
     """
@@ -220,7 +220,9 @@ _WAIT = 120.0
 
 @dataclass(slots=True)
 class UploadResult:
-    """What became of one file. ``reasons``: (row from 1, or None where only their number is known; rows; reason)."""
+    """The result of uploading one file. ``reasons``: (row from 1, or None where only their number is known; rows;
+    reason).
+    """
 
     accepted: int = 0
     rejected: int = 0
@@ -230,7 +232,7 @@ class UploadResult:
 
 @dataclass(frozen=True, slots=True)
 class UploadTarget:
-    """Where outcomes go, and whose they are. ``timeout``: seconds for which a part is tried again.
+    """The destination of outcomes, and their model. ``timeout``: seconds for which a part is tried again.
 
     ``pause``: waits so many seconds before another attempt; ``clock``: seconds that only grow.
     """

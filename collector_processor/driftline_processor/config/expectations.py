@@ -1,4 +1,4 @@
-"""What ``driftline.yaml`` may expect of a model's data: ``models.NAME.expect``."""
+"""Expectations of a model's data in ``driftline.yaml``: ``models.NAME.expect``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``driftline.yaml`` may ask of a model's performance: ``models.NAME.performance`` and its objectives."""
+"""Performance settings in ``driftline.yaml``: ``models.NAME.performance`` and its objectives."""
 
 from __future__ import annotations
 

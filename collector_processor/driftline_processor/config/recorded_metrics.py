@@ -1,4 +1,4 @@
-"""What ``driftline.yaml`` may say of metrics that a service records under names of its own: ``models.NAME.metrics``."""
+"""Metrics that a service records under names of its own: ``models.NAME.metrics`` in ``driftline.yaml``."""
 
 from __future__ import annotations
 

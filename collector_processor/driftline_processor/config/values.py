@@ -54,7 +54,7 @@ def parse_duration(text: object, *units: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen. ``port`` 0: any free one, chosen by the system.
+    """An address to listen on. ``port`` 0: any free one, chosen by the system.
 
     >>> str(Address("::1", 4317))
     '[::1]:4317'

@@ -1,4 +1,4 @@
-"""What ``driftline.yaml`` says of a model's versions: ``models.NAME.versions``."""
+"""Versions of a model in ``driftline.yaml``: ``models.NAME.versions``."""
 
 from __future__ import annotations
 

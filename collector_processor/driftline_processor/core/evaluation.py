@@ -115,7 +115,7 @@ class DriftContributor:
 
 @dataclass(frozen=True, slots=True)
 class JointDrift:
-    """What one multivariate method (:mod:`.drift.multivariate`) found in a window.
+    """The drift that one multivariate method (:mod:`.drift.multivariate`) found in a window.
 
     ``rows``: the (effective) rows of the smaller side. ``value``: how far, in the method's unit, None where something
     else moves it, too (``blind``); ``was`` / ``now``: what was compared. ``p_value``: corrected over the methods.
@@ -154,7 +154,9 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class SlicePerformance:
-    """How right the model was in one slice. ``rows``: labelled ones. ``predictions``: all, None where not known."""
+    """The performance of the model in one slice. ``rows``: labelled ones. ``predictions``: all, None where not
+    known.
+    """
 
     rows: int
     metrics: dict[str, Metric]
@@ -163,7 +165,7 @@ class SlicePerformance:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What is drawn. ``points``: float64 (m, 2), ``x`` and ``y`` say of what; ``weight``: of each, if told.
+    """A curve to draw. ``points``: float64 (m, 2), ``x`` and ``y`` say of what; ``weight``: of each, if told.
 
     ``limits``: float64 (m, 2), between which the true ``y`` of each is, if told.
     """
@@ -195,7 +197,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What came of one expectation in a window. ``feature``: "" for the rows as a whole. ``rule``: as YAML writes it.
+    """The result of one expectation in a window. ``feature``: "" for the rows as a whole. ``rule``: as YAML writes it.
 
     ``low`` / ``high``: what was measured lies between them: equal where it is exact, None where nothing is known.
     ``rows``: those it was measured on.
@@ -212,7 +214,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveState:
-    """What came of one objective in a window. ``rule``: as one writes it.
+    """The result of one objective in a window. ``rule``: as one writes it.
 
     ``value``, ``low``, ``high``: of the metric, or of its change since the baseline; ``limit``: what they are compared
     with. ``rows``: those that say something of it, effective ones; ``needed``: how many would tell, None where that is
@@ -250,7 +252,7 @@ class ObjectiveState:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Where values went or came from. ``where``: in the feature's own unit ("below 5", "NO", "missing").
+    """A range or label whose share of rows changed. ``where``: in the feature's own unit ("below 5", "NO", "missing").
 
     ``was`` / ``now``: the share of the rows that have a value, in the baseline and in the window; of "missing" that of
     all rows.
@@ -304,7 +306,7 @@ class Explanation:
 
 @dataclass(slots=True)
 class Evaluation:
-    """What is known of one model and version in one window.
+    """The one result: drift, performance, quality and causes of one model and version in one window.
 
     ``distributed``: how many of the rows are known from distributions only, because no record holds them. ``share``:
     drifted features of those that could be judged. ``weighted_share``: the same by their importance to the model; None

@@ -1,4 +1,4 @@
-"""What is known of a window beside its sums: repeated rows, expectations, slices, the time before."""
+"""The context of a window beside its sums: repeated rows, expectations, slices, the time before."""
 
 from __future__ import annotations
 

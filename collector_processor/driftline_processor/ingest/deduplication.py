@@ -1,4 +1,4 @@
-"""What was taken in already: digests of requests, parts of uploads, offsets of Kafka.
+"""Duplicates at the door: digests of requests, parts of uploads, offsets of Kafka.
 
 Senders deliver at least once: an exporter that lost the acknowledgement sends the same bytes again. A digest that is
 here makes the resend an acknowledged no-op.
@@ -108,7 +108,7 @@ class UploadPart:
 
 @dataclass(frozen=True, slots=True)
 class StoredPart:
-    """What is known of a part that is on disk. ``received``: unix nanoseconds."""
+    """A part of an upload that is on disk. ``received``: unix nanoseconds."""
 
     digest: bytes
     accepted: int
@@ -118,7 +118,7 @@ class StoredPart:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What has come of an upload. ``next``: the first part that has not; ``faulty``: parts with rejected rows."""
+    """The progress of an upload. ``next``: the first part that has not; ``faulty``: parts with rejected rows."""
 
     parts: int
     next: int

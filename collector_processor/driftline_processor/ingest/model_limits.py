@@ -1,4 +1,4 @@
-"""How many models, versions and environments are kept apart: who has a place, and what becomes of the rest.
+"""Limits on models, versions and environments: which have a place, and what becomes of the rest.
 
 Names come from whoever sends, so there is a limit on each (``limits`` of the configuration). A place is taken by the
 first prediction, metric or baseline of a name, and kept in the state: a restart changes nothing. Names of the
@@ -42,7 +42,8 @@ _MOST_NAMES = 10_000
 
 
 class ModelLimits:
-    """Who has a place. One thread uses it; any may ask :meth:`sentence` and :meth:`holds`.
+    """The models, versions and environments that have a place. One thread uses it; any may ask :meth:`sentence` and
+    :meth:`holds`.
 
     >>> limits = ModelLimits(Limits(models=1, versions=1), {}, Counters())
     >>> limits.place(ModelKey("churn", "1"), rows=1, now=0)

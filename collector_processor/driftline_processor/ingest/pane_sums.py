@@ -1,4 +1,4 @@
-"""What rows, distributions and deleted rows add to the panes they fall into.
+"""The sums that rows, distributions and deleted rows add to their panes.
 
 What was deleted, in sums of its own: how many rows of a pane and of its slices no outcome is waited for any more.
 

@@ -393,7 +393,7 @@ class Intake:
 
 @dataclass(slots=True)
 class _Work:
-    """What one transaction takes in. ``tables``: alike ones together; ``unused``: reason → rows that count nowhere."""
+    """The content of one transaction. ``tables``: alike ones together; ``unused``: reason → rows that count nowhere."""
 
     now: int
     tables: dict[Hashable, list[PredictionTable]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How far event time has come, per model and environment: what decides that a window is closed."""
+"""The watermark: how far event time has come per model and environment, which closes windows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which outcomes belong to which predictions: new ones, and those that new predictions may take over.
+"""Matching of outcomes to predictions: new outcomes, and those that new predictions may take over.
 
 Every version of a model that predicted an id gets its outcome, in each environment apart unless the outcome names none;
 :mod:`driftline_processor.core.outcomes.matching` says which of a version's predictions. The result does not depend on
@@ -244,7 +244,7 @@ FROM outcomes o SEMI JOIN hits h ON o.seq = h.outcome WHERE {}
 
 @dataclass(frozen=True, slots=True)
 class JoinProgress:
-    """How far the join has come: the last sequence numbers of outcomes and predictions it has looked at."""
+    """The progress of the join: the last sequence numbers of outcomes and predictions it has looked at."""
 
     outcomes: int
     predictions: int
@@ -252,7 +252,7 @@ class JoinProgress:
 
 @dataclass(slots=True)
 class Matches:
-    """What everything that is new comes to.
+    """The matches of all that is new.
 
     ``matched``: a row for each outcome and prediction that belong together, with the columns of both. ``held``: the
     rows of ``joined`` of these predictions, and of those that lost their outcome to another one; ``withdrawn``: the

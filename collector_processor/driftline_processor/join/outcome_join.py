@@ -329,7 +329,7 @@ class Join:
 
 @dataclass(slots=True)
 class _Work:
-    """What one transaction comes to."""
+    """The work of one transaction."""
 
     changes: PaneChanges = field(default_factory=PaneChanges)
     sliced: PaneChanges = field(default_factory=sliced_changes)

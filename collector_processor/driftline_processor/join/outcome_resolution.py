@@ -1,4 +1,4 @@
-"""Which outcome of a prediction counts: usable ones, the last word, what it leaves out, one row per ranking.
+"""Resolution of outcomes: which outcome of a prediction counts, and what it leaves out.
 
 All that was said of each ranking → one row: what was relevant in it (:mod:`driftline.baseline.ranking_outcomes`).
 
@@ -241,7 +241,7 @@ _MEANT = (("actual", ""), ("number", 0.0), ("weight", 1.0), ("value", 0.0))
 
 @dataclass(slots=True)
 class OutcomeChanges:
-    """What changes; at most one row of a prediction in each table.
+    """The changes to write; at most one row of a prediction in each table.
 
     ``rows``: matched rows that count from now on: ``first`` where nothing counted before, ``corrected`` where something
     else did; the others say the same at another time. ``seq``: that of the row of ``joined`` which each replaces, 0

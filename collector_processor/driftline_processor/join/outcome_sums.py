@@ -1,4 +1,4 @@
-"""What outcomes add to the panes of their predictions and slices, and the recomputation after a correction.
+"""The sums that outcomes add to panes of predictions and slices, and their recomputation after a correction.
 
 A first outcome is added. A correction cannot be subtracted (floats do not subtract cleanly), so the panes it concerns
 are recomputed from the joined rows; which is possible as long as all of those are kept.

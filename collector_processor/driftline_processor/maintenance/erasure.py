@@ -75,7 +75,7 @@ SUMS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ErasureOrder:
-    """What is to be deleted of a model: the rows of prediction ids, or of subjects; in one environment, None = all.
+    """An order to delete rows of a model: the rows of prediction ids, or of subjects; in one environment, None = all.
 
     ``by`` "model": everything that is known of it, see :func:`forget_model`; ``values`` are its versions, none = all.
     """
@@ -88,7 +88,7 @@ class ErasureOrder:
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """How many rows were deleted. ``series``: predictions by series; ``touched``: panes whose performance changed."""
+    """The result of a deletion. ``series``: predictions by series; ``touched``: panes whose performance changed."""
 
     predictions: int = 0
     outcomes: int = 0

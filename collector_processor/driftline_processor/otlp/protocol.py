@@ -1,4 +1,4 @@
-"""What OTLP fixes: methods, content type, and what a sender is told (partial success, a status, when to come again)."""
+"""The fixed parts of OTLP: methods, content type, and answers (partial success, status, when to retry)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is missing, and what to do about it: one full sentence each.
+"""Hints: what is missing and what to do about it, one full sentence each.
 
 Whether a baseline is too good to be held-out: every window since does worse than its own rows.
 """

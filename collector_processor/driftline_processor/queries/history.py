@@ -1,4 +1,4 @@
-"""What was said of an id, and what was believed at some time: read from the store, by whoever asks."""
+"""The history of an id and of evaluations: what was known at some time, read from the store."""
 
 from __future__ import annotations
 

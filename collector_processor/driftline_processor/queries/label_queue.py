@@ -1,4 +1,4 @@
-"""Which predictions of a model to label next: drawn from those whose outcome is not known, see :mod:`.core.labels`."""
+"""The queue of predictions to label next, drawn from those without an outcome, see :mod:`.core.labels`."""
 
 from __future__ import annotations
 

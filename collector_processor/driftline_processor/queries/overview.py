@@ -1,4 +1,4 @@
-"""What there is to see: the read side that pages, ``/api``, ``/metrics``, derived telemetry and ``top`` render.
+"""The read side that pages, ``/api``, ``/metrics``, derived telemetry and ``top`` render.
 
 The read side of the state: everything it shows is in memory, so no reader ever waits for the store.
 """
@@ -45,7 +45,8 @@ def has_performance(evaluation: Evaluation) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BaselineView:
-    """Which baseline is compared with. ``rows``: its reference rows; ``learned`` < ``needed`` while it is learning.
+    """The baseline that windows are compared with. ``rows``: its reference rows; ``learned`` < ``needed`` while it is
+    learning.
 
     ``own``: it was made for the model's own version. ``other_version``: else the one it was made for, "" = for any.
     """

@@ -90,7 +90,7 @@ _LIST_COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What was written. ``labelled``: rows whose outcome is known. ``renamed``: parts that bear another name."""
+    """A written snapshot. ``labelled``: rows whose outcome is known. ``renamed``: parts that bear another name."""
 
     rows: int
     labelled: int

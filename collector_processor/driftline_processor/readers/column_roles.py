@@ -1,4 +1,4 @@
-"""Which column plays which part: as the options say, else as the baseline knows, else by the name of the part."""
+"""The role of each column: as the options say, else as the baseline knows, else by its name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _INDEX = re.compile(r"|__index_level_\d+__|Unnamed: \d+")
 
 @dataclass(frozen=True, slots=True)
 class ColumnOptions:
-    """What the user said about model and columns; empty where nothing was said."""
+    """The user's options on model and columns; empty where nothing was said."""
 
     model: str = ""
     version: str = ""

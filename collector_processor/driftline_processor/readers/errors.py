@@ -1,4 +1,4 @@
-"""What is wrong with a file, a column or an option that the user named."""
+"""Errors in a file, a column or an option that the user named."""
 
 from __future__ import annotations
 

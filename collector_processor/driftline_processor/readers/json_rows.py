@@ -234,7 +234,7 @@ LOGGED = "asctime"
 
 
 class UnreadableLines(NamedTuple):
-    """How many lines could not be read, and the number of the first; ``noun``: what they are."""
+    """The count of unreadable lines and the number of the first; ``noun``: what they are."""
 
     bad: int = 0
     first: int = 0

@@ -1,4 +1,4 @@
-"""How people write numbers and dates in files that do not say what values are: `1.234,56`, `$1,234`, `31/12/2026`.
+"""Notation of numbers and dates in files without types: `1.234,56`, `$1,234`, `31/12/2026`.
 
 One notation holds for a whole column. Where two fit, an option decides, else the baseline, else the other columns, and
 the choice is said. Each distinct text of a batch is read once, by Arrow; what Arrow takes for numbers is not looked at.
@@ -86,7 +86,7 @@ _DATE_FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class KnownNotation:
-    """What is known of how columns are written before they are read.
+    """The notation of columns that is known before they are read.
 
     ``decimal``: "." or ",", ``day_first``: what an option says, "" and None where none does. ``known``: column → the
     style that the baseline's rows had. ``sizes``: column → the size of a usual value in the baseline, which decides
@@ -108,7 +108,7 @@ NOTHING_KNOWN = KnownNotation()
 
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """How a column is written. ``unit``: a currency or a percent sign, "" for none.
+    """The notation of a column. ``unit``: a currency or a percent sign, "" for none.
 
     ``decided_by``: "values" where one style reads most of them, else "--decimal", "--dayfirst", "--monthfirst",
     "baseline", "other columns", "semicolons" or "default". ``other``: the style that reads as many, "" for none.
@@ -267,7 +267,7 @@ def _is_string(kind: pa.DataType) -> bool:
 
 
 class CellPlace(NamedTuple):
-    """Where a value stands: its file, its row, counted from 1, and the text."""
+    """The place of a value: its file, its row, counted from 1, and the text."""
 
     path: str
     row: int
@@ -276,7 +276,7 @@ class CellPlace(NamedTuple):
 
 @dataclass(slots=True)
 class _Survey:
-    """How many values of a column each style reads, by their unit; those that two styles read as two values."""
+    """The counts of values of a column that each style reads, by unit."""
 
     values: int = 0
     fits: Counter[tuple[Style, str]] = field(default_factory=Counter)

@@ -102,7 +102,7 @@ _LONGEST_WAIT = 30.0
 
 
 class MessageIntake(Protocol):
-    """What takes in messages, and knows how far they were taken."""
+    """The intake of messages, which knows how far they were taken."""
 
     def offer(self, request: Request) -> Future[Receipt]:
         """Take in rows that are tables already."""

@@ -158,7 +158,7 @@ def routes(
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """What a body held. ``timed``: every row says its time; ``digest``: of the body and of what it was read as."""
+    """The content of a body. ``timed``: every row says its time; ``digest``: of the body and of what it was read as."""
 
     parsed: ParsedDocument
     tables: list[OutcomeTable]

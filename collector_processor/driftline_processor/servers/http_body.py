@@ -42,7 +42,7 @@ class UnknownEncoding(MalformedBody):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What was received. ``limit``: bytes, packed and unpacked. ``scope``: of the request that holds them."""
+    """A received body. ``limit``: bytes, packed and unpacked. ``scope``: of the request that holds them."""
 
     data: bytes
     encoding: str

@@ -107,7 +107,7 @@ Waits = Literal["head", "body", "answer", "next"]
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long a connection may take, in seconds; tests make them short."""
+    """The time limits of a connection, in seconds; tests make them short."""
 
     head: float = HEAD_SECONDS
     body: float = BODY_SECONDS

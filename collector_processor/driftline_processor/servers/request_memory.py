@@ -1,4 +1,4 @@
-"""How many bytes of requests are under way at once: one limit for all receivers together (``limits.request_bytes``).
+"""The memory of requests under way: one limit for all receivers together (``limits.request_bytes``).
 
 A receiver opens a :class:`MemoryClaim` for each request, lets it grow as bytes arrive, and closes it when it has
 answered.
@@ -31,7 +31,7 @@ class ExceedsRequestMemory(Exception):  # noqa: N818 - what the answer says
 
 
 class MemoryClaim:
-    """What one request holds. ``end``: ends the request from any thread, where others need its room."""
+    """The bytes that one request holds. ``end``: ends the request from any thread, where others need its room."""
 
     def __init__(self, memory: RequestMemory, end: Callable[[], object] | None, now: float) -> None:
         self._memory = memory

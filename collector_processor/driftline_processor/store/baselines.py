@@ -1,4 +1,4 @@
-"""Which baseline a series is compared with: the configured one, else one that was sent, else one that is learned.
+"""The baseline in force for a series: the configured one, else a sent one, else a learned one.
 
 What is kept of histograms and counts until they are enough for a provisional baseline.
 """

@@ -1,4 +1,4 @@
-"""What each stream of a cumulative metric said last, so that of the next point only what is new counts.
+"""The last point of each cumulative stream, so that only the increase of the next point counts.
 
 In the store a stream is one row for each of its points, appended; the newest counts, and the keeper deletes the rest.
 So the way in only ever adds, and after kill -9 the last point of a stream is as much on disk as what it added.
@@ -44,7 +44,7 @@ class LastPoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Increase:
-    """What a point adds: ``histogram`` counts what happened in ``(since, until]``, unix nanoseconds.
+    """The increase that a point adds: ``histogram`` counts what happened in ``(since, until]``, unix nanoseconds.
 
     ``histogram``: None where the point cannot be told from what came before it was listened to: it is only the base of
     the next.
@@ -58,7 +58,7 @@ class Increase:
 
 @dataclass(slots=True)
 class _New:
-    """What one transaction has to write."""
+    """The rows that one transaction has to write."""
 
     stream: list[bytes] = field(default_factory=list)
     last: list[LastPoint] = field(default_factory=list)

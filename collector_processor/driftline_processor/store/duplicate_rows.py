@@ -1,4 +1,4 @@
-"""How often whole rows repeat, from the fingerprints of those that are kept."""
+"""Repeated rows, counted from the fingerprints of kept rows."""
 
 from __future__ import annotations
 

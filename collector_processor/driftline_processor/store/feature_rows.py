@@ -67,7 +67,7 @@ class _Columns:
 
 @dataclass(slots=True)
 class _Day:
-    """How full the sample of a day is. ``below``: rows of a greater rank are not kept."""
+    """The sample of a day. ``below``: rows of a greater rank are not kept."""
 
     rows: int
     below: int = 2**64 - 1

@@ -309,7 +309,7 @@ def _labels(codes: list[I64], labels: dict[str, int]) -> pa.Array:
 
 
 class StepQuery(NamedTuple):
-    """How to tell the step of a pane in a query: ``SELECT {step} ... FROM table {join}``.
+    """The SQL that tells the step of a pane: ``SELECT {step} ... FROM table {join}``.
 
     ``parameters``: those of both, which come first. ``tables``: what the join needs.
     """

@@ -1,4 +1,4 @@
-"""Where in a table to look: intervals of time and UUIDv7 ids, so that DuckDB reads few blocks.
+"""Pruning: the intervals of time and UUIDv7 ids to read, so that DuckDB reads few blocks.
 
 Where in a table to look: stretches of a column that grows, so that the store reads the blocks that may hold a row.
 

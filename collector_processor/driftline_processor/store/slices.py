@@ -58,7 +58,7 @@ def hours_of(panes: Iterable[int], timezone: str) -> dict[int, int]:
 
 
 class SliceValues:
-    """Which values of each key are told apart, by series: at most 20, those of the baseline first.
+    """The values of each slice key that are told apart, by series: at most 20, those of the baseline first.
 
     Others as they come, of those that come together the ones with most rows first. A value that has its place keeps it:
     what was counted under ``other`` is restated nowhere, but for outcomes. The way in adds to it, and the join what
@@ -142,7 +142,9 @@ def forget_rare_values(connection: Connection, series: Sequence[int]) -> list[tu
 
 @dataclass(frozen=True, slots=True)
 class Cutting:
-    """How rows are cut while they are counted. ``values``: key → those told apart; ``changes``: what is added to."""
+    """The slices by which rows are cut while they are counted. ``values``: key → those told apart; ``changes``: what
+    is added to.
+    """
 
     changes: PaneChanges
     values: Mapping[str, Sequence[str]]

@@ -55,7 +55,7 @@ HEAT = 40
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the OTLP receivers listen, for the page that says how to send the first prediction."""
+    """The addresses of the OTLP receivers, for the page that says how to send the first prediction."""
 
     grpc: str = "127.0.0.1:4317"
     http: str = "127.0.0.1:4318"

@@ -1,4 +1,4 @@
-"""How estimators are called and what their results mean: scikit-learn's conventions, or those of a library.
+"""Conventions of estimators: how they are called and what their results mean.
 
 What a result says: a score, a predicted class, or neither.
 """

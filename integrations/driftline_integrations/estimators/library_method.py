@@ -24,7 +24,7 @@ from .model_names import ModelLeftOut
 
 @dataclass(frozen=True)
 class RecordingPlan:
-    """Where an object's predictions are recorded, and how they are read.
+    """The plan that says where an object's predictions are recorded and how they are read.
 
     ``features``: takes the call's arguments and gives what is recorded. ``read``: takes the result and the call's
     arguments and gives the score and the predicted class, each ``ABSENT`` for none; without it the recorder reads the

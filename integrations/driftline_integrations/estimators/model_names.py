@@ -15,7 +15,7 @@ from .fitted import last_step
 
 
 class ModelLeftOut(ValueError):  # noqa: N818 - what becomes of it, not an error of the program
-    """It may be a model that the file leaves out for its mistakes, so nobody records it. The text says why."""
+    """A model that the file leaves out for its mistakes, so nobody records it. The text says why."""
 
 
 def model_of(estimator: Any) -> Model:

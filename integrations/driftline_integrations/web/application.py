@@ -1,4 +1,4 @@
-"""What every web application needs: the trace of a request, declared routes, a warning for missing routes.
+"""Parts that every web application needs: the trace of a request, declared routes, a warning for missing routes.
 
 What FastAPI and Flask share where a request arrives: the trace it belongs to, and the models that no code names.
 

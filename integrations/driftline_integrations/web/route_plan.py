@@ -1,4 +1,4 @@
-"""How the requests and responses of one route are read for one model: planned once, read on the background thread.
+"""The plan by which requests and responses of one route are read for one model, on the background thread.
 
 What a route means for one model, worked out once: a request costs a few lookups, and is read in the background.
 
@@ -218,7 +218,7 @@ class RoutePlan:
 
 
 class RequestContents:
-    """What a request to a route and its response said, for one prediction; each is read once.
+    """The contents of a request to a route and of its response, for one prediction; each is read once.
 
     ``body``: of the request, None where it is not read. ``response``: its bytes, what its JSON says, or an ``Unread``.
     ``cost``: bytes that both hold until they are read.

@@ -37,7 +37,7 @@ _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?
 
 @dataclass(frozen=True)
 class Route:
-    """What one route predicts from, and what it answers.
+    """A route: the sources of its features, and its answer.
 
     ``features``: "body" (the JSON body), "body:order.items" (a part of it; a list is a batch), "path" or "query" (all
     parameters), "path:rooms" (one), or several of these, which are merged into one row.
@@ -119,7 +119,7 @@ def feature_sources(route: Route) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where one value stands. ``kind``: "" for a field of the features. ``parts``: the way to it from there."""
+    """The source of one value. ``kind``: "" for a field of the features. ``parts``: the way to it from there."""
 
     kind: str
     parts: tuple[str, ...]
@@ -159,7 +159,7 @@ def parse_method_and_path(text: str, key: str) -> tuple[str, str]:
 
 
 class RouteMistakes(ValueError):  # noqa: N818 - of who wrote the routes
-    """What is wrong with routes: every mistake, ``each`` a sentence with the key, the rule and the fix."""
+    """The mistakes in routes: every mistake, ``each`` a sentence with the key, the rule and the fix."""
 
     def __init__(self, each: Sequence[str]) -> None:
         super().__init__("; ".join(each))

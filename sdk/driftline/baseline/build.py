@@ -42,7 +42,7 @@ Strange = Callable[[Column, Task], None]
 
 @dataclass(frozen=True, slots=True)
 class ReferenceDescription:
-    """What somebody said about the rows; what was not said is learned from them.
+    """The description of reference rows; whatever is left out is learned from the rows.
 
     ``task``: the kind, "" where only features are compared. ``text_features``: None = those that look like it.
     ``named``: the features were named one by one, so none of them is taken for an identifier. ``sample``: rows that
@@ -65,7 +65,7 @@ class ReferenceDescription:
 
 
 class BaselineParts(NamedTuple):
-    """What a baseline is made of, but for names; and the rows its bins were chosen from, with their actual values."""
+    """The parts of a baseline without names, and the rows its bins were chosen from, with their actual values."""
 
     task: Task
     bins: ModelBins

@@ -24,7 +24,7 @@ from .reference_rows import ReferenceRows
 
 @dataclass(frozen=True, slots=True)
 class FrameColumns:
-    """Where the parts of a frame are: each the name of a column, or n values; ``features``: None = all other columns.
+    """The parts of a frame: each the name of a column, or n values; ``features``: None = all other columns.
 
     ``slices``: names of columns, which stay features, or key → values.
     The arguments of :meth:`driftline.Baseline.from_frame`.

@@ -27,7 +27,7 @@ Plain = tuple[RowSchema, tuple[Any, ...], Any, str]
 
 
 class DeferredReader(Protocol):
-    """Who reads predictions of one place, each from what was given and what was returned."""
+    """The reader of the predictions of one place, each from its input and its result."""
 
     plan: CallPlan
 

@@ -84,7 +84,7 @@ _SCALAR_NAMES = {"bool", "int", "float", "str", "Decimal", "date", "datetime", "
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Where a call's features, id and slices come from.
+    """The sources of a call's features, id and slices.
 
     ``features``: one getter; or, for a row of several scalars, ``scalars``: its names and getters. ``argument``: the
     parameter's name, also the feature's where the input is one scalar. ``id``, ``time`` and ``slices``: getters;

@@ -108,7 +108,7 @@ def part_of(values: F64, logs: F64, scale: int | None = None) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Where a finer part lies: ``MOST_BUCKETS`` buckets of one sign, from ``offset`` on."""
+    """The place of a finer part: ``MOST_BUCKETS`` buckets of one sign, from ``offset`` on."""
 
     sign: int
     scale: int

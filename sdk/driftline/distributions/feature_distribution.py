@@ -60,7 +60,8 @@ class BinnedNumbers:
 
 
 class FrequentLabels:
-    """Which labels may be named: those seen ten times in this process, the first fifty. Others are too rare to compare,
+    """The labels that may be named: those seen ten times in this process, the first fifty. Others are too rare to
+    compare,
     and possibly personal.
 
     The first nine of a label are counted nowhere until it is clear what they are: its own with the tenth, ``other``

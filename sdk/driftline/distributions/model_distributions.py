@@ -38,7 +38,7 @@ DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
 
 @dataclass(slots=True)
 class FeatureBudget:
-    """How many more features may be counted, of all models together."""
+    """The number of further features that may be counted, of all models together."""
 
     left: int
 

@@ -100,7 +100,7 @@ def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False
 
 
 class DroppedRows:
-    """How many predictions of each model and error type were dropped, and how long they took.
+    """The dropped predictions of each model and error type, with their durations.
 
     Written by whoever fills the buffer: 1.5 µs a row, in a process that makes more of them than it can send.
     """

@@ -1,4 +1,4 @@
-"""Where records and metrics go: read from the environment, as the OpenTelemetry specification has it.
+"""The endpoints of records and metrics, read from the environment as the OpenTelemetry specification says.
 
 Records, outcomes and baselines: ``DRIFTLINE_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_LOGS_ENDPOINT``, else
 ``OTEL_EXPORTER_OTLP_ENDPOINT``, else ``http://localhost:4318``. Distributions: the same with ``METRICS``, and never

@@ -46,7 +46,7 @@ State = Literal["delivered", "unreachable", "retry", "refused", "unsupported"]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one request.
+    """The outcome of one request.
 
     ``unreachable``: nothing listens; ``retry``: come again, after ``after`` seconds if the receiver said so;
     ``refused``: this request will never be taken; ``unsupported``: no such request is taken there now (404,

@@ -1,4 +1,4 @@
-"""What people pass to ``predict``, one kind a file.
+"""Inputs of ``predict``, one kind a file.
 
 :func:`reader_for` looks a value's type up once and remembers the answer; no library is imported to look. A reader
 returns

@@ -50,7 +50,7 @@ def header_id(text: str) -> str:
 
 
 class WebRequest(Prediction):
-    """What a request and the predictions made for it tell each other.
+    """The link between a web request and the predictions made for it.
 
     ``given``: the id that the request came with, "" for none; what :func:`header_id` refuses is none. The first
     prediction of each model takes it, unless the code or the input says another. The first prediction's id is the
@@ -125,7 +125,7 @@ _NOWHERE = WebRequest()
 
 
 class RequestPrediction:
-    """What is open while a request is handled: its exchange, which is the current one, knows it.
+    """The prediction that is open while a web request is handled.
 
     ``plan``: of the place where the model predicts. ``prediction``: None as long as nobody asked; it is made at once
     where anything is unusual: no exchange around it, or one that has a prediction already. ``id``: what

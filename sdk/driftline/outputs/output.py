@@ -1,4 +1,4 @@
-"""What people return from ``predict``, read by its type and never by its values.
+"""Results of ``predict``, read by type and never by value.
 
 Binary: a float is the score of the positive class, two columns are the scores of the classes in their order; an int,
 a bool or a text is the predicted class. Multiclass: k columns are the scores; an int or a text is the class.
@@ -28,7 +28,9 @@ _SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """What was returned instead. ``text``: "a dict with keys ['label', 'probability']"; ``fields``: those keys."""
+    """A result that could not be read. ``text``: "a dict with keys ['label', 'probability']"; ``fields``: those
+    keys.
+    """
 
     text: str
     fields: tuple[str, ...] = ()
@@ -36,7 +38,8 @@ class Unread:
 
 @dataclass(slots=True)
 class Output:
-    """What n results say. ``scores``: float64 (n, k), NaN where a row has none; ``predicted``: canonical classes;
+    """The scores and decisions of n results. ``scores``: float64 (n, k), NaN where a row has none; ``predicted``:
+    canonical classes;
     ``rankings``: of a ranking model, one per row.
 
     ``by_class``: whether the scores came as one column per class, which their order decides the meaning of.

@@ -48,7 +48,7 @@ _BLOCK = 8_192
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """How one embedding is projected.
+    """The projection of one embedding.
 
     ``length``: of its vectors. ``bandwidth``: of the kernel, the median distance between two vectors of the reference.
     ``spectrum``: the variances of the features along their principal axes in the reference, descending, at most 128.

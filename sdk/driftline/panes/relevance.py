@@ -44,7 +44,7 @@ WIDTH = _HEAD + 3 * (len(OF_ALL) + len(OF_RELEVANT))
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """What is known of n rankings.
+    """The relevance of the items of n rankings.
 
     ``clicked``: float64 (n,), 1 where anything in the list was relevant, 0 where nothing was, NaN where nobody said.
     ``ranked``: bool (n,), whether it is known which items were. ``offsets``: int64 (n + 1,), list i has the gains

@@ -32,7 +32,7 @@ LONG = 16
 
 
 class Rule(Protocol):
-    """What is done with one feature."""
+    """A privacy rule for one feature."""
 
     def value(self, value: Any) -> Any:
         """Return what stands for one clean value (float, int, bool, str or None); None where nothing may."""

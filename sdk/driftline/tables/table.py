@@ -24,7 +24,9 @@ CLASSLESS = frozenset({"regression", "ranking"})
 
 @dataclass(frozen=True, slots=True)
 class ModelKey:
-    """Which model a row belongs to. Outcomes join on environment, model and prediction id; never on version."""
+    """The model, version and environment of a row. Outcomes join on environment, model and prediction id; never on
+    version.
+    """
 
     model: str
     version: str = ""
@@ -33,7 +35,7 @@ class ModelKey:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a model predicts.
+    """The task of a model: its kind, classes and threshold.
 
     ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"``, ``"ranking"`` or ``""`` while unknown. ``classes``:
     canonical class texts (see :func:`driftline.tables.classes.class_text`), in the order of the score columns.
@@ -109,7 +111,7 @@ def is_present(column: Column) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """What n rankings hold, best first: those of row i are entries ``offsets[i]`` to ``offsets[i + 1]``.
+    """The items of n rankings, best first: those of row i are entries ``offsets[i]`` to ``offsets[i + 1]``.
 
     ``offsets``: int32 (n + 1,), starts at 0. ``ids``: codes and labels of the m item ids. ``scores``: float64 (m,), NaN
     where an item has none; None when no item has one. ``left_out``: int32 (n,), how many more items each ranking has

@@ -123,7 +123,7 @@ _MONDAY = 4 * DAY  # 1970-01-05
 
 @dataclass(frozen=True, slots=True)
 class Seasonality:
-    """Which season a time belongs to: ``kind`` "hour" (0 to 23), "weekday" (0 = Monday), "hour_of_week" (0 to 167).
+    """The season of a time: ``kind`` "hour" (0 to 23), "weekday" (0 = Monday), "hour_of_week" (0 to 167).
 
     ``timezone``: an IANA name; hours and days are those of the clock there. Raises ``ValueError`` for another kind.
     """

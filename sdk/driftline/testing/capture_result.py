@@ -19,7 +19,7 @@ from .in_memory import Memory, OutcomeDesk, Sink
 
 
 class Capture:
-    """What Driftline recorded since the capture began, decoded from what would have been sent.
+    """Everything that Driftline recorded since the capture began, decoded from the bytes to send.
 
     Reading converts what waits, so there is nothing to flush. It can be read after its end, too. ``clock``: the time
     that Driftline sees.

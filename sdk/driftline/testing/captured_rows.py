@@ -1,4 +1,4 @@
-"""What was captured, as rows that a test reads: each decoded from the bytes that would have been sent."""
+"""Captured rows for a test to read, decoded from the bytes to send."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class CapturedOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many predictions ``ml.predictions`` counts: of one model and version, decided class and error type."""
+    """A count of ``ml.predictions``: of one model and version, decided class and error type."""
 
     model: str
     version: str
@@ -105,7 +105,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What could not be recorded, by the metric that counts it. ``model``: "" where that is not said."""
+    """A loss, by the metric that counts it. ``model``: "" where that is not said."""
 
     metric: str
     model: str

@@ -24,7 +24,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class DetectorState:
-    """What one detector says now.
+    """The state of one detector after the latest loss.
 
     ``since``: of the state, by the time of predictions; ``before``: the level before the drift, None without one;
     ``after``: the level since the last change, up to now; ``changes``: how many it has found.
@@ -39,7 +39,7 @@ class DetectorState:
 
 @dataclass(frozen=True, slots=True)
 class ConceptDrift:
-    """Whether a model is wrong more often than it was, on the stream of its first outcomes (:mod:`.stream`).
+    """The concept drift of a model: whether its losses rose along the stream of first outcomes (:mod:`.stream`).
 
     ``state``, ``since``, ``before``, ``after`` and ``changes`` (the newest, oldest first) are those of ``decided_by``,
     the first of ``detectors``. ``measure``: what the levels are; an absolute error more than four standard deviations

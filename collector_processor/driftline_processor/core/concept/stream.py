@@ -219,7 +219,7 @@ DELTA = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Which detectors watch; the first decides, the others are shown. ``delta``: ADWIN's confidence."""
+    """The detectors that watch a model; the first decides, the others are shown. ``delta``: ADWIN's confidence."""
 
     detectors: tuple[str, ...] = ("adwin",)
     delta: float = DELTA

@@ -169,7 +169,7 @@ Where = slice | NDArray[np.intp]
 
 
 class Cells:
-    """What n rows sent under one key.
+    """The values that n rows sent under one key.
 
     ``kind``: uint8 (n,), one of the kinds of :mod:`.values`. ``numbers``: float64 (n,), of numbers, integers and
     booleans, else NaN. ``codes``: int32 (n,), of texts and lists, index into ``things``, else -1. ``integers``: int64

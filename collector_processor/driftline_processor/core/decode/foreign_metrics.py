@@ -33,7 +33,7 @@ SECONDS: Final[Mapping[str, float]] = {"": 1.0, "s": 1.0, "ms": 1e3, "us": 1e6, 
 
 @dataclass(frozen=True, slots=True)
 class MetricMapping:
-    """What one metric means for one model.
+    """The meaning of one metric for one model.
 
     ``target``: the one of our metrics that its points become. ``feature``: of which feature, or ``feature_attribute``,
     the attribute that names it. ``label_attribute``: each point counts the rows of one category or class, which this

@@ -108,7 +108,7 @@ def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What the points of one scope have in common. ``digest``: of the process and the scope."""
+    """The process, model and scope that metric points share. ``digest``: of the process and the scope."""
 
     environment: str
     captured: bool

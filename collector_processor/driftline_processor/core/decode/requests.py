@@ -65,7 +65,7 @@ class TooManyMessages(Malformed):
 
 @dataclass(slots=True)
 class Decoded:
-    """What one request holds for us.
+    """The decoded content of one request: tables, points, baselines and rejections.
 
     ``predictions``: one table per model, version, environment and task. ``batches``: parallel to it, the batch id of a
     columnar table, "" where there is none. ``baselines``: JSON texts. ``points``: counts and distributions.

@@ -37,7 +37,7 @@ class TooManyValues(UnreadableJson):
 
 
 class Shape(NamedTuple):
-    """How deep a text nests, and how many values it holds at most."""
+    """The nesting depth of a JSON text and an upper bound of its values."""
 
     depth: int
     values: int

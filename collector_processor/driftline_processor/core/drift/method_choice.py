@@ -1,4 +1,4 @@
-"""Which methods compare a target, by model and by feature, and whether they can compare its kind.
+"""The drift methods chosen for a target, by model and by feature, and whether they fit its kind.
 
 Which methods compare a target: one decides, some are shown beside it; chosen per model and per feature.
 

@@ -1,4 +1,4 @@
-"""Which multivariate methods find drift in a window: their p-values are one family of their own."""
+"""The rule for multivariate drift: the p-values of its methods are a family of their own."""
 
 from __future__ import annotations
 

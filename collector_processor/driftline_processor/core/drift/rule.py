@@ -1,4 +1,4 @@
-"""Which features drift: one primary method per feature decides, corrected over the features of the window.
+"""The rule for drift: one primary method per feature decides, corrected over the features of the window.
 
 State *drift* = adjusted p <= 0.01 and bias-corrected effect >= ``min_effect``. Numbers and the score are decided by
 Kolmogorov-Smirnov, categories and the predicted class by chi-square, unless another method is chosen; PSI,
@@ -174,7 +174,7 @@ class _Judged:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is chosen of how a model's drift is judged.
+    """The choices by which a model's drift is judged.
 
     ``min_effect``: feature → the least effect that counts as drift, in the unit of the method that decides, where the
     method's own (``Method.min_effect``) does not suit. ``choices``: which methods decide and are shown. ``shift``:

@@ -1,4 +1,4 @@
-"""How alike the rows of a target are, by the window's clusters and the baseline's own blocks of time.
+"""Resemblance of rows: the design effect of a target, from clusters of the window and blocks of time of the baseline.
 
 How far quiet windows stray from a reference whose days differ, by what its own blocks of time say.
 
@@ -56,7 +56,7 @@ NOT_EXCLUDED = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeriesMemory:
-    """What is known of how a series of blocks goes on.
+    """The memory of a series of blocks: how far one block resembles the next.
 
     ``keeps``: float64 (shares,), of a block's deviation in the next. ``variances``: float64 (variances,), of a block
     about the mean of all time. ``weights``: float64 (shares, variances), how likely, sum 1. ``mean``: float64
@@ -220,7 +220,7 @@ SQUARED = ("chi2", "psi")
 
 @dataclass(frozen=True, slots=True)
 class BlockVerdict:
-    """What blocks of time say of a window.
+    """The verdict of blocks of time on a window.
 
     ``p_values``: when asked, of a quiet window so far away, and that with what favours drift most and is not excluded.
     ``shared``: the part of the deciding effect, or of its square, that quiet windows have; ``excess``: of PSI.

@@ -48,7 +48,7 @@ BOUND_DEVIATIONS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class StretchVariance:
-    """How much stretches of time differ beyond chance: ``variance`` of one, known from so many (``stretches``)."""
+    """The variance of stretches of time beyond chance: ``variance`` of one, known from so many (``stretches``)."""
 
     variance: float
     stretches: int
@@ -362,7 +362,7 @@ def estimate_metrics(
 
 
 class _Made:
-    """What all estimates of a window have in common."""
+    """The inputs that all estimates of a window share."""
 
     def __init__(self, known: ReferenceLearning, cut: int, rows: int, span: int) -> None:
         self._known, self._cut, self._rows = known, cut, rows

@@ -20,7 +20,7 @@ Unsure = Literal["too_few", "unlike"]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What came of a metric's estimates when labels arrived.
+    """The track record of a metric's estimates, once labels arrived.
 
     ``windows``: those judged, ten at most; ``missed``: how many of them it missed by far; ``inside``: the share whose
     realized value lay within the interval; ``mean_error``: realized less estimated.

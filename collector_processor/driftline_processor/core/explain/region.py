@@ -1,4 +1,4 @@
-"""Where values went: the range or the labels whose share of rows changed most, in the feature's own unit."""
+"""The region of a shift: the range or the labels whose share of rows changed most, in the feature's own unit."""
 
 from __future__ import annotations
 

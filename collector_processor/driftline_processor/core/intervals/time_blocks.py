@@ -1,4 +1,4 @@
-"""Whether blocks of time differ more than independent rows would, and how much longer an interval then is.
+"""Blocks of time: how far they differ beyond independent rows, and how much wider intervals become.
 
 A month of flights is thirty days of weather: how often the model is right differs from day to day by more than chance,
 and the month's own error is that of thirty days, not of thirty thousand flights. So every metric is linearised: each

@@ -1,4 +1,4 @@
-"""How late outcomes come, how long they may take, and whether they keep the SLA on their arrival.
+"""The delay of outcomes: how late they come, how long they may take, and the SLA on their arrival.
 
 The delay of an outcome is its own time, when the truth was known, less the time of its prediction. A pane counts delays
 over fixed bounds, so that a corrected or late outcome restates them like every other sum.
@@ -44,7 +44,9 @@ State = Literal["met", "broken", "cannot_tell"]
 
 @dataclass(frozen=True, slots=True)
 class Sla:
-    """What was agreed: of the predictions of a window the share ``coverage`` has an outcome within ``within`` ns."""
+    """The agreed arrival of labels: of the predictions of a window the share ``coverage`` has an outcome within
+    ``within`` ns.
+    """
 
     within: int
     coverage: float
@@ -67,7 +69,7 @@ class SlaResult:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """How late the known outcomes of a window came. ``rows``: how many. ``median``, ``p90``, ``p99``: seconds.
+    """The delays of the known outcomes of a window. ``rows``: how many. ``median``, ``p90``, ``p99``: seconds.
 
     Each is the upper end of the bounds that its outcome lies between, None beyond the last.
     """

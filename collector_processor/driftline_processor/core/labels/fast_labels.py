@@ -1,4 +1,4 @@
-"""Whether outcomes that came fast differ from those that took long: if so, a window that waits shows the fast ones.
+"""Fast and slow outcomes compared: where they differ, a young window shows the fast ones only.
 
 Outcomes are cut in two by how long they took, where the halves are most even, which looks at nothing that happened. Of
 each half the share of positives and of errors (of a regression: the mean of what happened, and of the absolute error)

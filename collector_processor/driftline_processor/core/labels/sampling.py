@@ -1,4 +1,4 @@
-"""Which predictions to label next, and the probability with which each was chosen.
+"""Sampling of predictions to label next, with the probability with which each was chosen.
 
 Rows are drawn with probabilities that grow with what a label of theirs would teach, and each says its own: a label that
 comes back with ``weight`` 1 / probability leaves every estimate unbiased (Horvitz and Thompson 1952), however one-sided

@@ -23,7 +23,7 @@ NAMES = {
 
 
 class Mean(NamedTuple):
-    """What a metric that is a mean over lists was made from: lists, Σw, Σw², Σwx, Σw²x, Σw²x²."""
+    """The sums behind a metric that is a mean over lists: lists, Σw, Σw², Σwx, Σw²x, Σw²x²."""
 
     lists: int
     weight: float

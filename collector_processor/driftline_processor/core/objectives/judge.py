@@ -183,7 +183,7 @@ def _state(
 
 
 class _Against(NamedTuple):
-    """What a change is one since. ``said``: which rows of the baseline these are, of a slice."""
+    """The reference that a change is measured against. ``said``: which rows of the baseline these are, of a slice."""
 
     reference: Mapping[str, Metric]
     said: str = ""

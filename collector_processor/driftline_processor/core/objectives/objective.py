@@ -30,7 +30,7 @@ _WRITTEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """What a metric shall be: one of the four limits. ``least_change``, ``most_change``: against the baseline.
+    """A limit that a metric must keep: one of four kinds. ``least_change``, ``most_change``: against the baseline.
 
     ``window``: in windows of this name; "" = in all. ``rolling``: over every stretch of this length. ``slice``: of the
     rows of ``key=value``, or by ``key`` of those of each of its values of which ``min_rows`` tell; "" = of all rows.

@@ -1,4 +1,4 @@
-"""Which predictions of a pane can get an outcome: those sent as rows and not deleted; other rows are distributions
+"""The predictions of a pane that can get an outcome: those sent as rows and not deleted; other rows are distributions
 only.
 
 Panes of rows that nobody sent: what tells them apart from panes of rows.

@@ -1,4 +1,4 @@
-"""What is known of the outcomes of a window beside their sums: blocks of time, slices, delay, review.
+"""Outcomes of a window beside their sums: blocks of time, slices, delay, review.
 
 The sums of a slice by block of time: most are zero, so they are written out for one slice at a time.
 """

@@ -15,14 +15,14 @@ MINOR, MAJOR = 0.05, 0.5
 
 
 class Suspicion(NamedTuple):
-    """What one test found odd enough to look at; ``p``: its p-value, alone."""
+    """A finding of one test that is worth a look; ``p``: its p-value, alone."""
 
     p: float
     finding: Finding
 
 
 class CheckResult(NamedTuple):
-    """What a check did in one window: how many tests, and those with an effect that is large enough to matter."""
+    """The result of a check in one window: how many tests, and those with an effect that is large enough to matter."""
 
     tests: int
     suspicions: list[Suspicion]

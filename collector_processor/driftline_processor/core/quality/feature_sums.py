@@ -1,4 +1,4 @@
-"""What the checks look at: each feature's sums and distribution function, in the baseline and in the window.
+"""Inputs of the checks: each feature's sums and distribution function, in the baseline and in the window.
 
 The sums of one feature, in the baseline and in a window: what every check begins with.
 
@@ -195,7 +195,7 @@ def distribution_function(
 
 
 class Mixture(NamedTuple):
-    """How a window is explained as a part of the baseline and a part of something else.
+    """A window as a mixture of the baseline and something else.
 
     ``share``: the part of the something else. ``distance``: of the window from the baseline, ``apart``: of the
     something else from the baseline, ``left``: what the mixture leaves unexplained, all three as KS distances.

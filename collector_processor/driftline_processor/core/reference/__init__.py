@@ -1,4 +1,4 @@
-"""What a window is compared with: the baseline, or one derived from it by season, threshold or time. Imports
+"""The reference of a window: the baseline, or one derived from it by season, threshold or time. Imports
 windows.
 """
 

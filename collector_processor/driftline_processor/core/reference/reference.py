@@ -16,7 +16,7 @@ from driftline.tables.table import Task
 
 
 class Reference(NamedTuple):
-    """What a window is compared with.
+    """The reference that a window is compared with.
 
     ``baseline``: over the bins, and with the ``fold``, of the one in force, so that everything that compares takes it
     as it is. ``note``: for people, such as "the same hours"; "" = the baseline as it is. ``shift``: the least that

@@ -37,7 +37,7 @@ _NOTES = ("unknown", "distributed", "mapped", "guessed", EXPECTED.rstrip(":"))
 
 @dataclass(frozen=True, slots=True)
 class Rolling:
-    """Which past a window is compared with: ``last`` ("30d") up to ``without`` ("24h") before the window's end.
+    """The past that a window is compared with: ``last`` ("30d") up to ``without`` ("24h") before the window's end.
 
     Both are lengths as windows have them (:mod:`driftline_processor.core.windows.window`). A window is never in its own
     reference: without ``without``, or where that is less than the window, the reference ends where the window begins.

@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 class Dataset(NamedTuple):
-    """What the rows are called, by OpenLineage's rules: ``file`` and a path, or a namespace of ours and a name."""
+    """The name of a dataset by OpenLineage's rules: ``file`` and a path, or a namespace of ours and a name."""
 
     namespace: str
     name: str

@@ -33,7 +33,7 @@ _STEEP: Final = 1e3
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What is known of a difference of mean losses: of the challenger less that of the champion, so above 0 is worse.
+    """The difference of mean losses of two versions: of the challenger less that of the champion, so above 0 is worse.
 
     ``paired``: the same requests; ``rows``: their number, else that of both versions together, whose means are then
     those within hours (:class:`.sums.Within`). ``low`` / ``high``: each holds at every look with ``confidence``; None

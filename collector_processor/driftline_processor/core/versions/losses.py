@@ -175,7 +175,7 @@ def _codes(task: Task, scores: F64 | None, predicted: Column | None, actual: Col
 
 
 class VersionAnswers(NamedTuple):
-    """What one version said of n requests, as :func:`driftline.panes.fold.fold_outcomes` takes it."""
+    """The answers of one version to n requests, as :func:`driftline.panes.fold.fold_outcomes` takes it."""
 
     task: Task
     scores: F64 | None

@@ -35,7 +35,8 @@ SHARED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class VersionNames:
-    """Who is compared with whom. ``champion``: None = the version with most rows; who is not named is a challenger.
+    """The roles of versions in a comparison. ``champion``: None = the version with most rows; who is not named is a
+    challenger.
 
     ``since``: unix nanoseconds, from when on versions are compared at the earliest.
     """
@@ -97,7 +98,8 @@ class SideBySide:
 
 @dataclass(frozen=True, slots=True)
 class VersionInput:
-    """What is known of one version. ``pane``: its performance parts in the stretch, and its predictions by decision;
+    """The inputs of a comparison for one version. ``pane``: its performance parts in the stretch, and its predictions
+    by decision;
     ``rows``: its predictions there. ``hours``: reads :data:`.losses.PARTS` of each hour of the stretch, float64
     (hours, width), the same hours of both sides in their order; None = all is of one hour."""
 

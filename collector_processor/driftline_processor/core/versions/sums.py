@@ -42,7 +42,7 @@ class PairedSums(NamedTuple):
 
 
 class HourlySums(NamedTuple):
-    """What the hours in which both versions have rows say of the difference of their mean losses, added up over hours.
+    """Sums over the hours in which both versions have rows, for the difference of their mean losses.
 
     Of an hour, whose weights are W of both, A of the first and B of the second version, and h = AB / W: h, h times the
     mean of the first, h times that of the second. Then the variance of h times the difference of both means, with what

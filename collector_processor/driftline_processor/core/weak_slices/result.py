@@ -11,7 +11,7 @@ By = Literal["error", "log_loss", "absolute_error"]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What the rows of a slice have in common in one feature.
+    """The condition on one feature that the rows of a slice share.
 
     ``low`` <= value < ``high``, None = without a bound; or ``label``: the value of a category; or ``absent``: there is
     no value ("missing"), or one of another type ("invalid"). ``text``: in words, without the feature.

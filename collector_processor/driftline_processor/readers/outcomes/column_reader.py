@@ -88,7 +88,7 @@ def _sliced(schema: pa.Schema) -> list[str]:
 
 @dataclass(slots=True)
 class _Rejections:
-    """Which of n rows cannot be used, and of the first of them the first reason why."""
+    """The rows among n that cannot be used, with a reason for the first ones."""
 
     n: int
     bad: NDArray[np.bool_] = field(init=False)

@@ -111,7 +111,7 @@ SHOWN_REJECTIONS = 1000
 
 @dataclass(slots=True)
 class ParsedDocument:
-    """What a document held: its rows, and (index from 0, reason) of the first rows that cannot be used.
+    """The content of a document: its rows, and (index from 0, reason) of the first rows that cannot be used.
 
     ``more``: how many other rows cannot be used.
     """

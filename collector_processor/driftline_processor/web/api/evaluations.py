@@ -67,7 +67,7 @@ def lineage(request: Request, known: Sequence[ModelView], now: int) -> Response:
 
 
 class WindowRequest(NamedTuple):
-    """Which windows of which model a request asks for, how many, and with what."""
+    """The windows of a model that a request asks for."""
 
     model: ModelView
     window: str

@@ -1,4 +1,6 @@
-"""What a request asks for, read and checked: which model, which time, how many. Raises 400 or 404 with a sentence."""
+"""The parameters of a request, read and checked: which model, which time, how many. Raises 400 or 404 with a
+sentence.
+"""
 
 from __future__ import annotations
 

@@ -204,7 +204,9 @@ def _fitted(x: F64, weight: F64, hits: F64) -> tuple[F64, F64] | None:
 
 
 class _Likely(NamedTuple):
-    """How likely a curve is: Firth's penalised logarithm, the step that would raise it, and how far it may be off."""
+    """The likelihood of a curve: Firth's penalised logarithm, the step that would raise it, and how far it may be
+    off.
+    """
 
     value: float
     step: F64

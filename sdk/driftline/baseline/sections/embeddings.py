@@ -1,4 +1,4 @@
-"""How the embeddings among the features are projected, as a piece of what a baseline knows."""
+"""The section of a baseline that says how embeddings are projected."""
 
 from __future__ import annotations
 

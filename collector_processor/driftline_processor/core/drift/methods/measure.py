@@ -28,7 +28,7 @@ class SamplePair(NamedTuple):
 
 
 class MethodMeasure(NamedTuple):
-    """What one method says of one target."""
+    """The result of one drift method for one target."""
 
     value: float
     p_value: float | None

@@ -69,7 +69,7 @@ bins are those of its L2 norm, a number."""
 
 
 class Vectors(NamedTuple):
-    """What a baseline knows of an embedding, see :class:`driftline.panes.embedding_projection.Projection`.
+    """The reference of an embedding, see :class:`driftline.panes.embedding_projection.Projection`.
 
     ``means``: of the features, float64 (width,). ``spectrum``: float64 (width,), ``axes``: float64 (axes, width), each
     padded with zeros.
@@ -81,7 +81,7 @@ class Vectors(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What panes keep of k pairs of samples of vectors, see :mod:`driftline.panes.embedding_projection`.
+    """The sums that panes keep of k pairs of samples of vectors, see :mod:`driftline.panes.embedding_projection`.
 
     ``reference``, ``current``: float64 (k, width), means of the features. ``n``, ``m``: float64 (k,), (effective) rows.
     ``spectrum``: float64 (k, width), variances of the features along their axes in the reference, padded with zeros.
@@ -161,7 +161,7 @@ class Counts:
 
 
 class Measured(NamedTuple):
-    """What a method says of k targets, each float64 (k,).
+    """The result of one drift method for k targets, each float64 (k,).
 
     ``p_value``: of no drift, not corrected for looking at many. ``effect``: how large the drift is beyond what sampling
     alone makes of it, in ``Method.unit``. None where the method has none.

@@ -17,7 +17,7 @@ ALPHA = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PanePair:
-    """What is compared: two panes over one space.
+    """Two panes over one space: the reference and the window.
 
     ``fitted``: how the space fits the reference. ``alike``: how many rows, which resemble each other, count as one.
     """
@@ -30,7 +30,7 @@ class PanePair:
 
 
 class JointResult(NamedTuple):
-    """What a method says of a window.
+    """The result of one multivariate method for a window.
 
     ``value``: ``JointMethod.neutral`` where nothing changed. ``was``, ``now``: what was compared. ``p_value``: of no
     drift. ``effect``: how large the drift is beyond what sampling alone makes of it, in ``JointMethod.unit``. ``rows``:
