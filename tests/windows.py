@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from driftline_processor.core.evaluation import Window
-from driftline_processor.core.windows.window import window_of
+from driftline_processor.core.windows.window import Window, window_of
 
 
 def windows_over(name: str, start: int, end: int, tz: str = "UTC") -> Iterator[Window]:

@@ -22,7 +22,7 @@ from driftline.tables.table import F64, PredictionTable
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.methods import chi2, ks, psi
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Window
+from driftline_processor.core.windows.window import Window
 
 ROWS = 1_000_000
 REFERENCE_ROWS = 100_000

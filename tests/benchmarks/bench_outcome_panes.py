@@ -26,13 +26,12 @@ from driftline.panes.bins import SCORE_BINS, score_bin
 from driftline.panes.fold import fold_outcomes_by
 from driftline.panes.pane import merge
 from driftline.tables.table import F64, I64, Column, ModelKey, Task
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.curves import curves
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.settings import STANDARD
-from driftline_processor.core.windows.window import PANE
+from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.evaluation.window_outcomes import StoredOutcomes
 from driftline_processor.join.outcome_sums import add_outcomes
 from driftline_processor.store.database import Connection, Store, insert, read, transaction

@@ -26,10 +26,10 @@ from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import Rolling
-from driftline_processor.core.windows.window import PANE
+from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.health import Health
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Connection, Store, read

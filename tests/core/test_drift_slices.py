@@ -18,8 +18,9 @@ from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.slices import drift_with_slices, of_slice
 from driftline_processor.core.drift.slices import slice_sentence as told
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.window_context import SliceContext, WindowContext
+from driftline_processor.core.windows.window import Window
 
 HOUR = 3_600 * 10**9
 SHARES = {"NL": 0.05, "BE": 0.25, "DE": 0.3, "FR": 0.4}

@@ -13,8 +13,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.table import Column, ModelKey, PredictionTable, Text
 from driftline_processor.core.estimate.estimator import estimate_metrics
-from driftline_processor.core.estimate.result import Estimate
 from driftline_processor.core.estimate.sums import learned_parts, score_parts
+from driftline_processor.core.evaluation import Estimate
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "estimates.json"
 CHUNKS = 10

@@ -12,7 +12,8 @@ from driftline.panes.fold import ModelBins, fold, fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey, Task
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Metric, Window
+from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.windows.window import Window
 from sklearn.metrics import log_loss
 
 KEY = ModelKey("churn", "7", "prod")

@@ -15,11 +15,11 @@ from driftline.inputs.dataframes import column_of
 from driftline.panes.fold import fold
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import Column, PredictionTable
-from driftline_processor.core.evaluation import Expected, Window
+from driftline_processor.core.evaluation import Expected
 from driftline_processor.core.expectations.counting import count_rules
-from driftline_processor.core.expectations.judge import judge
+from driftline_processor.core.expectations.judge import RowFacts, judge_expectations
 from driftline_processor.core.expectations.rule import Expectations, Limit, Rule, count_limit, share_limit
-from driftline_processor.core.window_context import WindowContext
+from driftline_processor.core.windows.window import Window
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,7 +108,7 @@ def judged(rule: Rule, rows: pd.DataFrame, by_rows: bool = True, **beside: Any) 
     if by_rows:
         sums = count_rules(read.features, wanted, np.zeros(len(read), np.int64), 1)
         pane = merge([pane, Pane({part: values[0] for part, values in sums.items()})])
-    [found] = judge(WindowContext(expect=wanted, **beside), pane, BASELINE, WINDOW)
+    [found] = judge_expectations(wanted, RowFacts(**beside), pane, BASELINE, WINDOW)
     return found
 
 

@@ -13,9 +13,10 @@ from driftline.panes.bins import CategoryBins, count, number_bins
 from driftline.panes.fold import fold
 from driftline.tables.table import F64, Column, ModelKey
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.explain.region import region_changes
 from driftline_processor.core.windows.steps import steps_of
+from driftline_processor.core.windows.window import Window
 
 HOUR = 3_600 * 10**9
 DAY = Window("1d", 1_772_323_200 * 10**9, 1_772_409_600 * 10**9)

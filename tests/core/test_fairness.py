@@ -13,14 +13,8 @@ import pytest
 from driftline.panes.fold import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import Column, Task
-from driftline_processor.core.fairness.criteria import (
-    CRITERIA,
-    Criterion,
-    Fairness,
-    FairnessRule,
-    GroupCounts,
-    judge_fairness,
-)
+from driftline_processor.core.evaluation import Fairness, FairnessCriterion
+from driftline_processor.core.fairness.criteria import CRITERIA, FairnessRule, GroupCounts, judge_fairness
 from driftline_processor.core.intervals.confidence import (
     Interval,
     Share,
@@ -64,7 +58,7 @@ def judged(groups: dict[str, GroupCounts], rule: FairnessRule | None = None) -> 
     return found
 
 
-def criterion(found: Fairness, name: str) -> Criterion:
+def criterion(found: Fairness, name: str) -> FairnessCriterion:
     return next(one for one in found.criteria if one.name == name)
 
 

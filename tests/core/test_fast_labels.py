@@ -9,7 +9,8 @@ import pytest
 from driftline.panes.fold import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import Column, Task
-from driftline_processor.core.labels.fast_labels import FastLabels, fast_labels
+from driftline_processor.core.evaluation import FastLabels
+from driftline_processor.core.labels.fast_labels import fast_labels
 
 BINARY = Task("binary", ("0", "1"), "1")
 REGRESSION = Task("regression")

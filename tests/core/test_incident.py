@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.drift.incident import incident
-from driftline_processor.core.evaluation import Evaluation, MethodValue, State, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, MethodValue, State, TargetDrift
+from driftline_processor.core.windows.window import Window
 
 HOUR = 3_600 * 10**9
 

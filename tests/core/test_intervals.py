@@ -10,7 +10,7 @@ import pytest
 from driftline.panes.fold import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Column, Task, take_rows
-from driftline_processor.core.evaluation import Metric, Window
+from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals import gradients
 from driftline_processor.core.intervals import score_curves as areas
@@ -20,7 +20,7 @@ from driftline_processor.core.intervals.time_blocks import blocks_of_window, des
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import from_rows, realized
 from driftline_processor.core.performance.settings import PerformanceSettings
-from driftline_processor.core.windows.window import window_of
+from driftline_processor.core.windows.window import Window, window_of
 from scipy import stats
 
 BINARY = Task("binary", ("0", "1"), "1")

@@ -11,27 +11,27 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Window
+from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals.confidence import WeightSums
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.objectives.judge import judge_objectives, rolling_steps
-from driftline_processor.core.objectives.objective import (
+from driftline_processor.core.performance.maturity import maturity
+from driftline_processor.core.performance.metric_intervals import with_intervals
+from driftline_processor.core.performance.objective import (
     Objective,
     newest_objectives,
     overdue,
     read_objective,
     undecided,
 )
-from driftline_processor.core.performance.maturity import maturity
-from driftline_processor.core.performance.metric_intervals import with_intervals
+from driftline_processor.core.performance.objective_states import judge_objectives, rolling_steps
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.reference import reference_of
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import judge_slices
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.decision_threshold import align_threshold
-from driftline_processor.core.windows.window import PANE
+from driftline_processor.core.windows.window import PANE, Window
 from scipy import stats
 
 BINARY = Task("binary", ("0", "1"), "1")

@@ -9,23 +9,32 @@ import pytest
 from driftline.panes.fold import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import Column, ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance, Window
-from driftline_processor.core.fairness.criteria import Fairness, FairnessRule
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Fairness,
+    Metric,
+    SliceCondition,
+    SlicePerformance,
+    WeakSearch,
+    WeakSlice,
+)
+from driftline_processor.core.fairness.criteria import FairnessRule
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.objectives.objective import read_objective
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.judge import judge_performance
+from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import COHORTS, rank_slices
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
 from driftline_processor.core.render.evaluation_json import to_json
-from driftline_processor.core.weak_slices.result import Condition, WeakSearch, WeakSlice
-from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.windows.window import DAY, Window
 from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
 
 TASK = Task("binary", ("0", "1"), "1")
 WINDOW = Window("1d", 0, 86_400 * 10**9)
-WEAK = WeakSlice("error", (Condition("age", "below 25", high=25.0),), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "age ...")
+WEAK = WeakSlice(
+    "error", (SliceCondition("age", "below 25", high=25.0),), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "age ..."
+)
 
 
 def outcomes(right: int, wrong: int) -> Pane:

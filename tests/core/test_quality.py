@@ -17,9 +17,10 @@ from driftline.panes.fold import fold, fold_by
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import PredictionTable
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Finding, Window
+from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.quality import ALPHA, CHECKS, quality
 from driftline_processor.core.quality.check import severity
+from driftline_processor.core.windows.window import Window
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from driftline.panes.pane import Pane
 from driftline.tables.table import Task
-from driftline_processor.core.fairness.criteria import Fairness, FairnessRule, judge_fairness
+from driftline_processor.core.evaluation import Fairness
+from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
 from driftline_processor.core.fairness.sentences import criterion_sentence as fairness_told
 from driftline_processor.core.outcomes.review import advice, find_unseen_decisions, unreviewed, unreviewed_sentence
 from driftline_processor.core.performance.metric_intervals import with_intervals

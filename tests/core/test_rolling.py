@@ -16,15 +16,14 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey
 from driftline_processor.core.drift import drift
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Window
-from driftline_processor.core.objectives.objective import read_objective
+from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.performance.reference import reference_of
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.rebinning import rebin_baseline
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import LEAST_ROWS, Rolling, rolling_reference
-from driftline_processor.core.windows.window import window_of
+from driftline_processor.core.windows.window import Window, window_of
 
 DAY = 86_400 * 10**9
 HOUR = DAY // 24

@@ -6,8 +6,16 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from driftline_processor.core.evaluation import Window
-from driftline_processor.core.windows.window import GRACE, PANE, closes_at, is_closed, parse, time_zone, window_of
+from driftline_processor.core.windows.window import (
+    GRACE,
+    PANE,
+    Window,
+    closes_at,
+    is_closed,
+    parse,
+    time_zone,
+    window_of,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import (
+    Delay,
     Evaluation,
     Finding,
     MethodValue,
     Metric,
     Size,
+    SlaResult,
     State,
     TargetDrift,
-    Window,
 )
-from driftline_processor.core.labels.delay import Delay, SlaResult
+from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences import ranked, sentence
 from driftline_processor.terminal.evaluation import evaluation_view, show
 from rich.console import Console

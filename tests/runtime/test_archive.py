@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, TargetDrift
+from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
 
 TARGET = TargetDrift(

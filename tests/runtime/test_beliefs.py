@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift
+from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.store.database import Store, transaction
 

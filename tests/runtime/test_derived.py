@@ -13,9 +13,10 @@ from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, Metric, TargetDrift
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.windows.window import Window
 from driftline_processor.exporters import prometheus as page
 from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, metrics_request, points
 from driftline_processor.exporters.metric_points import Point, growth

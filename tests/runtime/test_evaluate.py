@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from driftline.tables.table import PredictionTable
 from driftline_processor.config.schema import Model
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut

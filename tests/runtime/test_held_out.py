@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import Evaluation, Metric, Window
+from driftline_processor.core.evaluation import Evaluation, Metric
+from driftline_processor.core.windows.window import Window
 from driftline_processor.queries.hints import suspicious_metric
 
 from .conftest import Open

@@ -15,7 +15,7 @@ from driftline.tables.table import Task
 from driftline_processor.config.performance import Performance
 from driftline_processor.config.schema import Model
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.objectives.objective import Objective, read_objective
+from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut

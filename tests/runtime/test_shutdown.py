@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from driftline_processor.config.schema import Model, validate_file
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.windows.window import Window
 from driftline_processor.deadline import Deadline
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.receipts import Overloaded

@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 import pytest
 from driftline.tables.table import Column
-from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.deduplication import Seen, digest_of
 from driftline_processor.store.arrow_tables import (
     actual_of,

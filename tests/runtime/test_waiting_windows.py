@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from driftline.semconv import metrics as m
 from driftline_processor.config.schema import Model
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation import evaluator as evaluate
 from driftline_processor.evaluation.evaluator import AT_ONCE, Evaluator
 from driftline_processor.evaluation.waiting_windows import WaitingWindows

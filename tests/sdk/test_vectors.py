@@ -20,7 +20,8 @@ from driftline.privacy.policy import Privacy
 from driftline.tables.column_codec import decode, encode_column, strings
 from driftline.tables.table import Column, ModelKey, concatenate
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import TargetDrift, Window
+from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.windows.window import Window
 
 from .metric_points import cdf, points
 from .service import Service, returns

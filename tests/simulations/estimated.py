@@ -17,8 +17,8 @@ from driftline.tables.table import F64, Column, Task
 from driftline_processor.core.drift.multivariate.classifier import Points
 from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.estimate.importance_weighting import LabelledRows, estimate_by_weights, ratios
-from driftline_processor.core.estimate.result import Estimate
 from driftline_processor.core.estimate.sums import score_parts_of
+from driftline_processor.core.evaluation import Estimate
 from driftline_processor.core.histogram import Explicit
 from driftline_processor.core.performance.realized import from_rows
 

@@ -16,8 +16,9 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column, ModelKey, Task
 from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.estimate.track_record import with_track_records
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.performance.realized import realized
+from driftline_processor.core.windows.window import Window
 
 TASK = Task("binary", ("0", "1"), "1")
 DAY = 86_400 * 10**9

@@ -9,7 +9,8 @@ import numpy as np
 from driftline.panes.fold import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Column, Task
-from driftline_processor.core.labels.fast_labels import FastLabels, fast_labels
+from driftline_processor.core.evaluation import FastLabels
+from driftline_processor.core.labels.fast_labels import fast_labels
 
 from .frame import DATA, Figures, Random, Row, Table, percent, table_of
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, Verdict, Window
-from driftline_processor.core.objectives.judge import judge_objectives
-from driftline_processor.core.objectives.objective import Objective
+from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.performance.objective import Objective
+from driftline_processor.core.performance.objective_states import judge_objectives
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import judge_slices
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.windows.window import Window
 
 from .frame import DATA, Figures, Random, Table
 from .promised import Promise, text

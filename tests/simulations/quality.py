@@ -12,8 +12,8 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold, fold_by
 from driftline.tables.table import F64, PredictionTable
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.quality import quality
+from driftline_processor.core.windows.window import Window
 
 from tests.core import test_quality as planted
 

@@ -13,7 +13,8 @@ from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.method_choice import DECIDES
 from driftline_processor.core.drift.rule import ALPHA
-from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, MethodValue, TargetDrift
+from driftline_processor.core.windows.window import Window
 
 from .many import Mask, Verdicts, chunks, judged, verdicts
 from .worlds import Many, Stray, World, folded

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.table import F64, ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance, Window
+from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
 from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
-from driftline_processor.core.objectives.judge import judge_objectives
-from driftline_processor.core.objectives.objective import Objective
+from driftline_processor.core.performance.objective import Objective
+from driftline_processor.core.performance.objective_states import judge_objectives
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import counts_of, measured
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
-from driftline_processor.core.windows.window import DAY
+from driftline_processor.core.windows.window import DAY, Window
 from scipy.optimize import brentq
 from scipy.special import expit
 

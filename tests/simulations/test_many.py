@@ -15,7 +15,8 @@ from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.method_choice import Choice, Choices
 from driftline_processor.core.drift.rule import ALPHA
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.windows.window import Window
 
 from .many import verdicts
 from .run import HOUR, decides, next_hour

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from driftline.panes.bins import Bins, CategoryBins, Index, assign, number_bins
 from driftline.tables.table import F64, I64, Column
-from driftline_processor.core.weak_slices.result import By, WeakSearch
+from driftline_processor.core.evaluation import RowLoss, WeakSearch
 from driftline_processor.core.weak_slices.search import weak_slices
 from numpy.typing import NDArray
 
@@ -43,7 +43,7 @@ class Labelled:
     """
 
     rows: int
-    by: By = "error"
+    by: RowLoss = "error"
     planted: Planted = ""
     daily: float = 0.0
     days: int = 30

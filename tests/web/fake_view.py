@@ -14,9 +14,10 @@ import numpy as np
 from driftline.panes.fold import fold_outcomes
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.tables.table import F64, Column, ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, Size, State, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, Size, State, TargetDrift
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.curves import confused, curves
+from driftline_processor.core.windows.window import Window
 from driftline_processor.queries.overview import BaselineView, ModelView
 
 from tests.windows import windows_over

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from driftline_processor.core.estimate.result import Estimate
+from driftline_processor.core.evaluation import Estimate
 from driftline_processor.health import Health
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.app import create_app

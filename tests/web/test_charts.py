@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 
 import numpy as np
-from driftline_processor.core.evaluation import Curve, Evaluation, Metric, TargetDrift, Window
+from driftline_processor.core.evaluation import Curve, Evaluation, Metric, TargetDrift
+from driftline_processor.core.windows.window import Window
 from driftline_processor.web.charts import timelines
 from driftline_processor.web.charts.curves import confusion_matrix
 from driftline_processor.web.charts.curves import curve_charts_of as drawn

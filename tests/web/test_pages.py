@@ -11,9 +11,18 @@ from urllib.parse import unquote
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.concept.result import Change, ConceptDrift
-from driftline_processor.core.evaluation import Cause, Expected, Explanation, Finding, MethodValue, Metric
-from driftline_processor.core.labels.delay import Delay, OutcomeDelay, SlaResult
-from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.core.evaluation import (
+    Cause,
+    Delay,
+    Expected,
+    Explanation,
+    Finding,
+    MethodValue,
+    Metric,
+    SlaResult,
+)
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient

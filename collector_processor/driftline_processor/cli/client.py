@@ -15,7 +15,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import instant
 
-from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.core.wording import iso_time
 from driftline_processor.readers.errors import BadInput
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}

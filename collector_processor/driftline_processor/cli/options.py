@@ -22,7 +22,7 @@ from driftline_processor.readers.errors import BadInput
 
 if TYPE_CHECKING:
     from driftline_processor.config.schema import Model
-    from driftline_processor.core.objectives.objective import Objective
+    from driftline_processor.core.performance.objective import Objective
     from driftline_processor.core.performance.settings import PerformanceSettings
 
 
@@ -62,7 +62,7 @@ def models_of(option: str, file: Path) -> Mapping[str, Model]:
 
 def objectives_of(written: Sequence[str]) -> tuple[Objective, ...]:
     """Read the objectives of an option. Raises :class:`BadInput` for what is none."""
-    from driftline_processor.core.objectives.objective import read_objective
+    from driftline_processor.core.performance.objective import read_objective
 
     try:
         return tuple(read_objective(text) for text in written)

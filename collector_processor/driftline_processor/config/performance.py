@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from driftline_processor.core.fairness.criteria import FOUR_FIFTHS, TOLERANCE, FairnessRule
 from driftline_processor.core.labels.delay import Sla
 from driftline_processor.core.metrics.names import misnamed
-from driftline_processor.core.objectives.objective import Objective, checked_objective, read_objective
+from driftline_processor.core.performance.objective import Objective, checked_objective, read_objective
 from driftline_processor.core.performance.settings import Outcomes, PerformanceSettings, Shares
 from driftline_processor.custom_metrics import custom_names
 

@@ -13,14 +13,17 @@ from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.rule import Rules, weighted_share
 from driftline_processor.core.drift.slices import WHOLE, drift_with_slices
-from driftline_processor.core.expectations.judge import judge
+from driftline_processor.core.estimate.estimator import estimate_metrics
+from driftline_processor.core.expectations.judge import RowFacts, judge_expectations
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, sent_rows
 from driftline_processor.core.performance.judge import judge_performance
+from driftline_processor.core.performance.realized import realized as realized_from_sums
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.performance.window_outcomes import NOTHING_KNOWN, WindowOutcomes
 from driftline_processor.core.quality.checks.missing import UNKNOWN, unknown_features
+from driftline_processor.core.windows.window import Window
 
-from .evaluation import Evaluation, Metric, TargetDrift, Window
+from .evaluation import Evaluation, Metric, TargetDrift
 from .explain import ExplainInput, explain
 from .quality import quality
 from .window_context import NOTHING, WindowContext
@@ -66,7 +69,11 @@ def evaluate(
         # by rows: a reviewed row has the weight of all that were not, and a tenth reviewed would pass for everything
         evaluation.coverage = min(1.0, evaluation.outcome_rows / rows)
     judge_performance(evaluation, pane, baseline, task, known, asked, realized)
-    evaluation.expected = judge(beside, pane, baseline, window)
+    if baseline is not None and task is not None:
+        span, learned = window.end - window.start, known.reference or baseline
+        evaluation.estimated = estimate_metrics(pane, learned, task, span, realized_from_sums(pane, task))
+    facts = RowFacts(beside.repeats, beside.unique, beside.newest, beside.until)
+    evaluation.expected = judge_expectations(beside.expect, facts, pane, baseline, window)
     if baseline is None:
         evaluation.score = _unknown("score", pane)
         evaluation.predicted = _unknown("class", pane) if task is None or task.kind not in CLASSLESS else None

@@ -1,19 +1,16 @@
-"""The result of judging one window: what pages, exporters, JSON and `driftline top` show."""
+"""The result of judging one window: what pages, exporters, JSON and `driftline top` show.
+
+All types of a result are defined here, so that rooms can return them without knowing each other.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from driftline.tables.table import F64, ModelKey
 
-from driftline_processor.core.estimate.result import Estimate
-from driftline_processor.core.labels.delay import Delay, SlaResult
-
-if TYPE_CHECKING:  # their package needs what is here
-    from driftline_processor.core.fairness.criteria import Fairness
-    from driftline_processor.core.labels.fast_labels import FastLabels
-    from driftline_processor.core.weak_slices.result import WeakSearch
+from driftline_processor.core.windows.window import Window
 
 State = Literal["ok", "drift", "too_few_rows", "blind", "no_baseline"]
 Size = Literal["", "small", "moderate", "large"]
@@ -21,15 +18,6 @@ Source = Literal["rows", "panes"]
 Maturity = Literal["open", "immature", "mature"]
 Verdict = Literal["met", "broken", "cannot_tell"]
 Severity = Literal["minor", "major", "critical"]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """``[start, end)`` in unix nanoseconds; ``name`` as configured ("1h", "1d", "1mo") or "" for a whole file."""
-
-    name: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,33 +292,396 @@ class Explanation:
     score_now: float | None = None
 
 
+EstimateMethod = Literal["cbpe", "direct_loss", "importance_weighted"]
+Trust = Literal["ok", "failed", "unknown"]
+Unsure = Literal["too_few", "unlike"]
+"""Why an estimate has no interval: too few rows or outcomes, or rows of another kind than those of the reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRecord:
+    """How earlier estimates of a metric compare with the values that labels showed later.
+
+    Attributes:
+        state: ``failed`` once two of the judged windows were missed.
+        windows: Judged windows, ten at most.
+        missed: How many of the judged windows the estimate missed by far.
+        inside: Share of the judged windows whose realized value lay within the interval.
+        mean_error: Mean of realized less estimated value.
+    """
+
+    state: Trust
+    windows: int
+    missed: int = 0
+    inside: float | None = None
+    mean_error: float | None = None
+
+
+UNRECORDED = TrackRecord("unknown", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A metric of a window without labels, under the assumption that P(y|x) is that of the reference.
+
+    Attributes:
+        value: The estimated value.
+        low: Lower end of the 95 % interval for the value that labels of all rows would show. None: ``unsure`` says why.
+        high: Upper end of the same interval.
+        sampling_error: Standard error: chance of the rows, chance of the reference, differences between its days.
+        lower_bound: Least value of a window of as many rows while nothing has changed since the reference.
+        upper_bound: Greatest value of such a window.
+        alert: Whether the estimate lies beyond the bounds; None where the bounds are unknown.
+        rows: Rows of the window that the estimate is made from.
+        source: ``rows``, or ``panes``: sums that say as much.
+        method: How the estimate was made.
+        reference: Realized value of the baseline's rows.
+        error: Realized less estimated value of the labelled rows; None while fewer than 30 are labelled.
+        error_deviation: Standard error of ``error``.
+        record: Track record of the metric's estimates. A failed one drives no policy.
+        unsure: Why there is no interval.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    sampling_error: float | None
+    lower_bound: float | None
+    upper_bound: float | None
+    alert: bool | None
+    rows: int
+    source: Source
+    method: EstimateMethod
+    reference: float | None = None
+    error: float | None = None
+    error_deviation: float | None = None
+    record: TrackRecord = UNRECORDED
+    unsure: Unsure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRate:
+    """A rate of one group of people, with its interval.
+
+    Attributes:
+        value: The rate; None where it is not defined.
+        rows: Rows that the rate is a share of; Kish's effective number where rows are weighted.
+        low: Lower end of the interval (:func:`.intervals.confidence.wilson`).
+        high: Upper end of the interval.
+    """
+
+    value: float | None
+    rows: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRates:
+    """All rates of one group.
+
+    Attributes:
+        value: The attribute's value that names the group.
+        rows: Labelled rows of the group.
+        rates: selection_rate, true_positive_rate, false_positive_rate, precision and accuracy.
+    """
+
+    value: str
+    rows: int
+    rates: dict[str, GroupRate]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupComparison:
+    """A rate of one group compared with that of another: the difference or the ratio, and its interval.
+
+    Attributes:
+        group: The group that is compared.
+        rate: Name of the rate.
+        value: Difference or ratio of the two rates.
+        low: Lower end of the interval.
+        high: Upper end of the interval; None where there is none.
+        state: Whether the whole interval keeps to the criterion's limit.
+        beside: The group it is compared with; "" in evaluations stored before comparisons named it.
+    """
+
+    group: str
+    rate: str
+    value: float | None
+    low: float | None
+    high: float | None
+    state: Verdict
+    beside: str = ""
+
+
+Basis = Literal["predictions", "labelled rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class FairnessCriterion:
+    """One criterion of fairness between all groups of an attribute.
+
+    Attributes:
+        name: A key of :data:`.fairness.criteria.CRITERIA`.
+        basis: The rows that rates are measured on.
+        state: Broken where one comparison is; met where all are.
+        difference: Greatest less smallest rate; with a named reference group, that of the group furthest from it.
+        ratio: Smallest divided by greatest rate; with a named reference group, that of the group furthest from it.
+        limit: The difference or ratio that each comparison must keep to.
+        comparisons: Each group beside another.
+    """
+
+    name: str
+    basis: Basis
+    state: Verdict
+    difference: float | None
+    ratio: float | None
+    limit: float
+    comparisons: tuple[GroupComparison, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fairness:
+    """Fairness between the groups of one attribute.
+
+    Attributes:
+        attribute: The attribute that tells groups apart.
+        reference: The group that others are compared with by name; "" where none is named or it has no rows.
+        coverage: Share of all rows whose attribute is known.
+        labelled: Share of the labelled rows whose attribute is known.
+        groups: Rates by group.
+        criteria: Verdicts by criterion.
+    """
+
+    attribute: str
+    reference: str
+    coverage: float | None
+    labelled: float | None
+    groups: tuple[GroupRates, ...]
+    criteria: tuple[FairnessCriterion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How late the known outcomes of a window came.
+
+    A quantile is the upper end of its bin of :data:`.labels.delay.BOUNDS`; None beyond the last.
+
+    Attributes:
+        rows: Outcomes with a known time.
+        median: Seconds.
+        p90: Seconds.
+        p99: Seconds.
+    """
+
+    rows: int
+    median: int | None
+    p90: int | None
+    p99: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SlaResult:
+    """Whether the outcomes of a window kept the SLA on their arrival.
+
+    Attributes:
+        state: Whether the SLA was kept.
+        within: Nanoseconds that outcomes may take.
+        coverage: Share of predictions whose outcome shall come in time.
+        low: Least share of predictions whose outcome came in time.
+        high: Greatest such share; outcomes that can still come in time are counted.
+        rows: Predictions that outcomes can come for.
+    """
+
+    state: Verdict
+    within: int
+    coverage: float
+    low: float
+    high: float
+    rows: int
+
+
+ComparedOutcomes = Literal["actual_rate", "error_rate", "mean_actual", "mae"]
+WITHIN = {"<1h": "within an hour", "<1d": "within a day", "<7d": "within 7 days", "<30d": "within 30 days"}
+"""Cohort of outcomes by delay → the delay in words."""
+
+_FAST_AND_SLOW = {
+    "actual_rate": "outcomes that came {within} are positive in {fast}, later ones in {slow}",
+    "error_rate": "the model is wrong on {fast} of the outcomes that came {within}, on {slow} of later ones",
+    "mean_actual": "outcomes that came {within} are {fast} on average, later ones {slow}",
+    "mae": "the mean absolute error of outcomes that came {within} is {fast}, of later ones {slow}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FastLabels:
+    """Whether outcomes that came fast differ from those that took long.
+
+    Attributes:
+        until: The last cohort of the fast half, a key of :data:`WITHIN`.
+        differ: Whether the halves differ by more than chance.
+        metric: The metric by which they differ most.
+        fast: Value of the metric among fast outcomes.
+        slow: Value of the metric among slow outcomes.
+        fast_rows: Fast outcomes.
+        slow_rows: Slow outcomes.
+        p_value: Corrected for the metrics that were tested.
+    """
+
+    until: str
+    differ: bool
+    metric: ComparedOutcomes
+    fast: float
+    slow: float
+    fast_rows: int
+    slow_rows: int
+    p_value: float
+
+    @property
+    def sentence(self) -> str:
+        """State the comparison in words.
+
+        >>> FastLabels("<1d", True, "actual_rate", 0.12, 0.31, 800, 700, 0.0001).sentence.split(":")[0]
+        'outcomes that came within a day are positive in 12 %, later ones in 31 %'
+        """
+        within = WITHIN[self.until]
+        if not self.differ:
+            return f"outcomes that came {within} do not differ from later ones by more than chance"
+        fast, slow = self._number(self.fast), self._number(self.slow)
+        said = _FAST_AND_SLOW[self.metric].format(within=within, fast=fast, slow=slow)
+        return f"{said}: performance while some are missing is that of the fast ones"
+
+    def _number(self, value: float) -> str:
+        return f"{100 * value:.3g} %" if self.metric in ("actual_rate", "error_rate") else f"{value:.4g}"
+
+
+RowLoss = Literal["error", "log_loss", "absolute_error"]
+"""The loss of one row: wrong decision or log loss of a classifier, absolute error of a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceCondition:
+    """A condition on one feature that all rows of a weak slice fulfil.
+
+    Attributes:
+        feature: Name of the feature.
+        text: The condition in words, without the feature.
+        low: Least value, included; None without a bound.
+        high: Greatest value, excluded; None without a bound.
+        label: The value of a category.
+        absent: "missing": no value; "invalid": a value of another type.
+    """
+
+    feature: str
+    text: str
+    low: float | None = None
+    high: float | None = None
+    label: str | None = None
+    absent: Literal["", "missing", "invalid"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WeakSlice:
+    """Rows on which the model does worse than on all others.
+
+    Attributes:
+        by: The loss that is compared.
+        conditions: One or two, all of which hold.
+        rows: Labelled rows of the slice.
+        value: Mean loss on the rows that confirmed the slice; none of them had a part in finding it.
+        low: Lower end of the 95 % interval of ``value``.
+        high: Upper end of the same interval.
+        rest: Mean loss of the rows outside of the slice.
+        p_value: Corrected for all slices that were tested.
+        excess: Share of all loss that would be gone if the slice were like the rest.
+        sentence: The finding in words.
+    """
+
+    by: RowLoss
+    conditions: tuple[SliceCondition, ...]
+    rows: int
+    value: float
+    low: float
+    high: float
+    rest: float
+    p_value: float
+    excess: float
+    sentence: str
+
+    @property
+    def name(self) -> str:
+        """Name the slice by its conditions.
+
+        >>> condition = SliceCondition("age", "below 25", high=25.0)
+        >>> WeakSlice("error", (condition,), 900, 0.3, 0.2, 0.4, 0.1, 1e-6, 0.1, "").name
+        'age below 25'
+        """
+        return " and ".join(f"{one.feature} {one.text}" for one in self.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class WeakSearch:
+    """The result of a search for weak slices.
+
+    Attributes:
+        slices: Confirmed slices, the one that costs most first.
+        rows: Labelled rows that were searched.
+        features: Features that were searched.
+        pairs: Pairs of features that were searched.
+    """
+
+    slices: tuple[WeakSlice, ...]
+    rows: int
+    features: int
+    pairs: int
+
+
 @dataclass(slots=True)
 class Evaluation:
-    """The one result: drift, performance, quality and causes of one model and version in one window.
+    """The result of judging one window of one model version.
 
-    ``distributed``: how many of the rows are known from distributions only, because no record holds them. ``share``:
-    drifted features of those that could be judged. ``weighted_share``: the same by their importance to the model; None
-    where the baseline knows none of it. ``incident``: what a policy may alert on (:mod:`.incident`): the targets whose
-    drift lasts, by the part of a pane (``feature:NAME``, ``score``, ``class``; of a slice `` where SLICE`` behind it),
-    and the start of the window in which it began. ``slices``: by ``key=value``, what drifts in them.
-    ``baseline_version``: the version that the baseline was made for, None without a baseline.
-    ``compared``: what it is compared with, in words, where that is not the baseline as it is (:mod:`.compared`).
-    ``joint``: by method, drift of the features together. ``findings``: what is wrong with the data (:mod:`.quality`),
-    the gravest first. ``expected``: what came of what somebody expects of it (:mod:`.expectations`).
-    ``explanation``: why it drifts (:mod:`.explain`); None where nothing does. ``maturity``: whether the window still
-    fills, or its outcomes may still come, or its performance counts. ``estimated``: metrics where nobody knows yet
-    (:mod:`.estimate`), from all of its rows; {} where the baseline has taught nothing about them. ``weighted``: by
-    importance weights, where they were asked for.
-    ``performance_slices``: by ``key=value``, and
-    ``ages``: by how long outcomes took to come, what was realized of those rows. ``fast_labels``: whether
-    those that came fast differ from the others. ``weak``: what came of the search for
-    weak slices (:mod:`.performance.weak`), None where rows are not at hand. ``fairness``: by attribute.
-    ``unreviewed``: the decisions of which no outcome is known, though so many predictions were made.
-    ``curves``: what is drawn of the performance of a binary classifier; ``confusion``: float64 (k, k), the weight per
-    actual (row) and predicted class. ``immature``:
-    why its performance does not count yet, as a sentence; ``young``: because its outcomes may still come.
-    ``objectives``: what came of what its metrics shall be (:mod:`.performance.objectives`).
-    ``delay``: how late its outcomes came, ``label_sla``: whether they kept what was agreed (:mod:`.labels.delay`).
+    Attributes:
+        key: Model and version.
+        window: The window that was judged.
+        rows: Predictions in the window.
+        closed: Whether event time has passed the window's end and its grace.
+        features: Drift by feature.
+        score: Drift of the score.
+        predicted: Drift of the predicted class.
+        share: Drifted features divided by features that could be judged.
+        weighted_share: The same, weighted by importance to the model; None where importance is unknown.
+        incident: Targets whose drift lasts → start of the window in which it began, unix nanoseconds. A target is the
+            name of its part of a pane (``feature:NAME``, ``score``, ``class``); `` where SLICE`` follows for a slice.
+        realized: Performance from outcomes, by metric.
+        reference: Performance of the baseline's rows, by metric.
+        outcome_rows: Predictions whose outcome is known.
+        coverage: Share of predictions whose outcome is known.
+        missing_features: Features of the baseline that never arrived.
+        new_features: Features that the baseline does not know.
+        distributed: Rows that are known from distributions only, without a record.
+        findings: Faults of the data (:mod:`.quality`), the gravest first.
+        baseline_version: The version that the baseline was made for; None without a baseline.
+        compared: What the window was compared with, in words; "" for the baseline unchanged.
+        joint: Drift of all features together, by method.
+        slices: Drift by ``key=value``.
+        expected: Verdicts on expectations of the data (:mod:`.expectations`).
+        explanation: Why the window drifts (:mod:`.explain`); None where nothing drifts.
+        maturity: Whether the window still fills, waits for outcomes, or its performance counts.
+        estimated: Performance of all rows without labels (:mod:`.estimate`), by metric.
+        weighted: The same by importance weighting, where that was asked for.
+        performance_slices: Performance by ``key=value``.
+        ages: Performance by the delay of outcomes.
+        fast_labels: Whether outcomes that came fast differ from the others.
+        weak: Weak slices (:mod:`.weak_slices`); None where rows are not at hand.
+        delay: How late outcomes came.
+        label_sla: Whether outcomes kept the SLA on their arrival.
+        fairness: Fairness by attribute.
+        curves: Curves of a binary classifier, by name.
+        confusion: Weight by actual (row) and predicted class, float64 (k, k).
+        immature: Why performance does not count yet, as a sentence.
+        unreviewed: Decisions of which no outcome is known → their predictions.
+        young: Whether outcomes may still come.
+        objectives: States of the objectives of metrics.
     """
 
     key: ModelKey

@@ -1,10 +1,14 @@
-"""Write shares, values and feature names in sentences."""
+"""Write shares, values, names, durations and times in sentences."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from driftline.tables.classes import number_text
 
 LONGEST = 80
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 def format_percent(share: float) -> str:
@@ -40,3 +44,28 @@ def quote_name(name: str) -> str:
     """
     short = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
     return short if short.isprintable() else "".join(c if c.isprintable() else "·" for c in short)
+
+
+def duration(nanoseconds: int) -> str:
+    """Write a duration as YAML does, from nanoseconds.
+
+    >>> duration(90 * 60 * 10**9), duration(2 * 86_400 * 10**9), duration(30 * 10**9)
+    ('1h30m', '2d', '30s')
+    """
+    text, rest = "", nanoseconds // 10**9
+    for unit, seconds in _UNITS:
+        count, rest = divmod(rest, seconds)
+        text += f"{count}{unit}" if count else ""
+    return text + (f"{rest}s" if rest or not text else "")
+
+
+def iso_time(nanoseconds: int) -> str:
+    """Return unix nanoseconds as ISO 8601 in UTC, fractions only where there are any.
+
+    >>> iso_time(1_772_323_200_000_000_000), iso_time(1_500_000_000)
+    ('2026-03-01T00:00:00Z', '1970-01-01T00:00:01.5Z')
+    """
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f".{rest:09d}".rstrip("0") if rest else ""
+    return f"{text}{fraction}Z"

@@ -23,30 +23,32 @@ from driftline.tables.table import F64, I64, ModelKey
 from pydantic import TypeAdapter
 
 from driftline_processor.core.drift.incident import incident
-from driftline_processor.core.estimate.result import Estimate, Record
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
     Curve,
+    Delay,
     DriftContributor,
+    Estimate,
     Evaluation,
     Expected,
     Explanation,
+    Fairness,
+    FastLabels,
     Finding,
     JointDrift,
     MethodValue,
     Metric,
     ObjectiveState,
+    SlaResult,
     SliceDrift,
     SlicePerformance,
     TargetDrift,
-    Window,
+    TrackRecord,
+    WeakSearch,
 )
-from driftline_processor.core.fairness.criteria import Fairness
-from driftline_processor.core.labels.delay import Delay, SlaResult
-from driftline_processor.core.labels.fast_labels import FastLabels
-from driftline_processor.core.objectives.objective import newest_objectives, overdue, undecided
-from driftline_processor.core.weak_slices.result import WeakSearch
+from driftline_processor.core.performance.objective import newest_objectives, overdue, undecided
+from driftline_processor.core.windows.window import Window
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import Connection, insert, number, read
@@ -93,7 +95,7 @@ def evaluation_from_text(text: str) -> Evaluation:
         explanation=None if said.get("explanation") is None else _explanation(said["explanation"]),
         maturity=said.get("maturity", "mature"),
         estimated={
-            name: Estimate(**{**one, "record": Record(**one["record"])})
+            name: Estimate(**{**one, "record": TrackRecord(**one["record"])})
             for name, one in said.get("estimated", {}).items()
         },
         performance_slices=_SLICES.validate_python(said.get("performance_slices", {})),

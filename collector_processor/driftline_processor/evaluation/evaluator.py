@@ -16,7 +16,7 @@ from driftline_processor.config.performance import broken
 from driftline_processor.config.schema import Model
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.outcomes.coverage import count_missing_rows
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.reference import Reference
@@ -24,7 +24,7 @@ from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import remove_season, seasonal_reference
 from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.steps import Ask, no_steps
-from driftline_processor.core.windows.window import GRACE, PANE, is_closed, window_of
+from driftline_processor.core.windows.window import GRACE, PANE, Window, is_closed, window_of
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.pane_sums import read_restated

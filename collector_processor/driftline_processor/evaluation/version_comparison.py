@@ -21,10 +21,9 @@ import numpy as np
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64, ModelKey
 
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.versions import SideBySide, VersionInput, side_by_side
 from driftline_processor.core.versions.losses import PARTS, stretches_from, swap_versions
-from driftline_processor.core.windows.window import PANE, hours_between, pane_from
+from driftline_processor.core.windows.window import PANE, Window, hours_between, pane_from
 from driftline_processor.join.version_pairs import pair_fold
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import Connection, mark, number, read

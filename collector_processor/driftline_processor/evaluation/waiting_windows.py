@@ -6,8 +6,8 @@ import heapq
 from collections.abc import Callable
 from typing import NamedTuple
 
-from driftline_processor.core.evaluation import Window
-from driftline_processor.core.performance.maturity import duration
+from driftline_processor.core.windows.window import Window
+from driftline_processor.core.wording import duration
 from driftline_processor.ingest.changes import PaneProgress
 
 SECOND = 10**9

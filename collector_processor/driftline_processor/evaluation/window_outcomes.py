@@ -15,13 +15,12 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 
 from driftline_processor.config.schema import Model
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import PART, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
-from driftline_processor.core.objectives.judge import rolling_steps
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
+from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
-from driftline_processor.core.windows.window import GRACE, is_closed, length
+from driftline_processor.core.windows.window import GRACE, Window, is_closed, length
 from driftline_processor.join.outcome_sums import slices_of
 from driftline_processor.store.database import Connection, read
 from driftline_processor.store.panes import KEEP_PANES, order_by_code, part_width, performance_fold, step_query

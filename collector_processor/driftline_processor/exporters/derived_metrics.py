@@ -37,7 +37,7 @@ from driftline_processor.core.estimate.sentences import standing
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDrift, Verdict
 from driftline_processor.core.labels.delay import QUANTILES
-from driftline_processor.core.objectives.objective import newest_objectives
+from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.core.performance.slices import LABEL_AGE
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.queries.overview import ModelView, View

@@ -14,8 +14,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.tables.table import F64, I64
 
-from driftline_processor.core.evaluation import Window
-from driftline_processor.core.windows.window import PANE
+from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.store.database import Connection, insert, read
 
 SHORTEST, LONGEST = 3_600 * 10**9, 86_400 * 10**9

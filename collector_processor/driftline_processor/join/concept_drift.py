@@ -21,7 +21,7 @@ from driftline_processor.core.concept import Settings, Stream, losses_of_rows, r
 from driftline_processor.core.concept.detectors import MISSING, installed
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import Change, ConceptDrift
-from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.core.wording import iso_time
 from driftline_processor.store.arrow_tables import (
     actual_of,
     integers_of,

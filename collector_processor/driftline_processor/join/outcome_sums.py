@@ -21,13 +21,12 @@ from driftline.panes.fold import fold_outcomes_by
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.table import I64, Task
 
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_window
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
 from driftline_processor.core.performance.slices import COHORTS, LABEL_AGE, label_age_cohorts
 from driftline_processor.core.performance.window_outcomes import BlockSums
-from driftline_processor.core.windows.window import PANE, parse
+from driftline_processor.core.windows.window import PANE, Window, parse
 from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of, slice_of
 from driftline_processor.store.database import Connection, number, read
 from driftline_processor.store.panes import SLICED, PaneChanges, performance_fold, read_by_step

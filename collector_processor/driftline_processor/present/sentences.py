@@ -10,7 +10,8 @@ from driftline.tables.table import F64
 
 from driftline_processor.core.drift import slices
 from driftline_processor.core.drift.methods import METHODS
-from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.windows.window import Window
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 MOST_CELLS = 16

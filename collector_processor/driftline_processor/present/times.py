@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from driftline_processor.core.evaluation import Window
+from driftline_processor.core.windows.window import Window
 
 
 def ago(then: int, now: int) -> str:

@@ -13,12 +13,13 @@ import xxhash
 from driftline.tables.table import ModelKey
 
 from driftline_processor.core.drift.methods import METHODS
-from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Source, State, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, Source, State, TargetDrift
 from driftline_processor.core.intervals.confidence import METHODS as INTERVALS
 from driftline_processor.core.labels.sentences import lateness as lateness
 from driftline_processor.core.metrics.names import direction as better
-from driftline_processor.core.objectives.objective import overdue
 from driftline_processor.core.outcomes.review import advice as advice
+from driftline_processor.core.performance.objective import overdue
+from driftline_processor.core.windows.window import Window
 
 from . import times
 

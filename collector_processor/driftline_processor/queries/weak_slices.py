@@ -10,7 +10,7 @@ import pyarrow as pa
 from driftline.panes.bins import assign
 from driftline.tables.table import ModelKey
 
-from driftline_processor.core.weak_slices.result import WeakSearch
+from driftline_processor.core.evaluation import WeakSearch
 from driftline_processor.core.weak_slices.search import losses_of, sample_evenly, weak_slices
 from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of
 from driftline_processor.store.baselines import Baselines

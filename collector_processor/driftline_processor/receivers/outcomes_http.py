@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.core.wording import iso_time
 from driftline_processor.health import Counters
 from driftline_processor.ingest.deduplication import Upload, UploadPart
 from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet

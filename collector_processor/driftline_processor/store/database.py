@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 import duckdb
 import pyarrow as pa
 
-from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.core.wording import iso_time
 from driftline_processor.receipts import StorageOutage
 
 from .arrow_tables import numbers_of_ids

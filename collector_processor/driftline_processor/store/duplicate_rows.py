@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driftline.baseline.sections.duplicate_rows import MOST_KEPT, Recurrence, Repeats, repeats_of
 
-from driftline_processor.core.evaluation import Window
+from driftline_processor.core.windows.window import Window
 
 from .database import Connection
 

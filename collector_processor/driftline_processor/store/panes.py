@@ -38,14 +38,13 @@ from driftline.panes.sparse_sums import Sparse
 from driftline.tables.table import F64, I64, Task
 
 from driftline_processor.core.drift.coarse_bins import grid
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
 from driftline_processor.core.expectations.rule import WIDTH as EXPECTED_WIDTH
 from driftline_processor.core.labels import delay
 from driftline_processor.core.outcomes.coverage import ERASED
 from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.windows.steps import TimeSteps, steps_of
-from driftline_processor.core.windows.window import PANE, window_of
+from driftline_processor.core.windows.window import PANE, Window, window_of
 
 from .database import Connection, insert, read, run
 from .pruning import Condition

@@ -28,12 +28,12 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import HOUR, Seasonality
 
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, MAPPED, count_missing_rows
 from driftline_processor.core.reference.cold_start import grow_reference, reference_span
 from driftline_processor.core.reference.reference import Reference, with_slices
 from driftline_processor.core.reference.rolling import Rolling, rolling_reference
+from driftline_processor.core.windows.window import Window
 
 from .database import Connection, insert, number, read, transaction
 from .panes import KEEP_HOURS, part_width, performance_fold

@@ -24,11 +24,10 @@ from driftline.panes.fold import GroupCounts
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Column, PredictionTable
 
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.outcomes.coverage import ERASED
 from driftline_processor.core.reference.reference import derive_baseline
 from driftline_processor.core.window_context import SliceContext
-from driftline_processor.core.windows.window import PANE, parse, window_of
+from driftline_processor.core.windows.window import PANE, Window, parse, window_of
 
 from .database import Connection, insert, read
 from .panes import SLICED, PaneChanges, Trails, part_width, read_window

@@ -22,10 +22,11 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.concept.sentences import sentence as concept_sentence
 from driftline_processor.core.drift.incident import targets
 from driftline_processor.core.drift.method_choice import SHOWN
-from driftline_processor.core.evaluation import Evaluation, TargetDrift, Window
+from driftline_processor.core.evaluation import Evaluation, TargetDrift
 from driftline_processor.core.labels.sentences import lateness
 from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.windows.window import Window
 from driftline_processor.present.sentences import (
     METHOD_NAMES,
     STATE_WORDS,

@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
-from driftline_processor.core.evaluation import Evaluation, SlicePerformance
-from driftline_processor.core.fairness.criteria import Fairness
+from driftline_processor.core.evaluation import Evaluation, Fairness, SlicePerformance, WeakSearch
 from driftline_processor.core.fairness.sentences import HIGHEST, criterion_sentence
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.core.weak_slices.result import WeakSearch
 from driftline_processor.present.sentences import metric_name, number, percent, printable
 
 from .console import empty, plain_table

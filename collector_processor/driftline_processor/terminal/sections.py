@@ -10,11 +10,11 @@ from rich.text import Text
 
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.slices import rank_drifted_slices, slice_sentence
-from driftline_processor.core.estimate.result import ASSUMES
+from driftline_processor.core.estimate.point import ASSUMES
 from driftline_processor.core.estimate.sentences import interval, sentence, standing
 from driftline_processor.core.evaluation import Evaluation, Explanation, Metric
-from driftline_processor.core.objectives.objective import overdue
 from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.performance.objective import overdue
 from driftline_processor.present.sentences import STATE_WORDS, metric_name, minute, number, p_value, printable
 
 from .console import SEVERITY_STYLES, change_style, empty, plain_table

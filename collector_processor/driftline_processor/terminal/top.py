@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from driftline_processor.core.evaluation import Window
+from driftline_processor.core.windows.window import Window
 from driftline_processor.present import times, words
 
 EVERY = 2.0

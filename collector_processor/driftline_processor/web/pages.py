@@ -22,16 +22,16 @@ from driftline_processor.core.drift import slices
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.rule import MIN_ROWS
 from driftline_processor.core.estimate import sentences as estimate_words
-from driftline_processor.core.estimate.result import ASSUMES
+from driftline_processor.core.estimate.point import ASSUMES
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
 from driftline_processor.core.fairness import sentences
 from driftline_processor.core.labels.sentences import delay_sentence
 from driftline_processor.core.performance import slices as sliced
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.core.render.evaluation_json import iso_time
 from driftline_processor.core.versions.sentences import sentence as version_sentence
 from driftline_processor.core.windows.window import closes_at
+from driftline_processor.core.wording import iso_time
 from driftline_processor.present import times, words
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView, has_performance

@@ -24,7 +24,8 @@ from driftline.panes.fold import EPSILON
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Task
 
-from .result import Point, Unsure
+from driftline_processor.core.estimate.point import Point
+from driftline_processor.core.evaluation import Unsure
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,13 +35,13 @@ from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Task
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.estimate.point import DEVIATIONS, Point, limits
+from driftline_processor.core.evaluation import Estimate, EstimateMethod, Metric, Unsure
 from driftline_processor.core.outcomes.sums import effective_rows
 from driftline_processor.core.performance.realized import realized
 
 from . import cbpe_binary, cbpe_multiclass, direct_loss
 from .cbpe_binary import Rates, grid_of, rates_of, weight_per_row
-from .result import DEVIATIONS, Estimate, Method, Point, Unsure, limits
 
 BOUND_DEVIATIONS = 3.0
 
@@ -367,7 +367,7 @@ class _Made:
     def __init__(self, known: ReferenceLearning, cut: int, rows: int, span: int) -> None:
         self._known, self._cut, self._rows = known, cut, rows
         self._lengths, self._lasting = (span / length if length else 1.0 for length in (known.length, known.lasting))
-        self._method: Method = "direct_loss" if known.task.kind == "regression" else "cbpe"
+        self._method: EstimateMethod = "direct_loss" if known.task.kind == "regression" else "cbpe"
 
     def estimate(self, name: str, point: Point, realized: Metric | None, labelled: Mapping[str, Point]) -> Estimate:
         known, rows, lengths = self._known, self._rows, self._lengths

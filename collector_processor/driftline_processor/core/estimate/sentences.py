@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from .result import Estimate, Record
+from driftline_processor.core.evaluation import Estimate, TrackRecord
 
 Standing = Literal["ok", "alert", "failed"]
 
@@ -46,10 +46,10 @@ def standing(estimate: Estimate) -> Standing | None:
     return "alert" if estimate.alert else "ok"
 
 
-def told(metric: str, record: Record) -> str:
+def told(metric: str, record: TrackRecord) -> str:
     """Say what came of the estimates of a metric when labels arrived.
 
-    >>> told("accuracy", Record("failed", 5, 4, 0.2, -0.1))
+    >>> told("accuracy", TrackRecord("failed", 5, 4, 0.2, -0.1))
     'accuracy was estimated wrong: 4 of the last 5 windows with outcomes were missed; it was 0.1 lower on average'
     """
     if not record.windows or record.mean_error is None:

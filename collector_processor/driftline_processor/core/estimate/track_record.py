@@ -17,9 +17,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from driftline_processor.core.evaluation import Evaluation
-
-from .result import DEVIATIONS, SHARES, Estimate, Record, Trust
+from driftline_processor.core.estimate.point import DEVIATIONS, SHARES
+from driftline_processor.core.evaluation import Estimate, Evaluation, TrackRecord, Trust
 
 LAST = 10
 MISSED_BY = 3.0
@@ -58,7 +57,7 @@ def judged(evaluation: Evaluation) -> bool:
     return evaluation.maturity == "mature" and any(one.error is not None for one in evaluation.estimated.values())
 
 
-def record(metric: str, known: Sequence[Estimate], reference: float | None = None) -> Record:
+def record(metric: str, known: Sequence[Estimate], reference: float | None = None) -> TrackRecord:
     """Return the record of estimates of a metric whose windows are judged, ``LAST`` at most.
 
     ``reference``: the baseline's value.
@@ -72,10 +71,10 @@ def record(metric: str, known: Sequence[Estimate], reference: float | None = Non
     errors = [(one.error, one.error_deviation) for one in known]
     pairs = [(error, deviation) for error, deviation in errors if error is not None and deviation is not None]
     if not pairs:
-        return Record("unknown", 0)
+        return TrackRecord("unknown", 0)
     matters = OF_A_SHARE if metric in SHARES or metric == "actual_rate" else OF_A_LOSS * abs(reference or 0.0)
     missed = sum(abs(error) > max(MISSED_BY * deviation, matters) for error, deviation in pairs)
     inside = sum(abs(error) <= DEVIATIONS * deviation for error, deviation in pairs) / len(pairs)
     mean = sum(error for error, _ in pairs) / len(pairs)
     state: Trust = "failed" if missed >= MOST_MISSED else "ok" if len(pairs) >= FEWEST else "unknown"
-    return Record(state, len(pairs), missed, inside, mean)
+    return TrackRecord(state, len(pairs), missed, inside, mean)

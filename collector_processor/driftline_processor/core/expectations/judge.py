@@ -1,12 +1,14 @@
-"""Judge the expectations of a window: met, broken, or unknown, and how exactly that is known.
+"""Judge the expectations of a window: met, broken, or unknown.
 
-How many values keep a rule, from bins alone: exact where the rule cuts no bin, else between two shares.
+Rules that were counted from rows are known exactly. From bins alone, the share of values that keep a rule is exact
+where the rule cuts no bin, and lies between two bounds where it does.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -16,12 +18,12 @@ from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import octave_bounds
 from driftline.tables.table import F64
 
-from driftline_processor.core.evaluation import Expected, Verdict, Window
+from driftline_processor.core.evaluation import Expected, Verdict
 from driftline_processor.core.quality.feature_sums import Sums, sums_of
-from driftline_processor.core.window_context import WindowContext
+from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import format_percent, quote_name
 
-from .rule import Kind, Rule
+from .rule import Expectations, Kind, Rule
 
 _BOUNDS = octave_bounds()
 
@@ -105,30 +107,58 @@ ROUNDING = 1e-9
 NOT_KEPT = "single values are not kept"
 
 
-def judge(beside: WindowContext, pane: Pane, baseline: Baseline | None, window: Window) -> tuple[Expected, ...]:
-    """Judge what is expected of a window.
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """Facts about the rows of a window that sums do not hold.
 
-    ``pane``: with what was counted from its rows (:mod:`.counted`); where rows were not counted (they came as
-    distributions, or before the rule was written) the bins of the baseline give bounds.
+    Attributes:
+        repeats: How often whole rows repeat; None where rows are not at hand.
+        unique: How often the values of single features repeat, by feature.
+        newest: Time of the newest prediction, unix nanoseconds; None where it is unknown.
+        until: The moment at which the newest row's age is taken, unix nanoseconds; None = the end of the window.
     """
-    return tuple(_judged(beside, pane, baseline, window))
+
+    repeats: Repeats | None = None
+    unique: Mapping[str, Repeats] = field(default_factory=dict)
+    newest: int | None = None
+    until: int | None = None
 
 
-def _judged(beside: WindowContext, pane: Pane, baseline: Baseline | None, window: Window) -> Iterator[Expected]:
+def judge_expectations(
+    expectations: Expectations, facts: RowFacts, pane: Pane, baseline: Baseline | None, window: Window
+) -> tuple[Expected, ...]:
+    """Judge the expectations of a window.
+
+    Args:
+        expectations: The rules.
+        facts: Facts about rows that ``pane`` does not hold.
+        pane: Sums of the window, with what was counted for rules (:mod:`.counting`).
+        baseline: Its bins give bounds where rows were not counted: they came as distributions, or before the rule.
+        window: The window that is judged.
+
+    Returns:
+        One verdict per rule: those of whole rows first.
+    """
+    return tuple(_judged(expectations, facts, pane, baseline, window))
+
+
+def _judged(
+    expectations: Expectations, facts: RowFacts, pane: Pane, baseline: Baseline | None, window: Window
+) -> Iterator[Expected]:
     rows = pane.rows
-    for rule in beside.expect.rows:
+    for rule in expectations.rows:
         if rule.kind == "rows":
             yield _of_rows(rule, rows)
         elif rule.kind == "duplicates":
-            yield _of_repeats(rule, beside.repeats, "of rows repeat another row in full", "no whole rows are known")
+            yield _of_repeats(rule, facts.repeats, "of rows repeat another row in full", "no whole rows are known")
         else:
-            yield _of_age(rule, window.end if beside.until is None else beside.until, beside.newest, rows)
-    for name, rules in beside.expect.features.items():
+            yield _of_age(rule, window.end if facts.until is None else facts.until, facts.newest, rows)
+    for name, rules in expectations.features.items():
         for rule in rules:
             if rule.kind == "unique":
                 stranger = baseline is not None and name not in baseline.bins.features
                 why = "it is no feature, and of ids and times no values are looked at" if stranger else NOT_KEPT
-                yield _of_repeats(rule, beside.unique.get(name), "of values are different", why, other=True)
+                yield _of_repeats(rule, facts.unique.get(name), "of values are different", why, other=True)
             else:
                 yield _of_feature(rule, pane, baseline, name)
 

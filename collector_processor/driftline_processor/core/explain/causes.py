@@ -29,8 +29,9 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
-from driftline_processor.core.evaluation import Cause, Change, Explanation, Finding, TargetDrift, Window
+from driftline_processor.core.evaluation import Cause, Change, Explanation, Finding, TargetDrift
 from driftline_processor.core.windows.steps import Ask, TimeSteps, no_steps
+from driftline_processor.core.windows.window import Window
 
 from .onset import onset
 from .region import region_changes

@@ -10,18 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isinf
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
 
+from driftline_processor.core.evaluation import (
+    Basis,
+    Fairness,
+    FairnessCriterion,
+    GroupComparison,
+    GroupRate,
+    GroupRates,
+    Verdict,
+)
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals.confidence import Interval, Share, ratio_interval
 from driftline_processor.core.intervals.gradients import ConfusionTable, Ratio
 from driftline_processor.core.intervals.time_blocks import FEWEST, FEWEST_DAYS, counting_as_one
-
-Basis = Literal["predictions", "labelled rows"]
-State = Literal["met", "broken", "cannot_tell"]
 
 FOUR_FIFTHS = 0.8
 """The ratio of selection rates below which US agencies see adverse impact (29 CFR 1607.4 D)."""
@@ -48,77 +54,6 @@ class GroupCounts:
     def weight(self) -> float:
         """Of its labelled rows."""
         return 0.0 if self.labelled is None else float(self.labelled.weight.sum())
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """``value``: None where it is not defined. ``rows``: those it is a share of, Kish's number where weighted.
-
-    ``low``, ``high``: its interval, see :func:`.intervals.wilson`.
-    """
-
-    value: float | None
-    rows: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """One group. ``rows``: labelled ones, ``rates``: selection_rate, true_positive_rate, false_positive_rate, precision
-    and accuracy."""
-
-    value: str
-    rows: int
-    rates: dict[str, Rate]
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A rate of a group and that of the group ``beside`` it: their difference or their ratio, and its interval.
-
-    ``high``: None where there is no upper bound. ``beside``: "" in what was judged before comparisons said so.
-    """
-
-    group: str
-    rate: str
-    value: float | None
-    low: float | None
-    high: float | None
-    state: State
-    beside: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """One criterion. ``basis``: the rows it is measured on. ``limit``: what a difference or a ratio must keep to.
-
-    ``difference``, ``ratio``: between the greatest and the smallest rate of all groups; beside a named group, the
-    furthest from it. None where a rate is not defined.
-    """
-
-    name: str
-    basis: Basis
-    state: State
-    difference: float | None
-    ratio: float | None
-    limit: float
-    comparisons: tuple[Comparison, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Fairness:
-    """An attribute. ``reference``: the group that is named, "" where none is or it has no rows.
-
-    ``coverage``: the share of rows whose attribute is known, ``labelled``: of the labelled ones.
-    """
-
-    attribute: str
-    reference: str
-    coverage: float | None
-    labelled: float | None
-    groups: tuple[Group, ...]
-    criteria: tuple[Criterion, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +139,7 @@ def judge_fairness(
     pairs = (len(groups) - 1) * (1 if reference else len(groups) / 2)
     each = 1 - (1 - confidence) / pairs
     order = sorted(groups, key=lambda value: (value != reference, -size[value], value))
-    told = tuple(Group(value, groups[value].rows, _rates(parts[value], confidence)) for value in order)
+    told = tuple(GroupRates(value, groups[value].rows, _rates(parts[value], confidence)) for value in order)
     ranked = {value: parts[value] for value in order}
     criteria = tuple(_criterion(name, rule, ranked, reference, each, basis) for name in CRITERIA)
     return Fairness(rule.attribute, reference, coverage, labelled, told, criteria)
@@ -256,11 +191,11 @@ def _parts(labelled: ConfusionTable | None, selected: ConfusionTable | None, few
     return found
 
 
-def _rates(parts: Mapping[str, _Part | None], confidence: float) -> dict[str, Rate]:
+def _rates(parts: Mapping[str, _Part | None], confidence: float) -> dict[str, GroupRate]:
     return {
-        name: Rate(None, 0.0)
+        name: GroupRate(None, 0.0)
         if part is None
-        else Rate(part.value, part.ratio.effective, *part.limits(confidence, part.effect(confidence))[:2])
+        else GroupRate(part.value, part.ratio.effective, *part.limits(confidence, part.effect(confidence))[:2])
         for name, part in parts.items()
     }
 
@@ -272,11 +207,11 @@ def _criterion(
     reference: str,
     each: float,
     basis: Basis,
-) -> Criterion:
+) -> FairnessCriterion:
     """``parts``: of the reference group, where one is named, then of the largest."""
     ratio = name == "disparate_impact"
     compare, limit = (_ratio, rule.least_ratio) if ratio else (_difference, rule.tolerance)
-    found: list[Comparison] = []
+    found: list[GroupComparison] = []
     spans: list[tuple[float | None, float | None]] = []
     for rate in CRITERIA[name]:
         own = {value: of_group[rate] for value, of_group in parts.items()}
@@ -293,7 +228,7 @@ def _criterion(
             found.append(told)
         spans.append(_span(list(own.values()), own[reference] if reference else None))
     differences, ratios = [one for one, _ in spans], [one for _, one in spans]
-    return Criterion(
+    return FairnessCriterion(
         name,
         basis if CRITERIA[name] == ("selection_rate",) else "labelled rows",
         _together([one.state for one in found]),
@@ -311,22 +246,22 @@ def _height(part: _Part | None) -> tuple[bool, float]:
 
 def _difference(
     group: str, beside: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
-) -> Comparison:
+) -> GroupComparison:
     if one is None or other is None:
-        return Comparison(group, rate, None, None, None, "cannot_tell", beside)
+        return GroupComparison(group, rate, None, None, None, "cannot_tell", beside)
     limits = [part.limits(confidence, one.effect_beside(other, confidence)) for part in (one, other)]
     low, high, _ = of.difference(one.value, limits[0], other.value, limits[1])
-    return Comparison(group, rate, one.value - other.value, low, high, _state(low, high, -limit, limit), beside)
+    return GroupComparison(group, rate, one.value - other.value, low, high, _state(low, high, -limit, limit), beside)
 
 
 def _ratio(
     group: str, beside: str, rate: str, one: _Part | None, other: _Part | None, limit: float, confidence: float
-) -> Comparison:
+) -> GroupComparison:
     if one is None or other is None:
-        return Comparison(group, rate, None, None, None, "cannot_tell", beside)
+        return GroupComparison(group, rate, None, None, None, "cannot_tell", beside)
     value = one.value / other.value if other.value > 0 else None
     if not (one.known and other.known):
-        return Comparison(group, rate, value, None, None, "cannot_tell", beside)
+        return GroupComparison(group, rate, value, None, None, "cannot_tell", beside)
     effect = one.effect_beside(other, confidence, ratio=True)
     if all(of.has_equal_weights(*part.ratio[:2]) for part in (one, other)):
         share, than = (Share(part.value, part.ratio.effective / effect) for part in (one, other))
@@ -335,10 +270,10 @@ def _ratio(
         limits = [part.limits(confidence, effect) for part in (one, other)]
         low, high = of.quotient(one.value, limits[0], other.value, limits[1])
     state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
-    return Comparison(group, rate, value, low, None if isinf(high) else high, state, beside)
+    return GroupComparison(group, rate, value, low, None if isinf(high) else high, state, beside)
 
 
-def _state(low: float | None, high: float | None, least: float, most: float) -> State:
+def _state(low: float | None, high: float | None, least: float, most: float) -> Verdict:
     if low is None or high is None:
         return "cannot_tell"
     if low >= least and high <= most:
@@ -346,7 +281,7 @@ def _state(low: float | None, high: float | None, least: float, most: float) -> 
     return "broken" if high < least or low > most else "cannot_tell"
 
 
-def _together(states: Sequence[State]) -> State:
+def _together(states: Sequence[Verdict]) -> Verdict:
     if "broken" in states:
         return "broken"
     return "met" if all(state == "met" for state in states) else "cannot_tell"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .criteria import Comparison, Criterion
+from driftline_processor.core.evaluation import FairnessCriterion, GroupComparison
 
 _RATES = {
     "selection_rate": "selected",
@@ -16,11 +16,11 @@ NAMED = 4
 """Comparisons that are told, the widest apart first."""
 
 
-def criterion_sentence(criterion: Criterion) -> str:
+def criterion_sentence(criterion: FairnessCriterion) -> str:
     """Tell the comparisons of groups, those that are furthest apart first.
 
-    >>> one = Comparison("F", "selection_rate", -0.06, -0.09, -0.03, "met", "M")
-    >>> criterion_sentence(Criterion("demographic_parity", "predictions", "met", 0.06, 0.76, 0.1, (one,)))
+    >>> one = GroupComparison("F", "selection_rate", -0.06, -0.09, -0.03, "met", "M")
+    >>> criterion_sentence(FairnessCriterion("demographic_parity", "predictions", "met", 0.06, 0.76, 0.1, (one,)))
     'F −6 points selected beside M (−9 to −3), of all predictions'
     """
     ratio = criterion.name == "disparate_impact"
@@ -35,7 +35,7 @@ def criterion_sentence(criterion: Criterion) -> str:
     return f"{'; '.join(parts)}{more}, of {'all ' if criterion.basis == 'predictions' else ''}{criterion.basis}"
 
 
-def _comparison(one: Comparison, ratio: bool) -> str:
+def _comparison(one: GroupComparison, ratio: bool) -> str:
     rate, beside = _RATES.get(one.rate, one.rate), f" beside {one.beside}" if one.beside else ""
     if ratio:
         high = "" if one.high is None else f" to {one.high:.2f}"

@@ -19,8 +19,7 @@ import numpy as np
 from driftline.tables.table import F64
 from scipy.special import chdtrc
 
-from driftline_processor.core.evaluation import Window
-from driftline_processor.core.windows.window import DAY, window_of
+from driftline_processor.core.windows.window import DAY, Window, window_of
 
 from .confidence import normal_quantile, student_quantile
 

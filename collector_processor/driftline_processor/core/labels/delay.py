@@ -23,6 +23,8 @@ from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse, cells
 from driftline.tables.table import F64, I64
 
+from driftline_processor.core.evaluation import Delay, SlaResult, Verdict
+
 PART = "delay"
 """The part of a pane: rows whose outcome is known by delay, over :data:`BOUNDS` and beyond."""
 
@@ -39,8 +41,6 @@ BOUNDS: tuple[int, ...] = (
 WIDTH = len(BOUNDS) + 1
 QUANTILES = (0.5, 0.9, 0.99)
 
-State = Literal["met", "broken", "cannot_tell"]
-
 
 @dataclass(frozen=True, slots=True)
 class Sla:
@@ -50,34 +50,6 @@ class Sla:
 
     within: int
     coverage: float
-
-
-@dataclass(frozen=True, slots=True)
-class SlaResult:
-    """What came of it. ``low`` / ``high``: the share of the predictions whose outcome came in time lies between them.
-
-    Equal where ``within`` is one of :data:`BOUNDS`; ``high`` counts what may still come in time.
-    """
-
-    state: State
-    within: int
-    coverage: float
-    low: float
-    high: float
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """The delays of the known outcomes of a window. ``rows``: how many. ``median``, ``p90``, ``p99``: seconds.
-
-    Each is the upper end of the bounds that its outcome lies between, None beyond the last.
-    """
-
-    rows: int
-    median: int | None
-    p90: int | None
-    p99: int | None
 
 
 def fold_delays(time: I64, outcome_time: I64, group: I64, groups: int) -> Sparse:
@@ -127,7 +99,7 @@ def judge_sla(pane: Pane, rows: int, age: int | None, sla: Sla) -> SlaResult | N
     if age is not None and age < sla.within:
         perhaps = rows - float(counts[np.concatenate([[-np.inf], bounds[:-1]]) >= sla.within].sum())
     low, high = min(surely / rows, 1.0), min(perhaps / rows, 1.0)
-    state: State = "met" if low >= sla.coverage else "broken" if high < sla.coverage else "cannot_tell"
+    state: Verdict = "met" if low >= sla.coverage else "broken" if high < sla.coverage else "cannot_tell"
     return SlaResult(state, sla.within, sla.coverage, low, high, rows)
 
 

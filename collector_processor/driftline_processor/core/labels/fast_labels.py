@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Task
 from scipy.special import stdtr
 
+from driftline_processor.core.evaluation import WITHIN, ComparedOutcomes, FastLabels
 from driftline_processor.core.intervals import gradients
 from driftline_processor.core.intervals.time_blocks import FEWEST as FEWEST_BLOCKS
 from driftline_processor.core.intervals.time_blocks import FEWEST_DAYS, counting_as_one
@@ -30,51 +30,6 @@ TESTS = 2
 
 FEWEST = 30
 """Effective outcomes of either half; with fewer nobody can tell."""
-
-WITHIN = {"<1h": "within an hour", "<1d": "within a day", "<7d": "within 7 days", "<30d": "within 30 days"}
-
-Compared = Literal["actual_rate", "error_rate", "mean_actual", "mae"]
-
-
-@dataclass(frozen=True, slots=True)
-class FastLabels:
-    """``until``: the last cohort of the fast half. ``differ``: whether it differs from the rest by more than chance.
-
-    ``metric``: by what it does, else what was likeliest to; ``fast``, ``slow``: its values; ``p_value``: corrected.
-    """
-
-    until: str
-    differ: bool
-    metric: Compared
-    fast: float
-    slow: float
-    fast_rows: int
-    slow_rows: int
-    p_value: float
-
-    @property
-    def sentence(self) -> str:
-        """Say it.
-
-        >>> FastLabels("<1d", True, "actual_rate", 0.12, 0.31, 800, 700, 0.0001).sentence.split(":")[0]
-        'outcomes that came within a day are positive in 12 %, later ones in 31 %'
-        """
-        within = WITHIN[self.until]
-        if not self.differ:
-            return f"outcomes that came {within} do not differ from later ones by more than chance"
-        said = _SAID[self.metric].format(within=within, fast=self._number(self.fast), slow=self._number(self.slow))
-        return f"{said}: performance while some are missing is that of the fast ones"
-
-    def _number(self, value: float) -> str:
-        return f"{100 * value:.3g} %" if self.metric in ("actual_rate", "error_rate") else f"{value:.4g}"
-
-
-_SAID = {
-    "actual_rate": "outcomes that came {within} are positive in {fast}, later ones in {slow}",
-    "error_rate": "the model is wrong on {fast} of the outcomes that came {within}, on {slow} of later ones",
-    "mean_actual": "outcomes that came {within} are {fast} on average, later ones {slow}",
-    "mae": "the mean absolute error of outcomes that came {within} is {fast}, of later ones {slow}",
-}
 
 
 def fast_labels(
@@ -105,7 +60,7 @@ def _counting_as_one(moved: gradients.Influence, fewest: float) -> float:
 
 
 class _Test(NamedTuple):
-    metric: Compared
+    metric: ComparedOutcomes
     fast: float
     slow: float
     p_value: float
@@ -132,7 +87,7 @@ def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: T
     of_all = gradients.confusion_table(whole, blocks, k)
     if of_all is None or any(one is None for one in tables):
         return []
-    counted: dict[Compared, F64] = {}
+    counted: dict[ComparedOutcomes, F64] = {}
     if task.kind == "binary" and task.positive_class in task.classes:
         counted["actual_rate"] = np.zeros((k, k))
         counted["actual_rate"][task.classes.index(task.positive_class)] = 1.0
@@ -168,7 +123,7 @@ def _exact(one: tuple[float, float], other: tuple[float, float]) -> float:
 
 def _means(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Task, fewest: float) -> list[_Test]:
     found = []
-    losses: tuple[tuple[Compared, str], ...] = (("mae", "absolute_error"), ("mean_actual", "actual"))
+    losses: tuple[tuple[ComparedOutcomes, str], ...] = (("mae", "absolute_error"), ("mean_actual", "actual"))
     for metric, loss in losses:
         halves = [gradients.mean_of_loss(one, (), task.kind, loss) for one in (fast, slow)]
         all_of = gradients.mean_of_loss(whole, blocks, task.kind, loss)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.performance.maturity import duration
+from driftline_processor.core.evaluation import Delay, Evaluation, SlaResult
+from driftline_processor.core.wording import duration
 
-from .delay import BOUNDS, FEW, QUANTILES, SHARE, Delay, OutcomeDelay, SlaResult
+from .delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
 
 _SECOND = 10**9
 
@@ -14,7 +14,7 @@ def lateness(evaluation: Evaluation) -> str:
     """Say how late the known outcomes of a window came, and whether its label SLA was kept; "" where neither is known.
 
     >>> from driftline.tables.table import ModelKey
-    >>> from driftline_processor.core.evaluation import Window
+    >>> from driftline_processor.core.windows.window import Window
     >>> day = 86_400
     >>> said = lateness(Evaluation(ModelKey("churn"), Window("1d", 0, day * 10**9), 500, True,
     ...     delay=Delay(400, day, 5 * day, None), label_sla=SlaResult("met", 7 * day * 10**9, 0.7, 0.78, 0.78, 500)))

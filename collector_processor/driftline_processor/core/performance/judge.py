@@ -8,15 +8,14 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.table import Task
 
-from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.evaluation import Evaluation, Metric
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
 from driftline_processor.core.labels.delay import delay_of, judge_sla
 from driftline_processor.core.metrics import custom
 from driftline_processor.core.metrics.binary import log_loss_of_constant
-from driftline_processor.core.objectives.judge import judge_objectives
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
+from driftline_processor.core.performance.objective_states import judge_objectives
 
 from .curves import confused, curves
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
@@ -73,11 +72,7 @@ def judge_performance(
     if task is not None:
         judge_slices(evaluation, pane, task, known, asked)
     if baseline is not None:
-        own = known.reference or baseline
-        evaluation.reference = reference_of(own, asked)
-        span = evaluation.window.end - evaluation.window.start
-        whole = task or baseline.task
-        evaluation.estimated = estimate_metrics(pane, own, whole, span, realized(pane, whole))
+        evaluation.reference = reference_of(known.reference or baseline, asked)
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from driftline_processor.core.evaluation import Evaluation, Maturity
 from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.wording import duration
 
 from .settings import PerformanceSettings
 from .window_outcomes import WindowOutcomes
-
-_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 def maturity(evaluation: Evaluation, known: WindowOutcomes, asked: PerformanceSettings) -> tuple[Maturity, str]:
@@ -35,16 +34,3 @@ def _how_long(delay: OutcomeDelay) -> str:
     if delay.source == "learned":
         return f"they take up to {duration(delay.nanoseconds)} (learned from {delay.outcomes:,})"
     return f"they may take {duration(delay.nanoseconds)} (outcome_delay)"
-
-
-def duration(nanoseconds: int) -> str:
-    """As it is written in YAML.
-
-    >>> duration(90 * 60 * 10**9), duration(2 * 86_400 * 10**9), duration(30 * 10**9)
-    ('1h30m', '2d', '30s')
-    """
-    text, rest = "", nanoseconds // 10**9
-    for unit, seconds in _UNITS:
-        count, rest = divmod(rest, seconds)
-        text += f"{count}{unit}" if count else ""
-    return text + (f"{rest}s" if rest or not text else "")

@@ -13,7 +13,7 @@ from driftline.tables.table import F64, I32, I64, Column, Task, length
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept.losses import losses_of_rows
-from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.core.wording import iso_time
 
 MOST: Final = 1_000
 """Rows that are told at most."""

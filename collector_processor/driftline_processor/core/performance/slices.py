@@ -9,8 +9,8 @@ from driftline.baseline.sections.slices import slice_name
 from driftline.panes.pane import Pane
 from driftline.tables.table import CLASSLESS, F64, I64, Task
 
-from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
-from driftline_processor.core.fairness.criteria import Fairness, FairnessRule, GroupCounts, judge_fairness
+from driftline_processor.core.evaluation import Evaluation, Fairness, Metric, SlicePerformance
+from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts, judge_fairness
 from driftline_processor.core.intervals.gradients import ConfusionTable, confusion_table
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
 from driftline_processor.core.labels.fast_labels import fast_labels
@@ -148,7 +148,7 @@ def slice_badness(evaluation: Evaluation) -> dict[str, float]:
     By the end of the interval that is nearer to all rows: 1 where even there errors are twice as many, or as great.
 
     >>> from driftline.tables.table import ModelKey
-    >>> from driftline_processor.core.evaluation import Window
+    >>> from driftline_processor.core.windows.window import Window
     >>> sure = Metric(0.7, 900, "panes", low=0.6, high=0.8)
     >>> found = Evaluation(ModelKey("m"), Window("1d", 0, 1), 9_000, True)
     >>> found.realized = {"accuracy": Metric(0.9, 9_000, "panes")}

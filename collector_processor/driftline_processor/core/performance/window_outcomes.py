@@ -14,10 +14,10 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse
 
-from driftline_processor.core.evaluation import Window
+from driftline_processor.core.evaluation import WeakSearch
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.outcomes.review import UnseenDecisions
-from driftline_processor.core.weak_slices.result import WeakSearch
+from driftline_processor.core.windows.window import Window
 
 
 @dataclass(frozen=True, slots=True, eq=False)

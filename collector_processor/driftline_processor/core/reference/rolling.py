@@ -16,9 +16,8 @@ from driftline.baseline.sections.time_blocks import MOST_BLOCKS, TimeBlocks
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
 
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
-from driftline_processor.core.windows.window import DAY, before, parse, window_of
+from driftline_processor.core.windows.window import DAY, Window, before, parse, window_of
 
 from .reference import Reference, derive_baseline
 

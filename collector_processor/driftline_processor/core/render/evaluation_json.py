@@ -7,29 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from driftline_processor.core.concept.result import ConceptDrift, error_rise
-from driftline_processor.core.estimate.result import ASSUMES, Estimate
+from driftline_processor.core.estimate.point import ASSUMES
 from driftline_processor.core.evaluation import (
     Cause,
+    Estimate,
     Evaluation,
     Expected,
     Explanation,
+    Fairness,
+    FairnessCriterion,
+    FastLabels,
     Finding,
     JointDrift,
     Metric,
     ObjectiveState,
+    SlaResult,
     SliceDrift,
     SlicePerformance,
     TargetDrift,
+    WeakSearch,
+    WeakSlice,
 )
-from driftline_processor.core.fairness.criteria import Criterion, Fairness
-from driftline_processor.core.labels.delay import OutcomeDelay, SlaResult
-from driftline_processor.core.labels.fast_labels import FastLabels
-from driftline_processor.core.objectives.objective import overdue
-from driftline_processor.core.weak_slices.result import WeakSearch, WeakSlice
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.performance.objective import overdue
+from driftline_processor.core.wording import iso_time
 
 
 def picked(one: object, *names: str) -> dict[str, Any]:
@@ -94,7 +98,7 @@ def fairness_to_json(found: Fairness) -> dict[str, Any]:
     }
 
 
-def _criterion(one: Criterion) -> dict[str, Any]:
+def _criterion(one: FairnessCriterion) -> dict[str, Any]:
     comparisons = [picked(pair, "group", "beside", "rate", "value", "low", "high", "state") for pair in one.comparisons]
     return {**picked(one, "state", "basis", "difference", "ratio", "limit"), "comparisons": comparisons}
 
@@ -262,18 +266,6 @@ def _baseline(evaluation: Evaluation) -> dict[str, Any] | None:
         return None
     own = version == evaluation.key.version
     return {"version": version, "own": own, "compared": evaluation.compared or None}
-
-
-def iso_time(nanoseconds: int) -> str:
-    """Return unix nanoseconds as ISO 8601 in UTC, fractions only where there are any.
-
-    >>> iso_time(1_772_323_200_000_000_000), iso_time(1_500_000_000)
-    ('2026-03-01T00:00:00Z', '1970-01-01T00:00:01.5Z')
-    """
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f".{rest:09d}".rstrip("0") if rest else ""
-    return f"{text}{fraction}Z"
 
 
 def _target(target: TargetDrift) -> dict[str, Any]:

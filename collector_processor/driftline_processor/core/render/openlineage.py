@@ -16,8 +16,7 @@ from driftline.capture.model_identity import VERSION
 
 from driftline_processor.core.evaluation import Evaluation, Expected, Finding, TargetDrift
 from driftline_processor.core.quality import CHECKS
-
-from .evaluation_json import iso_time
+from driftline_processor.core.wording import iso_time
 
 _SPEC = "https://openlineage.io/spec"
 EVENT = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"

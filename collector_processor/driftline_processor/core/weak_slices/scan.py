@@ -17,7 +17,7 @@ from driftline.tables.table import F64
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from .result import Condition
+from driftline_processor.core.evaluation import SliceCondition
 
 FINE, COARSE = 20, 10
 """Cells of a feature by itself, and of one of a pair: 210 ranges, and 55 times 55 of them."""
@@ -36,7 +36,7 @@ class FeatureCells:
     feature: str
     cell: Index
     chosen: F64
-    conditions: tuple[Condition, ...]
+    conditions: tuple[SliceCondition, ...]
 
 
 def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, least: int) -> FeatureCells | None:
@@ -59,7 +59,7 @@ def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, least: int) 
     return FeatureCells(feature, places[codes], chosen[usable], tuple(conditions[at] for at in kept))
 
 
-def _labels(feature: str, bins: CategoryBins, counts: F64, least: int) -> tuple[Index, F64, list[Condition]]:
+def _labels(feature: str, bins: CategoryBins, counts: F64, least: int) -> tuple[Index, F64, list[SliceCondition]]:
     """A cell for each label with enough rows, one for all others together, which is no choice."""
     order = np.argsort(-counts, kind="stable")[:MOST_LABELS]
     kept = order[counts[order] >= least]
@@ -69,15 +69,15 @@ def _labels(feature: str, bins: CategoryBins, counts: F64, least: int) -> tuple[
     return places, chosen, [_label(feature, bins, at) for at in kept.tolist()]
 
 
-def _label(feature: str, bins: CategoryBins, at: int) -> Condition:
+def _label(feature: str, bins: CategoryBins, at: int) -> SliceCondition:
     if at < len(bins.labels):
-        return Condition(feature, f"= {bins.labels[at]}", label=bins.labels[at])
+        return SliceCondition(feature, f"= {bins.labels[at]}", label=bins.labels[at])
     if at == len(bins.labels):
-        return Condition(feature, "= a label the baseline does not have", label="")
+        return SliceCondition(feature, "= a label the baseline does not have", label="")
     return _absent(feature, at - bins.size)
 
 
-def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[Index, F64, list[Condition]]:
+def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[Index, F64, list[SliceCondition]]:
     """Every range of cells, and missing and invalid values each by themselves."""
     inner = counts[: bins.size]
     before = np.cumsum(inner) - inner / 2  # by its middle: a value with many rows does not pull its neighbours in
@@ -102,10 +102,10 @@ def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[In
     return places, chosen, [*conditions, _absent(feature, 0), _absent(feature, 1)]
 
 
-def _range(feature: str, bins: NumberBins, first: int, last: int, *, open_low: bool, open_high: bool) -> Condition:
+def _range(feature: str, bins: NumberBins, first: int, last: int, *, open_low: bool, open_high: bool) -> SliceCondition:
     low = None if open_low or first == 0 else float(bins.edges[first - 1])
     high = None if open_high or last == len(bins.edges) else float(bins.edges[last])
-    return Condition(feature, _text(bins, low, high, first, last), low, high)
+    return SliceCondition(feature, _text(bins, low, high, first, last), low, high)
 
 
 def _text(bins: NumberBins, low: float | None, high: float | None, first: int, last: int) -> str:
@@ -135,10 +135,10 @@ def _number(value: float) -> str:
     return number_text(float(f"{value:.4g}") if abs(value) < 10_000 else float(round(value)))
 
 
-def _absent(feature: str, which: int) -> Condition:
+def _absent(feature: str, which: int) -> SliceCondition:
     if which == 0:
-        return Condition(feature, "missing", absent="missing")
-    return Condition(feature, "of another type", absent="invalid")
+        return SliceCondition(feature, "missing", absent="missing")
+    return SliceCondition(feature, "of another type", absent="invalid")
 
 
 Mask = NDArray[np.bool_]

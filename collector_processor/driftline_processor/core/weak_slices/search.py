@@ -18,13 +18,13 @@ from driftline.tables.table import F64, I64, Column, Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept.losses import losses_of_rows, probability_of_outcome
+from driftline_processor.core.evaluation import RowLoss, WeakSearch, WeakSlice
 from driftline_processor.core.intervals.confidence import Interval, WeightSums, student, wilson
 from driftline_processor.core.outcomes.sums import effective
 from driftline_processor.core.stable_hash import U64, hash_bits, hash_numbers
 from driftline_processor.core.windows.window import DAY, HOUR
 
 from .confirmation import Difference, difference
-from .result import By, WeakSearch, WeakSlice
 from .scan import COARSE, FINE, Candidate, FeatureCells, best_slice
 from .scan import cut_feature as cut
 
@@ -129,7 +129,7 @@ MOST_FEATURES = 64
 
 CONFIDENCE = 0.95
 
-_WORDS: dict[By, tuple[str, str]] = {
+_WORDS: dict[RowLoss, tuple[str, str]] = {
     "error": ("wrong in {:.1%}", "{:.1%}"),
     "log_loss": ("a log loss of {:.4g}", "{:.4g}"),
     "absolute_error": ("off by {:.4g} on average", "{:.4g}"),
@@ -138,7 +138,7 @@ _WORDS: dict[By, tuple[str, str]] = {
 
 def weak_slices(
     features: Mapping[str, tuple[Bins, Index]],
-    losses: Mapping[By, F64],
+    losses: Mapping[RowLoss, F64],
     weight: F64 | None = None,
     time: I64 | None = None,
 ) -> WeakSearch | None:
@@ -187,7 +187,7 @@ class _Rows:
             name: one for name, (bins, of) in codes.items() if (one := cut(name, bins, of, COARSE, LEAST_ROWS))
         }
 
-    def slices(self, by: By, loss: F64) -> list[tuple[WeakSlice, Mask]]:
+    def slices(self, by: RowLoss, loss: F64) -> list[tuple[WeakSlice, Mask]]:
         """Return the confirmed slices of one loss, and the rows of each."""
         known = np.isfinite(loss)
         loss = np.where(known, loss, 0.0)
@@ -241,7 +241,7 @@ class _Rows:
         return difference(inside[at], loss[at], weight, stretch, few_days(self.time[at]))
 
     def _told(
-        self, by: By, one: Candidate, inside: Mask, loss: F64, rows: Mask, told: Difference, p: float
+        self, by: RowLoss, one: Candidate, inside: Mask, loss: F64, rows: Mask, told: Difference, p: float
     ) -> WeakSlice:
         at = np.flatnonzero(inside & rows)
         weight = np.ones(len(at)) if self.weight is None else self.weight[at]
@@ -277,7 +277,7 @@ def _overlap(one: Mask, other: Mask) -> bool:
     return 2 * both >= min(int(np.count_nonzero(one)), int(np.count_nonzero(other)))
 
 
-def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[By, F64]:
+def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[RowLoss, F64]:
     """Return each loss of the rows: float64 (n,), NaN where it is not known; {} of a ranking.
 
     A classifier has its errors, 0 or 1, and where it gives probabilities the log loss; a regression the absolute error.
@@ -292,7 +292,7 @@ def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: 
     errors = losses_of_rows(task, scores, predicted, actual)
     if task.kind == "regression":
         return {"absolute_error": errors}
-    found: dict[By, F64] = {"error": errors}
+    found: dict[RowLoss, F64] = {"error": errors}
     codes = class_codes(actual, task.classes)
     if codes is not None and np.isfinite(chance := probability_of_outcome(task, scores, codes)).any():
         found["log_loss"] = -np.log(np.clip(chance, EPSILON, 1 - EPSILON))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from driftline.tables.table import F64, I64
 
-from driftline_processor.core.evaluation import Window
+from driftline_processor.core.windows.window import Window
 
 from .window import DAY, window_of
 

@@ -11,6 +11,7 @@ Windows of one name are disjoint, cover all time, and consist of whole panes.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -18,8 +19,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 from driftline.tables.table import I64
-
-from driftline_processor.core.evaluation import Window
 
 PANE = 300 * 10**9
 """Nanoseconds of event time in a pane: five minutes, aligned to the unix epoch."""
@@ -34,6 +33,15 @@ HOUR, DAY = 3_600 * _SECOND, 86_400 * _SECOND
 _UNITS = {"m": 60 * _SECOND, "h": HOUR}
 _NAME = re.compile(r"(\d+)(m|h|d|w|mo)")
 _FIRST_MONDAY = date(1970, 1, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``[start, end)`` in unix nanoseconds; ``name`` as configured ("1h", "1d", "1mo") or "" for a whole file."""
+
+    name: str
+    start: int
+    end: int
 
 
 def pane_from(time: int) -> int:

@@ -25,19 +25,19 @@ from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Evaluation, Window
+from driftline_processor.core.evaluation import Evaluation, WeakSearch
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay, place_of
-from driftline_processor.core.objectives.objective import undecided
 from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.performance.objective import undecided
 from driftline_processor.core.performance.settings import PerformanceSettings as PerformanceAsked
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import remove_season, seasonal_reference
 from driftline_processor.core.versions import SideBySide, VersionNames
-from driftline_processor.core.weak_slices.result import WeakSearch
 from driftline_processor.core.window_context import WindowContext
+from driftline_processor.core.windows.window import Window
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.notation import Notation

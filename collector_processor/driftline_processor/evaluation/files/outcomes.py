@@ -25,18 +25,18 @@ from driftline.tables.decisions import decide
 from driftline.tables.table import F64, I64, Column, Task, concatenate, length, take_rows
 from numpy.typing import NDArray
 
-from driftline_processor.core.evaluation import Metric, Window
+from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
 from driftline_processor.core.metrics.cost_and_value import unknown_classes
 from driftline_processor.core.metrics.names import misnamed
-from driftline_processor.core.objectives.judge import rolling_steps
 from driftline_processor.core.outcomes.coverage import DECIDED
 from driftline_processor.core.performance import from_rows
+from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
-from driftline_processor.core.windows.window import PANE
+from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.readers.errors import BadInput, Say, listed, near, rows
 from driftline_processor.readers.prediction_rows import FileRows

@@ -10,9 +10,9 @@ from driftline.baseline.sections.slices import Slices
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64
 
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.reference.reference import Reference, with_slices
 from driftline_processor.core.reference.rolling import Rolling, rolling_reference
+from driftline_processor.core.windows.window import Window
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
 

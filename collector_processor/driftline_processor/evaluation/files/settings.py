@@ -16,9 +16,9 @@ from driftline.baseline.baseline import Baseline
 
 from driftline_processor.core.drift.method_choice import Choice, Choices, check_names, misfits
 from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.core.objectives.objective import Objective
 from driftline_processor.core.performance import settings as of_performance
 from driftline_processor.core.performance.mispredictions import MOST
+from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.versions import VersionNames
 from driftline_processor.readers.errors import BadInput, near

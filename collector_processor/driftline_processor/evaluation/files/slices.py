@@ -21,12 +21,12 @@ from driftline.tables.decisions import decide
 from driftline.tables.table import I64, PredictionTable, Task, concatenate
 
 from driftline_processor.core.drift.slices import of_slice
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_window
 from driftline_processor.core.outcomes.coverage import DECIDED
 from driftline_processor.core.performance.slices import COHORTS, LABEL_AGE, label_age_cohorts
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
 from driftline_processor.core.window_context import SliceContext
+from driftline_processor.core.windows.window import Window
 from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.prediction_rows import FileRows

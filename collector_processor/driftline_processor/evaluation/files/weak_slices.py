@@ -10,7 +10,7 @@ from driftline.panes.bins import assign
 from driftline.tables.table import F64, I64, Column, PredictionTable, concatenate, take_rows
 from numpy.typing import NDArray
 
-from driftline_processor.core.weak_slices.result import By, WeakSearch
+from driftline_processor.core.evaluation import RowLoss, WeakSearch
 from driftline_processor.core.weak_slices.search import losses_of, sample_evenly, weak_slices
 
 from .dataset import Dataset
@@ -32,7 +32,7 @@ class LabelledRows:
     """
 
     def __init__(
-        self, at: I64, window: I64, time: I64 | None, weight: F64 | None, losses: dict[By, F64], baseline: Baseline
+        self, at: I64, window: I64, time: I64 | None, weight: F64 | None, losses: dict[RowLoss, F64], baseline: Baseline
     ) -> None:
         self._at, self._window, self._time, self._weight, self._losses = at, window, time, weight, losses
         self._bins = baseline.bins.features
@@ -94,7 +94,7 @@ class LabelledRows:
         return weak_slices(features, losses, weight, time) if len(at) and features else None
 
 
-def _chosen(window: I64, time: I64, losses: dict[By, F64], windows: int) -> I64:
+def _chosen(window: I64, time: I64, losses: dict[RowLoss, F64], windows: int) -> I64:
     """The places of the rows that are searched: of the newest windows, evenly where there are many."""
     known = np.zeros(len(window), np.bool_)
     for values in losses.values():

@@ -17,9 +17,8 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
-from driftline_processor.core.evaluation import Window
 from driftline_processor.core.windows.steps import MOST_STEPS, TimeSteps
-from driftline_processor.core.windows.window import DAY, PANE, window_of
+from driftline_processor.core.windows.window import DAY, PANE, Window, window_of
 from driftline_processor.core.windows.window import parse as parse_window
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows

@@ -21,8 +21,8 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.render import evaluation_json
-from driftline_processor.core.render.evaluation_json import iso_time
 from driftline_processor.core.render.openlineage import run_event
+from driftline_processor.core.wording import iso_time
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.words import compared, drifted, finite, overall
 from driftline_processor.queries.history import History, RecordedOutcome

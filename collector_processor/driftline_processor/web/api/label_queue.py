@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.labels.sampling import REASONS, Reason
-from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.core.wording import iso_time
 from driftline_processor.queries.label_queue import LabelBatch, LabelQueue, ReweightedLabel
 from driftline_processor.queries.overview import View
 from driftline_processor.readers.outcomes.documents import MARK

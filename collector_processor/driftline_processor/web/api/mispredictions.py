@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.performance.mispredictions import MOST, to_json
-from driftline_processor.core.render.evaluation_json import iso_time
+from driftline_processor.core.wording import iso_time
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView, View
 

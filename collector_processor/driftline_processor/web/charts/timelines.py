@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from driftline_processor.core.estimate.result import ASSUMES, Estimate
-from driftline_processor.core.evaluation import Evaluation, Metric, TargetDrift
+from driftline_processor.core.estimate.point import ASSUMES
+from driftline_processor.core.evaluation import Estimate, Evaluation, Metric, TargetDrift
 from driftline_processor.present.times import span, tick
 from driftline_processor.present.words import (
     BESIDE,

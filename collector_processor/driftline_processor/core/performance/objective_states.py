@@ -32,7 +32,7 @@ from driftline.baseline.sections.slices import MOST_VALUES, OTHER, slice_name
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import Task
 
-from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, SlicePerformance, Verdict, Window
+from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, SlicePerformance, Verdict
 from driftline_processor.core.intervals.confidence import (
     TOO_FEW,
     UNREVIEWED,
@@ -51,7 +51,7 @@ from driftline_processor.core.performance.reference import reference_in
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import measured
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
-from driftline_processor.core.windows.window import PANE, before, parse
+from driftline_processor.core.windows.window import PANE, Window, before, parse
 
 from .objective import Objective, about_rows
 

@@ -1,0 +1,45 @@
+"""The value of an estimate with its variance, and the limits of what a metric can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from driftline_processor.core.evaluation import Unsure
+
+ASSUMES = "assumes P(y|x) unchanged"
+"""Shown wherever an estimate is: it cannot see that what the features mean for the outcome has changed."""
+
+DEVIATIONS = 1.959963984540054
+"""Standard errors on either side of an estimate within which the realized value lies in 95 of 100 windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value and its variance: ``chance``, of outcomes that are drawn anew for the same rows; ``learned``, of the
+
+    reference that it was learned from; ``mix``, of other rows of the same kind. ``bias``: of what was learned, the part
+    by which an estimate of the reference's own rows is off what they came to. ``unsure``: what is not in them.
+    """
+
+    value: float | None
+    chance: float = 0.0
+    learned: float = 0.0
+    mix: float = 0.0
+    bias: float = 0.0
+    unsure: Unsure | None = None
+
+
+SHARES = frozenset(
+    ("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy", "roc_auc", "average_precision")
+)
+"""Metrics between 0 and 1, where more is better."""
+
+
+def limits(metric: str) -> tuple[float, float]:
+    """Return the least and the greatest value of a metric.
+
+    >>> limits("accuracy"), limits("mae")
+    ((0.0, 1.0), (0.0, inf))
+    """
+    bounded = metric in SHARES or metric in ("actual_rate", "roc_auc_ovr")
+    return 0.0, 1.0 if bounded else float("inf")

@@ -1,1 +1,0 @@
-"""Objectives: limits that metrics must keep, and whether they are met. Imports performance and intervals."""
