@@ -1,7 +1,7 @@
 # Everything here sets itself up: it needs Python 3.11 or newer and make. `make` alone says what there is.
 
 PY := .venv/bin/python
-SOURCES := sdk collector_processor integrations tests scripts
+SOURCES := sdk collector_processor integrations tests benchmarks simulations scripts
 OLDEST := 1.43.0
 OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instrumentation-flask==0.64b0 \
 	opentelemetry-instrumentation-threading==0.64b0 opentelemetry-distro==0.64b0 \
@@ -55,7 +55,7 @@ oldest:
 	@.venv-oldest/bin/python -m pip install --quiet --editable '.[demo]' --group dev \
 		opentelemetry-api==$(OLDEST) opentelemetry-sdk==$(OLDEST) opentelemetry-exporter-otlp==$(OLDEST) $(OLDEST_WEB)
 	@.venv-oldest/bin/python -m pytest -n auto -m "not interop and not simulation" $(OLD_WARNINGS) \
-		sdk tests/sdk tests/runtime tests/integrations $(PYTEST_ARGS)
+		sdk tests/sdk tests/processor tests/integrations $(PYTEST_ARGS)
 
 lint:
 	@sh scripts/setup.sh dev
@@ -77,24 +77,24 @@ semconv:
 
 bench:
 	@sh scripts/setup.sh dev
-	@failed=0; for file in tests/benchmarks/bench_*.py; do echo "$$file"; \
-		$(PY) -m tests.benchmarks.$$(basename $$file .py) || failed=1; echo; done; exit $$failed
+	@failed=0; for file in benchmarks/bench_*.py; do echo "$$file"; \
+		$(PY) -m benchmarks.$$(basename $$file .py) || failed=1; echo; done; exit $$failed
 
 bench-peers:
 	@sh scripts/setup.sh dev
-	@$(PY) -m tests.benchmarks.peers $(ARGS)
+	@$(PY) -m benchmarks.peers $(ARGS)
 
 bench-peers-drift:
 	@sh scripts/setup.sh dev
-	@$(PY) -m tests.benchmarks.peers.drift
+	@$(PY) -m benchmarks.peers.drift
 
 bench-peers-estimates:
 	@sh scripts/setup.sh dev
-	@$(PY) -m tests.benchmarks.peers.estimates
+	@$(PY) -m benchmarks.peers.estimates
 
 simulate:
 	@sh scripts/setup.sh dev
-	@$(PY) -m tests.simulations $(ARGS)
+	@$(PY) -m simulations $(ARGS)
 
 interop:
 	@sh scripts/setup.sh dev

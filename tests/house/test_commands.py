@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .modules import ROOT
+from tests.support.paths import ROOT
 
 
 def executable(path: Path, script: str) -> Path:

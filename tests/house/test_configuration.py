@@ -9,7 +9,7 @@ from typing import get_args
 from driftline_processor.config.schema import Config, validate_file
 from pydantic import BaseModel
 
-from .modules import ROOT
+from tests.support.paths import ROOT
 
 ANNOTATED = ROOT / "otel-config/driftline.yaml"
 

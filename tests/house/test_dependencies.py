@@ -8,7 +8,9 @@ import tomllib
 
 import pytest
 
-from .modules import ROOT, Module, modules, within
+from tests.support.paths import ROOT
+
+from .modules import Module, modules, within
 
 OURS = ("driftline", "driftline_processor", "driftline_integrations")
 

@@ -10,7 +10,9 @@ import tomllib
 
 import pytest
 
-from .modules import ROOT, modules
+from tests.support.paths import ROOT
+
+from .modules import modules
 from .test_import import loaded_by
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

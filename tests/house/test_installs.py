@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .modules import ROOT, SOURCE_FOLDERS
+from tests.support.paths import ROOT
+
+from .modules import SOURCE_FOLDERS
 
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
 READ = {".py", ".md", ".html", ".yaml", ".toml", ".js"}

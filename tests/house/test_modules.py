@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from .modules import ROOT, Module, modules
+from tests.support.paths import ROOT
+
+from .modules import Module, modules
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)

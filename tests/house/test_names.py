@@ -23,7 +23,9 @@ from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.versions.comparison import Verdict as VersionVerdict
 from driftline_processor.receipts import Signal
 
-from .modules import ROOT, Module, modules, within
+from tests.support.paths import ROOT
+
+from .modules import Module, modules, within
 
 
 @cache

@@ -6,7 +6,9 @@ import re
 
 import pytest
 
-from .modules import ROOT, Module, modules
+from tests.support.paths import ROOT
+
+from .modules import Module, modules
 
 TABLE = set(re.findall(r"\w+", (ROOT / "integrations/README.md").read_text(encoding="utf-8")))
 INTEGRATIONS = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 WEB = ROOT / "collector_processor" / "driftline_processor" / "web"
 TABLE = (ROOT / "docs" / "reference" / "http-api.md").read_text(encoding="utf-8").split("\n## ")[0]
 PAGES = {"/", "/models/{}"}

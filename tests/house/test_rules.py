@@ -9,7 +9,7 @@ import pytest
 import yaml
 from driftline.semconv import attributes, metrics
 
-from .modules import ROOT
+from tests.support.paths import ROOT
 
 RULES = ROOT / "otel-config/driftline.rules.yml"
 SERIES = set(metrics.PROMETHEUS.values())

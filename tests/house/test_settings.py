@@ -12,7 +12,9 @@ import pytest
 from driftline import settings
 from driftline.settings import SETTINGS
 
-from .modules import ROOT, Module, modules, within
+from tests.support.paths import ROOT
+
+from .modules import Module, modules, within
 
 PAGE = ROOT / "docs/reference/settings.md"
 OURS = [

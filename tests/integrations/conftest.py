@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from driftline.loss_counters import UNRECORDED
 
-from tests.sdk.conftest import _inside as _inside
-from tests.sdk.conftest import receiver as receiver
-from tests.sdk.conftest import service as service
+from tests.support.sdk_fixtures import _inside as _inside
+from tests.support.sdk_fixtures import receiver as receiver
+from tests.support.sdk_fixtures import service as service
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from driftline_processor.core.decode.requests import decode_logs
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.sdk.receiver import Receiver
-from tests.sdk.service import NOW
+from tests.support.receiver import Receiver
+from tests.support.service import NOW
 
 INSTRUMENT = str(Path(sys.executable).with_name("opentelemetry-instrument"))
 

@@ -17,9 +17,19 @@ from driftline_integrations.lightgbm import LightGBMInstrumentor
 from driftline_integrations.sklearn import SklearnInstrumentor
 from driftline_integrations.xgboost import XGBoostInstrumentor
 
-from tests.sdk.service import Service
-
-from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, attributes_of, classes, forget, nameless, names
+from tests.integrations.estimators.every_estimator import (
+    BATCH,
+    FRAME,
+    LABELS,
+    ROW,
+    VALUES,
+    attributes_of,
+    classes,
+    forget,
+    nameless,
+    names,
+)
+from tests.support.service import Service
 
 xgboost = pytest.importorskip("xgboost", reason="xgboost is not installed: pip install xgboost-cpu")
 lightgbm = pytest.importorskip("lightgbm", reason="lightgbm is not installed: pip install lightgbm")

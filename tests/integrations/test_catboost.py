@@ -12,9 +12,19 @@ import pytest
 from driftline.export import pipeline
 from driftline_integrations.catboost import CatBoostInstrumentor
 
-from tests.sdk.service import Service
-
-from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, attributes_of, classes, forget, nameless, names
+from tests.integrations.estimators.every_estimator import (
+    BATCH,
+    FRAME,
+    LABELS,
+    ROW,
+    VALUES,
+    attributes_of,
+    classes,
+    forget,
+    nameless,
+    names,
+)
+from tests.support.service import Service
 
 catboost = pytest.importorskip("catboost", reason="catboost is not installed: make frameworks")
 pytestmark = pytest.mark.frameworks

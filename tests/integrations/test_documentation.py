@@ -16,11 +16,12 @@ from driftline.tables.column_codec import strings
 from driftline_integrations.web.routes import Route
 from sklearn.linear_model import LogisticRegression
 
-from tests.sdk.receiver import Receiver, predictions_of
+from tests.support.paths import ROOT
+from tests.support.receiver import Receiver, predictions_of
 
 from .test_zero_code import environment_of, free_port, posted, running, wait_for
 
-DOCS = Path(__file__).parents[2] / "docs/how-to/integrations"
+DOCS = ROOT / "docs/how-to/integrations"
 CLIENTS = {
     "fastapi": "from fastapi.testclient import TestClient\npost = TestClient(app).post\n",
     "flask": "post = app.test_client().post\n",
@@ -90,7 +91,7 @@ def test_the_file_of_a_web_page_does_the_same_without_code(tmp_path: Path, recei
 
 def test_every_key_of_a_route_and_every_reason_is_on_the_page() -> None:
     text = "".join((DOCS / f"{page}.md").read_text(encoding="utf-8") for page in CLIENTS)
-    folder = Path(__file__).parents[2] / "integrations/driftline_integrations"
+    folder = ROOT / "integrations/driftline_integrations"
     source = "".join(
         (folder / f"{name}.py").read_text(encoding="utf-8") for name in ("fastapi", "flask", "web/request_prediction")
     )

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from driftline.tables.column_codec import strings
 
-from tests.sdk.receiver import Receiver
+from tests.support.paths import ROOT
+from tests.support.receiver import Receiver
 
 from .process import INSTRUMENT, run, tables
 
-DOCS = Path(__file__).parents[2] / "docs/how-to/integrations"
+DOCS = ROOT / "docs/how-to/integrations"
 PAGES = [
     ("sklearn", 2, ["age", "visits"]),
     ("xgboost", 101, ["age", "visits"]),

@@ -33,7 +33,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route as StarletteRoute
 
 from tests.integrations.quiet import QUIET
-from tests.sdk.service import Service, returns
+from tests.support.service import Service, returns
 
 ORDER = {"order_id": "A-1001", "amount": 17.5, "country": "NO"}
 

@@ -19,7 +19,7 @@ from opentelemetry.instrumentation.flask import FlaskInstrumentor as OpenTelemet
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
-from tests.sdk.service import Service
+from tests.support.service import Service
 
 PAYMENT = {"payment": "P-17", "amount": 250.0, "country": "NO"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.sdk.receiver import Receiver
+from tests.support.receiver import Receiver
 
 from .process import run, tables
 

@@ -19,10 +19,10 @@ from fastapi.testclient import TestClient
 from flask import Flask, request
 from sklearn.linear_model import LogisticRegression
 
-from tests.sdk.markers import SECRETS
-from tests.sdk.service import Service
-from tests.sdk.test_leaks import RULES, Left
-from tests.sdk.test_leaks import left as left
+from tests.sdk.privacy.test_leaks import RULES, Left
+from tests.sdk.privacy.test_leaks import left as left
+from tests.support.privacy_markers import SECRETS
+from tests.support.service import Service
 
 BODY = {name: SECRETS[name] for name in ("text", "number", "integer", "flag")}
 ROUTE = {"score": "score", "slices": {"cut": "text", "amount": "number"}}

@@ -22,9 +22,10 @@ from driftline.export import pipeline
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from tests.integrations.quiet import QUIET
-from tests.sdk.service import Service
+from tests.support.paths import ROOT
+from tests.support.service import Service
 
-PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PLACES: dict[str, str] = PROJECT["entry-points"]["opentelemetry_instrumentor"]
 
 X = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 0.0]])

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.sdk.service import Service
+from tests.support.service import Service
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow's own, at its import

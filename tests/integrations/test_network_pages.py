@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from driftline.tables.column_codec import strings
 
-from tests.sdk.receiver import Receiver, predictions_of
+from tests.support.receiver import Receiver, predictions_of
 
 from .test_documentation import blocks
 from .test_zero_code import environment_of

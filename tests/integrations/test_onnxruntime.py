@@ -11,7 +11,7 @@ import pytest
 from driftline.capture.prediction import current
 from driftline.tables.column_codec import strings
 
-from tests.sdk.service import Service
+from tests.support.service import Service
 
 pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")

@@ -13,7 +13,7 @@ from driftline_integrations.instrumentation.instrumentor import forget_providers
 from driftline_integrations.sklearn import SklearnInstrumentor
 from flask import Flask
 
-from tests.sdk.service import Service
+from tests.support.service import Service
 
 CONFIG = """
 [models.churn]

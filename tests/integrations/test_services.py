@@ -25,8 +25,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tests.integrations.quiet import QUIET
-from tests.sdk.receiver import Receiver, predictions_of
-from tests.sdk.service import Service
+from tests.support.receiver import Receiver, predictions_of
+from tests.support.service import Service
 
 
 class Customer(BaseModel):

@@ -43,9 +43,19 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from tests.sdk.service import Service
-
-from .estimators import BATCH, FRAME, LABELS, ROW, VALUES, Threshold, attributes_of, classifier, forget, nameless
+from tests.integrations.estimators.every_estimator import (
+    BATCH,
+    FRAME,
+    LABELS,
+    ROW,
+    VALUES,
+    Threshold,
+    attributes_of,
+    classifier,
+    forget,
+    nameless,
+)
+from tests.support.service import Service
 
 
 def test_a_row_is_a_prediction_with_its_features_score_and_class(service: Service) -> None:

@@ -16,9 +16,9 @@ from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.windows.window import Window
 from sklearn.linear_model import LogisticRegression
 
-from tests.sdk.receiver import Receiver
+from tests.integrations.estimators.every_estimator import FRAME, LABELS
+from tests.support.receiver import Receiver
 
-from .estimators import FRAME, LABELS
 from .process import INSTRUMENT, counted, run, spans, tables
 from .test_zero_code import free_port, posted, running, wait_for
 

@@ -21,7 +21,7 @@ import wrapt
 from driftline.capture.prediction import current
 from driftline.tables.column_codec import strings
 
-from tests.sdk.service import Service
+from tests.support.service import Service
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make frameworks")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from driftline.tables.column_codec import strings
 
-from tests.sdk.service import Service
+from tests.support.service import Service
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make frameworks")
 if not torch.cuda.is_available():

@@ -18,7 +18,8 @@ from driftline.tables.column_codec import strings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.sdk.receiver import Receiver, predictions_of
+from tests.support.paths import ROOT
+from tests.support.receiver import Receiver, predictions_of
 
 BIN = Path(sys.executable).parent
 
@@ -196,7 +197,7 @@ print([name for name in {libraries} if name in sys.modules])
 
 def test_no_instrumentor_imports_a_library_that_the_program_does_not(tmp_path: Path) -> None:
     """An error of one that is too old would end the instrumentation of all others; and PyTorch takes seconds."""
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     places = project["entry-points"]["opentelemetry_instrumentor"]
     for library in LIBRARIES:
         (tmp_path / f"{library}.py").write_text("raise AttributeError('a version that lacks something')")

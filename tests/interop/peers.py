@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 PATIENCE = 60.0
 """Seconds until a peer that has not answered is a failure; a machine under load is slow, not wrong."""
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from .peers import ROOT, collector, executable, get, jaeger, prometheus
+from tests.support.paths import ROOT
+
+from .peers import collector, executable, get, jaeger, prometheus
 
 pytestmark = pytest.mark.interop
 

@@ -20,8 +20,8 @@ from driftline.export.pipeline import pipeline_of
 from driftline.export.transport import Channel, Delivery, open_channel
 from driftline.privacy.policy import Capture
 
-from tests.sdk.metric_points import points
-from tests.sdk.service import Memory
+from tests.support.metric_points import points
+from tests.support.service import Memory
 
 from .peers import Driftline, collector, eventually, get, prometheus
 

@@ -12,7 +12,9 @@ import yaml
 from driftline.semconv import attributes as a
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from .peers import ROOT, Driftline, eventually, get, jaeger, post
+from tests.support.paths import ROOT
+
+from .peers import Driftline, eventually, get, jaeger, post
 from .rows import predict, tracer
 
 pytestmark = pytest.mark.interop

@@ -22,10 +22,11 @@ from driftline_processor.config.schema import load
 from driftline_processor.state import State
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from tests.runtime.state_rows import Opened
-from tests.runtime.test_service import prediction
+from tests.processor.test_service import prediction
+from tests.support.paths import ROOT
+from tests.support.state_rows import Opened
 
-from .peers import ROOT, eventually, free_ports, get, running
+from .peers import eventually, free_ports, get, running
 
 pytestmark = pytest.mark.interop
 

@@ -16,7 +16,9 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import Column
 from driftline_processor.core.drift import drift
 
-from .peers import ROOT, Driftline, eventually, get
+from tests.support.paths import ROOT
+
+from .peers import Driftline, eventually, get
 
 pytestmark = pytest.mark.interop
 

@@ -11,7 +11,7 @@ from driftline.capture import call
 from driftline.faults import FAULTS, Faults
 from driftline.inputs.row import clean
 
-from .service import Service, returns
+from tests.support.service import Service, returns
 
 
 class Hostile:

@@ -18,7 +18,7 @@ from driftline import outcomes
 from driftline.batch.conversion import list_of
 from driftline.tables.column_codec import strings
 
-from .service import NOW, Service
+from tests.support.service import NOW, Service
 
 NOON = 1_795_176_000_000_000_000
 

@@ -17,7 +17,7 @@ from driftline.tables.column_codec import strings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .service import NOW, Service, returns
+from tests.support.service import NOW, Service, returns
 
 BAD = 617
 

@@ -1,7 +1,7 @@
 """What the replay shows, said in sentences, each number taken from the processor's own evaluations.
 
 Nothing here knows the answer: months are chosen by rules over the numbers, and a sentence whose condition does not hold
-is not said. ``tests/demo`` recomputes the numbers with pandas and scikit-learn alone.
+is not said. ``tests/end_to_end/demo`` recomputes the numbers with pandas and scikit-learn alone.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ no matter: 0.02 of a share, a tenth of the reference's value of a loss. Of the l
 - three or more without that make it ``ok``;
 - fewer leave it ``unknown``.
 
-How often that is wrong is simulated in tests/simulations/estimates.py.
+How often that is wrong is simulated in simulations/estimates.py.
 """
 
 from __future__ import annotations

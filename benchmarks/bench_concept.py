@@ -1,0 +1,76 @@
+"""What concept drift costs an outcome: the join with and without it, and the detectors alone.
+
+python -m benchmarks.bench_concept
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from driftline_processor.config.schema import Concept, Model
+from driftline_processor.core.concept import Settings, Stream
+from driftline_processor.core.concept.detectors import DETECTORS
+from driftline_processor.state import State
+
+from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions
+
+ROWS, STEPS = 20_000, 5
+VALUES, DEAR_VALUES = 500_000, 5_000
+
+
+def cpu(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+def joined(detectors: tuple[str, ...]) -> float:
+    """Return the seconds that the join of all outcomes takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = Model(concept=Concept(detectors=detectors))
+        clock = Clock()
+        state = Opened(State(config(Path(folder), churn=model), clock=clock))
+        state.state._ingest.start()
+        rng = np.random.default_rng(0)
+        took = 0.0
+        for step in range(STEPS):
+            ids = [f"{step}-{number}" for number in range(ROWS)]
+            state.send(predictions(ids, NOON, [0.9] * ROWS))
+            state.state.join_now()
+            clock.now += 10**9
+            state.send(outcomes(ids, (rng.random(ROWS) < 0.8).astype(int).tolist()))
+            took += cpu(state.state.join_now)
+        state.state.stop()
+        return took
+
+
+def fed(name: str) -> tuple[float, float]:
+    """Return microseconds a value, and kilobytes of state."""
+    n = DEAR_VALUES if name == "kswin" else VALUES
+    stream = Stream("error", Settings((name,)))
+    values = (np.random.default_rng(1).random(n) < 0.2).astype(np.float64)
+    at = np.arange(n)
+    stream.feed(values[:100], at[:100], at[:100])
+    took = cpu(lambda: stream.feed(values[100:], at[100:], at[100:]))
+    return took / (n - 100) * 1e6, len(json.dumps(stream.to_json())) / 1000
+
+
+def main() -> None:
+    """Print ratios."""
+    joined(("adwin",))  # imports
+    without, watched = joined(()), joined(("adwin",))
+    outcome = 1e6 / (ROWS * STEPS)
+    print(f"join of an outcome                  {without * outcome:8.2f} µs      1.00")
+    print(f"with ADWIN                          {watched * outcome:8.2f} µs  {watched / without:8.2f}")
+    for name in DETECTORS:
+        took, size = fed(name)
+        print(f"a value, {name:<27}{took:8.2f} µs  {size:8.1f} kB of state")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""What a rolling view of 30 days costs for a model with 100 features of 100 bins, from roll-ups in the store.
+
+    python -m benchmarks.bench_view [ROWS]
+
+A month of panes lies in the store as it would there: two weeks of five minutes, the rest hours (ROWS of them for each
+pane of five minutes, 30 unless said). CPU time of the whole process, DuckDB's threads included: the reference of a
+window as the evaluation reads it, the comparison with it, and the page. The references in the same run: a bare sum of
+the same days in DuckDB, dense, and numpy adding 30 × 100 × 100 numbers. Promised: read and compared in 50 ms.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
+from driftline.panes.pane import Pane
+from driftline.tables.table import ModelKey
+from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.reference.rolling import Rolling
+from driftline_processor.core.windows.window import PANE, Window
+from driftline_processor.health import Health
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.store.database import Connection, Store, read
+from driftline_processor.store.reference_panes import DailyPanes, RollingReferences
+from driftline_processor.store.series import Series
+from driftline_processor.web.app import create_app
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView
+
+FEATURES, BINS, DAYS, ROUNDS = 100, 102, 30, 7
+DAY = 288 * PANE
+TODAY = 20_000 * DAY
+PROMISED = 0.050
+KEY = ModelKey("wide", "1")
+
+
+def rows(n: int, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {f"x{at}": rng.normal(size=n) for at in range(FEATURES)} | {"score": rng.random(n)}
+
+
+def fill(connection: Connection, fold_name: str, a_pane: int) -> None:
+    """Write a month of panes: two weeks of five minutes, hours before."""
+    for panes, span, first in ((14 * 288, PANE, TODAY - 14 * DAY), (16 * 24, 12 * PANE, TODAY - 30 * DAY)):
+        held = a_pane * span / PANE
+        times = f"{first} + p.range * {span}"
+        connection.execute(
+            f"INSERT INTO panes SELECT 1, '{fold_name}', {times}, {span}, 'feature:x' || f.range, i.range, w FROM"
+            f" range({panes}) p, range({FEATURES}) f, range({BINS}) i,"
+            f" LATERAL (SELECT floor({held / BINS} + random() + hash(p.range, i.range) % 2 - 0.5) AS w) WHERE w > 0"
+        )
+        connection.execute(
+            f"INSERT INTO panes SELECT 1, '', {times}, {span}, 'rows', i.range, {held}"
+            f" FROM range({panes}) p, range(3) i"
+        )
+
+
+def spent(job: Callable[[], object], rounds: int = ROUNDS) -> tuple[float, float]:
+    """Return the medians of CPU and wall time, seconds."""
+    cpu, wall = [], []
+    for _ in range(rounds):
+        began, clock = time.process_time(), time.perf_counter()
+        job()
+        cpu.append(time.process_time() - began)
+        wall.append(time.perf_counter() - clock)
+    return statistics.median(cpu), statistics.median(wall)
+
+
+def say(what: str, seconds: tuple[float, float], reference: float) -> None:
+    cpu, wall = seconds
+    print(f"{what:<68} {cpu * 1e3:8.1f} ms   {cpu / reference:6.1f} x bare   (by the clock {wall * 1e3:.1f} ms)")
+
+
+def page_of(evaluation: Evaluation) -> Callable[[], object]:
+    """Return what shows the page of the model, with a month of such days on its timeline."""
+    days = [
+        replace(evaluation, window=Window("1d", TODAY - back * DAY, TODAY - (back - 1) * DAY), closed=True)
+        for back in range(DAYS, 0, -1)
+    ]
+    view = ModelView(KEY, evaluation_task(), 1_000, TODAY - DAYS * DAY, TODAY, TODAY, windows={"1d": days})
+    client = TestClient(create_app(FakeView([view]), lambda *_: None, Health(), lambda: TODAY))  # type: ignore[arg-type]
+    return lambda: client.get("/models/wide").raise_for_status()
+
+
+def evaluation_task() -> Any:
+    return Baseline.from_frame(rows(50, 3), score="score", model="wide", task="binary").task
+
+
+def main(a_pane: int) -> int:
+    baseline = Baseline.from_frame(rows(20_000, 1), score="score", model="wide", version="1", task="binary")
+    table, *_ = table_from_frame(rows(2_000, 2), score="score", model="wide", task="binary")
+    pane: Pane = fold(table, baseline.bins)
+    series, window = Series(1, KEY, baseline.task), Window("1d", TODAY, TODAY + DAY)
+    rolling = Rolling("30d", "24h")
+    stretches = rolling.stretches(window)
+    with tempfile.TemporaryDirectory(prefix="driftline-bench-") as directory:
+        store = Store(Path(directory))
+        connection = store.connect()
+        fill(connection, baseline.fold, a_pane)
+        connection.execute("CHECKPOINT")
+        held = connection.execute("SELECT count(*) FROM panes").fetchall()[0][0]
+
+        past = RollingReferences(connection)
+
+        def reference() -> Reference:
+            past._kept.clear()  # what is kept in memory; the days in the store stay
+            return past.compared(series, baseline, rolling, window, "UTC", TODAY)
+
+        first = spent(reference, 1)
+        connection.execute(
+            "CREATE TABLE dense AS SELECT day, part, unnest(range(len(sums))) AS idx, unnest(sums) AS value FROM days"
+        )
+        dense = "SELECT part, idx, sum(value) AS value FROM dense GROUP BY part, idx"
+        bare, _ = spent(lambda: read(connection, dense))
+        arrays = [np.random.default_rng(at).random((FEATURES, BINS)) for at in range(DAYS)]
+        added, _ = spent(lambda: np.add.reduce(arrays))
+        print(f"{held:,} rows of panes; bare sum of 30 days in DuckDB {bare * 1e3:.1f} ms, numpy {added * 1e3:.2f} ms")
+        say("first view: all panes are read, and days kept", first, bare)
+        days = DailyPanes(connection)
+        say("thirty days read from roll-ups", spent(lambda: days.panes(series, baseline, stretches, TODAY)), bare)
+
+        def view() -> Evaluation:
+            compared = reference()
+            return evaluate(pane, compared.baseline, KEY, window, True, compared=compared.note)
+
+        viewed = spent(view)
+        say("the view: read, made a reference, and a window compared with it", viewed, bare)
+        known = reference()
+        again = spent(lambda: evaluate(pane, known.baseline, KEY, window, True, compared=known.note))
+        say("the next window that is compared with it", again, bare)
+        say("the page of the model, 100 features drawn", spent(page_of(view()), 3), bare)
+        store.close()
+    kept = viewed[0] <= PROMISED
+    print(
+        f"a rolling view of 30 days of {FEATURES} features in {PROMISED * 1e3:.0f} ms: {'kept' if kept else 'BROKEN'}"
+    )
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 30))

@@ -1,0 +1,10 @@
+"""Contracts are checked on a state, and on the files of a churn model."""
+
+from __future__ import annotations
+
+from tests.support.churn_files import files as files
+from tests.support.churn_files import reference as reference
+from tests.support.churn_files import run as run
+from tests.support.churn_files import week as week
+from tests.support.state_fixtures import clock as clock
+from tests.support.state_fixtures import open_state as open_state

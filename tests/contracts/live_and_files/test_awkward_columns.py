@@ -1,0 +1,135 @@
+"""Columns as they come - sentinels, times, identifiers, zeros, tails, nothing, one value, one row - in each source."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
+from scipy import stats
+
+from tests.support.service import Service
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, Clock
+
+N = 2_000
+STATES = {
+    "sentinel": "drift",  # three times as many
+    "written": "blind",  # a time as a number: every later row lies beyond
+    "customer": "blind",  # an identifier
+    "zeros": "drift",  # fewer of them
+    "spends": "drift",  # as many zeros, and what is not zero is more
+    "tails": "ok",  # of Cauchy
+    "wider": "drift",
+    "nothing": "too_few_rows",  # a number that is now missing
+    "empty": "blind",  # a number that was always missing
+    "constant": "ok",
+    "changed": "drift",  # another constant
+}
+
+
+def rows(n: int, seed: int, later: bool) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    number = rng.normal(size=n)
+    start = 1_780_000_000 if later else 1_770_000_000
+    return pd.DataFrame(
+        {
+            "sentinel": np.where(rng.random(n) < (0.12 if later else 0.04), -999.0, 100 + number),
+            "written": np.sort(rng.integers(start, start + 86_400, n)).astype(float),
+            "customer": [f"c{seed}-{at}" for at in range(n)],
+            "zeros": np.where(rng.random(n) < (0.7 if later else 0.8), 0.0, rng.lognormal(3, 1, n)),
+            "spends": np.where(rng.random(n) < 0.6, 0.0, rng.lognormal(3.6 if later else 3, 1, n)),
+            "tails": rng.standard_cauchy(n),
+            "wider": rng.standard_cauchy(n) * (1.6 if later else 1),
+            "nothing": np.full(n, np.nan) if later else number,
+            "empty": number if later else np.full(n, np.nan),
+            "constant": np.full(n, 7.0),
+            "changed": np.full(n, 8.0 if later else 7.0),
+            "score": rng.random(n),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def reference() -> pd.DataFrame:
+    return rows(6_000, 1, later=False)
+
+
+@pytest.fixture(scope="module")
+def baseline(reference: pd.DataFrame) -> Baseline:
+    return Baseline.from_frame(reference, score="score", model="churn", task="binary", version="1")
+
+
+def of_file(folder: Path, frame: pd.DataFrame, baseline: Baseline) -> Evaluation:
+    frame.to_parquet(folder / "week.parquet")
+    baseline.save(folder / "baseline.json")
+    files = [folder / "week.parquet"], folder / "baseline.json"
+    [evaluation] = evaluate_files(*files, None, ColumnOptions(), Cut(), print).evaluations
+    return evaluation
+
+
+def live(open_state: Open, clock: Clock, frame: pd.DataFrame, baseline: Baseline) -> Evaluation:
+    clock.now = time.time_ns()
+    opened, service = open_state(), Service()
+    model = service.model(version="1", baseline=baseline)
+
+    @model.predict
+    def score(batch: pd.DataFrame) -> Any:
+        return frame["score"].to_numpy()[batch.index]
+
+    score(frame.drop(columns="score"))
+    service.flush()
+    for body in service.channel.bodies:
+        opened.state.submit("logs", body).result(60)
+    clock.now += 2 * DAY
+    (found,) = (one for one in opened.view(version="1", environment="test").windows["1d"] if one.rows)
+    return found
+
+
+def told(target: TargetDrift) -> Any:
+    values = {name: (one.value, one.p_value) for name, one in target.methods.items()}
+    return target.state, target.size, target.effect, target.rows, target.missing_now, values
+
+
+def test_states_and_values_are_the_same_live_as_in_a_file(
+    open_state: Open, clock: Clock, tmp_path: Path, baseline: Baseline
+) -> None:
+    window = rows(N, 2, later=True)
+    in_file, streamed = of_file(tmp_path, window, baseline), live(open_state, clock, window, baseline)
+    assert {name: target.state for name, target in in_file.features.items()} == STATES
+    for name, target in in_file.features.items():
+        assert told(streamed.features[name]) == told(target), name
+    assert streamed.share == in_file.share == pytest.approx(5 / 7)
+    assert [(one.check, one.features) for one in streamed.findings] == [
+        (one.check, one.features) for one in in_file.findings
+    ]
+
+
+def test_values_from_rows_are_those_of_scipy(tmp_path: Path, reference: pd.DataFrame) -> None:
+    window = rows(N, 2, later=True)
+    window.to_parquet(tmp_path / "week.parquet")
+    reference.to_parquet(tmp_path / "reference.parquet")
+    files = [tmp_path / "week.parquet"], tmp_path / "reference.parquet"
+    options = ColumnOptions(task="binary", score=("score",))
+    [evaluation] = evaluate_files(*files, None, options, Cut(), print, EvaluationSettings(exact=True)).evaluations
+    assert {name: target.state for name, target in evaluation.features.items()} == STATES
+    for name in ("sentinel", "zeros", "spends", "tails", "wider"):
+        expected = stats.ks_2samp(reference[name], window[name], method="asymp").statistic
+        assert evaluation.features[name].methods["ks"].value == pytest.approx(expected, abs=1e-9), name
+
+
+def test_one_row_says_nothing(open_state: Open, clock: Clock, tmp_path: Path, baseline: Baseline) -> None:
+    window = rows(1, 2, later=True)
+    for found in (of_file(tmp_path, window, baseline), live(open_state, clock, window, baseline)):
+        assert found.rows == 1
+        assert {target.state for target in found.features.values()} == {"too_few_rows", "blind"}
+        assert (found.share, found.explanation, found.findings) == (None, None, ())

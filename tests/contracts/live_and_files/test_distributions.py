@@ -1,0 +1,390 @@
+"""Rows that nobody sends: their distributions become panes, and drift, volume and states are those of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import CategoryBins, NumberBins, count
+from driftline.panes.pane import DURATION_BOUNDS
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.table import F64, Column
+from driftline_processor.ingest import transaction
+from driftline_processor.state import State
+from driftline_processor.store.cumulative_streams import Streams
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+
+from tests.support.metric_requests import (
+    CUMULATIVE,
+    DELTA,
+    exponential_of,
+    histogram_of,
+    metrics_body,
+    predictions_of,
+    sum_of,
+)
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, baseline, config, outcomes, predictions
+
+RNG = np.random.default_rng(7)
+REFERENCE = {
+    "age": RNG.normal(40, 12, 5_000).tolist(),
+    "region": RNG.choice(["north", "south", "west"], 5_000).tolist(),
+}
+BASELINE = baseline(RNG.beta(2, 5, 5_000).tolist(), REFERENCE, version="1")
+
+
+def submit(state: Opened, body: bytes) -> None:
+    state.state.submit("metrics", body).result(60)
+
+
+def histogram_over(name: str, bins: NumberBins, values: F64, said: dict[str, str], start: int, time: int) -> Metric:
+    counts = count(bins, Column(numbers=values))[: bins.size]
+    return histogram_of(name, np.nextafter(bins.edges, -np.inf), counts, said, start=start, time=time)
+
+
+def distributions(
+    known: Baseline, rows: Mapping[str, Sequence[object]], scores: F64, start: int, time: int
+) -> list[Metric]:
+    """Return what the SDK sends of rows whose features are ``rows`` and whose scores are ``scores``."""
+    durations = np.zeros(len(DURATION_BOUNDS) + 1)
+    durations[3] = len(scores)
+    made = [histogram_of(m.ML_PREDICTION_DURATION, DURATION_BOUNDS, durations, start=start, time=time, sum=0.5)]
+    assert isinstance(known.bins.score, NumberBins)
+    made.append(histogram_over(m.ML_PREDICTION_SCORE, known.bins.score, scores, {}, start, time))
+    for name, values in rows.items():
+        bins = known.bins.features[name]
+        said = {a.ML_FEATURE_NAME: name}
+        if isinstance(bins, NumberBins):
+            numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+            made.append(histogram_over(m.ML_FEATURE_VALUE, bins, numbers, said, start, time))
+            missing = int(np.isnan(numbers).sum())
+            if missing:
+                made.append(sum_of(m.ML_FEATURE_MISSING, missing, said, start=start, time=time))
+        else:
+            labels, counts = np.unique(np.array(values, dtype=str), return_counts=True)
+            for label, n in zip(labels.tolist(), counts.tolist(), strict=True):
+                category = {**said, a.ML_FEATURE_CATEGORY: label}
+                made.append(sum_of(m.ML_FEATURE_CATEGORIES, n, category, start=start, time=time))
+    decided = int((scores >= 0.5).sum())
+    made.append(predictions_of(decided, "1", start=start, time=time))
+    made.append(predictions_of(len(scores) - decided, "0", start=start, time=time))
+    return made
+
+
+def test_the_same_rows_give_the_same_numbers_with_and_without_their_records(open_state: Open, clock: Clock) -> None:
+    rng = np.random.default_rng(8)
+    ages: list[object] = [None if rng.random() < 0.02 else float(age) for age in rng.normal(46, 12, 4_000)]
+    rows: dict[str, Sequence[object]] = {"age": ages, "region": rng.choice(["north", "south", "east"], 4_000).tolist()}
+    scores = rng.beta(2, 4, 4_000)
+    state = open_state()
+    clock.now = NOON + HOUR
+    state.send(baselines=[BASELINE.to_json()])
+    state.send(predictions([""] * 4_000, NOON, scores.tolist(), features=rows, duration=[0.0004] * 4_000))
+    body = metrics_body(distributions(BASELINE, rows, scores, NOON, NOON + MINUTE), environment="none")
+    submit(state, body)
+    sent = state.view().windows["1h"][-1]
+    summed = state.view(environment="none").windows["1h"][-1]
+    assert summed.rows == sent.rows == summed.distributed == 4_000
+    assert sent.distributed == 0
+    for name, target in sent.features.items():
+        other = summed.features[name]
+        assert (other.state, other.rows, other.missing_now) == (target.state, target.rows, target.missing_now)
+        for method, value in target.methods.items():
+            assert other.methods[method].value == pytest.approx(value.value, abs=1e-9)
+    assert sent.features["age"].state == "drift"
+    assert sent.score is not None
+    assert summed.score is not None
+    assert summed.score.methods == sent.score.methods
+    assert sent.predicted is not None
+    assert summed.predicted is not None
+    assert summed.predicted.methods == sent.predicted.methods
+    model = state.view(environment="none")
+    assert (model.rows, model.distributed, model.by_class) == (0, 4_000, state.view().by_class)
+    assert model.duration is not None
+    assert model.duration[3] == 4_000
+
+
+def test_cumulative_points_count_what_is_new_and_survive_a_restart(open_state: Open) -> None:
+    state = open_state()
+    state.send(baselines=[BASELINE.to_json()])
+
+    def send(n: int, minute: int) -> None:
+        durations = [0.0] * len(DURATION_BOUNDS) + [n]
+        until = NOON + minute * MINUTE
+        point = histogram_of(m.ML_PREDICTION_DURATION, DURATION_BOUNDS, durations, start=NOON, time=until, sum=20.0 * n)
+        submit(state, metrics_body([point], instance="a"))
+
+    send(10, 1)
+    send(10, 1)  # a resend
+    send(25, 2)
+    state = open_state()
+    send(40, 3)
+    send(25, 2)  # out of order
+    assert state.view().distributed == 40
+    assert state.view().windows["1h"][-1].rows == 40
+    assert open_state().view().distributed == 40
+
+
+def test_a_reset_counts_whole_and_a_new_beginning_is_a_new_stream(open_state: Open) -> None:
+    state = open_state()
+
+    def send(n: int, start: int, minute: int) -> None:
+        point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [n, 0], start=start, time=NOON + minute * MINUTE, sum=1.0)
+        submit(state, metrics_body([point]))
+
+    send(10, NOON, 1)
+    send(4, NOON, 2)  # fell
+    send(6, NOON, 3)
+    send(5, NOON + 3 * MINUTE, 4)  # the process began anew
+    assert state.view().distributed == 10 + 4 + 2 + 5
+
+
+def test_a_process_that_ran_before_it_was_first_heard_only_begins_to_count(open_state: Open) -> None:
+    state = open_state()
+    for n, minute in ((1_000_000, 1), (1_000_007, 2)):
+        point = histogram_of(
+            m.ML_PREDICTION_DURATION, [1.0], [n, 0], start=NOON - 10 * HOUR, time=NOON + minute * MINUTE, sum=1.0
+        )
+        submit(state, metrics_body([point]))
+    assert state.view().distributed == 7
+
+
+def test_a_label_that_comes_late_counts_where_it_came_not_since_the_process_began(open_state: Open) -> None:
+    state = open_state()
+    state.send(baselines=[BASELINE.to_json()])
+
+    def label(name: str, n: int, hour: int) -> Metric:
+        said = {a.ML_FEATURE_NAME: "region", a.ML_FEATURE_CATEGORY: name}
+        return sum_of(m.ML_FEATURE_CATEGORIES, n, said, start=NOON, time=NOON + hour * HOUR)
+
+    submit(state, metrics_body([label("north", 10, 1)]))
+    state = open_state()
+    submit(state, metrics_body([label("south", 24, 3), label("north", 34, 3)]))  # 0 is not sent
+    stored = state.rows("SELECT min(pane), max(pane), sum(value) FROM panes WHERE part = 'feature:region' GROUP BY idx")
+    last = NOON + 3 * HOUR - 5 * MINUTE
+    assert sorted(stored, key=str) == [(NOON, last, 34.0), (NOON + HOUR, last, 24.0)]
+
+
+def test_workers_that_only_their_beginnings_tell_apart_do_not_lend_each_other_their_past(open_state: Open) -> None:
+    state = open_state()
+
+    def send(n: int, began: int, minute: int) -> None:
+        submit(state, totals(n, start=began, time=NOON + minute * MINUTE, instance=""))
+
+    for minute in (1, 2, 3):
+        send(1_000_000 + 10 * minute, NOON - 9 * HOUR, minute)
+        send(2_000_000 + 10 * minute, NOON - 8 * HOUR, minute)
+    assert state.view().distributed == 40
+
+
+def test_deltas_add(open_state: Open) -> None:
+    state = open_state()
+    for minute in (1, 2, 2, 3):
+        begin, end = NOON + (minute - 1) * MINUTE, NOON + minute * MINUTE
+        point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [5, 0], start=begin, time=end, how=DELTA, sum=1.0)
+        submit(state, metrics_body([point], resource={"k8s.pod": "b" if minute == 2 else "a"}))
+    assert state.view().distributed == 15
+
+
+def test_a_long_stretch_is_spread_over_its_panes(open_state: Open) -> None:
+    state = open_state()
+    point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [600, 0], start=NOON, time=NOON + HOUR, how=DELTA, sum=1.0)
+    submit(state, metrics_body([point]))
+    stored = state.rows("SELECT pane, sum(value) FROM panes WHERE part = 'distributed' GROUP BY pane ORDER BY pane")
+    assert stored == [(NOON + 5 * minute * MINUTE, 50.0) for minute in range(12)]
+
+
+def test_a_bucket_that_holds_most_values_across_the_bins_is_blind_not_ok(open_state: Open) -> None:
+    state = open_state()
+    state.send(baselines=[BASELINE.to_json()])
+    said = {a.ML_FEATURE_NAME: "age"}
+    durations = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    coarse = exponential_of(m.ML_FEATURE_VALUE, -2, (1, (480,)), zero=20, said=said, start=NOON, time=NOON + MINUTE)
+    submit(state, metrics_body([durations, coarse]))
+    target = state.view().windows["1h"][-1].features["age"]
+    assert (target.state, target.now) == ("blind", None)
+
+
+def test_an_exponential_histogram_finds_the_drift_that_rows_would(open_state: Open) -> None:
+    state = open_state()
+    state.send(baselines=[BASELINE.to_json()])
+    said = {a.ML_FEATURE_NAME: "age"}
+    ages = np.abs(np.random.default_rng(9).normal(52, 12, 5_000)) + 1e-9
+    index = np.ceil(np.log2(ages) * 2**5).astype(np.int64) - 1
+    counts = np.bincount(index - index.min())
+    durations = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [5_000, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    values = exponential_of(
+        m.ML_FEATURE_VALUE, 5, (int(index.min()), counts.tolist()), said=said, start=NOON, time=NOON + MINUTE
+    )
+    submit(state, metrics_body([durations, values], environment="none"))
+    state.send(predictions([""] * 5_000, NOON, [0.5] * 5_000, features={"age": ages.tolist()}))
+    found = state.view(environment="none").windows["1h"][-1].features["age"]
+    rows = state.view().windows["1h"][-1].features["age"]
+    assert found.state == rows.state == "drift"
+    assert found.methods["ks"].value == pytest.approx(rows.methods["ks"].value, abs=counts.max() / 5_000)
+
+
+def test_without_a_baseline_the_state_says_so_and_what_to_do(open_state: Open) -> None:
+    state = open_state()
+    point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    submit(state, metrics_body([point]))
+    model = state.view()
+    assert model.windows["1h"][-1].score is not None
+    assert model.windows["1h"][-1].score.state == "no_baseline"
+    assert model.hints[0] == (
+        "churn 1 has no baseline, so its distributions are compared with nothing: no rows arrive from which one could "
+        "be learned; give one to driftline.Model('churn', baseline=...), or name it in driftline.yaml: "
+        "models.churn.baseline."
+    )
+
+
+def test_outcomes_have_nothing_to_join_and_that_is_said(open_state: Open) -> None:
+    state = open_state()
+    submit(state, totals(500, start=NOON, time=NOON + MINUTE, instance="a"))
+    assert not any("outcome" in hint.lower() for hint in state.view().hints)
+    state.send(outcomes(["a", "b"], [1, 0]))
+    model = state.view()
+    assert model.windows["1h"][-1].coverage is None
+    assert (
+        "2 outcomes wait for a prediction of churn, but its service sends distributions and no rows to join them with: "
+        'capture="scores" sends id and score, and no feature.'
+    ) in model.hints
+
+
+def test_features_as_distributions_meet_scores_as_rows(open_state: Open) -> None:
+    """``capture="scores"``: no row counts twice, and no feature of a row is called missing."""
+    state = open_state()
+    state.send(baselines=[BASELINE.to_json()])
+    rng = np.random.default_rng(10)
+    state.send(predictions([""] * 1_000, NOON, rng.beta(2, 5, 1_000).tolist()))
+    every = distributions(BASELINE, {"age": rng.normal(40, 12, 1_000).tolist()}, np.zeros(1), NOON, NOON + MINUTE)
+    submit(state, metrics_body([metric for metric in every if metric.name.startswith("ml.feature")]))
+    window = state.view().windows["1h"][-1]
+    age = window.features["age"]
+    assert (window.rows, window.distributed) == (1_000, 0)
+    assert (age.rows, age.missing_now, age.state) == (1_000, 0.0, "ok")
+    assert window.score is not None
+    assert window.score.rows == 1_000
+
+
+def test_points_of_scopes_whose_rows_are_in_records_are_not_counted_again(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"], NOON))
+    point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [500, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    submit(state, metrics_body([point], captured=False))
+    assert state.view().distributed == 0
+    assert state.view().windows["1h"][-1].rows == 1
+
+
+def test_what_driftline_derives_is_never_read_back(open_state: Open) -> None:
+    state = open_state()
+    submit(state, metrics_body([predictions_of(5, start=NOON, time=NOON + MINUTE)], scope="driftline.processor"))
+    assert state.state.view.models() == []
+
+
+def test_a_feature_that_the_baseline_does_not_know_is_new(open_state: Open) -> None:
+    state = open_state()
+    state.send(baselines=[BASELINE.to_json()])
+    durations = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [50, 0], start=NOON, time=NOON + MINUTE, sum=1.0)
+    new = histogram_of(
+        m.ML_FEATURE_VALUE, [1.0], [50, 0], {a.ML_FEATURE_NAME: "height"}, start=NOON, time=NOON + MINUTE
+    )
+    submit(state, metrics_body([durations, new]))
+    window = state.view().windows["1h"][-1]
+    assert window.new_features == ("height",)
+    assert window.missing_features == ("age", "region")
+
+
+@pytest.mark.parametrize("how", [CUMULATIVE, DELTA])
+def test_labels_and_unusable_values_have_their_places(open_state: Open, how: int) -> None:
+    state = open_state()
+    state.send(baselines=[BASELINE.to_json()])
+    region = BASELINE.bins.features["region"]
+    assert isinstance(region, CategoryBins)
+
+    def sums(feature: str, n: int, **said: object) -> Metric:
+        name = m.ML_FEATURE_CATEGORIES if a.ML_FEATURE_CATEGORY in said else m.ML_FEATURE_MISSING
+        return sum_of(name, n, {a.ML_FEATURE_NAME: feature, **said}, start=NOON, time=NOON + MINUTE, how=how)
+
+    submit(
+        state,
+        metrics_body(
+            [
+                sums("region", 5, **{a.ML_FEATURE_CATEGORY: "south"}),
+                sums("region", 7, **{a.ML_FEATURE_CATEGORY: "other"}),
+                sums("region", 2),
+                sums("age", 3, **{a.ML_FEATURE_INVALID: True}),
+            ]
+        ),
+    )
+    stored = state.rows("SELECT part, idx, value FROM panes WHERE part LIKE 'feature:%' ORDER BY part, idx")
+    age = BASELINE.bins.features["age"]
+    assert stored == [
+        ("feature:age", age.size + 1, 3.0),
+        ("feature:region", region.labels.index("south"), 5.0),
+        ("feature:region", len(region.labels), 7.0),
+        ("feature:region", region.size, 2.0),
+    ]
+
+
+def totals(n: int, *, start: int, time: int, instance: str) -> bytes:
+    point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [n, 0], start=start, time=time, sum=1.0)
+    return metrics_body([point], instance=instance)
+
+
+def test_streams_are_bounded_and_one_that_was_forgotten_is_not_counted_twice(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction, "Streams", partial(Streams, most=4))
+    state = open_state()
+    for process in range(6):
+        clock.now = NOON + process * HOUR
+        submit(state, totals(10, start=clock.now, time=clock.now + MINUTE, instance=str(process)))
+    assert state.view().distributed == 60
+    known = state.state._intake.streams
+    assert len(known._last) <= 4
+    submit(state, totals(15, start=NOON, time=clock.now + MINUTE, instance="0"))
+    assert state.view().distributed == 60  # its first point counts from where it is heard again
+    submit(state, totals(18, start=NOON, time=clock.now + 2 * MINUTE, instance="0"))
+    assert state.view().distributed == 63
+
+
+def test_streams_expire_with_the_rows(open_state: Open, clock: Clock) -> None:
+    state = open_state(timedelta(days=1))
+    submit(state, totals(10, start=NOON, time=NOON + MINUTE, instance="old"))
+    state.view()
+    clock.now = NOON + 2 * 24 * HOUR
+    submit(state, totals(20, start=clock.now, time=clock.now + MINUTE, instance="new"))
+    submit(state, totals(25, start=clock.now, time=clock.now + 2 * MINUTE, instance="new"))
+    state.view()
+    state.state.tidy_now()
+    assert state.rows("SELECT count(*) FROM streams") == [(1,)]
+    state = open_state(timedelta(days=1))
+    submit(state, totals(30, start=clock.now, time=clock.now + 3 * MINUTE, instance="new"))
+    submit(state, totals(99, start=NOON, time=clock.now + 3 * MINUTE, instance="old"))
+    assert state.view().distributed == 40
+
+
+def test_a_window_that_late_points_restate_is_evaluated_after_a_kill(tmp_path: Path, clock: Clock) -> None:
+    state = State(config(tmp_path), clock=clock)
+    state._ingest.start()
+    submit(Opened(state), totals(10, start=NOON, time=NOON + MINUTE, instance="a"))
+    clock.now = NOON + 3 * HOUR
+    state.settle()
+    assert state.view.models()[0].windows["1h"][0].closed
+    late = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [5, 0], start=NOON, time=NOON + MINUTE, sum=1.0, how=DELTA)
+    submit(Opened(state), metrics_body([late], instance="late"))
+    state._ingest.stop()  # what is acknowledged is on disk, and nobody has evaluated it
+    state._connection.close()
+    state._store.close()
+    again = State(config(tmp_path), clock=clock)
+    again.evaluate_now()
+    assert again.view.models()[0].windows["1h"][0].rows == 15
+    again.stop()

@@ -1,0 +1,133 @@
+"""Chosen drift methods, embeddings among what they compare: the same live over OTLP as in a file."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline_processor.config.schema import Model, load
+from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.readers.column_roles import ColumnOptions
+
+from tests.support.service import Service
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, Clock, predictions
+
+YAML = """
+models:
+  churn:
+    windows: [1d]
+    method: [anderson_darling, proportion, domain_classifier]
+    methods: [hellinger]
+    features:
+      age: {method: mean_shift, methods: [wasserstein]}
+"""
+ASKED = EvaluationSettings(
+    method=("anderson_darling,proportion,domain_classifier", "age=mean_shift"),
+    methods=("hellinger", "age=wasserstein"),
+)
+
+
+def rows(n: int, seed: int, moved: float = 0.0) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {
+        "age": rng.normal(40 + 12 * moved, 12, n),
+        "income": rng.lognormal(10, 0.5, n),
+        "member": rng.random(n) < 0.3 + moved / 2,
+        "vector": rng.normal(moved / 2, 1, (n, 16)).astype(np.float32),
+        "score": rng.random(n),
+    }
+
+
+def told(target: TargetDrift | None) -> Any:
+    assert target is not None
+    values = {name: (method.value, method.p_value) for name, method in target.methods.items()}
+    return target.state, target.decided_by, target.size, target.effect, target.rows, values
+
+
+def nearly(told: Any) -> Any:
+    *words, effect, count, values = told
+    return (*words, pytest.approx(effect, rel=1e-6), count, {name: pytest.approx(v) for name, v in values.items()})
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.5])
+def test_live_and_in_a_file_the_same_methods_say_the_same(
+    open_state: Open, clock: Clock, tmp_path: Path, moved: float
+) -> None:
+    clock.now = time.time_ns()
+    baseline = Baseline.from_frame(rows(6_000, 1), score="score", model="churn", task="binary", version="1")
+    baseline.save(tmp_path / "baseline.json")
+    window = rows(2_000, 2, moved)
+    columns = {key: pa.array(values.tolist()) for key, values in window.items()}
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
+    result = evaluate_files(
+        [tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ColumnOptions(), Cut(), print, ASKED
+    )
+    in_file = result.evaluations[0]
+
+    (tmp_path / "driftline.yaml").write_text(YAML, encoding="utf-8")
+    state = open_state(**load(tmp_path / "driftline.yaml").models)
+    service = Service()
+    model = service.model(version="1", baseline=baseline)
+
+    @model.predict
+    def score(batch: pd.DataFrame) -> Any:
+        return window["score"][batch.index]
+
+    score(pd.DataFrame({name: list(values) for name, values in window.items() if name != "score"}))
+    service.flush()
+    for body in service.channel.bodies:
+        state.state.submit("logs", body).result(60)
+    clock.now += 2 * DAY
+    (live,) = (one for one in state.view(version="1", environment="test").windows["1d"] if one.rows)
+
+    assert {name: target.decided_by for name, target in live.features.items()} == {
+        "age": "mean_shift",
+        "income": "anderson_darling",
+        "member": "proportion",
+        "vector": "domain_classifier",
+    }
+    drifted = {"age", "member", "vector"} if moved else set()
+    assert {name for name, target in live.features.items() if target.state == "drift"} == drifted
+    for name, target in live.features.items():
+        assert told(target) == nearly(told(in_file.features[name])), name
+    assert told(live.score) == nearly(told(in_file.score))
+
+    series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.ML_DRIFT_VALUE]
+    methods = {(one.get(a.ML_FEATURE_NAME), one[a.ML_DRIFT_METHOD]) for one in series}
+    assert {method for name, method in methods if name == "age"} == {
+        "mean_shift", "psi", "js", "hellinger", "wasserstein",
+    }  # fmt: skip
+    assert {method for name, method in methods if name == "vector"} == {"domain_classifier", "psi", "js"}
+
+
+def test_a_method_that_does_not_compare_the_feature_it_is_named_for_is_told_with_key_rule_and_fix(
+    open_state: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = {"age": {"method": "chi2"}, "member": {"methods": ["wasserstein"]}, "income": {"method": "mean_shift"}}
+    state = open_state(churn=Model.model_validate({"features": wrong}))
+    key = "models.churn.features.age.method: chi2 does not compare it, since it is a number in the baseline; write one "
+    frame = {name: values for name, values in rows(3_000, 1).items() if name != "vector"}
+    state.send(baselines=[Baseline.from_frame(frame, score="score", model="churn", task="binary").to_json()])
+    names = [str(at) for at in range(100)]
+    state.send(predictions(names, features={key: frame[key][:100].tolist() for key in ("age", "income")}))
+    state.view()
+    told = [hint for hint in state.view().hints if hint.startswith("models.churn.features.")]
+    assert len(told) == 2
+    assert told[0].startswith(key + "of anderson_darling")
+    assert told[1].startswith("models.churn.features.member.methods: wasserstein does not compare it, since it is comp")
+    logged = [record.getMessage() for record in caplog.records if "models.churn.features" in record.getMessage()]
+    assert len(logged) == 2

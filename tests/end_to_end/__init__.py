@@ -1,0 +1,1 @@
+"""Whole processes: services, servers and workers that are started, stopped, killed and attacked."""

@@ -1,0 +1,104 @@
+"""Files that really are damaged, and the real processor over them: which file, what to do, and what is missing."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.end_to_end.faults.test_service_killed import rows, send
+from tests.processor.test_service import prediction
+from tests.support.processes import addresses, process
+
+pytestmark = pytest.mark.heavy
+
+SENT = 40
+STATE = "driftline-data"
+LOG = "driftline.duckdb.wal"
+TIME = r"20\d\d-\d\d-\d\dT[0-9:.]+Z"
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is left of a processor that was stopped once, and killed after forty more requests."""
+    folder = tmp_path_factory.mktemp("killed")
+    for first, signaled in ((0, signal.SIGTERM), (SENT, signal.SIGKILL)):
+        with process(folder) as child:
+            otlp, _ = addresses(child)
+            assert all(send(otlp, prediction("churn", f"order-{first + i}")) for i in range(SENT))
+            child.send_signal(signaled)
+            child.wait(60)
+    assert (folder / STATE / LOG).stat().st_size > 1000
+    return folder
+
+
+def refused(folder: Path) -> str:
+    """Return what a processor says that does not start."""
+    with process(folder) as child:
+        _, said = child.communicate(timeout=60)
+        assert (child.returncode, said.count("\n"), "Traceback" in said) == (2, 1, False), said
+        return said
+
+
+def gap(web: str) -> str:
+    answer = httpx.get(f"{web}/readyz", trust_env=False)
+    assert (answer.status_code, answer.json()["ready"]) == (200, True)
+    (problem,) = answer.json()["problems"]
+    assert problem["name"] == "storage_gap"
+    message: str = problem["message"]
+    return message
+
+
+def test_a_flipped_byte_in_the_log_costs_what_follows_and_nothing_else(killed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "flipped"
+    shutil.copytree(killed, folder)
+    log = folder / STATE / LOG
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    log.write_bytes(data)
+    said = refused(folder)
+    assert said.startswith(f"driftline: storage.directory: the write-ahead log {log} is damaged (")
+    command = re.search("To go on, keep the log up to the damage: (.*); at most", said)
+    assert command is not None
+    subprocess.run(command[1], shell=True, check=True)
+    assert (log.parent / f"{LOG}.damaged").read_bytes() == data
+    with process(folder) as child:
+        otlp, web = addresses(child)
+        assert SENT < rows(web) < 2 * SENT
+        assert re.search(f"what was acknowledged from {TIME} to {TIME} is missing in ", gap(web))
+        bodies = [prediction("churn", f"order-{i}") for i in range(2 * SENT)]
+        assert all(send(otlp, body) for body in bodies)  # whoever still has them sends them again
+        assert rows(web) == 2 * SENT
+
+
+def test_a_halved_log_is_said(killed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "halved"
+    shutil.copytree(killed, folder)
+    log = folder / STATE / LOG
+    log.write_bytes(log.read_bytes()[: log.stat().st_size // 2])
+    with process(folder) as child:
+        _, web = addresses(child)
+        assert SENT < rows(web) < 2 * SENT
+        said = gap(web)
+        assert re.search(f"what was acknowledged from {TIME} to {TIME} is missing in ", said)
+        child.send_signal(signal.SIGTERM)
+        _, errors = child.communicate(timeout=60)
+        assert f"driftline: {said}\n" in errors
+
+
+def test_a_flipped_block_of_the_file_is_named(killed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "block"
+    shutil.copytree(killed, folder)
+    file = folder / STATE / "driftline.duckdb"
+    data = bytearray(file.read_bytes())
+    data[12288:] = bytes(byte ^ 0x55 for byte in data[12288:])  # what follows the three headers
+    file.write_bytes(data)
+    said = refused(folder)
+    assert said.startswith(f"driftline: storage.directory: the file {file} is damaged (")
+    assert "held by another process" not in said
+    assert file.read_bytes() == data

@@ -1,0 +1,115 @@
+"""A disk that really is full, the real processor on it, and a disk that has room again."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import httpx
+import numpy as np
+import pytest
+from driftline.semconv import attributes as a
+from driftline.semconv import events
+from driftline.tables.column_codec import encode_column, texts
+
+from tests.support.otlp_requests import FEATURE, logs, record
+from tests.support.processes import addresses, process
+
+pytestmark = pytest.mark.heavy
+
+SIZE, BALLAST = 64 << 20, 36 << 20
+"""Bytes of the file system, and of what else is on it until there is room again."""
+
+ROWS = 2000
+MOST = 200
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system."""
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(mounted)]
+    if sys.platform != "linux" or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs Linux and root")
+    yield mounted
+    subprocess.run(["umount", "--lazy", str(mounted)], check=True)
+
+
+def batch(number: int, rng: np.random.Generator) -> bytes:
+    """Return a request of rows that take some room."""
+    now = time.time_ns()
+    columns = {
+        a.ML_PREDICTION_ID: encode_column(texts([f"{number}-{row}" for row in range(ROWS)])),
+        a.ML_PREDICTION_TIME: encode_column(np.full(ROWS, now)),
+        a.ML_PREDICTION_SCORE: encode_column(rng.random(ROWS)),
+        **{f"{FEATURE}x{at}": encode_column(rng.normal(size=ROWS)) for at in range(20)},
+    }
+    said = {a.ML_MODEL_NAME: "churn", a.ML_BATCH_ID: f"batch-{number}", a.ML_PREDICTION_COUNT: ROWS}
+    return logs([record(events.ML_PREDICTION_BATCH, {**said, a.ML_PREDICTION_COLUMNS: columns})], "prod")
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_processor_goes_on_by_itself_after_its_disk_was_full(tmp_path: Path, disk: Path) -> None:
+    (disk / "ballast").write_bytes(bytes(BALLAST))
+    storage = f"storage: {{directory: {disk}/state}}\nmodels: {{churn: {{keep_features: all}}}}\n"
+    with process(tmp_path, storage) as child, httpx.Client(trust_env=False, timeout=60) as client:
+        otlp, web = addresses(child)
+
+        def send(body: bytes) -> httpx.Response:
+            return client.post(f"{otlp}/v1/logs", content=body, headers={"content-type": "application/x-protobuf"})
+
+        rng, acknowledged, refused = np.random.default_rng(1), list[int](), dict[int, bytes]()
+        while not refused:
+            number = len(acknowledged)
+            assert number < MOST
+            body = batch(number, rng)
+            answer = send(body)
+            if answer.status_code == 200:
+                acknowledged.append(number)
+            else:
+                refused[number] = body
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert b"(No space left on device); make room on its disk" in answer.content
+        for number in range(len(acknowledged) + 1, len(acknowledged) + 6):
+            refused[number] = batch(number, rng)
+            assert send(refused[number]).status_code == 503
+        ready = client.get(f"{web}/readyz")
+        assert (ready.status_code, [problem["name"] for problem in ready.json()["problems"]]) == (503, ["storage"])
+        assert client.get(f"{web}/healthz").status_code == 200
+        outcome = {"model": "churn", "outcomes": [{"id": "0-0", "actual": 1}]}
+        assert client.post(f"{web}/v1/outcomes", json=outcome).status_code == 503
+
+        (disk / "ballast").unlink()
+        until(lambda: client.get(f"{web}/readyz").status_code == 200)
+        assert [send(body).status_code for body in refused.values()] == [200] * len(refused)
+        assert client.post(f"{web}/v1/outcomes", json=outcome).json() == {"accepted": 1, "rejected": []}
+        expected = ROWS * (len(acknowledged) + len(refused))
+
+        def shown() -> bool:
+            (model,) = client.get(f"{web}/api/v1/models").json()["models"]
+            return (model["rows"], model["outcomes"]) == (expected, 1)
+
+        until(shown)
+        child.send_signal(signal.SIGTERM)
+        _, errors = child.communicate(timeout=120)
+        assert child.returncode == 0
+    assert [re.sub(r" \(.*|, after.*", "", line) for line in errors.splitlines()] == [
+        f"driftline: storage.directory: {disk}/state cannot be written",
+        f"driftline: storage.directory: {disk}/state is used again",
+    ]
+    with duckdb.connect(str(disk / "state" / "driftline.duckdb"), read_only=True) as connection:
+        found = connection.execute("SELECT count(*), count(DISTINCT id) FROM predictions").fetchall()
+    assert found == [(expected, expected)]

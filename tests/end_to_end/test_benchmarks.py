@@ -1,0 +1,109 @@
+"""Every benchmark runs through, at the smallest sizes there are; what it measures is not looked at.
+
+Servers and joins run in this process, and bench_files leaves its command out: an interpreter each is what takes long.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from multiprocessing import Pipe
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.support.paths import ROOT
+
+BENCHMARKS = sorted(file.stem for file in (ROOT / "benchmarks").glob("bench_*.py"))
+
+SMALL: dict[str, dict[str, Any]] = {
+    "bench_concept": {"ROWS": 50, "STEPS": 1, "VALUES": 200, "DEAR_VALUES": 200},
+    "bench_convert": {"ROWS": 20, "ROUNDS": 1},
+    "bench_decode": {"ROWS": 20, "best": lambda work: work() is None or 1e-3},
+    "bench_distributions": {"FEATURES": 2, "BLOCKS": 2, "ROUNDS": 1},
+    "bench_drift": {"ROWS": 300, "REFERENCE_ROWS": 300, "FEATURES": 2, "ROUNDS": 1, "WINDOWS": ((50, 1),)},
+    "bench_estimators": {"ROUNDS": 1, "SECONDS": 0.0},
+    "bench_files": {"ROWS": 300, "REFERENCE_ROWS": 300, "RUNS": 1},
+    "bench_forward": {"REQUESTS": 1, "WARM_REQUESTS": 1, "SPANS": 2},
+    "bench_import": {"ROUNDS": 1},
+    "bench_join": {"OUTCOMES": 100},
+    "bench_memory": {"CASES": {"single rows": 1}, "SECONDS": 0.0},
+    "bench_metrics": {"MINUTES": 2},
+    "bench_outcome_panes": {"ROUNDS": 1, "A_PANE": (1,)},
+    "bench_ranking": {"LISTS": 50, "JOINED": 20},
+    "bench_rescore": {"MODELS": 1, "ROUNDS": 1, "REFERENCE_ROWS": 300, "ROWS": 50},
+    "bench_sdk": {"ROUNDS": 1, "CALLS": 2},
+    "bench_slices": {"SIZES": ((20, 1),), "FEATURES": 2, "KEYS": ((), ("country",))},
+    "bench_state": {"SIZES": ((10, True), (10, False))},
+    "bench_versions": {"REQUEST": 50},
+    "bench_view": {"FEATURES": 2, "ROUNDS": 1},
+    "bench_weak": {"ROWS": 400, "FEATURES": 3},
+    "bench_web": {"ROUNDS": 1},
+}
+
+
+def _forward(module: ModuleType, patch: pytest.MonkeyPatch) -> None:
+    """Serve from threads."""
+
+    @contextmanager
+    def serving(target: Callable[..., None], *arguments: object) -> Iterator[tuple[Any, str, str]]:
+        pipe, theirs = Pipe()
+        thread = threading.Thread(target=target, args=(theirs, *arguments))
+        thread.start()
+        yield (pipe, *pipe.recv())
+        pipe.send(False)
+        thread.join(30)
+
+    patch.setattr(module, "serving", serving)
+    module.main()
+
+
+def _join(module: ModuleType, directory: Path) -> None:
+    for kind, spread, named in (("UUIDv7", False, False), ("random", True, True)):
+        own = directory / kind
+        module.fill(own, 400, kind)
+        store = module.Store(own)
+        connection = store.connect()
+        module.tell(connection, 400, spread, named)
+        connection.close()
+        store.close()
+        module.join(own)
+
+
+def _web(module: ModuleType) -> None:
+    for case in module.CASES:
+        module.in_process(case, module.digest(10))
+    module.in_process("records only", module.trees(1))
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_it_runs_through(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module(f"benchmarks.{name}")
+    for constant, value in SMALL[name].items():
+        monkeypatch.setattr(module, constant, value)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    match name:
+        case "bench_forward":
+            _forward(module, monkeypatch)
+        case "bench_join":
+            _join(module, tmp_path)
+        case "bench_web":
+            _web(module)
+        case "bench_outcome_panes":
+            module.main(200)
+        case "bench_state":
+            module.main(30)
+        case "bench_versions":
+            module.main(1e-4)
+        case "bench_view":
+            module.main(1)
+        case "bench_files":
+            monkeypatch.setattr(module.subprocess, "run", lambda *_, **__: None)
+            module.main()
+        case _:
+            main = module.main
+            main([]) if main.__code__.co_argcount else main()

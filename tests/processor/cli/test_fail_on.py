@@ -1,0 +1,227 @@
+"""`--fail-on`: exit code 3 when true in any window, silence never hides an unknown value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driftline_processor.cli.fail_on import check, parse
+from driftline_processor.readers.errors import BadInput
+
+from tests.support.churn_files import Run
+
+NO_VALUE = "is no value of a target; there are rows, effect, missing.was, missing.now and methods.METHOD.value"
+OF_SLICE = "slices.KEY=VALUE.METRIC, or .rows or .coverage"
+COMPARE = "compare a number, such as methods.psi.value or drift.share"
+
+WINDOW: dict[str, Any] = {
+    "start": "2026-02-02T00:00:00Z",
+    "rows": 100,
+    "closed": True,
+    "drift": {
+        "share": 0.25,
+        "features": {
+            "temp.max": {
+                "rows": 90,
+                "effect": 0.2,
+                "size": "small",
+                "missing": {"was": 0.0, "now": 0.1},
+                "methods": {"psi": {"value": 0.2, "p_value": None}},
+            }
+        },
+        "score": None,
+        "incident": {"feature:temp.max": "2026-02-01T00:00:00Z"},
+    },
+    "performance": {
+        "realized": {"roc_auc": {"value": 0.7}},
+        "estimated": {},
+        "slices": {"country=N.L": {"rows": 9, "metrics": {"recall": {"value": 0.7, "low": 0.5}}}},
+    },
+    "outcomes": {"rows": 80, "coverage": 0.8},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("drift.share > 0.25", False),
+        ("drift.share >= 0.25", True),
+        ("drift.share<.3", True),
+        ("rows == 100", True),
+        ("rows != 1e2", False),
+        ("outcomes.coverage <= 0.8", True),
+        ("drift.features.temp.max.rows < 91", True),
+        ("drift.features.temp.max.methods.psi.value > 0.1", True),
+        ("drift.features.temp.max.methods.psi.p_value > 0.1", None),
+        ("drift.score.methods.ks.value > 0.1", None),
+        ("drift.features.temp.max.effect >= 0.2", True),
+        ("drift.features.temp.max.missing.now > 0.1", False),
+        ("drift.features.temp.max.missing.was < 0.1", True),
+        ("drift.features.temp.effect > 0", None),
+        ("drift.score.effect > 0.1", None),
+        ("drift.incident > 0", True),
+        ("drift.incident > 1", False),
+        ("performance.realized.roc_auc.value < 0.71", True),
+        ("performance.realized.accuracy.value < 0.71", None),
+        ("performance.estimated.roc_auc.value < 0.71", None),
+        ("performance.realized.roc_auc.low < 0.71", None),
+        ("slices.country=N.L.recall < 0.71", True),
+        ("slices.country=N.L.rows > 9", False),
+        ("slices.country=BE.recall < 0.71", None),
+        ("performance.slices.country=N.L.metrics.recall.low < 0.5", False),
+        ("performance.slices.country=N.L.fbeta@0.5.value < 0.5", None),
+    ],
+)
+def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
+    assert parse(text, ["temp.max", "temp"], "binary", slices=["country"]).holds(WINDOW) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("drift.share", "write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"),
+        ("> 3", "write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"),
+        ("drift.share > x", "'x' is no number"),
+        ("drift.features.tmp.rows > 1", "no feature 'tmp'; did you mean 'temp'?"),
+        ("drift.score.state == 1", "'state' is a word; compare a number, such as methods.psi.value or drift.share"),
+        ("drift.features.temp.size > 1", "'size' is a word; " + COMPARE),
+        ("drift.features.temp.methods.kss.value > 1", "no method 'kss'; did you mean 'ks'?"),
+        ("concept.state > 1", "no number 'state' in the concept; there are rise, before, after, outcomes"),
+        ("drift.features.temp > 1", "'temp' " + NO_VALUE),
+        ("drift.score.temp.rows > 1", "'temp.rows' " + NO_VALUE),
+        ("performance.realized.auc.value > 1", "'auc' is no metric of a binary model; did you mean 'roc_auc'?"),
+        ("performance.realized.roc_auc.mean > 1", "no 'mean' in a metric; there are value, low, high, rows"),
+        ("slices.country=NL.recall < 1", "there are no slices by 'country'; add --slices country"),
+        ("slices.country < 1", "'slices.country' is no value of a slice; write " + OF_SLICE),
+    ],
+)  # fmt: skip
+def test_a_path_that_cannot_exist_is_bad_input(text: str, why: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        parse(text, ["temp"], "binary")
+    assert str(refused.value) == f"--fail-on {text!r}: {why}"
+
+
+def test_only_closed_windows_fire_and_the_unknown_is_named() -> None:
+    conditions = [parse("drift.share > 0.2", (), ""), parse("drift.score.methods.ks.value > 0", (), "")]
+    later = {**WINDOW, "start": "2026-02-03T00:00:00Z", "drift": {"share": 0.1}}
+    still_open = {**WINDOW, "closed": False}
+    said: list[str] = []
+    assert check(conditions, {"windows": [later, WINDOW, still_open]}, said.append)
+    assert said == [
+        "--fail-on 'drift.share > 0.2': true in 1 of 2 windows, first in the one from 2026-02-02T00:00:00Z, "
+        "where it is 0.25",
+        "--fail-on 'drift.score.methods.ks.value > 0': the value is unknown in 2 of 2 windows, where it never fires",
+    ]
+    said.clear()
+    assert not check(conditions[:1], {"windows": [later, still_open]}, said.append)
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("concept", "crossed", "said"),
+    [
+        ({"state": "drift", "rise": 0.1}, True, "true of all rows, where it is 0.1"),
+        ({"state": "ok", "rise": 0.0}, False, None),
+        ({"state": "unknown", "rise": None, "reason": "no outcome has come"}, False, "(no outcome has come)"),
+        (None, False, "the value is unknown, and so it never fires"),
+    ],
+)
+def test_concept_drift_is_named_by_the_rise_of_errors(concept: Any, crossed: bool, said: str | None) -> None:
+    heard: list[str] = []
+    condition = parse("concept.rise > 0", [], "binary")
+    assert check([condition], {"concept": concept, "windows": [WINDOW]}, heard.append) is crossed
+    assert [said in one for one in heard if said is not None] == ([] if said is None else [True])
+
+
+@pytest.mark.parametrize(
+    ("conditions", "code"),
+    [
+        (["drift.share > 0.3"], 3),
+        (["drift.share > 0.9"], 0),
+        (["drift.share > 0.9", "drift.features.region.methods.psi.value > 0.25"], 3),
+        (["performance.realized.roc_auc.value < 2"], 0),
+        (["drift.features.nosuch.rows > 0"], 2),
+    ],
+)
+def test_the_exit_code(run: Run, files: Path, conditions: list[str], code: int) -> None:
+    options = [part for condition in conditions for part in ("--fail-on", condition)]
+    result = run(
+        "evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary", *options
+    )
+    assert result.exit_code == code
+    assert bool(result.stdout) is (code != 2)
+
+
+def test_without_outcomes_a_performance_condition_says_that_it_cannot_tell(run: Run, files: Path) -> None:
+    result = run(
+        "evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary",
+        "--fail-on", "performance.realized.roc_auc.value < 0.9",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "driftline: --fail-on 'performance.realized.roc_auc.value < 0.9': "
+        "the value is unknown in 1 of 1 window, where it never fires\n"
+    )
+
+
+def test_estimates_have_a_short_path_and_metrics_of_their_own() -> None:
+    window = {"performance": {"estimated": {"roc_auc": {"value": 0.7, "alert": True}}}}
+    assert parse("estimated.roc_auc < 0.8", (), "binary").holds(window)
+    assert parse("estimated.roc_auc.value < 0.6", (), "binary").holds(window) is False
+    assert parse("performance.estimated.roc_auc.alert > 0", (), "binary").holds(window)
+    assert parse("estimated.mae > 3", (), "regression").holds(window) is None
+    with pytest.raises(BadInput, match="no estimated metric 'auc'"):
+        parse("estimated.auc < 0.8", (), "binary")
+    with pytest.raises(BadInput, match="no 'record' in an estimate"):
+        parse("estimated.roc_auc.record > 0", (), "binary")
+
+
+OF_FEATURES: dict[str, Any] = {
+    "start": None,
+    "closed": True,
+    "drift": {
+        "features": {
+            "age": {"state": "drift", "effect": 0.3, "methods": {"psi": {"value": 0.31}, "ks": {"value": 0.3}}},
+            "income": {"state": "drift", "effect": 0.4, "methods": {"psi": {"value": 0.4}, "ks": {"value": 0.4}}},
+            "plan": {"state": "ok", "effect": 0.0, "methods": {"psi": {"value": 0.01}, "chi2": {"value": 3.0}}},
+            "order": {"state": "blind", "effect": None, "methods": {"psi": {"value": None}}},
+        }
+    },
+}
+BLIND = "the value of order is unknown in 1 of 1 window, where it never fires"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("any feature.psi > 0.25", ["true in 1 of 1 window, where it is 0.4 (income), 0.31 (age)", BLIND]),
+        ("drift.features.*.methods.psi.value > 0.35", ["true in 1 of 1 window, where it is 0.4 (income)", BLIND]),
+        ("any feature.effect > 1", [BLIND]),
+        ("any feature.ks > 1", [BLIND]),
+    ],
+)
+def test_any_feature_may_fire_and_a_blind_one_is_named(path: str, said: list[str]) -> None:
+    condition = parse(path, list(OF_FEATURES["drift"]["features"]), "")
+    told: list[str] = []
+    assert check([condition], {"windows": [OF_FEATURES]}, told.append) is (len(said) > 1)
+    assert told == [f"--fail-on '{path}': {one}" for one in said]
+
+
+def test_any_feature_asks_for_a_method_that_is_computed() -> None:
+    with pytest.raises(BadInput, match="no method 'psy'; did you mean 'psi'"):
+        parse("any feature.psy > 0.25", ["age"], "")
+    assert parse("drift.features.*.rows > 1", ["*"], "").values({"drift": {"features": {"*": {"rows": 7}}}}) == {"": 7}
+
+
+def test_any_feature_ends_a_pipeline(run: Run, files: Path) -> None:
+    command = ("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--fail-on")
+    result = run(*command, "any feature.psi > 0.25")
+    assert (result.exit_code, "where it is 0.5056 (region)" in result.stderr) == (3, True)
+    assert run(*command, "any feature.psi > 0.9").exit_code == 0
+
+
+@pytest.mark.parametrize("text", ["any feature drifts", "any feature psi > 0.25", "any feature > 0.25", "drfit > 1"])
+def test_who_writes_a_condition_wrongly_is_told_of_any_feature(text: str) -> None:
+    with pytest.raises(BadInput, match=r"any feature\.psi"):
+        parse(text, ["a"], "")

@@ -1,0 +1,369 @@
+"""`driftline outcomes push`: files of every kind, in parts, through whatever happens on the way."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from driftline_processor.cli import outcome_upload as pushing
+from driftline_processor.cli.commands import app as commands
+from driftline_processor.cli.outcome_upload import (
+    OutcomeColumns,
+    UploadPart,
+    UploadResult,
+    UploadTarget,
+    split_outcomes,
+    upload_outcomes,
+)
+from driftline_processor.readers.errors import BadInput
+from typer.testing import CliRunner
+
+from tests.processor.receivers.test_uploads import Running
+from tests.support.serve import serve
+from tests.support.state_rows import HOUR, NOON, Clock, predictions
+
+LABELS: dict[str, list[Any]] = {
+    "order": [f"A-{i}" for i in range(25)],
+    "churned": [i % 2 for i in range(25)],
+    "known_at": [1_728_000_000 + i for i in range(25)],
+    "country": ["NL", "DE", None, "NL", "DE"] * 5,
+    "note": ["x"] * 25,
+}
+COLUMNS = OutcomeColumns({"id": "order", "actual": "churned", "time": "known_at", "slice.country": "country"})
+MAPPED = ["--id", "order", "--actual", "churned", "--time", "known_at", "--slice", "country=country"]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    running = Running(tmp_path / "state", Clock())
+    yield running
+    running.state.stop()
+
+
+@pytest.fixture
+def url(running: Running) -> Iterator[str]:
+    with serve(running.client.app) as url:
+        yield url
+
+
+def written(folder: Path, kind: str, columns: dict[str, list[Any]] = LABELS) -> Path:
+    path, table = folder / f"labels.{kind}", pa.table(columns)
+    if kind == "parquet":
+        pq.write_table(table, path, row_group_size=7)
+    elif kind == "csv":
+        pa.csv.write_csv(table, path)
+    elif kind == "csv.gz":
+        path.write_bytes(gzip.compress(written(folder, "csv", columns).read_bytes()))
+    elif kind == "json":
+        path.write_text(json.dumps({"outcomes": table.to_pylist()}))
+    else:
+        path.write_text("".join(json.dumps(row) + "\n\n" for row in table.to_pylist()))
+    return path
+
+
+def quietly(*_: object) -> None:
+    """Say nothing."""
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "ndjson", "json"])
+def test_a_file_of_any_kind_says_the_same_however_it_is_cut(
+    running: Running, url: str, tmp_path: Path, kind: str
+) -> None:
+    path = written(tmp_path, kind)
+    heard: list[str] = []
+    pushed = upload_outcomes(path, UploadTarget(url, "churn"), COLUMNS, heard.append, quietly, rows=10)
+    assert pushed == UploadResult(accepted=25)
+    assert heard == [f"{path}: not sent: note"]
+    stored = "SELECT id, actual, number, time, slices['country'] AS country FROM outcomes ORDER BY seq"
+    assert running.rows(stored) == [
+        (f"A-{i}", None, float(i % 2), (1_728_000_000 + i) * 10**9, LABELS["country"][i]) for i in range(25)
+    ]
+    assert running.rows("SELECT max(part)::INT FROM uploads") == [(2,)]
+
+
+def test_run_again_it_sends_nothing_twice_and_tells_again_what_was_rejected(
+    running: Running, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("id,actual\na,1\n,1\nc,1\nd,1\ne,nan\n")
+    target = UploadTarget(url, "churn")
+    reasons = [
+        (2, 1, "id is missing"),
+        (5, 1, "actual is not finite; send a finite number, or nothing until it is known"),
+    ]
+    first = upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2)
+    assert (first.accepted, first.rejected, first.reasons) == (3, 2, reasons)
+
+    numbers: list[int] = []
+    send = pushing._send
+
+    def counted(
+        client: httpx.Client, upload: str, part: UploadPart, to: UploadTarget, say: Callable[[str], None]
+    ) -> dict[str, Any]:
+        numbers.append(part.number)
+        return send(client, upload, part, to, say)
+
+    monkeypatch.setattr(pushing, "_send", counted)
+    again = upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2)
+    assert (again.accepted, again.rejected, again.reasons, again.went_on) == (3, 2, reasons, 3)
+    assert numbers == [0, 2]
+    assert running.rows("SELECT id FROM outcomes ORDER BY id") == [("a",), ("c",), ("d",)]
+
+    path.write_text(path.read_text() + "f,1\n")
+    assert upload_outcomes(path, target, OutcomeColumns({}), quietly, quietly, rows=2).accepted == 4
+    numbers.clear()
+    assert (
+        upload_outcomes(path, UploadTarget(url, "churn", "live"), OutcomeColumns({}), quietly, quietly, rows=2).accepted
+        == 4
+    )
+    assert numbers == [0, 1, 2]
+
+
+def patient(url: str, waited: list[float]) -> UploadTarget:
+    """Send to ``url`` by a clock that only waiting moves; ``waited``: the pauses, seconds."""
+    return UploadTarget(url, "churn", pause=waited.append, clock=lambda: sum(waited))
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_retryable_answer_is_asked_again_when_it_says_so(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    waited: list[float] = []
+    heard: list[str] = []
+    get, post = httpx.Client.get, httpx.Client.post
+    faults = iter([{}, {"retry-after": "7"}, None, {"retry-after": "30"}, {}])
+
+    def shaky(real: Callable[..., httpx.Response]) -> Callable[..., httpx.Response]:
+        def ask(client: httpx.Client, path: str, **given: Any) -> httpx.Response:
+            headers = next(faults, None)
+            answer = httpx.Response(status, headers=headers or {}, json={"error": "busy"})
+            return real(client, path, **given) if headers is None else answer
+
+        return ask
+
+    monkeypatch.setattr(httpx.Client, "get", shaky(get))
+    monkeypatch.setattr(httpx.Client, "post", shaky(post))
+    pushed = upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, heard.append, quietly)
+    assert (pushed.accepted, waited) == (25, [0.5, 7.0, 30.0, 1.0])
+    assert [one for one in heard if "again" in one] == [f"{url} answers {status}: busy; trying again for 60 s"] * 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 413, 500])
+def test_another_answer_is_final(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: httpx.Response(status, json={"error": "no"}))
+    with pytest.raises(BadInput, match=f"{url}: no"):
+        upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
+    assert waited == []
+
+
+def test_who_asks_to_come_again_after_the_deadline_is_not_waited_for(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    busy = httpx.Response(503, headers={"retry-after": "3600"}, json={"error": "busy"})
+    monkeypatch.setattr(httpx.Client, "post", lambda *_, **__: busy)
+    with pytest.raises(BadInput, match=f"{url} answers 503: busy; nothing is there; run it again"):
+        upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly)
+    assert waited == []
+
+
+def test_who_asks_to_come_again_at_once_is_not_asked_without_a_pause(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    answers = iter([httpx.Response(503, headers={"retry-after": "0"})] * 3)
+    post = httpx.Client.post
+    monkeypatch.setattr(httpx.Client, "post", lambda *a, **k: next(answers, None) or post(*a, **k))
+    assert upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly).accepted == 25
+    assert waited == [0.5] * 3
+
+
+def test_overload_and_a_lost_answer_cost_time_and_no_row(
+    running: Running, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    post, faults = httpx.Client.post, iter(["503", "lost", "", "lost", ""])
+
+    def shaky(client: httpx.Client, path: str, **given: Any) -> httpx.Response:
+        fault = next(faults, "")
+        if fault == "503":
+            return httpx.Response(503, headers={"retry-after": "2"})
+        answer = post(client, path, **given)
+        if fault == "lost":  # the rows are on disk, and nobody heard of it
+            raise httpx.ReadError("connection reset")
+        return answer
+
+    monkeypatch.setattr(httpx.Client, "post", shaky)
+    pushed = upload_outcomes(written(tmp_path, "csv"), patient(url, waited), COLUMNS, quietly, quietly, rows=10)
+    assert waited == [2.0, 1.0, 0.5]
+    assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(25,)]
+    assert pushed.rejected == 0
+
+
+def test_a_processor_that_stays_away_is_named_with_what_is_there(
+    running: Running, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    path, post = written(tmp_path, "csv"), httpx.Client.post
+
+    def gone(client: httpx.Client, where: str, **given: Any) -> httpx.Response:
+        if given["params"]["part"] == "0":
+            return post(client, where, **given)
+        raise httpx.ConnectError("refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(httpx.Client, "post", gone)
+        with pytest.raises(
+            BadInput, match="the first 10 rows are there; run it again, and it goes on where it stopped"
+        ):
+            upload_outcomes(path, patient(url, waited), COLUMNS, quietly, quietly, rows=10)
+    assert sum(waited) == 45.5  # 0.5, 1, 2, 4, 8, 15, 15; another 15 would be beyond the minute
+    assert upload_outcomes(path, UploadTarget(url, "churn"), COLUMNS, quietly, quietly, rows=10) == UploadResult(
+        accepted=25, went_on=1
+    )
+    assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(25,)]
+
+
+def invoke(url: str, *arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(commands, ["outcomes", "push", "--endpoint", url, *map(str, arguments)])
+    return result.exit_code, result.output
+
+
+def test_the_command_counts_names_rows_and_exits_with_3_where_some_were_rejected(url: str, tmp_path: Path) -> None:
+    good, bad = written(tmp_path, "parquet"), tmp_path / "bad.csv"
+    bad.write_text("order,churned,known_at,country\n" + ",1,,\n" * 30 + "z,1,,\n")
+    code, said = invoke(url, good, bad, "--model", "churn", *MAPPED, "--rejected", tmp_path / "rejected.csv")
+    assert code == 3
+    lines = said.splitlines()
+    assert f"{good}: 25 accepted, 0 rejected" in lines
+    at = lines.index(f"{bad}: 1 accepted, 30 rejected")
+    assert lines[at + 1 : at + 3] == ["  row 1: id is missing", "  row 2: id is missing"]
+    assert lines[-1] == "  and 10 more; --rejected FILE writes them all"
+    with (tmp_path / "rejected.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[:2] == [["file", "row", "rows", "reason"], [str(bad), "1", "1", "id is missing"]]
+    assert len(rows) == 31
+    assert invoke(url, good, "--model", "churn", *MAPPED)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--model", "m"], "no column 'id'; name it with --id COLUMN; there are order, churned"),
+        (["--model", "m", "--id", "ordre", "--actual", "churned"], "no column 'ordre' for id; did you mean 'order'?"),
+        (MAPPED, "no model is named; add ?model=NAME to the URL, or a model to every row"),
+        (["--model", "m", "--slice", "country"], "--slice country: write NAME=COLUMN"),
+    ],
+)
+def test_what_cannot_be_sent_is_one_sentence(url: str, tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    code, said = invoke(url, written(tmp_path, "csv"), *arguments)
+    assert (code, sentence in said) == (2, True)
+
+
+def test_nobody_there_and_no_driftline_there_are_told_apart(tmp_path: Path) -> None:
+    path = written(tmp_path, "csv")
+    code, said = invoke("http://127.0.0.1:9", path, "--model", "m", "--timeout", 0, *MAPPED)
+    sentence = "nothing answers at http://127.0.0.1:9 (ConnectError); start 'driftline up'"
+    assert (code, sentence in said) == (2, True)
+
+
+def test_parts_are_the_same_bytes_however_a_parquet_file_is_cut_into_row_groups(tmp_path: Path) -> None:
+    cut: list[list[UploadPart]] = []
+    for size in (3, 25):
+        path = tmp_path / f"{size}.parquet"
+        pq.write_table(pa.table(LABELS), path, row_group_size=size)
+        cut.append(list(split_outcomes(path, COLUMNS, quietly, 10)))
+    assert cut[0] == cut[1]
+    assert [(part.number, part.first, part.rows) for part in cut[0]] == [(0, 0, 10), (1, 10, 10), (2, 20, 5)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "rejected"),
+    [
+        (
+            "csv",
+            'id,actual\na,1\ntorn\n"b\nc",1\nd,1,2\n',
+            {2: "the line has not the 2 cells of the header", 4: "the line"},
+        ),
+        (
+            "ndjson",
+            '{"id": "a", "actual": 1}\n{"id":\n17\n{"id": "b", "odd": 1}\n',
+            {2: "this is not JSON", 3: "an outcome is", 4: "actual is missing"},
+        ),
+    ],
+)
+def test_lines_that_are_torn_are_named_by_their_place_in_the_file(
+    url: str, tmp_path: Path, kind: str, text: str, rejected: dict[int, str]
+) -> None:
+    path = tmp_path / f"labels.{kind}"
+    path.write_text(text)
+    pushed = upload_outcomes(path, UploadTarget(url, "churn"), OutcomeColumns({}), quietly, quietly)
+    assert {row: reason[: len(rejected[row or 0])] for row, _, reason in pushed.reasons} == rejected
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "ndjson", "json"])
+def test_a_line_of_another_encoding_costs_itself(url: str, tmp_path: Path, kind: str) -> None:
+    lines = ["id,actual", "a,1", "Jos\u00e9,1", "c,0"]
+    if kind in ("ndjson", "json"):
+        lines = ['{"id": "a", "actual": 1}', '{"id": "Jos\u00e9", "actual": 1}', '{"id": "c", "actual": 0}']
+    path, body = tmp_path / f"labels.{kind}", "\n".join(lines).encode("latin-1")
+    path.write_bytes(gzip.compress(body) if kind == "csv.gz" else body)
+    pushed = upload_outcomes(path, UploadTarget(url, "churn"), OutcomeColumns({}), quietly, quietly)
+    assert (pushed.accepted, pushed.rejected) == (2, 1)
+    assert [(row, count) for row, count, _ in pushed.reasons] == [(2, 1)]
+    assert "UTF-8" in pushed.reasons[0][2] or "utf-8" in pushed.reasons[0][2]
+
+
+def test_a_file_in_utf_16_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("id,actual\na,1\n", encoding="utf-16")
+    with pytest.raises(BadInput, match="UTF-16; save it as UTF-8"):
+        list(split_outcomes(path, OutcomeColumns({}), quietly))
+
+
+def test_a_model_of_the_command_wins_over_a_column_of_that_name(running: Running, url: str, tmp_path: Path) -> None:
+    columns: dict[str, list[Any]] = {"id": ["a"], "actual": [1], "model": ["Corolla"]}
+    assert invoke(url, written(tmp_path, "csv", columns), "--model", "prices")[0] == 0
+    assert invoke(url, written(tmp_path, "parquet", columns))[0] == 0
+    assert running.rows("SELECT model FROM outcomes ORDER BY seq") == [("prices",), ("Corolla",)]
+
+
+def test_progress_is_heard_of_part_by_part(url: str, tmp_path: Path) -> None:
+    heard: list[int] = []
+    upload_outcomes(written(tmp_path, "csv"), UploadTarget(url, "churn"), COLUMNS, quietly, heard.append, rows=10)
+    assert heard == [10, 10, 5]
+
+
+def test_show_prints_what_was_said_and_what_counts(running: Running, url: str, tmp_path: Path) -> None:
+    running.send(predictions(["a"], NOON, version="v1"))
+    path = tmp_path / "labels.csv"
+    path.write_text(f"id,actual,time,slice.group\na,1,{NOON + HOUR},\na,0,{NOON + 2 * HOUR},b\nx,1,{NOON},\n")
+    assert invoke(url, path, "--model", "churn")[0] == 0
+    running.state.settle()
+
+    def show(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(commands, ["outcomes", "show", *arguments, "--url", url])
+        return result.exit_code, result.output
+
+    code, said = show("a", "--model", "churn")
+    assert (code, said.splitlines()) == (
+        0,
+        [
+            "2024-10-04T13:00:00Z  actual 1  (was replaced; came 2024-10-04T12:00:00Z)",
+            "2024-10-04T14:00:00Z  actual 0, group=b  (counts for v1; came 2024-10-04T12:00:00Z)",
+        ],
+    )
+    assert "waits for its prediction" in show("x", "--model", "churn")[1]
+    assert show("nobody", "--model", "churn") == (0, "nothing was said of nobody\n")
+    assert [one["actual"] for one in json.loads(show("a", "--model", "churn", "--json")[1])["outcomes"]] == ["1", "0"]
+    assert show("a", "--model", "chrun")[0] == 2

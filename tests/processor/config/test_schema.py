@@ -1,0 +1,649 @@
+"""Wrong configurations never start, and say which key, which rule, which fix; all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from driftline.baseline.baseline import Baseline
+from driftline_processor.config.kafka import Kafka
+from driftline_processor.config.schema import (
+    Config,
+    ConfigError,
+    Exporter,
+    Grpc,
+    Http,
+    Limits,
+    Model,
+    Section,
+    Storage,
+    Web,
+    load,
+    validate_file,
+)
+from driftline_processor.config.values import Address
+from pydantic import BaseModel
+
+from tests.support.paths import ROOT
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "driftline.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+COMPLETE = """
+receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:4317"}, http: {endpoint: "127.0.0.1:4318"}}}}
+web: {endpoint: "127.0.0.1:8780"}
+storage: {directory: ./driftline-data, retention: 90d}
+models:
+  churn: {task: binary, classes: ["0", "1"], positive_class: "1", threshold: 0.5, windows: [1h, 1d],
+          timezone: UTC, outcome_delay: 0s, slices: [region], min_effect: {}}
+exporters:
+  otlp_grpc/jaeger: {endpoint: "127.0.0.1:14317", tls: {insecure: true}, forward: [traces], derived: [traces]}
+  otlp_http/prometheus: {endpoint: "http://127.0.0.1:9090/api/v1/otlp", derived: [metrics]}
+"""
+
+
+def test_the_documented_file_loads(tmp_path: Path) -> None:
+    config = load(write(tmp_path, COMPLETE))
+    churn, jaeger = config.models["churn"], config.exporters["otlp_grpc/jaeger"]
+    assert (churn.task, churn.classes, churn.positive_class, churn.windows) == ("binary", ("0", "1"), "1", ("1h", "1d"))
+    assert (jaeger.tls.insecure, jaeger.forward, jaeger.derived) == (True, ("traces",), ("traces",))
+    assert (jaeger.compression, jaeger.timeout, jaeger.temporality) == (None, timedelta(seconds=10), "cumulative")
+    assert config.storage.retention == timedelta(days=90)
+    assert config.storage.directory == tmp_path / "driftline-data"
+
+
+def test_methods_are_chosen_per_model_and_per_feature(tmp_path: Path) -> None:
+    text = "models: {churn: {method: cramer_von_mises, methods: [hellinger], features: {age: {method: [psi]}, plan: }}}"
+    choices = load(write(tmp_path, text)).models["churn"].choices
+    assert choices.of("age", "number") == ("psi", "js", "hellinger")
+    assert choices.of("plan", "category") == ("chi2", "psi", "js", "hellinger")
+    assert choices.of(None, "number") == ("cramer_von_mises", "psi", "js", "hellinger")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{method: kss}", "models.churn.method: 'kss' is no method; write one of anderson_darling, chi2,"),
+        ("{method: hellinger}", "models.churn.method: 'hellinger' has no p-value, so it cannot decide; write it under"),
+        ("{methods: [5]}", "models.churn.methods: '5' is not a text; put it in quotes"),
+        ("{features: {age: {methods: [emd]}}}", "models.churn.features.age.methods: 'emd' is no method; write one of"),
+        ("{features: {age: {metod: psi}}}", "models.churn.features.age.metod: there is no such key; did you mean 'met"),
+    ],
+)
+def test_a_method_that_there_is_not_is_named_with_those_there_are(tmp_path: Path, text: str, problem: str) -> None:
+    (found,) = validate_file(write(tmp_path, f"models: {{churn: {text}}}"))
+    assert found.startswith(problem)
+
+
+def test_no_file_gives_the_documented_ports() -> None:
+    protocols = load().receivers.otlp.protocols
+    assert protocols.grpc is not None
+    assert protocols.http is not None
+    assert [protocols.grpc.endpoint, protocols.http.endpoint] == [
+        Address("127.0.0.1", 4317),
+        Address("127.0.0.1", 4318),
+    ]
+    assert load() == Config()
+
+
+def test_two_loopback_addresses_may_share_a_port(tmp_path: Path) -> None:
+    assert validate_file(write(tmp_path, "web: {endpoint: '127.0.0.2:4317'}")) == []
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "models:\nexporters:\n", "{}"])
+def test_an_empty_file_is_the_defaults(tmp_path: Path, text: str) -> None:
+    config = load(write(tmp_path, text))
+    assert config.model_copy(update={"storage": Storage()}) == Config()
+    assert config.storage.directory == tmp_path / "driftline-data"
+
+
+def test_only_named_protocols_are_received_and_an_empty_one_has_its_defaults(tmp_path: Path) -> None:
+    protocols = load(write(tmp_path, "receivers: {otlp: {protocols: {grpc: }}}")).receivers.otlp.protocols
+    assert protocols.grpc is not None
+    assert protocols.grpc.endpoint == Address("127.0.0.1", 4317)
+    assert protocols.http is None
+
+
+ONE_PROBLEM = [
+    ("models: {churn: {windows: [25]}}", "models.churn.windows: '25' has no unit; write '25h' or '25m'"),
+    (
+        "models: {churn: {windows: [7m]}}",
+        "models.churn.windows: '7m' is not a whole number of 5-minute panes; write '5m' or '10m'",
+    ),
+    ("models: {churn: {windows: []}}", "models.churn.windows: none are named; write at least one, such as [1d]"),
+    (
+        "storage: {max_size: 10}",
+        "storage.max_size: '10' is no size; write a number and a unit, such as '10GB' or '512MiB'",
+    ),
+    (
+        "storage: {max_size: 10KB}",
+        "storage.max_size: is less than 20MB, which sums alone may take; write more",
+    ),
+    (
+        "models: {churn: {windows: [1d, 1d]}}",
+        "models.churn.windows: one of 1d, 1d is named twice; name each once",
+    ),
+    ("models: {churn: {windows: 1d}}", "models.churn.windows: '1d' is not a list; write [1d]"),
+    ("storage: {retention: 90}", "storage.retention: '90' has no unit; write '90d' or '90h'"),
+    ("storage: {retention: 0d}", "storage.retention: nothing would be kept; write how long, such as '90d'"),
+    (
+        "storage: {retention: soon}",
+        "storage.retention: 'soon' is not a duration; write a number and a unit (ms, s, m, h, d, w), such as '10s'",
+    ),
+    ("storage: {retention: 1.5}", "storage.retention: '1.5' has no unit; write '1.5d' or '1.5h'"),
+    ("storage: {directroy: x}", "storage.directroy: there is no such key; did you mean 'directory'?"),
+    ("storage: {colour: x}", "storage.colour: there is no such key; known: directory, retention, max_size"),
+    ("modles: {}", "modles: there is no such key; did you mean 'models'?"),
+    (
+        "models: {churn: {positiv_class: x}}",
+        "models.churn.positiv_class: there is no such key; did you mean 'positive_class'?",
+    ),
+    (
+        "receivers: {otlp: {protocols: {grpc: {endpoit: x}}}}",
+        "receivers.otlp.protocols.grpc.endpoit: there is no such key; did you mean 'endpoint'?",
+    ),
+    ("web: 8780", "web: '8780' is not a set of keys; write them indented below it, or in braces"),
+    (
+        "web: {endpoint: 8780}",
+        "web.endpoint: '8780' is not an address; write 'host:port' alone, as in '127.0.0.1:4318'",
+    ),
+    ("web: {endpoint: 'localhost:87800'}", "web.endpoint: port 87800 does not exist; ports go up to 65535"),
+    (
+        "web: {endpoint: 'localhost:4318'}",
+        "web.endpoint: localhost:4318 is also receivers.otlp.protocols.http.endpoint; give each its own port",
+    ),
+    (
+        "{insecure_anonymous: true, web: {endpoint: '0.0.0.0:4317'}}",
+        "web.endpoint: 0.0.0.0:4317 is also receivers.otlp.protocols.grpc.endpoint; give each its own port",
+    ),
+    (
+        "receivers: {otlp: {protocols: {}}}",
+        "receivers.otlp.protocols: nothing is received; name grpc, http or both",
+    ),
+    (
+        "models: {churn: {timezone: Mars/Olympus}}",
+        "models.churn.timezone: 'Mars/Olympus' is not a time zone; write an IANA name, as in 'UTC' or 'Europe/Paris'",
+    ),
+    (
+        "models: {churn: {task: classify}}",
+        "models.churn.task: 'classify' is not known; write 'binary', 'multiclass', 'regression' or 'ranking'",
+    ),
+    (
+        "models: {churn: {classes: [no, yes], positive_class: maybe}}",
+        "models.churn.positive_class: 'maybe' is not in classes (no, yes); write one of them",
+    ),
+    (
+        "models: {churn: {task: binary, classes: [a, b, c]}}",
+        "models.churn.classes: a binary model has two, not 3 (a, b, c); or is its task multiclass?",
+    ),
+    (
+        "models: {churn: {classes: [1, 1.0]}}",
+        "models.churn.classes: one class is named twice (1, 1); 1, 1.0, '1' and true are one class",
+    ),
+    (
+        "models: {fare: {task: regression, threshold: 0.5}}",
+        "models.fare.threshold: only a binary model has one; leave it out, or write task: binary, not regression",
+    ),
+    ("models: {churn: {threshold: 50}}", "models.churn.threshold: '50' is out of range; write a number from 0 to 1"),
+    ("models: {churn: {threshold: half}}", "models.churn.threshold: 'half' is not a number"),
+    ("models: {churn: {threshold: .nan}}", "models.churn.threshold: '.nan' is not a number"),
+    (
+        "exporters: {jaeger: {endpoint: 'a:1', forward: [traces]}}",
+        "exporters.jaeger: the name does not say how to send; write otlp_grpc/NAME or otlp_http/NAME",
+    ),
+    ("exporters: {otlp/a: {forward: [traces]}}", "exporters.otlp/a.endpoint: is missing and has no default"),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1'}}",
+        "exporters.otlp/a: sends nothing; "
+        "add some of forward: [traces, metrics, logs, records], derived: [metrics, traces]",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [spans]}}",
+        "exporters.otlp/a.forward: 'spans' is not known; write 'traces', 'metrics', 'logs' or 'records'",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: 'a' has no port; write 'a:4317'",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'my host:4317', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: 'my host:4317' has no host; write 'host:port', as in '127.0.0.1:14317'",
+    ),
+    (
+        "exporters: {otlp_http/a: {endpoint: 'http://:4317', forward: [traces]}}",
+        "exporters.otlp_http/a.endpoint: 'http://:4317' has no host; write a URL, as in 'http://127.0.0.1:14318'",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'kafka://a:1', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: 'kafka://' is not known; write 'host:port', as in '127.0.0.1:14317'",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'http://a:1/v1', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: 'http://a:1/v1' has a path, which gRPC does not; "
+        "write 'host:port', or name the exporter otlp_http/NAME",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:99999', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: 'a:99999' has no usable port; write a number up to 65535",
+    ),
+    (
+        "exporters: {otlp_http/a: {endpoint: 'a:4318', forward: [traces]}}",
+        "exporters.otlp_http/a.endpoint: 'a:4318' has no scheme; write 'http://a:4318' or 'https://a:4318'",
+    ),
+    (
+        "exporters: {otlphttp/a: {endpoint: 'http://a:4318/v1/traces', forward: [traces]}}",
+        "exporters.otlphttp/a.endpoint: 'http://a:4318/v1/traces' names one signal; "
+        "driftline adds /v1/traces itself, so leave it out",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'http://localhost:4317', forward: [traces]}}",
+        "exporters.otlp/a.endpoint: http://localhost:4317 is driftline's own receivers.otlp.protocols.grpc.endpoint: "
+        "a loop; write where it should go instead",
+    ),
+    (
+        "exporters: {otlp_http/a: {endpoint: 'http://127.0.0.1:4318', derived: [metrics]}}",
+        "exporters.otlp_http/a.endpoint: http://127.0.0.1:4318 is driftline's own "
+        "receivers.otlp.protocols.http.endpoint: a loop; write where it should go instead",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], headers: {api key: x}}}",
+        "exporters.otlp/a.headers: 'api key' is not a header; write letters, digits and hyphens",
+    ),
+    (
+        'exporters: {otlp/a: {endpoint: "a:1", forward: [traces], headers: {api-key: "s3cret\\n"}}}',
+        "exporters.otlp/a.headers.api-key: the value has a line break, or another character that no header can carry",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], forward_headers: [Content-Type]}}",
+        "exporters.otlp/a.forward_headers: 'Content-Type' is of the request itself and cannot travel; leave it out",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], compression: zstd}}",
+        "exporters.otlp/a.compression: 'zstd' is not known; write 'gzip' or 'none'",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], tls: {insecure: perhaps}}}",
+        "exporters.otlp/a.tls.insecure: 'perhaps' is neither true nor false",
+    ),
+    (
+        "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], tls: {insecure: yes}}}",
+        "exporters.otlp/a.tls.insecure: 'yes' is neither true nor false",
+    ),
+    (
+        "web: {endpoint: ':1'}\nweb: {endpoint: ':2'}",
+        "line 2, column 1: 'web' is already set in line 1; keep one of the two",
+    ),
+    (
+        "models: {m: {features: {email: {expect: {pattern: '(?=a)b'}}}}}",
+        "models.m.features.email.expect.pattern: '(?=a)b' cannot be matched: RE2 has no look-around, "
+        "such as (?=...) and (?<!...)",
+    ),
+    ("web: {endpoint: [", "line 1, column 18: expected the node content, but found '<stream end>'"),
+    ("web: &a {endpoint: *a}", "line 1, column 6: found unconstructable recursive node"),
+    ("storage: {directory: [a]}", "storage.directory: ['a'] is not a path; write one as text"),
+    (
+        "storage: {directory: ~nobody-here/x}",
+        "storage.directory: '~nobody-here/x' names a user who is not there; write the whole path",
+    ),
+    ("- a", "the file must be keys and values, such as 'web: {endpoint: \"127.0.0.1:8780\"}'"),
+    (
+        "storage: {directory: '${env:DRIFTLINE_NOT_SET}/x'}",
+        "storage.directory: the environment variable DRIFTLINE_NOT_SET is not set; set it, or write "
+        "'${env:DRIFTLINE_NOT_SET:-default}'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), ONE_PROBLEM, ids=[problem[:60] for _, problem in ONE_PROBLEM])
+def test_a_wrong_key_is_named_with_rule_and_fix(tmp_path: Path, text: str, problem: str) -> None:
+    assert validate_file(write(tmp_path, text)) == [problem]
+
+
+def test_a_file_nested_too_deeply_is_one_sentence(tmp_path: Path) -> None:
+    [problem] = validate_file(write(tmp_path, "[" * 2000))
+    assert problem.startswith("not YAML that can be read: maximum recursion depth exceeded")
+
+
+def test_all_problems_come_at_once(tmp_path: Path) -> None:
+    text = """
+web: {endpoint: "localhost:4318"}
+storage: {retention: 90, folder: x}
+models: {churn: {windows: [25], timezone: Mars, classes: [a, b], positive_class: c}}
+exporters:
+  otlp/a: {endpoint: nowhere, forward: [traces]}
+  otlp/b: {forward: [trace], compression: zip}
+  otlp/c: {endpoint: "a:1"}
+"""
+    assert sorted(problem.partition(":")[0] for problem in validate_file(write(tmp_path, text))) == [
+        "exporters.otlp/a.endpoint",
+        "exporters.otlp/b.compression",
+        "exporters.otlp/b.endpoint",
+        "exporters.otlp/b.forward",
+        "exporters.otlp/c",
+        "models.churn.positive_class",
+        "models.churn.timezone",
+        "models.churn.windows",
+        "storage.folder",
+        "storage.retention",
+        "web.endpoint",
+    ]
+
+
+def test_a_file_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    assert validate_file(path) == [f"{path}: cannot be read: No such file or directory"]
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(path)
+
+
+def test_a_file_that_is_not_text_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_bytes(b"\xff\xfe\x00\x01")
+    assert validate_file(path) == [f"{path}: cannot be read: it is not UTF-8 text"]
+
+
+def test_variables_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTLINE_TEST_TOKEN", "s3cret")
+    monkeypatch.delenv("DRIFTLINE_TEST_PORT", raising=False)
+    text = """
+exporters:
+  otlp/a: {endpoint: "a:${env:DRIFTLINE_TEST_PORT:-4317}", forward: [traces],
+           headers: {api-key: "${env:DRIFTLINE_TEST_TOKEN}", price: "$$5", number: 0123}}
+"""
+    exporter = load(write(tmp_path, text)).exporters["otlp/a"]
+    assert exporter.endpoint == "a:4317"
+    assert {key: value.get_secret_value() for key, value in exporter.headers.items()} == {
+        "api-key": "s3cret",
+        "price": "$5",
+        "number": "0123",
+    }
+
+
+SECRET = "hunter2-Z9!x"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("web: {endpoint: '${env:DRIFTLINE_TEST_TOKEN}'}", "web.endpoint: '${env:DRIFTLINE_TEST_TOKEN}' "),
+        ("models: {m: {windows: ['${env:DRIFTLINE_TEST_TOKEN}']}}", "models.m.windows: '${env:DRIFTLINE_TEST_TOKEN}' "),
+        ("models: {m: {baseline: 'x/${DRIFTLINE_TEST_TOKEN}'}}", "models.m.baseline: there is no file "),
+        (
+            "exporters: {otlp/a: {endpoint: 'ftp://me:${env:DRIFTLINE_TEST_TOKEN:-none}@a:1', forward: [traces]}}",
+            "exporters.otlp/a.endpoint: ",
+        ),
+    ],
+)
+def test_a_problem_names_the_variable_and_never_shows_what_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, problem: str
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_TEST_TOKEN", SECRET)
+    [said] = validate_file(write(tmp_path, text))
+    assert said.startswith(problem)
+    assert SECRET not in said
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path / "driftline.yaml")
+    assert refused.value.problems == [said]
+
+
+def leaves(tree: object) -> Iterator[tuple[dict[str, Any] | list[Any], Any]]:
+    """Every value of a tree, as what holds it and where."""
+    if isinstance(tree, dict | list):
+        for place in list(tree) if isinstance(tree, dict) else range(len(tree)):
+            if isinstance(tree[place], dict | list):
+                yield from leaves(tree[place])
+            else:
+                yield tree, place
+
+
+def test_no_key_of_the_annotated_configuration_shows_what_a_variable_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_TEST_TOKEN", SECRET)
+    annotated = yaml.safe_load((ROOT / "otel-config" / "driftline.yaml").read_text())
+    pieces = [SECRET[at : at + 6].lower() for at in range(len(SECRET) - 5)]
+    wrong = 0
+    for holder, place in list(leaves(annotated)):
+        kept, holder[place] = holder[place], "${env:DRIFTLINE_TEST_TOKEN}"
+        problems = validate_file(write(tmp_path, yaml.safe_dump(annotated)))
+        holder[place] = kept
+        wrong += any("${env:DRIFTLINE_TEST_TOKEN}" in problem for problem in problems)
+        assert [problem for problem in problems if any(piece in problem.lower() for piece in pieces)] == []
+    assert wrong > 10
+
+
+def test_secrets_are_never_shown(tmp_path: Path) -> None:
+    text = "exporters: {otlp/a: {endpoint: 'a:1', forward: [traces], headers: {api-key: s3cret}}}"
+    config = load(write(tmp_path, text))
+    assert "s3cret" not in f"{config!r} {config}"
+    assert "api-key" in repr(config)
+
+
+def test_a_baseline_is_looked_for_beside_the_file_and_must_load(tmp_path: Path) -> None:
+    problems = validate_file(write(tmp_path, "models: {churn: {baseline: churn.baseline.json}}"))
+    assert problems == [
+        f"models.churn.baseline: there is no file {tmp_path / 'churn.baseline.json'} "
+        "(the path is relative to this one); build it with 'driftline baseline build'"
+    ]
+    (tmp_path / "churn.baseline.json").write_text("{}")
+    [problem] = validate_file(tmp_path / "driftline.yaml")
+    said = f"models.churn.baseline: {tmp_path / 'churn.baseline.json'}: this is no baseline, for it has no 'schema'"
+    assert problem.startswith(said)
+
+
+def test_a_baseline_of_another_task_or_other_classes_is_found(tmp_path: Path) -> None:
+    rows = {"age": np.array([20.0, 30.0, 40.0, 50.0])}
+    scores, actual = np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1])
+    baseline = Baseline.from_frame(rows, score=scores, actual=actual, model="churn", task="binary")
+    baseline.save(tmp_path / "b.json")
+    fine = "models: {churn: {baseline: b.json, task: binary, classes: [0, 1]}}"
+    assert validate_file(write(tmp_path, fine)) == []
+    assert validate_file(write(tmp_path, "models: {churn: {baseline: b.json, task: regression}}")) == [
+        f"models.churn.task: 'regression', but the baseline {tmp_path / 'b.json'} is of a binary model; write that"
+    ]
+    assert validate_file(write(tmp_path, "models: {churn: {baseline: b.json, classes: [stay, go]}}")) == [
+        f"models.churn.classes: stay, go, but the baseline {tmp_path / 'b.json'} has 0, 1; "
+        "write those, or build it again"
+    ]
+
+
+def test_certificates_are_there_and_can_be_used(tmp_path: Path) -> None:
+    def problems(tls: str) -> list[str]:
+        text = f"exporters: {{otlp/a: {{endpoint: 'a:1', forward: [traces], tls: {{{tls}}}}}}}"
+        return [problem.replace(f"{tmp_path}/", "") for problem in validate_file(write(tmp_path, text))]
+
+    (tmp_path / "ca.pem").write_text("nonsense")
+    assert problems("ca_file: no.pem") == [
+        "exporters.otlp/a.tls.ca_file: there is no file no.pem; the path is relative to this file"
+    ]
+    assert problems("cert_file: ca.pem")[0] == (
+        "exporters.otlp/a.tls: cert_file and key_file belong together; write both or none"
+    )
+    assert problems("ca_file: ca.pem")[0].startswith("exporters.otlp/a.tls: the files cannot be used (")
+    assert problems("insecure: true, ca_file: ca.pem")[-1] == (
+        "exporters.otlp/a.tls.insecure: true means no TLS, but certificates are given; leave one of the two out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "endpoint", "insecure"),
+    [
+        ("http://127.0.0.1:14318", "otlp_http/forward", "http://127.0.0.1:14318", False),
+        ("https://otlp.example/x", "otlp_http/forward", "https://otlp.example/x", False),
+        ("127.0.0.1:14317", "otlp_grpc/forward", "127.0.0.1:14317", True),
+        ("grpc://127.0.0.1:14317/", "otlp_grpc/forward", "127.0.0.1:14317", True),
+        ("grpcs://otlp.example:443", "otlp_grpc/forward", "otlp.example:443", False),
+    ],
+)
+def test_forward_sends_everything_to_one_url(url: str, name: str, endpoint: str, insecure: bool) -> None:
+    exporter = load(None, url).exporters[name]
+    assert (exporter.endpoint, exporter.tls.insecure) == (endpoint, insecure)
+    assert exporter.forward == ("traces", "metrics", "logs", "records")
+    assert exporter.derived == ("metrics", "traces")
+
+
+def test_forwarding_to_oneself_is_a_loop() -> None:
+    with pytest.raises(ConfigError, match="a loop"):
+        load(None, "http://localhost:4318")
+
+
+def test_forwarding_to_an_unknown_scheme_says_which_there_are() -> None:
+    with pytest.raises(ConfigError, match="write http://, https://, grpc://, grpcs:// or host:port"):
+        load(None, "kafka://broker:9092")
+
+
+def keys_of(section: type[BaseModel], prefix: str = "") -> list[str]:
+    """The keys that the documentation must name, below the last heading."""
+    keys: list[str] = []
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            keys += keys_of(inner, f"{prefix}{name}.")
+        else:
+            keys.append(f"{prefix}{name}")
+    return keys
+
+
+@pytest.mark.parametrize(
+    ("heading", "section", "prefix"),
+    [
+        ("### `receivers.otlp.protocols`", Grpc, "grpc."),
+        ("### `receivers.otlp.protocols`", Http, "http."),
+        ("### `receivers.kafka/NAME`", Kafka, ""),
+        ("### `web`", Web, ""),
+        ("### `limits`", Limits, "limits."),
+        ("### `storage`", Storage, ""),
+        ("### `models.NAME`", Model, ""),
+        ("### `exporters.NAME`", Exporter, ""),
+    ],
+)
+def test_every_key_is_documented(heading: str, section: type[BaseModel], prefix: str) -> None:
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    chapter = page.partition(heading)[2].partition("\n##")[0]
+    assert [key for key in keys_of(section, prefix) if f"`{key}`" not in chapter] == []
+
+
+def test_every_section_is_documented() -> None:
+    page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
+    chapter = page.partition("### Who may connect")[2].partition("\n##")[0]
+    assert [key for key in ("insecure_anonymous", "allowed_hosts") if f"`{key}`" not in chapter] == []
+    protocols = [f"receivers.otlp.protocols.{name}" for name in ("grpc", "http")]
+    others = ["web.endpoint", "insecure_anonymous", "allowed_hosts", "limits.connections", "limits.request_bytes"]
+    others += ["limits.models", "limits.versions", "limits.environments"]
+    others += ["storage.directory", "storage.retention", "storage.max_size", "shutdown.timeout", "models", "exporters"]
+    assert keys_of(Config) == [*protocols, "receivers.kafka", *others]
+
+
+def test_the_file_to_copy_is_valid() -> None:
+    assert validate_file(ROOT / "otel-config" / "driftline.yaml") == []
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            "{detectors: [adwim]}",
+            "models.churn.concept.detectors: 'adwim' is no detector; there are adwin, ddm, hddm_a, kswin, page_hinkley",
+        ),
+        ("{detectors: [ddm, ddm]}", "models.churn.concept.detectors: one of ddm, ddm is named twice; name each once"),
+        (
+            "{delta: 2}",
+            "models.churn.concept.delta: '2' is no confidence; write a number between 0 and 1, such as 0.002",
+        ),
+        ("{detector: adwin}", "models.churn.concept.detector: there is no such key; did you mean 'detectors'?"),
+        (
+            "{detectors: [ddm], delta: 0.1}",
+            "models.churn.concept.delta: is of adwin, which is not among concept.detectors; name it there, or leave "
+            "delta out",
+        ),
+    ],
+)
+def test_what_is_wrong_with_concept_drift_is_said(tmp_path: Path, written: str, problem: str) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text(f"models: {{churn: {{concept: {written}}}}}")
+    assert validate_file(path) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{metric: recall, min: 0.9, slice: 7}", "7 is no slice; write slice: country=NL, or slice: country for each"),
+        ("{metric: recall, min: 0.9, slice: country, window: 1h, rolling: true}", "nothing rolls over them; leave out"),
+        ("{metric: recall, min: 0.9, slice: a, min_rows: 0}", "min_rows: 0 is no count; write 1 or more"),
+        ("{metric: recall, min: 0.9, alert_after: true}", "alert_after: True is no count; write 1 or more"),
+        ("recall >= 0.9 in country= over 1d", "'country=' is no slice; write key=value, or the key alone"),
+        ("acuracy >= 0.85", "performance.objectives: 'acuracy' is no metric; did you mean 'accuracy'"),
+        ("{metric: acuracy, min: 0.85}", "performance.objectives: 'acuracy' is no metric; did you mean 'accuracy'"),
+        ("recall >= 0.9 in country over 5m", "of windows of minutes none is known; write a window of an hour or more"),
+    ],
+)
+def test_what_is_wrong_with_an_objective_is_said(tmp_path: Path, written: str, said: str) -> None:
+    text = f"models: {{churn: {{windows: [5m, 1d], performance: {{objectives: [{written}]}}}}}}"
+    [problem] = validate_file(write(tmp_path, text))
+    assert said in problem
+
+
+def test_an_objective_is_of_a_metric_that_the_model_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "models: {churn: {task: regression, performance: {objectives: [rmsee <= 3, saved >= 1], metrics: [maee]}}}"
+    installed = frozenset({"saved"})
+    monkeypatch.setattr("driftline_processor.config.performance.custom_names", lambda: installed)
+    assert "'maee' is no metric; did you mean 'mae'" in validate_file(write(tmp_path, text))[0]
+    [second] = validate_file(write(tmp_path, text.replace("maee", "saved")))
+    assert second == (
+        "models.churn.performance.objectives: 'rmsee' is no metric of a regression model; did you mean 'rmse'?"
+    )
+    assert load(write(tmp_path, text.replace("maee", "saved").replace("rmsee", "rmse"))).models["churn"].performance
+
+
+def test_an_objective_of_a_slice_is_read_in_either_form_and_its_key_is_cut_by(tmp_path: Path) -> None:
+    said = "[{metric: recall, min: 0.9, slice: vip=true, window: 1d, alert_after: 3}, 'recall >= 0.9 in vip=1 over 1d']"
+    text = f"models: {{churn: {{slices: [country], performance: {{objectives: {said}}}}}}}"
+    model = load(write(tmp_path, text)).models["churn"]
+    one, other = model.performance.objectives
+    assert (one.rule, other.rule, one.alert_after) == (other.rule, "recall >= 0.9 in vip=1 over 1d", 3)
+    assert model.sliced == ("country", "vip")
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            "limits: {connections: many}",
+            "limits.connections: 'many' is not a number",
+        ),
+        (
+            "limits: {request_bytes: 1MiB}",
+            "limits.request_bytes: is less than 32MiB, which one request of 20MiB needs; write more",
+        ),
+        (
+            "allowed_hosts: ['http://drift.example.com']",
+            "allowed_hosts: 'http://drift.example.com' is no host name; write it alone, as in "
+            "'drift.example.com' or '*.example.com'",
+        ),
+        (
+            "receivers: {otlp: {protocols: {http: {cors: {allowed_origins: [shop.example.com]}}}}}",
+            "receivers.otlp.protocols.http.cors.allowed_origins: 'shop.example.com' is no origin; write "
+            "scheme and host, as in 'https://shop.example.com'",
+        ),
+    ],
+)
+def test_limits_and_names_that_cannot_be_are_named(written: str, problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text(written)
+    assert validate_file(path) == [problem]
+
+
+def test_one_host_needs_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text("{allowed_hosts: drift.example.com, limits: {request_bytes: 1GiB}}")
+    assert load(path).allowed_hosts == ("drift.example.com",)
+    assert load(path).limits.request_bytes == 2**30

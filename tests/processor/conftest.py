@@ -1,0 +1,11 @@
+"""Tests of the processor open a state, the pages, or the files of a churn model."""
+
+from __future__ import annotations
+
+from tests.support.churn_files import files as files
+from tests.support.churn_files import reference as reference
+from tests.support.churn_files import run as run
+from tests.support.churn_files import week as week
+from tests.support.page_fixtures import browse as browse
+from tests.support.state_fixtures import clock as clock
+from tests.support.state_fixtures import open_state as open_state

@@ -1,0 +1,448 @@
+"""Every data-quality check finds its planted fault, says so in one sentence, and is silent where nothing is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.baseline.sections.duplicate_rows import Counting, Recurrence, Repeats, fingerprints
+from driftline.panes.fold import fold, fold_by
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import PredictionTable
+from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.evaluation import Finding
+from driftline_processor.core.quality import ALPHA, CHECKS, quality
+from driftline_processor.core.quality.check import severity
+from driftline_processor.core.windows.window import Window
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from tests.support.paths import ROOT
+
+N = 2_000
+Frame = dict[str, Any]
+Change = Callable[[Frame, np.random.Generator], Frame]
+
+
+def rows(n: int, seed: int) -> Frame:
+    rng = np.random.default_rng(seed)
+    return {
+        "income": rng.lognormal(10, 0.5, n),
+        "age": rng.normal(40, 12, n),
+        "height": rng.normal(170, 10, n),
+        "weight": rng.normal(70, 12, n),
+        "share": rng.beta(2, 5, n),
+        "visits": rng.poisson(3, n).astype(np.float64),
+        "active": rng.integers(0, 2, n).astype(np.float64),
+        "plan": rng.choice(["basic", "pro", "team"], n, p=[0.6, 0.3, 0.1]).astype(object),
+        "region": rng.choice(["north", "south", "east", "west"], n).astype(object),
+        "score": rng.random(n),
+    }
+
+
+def table(frame: Frame) -> PredictionTable:
+    return table_from_frame(frame, score="score", model="m", task="binary")[0]
+
+
+REFERENCE = Baseline.from_frame(rows(20_000, 1), score="score", model="m", task="binary")
+
+
+def judged(frame: Frame, earlier: tuple[Frame, ...] = (), baseline: Baseline = REFERENCE) -> tuple[Finding, ...]:
+    read = table(frame)
+    counted = [count_windows(table(one), 1, baseline)[0] for one in (frame, *earlier)]
+    again = [one.recurrence(before) for one, before in pairwise(counted)]
+    return quality(fold(read, baseline.bins), baseline, counted[0].result(), recurrences=again)
+
+
+def count_windows(read: PredictionTable, windows: int, baseline: Baseline = REFERENCE) -> list[Counting]:
+    """The fingerprints of so many windows of equally many rows."""
+    counted = [Counting() for _ in range(windows)]
+    prints = fingerprints(read.features, baseline.bins.features, len(read))
+    for counting, some in zip(counted, np.split(prints, windows), strict=True):
+        counting.add(some)
+    return counted
+
+
+def some(frame: Frame, name: str, n: int, change: Callable[[Any], Any]) -> Frame:
+    values = frame[name].copy()
+    values[:n] = change(values[:n])
+    return {**frame, name: values}
+
+
+def swapped(a: str, b: str) -> Change:
+    return lambda frame, _: {**frame, a: frame[b], b: frame[a]}
+
+
+PLANTED: dict[str, tuple[str, Change, str]] = {
+    "a tenth missing": (
+        "missing",
+        lambda f, _: some(f, "age", 200, lambda v: np.full(len(v), np.nan)),
+        "[major] age: 10 % of values are missing (was 0 %)",
+    ),
+    "never arrived": (
+        "missing",
+        lambda f, _: {**f, "plan": np.full(N, None)},
+        "[critical] plan never arrived (before, 0 % of its values were missing)",
+    ),
+    "a new label": (
+        "unseen",
+        lambda f, _: some(f, "plan", 60, lambda v: np.full(len(v), "gold", object)),
+        "[minor] plan: 3 % of values are labels that the baseline did not have, or only in a few rows (was 0 %)",
+    ),
+    "a new number between the old ones": (
+        "unseen",
+        lambda f, _: some(f, "active", 100, lambda v: np.full(len(v), 0.5)),
+        "[major] active: 5 % of values were never seen in the baseline (was 0 %)",
+    ),
+    "beyond the greatest": (
+        "out_of_range",
+        lambda f, _: some(f, "share", 60, lambda v: v + 3),
+        "[minor] share: 3.1 % of values lie above 0.8161 (before, 0.2 % lay outside 0.00775 to 0.8161)",
+    ),
+    "texts for numbers": (
+        "type_change",
+        lambda f, _: {**f, "age": np.array([f"{v:.1f}" for v in f["age"]], object)},
+        "[critical] age: 100 % of values are numbers written as texts (was 0 %)",
+    ),
+    "junk for numbers": (
+        "type_change",
+        lambda f, _: some({**f, "age": f["age"].astype(object)}, "age", 400, lambda v: np.full(len(v), "?", object)),
+        "[major] age: 20 % of values are texts where numbers belong (was 0 %)",
+    ),
+    "numbers for texts": (
+        "type_change",
+        lambda f, rng: {**f, "plan": rng.integers(0, 3, N).astype(np.float64)},
+        "[critical] plan: 100 % of values are numbers where texts belong (was 0 %)",
+    ),
+    "one label": (
+        "constant",
+        lambda f, _: {**f, "plan": np.full(N, "pro", object)},
+        "[critical] plan: every value is 'pro' (in the baseline 30 % were)",
+    ),
+    "one number": (
+        "constant",
+        lambda f, _: {**f, "visits": np.zeros(N)},
+        "[critical] visits: every value is 0 (in the baseline 4.9 % were)",
+    ),
+    "a hundred times": (
+        "unit_change",
+        lambda f, _: {**f, "income": f["income"] * 100},
+        "[critical] income: 99.98 % of values are 100 times what they were (unit change?)",
+    ),
+    "a thousandth": (
+        "unit_change",
+        lambda f, _: {**f, "height": f["height"] / 1000},
+        "[critical] height: 100 % of values are a thousandth of what they were (unit change?)",
+    ),
+    "ten times, but for zeros": (
+        "unit_change",
+        lambda f, _: {**f, "visits": f["visits"] * 10},
+        "[critical] visits: 100 % of values other than 0 are 10 times what they were (unit change?)",
+    ),
+    "shares as percent in a third of the rows": (
+        "unit_change",
+        lambda f, _: some(f, "share", 660, lambda v: v * 100),
+        "[major] share: 33 % of values are 100 times what they were (unit change?)",
+    ),
+    "two numbers": (
+        "swapped",
+        swapped("height", "weight"),
+        "[critical] height and weight: 100 % of values stand in each other's column (swapped?)",
+    ),
+    "two categories": (
+        "swapped",
+        swapped("plan", "region"),
+        "[critical] plan and region: 100 % of values stand in each other's column (swapped?)",
+    ),
+    "a number and a category": (
+        "swapped",
+        swapped("age", "plan"),
+        "[critical] age and plan: 100 % of values stand in each other's column (swapped?)",
+    ),
+    "every row twice": (
+        "duplicates",
+        lambda f, _: {name: np.concatenate([v[: N // 2], v[: N // 2]]) for name, v in f.items()},
+        "[critical] 50 % of rows repeat another row of the window in full (expected: 0 %)",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_planted_fault_is_the_only_finding(fault: str) -> None:
+    check, change, said = PLANTED[fault]
+    found = judged(change(rows(N, 7), np.random.default_rng(3)))
+    assert [one.check for one in found] == [check]
+    assert f"[{found[0].severity}] {found[0].sentence}" == said
+    assert found[0].p_value <= ALPHA
+
+
+@pytest.mark.parametrize("fault", [fault for fault in PLANTED if fault != "beyond the greatest"])
+def test_a_planted_fault_is_found_in_nine_of_ten_small_windows(fault: str) -> None:
+    check, change, _ = PLANTED[fault]
+    found = 0
+    for seed in range(10):
+        whole = change(rows(N, 100 + seed), np.random.default_rng(seed))
+        drawn = np.random.default_rng(seed).permutation(N)[:600]
+        if fault == "every row twice":
+            drawn = np.concatenate([drawn[:300], (drawn[:300] + N // 2) % N])
+        findings = judged({name: values[drawn] for name, values in whole.items()})
+        found += [one.check for one in findings] == [check]
+    assert found >= 9
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rows_with", "said"),
+    [
+        ("age", np.inf, 1, "age: 0.05 % of values are infinite (in the baseline none was)"),
+        ("age", 1e308, 1, "age: 0.05 % of values are more than a million times the largest in the baseline"),
+        ("share", -1e308, 3, "share: 0.15 % of values are more than a million times the largest in the baseline"),
+        ("income", 1e9, 3, ""),
+        ("age", 1e5, 1, ""),
+    ],
+)
+def test_values_far_beyond_all_that_was_are_told_however_few(
+    name: str, value: float, rows_with: int, said: str
+) -> None:
+    frame = some(rows(N, 7), name, rows_with, lambda v: np.full(len(v), value))
+    assert [(one.check, one.severity, one.sentence) for one in judged(frame)] == (
+        [("out_of_range", "minor", said)] if said else []
+    )
+
+
+def test_infinities_and_values_far_beyond_are_told_in_one_sentence() -> None:
+    strange = np.array([1e308] * 2 + [-1e308] * 2 + [-np.inf] * 2)
+    [found] = judged(some(rows(N, 7), "age", 6, lambda _: strange))
+    assert found.sentence == (
+        "age: 0.1 % of values are infinite (in the baseline none was), "
+        "0.2 % more than a million times the largest in the baseline"
+    )
+
+
+def test_infinities_that_the_baseline_had_are_nothing_new() -> None:
+    had = some(rows(20_000, 1), "age", 2, lambda v: np.full(len(v), np.inf))
+    baseline = Baseline.from_frame(had, score="score", model="m", task="binary")
+    frame = some(rows(N, 7), "age", 1, lambda v: np.full(len(v), np.inf))
+    assert judged(frame, baseline=baseline) == ()
+
+
+def shuffled(frame: Frame, share: float, seed: int) -> Frame:
+    """So many of the rows of another window, in another order, and new ones."""
+    rng = np.random.default_rng(seed)
+    old = rng.permutation(N)[: round(share * N)]
+    new = rows(N - len(old), seed)
+    return {name: np.concatenate([values[old], new[name]]) for name, values in frame.items()}
+
+
+@pytest.mark.parametrize(("share", "severity"), [(1.0, "critical"), (0.6, "critical"), (0.2, "major"), (0.05, None)])
+def test_rows_that_repeat_the_window_before_are_stale(share: float, severity: str | None) -> None:
+    before, last = rows(N, 11), rows(N, 12)
+    found = judged(shuffled(last, share, 13), (last, before))
+    assert [(one.check, one.severity) for one in found] == ([] if severity is None else [("stale", severity)])
+    if found:
+        assert found[0].sentence == (
+            f"{100 * share:.3g} % of rows repeat a row of the window before in full (expected: 0 %; stale?)"
+        )
+
+
+def test_rows_that_have_always_repeated_are_no_news() -> None:
+    before, last = rows(N, 11), rows(N, 12)
+    assert judged(last, (last, last)) == ()
+    assert judged(last, (last,)) == ()  # nobody knows whether they always have
+    assert judged(rows(N, 13), (last, before)) == ()
+    nightly = Baseline.from_frame(
+        {name: np.tile(values, 5) for name, values in last.items()}, score="score", model="m", task="binary"
+    )
+    assert judged(last, (last, before), nightly) == ()
+
+
+def schedule(days: int, seed: int) -> Frame:
+    """Days of a plan: the same trips at the same hours, in weather of their own, a few of them left out."""
+    rng = np.random.default_rng(seed)
+    plan = np.random.default_rng(0)
+    trips = {"minute": plan.integers(300, 1_380, 900) * 1.0, "distance": plan.lognormal(6.5, 0.8, 900).round()}
+    kept = np.concatenate([np.sort(rng.permutation(900)[:890]) for _ in range(days)])
+    frame: Frame = {name: values[kept] for name, values in trips.items()}
+    day = np.repeat(np.arange(days), 890)
+    frame["temperature"] = rng.normal(10, 5, days)[day] + rng.normal(0, 2, len(day))
+    return frame | {"score": rng.random(len(day)), "time": pd.Timestamp("2026-01-01") + pd.to_timedelta(day, unit="D")}
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_planned_days_whose_shares_repeat_are_not_stale(dated: bool) -> None:
+    known = schedule(14, 1)
+    frame = known if dated else {name: values for name, values in known.items() if name != "time"}
+    baseline = Baseline.from_frame(frame, score="score", time="time" if dated else None, model="m", task="binary")
+    days = [{name: values for name, values in schedule(1, seed).items() if name != "time"} for seed in (21, 22, 23)]
+    alike = [np.bincount(day["minute"].astype(np.int64) // 60) for day in days]
+    assert np.abs(alike[0] - alike[1]).max() <= 5  # far closer than two samples are
+    assert [one.check for one in judged(days[2], (days[1], days[0]), baseline)] == []
+    stale = judged(days[1], (days[1], days[0]), baseline)
+    assert [one.check for one in stale] == ["stale"]
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_every_check_keeps_the_contract(name: str) -> None:
+    check = CHECKS[name]
+    assert check.name == name
+    assert check.title
+    assert (check.find.__doc__ or "").strip()
+    assert check.covers <= set(CHECKS)
+    assert name not in check.covers
+    assert name in {planted for planted, _, _ in PLANTED.values()} | {"stale"}
+    empty = quality(Pane(), REFERENCE)
+    assert empty == ()
+    features = {**REFERENCE.bins.features}
+    one_row = fold(table(rows(1, 5)), REFERENCE.bins)
+    assert quality(one_row, REFERENCE, Repeats(1, 1), recurrences=[Recurrence(1, 1, 1), Recurrence(1, 0, 1)]) == ()
+    missing = table({name: np.full(50, np.nan) for name in features} | {"score": np.random.default_rng(1).random(50)})
+    assert {one.check for one in quality(fold(missing, REFERENCE.bins), REFERENCE)} == {"missing"}
+
+
+def test_no_more_quiet_windows_have_a_finding_than_was_promised() -> None:
+    panes: list[Pane] = []
+    counted: list[Counting] = []
+    for size, windows in ((50, 400), (300, 400), (1_000, 200)):
+        group = np.repeat(np.arange(windows), size)
+        read = table(rows(size * windows, size))
+        panes += fold_by(read, REFERENCE.bins, group, windows)
+        counted += count_windows(read, windows)
+    again = [None, *(one.recurrence(before) for before, one in pairwise(counted))]
+    judged = [
+        quality(pane, REFERENCE, counted[at].result(), recurrences=again[max(0, at - 1) : at + 1][::-1])
+        for at, pane in enumerate(panes)
+    ]
+    with_findings = sum(bool(found) for found in judged)
+    assert len(panes) == 1_000
+    assert with_findings <= stats.binom.ppf(0.9999, len(panes), ALPHA)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(PLANTED)), st.integers(1, 5))
+def test_adding_panes_is_checking_the_whole(seed: int, fault: str, pieces: int) -> None:
+    rng = np.random.default_rng(seed)
+    read = table(PLANTED[fault][1](rows(N, 7), rng))
+    panes = fold_by(read, REFERENCE.bins, rng.integers(0, pieces, len(read)), pieces)
+    assert quality(merge(panes), REFERENCE) == quality(fold(read, REFERENCE.bins), REFERENCE)
+
+
+def test_a_little_more_of_what_was_missing_is_no_finding_however_many_rows_there_are() -> None:
+    def with_missing(n: int, seed: int, share: float) -> Frame:
+        return some(rows(n, seed), "age", round(n * share), lambda v: np.full(len(v), np.nan))
+
+    baseline = Baseline.from_frame(with_missing(100_000, 1, 0.019), score="score", model="m", task="binary")
+    assert judged(with_missing(500_000, 2, 0.02), baseline=baseline) == ()
+    assert [one.check for one in judged(with_missing(5_000, 2, 0.05), baseline=baseline)] == ["missing"]
+
+
+def test_a_drift_of_the_values_is_no_fault_of_the_data() -> None:
+    frame = rows(N, 7)
+    assert judged({**frame, "age": frame["age"] + 6, "income": frame["income"] * 1.4}) == ()
+
+
+def customers(n: int, seed: int) -> Frame:
+    """Return the rows of n customers, twenty each: alike in their values, and a tenth lacks one in all of them."""
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(n), 20)
+    frame: Frame = {}
+    for at in range(5):
+        values = rng.normal(size=n)[who] + rng.normal(size=20 * n)
+        values[(rng.random(n) < 0.1)[who]] = np.nan
+        frame[f"x{at}"] = values
+    return {**frame, "customer": rng.integers(0, 10**9, n).astype(str).astype(object)[who], "score": rng.random(20 * n)}
+
+
+def test_a_key_tells_that_a_customer_lacks_a_value_in_all_of_its_rows() -> None:
+    features = [f"x{at}" for at in range(5)]
+    baseline = Baseline.from_frame(customers(1_000, 1), score="score", model="m", task="binary", features=features)
+    found = {"": 0, "customer": 0}
+    for seed in range(60):
+        read = table(customers(50, 100 + seed))
+        for key in found:
+            evaluation = evaluate(fold(read, baseline.bins, key), baseline, read.key, Window("", 0, 0), True)
+            found[key] += bool(evaluation.findings)
+    assert found["customer"] <= 1
+    assert found[""] > 20  # what the key is for
+    gone = customers(50, 7)
+    gone["x0"][:400] = np.nan
+    read = table(gone)
+    evaluation = evaluate(fold(read, baseline.bins, "customer"), baseline, read.key, Window("", 0, 0), True)
+    assert [(one.check, one.features) for one in evaluation.findings] == [("missing", ("x0",))]
+
+
+def test_severity_goes_by_the_share_of_rows() -> None:
+    assert [severity(share) for share in (0.01, 0.05, 0.49, 0.5)] == ["minor", "major", "major", "critical"]
+
+
+def test_every_check_is_on_its_page() -> None:
+    page = (ROOT / "docs" / "reference" / "data-quality.md").read_text(encoding="utf-8")
+    assert [name for name in CHECKS if f"| `{name}` |" not in page] == []
+
+
+ANYTHING = st.one_of(
+    st.none(),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([0.0, 1.0, -1.0, 1e308, -1e308, 5e-324]),
+    st.sampled_from(["a", "b", "12", "", "nan"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(ANYTHING, ANYTHING), min_size=1, max_size=60),
+    st.lists(st.tuples(ANYTHING, ANYTHING), min_size=1, max_size=60),
+    st.sampled_from([1, 40]),
+    st.sampled_from([None, 0.0, 2.5]),
+)
+def test_whatever_the_rows_are_judging_them_raises_nothing(
+    reference: list[tuple[object, object]], window: list[tuple[object, object]], times: int, weight: float | None
+) -> None:
+    def read(pairs: list[tuple[object, object]]) -> PredictionTable:
+        columns = {name: [row[at] for row in pairs] * times for at, name in enumerate("xy")}
+        return table({**columns, "score": np.linspace(0, 1, len(pairs) * times)})
+
+    baseline = Baseline.from_tables([read(reference)])
+    now = read(window)
+    if weight is not None:
+        now.weight = np.full(len(now), weight)
+    pane = fold(now, baseline.bins)
+    counting = Counting()
+    counting.add(fingerprints(now.features, baseline.bins.features, len(now)))
+    again = (counting.recurrence(counting), Recurrence(1, 0, 1))
+    for finding in quality(pane, baseline, counting.result(), recurrences=again):
+        assert 0 <= finding.p_value <= ALPHA
+        assert finding.sentence
+        assert all(share is None or 0 <= share <= 1 for share in (finding.was, finding.now))
+
+
+def test_every_share_is_what_pandas_counts() -> None:
+    reference, rng = pd.DataFrame(rows(20_000, 1)), np.random.default_rng(2)
+    window = pd.DataFrame(rows(3_000, 8))
+    window.loc[rng.random(3_000) < 0.2, "age"] = np.nan
+    window.loc[rng.random(3_000) < 0.1, "plan"] = "gold"
+    window["share"] = window["share"].mask(rng.random(3_000) < 0.07, 5.0)
+    window["height"] = window["height"].astype(object).mask(rng.random(3_000) < 0.3, "tall")
+    low, high = reference["share"].quantile([0.001, 0.999])
+    heights = pd.to_numeric(window["height"], errors="coerce")
+    wanted = {
+        "missing": ("age", reference["age"].isna().mean(), window["age"].isna().mean()),
+        "unseen": ("plan", 0.0, (~window["plan"].isin(reference["plan"].unique())).mean()),
+        "out_of_range": (
+            "share",
+            ((reference["share"] < low) | (reference["share"] >= high)).mean(),
+            ((window["share"] < low) | (window["share"] >= high)).mean(),
+        ),
+        "type_change": ("height", 0.0, heights.isna().mean()),
+    }
+    found = {one.check: one for one in judged({str(name): values.to_numpy() for name, values in window.items()})}
+    assert found.keys() == wanted.keys()
+    for check, (feature, was, now) in wanted.items():
+        assert found[check].features == (feature,)
+        assert found[check].was == pytest.approx(was, abs=1e-12)
+        assert found[check].now == pytest.approx(now, abs=1e-12)

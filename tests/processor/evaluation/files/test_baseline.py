@@ -1,0 +1,137 @@
+"""`driftline baseline build`: the same baseline as from a frame, from one file or several."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from driftline.baseline.baseline import Baseline
+
+from tests.support.churn_files import Run
+
+
+def build(run: Run, output: Path, *data: Path) -> Baseline:
+    result = run("baseline", "build", *data, "--model", "churn", "--task", "binary", "--version", "3", "-o", output)
+    assert result.exit_code == 0, result.stderr
+    return Baseline.load(output)
+
+
+def test_it_is_the_baseline_of_the_frame(run: Run, files: Path, reference: pd.DataFrame) -> None:
+    built = build(run, files / "b.json", files / "reference.parquet")
+    frame = Baseline.from_frame(
+        reference, score="score", actual="actual", time="time", id="id", model="churn", task="binary", version="3"
+    )
+    assert built.to_json() == frame.to_json()
+
+
+def test_several_files_are_one_reference(run: Run, files: Path, reference: pd.DataFrame) -> None:
+    reference.head(1_000).to_parquet(files / "a.parquet")
+    reference.tail(3_000).to_csv(files / "b.csv", index=False)
+    whole = build(run, files / "whole.json", files / "reference.parquet")
+    parts = build(run, files / "parts.json", files / "a.parquet", files / "b.csv")
+    assert parts.bins == whole.bins
+    assert parts.pane.parts.keys() == whole.pane.parts.keys()
+    for name, sums in whole.pane.parts.items():  # the sums of losses differ in the order of their additions
+        np.testing.assert_allclose(parts.pane.parts[name], sums, rtol=1e-12, err_msg=name)
+
+
+def test_it_says_what_it_built_and_what_is_next(run: Run, files: Path) -> None:
+    output = files / "churn.baseline.json"
+    options = ("--model", "churn", "--task", "binary", "-o", output)
+    result = run("baseline", "build", files / "reference.parquet", *options)
+    assert result.stdout == (
+        f"{output}: 4 features of 4,000 rows; next: driftline evaluate DATA... --baseline {output}\n"
+    )
+
+
+def test_evaluate_takes_its_columns_from_the_baseline(run: Run, files: Path, week: pd.DataFrame) -> None:
+    names = {"score": "p_churn", "id": "order", "time": "at"}
+    for name in ("reference", "week"):
+        pd.read_parquet(files / f"{name}.parquet").rename(columns=names).to_parquet(files / f"{name}2.parquet")
+    built = run(
+        "baseline", "build", files / "reference2.parquet", "--model", "churn", "--task", "binary",
+        "--score", "p_churn", "--id", "order", "--time", "at", "-o", files / "b.json",
+    )  # fmt: skip
+    assert built.exit_code == 0, built.stderr
+    result = run(
+        "evaluate", files / "week2.parquet", "--baseline", files / "b.json", "--outcomes", files / "outcomes.csv",
+        "--window", "1w", "--fail-on", f"outcomes.rows == {len(week.head(2_400))}",
+    )  # fmt: skip
+    assert result.exit_code == 3, result.stderr
+
+
+def test_a_folder_that_is_not_there(run: Run, files: Path) -> None:
+    output = files / "none" / "b.json"
+    options = ("--model", "churn", "--task", "binary", "-o", output)
+    result = run("baseline", "build", files / "reference.parquet", *options)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        f"driftline: {output}: cannot be written: No such file or directory\n",
+    )
+
+
+def test_only_some_features_of_a_built_baseline(run: Run, files: Path) -> None:
+    build(run, files / "b.json", files / "reference.parquet")
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "b.json", "--features", "age", "--json")
+    assert list(json.loads(result.stdout)["windows"][0]["drift"]["features"]) == ["age"]
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "b.json", "--features", "id")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"driftline: --features: the baseline {files / 'b.json'} has no 'id'; ")
+
+
+def test_without_scores_only_features_are_compared(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a;b\n1;x\n2;y\n")
+    options = ("--model", "m", "--task", "binary", "-o", tmp_path / "b.json")
+    result = run("baseline", "build", tmp_path / "rows.csv", *options)
+    assert result.exit_code == 0
+    assert result.stderr == "driftline: neither a score nor a predicted class: only features are compared\n"
+    assert list(Baseline.load(tmp_path / "b.json").bins.features) == ["a", "b"]
+
+
+def test_a_pattern_names_files(run: Run, files: Path, reference: pd.DataFrame) -> None:
+    reference.head(1_000).to_parquet(files / "part-1.parquet")
+    reference.tail(3_000).to_parquet(files / "part-2.parquet")
+    whole = build(run, files / "whole.json", files / "reference.parquet")
+    assert build(run, files / "parts.json", files / "part-*.parquet").bins == whole.bins
+    options = ("--model", "churn", "--task", "binary", "-o", files / "b.json")
+    result = run("baseline", "build", files / "piece-*.parquet", *options)
+    assert (result.exit_code, result.stderr) == (2, f"driftline: {files / 'piece-*.parquet'}: no file matches\n")
+
+
+def test_importance_is_read_from_a_file(run: Run, files: Path) -> None:
+    written = files / "importance.json"
+    written.write_text('{"age": 0.7, "region": 0.2}')
+    options = (
+        "--model",
+        "churn",
+        "--task",
+        "binary",
+        "-o",
+        files / "b.json",
+        "--importance",
+        files / "importance.json",
+    )
+    assert run("baseline", "build", files / "reference.parquet", *options).exit_code == 0
+    known = Baseline.load(files / "b.json").extras.importance
+    assert known is not None
+    assert known.of == {"age": 0.7, "region": 0.2}
+    for text, sentence in (
+        ('{"agee": 1}', "driftline: --importance: 'agee' is no feature; the features are age, region, vip, income\n"),
+        (
+            "[1]",
+            f"driftline: --importance: {written} must be a JSON object of names and numbers, as ",
+        ),
+        ("oops", f"driftline: --importance: {written} cannot be read: "),
+    ):
+        written.write_text(text)
+        result = run("baseline", "build", files / "reference.parquet", *options)
+        assert (result.exit_code, result.stderr[: len(sentence)]) == (2, sentence)
+
+
+def test_a_baseline_of_another_version_is_named_in_the_report(run: Run, files: Path) -> None:
+    build(run, files / "b.json", files / "reference.parquet")
+    shown = run("evaluate", files / "week.parquet", "--baseline", files / "b.json", "--version", "4")
+    assert "compared with the baseline of version 3" in shown.stdout
+    assert "compared with" not in run("evaluate", files / "week.parquet", "--baseline", files / "b.json").stdout

@@ -1,0 +1,99 @@
+"""What is expected of files, and what is exported of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.churn_files import Run
+
+EXPECT = """
+models:
+  week:
+    expect: {rows: ">= 3000", duplicates: "< 1%", freshness: 1h}
+    features:
+      income: {expect: {missing: "< 5%", range: [0, 100], unique: ">= 90%"}}
+      region: {expect: {values: [north, south]}}
+      absent: {expect: {exists: true}}
+"""
+
+
+def expected(window: dict[str, Any]) -> dict[str, tuple[str, float | None]]:
+    return {
+        f"{one['feature'] or ''} {one['rule']}".strip(): (one["state"], one["low"])
+        for one in window["quality"]["expectations"]
+    }
+
+
+def test_expectations_of_a_file_are_judged_by_its_rows(run: Run, files: Path) -> None:
+    (files / "driftline.yaml").write_text(EXPECT)
+    result = run(
+        "evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary",
+        "--expect", files / "driftline.yaml", "--json", "--fail-on", "quality.broken > 1",
+    )  # fmt: skip
+    assert result.exit_code == 3
+    assert "--expect: absent: no such feature in the baseline, so nothing is told of it" in result.stderr
+    [window] = json.loads(result.stdout)["windows"]
+    found = expected(window)
+    for rule, share in (("income missing: < 5%", 0.155), ("region values: [north, south]", 0.5)):
+        state, low = found.pop(rule)
+        assert state == "broken"
+        assert low == pytest.approx(share, abs=0.03)
+    state, age = found.pop("freshness: 1h")
+    assert state == "broken"  # the file is all there is, and its newest row is of February 2026
+    assert age is not None
+    assert age > 86_400
+    assert found == {
+        "rows: >= 3000": ("met", 3_000.0),
+        "duplicates: < 1%": ("met", 0.0),
+        "income range: [0, 100]": ("met", 1.0),
+        "income unique: >= 90%": ("met", 1.0),
+        "absent exists: true": ("cannot_tell", None),
+    }
+
+
+def test_windows_of_a_day_are_judged_each_by_itself(run: Run, files: Path) -> None:
+    (files / "driftline.yaml").write_text(EXPECT.replace(">= 3000", ">= 430"))
+    options = ("--task", "binary", "--expect", files / "driftline.yaml", "--window", "1d", "--json")
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *options)
+    windows = json.loads(result.stdout)["windows"]
+    assert len(windows) == 7
+    for window in windows:
+        state, low = expected(window)["rows: >= 430"]
+        assert (state, low) == ("met" if window["rows"] >= 430 else "broken", window["rows"])
+        assert expected(window)["freshness: 1h"][0] == "met"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("models: {week: {windows: [25]}}", "'25' has no unit"),
+        ("models: {week: {}}", "it expects nothing; write 'expect:' below a model or one of its features"),
+        ("models: {other: {expect: {rows: 1}}}", "it expects nothing of the model 'week'"),
+    ],
+)
+def test_a_file_that_expects_nothing_usable_is_bad_input(run: Run, files: Path, text: str, said: str) -> None:
+    (files / "driftline.yaml").write_text(text)
+    options = ("--expect", files / "driftline.yaml")
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *options)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_windows_are_written_as_openlineage_events(run: Run, files: Path) -> None:
+    out = files / "events.ndjson"
+    options = ("--task", "binary", "--window", "1d", "--openlineage", out)
+    assert run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *options).exit_code == 0
+    events = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(events) == 7
+    assert len({event["run"]["runId"] for event in events}) == 7
+    assert {event["inputs"][0]["name"] for event in events} == {str((files / "week.parquet").resolve())}
+    told = events[0]["inputs"][0]["inputFacets"]["dataQualityAssertions"]["assertions"]
+    assert [one["success"] for one in told if one["assertion"] == "missing"] == [False, False]
+    nowhere = ("--openlineage", files / "no" / "folder")
+    result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", *nowhere)
+    assert result.exit_code == 2
+    assert "it cannot be written: No such file or directory" in result.stderr

@@ -1,0 +1,340 @@
+"""Windows close by event time, are restated by what comes late, and are whole again after a restart."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.tables.table import PredictionTable
+from driftline_processor.config.schema import Model
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.windows.window import Window
+from driftline_processor.evaluation.evaluator import Evaluator
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.store.series import Series
+
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
+
+HOURLY = Model(windows=("1h",))
+
+
+def hours(state: Opened, version: str = "1") -> list[tuple[int, int, bool]]:
+    """(hours after noon, rows, closed) of the hourly windows."""
+    found = state.view(version=version).windows["1h"]
+    return [((one.window.start - NOON) // HOUR, one.rows, one.closed) for one in found]
+
+
+def newest(state: Opened, window: str = "1h") -> Evaluation:
+    return state.view().windows[window][-1]
+
+
+def test_a_window_closes_when_event_time_is_two_panes_past_its_end(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=HOURLY)
+    clock.now = NOON + 2 * HOUR
+    state.send(predictions(["a"], NOON))
+    assert hours(state) == [(0, 1, False)]
+    state.send(predictions(["b"] * 200, NOON + HOUR + 10 * MINUTE - 1, keyed=False))
+    assert hours(state) == [(0, 1, False), (1, 200, False)]
+    state.send(predictions(["c"] * 200, NOON + HOUR + 10 * MINUTE, keyed=False))
+    assert hours(state) == [(0, 1, True), (1, 400, False)]
+
+
+def test_one_sender_with_a_fast_clock_closes_nothing(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=HOURLY)
+    clock.now = NOON + 59 * MINUTE
+    state.send(predictions(["a"] * 500, NOON, keyed=False))
+    state.send(predictions(["b"] * 4, NOON + DAY, keyed=False))
+    assert hours(state) == [(0, 500, False), (24, 4, False)]
+
+
+def test_even_all_clocks_a_day_ahead_close_nothing_beyond_the_wall_clock(open_state: Open) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"] * 500, NOON + DAY, keyed=False))
+    assert hours(state) == [(24, 500, False)]
+    assert state.view().watermark == NOON + 5 * MINUTE
+
+
+def test_the_last_window_of_a_silent_model_closes_with_wall_time(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"], NOON))
+    clock.now = NOON + HOUR + 10 * MINUTE - 1
+    assert hours(state) == [(0, 1, False)]
+    clock.now += 1
+    assert hours(state) == [(0, 1, True)]
+
+
+def test_late_rows_and_outcomes_restate_a_closed_window_and_what_was_believed_is_kept(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"], NOON, [0.9]))
+    clock.now += 2 * HOUR
+    assert hours(state) == [(0, 1, True)]
+    clock.now += HOUR
+    state.send(predictions(["b"], NOON, [0.9]))
+    assert hours(state) == [(0, 2, True)]
+    clock.now += HOUR
+    state.send(outcomes(["a", "b"], [1, 0]))
+    assert newest(state).coverage == 1.0
+    assert newest(state).realized["accuracy"].value == 0.5
+    believed = state.rows(
+        "SELECT (believed - start)::BIGINT, json->>'rows', json->>'outcome_rows' FROM evaluations ORDER BY believed"
+    )
+    assert believed == [(2 * HOUR, "1", "0"), (3 * HOUR, "2", "0"), (4 * HOUR, "2", "2")]
+
+
+def test_what_did_not_change_is_not_believed_again(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + 65 * MINUTE))
+    clock.now += 2 * HOUR
+    state.state.settle()
+    state.send(outcomes(["a"], [1], NOON + 90 * MINUTE))
+    state.state.settle()
+    assert open_state(churn=HOURLY).rows("SELECT count(*) FROM evaluations") == [(1,)]
+
+
+def test_windows_begin_at_midnight_of_the_models_time_zone(open_state: Open, clock: Clock) -> None:
+    clock.now += DAY
+    state = open_state(churn=Model(windows=("1d",), timezone="America/New_York"))
+    state.send(predictions(["a", "b"], [NOON - 9 * HOUR, NOON - 7 * HOUR]))
+    view = state.view()
+    assert [(one.window.start - NOON) // HOUR for one in view.windows["1d"]] == [-32, -8]
+    assert view.timezone == "America/New_York"
+
+
+def rounded(view: ModelView) -> str:
+    """All there is to see, with nine digits of every number: sums of floats depend on their order in the last ones."""
+    return re.sub(r"\d+\.\d+(e-?\d+)?", lambda found: f"{float(found[0]):.9g}", repr(view))
+
+
+def test_the_view_is_whole_again_after_a_restart(open_state: Open, clock: Clock) -> None:
+    clock.now = NOON + 3 * HOUR
+    named = Model(windows=("1h", "1d"))
+    state = open_state(churn=named)
+    rng = np.random.default_rng(1)
+    ids = [str(i) for i in range(600)]
+    times = [NOON + i * 18 * 10**9 for i in range(600)]
+    state.send(
+        predictions(
+            ids, times, rng.random(600).tolist(), features={"x": rng.random(600).tolist()}, duration=[0.1] * 600
+        )
+    )
+    state.send(outcomes(ids[:400], rng.integers(0, 2, 400).tolist(), NOON + HOUR), outcomes(["nobody"], [1]))
+    before = state.view()
+    after = open_state(churn=named).view()
+    assert rounded(after) == rounded(before)
+    assert len(after.windows["1h"]) == 3
+    assert after.pending == 1
+    assert after.by_class == before.by_class
+    assert sum(after.by_class.values()) == 600
+
+
+def test_a_window_that_is_added_to_the_configuration_is_evaluated_from_the_panes(open_state: Open) -> None:
+    open_state(churn=HOURLY).send(predictions(["a"] * 200, NOON, keyed=False), predictions(["b"], NOON - 3 * HOUR))
+    state = open_state(churn=Model(windows=("1h", "1w")))
+    assert [one.rows for one in state.view().windows["1w"]] == [201]
+    assert hours(state) == [(-3, 1, True), (0, 200, False)]
+
+
+def test_rows_acknowledged_but_not_evaluated_before_a_crash_are_evaluated_after_it(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"], NOON - 5 * HOUR), predictions(["b"] * 200, NOON, keyed=False))
+    clock.now += 2 * HOUR
+    assert hours(state) == [(-5, 1, True), (0, 200, True)]
+    state.send(predictions(["c"], NOON - 5 * HOUR))
+    state.state._evaluator.step = lambda **_: False  # type: ignore[method-assign]  # the crash comes before
+    assert hours(open_state(churn=HOURLY)) == [(-5, 2, True), (0, 200, True)]
+
+
+def drifting(shift: float, n: int = 2_000, time: int = NOON, start: int = 0) -> PredictionTable:
+    rng = np.random.default_rng(start + 1)
+    return predictions(
+        [str(start + i) for i in range(n)],
+        time,
+        rng.random(n).tolist(),
+        features={"age": (rng.normal(size=n) + shift).tolist(), "plan": ["a", "b"] * (n // 2)},
+    )
+
+
+def test_drift_is_measured_against_the_configured_baseline(open_state: Open, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    reference = baseline(
+        rng.random(5_000).tolist(), {"age": rng.normal(size=5_000).tolist(), "plan": ["a", "b"] * 2_500}
+    )
+    path = tmp_path / "churn.baseline.json"
+    reference.save(path)
+    state = open_state(churn=Model(windows=("1h",), baseline=path))
+    state.send(drifting(0.5))
+    found = newest(state)
+    assert {name: target.state for name, target in found.features.items()} == {"age": "drift", "plan": "ok"}
+    assert found.share == 0.5
+    assert found.score is not None
+    assert found.score.state == "ok"
+    assert state.view().baseline.source == "config"  # type: ignore[union-attr]
+    assert state.view().hints == (
+        "No outcomes yet: send driftline.Model('churn').outcome(id, actual) or POST /v1/outcomes.",
+    )
+
+
+def test_the_hint_on_outcomes_is_a_line_of_python_whatever_the_models_name(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["A"], NOON, [0.5], model="two-years"))
+    said = re.search(r"send (.*) or POST", state.view("two-years").hints[-1])
+    assert said is not None
+    call = ast.parse(said[1], mode="eval").body
+    assert ast.unparse(call) == "driftline.Model('two-years').outcome(id, actual)"
+
+
+def test_features_that_are_missing_or_new_are_named(open_state: Open) -> None:
+    state = open_state(churn=HOURLY)
+    reference = baseline([0.1, 0.9] * 500, {"age": [1.0, 2.0] * 500, "income": [1.0, 2.0] * 500})
+    state.send(baselines=[reference.to_json()])
+    state.send(predictions(["a", "b"], NOON, features={"age": [1.0, 2.0], "city": ["x", "y"]}))
+    found = newest(state)
+    assert (found.missing_features, found.new_features) == (("income",), ("city",))
+    assert state.view().hints[0] == (
+        "4 October 2024, 12:00 – 13:00: of 2 baseline features 1 arrives; missing: income; new: city."
+    )
+
+
+def test_the_hint_on_missing_features_names_its_window_in_the_zone_of_the_model(open_state: Open) -> None:
+    state = open_state(churn=Model(windows=("1mo",), timezone="Asia/Tokyo"))
+    reference = baseline([0.1, 0.9] * 500, {"age": [1.0, 2.0] * 500, "income": [1.0, 2.0] * 500})
+    midnight = 1_725_116_400 * 10**9  # 2024-09-01 00:00 in Tokyo, still August in UTC
+    state.send(baselines=[reference.to_json()])
+    state.send(predictions(["a"], midnight, features={"age": [1.0]}))
+    assert "September 2024: of 2 baseline features 1 arrives; missing: income." in state.view().hints
+
+
+def test_a_feature_of_the_wrong_type_is_counted_as_invalid_and_spoils_nothing(open_state: Open) -> None:
+    state = open_state(churn=HOURLY)
+    reference = baseline([0.1, 0.9] * 500, {"age": [1.0, 2.0] * 500, "income": [1.0, 2.0] * 500})
+    state.send(baselines=[reference.to_json()])
+    values: list[object] = ["old", float("inf"), None, 1.5]
+    state.send(predictions(["a", "b", "c", "d"], NOON, features={"age": values, "income": [1.0, 2.0, 1.0, 2.0]}))
+    found = newest(state).features
+    assert found["age"].rows == 1
+    assert found["age"].missing_now == 0.75
+    assert found["income"].rows == 4
+
+
+def test_duplicate_rows_count_once_in_every_sum(open_state: Open) -> None:
+    state = open_state(churn=HOURLY)
+    rows = predictions(["a", "b"], NOON, [0.9, 0.1])
+    state.send(rows)
+    state.send(rows)
+    assert hours(state) == [(0, 2, False)]
+    assert state.view().by_class == {"0": 1.0, "1": 1.0}
+
+
+def test_weights_count(open_state: Open) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a", "b"], NOON, [0.9, 0.1], weight=[10.0, float("nan")]))
+    state.send(outcomes(["a"], [1]))
+    view = state.view()
+    assert view.by_class == {"0": 1.0, "1": 10.0}
+    assert view.windows["1h"][0].coverage == 0.5  # by rows: the weight of a reviewed outcome is no coverage
+
+
+def test_the_busiest_model_comes_first(open_state: Open) -> None:
+    state = open_state()
+    state.send(predictions(["a"], model="quiet"), predictions(["a", "b"], model="busy"))
+    assert [view.key.model for view in state.state.view.models()] == ["busy", "quiet"]
+
+
+def test_restated_windows_are_stored_within_the_hour_and_found_after_a_crash_before_it(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"], NOON))
+    clock.now += 2 * HOUR
+    assert hours(state) == [(0, 1, True)]
+    evaluator, count = state.state._evaluator, "SELECT count(*) FROM evaluations"
+    for late, stored in ((0, 1), (59 * MINUTE, 1), (MINUTE, 2)):
+        clock.now += late
+        state.send(predictions([f"late {clock.now}"], NOON))
+        evaluator.step()
+        assert state.rows(count) == [(stored,)]
+    assert state.state.view.models()[0].windows["1h"][0].rows == 4
+    state.send(predictions(["last"], NOON))
+    evaluator.step()
+    evaluator.step = lambda **_: False  # type: ignore[method-assign]  # the crash
+    assert hours(open_state(churn=HOURLY)) == [(0, 5, True)]
+
+
+def test_a_window_that_cannot_be_evaluated_stops_no_other(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = open_state(churn=HOURLY)
+    clock.now += 3 * HOUR
+    evaluate = Evaluator._of
+
+    def fail(self: Evaluator, series: Series, window: Window) -> Evaluation | None:
+        if window.start == NOON:
+            raise ArithmeticError
+        return evaluate(self, series, window)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "_of", fail)
+        state.send(predictions(["a", "b"], [NOON, NOON + HOUR]))
+        assert [start for start, _, _ in hours(state)] == [1]
+    assert "window 1h of churn" in caplog.text
+    state.send(predictions(["c"], NOON))
+    assert [(start, rows) for start, rows, _ in hours(state)] == [(0, 2), (1, 1)]
+
+
+def test_a_window_shorter_than_what_its_panes_were_rolled_up_to_stays_as_it_was_believed(
+    open_state: Open, clock: Clock
+) -> None:
+    short = Model(windows=("5m", "1d"))
+    state = open_state(churn=short)
+    state.send(predictions(["a"], NOON))
+    state.state.settle()
+    clock.now += 20 * DAY
+    state.send(predictions(["b"] * 200, clock.now, keyed=False))
+    state.state.settle()
+    state.state.tidy_now()
+    state.send(predictions(["late"], NOON + 10 * MINUTE))
+    windows = state.view().windows
+    assert [one.rows for one in windows["5m"]] == [1, 200]
+    assert [one.rows for one in windows["1d"]] == [2, 200]
+
+
+def test_rows_of_one_customer_count_for_what_they_are_worth_as_in_files(open_state: Open, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    known = baseline(rng.random(5_000).tolist(), {"age": rng.normal(size=5_000).tolist()})
+    known.save(tmp_path / "known.json")
+    state = open_state(churn=Model(windows=("1h",), baseline=tmp_path / "known.json", cluster="customer"))
+    names = np.repeat([f"customer {one}" for one in range(40)], 25)
+    ages = np.repeat(rng.normal(size=40), 25) * 0.7 + rng.normal(size=1_000) * 0.7
+    scores = rng.random(1_000)
+    frame = pd.DataFrame({"age": ages, "score": scores, "customer": names})
+    frame.to_parquet(tmp_path / "rows.parquet")
+    for some in np.array_split(rng.permutation(1_000), 4):
+        sent = frame.iloc[some]
+        slices: dict[str, Sequence[object]] = {"customer": sent["customer"].tolist()}
+        features: dict[str, Sequence[object]] = {"age": sent["age"].tolist()}
+        ids = [f"p{at}" for at in some.tolist()]
+        times = (NOON + some * MINUTE // 20).tolist()
+        state.send(predictions(ids, times, sent["score"].tolist(), features=features, slices=slices))
+    live = newest(state).features["age"]
+    options = ColumnOptions(cluster="customer")
+    result = evaluate_files(
+        [tmp_path / "rows.parquet"], tmp_path / "known.json", None, options, Cut("", None), lambda _: None
+    )
+    file = result.evaluations[0].features["age"]
+    assert live.design_effect == pytest.approx(file.design_effect, rel=1e-9)
+    assert live.design_effect > 5
+    assert (live.state, live.methods["ks"]) == (file.state, file.methods["ks"])
+    assert result.evaluations[0].new_features == ()

@@ -1,0 +1,186 @@
+"""Labels that are days late: the model's numbers are on every surface, without a word of configuration."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline_processor.config.schema import Model
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.health import Health
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.terminal.top import models_table
+from driftline_processor.web.app import create_app
+from rich.console import Console
+from starlette.testclient import TestClient
+
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
+
+ROWS, DAYS = 200, 8
+MIDNIGHT = NOON - NOON % DAY
+DAILY = Model(windows=("1d",))
+TWO_DAYS = OutcomeDelay(2 * DAY, "learned", ROWS * (DAYS - 2))
+
+
+def broken_model() -> pd.DataFrame:
+    """Eight days of a model that is worse than a coin; each label comes 40 hours after its prediction."""
+    rng = np.random.default_rng(42)
+    at = np.sort(rng.integers(0, DAY, (DAYS, ROWS)), axis=1) + MIDNIGHT + np.arange(DAYS)[:, np.newaxis] * DAY
+    score = rng.random(DAYS * ROWS)
+    return pd.DataFrame(
+        {
+            "id": [f"r{row}" for row in range(DAYS * ROWS)],
+            "time": at.ravel(),
+            "score": score,
+            "actual": (rng.random(DAYS * ROWS) < 0.62 - 0.24 * score).astype(int),
+            "known": at.ravel() + 40 * 3_600 * 10**9,
+        }
+    )
+
+
+def send(state: Opened, clock: Clock, rows: pd.DataFrame) -> pd.DataFrame:
+    """Send all rows, and the labels that are known when the last day has just ended; return those with a label."""
+    now = MIDNIGHT + DAYS * DAY
+    clock.now = now + 3_600 * 10**9
+    for start in range(0, len(rows), ROWS):
+        day = rows.iloc[start : start + ROWS]
+        state.send(predictions(day["id"].tolist(), day["time"].tolist(), day["score"].tolist()))
+    state.send(predictions([f"next-{row}" for row in range(ROWS)], now + 1_800 * 10**9))
+    labelled = rows[rows["known"] < now - 8 * 3_600 * 10**9]
+    state.send(outcomes(labelled["id"].tolist(), labelled["actual"].tolist(), labelled["known"].tolist()))
+    return labelled
+
+
+def exported(state: Opened, metric: str) -> list[float]:
+    return [point.value for point in points(state.state.view) if point.metric == metric]
+
+
+def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=DAILY)
+    rows = broken_model()
+    labelled = send(state, clock, rows)
+    view = state.view()
+    assert view.outcome_delay == TWO_DAYS._replace(outcomes=len(labelled))
+    closed = [one for one in view.windows["1d"] if one.closed]
+    assert [one.maturity for one in closed] == ["mature"] * (DAYS - 2) + ["immature"] * 2
+    assert closed[-1].immature == f"its outcomes may still come: they take up to 2d (learned from {len(labelled):,})"
+
+    newest = view.measured("1d")
+    assert newest is not None
+    assert (newest.window.start, newest.outcome_rows) == (MIDNIGHT + (DAYS - 3) * DAY, ROWS)
+    (area,) = (
+        point.value
+        for point in points(state.state.view)
+        if point.metric == m.ML_PERFORMANCE_VALUE
+        and dict(point.attributes).get(a.ML_PERFORMANCE_METRIC) == "roc_auc"
+        and a.ML_PERFORMANCE_SLICE not in dict(point.attributes)
+    )
+    assert area == newest.realized["roc_auc"].value
+    assert area < 0.5
+    assert exported(state, m.ML_PERFORMANCE_WINDOW_END) == [newest.window.end / 1e9]
+    assert exported(state, m.ML_OUTCOME_COVERAGE) == [1.0]
+
+    client = TestClient(create_app(state.state.view, state.state.submit_outcomes, Health(), lambda: clock.now))
+    (model,) = client.get("/api/v1/models").json()["models"]
+    assert model["outcome_delay"] == {"seconds": 172_800, "source": "learned", "outcomes": len(labelled)}
+    assert model["windows"]["1d"]["measured"]["performance"]["roc_auc"]["value"] == pytest.approx(area)
+    page = client.get("/models/churn").text
+    assert f"Outcomes take up to 2d: 95 % of {len(labelled):,} came within that time." in page
+    assert "The newest window whose outcomes had that time is <a href=" in page
+    console = Console(width=140, color_system=None)
+    with console.capture() as shown:
+        console.print(models_table(client.get("/api/v1/models").json(), 140, clock.now))
+    assert f"{newest.realized['log_loss'].value:.3f}" in shown.get()
+
+    again = open_state(churn=DAILY)
+    assert again.view().outcome_delay == view.outcome_delay
+    assert [one.maturity for one in again.view().windows["1d"] if one.closed] == [one.maturity for one in closed]
+
+
+def test_what_driftline_yaml_says_wins(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=DAILY.model_copy(update={"outcome_delay": timedelta(days=4)}))
+    send(state, clock, broken_model())
+    view = state.view()
+    assert view.outcome_delay == OutcomeDelay(4 * DAY, "configured")
+    closed = [one.maturity for one in view.windows["1d"] if one.closed]
+    assert closed == ["mature"] * (DAYS - 4) + ["immature"] * 4
+
+
+def test_without_a_mature_window_a_hint_says_what_is_waited_for(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=DAILY)
+    rows = broken_model().iloc[: 2 * ROWS]
+    clock.now = MIDNIGHT + 2 * DAY + 3_600 * 10**9
+    state.send(predictions(rows["id"].tolist(), rows["time"].tolist(), rows["score"].tolist()))
+    state.send(predictions([f"next-{row}" for row in range(2 * ROWS)], MIDNIGHT + 2 * DAY + 1_800 * 10**9))
+    some = rows.iloc[:60]
+    state.send(outcomes(some["id"].tolist(), some["actual"].tolist(), some["known"].tolist()))
+    assert state.view().hints[-1] == (
+        "No performance of churn counts yet: no closed window has had the time outcomes take. Outcomes take up to 2d: "
+        "the latest of 60 came within that time; models.churn.outcome_delay would say otherwise."
+    )
+
+
+def test_windows_that_turn_out_to_be_young_are_judged_anew(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=DAILY)
+    rows = broken_model()
+    clock.now = MIDNIGHT + DAYS * DAY + 3_600 * 10**9
+    state.send(predictions(rows["id"].tolist(), rows["time"].tolist(), rows["score"].tolist()))
+    state.send(predictions([f"next-{row}" for row in range(ROWS)], MIDNIGHT + DAYS * DAY + 1_800 * 10**9))
+    assert {one.maturity for one in state.view().windows["1d"] if one.closed} == {"mature"}
+    first = rows.iloc[:ROWS]
+    state.send(outcomes(first["id"].tolist(), first["actual"].tolist(), first["known"].tolist()))
+    maturity = [one.maturity for one in state.view().windows["1d"] if one.closed]
+    assert maturity == ["mature"] * (DAYS - 2) + ["immature"] * 2
+
+
+def test_windows_whose_panes_were_rolled_up_stay_as_believed(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("5m",)))
+    first, later = NOON, NOON + 15 * DAY
+    for at, rows in ((first, 40), (first + 5 * MINUTE, 60), (first + HOUR, 300)):
+        state.send(predictions([f"{at}-{row}" for row in range(rows)], at))
+        clock.now = at + 10 * MINUTE
+    assert [one.rows for one in state.view().windows["5m"]][:2] == [40, 60]
+    clock.now = later + HOUR
+    state.send(predictions([f"later-{row}" for row in range(300)], later))
+    state.state.settle()
+    state.state.tidy_now()
+    assert state.rows(f"SELECT DISTINCT span FROM panes WHERE pane < {first + HOUR}") == [(HOUR,)]
+    state.send(outcomes([f"later-{row}" for row in range(30)], [1] * 30, later + 40 * DAY))
+    view = state.view()
+    assert view.outcome_delay.nanoseconds >= 40 * DAY
+    assert [one.rows for one in view.windows["5m"]][:2] == [40, 60]
+
+
+def test_files_learn_the_same_delay(open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    state = open_state(churn=DAILY)
+    rows = broken_model()
+    labelled = send(state, clock, rows)
+    built = Baseline.from_frame(
+        {"score": rows["score"], "actual": rows["actual"]},
+        score="score",
+        actual="actual",
+        model="churn",
+        task="binary",
+        version="1",
+    )
+    built.save(tmp_path / "churn.baseline.json")
+    rows[["id", "time", "score"]].to_parquet(tmp_path / "rows.parquet")
+    told = labelled[["id", "actual"]].assign(time=pd.to_datetime(labelled["known"], utc=True))
+    told.to_parquet(tmp_path / "outcomes.parquet")
+    found = evaluate_files(
+        *([tmp_path / "rows.parquet"], tmp_path / "churn.baseline.json", tmp_path / "outcomes.parquet"),
+        ColumnOptions(time="time", id="id"),
+        Cut(window="1d"),
+        lambda _: None,
+    )
+    assert found.delay == state.view().outcome_delay

@@ -1,0 +1,247 @@
+"""What is known goes out as OTLP metrics."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from driftline.capture.model_identity import VERSION
+from driftline.panes.pane import DURATION_BOUNDS
+from driftline.semconv import SCHEMA_URL
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.table import ModelKey, Task
+from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, Metric, TargetDrift
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.windows.window import Window
+from driftline_processor.exporters import prometheus as page
+from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, metrics_request, points
+from driftline_processor.exporters.metric_points import Point, growth
+from driftline_processor.queries.overview import ModelView
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
+
+from tests.support.fake_view import FakeView
+
+HOUR = 3_600 * 10**9
+NOW = 1_800_000_000 * 10**9
+KEY = ModelKey("churn", "7", "prod")
+MODEL = ((a.ML_MODEL_NAME, "churn"), (a.ML_MODEL_VERSION, "7"), (a.DEPLOYMENT_ENVIRONMENT_NAME, "prod"))
+
+
+def evaluation(closed: bool = True, start: int = NOW - HOUR, drift: float | None = 0.3) -> Evaluation:
+    age = TargetDrift("feature", "age", "drift", "ks", 100, {"ks": MethodValue(drift, 0.001), "psi": MethodValue(None)})
+    score = TargetDrift("score", "", "too_few_rows", "ks", 3, {})
+    return Evaluation(
+        KEY,
+        Window("1h", start, start + HOUR),
+        100,
+        closed,
+        features={"age": age},
+        score=score,
+        realized={"accuracy": Metric(0.75, 80, "panes"), "roc_auc": Metric(None, 80, "panes")},
+        coverage=0.8,
+    )
+
+
+def model(**fields: Any) -> ModelView:
+    known: dict[str, Any] = {"windows": {"1h": [evaluation()]}, "by_class": {"0": 60.0, "1": 40.0}, **fields}
+    return ModelView(KEY, Task("binary"), 100, NOW - HOUR, NOW, NOW, **known)
+
+
+def found(view: FakeView, metric: str) -> dict[tuple[tuple[str, str], ...], float]:
+    return {point.attributes[3:]: point.value for point in points(view) if point.metric == metric}
+
+
+def test_the_newest_closed_window_is_described() -> None:
+    old, newest, opened = (
+        evaluation(start=NOW - 3 * HOUR, drift=0.1),
+        evaluation(start=NOW - 2 * HOUR),
+        evaluation(closed=False),
+    )
+    view = FakeView([model(windows={"1h": [old, newest, opened], "1d": [evaluation(closed=False)]})])
+
+    window = (a.ML_WINDOW, "1h")
+    age = ((a.ML_DRIFT_TARGET, "feature"), (a.ML_FEATURE_NAME, "age"))
+    assert found(view, m.ML_DRIFT_VALUE) == {(*age, (a.ML_DRIFT_METHOD, "ks"), window): 0.3}
+    assert found(view, m.ML_DRIFT_STATE) == {
+        (*age, window, (a.STATE, "drift")): 1.0,
+        ((a.ML_DRIFT_TARGET, "score"), window, (a.STATE, "too_few_rows")): 1.0,
+    }
+    assert found(view, m.ML_PERFORMANCE_VALUE) == {((a.ML_PERFORMANCE_METRIC, "accuracy"), window): 0.75}
+    assert found(view, m.ML_PERFORMANCE_WINDOW_END) == {(window,): (NOW - HOUR) / 1e9}
+    assert found(view, m.ML_OUTCOME_COVERAGE) == {(window,): 0.8}
+    assert all(point.attributes[:3] == MODEL for point in points(view))
+
+
+def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -> None:
+    newest = evaluation()
+    newest.findings = tuple(
+        Finding(check, features, "minor", 0.0, 0.1, 1e-9, "...")
+        for check, features in (("missing", ("age",)), ("missing", ("city",)), ("swapped", ("a", "b")))
+    )
+    newest.expected = (
+        Expected("age", "missing: < 5%", "broken", 0.1, 0.1, 100, "..."),
+        Expected("", "rows: >= 10", "met", 100.0, 100.0, 100, "..."),
+    )
+    view, window = FakeView([model(windows={"1h": [newest]})]), (a.ML_WINDOW, "1h")
+    counted = {"missing": 2.0, "swapped": 1.0}
+    assert found(view, m.ML_QUALITY_FINDINGS) == {
+        ((a.ML_QUALITY_CHECK, check), window): counted.get(check, 0.0) for check in CHECKS
+    }
+    assert found(view, m.ML_QUALITY_EXPECTATIONS) == {
+        ((a.ML_QUALITY_VERDICT, "met"), window): 1.0,
+        ((a.ML_QUALITY_VERDICT, "broken"), window): 1.0,
+        ((a.ML_QUALITY_VERDICT, "cannot_tell"), window): 0.0,
+    }
+    bare = evaluation()
+    bare.features = {}
+    nothing = FakeView([model(windows={"1h": [bare]})])
+    assert found(nothing, m.ML_QUALITY_FINDINGS) == found(nothing, m.ML_QUALITY_EXPECTATIONS) == {}
+
+
+@pytest.mark.parametrize(("delay", "described"), [(0, HOUR), (HOUR, HOUR), (HOUR + 1, 2 * HOUR), (3 * HOUR, None)])
+def test_performance_waits_for_outcomes_that_may_take_their_time(delay: int, described: int | None) -> None:
+    windows = [evaluation(start=NOW - 3 * HOUR), evaluation(start=NOW - 2 * HOUR, drift=0.4)]
+    view = FakeView([model(windows={"1h": windows}, watermark=NOW, outcome_delay=OutcomeDelay(delay, "configured"))])
+
+    ends = list(found(view, m.ML_PERFORMANCE_WINDOW_END).values())
+    assert ends == ([] if described is None else [(NOW - described) / 1e9])
+    assert len(found(view, m.ML_OUTCOME_COVERAGE)) == len(ends)
+    assert list(found(view, m.ML_DRIFT_VALUE).values()) == [0.4]
+
+
+def test_an_unknown_value_is_an_absent_series() -> None:
+    unknown = Evaluation(KEY, Window("1h", NOW - HOUR, NOW), 5, True, realized={"f1": Metric(math.nan, 0, "panes")})
+
+    assert points(FakeView([model(windows={"1h": [unknown]}, by_class={})])) == [
+        Point(m.ML_PERFORMANCE_WINDOW_END, (*MODEL, (a.ML_WINDOW, "1h")), NOW / 1e9)
+    ]
+
+
+def decoded(body: bytes) -> tuple[Any, dict[str, otlp.Metric]]:
+    [resource] = ExportMetricsServiceRequest.FromString(body).resource_metrics
+    [scope] = resource.scope_metrics
+    assert (scope.scope.name, scope.scope.version, scope.schema_url) == ("driftline.processor", VERSION, SCHEMA_URL)
+    return resource.resource, {metric.name: metric for metric in scope.metrics}
+
+
+def test_a_backend_makes_the_series_of_the_scrape_page_of_them() -> None:
+    """What OTLP becomes in Prometheus: dots are underscores; the unit, and the kind, are suffixes."""
+    view = FakeView(
+        [model(duration=np.arange(len(DURATION_BOUNDS) + 2.0))],
+        {(m.DRIFTLINE_REJECTED_ROWS, ((a.DRIFTLINE_REASON, "no_id"),)): 3.0},
+    )
+
+    _, metrics = decoded(metrics_request(points(view), NOW, NOW))
+
+    made = set()
+    for name, metric in metrics.items():
+        suffix = {"s": "_seconds", "1": "_ratio"}.get(metric.unit, "") + "_total" * metric.HasField("sum")
+        series = [(each, each.as_double, "") for each in (*metric.gauge.data_points, *metric.sum.data_points)]
+        series += [(each, each.sum, "_sum") for each in metric.histogram.data_points]
+        for each, value, part in series:
+            labels = ",".join(sorted(f'{kv.key.replace(".", "_")}="{kv.value.string_value}"' for kv in each.attributes))
+            made.add((f"{name.replace('.', '_')}{suffix}{part}{{{labels}}}", value))
+    text = page.exposition(points(view)).decode()
+    lines = [line.rsplit(" ", 1) for line in text.splitlines() if "_bucket{" not in line]
+    scraped = {(name, float(value)) for name, value in lines if not name.startswith("#") and "_count{" not in name}
+    assert made == scraped
+
+
+def test_metrics_are_stamped_now_and_counters_since_the_start() -> None:
+    view = FakeView([model(duration=np.array([1.0] * (len(DURATION_BOUNDS) + 1) + [2.5]))])
+
+    resource, metrics = decoded(metrics_request(points(view), NOW, NOW - HOUR, instance="me"))
+
+    assert {label.key: label.value.string_value for label in resource.attributes} == {
+        a.SERVICE_NAME: "driftline",
+        a.SERVICE_INSTANCE_ID: "me",
+    }
+    assert all(
+        point.time_unix_nano == NOW
+        for metric in metrics.values()
+        for point in (*metric.gauge.data_points, *metric.sum.data_points, *metric.histogram.data_points)
+    )
+    counted = metrics[m.DRIFTLINE_PREDICTIONS]
+    assert counted.unit == "{prediction}"
+    assert counted.sum.is_monotonic
+    assert counted.sum.aggregation_temporality == otlp.AGGREGATION_TEMPORALITY_CUMULATIVE
+    assert [(point.start_time_unix_nano, point.as_double) for point in counted.sum.data_points] == [
+        (NOW - HOUR, 60.0),
+        (NOW - HOUR, 40.0),
+    ]
+    [duration] = metrics[m.DRIFTLINE_PREDICTION_DURATION].histogram.data_points
+    assert list(duration.explicit_bounds) == list(DURATION_BOUNDS)
+    assert list(duration.bucket_counts) == [1] * (len(DURATION_BOUNDS) + 1)
+    assert (duration.count, duration.sum) == (len(DURATION_BOUNDS) + 1, 2.5)
+    [drift] = metrics[m.ML_DRIFT_VALUE].gauge.data_points
+    assert drift.as_double == 0.3
+    assert metrics[m.ML_OUTCOME_COVERAGE].unit == "1"
+
+
+def test_what_a_counter_grew_by_is_never_negative() -> None:
+    before = [Point(m.DRIFTLINE_PREDICTIONS, (), 5.0), Point(m.DRIFTLINE_PREDICTION_DURATION, (), 2.0, (1.0, 1.0))]
+    now = [Point(m.DRIFTLINE_PREDICTIONS, (), 4.0), Point(m.DRIFTLINE_PREDICTION_DURATION, (), 3.0, (1.0, 4.0))]
+
+    assert growth(now, before) == [
+        Point(m.DRIFTLINE_PREDICTIONS, (), 0.0),
+        Point(m.DRIFTLINE_PREDICTION_DURATION, (), 1.0, (0.0, 3.0)),
+    ]
+
+
+def test_each_sink_gets_counters_in_its_own_temporality() -> None:
+    view, times = FakeView([model()]), iter([NOW, NOW + HOUR, NOW + 2 * HOUR])
+    sent: dict[str, list[bytes]] = {"cumulative": [], "delta": []}
+    sinks = [Sink(sent["cumulative"].append), Sink(sent["delta"].append, "delta")]
+    derived = DerivedMetrics(view, sinks, lambda: next(times))
+
+    for rows in (70.0, 75.0):
+        view.known = [model(by_class={"0": rows})]
+        derived.send()
+
+    def counted(kind: str) -> list[tuple[int, int, float]]:
+        series = [decoded(body)[1][m.DRIFTLINE_PREDICTIONS].sum.data_points[0] for body in sent[kind]]
+        return [(point.start_time_unix_nano, point.time_unix_nano, point.as_double) for point in series]
+
+    assert counted("cumulative") == [(NOW, NOW + HOUR, 10.0), (NOW, NOW + 2 * HOUR, 15.0)]
+    assert counted("delta") == [(NOW, NOW + HOUR, 10.0), (NOW + HOUR, NOW + 2 * HOUR, 5.0)]
+
+
+def test_a_gauge_that_ended_is_sent_once_more_without_a_value() -> None:
+    view, sent = FakeView([model()]), list[bytes]()
+    derived = DerivedMetrics(view, [Sink(sent.append)], lambda: NOW)
+
+    for windows in ({"1h": [evaluation()]}, {}, {}):
+        view.known = [model(windows=windows)]
+        derived.send()
+
+    first, second, third = (decoded(body)[1] for body in sent)
+    ml_gauges = {name for name, metric in first.items() if metric.HasField("gauge")}
+    assert ml_gauges == {name for name, metric in second.items() if metric.HasField("gauge")}
+    for name in ml_gauges:
+        was, now = first[name].gauge.data_points, second[name].gauge.data_points
+        assert [point.attributes for point in now] == [point.attributes for point in was]
+        assert {point.flags for point in was} == {0}
+        assert {(point.flags, point.WhichOneof("value")) for point in now} == {(1, None)}
+    assert [name for name, metric in third.items() if metric.HasField("gauge")] == []
+
+
+def test_the_last_state_is_sent_at_the_end() -> None:
+    sent: list[bytes] = []
+    derived = DerivedMetrics(FakeView([model()]), [Sink(sent.append)], lambda: NOW, every=3600.0)
+
+    derived.start()
+    derived.stop()
+
+    assert len(sent) == 1
+
+
+def test_without_a_sink_nothing_runs() -> None:
+    derived = DerivedMetrics(FakeView(), [])
+
+    derived.start()
+    derived.stop()

@@ -1,0 +1,158 @@
+"""What was sent is accepted, dropped or failed: it balances, whatever the destination does."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from driftline.semconv import events, metrics
+from driftline_processor.config.schema import Exporter
+from driftline_processor.exporters.forwarder import Destination
+from driftline_processor.exporters.transport import transport_for
+from driftline_processor.health import Counters
+
+from tests.support.otlp_peers import Decide, Peer, counted, grpc_peer, http_peer, log, trace
+
+PEERS = pytest.mark.parametrize("served", [grpc_peer, http_peer], ids=["grpc", "http"])
+
+
+def destination(name: str, peer: Peer, counters: Counters, **keys: Any) -> Destination:
+    exporter = Exporter(endpoint=peer.endpoint, tls={"insecure": True}, **keys.pop("exporter", {}))  # type: ignore[arg-type]
+    keys = {"forward": ("traces", "logs", "records"), "pause": lambda _event, _seconds: False, **keys}
+    return Destination(name, transport_for(name, exporter), counters, **keys)
+
+
+def fails_first(times: int) -> Decide:
+    """Put every request off the first ``times`` times that its first name is seen."""
+    seen: Counter[str] = Counter()
+
+    def decide(names: list[str]) -> str:
+        seen[names[0]] += 1
+        return "retry" if seen[names[0]] <= times else "ok"
+
+    return decide
+
+
+def refuses(*poison: str) -> Decide:
+    return lambda names: "permanent" if set(poison) & set(names) else "ok"
+
+
+def mixed() -> Decide:
+    put_off, refused = fails_first(1), refuses("r3", "r7")
+    return lambda names: "retry" if put_off(names) == "retry" else refused(names)
+
+
+ALL = [f"r{i}" for i in range(12)]
+
+
+@PEERS
+@pytest.mark.parametrize(
+    ("decide", "failed"),
+    [
+        (lambda: refuses(), []),
+        (lambda: refuses(*ALL), ALL),
+        (lambda: fails_first(2), []),
+        (lambda: mixed(), ["r3", "r7"]),
+    ],
+    ids=["always ok", "permanent", "retryable", "mixed"],
+)
+def test_sent_accepted_and_failed_balance(
+    served: Callable[[Peer], Any], decide: Callable[[], Decide], failed: Sequence[str]
+) -> None:
+    peer, counters = Peer(decide()), Counters()
+    with served(peer) as name:
+        forwarding = destination(name, peer, counters)
+        for request in ALL:
+            forwarding.offer("traces", trace(request), {})
+        forwarding.start()
+        forwarding.stop(60)
+    assert sorted(peer.names + list(failed)) == sorted(ALL)
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == len(failed)
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == len(peer.accepted)
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED) == 0
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_QUEUE_SIZE) == 0
+
+
+@PEERS
+def test_waiting_requests_of_one_signal_travel_as_one(served: Callable[[Peer], Any]) -> None:
+    peer = Peer()
+    with served(peer) as name:
+        forwarding = destination(name, peer, Counters())
+        for i in range(3):
+            forwarding.offer("traces", trace(f"span-{i}"), {})
+            forwarding.offer("logs", log(f"log-{i}"), {})
+        forwarding.start()
+        forwarding.stop(60)
+    assert peer.accepted == [("traces", ["span-0", "span-1", "span-2"]), ("logs", ["log-0", "log-1", "log-2"])]
+
+
+@PEERS
+def test_a_request_above_the_limit_travels_in_pieces(served: Callable[[Peer], Any]) -> None:
+    peer, names = Peer(), [f"{i:03d}" + "x" * 100 for i in range(20)]
+    with served(peer) as name:
+        forwarding = destination(name, peer, Counters(), max_request=600)
+        forwarding.offer("traces", trace(*names), {})
+        forwarding.start()
+        forwarding.stop(60)
+    assert peer.names == names
+    assert [len(names) for _, names in peer.accepted] == [5] * 4
+
+
+@PEERS
+def test_the_destination_says_how_long_to_wait(served: Callable[[Peer], Any]) -> None:
+    peer, delays = Peer(fails_first(1)), list[float]()
+
+    def pause(_: threading.Event, seconds: float) -> bool:
+        delays.append(seconds)
+        return False
+
+    with served(peer) as name:
+        forwarding = destination(name, peer, Counters(), pause=pause)
+        forwarding.offer("traces", trace("a"), {})
+        forwarding.start()
+        forwarding.stop(60)
+    assert delays == ([1.5] if name.startswith("otlp_grpc") else [2.0])
+
+
+@PEERS
+def test_headers_travel_when_listed_and_the_exporters_own_always(served: Callable[[Peer], Any]) -> None:
+    peer = Peer()
+    with served(peer) as name:
+        forwarding = destination(
+            name, peer, Counters(), forward_headers=["X-Tenant"], exporter={"headers": {"Api-Key": "s3cret"}}
+        )
+        forwarding.offer("traces", trace("a"), {"x-tenant": "one", "authorization": "theirs"})
+        forwarding.offer("traces", trace("b"), {"x-tenant": "two"})
+        forwarding.offer("traces", trace("c"), {"x-tenant": "one"})
+        forwarding.start()
+        forwarding.stop(60)
+    assert [names for _, names in peer.accepted] == [["a", "c"], ["b"]]
+    assert [headers["x-tenant"] for headers in peer.headers] == ["one", "two"]
+    assert {headers["api-key"] for headers in peer.headers} == {"s3cret"}
+    assert not any("authorization" in headers for headers in peer.headers)
+
+
+@PEERS
+@pytest.mark.parametrize(
+    ("forward", "arrived"),
+    [
+        (("logs",), ["login", ""]),
+        (("records",), [events.ML_PREDICTION, events.ML_OUTCOME]),
+        (("logs", "records"), [events.ML_PREDICTION, "login", events.ML_OUTCOME, ""]),
+    ],
+)
+def test_records_and_other_logs_go_where_they_are_wanted(
+    served: Callable[[Peer], Any], forward: tuple[str, ...], arrived: list[str]
+) -> None:
+    peer = Peer()
+    with served(peer) as name:
+        forwarding = destination(name, peer, Counters(), forward=forward)
+        for event in (events.ML_PREDICTION, "login", events.ML_OUTCOME, ""):
+            forwarding.offer("logs", log(event), {})
+        forwarding.start()
+        forwarding.stop(60)
+    assert peer.names == arrived
+    assert not forwarding.forwards("traces")

@@ -1,0 +1,267 @@
+"""Completeness: rows that arrived against predictions that were counted, at any sampling, and when rows get lost."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from driftline.semconv import attributes as a
+from driftline.semconv import events
+from driftline.semconv import metrics as m
+from driftline_processor.core.windows.window import PANE
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.ingest.completeness import Balance, _Pane, newest_balance
+from driftline_processor.store.cumulative_streams import SILENT
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
+
+from tests.support.metric_requests import histogram_of, metrics_body, predictions_of
+from tests.support.otlp_requests import logs, record
+from tests.support.service import HERE, Service
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, predictions
+
+
+def by_age(row: dict[str, float]) -> float:
+    return row["age"] / 100
+
+
+def counted(state: Opened, n: float, minute: float, start: int = NOON, instance: str = "one") -> None:
+    """Send that ``n`` predictions were counted since ``start``."""
+    body = metrics_body(
+        [predictions_of(n, start=start, time=NOON + round(minute * MINUTE))], captured=False, instance=instance
+    )
+    state.state.submit("metrics", body).result(60)
+
+
+def arrived(state: Opened, n: int, minute: float, name: str = "") -> None:
+    """Send the records of ``n`` predictions, written at a minute after noon."""
+    at = NOON + round(minute * MINUTE)
+    said = {a.ML_MODEL_NAME: "churn", a.ML_MODEL_VERSION: "1", a.ML_PREDICTION_SCORE: 0.5}
+    rows = [
+        record(
+            events.ML_PREDICTION,
+            {**said, a.ML_PREDICTION_ID: f"{name}-{minute}-{row}"},
+            time_unix_nano=at,
+            observed_time_unix_nano=at,
+        )
+        for row in range(n)
+    ]
+    state.state.submit("logs", logs(rows)).result(60)
+
+
+def completeness(state: Opened) -> float | None:
+    found = state.view().balance
+    return None if found is None else found.completeness
+
+
+def served(sampling: float = 1.0) -> Service:
+    """A service whose counters say the same of it as its records do."""
+    service = Service(TraceIdRatioBased(sampling))
+    service.reader = InMemoryMetricReader()  # a reader belongs to one provider
+    service.meters = MeterProvider([service.reader], resource=Resource(HERE))
+    return service
+
+
+@pytest.mark.parametrize("sampling", [0.0, 0.1, 1.0])
+def test_everything_balances_to_one_at_any_sampling(open_state: Open, clock: Clock, sampling: float) -> None:
+    """Through the SDK, its spans and the application's own counters, as they would travel."""
+    clock.now = time.time_ns()
+    state, service = open_state(), served(sampling)
+    score = service.model(version="1").predict(by_age)
+    for row in range(200):
+        score({"age": row / 3})
+    service.flush()
+    for body in service.channel.bodies:
+        state.state.submit("logs", body).result(60)
+    state.state.submit("traces", encode_spans(service.spans).SerializeToString()).result(60)
+    data = service.reader.get_metrics_data()
+    assert data is not None
+    state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(60)
+    clock.now += SILENT + PANE
+    (model,) = state.state.view.models()
+    assert model.rows == 200
+    assert model.balance is not None
+    assert (model.balance.rows, model.balance.counted, model.balance.completeness) == (200.0, 200.0, 1.0)
+
+
+def test_rows_that_a_full_buffer_dropped_are_missed(open_state: Open, clock: Clock) -> None:
+    clock.now = time.time_ns()
+    state, service = open_state(), served()
+    score = service.model(version="1").predict(by_age)
+    for burst in range(4):
+        for row in range(50):
+            score({"age": row})
+        service.flush()
+        if burst != 1:  # one record of four is lost on the way
+            state.state.submit("logs", service.channel.bodies[-1]).result(60)
+    data = service.reader.get_metrics_data()
+    assert data is not None
+    state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(60)
+    clock.now += SILENT + PANE
+    (model,) = state.state.view.models()
+    assert model.balance is not None
+    assert model.balance.completeness == 0.75
+    assert model.hints[0].startswith("Of 200 predictions of churn counted ")
+    assert "150 have arrived (75 %): a buffer of the service was full" in model.hints[0]
+    (gauge,) = [point for point in points(state.state.view) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
+    assert gauge.value == 0.75
+
+
+def test_where_nothing_is_counted_there_is_no_completeness(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    arrived(state, 5, 1)
+    clock.now += HOUR
+    assert completeness(state) is None
+    assert not [point for point in points(state.state.view) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
+
+
+def test_a_lost_channel_is_nothing_that_arrived(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    counted(state, 100, 1)
+    clock.now += HOUR
+    (model,) = state.state.view.models()
+    assert (model.rows, model.received) == (0, 0)
+    assert model.balance == Balance(0.0, 100.0, NOON, NOON + PANE)
+
+
+def test_only_what_every_process_has_counted_is_balanced(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    for instance, minutes in (("one", (5, 10)), ("two", (5,))):
+        for minute in minutes:
+            clock.now = NOON + minute * MINUTE
+            arrived(state, 10, minute - 0.5, instance)
+            counted(state, 10 * (minutes.index(minute) + 1), minute, instance=instance)
+    found = state.view().balance
+    assert found is not None
+    assert (found.end, found.rows) == (NOON + PANE, 20.0)  # of the second process nothing is known after that
+    clock.now += SILENT
+    found = state.view().balance
+    assert found is not None
+    assert (found.end, found.rows, found.counted) == (NOON + 2 * PANE, 30.0, 30.0)
+
+
+def test_spans_and_distributions_count_as_they_should(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    summed = [
+        histogram_of(m.ML_PREDICTION_DURATION, [1.0], [80, 0], start=NOON, time=NOON + MINUTE, sum=1.0),
+        predictions_of(100, start=NOON, time=NOON + MINUTE),
+    ]
+    state.state.submit("metrics", metrics_body(summed)).result(60)
+    clock.now += HOUR
+    assert completeness(state) == 0.8
+
+
+def test_a_process_that_ran_before_is_balanced_from_its_second_count_on(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    arrived(state, 7, 1)
+    counted(state, 1_000_000, 4.9999, start=NOON - DAY)
+    for minute in range(6, 12, 5):
+        arrived(state, 30, minute + 0.5)
+    counted(state, 1_000_060, 15, start=NOON - DAY)
+    clock.now += HOUR
+    found = state.view().balance
+    assert found is not None
+    assert found.start == NOON + PANE
+    assert found.rows == 60
+
+
+def test_the_balance_survives_a_restart_and_a_resend(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    arrived(state, 50, 1)
+    counted(state, 60, 2)
+    state = open_state()
+    arrived(state, 50, 1)
+    counted(state, 60, 2)
+    clock.now += HOUR
+    assert completeness(state) == 50 / 60
+
+
+def test_a_replay_of_last_year_is_balanced_by_when_it_was_made(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    said = {a.ML_MODEL_NAME: "churn", a.ML_MODEL_VERSION: "1", a.ML_PREDICTION_SCORE: 0.5}
+    rows = [
+        record(
+            events.ML_PREDICTION,
+            {**said, a.ML_PREDICTION_ID: str(row), a.ML_PREDICTION_TIME: NOON - 300 * DAY},
+            time_unix_nano=NOON - 300 * DAY,
+            observed_time_unix_nano=NOON + MINUTE,
+        )
+        for row in range(10)
+    ]
+    state.state.submit("logs", logs(rows)).result(60)
+    counted(state, 10, 2)
+    clock.now += HOUR
+    assert completeness(state) == 1.0
+
+
+def test_what_is_only_counted_today_makes_no_window_of_today_after_a_restart(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    state.send(predictions([str(row) for row in range(60)], NOON - 30 * DAY, [0.5] * 60, version="1"))
+    state.view()
+    counted(state, 60, 5)
+    clock.now = NOON + 10 * MINUTE
+    for view in [state.view(), open_state().view()]:
+        assert {name: [one.rows for one in found] for name, found in view.windows.items()} == {"1h": [60], "1d": [60]}
+
+
+def test_a_clock_that_is_off_has_no_place_in_the_balance(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    for days in range(-300, 300, 50):
+        arrived(state, 2, days * 24 * 60)
+    arrived(state, 10, 1)
+    counted(state, 10, 2)
+    clock.now += HOUR
+    assert completeness(state) == (12 / 10)  # the two of today
+    assert len(state.state._intake.balances._panes[1]) == 1
+
+
+def test_an_hour_is_enough_when_it_has_enough() -> None:
+    panes = {pane * PANE: _Pane(100.0, 100.0) for pane in range(100)}
+    found = newest_balance(panes, 100 * PANE)
+    assert found == Balance(2_000.0, 2_000.0, 80 * PANE, 100 * PANE)
+    busy = {pane * PANE: _Pane(1_000.0, 1_000.0) for pane in range(100)}
+    found = newest_balance(busy, 100 * PANE)
+    assert found == Balance(12_000.0, 12_000.0, 88 * PANE, 100 * PANE)
+    assert newest_balance({0: _Pane(5.0)}, PANE) is None
+
+
+def test_an_edge_that_cuts_through_what_was_counted_leaves_it_in_doubt(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    counted(state, 100, 0.5)
+    counted(state, 100, 4)
+    arrived(state, 52, 4.5)
+    arrived(state, 48, 5.5)
+    arrived(state, 100, 0.4)
+    counted(state, 200, 6)
+    clock.now = NOON + 6 * MINUTE
+    assert completeness(state) is None  # 50 of the 150 in the first pane may be of the second
+    for minute in range(7, 51):
+        arrived(state, 50, minute - 0.5)
+        counted(state, 200 + (minute - 6) * 50, minute)
+    clock.now = NOON + 51 * MINUTE
+    found = state.view().balance
+    assert found is not None
+    assert (found.end, found.counted, found.doubt) == (NOON + 10 * 5 * MINUTE, 2_400.0, 0.0)
+    assert found.completeness == 1.0
+
+
+def test_a_sentence_waits_until_no_edge_explains_what_is_missing(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    counted(state, 10_000, 4.5)
+    arrived(state, 9_800, 4.4)
+    counted(state, 10_400, 5.5)
+    clock.now = NOON + 6 * MINUTE
+    found = state.view().balance
+    assert found is not None
+    assert (found.rows, found.counted, found.doubt) == (9_800.0, 10_200.0, 200.0)
+    assert state.view().hints[0].startswith("Of 10,200 predictions of churn counted ")
+    arrived(state, 210, 4.6)
+    found = state.view().balance
+    assert found is not None
+    assert found.completeness < 0.99
+    assert not any("predictions of churn counted" in hint for hint in state.view().hints)

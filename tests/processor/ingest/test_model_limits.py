@@ -1,0 +1,166 @@
+"""Names that come from whoever sends are bounded: models, versions and environments, over a restart, too."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.table import ModelKey
+from driftline_processor.config.schema import Limits, Model
+from driftline_processor.config.versions import Versions
+from driftline_processor.core.decode.metric_points import Point
+from driftline_processor.core.histogram import Explicit
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.ingest.model_limits import REASON
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.maintenance.erasure import ErasureOrder
+
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, NOON, Clock, Opened, baseline, outcomes, predictions
+
+
+def limited(state: Opened, limit: str) -> float:
+    return state.state.health.counters.snapshot().get((m.DRIFTLINE_LIMITED_ROWS, ((a.DRIFTLINE_LIMIT, limit),)), 0.0)
+
+
+def models(state: Opened) -> list[str]:
+    return sorted({view.key.model for view in state.state.view.models()})
+
+
+def send(state: Opened, *names: str, rows: int = 2) -> list[int]:
+    """Send rows of models, a request each; return how many of each were taken."""
+    ids = [f"row-{i}" for i in range(rows)]
+    return [state.send(predictions(ids, NOON, model=name)).accepted for name in names]
+
+
+def test_rows_of_a_further_model_are_counted_and_not_kept(open_state: Open) -> None:
+    state = open_state(limits=Limits(models=2))
+    assert send(state, "a", "b", "c", "a") == [2, 2, 0, 2]
+    assert models(state) == ["a", "b"]
+    assert state.rows("SELECT count(*)::INT AS n FROM predictions") == [(4,)]
+    assert limited(state, "models") == 2
+    receipt = state.send(outcomes(["row-0"], [1], model="c"), outcomes(["row-0"], [1], model="a"))
+    assert (receipt.accepted, receipt.rejected) == (1, {REASON: 1})
+    assert state.rows("SELECT model FROM outcomes") == [("a",)]
+    assert limited(state, "models") == 3
+
+
+def test_a_flood_of_names_leaves_nothing_in_the_state_and_one_series_on_the_scrape_page(open_state: Open) -> None:
+    state = open_state(limits=Limits(models=3))
+    send(state, "a", "b")
+    flood = [predictions([f"id-{i}"], NOON, model=f"flood-{i}") for i in range(500)]
+    receipt = state.send(*flood)
+    assert (receipt.accepted, receipt.rejected) == (1, {REASON: 499})
+    assert models(state) == ["a", "b", "flood-0"]
+    series = [labels for name, labels in state.state.view.counters() if name == m.DRIFTLINE_LIMITED_ROWS]
+    assert series == [((a.DRIFTLINE_LIMIT, "models"),)]
+    assert state.rows("SELECT count(*)::INT AS n FROM series") == [(3,)]
+
+
+def test_a_restart_keeps_who_is_in_and_who_is_not(open_state: Open) -> None:
+    limits = Limits(models=2)
+    send(open_state(limits=limits), "a", "b", "c")
+    state = open_state(limits=limits)
+    assert send(state, "c", "b", rows=3) == [0, 3]
+    assert models(state) == ["a", "b"]
+    assert models(open_state(limits=Limits(models=1))) == ["a", "b"]  # who is in stays in under a smaller limit
+
+
+def test_a_model_of_the_configuration_has_a_place_of_its_own(open_state: Open) -> None:
+    state = open_state(limits=Limits(models=1), named=Model())
+    assert send(state, "a", "b", "named") == [2, 0, 2]
+    assert models(state) == ["a", "named"]
+
+
+def test_further_versions_are_kept_as_one_and_their_outcomes_join(open_state: Open) -> None:
+    state = open_state(limits=Limits(versions=2))
+    for version in ("1", "2", "3", "4"):
+        state.send(predictions([f"of-{version}"], NOON, version=version), outcomes([f"of-{version}"], [1]))
+    state.state.settle()
+    views = {view.key.version: (view.rows, view.outcomes) for view in state.state.view.models()}
+    assert views == {"1": (1, 1), "2": (1, 1), "other": (2, 2)}
+    assert limited(state, "versions") == 2
+
+
+def test_a_version_that_the_configuration_names_is_no_other(open_state: Open) -> None:
+    state = open_state(limits=Limits(versions=1), churn=Model(versions=Versions(champion="9", shadow=("8",))))
+    for version in ("1", "2", "8", "9"):
+        state.send(predictions(["a"], NOON, version=version))
+    assert sorted(view.key.version for view in state.state.view.models()) == ["1", "8", "9", "other"]
+
+
+def test_a_model_that_is_deployed_every_day_never_runs_out_of_places(open_state: Open, clock: Clock) -> None:
+    limits = Limits(versions=3)
+    state = open_state(limits=limits)
+    for day in range(8):
+        clock.now = NOON + day * DAY
+        state.send(predictions([f"of-{day}"], clock.now, version=f"day-{day}"))
+    clock.now += DAY - 1
+    state = open_state(limits=limits)  # who has been idle since when is known after a restart, too
+    for version in ("day-7", "new", "another", "third"):
+        state.send(predictions([f"of-{version}"], clock.now, version=version))
+    views = {view.key.version: view.rows for view in state.state.view.models()}
+    assert views == {**{f"day-{day}": 1 for day in range(7)}, "day-7": 2, "new": 1, "another": 1, "other": 1}
+    shown = {dict(point.attributes).get(a.ML_MODEL_VERSION) for point in points(state.state.view)}
+    assert shown - {None} == {"day-7", "new", "another", "other"}  # so that metrics stay as many as there are places
+
+
+def test_further_environments_are_kept_as_one_and_their_outcomes_join(open_state: Open) -> None:
+    state = open_state(limits=Limits(environments=1))
+    for place in ("live", "test", "spare"):
+        state.send(
+            predictions([f"of-{place}"], NOON, environment=place), outcomes([f"of-{place}"], [1], environment=place)
+        )
+    state.state.settle()
+    views = {view.key.environment: (view.rows, view.outcomes) for view in state.state.view.models()}
+    assert views == {"live": (1, 1), "other": (2, 2)}
+    assert limited(state, "environments") == 4
+
+
+def test_points_and_baselines_take_places_and_find_none(open_state: Open) -> None:
+    state = open_state(limits=Limits(models=2, versions=1))
+    assert state.send(baselines=[sent("a", "1"), sent("a", "2")]).rejected == {REASON: 1}
+    state = open_state(limits=Limits(models=2, versions=1))  # what a baseline took is kept, too
+    histogram = Explicit(np.array([0.0, 1.0]), np.array([0.0, 3.0, 0.0]))
+    found = [point("b", histogram), point("c", histogram)]
+    receipt = state.state.offer(Request(b"0" * 16, points=found)).result(30)
+    assert receipt.rejected == {REASON: 1}
+    assert state.send(baselines=[sent("c", "1")]).rejected == {REASON: 1}
+    assert state.rows("SELECT DISTINCT model FROM baselines") == [("a",)]
+
+
+def sent(model: str, version: str) -> str:
+    return baseline([0.1, 0.9] * 25, {"x": list(range(50))}, model=model, version=version).to_json()
+
+
+def point(model: str, histogram: Explicit) -> Point:
+    name = model.encode() * 16
+    return Point(
+        *(m.ML_PREDICTION_SCORE, ModelKey(model), name, name, False, "binary", "", "", False, ""),
+        *(NOON - 1, NOON, True, histogram),
+    )
+
+
+def test_what_is_beyond_is_said_with_what_to_do(open_state: Open) -> None:
+    state = open_state(limits=Limits(models=1, versions=1))
+    assert state.state.view.hints() == ()
+    send(state, "a", "b", "c", "d", "e")
+    state.send(predictions(["x"], NOON, model="a", version="2"))
+    [said] = state.state.view.hints()
+    assert said == (
+        "Rows of 4 models beyond limits.models (1) are counted and not kept, such as b, c, d; raise the limit, or free "
+        "a place with driftline forget --model NAME; rows of 1 version beyond limits.versions (1 of a model) are kept "
+        "as those of version 'other', such as a 2; raise the limit, or free a place with driftline forget --model NAME."
+    )
+    assert said[1:-1] in str(state.state.health.problems())
+
+
+def test_a_forgotten_model_gives_its_place_to_the_next(open_state: Open) -> None:
+    state = open_state(limits=Limits(models=2))
+    send(state, "a", "b")
+    state.state.erase(ErasureOrder("a", "model"))
+    assert send(state, "c", "a") == [2, 0]
+    assert models(state) == ["b", "c"]
+    state.state.erase(ErasureOrder("b", "model"))
+    state = open_state(limits=Limits(models=2))
+    assert send(state, "a", "d") == [2, 0]

@@ -1,0 +1,321 @@
+"""What somebody wants deleted is gone: from every table, from what is shown, and from every byte on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import duckdb
+import numpy as np
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.ranges import Ranges
+from driftline.tables.table import Task
+from driftline_processor.config.schema import Model
+from driftline_processor.maintenance.erasure import ROWS, SUMS, ErasureOrder, ErasureOrders
+from driftline_processor.store.database import Store
+
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
+
+DAILY = Model(windows=("1d",), subject="customer")
+MARK = "MARKED-4b1f0c"
+
+
+def found_on_disk(directory: Path, mark: str = MARK) -> list[str]:
+    """Return the files of a directory that hold a text in any byte."""
+    return sorted(p.name for p in directory.rglob("*") if p.is_file() and mark.encode() in p.read_bytes())
+
+
+def by_id(*ids: str) -> ErasureOrder:
+    return ErasureOrder("churn", "id", ids)
+
+
+def filled(open_state: Open, **more: Model) -> Opened:
+    """A state of a model that learns its baseline, with predictions and outcomes of the marked and of others."""
+    state = open_state(churn=DAILY, **more)
+    ids = [MARK, *(f"other-{i}" for i in range(50))]
+    times = [NOON + i * MINUTE for i in range(51)]
+    plans = [f"plan-{MARK}", *["basic"] * 50]
+    state.send(predictions(ids, times, [0.9, *[0.2] * 50], features={"plan": plans, "age": list(range(51))}))
+    state.send(outcomes(ids, [1, *[0] * 50], NOON + HOUR), outcomes([MARK], [0], NOON + 2 * HOUR))
+    state.state.settle()
+    state.state._connection.execute("CHECKPOINT")
+    return state
+
+
+def test_an_id_is_gone_from_the_tables_the_page_and_the_disk(open_state: Open, tmp_path: Path) -> None:
+    state = filled(open_state)
+    before = state.view()
+    assert found_on_disk(tmp_path) == ["driftline.duckdb"]
+
+    erased = state.state.erase(by_id(MARK))
+
+    assert (erased.predictions, erased.outcomes, erased.joined) == (1, 2, 1)
+    assert found_on_disk(tmp_path) == []
+    after = state.view()
+    assert (before.rows, before.outcomes) == (51, 51)
+    assert (after.rows, after.outcomes, after.pending) == (50, 50, 0)
+    assert state.rows("SELECT sum(rows)::INT FROM (SELECT DISTINCT part, rows FROM learning)") == [(50,)]
+    assert found_on_disk(tmp_path) == []
+
+
+def test_the_state_goes_on_after_its_file_was_exchanged(open_state: Open, tmp_path: Path) -> None:
+    state = filled(open_state)
+    state.state.erase(by_id(MARK))
+    state.send(predictions(["new"], NOON), outcomes(["new", "other-3"], [1, 1], NOON + 3 * HOUR))
+    assert (state.view().rows, state.view().outcomes) == (51, 51)
+    assert state.rows("SELECT max(seq)::INT FROM predictions") == [(52,)]
+
+    state = open_state(churn=DAILY)
+    assert (state.view().rows, state.view().outcomes) == (51, 51)
+    files = ["driftline.acknowledged", "driftline.duckdb", "driftline.duckdb.wal"]
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == files
+
+
+def test_performance_is_restated_without_the_row_and_the_rows_counted_stay(open_state: Open) -> None:
+    state = filled(open_state)
+    (before,) = state.view().windows["1d"]
+    state.state.erase(by_id(MARK))
+    (after,) = state.view().windows["1d"]
+    assert (before.outcome_rows, after.outcome_rows) == (51, 50)
+    assert (before.realized["accuracy"].value, after.realized["accuracy"].value) == (50 / 51, 1.0)
+    assert (before.rows, after.rows) == (51, 51)
+
+    state.send(outcomes(["other-0"], [1], NOON + 4 * HOUR))
+    (corrected,) = state.view().windows["1d"]
+    assert corrected.realized["accuracy"].value == 49 / 50
+    assert state.counted("expired") == 0
+
+
+def test_a_subject_goes_with_all_predictions_and_outcomes_that_are_about_it(open_state: Open, tmp_path: Path) -> None:
+    state = open_state(churn=DAILY)
+    customers: dict[str, Sequence[object]] = {"customer": [MARK, "anna", MARK, "anna"]}
+    state.send(predictions(["a", "b"], NOON, features={"customer": [MARK, "anna"], "age": [1, 2]}))
+    state.send(predictions(["c", "d", "e", "f"], NOON, slices=customers), outcomes(["a", "b", "c"], [1, 1, 1]))
+    told = outcomes(["nobody", "x"], [1, 1])
+    told.slices["customer"] = predictions(["", ""], slices={"customer": [MARK, "anna"]}).slices["customer"]
+    state.send(told)
+    state.state.settle()
+    assert state.rows("SELECT DISTINCT name FROM learning ORDER BY ALL") == [
+        ("feature:age",),
+        ("scores",),
+        ("seq",),
+        ("time",),
+    ]
+
+    erased = state.state.erase(ErasureOrder("churn", "subject", (MARK,)))
+
+    assert (erased.predictions, erased.outcomes, erased.joined) == (3, 3, 2)
+    assert state.rows("SELECT id FROM predictions ORDER BY id") == [("b",), ("d",), ("f",)]
+    assert state.rows("SELECT id FROM outcomes ORDER BY id") == [("b",), ("x",)]
+    assert state.rows("SELECT id FROM waiting") == [("x",)]
+    assert found_on_disk(tmp_path) == []
+
+
+def test_a_subject_is_no_feature_and_no_slice_of_anything_that_is_kept(open_state: Open) -> None:
+    state = open_state(churn=DAILY)
+    state.send(predictions(["a"], NOON, features={"customer": [17], "age": [1]}))
+    told = outcomes(["a"], [1])
+    told.slices["customer"] = predictions([""], slices={"customer": [17]}).slices["customer"]
+    state.send(told)
+    assert state.rows("SELECT subject, slices FROM predictions UNION ALL SELECT subject, slices FROM outcomes") == [
+        ("17", None),
+        ("17", None),
+    ]
+    assert not [name for (name,) in state.rows("SELECT DISTINCT part FROM panes") if "customer" in str(name)]
+
+
+def test_only_the_environment_that_is_named(open_state: Open) -> None:
+    state = open_state(churn=DAILY)
+    for environment in ("live", "test"):
+        state.send(predictions(["a"], NOON, environment=environment), outcomes(["a"], [1], environment=environment))
+    state.send(outcomes(["a"], [0]))
+    erased = state.state.erase(ErasureOrder("churn", "id", ("a",), "live"))
+    assert (erased.predictions, erased.outcomes) == (1, 2)  # one outcome may be that of either environment
+    assert state.rows("SELECT environment FROM outcomes") == [("test",)]
+
+
+def test_another_model_and_what_was_never_there_lose_nothing(open_state: Open) -> None:
+    state = filled(open_state)
+    erased = state.state.erase(ErasureOrder("fraud", "id", (MARK,)))
+    assert (erased.predictions, erased.outcomes, erased.joined) == (0, 0, 0)
+    assert state.view().rows == 51
+
+
+def test_an_order_that_could_not_be_finished_is_finished_later(
+    open_state: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = filled(open_state)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state.state._store, "rewrite", full)
+        with pytest.raises(OSError, match="No space left"):
+            state.state.erase(by_id(MARK))
+    assert (state.view().rows, list(ErasureOrders(tmp_path / "state"))) == (50, [by_id(MARK)])
+    assert found_on_disk(tmp_path) != []
+
+    state.state.tidy_now()
+    assert found_on_disk(tmp_path) == []
+    assert state.view().rows == 50
+
+
+def test_a_copy_that_finds_no_room_costs_neither_the_storage_nor_the_next_start(
+    open_state: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = f'Failed to commit: Could not write file "{tmp_path}/driftline.fresh.duckdb.wal": No space left on device'
+
+    def full(_: Store) -> None:
+        raise duckdb.TransactionException(said)
+
+    state = filled(open_state)
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "rewrite", full)
+        with pytest.raises(duckdb.TransactionException, match="No space left"):
+            state.state.erase(by_id(MARK))
+        state.send(predictions(["new"], NOON))
+        state = open_state(churn=DAILY)
+        assert state.view().rows == 51
+        assert list(ErasureOrders(tmp_path / "state")) == [by_id(MARK)]
+    (logged,) = caplog.records
+    assert (logged.exc_info, logged.getMessage()) == (
+        None,
+        f"driftline: a deletion is not finished ({said}); it is tried again every ten minutes",
+    )
+    state.state.tidy_now()
+    assert (found_on_disk(tmp_path), list(ErasureOrders(tmp_path / "state"))) == ([], [])
+
+
+def test_every_table_is_known_to_hold_rows_or_not_to(open_state: Open) -> None:
+    """A table of rows that nobody told :mod:`driftline_processor.maintenance.erasure` of would keep what was
+    deleted.
+    """
+    tables = {str(name) for (name,) in open_state().rows("SELECT table_name FROM duckdb_tables() WHERE NOT temporary")}
+    assert tables == set(ROWS) | SUMS | {"learning"}
+
+
+def test_a_reader_waits_while_files_are_exchanged(open_state: Open) -> None:
+    state = filled(open_state)
+    seen: list[object] = []
+    reader = Thread(
+        target=lambda: seen.extend(state.rows("SELECT count(*)::INT AS n FROM predictions") for _ in range(200))
+    )
+    reader.start()
+    for number in range(3):
+        state.state.erase(by_id(f"other-{number}"))
+    reader.join()
+    assert set(map(str, seen)) <= {str([(n,)]) for n in (51, 50, 49, 48)}
+    assert len(seen) == 200
+
+
+def test_a_baseline_that_was_learned_holds_no_extreme_of_a_subject(open_state: Open, tmp_path: Path) -> None:
+    """Six rows of a subject are the greatest of the thousand that are learned from; none of them is in its JSON."""
+    state, income = open_state(churn=DAILY), np.random.default_rng(0).normal(size=1_000).tolist()
+    income[100:106] = [31337.777] * 6
+    customers = [MARK if 100 <= i < 106 else f"c{i % 300}" for i in range(1_000)]
+    ids, times = [f"r{i}" for i in range(1_000)], [NOON + 1 + i * 1_000_000_007 for i in range(1_000)]
+    scores = np.linspace(0.001, 0.999, 1_000).tolist()
+    features: dict[str, Sequence[object]] = {"income": income, "customer": customers}
+    state.send(predictions(ids, times, scores, features=features))
+    state.state.erase(ErasureOrder("churn", "subject", (MARK,)))
+    state.state.settle()
+    state.state._connection.execute("CHECKPOINT")
+    ((text,),) = state.rows("SELECT json FROM baselines")
+    assert found_on_disk(tmp_path, "31337.7") == []
+    told = set(numbers_in(json.loads(str(text))))
+    assert len(told) > 100
+    assert told & {*income, *scores, *times} == set()
+
+
+def numbers_in(value: object) -> Iterator[float]:
+    """Yield every number that a JSON document holds."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from numbers_in(one)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+
+
+def test_a_value_of_a_slice_that_few_rows_are_left_of_is_counted_among_the_others(
+    open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    """Twelve rows had the value, eight of them the subject's: it leaves panes, baseline and what was believed."""
+    sliced = Model(windows=("1d",), subject="customer", slices=("region",))
+    state = open_state(churn=sliced)
+    regions = [MARK if i < 12 else "north" for i in range(1_200)]
+    customers = ["gone" if i < 8 else f"c{i % 300}" for i in range(1_200)]
+    ids, times = [f"r{i}" for i in range(1_200)], [NOON + i * 10**9 for i in range(1_200)]
+    scores = [i % 10 / 10 for i in range(1_200)]
+    cuts: dict[str, Sequence[object]] = {"region": regions, "customer": customers}
+    state.send(predictions(ids, times, scores, features={"x": scores}, slices=cuts))
+    state.send(outcomes(ids, [i % 2 for i in range(1_200)], NOON + HOUR))
+    clock.now += 3 * DAY
+    state.send(predictions(["later"] * 200, clock.now, keyed=False))
+    state.state.settle()
+    state.state._connection.execute("CHECKPOINT")
+    named = "SELECT count(*)::INT FROM evaluations WHERE contains(json, 'region=MARKED')"
+    assert state.rows(named) == [(1,)]
+    assert state.rows("SELECT value FROM slice_values ORDER BY value") == [(MARK,), ("north",)]
+    counted = "SELECT sum(value)::INT FROM slice_panes WHERE fold = '|region={}' AND part = 'rows' AND idx = 0"
+    assert state.rows(counted.format(MARK)) == [(12,)]
+
+    state.state.erase(ErasureOrder("churn", "subject", ("gone",)))
+
+    gone = [path for path in (tmp_path / "state").iterdir() if f"region={MARK}".encode() in path.read_bytes()]
+    assert gone == []
+    state.state.settle()
+    assert state.rows(counted.format("other")) == [(12,)]
+    assert state.rows("SELECT value FROM slice_values") == [("north",)]
+    assert state.rows(named) == [(0,)]
+    (day, _) = state.view().windows["1d"]
+    assert set(day.performance_slices) == {"region=north", "region=other"}
+    ((text,),) = state.rows("SELECT json FROM baselines")
+    assert set(json.loads(str(text))["extras"]["slices"]["region"]) == {"north", "other"}
+    state = open_state(churn=sliced)
+    assert set(state.view().windows["1d"][0].performance_slices) == {"region=north", "region=other"}
+
+
+def test_a_baseline_that_an_older_version_learned_goes_with_a_subject_and_another_is_learned(open_state: Open) -> None:
+    state, n = open_state(churn=DAILY), 1_000
+    features: dict[str, Sequence[object]] = {"x": list(range(n)), "customer": ["a"] * n}
+    state.send(predictions([f"r{i}" for i in range(n)], scores=[i % 10 / 10 for i in range(n)], features=features))
+    ((text,),) = state.rows("SELECT json FROM baselines")
+    old = Baseline.from_json(str(text))
+    exact = replace(old, extras=replace(old.extras, ranges=Ranges({"x": (0.0, 999.0)})))
+    changed = "UPDATE baselines SET json = ?, digest = ?"
+    state.state._connection.execute(changed, [exact.to_json(), exact.digest])
+    state = open_state(churn=DAILY)
+    state.state.erase(ErasureOrder("churn", "subject", ("nobody",)))
+    assert state.rows("SELECT count(*)::INT FROM baselines") == [(1,)]
+    state.state.erase(ErasureOrder("churn", "subject", ("a",)))
+    assert state.rows("SELECT count(*)::INT FROM baselines") == [(0,)]
+    state.send(predictions(["new"], features={"x": [1]}))
+    view = state.view()
+    assert view.baseline is not None
+    assert view.baseline.learned == 1
+
+
+def test_losses_that_wait_for_a_scale_lose_those_of_deleted_rows(open_state: Open) -> None:
+    state = open_state(churn=DAILY)
+    ids, times, task = ["a", "b", "c"], [NOON, NOON + MINUTE, NOON + 2 * MINUTE], Task("regression")
+    state.send(predictions(ids, times, [1.0, 2.0, 3.0], task=task), outcomes(ids, [1.5, 31339.25, 3.5]))
+    state.state.settle()
+
+    def waiting() -> list[list[float]]:
+        ((text,),) = state.rows("SELECT state FROM concept")
+        return [list(one[:2]) for one in json.loads(str(text))["waiting"]]
+
+    assert waiting() == [[0.5, NOON], [31337.25, NOON + MINUTE], [0.5, NOON + 2 * MINUTE]]
+    state.state.erase(by_id("b"))
+    assert waiting() == [[0.5, NOON], [0.5, NOON + 2 * MINUTE]]
+    state.send(predictions(["d"], NOON + 3 * MINUTE, [4.0], task=task), outcomes(["d"], [4.25]))
+    state.state.settle()
+    assert waiting() == [[0.5, NOON], [0.5, NOON + 2 * MINUTE], [0.25, NOON + 3 * MINUTE]]

@@ -1,0 +1,132 @@
+"""The file stays small, and what it shows stays the same."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driftline.semconv import metrics as m
+from driftline_processor.config.schema import Model
+from driftline_processor.maintenance.retention import Sizing
+
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
+
+DAILY = Model(windows=("1d",))
+
+
+def test_rows_expire_after_their_retention_and_their_sums_stay(open_state: Open, clock: Clock) -> None:
+    state = open_state(retention=timedelta(days=30), churn=DAILY)
+    state.send(predictions(["a", "b"], NOON), outcomes(["a", "nobody"], [1, 1]))
+    before = state.view()
+    clock.now += 20 * DAY
+    state.send(predictions(["c"], NOON + 20 * DAY), outcomes(["c"], [0], NOON + 20 * DAY))
+    state.state.settle()
+    clock.now += 11 * DAY
+    state.state.tidy_now()
+    for _ in range(2):
+        after = state.view()
+        assert (after.rows, after.outcomes, after.pending) == (1, 1, 0)
+        assert state.rows("SELECT id FROM predictions UNION ALL SELECT id FROM outcomes") == [("c",), ("c",)]
+        assert after.windows["1d"][0].realized == before.windows["1d"][0].realized
+        assert after.windows["1d"][0].rows == 2
+        state = open_state(retention=timedelta(days=30), churn=DAILY)
+
+
+def test_numbers_go_on_after_everything_has_expired(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=DAILY)
+    state.send(predictions(["a"], NOON), outcomes(["a"], [1]))
+    state.state.settle()
+    clock.now += 91 * DAY
+    state.state.tidy_now()
+    state = open_state(churn=DAILY)
+    state.send(predictions(["b"], NOON + 91 * DAY), outcomes(["b"], [1], NOON + 91 * DAY))
+    assert state.rows("SELECT seq FROM predictions UNION ALL SELECT seq FROM outcomes") == [(2,), (2,)]
+    assert state.view().outcomes == 1
+
+
+def test_tidying_changes_no_window(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=DAILY)
+    for hour in range(30):
+        state.send(predictions([str(hour)], NOON + hour * HOUR), outcomes([str(hour)], [hour % 2], NOON + hour * HOUR))
+    clock.now = NOON + 2 * DAY
+    before = state.view()
+    state.state.tidy_now()
+    state.send(predictions(["late"], NOON), predictions(["late"], NOON + 29 * HOUR))
+    after = state.view()
+    assert [one.rows for one in after.windows["1d"]] == [one.rows + 1 for one in before.windows["1d"]]
+    assert [one.realized for one in after.windows["1d"]] == [one.realized for one in before.windows["1d"]]
+
+
+def test_digests_and_watermarks_are_forgotten(open_state: Open, clock: Clock) -> None:
+    state = open_state()
+    state.send(predictions(["a"], NOON, keyed=False), batch="1")
+    clock.now += HOUR
+    state.send(predictions(["b"], NOON + HOUR, keyed=False), batch="2")
+    state.state.tidy_now()
+    counts = "SELECT (SELECT count(*) FROM requests), (SELECT count(*) FROM batches), (SELECT count(*) FROM watermarks)"
+    assert state.rows(counts) == [(1, 2, 1)]
+
+
+def test_the_oldest_rows_expire_until_the_file_fits_and_their_sums_stay(
+    open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    most = 6 * 2**20
+    rng = np.random.default_rng(1)
+    state = open_state(max_size=most, churn=DAILY)
+    rows, requests = 10_000, 30
+    for number in range(requests):
+        clock.now = NOON + number * HOUR
+        ids = [f"{number}-{value:016x}" for value in rng.integers(0, 2**63, rows)]
+        state.send(predictions(ids, NOON + number * HOUR, rng.random(rows).tolist()), outcomes(ids[:10], [1] * 10))
+    before = state.view()
+    assert used(state) > most
+
+    state.state.tidy_now()
+
+    after = state.view()
+    assert 0.5 * most < used(state) <= most
+    assert (tmp_path / "state" / "driftline.duckdb").stat().st_size <= most + 2**20
+    kept = [int(str(first)) for (first,) in state.rows("SELECT DISTINCT split_part(id, '-', 1) FROM predictions")]
+    assert sorted(kept) == list(range(requests - len(kept), requests))
+    assert 5 < len(kept) < requests
+    assert after.rows == len(kept) * rows
+    assert [one.rows for one in after.windows["1d"]] == [one.rows for one in before.windows["1d"]]
+    state.send(predictions(["next"], clock.now))
+    assert state.view().rows == after.rows + 1
+
+
+def used(state: Opened) -> int:
+    sizing = Sizing(state.state._connection, 0, state.state._ingest.resting, state.state._store.rewrite)
+    return sizing.measured()[0]
+
+
+def test_where_sums_alone_are_too_large_they_stay_and_a_line_says_so(
+    open_state: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = open_state(max_size=1, churn=DAILY)
+    state.send(predictions(["a"], NOON))
+    for _ in range(2):
+        state.state.tidy_now()
+    assert state.rows("SELECT count(*)::INT AS n FROM predictions") == [(0,)]
+    assert state.view().windows["1d"][0].rows == 1
+    assert sum("and they stay; write more" in message for message in caplog.messages) == 1
+
+
+def test_outcomes_that_wait_are_counted_with_the_oldest_and_expire(open_state: Open, clock: Clock) -> None:
+    state = open_state(retention=timedelta(days=30), churn=DAILY)
+    state.send(predictions(["a"], NOON))
+    state.send(outcomes(["x"], [1]), outcomes(["y"], [1], model="stranger"))
+    clock.now += DAY
+    state.send(outcomes(["z"], [1], NOON + DAY))
+    view = state.view()
+    assert (view.pending, view.pending_since) == (2, NOON)
+    counters = state.state.view.counters()
+    assert counters[(m.DRIFTLINE_OUTCOMES_PENDING, ())] == 3
+    assert counters[(m.DRIFTLINE_OUTCOMES_PENDING_AGE, ())] == 86_400
+    clock.now = NOON + 30 * DAY + 1
+    state.state.tidy_now()
+    view = state.view()
+    assert (view.pending, view.pending_since, state.counted("expired")) == (1, NOON + DAY, 2)

@@ -1,0 +1,132 @@
+"""What values of files are: of their own type where the file says one, else of the baseline's, else by their looks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.panes.bins import CategoryBins
+from driftline_processor.evaluation.files.baseline import build_from_files
+from driftline_processor.readers.arrow_columns import column
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.errors import BadInput
+from driftline_processor.readers.sources import open_source, open_sources
+from driftline_processor.readers.streaming import CsvStream, NdjsonStream
+
+from tests.support.churn_files import Run
+
+N = 400
+
+
+def silent(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
+def lines(path: Path, *columns: list[Any]) -> Path:
+    path.write_text("a,b\n" + "".join(f"{a},{b}\n" for a, b in zip(*columns, strict=True)))
+    return path
+
+
+def labels(baseline: Baseline, name: str) -> tuple[str, ...] | None:
+    over = baseline.bins.features[name]
+    return over.labels if isinstance(over, CategoryBins) else None
+
+
+@pytest.mark.parametrize("most", [None, 0])
+def test_digits_that_begin_with_a_zero_are_codes_in_a_csv(tmp_path: Path, most: int | None) -> None:
+    path = lines(tmp_path / "rows.csv", ["02139", "10001", "94105", ""] * 100, [0, 0.5, 10, "2024-01-01 08:00"] * 100)
+    source = open_source(path, (), silent, most)
+    assert set(source.column("a").to_pylist()) == {"02139", "10001", "94105", None}
+    assert set(source.by_looks) == {"b"}
+
+
+@pytest.mark.parametrize("most", [None, 0])
+def test_one_zero_before_a_thousand_numbers_makes_no_code(tmp_path: Path, most: int | None) -> None:
+    path = lines(tmp_path / "rows.csv", ["007", *range(1_001)], ["x"] * 1_002)
+    source = open_source(path, (), silent, most)
+    assert source.column("a").to_pylist() == [7, *range(1_001)]
+
+
+def test_a_file_without_zeros_is_read_as_the_files_beside_it(tmp_path: Path) -> None:
+    east, west = (tmp_path / name for name in ("east.csv", "west.csv"))
+    lines(west, ["94105", "94107"] * N, [1] * 2 * N)
+    lines(east, ["02139", "10001"] * N, [2] * 2 * N)
+    for paths in ((west, east), (east, west)):
+        assert [source.column("a").to_pylist()[0] for source in open_sources(paths, (), silent)] == [
+            "94105" if path == west else "02139" for path in paths
+        ]
+    baseline = build_from_files([west, east], ColumnOptions("m"), silent)
+    assert set(labels(baseline, "a") or ()) == {"02139", "10001", "94105", "94107"}
+    pd.DataFrame({"a": ["1", "2"] * N, "b": [1, 2] * N}).to_parquet(tmp_path / "typed.parquet")
+    baseline = build_from_files([west, tmp_path / "typed.parquet"], ColumnOptions("m"), silent)
+    assert set(labels(baseline, "a") or ()) == {"1", "2", "94105", "94107"}
+
+
+@pytest.mark.parametrize("kind", ["parquet", "ndjson"])
+def test_texts_of_a_file_that_knows_types_are_texts_in_a_baseline(tmp_path: Path, kind: str) -> None:
+    frame = pd.DataFrame({"a": ["1", "2"] * N, "b": np.arange(2 * N) % 7})
+    path = tmp_path / f"rows.{kind}"
+    frame.to_parquet(path) if kind == "parquet" else frame.to_json(path, orient="records", lines=True)
+    baseline = build_from_files([path], ColumnOptions("m"), silent)
+    assert (labels(baseline, "a"), labels(baseline, "b")) == (("1", "2"), None)
+
+
+@pytest.mark.parametrize("block", [1 << 20, 300])
+def test_a_json_column_of_several_types_is_read_by_its_looks(tmp_path: Path, block: int) -> None:
+    values = [*range(60), "x", *range(60, 120)]
+    path = tmp_path / "rows.ndjson"
+    path.write_text("".join(json.dumps({"a": value, "b": "1"}) + "\n" for value in values))
+    assert set(NdjsonStream(path, silent, block).by_looks) == {"a"}
+    said: list[str] = []
+    baseline = build_from_files([path], ColumnOptions("m", features=("a", "b")), said.append)
+    assert (labels(baseline, "a"), labels(baseline, "b")) == (None, ("1",))
+    assert said == [f"{path}: a: 1 of 121 values without a number, taken as missing: the first is row 61, 'x'"]
+
+
+def test_dates_of_json_are_texts_where_they_are_known_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_text('{"since": "2024-01-01"}\n{"since": null}\n')
+    assert str(open_source(path, (), silent).schema.field("since").type) == "timestamp[s]"
+    for source in (open_source(path, {"since"}, silent), open_source(path, {"since"}, silent, 0)):
+        assert source.column("since").to_pylist() == ["2024-01-01", None]
+
+
+def test_a_stray_text_among_booleans_of_a_csv_leaves_them_booleans(tmp_path: Path) -> None:
+    path = lines(tmp_path / "rows.csv", ["True", "false", "maybe"], [1, 2, 3])
+    [batch] = CsvStream(path, (), silent).batches({"a"})
+    read = column(batch.column("a"), number=True)
+    np.testing.assert_array_equal(read.numbers, [1, 0, np.nan])
+    assert read.labels == ("maybe",)
+
+
+def test_texts_where_the_baseline_has_numbers_are_named_with_the_likely_reason(run: Run, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"code": ["1", "2", "3", "1"] * N, "b": ["x", "y"] * 2 * N})
+    frame.to_csv(tmp_path / "ref.csv", index=False)
+    frame.to_parquet(tmp_path / "week.parquet")
+    result = run("evaluate", tmp_path / "week.parquet", "--baseline", tmp_path / "ref.csv")
+    assert "code: texts here, numbers in the baseline, which is another type" in result.stderr
+    assert "100 % of values are numbers written as texts" in result.stdout
+
+
+def test_the_truth_of_a_regression_must_be_numbers(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"x": np.arange(N) % 9.0, "score": np.arange(N) % 5.0, "region": ["north", "south"] * (N // 2)}
+    )
+    frame.to_parquet(tmp_path / "rows.parquet")
+    options = ColumnOptions("m", "1", "regression", actual="region")
+    with pytest.raises(BadInput, match=r"actual holds no number, such as 'north'; .* name its column with --actual"):
+        build_from_files([tmp_path / "rows.parquet"], options, silent)
+    with pytest.raises(ValueError, match=r"actual holds no number, such as 'north'; .* pass that as actual="):
+        Baseline.from_frame(frame, score="score", actual="region", model="m", task="regression")
+    said: list[str] = []
+    frame.assign(region=["1.5", "?"] * (N // 2)).to_parquet(tmp_path / "rows.parquet")
+    built = build_from_files([tmp_path / "rows.parquet"], options, said.append)
+    assert built.pane.parts["outcomes"][0] == N / 2
+    assert said == [
+        f"{tmp_path}/rows.parquet: region: 200 rows without a number, taken as missing: the first is row 2, '?'"
+    ]

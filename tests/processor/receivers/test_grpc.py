@@ -1,0 +1,282 @@
+"""OTLP over gRPC from stock exporters and from callers who do not know how."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import grpc
+import pytest
+from driftline_processor.config.values import Address
+from driftline_processor.core.decode.requests import Malformed
+from driftline_processor.otlp.protocol import MAX_REQUEST
+from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.receivers.grpc import Accept, GrpcReceiver, PendingMessages
+from driftline_processor.servers.ports import PortInUse
+from driftline_processor.servers.request_memory import SILENT, RequestMemory
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from tests.processor.servers.test_request_memory import Seconds
+from tests.support.fake_intake import FailsFirst, FakeIntake
+from tests.support.stock_sdk import export_logs, export_metrics, export_spans, names
+
+ANYWHERE = Address("127.0.0.1", 0)
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+
+
+@contextmanager
+def receiver(accept: Accept) -> Iterator[str]:
+    serving = GrpcReceiver(ANYWHERE, accept)
+    serving.start()
+    yield str(serving.address)
+    serving.stop(60)
+
+
+@contextmanager
+def call(endpoint: str, method: str = EXPORT) -> Iterator[Any]:
+    with grpc.insecure_channel(endpoint, [("grpc.max_send_message_length", -1)]) as channel:
+        yield channel.unary_unary(method)
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+def test_stock_exporters_deliver_all_signals(compression: grpc.Compression) -> None:
+    intake = FakeIntake()
+    with receiver(intake) as endpoint:
+        keys: dict[str, Any] = {"endpoint": endpoint, "insecure": True, "compression": compression}
+        export_spans(OTLPSpanExporter(**keys), "a", "b")
+        export_metrics(OTLPMetricExporter(**keys), "requests")
+        export_logs(OTLPLogExporter(**keys), "login")
+    assert [(signal, names(signal, body)) for signal, body in intake.taken] == [
+        ("traces", ["a", "b"]),
+        ("metrics", ["requests"]),
+        ("logs", ["login"]),
+    ]
+
+
+def test_headers_are_handed_on() -> None:
+    intake = FakeIntake()
+    with receiver(intake) as endpoint, call(endpoint) as export:
+        export(b"", metadata=[("x-tenant", "one"), ("secret-bin", b"\0")])
+    assert intake.headers[0]["x-tenant"] == "one"
+    assert "secret-bin" not in intake.headers[0]
+
+
+def test_rows_that_could_not_be_used_are_a_partial_success() -> None:
+    intake = FakeIntake(lambda: Receipt(2, Counter({"no model name": 2, "score is no number": 1})))
+    with receiver(intake) as endpoint, call(endpoint) as export:
+        partial = ExportTraceServiceResponse.FromString(export(b"")).partial_success
+    assert partial.rejected_spans == 3
+    assert partial.error_message == "3 not usable: no model name (2); score is no number (1)"
+
+
+def test_values_that_could_not_be_used_are_a_warning_and_no_rejection() -> None:
+    intake = FakeIntake(lambda: Receipt(2, Counter({"too_long:ml.prediction.id": 2, "bad_time": 1})))
+    with receiver(intake) as endpoint, call(endpoint) as export:
+        partial = ExportTraceServiceResponse.FromString(export(b"")).partial_success
+    assert partial.rejected_spans == 0
+    assert partial.error_message == "3 not usable: too_long:ml.prediction.id (2); bad_time (1)"
+
+
+def test_a_malformed_request_is_an_invalid_argument() -> None:
+    intake = FakeIntake(FailsFirst(Malformed("not an ExportTraceServiceRequest: wrong wire type")))
+    with receiver(intake) as endpoint, call(endpoint) as export:
+        with pytest.raises(grpc.RpcError) as refused:
+            export(b"\xff")
+        assert export(b"") == b""
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details() == "not an ExportTraceServiceRequest: wrong wire type"
+
+
+@pytest.mark.parametrize("through_future", [False, True])
+def test_overload_says_when_to_come_again_in_both_places(through_future: bool) -> None:
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+        del signal, body, headers
+        if not through_future:
+            raise Overloaded(7.0)
+        future: Future[Receipt] = Future()
+        future.set_exception(Overloaded(7.0))
+        return future
+
+    with receiver(accept) as endpoint, call(endpoint) as export, pytest.raises(grpc.RpcError) as refused:
+        export(b"")
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    trailing = dict(refused.value.trailing_metadata())
+    bare = RetryInfo.FromString(trailing["google.rpc.retryinfo-bin"])
+    inside = RetryInfo()
+    assert Status.FromString(trailing["grpc-status-details-bin"]).details[0].Unpack(inside)
+    assert bare.retry_delay.ToMilliseconds() == inside.retry_delay.ToMilliseconds() == 2000
+
+
+@pytest.mark.parametrize("error", [Overloaded(0.01), RuntimeError("disk full")])
+def test_a_stock_exporter_comes_again(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    intake = FakeIntake(FailsFirst(error))
+    with receiver(intake) as endpoint:
+        export_spans(OTLPSpanExporter(endpoint=endpoint, insecure=True), "a")
+    assert [names(signal, body) for signal, body in intake.taken] == [["a"]]
+    ours = [record.getMessage() for record in caplog.records if record.name == "driftline"]
+    assert ours == (["a traces request could not be kept"] if isinstance(error, RuntimeError) else [])
+
+
+def test_more_than_20_mib_is_refused_and_almost_as_much_is_taken() -> None:
+    intake = FakeIntake()
+    with receiver(intake) as endpoint, call(endpoint) as export:
+        export(b"\0" * MAX_REQUEST)
+        with pytest.raises(grpc.RpcError) as refused:
+            export(b"\0" * (MAX_REQUEST + 1))
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert [len(body) for _, body in intake.taken] == [MAX_REQUEST]
+
+
+def test_a_gzip_bomb_is_refused() -> None:
+    intake = FakeIntake()
+    bomb = b"\0" * (4 * MAX_REQUEST)
+    assert len(gzip.compress(bomb)) < 100_000
+    with receiver(intake) as endpoint, call(endpoint) as export:
+        with pytest.raises(grpc.RpcError) as refused:
+            export(bomb, compression=grpc.Compression.Gzip)
+        assert export(b"") == b""
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert [len(body) for _, body in intake.taken] == [0]
+
+
+def test_what_is_not_otlp_is_unimplemented() -> None:
+    with receiver(FakeIntake()) as endpoint, call(endpoint, "/other.Service/Call") as ask:
+        failed = ask.future(b"").exception(60)
+    assert failed.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_stopping_answers_what_is_under_way() -> None:
+    arrived, release = threading.Event(), threading.Event()
+
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+        del signal, body, headers
+        arrived.set()
+        assert release.wait(60)
+        future: Future[Receipt] = Future()
+        future.set_result(Receipt())
+        return future
+
+    serving = GrpcReceiver(ANYWHERE, accept)
+    serving.start()
+    with call(str(serving.address)) as export:
+        answer = export.future(ExportTraceServiceRequest().SerializeToString())
+        assert arrived.wait(60)
+        stopping = threading.Thread(target=serving.stop, args=(10,))
+        stopping.start()
+        release.set()
+        assert answer.result(60) == b""
+        stopping.join(60)
+    assert not stopping.is_alive()
+
+
+def test_a_port_in_use_names_the_key_and_a_way_out() -> None:
+    with receiver(FakeIntake()) as endpoint:
+        host, _, port = endpoint.partition(":")
+        with pytest.raises(PortInUse) as taken:
+            GrpcReceiver(Address(host, int(port)), FakeIntake())
+    assert str(taken.value).startswith(f"{endpoint} is in use by another program; stop it, or change receivers.otlp.")
+
+
+def test_calls_without_an_end_do_not_keep_others_out() -> None:
+    """More calls than there are threads begin and say nothing more; the next sender is answered."""
+    ended = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        ended.wait(120)
+        yield b""
+
+    intake = FakeIntake()
+    with receiver(intake) as endpoint, ExitStack() as channels:
+        stuck = []
+        for _ in range(10):
+            channel = channels.enter_context(grpc.insecure_channel(endpoint, [("grpc.use_local_subchannel_pool", 1)]))
+            stuck += [channel.stream_unary(EXPORT).future(nothing(), timeout=120) for _ in range(10)]
+        with call(endpoint) as export:
+            assert export(b"", timeout=60) == b""
+        for one in stuck:
+            one.cancel()
+        ended.set()
+
+
+def test_a_call_without_a_message_is_an_invalid_argument() -> None:
+    channel_to, refusing = grpc.insecure_channel, pytest.raises(grpc.RpcError)
+    with receiver(FakeIntake()) as endpoint, channel_to(endpoint) as channel, refusing as refused:
+        channel.stream_unary(EXPORT)(iter(()))
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refused.value.details() == "the call has no message; send one request"
+
+
+class Awaited:
+    """Messages that are awaited, at a time that a test moves."""
+
+    def __init__(self, limit: int = 80 * 2**20) -> None:
+        self.clock = Seconds()
+        self.memory = RequestMemory(limit, self.clock)
+        self.arrivals = PendingMessages(self.memory, self.clock)
+        self.cancelled: list[str] = []
+        self._waiting = ExitStack()
+
+    def begin(self, *named: str) -> None:
+        for name in named:
+            self._waiting.enter_context(self.arrivals.awaited(lambda name=name: self.cancelled.append(name)))  # type: ignore[misc]
+
+    def look(self, seconds: float) -> None:
+        self.clock.now += seconds
+        self.arrivals.look()
+
+    def all_arrive(self) -> None:
+        self._waiting.close()
+
+
+def test_a_quick_message_needs_no_room_and_a_slow_one_that_of_the_largest() -> None:
+    awaited = Awaited()
+    awaited.begin("a", "b")
+    awaited.look(0)
+    assert awaited.memory.used == 0
+    awaited.look(PendingMessages.QUICK)
+    assert awaited.memory.used == 2 * MAX_REQUEST
+    awaited.all_arrive()
+    assert awaited.memory.used == 0
+    assert awaited.cancelled == []
+
+
+def test_a_message_for_which_there_is_no_room_is_cancelled() -> None:
+    awaited = Awaited()
+    awaited.begin("a", "b", "c", "d")  # room for three
+    awaited.look(PendingMessages.QUICK)
+    assert awaited.cancelled == ["d"]
+
+
+def test_the_slowest_makes_room_and_none_is_awaited_for_ever() -> None:
+    awaited = Awaited()
+    awaited.begin("a", "b", "c")
+    awaited.look(PendingMessages.QUICK)
+    awaited.look(PendingMessages.LEAST)
+    awaited.begin("d")
+    awaited.look(PendingMessages.QUICK)
+    assert awaited.cancelled == ["a"]
+    awaited.look(PendingMessages.DEADLINE)
+    assert {"b", "c", "d"} <= set(awaited.cancelled)
+
+
+def test_slow_messages_make_room_for_requests_of_other_receivers() -> None:
+    awaited = Awaited()
+    awaited.begin("a", "b", "c")
+    awaited.look(PendingMessages.QUICK)
+    awaited.clock.now += SILENT
+    with pytest.raises(Overloaded):  # its sender comes again
+        awaited.memory.open().grow(2**20 + 1)
+    assert sorted(awaited.cancelled) == ["a", "b", "c"]

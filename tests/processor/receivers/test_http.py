@@ -1,0 +1,400 @@
+"""OTLP over HTTP from stock exporters, from the outcome API's users, and from sockets that say anything."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from driftline_processor.config.values import Address
+from driftline_processor.core.decode.requests import MAX_MESSAGES, Malformed
+from driftline_processor.otlp.protocol import JSON, MAX_REQUEST, PROTOBUF
+from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.receivers.grpc import Accept
+from driftline_processor.receivers.http import otlp_app
+from driftline_processor.servers.http_server import HttpServers
+from driftline_processor.servers.ports import PortInUse
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from tests.support.fake_intake import FailsFirst, FakeIntake
+from tests.support.stock_sdk import export_logs, export_metrics, export_spans, names
+
+ANYWHERE = Address("127.0.0.1", 0)
+
+
+@contextmanager
+def receiver(accept: Accept) -> Iterator[str]:
+    servers = HttpServers()
+    address = servers.bind(ANYWHERE, "receivers.otlp.protocols.http.endpoint")
+    servers.start([otlp_app(accept, [Route("/v1/outcomes", lambda _: PlainTextResponse("mounted"))])], grace=1)
+    yield f"http://{address}"
+    servers.stop()
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+def test_stock_exporters_deliver_all_signals(compression: Compression) -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        export_spans(OTLPSpanExporter(f"{url}/v1/traces", compression=compression), "a", "b")
+        export_metrics(OTLPMetricExporter(f"{url}/v1/metrics", compression=compression), "requests")
+        export_logs(OTLPLogExporter(f"{url}/v1/logs", compression=compression), "login")
+    assert [(signal, names(signal, body)) for signal, body in intake.taken] == [
+        ("traces", ["a", "b"]),
+        ("metrics", ["requests"]),
+        ("logs", ["login"]),
+    ]
+
+
+def post(url: str, body: bytes = b"", path: str = "/v1/logs", **headers: str) -> httpx.Response:
+    named = {"content-type": PROTOBUF, **{key.replace("_", "-"): value for key, value in headers.items()}}
+    return httpx.post(url + path, content=body, headers=named, trust_env=False)
+
+
+def test_headers_are_handed_on() -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        post(url, x_tenant="one")
+    assert intake.headers[0]["x-tenant"] == "one"
+
+
+def test_success_is_an_empty_protobuf_response() -> None:
+    with receiver(FakeIntake()) as url:
+        response = post(url)
+    assert (response.status_code, response.headers["content-type"], response.content) == (200, PROTOBUF, b"")
+
+
+def test_rows_that_could_not_be_used_are_a_partial_success() -> None:
+    with receiver(FakeIntake(lambda: Receipt(2, Counter({"no model name": 2})))) as url:
+        partial = ExportLogsServiceResponse.FromString(post(url).content).partial_success
+    assert partial.rejected_log_records == 2
+    assert partial.error_message == "2 not usable: no model name (2)"
+
+
+BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "code", "sentence"),
+    [
+        (
+            b"",
+            {"content_type": "text/plain; charset=x"},
+            415,
+            f"content type 'text/plain' is not OTLP; send {PROTOBUF} or {JSON}",
+        ),
+        (b"", {"content_type": ""}, 415, f"content type '' is not OTLP; send {PROTOBUF} or {JSON}"),
+        (
+            b"",
+            {"content_encoding": "br"},
+            415,
+            "content encoding 'br' is not known; send gzip, deflate or none",
+        ),
+        (
+            b"no gzip",
+            {"content_encoding": "gzip"},
+            400,
+            "the gzip stream is damaged: Error -3 while",
+        ),
+        (gzip.compress(b"x" * 100)[:-12], {"content_encoding": "gzip"}, 400, "the gzip stream ends too early"),
+        (zlib.compress(b"x" * 100)[:-6], {"content_encoding": "deflate"}, 400, "the deflate stream ends too early"),
+        (b"", {"content_encoding": "gzip"}, 400, "the gzip stream ends too early"),
+        (BOMB, {"content_encoding": "gzip"}, 413, "the request is larger than 20 MiB; send it in smaller parts"),
+        (b"\0" * (MAX_REQUEST + 1), {}, 413, "the request is larger than 20 MiB; send it in smaller parts"),
+    ],
+    ids=["text", "no type", "brotli", "no gzip", "cut gzip", "cut deflate", "empty gzip", "bomb", "too large"],
+)
+def test_what_cannot_be_read_is_refused_with_a_sentence(
+    body: bytes, headers: dict[str, str], code: int, sentence: str
+) -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        response = post(url, body, **headers)
+        assert post(url).status_code == 200
+    assert response.status_code == code
+    assert Status.FromString(response.content).message.startswith(sentence)
+    assert [body for _, body in intake.taken] == [b""]
+
+
+def test_exactly_the_limit_is_taken() -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        assert post(url, gzip.compress(b"\0" * MAX_REQUEST), content_encoding="gzip").status_code == 200
+        assert post(url, b"\0" * MAX_REQUEST).status_code == 200
+    assert [len(body) for _, body in intake.taken] == [MAX_REQUEST, MAX_REQUEST]
+
+
+SPAN: dict[str, Any] = {
+    "traceId": "5B8EFFF798038103D269B633813FC60C",
+    "spanId": "EEE19B7EC3C1B174",
+    "name": "half a pair \ud83d",
+    "startTimeUnixNano": "1795161600000000000",
+    "kind": 3,
+    "attributes": [{"key": "n", "value": {"intValue": "7"}}],
+    "unknownField": {"a": 1},
+}
+TRACES = {"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]}
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_request_in_json_is_taken_and_answered_in_json(packed: bool) -> None:
+    intake, body = FakeIntake(), json.dumps(TRACES).encode()
+    headers = {"content_type": f"{JSON}; charset=utf-8"} | ({"content_encoding": "gzip"} if packed else {})
+    with receiver(intake) as url:
+        answer = post(url, gzip.compress(body) if packed else body, "/v1/traces", **headers)
+    assert (answer.status_code, answer.headers["content-type"], answer.json()) == (200, JSON, {})
+    [(signal, taken)] = intake.taken
+    [span] = ExportTraceServiceRequest.FromString(taken).resource_spans[0].scope_spans[0].spans
+    assert (signal, span.trace_id.hex(), span.span_id.hex()) == ("traces", SPAN["traceId"].lower(), "eee19b7ec3c1b174")
+    assert (span.name, span.kind, span.attributes[0].value.int_value) == ("half a pair ?", 3, 7)
+
+
+@pytest.mark.parametrize(
+    ("signal", "key"),
+    [("traces", "rejectedSpans"), ("metrics", "rejectedDataPoints"), ("logs", "rejectedLogRecords")],
+)
+def test_a_partial_success_in_json_names_what_was_rejected(signal: str, key: str) -> None:
+    with receiver(FakeIntake(lambda: Receipt(2, Counter({"no model name": 2})))) as url:
+        answer = post(url, b"{}", f"/v1/{signal}", content_type=JSON)
+    assert answer.json() == {"partialSuccess": {key: "2", "errorMessage": "2 not usable: no model name (2)"}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b"\xff",
+        b'{"resourceSpans": 7}',
+        b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "xyz"}]}]}]}',
+        b"[" * 100_000,
+        b'{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":'
+        + b'{"kvlistValue":{"values":[{"key":"a","value":' * 60
+        + b"{}"
+        + b"}]}}" * 60
+        + b"}]}}]}",
+    ],
+    ids=["cut", "list", "bytes", "number", "id", "deep", "deep value"],
+)
+def test_json_that_is_no_otlp_is_a_400_with_a_status_in_json(body: bytes) -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        answer = post(url, body, "/v1/traces", content_type=JSON)
+    assert (answer.status_code, answer.headers["content-type"], answer.json()["code"]) == (400, JSON, 3)
+    assert answer.json()["message"].startswith("not an OTLP/JSON request of traces: ")
+    assert intake.taken == []
+
+
+def test_json_of_millions_of_empty_objects_is_refused_before_they_are_made() -> None:
+    # six requests of 6 KB, packed, took every thread of the port for a minute
+    intake, body = FakeIntake(), b'{"resourceSpans":[' + b"{}," * MAX_MESSAGES + b"{}]}"
+    with receiver(intake) as url:
+        answer = post(url, gzip.compress(body), "/v1/traces", content_type=JSON, content_encoding="gzip")
+    sentence = "the request holds more than 500,000 objects; send it in smaller parts"
+    assert (answer.status_code, answer.json()) == (413, {"code": 3, "message": sentence})
+    assert intake.taken == []
+
+
+def test_overload_is_said_in_json_to_who_speaks_it() -> None:
+    with receiver(FakeIntake(FailsFirst(Overloaded(1.2)))) as url:
+        answer = post(url, b"{}", content_type=JSON)
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.200s"}
+    assert (answer.status_code, answer.headers["retry-after"], answer.json()["details"]) == (503, "2", [info])
+
+
+def test_members_of_gzip_that_follow_on_each_other_are_one_request() -> None:
+    intake = FakeIntake()
+    with receiver(intake) as url:
+        assert post(url, gzip.compress(b"\x12\0") + gzip.compress(b"\x12\0"), content_encoding="gzip").is_success
+    assert [body for _, body in intake.taken] == [b"\x12\0\x12\0"]
+
+
+def test_thousands_of_members_and_what_follows_deflate_are_refused() -> None:
+    with receiver(FakeIntake()) as url:
+        many = post(url, gzip.compress(b"", mtime=0) * 20_000, content_encoding="gzip")
+        more = post(url, zlib.compress(b"") * 2, content_encoding="deflate")
+    assert (many.status_code, more.status_code) == (400, 400)
+    sentence = "the gzip stream has more than 10,000 members; pack the body as one"
+    assert Status.FromString(many.content).message == sentence
+
+
+def test_nothing_is_decoded_on_the_event_loop() -> None:
+    threads: list[str] = []
+
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+        del signal, body, headers
+        threads.append(threading.current_thread().name)
+        future: Future[Receipt] = Future()
+        future.set_result(Receipt())
+        return future
+
+    with receiver(accept) as url:
+        post(url, b"x")
+    assert threads[0] != "driftline-http"
+
+
+def test_a_malformed_request_is_a_400_with_a_status() -> None:
+    intake = FakeIntake(FailsFirst(Malformed("not an ExportLogsServiceRequest")))
+    with receiver(intake) as url:
+        response = post(url, b"\xff")
+    status = Status.FromString(response.content)
+    assert (response.status_code, response.headers["content-type"]) == (400, PROTOBUF)
+    assert (status.code, status.message) == (3, "not an ExportLogsServiceRequest")
+
+
+@pytest.mark.parametrize("through_future", [False, True])
+def test_overload_is_a_503_that_says_when_to_come_again(through_future: bool) -> None:
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+        del signal, body, headers
+        if not through_future:
+            raise Overloaded(1.2)
+        future: Future[Receipt] = Future()
+        future.set_exception(Overloaded(1.2))
+        return future
+
+    with receiver(accept) as url:
+        response = post(url)
+    info = RetryInfo()
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+    assert Status.FromString(response.content).details[0].Unpack(info)
+    assert info.retry_delay.ToMilliseconds() == 1200
+
+
+@pytest.mark.parametrize("error", [Overloaded(0.01), RuntimeError("disk full")])
+def test_a_stock_exporter_comes_again(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    intake = FakeIntake(FailsFirst(error))
+    with receiver(intake) as url:
+        export_spans(OTLPSpanExporter(f"{url}/v1/traces"), "a")
+    assert [names(signal, body) for signal, body in intake.taken] == [["a"]]
+    ours = [record.getMessage() for record in caplog.records if record.name == "driftline"]
+    assert ours == (["a traces request could not be kept"] if isinstance(error, RuntimeError) else [])
+
+
+def test_other_methods_and_paths_are_refused_and_the_outcome_api_is_mounted() -> None:
+    with receiver(FakeIntake()) as url:
+        wrong = httpx.get(f"{url}/v1/traces", trust_env=False)
+        assert (wrong.status_code, wrong.headers["content-type"], wrong.headers["allow"]) == (405, PROTOBUF, "POST")
+        status = Status.FromString(wrong.content)
+        assert (status.code, status.message) == (12, "/v1/traces takes POST, not GET")
+        lost = post(url, path="/v1/profiles")
+        sentence = "nothing is at /v1/profiles; send to /v1/traces, /v1/metrics or /v1/logs"
+        assert (lost.status_code, Status.FromString(lost.content)) == (404, Status(code=5, message=sentence))
+        lost = post(url, path="/v1/profiles", content_type=JSON)
+        assert (lost.headers["content-type"], lost.json()) == (JSON, {"code": 5, "message": sentence})
+        posted = post(url, path="/v1/outcomes", content_type=JSON)
+        assert (posted.status_code, posted.json()) == (405, {"error": "/v1/outcomes takes GET or HEAD, not POST"})
+        assert httpx.get(f"{url}/v1/outcomes", trust_env=False).text == "mounted"
+
+
+def say(url: str, *parts: bytes, hang_up: bool = False) -> bytes:
+    """Send bytes, hang up in the middle or wait for the answer, and return its first line."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        connection.sendall(b"".join(parts))
+        if hang_up:
+            return b""
+        return b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n")[0]
+
+
+POST = b"POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-protobuf\r\n"
+TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"
+CHUNKS = b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+
+
+def test_sockets_that_say_anything_harm_nobody_else() -> None:
+    intake, bad = FakeIntake(), b"HTTP/1.1 400 Bad Request"
+    with receiver(intake) as url:
+        assert say(url, TLS_HELLO) == bad
+        assert say(url, b"GARBAGE\r\n\r\n") == bad
+        assert say(url, POST, b"Content-Length: many\r\n\r\n") == bad
+        say(url, POST, b"Content-Length: 10\r\n\r\nhalf", hang_up=True)
+        say(url, b"POST /v1/logs HTTP/1.1\r\nHos", hang_up=True)
+        say(url, hang_up=True)
+        assert say(url, POST, b"Transfer-Encoding: chunked\r\n\r\n", CHUNKS) == b"HTTP/1.1 200 OK"
+    assert [body for _, body in intake.taken] == [b"abcde"]
+
+
+def test_stopping_answers_what_is_under_way() -> None:
+    arrived, future = threading.Event(), Future[Receipt]()
+
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+        del signal, body, headers
+        arrived.set()
+        return future
+
+    servers = HttpServers()
+    url = f"http://{servers.bind(ANYWHERE, 'web.endpoint')}"
+    servers.start([otlp_app(accept)], grace=10)
+    answers: list[int] = []
+    asking = threading.Thread(target=lambda: answers.append(post(url).status_code))
+    asking.start()
+    assert arrived.wait(60)
+    stopping = threading.Thread(target=servers.stop)
+    stopping.start()
+    future.set_result(Receipt())
+    stopping.join(60)
+    asking.join(60)
+    assert answers == [200]
+
+
+def test_an_upload_that_stalls_is_sent_away_at_the_end_and_may_come_again(caplog: pytest.LogCaptureFixture) -> None:
+    head = b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
+    with receiver(FakeIntake()) as url:
+        sender = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=60)
+        sender.sendall(head + b"Content-Length: 9\r\n\r\nsome")
+        assert httpx.post(f"{url}/v1/traces", headers={"content-type": PROTOBUF}).status_code == 200  # it was read
+    assert sender.recv(1000).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    sender.close()
+    assert [record.exc_info for record in caplog.records if record.exc_info] == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_port_in_use_names_the_key_and_a_way_out(host: str) -> None:
+    first, second = HttpServers(), HttpServers()
+    taken = first.bind(Address(host, 0), "web.endpoint")
+    with pytest.raises(PortInUse) as in_use:
+        second.bind(taken, "web.endpoint")
+    assert str(in_use.value).startswith(f"{taken} is in use by another program; stop it, or change web.endpoint, as in")
+    second.stop()
+    first.stop()
+
+
+@pytest.mark.parametrize(
+    ("port", "holder"),
+    [
+        (4317, "an OpenTelemetry Collector, Jaeger or another driftline"),
+        (4318, "an OpenTelemetry Collector, Jaeger or another driftline"),
+        (8780, "another driftline"),
+    ],
+)
+def test_the_likely_holder_of_a_well_known_port_is_named(
+    port: int, holder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.servers.ports._taken", lambda _: True)
+    message = str(PortInUse(Address("127.0.0.1", port), "some.key", "taken"))
+    assert message.startswith(f"127.0.0.1:{port} is in use, probably by {holder}")
+    assert message.endswith(f"change some.key, as in '127.0.0.1:{port + 10000}' (0: any free port)")
+
+
+def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
+    servers: Any = HttpServers()
+    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:4318 cannot be listened on \(.*\); change some\.key"):
+        servers.bind(Address("192.0.2.1", 4318), "some.key")
+    servers.stop()

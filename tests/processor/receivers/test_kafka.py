@@ -1,0 +1,346 @@
+"""What a consumer of Kafka does with what it is given: into a real state, from brokers that the test plays."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driftline_processor.config.kafka import Kafka
+from driftline_processor.config.schema import validate_file
+from driftline_processor.health import Counters
+from driftline_processor.ingest.deduplication import Offset
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.otlp.json_requests import protobuf_of
+from driftline_processor.receipts import Overloaded, Signal
+from driftline_processor.receivers.kafka import KafkaReceiver, outcome_tables
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.processor.test_service import prediction
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import Opened
+
+
+@dataclass
+class Message:
+    """A message of partition 0, or an error that a broker told."""
+
+    body: bytes | None
+    place: int = 0
+    fault: str | None = None
+
+    def value(self) -> bytes | None:
+        return self.body
+
+    def error(self) -> str | None:
+        return self.fault
+
+    def topic(self) -> str:
+        return "labels"
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self.place
+
+
+@dataclass
+class Partition:
+    topic: str
+    partition: int
+    offset: int = -1001
+
+
+@dataclass
+class Brokers:
+    """A consumer over a log of messages; ``committed``: how far the group has come at the brokers."""
+
+    log: list[bytes | None]
+    group: int = -1001
+    polled: deque[str] = field(default_factory=deque)
+    commits: list[int] = field(default_factory=list)
+    closed: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    drained: threading.Event = field(default_factory=threading.Event)
+    position: int = 0
+    batch: int = 3
+
+    def __call__(self, settings: dict[str, Any]) -> Brokers:
+        self.settings, self.position, self.closed = settings, -1, False
+        self.drained.clear()
+        return self
+
+    def subscribe(self, topics: list[str], on_assign: Callable[[Brokers, list[Partition]], None]) -> None:
+        assert topics == ["labels"]
+        on_assign(self, [Partition("labels", 0)])
+
+    def committed(self, partitions: list[Partition], timeout: float) -> list[Partition]:
+        assert timeout > 0
+        return [Partition(one.topic, one.partition, self.group) for one in partitions]
+
+    def assign(self, partitions: list[Partition]) -> None:
+        self.position = max(0, partitions[0].offset)
+
+    def consume(self, most: int, timeout: float) -> list[Message]:
+        assert most >= 1
+        if self.polled:
+            return [Message(None, fault=self.polled.popleft())]
+        first, self.position = self.position, min(self.position + self.batch, len(self.log))
+        if first == self.position:
+            self.drained.set()
+            threading.Event().wait(timeout / 50)
+        return [Message(self.log[at], at) for at in range(first, self.position)]
+
+    def commit(self, offsets: list[Any], asynchronous: bool) -> None:
+        assert asynchronous
+        self.commits += [one.offset for one in offsets]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture(autouse=True)
+def _client(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = lambda offset: Partition(offset.topic, offset.partition, offset.next)  # noqa: E731
+    monkeypatch.setattr("driftline_processor.receivers.kafka._partition", made)
+
+
+def read(state: Opened, brokers: Brokers, forwarded: list[bytes] | None = None, **keys: Any) -> Counters:
+    """Read everything there is, and end."""
+    settings = Kafka(brokers=("b:9092",), topics=("labels",), **keys)
+    counters, passed = Counters(), forwarded if forwarded is not None else []
+
+    def pass_on(signal: Signal, body: bytes) -> None:
+        assert signal == keys.get("signal", "logs")
+        passed.append(body)
+
+    receiver = KafkaReceiver("labels", settings, state.state, counters, lambda: 5, pass_on, brokers)
+    receiver.start()
+    assert brokers.drained.wait(60)
+    receiver.stop()
+    assert brokers.closed
+    return counters
+
+
+def rejected(counters: Counters) -> dict[str, float]:
+    return {dict(labels)["driftline.reason"]: value for (_, labels), value in counters.snapshot().items()}
+
+
+def outcome(id: str, **more: Any) -> bytes:
+    return json.dumps({"id": id, "actual": 1, "time": 1_728_000_000, **more}).encode()
+
+
+IDS = "SELECT id, model FROM outcomes ORDER BY seq"
+
+
+def test_messages_are_outcomes_lists_and_documents_and_a_bad_one_costs_only_itself(open_state: Open) -> None:
+    state = open_state()
+    log = [
+        outcome("a"),
+        b"[" + outcome("b") + b"," + outcome("c") + b"]",
+        json.dumps({"model": "fraud", "outcomes": [{"id": "d", "actual": 0}, {"id": ""}]}).encode(),
+        b"{torn",
+        b"\xff\xfe",
+        None,
+        b"[" * 100_000,
+        b"[" * 900 + b"]" * 900,
+        b'{"model": {"a": 1}, "outcomes": []}',
+        outcome("e", model="prices"),
+        b"17",
+    ]
+    counters = read(state, brokers := Brokers(log), model="churn")
+    assert sorted(state.rows(IDS)) == [
+        ("a", "churn"),
+        ("b", "churn"),
+        ("c", "churn"),
+        ("d", "fraud"),
+        ("e", "prices"),
+    ]
+    assert rejected(counters) == {"bad_message": 5, "unusable_outcome": 2}
+    assert brokers.commits[-1] == len(log)
+    assert state.state.offsets() == {("driftline", "labels", 0): len(log)}
+
+
+def test_lines_of_a_message_are_outcomes_each(open_state: Open) -> None:
+    state = open_state()
+    log: list[bytes | None] = [outcome("a") + b"\n\n" + outcome("b") + b"\n{\n", outcome("c")]
+    counters = read(state, Brokers(log), format="ndjson", model="churn", environment="live")
+    assert state.rows("SELECT id, environment FROM outcomes") == [("a", "live"), ("b", "live"), ("c", "live")]
+    assert rejected(counters) == {"unusable_outcome": 1}
+
+
+def test_a_message_counts_once_whatever_the_brokers_remember(open_state: Open) -> None:
+    brokers = Brokers([outcome(str(i)) for i in range(5)])
+    read(open_state(), brokers, model="churn")
+    brokers.log += [outcome("5")]
+    state = open_state()
+    read(state, brokers, model="churn")  # the brokers were never told: their memory is that of the test
+    assert state.rows(IDS) == [(str(i), "churn") for i in range(6)]
+
+    brokers.log += [outcome("6"), outcome("7")]
+    brokers.group = 7  # another processor of the group has taken 6 in
+    read(state, brokers, model="churn")
+    assert state.rows("SELECT max(id) FROM outcomes") == [("7",)]
+    assert state.rows("SELECT count(*)::INT AS n FROM outcomes") == [(7,)]
+    state.state.tidy_now()
+    assert state.rows("SELECT next::INT AS next FROM offsets") == [(8,)]
+    assert open_state().state.offsets() == {("driftline", "labels", 0): 8}
+
+
+@pytest.mark.parametrize("kind", ["otlp_proto", "otlp_json"])
+def test_otlp_is_taken_in_once_and_forwarded(open_state: Open, kind: str) -> None:
+    state, forwarded = open_state(), list[bytes]()
+    bodies = [prediction("churn", f"order-{i}") for i in range(4)]
+    sent: list[bytes | None] = [as_json(body) if kind == "otlp_json" else body for body in bodies]
+    sent.insert(2, b"\x00 neither of the two")
+    sent.append(sent[0])  # a producer that lost the acknowledgement
+    counters = read(state, Brokers(sent), forwarded, format=kind, signal="logs")
+    assert len(state.rows("SELECT id FROM predictions")) == 4
+    assert len(forwarded) == 5
+    assert rejected_only(counters) == {"bad_message": 1}
+    assert state.state.offsets() == {("driftline", "labels", 0): 6}
+
+
+def rejected_only(counters: Counters) -> dict[str, float]:
+    return {
+        dict(labels)["driftline.reason"]: value
+        for (_, labels), value in counters.snapshot().items()
+        if "driftline.reason" in dict(labels)
+    }
+
+
+def as_json(body: bytes) -> bytes:
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+    return json.dumps(MessageToDict(ExportLogsServiceRequest.FromString(body))).encode()
+
+
+def test_ids_of_otlp_json_are_hexadecimal() -> None:
+    span = {"traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174", "name": "predict"}
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [{**span, "startTimeUnixNano": "17", "odd": 1}]}]}]}
+    request = ExportTraceServiceRequest.FromString(protobuf_of("traces", json.dumps(document).encode()))
+    (found,) = request.resource_spans[0].scope_spans[0].spans
+    assert (found.trace_id.hex(), found.span_id.hex(), found.start_time_unix_nano) == (*list(span.values())[:2], 17)
+
+
+def test_overload_is_waited_out_and_nothing_is_lost(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    state, faults = open_state(), iter([True, True, False, True])
+    offer = state.state.offer
+
+    def busy(request: Request) -> Any:
+        if next(faults, False):
+            raise Overloaded(0.01)
+        return offer(request)
+
+    monkeypatch.setattr(state.state, "offer", busy)
+    read(state, Brokers([outcome(str(i)) for i in range(7)]), model="churn")
+    assert len(state.rows(IDS)) == 7
+
+
+def test_a_message_that_cannot_be_stored_costs_only_itself(open_state: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = open_state()
+    offer = state.state.offer
+
+    def poisoned(request: Request) -> Any:
+        if any(b"poison" in table.id.data for table in request.outcomes):
+            raise RuntimeError("no such thing")
+        return offer(request)
+
+    monkeypatch.setattr(state.state, "offer", poisoned)
+    counters = read(state, Brokers([outcome("a"), outcome("poison"), outcome("b"), outcome("c")]), model="churn")
+    assert state.rows(IDS) == [("a", "churn"), ("b", "churn"), ("c", "churn")]
+    assert rejected(counters) == {"bad_message": 1}
+
+
+def test_a_state_that_takes_nothing_is_waited_for(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = open_state()
+    offer, full = state.state.offer, iter([True] * 2)
+
+    def ill(request: Request) -> Any:
+        if next(full, False):
+            raise OSError(28, "No space left on device")
+        return offer(request)
+
+    monkeypatch.setattr(state.state, "offer", ill)
+    counters = read(state, Brokers([outcome("a")]), model="churn")
+    assert (state.rows(IDS), rejected(counters)) == ([("a", "churn")], {})
+    assert "kafka/labels: the state takes nothing; waiting" in caplog.text
+
+
+def test_what_a_broker_tells_is_logged_once_and_read_over(open_state: Open, caplog: pytest.LogCaptureFixture) -> None:
+    state = open_state()
+    read(state, Brokers([outcome("a")], polled=deque(["no such topic"] * 3)), model="churn")
+    assert caplog.messages.count("kafka/labels: no such topic") == 1
+    assert state.rows(IDS) == [("a", "churn")]
+
+
+def test_what_the_file_says_reaches_the_client(open_state: Open) -> None:
+    brokers = Brokers([])
+    read(open_state(), brokers, model="churn", group="g", start="latest", options={"security.protocol": "ssl"})
+    names = ("bootstrap.servers", "group.id", "auto.offset.reset", "enable.auto.commit", "security.protocol")
+    assert [brokers.settings[name] for name in names] == ["b:9092", "g", "latest", False, "ssl"]
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("kafka/a: {brokers: b, topics: t}", "receivers.kafka/a.brokers: 'b' has no port; write 'b:9092'"),
+        ("kafka/a: {brokers: [], topics: t}", "receivers.kafka/a.brokers: none are named; write at least one"),
+        ("kafka/a: {topics: t}", "receivers.kafka/a.brokers: is missing and has no default"),
+        ("kafka/a: {brokers: 'b:1', topics: t, formt: json}", "receivers.kafka/a.formt: there is no such key; did you"),
+        ("kafka/a: {brokers: 'b:1', topics: t, format: xml}", "receivers.kafka/a.format: 'xml' is not known; write"),
+        (
+            "kafka/a: {brokers: 'b:1', topics: t, signal: logs}",
+            "receivers.kafka/a.signal: json holds outcomes; leave it",
+        ),
+        (
+            "kafka/a: {brokers: 'b:1', topics: t, format: otlp_json, model: m}",
+            "receivers.kafka/a.model: OTLP says itself whose its rows are",
+        ),
+        (
+            "kafka/a: {brokers: 'b:1', topics: t, options: {group.id: g}}",
+            "receivers.kafka/a.options: 'group.id' is Driftline's own; write group",
+        ),
+        (
+            "kafka/a: {brokers: 'b:1', topics: t}, kafka/b: {brokers: 'b:1', topics: [t]}",
+            "receivers.kafka/b.topics: group 'driftline' reads 't' in kafka/a, too; name it once",
+        ),
+        ("kafak/a: {brokers: 'b:1', topics: t}", "receivers.kafak/a: there is no such key; did you mean 'kafka'?"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(tmp_path: Path, written: str, sentence: str) -> None:
+    file = tmp_path / "driftline.yaml"
+    file.write_text(f"receivers: {{{written}}}\n")
+    (found,) = validate_file(file)
+    assert found.startswith(sentence)
+
+
+def test_a_file_that_is_right_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "driftline.yaml"
+    file.write_text("receivers: {kafka/labels: {brokers: 'b:9092', topics: labels, model: churn}}\n")
+    assert validate_file(file) == []
+
+
+def test_an_offset_without_rows_is_stored(open_state: Open) -> None:
+    state = open_state()
+    state.state.offer(Request(b"1" * 16, offsets=[Offset("g", "t", 3, 17)])).result(60)
+    assert open_state().state.offsets() == {("g", "t", 3): 17}
+
+
+def test_a_message_is_bounded_by_its_own_slices_and_not_by_those_before_it() -> None:
+    said = [{"id": f"a{row}", "actual": 1, "slices": {f"s{row}": "x"}} for row in range(200)]
+    tables, rejected = outcome_tables([json.dumps(one).encode() for one in said], False, "churn", None, 5)
+    assert sum(map(len, tables)) == 200
+    assert not rejected
+    greedy = {"id": "b", "actual": 1, "slices": dict.fromkeys(map(str, range(65)), "x")}
+    tables, rejected = outcome_tables([json.dumps(one).encode() for one in (greedy, said[0])], False, "churn", None, 5)
+    assert (sum(map(len, tables)), dict(rejected)) == (1, {"unusable_outcome": 1})

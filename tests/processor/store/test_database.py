@@ -1,0 +1,381 @@
+"""One file, one process; what is not committed was never there; what is remembered is found again."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+from driftline.tables.table import Column
+from driftline_processor.core.wording import iso_time
+from driftline_processor.ingest.deduplication import Seen, digest_of
+from driftline_processor.store.arrow_tables import (
+    actual_of,
+    concatenate_predictions,
+    outcome_rows,
+    prediction_rows,
+    scores_of,
+    table_layout,
+    take_predictions,
+)
+from driftline_processor.store.database import StorageError, Store, insert, mark, read, set_mark, transaction
+
+from tests.support.state_rows import MINUTE, NOON, outcomes, predictions
+
+
+def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+
+    def fail() -> None:
+        with transaction(connection):
+            set_mark(connection, "here", 1)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    with transaction(connection):
+        set_mark(connection, "there", 2)
+    assert (mark(connection, "here"), mark(connection, "there")) == (0, 2)
+    store.close()
+
+
+def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from driftline_processor.store.database import *\n"
+        "try: Store(Path(sys.argv[1]))\n"
+        "except StorageError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        f"storage.directory: {tmp_path} is held by another process; stop the other 'driftline up', "
+        "or name another directory\n"
+    )
+    store.close()
+
+
+def test_ids_that_were_stored_without_their_number_get_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    rows = prediction_rows(predictions(["a", "b", "", "ü"]), 1, 1, None, NOON)
+    insert(store.connect(), "predictions", rows.drop_columns("request"))
+    store.close()
+    store = Store(tmp_path)
+    found = read(store.connect(), "SELECT request FROM predictions ORDER BY seq")
+    assert found["request"].to_pylist() == rows["request"].to_pylist()
+    store.close()
+
+
+STAMPS = [NOON + at * MINUTE for at in range(20)]
+"""When each transaction of ``crashed`` was acknowledged."""
+
+
+@pytest.fixture(scope="module")
+def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files as they are when a process dies after twenty transactions of ten rows, the first in the file itself."""
+    directory = tmp_path_factory.mktemp("crashed")
+    store = Store(directory / "alive")
+    connection = store.connect()
+    for at in range(20):
+        ids = [str(at * 10 + i) for i in range(10)]
+        with transaction(connection):
+            insert(connection, "predictions", prediction_rows(predictions(ids), 1, at * 10 + 1, None, NOON))
+            store.stamp(connection, STAMPS[at])
+        store.acknowledge()
+        if at == 0:
+            connection.execute("CHECKPOINT")
+    shutil.copytree(directory / "alive", directory / "dead")
+    store.close()
+    return directory / "dead"
+
+
+def rows_of(store: Store) -> int:
+    (found,) = read(
+        store.connect(), "SELECT count(*) AS rows, coalesce(max(seq), 0) AS last FROM predictions"
+    ).to_pylist()
+    assert found["rows"] == found["last"]
+    rows: int = found["rows"]
+    return rows
+
+
+def missing(directory: Path, since: int) -> str:
+    return (
+        f"storage.directory: what was acknowledged from {iso_time(since)} to {iso_time(STAMPS[-1])} is missing in "
+        f"{directory}/driftline.duckdb: the write-ahead log beside it was cut, lost or moved away; send it again where "
+        "it is still kept"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept", "intact"), [(1.0, [200]), (0.999, [190]), (0.75, range(20, 190)), (0.5, range(20, 190)), (0.0, [10])]
+)
+def test_a_torn_log_keeps_the_transactions_before_the_tear_and_names_the_gap(
+    tmp_path: Path, crashed: Path, kept: float, intact: Sequence[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    torn = tmp_path / "torn"
+    shutil.copytree(crashed, torn)
+    log = torn / "driftline.duckdb.wal"
+    log.write_bytes(log.read_bytes()[: int(log.stat().st_size * kept)])
+    store = Store(torn)
+    rows = rows_of(store)
+    assert rows in intact
+    assert rows % 10 == 0
+    gap = missing(torn, STAMPS[rows // 10 - 1]) if rows < 200 else None
+    assert store.gap == gap
+    assert [record.getMessage() for record in caplog.records] == ([] if gap is None else [f"driftline: {gap}"])
+    store.close()
+
+
+def test_a_log_that_is_gone_leaves_a_gap_until_the_next_request(tmp_path: Path, crashed: Path) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    (state / "driftline.duckdb.wal").unlink()
+    for _ in range(2):
+        store = Store(state)
+        assert (rows_of(store), store.gap) == (10, missing(state, STAMPS[0]))
+        store.close()
+    store = Store(state)
+    connection = store.connect()
+    with transaction(connection):
+        store.stamp(connection, STAMPS[-1] + MINUTE)
+    store.acknowledge()
+    store.close()
+    assert Store(state).gap is None
+
+
+def test_a_file_that_begins_anew_has_no_gap(tmp_path: Path, crashed: Path) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    for name in ("driftline.duckdb", "driftline.duckdb.wal"):
+        (state / name).unlink()
+    assert Store(state).gap is None
+
+
+def test_of_a_damaged_log_everything_before_the_damage_is_kept_by_following_the_advice(
+    tmp_path: Path, crashed: Path
+) -> None:
+    state = tmp_path / "damaged"
+    shutil.copytree(crashed, state)
+    log = state / "driftline.duckdb.wal"
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    log.write_bytes(data)
+    with pytest.raises(StorageError) as raised:
+        Store(state)
+    said = str(raised.value)
+    assert said.startswith(f"storage.directory: the write-ahead log {log} is damaged (")
+    assert f"with all that came until {iso_time(STAMPS[0])}, opens without it: leave that where it is" in said
+    assert f"at most what was acknowledged from {iso_time(STAMPS[0])} to {iso_time(STAMPS[-1])} is missing" in said
+    assert sorted(file.name for file in state.iterdir()) == sorted(file.name for file in crashed.iterdir())
+
+    command = re.search("keep the log up to the damage: (.*); at most", said)
+    assert command is not None
+    subprocess.run(command[1], shell=True, check=True)
+    assert (state / "driftline.duckdb.wal.damaged").read_bytes() == data
+    store = Store(state)
+    rows = rows_of(store)
+    assert rows in range(20, 190)
+    assert store.gap == missing(state, STAMPS[rows // 10 - 1])
+    store.close()
+
+
+@pytest.mark.parametrize("damage", ["header", "cut", "empty"])
+def test_a_damaged_file_is_not_taken_for_its_log(tmp_path: Path, crashed: Path, damage: str) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    file = state / "driftline.duckdb"
+    data = file.read_bytes()
+    file.write_bytes({"header": bytes(64) + data[64:], "cut": data[: len(data) // 2], "empty": b""}[damage])
+    with pytest.raises(StorageError, match=r"the file .*/driftline\.duckdb is damaged \(.*\), and not only its log"):
+        Store(state)
+
+
+def test_a_damaged_block_is_no_lock(tmp_path: Path, crashed: Path) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    Store(state).close()
+    file = state / "driftline.duckdb"
+    data = bytearray(file.read_bytes())
+    header = 3 * 4096
+    data[header:] = bytes(byte ^ 0x55 for byte in data[header:])
+    file.write_bytes(data)
+    with pytest.raises(StorageError, match=r"the file .*/driftline\.duckdb is damaged \(.*\), and not only its log"):
+        Store(state)
+
+
+def test_a_connection_reaches_no_other_file_no_extension_and_no_setting(tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("a\n1\n")
+    store = Store(tmp_path / "state")
+    connection = store.connect(lasting=True)
+    for statement in (
+        f"FROM read_csv('{tmp_path}/secret.csv')",
+        f"FROM '{tmp_path}/secret.csv'",
+        f"FROM read_text('{tmp_path}/state/erase.json')",
+        f"COPY predictions TO '{tmp_path}/out.parquet'",
+        f"ATTACH '{tmp_path}/other.duckdb' AS other",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "SET autoload_known_extensions = true",
+    ):
+        with pytest.raises(duckdb.Error, match=r"disabled|locked"):
+            connection.execute(statement)
+    store.rewrite()  # its copy is the one other file
+    store.close()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["secret.csv", "state"]
+
+
+def modes(directory: Path) -> dict[str, str]:
+    return {entry.name: oct(stat.S_IMODE(entry.stat().st_mode)) for entry in (directory, *directory.iterdir())}
+
+
+def test_a_state_is_private_also_one_that_was_not(tmp_path: Path, crashed: Path) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(crashed, state)
+    (state / "driftline.duckdb.tmp").mkdir()
+    (state / "erase.json").write_text("[]")
+    for entry in (state, *state.iterdir()):
+        entry.chmod(0o755 if entry.is_dir() else 0o644)
+    store = Store(state)
+    private = dict.fromkeys(
+        ["driftline.duckdb", "driftline.duckdb.wal", "driftline.acknowledged", "erase.json"], "0o600"
+    )
+    assert modes(state) == {**private, "state": "0o700", "driftline.duckdb.tmp": "0o700"}
+    store.rewrite()
+    assert modes(state)["driftline.duckdb"] == "0o600"
+    store.close()
+    assert modes(tmp_path / "state")["state"] == "0o700"
+
+
+def test_a_directory_with_files_of_others_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "driftline.yaml").write_text("")
+    (tmp_path / "driftline.yaml").chmod(0o644)
+    Store(tmp_path).close()
+    found = modes(tmp_path)
+    assert (found[tmp_path.name], found["driftline.yaml"], found["driftline.duckdb"]) == ("0o755", "0o644", "0o600")
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"storage.directory: .*file/below cannot be written \(.*\); name another"):
+        Store(tmp_path / "file" / "below")
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    set_mark(store.connect(), "schema", 99)
+    store.close()
+    with pytest.raises(StorageError, match=r"written by another version of Driftline \(schema 99, this one knows 1\)"):
+        Store(tmp_path)
+
+
+def test_predictions_are_read_back_as_they_were(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    scored = [[0.1, 0.9], [0.5, 0.5], [1.0, 0.0]]
+    table = predictions(["a", "é", ""], [1, 2, 3], scored, weight=[1.0, float("nan"), 2.0])
+    table.trace_id = np.frombuffer(bytes(16) + bytes(range(16)) + bytes(16), dtype="V16")
+    decided = Column(codes=np.array([1, -1, 0], dtype=np.int32), labels=("no", "yes"))
+    insert(connection, "predictions", prediction_rows(table, 7, 1, decided, NOON))
+    rows = read(connection, "SELECT * FROM predictions ORDER BY seq")
+    assert rows.column("id").to_pylist() == ["a", "é", ""]
+    assert rows.column("predicted").to_pylist() == ["yes", None, "no"]
+    assert rows.column("weight").to_pylist() == [1.0, None, 2.0]
+    assert rows.column("trace_id").to_pylist() == [None, bytes(range(16)), None]
+    scores = scores_of(rows, 2)
+    assert scores is not None
+    assert scores.tolist() == scored
+    other = scores_of(rows, 3)
+    assert other is not None
+    assert np.isnan(other).all()
+    store.close()
+
+
+def test_an_actual_is_read_back_as_it_was_sent(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    insert(connection, "outcomes", outcome_rows(outcomes(["a", "b", "c"], [1, "yes", None]), 1, NOON))
+    actual = actual_of(read(connection, "SELECT * FROM outcomes ORDER BY seq"))
+    assert actual.numbers is not None
+    assert actual.codes is not None
+    assert (actual.numbers[0], actual.codes.tolist(), actual.labels) == (1.0, [-1, 0, -1], ("yes",))
+    store.close()
+
+
+def test_seen_digests_are_found_in_every_place_they_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline_processor.ingest.deduplication._FEW", 100)
+    store = Store(tmp_path)
+    connection = store.connect()
+    digests = [digest_of(b"%d" % i) for i in range(350)]
+    seen = Seen(connection, "batches", keep=1_000, now=0)
+    for at, digest in enumerate(digests):
+        seen.add(digest, at)
+    seen.write(connection, digests, 349)
+    again = Seen(connection, "batches", keep=1_000, now=500)
+    for one in (seen, again):
+        assert all(digest in one for digest in digests)
+        assert digest_of(b"350") not in one
+    seen.expire(1_150)  # the first block is older than 1,000 by now
+    assert [digest in seen for digest in (digests[0], digests[150], digests[349])] == [False, True, True]
+    assert digests[0] not in Seen(connection, "batches", keep=1_000, now=1_400)
+    store.close()
+
+
+def test_tables_that_are_alike_become_one() -> None:
+    one = predictions(["a", "bc"], [1, 2], features={"x": [1.0, "u"], "y": [3, 4]})
+    two = predictions(["d"], [3], features={"x": ["v"], "z": [5]})
+    assert table_layout(one) == table_layout(two)
+    whole = concatenate_predictions([one, two])
+    assert (whole.id.data, whole.id.offsets.tolist(), whole.time.tolist()) == (b"abcd", [0, 1, 3, 4], [1, 2, 3])
+    x = whole.features["x"]
+    assert x.codes is not None
+    assert [x.labels[code] if code >= 0 else None for code in x.codes.tolist()] == [None, "u", "v"]
+    assert np.isnan(whole.features["z"].numbers).tolist() == [True, True, False]  # type: ignore[arg-type]
+    assert whole.scores is not None
+    assert whole.scores.shape == (3, 1)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        predictions(["a"], version="2"),
+        predictions(["a"], keyed=False),
+        predictions(["a"], scores=[[0.1, 0.9]]),
+        predictions(["a"], weight=[1.0]),
+        predictions(["a"], predicted=["1"]),
+    ],
+)
+def test_tables_that_differ_stay_apart(other: object) -> None:
+    assert table_layout(predictions(["a"])) != table_layout(other)  # type: ignore[arg-type]
+
+
+def test_rows_are_taken_with_all_that_belongs_to_them() -> None:
+    table = predictions(
+        ["a", "bcd", "ef"],
+        [1, 2, 3],
+        [0.1, 0.2, 0.3],
+        predicted=["x", "y", "x"],
+        features={"f": [7, 8, 9]},
+        duration=[1, 2, 3],
+    )
+    some = take_predictions(table, np.array([2, 0]))
+    assert (some.id.data, some.id.offsets.tolist()) == (b"efa", [0, 2, 3])
+    assert some.time.tolist() == [3, 1]
+    assert some.scores is not None
+    assert some.scores[:, 0].tolist() == [0.3, 0.1]
+    assert some.predicted is not None
+    assert some.predicted.codes is not None
+    assert some.predicted.codes.tolist() == [0, 0]
+    assert some.features["f"].numbers is not None
+    assert some.features["f"].numbers.tolist() == [9, 7]
+    assert some.duration is not None
+    assert some.duration.tolist() == [3, 1]

@@ -1,0 +1,168 @@
+"""Windows that are compared with their own hours or weekdays: in the service and from files, with the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.tables.timestamps import Kind, Seasonality
+from driftline_processor.config.schema import Model
+from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
+
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
+
+MIDNIGHT = NOON - NOON % DAY
+ZONE = "Europe/Paris"
+
+
+def rows(
+    days: int, each: int, seed: int, moved: float = 0.0, hours: range = range(24), first: int = 0
+) -> dict[str, Any]:
+    """Noons in Paris are high, Sundays low; mornings prefer a label; a night lacks values. Half the weight is 2."""
+    rng = np.random.default_rng(seed)
+    hour = np.repeat([day * 24 + at for day in range(first, first + days) for at in hours], each)
+    time = MIDNIGHT + hour * HOUR + np.sort(rng.integers(0, HOUR, len(hour)).reshape(-1, each), axis=1).ravel()
+    local = Seasonality("hour_of_week", ZONE).of(time)
+    level = 2 * np.cos(2 * np.pi * (local % 24 - 12) / 24) - (local >= 144)
+    early = rng.random(len(hour)) < np.where(local % 24 < 12, 0.8, 0.2)
+    x = level + moved + rng.normal(size=len(hour))
+    return {
+        "x": np.where((local % 24 < 5) & (rng.random(len(x)) < 0.3), np.nan, x),
+        "y": level + rng.normal(size=len(x)),
+        "part": np.where(early, "early", "late"),
+        "score": 1 / (1 + np.exp(-level)) * rng.random(len(x)),
+        "time": time,
+    }
+
+
+def built(kind: Kind | None) -> Baseline:
+    return Baseline.from_frame(
+        rows(28, 20, 1),
+        score="score",
+        time="time",
+        model="churn",
+        version="1",
+        task="binary",
+        classes=["0", "1"],
+        positive_class="1",
+        seasonality=kind,
+        timezone=ZONE,
+    )
+
+
+def send(state: Opened, frame: dict[str, Any]) -> None:
+    n = len(frame["time"])
+    for some in np.array_split(np.arange(n), 3):
+        features = {name: frame[name][some].tolist() for name in ("x", "y", "part")}
+        times = frame["time"][some].tolist()
+        state.send(predictions([str(one) for one in some], times, frame["score"][some].tolist(), features=features))
+
+
+def close(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(close(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(close, one, other))
+    return bool(one == pytest.approx(other, rel=1e-9, abs=1e-9)) if isinstance(one, float) else bool(one == other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "window", "hours"),
+    [("hour", "1h", range(3, 9)), ("hour_of_week", "1d", range(3, 15)), ("weekday", "1d", range(24))],
+)
+def test_files_say_what_the_service_says(
+    kind: Kind, window: str, hours: range, open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    clock.now = MIDNIGHT + 30 * DAY
+    baseline, frame = built(kind), rows(1, 100, 2, hours=hours)
+    state = open_state(churn=Model(windows=(window,), seasonality=kind, timezone="UTC"))
+    state.send(baselines=[baseline.to_json()])
+    send(state, frame)
+    live = [to_json(one) for one in state.view().windows[window]]
+    pq.write_table(pa.table(frame), tmp_path / "rows.parquet")
+    baseline.save(tmp_path / "b.json")
+    options = ColumnOptions(model="churn", time="time", seasonality=kind)
+    found = evaluate_files([tmp_path / "rows.parquet"], tmp_path / "b.json", None, options, Cut(window), lambda _: None)
+    files = [to_json(one) for one in found.evaluations]
+    assert len(live) == len(files) == (6 if window == "1h" else 1)
+    for one, other in zip(live, files, strict=True):
+        assert one["baseline"]["compared"].startswith("the same")
+        assert close(one["baseline"], other["baseline"])
+        assert close(one["drift"], other["drift"])
+        assert not any(feature["state"] == "drift" for feature in one["drift"]["features"].values())
+        assert one["drift"]["class"]["state"] == one["drift"]["score"]["state"] == "ok"
+
+
+def test_without_seasonality_the_same_windows_drift_and_so_does_a_quiet_morning(open_state: Open, clock: Clock) -> None:
+    clock.now = MIDNIGHT + 30 * DAY
+    state = open_state(churn=Model(windows=("1h", "1d")))
+    state.send(baselines=[built(None).to_json()])
+    send(state, rows(1, 100, 2, hours=range(10)))
+    view = state.view().windows
+    assert sum(one.features["x"].state == "drift" for one in view["1h"]) >= 5
+    assert view["1d"][0].features["part"].state == "drift"
+
+
+def test_a_shift_within_the_hour_is_found_and_what_lacks_at_night_is_no_finding(open_state: Open, clock: Clock) -> None:
+    clock.now = MIDNIGHT + 30 * DAY
+    state = open_state(churn=Model(windows=("1h",), seasonality="hour_of_week"))
+    state.send(baselines=[built("hour_of_week").to_json()])
+    send(state, rows(1, 200, 2, moved=1.5, hours=range(0, 3)))
+    for one in state.view().windows["1h"]:
+        assert one.features["x"].state == "drift"
+        assert one.features["y"].state == "ok"
+        assert not [finding for finding in one.findings if finding.check == "missing"]
+
+
+def test_a_baseline_that_does_not_know_its_seasons_is_used_as_it_is_and_that_is_said(
+    open_state: Open, clock: Clock
+) -> None:
+    clock.now = MIDNIGHT + 30 * DAY
+    state = open_state(churn=Model(windows=("1h",), seasonality="hour"))
+    state.send(baselines=[built(None).to_json()])
+    send(state, rows(1, 100, 2, hours=range(1)))
+    (one,) = state.view().windows["1h"]
+    assert one.compared == "all of the baseline: it does not know its hours"
+
+
+def test_past_panes_know_their_seasons(open_state: Open, clock: Clock) -> None:
+    clock.now = MIDNIGHT + 30 * DAY
+    frame = rows(3, 100, 4)
+    state = open_state(churn=Model(windows=("1d",), seasonality="hour", timezone=ZONE))
+    state.send(baselines=[built(None).to_json()])
+    send(state, frame)
+    (key,) = state.state.keys().values()
+    past = state.state.shelf.of_production(key, MIDNIGHT, MIDNIGHT + 3 * DAY)
+    assert past is not None
+    seasons = past.extras.seasons
+    assert seasons is not None
+    assert seasons.seasonality == Seasonality("hour", ZONE)
+    hour = Seasonality("hour", ZONE).of(frame["time"])
+    assert seasons.rows[:, 0].tolist() == np.bincount(hour, minlength=24).tolist()
+    early = past.bins.features["part"].labels.index("early")  # type: ignore[union-attr]
+    counted = [float(((frame["part"] == "early") & (hour == at)).sum()) for at in range(24)]
+    assert seasons.of["feature:part"][:, early].tolist() == counted
+    assert seasons.blocks["feature:x"].counts.sum() == pytest.approx(np.isfinite(frame["x"]).sum(), rel=0.01)
+
+
+def test_a_drift_is_dated_to_the_day_it_began_not_to_the_morning(open_state: Open, clock: Clock) -> None:
+    clock.now = MIDNIGHT + 30 * DAY
+    state = open_state(churn=Model(windows=("1h",), seasonality="hour_of_week"))
+    state.send(baselines=[built("hour_of_week").to_json()])
+    hours = range(6, 12)
+    send(state, rows(2, 60, 5, hours=hours))
+    send(state, rows(1, 60, 6, moved=1.5, hours=hours, first=2))
+    last = state.view().windows["1h"][-1]
+    assert last.explanation is not None
+    (cause,) = last.explanation.causes
+    assert cause.features == ("x",)
+    assert cause.since == MIDNIGHT + 2 * DAY + 6 * HOUR

@@ -1,0 +1,254 @@
+"""Slices of what arrives: panes of their own, the values that are told apart, and what is seen of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline_processor.config.schema import Model
+from driftline_processor.core.evaluation import Evaluation, SliceDrift, TargetDrift
+from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.health import Health
+from driftline_processor.present.words import overall, verdict
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.web.app import create_app
+from starlette.testclient import TestClient
+
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
+
+SLICED = Model(slices=("country", "plan"), windows=("1h", "1d"))
+MIDNIGHT = NOON - 12 * HOUR
+
+
+def frame(n: int, seed: int, moved: float = 0.0) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    country = rng.choice(np.array(["NL", "BE", "DE", "FR"], object), n, p=[0.05, 0.25, 0.3, 0.4])
+    income = rng.normal(size=n) + (country == "FR") + moved * (country == "NL")
+    plan = rng.choice(np.array([True, False], object), n)
+    return {"income": income, "age": rng.normal(size=n), "score": rng.random(n), "country": country, "plan": plan}
+
+
+def baseline(rows: dict[str, Any], **said: Any) -> Baseline:
+    told: dict[str, Any] = {"score": "score", "model": "churn", "task": "binary", "version": "1", **said}
+    return Baseline.from_frame(rows, features=["income", "age"], **told)
+
+
+SLICES = baseline(frame(20_000, 1), slices=["country", "plan"])
+
+
+def send(state: Opened, rows: dict[str, Any], start: int, batches: int = 1, length: int = HOUR) -> list[int]:
+    """Send rows that are spread evenly over a stretch of time, and return their times."""
+    n = len(rows["score"])
+    times = (start + np.arange(n) * (length // n)).tolist()
+    for at in np.array_split(np.arange(n), batches):
+        some = slice(int(at[0]), int(at[-1]) + 1)
+        state.send(
+            predictions(
+                [f"{start}-{row}" for row in at.tolist()],
+                times[some],
+                rows["score"][some].tolist(),
+                features={name: rows[name][some].tolist() for name in ("income", "age")},
+                slices={name: rows[name][some].tolist() for name in ("country", "plan") if name in rows},
+            )
+        )
+    return times
+
+
+def windows(state: Opened, name: str = "1h") -> list[Evaluation]:
+    return [window for window in state.view().windows[name] if window.rows]
+
+
+def told(target: TargetDrift | None) -> Any:
+    assert target is not None
+    values = [value for method in target.methods.values() for value in (method.value, method.p_value)]
+    known = [target.effect, target.design_effect, *values]
+    return [target.state, target.rows, *(-1.0 if one is None else one for one in known)]
+
+
+def nearly(target: TargetDrift | None) -> Any:
+    state, *numbers = told(target)
+    return [state, *(pytest.approx(one, rel=1e-9, abs=1e-9) for one in numbers)]
+
+
+def same(live: SliceDrift, in_file: SliceDrift) -> None:
+    assert (live.rows, live.state, live.compared, live.judged, live.share) == (
+        *(in_file.rows, in_file.state, in_file.compared, in_file.judged, in_file.share),
+    )
+    thin = in_file.thinned()
+    assert list(live.features) == list(thin.features)
+    for name, target in live.features.items():
+        assert told(target) == nearly(thin.features[name])
+    assert told(live.score) == nearly(in_file.score)
+
+
+def test_live_and_in_a_file_slices_say_the_same(open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    state = open_state(churn=SLICED)
+    state.send(baselines=[SLICES.to_json()])
+    rows = frame(4_000, 8, moved=0.7)
+    times = send(state, rows, MIDNIGHT, batches=3, length=3 * HOUR)
+    clock.now = NOON + 2 * DAY
+    [live] = windows(state, "1d")
+    pd.DataFrame({**rows, "time": pd.to_datetime(times)}).to_parquet(tmp_path / "rows.parquet")
+    SLICES.save(tmp_path / "baseline.json")
+    asked = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ColumnOptions(), Cut("1d"), print)
+    [in_file] = evaluate_files(*asked).evaluations
+
+    assert set(live.slices) == set(in_file.slices)
+    assert {name for name, found in live.slices.items() if found.state == "drift"} == {"country=NL"}
+    for name, found in live.slices.items():
+        same(found, in_file.slices[name])
+    assert live.explanation is not None
+    assert live.explanation.sentence.startswith("income has drifted only where country = NL")
+    assert live.incident == in_file.incident == {"feature:income where country=NL": MIDNIGHT}
+    for name, target in live.features.items():
+        assert told(target) == nearly(in_file.features[name])
+
+
+def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: Open, clock: Clock) -> None:
+    settings = Model(slices=("country", "plan"), windows=("1h",))
+    state = open_state(churn=settings)
+    state.send(baselines=[SLICES.to_json()])
+    for hour in range(9):
+        send(state, frame(2_000, 10 + hour, moved=0.9 if hour >= 6 else 0.0), NOON + hour * HOUR, batches=2)
+        clock.now = NOON + hour * HOUR
+        if hour == 2:
+            state = open_state(churn=settings)
+    clock.now = NOON + 15 * HOUR
+    hours = windows(state)
+    name = "feature:income where country=NL"
+    assert [hour.incident.get(name) for hour in hours] == [None] * 6 + [NOON + 6 * HOUR] * 3
+    last = hours[-1]
+    assert last.explanation is not None
+    assert "only where country = NL since 2024-10-04 18:00: " in last.explanation.sentence
+    assert list(last.slices["country=NL"].features) == ["income"]  # what does not drift is not kept
+    assert last.slices["country=BE"].features == {}
+    assert to_json(evaluation_from_text(evaluation_to_text(last))) == to_json(last)
+    assert (overall(last), verdict(last)) == ("drift", "drift in 1 slice, none of 2 features drifts in all rows")
+
+    series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.ML_DRIFT_STATE]
+    sliced = {(one[a.ML_DRIFT_SLICE], one[a.ML_DRIFT_TARGET]): one for one in series if a.ML_DRIFT_SLICE in one}
+    assert sliced["country=NL", "feature"][a.ML_FEATURE_NAME] == "income"
+    assert sliced["country=NL", "feature"][a.STATE] == "drift"
+    assert {target for _, target in sliced} == {"feature", "score", "class"}
+    assert len(sliced) == 6 * 2 + 1
+    page = TestClient(create_app(state.state.view, lambda *_: None, Health(), clock=clock))  # type: ignore[arg-type]
+    text = page.get("/models/churn?window=1h").text
+    assert "<th>country=NL</th>" in text
+    assert "income (Kolmogorov-Smirnov" in text
+    answer = page.get("/api/v1/models/churn/evaluations?window=1h").json()["windows"][-1]["drift"]
+    assert (answer["drifted_slices"], answer["slices"]["plan=1"]["state"]) == (1, "ok")
+    before = {name: to_json(one) for name, one in zip(range(9), hours, strict=True)}
+    again = {name: to_json(one) for name, one in zip(range(9), windows(open_state(churn=settings)), strict=True)}
+    assert again == before
+
+
+def test_the_first_rows_of_a_model_without_a_baseline_are_one_with_slices(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=SLICED)
+    send(state, frame(5_000, 3), NOON, batches=9)
+    clock.now = NOON + 3 * HOUR
+    [hour] = windows(state)
+    assert hour.slices["country=FR"].compared == ""
+    assert hour.slices["country=FR"].state == "ok"
+    assert hour.slices["country=NL"].state == "too_few_rows"
+    counted = hour.slices["country=FR"].rows
+    assert abs(counted - 0.4 * (5_000 - 1_000)) < 200  # the rows that the baseline was learned from are in no pane
+
+
+def test_rows_that_waited_for_a_baseline_are_cut_too(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=SLICED)
+    rows = frame(900, 4)
+    send(state, rows, NOON)
+    state.send(baselines=[SLICES.to_json()])
+    send(state, frame(100, 5), NOON + HOUR // 2, length=HOUR // 4)
+    clock.now = NOON + 3 * HOUR
+    [hour] = windows(state)
+    assert sum(found.rows for name, found in hour.slices.items() if name.startswith("country=")) == 1_000
+
+
+def test_a_slice_is_compared_with_its_own_past_where_that_is_the_reference(open_state: Open, clock: Clock) -> None:
+    rolling = Model(slices=("country",), windows=("1h",), reference={"last": "6h"})  # type: ignore[arg-type]
+    state = open_state(churn=rolling)
+    state.send(baselines=[baseline(frame(20_000, 1)).to_json()])  # it knows no slices
+    for hour in range(8):
+        send(state, frame(2_000, 30 + hour, moved=0.9 if hour == 7 else 0.0), NOON + hour * HOUR)
+    clock.now = NOON + 10 * HOUR
+    *before, last = windows(state)
+    assert not any(hint.startswith("The baseline does not know") for hint in state.view().hints)
+    assert before[0].slices["country=FR"].compared == "all rows"  # there is no past yet
+    assert {found.state for found in before[-1].slices.values()} == {"ok"}
+    assert {found.compared for found in last.slices.values()} == {""}
+    assert [name for name, found in last.slices.items() if found.state == "drift"] == ["country=NL"]
+
+
+def test_twenty_values_of_a_key_are_told_apart_those_of_the_baseline_first(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=SLICED)
+    state.send(baselines=[SLICES.to_json()])
+    rows = frame(2_000, 6)
+    rows["country"] = np.array([f"X{at % 30:02}" for at in range(2_000)], object)
+    rows["country"][:50] = "X29"
+    send(state, rows, NOON)
+    state = open_state(churn=SLICED)
+    rows["country"][:] = "late"
+    send(state, rows, NOON + 2)
+    clock.now = NOON + 3 * HOUR
+    [hour] = windows(state)
+    known = [name for name in hour.slices if name.startswith("country=")]
+    assert len(known) == 17  # of 20 four are the baseline's, and have no row
+    assert "country=X29" in known
+    assert "country=late" not in known
+    assert hour.slices["country=other"].rows > 2_000
+    assert {hour.slices[name].state for name in known} == {"no_baseline"}
+    assert hour.slices["plan=1"].state == "ok"
+
+
+def test_windows_of_minutes_and_open_ones_have_no_slices_and_undeclared_keys_none(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=Model(slices=("country",), windows=("1h", "30m")))
+    state.send(baselines=[SLICES.to_json()])
+    send(state, frame(500, 7), NOON)
+    assert [window.slices for window in windows(state)] == [{}]
+    clock.now = NOON + 3 * HOUR
+    assert all(not window.slices for window in windows(state, "30m"))
+    assert windows(state)[0].slices
+    other = open_state(churn=Model(slices=("plan", "region")))
+    send(other, frame(10, 8), NOON + 1)
+    assert {name.partition("=")[0] for name in windows(other)[0].slices} == {"plan"}
+    [hint] = [hint for hint in other.view().hints if hint.startswith("The baseline does not know")]
+    assert hint.startswith("The baseline does not know the slices by region: they are shown beside all of its rows")
+
+
+def test_panes_of_slices_are_hours_that_roll_up_to_days_and_change_nothing(open_state: Open, clock: Clock) -> None:
+    zone = Model(slices=("country",), windows=("1h", "1d"), timezone="Asia/Kolkata")
+    state = open_state(churn=zone)
+    state.send(baselines=[SLICES.to_json()])
+    half = NOON + HOUR // 2  # there, hours begin half an hour later
+    rows = frame(2_000, 9, moved=1.5)
+    for at in range(3):
+        send(state, rows, half + at * HOUR, batches=4)
+    clock.now = half + 12 * HOUR
+    before = [window.slices for window in windows(state)]
+    assert len(before) == 3
+    stored = "SELECT count(*), count(DISTINCT (fold, pane, part, idx)), count(DISTINCT pane) FROM slice_panes"
+    [(pieces, distinct, hours)] = state.rows(stored)
+    assert (hours, pieces > distinct) == (3, True)  # type: ignore[operator]
+    state.state.tidy_now()
+    assert state.rows(stored) == [(distinct, distinct, 3)]
+    send(state, frame(50, 11), half + 120 * DAY)
+    clock.now = half + 121 * DAY
+    state.view()
+    state.state.tidy_now()
+    assert state.rows("SELECT DISTINCT span FROM slice_panes ORDER BY span") == [(HOUR,), (DAY,)]
+    day = next(window for window in windows(state, "1d") if window.rows > 50)
+    assert day.slices["country=NL"].rows == 3 * before[0]["country=NL"].rows

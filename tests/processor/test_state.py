@@ -1,0 +1,84 @@
+"""Started, the state keeps itself: joined, evaluated and stored without anybody asking."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from driftline.semconv import metrics as m
+from driftline_processor.config.schema import Model
+from driftline_processor.state import State
+
+from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions
+
+
+def until(state: State, outcomes: int) -> None:
+    """Wait until so many outcomes are to be seen in a window."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        models = state.view.models()
+        if models and models[0].windows["1d"] and models[0].windows["1d"][-1].outcome_rows == outcomes:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the keeper did not do its work")
+
+
+def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
+    state = State(config(tmp_path), clock=Clock())
+    state.start()
+    opened = Opened(state)
+    opened.send(predictions(["a", "b"]))
+    opened.send(outcomes(["a"], [1]))
+    until(state, 1)
+    opened.send(outcomes(["b"], [1]))
+    until(state, 2)
+    assert state.view.counters() == {
+        (m.DRIFTLINE_RECEIVED_ROWS, ()): 4.0,
+        (m.DRIFTLINE_OUTCOMES_JOINED, ()): 2.0,
+        (m.DRIFTLINE_OUTCOMES_PENDING, ()): 0.0,
+        (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): 0.0,
+        (m.DRIFTLINE_WINDOWS_PENDING, ()): 0.0,
+        (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 0.0,
+    }
+    state.stop()
+
+
+def test_a_failing_step_is_logged_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = State(config(tmp_path), clock=Clock())
+    steps = state._join.step
+    failures = iter([OSError("disk full")])
+
+    def step() -> bool:
+        for failure in failures:
+            raise failure
+        return steps()
+
+    monkeypatch.setattr(state._join, "step", step)
+    state.start()
+    Opened(state).send(predictions(["a"]), outcomes(["a"], [1]))
+    until(state, 1)
+    assert "the keeper could not do its work; it will try again" in caplog.text
+    state.stop()
+
+
+def test_a_state_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
+    State(config(tmp_path), clock=Clock()).stop()
+
+
+def test_a_baseline_that_cannot_be_read_is_named_before_anything_is_opened(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"absent\.json: there is no such file"):
+        State(config(tmp_path / "state", churn=Model(baseline=tmp_path / "absent.json")))
+    assert not (tmp_path / "state").exists()
+
+
+def test_stopping_joins_and_evaluates_what_was_acknowledged(tmp_path: Path) -> None:
+    state = State(config(tmp_path), clock=Clock(NOON))
+    state._ingest.start()
+    Opened(state).send(predictions(["a"], NOON - 10**15), outcomes(["a"], [1]))
+    state.stop()
+    again = State(config(tmp_path), clock=Clock(NOON))
+    assert again.read("SELECT count(*) AS n FROM joined").to_pylist() == [{"n": 1}]
+    again.stop()

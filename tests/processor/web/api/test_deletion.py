@@ -1,0 +1,154 @@
+"""DELETE /v1/predictions and `driftline forget`, over the real state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from driftline_processor.cli.commands import app as commands
+from driftline_processor.config.schema import Model
+from driftline_processor.health import Health
+from driftline_processor.state import State
+from driftline_processor.web.api.deletion import routes
+from driftline_processor.web.app import create_app
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from tests.processor.maintenance.test_erasure import MARK, found_on_disk
+from tests.processor.servers.test_request_memory import wait_until
+from tests.support.serve import serve
+from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Opened]:
+    """A model with a subject and one without, both with rows of the marked."""
+    opened = State(config(tmp_path / "state", churn=Model(subject="customer")), clock=Clock())
+    opened.start()
+    state = Opened(opened)
+    for model in ("churn", "fraud"):
+        table = predictions([MARK, "b"], NOON, model=model, features={"customer": ["anna", "bob"]})
+        state.send(table, outcomes([MARK, "b"], [1, 0], model=model))
+    opened.settle()
+    yield state
+    opened.stop()
+
+
+def pages(state: Opened) -> TestClient:
+    view = state.state.view
+    return TestClient(create_app(view, state.state.submit_outcomes, Health(), more=routes(state.state.erase)))
+
+
+def test_an_id_is_deleted_of_the_model_that_is_named(state: Opened, tmp_path: Path) -> None:
+    client = pages(state)
+    answer = client.delete("/v1/predictions", params={"model": "churn", "id": MARK})
+    assert (answer.status_code, answer.json()) == (200, {"predictions": 1, "outcomes": 1, "joined": 1})
+    assert state.rows("SELECT id, model FROM predictions JOIN models USING (series) ORDER BY ALL") == [
+        (MARK, "fraud"),
+        ("b", "churn"),
+        ("b", "fraud"),
+    ]
+    assert client.delete(f"/v1/predictions?model=fraud&id=b&id={MARK}").json()["predictions"] == 2
+    assert found_on_disk(tmp_path) == []
+
+
+def test_a_subject_is_deleted_where_the_model_has_one(state: Opened, tmp_path: Path) -> None:
+    client = pages(state)
+    answer = client.delete("/v1/predictions?model=churn&subject=anna")
+    assert answer.json() == {"predictions": 1, "outcomes": 1, "joined": 1}
+    refused = client.delete("/v1/predictions?model=fraud&subject=anna")
+    assert refused.status_code == 400
+    assert refused.json()["error"].startswith("models.fraud.subject says nothing; name the feature or slice that says")
+    assert found_on_disk(tmp_path, "anna") != []  # of the model that nobody asked about
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("id=a", "no model is named; add ?model=NAME"),
+        ("model=churn", "say what to delete: ?id=… or ?subject=…"),
+        ("model=churn&id=%20", "say what to delete: ?id=… or ?subject=…"),
+        ("model=churn&id=a&subject=b", "say what to delete: ?id=… or ?subject=…"),
+        ("model=churn&id=a&versoin=1", "'versoin' is not known; say model, id or subject, and environment"),
+        ("model=churn" + "&id=a" * 1001, "these are 1001; 1000 are the most at once"),
+    ],
+)
+def test_what_is_not_said_clearly_deletes_nothing(state: Opened, query: str, sentence: str) -> None:
+    answer = pages(state).delete(f"/v1/predictions?{query}")
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"]
+    assert state.rows("SELECT count(*)::INT AS n FROM predictions") == [(4,)]
+
+
+def test_a_model_is_deleted_with_all_that_is_known_of_it(state: Opened, tmp_path: Path) -> None:
+    client = pages(state)
+    answer = client.delete("/v1/models", params={"model": "fraud"})
+    assert (answer.status_code, answer.json()) == (200, {"predictions": 2, "outcomes": 2, "joined": 2})
+    assert [one["model"] for one in client.get("/api/v1/models").json()["models"]] == ["churn"]
+    assert client.delete("/v1/models", params={"model": "fraud"}).status_code == 404
+    assert client.delete("/v1/models").json() == {"error": "no model is named; add ?model=NAME"}
+    unknown = client.delete("/v1/models?model=churn&id=a")
+    assert unknown.json() == {"error": "'id' is not known; say model, and version or environment"}
+    assert found_on_disk(tmp_path, "fraud") == []
+    state.send(predictions(["new"], NOON, model="fraud"), outcomes(["new"], [1], model="fraud"))
+    wait_until(lambda: [view.outcomes for view in state.state.view.models() if view.key.model == "fraud"] == [1])
+
+
+def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None:
+    with serve(
+        create_app(state.state.view, state.state.submit_outcomes, Health(), more=routes(state.state.erase))
+    ) as url:
+
+        def forget(*arguments: str) -> tuple[int, str]:
+            result = CliRunner().invoke(commands, ["forget", "--url", url, *arguments])
+            return result.exit_code, result.output
+
+        done = "2 predictions and 2 outcomes of fraud are deleted, from the disk, too\n"
+        assert forget("--model", "fraud", "--id", MARK, "--id", "b") == (0, done)
+        assert forget("--model", "churn", "--subject", "anna")[0] == 0
+        code, said = forget("--model", "fraud", "--subject", "anna")
+        assert (code, "models.fraud.subject says nothing" in said) == (2, True)
+        assert forget("--model", "fraud", "--subject", "a", "--id", "b")[0] == 2
+        code, said = forget("--model", "fraud", "--version", "2")
+        assert (code, "nothing is known of fraud 2; GET /api/v1/models lists what there is" in said) == (2, True)
+        done = (
+            "0 predictions and 0 outcomes of fraud are deleted, from the disk, too; nothing is known any more of fraud"
+        )
+        assert forget("--model", "fraud") == (0, f"{done}\n")
+        assert forget("--model", "fraud")[0] == 2
+        assert [view.key.model for view in state.state.view.models()] == ["churn"]
+    assert found_on_disk(tmp_path) == found_on_disk(tmp_path, "anna") == []
+
+
+def test_a_deletion_that_cannot_be_finished_says_so_and_is_finished_later(
+    state: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(state.state._store, "rewrite", full)
+        answer = pages(state).delete(f"/v1/predictions?model=churn&id={MARK}")
+    assert (answer.status_code, "No space left on device; it is tried again" in answer.json()["error"]) == (503, True)
+    assert found_on_disk(tmp_path) != []
+    pages(state).delete(f"/v1/predictions?model=fraud&id={MARK}")
+    assert found_on_disk(tmp_path) == []
+
+
+def test_an_order_that_cannot_be_written_down_is_said_to_delete_nothing(
+    state: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("driftline_processor.maintenance.erasure.os.fsync", full)
+        answer = pages(state).delete(f"/v1/predictions?model=churn&id={MARK}")
+    sentence = (
+        "nothing is deleted, since the order could not be written down: No space left on device; make room on the "
+        "disk of storage.directory and give the order again"
+    )
+    assert (answer.status_code, answer.json()) == (503, {"error": sentence})
+    assert not list((tmp_path / "state").glob("erase.*"))
+    assert pages(state).delete(f"/v1/predictions?model=churn&id={MARK}").json()["predictions"] == 1

@@ -1,0 +1,136 @@
+"""``/api/v1``: the JSON of issue 2's promise, over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.queries.overview import View
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView, animals, flights, many
+from tests.support.paths import ROOT
+
+Browse = Callable[[View], TestClient]
+
+
+def test_hints_of_no_model_come_beside_the_models(browse: Browse) -> None:
+    answer = browse(FakeView(said=("1 outcome waits for model rsik.",))).get("/api/v1/models").json()
+    assert answer == {"models": [], "hints": ["1 outcome waits for model rsik."]}
+
+
+def test_models_come_with_their_newest_closed_and_their_open_window(browse: Browse) -> None:
+    models = browse(many()).get("/api/v1/models").json()["models"]
+    assert [model["model"] for model in models] == ["flights", "fraud", "animals", "price", "churn"]
+    first = models[0]
+    assert first["version"] == "winter"
+    assert first["environment"] == "demo"
+    assert first["task"] == "binary"
+    assert first["rows"] == 56_965
+    assert first["last"] == "2014-01-01T08:59:18Z"
+    assert first["by_class"] == {"0": 56_000.0, "1": 965.0}
+    assert first["baseline"]["source"] == "event"
+    month = first["windows"]["1mo"]
+    assert month["open"] is None
+    assert month["closed"]["start"] == "2013-12-01T00:00:00Z"
+    assert month["closed"]["drift"]["drifted"] == 2
+    assert month["closed"]["drift"]["compared"] == 9
+    assert month["closed"]["performance"]["accuracy"] == {"value": 0.67, "rows": 5311, "source": "panes"}
+    assert first["windows"]["1d"]["open"]["rows"] == 64
+    assert models[4]["windows"]["1h"]["closed"] is None
+
+
+def test_evaluations_are_rendered_as_the_command_line_renders_them(browse: Browse) -> None:
+    answer = browse(many()).get("/api/v1/models/flights/evaluations?window=1mo").json()
+    assert answer["model"] == "flights"
+    assert answer["version"] == "winter"
+    assert answer["window"] == "1mo"
+    assert answer["windows"] == json.loads(json.dumps([to_json(known) for known in flights().windows["1mo"]]))
+
+
+def test_limit_keeps_the_newest(browse: Browse) -> None:
+    answer = browse(many()).get("/api/v1/models/flights/evaluations?window=1mo&limit=2").json()
+    assert [window["start"] for window in answer["windows"]] == ["2013-11-01T00:00:00Z", "2013-12-01T00:00:00Z"]
+
+
+def test_without_a_window_the_first_configured_one_is_meant(browse: Browse) -> None:
+    assert browse(many()).get("/api/v1/models/flights/evaluations").json()["window"] == "1d"
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "sentence"),
+    [
+        ("/api/v1/models/nobody/evaluations", 404, "no model 'nobody' has been seen; / lists those that have"),
+        (
+            "/api/v1/models/flights/evaluations?version=summer",
+            404,
+            "model 'flights' has no version 'summer'; /models/flights shows what it has",
+        ),
+        (
+            "/api/v1/models/flights/evaluations?window=3h",
+            404,
+            "'3h' is no window of this model; it has 1d, 1mo",
+        ),
+        (
+            "/api/v1/models/flights/evaluations?limit=all",
+            400,
+            "limit is a number from 1 to 1000, as in ?limit=100",
+        ),
+        (
+            f"/api/v1/models/flights/evaluations?limit={'9' * 5_000}",
+            400,
+            "limit is a number from 1 to 1000, as in ?limit=100",
+        ),
+        ("/api/v1/nothing", 404, "there is nothing at /api/v1/nothing; start at /"),
+    ],
+)
+def test_errors_are_sentences(browse: Browse, address: str, status: int, sentence: str) -> None:
+    answer = browse(many()).get(address)
+    assert answer.status_code == status
+    assert answer.json() == {"error": sentence}
+
+
+def test_version_and_environment_choose_among_models_of_one_name(browse: Browse) -> None:
+    old, new = animals(), animals()
+    old.key = replace(old.key, version="1")
+    client = browse(FakeView([new, old]))
+    for version in ("1", "2"):
+        address = f"/api/v1/models/animals/evaluations?version={version}"
+        assert client.get(address).json()["version"] == version
+
+
+def test_a_name_with_slashes_and_spaces_has_an_address(browse: Browse) -> None:
+    model = animals()
+    model.key = replace(model.key, model="team a/animals?")
+    answer = browse(FakeView([model])).get("/api/v1/models/team%20a%2Fanimals%3F/evaluations")
+    assert answer.json()["model"] == "team a/animals?"
+
+
+def test_the_documentation_names_every_field(browse: Browse) -> None:
+    page = (ROOT / "docs" / "reference" / "http-api.md").read_text()
+    client = browse(many())
+    model = client.get("/api/v1/models").json()["models"][0]
+    window = client.get("/api/v1/models/flights/evaluations?window=1mo").json()
+    brief = model["windows"]["1mo"]["closed"]
+    for part in (model, model["baseline"], brief, brief["drift"], window, window["windows"][0]):
+        for field in part:
+            assert f'"{field}"' in page, field
+
+
+def test_closed_windows_are_openlineage_events(browse: Browse) -> None:
+    client = browse(many())
+    events = client.get("/api/v1/models/flights/openlineage?window=1mo&limit=3").json()
+    windows = client.get("/api/v1/models/flights/evaluations?window=1mo&limit=3").json()["windows"]
+    closed = [window for window in windows if window["closed"]]
+    assert closed
+    assert [event["run"]["facets"]["nominalTime"]["nominalStartTime"] for event in events] == [
+        window["start"] for window in closed
+    ]
+    assert [event["inputs"][0]["inputFacets"]["dataQualityMetrics"]["rowCount"] for event in events] == [
+        window["rows"] for window in closed
+    ]
+    assert client.get("/api/v1/models/nobody/openlineage").status_code == 404
+    assert client.get("/api/v1/models/flights/openlineage?limit=0").status_code == 400

@@ -1,0 +1,121 @@
+"""Charts of values that no chart expects."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+from driftline_processor.core.evaluation import Curve, Evaluation, Metric, TargetDrift
+from driftline_processor.core.windows.window import Window
+from driftline_processor.web.charts import timelines
+from driftline_processor.web.charts.curves import confusion_matrix
+from driftline_processor.web.charts.curves import curve_charts_of as drawn
+from driftline_processor.web.charts.distributions import distribution
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.fake_view import price
+
+ANY = st.one_of(st.none(), st.floats(), st.sampled_from([0.0, 1e308, -1e308, 5e-324, 1e17, 1e17 + 16]))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(ANY, min_size=1, max_size=6), ANY)
+def test_any_metric_can_be_drawn(values: list[float | None], reference: float | None) -> None:
+    first = price().windows["1d"][0]
+    day = first.window.end - first.window.start
+    shown: list[Evaluation] = []
+    for place, value in enumerate(values):
+        start = first.window.start + place * day
+        metrics = {"mae": Metric(value, 1, "rows")}
+        shown.append(replace(first, window=Window("1d", start, start + day), realized=metrics))
+    expected = None if reference is None else Metric(reference, 1, "rows")
+    drawn = timelines.performance("mae", shown, shown[-1], expected, lambda _: "/", "UTC")
+    assert "nan" not in drawn
+    assert "inf" not in drawn
+
+
+def test_a_missing_window_breaks_the_line() -> None:
+    first = price().windows["1d"][0]
+    day = first.window.end - first.window.start
+    starts = [first.window.start + place * day for place in (0, 1, 3, 4)]
+    shown = [replace(first, window=Window("1d", start, start + day)) for start in starts]
+    assert timelines.performance("mae", shown, shown[0], None, lambda _: "/", "UTC").count('path class="line"') == 2
+
+
+def cells(kind: str, labels: tuple[str, ...], was: list[float], now: list[float] | None) -> str:
+    target = TargetDrift(
+        "feature", "x", "ok", kind, 9, {}, None, "", labels, np.array(was), None if now is None else np.array(now)
+    )
+    drawn = distribution(target)
+    assert drawn is not None
+    return str(drawn)
+
+
+def test_edges_stand_between_cells_and_single_values_under_theirs() -> None:
+    drawn = cells("ks", ("0 – 10", "10 – 20"), [0.4, 0.6], [0.3, 0.7])
+    assert [text in drawn for text in (">0</text>", ">10</text>", ">20</text>")] == [True, True, True]
+    assert "10 – 20: was 60 %, is 70 %" in drawn
+    assert ">other values</text>" in cells("ks", ("0", "1", "other values"), [0.5, 0.5, 0.0], [0.4, 0.4, 0.2])
+
+
+def test_open_cells_say_that_they_hold_all_that_lies_beyond() -> None:
+    edges = range(12, 55, 3)
+    labels = ("< 12", *(f"{edge} – {edge + 3}" for edge in edges[:-1]), "≥ 54")
+    share = [1 / len(labels)] * len(labels)
+    texts = re.findall(r">([^<]*)</text>", cells("ks", labels, share, share))
+    assert texts == ["&lt; 12", *(str(edge) for edge in edges[1:-1]), "≥ 54"]
+
+
+def test_categories_are_ordered_by_share_and_the_rest_is_summed() -> None:
+    labels = tuple(f"c{place}" for place in range(14))
+    drawn = cells("chi2", labels, [1.0] + [0.0] * 13, [0.0] * 13 + [1.0])
+    assert drawn.index(">c0<") < drawn.index(">c13<") < drawn.index(">c1<")
+    assert "4 others" in drawn
+
+
+def test_a_window_without_values_still_shows_the_baseline() -> None:
+    assert 'class="now"' not in cells("ks", ("0 – 1", "1 – 2"), [0.5, 0.5], None)
+
+
+def test_nothing_is_drawn_of_nothing() -> None:
+    assert distribution(TargetDrift("feature", "x", "no_baseline", "", 0, {})) is None
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=5), ANY)
+def test_any_curve_can_be_drawn(points: list[tuple[float, float]], recall: float | None) -> None:
+    first = replace(price().windows["1d"][0], realized={"recall": Metric(recall, 1, "rows")})
+    first.realized |= {name: Metric(0.5, 1, "rows") for name in ("specificity", "precision", "actual_rate")}
+    there = np.array(points)
+    limits = np.column_stack([there[:, 1], np.ones(len(there))])
+    names = ("roc", "precision_recall", "gain")
+    first.curves = {name: Curve("x", "y", there) for name in names}
+    first.curves["calibration"] = Curve("x", "y", there, np.ones(len(there)), limits)
+    for one in drawn(first):
+        assert "nan" not in one.picture
+        assert "inf" not in one.picture
+
+
+def test_calibration_of_small_scores_fills_its_picture_and_says_its_intervals() -> None:
+    first = replace(price().windows["1d"][0])
+    points, limits = np.array([[0.01, 0.02], [0.12, 0.15]]), np.array([[0.01, 0.04], [0.1, 0.2]])
+    first.curves = {"calibration": Curve("mean_score", "actual_rate", points, np.array([900.0, 40.0]), limits)}
+    (one,) = drawn(first)
+    assert "<title>score 0.12: 0.15 (0.1 to 0.2) of 40 are positive</title>" in one.picture
+    assert one.picture.count('class="interval"') == 2
+    assert ">0.2</text>" in one.picture
+    assert ">1</text>" not in one.picture
+
+
+def test_of_many_classes_only_what_is_confused_most_is_told() -> None:
+    names = tuple(f"c{at}" for at in range(40))
+    confusion = np.eye(40) * 90
+    confusion[3, 7], confusion[9, 1] = 10, 5
+    found = confusion_matrix(confusion, names)
+    assert found is not None
+    assert found.rows == ()
+    assert found.most == (("c3", "c7", "10", "10 %"), ("c9", "c1", "5", "5.26 %"))
+    assert confusion_matrix(confusion, names[:2]) is None
+    assert confusion_matrix(np.zeros((2, 2)), ("0", "1")) is None

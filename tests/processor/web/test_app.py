@@ -1,0 +1,86 @@
+"""The application around the pages: health, headers, errors, outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from driftline_processor.health import Health
+from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.web.app import create_app
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView, many
+from tests.support.page_fixtures import accept
+
+Browse = Callable[[View], TestClient]
+
+
+def test_readyz_and_healthz_name_what_is_wrong_and_only_readyz_fails() -> None:
+    health = Health()
+    client = TestClient(create_app(FakeView(), accept, health))
+    for path in ("/readyz", "/healthz"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": []})
+    health.report("storage", "the disk is full")
+    problem = {"name": "storage", "message": "the disk is full", "ready": False}
+    for path, status in (("/readyz", 503), ("/healthz", 200)):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()) == (status, {"ready": False, "problems": [problem]})
+    health.clear("storage")
+    assert client.get("/readyz").json() == {"ready": True, "problems": []}
+
+
+def test_a_watched_problem_is_asked_for_at_each_look_and_need_not_cost_readiness() -> None:
+    health, waiting = Health(), [0]
+    health.watch("windows", lambda: f"{waiting[0]} windows wait" if waiting[0] else None, ready=True)
+    client = TestClient(create_app(FakeView(), accept, health))
+    assert client.get("/readyz").json() == {"ready": True, "problems": []}
+    waiting[0] = 12
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "ready": True,
+        "problems": [{"name": "windows", "message": "12 windows wait", "ready": True}],
+    }
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/models/flights", "/metrics", "/api/v1/models", "/static/driftline.js", "/no"]
+)
+def test_every_answer_forbids_scripts_and_frames_of_others(browse: Browse, address: str) -> None:
+    headers = browse(many()).get(address).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+@pytest.mark.parametrize("address", ["/", "/models/flights", "/metrics", "/api/v1/models", "/healthz", "/readyz"])
+def test_only_the_outcome_api_takes_anything_but_get(browse: Browse, address: str) -> None:
+    client = browse(many())
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        answer = client.request(method, address)
+        assert answer.status_code == 405
+        assert answer.json() == {"error": "Method Not Allowed"}
+    assert client.head(address).status_code == 200
+
+
+def test_outcomes_are_taken_on_the_port_of_the_pages(browse: Browse) -> None:
+    body = {"model": "flights", "outcomes": [{"id": 17, "actual": 1}]}
+    assert browse(many()).post("/v1/outcomes", json=body).json() == {"accepted": 1, "rejected": []}
+
+
+def test_a_failing_view_is_a_sentence_and_not_a_trace() -> None:
+    class Broken(FakeView):
+        def models(self) -> list[ModelView]:
+            raise RuntimeError("secret")
+
+    client = TestClient(create_app(Broken(), accept, Health()), raise_server_exceptions=False)
+    page = client.get("/")
+    assert page.status_code == 500
+    assert "this page failed; the processor&#39;s log says why" in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert client.get("/api/v1/models").json() == {"error": "this page failed; the processor's log says why"}

@@ -1,0 +1,168 @@
+"""Ten wrong ones: the worst predictions of a window or a slice, with the traces to open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driftline.tables.table import Column, ModelKey, Task
+from driftline_processor.config.schema import Model
+from driftline_processor.core.performance.mispredictions import row_losses_of
+from driftline_processor.health import Health
+from driftline_processor.state import State
+from driftline_processor.web.app import create_app
+from starlette.testclient import TestClient
+
+from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
+from tests.support.state_rows import DAY, HOUR, NOON, Opened, column, outcomes, predictions
+
+PATH = "/api/v1/models/churn/mispredictions"
+TRACE = bytes(range(16))
+
+
+def client_of(state: Opened) -> TestClient:
+    state.state.settle()
+    told = state.state
+    return TestClient(create_app(told.view, told.submit_outcomes, Health(), lambda: NOON, wrong=told.wrong))
+
+
+@pytest.fixture
+def client(open_state: Open) -> TestClient:  # noqa: F811
+    state = open_state(churn=Model(slices=("country",)))
+    state.send(
+        predictions(
+            ["a", "b", "c", "d"],
+            [NOON, NOON + 1, NOON + 2, NOON + DAY],
+            [0.9, 0.7, 0.2, 0.6],
+            trace_id=TRACE,
+            slices={"country": ["NL", "NL", "BE", "NL"]},
+        ),
+        outcomes(["a", "b", "c", "d"], ["0", 0.0, "true", "1"], NOON + 2 * DAY),
+    )
+    return client_of(state)
+
+
+def rows(client: TestClient, query: str = "") -> list[str]:
+    return [row["id"] for row in client.get(PATH + query).json()["rows"]]
+
+
+def test_the_worst_come_first_with_their_traces_in_any_spelling_of_what_happened(client: TestClient) -> None:
+    answer = client.get(PATH).json()
+    assert [row["id"] for row in answer["rows"]] == ["a", "c", "b"]
+    assert (answer["wrong"], answer["outcomes"]) == (3, 4)
+    first = answer["rows"][0]
+    assert (first["predicted"], first["actual"], first["loss"]) == ("1", "0", pytest.approx(0.9))
+    assert (first["trace_id"], first["span_id"]) == (TRACE.hex(), None)
+    assert first["slices"] == {"country": "NL"}
+    assert answer["rows"][1]["loss"] == pytest.approx(0.8)
+
+
+def test_times_have_all_their_digits_and_are_read_so(client: TestClient) -> None:
+    row = client.get(PATH).json()["rows"][1]
+    assert row["time"].endswith(".000000002Z")
+    assert rows(client, f"?since={row['time']}") == ["c"]
+    assert rows(client, f"?until={row['time']}") == ["a", "b"]
+
+
+def test_a_slice_a_window_a_time_and_a_limit_choose(client: TestClient) -> None:
+    assert rows(client, "?slice=country=NL") == ["a", "b"]
+    assert rows(client, "?slice=country=NL&limit=1") == ["a"]
+    assert client.get(PATH + "?slice=country=BE").json()["outcomes"] == 1
+    assert rows(client, "?slice=country=DE") == []
+    assert rows(client, "?window=1d&at=2024-10-04T13:00:00Z") == ["a", "c", "b"]
+    assert rows(client, "?window=1d&at=2024-10-05T13:00:00Z") == []
+    assert rows(client, "?since=2024-10-05T00:00:00Z") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("?slice=NL", "slice is a key and a value"),
+        ("?limit=0", "limit is a number from 1 to 1000"),
+        ("?since=noon", "since is a time"),
+        ("?window=1y", "is no window of this model"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_sentence(client: TestClient, query: str, sentence: str) -> None:
+    answer = client.get(PATH + query)
+    assert answer.status_code in (400, 404)
+    assert sentence in answer.json()["error"]
+
+
+def test_the_page_shows_them_and_those_of_a_slice(client: TestClient) -> None:
+    page = client.get("/models/churn?window=1d&at=2024-10-04T13:00:00Z").text
+    assert "The most wrong" in page
+    assert TRACE.hex() in page
+    assert "3 of 3 known outcomes of this window are not what was predicted" in page
+    cut = client.get("/models/churn?window=1d&at=2024-10-04T13:00:00Z&slice=country=BE").text
+    assert "where country is BE" in cut
+
+
+def test_the_service_s_own_decision_counts_and_a_row_without_score_is_as_wrong_as_can_be(
+    open_state: Open,  # noqa: F811
+) -> None:
+    state = open_state()
+    task = Task("multiclass", ("x", "y", "z"), "")
+    state.send(
+        predictions(["s"], NOON, [[0.1, 0.7, 0.2]], task=task),
+        predictions(["o"], NOON, [[0.1, 0.7, 0.2]], task=task, predicted=["x"]),
+        predictions(["n"], NOON, task=task, predicted=["z"]),
+        outcomes(["s", "o", "n"], ["x", "x", "x"]),
+    )
+    answer = client_of(state).get(PATH).json()
+    assert [(row["id"], row["predicted"], row["loss"]) for row in answer["rows"]] == [
+        ("n", "z", 1.0),
+        ("s", "y", pytest.approx(0.9)),
+    ]
+
+
+def test_of_a_regression_the_furthest_off_come_first(open_state: Open) -> None:  # noqa: F811
+    state = open_state()
+    task = Task("regression")
+    state.send(
+        predictions(["near", "far", "text"], NOON, [1.0, 5.0, 3.0], task=task), outcomes(["near", "far"], [1.5, -5.0])
+    )
+    state.send(outcomes(["text"], ["7.5"]))
+    answer = client_of(state).get(PATH).json()
+    assert [(row["id"], row["loss"]) for row in answer["rows"]] == [("far", 10.0), ("text", 4.5), ("near", 0.5)]
+
+
+def test_what_was_corrected_is_wrong_no_more(open_state: Open) -> None:  # noqa: F811
+    state = open_state()
+    state.send(predictions(["a"], NOON, [0.9]), outcomes(["a"], [0]))
+    assert rows(client_of(state)) == ["a"]
+    state.send(outcomes(["a"], [1], NOON + 2 * HOUR))
+    assert rows(client_of(state)) == []
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_live_and_files_find_the_same(open_state: Open, kind: str) -> None:  # noqa: F811
+    rng = np.random.default_rng(3)
+    classes = {"binary": ("0", "1"), "multiclass": ("0", "1", "2"), "regression": ()}[kind]
+    task = Task(kind, classes, "1" if kind == "binary" else "")
+    scores = rng.dirichlet([1.0] * 3, 300) if kind == "multiclass" else rng.random((300, 1))
+    said = [("0", "1", "?", None)[at] for at in rng.integers(0, 4, 300)] if classes else None
+    actual = rng.integers(0, 2, 300).tolist()
+    state = open_state()
+    ids = [str(at) for at in range(300)]
+    state.send(predictions(ids, NOON, scores.tolist(), task=task, predicted=said), outcomes(ids, actual))
+    state.state.settle()
+    found = state.state.wrong.worst(ModelKey("churn", "1"), NOON, NOON + 1, 1_000)
+    same = row_losses_of(task, scores, None if said is None else column(said), Column(numbers=np.array(actual, float)))
+    assert same is not None
+    worst = same.worst(1_000)
+    assert [row.id for row in found.rows] == [ids[at] for at in worst]
+    assert [row.loss for row in found.rows] == pytest.approx(same.loss[worst])
+    assert (found.wrong, found.outcomes) == (int(same.wrong.sum()), 300)
+
+
+def test_a_state_without_rows_has_none(tmp_path: Path) -> None:
+    from tests.support.state_rows import Clock, config
+
+    state = State(config(tmp_path), clock=Clock(NOON))
+    state._ingest.start()
+    Opened(state).send(predictions(["a"]))
+    answer = client_of(Opened(state)).get(PATH).json()
+    assert (answer["rows"], answer["wrong"], answer["outcomes"]) == ([], 0, 0)
+    state.stop()

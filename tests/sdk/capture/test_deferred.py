@@ -1,0 +1,122 @@
+"""Predictions that are read later: their spans end then, and also where nobody will read them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from driftline.capture.prediction import OPEN
+from driftline.export.pipeline import pipeline_of
+from driftline.integration.recorder import Recorder
+from opentelemetry import trace
+
+from tests.support.service import Service
+
+KNOWN = {
+    "ml.operation.name": "predict",
+    "ml.model.name": "churn",
+    "ml.model.task": "binary",
+    "ml.prediction.recorded": True,
+}
+
+
+class Request:
+    """What a web request will turn out to say. ``cost``: bytes that it holds."""
+
+    def __init__(self, cost: int = 1000) -> None:
+        self.cost = cost
+        self.reads = 0
+
+    def read(self) -> Any:
+        self.reads += 1
+        return 0.75
+
+
+def predict(service: Service, request: Request) -> None:
+    """Open a prediction, and close it to be read later."""
+    recorder = Recorder(service.model(), "POST /predict")
+    prediction = recorder.open()
+    recorder.close_later(prediction, request)
+
+
+def attributes(service: Service) -> list[dict[str, Any]]:
+    return [dict(span.attributes or {}) for span in service.spans]
+
+
+def test_a_span_ends_when_its_prediction_is_read(service: Service) -> None:
+    predict(service, request := Request())
+    before = service.spans
+    service.flush()
+
+    assert (before, request.reads) == ([], 1)
+    assert [one["ml.prediction.score"] for one in attributes(service)] == [0.75]
+
+
+def test_what_is_read_later_is_over_at_once(service: Service) -> None:
+    before = trace.get_current_span()
+
+    predict(service, Request())
+
+    assert trace.get_current_span() is before
+    assert OPEN.get() is None
+
+
+def test_the_span_of_a_prediction_that_a_full_buffer_drops_ends_with_what_is_known(service: Service) -> None:
+    predict(service, request := Request(cost=20 * 2**20))
+    predict(service, Request(cost=20 * 2**20))
+
+    assert (attributes(service), request.reads) == ([KNOWN], 0)  # before anything is flushed
+
+    service.flush()
+    assert [one.get("ml.prediction.score") for one in attributes(service)] == [None, 0.75]
+    assert len(service.table()) == 1
+    assert service.counts() == {(): 1, (("ml.prediction.class", "1"),): 1}
+
+
+def test_an_exporter_that_predicts_while_a_span_is_dropped_waits_for_nobody(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = service.exporter.export
+
+    def export(spans: Any) -> Any:
+        if len(service.spans) < 2:
+            predict(service, Request(cost=40 * 2**20))
+        return plain(spans)
+
+    monkeypatch.setattr(service.exporter, "export", export)
+    predict(service, Request(cost=20 * 2**20))
+    predict(service, Request(cost=20 * 2**20))
+
+    assert KNOWN in attributes(service)
+
+
+def test_what_a_shutdown_has_no_time_to_read_ends_its_span(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = pipeline_of(service.channel)
+    predict(service, request := Request())
+    monkeypatch.setattr(pipeline, "flush", lambda *_, **__: False)  # another one is under way, and takes too long
+
+    assert not pipeline.shutdown(0.0)
+    assert (attributes(service), request.reads) == ([KNOWN], 0)
+
+
+def test_a_prediction_that_comes_after_the_end_is_read_at_once(service: Service) -> None:
+    pipeline_of(service.channel).shutdown(60.0)
+    predict(service, request := Request())
+
+    assert (request.reads, [one["ml.prediction.score"] for one in attributes(service)]) == (1, [0.75])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # threads of the tests' own
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_span_that_waits_while_a_process_forks_is_ended_by_the_parent_alone(service: Service) -> None:
+    predict(service, request := Request())
+    child = os.fork()
+    if child == 0:
+        service.flush()
+        os._exit(len(service.spans) + request.reads)
+    _, status = os.waitpid(child, 0)
+    service.flush()
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert (len(service.spans), request.reads) == (1, 1)

@@ -1,0 +1,327 @@
+"""A text feature leaves as descriptors; the text stays home."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.export import counters as counts
+from driftline.inputs.text_descriptors import SCRIPTS, describe, script_of, script_of_letter
+from driftline.inputs.vocabulary import LOOKED_AT, Vocabulary, words_of
+from driftline.loss_counters import UNRECORDED, UNUSABLE
+from driftline.panes.fold import fold
+from driftline.privacy.policy import Privacy
+from driftline.tables.table import Column, PredictionTable
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.metric_points import points
+from tests.support.service import Service, returns
+
+SECRET = "My parcel 4711 never came, where is it? " * 20
+ROWS: list[dict[str, Any]] = [
+    {"amount": 1.0, "message": SECRET},
+    {"amount": 2.0, "message": "Где моя посылка?"},
+    {"amount": 3.0, "message": None},
+    {"amount": 4.0, "message": "short"},
+]
+
+
+@dataclass
+class Order:
+    amount: float
+    message: str | None
+
+
+SHAPES: dict[str, Callable[[list[dict[str, Any]]], list[Any]]] = {
+    "dicts": lambda rows: rows,
+    "dataclasses": lambda rows: [Order(**row) for row in rows],
+    "list of dicts": lambda rows: [rows],
+    "DataFrame": lambda rows: [pd.DataFrame(rows)],
+    "DataFrame of objects": lambda rows: [pd.DataFrame(rows).astype({"message": object})],
+    "structured": lambda rows: [
+        np.array([(r["amount"], r["message"]) for r in rows], dtype=[("amount", float), ("message", object)])
+    ],
+}
+
+
+class Added:
+    """A counter that remembers."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[int, dict[str, str]]] = []
+
+    def add(self, n: int, attributes: dict[str, str] | None = None) -> None:
+        self.points.append((n, attributes or {}))
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Added]:
+    """Return what the SDK counts about itself, by metric."""
+    UNUSABLE.drain()
+    UNRECORDED.drain()
+    counters = {name: Added() for name in ("driftline.sdk.unusable.values", "driftline.sdk.unrecorded")}
+    for name, counter in counters.items():
+        monkeypatch.setitem(counts._counters, (None, name, False), counter)
+    return counters
+
+
+def told(table: PredictionTable, name: str) -> list[Any]:
+    """Return a column as Python values."""
+    column = table.features[name]
+    if column.codes is not None:
+        return [column.labels[code] if code >= 0 else None for code in column.codes.tolist()]
+    assert column.numbers is not None
+    return [None if value != value else value for value in column.numbers.tolist()]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_descriptors_leave_and_the_text_does_not(service: Service, shape: str) -> None:
+    model = service.model(text_features=("message",))
+
+    @model.predict
+    def score(order: Any) -> Any:
+        return np.full(4, 0.25) if isinstance(order, list | pd.DataFrame | np.ndarray) else 0.25
+
+    for value in SHAPES[shape](ROWS):
+        score(value)
+    table = service.table()
+    assert list(table.features) == ["amount", "message.length", "message.words", "message.script"]
+    assert told(table, "message.length") == [len(SECRET), 16, None, 5]
+    assert told(table, "message.words") == [7 * 20, 3, None, 1]
+    assert told(table, "message.script") == ["latin", "cyrillic", None, "latin"]
+    everything = b"".join(service.channel.bodies) + repr([span.attributes for span in service.spans]).encode()
+    assert b"parcel" not in everything
+    assert "посылка".encode() not in everything
+    assert b"short" not in everything
+    assert b"message.words" not in repr([span.attributes for span in service.spans]).encode()
+
+
+def test_a_text_that_is_asked_for_is_kept_up_to_1000_characters(service: Service) -> None:
+    model = service.model(text_features={"message": "keep"})
+    model.predict(returns(0.25))({"message": "a" * 5000})
+    table = service.table()
+    assert told(table, "message") == ["a" * 1000]
+    assert told(table, "message.length") == [5000]
+    assert not any("message" in key for key in service.attributes())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_undeclared_document_is_missing_counted_and_told_once(
+    service: Service, shape: str, caplog: pytest.LogCaptureFixture, own: dict[str, Added]
+) -> None:
+    @service.model().predict
+    def score(order: Any) -> Any:
+        return np.full(4, 0.25) if isinstance(order, list | pd.DataFrame | np.ndarray) else 0.25
+
+    with caplog.at_level(logging.WARNING, "driftline"):
+        for value in SHAPES[shape](ROWS):
+            score(value)
+        table = service.table()
+    assert told(table, "message") == [None, "Где моя посылка?", None, "short"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "driftline: churn: 'message' holds texts of more than 256 characters, which are not recorded; "
+        "Model(text_features=('message',)) records their length, words and script instead"
+    ]
+    assert own["driftline.sdk.unusable.values"].points == [(1, {"driftline.reason": "undeclared_text"})]
+    assert "parcel" not in repr([span.attributes for span in service.spans])
+
+
+def test_a_denied_text_has_no_descriptors_and_one_descriptor_can_be_denied(service: Service) -> None:
+    denied = service.model("denied", text_features=("message",), privacy=Privacy(deny=("message",)))
+    denied.predict(returns(0.25))({"amount": 1.0, "message": SECRET})
+    partly = service.model("partly", text_features=("message",), privacy=Privacy(deny=("message.script",)))
+    partly.predict(returns(0.25))({"amount": 1.0, "message": SECRET})
+    first, second = service.tables()
+    assert list(first.features) == ["amount"]
+    assert list(second.features) == ["amount", "message.length", "message.words"]
+
+
+def test_descriptors_are_under_rules_of_their_own(service: Service) -> None:
+    rules = Privacy(allow=("message",), round={"message.length": 100.0}, hash=("message",), key="k" * 16)
+    predict = service.model(text_features={"message": "keep"}, privacy=rules).predict(returns(0.25), slices="message")
+    predict({"amount": 1.0, "message": SECRET})
+    predict({"amount": 1.0, "message": "tiny"})
+    table = service.table()
+    assert list(table.features) == ["message.length", "message.words", "message.script", "message"]
+    assert told(table, "message.length") == [800, 0]
+    assert told(table, "message.words") == [140, 1]
+    assert [len(text) for text in told(table, "message")] == [16, 16]
+    assert table.slices == {}
+
+
+def test_feature_names_let_a_text_in_by_its_own_name(service: Service) -> None:
+    model = service.model(text_features=("message",), feature_names=("message",))
+    model.predict(returns(0.25))({"amount": 1.0, "message": SECRET})
+    assert list(service.table().features) == ["message.length", "message.words", "message.script"]
+
+
+def test_a_text_waits_with_10000_characters_and_its_full_length(service: Service) -> None:
+    model = service.model(text_features=("message",))
+    predict = model.predict(returns(0.25))
+    predict({"message": "first"})
+    predict({"message": "word " * 2_000_000})
+    waiting = model._pipeline._rows
+    assert LOOKED_AT < waiting._bytes < 2 * LOOKED_AT
+    table = service.table()
+    assert told(table, "message.length") == [5, 10_000_000]
+    assert told(table, "message.words") == [1, LOOKED_AT / 5]
+
+
+def test_texts_of_a_frame_count_towards_the_bound_of_the_buffer(service: Service, own: dict[str, Added]) -> None:
+    predict = service.model(text_features=("message",)).predict(halves)
+    predict(pd.DataFrame({"message": ["a" * 40_000_000]}))
+    assert service.table().features == {}
+    too_large = {"ml.model.name": "churn", "driftline.reason": "too_large"}
+    assert own["driftline.sdk.unrecorded"].points == [(1, too_large)]
+
+
+def test_misuse_names_the_fix(service: Service) -> None:
+    with pytest.raises(TypeError, match=r"text_features is the text 'message'; write text_features=\('message',\)"):
+        service.model(text_features="message")
+    with pytest.raises(ValueError, match="'message' is to be 'hash'; write a name, and 'describe' or 'keep'"):
+        service.model(text_features={"message": "hash"})
+
+
+def halves(frame: pd.DataFrame) -> Any:
+    return np.full(len(frame), 0.5)
+
+
+def grid(frame: pd.DataFrame) -> Any:
+    return np.linspace(0, 1, len(frame))
+
+
+def documents(n: int, words: str = "where is my parcel number") -> list[str]:
+    return [f"{words} {i}: name{chr(97 + i % 26)} {chr(97 + i // 26)}x" for i in range(n)]
+
+
+def test_a_baseline_guesses_texts_learns_their_words_and_gives_live_rows_the_same_numbers(service: Service) -> None:
+    texts = documents(60)
+    X = {"amount": np.arange(60.0), "message": texts, "city": ["Oslo", "Rome"] * 30}
+    baseline = Baseline.from_frame(X, score=np.linspace(0, 1, 60), model="churn", task="binary")
+    assert list(baseline.texts) == ["message"]
+    assert [name for name in baseline.bins.features if name.startswith("message")] == [
+        "message.length",
+        "message.words",
+        "message.unknown",
+        "message.script",
+    ]
+    assert baseline.columns["features"] == ["amount", "message", "city"]
+    again = Baseline.from_json(baseline.to_json())
+    assert again.texts == baseline.texts
+    assert again.digest == baseline.digest
+    assert "parcel" not in baseline.to_json()
+
+    predict = service.model(baseline=again).predict(grid)
+    predict(pd.DataFrame(X))
+    (table,) = (table for table in service.tables() if len(table))
+    pane = fold(table, baseline.bins)
+    for name in baseline.bins.features:
+        assert pane.parts[f"feature:{name}"].tolist() == baseline.pane.parts[f"feature:{name}"].tolist(), name
+    assert told(table, "message.unknown")[0] == pytest.approx(1 / 7)
+
+
+def test_a_baseline_without_texts_has_no_key_for_them() -> None:
+    baseline = Baseline.from_frame({"x": [1.0, 2.0]}, score=[0.1, 0.2], model="m", task="binary")
+    assert "texts" not in baseline.to_json()
+
+
+def test_text_features_of_a_baseline_can_be_said() -> None:
+    X = {"note": ["yes please", "no"], "x": [1.0, 2.0]}
+    arguments: dict[str, Any] = {"score": [0.1, 0.2], "model": "m", "task": "binary"}
+    assert list(Baseline.from_frame(X, text_features=("note",), **arguments).texts) == ["note"]
+    assert Baseline.from_frame({"note": documents(60)[:2], "x": [1, 2]}, **arguments).texts == {}
+    with pytest.raises(ValueError, match="text_features: there is no column 'notes'; the columns are note, x"):
+        Baseline.from_frame(X, text_features=("notes",), **arguments)
+
+
+def test_a_damaged_vocabulary_is_refused_by_name() -> None:
+    text = Baseline.from_frame({"note": documents(40)}, score=np.linspace(0, 1, 40), model="m", task="binary").to_json()
+    broken = text.replace('"texts":{"note":"', '"texts":{"note":"!')
+    assert broken != text
+    with pytest.raises(ValueError, match=r"baseline: texts\.note: must be base64 of at most 2,000 hashes of 3 bytes"):
+        Baseline.from_json(broken)
+
+
+def test_only_words_of_ten_different_texts_are_known() -> None:
+    texts = [f"common {'rare' if i < 9 else 'often'} {chr(97 + i)}" for i in range(19)]
+    vocabulary = Vocabulary.learn(texts)
+    assert vocabulary.unknown(["common"]) == 0
+    assert vocabulary.unknown(["often"]) == 0
+    assert vocabulary.unknown(["rare"]) == 1
+    assert len(vocabulary) == 2
+    assert (
+        Vocabulary.learn([f"{chr(97 + i % 26)}{chr(97 + i // 26)} word" for i in range(12)]).hashes
+        == Vocabulary.learn(["word"] * 10).hashes
+    )
+
+
+def test_a_vocabulary_keeps_the_words_of_most_texts_and_stays_small() -> None:
+    words = [f"{a}{b}{c}" for a in "abcdefghijklmno" for b in "abcdefghijklmno" for c in "abcdefghijklmno"]
+    vocabulary = Vocabulary.learn([" ".join(words[: len(words) - 10 * i]) for i in range(200)])
+    assert len(vocabulary) == pytest.approx(2000, abs=2)
+    assert len(vocabulary.to_json()) == pytest.approx(8000, abs=8)
+    assert vocabulary.unknown(words[:1000]) < 0.01
+
+
+@given(st.text())
+def test_words_hold_no_space_and_no_digit(text: str) -> None:
+    for word in words_of(text):
+        assert word
+        assert not any(letter.isspace() or letter.isdecimal() for letter in word)
+
+
+def test_scripts_agree_with_the_names_of_letters() -> None:
+    """Python names every letter after its script; archaic and mathematical ones beyond the table are "other"."""
+    han = {"CJK": "han", "KANGXI": "han", "IDEOGRAPHIC": "han"}
+    strange = []
+    for code in range(sys.maxunicode + 1):
+        letter = chr(code)
+        first, *rest = unicodedata.name(letter, "none").replace("-", " ").split()
+        first = rest[0] if first in ("HALFWIDTH", "FULLWIDTH") else first
+        expected = han.get(first, first.lower())
+        if letter.isalpha() and expected in SCRIPTS and script_of_letter(letter) not in (expected, "other"):
+            strange.append(letter)
+        if letter.isalpha() and expected in SCRIPTS and code < 0x2000:
+            assert script_of_letter(letter) == expected, hex(code)
+    assert strange == []
+
+
+def test_the_script_is_that_of_most_letters() -> None:
+    assert script_of("Привет from Oslo") == "latin"
+    assert script_of("كيف حالك? ok") == "arabic"
+    assert script_of("한국어") == "hangul"
+    assert script_of("हिन्दी") == "devanagari"
+    assert script_of("42!") == "none"
+    assert script_of("") == "none"
+
+
+def test_a_column_of_anything_but_texts_has_no_descriptors() -> None:
+    described = describe("x", Column(numbers=np.array([1.0, 2.0])))
+    assert np.isnan(described["x.length"].numbers).all()  # type: ignore[arg-type]
+    assert described["x.script"].codes.tolist() == [-1, -1]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["on a baseline", "without one"])
+def test_descriptors_are_counted_where_no_row_leaves(service: Service, known: bool) -> None:
+    X = pd.DataFrame({"amount": np.arange(60.0), "message": documents(60)})
+    baseline = Baseline.from_frame(X, score=grid(X), model="churn", task="binary")
+    options: dict[str, Any] = {"baseline": baseline} if known else {"text_features": {"message": "keep"}}
+    service.model(capture="none", metrics_channel=service.metrics, **options).predict(grid)(X)
+    service.flush()
+    found = points(service.metrics.bodies)
+    values = {point.attributes.get("ml.feature.name"): point for point in found if point.name == "ml.feature.value"}
+    assert values.keys() == {"amount", "message.length", "message.words", *(["message.unknown"] if known else [])}
+    assert all(point.count == 60 for point in values.values())
+    assert values["message.words"].kind == ("histogram" if known else "exponential_histogram")
+    categories = {point.attributes.get("ml.feature.name") for point in found if point.name == "ml.feature.categories"}
+    assert categories == {"message.script"}
+    assert b"parcel" not in b"".join(service.metrics.bodies)

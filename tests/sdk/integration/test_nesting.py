@@ -1,0 +1,162 @@
+"""A prediction inside a prediction of the same model counts once; the inner layer fills what the outer left empty."""
+
+# ruff: noqa: ARG001, ARG005 - functions that predict the same whatever they are given
+
+from __future__ import annotations
+
+from typing import Any
+
+import driftline
+import numpy as np
+import pandas as pd
+from driftline.integration.recorder import Recorder
+from driftline.tables.column_codec import strings
+
+from tests.support.service import Service
+
+
+def test_a_block_of_a_model_without_a_task_learns_it_from_what_predicts_inside(service: Service) -> None:
+    """An instrumented estimator knows its classes; the handle around it was told only a name."""
+    bare = service.model(task="")
+    inner = Recorder(bare.completed("binary", ("stays", "leaves"), "leaves"), "Estimator.predict_proba")
+    for _ in range(2):
+        with bare.prediction(id="A-1", features={"age": 31}) as outer:
+            opened = inner.open({"age": 31})
+            opened.score = 0.25
+            inner.close(opened)
+        assert outer.id == "A-1"
+
+    table = service.table()
+    assert (table.task.classes, table.task.positive_class) == (("stays", "leaves"), "leaves")
+    assert table.scores is not None
+    assert table.scores[:, 0].tolist() == [0.25, 0.25]
+    attributes = service.spans[0].attributes or {}
+    assert (attributes["ml.prediction.score"], attributes["ml.model.task"]) == (0.25, "binary")
+
+
+def test_the_inner_layer_fills_result_features_and_id(service: Service) -> None:
+    churn = service.model()
+
+    @churn.predict(id="order_id")
+    def score(order: dict[str, Any]) -> float:
+        return 0.75
+
+    @churn.predict(features=lambda request: None)
+    def handler(request: object) -> dict[str, Any]:
+        return {"answer": score({"order_id": "A-1", "amount": 17.5})}
+
+    handler(object())
+
+    attributes = service.attributes()
+    assert attributes["ml.prediction.id"] == "A-1"
+    assert attributes["ml.prediction.score"] == 0.75
+    assert attributes["ml.feature.value.amount"] == 17.5
+    assert len(service.table()) == 1
+    assert service.counts() == {(("ml.prediction.class", "1"),): 1}
+
+
+def test_what_the_outer_layer_knows_stays(service: Service) -> None:
+    churn = service.model()
+
+    @churn.predict
+    def probabilities(frame: pd.DataFrame) -> Any:
+        return np.array([[0.25, 0.75]] * len(frame))
+
+    @churn.predict(id="order_id")
+    def handler(order: dict[str, Any]) -> dict[str, Any]:
+        return {"churns": bool(probabilities(pd.DataFrame([{"x": 1.0}]))[0, 1] > 0.5)}
+
+    handler({"order_id": "A-1", "amount": 17.5})
+
+    table = service.table()
+    assert list(table.features) == ["amount"]
+    assert strings(table.id) == ["A-1"]
+    assert table.scores is not None
+    assert table.scores.tolist() == [[0.75]]
+
+
+def test_another_model_inside_is_a_prediction_of_its_own(service: Service) -> None:
+    spend = service.model("spend", task="regression")
+    churn = service.model()
+
+    @spend.predict
+    def value(order: dict[str, Any]) -> float:
+        prediction = driftline.current()
+        assert prediction is not None
+        prediction.id = "inner"
+        return 120.0
+
+    @churn.predict
+    def score(order: dict[str, Any]) -> float:
+        value(order)
+        prediction = driftline.current()
+        assert prediction is not None
+        prediction.id = "outer"
+        return 0.25
+
+    score({"amount": 1.0})
+
+    assert [(span.name, dict(span.attributes or {})["ml.prediction.id"]) for span in service.spans] == [
+        ("predict spend", "inner"),
+        ("predict churn", "outer"),
+    ]
+
+
+def test_a_model_inside_another_inside_itself_counts_once(service: Service) -> None:
+    churn, spend = service.model(), service.model("spend", task="regression")
+
+    @churn.predict
+    def again(order: dict[str, Any]) -> float:
+        return 0.25
+
+    @spend.predict
+    def value(order: dict[str, Any]) -> float:
+        return 100 * again(order)
+
+    @churn.predict
+    def score(order: dict[str, Any]) -> float:
+        return value(order) / 200
+
+    score({"amount": 1.0})
+
+    assert [span.name for span in service.spans] == ["predict spend", "predict churn"]
+    assert {table.key.model: len(table) for table in service.tables()} == {"churn": 1, "spend": 1}
+
+
+def test_an_error_inside_that_is_handled_outside_is_no_error(service: Service) -> None:
+    churn = service.model()
+
+    @churn.predict
+    def score(order: dict[str, Any]) -> float:
+        raise ValueError("no")
+
+    @churn.predict
+    def safe(order: dict[str, Any]) -> float:
+        try:
+            return score(order)
+        except ValueError:
+            return 0.5
+
+    assert safe({"amount": 1.0}) == 0.5
+
+    assert "error.type" not in service.attributes()
+    assert service.attributes()["ml.prediction.score"] == 0.5
+
+
+def test_two_handles_of_one_name_share_records_and_nesting(service: Service) -> None:
+    one, two = service.model(), service.model()
+
+    @one.predict
+    def inner(order: dict[str, Any]) -> float:
+        return 0.25
+
+    @two.predict
+    def outer(order: dict[str, Any]) -> float:
+        return inner(order)
+
+    outer({"amount": 1.0})
+    inner({"amount": 2.0})
+
+    table = service.table()
+    assert table.features["amount"].numbers is not None
+    assert table.features["amount"].numbers.tolist() == [1.0, 2.0]

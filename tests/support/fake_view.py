@@ -1,0 +1,338 @@
+"""A view with realistic data: what the pages are developed and tested against.
+
+``flights`` lives through a year like the demo's; the others each lack something.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import numpy as np
+from driftline.panes.fold import fold_outcomes
+from driftline.panes.pane import DURATION_BOUNDS
+from driftline.tables.table import F64, Column, ModelKey, Task
+from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, Size, State, TargetDrift
+from driftline_processor.core.performance import realized
+from driftline_processor.core.performance.curves import confused, curves
+from driftline_processor.core.windows.window import Window
+from driftline_processor.queries.overview import BaselineView, ModelView
+
+from tests.support.windows import windows_over
+
+NOW = 1_388_534_400 * 10**9 + 9 * 3600 * 10**9  # 2014-01-01T09:00:00Z
+
+
+@dataclass
+class FakeView:
+    """What a test says there is to see."""
+
+    known: list[ModelView] = field(default_factory=list)
+    own: dict[tuple[str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
+    said: tuple[str, ...] = ()
+
+    def models(self) -> list[ModelView]:
+        return self.known
+
+    def hints(self) -> tuple[str, ...]:
+        return self.said
+
+    def counters(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        return self.own
+
+
+def ns(*date: int) -> int:
+    return int(datetime(*date, tzinfo=UTC).timestamp()) * 10**9  # type: ignore[misc,arg-type]
+
+
+def target(
+    name: str,
+    was: F64,
+    now: F64,
+    rows: int,
+    cells: tuple[str, ...],
+    method: str = "ks",
+    kind: str = "feature",
+    missing: float = 0.0,
+) -> TargetDrift:
+    """Drift of two histograms by rough rules: enough for pages, no statistics."""
+    p, q = was / was.sum(), now / now.sum()
+    psi = float(((q - p) * np.log((q + 1e-4) / (p + 1e-4))).sum())
+    ks = float(np.abs(np.cumsum(q - p)).max())
+    state: State = "too_few_rows" if rows < 50 else "drift" if psi > 0.03 else "ok"
+    size: Size = "" if state == "too_few_rows" else "large" if psi > 0.25 else "moderate" if psi > 0.1 else "small"
+    p_value = math.exp(-rows * ks * ks * 2)
+    return TargetDrift(
+        target=kind,  # type: ignore[arg-type]
+        name=name,
+        state=state,
+        decided_by=method,
+        rows=rows,
+        methods={
+            "psi": MethodValue(psi),
+            method: MethodValue(ks if method == "ks" else rows * psi, p_value),
+            "js": MethodValue(psi / 8),
+        },
+        effect=max(ks - 0.01, 0.0),
+        size=size,
+        cells=cells,
+        was=p,
+        now=q,
+        missing_was=0.004,
+        missing_now=missing,
+    )
+
+
+def edges(low: float, high: float, cells: int = 12) -> tuple[F64, tuple[str, ...]]:
+    inner = np.linspace(low, high, cells - 1)
+    names = [f"{a:.4g} – {b:.4g}" for a, b in pairwise(inner)]
+    return inner, (f"< {inner[0]:.4g}", *names, f"≥ {inner[-1]:.4g}")
+
+
+def normal_cells(inner: F64, mean: float, sd: float) -> F64:
+    below = np.array([0.5 * (1 + math.erf((edge - mean) / sd / math.sqrt(2))) for edge in inner])
+    return np.diff(np.concatenate([[0.0], below, [1.0]])) + 1e-6
+
+
+TEMPERATURE = [40, 52, 62, 73, 80, 75, 68, 60, 45, 39]
+LATE = [0.21, 0.26, 0.24, 0.31, 0.315, 0.24, 0.15, 0.16, 0.17, 0.33]
+SAID = [0.22, 0.18, 0.15, 0.14, 0.135, 0.14, 0.15, 0.17, 0.21, 0.23]
+CARRIERS = ("UA", "B6", "EV", "DL", "AA", "MQ", "US", "9E", "WN", "VX", "FL", "AS", "F9", "other")
+
+
+def flight_window(window: Window, rows: int, closed: bool, coverage: float | None) -> Evaluation:
+    """One window of the flights: winter's model, the year's weather."""
+    when = datetime.fromtimestamp(window.start // 10**9, UTC)
+    month, rng = min(max(when.month - 3, 0), 9), np.random.default_rng(window.start // 10**9)
+    features: dict[str, TargetDrift] = {}
+    for name, low, high, was, now, sd in (
+        ("temp", 15.0, 95.0, 36.0, TEMPERATURE[month] + rng.normal(), 9.0),
+        ("dewp", 0.0, 75.0, 22.0, TEMPERATURE[month] - 16 + rng.normal(), 11.0),
+        ("humid", 15.0, 100.0, 60.0, 60.0 + rng.normal(), 18.0),
+        ("wind_speed", 0.0, 35.0, 11.0, 10.5 - 0.2 * month, 5.0),
+        ("pressure", 990.0, 1035.0, 1018.0, 1017.0 - 0.3 * rng.random(), 7.0),
+        ("distance", 100.0, 2600.0, 1020.0, 1040.0, 720.0),
+        ("minute_of_departure", 300.0, 1380.0, 800.0, 806.0, 280.0),
+    ):
+        inner, cells = edges(low, high)
+        features[name] = target(
+            name, normal_cells(inner, was, sd), normal_cells(inner, now, sd), rows, cells, missing=0.02
+        )
+    usual = np.array([18, 17, 16, 15, 10, 8, 6, 5, 3, 1.5, 1, 0.3, 0.2, 0.1])
+    features["carrier"] = target("carrier", usual, usual * (1 + 0.03 * rng.normal(size=14)), rows, CARRIERS, "chi2")
+    three = np.array([35.0, 33, 32])
+    features["origin"] = target("origin", three, three + rng.normal(size=3) * 0.4, rows, ("EWR", "JFK", "LGA"), "chi2")
+    inner, cells = edges(0.0, 0.6)
+    said, late = SAID[month], LATE[month]
+    score = target("late", normal_cells(inner, 0.22, 0.09), normal_cells(inner, said, 0.08), rows, cells, kind="score")
+    predicted = target(
+        "class",
+        np.array([0.97, 0.03]),
+        np.array([0.99 - said / 20, 0.01 + said / 20]),
+        rows,
+        ("0", "1"),
+        "chi2",
+        "class",
+    )
+    drifted = sum(feature.state == "drift" for feature in features.values())
+    known = int(rows * coverage) if coverage else 0
+    realized = {}
+    if known:
+        loss = -(late * math.log(said) + (1 - late) * math.log(1 - said)) + 0.005 * rng.normal()
+        realized = {
+            "accuracy": Metric(round(1 - late, 4), known, "panes"),
+            "log_loss": Metric(loss, known, "panes"),
+            "log_loss_constant": Metric(-(late * math.log(0.21) + (1 - late) * math.log(0.79)), known, "panes"),
+            "mean_score": Metric(said, known, "panes"),
+            "actual_rate": Metric(late, known, "panes"),
+            "roc_auc": Metric(0.655 + 0.01 * rng.normal(), known, "panes", 5e-5),
+            "brier": Metric(late * 0.6, known, "panes"),
+            "precision": Metric(None if month == 5 else 0.4, known, "panes"),
+        }
+    return Evaluation(
+        key=ModelKey("flights", "winter", "demo"),
+        window=window,
+        rows=rows,
+        closed=closed,
+        features=features,
+        score=score,
+        predicted=predicted,
+        share=drifted / len(features),
+        realized=realized,
+        reference={
+            "accuracy": Metric(0.79, 10_000, "panes"),
+            "log_loss": Metric(0.5, 10_000, "panes"),
+            "roc_auc": Metric(0.661, 10_000, "panes"),
+            "brier": Metric(0.16, 10_000, "panes"),
+        },
+        outcome_rows=known,
+        coverage=known / rows if rows else None,
+    )
+
+
+def with_curves(evaluation: Evaluation) -> Evaluation:
+    """Give a window of flights the curves of as many scores: an area of .75, and too high by a half."""
+    rng = np.random.default_rng(6)
+    truth = rng.random(evaluation.outcome_rows) < 0.2
+    score = 1 / (1 + np.exp(-rng.normal(np.where(truth, -0.2, -1.3), 1.15)))
+    task = Task("binary", ("0", "1"), "1", 0.5)
+    pane = fold_outcomes(task, score[:, np.newaxis], None, Column(numbers=truth.astype(float)))
+    metrics = realized(pane, task)
+    told = {name: metrics[name] for name in ("recall", "precision", "specificity", "actual_rate")}
+    evaluation.realized |= told
+    evaluation.curves, evaluation.confusion = curves(pane, task), confused(pane, task)
+    return evaluation
+
+
+def flights() -> ModelView:
+    """Ten months of flights; the days from March on, the last of each open."""
+    months = [
+        flight_window(window, 5200 + 37 * place, window.end <= NOW, 0.96 if place != 3 else 0.62)
+        for place, window in enumerate(windows_over("1mo", ns(2013, 3, 1), ns(2014, 1, 1), "UTC"))
+    ]
+    days = [
+        flight_window(window, 150 + 7 * (place % 7) if place % 30 != 11 else 31, True, 0.97 if place % 19 else None)
+        for place, window in enumerate(windows_over("1d", ns(2013, 9, 1), ns(2014, 1, 1), "UTC"))
+        if place % 41 != 17
+    ]
+    days.append(flight_window(Window("1d", ns(2014, 1, 1), ns(2014, 1, 2)), 64, False, 0.3))
+    with_curves(months[-2])
+    buckets = np.zeros(len(DURATION_BOUNDS) + 2)
+    buckets[3:7], buckets[-1] = [30_000.0, 20_000.0, 5_000.0, 1_965.0], 120.5
+    return ModelView(
+        key=ModelKey("flights", "winter", "demo"),
+        task=Task("binary", ("0", "1"), "1", 0.5),
+        rows=56_965,
+        first=ns(2013, 3, 1, 5),
+        last=NOW - 42 * 10**9,
+        received=NOW - 10**9,
+        by_class={"0": 56_000.0, "1": 965.0},
+        duration=buckets,
+        outcomes=54_800,
+        pending=12,
+        baseline=BaselineView("event", "ab" * 16, 10_000, tuple(months[0].features)),
+        watermark=NOW - 300 * 10**9,
+        windows={"1d": days, "1mo": months},
+    )
+
+
+def learning() -> ModelView:
+    """A model whose first rows have just arrived: one open window, no baseline yet."""
+    window = Window("1h", ns(2014, 1, 1, 9), ns(2014, 1, 1, 10))
+    nothing = TargetDrift("feature", "age", "no_baseline", "", 10, {})
+    return ModelView(
+        key=ModelKey("churn"),
+        task=Task("binary", ("0", "1"), "1"),
+        rows=10,
+        first=NOW - 60 * 10**9,
+        last=NOW - 5 * 10**9,
+        received=NOW - 5 * 10**9,
+        by_class={"1": 4.0, "0": 6.0},
+        baseline=BaselineView("provisional", "", 10, ("age",), learned=10, needed=1000),
+        watermark=NOW - 5 * 10**9,
+        windows={"1h": [Evaluation(ModelKey("churn"), window, 10, False, {"age": nothing})], "1d": []},
+        hints=(
+            "Learning a baseline: 10 of 1,000 rows have arrived; to start at once, send one (Baseline.from_frame).",
+            "No outcome has arrived; send driftline.Model('churn').outcome(id, actual=...) or POST /v1/outcomes.",
+        ),
+    )
+
+
+def fraud() -> ModelView:
+    """A model with missing and new features, and no outcomes."""
+    key = ModelKey("fraud", "v7", "prod")
+    inner, cells = edges(0, 500)
+    hours = list(windows_over("1h", ns(2013, 12, 31, 21), ns(2014, 1, 1, 10), "UTC"))
+    known = []
+    for place, window in enumerate(hours):
+        amount = target("amount", normal_cells(inner, 80, 60), normal_cells(inner, 80, 60 + place), 900, cells)
+        blind = TargetDrift("feature", "merchant_id", "blind", "chi2", 900, {"chi2": MethodValue(None)})
+        known.append(
+            Evaluation(
+                key,
+                window,
+                900 + 40 * place,
+                window.end < NOW,
+                {"amount": amount, "merchant_id": blind},
+                share=0.0,
+                missing_features=("card_age", "country", "velocity_1h"),
+                new_features=("device",),
+            )
+        )
+    return ModelView(
+        key=key,
+        task=Task("binary", ("0", "1"), "1", 0.9),
+        rows=15_000,
+        first=ns(2013, 12, 31, 21),
+        last=NOW - 10**9,
+        received=NOW - 10**9,
+        by_class={"0": 14_990.0, "1": 10.0},
+        baseline=BaselineView("config", "cd" * 16, 200_000, ("amount", "merchant_id", "card_age", "country")),
+        windows={"1h": known},
+        hints=(
+            "1 January 2014, 08:00 – 09:00: of 5 baseline features 2 arrive; "
+            "missing: card_age, country, velocity_1h; new: device.",
+        ),
+    )
+
+
+def animals() -> ModelView:
+    """A multiclass model of two versions' newer one."""
+    key = ModelKey("animals", "2", "")
+    classes = ("cat", "dog", "bird")
+    window = Window("1d", ns(2013, 12, 31), ns(2014, 1, 1))
+    shares = np.array([0.5, 0.3, 0.2])
+    predicted = target("class", shares, np.array([0.3, 0.3, 0.4]), 4000, classes, "chi2", "class")
+    evaluation = Evaluation(
+        key,
+        window,
+        4000,
+        True,
+        predicted=predicted,
+        realized={"accuracy": Metric(0.91, 400, "panes"), "log_loss": Metric(0.3, 400, "panes")},
+        outcome_rows=400,
+        coverage=0.1,
+        confusion=np.array([[190.0, 8, 2], [10, 105, 5], [6, 5, 69]]),
+    )
+    return ModelView(
+        key, Task("multiclass", classes), 4000, window.start, window.end - 1, NOW, windows={"1d": [evaluation]}
+    )
+
+
+def price() -> ModelView:
+    """A regression with too few rows to compare."""
+    key = ModelKey("price", "", "eu")
+    inner, cells = edges(100, 900)
+    window = Window("1d", ns(2013, 12, 31), ns(2014, 1, 1))
+    area = target("area", normal_cells(inner, 400, 100), normal_cells(inner, 500, 100), 12, cells)
+    evaluation = Evaluation(
+        key,
+        window,
+        12,
+        True,
+        {"area": area},
+        realized={
+            "mae": Metric(21_000.0, 12, "rows"),
+            "rmse": Metric(30_100.0, 12, "rows"),
+            "r2": Metric(0.71, 12, "rows"),
+        },
+        outcome_rows=12,
+        coverage=1.0,
+    )
+    return ModelView(
+        key, Task("regression"), 12, window.start, window.end - 1, NOW, outcomes=12, windows={"1d": [evaluation]}
+    )
+
+
+def many() -> FakeView:
+    """All of them."""
+    return FakeView(
+        [flights(), fraud(), animals(), price(), learning()],
+        {
+            ("driftline.received.requests", (("driftline.signal", "logs"),)): 114.0,
+            ("driftline.received.rows", (("driftline.signal", "logs"),)): 56_965.0,
+            ("driftline.outcomes.pending", ()): 12.0,
+        },
+    )
