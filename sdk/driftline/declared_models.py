@@ -239,7 +239,7 @@ def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
 def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, key: str) -> Iterator[Mistake]:
     """Yield what is wrong with arguments of the right types. ``sound``: those of ``table``."""
     from driftline.baseline.baseline import Baseline
-    from driftline.batch.feature_columns import declared_texts
+    from driftline.capture.model_identity import declared_texts
     from driftline.tables.classes import quantile_levels, resolve_task
 
     checks: list[Callable[[], object]] = []

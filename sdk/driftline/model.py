@@ -77,10 +77,7 @@ class Model:
         channel: Channel | None = None,
         metrics_channel: Channel | None = None,
     ) -> None:
-        from driftline.baseline.baseline import protect_baseline
-        from driftline.batch.feature_columns import declared_texts
-        from driftline.capture.model_identity import Identity
-        from driftline.distributions.model_distributions import most_features
+        from driftline.capture.model_identity import Identity, declared_texts, most_features
         from driftline.export.endpoint import disabled
         from driftline.export.pipeline import SILENT, pipeline_of
         from driftline.privacy.policy import capture_of, rules_in_force
@@ -146,8 +143,9 @@ class Model:
         self._enabled = not disabled()
         self._pipeline = pipeline_of(channel, metrics_channel) if self._enabled else SILENT
         if loaded is not None:
-            fit = protect_baseline(loaded, rules, level)
-            self._pipeline.announce(self._identity, fit)
+            from driftline.baseline.baseline import protect_baseline
+
+            self._pipeline.announce(self._identity, protect_baseline(loaded, rules, level))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as what it was made from: the copy shares this one's buffer, or that of its process."""
@@ -398,6 +396,9 @@ def _restore(name: str, given: dict[str, Any]) -> Model:
 
 
 def _load(baseline: Baseline | str | os.PathLike[str] | None) -> Baseline | None:
+    """Return a baseline, read from its file where a path is given; nothing of ``baseline/`` loads without one."""
+    if not isinstance(baseline, str | os.PathLike):
+        return baseline
     from driftline.baseline.baseline import Baseline
 
-    return Baseline.load(baseline) if isinstance(baseline, str | os.PathLike) else baseline
+    return Baseline.load(baseline)

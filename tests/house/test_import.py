@@ -39,6 +39,32 @@ def test_importing_the_telemetry_names_loads_nothing_heavy() -> None:
     assert loaded_by("from driftline.semconv import attributes, events, metrics") & HEAVY == set()
 
 
+FIRST_MODEL = "import driftline; churn = driftline.Model('churn', task='binary')"
+MOST_MODULES = 66
+"""Modules of the SDK that a first model may load: half of what one loaded when this was measured."""
+
+
+def sdk_modules(statement: str) -> set[str]:
+    return {name for name in loaded_by(statement) if name.partition(".")[0] == "driftline"}
+
+
+def test_a_model_without_a_baseline_loads_the_light_half_of_the_sdk() -> None:
+    loaded = sdk_modules(FIRST_MODEL)
+
+    assert "driftline.export.pipeline" in loaded
+    assert len(loaded) <= MOST_MODULES, sorted(loaded)
+    rooms = {name.split(".")[1] for name in loaded if "." in name}
+    assert rooms & {"baseline", "batch", "distributions", "integration", "outcomes"} == set()
+    assert "driftline.panes.fold" not in loaded
+
+
+def test_a_call_with_a_mapping_loads_no_reader_of_another_library() -> None:
+    call = f"{FIRST_MODEL}; churn.predict(lambda row: 0.25)({{'age': 31}})"
+    others = {f"driftline.inputs.{name}" for name in ("array", "arrow", "pandas", "polars", "sparse", "tensor")}
+
+    assert sdk_modules(call) & others == set()
+
+
 EXTRAS = [
     "driftline_processor",
     "duckdb",

@@ -5,7 +5,6 @@ Which columns of some rows are read: those that are wanted, each name once, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from driftline.capture.call_plan import CallPlan
@@ -57,26 +56,6 @@ def drop_long_texts(model: str, name: str, column: Column) -> Column:
             model, name, TEXT_LIMIT, name,
         )  # fmt: skip
     return kept
-
-
-def declared_texts(
-    given: Sequence[str] | Mapping[str, str], known: Sequence[str]
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names of text features, and of those whose text is kept, from what was said and what is known.
-
-    ``given``: names, or a mapping of names to "describe" or "keep". Raises ``TypeError`` or ``ValueError``, with the
-    fix, for anything else.
-
-    >>> declared_texts({"message": "keep"}, ["title"])[1]
-    frozenset({'message'})
-    """
-    if isinstance(given, str):
-        raise TypeError(f"text_features is the text {given!r}; write text_features=({given!r},)")
-    rules = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, "describe")
-    for name, rule in rules.items():
-        if not isinstance(name, str) or rule not in ("describe", "keep"):
-            raise ValueError(f"text_features: {name!r} is to be {rule!r}; write a name, and 'describe' or 'keep'")
-    return frozenset({*known, *rules}), frozenset(name for name, rule in rules.items() if rule == "keep")
 
 
 def _texts(plan: CallPlan, name: str, texts: Column) -> Columns:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from driftline.faults import FAULTS, logger
@@ -116,6 +115,8 @@ def warn_absent_fields(
 
 def _warn_absent(plan: CallPlan, names: tuple[str, ...], what: str, field: str, then: str) -> None:
     if FAULTS.once(f"absent {what} {field} {plan.identity.name} {plan.name}"):
+        from difflib import get_close_matches
+
         near = (
             names if len(names) <= _MOST_FIELDS else get_close_matches(field, list(map(str, names)), _MOST_FIELDS, 0.0)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from driftline.inputs.vocabulary import Vocabulary
 from driftline.privacy.policy import Capture, Privacy
 from driftline.privacy.rules import DENY
 from driftline.semconv import attributes as a
+from driftline.settings import read, switch
 from driftline.tables.table import Task
 
 SCOPE = "driftline"
@@ -110,3 +111,53 @@ class Identity:
         if task.kind == "multiclass" and all(value == value for value in score):
             return task.classes[max(range(len(score)), key=score.__getitem__)]
         return ""
+
+
+def declared_texts(
+    given: Sequence[str] | Mapping[str, str], known: Sequence[str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of text features, and of those whose text is kept, from what was said and what is known.
+
+    ``given``: names, or a mapping of names to "describe" or "keep". Raises ``TypeError`` or ``ValueError``, with the
+    fix, for anything else.
+
+    >>> declared_texts({"message": "keep"}, ["title"])[1]
+    frozenset({'message'})
+    """
+    if isinstance(given, str):
+        raise TypeError(f"text_features is the text {given!r}; write text_features=({given!r},)")
+    rules = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, "describe")
+    for name, rule in rules.items():
+        if not isinstance(name, str) or rule not in ("describe", "keep"):
+            raise ValueError(f"text_features: {name!r} is to be {rule!r}; write a name, and 'describe' or 'keep'")
+    return frozenset({*known, *rules}), frozenset(name for name, rule in rules.items() if rule == "keep")
+
+
+MOST_FEATURES = 1024
+
+
+FEW_FEATURES = 64
+"""Unless asked for, as on a span. On a baseline's bins a feature is a hundred series in Prometheus, per process."""
+
+
+def most_features(asked: bool | None, capture: Capture) -> int:
+    """Return of how many features the distributions are sent. ``asked``: what code says, else the environment.
+
+    Raises ``ValueError`` where they are turned off, though they are all that leaves, and where the environment says
+    neither true nor false.
+
+    >>> most_features(None, "features"), most_features(True, "features"), most_features(None, "none")
+    (64, 1024, 1024)
+    """
+    if asked is None and read("DRIFTLINE_DISTRIBUTIONS"):
+        asked = switch("DRIFTLINE_DISTRIBUTIONS")
+    if capture != "features":
+        if asked is False:
+            raise ValueError(
+                f"capture={capture!r} keeps features in the process, so drift can be seen by their distributions only; "
+                "leave out distributions=False (DRIFTLINE_DISTRIBUTIONS=false)"
+            )
+        return MOST_FEATURES
+    if asked is None:
+        return FEW_FEATURES
+    return MOST_FEATURES if asked else 0

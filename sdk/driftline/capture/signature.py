@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
-import wrapt
-
 from driftline.capture.absent import ABSENT
 from driftline.inputs.dataframes import column_names
 
@@ -46,6 +44,8 @@ def callable_like(target: Any, call: Callable[..., Any]) -> Any:
     >>> scorer({}), scorer.threshold, isinstance(scorer, Scorer)
     (0.25, 0.5, True)
     """
+    import wrapt  # which loads asyncio, and few services decorate anything but functions
+
     own: dict[str, Any] = {"__call__": staticmethod(call), "__reduce_ex__": _reduce, "__copy__": _copy}
     own["__deepcopy__"] = _deepcopy
     if hasattr(type(target), "__get__") and not isinstance(target, MethodType):

@@ -19,8 +19,6 @@ from driftline.faults import FAULTS, logger, retry_in_halves
 from driftline.panes.bins import NumberBins
 from driftline.panes.fold import ModelBins, target_score
 from driftline.panes.pane import DURATION_BOUNDS
-from driftline.privacy.policy import Capture
-from driftline.settings import read, switch
 from driftline.tables.table import Column
 
 from .feature_distribution import OTHER, BinnedNumbers, FeatureDistribution
@@ -151,9 +149,6 @@ GATHER_VALUES = 2**19
 MOST_STREAMS = 256
 """Models, versions and resources of one process. A name that changes with every call is a leak."""
 
-MOST_FEATURES = 1024
-FEW_FEATURES = 64
-"""Unless asked for, as on a span. On a baseline's bins a feature is a hundred series in Prometheus, per process."""
 
 MOST_OF_ALL = 4096
 """Of all models of a process together: 60 MB, since a number takes 15 kB with all that is remembered of it."""
@@ -178,24 +173,30 @@ class Stream:
 
 
 class Distributions:
-    """Count blocks, model by model. ``clock``: unix nanoseconds."""
+    """Count blocks, model by model.
 
-    def __init__(self, *, cumulative: bool, clock: Callable[[], int] = time.time_ns) -> None:
+    Args:
+        cumulative: whether each report repeats what came before it.
+        clock: unix nanoseconds.
+        start: since when rows are counted, unix nanoseconds; now unless said.
+    """
+
+    def __init__(self, *, cumulative: bool, clock: Callable[[], int] = time.time_ns, start: int | None = None) -> None:
         self.cumulative = cumulative
         self._clock = clock
         self._bins: dict[str, ModelBins] = {}
-        self._begin()
+        self._begin(clock() if start is None else start)
 
-    def _begin(self) -> None:
+    def _begin(self, start: int) -> None:
         self._lock = threading.Lock()
         self._streams: dict[Key, Stream] = {}
         self._waiting: list[PredictionBatch] = []
         self._room = FeatureBudget(MOST_OF_ALL)
-        self._start = self._clock()
+        self._start = start
 
     def forget(self) -> None:
         """Start anew in a child: the parent counts what the parent predicted."""
-        self._begin()
+        self._begin(self._clock())
 
     def use(self, model: str, bins: ModelBins) -> None:
         """Count a model over the bins of its baseline; from its first row on, or not at all."""
@@ -280,29 +281,6 @@ class Distributions:
             stream = Stream(identity, current, told, self._start)
             self._streams[key] = stream
         return stream
-
-
-def most_features(asked: bool | None, capture: Capture) -> int:
-    """Return of how many features the distributions are sent. ``asked``: what code says, else the environment.
-
-    Raises ``ValueError`` where they are turned off, though they are all that leaves, and where the environment says
-    neither true nor false.
-
-    >>> most_features(None, "features"), most_features(True, "features"), most_features(None, "none")
-    (64, 1024, 1024)
-    """
-    if asked is None and read("DRIFTLINE_DISTRIBUTIONS"):
-        asked = switch("DRIFTLINE_DISTRIBUTIONS")
-    if capture != "features":
-        if asked is False:
-            raise ValueError(
-                f"capture={capture!r} keeps features in the process, so drift can be seen by their distributions only; "
-                "leave out distributions=False (DRIFTLINE_DISTRIBUTIONS=false)"
-            )
-        return MOST_FEATURES
-    if asked is None:
-        return FEW_FEATURES
-    return MOST_FEATURES if asked else 0
 
 
 def _countable(block: PredictionBatch) -> PredictionBatch:

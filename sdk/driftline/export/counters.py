@@ -19,10 +19,7 @@ from driftline.capture.deferred import UnmadePrediction
 from driftline.capture.model_identity import SCOPE, VERSION, Identity
 from driftline.capture.outcome import Outcome
 from driftline.capture.prediction import Prediction
-from driftline.distributions.feature_distribution import BinnedNumbers
-from driftline.distributions.model_distributions import DURATIONS
 from driftline.loss_counters import UNRECORDED, UNUSABLE
-from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import SCHEMA_URL, metrics
 from driftline.semconv import attributes as a
 
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
 
     from driftline.capture.buffer import BufferedRow
     from driftline.capture.model_identity import Identity
+    from driftline.distributions.feature_distribution import BinnedNumbers
 
 
 _counters: dict[tuple[MeterProvider | None, str, bool], Counter] = {}
@@ -123,6 +121,10 @@ class DroppedRows:
             identity, error, took, rows = entry.plan.identity, entry.error, entry.elapsed, entry.count
         else:
             identity, error, took, rows = entry[0].identity, entry[9], entry[4], 1
+        from driftline.distributions.feature_distribution import BinnedNumbers
+        from driftline.distributions.model_distributions import DURATIONS
+        from driftline.panes.pane import DURATION_BOUNDS
+
         seconds = took * 1e-9
         with self._lock:
             durations = self._durations.get((identity, error))

@@ -7,7 +7,6 @@ Each is asked through what it offers for that, by the first record of a process,
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import functools
 import os
@@ -74,6 +73,8 @@ def _around(owner: Any, *, before: End | None = None, after: End | None = None) 
 
     @functools.wraps(shutdown)
     async def shutdown_and_more(*args: Any, **kwargs: Any) -> Any:
+        import asyncio
+
         if before is not None:
             await asyncio.to_thread(before)
         try:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from driftline.distributions.model_distributions import Distributions
 from driftline.faults import FAULTS, logger
 from driftline.settings import read
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from driftline.batch.prediction_batch import PredictionBatch
     from driftline.capture.model_identity import Identity
     from driftline.distributions.feature_distribution import BinnedNumbers
+    from driftline.distributions.model_distributions import Distributions
 
 INTERVAL_SECONDS = 60.0
 SEND_SECONDS = 30.0
@@ -42,13 +42,30 @@ class Reporter:
         cumulative: bool = True,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.distributions = Distributions(cumulative=cumulative, clock=clock)
+        self._cumulative = cumulative
+        self._clock = clock
+        self._started = clock()
+        self._making = threading.Lock()
+        self._distributions: Distributions | None = None
         self._open_channel = open_channel
         self._interval = interval
         self._channel: Channel | None = None
         self._closed = False
         self._resume = False
         self._begin()
+
+    @property
+    def distributions(self) -> Distributions:
+        """What is counted; loaded with the first row, since a service may never send any."""
+        if self._distributions is None:
+            from driftline.distributions.model_distributions import Distributions
+
+            with self._making:
+                if self._distributions is None:
+                    self._distributions = Distributions(
+                        cumulative=self._cumulative, clock=self._clock, start=self._started
+                    )
+        return self._distributions
 
     def _begin(self) -> None:
         self._lock = threading.RLock()  # one report at a time
@@ -118,7 +135,10 @@ class Reporter:
 
     def after_fork(self) -> None:
         """Start anew in a child: the parent says what the parent counted."""
-        self.distributions.forget()
+        self._making = threading.Lock()
+        self._started = self._clock()
+        if self._distributions is not None:
+            self._distributions.forget()
         if self._channel is not None:
             self._channel.forget()
         self._begin()
@@ -149,7 +169,9 @@ class Reporter:
 
         from .metric_points import metrics_data
 
-        cumulative = self.distributions.cumulative
+        if self._distributions is None:
+            return None  # nothing was counted
+        cumulative = self._cumulative
         temporality = AggregationTemporality.CUMULATIVE if cumulative else AggregationTemporality.DELTA
         taken, streams = self.distributions.take(last=self._closed)
         with suppress_instrumentation():

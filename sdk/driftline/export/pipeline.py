@@ -22,13 +22,13 @@ from driftline.capture.deferred import UnmadePrediction, abandon_deferred, make_
 from driftline.capture.outcome import Outcome
 from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import ROW_BYTES
+from driftline.export.transport import ExportRequest
 from driftline.faults import FAULTS, logger
 
 from . import lifecycle, resource, threads
 from .counters import DroppedRows, count, count_dropped, count_own
 from .endpoint import Endpoint, Signal, records_silenced, resolve
 from .metrics_reporter import Reporter, interval, is_cumulative, metrics_wanted
-from .records import ExportRequest, frames
 from .transport import (
     BUSY,
     TEMPORARY,
@@ -288,6 +288,7 @@ class Pipeline:
             if mine:  # while the interpreter ends, some imports and all thread pools are refused
                 self._open()
                 resource.own_attributes()
+                from . import records as records
         while not self._ended():
             try:
                 self._tick()
@@ -332,6 +333,8 @@ class Pipeline:
         try:
             unsaid = [self._baselines[key] for key in self._baselines if key not in self._announced]
             baselines = [(identity, baseline.to_json()) for identity, baseline in unsaid]
+            from .records import frames  # loads all that turns calls into columns, which no call needs
+
             for frame in frames(predictions, outcomes, baselines, counted=self._count):
                 if self.recording or (self._unsupported and not frame.predictions):
                     self._queue.append(frame, len(frame.body), frame.rows)

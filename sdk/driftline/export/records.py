@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from driftline.batch.conversion import prediction_batches
@@ -22,20 +21,12 @@ from driftline.tables.ids import IDS
 
 from .otlp_logs import Parts, log_record, request
 from .resource import resource_attributes
+from .transport import ExportRequest
 
 MOST_ROWS = 5000
 MOST_BYTES = 2**20
 Counted = Callable[[PredictionBatch], None]
 _now = time.time_ns
-
-
-@dataclass(slots=True, eq=False)
-class ExportRequest:
-    """One ``ExportLogsServiceRequest``. ``rows``: predictions or outcomes in it; ``predictions``: which of the two."""
-
-    body: bytes
-    rows: int
-    predictions: bool = False
 
 
 def frames(

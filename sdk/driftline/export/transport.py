@@ -60,6 +60,15 @@ class Delivery:
     rejected: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class ExportRequest:
+    """One ``ExportLogsServiceRequest``. ``rows``: predictions or outcomes in it; ``predictions``: which of the two."""
+
+    body: bytes
+    rows: int
+    predictions: bool = False
+
+
 class Channel(Protocol):
     """Somewhere to send requests. ``name``: the endpoint, as people write it."""
 

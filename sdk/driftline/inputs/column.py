@@ -9,7 +9,7 @@ The library is known by the name of the type's module: no library is imported to
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from driftline.tables.table import Column
 
 from .values import column_of_any
 
-_READERS: dict[type, Callable[[Any], NDArray[Any] | Column]] = {}
+ColumnReader = Callable[[Any], NDArray[Any] | Column]
+
+_READERS: dict[type, ColumnReader] = {}
 
 
 def read_column(values: Any) -> NDArray[Any] | Column:
@@ -39,13 +41,32 @@ def read_column(values: Any) -> NDArray[Any] | Column:
     return reader(values)
 
 
-def _find(kind: type) -> Callable[[Any], NDArray[Any] | Column]:
-    from . import arrow, pandas, polars, tensor
-
+def _find(kind: type) -> ColumnReader:
     if issubclass(kind, np.ndarray | list | tuple):
         return column_of_any
-    for find in (pandas.column_reader, polars.column_reader, arrow.column_reader, tensor.column_reader):
+    for find in _finders(kind):
         reader = find(kind)
         if reader is not None:
             return reader
     return column_of_any
+
+
+def _finders(kind: type) -> Iterator[Callable[[type], ColumnReader | None]]:
+    """Yield what may know a type of column; load only what the type's libraries need."""
+    libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    if "pandas" in libraries:
+        from . import pandas
+
+        yield pandas.column_reader
+    if "polars" in libraries:
+        from . import polars
+
+        yield polars.column_reader
+    if "pyarrow" in libraries:
+        from . import arrow
+
+        yield arrow.column_reader
+    if "torch" in libraries:
+        from . import tensor
+
+        yield tensor.column_reader

@@ -13,7 +13,7 @@ A baseline is read by the same readers (:mod:`driftline.inputs.dataframes`), so 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from driftline.inputs.values import Columns
@@ -21,6 +21,7 @@ from driftline.loss_counters import UNSUPPORTED_INPUT
 
 from .batch import Batch, Reader, Unrecorded
 from .row import Row
+from .scalar import reader as scalar_reader
 
 READERS: dict[type, Reader] = {}
 
@@ -47,25 +48,48 @@ def read(value: Any) -> Row | Batch | Unrecorded:
 def _find(kind: type) -> Reader:
     if issubclass(kind, Batch):  # an integration has read it
         return _itself
-    from . import array, arrow, lists, objects, pandas, polars, scalar, sparse, tensor
-
-    finders: tuple[Callable[[type], Reader | None], ...] = (
-        sparse.reader,  # before mappings: one sparse layout is a dict
-        objects.mapping_reader,
-        array.reader,
-        pandas.reader,
-        polars.reader,
-        arrow.reader,
-        tensor.reader,
-        objects.reader,
-        lambda kind: lists.reader(kind, reader_for),
-        scalar.reader,
-    )
-    for find in finders:
+    for find in _finders(kind):
         reader = find(kind)
         if reader is not None:
             return reader
     return _unknown
+
+
+def _finders(kind: type) -> Iterator[Callable[[type], Reader | None]]:
+    """Yield what may know a type, the most particular first; load only what the type's libraries need."""
+    libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    if "scipy" in libraries:  # before mappings: one sparse layout is a dict
+        from . import sparse
+
+        yield sparse.reader
+    from . import objects
+
+    yield objects.mapping_reader
+    if "numpy" in libraries:
+        from . import array
+
+        yield array.reader
+    if "pandas" in libraries:
+        from . import pandas
+
+        yield pandas.reader
+    if "polars" in libraries:
+        from . import polars
+
+        yield polars.reader
+    if "pyarrow" in libraries:
+        from . import arrow
+
+        yield arrow.reader
+    if "torch" in libraries:
+        from . import tensor
+
+        yield tensor.reader
+    yield objects.reader
+    from . import lists
+
+    yield lambda kind: lists.reader(kind, reader_for)
+    yield scalar_reader
 
 
 def _itself(value: Batch) -> Batch:

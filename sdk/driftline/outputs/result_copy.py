@@ -14,10 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.column import read_column
-from driftline.inputs.pandas import series_column
 from driftline.inputs.row import number
-from driftline.inputs.tensor import array_of, on_cpu
 from driftline.inputs.values import name_in
 from driftline.tables.table import Column
 
@@ -83,8 +80,12 @@ def _find(kind: type) -> Callable[[Any], Any]:
     if name_in(kind, "torch", "Tensor"):
         return _tensor
     if name_in(kind, "pandas", "Series"):
+        from driftline.inputs.pandas import series_column
+
         return lambda series: _own(series_column(series))
     if name_in(kind, "polars", "Series") or name_in(kind, "pyarrow", "Array", "ChunkedArray"):
+        from driftline.inputs.column import read_column
+
         return read_column
     if name_in(kind, "pandas", "DataFrame") or name_in(kind, "polars", "DataFrame"):
         return lambda frame: _frame(frame, list(map(str, frame.columns)), frame.to_numpy)
@@ -108,6 +109,8 @@ def _own(values: NDArray[Any] | Column) -> NDArray[Any] | Column:
 
 
 def _tensor(result: Any) -> Any:
+    from driftline.inputs.tensor import array_of, on_cpu
+
     if not on_cpu(result):
         return Unread(f"a {type(result).__name__} on {result.device}, which would have to be waited for")
     return array_of(result).copy()
@@ -122,6 +125,8 @@ def _frame(frame: Any, names: list[str], values: Callable[[], Any]) -> Any:
 
 
 def _stacked(columns: list[Any]) -> Any:
+    from driftline.inputs.column import read_column
+
     read = [read_column(column) for column in columns]
     numbers = [values for values in read if not isinstance(values, Column)]
     if len(numbers) < len(read) or not read:
