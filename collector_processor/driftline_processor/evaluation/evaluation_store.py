@@ -22,7 +22,6 @@ import pyarrow as pa
 from driftline.tables.table import F64, I64, ModelKey
 from pydantic import TypeAdapter
 
-from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
@@ -47,11 +46,13 @@ from driftline_processor.core.evaluation import (
     TrackRecord,
     WeakSearch,
 )
-from driftline_processor.core.performance.objective import newest_objectives, overdue, undecided
+from driftline_processor.core.performance.objective import newest_objectives, overdue
 from driftline_processor.core.windows.window import Window
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import Connection, insert, number, read
+
+from .judge import follow
 
 _SLICES = TypeAdapter(dict[str, SlicePerformance])
 _WEAK = TypeAdapter(WeakSearch | None)
@@ -258,16 +259,14 @@ class EvaluationStore:
         found = self.history(series).get(evaluation.window.name, {})
         starts = [start for start in found if start < evaluation.window.start]
         before = found[starts[-1]] if starts else None
-        evaluation.incident = incident(evaluation, before)
-        evaluation.objectives = undecided(evaluation, before)
+        evaluation = follow(evaluation, before)
         self._take(series, evaluation)
         previous = evaluation
         for start, later in found.items():
             if start > evaluation.window.start:
-                known, objectives = incident(later, previous), undecided(later, previous)
-                if known == later.incident and objectives == later.objectives:
+                previous = follow(later, previous)
+                if previous.incident == later.incident and previous.objectives == later.objectives:
                     break
-                previous = replace(later, incident=known, objectives=objectives)
                 self._take(series, previous)
         self._warn(series, evaluation)
 

@@ -1,4 +1,4 @@
-"""Touched windows → Evaluations."""
+"""Decide which windows are judged, and when: those that rows, outcomes or the clock have touched."""
 
 from __future__ import annotations
 
@@ -9,46 +9,26 @@ from functools import partial
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.duplicate_rows import Recurrence
-from driftline.panes.pane import Pane, merge
 
 from driftline_processor.config.performance import broken
-from driftline_processor.config.schema import Model
 from driftline_processor.core.drift.method_choice import misfits
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.outcomes.coverage import count_missing_rows
-from driftline_processor.core.reference.decision_threshold import align_threshold
-from driftline_processor.core.reference.reference import Reference
-from driftline_processor.core.reference.season import PART as SEASONS
-from driftline_processor.core.reference.season import remove_season, seasonal_reference
-from driftline_processor.core.window_context import WindowContext
-from driftline_processor.core.windows.steps import Ask, no_steps
-from driftline_processor.core.windows.window import GRACE, PANE, Window, is_closed, window_of
+from driftline_processor.core.windows.window import PANE, Window, is_closed, window_of
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.pane_sums import read_restated
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.cumulative_streams import touched_since
 from driftline_processor.store.database import Connection, mark, number, read, set_mark, transaction
-from driftline_processor.store.duplicate_rows import recurrence_of, repeats_between
-from driftline_processor.store.panes import (
-    OUTCOMES,
-    Trails,
-    learned_fold,
-    part_width,
-    performance_fold,
-    read_window,
-    score_fold,
-    stored_unit,
-)
-from driftline_processor.store.reference_panes import RollingReferences, season_mix
+from driftline_processor.store.panes import stored_unit
 from driftline_processor.store.series import Series, SeriesRegister
-from driftline_processor.store.slices import SlicePanes
 
 from .evaluation_store import EvaluationStore
+from .judge import judge
+from .settings import ModelSettings
+from .store_source import StoreReaders, StoreSource
 from .waiting_windows import WaitingWindows
-from .window_outcomes import OutcomeDelays, StoredOutcomes
+from .window_outcomes import OutcomeDelays
 
 _log = logging.getLogger(__name__)
 
@@ -73,14 +53,10 @@ class Evaluator:
 
         ``watermark``: of a series, now. ``clock``: the wall clock in unix nanoseconds.
         """
-        self._connection, self._series, self._baselines = connection, series, baselines
+        self._connection, self._series = connection, series
         self._beliefs, self._touched, self._watermark = beliefs, touched, watermark
-        self._trails, self._past, self._slices = (
-            Trails(connection),
-            RollingReferences(connection),
-            SlicePanes(connection),
-        )
-        self._known = StoredOutcomes(connection)
+        self._readers = StoreReaders(connection, baselines)
+        self._judged: dict[str, ModelSettings] = {}
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
         self._failed: set[tuple[int, Window]] = set()
         self._warned: set[tuple[str, str]] = set()
@@ -126,12 +102,11 @@ class Evaluator:
         self.delays.learn(reached.joined, idle=not panes)
         by_number = self._series.by_number()
         for which, starts in counted.items():
-            self._past.forget(which, starts)
+            self._readers.forget_counted(which, starts)
             self._mark_compared(by_number[which], starts)
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
-            self._trails.forget(which, starts)
-            self._slices.forget(which, starts)
+            self._readers.forget_rows(which, starts)
         for which, series in by_number.items():
             watermark = self._watermark(series)
             ripe = {one.window for one in self._beliefs.open(which) if is_closed(one.window, watermark)}
@@ -165,66 +140,28 @@ class Evaluator:
 
     def _of(self, series: Series, window: Window) -> Evaluation | None:
         """Evaluate a window; None of one in which nothing ever was, which a clock or a counter alone has touched."""
-        in_force = self._baselines.in_force(series.key)
+        model, watermark = series.key.model, self._watermark(series)
+        settings = self._settings_of(model)
+        source = StoreSource(series, window, settings, watermark, self.delays.of(series), self._readers)
+        if source.empty and window.start not in self._beliefs.history(series.number).get(window.name, {}):
+            return None
+        if source.baseline is not None:
+            self._warn(model, settings, source.baseline)
+        if source.closed:
+            self._warn_asked(series)
+        return judge(source, settings, partial(self._warn_once, model))
 
-        def width(fold: str, part: str) -> int:
-            return part_width(part, self._baselines.by_fold(fold), series.task)
+    def _settings_of(self, model: str) -> ModelSettings:
+        """Return how windows of a model are judged."""
+        if model not in self._judged:
+            found = ModelSettings.of(self._series.settings(model))
+            self._judged[model] = replace(found, performance=replace(found.performance, custom=self._custom))
+        return self._judged[model]
 
-        settings = self._series.settings(series.key.model)
-        blocks = self._known.blocks(series, window, settings.timezone, width)
-        folds = read_window(self._connection, series.number, window.start, window.end, width, without=OUTCOMES)
-        folds[performance_fold(series.task)] = merge(blocks)
-        if not any(sums.any() for pane in folds.values() for sums in pane.parts.values()):
-            known = self._beliefs.history(series.number).get(window.name, {})
-            if window.start not in known:
-                return None
-        baseline = self._compared_with(folds, None if in_force is None else in_force.baseline)
-        pane = Pane()
-        own = (performance_fold(series.task), "", score_fold(series.task))
-        for fold in (*own, *(() if baseline is None else (baseline.fold, learned_fold(baseline)))):
-            pane.parts.update(folds.get(fold, Pane()).parts)
-        closed = is_closed(window, self._watermark(series))
-        compared, alike = None, None
-        if baseline is not None:
-            self._warn(series, settings, baseline)
-            count_missing_rows(pane, baseline.bins)
-            alike = align_threshold(baseline, pane, series.task)
-            if alike.note:
-                self._warn_once(series.key.model, f"{series.key.model} is compared with {alike.note}")
-            compared = self._compared(series, alike.baseline, window, pane, width if closed else None)
-            compared = compared._replace(note=alike.and_also(compared.note))
-        if closed:
-            self._warn_asked(series, settings)
-        beside = self._beside(series, window, closed, baseline, width)
-        if compared is not None:
-            beside = replace(beside, trail=remove_season(beside.trail, compared.baseline, pane.parts.get(SEASONS)))
-        if SEASONS in pane.parts:
-            beside = replace(beside, slices={})  # their hours are not known apart: each would drift with the hour
-        return evaluate(
-            pane,
-            baseline if compared is None else compared.baseline,
-            series.key,
-            window,
-            closed,
-            settings.min_effect,
-            task=series.task,
-            beside=beside,
-            choices=settings.choices,
-            together=settings.multivariate,
-            compared="" if compared is None else compared.note,
-            shift=0.0 if compared is None else compared.shift,
-            known=replace(
-                self._known.of(
-                    series, window, settings, self._watermark(series), blocks, width, self.delays.of(series)
-                ),
-                reference=None if alike is None else alike.baseline,
-            ),
-            asked=replace(settings.performance.asked, custom=self._custom),
-        )
-
-    def _warn_asked(self, series: Series, settings: Model) -> None:
+    def _warn_asked(self, series: Series) -> None:
         """Log once what is asked of the performance and a model of this kind, or with these classes, has not."""
-        for wrong in broken(settings.performance, series.task.kind, series.task.classes):
+        asked = self._series.settings(series.key.model).performance
+        for wrong in broken(asked, series.task.kind, series.task.classes):
             said = f"models.{series.key.model}.performance.{wrong}"
             self._warn_once(series.key.model, f"{said}; until then it is left out")
 
@@ -233,95 +170,13 @@ class Evaluator:
             self._warned.add((model, said))
             _log.warning("%s", said)
 
-    def _warn(self, series: Series, settings: Model, baseline: Baseline) -> None:
+    def _warn(self, model: str, settings: ModelSettings, baseline: Baseline) -> None:
         """Log once of each baseline which methods were chosen for a feature that they do not compare."""
-        model, which = series.key.model, (series.key.model, baseline.digest)
-        if settings.features and which not in self._warned:
+        which = (model, baseline.digest)
+        if settings.choices.features and which not in self._warned:
             self._warned.add(which)
             for wrong in misfits(settings.choices, baseline):
                 _log.warning("%s: %s; until then it is passed over", wrong.key(model), wrong)
-
-    def _compared(
-        self,
-        series: Series,
-        baseline: Baseline,
-        window: Window,
-        pane: Pane,
-        width: Callable[[str, str], int] | None,
-    ) -> Reference:
-        """Return what a window is compared with, whose rows, ``pane``, were counted over the bins of the baseline.
-
-        ``width``: how long parts are, where slices are looked at, None where they are not.
-        """
-        settings = self._series.settings(series.key.model)
-        found, seasons = Reference(baseline), settings.seasons
-        if settings.reference is not None:
-            rolling, zone = settings.reference.rolling, settings.timezone
-            closed = self._watermark(series) - GRACE
-            found = self._past.compared(series, baseline, rolling, window, zone, closed, seasons)
-            if settings.slices and width is not None and found.baseline is not baseline:
-                found = found._replace(baseline=self._slices.with_past(series, found.baseline, settings.slices, width))
-        elif baseline.provisional:
-            found = self._past.cold(series, baseline, window, seasons)
-        if seasons is None:
-            return found
-        known = found.baseline.extras.seasons
-        if known is not None:
-            pane.parts[SEASONS] = season_mix(self._connection, series.number, window, known)
-        own = seasonal_reference(found.baseline, seasons.kind, pane)
-        return Reference(own.baseline, found.and_also(own.note), found.shift)
-
-    def _beside(
-        self,
-        series: Series,
-        window: Window,
-        closed: bool,
-        baseline: Baseline | None,
-        width: Callable[[str, str], int],
-    ) -> WindowContext:
-        """Return what else is known of a window; of an open one, which is judged many times, only what is expected of
-        it.
-        """
-        settings = self._series.settings(series.key.model)
-        expect = settings.expectations
-        trail: Ask = no_steps
-        if baseline is not None:
-            trail = partial(self._trails.until, series.number, baseline, window, settings.timezone)
-        if not closed:
-            return WindowContext(expect=expect, trail=trail, timezone=settings.timezone)
-        known = baseline is not None and baseline.extras.repeats is not None
-        recurrences = self._recurrences(series, window, settings.timezone) if known else []
-        newest = None
-        if expect.wants("freshness"):
-            query = "SELECT max(time) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
-            newest = number(self._connection, query, series.number, window.start, window.end)
-        counted = baseline is not None or expect.wants("duplicates")
-        repeats = repeats_between(self._connection, series.number, window.start, window.end) if counted else None
-        slices = {}
-        if baseline is not None:
-            slices = self._slices.of(series, window, baseline, settings.slices, settings.timezone, width)
-        return WindowContext(
-            *(repeats, {}, newest, None, expect, trail, settings.timezone, slices, recurrences),
-        )
-
-    def _recurrences(self, series: Series, window: Window, timezone: str) -> list[Recurrence | None]:
-        """Return how often the rows of a window repeat those of the window before, and those of that one the ones
-        before.
-        """
-        before = window_of(window.name, window.start - PANE, timezone)
-        found = recurrence_of(self._connection, series.number, window, before)
-        if found is None:
-            return []
-        first = window_of(window.name, before.start - PANE, timezone)
-        return [found, recurrence_of(self._connection, series.number, before, first)]
-
-    def _compared_with(self, folds: dict[str, Pane], in_force: Baseline | None) -> Baseline | None:
-        """The baseline over whose bins the window was counted: the one in force, else the one with most rows."""
-        if in_force is not None and in_force.fold in folds:
-            return in_force
-        known = [(sum(part.sum() for part in pane.parts.values()), fold) for fold, pane in folds.items()]
-        counted = [(rows, fold) for rows, fold in known if self._baselines.by_fold(fold) is not None]
-        return self._baselines.by_fold(max(counted)[1]) if counted else None
 
     def _mark_compared(self, series: Series, panes: Collection[int]) -> None:
         """Note the windows that were compared with these panes: late rows change what later windows drift from."""
@@ -384,7 +239,7 @@ class Evaluator:
         for which, starts in panes.items():
             self._mark_dirty(by_number[which], starts)
         for which, starts in counted.items():
-            self._past.forget(which, starts)
+            self._readers.forget_counted(which, starts)
             self._mark_compared(by_number[which], starts)
         for series in by_number.values():
             for name in self._series.settings(series.key.model).windows:

@@ -8,13 +8,11 @@ How long the outcomes of each model may take: as driftline.yaml says, else as le
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 
-from driftline_processor.config.schema import Model
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import PART, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
@@ -26,6 +24,8 @@ from driftline_processor.store.database import Connection, read
 from driftline_processor.store.panes import KEEP_PANES, order_by_code, part_width, performance_fold, step_query
 from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series, SeriesRegister
+
+from .settings import ModelSettings, configured_delay
 
 
 class StoredOutcomes:
@@ -39,7 +39,7 @@ class StoredOutcomes:
         self,
         series: Series,
         window: Window,
-        settings: Model,
+        settings: ModelSettings,
         watermark: int,
         blocks: Sequence[Pane],
         width: Callable[[str, str], int],
@@ -53,7 +53,8 @@ class StoredOutcomes:
         """
         slices: Mapping[str, BlockSums] = {}
         if is_closed(window, watermark):
-            slices = slices_of(self._connection, series, window, settings.sliced, width, settings.timezone)
+            keys = dict.fromkeys((*settings.slices, *settings.performance.keys))
+            slices = slices_of(self._connection, series, window, tuple(keys), width, settings.timezone)
         timezone = settings.timezone
         steps = None
         if window.name == min(settings.windows, key=length):
@@ -146,7 +147,7 @@ class OutcomeDelays:
 
     def of(self, series: Series) -> OutcomeDelay:
         """Return how long the outcomes of a model may take; what driftline.yaml says wins."""
-        said = configured(self._series.settings(series.key.model))
+        said = configured_delay(self._series.settings(series.key.model))
         return said or self._learned.get((series.key.environment, series.key.model), UNKNOWN_DELAY)
 
     def learn(self, joined: int, idle: bool) -> None:
@@ -170,10 +171,3 @@ class OutcomeDelays:
                 counts = found.setdefault((series.key.environment, series.key.model), np.zeros(WIDTH))
                 counts[row["idx"]] += row["value"]
         return {key: learn_outcome_delay(counts) for key, counts in found.items()}
-
-
-def configured(settings: Model) -> OutcomeDelay | None:
-    """Return the delay that driftline.yaml names; None where it names none."""
-    if settings.outcome_delay is None:
-        return None
-    return OutcomeDelay(settings.outcome_delay // timedelta(microseconds=1) * 1000, "configured")

@@ -8,13 +8,12 @@ What files know of the outcomes of a window, and what is asked of a model's perf
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
-from driftline.baseline.baseline import Baseline
 from driftline.panes.fold import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance
@@ -29,19 +28,14 @@ from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
-from driftline_processor.core.metrics.cost_and_value import unknown_classes
-from driftline_processor.core.metrics.names import misnamed
 from driftline_processor.core.outcomes.coverage import DECIDED
 from driftline_processor.core.performance import from_rows
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.windows.window import PANE, Window
-from driftline_processor.custom_metrics import load_custom_metrics
-from driftline_processor.readers.errors import BadInput, Say, listed, near, rows
+from driftline_processor.readers.errors import Say, rows
 from driftline_processor.readers.prediction_rows import FileRows
-
-from .settings import EvaluationSettings as AskedOfFiles
 
 Numbers = TypeVar("Numbers", F64, I64)
 Mask = NDArray[np.bool_]
@@ -246,38 +240,3 @@ def outcome_panes(truth: LabelledPredictions, steps: Sequence[Window], task: Tas
         truth, time = truth.taken(order), time[order]
     ends = np.searchsorted(time, [steps[0].start, *(step.end for step in steps)])
     return [truth.taken(np.arange(first, last)).sums(task) for first, last in pairwise(ends)]
-
-
-def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) -> None:
-    """Raise :class:`BadInput` where an objective is of a slice that neither rows nor outcomes tell apart."""
-    for objective in asked.objectives:
-        if objective.key and objective.key not in keys:
-            known = f"; {near(objective.key, tuple(keys))}" if keys else ""
-            raise BadInput(
-                f"objective '{objective.rule}': no column and no slice of an outcome is called '{objective.key}'{known}"
-            )
-
-
-def performance_settings(asked: AskedOfFiles, baseline: Baseline, say: Say) -> PerformanceSettings:
-    """Return what is asked of a model.
-
-    Custom metrics are those that are installed. Raises :class:`BadInput` where only of others anything is asked, and
-    where something is that a model of its kind has not.
-    """
-    model, task, known = baseline.model, baseline.task, asked.performance
-    if known and model not in known:
-        raise BadInput(f"--performance: it says nothing of the model '{model}'; {near(model, tuple(known))}")
-    found, custom = known.get(model, STANDARD), load_custom_metrics(say)
-    named = (*found.metrics, *(objective.metric for objective in found.objectives))
-    wrong = [problem for name in named if (problem := misnamed(name, task.kind, custom))]
-    if unknown := unknown_classes(found.costs, task):
-        wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
-    if wrong:
-        raise BadInput(f"--performance: {wrong[0]}")
-    metrics = [*found.metrics, *asked.metrics]
-    for objective in asked.objectives:
-        if problem := misnamed(objective.metric, task.kind, custom):
-            raise BadInput(f"--objective '{objective.rule}': {problem}")
-        if objective.metric not in custom:
-            metrics.append(objective.metric)
-    return replace(found, metrics=tuple(metrics), custom=custom, objectives=(*found.objectives, *asked.objectives))

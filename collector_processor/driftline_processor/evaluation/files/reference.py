@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,14 +12,10 @@ from driftline.baseline.sections.feature_marks import HASHED, IDENTIFIER, TIME
 from driftline.inputs.text_descriptors import raw_names
 from driftline.tables.table import ModelKey, PredictionTable
 
-from driftline_processor.core.evaluation import Evaluation, Finding
-from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.core.quality.checks.missing import CHECK as MISSING
-from driftline_processor.core.quality.checks.missing import never_arrived
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.readers.addresses import name_of
 from driftline_processor.readers.column_roles import ColumnOptions, find_roles, has_patterns, match_patterns
-from driftline_processor.readers.errors import BadInput, Say, listed, near
+from driftline_processor.readers.errors import BadInput, Say, near
 from driftline_processor.readers.prediction_rows import FileRows, known_notation, rules_of, table_batches, text_columns
 from driftline_processor.readers.sources import Source, is_built_baseline, open_source
 
@@ -118,21 +114,6 @@ def features_of_files(sources: Sequence[Source], baseline: Baseline) -> tuple[st
     return raw_names(tuple(baseline.bins.features), tuple(name for name in baseline.texts if name in there))
 
 
-def report_missing_features(evaluations: Sequence[Evaluation], reads: Sequence[FileRows], baseline: Baseline) -> None:
-    """Add a finding for each feature of the baseline of which no file has a column; of however few rows, it is gone."""
-    there = {name for read in reads for name in read.source.schema.names}
-    gone = [name for name in baseline.bins.features if baseline.raw_name(name) not in there]
-    for evaluation in evaluations if gone else ():
-        told = {name for finding in evaluation.findings if finding.check == MISSING.name for name in finding.features}
-        findings = []
-        for name in gone:
-            was = evaluation.features[name].missing_was
-            if name not in told:
-                sentence = never_arrived(name, was or 0.0, evaluation.new_features)
-                findings.append(Finding(MISSING.name, (name,), "critical", was, 1.0, 0.0, sentence))
-        evaluation.findings = (*findings, *evaluation.findings)
-
-
 def reference_rows(
     reference: Path, options: ColumnOptions, baseline: Baseline, key: ModelKey, say: Say
 ) -> tuple[int, Iterable[PredictionTable]]:
@@ -146,21 +127,3 @@ def reference_rows(
     kind, told = baseline.task.kind, baseline.columns
     roles = find_roles([source], options, kind, told, lambda _: None, found, baseline.bins.projections)
     return source.rows, table_batches(FileRows(source), roles, key, baseline.task, baseline)
-
-
-def expectations_of_model(
-    expect: Mapping[str, Expectations], baseline: Baseline, say: Say
-) -> tuple[Expectations, Expectations]:
-    """Return what is expected of the model, and of what is read; features that the baseline lacks are not, and are
-    named.
-    """
-    if expect and baseline.model not in expect:
-        raise BadInput(
-            f"--expect: it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}"
-        )
-    wanted = expect.get(baseline.model, Expectations())
-    unknown = [name for name in wanted.features if name not in baseline.bins.features]
-    if unknown:
-        say(f"--expect: {listed(unknown)}: no such feature in the baseline, so nothing is told of it")
-    known = {name: rules for name, rules in wanted.features.items() if name not in unknown}
-    return wanted, replace(wanted, features=known)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import Slices
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64
@@ -47,12 +48,12 @@ class RollingReference:
             known = self._sliced.setdefault(int(self.intervals[piece.piece]), {})
             known[piece.name] = merge([known.get(piece.name, Pane()), piece.pane])
 
-    def compared(self, window: int, alike: Reference) -> Reference:
+    def compared(self, window: int, baseline: Baseline) -> Reference:
         """Return what a window is compared with, by its place; once all rows are there.
 
-        ``alike``: the baseline, decided as the rows of the window are.
+        ``baseline``: decided as the rows of the window are.
         """
-        stretches, baseline = self.stretches[window], alike.baseline
+        stretches = self.stretches[window]
         edges = (stretches[0].start, stretches[-1].end)
         key = (*edges, baseline.digest)
         if key not in self._compared:  # all hours of a day have the same
@@ -60,7 +61,7 @@ class RollingReference:
             found = rolling_reference(baseline, self.rolling, stretches, panes)
             if found.baseline is not baseline:
                 found = found._replace(baseline=with_slices(found.baseline, self._slices(*edges)))
-            self._compared[key] = found._replace(note=alike.and_also(found.note))
+            self._compared[key] = found
         return self._compared[key]
 
     def _slices(self, start: int, end: int) -> Slices | None:

@@ -1,28 +1,29 @@
-"""The settings of an evaluation of files: drift methods, detectors, metrics, objectives, and which values come from
-rows.
-
-What was asked of an evaluation beside its rows and their columns.
-
-`--method [FEATURE=]NAME` and `--methods [FEATURE=]NAME,NAME`: which drift methods decide, and which are shown.
-"""
+"""The options of an evaluation of files, and how a model's windows are judged by them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from driftline.baseline.baseline import Baseline
 
+from driftline_processor.core.concept import Settings
 from driftline_processor.core.drift.method_choice import Choice, Choices, check_names, misfits
 from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.core.performance import settings as of_performance
+from driftline_processor.core.metrics.cost_and_value import unknown_classes
+from driftline_processor.core.metrics.names import misnamed
 from driftline_processor.core.performance.mispredictions import MOST
 from driftline_processor.core.performance.objective import Objective
+from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.versions import VersionNames
-from driftline_processor.readers.errors import BadInput, near
+from driftline_processor.custom_metrics import load_custom_metrics
+from driftline_processor.evaluation.settings import ModelSettings
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.errors import BadInput, Say, listed, near
 
+from .concept_drift import detectors_of
 from .exact_values import reference_rows_path
 
 
@@ -45,7 +46,7 @@ class EvaluationSettings:
     classifier: bool = False
     expect: Mapping[str, Expectations] = field(default_factory=dict)
     past: Rolling | None = None
-    performance: Mapping[str, of_performance.PerformanceSettings] = field(default_factory=dict)
+    performance: Mapping[str, PerformanceSettings] = field(default_factory=dict)
     metrics: Sequence[str] = ()
     objectives: Sequence[Objective] = ()
     versions: Mapping[str, VersionNames] = field(default_factory=dict)
@@ -120,3 +121,71 @@ def _split(option: str, text: str, features: Collection[str]) -> tuple[str | Non
     if sign and feature not in features:
         raise BadInput(f"{option} {text!r}: no feature '{feature}'; {near(feature, tuple(features))}")
     return feature if sign else None, [name.strip() for name in names.split(",") if name.strip()]
+
+
+def performance_settings(asked: EvaluationSettings, baseline: Baseline, say: Say) -> PerformanceSettings:
+    """Return what is asked of a model.
+
+    Custom metrics are those that are installed. Raises :class:`BadInput` where only of others anything is asked, and
+    where something is that a model of its kind has not.
+    """
+    model, task, known = baseline.model, baseline.task, asked.performance
+    if known and model not in known:
+        raise BadInput(f"--performance: it says nothing of the model '{model}'; {near(model, tuple(known))}")
+    found, custom = known.get(model, STANDARD), load_custom_metrics(say)
+    named = (*found.metrics, *(objective.metric for objective in found.objectives))
+    wrong = [problem for name in named if (problem := misnamed(name, task.kind, custom))]
+    if unknown := unknown_classes(found.costs, task):
+        wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
+    if wrong:
+        raise BadInput(f"--performance: {wrong[0]}")
+    metrics = [*found.metrics, *asked.metrics]
+    for objective in asked.objectives:
+        if problem := misnamed(objective.metric, task.kind, custom):
+            raise BadInput(f"--objective '{objective.rule}': {problem}")
+        if objective.metric not in custom:
+            metrics.append(objective.metric)
+    return replace(found, metrics=tuple(metrics), custom=custom, objectives=(*found.objectives, *asked.objectives))
+
+
+def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) -> None:
+    """Raise :class:`BadInput` where an objective is of a slice that neither rows nor outcomes tell apart."""
+    for objective in asked.objectives:
+        if objective.key and objective.key not in keys:
+            known = f"; {near(objective.key, tuple(keys))}" if keys else ""
+            raise BadInput(
+                f"objective '{objective.rule}': no column and no slice of an outcome is called '{objective.key}'{known}"
+            )
+
+
+def expectations_of_model(
+    expect: Mapping[str, Expectations], baseline: Baseline, say: Say
+) -> tuple[Expectations, Expectations]:
+    """What is expected of the model, and of what is read; features that the baseline lacks are not, and are named."""
+    if expect and baseline.model not in expect:
+        raise BadInput(
+            f"--expect: it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}"
+        )
+    wanted = expect.get(baseline.model, Expectations())
+    unknown = [name for name in wanted.features if name not in baseline.bins.features]
+    if unknown:
+        say(f"--expect: {listed(unknown)}: no such feature in the baseline, so nothing is told of it")
+    known = {name: rules for name, rules in wanted.features.items() if name not in unknown}
+    return wanted, replace(wanted, features=known)
+
+
+def model_settings(
+    asked: EvaluationSettings, baseline: Baseline, options: ColumnOptions, say: Say
+) -> tuple[ModelSettings, Expectations]:
+    """Return how windows are judged, and of the expectations those whose features the baseline has."""
+    wanted, counted = expectations_of_model(asked.expect, baseline, say)
+    settings = ModelSettings(
+        rolling=asked.past,
+        seasons=options.seasons,
+        choices=read_choices(asked.method, asked.methods, baseline),
+        expectations=wanted,
+        concept=Settings(detectors_of(asked.concept, baseline.task)),
+        performance=performance_settings(asked, baseline, say),
+        versions=asked.versions.get(baseline.model, VersionNames()),
+    )
+    return settings, counted

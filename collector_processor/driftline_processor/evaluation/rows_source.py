@@ -1,0 +1,187 @@
+"""The windows of files: their rows were folded batch by batch, and scores and outcomes are in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import pairwise
+
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
+from driftline.baseline.sections.seasons import Seasons
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, ModelKey, Task
+
+from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.reference.season import PART as SEASONS
+from driftline_processor.core.window_context import SliceContext
+from driftline_processor.core.windows.steps import Ask
+from driftline_processor.core.windows.window import Window
+
+from .files.fold import WindowFold
+from .files.outcomes import LabelledPredictions, OutcomeHistory
+from .files.rolling_reference import RollingReference
+from .files.slices import SliceOutcomes, WindowSlices
+from .files.weak_slices import LabelledRows
+from .files.windows import Trails
+
+
+@dataclass(frozen=True, slots=True)
+class FileWindows:
+    """All windows of the files of one model.
+
+    Attributes:
+        key: The model and version.
+        task: What the model predicts, decided at the threshold that was asked for.
+        baseline: The baseline over whose bins rows were counted.
+        performance: What is asked of the performance.
+        windows: The windows, oldest first.
+        folds: The rows of each window.
+        newest: When the newest row of each window was predicted, unix nanoseconds; None without times.
+        until: The moment up to which rows may age, unix nanoseconds; None = the end of their window.
+        trails: What each step of time looks like.
+        slices: The rows of each slice.
+        sliced: The outcomes of each slice.
+        history: The outcomes of all rows, where objectives roll over them.
+        past: The rows before each window, where windows are compared with them.
+        labelled: The rows that are searched for weak slices.
+        columns: The columns that some file has.
+    """
+
+    key: ModelKey
+    task: Task
+    baseline: Baseline
+    performance: PerformanceSettings
+    windows: Sequence[Window]
+    folds: Sequence[WindowFold]
+    newest: Sequence[int | None]
+    until: int | None
+    trails: Trails
+    slices: WindowSlices
+    sliced: SliceOutcomes
+    history: OutcomeHistory
+    past: RollingReference | None
+    labelled: LabelledRows | None
+    columns: Collection[str]
+
+    def sources(self, outcomes: Iterator[LabelledPredictions | None]) -> Iterator[RowsSource]:
+        """Yield each window as the judge asks about it; ``outcomes``: the predictions of each, with what happened."""
+        whole = [one.counting[""] for one in self.folds]
+        follows = [False, *(is_next(*both) for both in pairwise(self.windows))]
+        again = [whole[at].recurrence(whole[at - 1]) if follows[at] else None for at in range(len(whole))]
+        for at, rows in zip(range(len(self.windows)), outcomes, strict=True):
+            yield RowsSource(self, at, rows, again[max(0, at - 1) : at + 1][::-1])
+
+
+@dataclass(eq=False)
+class RowsSource:
+    """One window of files.
+
+    Attributes:
+        files: All windows.
+        at: The place of this window among them.
+        rows: Its predictions with what happened; None where no file says what happened, and nobody asks.
+        again: How often its rows repeat those of the window before, and how often those repeat the ones before.
+    """
+
+    files: FileWindows
+    at: int
+    rows: LabelledPredictions | None
+    again: Sequence[Recurrence | None]
+
+    @property
+    def key(self) -> ModelKey:
+        """The model and version."""
+        return self.files.key
+
+    @property
+    def task(self) -> Task:
+        """What the model predicts."""
+        return self.files.task
+
+    @property
+    def window(self) -> Window:
+        """The window."""
+        return self.files.windows[self.at]
+
+    @property
+    def closed(self) -> bool:
+        """Always: nothing more will come."""
+        return True
+
+    @property
+    def baseline(self) -> Baseline:
+        """The baseline over whose bins the rows were counted."""
+        return self.files.baseline
+
+    @cached_property
+    def pane(self) -> Pane:
+        """The sums of the window's rows and of their outcomes."""
+        pane = self.files.folds[self.at].pane
+        return merge([pane, self._truth.sums(self.task)]) if self._truth is not None else pane
+
+    def reference(self, baseline: Baseline) -> Reference:
+        """Return the rows before the window where these are the reference; else the baseline."""
+        return Reference(baseline) if self.files.past is None else self.files.past.compared(self.at, baseline)
+
+    def season_mix(self, seasons: Seasons) -> F64 | None:
+        """Return the weight of the rows in each season of the baseline: float64 (seasons,)."""
+        mix = self.files.folds[self.at].pane.parts.get(SEASONS)
+        return mix if mix is not None and len(mix) == seasons.seasonality.count else None
+
+    def trail(self) -> Ask:
+        """Return what tells the steps of time up to the end of the window."""
+        return partial(self.files.trails.until, self.window.end)
+
+    def slices(self) -> Mapping[str, SliceContext]:
+        """Return the rows of each slice."""
+        return self.files.slices.of(self.at, self.window.end)
+
+    def repeats(self) -> Repeats | None:
+        """Return how often whole rows repeat."""
+        return self.files.folds[self.at].repeats
+
+    def unique(self) -> Mapping[str, Repeats]:
+        """Return how often the values of features repeat that shall be unique."""
+        return self.files.folds[self.at].unique
+
+    def recurrences(self) -> Sequence[Recurrence | None]:
+        """Return how often rows repeat those of the window before, and how often those repeat the ones before."""
+        return self.again
+
+    def newest(self) -> int | None:
+        """Return when the newest row was predicted, unix nanoseconds."""
+        return self.files.newest[self.at]
+
+    @property
+    def until(self) -> int | None:
+        """The moment up to which the newest row may age."""
+        return self.files.until
+
+    def outcomes(self) -> WindowOutcomes:
+        """Return the outcomes by block of time and by slice, and the weak slices that were found."""
+        known = self.files.history.known(self._truth, self.window)
+        known = self.files.sliced.of(known, self.rows, self.window, self.files.slices.counted(self.at))
+        return replace(known, weak=None if self.files.labelled is None else self.files.labelled.weak(self.at))
+
+    def realized(self) -> dict[str, Metric] | None:
+        """Return the performance from the rows; None where no file says what happened."""
+        return None if self._truth is None else self._truth.performance(self.task, self.files.performance)
+
+    def absent_features(self) -> Collection[str]:
+        """Return the features of the baseline of which no file has a column."""
+        names = self.baseline.bins.features
+        return [name for name in names if self.baseline.raw_name(name) not in self.files.columns]
+
+    @property
+    def _truth(self) -> LabelledPredictions | None:
+        return self.rows if self.rows is not None and self.rows.told else None
+
+
+def is_next(earlier: Window, window: Window) -> bool:
+    """Return whether a window begins where an earlier one ends, or neither is one of time."""
+    return not window.name or earlier.end == window.start

@@ -1,0 +1,210 @@
+"""The windows of a running processor: their rows are panes in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
+from driftline.baseline.sections.seasons import Seasons
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, ModelKey, Task
+
+from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.window_context import SliceContext
+from driftline_processor.core.windows.steps import Ask
+from driftline_processor.core.windows.window import GRACE, PANE, Window, is_closed, window_of
+from driftline_processor.store.baselines import Baselines
+from driftline_processor.store.database import Connection, number
+from driftline_processor.store.duplicate_rows import recurrence_of, repeats_between
+from driftline_processor.store.panes import (
+    OUTCOMES,
+    Trails,
+    learned_fold,
+    part_width,
+    performance_fold,
+    read_window,
+    score_fold,
+)
+from driftline_processor.store.reference_panes import RollingReferences, season_mix
+from driftline_processor.store.series import Series
+from driftline_processor.store.slices import SlicePanes
+
+from .settings import ModelSettings
+from .window_outcomes import StoredOutcomes
+
+
+class StoreReaders:
+    """What reads the store for all windows, and keeps what several of them need. One thread uses it."""
+
+    def __init__(self, connection: Connection, baselines: Baselines) -> None:
+        """Read nothing yet."""
+        self.connection, self.baselines = connection, baselines
+        self.trails, self.past = Trails(connection), RollingReferences(connection)
+        self.slices, self.outcomes = SlicePanes(connection), StoredOutcomes(connection)
+
+    def forget_rows(self, series: int, panes: set[int]) -> None:
+        """Forget what was read of panes, by their starts, which were touched by rows or outcomes."""
+        self.trails.forget(series, panes)
+        self.slices.forget(series, panes)
+
+    def forget_counted(self, series: int, panes: Collection[int]) -> None:
+        """Forget the references that hold panes, by their starts, in which rows were counted."""
+        self.past.forget(series, panes)
+
+
+@dataclass(eq=False)
+class StoreSource:
+    """One window in the store.
+
+    Attributes:
+        series: The model, version and environment.
+        window: The window.
+        settings: How the model's windows are judged.
+        watermark: How far the model's event time has come, unix nanoseconds.
+        delay: How long outcomes may take.
+        readers: What reads the store.
+    """
+
+    series: Series
+    window: Window
+    settings: ModelSettings
+    watermark: int
+    delay: OutcomeDelay
+    readers: StoreReaders
+
+    @property
+    def key(self) -> ModelKey:
+        """The model, version and environment."""
+        return self.series.key
+
+    @property
+    def task(self) -> Task:
+        """What the model predicts now."""
+        return self.series.task
+
+    @property
+    def closed(self) -> bool:
+        """Whether the watermark has passed the window."""
+        return is_closed(self.window, self.watermark)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever counted in the window."""
+        return not any(sums.any() for pane in self._folds.values() for sums in pane.parts.values())
+
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """The baseline in force if the window was counted over its bins, else the one with most rows."""
+        in_force = self.readers.baselines.in_force(self.series.key)
+        if in_force is not None and in_force.baseline.fold in self._folds:
+            return in_force.baseline
+        by_fold = self.readers.baselines.by_fold
+        known = [(sum(part.sum() for part in pane.parts.values()), fold) for fold, pane in self._folds.items()]
+        counted = [(rows, fold) for rows, fold in known if by_fold(fold) is not None]
+        return by_fold(max(counted)[1]) if counted else None
+
+    @cached_property
+    def pane(self) -> Pane:
+        """The sums of the window's rows and of their outcomes."""
+        pane, baseline = Pane(), self.baseline
+        own = (performance_fold(self.series.task), "", score_fold(self.series.task))
+        for fold in (*own, *(() if baseline is None else (baseline.fold, learned_fold(baseline)))):
+            pane.parts.update(self._folds.get(fold, Pane()).parts)
+        return pane
+
+    def reference(self, baseline: Baseline) -> Reference:
+        """Return the past that is asked for, or what a learned baseline has grown to; else the baseline."""
+        settings, past = self.settings, self.readers.past
+        if settings.rolling is None:
+            if not baseline.provisional:
+                return Reference(baseline)
+            return past.cold(self.series, baseline, self.window, settings.seasons)
+        before = self.watermark - GRACE
+        zone, seasons = settings.timezone, settings.seasons
+        found = past.compared(self.series, baseline, settings.rolling, self.window, zone, before, seasons)
+        if settings.slices and self.closed and found.baseline is not baseline:
+            sliced = self.readers.slices.with_past(self.series, found.baseline, settings.slices, self._width)
+            found = found._replace(baseline=sliced)
+        return found
+
+    def season_mix(self, seasons: Seasons) -> F64:
+        """Return the weight of the window's rows in each season: float64 (seasons,)."""
+        return season_mix(self.readers.connection, self.series.number, self.window, seasons)
+
+    def trail(self) -> Ask:
+        """Return what tells the steps of time up to the end of the window."""
+        assert self.baseline is not None
+        return partial(
+            self.readers.trails.until, self.series.number, self.baseline, self.window, self.settings.timezone
+        )
+
+    def slices(self) -> Mapping[str, SliceContext]:
+        """Return the rows of each slice."""
+        assert self.baseline is not None
+        keys, zone = self.settings.slices, self.settings.timezone
+        return self.readers.slices.of(self.series, self.window, self.baseline, keys, zone, self._width)
+
+    def repeats(self) -> Repeats | None:
+        """Return how often whole rows repeat."""
+        return repeats_between(self.readers.connection, self.series.number, self.window.start, self.window.end)
+
+    def unique(self) -> Mapping[str, Repeats]:
+        """Return nothing: the store counts whole rows only."""
+        return {}
+
+    def recurrences(self) -> Sequence[Recurrence | None]:
+        """Return how often rows repeat those of the window before, and how often those repeat the ones before."""
+        connection, series, zone = self.readers.connection, self.series.number, self.settings.timezone
+        before = window_of(self.window.name, self.window.start - PANE, zone)
+        found = recurrence_of(connection, series, self.window, before)
+        if found is None:
+            return []
+        first = window_of(self.window.name, before.start - PANE, zone)
+        return [found, recurrence_of(connection, series, before, first)]
+
+    def newest(self) -> int | None:
+        """Return when the newest row was predicted, unix nanoseconds."""
+        query = "SELECT max(time) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
+        return number(self.readers.connection, query, self.series.number, self.window.start, self.window.end)
+
+    @property
+    def until(self) -> None:
+        """The end of the window: up to there the newest row may age."""
+        return None
+
+    def outcomes(self) -> WindowOutcomes:
+        """Return the outcomes by block of time and by slice, and how long outcomes may take."""
+        return self.readers.outcomes.of(
+            self.series, self.window, self.settings, self.watermark, self._blocks, self._width, self.delay
+        )
+
+    def realized(self) -> dict[str, Metric] | None:
+        """Return nothing: performance is computed from sums."""
+        return None
+
+    def absent_features(self) -> Collection[str]:
+        """Return nothing: any row may bring a feature."""
+        return ()
+
+    @cached_property
+    def _blocks(self) -> list[Pane]:
+        return self.readers.outcomes.blocks(self.series, self.window, self.settings.timezone, self._width)
+
+    @cached_property
+    def _folds(self) -> dict[str, Pane]:
+        series, window = self.series.number, self.window
+        folds = read_window(self.readers.connection, series, window.start, window.end, self._width, without=OUTCOMES)
+        folds[performance_fold(self.series.task)] = merge(self._blocks)
+        return folds
+
+    @property
+    def _width(self) -> Callable[[str, str], int]:
+        """How long the vector of a fold and part is."""
+        task, by_fold = self.series.task, self.readers.baselines.by_fold
+        return lambda fold, part: part_width(part, by_fold(fold), task)
