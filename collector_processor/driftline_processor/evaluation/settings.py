@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from driftline.tables.timestamps import Seasonality
 
-from driftline_processor.config.schema import Model
 from driftline_processor.core.concept import Settings as ConceptSettings
 from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.expectations.rule import Expectations
@@ -17,6 +16,9 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.versions import VersionNames
+
+if TYPE_CHECKING:
+    from driftline_processor.config.schema import Model
 
 
 @dataclass(frozen=True, slots=True)
