@@ -18,7 +18,7 @@ help:
 	@echo "make test-all  those, and what takes long: full disks, damaged files, long backlogs, attacks"
 	@echo "make frameworks the integrations of frameworks that are too large for make test (IF_AVAILABLE=1: those that can be had, as CI does)"
 	@echo "make oldest    what touches OpenTelemetry, FastAPI and Flask, with the oldest versions that are supported"
-	@echo "make lint      ruff, mypy, generated files up to date"
+	@echo "make lint      ruff, mypy, the arrows between rooms, generated files up to date"
 	@echo "make format    ruff's formatter and its safe fixes"
 	@echo "make semconv   constants of telemetry names, and the generated pages of docs/reference"
 	@echo "make bench     each speed promise against its reference, in one run"
@@ -63,6 +63,7 @@ lint:
 	$(PY) -m ruff check $(SOURCES) || failed=1; \
 	$(PY) -m ruff format --check $(SOURCES) || failed=1; \
 	$(PY) -m mypy $(SOURCES) || failed=1; \
+	.venv/bin/lint-imports --no-logo --no-cache || failed=1; \
 	for script in semconv settings cli api; do $(PY) scripts/generate_$$script.py --check || failed=1; done; \
 	exit $$failed
 

@@ -9,23 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from driftline_integrations.estimators.library import LibraryInstrumentation
+from driftline_integrations.estimators.library import LibraryInstrumentation, sklearn_family
+from driftline_integrations.estimators.library import uninstrument as uninstrument
 from driftline_integrations.instrumentation import instrumentor
 from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
 
 if TYPE_CHECKING:
     from driftline.model import Model
 
-    from driftline_integrations.estimators.conventions import EstimatorFamily
 
 E = TypeVar("E")
-
-
-def sklearn_family() -> EstimatorFamily:
-    """Return the family of all that follows scikit-learn's conventions; numpy loads with it."""
-    from driftline_integrations.estimators.conventions import CONVENTIONAL
-
-    return CONVENTIONAL
 
 
 _SKLEARN = LibraryInstrumentation("sklearn", [("sklearn.base", "BaseEstimator", sklearn_family)])
@@ -64,13 +57,6 @@ def instrument(
         model, estimator, library="sklearn", methods=methods, id=id, time=time, span_features=span_features
     )
     return estimator
-
-
-def uninstrument(estimator: Any) -> None:
-    """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
-    from driftline_integrations.estimators import calls
-
-    calls.uninstrument(estimator)
 
 
 class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from driftline.faults import FAULTS
 
-from driftline_integrations.estimators.library import LibraryInstrumentation
+from driftline_integrations.estimators.library import LibraryInstrumentation, sklearn_family
+from driftline_integrations.estimators.library import uninstrument as uninstrument
 from driftline_integrations.instrumentation import instrumentor
 from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
-
-from .sklearn import sklearn_family
-from .sklearn import uninstrument as uninstrument
 
 if TYPE_CHECKING:
     from driftline.model import Model
