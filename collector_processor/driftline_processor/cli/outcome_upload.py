@@ -31,7 +31,8 @@ from driftline_processor.exporters.transport import RETRYABLE_STATUSES, seconds_
 from driftline_processor.readers.errors import BadInput, Say, listed, near
 from driftline_processor.readers.outcomes.documents import MARK
 from driftline_processor.readers.outcomes.fields import FIELDS, SLICE
-from driftline_processor.readers.sources import check_path, format_of, readable
+from driftline_processor.readers.source import readable
+from driftline_processor.readers.sources import check_path, format_of
 
 ROWS = 50_000
 """Rows of a part: some megabytes, taken in within a second."""

@@ -13,11 +13,12 @@ from driftline.tables.classes import quantile_levels
 from driftline.tables.timestamps import KINDS, Seasonality
 
 from driftline_processor.core.windows.window import time_zone
+from driftline_processor.readers.source import Source
 
 from .arrow_columns import is_nested, is_time, is_vector
 from .errors import BadInput, Say, listed, near, rows
 from .notation import KnownNotation, known_styles
-from .sources import FilteredSource, Source
+from .sources import FilteredSource
 
 NO_TEXTS = "none"
 """What ``--text-features`` says where no feature is a document."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,22 +19,13 @@ from numpy.typing import NDArray
 
 from .arrow_columns import is_text, mask_of, positions, truth_of, valid_of, values_of
 from .errors import Say, rows
-
-if TYPE_CHECKING:
-    from .sources import Source
-
-Style = Literal["decimal_point", "decimal_comma", "day_first", "month_first"]
-NUMBERS: tuple[Style, ...] = ("decimal_point", "decimal_comma")
-DATES: tuple[Style, ...] = ("day_first", "month_first")
-STYLES = (*NUMBERS, *DATES)
+from .source import DATES, NUMBERS, PERCENT, STYLES, WORDS, CellPlace, Notation, Source, Style
 
 Notations: TypeAlias = "dict[str, Notation]"
 """Column → how it is written."""
 
 MOSTLY = 0.9
 """A column of texts is one of numbers, or of dates, where at least this share of its values is."""
-
-PERCENT = "%"
 
 _SPACE = "[ \t\u00a0\u202f\u2009]"
 _CODES = "USD|EUR|GBP|JPY|CHF|CNY|INR|BRL|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|TRY|ZAR|MXN|KRW|SGD|HKD|RUB|ILS"
@@ -106,79 +97,6 @@ class KnownNotation:
 NOTHING_KNOWN = KnownNotation()
 
 
-@dataclass(frozen=True, slots=True)
-class Notation:
-    """The notation of a column. ``unit``: a currency or a percent sign, "" for none.
-
-    ``decided_by``: "values" where one style reads most of them, else "--decimal", "--dayfirst", "--monthfirst",
-    "baseline", "other columns", "semicolons" or "default". ``other``: the style that reads as many, "" for none.
-    ``unread``: how many of the ``values`` it cannot read; ``first``: the first of them, with its file and row.
-    ``plain``: numbers as programs write them. ``alike``: the other style reads the same values.
-    """
-
-    style: Style
-    unit: str = ""
-    example: str = ""
-    decided_by: str = "values"
-    other: str = ""
-    values: int = 0
-    unread: int = 0
-    first: CellPlace | None = None
-    plain: bool = False
-    alike: bool = False
-
-    @property
-    def is_date(self) -> bool:
-        """Return whether values are dates."""
-        return self.style in DATES
-
-    def accepts(self, unit: str) -> bool:
-        """Return whether a value with this unit, "" for none, is one of the column's: a bare 12 is no 12 %."""
-        return unit == self.unit or (unit == "" and self.unit != PERCENT)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the notation as JSON has it; null where there is none."""
-        first = None if self.first is None else {"row": self.first.row, "value": self.first.text}
-        told = {"style": self.style, "unit": self.unit or None, "example": self.example or None}
-        told |= {"decided_by": self.decided_by, "fits_too": self.other or None}
-        return told | {"values": self.values, "unread": self.unread, "first_unread": first}
-
-    def sentence(self) -> str:
-        """Say how the column is read, and what would read it in the other way.
-
-        >>> Notation("decimal_comma", "€", "1.234,56 €").sentence()
-        "'1.234,56 €' is read as a number in € with a decimal comma"
-        >>> Notation("month_first", example="03/04/2026", decided_by="default", other="day_first").sentence()
-        "'03/04/2026' is read as a date, the month first; --dayfirst reads the day first"
-        """
-        if self.is_date:
-            told = "a date" if self.alike else f"a date, {_WORDS[self.style][1]}"
-        else:
-            unit = f" in {self.unit}" if self.unit not in ("", PERCENT) else ""
-            told = "a share of 1, 12 % as 0.12" if self.unit == PERCENT else f"a number{unit}"
-            told += "" if self.alike else f"{',' * (self.unit == PERCENT)} with {_WORDS[self.style][1]}"
-        sentence = f"'{self.example}' is read as {told}"
-        if not self.other:
-            return sentence
-        because = _BECAUSE.get(self.decided_by, f", as {self.decided_by} says")
-        option, other = _WORDS[self.other]
-        return f"{sentence}{because}; {option} reads {other}"
-
-
-_WORDS = {
-    "decimal_point": ("--decimal .", "a decimal point"),
-    "decimal_comma": ("--decimal ,", "a decimal comma"),
-    "day_first": ("--dayfirst", "the day first"),
-    "month_first": ("--monthfirst", "the month first"),
-}
-_BECAUSE = {
-    "default": "",
-    "baseline": ", as in the baseline",
-    "other columns": ", as in other columns",
-    "semicolons": ", as semicolons stand between the values",
-}
-
-
 def with_notation(
     sources: Sequence[Source], written: KnownNotation, text: Collection[str], say: Say, semicolons: bool = False
 ) -> list[Source]:
@@ -191,7 +109,7 @@ def with_notation(
         if notation.plain and not notation.other:
             continue
         known = written.known.get(name, str(notation.style))
-        before = f"; the baseline's rows had {_WORDS[known][1]}" if known != notation.style else ""
+        before = f"; the baseline's rows had {WORDS[known][1]}" if known != notation.style else ""
         say(f"{name}: {notation.sentence()}{before}")
     return [NotedSource(source, found) for source in sources] if found else list(sources)
 
@@ -264,14 +182,6 @@ def find_notations(
 def _is_string(kind: pa.DataType) -> bool:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-class CellPlace(NamedTuple):
-    """The place of a value: its file, its row, counted from 1, and the text."""
-
-    path: str
-    row: int
-    text: str
 
 
 @dataclass(slots=True)

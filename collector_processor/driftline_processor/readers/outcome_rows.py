@@ -15,12 +15,13 @@ from driftline.tables.table import F64, I64, Column, Task, is_present, take_rows
 from numpy.typing import NDArray
 
 from driftline_processor.evaluation.files.outcomes import impossible_actuals, possible_actuals_text
+from driftline_processor.readers.source import Source, readable
 
 from .arrow_columns import column, ids, one_array, positions, valid_of, values_of, whole_column
 from .errors import BadInput, Say, near, rows
 from .item_lists import has_relevance
 from .notation import NOTHING_KNOWN, KnownNotation, with_notation
-from .sources import Source, open_source, readable
+from .sources import open_source
 from .times import oldest_first, read_times
 
 Places = NDArray[np.intp]

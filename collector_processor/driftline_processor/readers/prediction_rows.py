@@ -18,11 +18,12 @@ from driftline.tables.decisions import scores_for
 from driftline.tables.table import CLASSLESS, F64, I64, Column, Items, ModelKey, PredictionTable, Task, Text, take_rows
 from numpy.typing import NDArray
 
+from driftline_processor.readers.source import Source, readable
+
 from .arrow_columns import as_known, column, is_nested, is_vector, whole_column
 from .column_roles import TRACES, ColumnOptions, Roles, column_notation, id_column
 from .errors import BadInput, Say, rows
 from .notation import KnownNotation
-from .sources import Source, readable
 from .times import UNIT_NAMES, read_times
 
 

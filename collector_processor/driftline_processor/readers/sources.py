@@ -13,10 +13,9 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +25,8 @@ from numpy.typing import NDArray
 from .addresses import address_of, is_database
 from .arrow_columns import is_text, mask_of, valid_of
 from .errors import BadInput, Say, listed
-from .notation import NOTHING_KNOWN, KnownNotation, Notation, with_notation
+from .notation import NOTHING_KNOWN, KnownNotation, with_notation
+from .source import Notation, Source, readable
 
 _SCHEMES = ("runs:/", "models:/", "mlflow-artifacts:/")
 _CONTEXTS = ("reference", "evaluation", "validation", "test")
@@ -97,27 +97,6 @@ BATCH = 131_072
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv")
 _NDJSON = (".ndjson", ".jsonl", ".json", ".log")
-
-
-class Source(Protocol):
-    """Rows of one file. ``schema`` knows every column's type; ``rows`` how many there are.
-
-    ``by_looks``: columns whose texts may be numbers, because the file does not say what they are: all texts of a CSV,
-    and of NDJSON those of columns that hold several types. Everywhere else a text is a text, "1" and "02139" too.
-    ``notations``: how columns are written that were read from their texts (:mod:`.notation`).
-    """
-
-    path: str
-    schema: pa.Schema
-    rows: int
-    by_looks: Collection[str]
-    notations: Mapping[str, Notation]
-
-    def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the named columns of all rows, in the file's order."""
-
-    def column(self, name: str) -> pa.ChunkedArray:
-        """Return one whole column."""
 
 
 def format_of(path: Path) -> str:
@@ -260,16 +239,6 @@ def _open(path: Path, text: Collection[str], say: Say, most: int | None) -> Sour
 
 def _silent(sentence: str) -> None:
     """Say nothing: it was said when the file was opened first."""
-
-
-@contextmanager
-def readable(path: Path | str) -> Iterator[None]:
-    """Turn what Arrow and the system say about a file into one sentence."""
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BadInput(f"{path}: cannot be read: {reason}") from error
 
 
 class FilteredSource:

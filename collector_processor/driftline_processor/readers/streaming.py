@@ -29,8 +29,7 @@ from .delimited import (
 )
 from .errors import BadInput, Say
 from .json_rows import ParsedLines, UnreadableLines, listed_lines, parse_lines
-from .notation import Notation
-from .sources import readable
+from .source import Notation, readable
 
 BLOCK = 8 << 20
 """Bytes of a block."""

@@ -17,8 +17,9 @@ from driftline.panes.bins import NumberBins
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.readers import notation
 from driftline_processor.readers.column_roles import ColumnOptions
-from driftline_processor.readers.notation import KnownNotation, Notation, find_notations, with_notation
-from driftline_processor.readers.sources import Source, TableSource, open_source, open_sources
+from driftline_processor.readers.notation import KnownNotation, find_notations, with_notation
+from driftline_processor.readers.source import Notation, Source
+from driftline_processor.readers.sources import TableSource, open_source, open_sources
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -67,9 +67,10 @@ from driftline_processor.readers.column_roles import (
 )
 from driftline_processor.readers.errors import BadInput, Say, rows
 from driftline_processor.readers.item_lists import relevance_of_batch
-from driftline_processor.readers.notation import Notation, notations_of, notations_to_remember, report_unreadable
+from driftline_processor.readers.notation import notations_of, notations_to_remember, report_unreadable
 from driftline_processor.readers.prediction_rows import ruled
-from driftline_processor.readers.sources import Source, open_sources, readable
+from driftline_processor.readers.source import Notation, Source, readable
+from driftline_processor.readers.sources import open_sources
 from driftline_processor.readers.times import UNIT_NAMES, read_times
 
 MOST_ROWS = 10_000

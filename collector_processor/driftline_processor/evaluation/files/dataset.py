@@ -14,7 +14,7 @@ from driftline.tables.table import F64
 from driftline_processor.readers.arrow_columns import is_text
 from driftline_processor.readers.column_roles import ColumnOptions, Roles, filter_rows, find_roles, has_patterns
 from driftline_processor.readers.errors import BadInput, Say, listed
-from driftline_processor.readers.notation import Notation, notations_of, report_unreadable
+from driftline_processor.readers.notation import notations_of, report_unreadable
 from driftline_processor.readers.outcome_rows import outcome_slice_names, read_outcomes
 from driftline_processor.readers.prediction_rows import (
     FileRows,
@@ -24,7 +24,8 @@ from driftline_processor.readers.prediction_rows import (
     shape_scores,
     text_columns,
 )
-from driftline_processor.readers.sources import Source, open_sources
+from driftline_processor.readers.source import Notation, Source
+from driftline_processor.readers.sources import open_sources
 
 from .concept_drift import FirstOutcomes
 from .outcome_join import add_rankings, join_outcomes, join_rankings

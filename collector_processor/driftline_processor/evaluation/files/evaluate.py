@@ -27,8 +27,8 @@ from driftline_processor.evaluation.judge import follow, judge
 from driftline_processor.evaluation.rows_source import FileWindows
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
 from driftline_processor.readers.errors import BadInput, Say
-from driftline_processor.readers.notation import Notation
 from driftline_processor.readers.prediction_rows import FileRows
+from driftline_processor.readers.source import Notation
 from driftline_processor.readers.sources import check_path, is_built_baseline
 
 from .concept_drift import detect_concept_drift

@@ -31,7 +31,8 @@ from driftline_processor.readers.prediction_rows import (
     shape_scores,
     text_columns,
 )
-from driftline_processor.readers.sources import Source, is_built_baseline, open_source, readable
+from driftline_processor.readers.source import Source, readable
+from driftline_processor.readers.sources import is_built_baseline, open_source
 
 from .baseline import holds_kept_rows, load_rows
 

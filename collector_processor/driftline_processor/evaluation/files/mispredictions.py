@@ -14,7 +14,7 @@ from driftline.tables.table import I64, Column, Task, length
 from driftline_processor.core.performance.mispredictions import Misprediction, RowLosses, Worst, row_losses_of
 from driftline_processor.readers.arrow_columns import ids, positions
 from driftline_processor.readers.column_roles import TRACES
-from driftline_processor.readers.sources import readable
+from driftline_processor.readers.source import readable
 
 from .dataset import Dataset
 from .outcomes import LabelledPredictions, outcomes_of_all_rows

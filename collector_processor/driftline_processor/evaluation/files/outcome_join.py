@@ -27,7 +27,7 @@ from driftline_processor.readers.errors import Say, rows
 from driftline_processor.readers.item_lists import ItemPlaces, read_items, relevance_statements
 from driftline_processor.readers.outcome_rows import OutcomeRows, Places, column_at, values_at
 from driftline_processor.readers.prediction_rows import FileRows
-from driftline_processor.readers.sources import readable
+from driftline_processor.readers.source import readable
 
 from .concept_drift import FirstOutcomes
 

@@ -17,7 +17,8 @@ from driftline_processor.readers.addresses import name_of
 from driftline_processor.readers.column_roles import ColumnOptions, find_roles, has_patterns, match_patterns
 from driftline_processor.readers.errors import BadInput, Say, near
 from driftline_processor.readers.prediction_rows import FileRows, known_notation, rules_of, table_batches, text_columns
-from driftline_processor.readers.sources import Source, is_built_baseline, open_source
+from driftline_processor.readers.source import Source
+from driftline_processor.readers.sources import is_built_baseline, open_source
 
 from .baseline import build_from_files, holds_kept_rows, load_rows
 from .exact_values import reference_rows_path
