@@ -9,6 +9,9 @@ from typing import Literal
 Signal = Literal["traces", "metrics", "logs"]
 """The three OTLP requests: ``/v1/traces``, ``/v1/metrics``, ``/v1/logs``."""
 
+UNUSABLE_OUTCOME = "unusable_outcome"
+"""The reason under which rejected outcomes are counted, whatever brought them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:

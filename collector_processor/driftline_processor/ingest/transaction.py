@@ -20,6 +20,7 @@ from driftline.semconv import metrics as m
 from driftline.tables.table import I64, ModelKey, OutcomeTable, PredictionTable, Task, Text
 
 from driftline_processor.config.schema import Limits, Model
+from driftline_processor.core.arrow_arrays import text_array
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.untrusted_json import check_json
 from driftline_processor.health import Counters
@@ -34,7 +35,6 @@ from driftline_processor.store.arrow_tables import (
     table_layout,
     take_outcomes,
     take_predictions,
-    text_array,
 )
 from driftline_processor.store.baselines import NEEDED, Baselines
 from driftline_processor.store.cumulative_streams import Streams

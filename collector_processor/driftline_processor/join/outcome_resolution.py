@@ -28,6 +28,7 @@ from driftline.tables.classes import class_codes, seen_classes
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
 
+from driftline_processor.core.arrow_arrays import number_array
 from driftline_processor.store.arrow_tables import (
     actual_of,
     filter_rows,
@@ -36,7 +37,6 @@ from driftline_processor.store.arrow_tables import (
     is_among,
     items_of,
     labels_of,
-    number_array,
     numbers_of,
     slices_array,
     take_table_rows,

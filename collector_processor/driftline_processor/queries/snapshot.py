@@ -19,16 +19,10 @@ from driftline.tables.classes import class_column, number_text
 from driftline.tables.table import Column, ModelKey, Task
 
 from driftline_processor.config.values import Keep
+from driftline_processor.core.arrow_arrays import label_array, number_array
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.join.outcome_resolution import of_lists
-from driftline_processor.store.arrow_tables import (
-    actual_of,
-    finite_actuals,
-    integers_of,
-    label_array,
-    number_array,
-    score_in,
-)
+from driftline_processor.store.arrow_tables import actual_of, finite_actuals, integers_of, score_in
 from driftline_processor.store.database import Connection, Store, left_behind, number, read
 from driftline_processor.store.feature_rows import SAMPLE, read_columns, read_features, sample_parameters
 from driftline_processor.store.pruning import days_of

@@ -29,9 +29,7 @@ from driftline_processor.ingest.transaction import Request
 from driftline_processor.otlp.json_requests import protobuf_of
 from driftline_processor.readers.outcomes.fields import UnusableField, text_of
 from driftline_processor.readers.outcomes.row_reader import RowReader
-from driftline_processor.receipts import Overloaded, Receipt, Signal
-
-from .outcomes_http import UNUSABLE
+from driftline_processor.receipts import UNUSABLE_OUTCOME, Overloaded, Receipt, Signal
 
 BAD_MESSAGE = "bad_message"
 """The reason under which messages are counted that hold nothing that could be an outcome."""
@@ -68,7 +66,7 @@ def outcome_tables(
                     reader.add(0, outcome)
         except ValueError:
             rejected[BAD_MESSAGE] += 1
-    rejected[UNUSABLE] += sum(len(reader.rejected) + reader.more for reader in readers)
+    rejected[UNUSABLE_OUTCOME] += sum(len(reader.rejected) + reader.more for reader in readers)
     return [table for reader in readers for table in reader.rows().tables(now)], +rejected
 
 

@@ -31,7 +31,7 @@ from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, pa
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
 from driftline_processor.readers.outcomes.row_reader import ParsedDocument
-from driftline_processor.receipts import Overloaded, Receipt
+from driftline_processor.receipts import UNUSABLE_OUTCOME, Overloaded, Receipt
 from driftline_processor.servers.http_body import (
     Body,
     MalformedBody,
@@ -57,9 +57,6 @@ MAX_FILE = 128 * 2**20
 
 PARSERS = 2
 """Documents that are parsed at a time, on threads of their own; others wait, and OTLP waits for none of them."""
-
-UNUSABLE = "unusable_outcome"
-"""The reason under which rejected outcomes are counted; the sentence of each holds what its sender wrote."""
 
 MAX_UPLOAD = 200
 _NUMBER = re.compile("[0-9]{1,9}")
@@ -189,7 +186,9 @@ def named_part(said: QueryParams) -> tuple[str, int] | None:
 
 def _count(counters: Counters, parsed: ParsedDocument) -> None:
     if parsed.rejections:
-        counters.add(metrics.DRIFTLINE_REJECTED_ROWS, parsed.rejections, {attributes.DRIFTLINE_REASON: UNUSABLE})
+        counters.add(
+            metrics.DRIFTLINE_REJECTED_ROWS, parsed.rejections, {attributes.DRIFTLINE_REASON: UNUSABLE_OUTCOME}
+        )
 
 
 def _answer(receipt: Receipt, parsed: ParsedDocument, more: Mapping[str, object] = NOTHING_MORE) -> Response:

@@ -34,6 +34,7 @@ from driftline.tables.table import (
 from driftline.tables.table import take_rows as taken
 from numpy.typing import NDArray
 
+from driftline_processor.core.arrow_arrays import label_array, number_array, text_array
 from driftline_processor.core.outcomes.matching import positions_in
 from driftline_processor.core.stable_hash import U8, hash_texts
 
@@ -114,11 +115,6 @@ def outcome_rows(table: OutcomeTable, first: int, received: int, subject: Column
     )
 
 
-def text_array(text: Text) -> pa.StringArray:
-    """Return texts as an Arrow array without a copy."""
-    return pa.StringArray.from_buffers(len(text), pa.py_buffer(text.offsets), pa.py_buffer(text.data))
-
-
 def numbers_of_ids(ids: pa.Array | pa.ChunkedArray) -> U64:
     """Return a number of each id, the same for ever: uint64 (n,). It is found ten times as quickly as the text.
 
@@ -148,18 +144,6 @@ def _given(text: Text | None, n: int) -> pa.Array:
 
 def _canonical(column: Column | None, n: int) -> pa.Array:
     return label_array(None if column is None else class_column(column), n)
-
-
-def label_array(column: Column | None, n: int) -> pa.Array:
-    """Return the texts of a column, null where a row has none."""
-    if column is None or column.codes is None:
-        return pa.nulls(n, pa.string())
-    return pa.array(column.labels, pa.string()).take(pa.array(column.codes, mask=column.codes < 0))
-
-
-def number_array(numbers: F64 | None, n: int) -> pa.Array:
-    """Return numbers, null where NaN."""
-    return pa.nulls(n, pa.float64()) if numbers is None else pa.array(numbers, mask=np.isnan(numbers))
 
 
 def numbers_of(rows: pa.Table, name: str) -> F64:

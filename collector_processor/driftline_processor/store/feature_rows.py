@@ -17,10 +17,11 @@ from driftline.tables.table import F64, I64, Column, PredictionTable
 from numpy.typing import NDArray
 
 from driftline_processor.config.values import Keep
+from driftline_processor.core.arrow_arrays import label_array
 from driftline_processor.core.stable_hash import U64, hash_numbers
 from driftline_processor.core.windows.window import DAY
 
-from .arrow_tables import integers_of, label_array, take_predictions
+from .arrow_tables import integers_of, take_predictions
 from .database import Connection, insert, number, read
 
 MOST_COLUMNS = 1024

@@ -17,7 +17,7 @@ from driftline.tables.decisions import WEIGHTS, no_weight
 from driftline.tables.table import F64, I64, Column
 from numpy.typing import NDArray
 
-from driftline_processor.store.arrow_tables import label_array
+from driftline_processor.core.arrow_arrays import label_array
 
 from .fields import FIELDS, LAST, MAX_SLICES, MAX_TEXT, SLICE, UnusableField, instant_of, slice_name, text_of
 from .row_reader import SHOWN_REJECTIONS, OutcomeRows, ParsedDocument
