@@ -22,8 +22,8 @@ from driftline_processor.core.windows.window import Window
 class WindowSource(Protocol):
     """One window of one model, as :func:`.judge.judge` asks about it.
 
-    There are two: :class:`.store_source.StoreSource` reads the store of a running processor,
-    :class:`.rows_source.RowsSource` holds the rows of files. A source only answers; every decision is the judge's.
+    There are two: :class:`.store_source.StoreSource` reads the store of a running processor, and
+    :class:`.files.rows_source.RowsSource` holds the rows of files. A source only answers; the judge decides.
     The judge asks for slices, repeated rows and the newest row of closed windows only: an open window is judged often.
     """
 

@@ -23,8 +23,8 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay, place_of
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.versions import SideBySide
+from driftline_processor.evaluation.files.rows_source import FileWindows
 from driftline_processor.evaluation.judge import follow, judge
-from driftline_processor.evaluation.rows_source import FileWindows
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.prediction_rows import FileRows

@@ -22,12 +22,12 @@ from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.steps import Ask
 from driftline_processor.core.windows.window import Window
 
-from .files.fold import WindowFold
-from .files.outcomes import LabelledPredictions, OutcomeHistory
-from .files.rolling_reference import RollingReference
-from .files.slices import SliceOutcomes, WindowSlices
-from .files.weak_slices import LabelledRows
-from .files.windows import Trails
+from .fold import WindowFold
+from .outcomes import LabelledPredictions, OutcomeHistory
+from .rolling_reference import RollingReference
+from .slices import SliceOutcomes, WindowSlices
+from .weak_slices import LabelledRows
+from .windows import Trails
 
 
 @dataclass(frozen=True, slots=True)
