@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from driftline_processor.config.schema import Concept, Model
+from driftline_processor.config.model import Concept, Model
 from driftline_processor.core.concept import Settings, Stream
 from driftline_processor.core.concept.detectors import DETECTORS
 from driftline_processor.state import State

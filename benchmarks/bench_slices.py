@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text
-from driftline_processor.config.schema import Config, Model, Storage
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Config, Storage
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.state import State

@@ -25,7 +25,8 @@ import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import ModelKey, OutcomeTable
 
-from driftline_processor.config.schema import Config, Model
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Config
 from driftline_processor.core.decode.foreign_metrics import by_name
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.evaluator import Evaluator

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes, metrics
-from driftline_processor.config.schema import Exporter
+from driftline_processor.config.exporters import Exporter
 from driftline_processor.exporters.derived_metrics import metrics_request
 from driftline_processor.exporters.metric_points import Point
 from driftline_processor.exporters.transport import HttpTransport

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline_processor.config.schema import Model, validate_file
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import validate_file
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.deadline import Deadline

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from driftline.semconv import metrics as m
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.state import State
 
 from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions

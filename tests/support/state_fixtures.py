@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from driftline_processor.config.schema import Limits, Model
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Limits
 from driftline_processor.state import State
 
 from .state_rows import Clock, Opened, config

@@ -21,7 +21,7 @@ from driftline_processor.readers.addresses import file_or_address
 from driftline_processor.readers.errors import BadInput
 
 if TYPE_CHECKING:
-    from driftline_processor.config.schema import Model
+    from driftline_processor.config.model import Model
     from driftline_processor.core.performance.objective import Objective
     from driftline_processor.core.performance.settings import PerformanceSettings
 

@@ -1,4 +1,4 @@
-"""Expectations of a model's data in ``driftline.yaml``: ``models.NAME.expect``."""
+"""The keys of ``models.NAME.expect`` and ``models.NAME.features.FEATURE.expect``: what is expected of the data."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from driftline.tables.classes import number_text
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from driftline_processor.core.expectations.pattern import UnusablePattern, check_pattern
 from driftline_processor.core.expectations.rule import TYPES, Expectations, Kind, Limit, Rule, count_limit, share_limit
 
-from .values import Days
+from .section import Section
+from .values import Days, Form
 
 Bounds = tuple[float | None, float | None]
 
@@ -111,32 +112,72 @@ def _type(written: object) -> str:
     return str(written)
 
 
-Share = Annotated[Limit, BeforeValidator(share_limit)]
-AtLeast = Annotated[Limit, BeforeValidator(lambda written: share_limit(written, ">="))]
-Ends = Annotated[Bounds, BeforeValidator(_bounds)]
+Share = Annotated[Limit, BeforeValidator(share_limit), Form("limit of a share")]
+AtLeast = Annotated[Limit, BeforeValidator(lambda written: share_limit(written, ">=")), Form("limit of a share")]
+Ends = Annotated[Bounds, BeforeValidator(_bounds), Form("range")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+class ExpectFeature(Section):
+    """What is expected of one feature."""
 
-
-class ExpectFeature(_Section):
-    """Of one feature. ``mostly``: the share of values that must keep the rules of :data:`MOSTLY`."""
-
-    exists: Annotated[bool, BeforeValidator(_true)] | None = None
-    missing: Share | None = None
-    unique: Annotated[Limit, BeforeValidator(_unique)] | None = None
-    type: Annotated[ValueRule, _kept(_type)] | None = None
-    range: Annotated[ValueRule, _kept(_bounds)] | None = None
-    values: Annotated[ValueRule, _kept(_texts)] | None = None
-    not_values: Annotated[ValueRule, _kept(_texts)] | None = None
-    length: Annotated[ValueRule, _kept(_bounds)] | None = None
-    pattern: Annotated[ValueRule, _kept(_pattern)] | None = None
-    min: Ends | None = None
-    max: Ends | None = None
-    mean: Ends | None = None
-    stddev: Ends | None = None
-    mostly: AtLeast = Limit(">=", 1.0)
+    exists: Annotated[bool, BeforeValidator(_true), Form("true")] | None = Field(
+        default=None,
+        description="The feature has a value in some row of every window.",
+        examples=["true"],
+        json_schema_extra={"shown": True},
+    )
+    missing: Share | None = Field(
+        default=None,
+        description="The share of rows without a value.",
+        examples=['"< 5%"'],
+        json_schema_extra={"shown": True},
+    )
+    unique: Annotated[Limit, BeforeValidator(_unique), Form("true, or limit of a share")] | None = Field(
+        default=None,
+        description="The share of values that are different; `true` is all of them. Only in files: a service's "
+        "single values are not kept.",
+        examples=["true"],
+    )
+    type: Annotated[ValueRule, _kept(_type), Form(f"{', '.join(f'`{name}`' for name in TYPES)}")] | None = Field(
+        default=None, description="The type of the values.", examples=["number"], json_schema_extra={"shown": True}
+    )
+    range: Annotated[ValueRule, _kept(_bounds), Form("range")] | None = Field(
+        default=None,
+        description="The least and the greatest value, both allowed; null is open.",
+        examples=["[0, 120]", "{is: [0, 120], mostly: 99%}"],
+        json_schema_extra={"shown": True},
+    )
+    values: Annotated[ValueRule, _kept(_texts), Form("list")] | None = Field(
+        default=None, description="The values that may occur.", examples=["[north, south]"]
+    )
+    not_values: Annotated[ValueRule, _kept(_texts), Form("list")] | None = Field(
+        default=None, description="The values that may not occur.", examples=["[unknown]"]
+    )
+    length: Annotated[ValueRule, _kept(_bounds), Form("range")] | None = Field(
+        default=None, description="The least and the greatest number of characters of a text.", examples=["[1, 40]"]
+    )
+    pattern: Annotated[ValueRule, _kept(_pattern), Form("regular expression")] | None = Field(
+        default=None,
+        description="The regular expression (RE2) that is found anywhere in a text; `^` and `$` fix its ends.",
+        examples=['"^[a-z]+$"'],
+    )
+    min: Ends | None = Field(
+        default=None, description="The range of the least value of a window.", examples=["[0, null]"]
+    )
+    max: Ends | None = Field(
+        default=None, description="The range of the greatest value of a window.", examples=["[null, 1e6]"]
+    )
+    mean: Ends | None = Field(default=None, description="The range of the mean of a window.", examples=["[20, 60]"])
+    stddev: Ends | None = Field(
+        default=None, description="The range of the standard deviation of a window.", examples=["[5, 30]"]
+    )
+    mostly: AtLeast = Field(
+        default=Limit(">=", 1.0),
+        description="The share of values that must keep the rules `type`, `range`, `values`, `not_values`, `length` "
+        "and `pattern`.",
+        examples=["99%"],
+        json_schema_extra={"default": "`100%`", "shown": True},
+    )
 
     @model_validator(mode="after")
     def _mostly_of_something(self) -> ExpectFeature:
@@ -156,12 +197,27 @@ class ExpectFeature(_Section):
 MOSTLY: tuple[Kind, ...] = ("type", "range", "values", "not_values", "length", "pattern")
 
 
-class Expect(_Section):
-    """Of a model's rows as a whole."""
+class Expect(Section):
+    """What is expected of a model's rows as a whole."""
 
-    rows: Annotated[Limit | Bounds, BeforeValidator(_rows)] | None = None
-    duplicates: Share | None = None
-    freshness: Days | None = None
+    rows: Annotated[Limit | Bounds, BeforeValidator(_rows), Form("limit, or range")] | None = Field(
+        default=None,
+        description="How many rows a window has.",
+        examples=['">= 100"', "[100, 5000]"],
+        json_schema_extra={"shown": True},
+    )
+    duplicates: Share | None = Field(
+        default=None,
+        description="The share of rows that repeat another row in full.",
+        examples=['"< 1%"'],
+        json_schema_extra={"shown": True},
+    )
+    freshness: Days | None = Field(
+        default=None,
+        description="How old the newest row may be at the end of the window.",
+        examples=["1h"],
+        json_schema_extra={"shown": True},
+    )
 
 
 def expectations(rows: Expect, features: Mapping[str, ExpectFeature]) -> Expectations:

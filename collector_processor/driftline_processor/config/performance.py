@@ -1,4 +1,4 @@
-"""Performance settings in ``driftline.yaml``: ``models.NAME.performance`` and its objectives."""
+"""The keys of ``models.NAME.performance``: intervals, objectives, metrics, costs, fairness and the delay of labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 from driftline.tables.classes import class_text
 from driftline.tables.table import CLASSLESS
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from driftline_processor.core.fairness.criteria import FOUR_FIFTHS, TOLERANCE, FairnessRule
 from driftline_processor.core.labels.delay import Sla
@@ -17,7 +17,8 @@ from driftline_processor.core.performance.objective import Objective, checked_ob
 from driftline_processor.core.performance.settings import Outcomes, PerformanceSettings, Shares
 from driftline_processor.custom_metrics import custom_names
 
-from .values import Between, ClassText, Cutoff, Days, Share, Text
+from .section import Section
+from .values import Between, ClassText, Cutoff, Days, Form, Share, Text
 
 _LIMITS = ("min", "max", "min_change", "max_change")
 _COUNTS = ("min_rows", "alert_after")
@@ -57,25 +58,36 @@ def objective(written: object) -> Objective:
     return checked_objective(found, slice)
 
 
-Objectives = tuple[Annotated[Objective, BeforeValidator(objective)], ...]
+Objectives = tuple[Annotated[Objective, BeforeValidator(objective), Form("objective")], ...]
 
 
-class Fairness(BaseModel):
-    """The attributes that tell groups of people, with whom others are compared, and how far rates may be apart.
+class Fairness(Section):
+    """The attributes that tell groups of people, and how far their rates may be apart."""
 
-    ``reference``: by attribute, the group of the highest rate where it names none.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    attributes: tuple[Text, ...] = ()
-    reference: dict[str, ClassText] = Field(default_factory=dict)
-    tolerance: Between = TOLERANCE
-    least_ratio: Between = FOUR_FIFTHS
+    attributes: tuple[Text, ...] = Field(
+        default=(),
+        description="The keys that tell groups of people, by which [fairness](../explanation/fairness.md) is judged: "
+        "slices of predictions or of outcomes. Only a binary model; drift is not looked at by them.",
+        examples=["[gender]"],
+    )
+    reference: dict[str, ClassText] = Field(
+        default_factory=dict,
+        description="The group that the others are compared with, by attribute.",
+        examples=["{gender: M}"],
+        json_schema_extra={"default": "the group of the highest rate"},
+    )
+    tolerance: Between = Field(
+        default=TOLERANCE, description="How far the rates of two groups may be apart.", examples=["0.05"]
+    )
+    least_ratio: Between = Field(
+        default=FOUR_FIFTHS,
+        description="How small the ratio of two selection rates may be; the default is the four-fifths rule.",
+        examples=["0.9"],
+    )
 
     @property
     def rules(self) -> tuple[FairnessRule, ...]:
-        """The same, as an evaluation takes them."""
+        """The attributes with their rules, as an evaluation takes them."""
         return tuple(
             FairnessRule(name, self.reference.get(name, ""), self.tolerance, self.least_ratio)
             for name in self.attributes
@@ -110,64 +122,93 @@ def _names(written: object) -> object:
     return names
 
 
-MetricNames = Annotated[tuple[str, ...], BeforeValidator(_names)]
+MetricNames = Annotated[tuple[str, ...], BeforeValidator(_names), Form("list of metric")]
 
 
-def broken(performance: Performance, task: str, classes: Collection[str]) -> Iterator[str]:
-    """Yield a sentence for everything that the performance asks of a model and that such a model has not."""
-    if performance.outcomes == "implicit" and task != "ranking":
-        yield f"outcomes: only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
-    for key, names in (
-        ("metrics", performance.metrics),
-        ("objectives", [one.metric for one in performance.objectives]),
-    ):
-        yield from (f"{key}: {problem}" for name in names if (problem := misnamed(name, task, custom_names())))
-    if performance.costs and task in CLASSLESS:
-        yield f"costs: are of decisions, and a {task} model decides for no class; leave them out"
-    named = dict.fromkeys(name for actual, row in performance.costs.items() for name in (actual, *row))
-    if classes and (unknown := [name for name in named if name not in classes]):
-        yield f"costs: {', '.join(unknown)} is not in classes ({', '.join(classes)}); write one of them"
+class LabelSla(Section):
+    """How many of a window's predictions have their outcome within which time."""
 
-
-class LabelSla(BaseModel):
-    """Of the predictions of a window so many shall have their outcome within so long."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    within: Days
-    coverage: Share
+    within: Days = Field(
+        description="How late outcomes may be. Without `label_sla` nothing is judged.",
+        examples=["7d"],
+    )
+    coverage: Share = Field(
+        description="The share of a window's predictions that have their [outcome](../how-to/check-late-outcomes.md) "
+        "within that time.",
+        examples=["0.9"],
+    )
 
     @property
     def sla(self) -> Sla:
-        """The same, as an evaluation takes it."""
+        """The rule, as an evaluation takes it."""
         return Sla(self.within // timedelta(microseconds=1) * 1_000, self.coverage)
 
 
-class Performance(BaseModel):
-    """What is asked of a model's performance.
+class Performance(Section):
+    """How a model's performance is computed and judged."""
 
-    ``confidence``, ``intervals``: how sure intervals are, and how those of shares are made. ``min_coverage``: the share
-    of outcomes that a window needs before its performance counts. ``metrics``: those that are wanted beside the usual
-    ones. ``costs``: actual class → predicted class → what one such row costs. ``outcomes``:
-    ``implicit`` where a list of which nobody says anything was not clicked.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    confidence: Between = 0.95
-    min_coverage: Share = 0.0
-    cutoffs: tuple[Cutoff, ...] = ()
-    intervals: Shares = "clopper_pearson"
-    objectives: Objectives = ()
-    metrics: MetricNames = ()
-    costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(default_factory=dict)
-    fairness: Fairness = Fairness()
-    label_sla: LabelSla | None = None
-    outcomes: Outcomes = "told"
+    confidence: Between = Field(
+        default=0.95,
+        description="How often [an interval](../explanation/intervals.md) holds the truth.",
+        examples=["0.99"],
+    )
+    min_coverage: Share = Field(
+        default=0.0,
+        description="The share of outcomes below which a window's performance stays "
+        "[immature](../explanation/maturity.md), however old the window is.",
+        examples=["0.8"],
+    )
+    cutoffs: tuple[Cutoff, ...] = Field(
+        default=(),
+        description="The ranks at which lists are judged, as in `ndcg@10` and `hit_rate@5`. Only a ranking. Declaring "
+        "others makes the known performance anew.",
+        examples=["[3, 10]"],
+        json_schema_extra={"default": "`[1, 5, 10]`"},
+    )
+    intervals: Shares = Field(
+        default="clopper_pearson",
+        description="How [intervals](../explanation/intervals.md) of shares are made: `clopper_pearson` is exact, "
+        "`wilson` is shorter and right on average.",
+        examples=["wilson"],
+    )
+    objectives: Objectives = Field(
+        default=(),
+        description="[What metrics shall be](../explanation/objectives.md), of metrics that the model has or that are "
+        "installed: as sentences or as mappings. [All forms](../how-to/configure-the-processor.md#objectives).",
+        examples=[
+            '["precision >= 0.8 over 1d", {metric: roc_auc, min_change: -0.02}]',
+            "[{metric: recall, min: 0.9, slice: country, min_rows: 50, window: 1d, alert_after: 7}]",
+        ],
+        json_schema_extra={"shown": True},
+    )
+    metrics: MetricNames = Field(
+        default=(),
+        description="[Metrics](metrics.md) beside the usual ones. Of many classes: `recall[*]`, `top_k_accuracy@3`, "
+        "`f1_micro`.",
+        examples=["[fbeta@2, lift@0.05]"],
+        json_schema_extra={"shown": True},
+    )
+    costs: Annotated[dict[str, dict[str, float]], BeforeValidator(_costs)] = Field(
+        default_factory=dict,
+        description="[What errors cost](metrics.md#what-it-was-worth): actual class, predicted class, cost of one row. "
+        "A pair that is not named costs nothing.",
+        examples=["{1: {0: 500}, 0: {1: 20}}"],
+        json_schema_extra={"shown": True},
+    )
+    fairness: Fairness = Field(default=Fairness(), description="How fairness is judged.")
+    label_sla: LabelSla | None = Field(default=None, description="How late outcomes may be.")
+    outcomes: Outcomes = Field(
+        default="told",
+        description="What an outcome is. `told`: what senders say. `implicit`: a list of a ranking of which nobody "
+        "says anything [was not clicked](../how-to/evaluate-rankings.md), once its window is older than "
+        "`outcome_delay`. `sampled`: outcomes of [rows chosen for review](../how-to/review-a-sample.md); one without a "
+        "weight, its own or that of the one it corrects, is excluded and counted.",
+        examples=["sampled"],
+    )
 
     @property
     def asked(self) -> PerformanceSettings:
-        """The same, as an evaluation takes it."""
+        """The settings, as an evaluation takes them."""
         named = (*self.metrics, *(one.metric for one in self.objectives))
         return PerformanceSettings(
             self.confidence,
@@ -181,3 +222,20 @@ class Performance(BaseModel):
             label_sla=None if self.label_sla is None else self.label_sla.sla,
             outcomes=self.outcomes,
         )
+
+    def problems(self, task: str, classes: Collection[str]) -> Iterator[str]:
+        """Yield a sentence for everything that the section asks of a model and that such a model has not.
+
+        Args:
+            task: The model's task, empty where it is not known.
+            classes: The model's classes, none where they are not known.
+        """
+        if self.outcomes == "implicit" and task != "ranking":
+            yield f"outcomes: only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
+        for key, names in (("metrics", self.metrics), ("objectives", [one.metric for one in self.objectives])):
+            yield from (f"{key}: {problem}" for name in names if (problem := misnamed(name, task, custom_names())))
+        if self.costs and task in CLASSLESS:
+            yield f"costs: are of decisions, and a {task} model decides for no class; leave them out"
+        named = dict.fromkeys(name for actual, row in self.costs.items() for name in (actual, *row))
+        if classes and (unknown := [name for name in named if name not in classes]):
+            yield f"costs: {', '.join(unknown)} is not in classes ({', '.join(classes)}); write one of them"

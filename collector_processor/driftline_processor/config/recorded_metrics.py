@@ -1,4 +1,4 @@
-"""Metrics that a service records under names of its own: ``models.NAME.metrics`` in ``driftline.yaml``."""
+"""The keys of ``models.NAME.metrics``: what metrics mean that a service records under names of its own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import BeforeValidator, Field, StrictBool
 
-from .values import Text
+from .section import Section
+from .values import Form, Text
 
 if TYPE_CHECKING:
     from driftline_processor.core.decode.foreign_metrics import MetricMapping
@@ -23,38 +24,69 @@ def _rows(written: object) -> object:
 
 
 def _matched(written: object) -> object:
-    """Return what looks like a number or a boolean in YAML is compared as the text that an attribute's value is."""
+    """What looks like a number or a boolean in YAML is compared as the text that an attribute's value is."""
     if not isinstance(written, Mapping):
         return written
     return {key: {True: "true", False: "false"}[v] if isinstance(v, bool) else v for key, v in written.items()}
 
 
-class Metric(BaseModel):
-    """What one metric holds: a feature, the score, a count by class, or durations.
+class Metric(Section):
+    """What one metric holds: a feature, the score, a count by class, or durations."""
 
-    ``feature_attribute``: the attribute of a point that names the feature. ``category_attribute``: points count the
-    rows of one category each, which this attribute names; ``class_attribute``: of one decided class. ``match``:
-    attributes of the point, its scope or its resource and the values they must have. ``rows``: this metric says how
-    many rows there were; of ``feature_attribute`` the points of the feature that is named here.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    feature: Text | None = None
-    feature_attribute: Text | None = None
-    category_attribute: Text | None = None
-    score: StrictBool = False
-    class_attribute: Text | None = None
-    duration: StrictBool = False
-    match: Annotated[dict[str, Text], BeforeValidator(_matched)] = Field(default_factory=dict)
-    version_attribute: Text = a.ML_MODEL_VERSION
-    environment_attribute: Text | None = None
-    rows: Annotated[str | None, BeforeValidator(_rows)] = None
-    gauge: StrictBool = False
+    feature: Text | None = Field(
+        default=None,
+        description="The metric holds the values of this feature.",
+        examples=["amount"],
+        json_schema_extra={"shown": True},
+    )
+    feature_attribute: Text | None = Field(
+        default=None,
+        description="The metric holds the values of several features; this attribute of a point names the feature.",
+        examples=["ml.feature.name"],
+    )
+    category_attribute: Text | None = Field(
+        default=None,
+        description="Each point counts the rows of one category of the feature; this attribute names the category.",
+        examples=["plan"],
+    )
+    score: StrictBool = Field(default=False, description="The metric holds the score.", examples=["true"])
+    class_attribute: Text | None = Field(
+        default=None,
+        description="Each point counts the rows of one decided class; this attribute names the class.",
+        examples=["late"],
+    )
+    duration: StrictBool = Field(
+        default=False, description="The metric holds the durations of predictions.", examples=["true"]
+    )
+    match: Annotated[dict[str, Text], BeforeValidator(_matched)] = Field(
+        default_factory=dict,
+        description="Only points count whose attributes, or those of their scope or resource, have these values.",
+        examples=["{http.route: /price}"],
+    )
+    version_attribute: Text = Field(
+        default=a.ML_MODEL_VERSION,
+        description="The attribute that holds the version of the model.",
+        examples=["service.version"],
+    )
+    environment_attribute: Text | None = Field(
+        default=None,
+        description="The attribute that holds the environment.",
+        examples=["site"],
+        json_schema_extra={"default": "`deployment.environment.name` of the resource"},
+    )
+    rows: Annotated[str | None, BeforeValidator(_rows), Form("true, or text")] = Field(
+        default=None,
+        description="This metric says how many rows there were. With `feature_attribute`: the feature whose points "
+        "are counted.",
+        examples=["true"],
+    )
+    gauge: StrictBool = Field(
+        default=False, description="The metric is a gauge: each point is one value.", examples=["true"]
+    )
 
     @property
     def holds(self) -> tuple[str, ...]:
-        """Return which of the things that a metric may hold are written."""
+        """The keys of what the metric holds that are written; a metric holds one."""
         return tuple(key for key in _HOLDS if getattr(self, key))
 
 
@@ -104,10 +136,15 @@ def _mapped(model: str, name: str, metric: Metric, rows: bool) -> MetricMapping:
     )
 
 
-def broken(metrics: Mapping[str, Metric], task_known: bool) -> Iterator[str]:
-    """Yield a sentence for every rule that a model's metrics break. ``task_known``: task or baseline is named."""
+def metric_problems(metrics: Mapping[str, Metric], task_known: bool) -> Iterator[str]:
+    """Yield a sentence for every rule that a model's metrics break.
+
+    Args:
+        metrics: The metrics of one model, by their names.
+        task_known: Whether the model names its task or its baseline.
+    """
     for name, metric in metrics.items():
-        yield from (f"{name}{problem}" for problem in _broken(metric, task_known))
+        yield from (f"{name}{problem}" for problem in _problems(metric, task_known))
     taken: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
     for name, metric in metrics.items():
         what = metric.feature or ("the score" if metric.score else "durations" if metric.duration else "")
@@ -125,7 +162,7 @@ def broken(metrics: Mapping[str, Metric], task_known: bool) -> Iterator[str]:
         )
 
 
-def _broken(metric: Metric, task_known: bool) -> Iterator[str]:
+def _problems(metric: Metric, task_known: bool) -> Iterator[str]:
     if not metric.holds:
         yield f": what it holds is not said; write one of {', '.join(_HOLDS)}, {_EXAMPLE}"
     elif len(metric.holds) > 1:

@@ -1,4 +1,4 @@
-"""The values that ``driftline.yaml`` writes as text: durations, addresses, windows, time zones, paths, classes."""
+"""The types of value in ``driftline.yaml``: durations, addresses, windows, time zones, paths, classes and the like."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ from driftline.tables.ranked_items import MOST_ITEMS
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo
 
 from driftline_processor.core.windows import window
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The name of a type of value, as the reference of ``driftline.yaml`` shows it."""
+
+    name: str
+
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _UNITS = {
@@ -200,7 +208,7 @@ def one_or_several(written: object) -> object:
 
 
 def _as_text(written: object) -> object:
-    """Return what looks like a number in YAML may still be meant as a text: a header, the name of a slice."""
+    """Read what looks like a number in YAML as the text that is meant: a header, the name of a slice."""
     return str(written) if isinstance(written, (int, float)) and not isinstance(written, bool) else written
 
 
@@ -223,26 +231,30 @@ def _keep(written: object) -> Keep:
     return Keep(int(found[1]))
 
 
-Days = Annotated[timedelta, BeforeValidator(_days)]
-Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
-Size = Annotated[int, BeforeValidator(parse_size)]
-HostName = Annotated[str, BeforeValidator(_host_name)]
-Origin = Annotated[str, BeforeValidator(_origin)]
-Listen = Annotated[Address, BeforeValidator(parse_address)]
-FilePath = Annotated[Path, BeforeValidator(_path)]
-WindowName = Annotated[str, BeforeValidator(_window)]
-TimeZone = Annotated[str, BeforeValidator(_time_zone)]
-ClassTexts = Annotated[tuple[str, ...], BeforeValidator(_class_texts)]
-ClassText = Annotated[str, BeforeValidator(class_text)]
-Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
-Secret = Annotated[SecretStr, BeforeValidator(_as_text)]
-Deciding = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=True))]
-Shown = Annotated[tuple[str, ...], BeforeValidator(partial(_method_names, deciding=False))]
+Days = Annotated[timedelta, BeforeValidator(_days), Form("duration")]
+Seconds = Annotated[timedelta, BeforeValidator(_seconds), Form("duration")]
+Size = Annotated[int, BeforeValidator(parse_size), Form("size")]
+HostName = Annotated[str, BeforeValidator(_host_name), Form("host name")]
+Origin = Annotated[str, BeforeValidator(_origin), Form("origin")]
+Listen = Annotated[Address, BeforeValidator(parse_address), Form("address")]
+FilePath = Annotated[Path, BeforeValidator(_path), Form("path")]
+WindowName = Annotated[str, BeforeValidator(_window), Form("window")]
+TimeZone = Annotated[str, BeforeValidator(_time_zone), Form("IANA name")]
+ClassTexts = Annotated[tuple[str, ...], BeforeValidator(_class_texts), Form("list of class")]
+ClassText = Annotated[str, BeforeValidator(class_text), Form("class")]
+Text = Annotated[str, BeforeValidator(_as_text), Field(min_length=1), Form("text")]
+Secret = Annotated[SecretStr, BeforeValidator(_as_text), Form("secret text")]
+Deciding = Annotated[
+    tuple[str, ...], BeforeValidator(partial(_method_names, deciding=True)), Form("name, or list of name")
+]
+Shown = Annotated[
+    tuple[str, ...], BeforeValidator(partial(_method_names, deciding=False)), Form("name, or list of name")
+]
 Together = Annotated[tuple[Literal["pca", "correlation"], ...], BeforeValidator(one_or_several)]
-Keeping = Annotated[Keep, BeforeValidator(_keep)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Between = Annotated[float, Field(gt=0, lt=1)]
-Levels = Annotated[tuple[float, ...], BeforeValidator(_levels)]
-Cutoff = Annotated[int, Field(ge=1, le=MOST_ITEMS, strict=True)]
-Watching = Annotated[tuple[str, ...], BeforeValidator(_detector_names)]
-Confidence = Annotated[float, BeforeValidator(_confidence)]
+Keeping = Annotated[Keep, BeforeValidator(_keep), Form("`none`, `all` or `sample:ROWS`")]
+Share = Annotated[float, Field(ge=0, le=1), Form("number from 0 to 1")]
+Between = Annotated[float, Field(gt=0, lt=1), Form("number between 0 and 1")]
+Levels = Annotated[tuple[float, ...], BeforeValidator(_levels), Form("list of number")]
+Cutoff = Annotated[int, Field(ge=1, le=MOST_ITEMS, strict=True), Form("whole number")]
+Watching = Annotated[tuple[str, ...], BeforeValidator(_detector_names), Form("name, or list of name")]
+Confidence = Annotated[float, BeforeValidator(_confidence), Form("number between 0 and 1")]

@@ -1,15 +1,16 @@
-"""Versions of a model in ``driftline.yaml``: ``models.NAME.versions``."""
+"""The keys of ``models.NAME.versions``: which version the others are compared with, and what the others are."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from driftline.tables.timestamps import instant
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator, Field
 
 from driftline_processor.core.versions import VersionNames
 
-from .values import Text
+from .section import Section
+from .values import Form, Text
 
 
 def _several(written: object) -> object:
@@ -26,31 +27,49 @@ def _moment(written: object) -> object:
         raise ValueError(f"'{written:.60}' is no time; write one such as '2026-11-01T00:00:00Z'") from None
 
 
-Names = Annotated[tuple[Text, ...], BeforeValidator(_several)]
+Names = Annotated[tuple[Text, ...], BeforeValidator(_several), Form("list of text")]
 
 
-class Versions(BaseModel):
-    """Which version the others are compared with, and what the others are.
+class Versions(Section):
+    """Which version the others are compared with, and what the others are."""
 
-    ``champion``: None = the one with most rows. Versions that are not named are challengers. ``since``: unix
-    nanoseconds, from when on they are compared at the earliest.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    champion: Text | None = None
-    challenger: Names = ()
-    shadow: Names = ()
-    canary: Names = ()
-    since: Annotated[int, BeforeValidator(_moment)] = 0
+    champion: Text | None = Field(
+        default=None,
+        description="The version that all others are [compared with](../how-to/compare-versions.md).",
+        examples=['"1"'],
+        json_schema_extra={"default": "the one with most rows"},
+    )
+    challenger: Names = Field(
+        default=(),
+        description="Versions compared as a shadow where the champion scored at least half of their requests, else as "
+        "a canary. Every version that is not named is a challenger.",
+        examples=['["4"]'],
+    )
+    shadow: Names = Field(
+        default=(),
+        description="Versions that score the champion's requests without being heard; compared request by request.",
+        examples=['["2"]'],
+    )
+    canary: Names = Field(
+        default=(),
+        description="Versions that answer requests of their own; compared hour by hour.",
+        examples=['["3"]'],
+    )
+    since: Annotated[int, BeforeValidator(_moment), Form("time")] = Field(
+        default=0,
+        description="From when on versions are compared at the earliest, in "
+        "[whole five minutes](../how-to/configure-the-processor.md#versions-that-predict-together).",
+        examples=["2026-11-01T00:00:00Z"],
+        json_schema_extra={"default": "when the later of the two versions began"},
+    )
 
     @property
     def named(self) -> VersionNames:
-        """The same, as a comparison takes it."""
+        """The names, as a comparison of versions takes them."""
         return VersionNames(self.champion, self.shadow, self.canary, self.since)
 
     def problems(self) -> list[str]:
-        """Return what does not hold between the keys."""
+        """Return a sentence for every rule between the keys that is broken."""
         named = [*self.challenger, *self.shadow, *self.canary]
         found = [f"'{one}' is named twice; a version is one of them" for one in {*named} if named.count(one) > 1]
         if self.champion is not None and self.champion in named:

@@ -10,7 +10,6 @@ from functools import partial
 import numpy as np
 from driftline.baseline.baseline import Baseline
 
-from driftline_processor.config.performance import broken
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import PANE, Window, is_closed, window_of
@@ -161,7 +160,7 @@ class Evaluator:
     def _warn_asked(self, series: Series) -> None:
         """Log once what is asked of the performance and a model of this kind, or with these classes, has not."""
         asked = self._series.settings(series.key.model).performance
-        for wrong in broken(asked, series.task.kind, series.task.classes):
+        for wrong in asked.problems(series.task.kind, series.task.classes):
             said = f"models.{series.key.model}.performance.{wrong}"
             self._warn_once(series.key.model, f"{said}; until then it is left out")
 

@@ -18,7 +18,7 @@ from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.versions import VersionNames
 
 if TYPE_CHECKING:
-    from driftline_processor.config.schema import Model
+    from driftline_processor.config.model import Model
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 import xxhash
 from driftline.semconv import attributes, metrics
 
-from driftline_processor.config.schema import Config, shown_endpoint
+from driftline_processor.config.exporters import shown_endpoint
+from driftline_processor.config.schema import Config
 from driftline_processor.health import Counters
 from driftline_processor.otlp.envelope import drop_groups, keep_logs, split_request
 from driftline_processor.receipts import Signal

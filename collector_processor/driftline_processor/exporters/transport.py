@@ -17,7 +17,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
-from driftline_processor.config.schema import Exporter, transport_of
+from driftline_processor.config.exporters import Exporter, transport_of
 from driftline_processor.config.values import Address
 from driftline_processor.otlp.protocol import METHODS, PROTOBUF
 from driftline_processor.receipts import Signal

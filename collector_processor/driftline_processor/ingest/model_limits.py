@@ -22,7 +22,8 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey, OutcomeTable
 
-from driftline_processor.config.schema import Limits, Model
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Limits
 from driftline_processor.health import Counters
 from driftline_processor.present.words import many, short
 

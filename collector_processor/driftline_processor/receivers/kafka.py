@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from driftline.semconv import attributes, metrics
 from driftline.tables.table import OutcomeTable
 
-from driftline_processor.config.kafka import Kafka
+from driftline_processor.config.receivers import Kafka
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.health import Counters

@@ -11,7 +11,7 @@ from typing import Any
 from driftline.tables.classes import seen_classes
 from driftline.tables.table import CLASSLESS, ModelKey, PredictionTable, Task
 
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 
 from .database import Connection, mark, read
 

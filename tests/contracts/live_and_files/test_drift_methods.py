@@ -14,7 +14,8 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline_processor.config.schema import Model, load
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import TargetDrift
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings

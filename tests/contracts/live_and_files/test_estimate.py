@@ -16,7 +16,7 @@ from driftline.panes.pane import DURATION_BOUNDS, Pane
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import Column, Task
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.render import evaluation_json

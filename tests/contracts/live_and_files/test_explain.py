@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation, Explanation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut

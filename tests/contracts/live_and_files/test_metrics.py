@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from driftline.tables.table import Task
 from driftline_processor.cli.commands import app
+from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
-from driftline_processor.config.schema import Model, validate_file
+from driftline_processor.config.schema import validate_file
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.render.evaluation_json import to_json
 from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline_processor.config.schema import Model, load
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import load
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import JointDrift
 from driftline_processor.core.render.evaluation_json import to_json

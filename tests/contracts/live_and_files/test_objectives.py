@@ -12,8 +12,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import Task
+from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
-from driftline_processor.config.schema import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.performance.objective import Objective, read_objective
 from driftline_processor.evaluation.files.evaluate import evaluate_files

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
-from driftline_processor.config.schema import Model
 from driftline_processor.core.performance.settings import Outcomes
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings

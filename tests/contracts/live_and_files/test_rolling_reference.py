@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import events
-from driftline_processor.config.schema import Model, Reference
+from driftline_processor.config.model import Model, Reference
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.render.evaluation_json import evaluations_to_json

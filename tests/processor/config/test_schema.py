@@ -11,23 +11,8 @@ import numpy as np
 import pytest
 import yaml
 from driftline.baseline.baseline import Baseline
-from driftline_processor.config.kafka import Kafka
-from driftline_processor.config.schema import (
-    Config,
-    ConfigError,
-    Exporter,
-    Grpc,
-    Http,
-    Limits,
-    Model,
-    Section,
-    Storage,
-    Web,
-    load,
-    validate_file,
-)
+from driftline_processor.config.schema import Config, ConfigError, Storage, load, validate_file
 from driftline_processor.config.values import Address
-from pydantic import BaseModel
 
 from tests.support.paths import ROOT
 
@@ -499,52 +484,6 @@ def test_forwarding_to_oneself_is_a_loop() -> None:
 def test_forwarding_to_an_unknown_scheme_says_which_there_are() -> None:
     with pytest.raises(ConfigError, match="write http://, https://, grpc://, grpcs:// or host:port"):
         load(None, "kafka://broker:9092")
-
-
-def keys_of(section: type[BaseModel], prefix: str = "") -> list[str]:
-    """The keys that the documentation must name, below the last heading."""
-    keys: list[str] = []
-    for name, field in section.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Section):
-            keys += keys_of(inner, f"{prefix}{name}.")
-        else:
-            keys.append(f"{prefix}{name}")
-    return keys
-
-
-@pytest.mark.parametrize(
-    ("heading", "section", "prefix"),
-    [
-        ("### `receivers.otlp.protocols`", Grpc, "grpc."),
-        ("### `receivers.otlp.protocols`", Http, "http."),
-        ("### `receivers.kafka/NAME`", Kafka, ""),
-        ("### `web`", Web, ""),
-        ("### `limits`", Limits, "limits."),
-        ("### `storage`", Storage, ""),
-        ("### `models.NAME`", Model, ""),
-        ("### `exporters.NAME`", Exporter, ""),
-    ],
-)
-def test_every_key_is_documented(heading: str, section: type[BaseModel], prefix: str) -> None:
-    page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
-    chapter = page.partition(heading)[2].partition("\n##")[0]
-    assert [key for key in keys_of(section, prefix) if f"`{key}`" not in chapter] == []
-
-
-def test_every_section_is_documented() -> None:
-    page = (ROOT / "docs" / "reference" / "configuration.md").read_text(encoding="utf-8")
-    chapter = page.partition("### Who may connect")[2].partition("\n##")[0]
-    assert [key for key in ("insecure_anonymous", "allowed_hosts") if f"`{key}`" not in chapter] == []
-    protocols = [f"receivers.otlp.protocols.{name}" for name in ("grpc", "http")]
-    others = ["web.endpoint", "insecure_anonymous", "allowed_hosts", "limits.connections", "limits.request_bytes"]
-    others += ["limits.models", "limits.versions", "limits.environments"]
-    others += ["storage.directory", "storage.retention", "storage.max_size", "shutdown.timeout", "models", "exporters"]
-    assert keys_of(Config) == [*protocols, "receivers.kafka", *others]
-
-
-def test_the_file_to_copy_is_valid() -> None:
-    assert validate_file(ROOT / "otel-config" / "driftline.yaml") == []
 
 
 @pytest.mark.parametrize(

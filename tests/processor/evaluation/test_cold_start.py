@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.render.evaluation_json import to_json
 

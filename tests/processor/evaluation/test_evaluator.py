@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.tables.table import PredictionTable
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluator import Evaluator

@@ -11,7 +11,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 from driftline.tables.table import ModelKey
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.render.versions_json import to_json
 from driftline_processor.core.versions import SideBySide
 

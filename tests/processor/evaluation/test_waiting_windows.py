@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from driftline.semconv import metrics as m
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation import evaluator as evaluate

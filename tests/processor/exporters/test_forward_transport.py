@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 import pytest
-from driftline_processor.config.schema import Exporter
+from driftline_processor.config.exporters import Exporter
 from driftline_processor.exporters.transport import CLOSED, Answer, GrpcTransport, HttpTransport
 from driftline_processor.otlp.protocol import PROTOBUF, retry_metadata, status
 from driftline_processor.receipts import Overloaded

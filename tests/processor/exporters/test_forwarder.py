@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from driftline.semconv import events, metrics
-from driftline_processor.config.schema import Exporter
+from driftline_processor.config.exporters import Exporter
 from driftline_processor.exporters.forwarder import Destination
 from driftline_processor.exporters.transport import transport_for
 from driftline_processor.health import Counters

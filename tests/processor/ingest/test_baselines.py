@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import PredictionTable, Task
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import NOON, Opened, baseline, outcomes, predictions

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 
 import pytest
 from driftline.tables.table import Task
+from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Fairness, LabelSla, Performance
-from driftline_processor.config.schema import Model
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.store.panes import KEEP_HOURS
 

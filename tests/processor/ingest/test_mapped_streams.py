@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from driftline.semconv import metrics as m
 from driftline.tables.table import F64
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.queries.overview import ModelView
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 

@@ -6,7 +6,8 @@ import numpy as np
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
-from driftline_processor.config.schema import Limits, Model
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Limits
 from driftline_processor.config.versions import Versions
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.histogram import Explicit

@@ -13,7 +13,8 @@ from driftline.semconv import events
 from driftline.tables.column_codec import encode_column, texts
 from driftline.tables.ranked_items import Ranked, items_of
 from driftline.tables.table import Task, Text
-from driftline_processor.config.schema import Limits, Model
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Limits
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.otlp.protocol import export_response

@@ -14,8 +14,8 @@ import pytest
 from driftline.panes.fold import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import OutcomeTable, PredictionTable
+from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Fairness, Performance
-from driftline_processor.config.schema import Model
 from driftline_processor.core.labels.delay import BOUNDS
 from driftline_processor.state import State
 from driftline_processor.store.panes import SLICED as SLICED_PANES

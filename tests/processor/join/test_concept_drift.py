@@ -14,8 +14,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import Task
-from driftline_processor.config.schema import Concept as Watched
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Concept as Watched
+from driftline_processor.config.model import Model
 from driftline_processor.core.concept import detectors
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.concept.sentences import sentence

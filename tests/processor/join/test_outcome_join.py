@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from driftline.tables.table import OutcomeTable, PredictionTable, Task
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.join import matching
 from driftline_processor.store import arrow_tables as rows

@@ -14,8 +14,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.fold import fold_outcomes
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Fairness, Performance
-from driftline_processor.config.schema import Model
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.objective import read_objective

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from driftline.tables.ranked_items import items_of
 from driftline.tables.table import OutcomeTable, PredictionTable, Task
+from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
-from driftline_processor.config.schema import Model
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.state import State
 from hypothesis import given, settings

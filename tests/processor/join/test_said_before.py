@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 from driftline.tables.table import ModelKey, OutcomeTable, PredictionTable
+from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Fairness, Performance
-from driftline_processor.config.schema import Model
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.state import State
 from hypothesis import HealthCheck, given, settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.maintenance.erasure import ErasureOrder, ErasureOrders, UnknownModel
 
 from tests.support.state_fixtures import Open

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.semconv import metrics as m
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.maintenance.retention import Sizing
 
 from tests.support.state_fixtures import Open

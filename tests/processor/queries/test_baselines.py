@@ -11,7 +11,7 @@ from driftline.baseline.sections.duplicate_rows import Repeats
 from driftline.panes.fold import fold, fold_outcomes
 from driftline.panes.pane import merge
 from driftline.tables.table import ModelKey, PredictionTable, Task
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.queries.baselines import ConfiguredBaselineError, production_of_state
 from driftline_processor.state import State
 from driftline_processor.store.database import StorageError

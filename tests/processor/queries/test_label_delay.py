@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from driftline_processor.config.model import Model
 from driftline_processor.config.performance import LabelSla, Performance
-from driftline_processor.config.schema import Model
 from driftline_processor.exporters.derived_metrics import points
 
 from tests.support.state_fixtures import Open

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from driftline.tables.table import Task
 from driftline_processor.cli.outcome_upload import OutcomeColumns, split_outcomes
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep
 from driftline_processor.core.wording import iso_time
 from driftline_processor.health import Health

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from driftline.tables.ranked_items import items_of
 from driftline.tables.table import ModelKey, Task
 from driftline_processor.cli.commands import app
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep
 from driftline_processor.health import Health
 from driftline_processor.state import State

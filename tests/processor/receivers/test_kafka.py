@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline_processor.config.kafka import Kafka
+from driftline_processor.config.receivers import Kafka
 from driftline_processor.config.schema import validate_file
 from driftline_processor.health import Counters
 from driftline_processor.ingest.deduplication import Offset

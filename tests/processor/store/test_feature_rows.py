@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from driftline.tables.table import Column, ModelKey
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep
 from driftline_processor.core.stable_hash import hash_numbers
 from driftline_processor.store.feature_rows import predictions_with_value, read_features

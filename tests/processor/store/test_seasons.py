@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.timestamps import Kind, Seasonality
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.render.evaluation_json import to_json
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from driftline.tables.table import PredictionTable, Task
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.store.series import resolve
 
 from tests.support.state_fixtures import Open

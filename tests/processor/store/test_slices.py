@@ -11,7 +11,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation, SliceDrift, TargetDrift
 from driftline_processor.core.render.evaluation_json import to_json
 from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.health import Health
 from driftline_processor.state import State
 from driftline_processor.web.app import create_app

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.tables.table import Column, ModelKey, Task
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.core.performance.mispredictions import row_losses_of
 from driftline_processor.health import Health
 from driftline_processor.state import State

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from driftline.tables.table import OutcomeTable, PredictionTable
 from driftline_processor.cli.commands import app
-from driftline_processor.config.schema import Model, load
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import load
 from driftline_processor.health import Health
 from driftline_processor.state import State
 from driftline_processor.web.app import create_app

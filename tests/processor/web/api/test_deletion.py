@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from driftline_processor.cli.commands import app as commands
-from driftline_processor.config.schema import Model
+from driftline_processor.config.model import Model
 from driftline_processor.health import Health
 from driftline_processor.state import State
 from driftline_processor.web.api.deletion import routes

@@ -1,0 +1,84 @@
+"""Say what pydantic found wrong in sentences that name the key, the rule and the fix."""
+
+from __future__ import annotations
+
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from driftline_processor.core.nearest_names import nearest
+
+from .receivers import NAMED
+
+
+def sentence(error: ErrorDetails, root: type[BaseModel]) -> str:
+    """Say what is wrong: ``models.churn.windows: '25' has no unit; write '25h' or '25m'``."""
+    path = ".".join(part for part in error["loc"] if isinstance(part, str) and part != "[key]")
+    for kind in NAMED:
+        path = path.replace(f"receivers.{kind}.", f"receivers.{kind}/")
+    return f"{path}: {_rule(error, root)}"
+
+
+def without(tree: Any, path: tuple[int | str, ...]) -> Any:
+    """Return a copy of ``tree`` that lacks the entry at ``path``; an item of a list takes the list with it.
+
+    What lay in an entry that another problem took out already is gone, and its neighbours stay.
+
+    >>> without({"a": {"b": 1, "c": 2}}, ("a", "b"))
+    {'a': {'c': 2}}
+    >>> without({"a": {"c": 2}}, ("a", "b", "d"))
+    {'a': {'c': 2}}
+    """
+    if not path or not isinstance(tree, dict) or path[0] not in tree:
+        return tree
+    first, rest = path[0], path[1:]
+    if rest and isinstance(tree[first], dict) and (rest[0] in tree[first] or len(rest) > 1):
+        return {**tree, first: without(tree[first], rest)}
+    return {key: value for key, value in tree.items() if key != first}
+
+
+def _rule(error: ErrorDetails, root: type[BaseModel]) -> str:
+    kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
+    shown = "nothing" if value is None else f"'{value}'" if isinstance(value, (str, int, float)) else f"{value!r:.60}"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "extra_forbidden":
+        return _unknown_key(str(error["loc"][-1]), _keys_at(error["loc"][:-1], root))
+    if kind == "literal_error":
+        return f"{shown} is not known; write {context['expected']}"
+    if kind in ("list_type", "tuple_type"):
+        return (
+            f"{shown} is not a list; write {f'[{value}]' if isinstance(value, (str, int, float)) else 'it in brackets'}"
+        )
+    if kind.startswith(("float_", "int_")):
+        return f"{shown} is not a number"
+    if kind.startswith("bool_"):
+        return f"{shown} is neither true nor false"
+    if kind in ("greater_than_equal", "less_than_equal", "finite_number"):
+        return f"{shown} is out of range; write a number from 0 to 1"
+    fixed = {
+        "missing": "is missing and has no default",
+        "model_type": f"{shown} is not a set of keys; write them indented below it, or in braces",
+        "dict_type": f"{shown} is not a set of keys; write them indented below it, or in braces",
+        "string_too_short": "is empty; write a value or leave the key out",
+        "string_type": f"{shown} is not a text; put it in quotes",
+    }
+    return fixed.get(kind, error["msg"])
+
+
+def _unknown_key(key: str, known: list[str]) -> str:
+    meant = nearest(key, known, most=1)
+    hint = f"did you mean '{meant[0]}'?" if meant else f"known: {', '.join(known)}"
+    return f"there is no such key; {hint}"
+
+
+def _keys_at(path: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
+    """Return the keys that the section at ``path`` may hold."""
+    section: Any = root
+    for part in path:
+        section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[str(part)].annotation
+        if get_origin(section) is UnionType:
+            section = get_args(section)[0]
+    return list(section.model_fields)

@@ -1,0 +1,336 @@
+"""Write docs/reference/configuration.md and otel-config/driftline.yaml from the keys of driftline_processor.config.
+
+python scripts/generate_configuration.py            write both
+python scripts/generate_configuration.py --check    exit 1 where one differs
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from driftline_processor.config.receivers import NAMED
+from driftline_processor.config.schema import Config, validate_file
+from driftline_processor.config.section import Section
+from driftline_processor.config.values import Form, Keep
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "reference" / "configuration.md"
+EXAMPLE = ROOT / "otel-config" / "driftline.yaml"
+HEAD = """# Which keys has driftline.yaml?
+
+Generated from the keys by `scripts/generate_configuration.py` (`make semconv`); do not edit. Every key with its default
+and a comment is in [`otel-config/driftline.yaml`](../../otel-config/driftline.yaml), to copy. How to use the file:
+[configure the processor](../how-to/configure-the-processor.md).
+
+## How values are written
+
+| type | how it is written | for example |
+|---|---|---|
+| duration | a number and a unit, `ms`, `s`, `m`, `h`, `d`, `w`, also several | `90d`, `10s`, `1h30m`, `0s` |
+| window | a number and `m` (a multiple of 5), `h`, `d`, `w` or `mo` | `5m`, `1h`, `1d`, `1mo` |
+| size | a number and a unit of bytes | `10GB`, `512MiB` |
+| address | `host:port`; `:port` is every address (needs `insecure_anonymous`), port 0 any free one | `[::1]:4317` |
+| path | relative to the file, or else to where `driftline up` was started; `~` is your home | `churn.baseline.json` |
+| time | a time with its zone | `2026-11-01T00:00:00Z` |
+| class | text, number or boolean; 1, 1.0, "1" and true are one class | `"1"` |
+| limit of a share | a sign and a share; [without a sign](../how-to/expect-data.md) the limit of the rule | `"< 5%"` |
+| range | the least and the greatest, null where it is open | `[0, null]` |
+| secret text | text that is never shown or logged | `"${env:TOKEN}"` |
+
+- **Environment**: `${env:NAME}`, `${env:NAME:-default}`; `$$` is a plain `$`. A variable that is not set and has no
+  default is an error.
+- Only `true` and `false` are booleans, and only what JSON would call a number is a number: a class called `no` or `01`
+  stays a text.
+- A key given twice is an error. A key with nothing after it has its default.
+"""
+TOP = """# driftline.yaml: what `driftline up --config` reads, every key with its meaning. Generated from the keys by
+# scripts/generate_configuration.py; copy it, and keep what you change. Every key may be left out. Values are the
+# defaults where no comment says otherwise; keys in comments show an example.
+# `driftline validate FILE` names the key, the rule and the fix. ${env:NAME:-default} is replaced as in the
+# OpenTelemetry Collector.
+"""
+WIDTH = 120
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a section, as the page and the example show it."""
+
+    name: str
+    field: FieldInfo
+
+    @property
+    def section(self) -> type[Section] | None:
+        """The section that the key holds, None where it holds a value or sections by name."""
+        parts = get_args(self.field.annotation) or (self.field.annotation,)
+        named = get_origin(self.field.annotation) is dict
+        return None if named else next((part for part in parts if is_section(part)), None)
+
+    @property
+    def by_name(self) -> type[Section] | None:
+        """The section of each name that the key holds, None for other keys."""
+        parts = get_args(self.field.annotation)
+        return parts[1] if get_origin(self.field.annotation) is dict and is_section(parts[1]) else None
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What the field says beside its description; see ``config/section.py``."""
+        return self.field.json_schema_extra if isinstance(self.field.json_schema_extra, dict) else {}
+
+    @property
+    def type(self) -> str:
+        """How the value is written, in the words of the page's first table."""
+        return form(self.field.annotation, self.field.metadata)
+
+    @property
+    def default(self) -> str:
+        """What holds where the key is absent, as markdown."""
+        if "default" in self.extra:
+            return str(self.extra["default"])
+        if self.field.is_required():
+            return "required"
+        value = self.field.get_default(call_default_factory=True)
+        return "none" if value is None else f"`{yaml_text(value, self.type)}`"
+
+    @property
+    def example(self) -> str:
+        """The value to show, as YAML."""
+        return str((self.field.examples or [self.default.strip("`")])[0])
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check both files; return the exit code."""
+    page, example = page_text(), example_text()
+    differing = [path for path, text in ((PAGE, page), (EXAMPLE, example)) if not holds(path, text)]
+    if "--check" in arguments:
+        for path in differing:
+            print(f"{path.relative_to(ROOT)} is not what the keys say; run: python scripts/generate_configuration.py")
+        return 1 if differing else 0
+    PAGE.write_text(page, encoding="utf-8")
+    EXAMPLE.write_text(example, encoding="utf-8")
+    for path in differing:
+        print(f"wrote {path.relative_to(ROOT)}")
+    problems = validate_file(EXAMPLE)
+    print(*problems, sep="\n", end="\n" if problems else "")
+    return 1 if problems else 0
+
+
+def holds(path: Path, text: str) -> bool:
+    """Return whether a file has this text."""
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+def keys(section: type[Section]) -> list[Key]:
+    """Return the keys of a section.
+
+    Raises:
+        SystemExit: A key has no description.
+    """
+    found = [Key(name, field) for name, field in section.model_fields.items()]
+    for key in found:
+        if not key.field.description:
+            raise SystemExit(f"{section.__name__}.{key.name}: has no description; write Field(description=...)")
+    return found
+
+
+def is_section(part: object) -> bool:
+    """Return whether a type is a section."""
+    return isinstance(part, type) and issubclass(part, Section)
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+def page_text() -> str:
+    """Return the page: a table for each section of the file."""
+    return "\n".join([HEAD, *tables("", Config, "## At the top of the file\n")]).rstrip() + "\n"
+
+
+def tables(path: str, section: type[Section], head: str) -> Iterator[str]:
+    """Yield the table of a section, then those of the sections that it holds by name."""
+    flat = list(flattened("", section)) if path else [("", key) for key in keys(section) if not nested(key)]
+    yield head
+    yield "| key | type | default | meaning | example |\n|---|---|---|---|---|"
+    yield "\n".join(row(prefix, key) for prefix, key in flat if key.by_name is None) + "\n"
+    if not path:
+        for key in keys(section):
+            if key.section is not None:
+                yield from tables(key.name, key.section, f"## `{key.name}`\n\n{key.field.description}\n")
+            elif key.by_name is not None:
+                yield from named_tables(key.name, key)
+        return
+    for prefix, key in flat:
+        if key.by_name is not None:
+            yield from named_tables(f"{path}.{prefix}{key.name}", key)
+
+
+def named_tables(path: str, key: Key) -> Iterator[str]:
+    """Yield the tables of a section that the file holds by name."""
+    assert key.by_name is not None
+    mark = "/" if key.name in NAMED else "."
+    path = f"{path}{mark}NAME"
+    yield from tables(path, key.by_name, f"## `{path}`\n\n{key.field.description}\n")
+
+
+def nested(key: Key) -> bool:
+    """Return whether a key holds one section or several."""
+    return key.section is not None or key.by_name is not None
+
+
+def flattened(prefix: str, section: type[Section]) -> Iterator[tuple[str, Key]]:
+    """Yield the keys of a section and of the sections in it, each with what stands before its name."""
+    for key in keys(section):
+        yield prefix, key
+        if key.section is not None:
+            yield from flattened(f"{prefix}{key.name}.", key.section)
+
+
+def row(prefix: str, key: Key) -> str:
+    """Return the line of the table that shows a key."""
+    cells = [f"`{prefix}{key.name}`", "section", "", key.field.description or "", ""]
+    if key.section is None:
+        cells[1:3], cells[4] = [key.type, key.default], f"`{key.example}`"
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def form(annotation: Any, metadata: Any = ()) -> str:
+    """Name the type of a value.
+
+    >>> form(tuple[Literal["traces", "logs"], ...]), form(bool), form(dict[str, float])
+    ('list of `traces`, `logs`', '`true`, `false`', 'mapping of name to number')
+    """
+    named = next((one.name for one in metadata if isinstance(one, Form)), None)
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if named is not None:
+        return str(named)
+    if origin is Annotated:
+        return form(parts[0], parts[1:])
+    if origin in (Union, UnionType):
+        return " or ".join(form(part) for part in parts if part is not type(None))
+    if origin is Literal:
+        return ", ".join(f"`{part}`" for part in parts)
+    if origin is tuple:
+        return f"list of {form(parts[0])}"
+    if origin is dict:
+        return f"mapping of name to {form(parts[1])}"
+    simple = {bool: "`true`, `false`", int: "whole number", float: "number", str: "text", SecretStr: "secret text"}
+    return simple[annotation]
+
+
+def yaml_text(value: Any, type_name: str = "") -> str:
+    """Write a default as people write it in the file.
+
+    >>> yaml_text(timedelta(days=90)), yaml_text(("1h", "1d")), yaml_text(268_435_456, "size"), yaml_text(Keep(5_000))
+    ('90d', '[1h, 1d]', '256MiB', 'sample:5000')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        seconds = int(value.total_seconds())
+        unit, size = next((u, n) for u, n in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)) if seconds % n == 0)
+        return f"{seconds // size}{unit}"
+    if isinstance(value, Keep):
+        return "all" if value.per_day is None else f"sample:{value.per_day}" if value.per_day else "none"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(yaml_text(item) for item in value)}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {yaml_text(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if type_name == "size":
+        return f"{value // 2**20}MiB"
+    return f'"{value}"' if ":" in str(value) else str(value)
+
+
+# -- the annotated example --------------------------------------------------------------------------------------------
+
+
+def example_text() -> str:
+    """Return the annotated example."""
+    lines = [TOP, *(line for key in keys(Config) for line in (*entry(key, 0), *([""] if nested(key) else [])))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def entry(key: Key, depth: int) -> Iterator[str]:
+    """Yield the lines of a key: its comment, then the key with its value or its section."""
+    indent = "  " * depth
+    yield from comment(key, indent)
+    as_comment = not active(key)
+    lines = list(section_lines(key, depth) if nested(key) else [f"{indent}{key.name}: {value(key)}"])
+    for line in lines:
+        yield f"{indent}# {line.removeprefix(indent)}" if as_comment else line
+
+
+def section_lines(key: Key, depth: int) -> Iterator[str]:
+    """Yield a key that holds a section, or sections by name, with everything below it."""
+    indent = "  " * depth
+    if key.section is not None:
+        yield f"{indent}{key.name}:"
+        yield from (line for inner in keys(key.section) for line in entry(inner, depth + 1))
+        return
+    assert key.by_name is not None
+    if key.name in NAMED:
+        yield f"{indent}{key.name}/{key.extra['name']}:"
+    else:
+        yield f"{indent}{key.name}:"
+        depth += 1
+        yield f"{'  ' * depth}{key.extra['name']}:"
+    yield from (line for inner in keys(key.by_name) for line in entry(inner, depth + 1))
+    yield from (f"{'  ' * depth}{more}" for more in key.field.examples or ())
+
+
+def active(key: Key) -> bool:
+    """Return whether the file sets the key; else it stands there as a comment."""
+    if "shown" in key.extra:
+        return bool(key.extra["shown"] is True)
+    if key.by_name is not None or key.field.is_required():
+        return True
+    if key.section is not None:
+        return key.field.get_default(call_default_factory=True) is not None
+    return set_to_default(key)
+
+
+def set_to_default(key: Key) -> bool:
+    """Return whether the file shows the default rather than an example."""
+    return key.default.startswith("`") and "shown" not in key.extra and "default" not in key.extra
+
+
+def value(key: Key) -> str:
+    """Return what the file sets a key to."""
+    return key.default.strip("`") if set_to_default(key) else key.example
+
+
+def comment(key: Key, indent: str) -> Iterator[str]:
+    """Yield the meaning of a key as comment lines, and its default or an example where the value is the other one."""
+    said = plain(key.field.description or "")
+    if not nested(key):
+        if set_to_default(key):
+            said += f" For example: {key.example}" if key.field.examples else ""
+        elif not key.field.is_required() and key.default != "none":
+            said += f" Default: {plain(key.default)}"
+    yield from textwrap.wrap(said, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ",
+                             break_long_words=False, break_on_hyphens=False)  # fmt: skip
+
+
+def plain(markdown: str) -> str:
+    """Return a description without code marks and links; a sentence that is a link goes.
+
+    >>> plain("How [intervals](../explanation/intervals.md) of `wilson` are made. [Why](../explanation/intervals.md).")
+    'How intervals of wilson are made.'
+    """
+    markdown = re.sub(r"(?<=[.;]) \[[^\[\]]*\]\([^)]*\)\.", "", markdown)
+    return re.sub(r"\[([^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\]\([^)]*\)", r"\1", markdown).replace("`", "")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
