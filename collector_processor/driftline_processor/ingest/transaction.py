@@ -19,7 +19,8 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import I64, ModelKey, OutcomeTable, PredictionTable, Task, Text
 
-from driftline_processor.config.schema import Limits, Model
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Limits
 from driftline_processor.core.arrow_arrays import text_array
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.untrusted_json import check_json
