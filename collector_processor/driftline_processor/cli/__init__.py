@@ -1,4 +1,7 @@
-"""The commands of `driftline`, one group a module; :func:`main` is the entry point and imports them late."""
+"""The commands of `driftline`, one group a module; :func:`main` is the entry point and imports them late.
+
+May import every room.
+"""
 
 from __future__ import annotations
 

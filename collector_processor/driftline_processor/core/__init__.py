@@ -1,1 +1,1 @@
-"""Pure functions over numpy tables: no I/O, no clock, no threads. Imports the SDK and nothing else of the processor."""
+"""Pure functions over numpy tables: no I/O, no clock, no threads. May import the SDK, and no other room."""

@@ -1,1 +1,1 @@
-"""Changed windows to stored Evaluations, and versions side by side. Imports join and below."""
+"""Judge windows, live and of files, and versions side by side. May import `join`, `readers` and below."""

@@ -1,1 +1,1 @@
-"""Decoded requests to one transaction: new rows, panes, event time. Imports store and below."""
+"""Decoded requests to one transaction: new rows, panes, event time. May import `store` and below."""

@@ -1,1 +1,1 @@
-"""Outcomes meet their predictions: matching, resolution, sums. Imports ingest and below."""
+"""Outcomes meet their predictions: matching, resolution, sums. May import `ingest` and below."""

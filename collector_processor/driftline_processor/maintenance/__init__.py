@@ -1,1 +1,1 @@
-"""Erasure on request, and retention by time and by size. Imports evaluation and below."""
+"""Erasure on request, and retention by time and by size. May import `evaluation` and below."""

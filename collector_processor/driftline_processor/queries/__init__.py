@@ -1,1 +1,1 @@
-"""The read side of the state, for pages, API and exporters. Imports maintenance and below; knows no HTTP."""
+"""The read side of the state, for pages, API and exporters; no HTTP. May import `maintenance` and below."""

@@ -1,3 +1,4 @@
-"""Files in: rows and outcomes from Parquet, CSV, JSON, SQLite and MLflow, as Arrow and numpy columns. Imports core,
-config.
+"""Files in: rows and outcomes from Parquet, CSV, JSON, SQLite and MLflow, as Arrow and numpy columns.
+
+May import `config` and below, never `store`.
 """

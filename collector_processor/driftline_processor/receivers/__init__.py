@@ -1,1 +1,1 @@
-"""Ways in: OTLP over gRPC and HTTP, and topics of Kafka. Imports ingest, servers, otlp and readers."""
+"""Ways in: OTLP over gRPC and HTTP, outcomes over HTTP, topics of Kafka. May import `queries` and below."""

@@ -1,1 +1,1 @@
-"""HTTP servers: ports, connections, request memory, browser guard. Imports otlp, config; knows no route."""
+"""HTTP servers: ports, connections, request memory, browser guard; no route. May import `otlp`, `config` and below."""

@@ -1,1 +1,1 @@
-"""The DuckDB file and its tables: rows, panes, series, baselines, streams. Imports core, config and receipts."""
+"""The DuckDB file and its tables: rows, panes, series, baselines, streams. May import `config` and below."""

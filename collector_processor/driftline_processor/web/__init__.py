@@ -1,1 +1,1 @@
-"""The pages and the HTTP API of a running processor. Imports receivers, exporters, present, core."""
+"""The pages and the HTTP API of a running processor. May import every room below, never `store`."""

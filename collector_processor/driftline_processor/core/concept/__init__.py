@@ -1,7 +1,7 @@
-"""Concept drift: whether the model is wrong more often than before, found on the stream of its losses. Imports
-outcomes.
+"""Concept drift: whether the model is wrong more often than before, found on the stream of its losses.
 
-Blind without outcomes: what is fed is one value per first outcome, in the order in which outcomes come.
+Blind without outcomes: a detector takes one loss per first outcome, in the order in which outcomes come. May import
+`evaluation` and below.
 """
 
 from .losses import losses_of_rows, reference_loss

@@ -1,4 +1,4 @@
-"""Drift of a window: the rule that decides, and the statistics it stands on. Imports windows and outcomes/coverage."""
+"""Drift of a window: the rule that decides, and its statistics. May import `evaluation` and below."""
 
 from .rule import Drift, drift
 

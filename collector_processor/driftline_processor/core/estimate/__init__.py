@@ -1,4 +1,4 @@
-"""Performance without labels, estimated from scores and what the baseline learned. Imports metrics and performance.
+"""Performance without labels, from scores and what the baseline learned. May import `performance` and below.
 
-They assume that P(y|x) is what it was in the reference, and are blind to concept drift.
+Estimates assume that P(y|x) is that of the reference, and are blind to concept drift.
 """

@@ -1,5 +1,6 @@
-"""Why a window drifts: which feature, where, in which slice, since when, and its effect on the score. Imports drift,
-quality.
+"""Why a window drifts: the feature, where in it, in which slice, since when, and the effect on the score.
+
+May import `quality`, `drift` and below.
 """
 
 from .causes import ExplainInput, explain

@@ -1,1 +1,1 @@
-"""Fairness between groups of people: criteria, intervals, verdicts. Imports intervals."""
+"""Fairness between groups of people: criteria, intervals, verdicts. May import `intervals` and below."""

@@ -1,3 +1,4 @@
-"""Confidence intervals from sums of outcomes: closed forms, blocks of time, gradients. Imports outcomes/sums and
-windows.
+"""Confidence intervals from sums of outcomes: closed forms, blocks of time, gradients.
+
+May import `evaluation` and below.
 """

@@ -1,1 +1,1 @@
-"""Metrics of performance: names, definitions, values from the sums of a pane. Imports outcomes/sums and intervals."""
+"""Metrics of performance: names, definitions, values from the sums of a pane. May import `intervals` and below."""

@@ -1,3 +1,4 @@
-"""Outcomes of a window: which prediction each belongs to, which were reviewed, and their sums. Imports only tables of
-the SDK.
+"""Outcomes of a window: the prediction each belongs to, which were reviewed, and their sums.
+
+May import no room of core.
 """

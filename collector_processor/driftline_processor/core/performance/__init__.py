@@ -1,4 +1,7 @@
-"""The performance of a window: metrics with intervals, of all rows, of slices and of the reference. Imports metrics."""
+"""Performance of a window: metrics with intervals, by slice, of the reference, and against objectives.
+
+May import `labels`, `metrics`, `fairness` and below.
+"""
 
 from driftline_processor.core.metrics.binary import log_loss_of_constant
 

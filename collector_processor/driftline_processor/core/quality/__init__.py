@@ -1,5 +1,6 @@
-"""Faults of the data itself, beside drift: one check a file under ``checks``, judged together. Imports drift's
-statistics.
+"""Faults of the data itself, beside drift: one check a file under ``checks``, judged together.
+
+May import `drift` and below.
 """
 
 from .check import Check, CheckResult

@@ -1,5 +1,6 @@
-"""The reference of a window: the baseline, or one derived from it by season, threshold or time. Imports
-windows.
+"""The reference of a window: the baseline, or one derived from it by season, threshold or time.
+
+May import `expectations`, `drift` and below.
 """
 
 from .decision_threshold import align_threshold

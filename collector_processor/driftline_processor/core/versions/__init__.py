@@ -1,4 +1,7 @@
-"""Versions side by side: whether a challenger is worse or better than the champion, at any moment somebody looks."""
+"""Versions side by side: whether a challenger is worse or better than the champion, at any moment somebody looks.
+
+May import `performance` and below.
+"""
 
 from .comparison import Comparison, compare
 from .side_by_side import Role, SideBySide, VersionInput, VersionNames, side_by_side

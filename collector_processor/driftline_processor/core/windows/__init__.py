@@ -1,1 +1,1 @@
-"""Windows of event time, panes and the steps before a window. Imports only tables of the SDK."""
+"""Windows of event time, panes and the steps before a window. May import no room of core."""

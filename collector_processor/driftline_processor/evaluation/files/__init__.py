@@ -1,1 +1,1 @@
-"""Evaluate files against a baseline: windows, folds, slices and outcomes of rows in files. Imports readers, core."""
+"""The rows of files as windows: data sets, folds, slices, outcomes, baselines. May import `readers`, never `store`."""

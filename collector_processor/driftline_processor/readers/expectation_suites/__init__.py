@@ -1,1 +1,4 @@
-"""Suites of other data-quality tools (Great Expectations, Soda), read as expectations. Imports core, config."""
+"""Suites of other data-quality tools (Great Expectations, Soda), read as expectations.
+
+May import `config` and `core`.
+"""

@@ -1,1 +1,1 @@
-"""Documents of outcomes (JSON, CSV, Parquet, Arrow) to columns, for HTTP, Kafka and files. Imports core, store."""
+"""Documents of outcomes (JSON, CSV, Parquet, Arrow) to columns, for HTTP, Kafka and files. May import `core`."""

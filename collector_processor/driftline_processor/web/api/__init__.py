@@ -1,3 +1,1 @@
-"""``/api/v1`` and ``/v1``: one resource a module, as JSON. Imports present, core, and the read side of the
-processor.
-"""
+"""``/api/v1`` and ``/v1``: one resource a module, as JSON. May import what `web` may."""
