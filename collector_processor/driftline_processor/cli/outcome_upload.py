@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 import xxhash
 
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
-from driftline_processor.exporters.transport import RETRYABLE_STATUSES, seconds_to_wait
+from driftline_processor.exporters.otlp_answers import RETRYABLE_STATUSES, seconds_to_wait
 from driftline_processor.readers.errors import BadInput, Say, listed, near
 from driftline_processor.readers.outcomes.documents import MARK
 from driftline_processor.readers.outcomes.fields import FIELDS, SLICE

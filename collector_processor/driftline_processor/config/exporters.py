@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from os.path import isfile
 from typing import Any, Literal, get_args
@@ -17,6 +17,9 @@ from .values import Address, FilePath, Seconds, Secret, Text
 
 Forwarded = Literal["traces", "metrics", "logs", "records"]
 """What can be passed on as it came; ``records`` are the log records that are predictions, outcomes and baselines."""
+
+ExporterType = Literal["otlp_grpc", "otlp_http"]
+"""The types of exporter; each is a module in ``exporters/``."""
 
 Derived = Literal["metrics", "traces"]
 """What Driftline makes itself: drift and performance as metrics, outcomes as spans."""
@@ -112,8 +115,8 @@ class Exporter(Section):
             name: The exporter's name, which says how to send.
             listeners: Key and address of everything that this processor listens on.
         """
-        transport = transport_of(name)
-        if transport is None:
+        kind = type_of(name)
+        if kind is None:
             yield ": the name does not say how to send; write otlp_grpc/NAME or otlp_http/NAME"
             return
         if not self.forward and not self.derived:
@@ -122,7 +125,7 @@ class Exporter(Section):
             yield ".timeout: must be more than nothing; write '10s'"
         yield from self._tls_problems()
         yield from self._header_problems()
-        target = _target(transport, self.endpoint)
+        target = _target(kind, self.endpoint)
         if isinstance(target, str):
             yield f".endpoint: {target}"
             return
@@ -156,7 +159,10 @@ class Exporter(Section):
                 yield f".forward_headers: '{header}' is of the request itself and cannot travel; leave it out"
 
 
-_EXAMPLES = {"grpc": "'host:port', as in '127.0.0.1:14317'", "http": "a URL, as in 'http://127.0.0.1:14318'"}
+_EXAMPLES: Mapping[ExporterType, str] = {
+    "otlp_grpc": "'host:port', as in '127.0.0.1:14317'",
+    "otlp_http": "a URL, as in 'http://127.0.0.1:14318'",
+}
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OF_THE_REQUEST = (
     "connection",
@@ -169,26 +175,26 @@ _OF_THE_REQUEST = (
 )
 
 
-def _target(transport: str, endpoint: str) -> Address | str:
+def _target(kind: ExporterType, endpoint: str) -> Address | str:
     """Return where an exporter sends, or what is wrong with its endpoint."""
     try:
         parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return f"'{endpoint}' has no usable port; write a number up to 65535"
-    if transport == "http" and parts.scheme not in ("http", "https"):
+    if kind == "otlp_http" and parts.scheme not in ("http", "https"):
         return f"'{endpoint}' has no scheme; write 'http://{endpoint}' or 'https://{endpoint}'"
     if parts.scheme in ("dns", "unix"):
         return Address("", 0)
     if not host or re.search(r"\s", endpoint):
-        return f"'{endpoint}' has no host; write {_EXAMPLES[transport]}"
-    if transport == "http":
+        return f"'{endpoint}' has no host; write {_EXAMPLES[kind]}"
+    if kind == "otlp_http":
         for path in ("/v1/traces", "/v1/metrics", "/v1/logs"):
             if parts.path.rstrip("/").endswith(path):
                 return f"'{endpoint}' names one signal; driftline adds {path} itself, so leave it out"
         return Address(host, port or (443 if parts.scheme == "https" else 80))
     if parts.scheme not in ("", "http", "https", "grpc", "grpcs"):
-        return f"'{parts.scheme}://' is not known; write {_EXAMPLES[transport]}"
+        return f"'{parts.scheme}://' is not known; write {_EXAMPLES[kind]}"
     if parts.path not in ("", "/"):
         return f"'{endpoint}' has a path, which gRPC does not; write 'host:port', or name the exporter otlp_http/NAME"
     if port is None:
@@ -196,14 +202,22 @@ def _target(transport: str, endpoint: str) -> Address | str:
     return Address(host, port)
 
 
-def transport_of(name: str) -> Literal["grpc", "http"] | None:
-    """Say how an exporter of this name talks, or None where the name says nothing.
+TYPES: Mapping[str, ExporterType] = {
+    "otlp_grpc": "otlp_grpc",
+    "otlp": "otlp_grpc",
+    "otlp_http": "otlp_http",
+    "otlphttp": "otlp_http",
+}
+"""How a name may begin → the type of the exporter, which is the name of its module in ``exporters/``."""
 
-    >>> transport_of("otlp_grpc/jaeger"), transport_of("otlphttp/prometheus"), transport_of("jaeger")
-    ('grpc', 'http', None)
+
+def type_of(name: str) -> ExporterType | None:
+    """Return the type of the exporter of a name, or None where the name says nothing.
+
+    >>> type_of("otlp_grpc/jaeger"), type_of("otlphttp/prometheus"), type_of("jaeger")
+    ('otlp_grpc', 'otlp_http', None)
     """
-    kind = name.partition("/")[0]
-    return "grpc" if kind in ("otlp_grpc", "otlp") else "http" if kind in ("otlp_http", "otlphttp") else None
+    return TYPES.get(name.partition("/")[0])
 
 
 def forward_exporter(url: str) -> tuple[str, dict[str, Any]]:

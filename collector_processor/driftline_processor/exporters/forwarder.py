@@ -29,7 +29,7 @@ from driftline_processor.health import Counters
 from driftline_processor.otlp.envelope import drop_groups, keep_logs, split_request
 from driftline_processor.receipts import Signal
 
-from .transport import CLOSED, Answer, Transport, transport_for
+from .exporter import CLOSED, Exporter, ExportResult, exporter_for
 
 QUEUE_BYTES = 64 * 2**20
 MAX_REQUEST = 4 * 2**20
@@ -59,7 +59,7 @@ class Destination:
     def __init__(
         self,
         name: str,
-        transport: Transport,
+        exporter: Exporter,
         counters: Counters,
         forward: Iterable[str] = (),
         forward_headers: Iterable[str] = (),
@@ -73,7 +73,7 @@ class Destination:
         self.name = name
         self.forward = frozenset(forward)
         self._forward_headers = frozenset(header.lower() for header in forward_headers)
-        self._transport, self._counters = transport, counters
+        self._exporter, self._counters = exporter, counters
         self._queue_bytes, self._max_request = queue_bytes, max_request
         self._on_sent, self._clock, self._pause = on_sent, clock, pause
         self._waiting: dict[tuple[Signal, Headers], deque[_Waiting]] = {}
@@ -115,7 +115,7 @@ class Destination:
             self._changed.notify()
         if self._thread.is_alive():
             self._thread.join(grace)
-        self._transport.close()
+        self._exporter.close()
         if self._thread.is_alive():
             self._thread.join(1.0)
         with self._changed:
@@ -189,28 +189,28 @@ class Destination:
             return
         for piece in split_request(b"".join(bodies), self._max_request):
             answer = self._send(signal, headers, piece)
-            if answer.result == "refused" and len(bodies) > 1:
+            if answer.result == "permanent" and len(bodies) > 1:
                 # One of the merged requests may be to blame; the others should not suffer for it.
                 for body in bodies:
                     self._deliver(signal, headers, [body])
                 return
-            if answer.result == "sent":
+            if answer.result == "success":
                 self._on_sent(piece)
                 self._count(metrics.DRIFTLINE_FORWARD_SENT, signal)
             else:
                 self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
-            if answer.result == "retry" and self._stopping.is_set():
+            if answer.result == "retryable" and self._stopping.is_set():
                 self._undelivered += 1
             elif answer.kind:
                 self._say(answer.kind, f"{answer.kind}: {answer.message} ({signal}); said once, counted from now on")
 
-    def _send(self, signal: Signal, headers: Mapping[str, str], body: bytes) -> Answer:
+    def _send(self, signal: Signal, headers: Mapping[str, str], body: bytes) -> ExportResult:
         """Send until it is sent or refused, or there is no more point."""
         delay, put_off_since = _FIRST_DELAY, None
         while True:
-            answer = self._transport.send(signal, body, headers)
-            if answer.result != "retry":
-                if answer.result == "sent" and "unreachable" in self._said:
+            answer = self._exporter.export(signal, body, headers)
+            if answer.result != "retryable":
+                if answer.result == "success" and "unreachable" in self._said:
                     self._said.discard("unreachable")
                     _log.info("%s: reachable again", self.name)
                 return answer
@@ -294,7 +294,7 @@ class Forwarder:
         self.destinations = {
             name: Destination(
                 name,
-                transport_for(name, exporter),
+                exporter_for(name, exporter),
                 counters,
                 exporter.forward,
                 exporter.forward_headers,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from driftline.semconv import attributes, metrics
 from driftline_processor.config.schema import Config
+from driftline_processor.exporters.exporter import ExportResult
 from driftline_processor.exporters.forwarder import Destination, Forwarder, RecentRequests, described
-from driftline_processor.exporters.transport import Answer
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Signal
 
@@ -22,14 +22,14 @@ from tests.support.otlp_peers import Peer, counted, grpc_peer, http_peer, trace
 class Silent:
     """A transport whose answers are set by the test."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: ExportResult) -> None:
         self.answers = list(answers)
         self.bodies: list[bytes] = []
 
-    def send(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
         del signal, headers
         self.bodies.append(body)
-        return self.answers.pop(0) if self.answers else Answer("sent")
+        return self.answers.pop(0) if self.answers else ExportResult("success")
 
     def close(self) -> None:
         pass
@@ -52,7 +52,7 @@ def test_a_full_queue_drops_the_oldest_and_counts_them() -> None:
 
 def test_nobody_there_is_said_once_and_tried_until_somebody_is(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "driftline")
-    gone = Answer("retry", "ConnectError", "connection refused", unreachable=True)
+    gone = ExportResult("retryable", "ConnectError", "connection refused", unreachable=True)
     now, delays = [0.0], list[float]()
 
     def pause(_: threading.Event, seconds: float) -> bool:
@@ -81,7 +81,7 @@ def test_what_is_always_put_off_is_given_up_after_five_minutes() -> None:
         now[0] += seconds
         return False
 
-    transport = Silent(*[Answer("retry", "HTTP 503", retry_after=10.0)] * 32)
+    transport = Silent(*[ExportResult("retryable", "HTTP 503", retry_after=10.0)] * 32)
     forwarding = Destination(
         "otlp/x", transport, counters, ["traces"], max_request=1, clock=lambda: now[0], pause=pause
     )
@@ -102,7 +102,7 @@ def test_what_the_destination_says_is_kept_within_bounds(said: float, waited: fl
         delays.append(seconds)
         return False
 
-    transport = Silent(Answer("retry", "HTTP 503", retry_after=said))
+    transport = Silent(ExportResult("retryable", "HTTP 503", retry_after=said))
     forwarding = Destination("otlp/x", transport, Counters(), ["traces"], pause=pause)
     forwarding.offer("traces", trace("a"), {})
     forwarding.start()
@@ -112,9 +112,9 @@ def test_what_the_destination_says_is_kept_within_bounds(said: float, waited: fl
 
 def test_refusals_are_logged_once_per_kind(caplog: pytest.LogCaptureFixture) -> None:
     refused = [
-        Answer("refused", "HTTP 400", "bad"),
-        Answer("refused", "HTTP 400", "bad"),
-        Answer("refused", "HTTP 403", "no"),
+        ExportResult("permanent", "HTTP 400", "bad"),
+        ExportResult("permanent", "HTTP 400", "bad"),
+        ExportResult("permanent", "HTTP 403", "no"),
     ]
     forwarding = Destination("otlp/x", Silent(*refused), Counters(), ["traces"], max_request=1)
     for name in "abc":
@@ -128,7 +128,7 @@ def test_refusals_are_logged_once_per_kind(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_what_is_put_off_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
-    later = [Answer("retry", "HTTP 503", "busy"), Answer("retry", "HTTP 503")] * 2
+    later = [ExportResult("retryable", "HTTP 503", "busy"), ExportResult("retryable", "HTTP 503")] * 2
     forwarding = Destination("otlp/x", Silent(*later), Counters(), ["traces"], max_request=1, pause=lambda *_: False)
     for name in "ab":
         forwarding.offer("traces", trace(name), {})
@@ -183,7 +183,7 @@ def test_a_resend_and_what_comes_back_are_not_forwarded_again(served: Callable[[
 
 def test_what_could_not_be_delivered_at_the_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
     counters = Counters()
-    gone = Answer("retry", "ConnectError", "connection refused", unreachable=True)
+    gone = ExportResult("retryable", "ConnectError", "connection refused", unreachable=True)
     forwarding = Destination("otlp/x", Silent(gone, gone, gone), counters, ["traces"], max_request=1)
     for name in "abc":
         forwarding.offer("traces", trace(name), {})

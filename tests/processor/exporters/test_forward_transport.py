@@ -18,7 +18,9 @@ from typing import Any
 import grpc
 import pytest
 from driftline_processor.config.exporters import Exporter
-from driftline_processor.exporters.transport import CLOSED, Answer, GrpcTransport, HttpTransport
+from driftline_processor.exporters.exporter import CLOSED, ExportResult
+from driftline_processor.exporters.otlp_grpc import OtlpGrpcExporter
+from driftline_processor.exporters.otlp_http import OtlpHttpExporter
 from driftline_processor.otlp.protocol import PROTOBUF, retry_metadata, status
 from driftline_processor.receipts import Overloaded
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
@@ -63,10 +65,10 @@ def http_server(
     thread.join()
 
 
-def over_http(endpoint: str, tenant: str = "one", **keys: Any) -> Answer:
-    transport = HttpTransport(Exporter(endpoint=endpoint, **keys))
+def over_http(endpoint: str, tenant: str = "one", **keys: Any) -> ExportResult:
+    transport = OtlpHttpExporter(Exporter(endpoint=endpoint, **keys))
     try:
-        return transport.send("logs", b"body", {"x-tenant": tenant})
+        return transport.export("logs", b"body", {"x-tenant": tenant})
     finally:
         transport.close()
 
@@ -78,22 +80,22 @@ REASON = status(3, "no such tenant")
 @pytest.mark.parametrize(
     ("code", "body", "headers", "answer"),
     [
-        (200, b"", {}, Answer("sent")),
-        (202, b"{}", {}, Answer("sent")),
-        (200, PARTIAL, {}, Answer("sent", "partial success", "2 rejected: too old")),
-        (400, REASON, {"Content-Type": PROTOBUF}, Answer("refused", "HTTP 400", "no such tenant")),
-        (401, b"who?", {}, Answer("refused", "HTTP 401", "who?")),
-        (404, b"", {}, Answer("refused", "HTTP 404")),
-        (404, b"404 page not found\n\nnginx\n", {}, Answer("refused", "HTTP 404", "404 page not found nginx")),
-        (301, b"", {"Location": "/elsewhere"}, Answer("refused", "HTTP 301")),
-        (500, b"oops", {}, Answer("refused", "HTTP 500", "oops")),
-        (429, b"", LATER, Answer("retry", "HTTP 429", "", 7.0)),
-        (502, b"", {}, Answer("retry", "HTTP 502")),
-        (503, b"", {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, Answer("retry", "HTTP 503", "", 0.0)),
-        (504, b"", {"Retry-After": "soon"}, Answer("retry", "HTTP 504")),
+        (200, b"", {}, ExportResult("success")),
+        (202, b"{}", {}, ExportResult("success")),
+        (200, PARTIAL, {}, ExportResult("success", "partial success", "2 rejected: too old")),
+        (400, REASON, {"Content-Type": PROTOBUF}, ExportResult("permanent", "HTTP 400", "no such tenant")),
+        (401, b"who?", {}, ExportResult("permanent", "HTTP 401", "who?")),
+        (404, b"", {}, ExportResult("permanent", "HTTP 404")),
+        (404, b"404 page not found\n\nnginx\n", {}, ExportResult("permanent", "HTTP 404", "404 page not found nginx")),
+        (301, b"", {"Location": "/elsewhere"}, ExportResult("permanent", "HTTP 301")),
+        (500, b"oops", {}, ExportResult("permanent", "HTTP 500", "oops")),
+        (429, b"", LATER, ExportResult("retryable", "HTTP 429", "", 7.0)),
+        (502, b"", {}, ExportResult("retryable", "HTTP 502")),
+        (503, b"", {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, ExportResult("retryable", "HTTP 503", "", 0.0)),
+        (504, b"", {"Retry-After": "soon"}, ExportResult("retryable", "HTTP 504")),
     ],
 )
-def test_what_a_status_means(code: int, body: bytes, headers: dict[str, str], answer: Answer) -> None:
+def test_what_a_status_means(code: int, body: bytes, headers: dict[str, str], answer: ExportResult) -> None:
     with http_server(code, body, headers) as (port, _):
         assert over_http(f"http://127.0.0.1:{port}") == answer
 
@@ -115,14 +117,14 @@ def test_what_http_sends(compression: str | None) -> None:
     [("http://127.0.0.1:4318", None), ("http://localhost:4318", None), ("http://backend.example:4318", "gzip")],
 )
 def test_nothing_is_packed_that_stays_on_this_machine(endpoint: str, packed: str | None) -> None:
-    transport = HttpTransport(Exporter(endpoint=endpoint))
+    transport = OtlpHttpExporter(Exporter(endpoint=endpoint))
     assert transport._headers.get("content-encoding") == packed
     transport.close()
 
 
 def test_a_host_that_answers_nothing_is_tried_again() -> None:
     hanging = over_http("http://127.0.0.1:1")
-    assert (hanging.result, hanging.kind, hanging.unreachable) == ("retry", "ConnectError", True)
+    assert (hanging.result, hanging.kind, hanging.unreachable) == ("retryable", "ConnectError", True)
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,9 +133,9 @@ def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch: p
     for name in ("NO_PROXY", "no_proxy", "no_grpc_proxy"):
         monkeypatch.delenv(name, raising=False)
     with http_server(200) as (port, _):
-        assert over_http(f"http://127.0.0.1:{port}") == Answer("sent")
+        assert over_http(f"http://127.0.0.1:{port}") == ExportResult("success")
     with grpc_server() as port:
-        assert over_grpc(f"http://localhost:{port}") == Answer("sent")
+        assert over_grpc(f"http://localhost:{port}") == ExportResult("success")
 
 
 @contextmanager
@@ -165,10 +167,10 @@ def grpc_server(
     server.stop(None).wait()
 
 
-def over_grpc(endpoint: str, tenant: str = "one", **keys: Any) -> Answer:
-    transport = GrpcTransport(Exporter(endpoint=endpoint, **{"timeout": timedelta(seconds=5), **keys}))
+def over_grpc(endpoint: str, tenant: str = "one", **keys: Any) -> ExportResult:
+    transport = OtlpGrpcExporter(Exporter(endpoint=endpoint, **{"timeout": timedelta(seconds=5), **keys}))
     try:
-        return transport.send("traces", b"body", {"x-tenant": tenant})
+        return transport.export("traces", b"body", {"x-tenant": tenant})
     finally:
         transport.close()
 
@@ -180,44 +182,51 @@ WITH_DELAY = retry_metadata(Overloaded(1.5))
 @pytest.mark.parametrize(
     ("code", "trailing", "answer"),
     [
-        (Code.OK, (), Answer("sent")),
-        (Code.INVALID_ARGUMENT, (), Answer("refused", "INVALID_ARGUMENT", "because")),
-        (Code.UNIMPLEMENTED, (), Answer("refused", "UNIMPLEMENTED", "because")),
-        (Code.RESOURCE_EXHAUSTED, (), Answer("refused", "RESOURCE_EXHAUSTED", "because")),
-        (Code.RESOURCE_EXHAUSTED, WITH_DELAY, Answer("retry", "RESOURCE_EXHAUSTED", "because", 1.5)),
-        (Code.RESOURCE_EXHAUSTED, WITH_DELAY[:1], Answer("retry", "RESOURCE_EXHAUSTED", "because", 1.5)),
-        (Code.RESOURCE_EXHAUSTED, WITH_DELAY[1:], Answer("retry", "RESOURCE_EXHAUSTED", "because", 1.5)),
-        (Code.UNAVAILABLE, WITH_DELAY, Answer("retry", "UNAVAILABLE", "because", 1.5)),
-        (Code.UNAVAILABLE, (), Answer("retry", "UNAVAILABLE", "because", None, True)),
-        (Code.ABORTED, (("grpc-status-details-bin", b"\xff"),), Answer("retry", "ABORTED", "because")),
-        (Code.DATA_LOSS, (), Answer("retry", "DATA_LOSS", "because")),
+        (Code.OK, (), ExportResult("success")),
+        (Code.INVALID_ARGUMENT, (), ExportResult("permanent", "INVALID_ARGUMENT", "because")),
+        (Code.UNIMPLEMENTED, (), ExportResult("permanent", "UNIMPLEMENTED", "because")),
+        (Code.RESOURCE_EXHAUSTED, (), ExportResult("permanent", "RESOURCE_EXHAUSTED", "because")),
+        (Code.RESOURCE_EXHAUSTED, WITH_DELAY, ExportResult("retryable", "RESOURCE_EXHAUSTED", "because", 1.5)),
+        (Code.RESOURCE_EXHAUSTED, WITH_DELAY[:1], ExportResult("retryable", "RESOURCE_EXHAUSTED", "because", 1.5)),
+        (Code.RESOURCE_EXHAUSTED, WITH_DELAY[1:], ExportResult("retryable", "RESOURCE_EXHAUSTED", "because", 1.5)),
+        (Code.UNAVAILABLE, WITH_DELAY, ExportResult("retryable", "UNAVAILABLE", "because", 1.5)),
+        (Code.UNAVAILABLE, (), ExportResult("retryable", "UNAVAILABLE", "because", None, True)),
+        (Code.ABORTED, (("grpc-status-details-bin", b"\xff"),), ExportResult("retryable", "ABORTED", "because")),
+        (Code.DATA_LOSS, (), ExportResult("retryable", "DATA_LOSS", "because")),
     ],
 )
-def test_what_a_code_means(code: grpc.StatusCode, trailing: tuple[tuple[str, bytes], ...], answer: Answer) -> None:
+def test_what_a_code_means(
+    code: grpc.StatusCode, trailing: tuple[tuple[str, bytes], ...], answer: ExportResult
+) -> None:
     with grpc_server(code, trailing) as port:
         assert over_grpc(f"http://127.0.0.1:{port}") == answer
 
 
 def test_a_partial_success_is_sent_and_said() -> None:
     with grpc_server(answer=PARTIAL) as port:
-        assert over_grpc(f"grpc://127.0.0.1:{port}") == Answer("sent", "partial success", "2 rejected: too old")
+        assert over_grpc(f"grpc://127.0.0.1:{port}") == ExportResult(
+            "success", "partial success", "2 rejected: too old"
+        )
 
 
 @pytest.mark.parametrize("tenant", ["caf\u00e9", "a\nb", "a\0b"])
 def test_a_header_that_cannot_travel_loses_its_request_only(tenant: str) -> None:
     with http_server(200) as (port, requests):
-        assert over_http(f"http://127.0.0.1:{port}", tenant).result == "refused"
-        assert over_http(f"http://127.0.0.1:{port}") == Answer("sent")
+        assert over_http(f"http://127.0.0.1:{port}", tenant).result == "permanent"
+        assert over_http(f"http://127.0.0.1:{port}") == ExportResult("success")
     with grpc_server() as port:
-        assert over_grpc(f"http://127.0.0.1:{port}", tenant).result == "refused"
-        assert over_grpc(f"http://127.0.0.1:{port}") == Answer("sent")
+        assert over_grpc(f"http://127.0.0.1:{port}", tenant).result == "permanent"
+        assert over_grpc(f"http://127.0.0.1:{port}") == ExportResult("success")
     assert len(requests) == 1
 
 
 def test_what_is_sent_after_the_end_is_not_refused_but_undelivered() -> None:
-    for transport in (HttpTransport(Exporter(endpoint="http://127.0.0.1:1")), GrpcTransport(Exporter(endpoint="a:1"))):
+    for transport in (
+        OtlpHttpExporter(Exporter(endpoint="http://127.0.0.1:1")),
+        OtlpGrpcExporter(Exporter(endpoint="a:1")),
+    ):
         transport.close()
-        assert transport.send("traces", b"body", {}) == Answer("retry", CLOSED)
+        assert transport.export("traces", b"body", {}) == ExportResult("retryable", CLOSED)
 
 
 @pytest.fixture(scope="module")
@@ -251,14 +260,14 @@ def test_tls_is_spoken_and_who_is_not_trusted_is_not_sent_to(certificate: tuple[
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
     with http_server(200, tls=context) as (port, requests):
-        assert over_http(f"https://127.0.0.1:{port}", tls={"ca_file": chain}) == Answer("sent")
+        assert over_http(f"https://127.0.0.1:{port}", tls={"ca_file": chain}) == ExportResult("success")
         stranger = over_http(f"https://127.0.0.1:{port}")
-        assert (stranger.result, stranger.kind, len(requests)) == ("retry", "ConnectError", 1)
+        assert (stranger.result, stranger.kind, len(requests)) == ("retryable", "ConnectError", 1)
     credentials = grpc.ssl_server_credentials([(key.read_bytes(), chain.read_bytes())])
     with grpc_server(credentials=credentials) as port:
-        assert over_grpc(f"127.0.0.1:{port}", tls={"ca_file": chain}) == Answer("sent")
-        assert over_grpc(f"https://127.0.0.1:{port}", tls={"ca_file": chain}) == Answer("sent")
-        assert over_grpc(f"127.0.0.1:{port}").result == "retry"
+        assert over_grpc(f"127.0.0.1:{port}", tls={"ca_file": chain}) == ExportResult("success")
+        assert over_grpc(f"https://127.0.0.1:{port}", tls={"ca_file": chain}) == ExportResult("success")
+        assert over_grpc(f"127.0.0.1:{port}").result == "retryable"
 
 
 def test_a_client_certificate_is_shown(certificate: tuple[Path, Path]) -> None:
@@ -269,10 +278,10 @@ def test_a_client_certificate_is_shown(certificate: tuple[Path, Path]) -> None:
     context.load_verify_locations(chain)
     context.verify_mode = ssl.CERT_REQUIRED
     with http_server(200, tls=context) as (port, _):
-        assert over_http(f"https://127.0.0.1:{port}", tls=ours) == Answer("sent")
-        assert over_http(f"https://127.0.0.1:{port}", tls={"ca_file": chain}).result == "retry"
+        assert over_http(f"https://127.0.0.1:{port}", tls=ours) == ExportResult("success")
+        assert over_http(f"https://127.0.0.1:{port}", tls={"ca_file": chain}).result == "retryable"
     pair = [(key.read_bytes(), chain.read_bytes())]
     credentials = grpc.ssl_server_credentials(pair, chain.read_bytes(), require_client_auth=True)
     with grpc_server(credentials=credentials) as port:
-        assert over_grpc(f"127.0.0.1:{port}", tls=ours) == Answer("sent")
-        assert over_grpc(f"127.0.0.1:{port}", tls={"ca_file": chain}).result == "retry"
+        assert over_grpc(f"127.0.0.1:{port}", tls=ours) == ExportResult("success")
+        assert over_grpc(f"127.0.0.1:{port}", tls={"ca_file": chain}).result == "retryable"

@@ -1,0 +1,57 @@
+"""What the answers of OTLP destinations mean, over gRPC and over HTTP."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+
+from driftline_processor.config.exporters import Exporter as ExporterConfig
+from driftline_processor.config.values import Address
+
+from .exporter import CLOSED, ExportResult
+
+RETRYABLE_STATUSES = (429, 502, 503, 504)
+"""OTLP specification, "Retryable Response Codes" of OTLP/HTTP."""
+
+
+def not_sent(error: Exception, closed: bool) -> ExportResult:
+    return ExportResult("retryable", CLOSED) if closed else ExportResult("permanent", "not sent", str(error))
+
+
+def packs(exporter: ExporterConfig) -> bool:
+    """Say whether requests are packed, which is three quarters of what forwarding costs (``bench_forward.py``)."""
+    return (exporter.compression or ("none" if is_here(exporter.endpoint) else "gzip")) == "gzip"
+
+
+def is_here(endpoint: str) -> bool:
+    """Say whether this machine is the destination, which a proxy of the environment (``HTTP_PROXY``) cannot reach."""
+    host = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname
+    return Address(host or "", 0).loopback
+
+
+def success(body: bytes) -> ExportResult:
+    """Read an Export*ServiceResponse, which are the same on the wire; what is refused in part is not sent again."""
+    try:
+        partial = ExportLogsServiceResponse.FromString(body).partial_success
+    except DecodeError:
+        return ExportResult("success")  # a 2xx with a body of its own making
+    if partial.rejected_log_records or partial.error_message:
+        message = f"{partial.rejected_log_records} rejected: {partial.error_message}"
+        return ExportResult("success", "partial success", message)
+    return ExportResult("success")
+
+
+def seconds_to_wait(value: str | None) -> float | None:
+    """Read a ``Retry-After`` header: seconds, or a date."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,99 @@
+"""Send OTLP requests over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+
+from driftline_processor.config.exporters import Exporter as ExporterConfig
+from driftline_processor.otlp.protocol import METHODS
+from driftline_processor.receipts import Signal
+
+from .exporter import ExportResult
+from .otlp_answers import is_here, not_sent, packs, success
+
+_RETRYABLE_CODES = (
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.OUT_OF_RANGE,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DATA_LOSS,
+)
+"""OTLP specification, "Failures" of OTLP/gRPC; RESOURCE_EXHAUSTED only together with RetryInfo."""
+
+
+class OtlpGrpcExporter:
+    """OTLP over gRPC, bytes in and bytes out."""
+
+    def __init__(self, exporter: ExporterConfig) -> None:
+        self._closed = False
+        parts = urlsplit(exporter.endpoint) if "://" in exporter.endpoint else None
+        target = parts.netloc if parts is not None and parts.scheme not in ("dns", "unix") else exporter.endpoint
+        plain = exporter.tls.insecure or (parts is not None and parts.scheme in ("http", "grpc"))
+        options = [
+            ("grpc.max_reconnect_backoff_ms", 10_000),
+            ("grpc.enable_http_proxy", int(not is_here(exporter.endpoint))),
+        ]
+        if plain:
+            self._channel = grpc.insecure_channel(target, options)
+        else:
+            self._channel = grpc.secure_channel(target, _grpc_credentials(exporter), options)
+        self._calls = {signal: self._channel.unary_unary(method) for method, signal in METHODS.items()}
+        self._compression = grpc.Compression.Gzip if packs(exporter) else grpc.Compression.NoCompression
+        self._timeout = exporter.timeout.total_seconds()
+        self._headers = {key.lower(): value.get_secret_value() for key, value in exporter.headers.items()}
+
+    def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
+        metadata = tuple({**headers, **self._headers}.items())
+        try:
+            answer = self._calls[signal](body, timeout=self._timeout, metadata=metadata, compression=self._compression)
+        except grpc.RpcError as error:
+            return _grpc_failure(error)
+        except ValueError as error:  # the channel is closed, or a header that travels is none
+            return not_sent(error, self._closed)
+        return success(answer)
+
+    def close(self) -> None:
+        self._closed = True
+        self._channel.close()
+
+
+def _grpc_failure(error: grpc.RpcError) -> ExportResult:
+    code, message = error.code(), str(error.details() or "")
+    delay = _retry_info(dict(error.trailing_metadata() or ()))
+    if code in _RETRYABLE_CODES or (code is grpc.StatusCode.RESOURCE_EXHAUSTED and delay is not None):
+        unreachable = code is grpc.StatusCode.UNAVAILABLE and delay is None
+        return ExportResult("retryable", code.name, message, delay, unreachable)
+    return ExportResult("permanent", code.name, message)
+
+
+def _retry_info(trailing: Mapping[str, str | bytes]) -> float | None:
+    """Return the delay of a RetryInfo in seconds, from where the specification or where Python's exporter has it."""
+    info = RetryInfo()
+    try:
+        details = trailing.get("grpc-status-details-bin")
+        if isinstance(details, bytes):
+            for detail in Status.FromString(details).details:
+                if detail.Unpack(info):
+                    return float(info.retry_delay.ToNanoseconds() / 1e9)
+        bare = trailing.get("google.rpc.retryinfo-bin")
+        if isinstance(bare, bytes):
+            return float(RetryInfo.FromString(bare).retry_delay.ToNanoseconds() / 1e9)
+    except DecodeError:
+        pass
+    return None
+
+
+def _grpc_credentials(exporter: ExporterConfig) -> grpc.ChannelCredentials:
+    files = (exporter.tls.ca_file, exporter.tls.key_file, exporter.tls.cert_file)
+    root, key, chain = (path.read_bytes() if path is not None else None for path in files)
+    return grpc.ssl_channel_credentials(root, key, chain)
+
+
+EXPORTER = OtlpGrpcExporter

@@ -1,0 +1,70 @@
+"""Send OTLP requests over HTTP, in protobuf."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+
+import httpx
+from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status
+
+from driftline_processor.config.exporters import Exporter as ExporterConfig
+from driftline_processor.otlp.protocol import PROTOBUF
+from driftline_processor.receipts import Signal
+
+from .exporter import ExportResult
+from .otlp_answers import RETRYABLE_STATUSES, is_here, not_sent, packs, seconds_to_wait, success
+
+
+class OtlpHttpExporter:
+    """OTLP over HTTP in protobuf."""
+
+    def __init__(self, exporter: ExporterConfig) -> None:
+        self._closed = False
+        self._base = exporter.endpoint.rstrip("/")
+        self._gzip = packs(exporter)
+        self._client = httpx.Client(
+            verify=exporter.tls.context(),
+            timeout=exporter.timeout.total_seconds(),
+            trust_env=not is_here(exporter.endpoint),
+        )
+        self._headers = {key.lower(): value.get_secret_value() for key, value in exporter.headers.items()}
+        self._headers["content-type"] = PROTOBUF
+        if self._gzip:
+            self._headers["content-encoding"] = "gzip"
+
+    def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
+        content = gzip.compress(body, compresslevel=1, mtime=0) if self._gzip else body
+        try:
+            response = self._client.post(
+                f"{self._base}/v1/{signal}", content=content, headers={**headers, **self._headers}
+            )
+        except (httpx.LocalProtocolError, ValueError, RuntimeError) as error:  # no header, or the client is closed
+            return not_sent(error, self._closed)
+        except httpx.TransportError as error:
+            return ExportResult("retryable", type(error).__name__, str(error), unreachable=True)
+        except httpx.HTTPError as error:
+            return ExportResult("permanent", type(error).__name__, str(error))
+        if response.is_success:
+            return success(response.content)
+        kind, message = f"HTTP {response.status_code}", _http_message(response)
+        if response.status_code in RETRYABLE_STATUSES:
+            return ExportResult("retryable", kind, message, seconds_to_wait(response.headers.get("retry-after")))
+        return ExportResult("permanent", kind, message)
+
+    def close(self) -> None:
+        self._closed = True
+        self._client.close()
+
+
+def _http_message(response: httpx.Response) -> str:
+    if response.headers.get("content-type", "").startswith(PROTOBUF):
+        try:
+            return str(Status.FromString(response.content).message)
+        except DecodeError:
+            pass
+    return " ".join(response.text[:200].split())  # one line of the log
+
+
+EXPORTER = OtlpHttpExporter
