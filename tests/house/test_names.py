@@ -158,11 +158,15 @@ def is_telemetry_name(text: str) -> bool:
     return bare in PROMETHEUS or ("." in bare and bare in REGISTERED)
 
 
-@pytest.mark.parametrize(
-    "module", [m for m in modules() if not within(m.name, "driftline.semconv")], ids=lambda module: module.name
-)
-def test_no_telemetry_name_is_written_outside_the_registry(module: Module) -> None:
-    assert [f"line {line}: {text!r}" for text, line in literals(module) if is_telemetry_name(text)] == []
+def test_no_telemetry_name_is_written_outside_the_registry() -> None:
+    ours = [module for module in modules() if not within(module.name, "driftline.semconv")]
+    assert ours
+    assert [
+        f"{module.name}:{line}: {text!r}"
+        for module in ours
+        for text, line in literals(module)
+        if is_telemetry_name(text)
+    ] == []
 
 
 def test_no_name_is_registered_that_nothing_sends_or_reads() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from tests.support.paths import ROOT
 
-WEB = ROOT / "collector_processor" / "driftline_processor" / "web"
+from .modules import modules, within
+
 TABLE = (ROOT / "docs" / "reference" / "http-api.md").read_text(encoding="utf-8").split("\n## ")[0]
 PAGES = {"/", "/models/{}"}
 """What is a page, and stands in docs/reference/pages.md."""
@@ -20,10 +21,12 @@ def bare(path: str) -> str:
 
 
 def routes() -> Iterator[tuple[str, str]]:
-    """Yield method and address of each route."""
-    for file in sorted(WEB.glob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    """Yield method and address of each route; those of OTLP, which have a parameter in Python, are no part of them."""
+    for module in (one for one in modules() if within(one.name, "driftline_processor")):
+        for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Route":
+                if isinstance(node.args[0], ast.JoinedStr):
+                    continue
                 methods = [ast.literal_eval(one.value) for one in node.keywords if one.arg == "methods"]
                 path = bare(ast.literal_eval(node.args[0]))
                 yield from ((method, path) for method in (methods or [["GET"]])[0])
@@ -50,6 +53,7 @@ def test_every_page_is_told_of() -> None:
 def test_every_problem_that_readyz_tells_is_in_the_documentation() -> None:
     text = (ROOT / "docs" / "reference" / "http-api.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `(\w+)` \|", text.partition("\n## `GET /readyz`")[2].partition("\n## ")[0], re.MULTILINE)
-    source = "\n".join(file.read_text(encoding="utf-8") for file in sorted((WEB.parent / "runtime").glob("*.py")))
+    processor = [module for module in modules() if within(module.name, "driftline_processor")]
+    source = "\n".join(module.path.read_text(encoding="utf-8") for module in processor)
     reported = re.findall(r'self\.health\.(?:report|watch)\(\s*"(\w+)"', source)
     assert sorted(told) == sorted(set(reported))

@@ -1,3 +1,5 @@
+"""What labels that were drawn say: a few runs of each row always, all of them with ``-m simulation``."""
+
 from __future__ import annotations
 
 import pytest
