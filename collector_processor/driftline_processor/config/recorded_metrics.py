@@ -42,7 +42,7 @@ class Metric(Section):
     feature_attribute: Text | None = Field(
         default=None,
         description="The metric holds the values of several features; this attribute of a point names the feature.",
-        examples=["ml.feature.name"],
+        examples=[a.ML_FEATURE_NAME],
     )
     category_attribute: Text | None = Field(
         default=None,
