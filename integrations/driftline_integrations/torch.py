@@ -8,10 +8,9 @@ PyTorch's own, such as a ``Sequential``, gets a class of its own as well, since 
 Hooks do not exist for ``torch.jit`` modules, for ``torch.export`` programs and for a direct ``net.forward(x)``:
 decorate the function that calls those instead.
 
-Tensors on a GPU: copied behind the work of the caller, who does not wait, and read when they have arrived.
-
-The host only queues work on a GPU and is back before it is done. To look at a value there is to wait for all of it, and
-the host's clock says how long queueing took.
+The host queues work on a GPU and returns before it is done. To look at a value would wait for all of it, and the host's
+clock measures only the queueing. So tensors are copied behind the caller's work, timed by events of the GPU, and read
+when they have arrived.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ class DeviceCopies:
 
 
 class DevicePrediction:
-    """A prediction whose values a GPU still has; read on the background thread. See ``driftline.later``."""
+    """A prediction whose values a GPU still has; read on the background thread. See ``driftline.capture.deferred``."""
 
     def __init__(self, recorder: Recorder, prediction: Prediction, device: DeviceCopies) -> None:
         self.cost = device.cost

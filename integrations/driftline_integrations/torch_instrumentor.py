@@ -1,8 +1,8 @@
-"""PyTorch networks that the file named by ``DRIFTLINE_CONFIG`` declares by their class; PyTorch is not imported here.
+"""Record the PyTorch networks whose class ``DRIFTLINE_CONFIG`` declares, without importing PyTorch.
 
-PyTorch itself is not imported here. ``opentelemetry-instrument`` loads every instrumentor that is installed, in every
-program that it starts: it would cost each of them seconds, and with a PyTorch that is too old for us the error would
-end the instrumentation of everything else.
+``opentelemetry-instrument`` loads every instrumentor that is installed, in every program that it starts. To import
+PyTorch here would cost each program seconds. With a PyTorch that is too old, the error would end the instrumentation
+of everything else.
 """
 
 from __future__ import annotations

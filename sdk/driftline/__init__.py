@@ -9,9 +9,9 @@
 0.25
 >>> churn.outcome("A-1001", actual=1)
 
-``Model`` (model.py) decorates. A call (quick.py, call.py) takes its snapshots (capture.py, inputs/, outputs.py), says a
-span (span.py) and appends itself to a buffer (rows.py). A thread (pipeline.py) turns rows into columns (convert.py,
-block.py) and columns into records (records.py, otlp.py), and sends them (channel.py) to the endpoint (endpoint.py).
+``Model`` (``model.py``) decorates. A call (``capture/``) takes snapshots of its input (``inputs/``) and result
+(``outputs/``), ends a span, and appends one entry to a buffer. A background thread (``export/pipeline.py``) turns
+entries into columns (``batch/``), counts them (``distributions/``), and sends records to the endpoint (``export/``).
 
 Importing this module imports nothing else: what a name needs loads when it is asked for, and numpy and an exporter with
 the first Model. So a test runner that loads our plugin (testing/plugin.py) in every project pays a millisecond.

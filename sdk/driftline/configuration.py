@@ -1,7 +1,4 @@
-"""Set up OpenTelemetry in one line, with providers of traces and metrics for programs that have none.
-
-The providers of traces and metrics that Driftline makes where the program has none: over OTLP, ended in time.
-"""
+"""Set up OpenTelemetry in one line: providers of traces and metrics, over OTLP, for programs that have none."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The error policy: a fault inside Driftline never reaches the program, and one bad row never its neighbours.
 
-An internal error is swallowed, counted by its type, and logged once per step and kind: by its type and where in our
-code it came to be, never with its message or a traceback, which often hold a value of somebody's row ("could not
-convert string to float: '078-05-1120'"). Driftline's own tests raise instead, so that no bug hides behind the policy.
+An internal error is swallowed, counted by its type, and logged once per step and kind. The log names its type and its
+place in our code, never its message or a traceback, which often hold a value of somebody's row ("could not convert
+string to float: '078-05-1120'"). Driftline's own tests raise instead, so that no bug hides behind the policy.
 
-One bad row never takes its neighbours with it: what fails as a whole is done in halves, down to the one row.
+What fails as a whole is done again in halves, down to the one bad row.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Counts of predictions and values that could not be recorded, by reason, until the next flush.
-
-Counts that wait for the next flush: of what the SDK says about itself.
-"""
+"""Counts of predictions and values that could not be recorded, by reason, until the next flush."""
 
 from __future__ import annotations
 

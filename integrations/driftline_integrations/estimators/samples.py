@@ -1,9 +1,4 @@
-"""The samples that an estimator is given: arrays, data frames, texts, and the matrices of boosters.
-
-The samples an estimator is given: always n of them, where one alone is a prediction of its own.
-
-The matrices of boosters: filled once, and read back on the background thread, which costs what predicting costs.
-"""
+"""The samples that an estimator is given: n rows, as arrays, data frames, texts or the matrices of boosters."""
 
 from __future__ import annotations
 

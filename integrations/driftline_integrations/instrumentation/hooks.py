@@ -1,10 +1,6 @@
-"""Hooks that wait: for the import of a module, and for the objects that a class makes.
+"""Hooks that run when a module is imported, or when a class makes an object.
 
-What is done to the modules of a library as soon as they are imported, while somebody wants it.
-
-Nothing is imported here. wrapt's hooks cannot be taken back: each asks whether it is wanted.
-
-Whatever some classes make, from now on, until it leaves: for what no code hands us.
+Nothing is imported here. wrapt's import hooks cannot be removed, so each asks whether it is still wanted.
 """
 
 from __future__ import annotations

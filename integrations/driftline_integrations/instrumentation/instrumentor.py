@@ -1,14 +1,10 @@
 """OpenTelemetry's ``BaseInstrumentor``, or its stand-in, and the providers that ``instrument()`` was given.
 
-OpenTelemetry's ``BaseInstrumentor``, or what stands for it where ``opentelemetry-instrumentation`` is not installed.
+Only a program that instruments the whole process needs ``opentelemetry-instrumentation``. ``churn.instrument(app)``
+does not, so a service that has FastAPI and Driftline works as it is.
 
-``churn.instrument(app)`` needs nothing of that package: only who instruments a whole process does, and
-``opentelemetry-instrument``, which comes with it. So a service that has FastAPI and Driftline works as it is.
-
-The providers that ``instrument()`` of an instrumentor was given, for the models that no code makes.
-
-``FlaskInstrumentor().instrument(tracer_provider=, meter_provider=)`` is how instrumentations are told that the global
-ones are not meant. A process that tells several instrumentors tells them the same, so the last one counts for all.
+``FlaskInstrumentor().instrument(tracer_provider=, meter_provider=)`` replaces the global providers for models that no
+code makes. A process that passes providers to several instrumentors passes the same, so the last ones count for all.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
-"""Parts that every web application needs: the trace of a request, declared routes, a warning for missing routes.
+"""What every web application needs: the trace of a request, declared routes, a warning for missing routes.
 
-What FastAPI and Flask share where a request arrives: the trace it belongs to, and the models that no code names.
-
-Routes that somebody maps and no application has: no request ever comes to them, so nothing else would say so.
-
-An application is looked at once, by the first request that predicts nothing: by then it has the routes that it is made
-of, and a request that predicts pays nothing for it.
+No request ever comes to a route that the application lacks, so nothing else would warn of it. An application is checked
+once, by the first request that predicts nothing: it has all its routes by then, and a request that predicts pays
+nothing for the check.
 """
 
 from __future__ import annotations

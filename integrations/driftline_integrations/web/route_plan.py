@@ -1,8 +1,7 @@
-"""The plan by which requests and responses of one route are read for one model, on the background thread.
+"""The plan by which requests and responses of one route are read for one model.
 
-What a route means for one model, worked out once: a request costs a few lookups, and is read in the background.
-
-JSON bodies of requests and responses, on the background thread: half of what a recorded request costs there.
+The plan is made once, so a request costs a few lookups. JSON bodies are parsed on the background thread, where they are
+half of what a recorded request costs.
 """
 
 from __future__ import annotations

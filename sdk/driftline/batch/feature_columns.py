@@ -1,7 +1,4 @@
-"""The columns of an input that become features: texts as descriptors, no undeclared long texts, a bounded number.
-
-Which columns of some rows are read: those that are wanted, each name once, and only so many features.
-"""
+"""The columns of an input that become features: each name once, descriptors for texts, and a bounded number."""
 
 from __future__ import annotations
 

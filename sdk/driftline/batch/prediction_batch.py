@@ -1,8 +1,6 @@
 """n predictions as columns, with the ids of their rows: the content of one record.
 
-n predictions as columns: what a record is made of.
-
-The ids of n rows, laid out as they travel: one text behind the other, without a Python string per row.
+Ids are laid out as they travel, one text behind the other, without a Python string per row.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The bounded buffer between the hot path and the background thread, and its compact entry for one prediction.
-
-One prediction of one row, as compact as it waits in the buffer.
-"""
+"""The bounded buffer between the hot path and the background thread, and the compact entry of one prediction in it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Begin and end a recorded call, whatever its kind; ``fast_call.py`` writes the common call out.
+"""Begin and end a recorded call of any kind; ``fast_call.py`` writes the common call out.
 
-A snapshot of the input, a span if one is sampled, the call, one append. Everything else happens on the background
-thread. Each step of ours is guarded; none of them may change what the function returns or raises.
+A call takes a snapshot of the input, starts a span if one is sampled, runs, and appends one entry. Everything else
+happens on the background thread. Each step of ours is guarded, so none changes what the function returns or raises.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ class CallPlan:
     ``name``: of the function, for people. ``score``, ``predicted``: selectors of the result, if any. ``first_input``,
     ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``,
     ``told_strange``: whether the log has told how that was read, and of a class that the model does not have.
-    ``quick``: whether ``quick.py`` may take a call. ``selective``: whether score or class are selected from the result.
+    ``quick``: whether ``fast_call.py`` may take a call. ``selective``: whether score or class are selected from the
+    result.
     ``score_type``: float where a returned one is the score. ``by_class``: whether scores came as one column per class.
     ``no_features``: the shape of a call that has none; ``newest``: that of the last row. ``position``: of the argument
     that is the row, where there is one. ``asked``: when a request found that the tracer makes no span at all, unix

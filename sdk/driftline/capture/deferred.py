@@ -1,7 +1,7 @@
 """Predictions that are read on the background thread, such as those of web requests: until then they are bytes.
 
-To parse a request and its response, and to end its span, costs 20 µs where it is done for one prediction after the
-other, and several times that in the middle of a request, when the processor's caches are full of other code.
+To parse a request and its response and to end its span costs 20 µs, one prediction after the other. In the middle of a
+request it costs several times that, since the processor's caches are full of other code.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
-"""The common call, written out for speed: one dict in; a number, a class or a row of probabilities out.
+"""Record the most common calls quickly: one dict in; a number, a class or a row of probabilities out.
 
-Most predictions of most services are this. ``call.py`` says the same in steps, for every kind of call; step by step it
-costs 4 µs more on a span of 20 (Python pays for each function and property on the way), and that is the difference
-between 1.1 times a bare span and 1.3. ``quick_async.py`` has it for coroutine functions. Keep the three alike:
-``tests/sdk`` runs every case through all.
-
-The common call of a coroutine function: ``quick.py`` in two halves, with other calls of other tasks between them.
+Most predictions of most services look like this. ``call.py`` has the same steps for every kind of call. Step by step a
+call costs 4 µs more on a span of 20, because Python pays for each function and property: 1.3 times a bare span instead
+of 1.1. A coroutine function has two halves, with calls of other tasks between them. Keep all three alike:
+``tests/sdk`` runs every case through each.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The wrapper around a generator that predicts: one prediction from its first step to the end of the iteration.
+"""Wrap a generator that predicts: one prediction from its first step to the end of the iteration.
 
-Nothing of ours is current while the caller has the word. A generator runs in the context of whoever asks for its next
-value, today this thread and tomorrow another, so the prediction and its span are made current when a step begins and
-put back when it ends; what a ``with`` block of the generator's own has made current comes back with its next step.
+Nothing of ours is current while the caller runs. A generator runs in the context of whoever asks for its next value,
+today one thread and tomorrow another. So the prediction and its span become current when a step begins, and stop being
+so when it ends. What a ``with`` block of the generator has made current comes back with its next step.
 """
 
 from __future__ import annotations

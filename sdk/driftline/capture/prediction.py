@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from .row_schema import RowSchema
 
 Draft = list[Any]
-"""A prediction that ``quick.py`` opened, as long as nobody asks for it: plan, shape, values, time and id (None where it
-is to be made). It costs 0.05 µs, a prediction 0.25. Empty when the call is over: then it stays where it is, since to
-make nothing current again would cost 0.1 µs."""
+"""A prediction that ``fast_call.py`` opened and nobody has asked for: plan, shape, values, time, and the id or None.
+
+It costs 0.05 µs, a :class:`Prediction` 0.25. It is empty when the call is over, and stays current: to make nothing
+current again would cost 0.1 µs."""
 
 OPEN: ContextVar[Any] = ContextVar("driftline_open_prediction", default=None)
 """A prediction, a draft, or None: :func:`opened` tells which; false where none is open."""
@@ -156,7 +157,7 @@ class Prediction:
         self.said = False
         """Whether anything but the returned value says what the result is."""
         self.quick = False
-        """Whether ``quick_async.py`` opened it, and may close it."""
+        """Whether ``fast_call.py`` opened it for a coroutine, and may close it."""
         self.fills: Prediction | None = None
         self.shape: RowSchema | None = None
         self.values: tuple[Any, ...] | None = None

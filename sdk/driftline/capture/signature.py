@@ -1,6 +1,6 @@
-"""The meaning of a decorated function's parameters, worked out once, at decoration, for any kind of callable.
+"""The features, id, time and slices among the parameters of any callable, found once, at decoration.
 
-What can be called and is no function: instances, ``functools.partial``, bound methods, builtins.
+A callable need not be a function: instances, ``functools.partial``, bound methods and builtins are decorated, too.
 """
 
 from __future__ import annotations

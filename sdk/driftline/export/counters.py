@@ -1,8 +1,6 @@
-"""The counters of predictions and of the SDK's own losses, also of rows that a full buffer dropped.
+"""The counters ``ml.predictions`` and ``driftline.sdk.*``: one ``add(n)`` per flush, through the application's meters.
 
-``ml.predictions``, and what the SDK says of itself: one ``add(n)`` per flush, through the application's meters.
-
-Rows that a full buffer dropped: still predictions, so they are counted, with what they took.
+Rows that a full buffer dropped are predictions, too: they are counted, with their durations.
 """
 
 from __future__ import annotations

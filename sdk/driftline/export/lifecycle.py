@@ -1,8 +1,6 @@
-"""Birth and end of a process: flush, shutdown, forks, exits, and servers that end their processes in ways of their own.
+"""Flush, shutdown, forks and exits of a process, also under servers that end processes without running ``atexit``.
 
-Programs that end their processes in ways of their own, without running what was registered with ``atexit``.
-
-Each is asked through what it offers for that, by the first record of a process, and only if the program has loaded it.
+The first record of a process registers with each of those servers, and only where the program has loaded it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Distributions as OTLP metric points: the data classes of OpenTelemetry's SDK, filled by hand.
+"""Distributions as OTLP metric points, in the data classes of OpenTelemetry's SDK.
 
 OpenTelemetry metrics data model, "Histogram" and "ExponentialHistogram". Python's SDK takes no distribution that was
-counted elsewhere, and an exponential histogram among the application's own metrics makes ``PrometheusMetricReader``
-raise; so these points go by a way of their own (docs/decisions/0007-distributions.md).
+counted elsewhere. An exponential histogram among the application's metrics makes ``PrometheusMetricReader`` raise. So
+these points are sent apart from the application's (docs/decisions/0007-distributions.md).
 """
 
 from __future__ import annotations

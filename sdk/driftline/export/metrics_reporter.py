@@ -1,7 +1,7 @@
-"""Send the distributions as metrics: every minute, with each flush, and at the end, on a thread of its own.
+"""Send distributions as metrics: every minute, with each flush, and at the end, on a separate thread.
 
-A receiver of metrics that hangs must not hold up records. Nothing is kept for trying again: what could not be sent is
-still counted, so the next report says it, too.
+A receiver of metrics that hangs must not hold up records. Nothing is kept for another attempt: a report holds all that
+was counted, so the next one repeats what did not arrive.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The background pipeline: rows → columns → requests → channel, with counts, once per flush; one per process.
+"""The background pipeline: entries → columns → requests → channel, and counts, once per flush.
 
-A pipeline is what all models of one channel share. Its thread sleeps until something is recorded, gathers for a
-second, and sends; it is started by the first record, so that none exists when a server forks its workers.
-
-Which pipeline a model uses: the process's own, or one per channel that a test gave.
+All models of one channel share a pipeline. A process has one, and a test one per channel that it gave. Its thread
+sleeps until something is recorded, gathers for a second, and sends. The first record starts the thread, so that none
+exists when a server forks its workers.
 """
 
 from __future__ import annotations

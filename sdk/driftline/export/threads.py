@@ -1,11 +1,9 @@
-"""Background threads that inherit nothing of whoever starts them, and end within a bounded time.
+"""Background threads that inherit no context from whoever starts them, and that end within a bounded time.
 
-The first prediction starts them, so in the middle of somebody's request. OpenTelemetry's instrumentation of
-``threading``, gevent, and Python itself where ``sys.flags.thread_inherit_context`` is set hand the context of that
-request on, and the thread would keep it for as long as the process lives: exemplars of every later count would name
-the trace of the first request, and so would log lines and spans of resource detectors.
-
-One thing that takes its time to end, and the exit that waits for it only so long.
+The first prediction starts these threads, in the middle of somebody's request. OpenTelemetry's instrumentation of
+``threading``, gevent, and Python itself under ``sys.flags.thread_inherit_context`` pass on the context of that request.
+The thread would keep it for as long as the process lives: every later exemplar, log line and span of a resource
+detector would name the trace of the first request.
 """
 
 from __future__ import annotations

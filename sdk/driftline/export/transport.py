@@ -1,10 +1,7 @@
-"""Send requests to the receiver, OTLP over HTTP or gRPC, and send them again with backoff.
+"""Send one request to the receiver, by OTLP over HTTP or gRPC, and decide when to try again.
 
-How a request reaches the receiver: OTLP over HTTP, or over gRPC where the environment says so.
-
-A channel sends one request and says what became of it; when to try again is decided by the pipeline.
-
-When a request that did not arrive is sent again: by the background at growing distances, by a flush more often.
+A channel sends one request and returns what became of it. The background thread tries again at growing intervals, a
+flush more often.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Record predictions where there is no function to decorate: for authors of integrations.
 
-An integration opens a prediction when its framework begins to predict, adds what it learns on the way (the body of a
-request is read later than its headers), and closes it with the result or the error. No step raises.
+An integration opens a prediction when its framework begins to predict. It adds what it learns on the way: the body of a
+request is read later than its headers. It closes the prediction with the result or the error. No step raises.
 """
 
 from __future__ import annotations

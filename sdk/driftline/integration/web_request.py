@@ -1,13 +1,11 @@
-"""A web request in which predictions are made: the id it came with, its own prediction, the id of the answer.
+"""A web request in which predictions are made: the id that it came with, its prediction, the id of the answer.
 
-An integration makes one where a request enters the application, and makes it current. It stands where an outer
-prediction would, and is none: it is closed, so that :func:`driftline.current` and nesting look past it.
+An integration makes a :class:`WebRequest` where a request enters the application, and makes it current. It stands where
+an outer prediction would, but is closed, so that :func:`driftline.current` and nesting look past it.
 
-A prediction that a web request opens. It is made only where somebody asks for it: most requests need none.
-
-What is open then is known by eight fields, and what is left of it when it closes is one tuple. A ``Prediction``, and
-the steps of ``call.py``, cost 5 µs of a request, and four times that where its model took the processor's caches; what
-waits for a second as objects costs the next requests fresh memory, besides.
+:class:`RequestPrediction` is the prediction of the request itself. A ``Prediction`` is made only where somebody asks
+for it. Eight fields are held while it is open, and one tuple when it closes. A ``Prediction`` and the steps of
+``call.py`` cost 5 µs of a request, and four times that where the model has taken the processor's caches.
 """
 
 from __future__ import annotations
@@ -119,7 +117,7 @@ class WebRequest(Prediction):
 
 PATIENCE = 100_000_000
 """Nanoseconds after which a tracer that made no span at all is asked again: a request comes seldom enough that
-``quick.py``'s millisecond would ask each time."""
+the millisecond of ``fast_call.py`` would ask each time."""
 _ASKING = threading.RLock()
 _NOWHERE = WebRequest()
 

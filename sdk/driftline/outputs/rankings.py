@@ -1,12 +1,8 @@
 """Rankings as people write them: ordered item ids with scores, and the relevant items of a list.
 
-What a ranking model returns, read as ordered item ids and their scores.
-
-One ranking is a list or array of item ids, best first; a list of (item, score) pairs, or of objects with an item and a
-score; columns of items and scores (a DataFrame, or a mapping of two lists), as they stand; or a mapping from item to
-score, which is put in order: highest first, equals as they came. A batch is one of these per row.
-
-Which items of a ranking were relevant, said of the whole list at once: as people write it, and as it travels.
+One ranking is a list or array of item ids, best first; or a list of (item, score) pairs, or of objects with an item and
+a score; or columns of items and scores, as they stand (a DataFrame, a mapping of two lists); or a mapping from item to
+score, which is sorted: highest first, equals as they came. A batch is one of these per row.
 """
 
 from __future__ import annotations

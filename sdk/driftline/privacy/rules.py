@@ -1,10 +1,6 @@
 """A privacy rule of one feature, applied to a value, a column or bins; and the features that leave under the rules.
 
-What a privacy rule does to the values of one feature: to one of them, to a column of them, to their bins.
-
 Each rule is one class with these three methods, so that a row, a batch and a baseline cannot disagree.
-
-Which features leave a process under its privacy rules, for what is known of them beside their values.
 """
 
 from __future__ import annotations

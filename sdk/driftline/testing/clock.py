@@ -9,9 +9,7 @@ from itertools import count
 from types import ModuleType
 
 from driftline import outcomes
-from driftline.capture import call
-from driftline.capture import fast_call as quick
-from driftline.capture import fast_call as quick_async
+from driftline.capture import call, fast_call
 from driftline.export import records
 from driftline.tables.ids import IDS
 
@@ -21,7 +19,7 @@ START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 NOW: tuple[ModuleType, ...] = (call, outcomes, records)
 """The modules that read the time of day, as ``_now``."""
 
-TICKS: tuple[ModuleType, ...] = (call, quick, quick_async)
+TICKS: tuple[ModuleType, ...] = (call, fast_call)
 """The modules that measure how long something takes, as ``_clock``."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
