@@ -126,6 +126,10 @@ def evaluate(
     concept: Annotated[
         str, typer.Option(metavar="NAME[,NAME]", help="Detectors of concept drift, or 'none'; else adwin, if it can.")
     ] = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="driftline.yaml: the model, as `driftline up` reads it."),
+    ] = None,
     expect: Annotated[Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is expected.")] = None,
     performance: Annotated[
         Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is asked of the performance.")
@@ -174,6 +178,16 @@ def evaluate(
         )
         cut = Cut(window, window_rows)
         reference = None if baseline is None else download_artifact(baseline)
+        if config is not None:
+            from driftline_processor.evaluation.files.configuration import configure_evaluation
+
+            configured = configure_evaluation(config, reference, columns, cut, asked, say)
+            reference, columns, cut, asked = (
+                configured.reference,
+                configured.options,
+                configured.cut,
+                configured.asked,
+            )
         result = evaluate_files(expand_paths(data), reference, outcomes, columns, cut, say, asked)
         names, kind = result.baseline.bins.features, result.baseline.task.kind
         known = {name for evaluation in result.evaluations for name in evaluation.realized}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -20,11 +21,13 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay, place_of
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.files.rows_source import FileWindows
 from driftline_processor.evaluation.judge import follow, judge
+from driftline_processor.evaluation.settings import ModelSettings
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.prediction_rows import FileRows
@@ -32,7 +35,7 @@ from driftline_processor.readers.source import Notation
 from driftline_processor.readers.sources import check_path, is_built_baseline
 
 from .concept_drift import detect_concept_drift
-from .dataset import read_dataset
+from .dataset import Dataset, read_dataset
 from .domain_classifier import classify_windows, weigh_windows
 from .exact_values import exact_values, reference_rows_path
 from .fold import batches, fold_rows, newest_rows
@@ -85,8 +88,12 @@ def evaluate_files(
     Every window is closed: nothing more will come. Raises :class:`BadInput` when a file, a column or an option cannot
     be made sense of.
     """
-    cut = cut if asked.past is None else cut.by_time()
-    cut.check()
+    cuts = [cut]
+    if asked.model is not None and not (cut.window or cut.rows):
+        cuts = [replace(cut, window=name) for name in asked.model.windows] or cuts
+    cuts = cuts if asked.past is None else [one.by_time() for one in cuts]
+    for one in cuts:
+        one.check()
     asked.check(reference)
     for path in (*data, reference, outcomes):
         if path is not None:
@@ -103,6 +110,7 @@ def evaluate_files(
         options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
     key = ModelKey(baseline.model, options.version or baseline.version)
     settings, counted = model_settings(asked, baseline, options, say)
+    settings = replace(settings, windows=tuple(one.window for one in cuts if one.window))
     performance = settings.performance
     sampled = performance.outcomes == "sampled"
     read = read_dataset(data, outcomes, baseline, options, say, performance.keys, sampled)
@@ -113,42 +121,85 @@ def evaluate_files(
         raise BadInput(f"{data[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
     if performance.outcomes == "implicit" and baseline.task.kind == "ranking":
         read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
+    delay = settings.outcome_delay or learn_delay(read.rows)
+    rows = _Rows(data, reference, read, key, built, baseline, options, counted, delay)
+    judged = [_judge_windows(rows, cut, settings, asked, say) for cut in cuts]
+    evaluations = [one for of_cut in judged for one in of_cut.evaluations]
+    declared = judged[0].slices
+    concept = detect_concept_drift(read.rows, read.heard, baseline, settings.concept or Settings(), declared)
+    versions = compare_versions(read, baseline.task, settings.versions, performance)
+    wrong = [one for of_cut in judged for one in of_cut.wrong]
+    found = (baseline, evaluations, settings.choices, concept, tuple(declared), versions, wrong, read.notations)
+    return EvaluationResult(key, *found, delay)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What was read, whichever windows it is cut into. ``built``: the baseline; ``baseline``: at the threshold asked
+    for; ``counted``: the expectations whose features the baseline has."""
+
+    data: Sequence[Path]
+    reference: Path | None
+    read: Dataset
+    key: ModelKey
+    built: Baseline
+    baseline: Baseline
+    options: ColumnOptions
+    counted: Expectations
+    delay: OutcomeDelay
+
+
+class _JudgedWindows(NamedTuple):
+    """The windows of one length. ``slices``: key → the values that are told apart; ``wrong``: the worst rows."""
+
+    evaluations: list[Evaluation]
+    slices: Mapping[str, Sequence[str]]
+    wrong: Sequence[Worst]
+
+
+def _judge_windows(
+    rows: _Rows, cut: Cut, settings: ModelSettings, asked: EvaluationSettings, say: Say
+) -> _JudgedWindows:
+    """Cut the rows into windows, fold them and judge each window."""
+    read, key, baseline, performance = rows.read, rows.key, rows.baseline, settings.performance
     windows, groups = cut_rows(read.rows, cut)
     steps, past = cut_steps(read.rows, cut, windows, groups), None
-    if asked.past is not None:
-        past, steps = cut_references(asked.past, read.rows, windows, steps)
+    if settings.rolling is not None:
+        past, steps = cut_references(settings.rolling, read.rows, windows, steps, cut.timezone)
     trails = Trails(steps, baseline)
     slices = WindowSlices(read.rows, read.roles, baseline, trails.steps, len(windows), say, read.groups)
     labelled = LabelledRows.of(read, groups, len(windows), baseline)
-    folded = fold_rows(read.rows, read.roles, key, baseline, trails, len(windows), counted, slices, past, labelled)
+    folded = fold_rows(read.rows, read.roles, key, baseline, trails, len(windows), rows.counted, slices, past, labelled)
     known = outcomes_of_windows(read.rows, read.weights, groups, len(windows), anyway=bool(performance.fairness))
-    happened = OutcomeHistory.of(lambda: outcomes_of_all_rows(read.rows, read.weights), baseline.task, performance)
     sliced = SliceOutcomes(slice_values(read, slices.values), baseline.task)
     check_objective_slices(performance, sliced.values)
     task = baseline.task
     if task.kind == "ranking":
         task = replace(task, cutoffs=performance.cutoffs)
     of_files = FileWindows(
-        key,
-        task,
-        built,
-        performance,
-        windows,
-        folded,
-        newest_rows(read.rows, groups, len(windows)),
-        None if cut.window else time.time_ns(),  # a window of rows ends with its newest row, which is never old
-        trails,
-        slices,
-        sliced,
-        happened,
-        past,
-        labelled,
-        {name for rows in read.rows for name in rows.source.schema.names},
+        key=key,
+        task=task,
+        baseline=rows.built,
+        settings=settings,
+        windows=windows,
+        folds=folded,
+        newest=newest_rows(read.rows, groups, len(windows)),
+        until=None if cut.window else time.time_ns(),  # a window of rows ends with its newest row, which is never old
+        trails=trails,
+        slices=slices,
+        sliced=sliced,
+        history=OutcomeHistory.of(lambda: outcomes_of_all_rows(read.rows, read.weights), baseline.task, performance),
+        past=past,
+        labelled=labelled,
+        columns={name for source in read.rows for name in source.source.schema.names},
+        delay=rows.delay,
+        reached=None if asked.model is None else _reached(read.rows),
     )
     evaluations: list[Evaluation] = []
     for source in of_files.sources(known):
         evaluations.append(follow(judge(source, settings), evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
+    reference, options = rows.reference, rows.options
     if asked.exact and reference is not None:
         exact_values(evaluations, read.rows, groups, reference_rows_path(reference, "--exact"), baseline, options, say)
     if asked.classifier and reference is not None:
@@ -158,12 +209,15 @@ def evaluate_files(
     if asked.weighted and reference is not None:
         current = batches(read.rows, groups, read.roles, key, baseline)
         weigh_windows(evaluations, reference, current, groups, baseline, options, say)
-    declared = {key: own for key, own in slices.values.items() if key not in read.groups}
-    concept = detect_concept_drift(read.rows, read.heard, baseline, settings.concept or Settings(), declared)
-    versions = compare_versions(read, baseline.task, settings.versions, settings.performance)
+    declared = {name: values for name, values in slices.values.items() if name not in read.groups}
     wrong = worst_predictions(read, groups, len(windows), baseline.task, asked.mispredictions)
-    told = (baseline, evaluations, settings.choices, concept, tuple(declared), versions, wrong, read.notations)
-    return EvaluationResult(key, *told, learn_delay(read.rows))
+    return _JudgedWindows(evaluations, declared, wrong)
+
+
+def _reached(reads: Sequence[FileRows]) -> int | None:
+    """Return when the newest prediction or outcome of files was, unix nanoseconds; None without times."""
+    times = [some for read in reads for some in (read.time, read.outcome_time) if some is not None and len(some)]
+    return max((int(some.max()) for some in times), default=0) or None
 
 
 def learn_delay(rows: Sequence[FileRows]) -> OutcomeDelay:

@@ -218,16 +218,27 @@ class OutcomeHistory:
             return cls(None, task, asked)
         return cls(whole.taken(np.argsort(whole.time, kind="stable")), task, asked)
 
-    def known(self, truth: LabelledPredictions | None, window: Window) -> WindowOutcomes:
-        """Return what is known of a window; ``truth``: its rows, None where no file has outcomes."""
+    def known(
+        self, truth: LabelledPredictions | None, window: Window, timezone: str, ripe: int | None
+    ) -> WindowOutcomes:
+        """Return the outcomes of a window.
+
+        Args:
+            truth: Its rows; None where no file has outcomes.
+            window: The window.
+            timezone: The clock by which days begin.
+            ripe: The moment up to which outcomes had their time, unix nanoseconds; None = all had.
+        """
         if truth is None:
-            return WindowOutcomes()
+            return WindowOutcomes(timezone=timezone)
         steps, minutes = None, None
         if self.whole is not None:
-            minutes = rolling_steps(window, self.asked.objectives, "UTC", window.end + PANE, 0)
+            ripe = window.end + PANE if ripe is None else ripe
+            minutes = rolling_steps(window, self.asked.objectives, timezone, ripe, 0)
         if minutes is not None and self.whole is not None:
             steps = (minutes, outcome_panes(self.whole, minutes, self.task))
-        return WindowOutcomes(outcome_panes(truth, blocks_of_window(window), self.task), steps=steps)
+        blocks = outcome_panes(truth, blocks_of_window(window, timezone), self.task)
+        return WindowOutcomes(blocks, steps=steps, timezone=timezone)
 
 
 def outcome_panes(truth: LabelledPredictions, steps: Sequence[Window], task: Task) -> list[Pane]:

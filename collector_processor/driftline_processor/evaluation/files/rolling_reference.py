@@ -82,10 +82,10 @@ class RollingReference:
 
 
 def cut_references(
-    rolling: Rolling, reads: Sequence[FileRows], windows: Sequence[Window], steps: WindowSteps
+    rolling: Rolling, reads: Sequence[FileRows], windows: Sequence[Window], steps: WindowSteps, timezone: str = "UTC"
 ) -> tuple[RollingReference, WindowSteps]:
     """Cut the pieces of rows where a stretch ends that some window is compared with."""
-    stretches = [rolling.stretches(window) for window in windows]
+    stretches = [rolling.stretches(window, timezone) for window in windows]
     edges = np.array(sorted({edge for some in stretches for one in some for edge in (one.start, one.end)}), np.int64)
     times = [read.time for read in reads]
     width = len(edges) + 1

@@ -14,13 +14,14 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey, Task
 
 from driftline_processor.core.evaluation import Metric
-from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.steps import Ask
-from driftline_processor.core.windows.window import Window
+from driftline_processor.core.windows.window import Window, length
+from driftline_processor.evaluation.settings import ModelSettings
 
 from .fold import WindowFold
 from .outcomes import LabelledPredictions, OutcomeHistory
@@ -38,7 +39,7 @@ class FileWindows:
         key: The model and version.
         task: What the model predicts, decided at the threshold that was asked for.
         baseline: The baseline over whose bins rows were counted.
-        performance: What is asked of the performance.
+        settings: How the model's windows are judged.
         windows: The windows, oldest first.
         folds: The rows of each window.
         newest: When the newest row of each window was predicted, unix nanoseconds; None without times.
@@ -50,12 +51,14 @@ class FileWindows:
         past: The rows before each window, where windows are compared with them.
         labelled: The rows that are searched for weak slices.
         columns: The columns that some file has.
+        delay: How long outcomes may take.
+        reached: How far event time goes in the files, unix nanoseconds; None = all outcomes had their time.
     """
 
     key: ModelKey
     task: Task
     baseline: Baseline
-    performance: PerformanceSettings
+    settings: ModelSettings
     windows: Sequence[Window]
     folds: Sequence[WindowFold]
     newest: Sequence[int | None]
@@ -67,6 +70,8 @@ class FileWindows:
     past: RollingReference | None
     labelled: LabelledRows | None
     columns: Collection[str]
+    delay: OutcomeDelay = UNKNOWN_DELAY
+    reached: int | None = None
 
     def sources(self, outcomes: Iterator[LabelledPredictions | None]) -> Iterator[RowsSource]:
         """Yield each window as the judge asks about it; ``outcomes``: the predictions of each, with what happened."""
@@ -164,13 +169,20 @@ class RowsSource:
 
     def outcomes(self) -> WindowOutcomes:
         """Return the outcomes by block of time and by slice, and the weak slices that were found."""
-        known = self.files.history.known(self._truth, self.window)
-        known = self.files.sliced.of(known, self.rows, self.window, self.files.slices.counted(self.at))
-        return replace(known, weak=None if self.files.labelled is None else self.files.labelled.weak(self.at))
+        files, window = self.files, self.window
+        ripe = None if files.reached is None else files.reached - files.delay.nanoseconds
+        known = files.history.known(self._truth, window, files.settings.timezone, ripe)
+        if window.name and window.name != min(files.settings.windows, key=length, default=window.name):
+            known = replace(known, steps=None)  # an objective that rolls is judged once, in the shortest windows
+        if files.reached is not None:
+            age = max(0, files.reached - window.end)
+            known = replace(known, age=age, young=age < files.delay.nanoseconds, delay=files.delay)
+        known = files.sliced.of(known, self.rows, window, files.slices.counted(self.at))
+        return replace(known, weak=None if files.labelled is None else files.labelled.weak(self.at))
 
     def realized(self) -> dict[str, Metric] | None:
         """Return the performance from the rows; None where no file says what happened."""
-        return None if self._truth is None else self._truth.performance(self.task, self.files.performance)
+        return None if self._truth is None else self._truth.performance(self.task, self.files.settings.performance)
 
     def absent_features(self) -> Collection[str]:
         """Return the features of the baseline of which no file has a column."""

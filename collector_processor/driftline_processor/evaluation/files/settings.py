@@ -35,7 +35,7 @@ class EvaluationSettings:
     from the rows. ``classifier``: the domain classifier, too. ``expect``: what is expected of each model's data.
     ``past``: windows are compared with the rows before them, :mod:`.past`. ``performance``: what each model's owner
     asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it shall be.
-    ``versions``: which of each model's are compared with which.
+    ``versions``: which of each model's are compared with which. ``model``: what a configuration says of the model.
     ``weighted``: estimates by importance weights, too. ``mispredictions``: how many of the worst rows of each window.
     """
 
@@ -52,6 +52,7 @@ class EvaluationSettings:
     versions: Mapping[str, VersionNames] = field(default_factory=dict)
     weighted: bool = False
     mispredictions: int = 0
+    model: ModelSettings | None = None
 
     def check(self, reference: Path | None) -> None:
         """Raise :class:`BadInput` when something is asked for that cannot be had together.
@@ -130,15 +131,16 @@ def performance_settings(asked: EvaluationSettings, baseline: Baseline, say: Say
     where something is that a model of its kind has not.
     """
     model, task, known = baseline.model, baseline.task, asked.performance
+    option = "--performance" if asked.model is None else "--config"
     if known and model not in known:
-        raise BadInput(f"--performance: it says nothing of the model '{model}'; {near(model, tuple(known))}")
+        raise BadInput(f"{option}: it says nothing of the model '{model}'; {near(model, tuple(known))}")
     found, custom = known.get(model, STANDARD), load_custom_metrics(say)
     named = (*found.metrics, *(objective.metric for objective in found.objectives))
     wrong = [problem for name in named if (problem := misnamed(name, task.kind, custom))]
     if unknown := unknown_classes(found.costs, task):
         wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
     if wrong:
-        raise BadInput(f"--performance: {wrong[0]}")
+        raise BadInput(f"{option}: {wrong[0]}")
     metrics = [*found.metrics, *asked.metrics]
     for objective in asked.objectives:
         if problem := misnamed(objective.metric, task.kind, custom):
@@ -159,7 +161,7 @@ def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) ->
 
 
 def expectations_of_model(
-    expect: Mapping[str, Expectations], baseline: Baseline, say: Say
+    expect: Mapping[str, Expectations], baseline: Baseline, say: Say, option: str = "--expect"
 ) -> tuple[Expectations, Expectations]:
     """What is expected of the model, and of what is read; features that the baseline lacks are not, and are named."""
     if expect and baseline.model not in expect:
@@ -169,7 +171,7 @@ def expectations_of_model(
     wanted = expect.get(baseline.model, Expectations())
     unknown = [name for name in wanted.features if name not in baseline.bins.features]
     if unknown:
-        say(f"--expect: {listed(unknown)}: no such feature in the baseline, so nothing is told of it")
+        say(f"{option}: {listed(unknown)}: no such feature in the baseline, so nothing is told of it")
     known = {name: rules for name, rules in wanted.features.items() if name not in unknown}
     return wanted, replace(wanted, features=known)
 
@@ -178,13 +180,26 @@ def model_settings(
     asked: EvaluationSettings, baseline: Baseline, options: ColumnOptions, say: Say
 ) -> tuple[ModelSettings, Expectations]:
     """Return how windows are judged, and of the expectations those whose features the baseline has."""
-    wanted, counted = expectations_of_model(asked.expect, baseline, say)
-    settings = ModelSettings(
+    wanted, counted = expectations_of_model(
+        asked.expect, baseline, say, "--expect" if asked.model is None else "--config"
+    )
+    base = asked.model or ModelSettings()
+    if asked.model is None or asked.method or asked.methods:
+        choices = read_choices(asked.method, asked.methods, baseline)
+    else:
+        choices = base.choices
+        for wrong in misfits(choices, baseline):
+            say(f"{wrong.key(baseline.model)}: {wrong}; it is passed over")
+    concept = base.concept
+    if concept is None or asked.concept:
+        concept = Settings(detectors_of(asked.concept, baseline.task))
+    settings = replace(
+        base,
         rolling=asked.past,
         seasons=options.seasons,
-        choices=read_choices(asked.method, asked.methods, baseline),
+        choices=choices,
         expectations=wanted,
-        concept=Settings(detectors_of(asked.concept, baseline.task)),
+        concept=concept,
         performance=performance_settings(asked, baseline, say),
         versions=asked.versions.get(baseline.model, VersionNames()),
     )

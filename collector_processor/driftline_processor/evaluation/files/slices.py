@@ -169,13 +169,15 @@ class _SliceColumn(NamedTuple):
     place: I64
 
 
-def rows_by_slice(truth: LabelledPredictions, values: Values, task: Task, window: Window) -> dict[str, BlockSums]:
+def rows_by_slice(
+    truth: LabelledPredictions, values: Values, task: Task, window: Window, timezone: str
+) -> dict[str, BlockSums]:
     """Return the performance parts of every slice of a window, and of every cohort of label age, by block of time.
 
     And what was decided of its rows, known or not. The blocks are those that a service has, which keeps slices by hour.
     """
     n, found = len(truth), dict[str, BlockSums]()
-    blocks = blocks_of_window(window, short=HOURS) if truth.time is not None else ()
+    blocks = blocks_of_window(window, timezone, HOURS) if truth.time is not None else ()
     count = max(1, len(blocks))
     block = np.zeros(n, np.int64)
     if truth.time is not None and blocks:
@@ -227,7 +229,7 @@ class SliceOutcomes(NamedTuple):
         self, known: WindowOutcomes, rows: LabelledPredictions | None, window: Window, counted: Mapping[str, Pane]
     ) -> WindowOutcomes:
         """Return what is known of a window with its slices; ``counted``: the rows of each, and their classes."""
-        in_time = {} if rows is None else rows_by_slice(rows, self.values, self.task, window)
+        in_time = {} if rows is None else rows_by_slice(rows, self.values, self.task, window, known.timezone)
         for name in in_time.keys() - counted.keys():  # what was predicted of it nobody knows: some say it later
             in_time[name] = in_time[name].without(DECIDED)
         slices = {name: one.whole for name, one in in_time.items()}

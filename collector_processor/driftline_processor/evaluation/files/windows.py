@@ -18,7 +18,7 @@ from driftline.tables.table import F64, I64
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
 from driftline_processor.core.windows.steps import MOST_STEPS, TimeSteps
-from driftline_processor.core.windows.window import DAY, PANE, Window, window_of
+from driftline_processor.core.windows.window import DAY, PANE, Window, length, window_of
 from driftline_processor.core.windows.window import parse as parse_window
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
@@ -29,10 +29,17 @@ _SECOND = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """``window``: a length of event time ("1d"); ``rows``: a number of rows; neither makes one window of all."""
+    """How rows are cut into windows; without a length and a number of rows all are one window.
+
+    Attributes:
+        window: A length of event time, such as ``"1d"``.
+        rows: A number of rows.
+        timezone: The clock by which days begin, an IANA name.
+    """
 
     window: str = ""
     rows: int | None = None
+    timezone: str = "UTC"
 
     def by_time(self) -> Cut:
         """Return the same, in days where nothing else is said. Raises :class:`BadInput` for windows of rows."""
@@ -56,9 +63,9 @@ class Cut:
 def cut_rows(reads: Sequence[FileRows], cut: Cut) -> tuple[list[Window], list[I64]]:
     """Return the windows, oldest first, and per file the window of each row: int64 (n,), -1 = in none.
 
-    Windows of event time are aligned in UTC, and only those with rows are there. Windows of N rows follow event time
-    where there is one, else the order in the files; the last may have fewer. Windows that are not of event time span
-    whole seconds around their rows; without a time column they start and end at 0.
+    Windows of event time are aligned to the clock of the cut, and only those with rows are there. Windows of N rows
+    follow event time where there is one, else the order in the files; the last may have fewer. Windows that are not of
+    event time span whole seconds around their rows; without a time column they start and end at 0.
 
     Raises :class:`BadInput` when windows of time are asked for and there is no time, or too many come out.
     """
@@ -72,7 +79,7 @@ def cut_rows(reads: Sequence[FileRows], cut: Cut) -> tuple[list[Window], list[I6
     if cut.window:
         if time is None:
             raise BadInput(f"{reads[0].source.path}: --window {cut.window} needs a time; name it with --time COL")
-        windows, group = _by_time(time, keep, cut.window)
+        windows, group = _by_time(time, keep, cut)
     elif cut.rows is not None:
         windows, group = _by_rows(time, keep, cut.rows)
     elif whole:
@@ -82,11 +89,12 @@ def cut_rows(reads: Sequence[FileRows], cut: Cut) -> tuple[list[Window], list[I6
     return windows, np.split(group, lengths)
 
 
-def _by_time(time: I64, keep: np.typing.NDArray[np.bool_], name: str) -> tuple[list[Window], I64]:
+def _by_time(time: I64, keep: np.typing.NDArray[np.bool_], cut: Cut) -> tuple[list[Window], I64]:
     windows: list[Window] = []
+    name = cut.window
     for pane in np.unique(time[keep] // PANE).tolist():
         if not windows or pane * PANE >= windows[-1].end:
-            windows.append(window_of(name, pane * PANE))
+            windows.append(window_of(name, pane * PANE, cut.timezone))
             if len(windows) > MOST_WINDOWS:
                 raise BadInput(f"--window {name}: more than {MOST_WINDOWS:,} windows have rows; choose a longer one")
     starts = np.array([window.start for window in windows], dtype=np.int64)
@@ -135,33 +143,50 @@ def cut_steps(reads: Sequence[FileRows], cut: Cut, windows: Sequence[Window], gr
     step is a window.
     """
     starts, ends = (np.array([getattr(one, side) for one in windows], np.int64) for side in ("start", "end"))
-    short = bool(cut.window) and int((ends - starts).max(initial=0)) <= DAY
+    short = bool(cut.window) and length(cut.window) <= DAY
     times = [read.time for read in reads if read.time is not None]
-    stretches = None
+    edges = np.zeros(0, np.int64)
     if len(times) == len(reads) and not short:
         kept = [time[group >= 0] for time, group in zip(times, groups, strict=True)]
-        stretches = _days(kept) if cut.window else TimeGrid.of(np.concatenate(kept))
-    if stretches is None:
+        if cut.window:
+            edges = _midnights(kept, cut.timezone)
+        elif (grid := TimeGrid.of(np.concatenate(kept))) is not None:
+            edges = grid.start + np.arange(grid.count + 1) * grid.length
+    if not len(edges):
         every = np.arange(len(windows))
         return WindowSteps(starts, ends, every, every, groups)
-    places = [stretches.place(time) for time in times]
-    width = stretches.count + 1
+    places = [_place(edges, time) for time in times]
+    width = len(edges)
     keys = [np.where(group < 0, -1, group * width + place) for group, place in zip(groups, places, strict=True)]
     there = np.zeros(len(windows) * width, np.bool_)
     for key in keys:
         there[key[key >= 0]] = True
     number = np.append(np.cumsum(there) - 1, -1)  # a key of -1 reads the last entry
     present = np.flatnonzero(there)
-    begin = stretches.start + np.arange(width) * stretches.length
+    after = 2 * edges[-1] - edges[-2]  # where what is in no stretch would end
     return WindowSteps(
-        begin, begin + stretches.length, present // width, present % width, [number[key] for key in keys]
+        edges, np.append(edges[1:], after), present // width, present % width, [number[key] for key in keys]
     )
 
 
-def _days(times: Sequence[I64]) -> TimeGrid:
-    low = min(int(time.min()) for time in times if len(time)) // DAY
-    high = max(int(time.max()) for time in times if len(time)) // DAY
-    return TimeGrid(low * DAY, DAY, high - low + 1)
+def _midnights(times: Sequence[I64], timezone: str) -> I64:
+    """Return where the local days begin that hold the times, and where the last one ends."""
+    low = min(int(time.min()) for time in times if len(time))
+    high = max(int(time.max()) for time in times if len(time))
+    found = [window_of("1d", low, timezone)]
+    while found[-1].end <= high:
+        found.append(window_of("1d", found[-1].end, timezone))
+    return np.array([*(day.start for day in found), found[-1].end], np.int64)
+
+
+def _place(edges: I64, times: I64) -> I64:
+    """Return the stretch of each time between two edges, int64 (n,): the number of stretches where it lies in none."""
+    count, length = len(edges) - 1, int(edges[1] - edges[0])
+    if (np.diff(edges) == length).all():  # several times as fast as a search
+        at = (times - edges[0]) // length
+    else:
+        at = np.searchsorted(edges, times, side="right") - 1
+    return np.where((times != 0) & (at >= 0) & (at < count), at, count)
 
 
 @dataclass(slots=True)

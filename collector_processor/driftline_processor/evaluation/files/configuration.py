@@ -1,0 +1,144 @@
+"""The model of a ``driftline.yaml``, as an evaluation of files takes it: what no option says, its keys say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from driftline.baseline.baseline import Baseline
+
+from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Config, ConfigError, load
+from driftline_processor.evaluation.settings import ModelSettings
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.errors import BadInput, Say, near
+from driftline_processor.readers.sources import is_built_baseline
+
+from .settings import EvaluationSettings
+from .windows import Cut
+
+NOT_FOR_FILES: Mapping[str, str] = {
+    "keep_features": "files keep their rows themselves",
+    "subject": "nothing of files is stored that could be deleted",
+    "metrics": "files hold rows, not metrics of other tools",
+}
+"""Keys of a model that mean nothing for files, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredEvaluation:
+    """What to evaluate, and how; see :func:`.evaluate.evaluate_files`."""
+
+    reference: Path | None
+    options: ColumnOptions
+    cut: Cut
+    asked: EvaluationSettings
+
+
+def configure_evaluation(
+    file: Path, reference: Path | None, options: ColumnOptions, cut: Cut, asked: EvaluationSettings, say: Say
+) -> ConfiguredEvaluation:
+    """Complete the options of an evaluation by the model's keys in a configuration; an option wins over its key.
+
+    Args:
+        file: A ``driftline.yaml``.
+        reference: What rows are compared with; None = the ``baseline`` of the model.
+        options: The model and the columns.
+        cut: How rows are cut into windows.
+        asked: The other options.
+        say: Is told which keys mean nothing for files.
+
+    Raises:
+        BadInput: The file cannot be used, has no such model, or contradicts the baseline.
+    """
+    try:
+        config = load(file)
+    except ConfigError as error:
+        raise BadInput(f"--config {file}: {error}") from error
+    built = _built_baseline(reference)
+    name = _model_name(config, file, options.model or ("" if built is None else built.model))
+    model = config.models[name]
+    _say_unused(config, name, file, say)
+    if reference is None and model.baseline is not None:
+        reference = model.baseline
+        built = _built_baseline(reference)
+    if built is not None:
+        _check_task(model, built, f"--config {file}: models.{name}")
+    written = model.model_fields_set
+    settings = ModelSettings.of(model)
+    timezone = options.timezone or (model.timezone if "timezone" in written else "")
+    asked = replace(
+        asked,
+        past=asked.past or settings.rolling,
+        expect=asked.expect or ({name: settings.expectations} if settings.expectations else {}),
+        performance=asked.performance or {name: settings.performance},
+        versions=asked.versions or {name: settings.versions},
+        model=replace(
+            settings, windows=model.windows if "windows" in written else (), timezone=timezone or model.timezone
+        ),
+    )
+    options = replace(
+        options,
+        model=name,
+        slices=options.slices or model.slices,
+        seasonality=options.seasonality or model.seasonality or "",
+        timezone=timezone,
+        cluster=options.cluster or model.cluster or "",
+        threshold=model.threshold if options.threshold is None else options.threshold,
+    )
+    if built is None:
+        options = replace(
+            options,
+            task=options.task or model.task or "",
+            classes=options.classes or model.classes,
+            positive_class=options.positive_class or model.positive_class or "",
+            quantiles=options.quantiles or tuple(map(str, model.quantiles)),
+        )
+    return ConfiguredEvaluation(reference, options, replace(cut, timezone=timezone or model.timezone), asked)
+
+
+def _built_baseline(reference: Path | None) -> Baseline | None:
+    """Return the baseline that a file is; None where it holds rows to build one from, or there is no file."""
+    if reference is None or not is_built_baseline(reference):
+        return None
+    try:
+        return Baseline.load(reference)
+    except (ValueError, OSError) as error:
+        raise BadInput(str(error)) from error
+
+
+def _model_name(config: Config, file: Path, name: str) -> str:
+    known = tuple(config.models)
+    if not known:
+        raise BadInput(f"--config {file}: it names no model; write 'models:', and the model's name below it")
+    if not name and len(known) > 1:
+        raise BadInput(f"--config {file}: it names {len(known)} models; say which with --model, such as {known[0]}")
+    name = name or known[0]
+    if name not in known:
+        raise BadInput(f"--config {file}: it says nothing of the model '{name}'; {near(name, known)}")
+    return name
+
+
+def _say_unused(config: Config, name: str, file: Path, say: Say) -> None:
+    """Say in one line which keys are of a running processor only."""
+    keys = [key for key in NOT_FOR_FILES if key in config.models[name].model_fields_set]
+    unused = [f"models.{name}.{key} ({NOT_FOR_FILES[key]})" for key in keys]
+    sections = [key for key in Config.model_fields if key != "models" and key in config.model_fields_set]
+    unused += [key for key in sections if key != "storage" or config.storage.model_fields_set]
+    if unused:
+        say(f"{file}: of no meaning for files: {', '.join(unused)}")
+
+
+def _check_task(model: Model, built: Baseline, place: str) -> None:
+    """Refuse a task that is not the one of a baseline. Raises :class:`BadInput`."""
+    task = built.task
+    for key, written, own in (
+        ("task", model.task, task.kind),
+        ("positive_class", model.positive_class, task.positive_class),
+        ("classes", set(model.classes), set(task.classes)),
+        ("quantiles", model.quantiles, task.quantiles),
+    ):
+        if written and own and written != own:
+            shown, known = (", ".join(map(str, one)) if isinstance(one, tuple | set) else one for one in (written, own))
+            raise BadInput(f"{place}.{key}: '{shown}', but the baseline was built with '{known}'; write that")
