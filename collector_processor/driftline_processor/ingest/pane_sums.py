@@ -43,7 +43,15 @@ from driftline_processor.store.cumulative_streams import Increase
 from driftline_processor.store.database import Connection, insert, read
 from driftline_processor.store.panes import PaneChanges, learned_fold, score_fold
 from driftline_processor.store.series import Series
-from driftline_processor.store.slices import UNCUT, Cutting, SliceValues, add_to_slices, hour_of_each, powers_of
+from driftline_processor.store.slices import (
+    UNCUT,
+    Cutting,
+    KeyRows,
+    SliceValues,
+    add_to_slices,
+    hour_of_each,
+    powers_of,
+)
 
 from .completeness import Balances
 
@@ -94,9 +102,9 @@ def add_plain_slices(
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
     powers = powers_of(weight)
     for key, known in cuts.items():
-        place = places_of(table.slices[key], known, len(table))
-        add_to_slices(changes, series.number, "rows", key, known, place, hour, powers)
-        add_slices_by_class(changes, series, DECIDED, key, known, place, hour, decided, weight)
+        rows = KeyRows(key, known, places_of(table.slices[key], known, len(table)), hour)
+        add_to_slices(changes, series.number, "rows", rows, powers)
+        add_slices_by_class(changes, series, DECIDED, rows, decided, weight)
 
 
 def class_labels(task: Task) -> tuple[str, ...]:
@@ -121,22 +129,14 @@ def add_by_class(
 
 
 def add_slices_by_class(
-    changes: PaneChanges,
-    series: Series,
-    prefix: str,
-    key: str,
-    values: Sequence[str],
-    place: I64,
-    hour: I64,
-    decided: Column | None,
-    weight: F64,
+    changes: PaneChanges, series: Series, prefix: str, rows: KeyRows, decided: Column | None, weight: F64
 ) -> None:
-    """Add the same to the slices of one key; ``values``, ``place``, ``hour``: as :func:`.slices.add_to_slices`."""
+    """Add the weight of each decided class to the slices of one key."""
     labels = class_labels(series.task)
     codes = _label_codes(decided, labels, len(weight))
     for code in np.unique(codes).tolist():
         own = np.where(codes == code, weight, 0.0)[:, np.newaxis]
-        add_to_slices(changes, series.number, f"{prefix}{labels[code]}", key, values, place, hour, own)
+        add_to_slices(changes, series.number, f"{prefix}{labels[code]}", rows, own)
 
 
 def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64:
@@ -434,9 +434,9 @@ def add_erased(
     hour = hour_of_each(panes, timezone)[at]
     for key in values.keys(series.number):
         names = values.of(series.number, key)
-        place = places_of(slice_of(rows, key), names, len(rows))
-        add_to_slices(sliced, series.number, ERASED, key, names, place, hour, columns)
-        add_slices_by_class(sliced, series, ERASED_AS, key, names, place, hour, decided, weight)
+        of_key = KeyRows(key, names, places_of(slice_of(rows, key), names, len(rows)), hour)
+        add_to_slices(sliced, series.number, ERASED, of_key, columns)
+        add_slices_by_class(sliced, series, ERASED_AS, of_key, decided, weight)
     return panes
 
 

@@ -6,6 +6,7 @@ Whether a baseline is too good to be held-out: every window since does worse tha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from driftline_processor.config.model import Model
 from driftline_processor.core.drift.method_choice import misfits
@@ -55,46 +56,62 @@ _MANY = 0.01
 """From this share on predictions without a score are worth a hint: now and then a call raises in every service."""
 
 
-def hints(
-    series: Series,
-    settings: Model,
-    in_force: ActiveBaseline | None,
-    learned: int,
-    totals: SeriesTotals,
-    outcomes: int,
-    pending: int,
-    fullest: Evaluation | None,
-    unusable: int = 0,
-    balance: Balance | None = None,
-    windows: Mapping[str, Sequence[Evaluation]] | None = None,
-    waiting: str = "",
-    delay: OutcomeDelay = UNKNOWN_DELAY,
-) -> tuple[str, ...]:
-    """Say what a model lacks.
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """The state of one model that hints are drawn from.
 
-    ``learned``: rows kept for its baseline; ``totals``: of its predictions; ``outcomes``: rows joined, ``pending``:
-    outcomes that wait for their prediction, ``unusable``: those with an actual that the model cannot have; ``fullest``:
-    of the newest window of each length, the one with most rows, since one night without a feature is not a missing
-    feature; ``balance``: of rows that arrived against predictions that were counted; ``windows``: evaluations by the
-    name of their window, oldest first; ``waiting``: a sentence on those that have long waited to be evaluated;
-    ``delay``: how long outcomes may take.
+    Attributes:
+        series: The model and version.
+        settings: Its section of driftline.yaml.
+        in_force: The baseline that windows are compared with; None without one.
+        learned: Rows kept for a baseline that is still to come.
+        totals: Sums over its predictions.
+        outcomes: Outcomes that were joined.
+        pending: Outcomes that wait for their prediction.
+        fullest: The newest evaluation with the most rows, of any window length: one night without a feature is not a
+            missing feature.
+        unusable: Outcomes with an actual that the model cannot have.
+        balance: Rows that arrived against predictions that were counted.
+        windows: Window name → evaluations, oldest first.
+        waiting: A sentence on windows that have long waited for their evaluation, or "".
+        delay: How long outcomes may take.
     """
-    found = [f"Of {series.key.model}, {waiting}."] if waiting else []
-    found += [*_incomplete(series, balance, settings.timezone), *_baseline(series, in_force, learned, totals)]
+
+    series: Series
+    settings: Model
+    in_force: ActiveBaseline | None
+    learned: int
+    totals: SeriesTotals
+    outcomes: int
+    pending: int
+    fullest: Evaluation | None
+    unusable: int = 0
+    balance: Balance | None = None
+    windows: Mapping[str, Sequence[Evaluation]] = field(default_factory=dict)
+    waiting: str = ""
+    delay: OutcomeDelay = UNKNOWN_DELAY
+
+
+def hints(model: ModelSummary) -> tuple[str, ...]:
+    """Return what a model lacks, a sentence each."""
+    series, settings, in_force, totals = model.series, model.settings, model.in_force, model.totals
+    found = [f"Of {series.key.model}, {model.waiting}."] if model.waiting else []
+    found += _incomplete(series, model.balance, settings.timezone)
+    found += _baseline(series, in_force, model.learned, totals)
     found += [*_task(series, settings), *_unscored(series, totals)]
-    found += _features(in_force, fullest, settings.timezone)
+    found += _features(in_force, model.fullest, settings.timezone)
     found += [
         *_marked(in_force),
         *_methods(series, in_force, settings),
         *_slices(in_force, settings),
-        *_too_good(series, in_force, windows or {}),
-        *_overdue(series, windows or {}),
-        *_too_young(series, windows or {}, delay, outcomes),
+        *_too_good(series, in_force, model.windows),
+        *_overdue(series, model.windows),
+        *_too_young(series, model.windows, model.delay, model.outcomes),
     ]
-    found += _unusable(series, unusable)
+    found += _unusable(series, model.unusable)
     if totals.distributed and not totals.rows:
-        return (*found, *_outcomes_of_nothing(series, pending))
-    return (*found, *_outcomes(series, outcomes + unusable, pending))
+        return (*found, *_outcomes_of_nothing(series, model.pending))
+    return (*found, *_outcomes(series, model.outcomes + model.unusable, model.pending))
 
 
 def unknown_model_hints(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 from driftline_processor.store.panes import performance_fold
 from driftline_processor.store.series import Series
 
-from .hints import hints, unknown_model_hints
+from .hints import ModelSummary, hints, unknown_model_hints
 
 ENOUGH = 30
 """Outcomes of a window from which on it is shown before an older one that has more."""
@@ -214,9 +214,21 @@ class Overview:
             concept=self._concept.concept(series),
             versions=self._versions.of(key),
             hints=hints(
-                *(series, settings, in_force, learned, totals, outcomes, pending, fullest, unusable, balance, windows),
-                waiting=windows_wait(backlog, now) if backlog.long(now) else "",
-                delay=self._delays.of(series),
+                ModelSummary(
+                    series=series,
+                    settings=settings,
+                    in_force=in_force,
+                    learned=learned,
+                    totals=totals,
+                    outcomes=outcomes,
+                    pending=pending,
+                    fullest=fullest,
+                    unusable=unusable,
+                    balance=balance,
+                    windows=windows,
+                    waiting=windows_wait(backlog, now) if backlog.long(now) else "",
+                    delay=self._delays.of(series),
+                )
             ),
         )
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -191,18 +192,36 @@ def powers_of(weight: F64) -> F64:
     return np.stack([np.ones(len(weight)), weight, weight**2], axis=1)
 
 
-def add_to_slices(
-    changes: PaneChanges, series: int, part: str, key: str, values: Sequence[str], place: I64, hour: I64, columns: F64
-) -> None:
-    """Sum columns of rows by slice of one key, whatever the bins: a part of the panes of the fold ``|key=value``.
+class KeyRows(NamedTuple):
+    """The place of n rows among the slices of one key.
 
-    ``place``: of each row among the ``values``, int64 (n,), the number of them = another, -1 = none; ``hour``: of each,
-    int64 (n,), unix nanoseconds; ``columns``: float64 (n, width).
+    Attributes:
+        key: The key.
+        values: Values of the key that are told apart.
+        place: Position of each row's value in ``values``, int64 (n,); their number = another value, -1 = none.
+        hour: Start of each row's hour, unix nanoseconds, int64 (n,).
     """
-    inside, names = np.flatnonzero(place >= 0), (*values, OTHER)
-    starts, at = np.unique(hour[inside], return_inverse=True)
-    present, group = np.unique(at * len(names) + place[inside], return_inverse=True)
-    folds = [f"{BETWEEN}{slice_name(key, names[which])}" for which in (present % len(names)).tolist()]
+
+    key: str
+    values: Sequence[str]
+    place: I64
+    hour: I64
+
+
+def add_to_slices(changes: PaneChanges, series: int, part: str, rows: KeyRows, columns: F64) -> None:
+    """Sum columns of rows by slice of one key: a part of the panes of the fold ``|key=value``, whatever the bins.
+
+    Args:
+        changes: Where the sums are added.
+        series: Number of the series.
+        part: Name of the part.
+        rows: The place of each row.
+        columns: float64 (n, width).
+    """
+    inside, names = np.flatnonzero(rows.place >= 0), (*rows.values, OTHER)
+    starts, at = np.unique(rows.hour[inside], return_inverse=True)
+    present, group = np.unique(at * len(names) + rows.place[inside], return_inverse=True)
+    folds = [f"{BETWEEN}{slice_name(rows.key, names[which])}" for which in (present % len(names)).tolist()]
     sums = [np.bincount(group, column, minlength=len(present)) for column in columns[inside].T]
     changes.add_part(series, folds, starts[present // len(names)], part, np.stack(sums, axis=1).astype(np.float64))
 

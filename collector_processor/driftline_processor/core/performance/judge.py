@@ -1,4 +1,9 @@
-"""Judge the performance of a window: everything that its outcomes say of the model."""
+"""Judge the performance of a window from its outcomes, and whether it counts yet.
+
+Labels that come fast differ from those that come late: a fraud that is noticed within an hour is an obvious one. So a
+window is *immature* until its outcomes had the time that they take (:mod:`.labels.delay`), and as long as too few of
+them are known.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +13,18 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.table import Task
 
-from driftline_processor.core.evaluation import Evaluation, Metric
+from driftline_processor.core.evaluation import Evaluation, Maturity, Metric
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
-from driftline_processor.core.labels.delay import delay_of, judge_sla
+from driftline_processor.core.labels.delay import OutcomeDelay, delay_of, judge_sla
 from driftline_processor.core.metrics import custom
 from driftline_processor.core.metrics.binary import log_loss_of_constant
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
 from driftline_processor.core.performance.objective_states import judge_objectives
+from driftline_processor.core.wording import duration
 
 from .curves import confused, curves
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
-from .maturity import maturity
 from .metric_intervals import with_intervals
 from .realized import realized
 from .reference import reference_of
@@ -77,3 +82,24 @@ def judge_performance(
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
     evaluation.objectives = judge_objectives(evaluation, task, known, asked, baseline)
+
+
+def maturity(evaluation: Evaluation, known: WindowOutcomes, asked: PerformanceSettings) -> tuple[Maturity, str]:
+    """Return the maturity of a window and, of an immature one, the reason as a sentence."""
+    if not evaluation.closed:
+        return "open", ""
+    coverage = evaluation.coverage or 0.0
+    if known.young:
+        return "immature", f"its outcomes may still come: {_wait_sentence(known.delay)}"
+    if coverage < asked.min_coverage:
+        return "immature", (
+            f"the outcomes of {coverage * 100:.3g} % of its rows are known, less than the "
+            f"{asked.min_coverage * 100:.3g} % it needs (min_coverage)"
+        )
+    return "mature", ""
+
+
+def _wait_sentence(delay: OutcomeDelay) -> str:
+    if delay.source == "learned":
+        return f"they take up to {duration(delay.nanoseconds)} (learned from {delay.outcomes:,})"
+    return f"they may take {duration(delay.nanoseconds)} (outcome_delay)"

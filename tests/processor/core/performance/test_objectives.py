@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveSta
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals.confidence import WeightSums
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.performance.maturity import maturity
+from driftline_processor.core.performance.judge import maturity
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.objective import (
     Objective,
