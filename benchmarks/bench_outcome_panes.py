@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from driftline.panes.bins import SCORE_BINS, score_bin
-from driftline.panes.fold import fold_outcomes_by
+from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.pane import merge
 from driftline.tables.table import F64, I64, Column, ModelKey, Task
 from driftline_processor.core.intervals.time_blocks import blocks_of_window

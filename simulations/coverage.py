@@ -12,7 +12,8 @@ from driftline.baseline.sections.catalogue import Extras
 from driftline.baseline.sections.estimation import Estimation
 from driftline.baseline.sections.time_blocks import OutcomeBlocks
 from driftline.panes.bins import SCORE_BINS, score_bin
-from driftline.panes.fold import ModelBins, fold_outcomes
+from driftline.panes.model_bins import ModelBins
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column, Task
 from driftline_processor.core.evaluation import Metric

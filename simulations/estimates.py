@@ -11,7 +11,7 @@ import sys
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.estimation import score_grid
-from driftline.panes.fold import fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column, ModelKey, Task
 from driftline_processor.core.estimate.estimator import estimate_metrics

@@ -12,7 +12,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.catalogue import Extras
 from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
 from driftline.panes.bins import CategoryBins, NumberBins
-from driftline.panes.fold import ModelBins
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Task
 from driftline_processor.core.drift import drift

@@ -12,7 +12,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
 from driftline.inputs.dataframes import column_of
 from driftline.panes.bins import QUANTILES, Bins, CategoryBins, NumberBins
-from driftline.panes.fold import CELLS, GROUPS, PREFIX, WIDTH, ModelBins, cells, fold
+from driftline.panes.fold import CELLS, GROUPS, PREFIX, WIDTH, cells, fold
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Task
 from numpy.typing import NDArray

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
-from driftline.panes.fold import fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.tables.table import F64, Column, ModelKey, Task
 from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, Size, State, TargetDrift

@@ -18,10 +18,12 @@ import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import places_of
 from driftline.panes.bins import Bins, CategoryBins, NumberBins
-from driftline.panes.fold import ModelBins, decide, fold_by, usable_weight
+from driftline.panes.fold import fold_by
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_column
+from driftline.tables.decisions import decide, usable_weight
 from driftline.tables.table import CLASSLESS, F64, I64, Column, PredictionTable, Task
 
 from driftline_processor.core.decode.metric_points import Point

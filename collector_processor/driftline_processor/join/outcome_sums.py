@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.sections.slices import OTHER, places_of, slice_name
-from driftline.panes.fold import fold_outcomes_by
+from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.table import I64, Task
 

@@ -9,8 +9,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, count
-from driftline.panes.fold import target_score
-from driftline.tables.decisions import score_columns
+from driftline.tables.decisions import score_columns, target_score
 from driftline.tables.table import F64, I64, Column, ModelKey
 
 from driftline_processor.core.evaluation import Evaluation

@@ -13,10 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.baseline.sections.duplicate_rows import U64
-from driftline.panes.fold import actual_numbers
 from driftline.tables import ranked_items
 from driftline.tables.classes import class_column
-from driftline.tables.decisions import score_columns, value_column
+from driftline.tables.decisions import actual_numbers, score_columns, value_column
 from driftline.tables.table import (
     CLASSLESS,
     F64,

@@ -29,7 +29,7 @@ from driftline.inputs.dataframes import ArrayLike, FrameLike
 from driftline.inputs.text_descriptors import SUFFIXES, raw_names
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import Bins
-from driftline.panes.fold import ModelBins
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane, merge
 from driftline.panes.pca import PARTS
 from driftline.panes.unbinned_values import PREFIXES

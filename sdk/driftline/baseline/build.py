@@ -22,12 +22,14 @@ from driftline.inputs.text_descriptors import described, looks_like_texts, raw_n
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import CategoryBins, anonymous_number_bins, number_bins
 from driftline.panes.embedding_projection import Projection
-from driftline.panes.fold import ModelBins, actual_numbers, fold_by, fold_outcomes, target_score
+from driftline.panes.fold import fold_by
+from driftline.panes.model_bins import ModelBins
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.panes.pca import choose_space
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import resolve_task, seen_classes
-from driftline.tables.decisions import scores_for
+from driftline.tables.decisions import actual_numbers, scores_for, target_score
 from driftline.tables.table import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text, concatenate, is_present
 from driftline.tables.timestamps import Seasonality
 

@@ -20,8 +20,8 @@ from driftline.baseline.sections.catalogue import FOLDED_OVER, Extras
 from driftline.inputs.vocabulary import Vocabulary
 from driftline.panes.bins import Bins, CategoryBins, from_json, to_json
 from driftline.panes.embedding_projection import WIDTH
-from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import floats, is_whole, short
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import widths as outcome_widths
 from driftline.panes.pane import DURATION_BOUNDS, Pane
 from driftline.panes.pca import Space, widths

@@ -12,8 +12,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import is_whole
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.relevance import Relevance
 from driftline.panes.relevance import take_rankings as taken_relevance
 from driftline.privacy.rules import FeatureFilter

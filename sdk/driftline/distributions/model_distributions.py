@@ -17,8 +17,9 @@ from driftline.batch.prediction_batch import PredictionBatch, merge_batches
 from driftline.capture.model_identity import Identity
 from driftline.faults import FAULTS, logger, retry_in_halves
 from driftline.panes.bins import NumberBins
-from driftline.panes.fold import ModelBins, target_score
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import DURATION_BOUNDS
+from driftline.tables.decisions import target_score
 from driftline.tables.table import Column
 
 from .feature_distribution import OTHER, BinnedNumbers, FeatureDistribution

@@ -13,7 +13,6 @@ cells. A group adds up over panes as everything does. No key leaves in them: 64 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
@@ -21,21 +20,16 @@ from numpy.typing import NDArray
 
 from driftline.tables.classes import number_text
 from driftline.tables.decisions import (
-    EPSILON,
-    GREATEST,
-    GREATEST_WEIGHT,
-    actual_numbers,
     decide,
     target_score,
     usable_weight,
 )
 from driftline.tables.table import F64, I64, Column, PredictionTable, length
 
-from .bins import Bins, CategoryBins, Index, assign
-from .embedding_projection import Projection
-from .outcome_sums import SUM_TOLERANCE, fold_outcomes, fold_outcomes_by
+from .bins import Bins, Index, assign
+from .model_bins import ModelBins
 from .pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
-from .pca import Joint, Space
+from .pca import Joint
 from .unbinned_values import UnbinnedPart, unbinned_parts
 
 GROUPS = 64
@@ -103,44 +97,10 @@ def _hashed(labels: list[str] | tuple[str, ...]) -> Index:
     return np.fromiter((crc32(label.encode(errors="surrogatepass")) % GROUPS for label in labels), np.intp, len(labels))
 
 
-__all__ = [
-    "EPSILON",
-    "GREATEST",
-    "GREATEST_WEIGHT",
-    "LONGEST",
-    "SUM_TOLERANCE",
-    "GroupCounts",
-    "ModelBins",
-    "actual_numbers",
-    "decide",
-    "fold",
-    "fold_by",
-    "fold_outcomes",
-    "fold_outcomes_by",
-    "target_score",
-    "usable_weight",
-]
-
 Mask = NDArray[np.bool_]
 
 LONGEST = 1e9
 """Seconds; a longer duration was measured by a broken clock."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelBins:
-    """The bins of one model: what a pane is folded over. Panes merge only over the same ones.
-
-    ``projections``: of features that are embeddings, whose bins are those of their L2 norm.
-    ``space``: the features together, as coordinates; None where there are too few or too many. It counts only while
-    all of its features have bins.
-    """
-
-    features: dict[str, Bins] = field(default_factory=dict)
-    score: Bins | None = None
-    classes: CategoryBins | None = None
-    projections: dict[str, Projection] = field(default_factory=dict)
-    space: Space | None = None
 
 
 class GroupCounts:

@@ -9,7 +9,8 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.inputs.dataframes import column_of
 from driftline.panes.bins import Bins
-from driftline.panes.fold import ModelBins, groups_of
+from driftline.panes.fold import groups_of
+from driftline.panes.model_bins import ModelBins
 from driftline.tables.table import ModelKey, Task
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident

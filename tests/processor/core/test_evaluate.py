@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
-from driftline.panes.fold import ModelBins, fold, fold_outcomes
+from driftline.panes.fold import fold
+from driftline.panes.model_bins import ModelBins
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey, Task
 from driftline_processor.core.evaluate import evaluate

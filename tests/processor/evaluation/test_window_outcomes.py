@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.panes.fold import fold_outcomes_by
+from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.pane import merge
 from driftline.tables.table import Column, ModelKey
 from driftline_processor.core.intervals.time_blocks import blocks_of_window

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline.panes.fold import fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Repeats
-from driftline.panes.fold import fold, fold_outcomes
+from driftline.panes.fold import fold
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import merge
 from driftline.tables.table import ModelKey, PredictionTable, Task
 from driftline_processor.config.model import Model

@@ -18,7 +18,9 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.build import choose_bins, fold_tables
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.bins import CategoryBins, NumberBins
-from driftline.panes.fold import ModelBins, fold, fold_outcomes
+from driftline.panes.fold import fold
+from driftline.panes.model_bins import ModelBins
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Task
 from hypothesis import given

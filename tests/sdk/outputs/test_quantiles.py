@@ -9,8 +9,8 @@ import driftline
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline.panes.fold import target_score
 from driftline.tables.classes import complete_task, quantile_levels
+from driftline.tables.decisions import target_score
 from driftline.tables.table import F64, PredictionTable, Task
 
 from tests.support.service import Service, returns

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 from driftline.inputs.dataframes import column_of
 from driftline.panes.bins import CategoryBins, NumberBins
-from driftline.panes.fold import CELLS, GROUPS, WIDTH, ModelBins, by_group, cells, fold, fold_by, groups_of
+from driftline.panes.fold import CELLS, GROUPS, WIDTH, by_group, cells, fold, fold_by, groups_of
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import merge
 from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text
 

@@ -8,8 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from driftline.panes.bins import SCORE_BINS, CategoryBins, NumberBins, score_bin
-from driftline.panes.fold import ModelBins, decide, fold, fold_by, fold_outcomes, usable_weight
+from driftline.panes.fold import fold, fold_by
+from driftline.panes.model_bins import ModelBins
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane, merge
+from driftline.tables.decisions import decide, usable_weight
 from driftline.tables.table import F64, Column, ModelKey, PredictionTable, Task, Text
 from hypothesis import given
 from hypothesis import strategies as st

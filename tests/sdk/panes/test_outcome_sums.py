@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from driftline.panes.fold import fold_outcomes, fold_outcomes_by
-from driftline.panes.outcome_sums import MOST_CLASS_SCORES, intervals, widths
+from driftline.panes.outcome_sums import MOST_CLASS_SCORES, fold_outcomes, fold_outcomes_by, intervals, widths
 from driftline.panes.pane import LOSSES, Pane, merge
 from driftline.panes.sparse_sums import cells
 from driftline.tables.table import F64, Column, Task

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 from driftline.panes.bins import CategoryBins, NumberBins
-from driftline.panes.fold import ModelBins, fold, fold_by
+from driftline.panes.fold import fold, fold_by
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane, merge
 from driftline.panes.unbinned_values import KINDS, OCTAVES, TAILS, octave, octave_bounds
 from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text

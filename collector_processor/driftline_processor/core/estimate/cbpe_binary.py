@@ -20,8 +20,8 @@ import numpy as np
 from driftline.baseline.sections.calibration import IsotonicSteps, ResampledCalibration, resample_calibration
 from driftline.baseline.sections.estimation import GRID, OTHER
 from driftline.panes.bins import SCORE_BINS
-from driftline.panes.fold import EPSILON
 from driftline.panes.pane import Pane
+from driftline.tables.decisions import EPSILON
 from driftline.tables.table import F64, Task
 
 from driftline_processor.core.estimate.point import Point

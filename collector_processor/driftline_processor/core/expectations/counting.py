@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from driftline.panes.fold import actual_numbers
 from driftline.tables.classes import number_text
+from driftline.tables.decisions import actual_numbers
 from driftline.tables.table import F64, I64, Column
 from numpy.typing import NDArray
 

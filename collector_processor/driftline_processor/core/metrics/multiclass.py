@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from driftline.panes.fold import SUM_TOLERANCE
-from driftline.panes.outcome_sums import MOST_CLASS_SCORES
+from driftline.panes.outcome_sums import MOST_CLASS_SCORES, SUM_TOLERANCE
 from driftline.panes.pane import Pane
 from driftline.tables.classes import class_codes
 from driftline.tables.table import F64, Column, Task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from driftline.panes.fold import fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance
 from driftline.tables.decisions import usable_weight, value_column

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import LONGEST_LABEL, MOST_LABELS, RARE, Bins, CategoryBins, NumberBins, anonymous_number_bins
-from driftline.panes.fold import ModelBins
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import CLASSLESS, F64, ModelKey, Task
 

@@ -12,8 +12,8 @@ from math import comb
 
 import numpy as np
 from driftline.panes.bins import Bins, Index
-from driftline.panes.fold import EPSILON
 from driftline.tables.classes import class_codes
+from driftline.tables.decisions import EPSILON
 from driftline.tables.table import F64, I64, Column, Task
 from numpy.typing import NDArray
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import NumberBins
-from driftline.panes.fold import target_score
 from driftline.privacy.rules import Rule
+from driftline.tables.decisions import target_score
 from driftline.tables.table import F64, I64, Column, PredictionTable, Task, numbers_of
 
 from driftline_processor.core.drift.methods import METHODS

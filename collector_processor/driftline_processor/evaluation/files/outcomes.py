@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
-from driftline.panes.fold import fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance
 from driftline.panes.relevance import join_rankings as joined_relevance

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import OTHER, places_of, slice_name, values_of
-from driftline.panes.fold import GroupCounts, fold_outcomes_by
+from driftline.panes.fold import GroupCounts
+from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.pane import Pane, merge
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.classes import class_text

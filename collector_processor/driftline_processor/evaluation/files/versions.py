@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from driftline.panes.fold import fold_outcomes_by
+from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Task
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from driftline.baseline.reference_rows import Period, ReferenceSetup
-from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import by_name
+from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import Column, PredictionTable
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import by_name, is_whole
+from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import Column, PredictionTable
 

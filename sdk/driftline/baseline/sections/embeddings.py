@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from driftline.panes.embedding_projection import Projection, from_json, to_json
-from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import by_name
+from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 
 

@@ -32,21 +32,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.panes.bins import SCORE_BINS, score_bin
-from driftline.panes.fold import (
-    EPSILON,
-    GREATEST,
-    SUM_TOLERANCE,
-    ModelBins,
-    actual_numbers,
-    decide,
-    fold_outcomes,
-    target_score,
-    usable_weight,
-)
 from driftline.panes.json_checks import by_name
+from driftline.panes.model_bins import ModelBins
+from driftline.panes.outcome_sums import SUM_TOLERANCE, fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
+from driftline.tables.decisions import EPSILON, GREATEST, actual_numbers, decide, target_score, usable_weight
 from driftline.tables.table import F64, I32, I64, Column, PredictionTable, Task
 
 from .calibration import IsotonicSteps

@@ -21,8 +21,8 @@ import numpy as np
 
 from driftline.faults import logger
 from driftline.panes.bins import Bins, CategoryBins, NumberBins, bins_for
-from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import by_name
+from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, Column
 

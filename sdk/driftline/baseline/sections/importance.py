@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.inputs.dataframes import FrameLike, score_matrix
-from driftline.panes.fold import ModelBins, actual_numbers
 from driftline.panes.json_checks import by_name, is_number, short
+from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
-from driftline.tables.decisions import scores_for
+from driftline.tables.decisions import actual_numbers, scores_for
 from driftline.tables.table import F64, Column, Task
 
 

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.panes.bins import Bins, CategoryBins, assign
-from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
+from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, Column
 

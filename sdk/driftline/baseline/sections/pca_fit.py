@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import by_name, floats, is_number, is_whole, short
 from driftline.panes.matrix_products import product
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pca import (
     MOST_PAIRED,
     UNIT,

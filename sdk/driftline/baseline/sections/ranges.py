@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from driftline.panes.bins import NumberBins
-from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import by_name, floats, short
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import octave_bounds
 from driftline.privacy.rules import FeatureFilter

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from driftline.panes.bins import Index, assign
-from driftline.panes.fold import ModelBins, target_score, usable_weight
 from driftline.panes.json_checks import by_name, floats, is_whole, short
+from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
+from driftline.tables.decisions import target_score, usable_weight
 from driftline.tables.table import F64, Column, PredictionTable
 
 from .time_blocks import BlockCounts, block_targets

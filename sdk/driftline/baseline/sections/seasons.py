@@ -21,11 +21,13 @@ import numpy as np
 
 from driftline.panes.bins import Bins, CategoryBins, Index, assign
 from driftline.panes.embedding_projection import WIDTH
-from driftline.panes.fold import ModelBins, decide, fold_by, target_score, usable_weight
+from driftline.panes.fold import fold_by
 from driftline.panes.json_checks import by_name, floats, is_whole, short
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.panes.pca import widths
 from driftline.privacy.rules import FeatureFilter
+from driftline.tables.decisions import decide, target_score, usable_weight
 from driftline.tables.table import F64, I64, Column, PredictionTable
 from driftline.tables.timestamps import Seasonality
 

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from driftline.panes.bins import LONGEST_LABEL, RARE, CategoryBins, assign
-from driftline.panes.fold import GroupCounts, ModelBins, fold_outcomes_by
+from driftline.panes.fold import GroupCounts
 from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
+from driftline.panes.model_bins import ModelBins
+from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse
 from driftline.privacy.rules import FeatureFilter

@@ -18,8 +18,8 @@ from typing import Any, Self
 import numpy as np
 
 from driftline.panes.bins import SCORE_BINS, Bins, Index
-from driftline.panes.fold import ModelBins
 from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
+from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, I64

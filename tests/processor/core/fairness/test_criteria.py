@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.panes.fold import fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import Column, Task
 from driftline_processor.core.evaluation import Fairness, FairnessCriterion

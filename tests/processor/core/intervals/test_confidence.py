@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from driftline.panes.fold import fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Column, Task, take_rows
 from driftline_processor.core.evaluation import Metric

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from driftline.panes.fold import fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import Column, Task
 from driftline_processor.core.evaluation import FastLabels

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driftline.panes.fold import fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Column, Task
 from driftline_processor.core.performance import from_rows, realized

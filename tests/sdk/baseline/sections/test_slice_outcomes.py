@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import FEWEST, SliceOutcomes
-from driftline.panes.fold import fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.tables.table import Column, Task
 
 BINARY = Task("binary", ("0", "1"), "1")

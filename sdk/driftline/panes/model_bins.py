@@ -1,0 +1,28 @@
+"""The bins of one model: of its features, its score and its classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .bins import Bins, CategoryBins
+
+if TYPE_CHECKING:
+    from .embedding_projection import Projection
+    from .pca import Space
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBins:
+    """The bins of one model: what a pane is folded over. Panes merge only over the same ones.
+
+    ``projections``: of features that are embeddings, whose bins are those of their L2 norm.
+    ``space``: the features together, as coordinates; None where there are too few or too many. It counts only while
+    all of its features have bins.
+    """
+
+    features: dict[str, Bins] = field(default_factory=dict)
+    score: Bins | None = None
+    classes: CategoryBins | None = None
+    projections: dict[str, Projection] = field(default_factory=dict)
+    space: Space | None = None
