@@ -34,7 +34,7 @@ from driftline_processor.receivers import outcomes_http as outcomes
 from driftline_processor.receivers import outcomes_http as uploads
 from driftline_processor.receivers.grpc import GrpcReceiver
 from driftline_processor.receivers.http import otlp_app
-from driftline_processor.receivers.kafka import KafkaReceiver
+from driftline_processor.receivers.receiver import Receiver, Surroundings, named_receivers
 from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_server import Connections, HttpServers, raise_most_files
 from driftline_processor.servers.ports import PortInUse
@@ -84,7 +84,7 @@ class Service:
         self._state: State | None = None
         self._derived: DerivedMetrics | None = None
         self._worst: WorstMispredictions | None = None
-        self._reading: list[KafkaReceiver] = []
+        self._reading: list[Receiver] = []
 
     def start(self) -> None:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
@@ -196,10 +196,9 @@ class Service:
             self._receiver.start()
 
     def _read(self, state: State, forwarder: Forwarder) -> None:
-        """Take in what Kafka has."""
-        for name, kafka in self.config.receivers.kafka.items():
-            pass_on = partial(forwarder.offer, headers={})
-            receiver = KafkaReceiver(name, kafka, state, self.health.counters, self._clock, pass_on)
+        """Start the receivers that the file names, such as those of Kafka."""
+        around = Surroundings(state, self.health.counters, self._clock, partial(forwarder.offer, headers={}))
+        for receiver in named_receivers(self.config.receivers, around):
             self._reading.append(receiver)
             receiver.start()
 

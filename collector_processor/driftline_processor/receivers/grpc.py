@@ -91,6 +91,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
     def stop(self, grace: float) -> None:
         """Refuse new calls, wait up to ``grace`` seconds for those under way, and free the port."""
         if not self._serving:
+            self._serving = True
             self._server.start()  # grpcio keeps the port of a server that was never started
         self._server.stop(grace).wait(grace + 1.0)
         self._threads.shutdown(wait=False, cancel_futures=True)

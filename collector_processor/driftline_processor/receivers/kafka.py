@@ -15,21 +15,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from driftline.semconv import attributes, metrics
 from driftline.tables.table import OutcomeTable
 
 from driftline_processor.config.receivers import Kafka
+from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
-from driftline_processor.health import Counters
-from driftline_processor.ingest.deduplication import KafkaProgress, Offset
+from driftline_processor.ingest.deduplication import Offset
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.otlp.json_requests import protobuf_of
 from driftline_processor.readers.outcomes.fields import UnusableField, text_of
 from driftline_processor.readers.outcomes.row_reader import RowReader
-from driftline_processor.receipts import UNUSABLE_OUTCOME, Overloaded, Receipt, Signal
+from driftline_processor.receipts import UNUSABLE_OUTCOME, Overloaded, Receipt
+
+from .receiver import Surroundings
 
 BAD_MESSAGE = "bad_message"
 """The reason under which messages are counted that hold nothing that could be an outcome."""
@@ -99,35 +101,30 @@ _POLL = 0.5
 _LONGEST_WAIT = 30.0
 
 
-class MessageIntake(Protocol):
-    """The intake of messages, which knows how far they were taken."""
-
-    def offer(self, request: Request) -> Future[Receipt]:
-        """Take in rows that are tables already."""
-
-    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
-        """Take in an OTLP request."""
-
-    def offsets(self) -> KafkaProgress:
-        """Return how far every partition has been read."""
-
-
 class KafkaReceiver:
     """Takes the messages of some topics in, on a thread of its own."""
+
+    address: Address | None = None
+    """It listens nowhere."""
 
     def __init__(
         self,
         name: str,
         settings: Kafka,
-        intake: MessageIntake,
-        counters: Counters,
-        clock: Callable[[], int],
-        forward: Callable[[Signal, bytes], object],
+        around: Surroundings,
         connect: Callable[[dict[str, Any]], Any] | None = None,
     ) -> None:
-        """``forward``: is given each OTLP request that is on disk. ``connect``: makes the consumer."""
-        self._name, self._settings, self._intake, self._counters = name, settings, intake, counters
-        self._clock, self._forward, self._connect = clock, forward, connect or _consumer
+        """Keep what is needed to connect.
+
+        Args:
+            name: The name in the file, for the log.
+            settings: The keys in the file.
+            around: The state, counters and the like.
+            connect: Makes the consumer from settings of librdkafka; tests give their own.
+        """
+        self._name, self._settings, self._connect = name, settings, connect or _consumer
+        self._intake, self._counters = around.intake, around.counters
+        self._clock, self._forward = around.clock, around.forward
         self._stopping = threading.Event()
         self._said: set[str] = set()
         self._consumer: Any = None
@@ -151,16 +148,17 @@ class KafkaReceiver:
         self._consumer.subscribe(list(settings.topics), on_assign=self._assigned)
         self._thread.start()
 
-    def stop(self, timeout: float | None = None) -> None:
-        """Finish what was polled, and leave the group; within so many seconds, None = however long it takes.
+    def stop(self, grace: float) -> None:
+        """Finish what was polled, and leave the group, within so many seconds.
 
         A group waits for a member that did not leave, and what was not committed is polled again.
         """
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join(timeout)
+            self._thread.join(grace)
         if self._consumer is not None and not self._thread.is_alive():
             self._consumer.close()
+            self._consumer = None
 
     def _assigned(self, consumer: Any, partitions: list[Any]) -> None:
         """Begin where the state stands, or where another processor of the group has come to."""
@@ -308,3 +306,6 @@ def _partition(offset: Offset) -> Any:
     from confluent_kafka import TopicPartition
 
     return TopicPartition(offset.topic, offset.partition, offset.next)
+
+
+RECEIVER = KafkaReceiver

@@ -1,0 +1,303 @@
+"""What every receiver promises (``receivers/receiver.py``), with one kit over every way in."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import grpc
+import httpx
+import pytest
+from driftline.semconv import metrics
+from driftline.tables.table import OutcomeTable
+from driftline_processor.config.receivers import NAMED, Kafka, Otlp, Receivers
+from driftline_processor.config.values import Address
+from driftline_processor.core.decode.requests import Malformed
+from driftline_processor.health import Counters
+from driftline_processor.ingest.deduplication import KafkaProgress, Offset
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.otlp.protocol import PROTOBUF
+from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.receivers import outcomes_http
+from driftline_processor.receivers.grpc import GrpcReceiver
+from driftline_processor.receivers.http import otlp_app
+from driftline_processor.receivers.kafka import KafkaReceiver
+from driftline_processor.receivers.receiver import Receiver, Surroundings, named_receivers
+from driftline_processor.servers.http_server import HttpServers
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from tests.support.kafka_brokers import Brokers, partition_of
+from tests.support.otlp_peers import counted, trace
+from tests.support.stock_sdk import names
+
+from .balance import IDS, SCENARIOS, OtherSide
+
+ANYWHERE = Address("127.0.0.1", 0)
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+GRACE = 60.0
+BROKEN = b"{"
+"""What is no document of outcomes: of such a way in, the receiver itself tells what is permanent."""
+
+
+@dataclass
+class State:
+    """The state behind a receiver: answers by its scenario, or holds every receipt back until :attr:`go_on` is set."""
+
+    other: OtherSide
+    go_on: threading.Event = field(default_factory=threading.Event)
+    arrived: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, found: Sequence[str]) -> Future[Receipt]:
+        """Take ids in, or raise."""
+        answer = self.other.answer(found)
+        if answer == "retry":
+            raise Overloaded(0.01)
+        if answer == "permanent":
+            raise Malformed("these rows are never taken")
+        receipt: Future[Receipt] = Future()
+
+        def keep() -> None:
+            assert self.go_on.wait(GRACE)
+            receipt.set_result(Receipt(len(found)))
+
+        self.arrived.set()
+        if self.go_on.is_set():
+            keep()
+        else:
+            threading.Thread(target=keep).start()
+        return receipt
+
+
+def ids_of(tables: Sequence[OutcomeTable]) -> list[str]:
+    return [
+        table.id.data[start:end].decode()
+        for table in tables
+        for start, end in zip(table.id.offsets, table.id.offsets[1:], strict=False)
+    ]
+
+
+class WayIn(Protocol):
+    """A receiver with a sender that knows how to reach it."""
+
+    receiver: Receiver
+
+    def send(self, ids: Sequence[str]) -> set[str]:
+        """Send every id until it is acknowledged or refused for good, and return those that were refused."""
+
+
+class Requests:
+    """A sender that gets an answer to each request. ``ask``: sends one id, and says ok, retry or permanent."""
+
+    def __init__(self, receiver: Receiver, ask: Callable[[Address, str], str]) -> None:
+        self.receiver, self._ask = receiver, ask
+
+    def send(self, ids: Sequence[str]) -> set[str]:
+        dropped = set()
+        for id in ids:
+            assert self.receiver.address is not None
+            while (answer := self._ask(self.receiver.address, id)) == "retry":
+                pass
+            if answer == "permanent":
+                dropped.add(id)
+        return dropped
+
+
+class HttpPort:
+    """An HTTP application as a receiver: the process starts and stops all of them as one."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._servers, self._application = HttpServers(), application
+        self.address: Address | None = self._servers.bind(ANYWHERE, "receivers.otlp.protocols.http.endpoint")
+
+    def start(self) -> None:
+        self._servers.start([self._application], GRACE)
+
+    def stop(self, grace: float) -> None:
+        self._servers.stop(grace)
+
+
+def over_grpc(state: State) -> Requests:
+    def accept(signal: Signal, body: bytes, _: Mapping[str, str]) -> Future[Receipt]:
+        return state.take(names(signal, body))
+
+    def ask(address: Address, id: str) -> str:
+        with grpc.insecure_channel(str(address)) as channel:
+            try:
+                channel.unary_unary(EXPORT)(trace(id))
+            except grpc.RpcError as error:
+                return {"UNAVAILABLE": "retry", "CANCELLED": "retry", "INVALID_ARGUMENT": "permanent"}[
+                    error.code().name
+                ]
+        return "ok"
+
+    return Requests(GrpcReceiver(ANYWHERE, accept), ask)
+
+
+def posted(address: Address, path: str, body: bytes, kind: str) -> str:
+    try:
+        answer = httpx.post(
+            f"http://{address}{path}", content=body, headers={"content-type": kind}, timeout=GRACE, trust_env=False
+        )
+    except httpx.TransportError:
+        return "retry"
+    assert answer.status_code != 503 or int(answer.headers["retry-after"]) >= 1
+    return {200: "ok", 400: "permanent", 503: "retry"}[answer.status_code]
+
+
+def over_http(state: State) -> Requests:
+    def accept(signal: Signal, body: bytes, _: Mapping[str, str]) -> Future[Receipt]:
+        return state.take(names(signal, body))
+
+    return Requests(HttpPort(otlp_app(accept)), lambda address, id: posted(address, "/v1/traces", trace(id), PROTOBUF))
+
+
+def document(state: State, id: str) -> bytes:
+    return (
+        BROKEN
+        if state.other.treats(id) == "permanent"
+        else json.dumps({"outcomes": [{"id": id, "actual": 1}]}).encode()
+    )
+
+
+def outcomes_over_http(state: State) -> Requests:
+    routes = outcomes_http.routes(lambda tables, _: state.take(ids_of(tables)), Counters(), lambda: 5)
+
+    def ask(address: Address, id: str) -> str:
+        return posted(address, "/v1/outcomes?model=churn", document(state, id), "application/json")
+
+    return Requests(HttpPort(Starlette(routes=routes)), ask)
+
+
+class Topic:
+    """A sender by way of a topic: what the brokers were told to be taken is acknowledged."""
+
+    def __init__(self, state: State) -> None:
+        self._state, self.counters, self.brokers = state, Counters(), Brokers([])
+        config = Kafka(brokers=("b:9092",), topics=("labels",), model="churn")
+        around = Surroundings(self, self.counters, lambda: 5, lambda *_: None)
+        self.receiver: Receiver = KafkaReceiver("labels", config, around, self.brokers)
+
+    def offer(self, request: Request) -> Future[Receipt]:
+        found = ids_of(request.outcomes)
+        if found:
+            return self._state.take(found)
+        nothing: Future[Receipt] = Future()
+        nothing.set_result(Receipt())
+        return nothing
+
+    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
+        raise AssertionError((signal, body, offsets))
+
+    def offsets(self) -> KafkaProgress:
+        return {}
+
+    def send(self, ids: Sequence[str]) -> set[str]:
+        self.brokers.drained.clear()
+        self.brokers.log += [document(self._state, id) for id in ids]
+        assert self.brokers.drained.wait(GRACE)
+        assert self.brokers.commits[-1] == len(self.brokers.log)
+        dropped = {id for id in ids if self._state.other.treats(id) == "permanent"}
+        assert counted(self.counters, metrics.DRIFTLINE_REJECTED_ROWS) == len(dropped)
+        return dropped
+
+
+WAYS: dict[str, Callable[[State], WayIn]] = {
+    "OTLP over gRPC": over_grpc,
+    "OTLP over HTTP": over_http,
+    "outcomes over HTTP": outcomes_over_http,
+    "Kafka": Topic,
+}
+
+
+@pytest.fixture(autouse=True)
+def _client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline_processor.receivers.kafka._partition", partition_of)
+
+
+@contextmanager
+def started(way: WayIn) -> Iterator[None]:
+    way.receiver.start()
+    try:
+        yield
+    finally:
+        way.receiver.stop(GRACE)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("name", WAYS)
+def test_sent_accepted_and_dropped_balance(name: str, scenario: str) -> None:
+    state = State(OtherSide(scenario))
+    state.go_on.set()
+    way = WAYS[name](state)
+    with started(way):
+        dropped = way.send(IDS)
+    state.other.balances(dropped)
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_nothing_is_acknowledged_before_it_is_kept(name: str) -> None:
+    state, dropped = State(OtherSide("always succeeds")), list[set[str]]()
+    way = WAYS[name](state)
+    with started(way):
+        sending = threading.Thread(target=lambda: dropped.append(way.send(["1"])))
+        sending.start()
+        assert state.arrived.wait(GRACE)
+        assert (dropped, state.other.accepted) == ([], ["1"])
+        if isinstance(way, Topic):
+            assert way.brokers.commits == []
+        state.go_on.set()
+        sending.join()
+    assert dropped == [set()]
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_stop_during_a_request_finishes_it(name: str) -> None:
+    state, dropped = State(OtherSide("always succeeds")), list[set[str]]()
+    way = WAYS[name](state)
+    way.receiver.start()
+    sending = threading.Thread(target=lambda: dropped.append(way.send(["1"])))
+    if isinstance(way, Topic):
+        way.brokers.log += [document(state, "1")]
+    else:
+        sending.start()
+    assert state.arrived.wait(GRACE)
+    stopping = threading.Thread(target=way.receiver.stop, args=(GRACE,))
+    stopping.start()
+    state.go_on.set()
+    stopping.join()
+    if isinstance(way, Topic):
+        assert (way.brokers.commits, way.brokers.closed) == ([1], True)
+    else:
+        sending.join()
+        assert dropped == [set()]
+    assert state.other.accepted == ["1"]
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_stop_is_tolerated_before_the_start_and_twice(name: str) -> None:
+    way = WAYS[name](State(OtherSide("always succeeds")))
+    way.receiver.stop(GRACE)
+    way.receiver.stop(GRACE)
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_second_stop_does_nothing(name: str) -> None:
+    way = WAYS[name](State(OtherSide("always succeeds")))
+    way.receiver.start()
+    way.receiver.stop(GRACE)
+    way.receiver.stop(GRACE)
+
+
+def test_the_file_names_the_class_of_a_receiver() -> None:
+    topic = Topic(State(OtherSide("always succeeds")))
+    config = Kafka(brokers=("b:9092",), topics=("labels",))
+    around = Surroundings(topic, Counters(), lambda: 5, lambda *_: None)
+    (made,) = named_receivers(Receivers(otlp=Otlp(), kafka={"labels": config}), around)
+    assert isinstance(made, KafkaReceiver)
+    assert NAMED == ("kafka",), "a new type of receiver belongs into WAYS"
