@@ -215,7 +215,7 @@ class State:
         return self._ingest.submit_outcomes(tables, digest)
 
     def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
-        """Take in a part of an upload, see :mod:`.uploads`."""
+        """Take in a part of an upload, see :class:`.deduplication.Uploads`."""
         return self._ingest.submit_outcomes(tables, digest, part)
 
     def uploaded(self, upload: str) -> Upload | None:

@@ -318,7 +318,7 @@ class Intake:
             self.balances.rows(series.number, table.observed)
 
     def _take_points(self, key: ModelKey, points: Sequence[Point], work: _Work) -> None:
-        """Add what the points of one model count that is new, see :mod:`.distributions` and :mod:`.balance`."""
+        """Add what the points of one model count that is new, see :mod:`.distributions` and :mod:`.completeness`."""
         in_force = self.baselines.in_force(key)
         task = self.series.said(key)
         if not task.kind:

@@ -10,8 +10,8 @@ Finds the predictions of outcomes: those of their ids from the store, then which
 Predictions whose id an earlier one had that has expired: what is older than they are was not said of them.
 
 An outcome without a prediction before it belongs to the earliest up to a day after it, since clocks differ
-(:mod:`.core.belonging`). Where one before it was there and has expired, that is not so. Of the expired one nothing is
-kept: it is the next of its id that is known not to have been the first.
+(:mod:`.outcomes.matching`). Where one before it was there and has expired, that is not so. Of the expired one nothing
+is kept: it is the next of its id that is known not to have been the first.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class OutcomePairs:
 
     ``candidates``: all predictions of the ids that were asked for, sorted by sequence number, with their ``time``
     (unix nanoseconds) and the place of their id in ``ids``, ``which``. ``expired``: outcomes that belong to none of
-    them, but to one that has expired (:mod:`.successors`), int64, sorted.
+    them, but to one that has expired, int64, sorted.
     """
 
     outcome: I64

@@ -5,7 +5,7 @@ The rows leave every table in one transaction, in which the outcomes that are le
 (:meth:`.join.Join.judge_anew`); then the file is written anew (:meth:`.store.Store.rewrite`), because
 what DuckDB has deleted stays in its blocks until something else needs them. The performance of the windows concerned is
 made anew from the rows that stay, where all of those are kept; other sums stay as they are, and how many of their rows
-were deleted is counted beside them (:mod:`.erased`).
+were deleted is counted beside them (:mod:`.pane_sums`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The worst predictions of a stretch of time, with their traces: which ones to open first.
 
-One query over the joined rows finds them, as :func:`.core.performance.wrong.misses` does in columns. What spellings of
-classes mean is told by a table of those that occur, so a row is not read to be left out.
+One query over the joined rows finds them, as :func:`.performance.mispredictions.row_losses_of` does in columns. What
+spellings of classes mean is told by a table of those that occur, so a row is not read to be left out.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ class View(Protocol):
 
 
 class Overview:
-    """Implements :class:`.view.View` over the parts of the state."""
+    """Implements :class:`View` over the parts of the state."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """All HTTP ports of the process: uvicorn servers in one thread, and connections that end.
 
 Every application stands behind the same door: :class:`.browser_guard.BrowserGuard` turns away what pages of other sites
-send, :class:`BoundedBodies` bounds the bytes under way, and :mod:`.connections` ends connections that keep silent.
+send, :class:`BoundedBodies` bounds the bytes under way, and connections that keep silent are ended.
 
 HTTP connections that end: how many there are, how long they may keep silent, and what is said when none is accepted.
 

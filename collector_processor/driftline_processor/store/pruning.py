@@ -175,8 +175,8 @@ class IdLookup:
 def read_by_request(connection: Connection, sought: pa.Table, ids: pa.Array, condition: Condition) -> pa.Table:
     """Return the predictions of ids: columns ``prediction``, ``series``, ``time`` and ``which``.
 
-    ``sought``: ``which`` of ``ids``, their ``request`` (:func:`.rows.numbers_of_ids`), and columns that must be the
-    same, too, perhaps the ``moment`` of their time, each of ``MOMENT`` nanoseconds. So the store reads columns
+    ``sought``: ``which`` of ``ids``, their ``request`` (:func:`.arrow_tables.numbers_of_ids`), and columns that must be
+    the same, too, perhaps the ``moment`` of their time, each of ``MOMENT`` nanoseconds. So the store reads columns
     of numbers, of which it skips what cannot match, and the others, the texts of ids above all, for what is left; whose
     ids only have the same number is seen here.
     """

@@ -131,7 +131,7 @@ class DailyPanes:
         self._delete([day for day in self._kept if day[0] == series and _holds(day, starts)])
 
     def panes(self, series: Series, like: Baseline, stretches: Sequence[Window], closed: int) -> list[Pane]:
-        """Return one pane for each stretch, as :func:`.counted.read_counted` does; those of days are kept.
+        """Return one pane for each stretch, as :func:`read_counted` does; those of days are kept.
 
         ``closed``: the time before which days have ended; a younger one is not kept, since its rows still come.
         """

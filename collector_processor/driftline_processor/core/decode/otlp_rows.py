@@ -9,7 +9,7 @@ by side, and at each position the key of the first row is expected of all: numpy
 gathers the doubles behind them; any other value is read once per distinct byte string. Attributes that hold another key
 there, because their row lacks a feature, are gathered by the bytes of their key and read in the same way. What remains
 is rare - a key sent twice in a row, an encoding that no encoder makes - and its rows go the general way, so that both
-ways end in the same :class:`~.cells.Grid`; a property test holds them to it.
+ways end in the same :class:`~.attributes.Grid`; a property test holds them to it.
 """
 
 from __future__ import annotations

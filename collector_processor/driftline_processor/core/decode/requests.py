@@ -118,7 +118,7 @@ def decode_logs(body: bytes, now: int) -> Decoded:
 def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> Decoded:
     """Decode the body of an ``ExportMetricsServiceRequest``; see :func:`decode_traces`.
 
-    ``mappings``: what metrics of other names mean, see :mod:`.mapped`.
+    ``mappings``: what metrics of other names mean, see :mod:`.foreign_metrics`.
     """
     request = _parsed(ExportMetricsServiceRequest, body)
     decoded = Decoded()

@@ -54,7 +54,7 @@ class Ratios:
     """``whole``: float64 (n,), how much more likely each reference row is in the window, 1 on average.
 
     ``without``: float64 (GROUPS, n), the same had a group of the rows of both not been there. ``alike``: so many of
-    them the window's rows have beside them (:func:`.support.counterparts`), by the odds and by each coordinate.
+    them the window's rows have beside them (:func:`.cbpe_binary.counterparts`), by the odds and by each coordinate.
     """
 
     whole: F64

@@ -148,7 +148,7 @@ def judge_fairness(
 class _Part(NamedTuple):
     """A rate of a group: the rows that count for it, and those that count against it.
 
-    ``known``: whether rows of all decisions that it needs were reviewed. ``fewest``: see :func:`.blocks.design`.
+    ``known``: whether rows of all decisions that it needs were reviewed. ``fewest``: see :func:`.time_blocks.design`.
     """
 
     ratio: Ratio

@@ -26,7 +26,7 @@ is rounding: in sums of ten million equal losses it is up to 1e-11."""
 
 class Influence(NamedTuple):
     """``variance``: of a metric under independent rows. ``influence``, ``expected``: float64 (b,), see
-    :func:`.blocks.design`.
+    :func:`.time_blocks.design`.
 
     Both are empty where blocks are not known.
     """

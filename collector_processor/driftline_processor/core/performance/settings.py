@@ -25,7 +25,8 @@ class PerformanceSettings:
     actual class → predicted class → what one such row costs. ``custom``: by name, what somebody installed
     (:mod:`.custom`). ``objectives``: what metrics shall be. ``label_sla``:
     how late outcomes may be, and for how many predictions. ``outcomes``: whether a list of which nobody says anything
-    is one that nobody clicked (:mod:`.implicit`), and whether rows were ``sampled`` for review, each with its weight.
+    is one that nobody clicked (:mod:`.implicit_feedback`), and whether rows were ``sampled`` for review, each with its
+    weight.
     """
 
     confidence: float = 0.95

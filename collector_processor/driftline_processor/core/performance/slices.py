@@ -89,7 +89,7 @@ def measured(
     name: str, known: WindowOutcomes, task: Task, asked: PerformanceSettings, days: bool, only: str = ""
 ) -> dict[str, Metric]:
     """Return the metrics of a slice from its sums, with their intervals; ``only``: one of them. ``days``: see
-    :func:`.uncertainty.with_intervals`."""
+    :func:`.metric_intervals.with_intervals`."""
     own = known.slices[name]
     metrics = realized(own, task, asked) | custom.from_pane(own, task, asked.custom)
     if asked.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:

@@ -70,7 +70,7 @@ def suspect_rise(
     """Suspect a feature of which more values are cases than before; None where not by enough to matter.
 
     ``said``: what these values are or do; ``before``: how the share before is told. ``beyond``: cases that are added to
-    the baseline's. The p-value is that of :func:`.rate.more_often`, of effective rows.
+    the baseline's. The p-value is that of :func:`more_often`, of effective rows.
     """
     if was.of <= 0 or now.of <= 0 or effect(was.share, now.share) < LEAST:
         return None

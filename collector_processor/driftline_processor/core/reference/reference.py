@@ -20,7 +20,7 @@ class Reference(NamedTuple):
 
     ``baseline``: over the bins, and with the ``fold``, of the one in force, so that everything that compares takes it
     as it is. ``note``: for people, such as "the same hours"; "" = the baseline as it is. ``shift``: the least that
-    counts as drift, in standard deviations, while little is known of the reference (:mod:`.cold`).
+    counts as drift, in standard deviations, while little is known of the reference (:mod:`.cold_start`).
     """
 
     baseline: Baseline

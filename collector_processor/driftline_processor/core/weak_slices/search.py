@@ -148,7 +148,7 @@ def weak_slices(
     (n,), NaN where not known. ``weight``: float64 (n,), None = 1 each. ``time``: of the predictions, unix nanoseconds,
     int64 (n,), None where they have none.
 
-    The slices are chosen on one half of the rows (:func:`.halves.halves`) and put to the test on the other: in one
+    The slices are chosen on one half of the rows (:func:`halves`) and put to the test on the other: in one
     window of a hundred in which no feature says anything of the losses there is one. Rows of slices that were chosen
     before are left out when the next is looked for; the level is divided by how many were chosen, and by the losses.
     """

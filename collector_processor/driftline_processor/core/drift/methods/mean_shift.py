@@ -16,7 +16,7 @@ from .method import Counts, Measured, Method, Moments, middles, moments
 def mean_shift(reference: Moments, current: Moments, n: F64, m: F64) -> tuple[F64, F64]:
     """Return mean now - mean before, in the feature's unit, and Welch's p-value: float64 (...) each.
 
-    ``n``, ``m``: (effective) rows. Values beyond the fences (:mod:`.fences`) count as lying on them (they are
+    ``n``, ``m``: (effective) rows. Values beyond the fences (:func:`.method.fences`) count as lying on them (they are
     Winsorised), so that one stray value neither makes nor hides a shift. With a bin around each distinct value this is
     ``scipy.stats.ttest_ind(current, reference, equal_var=False)`` of the clipped rows. Two constants that are equal
     have p 1, two that differ 0.

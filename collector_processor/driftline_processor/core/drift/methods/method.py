@@ -103,7 +103,7 @@ class Counts:
     ``reference``, ``current``: float64 (k, bins), (effective) rows per bin; missing and invalid are left out, and no
     sample is empty. ``edges``: of numbers, float64 (k, bins - 1), where the bins meet, padded with the last; None of
     categories, whose bins have no order. ``fences``: float64 (k, 2), what lies beyond counts as lying there where the
-    size of a value matters; None = :func:`.fences.fences` of the reference. ``sums``: of embeddings. ``others``: of
+    size of a value matters; None = :func:`fences` of the reference. ``sums``: of embeddings. ``others``: of
     categories whose labels were chosen from the reference, int64 (k,), the bin of all other labels, -1 = not one.
     """
 

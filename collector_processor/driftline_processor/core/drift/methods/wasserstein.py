@@ -14,8 +14,8 @@ def wasserstein(distances: F64, edges: F64) -> F64:
     """Return ∫ |F - G| dx, how far the average row would have to move, in the feature's unit: float64 (...).
 
     ``distances``: F - G at the edges, float64 (..., edges); ``edges``: float64 (..., edges), ascending. Between two
-    edges rows are spread evenly, so F - G is a straight line there; what lies beyond the fences (:mod:`.fences`) counts
-    as lying on them, so that one stray 1e9 moves nothing.
+    edges rows are spread evenly, so F - G is a straight line there; what lies beyond the fences
+    (:func:`.method.fences`) counts as lying on them, so that one stray 1e9 moves nothing.
 
     With a bin around each distinct value it is ``scipy.stats.wasserstein_distance`` of the rows, clipped to the fences.
     NannyML takes 10,000 equal widths between the reference's extremes from 10,000 rows on, and unclipped what is
