@@ -10,7 +10,7 @@ from driftline_processor.core.concept import Settings, Stream
 from driftline_processor.core.concept.detectors import DETECTORS, Kind, River
 from driftline_processor.core.concept.losses import standardised
 from driftline_processor.core.concept.stream import DELTA
-from driftline_processor.present.sentences import percent
+from driftline_processor.present.numbers import percent
 
 from .frame import DATA, Figures, Random, Row, Table, markdown
 

@@ -17,7 +17,7 @@ import pytest
 from driftline.panes.pane import LOSSES
 from driftline.semconv import attributes, events, metrics
 from driftline_processor.core.concept.result import ConceptState
-from driftline_processor.core.estimate.sentences import Standing
+from driftline_processor.core.estimate.track_record import Standing
 from driftline_processor.core.evaluation import State, Verdict
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.versions.comparison import Verdict as VersionVerdict

@@ -113,7 +113,7 @@ def diff(
 ) -> None:
     """Show how the rows of one baseline differ from those of another, as a window from its baseline."""
     with report_bad_input():
-        from driftline_processor.core.render.evaluation_json import evaluations_to_json
+        from driftline_processor.present.evaluation_json import evaluations_to_json
         from driftline_processor.terminal.baseline import changes, compare_baselines, show_diff
 
         before, after = _load(old), _load(new)

@@ -149,12 +149,12 @@ def evaluate(
     """
     with report_bad_input():
         from driftline_processor.core.performance.mispredictions import to_json as worst_to_json
-        from driftline_processor.core.render.evaluation_json import evaluations_to_json
-        from driftline_processor.core.render.versions_json import to_json
         from driftline_processor.evaluation.files.evaluate import evaluate_files
         from driftline_processor.evaluation.files.rolling_reference import read_rolling
         from driftline_processor.evaluation.files.settings import EvaluationSettings
         from driftline_processor.evaluation.files.windows import Cut
+        from driftline_processor.present.evaluation_json import evaluations_to_json
+        from driftline_processor.present.versions_json import to_json
         from driftline_processor.readers.sources import download_artifact, expand_paths
 
         from .fail_on import check, metrics_in, parse

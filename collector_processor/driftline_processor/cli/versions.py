@@ -56,7 +56,7 @@ def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
     """Return a row for each challenger and loss, from the JSON of the API."""
     from rich.text import Text
 
-    from driftline_processor.core.versions.sentences import LOSS_WORDS, VERDICT_WORDS, ends, value
+    from driftline_processor.present.versions import LOSS_WORDS, VERDICT_WORDS, ends, value
     from driftline_processor.terminal.console import empty
 
     found = empty()

@@ -33,8 +33,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 from driftline_processor.core.concept.result import ConceptDrift, error_rise
 from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
 from driftline_processor.core.drift.incident import WHERE, targets
-from driftline_processor.core.estimate.sentences import standing
-from driftline_processor.core.estimate.track_record import with_track_records
+from driftline_processor.core.estimate.track_record import standing, with_track_records
 from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDrift, Verdict
 from driftline_processor.core.labels.delay import QUANTILES
 from driftline_processor.core.performance.objective import newest_objectives

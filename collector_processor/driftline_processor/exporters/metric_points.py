@@ -24,7 +24,7 @@ from driftline.tables.table import ModelKey, Task
 
 from driftline_processor.core.performance.mispredictions import row_losses_of
 from driftline_processor.health import Counters
-from driftline_processor.present.words import LINKED, handle
+from driftline_processor.present.names import LINKED, handle
 from driftline_processor.store.arrow_tables import actual_of, scores_and_classes_of, traced_rows
 from driftline_processor.store.series import Series
 

@@ -1,15 +1,80 @@
-"""Evaluations of files as OpenLineage run events: NDJSON, as OpenLineage's own file transport writes it."""
+"""Send Evaluations as OpenLineage run events, with the facets of data quality, and write them to a file as NDJSON.
+
+A window is a run of the job that evaluates a model; the rows are its input dataset. ``dataQualityMetrics`` says how
+many values each feature has, ``dataQualityAssertions`` what was expected and what the checks of :mod:`.quality` found.
+
+Source: OpenLineage 2-0-2, https://openlineage.io/spec/2-0-2/OpenLineage.json, and the facets named below.
+"""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.render.openlineage import Dataset, run_event
+from driftline.capture.model_identity import VERSION
+
+from driftline_processor.core.evaluation import Evaluation, Expected, Finding, TargetDrift
+from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.wording import iso_time
 from driftline_processor.readers.errors import BadInput
+
+_SPEC = "https://openlineage.io/spec"
+EVENT = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
+METRICS = f"{_SPEC}/facets/1-0-3/DataQualityMetricsInputDatasetFacet.json#/$defs/DataQualityMetricsInputDatasetFacet"
+ASSERTIONS = f"{_SPEC}/facets/1-1-0/DataQualityAssertionsDatasetFacet.json#/$defs/DataQualityAssertionsDatasetFacet"
+NOMINAL = f"{_SPEC}/facets/1-0-1/NominalTimeRunFacet.json#/$defs/NominalTimeRunFacet"
+
+PRODUCER = f"https://driftline.invalid/{VERSION}"
+NAMESPACE = "driftline"
+"""Of the job, and of rows that are in no file."""
+
+Json = dict[str, Any]
+
+
+class Dataset(NamedTuple):
+    """The name of a dataset by OpenLineage's rules: ``file`` and a path, or a namespace of ours and a name."""
+
+    namespace: str
+    name: str
+
+
+def dataset_of(evaluation: Evaluation) -> Dataset:
+    """Return what the rows of a running model are called: its name, version and environment."""
+    key = evaluation.key
+    return Dataset(NAMESPACE, "/".join(part for part in (key.model, key.version, key.environment) if part))
+
+
+def run_event(evaluation: Evaluation, now: int, datasets: Sequence[Dataset] = ()) -> Json:
+    """Return one window as a run event of type COMPLETE.
+
+    ``now``: unix nanoseconds, when it was evaluated. ``datasets``: the rows; without any, the model's own. The run's id
+    is made of model, window and rows: the same window sent again is the same run.
+    """
+    key, window = evaluation.key, evaluation.window
+    place = (key.model, key.version, key.environment, window.name, str(window.start), str(window.end))
+    said = "\0".join((*place, *(dataset.name for dataset in datasets)))
+    facets: Json = {"dataQualityMetrics": _metrics(evaluation), "dataQualityAssertions": _assertions(evaluation)}
+    timed = window.end > 0
+    return {
+        "eventType": "COMPLETE",
+        "eventTime": iso_time(now),
+        "run": {
+            "runId": _uuid(said),
+            "facets": {"nominalTime": _facet(NOMINAL, **_nominal(window.start, window.end))} if timed else {},
+        },
+        "job": {"namespace": NAMESPACE, "name": f"evaluate.{key.model or 'model'}"},
+        "inputs": [
+            {"namespace": dataset.namespace, "name": dataset.name, "inputFacets": facets}
+            for dataset in datasets or (dataset_of(evaluation),)
+        ],
+        "outputs": [],
+        "producer": PRODUCER,
+        "schemaURL": EVENT,
+    }
 
 
 def write_events(
@@ -26,3 +91,73 @@ def write_events(
         file.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     except OSError as error:
         raise BadInput(f"--openlineage {file}: it cannot be written: {error.strerror}") from error
+
+
+def _uuid(text: str) -> str:
+    """Return the same UUID for the same text: version 8, RFC 9562, section 5.8.
+
+    >>> _uuid("a")
+    '27c35e6e-9373-877f-a9e5-62464e46497e'
+    """
+    digest = blake2b(text.encode(), digest_size=16).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:]}"
+
+
+def _facet(schema: str, **fields: Any) -> Json:
+    return {"_producer": PRODUCER, "_schemaURL": schema, **fields}
+
+
+def _nominal(start: int, end: int) -> Json:
+    return {"nominalStartTime": iso_time(start), "nominalEndTime": iso_time(end)}
+
+
+def _metrics(evaluation: Evaluation) -> Json:
+    columns = {name: _column(target, evaluation.rows) for name, target in evaluation.features.items()}
+    return _facet(METRICS, rowCount=evaluation.rows, columnMetrics=columns)
+
+
+def _column(target: TargetDrift, rows: int) -> Json:
+    """Values that can be used, and rows without one: missing, or of another type."""
+    return {"count": target.rows, "nullCount": max(0, rows - target.rows)}
+
+
+def _assertions(evaluation: Evaluation) -> Json:
+    """What was expected and is met or broken; and each check, for the rows as a whole and for what it found."""
+    told = [_expected(expected) for expected in evaluation.expected if expected.state != "cannot_tell"]
+    found: dict[str, list[Json]] = {}
+    for finding in evaluation.findings:
+        found.setdefault(finding.check, []).extend(_finding(finding))
+    if evaluation.features:  # without a baseline nothing is checked
+        for name, check in CHECKS.items():
+            whole = {"assertion": name, "success": name not in found, "name": f"driftline.{name}"}
+            told += [{**whole, "description": check.title, "severity": "warn"}, *found.get(name, ())]
+    return _facet(ASSERTIONS, assertions=told)
+
+
+def _expected(expected: Expected) -> Json:
+    made: Json = {
+        "assertion": expected.rule.partition(":")[0],
+        "success": expected.state == "met",
+        "name": expected.rule,
+        "description": expected.sentence,
+        "severity": "error",
+        "expected": expected.rule.partition(": ")[2],
+    }
+    if expected.low is not None:
+        made["actual"] = (
+            f"{expected.low:.10g}" if expected.low == expected.high else f"{expected.low} to {expected.high}"
+        )
+    return made | ({"column": expected.feature} if expected.feature else {})
+
+
+def _finding(finding: Finding) -> list[Json]:
+    made: Json = {
+        "assertion": finding.check,
+        "success": False,
+        "name": f"driftline.{finding.check}",
+        "description": finding.sentence,
+        "severity": "warn" if finding.severity == "minor" else "error",
+    }
+    if finding.was is not None and finding.now is not None:
+        made |= {"expected": f"{finding.was:.10g}", "actual": f"{finding.now:.10g}"}
+    return [made | {"column": feature} for feature in finding.features]

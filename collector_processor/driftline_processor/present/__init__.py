@@ -1,1 +1,7 @@
-"""Words, numbers and times of an Evaluation, for pages, terminal and API alike. Imports core."""
+"""Words and numbers of an Evaluation, made once for pages, terminal, `driftline top`, API and CLI. Imports core.
+
+A number is written by :mod:`.numbers`, a time or window by :mod:`.times`, a state by :mod:`.states`, the title of a
+metric or method by :mod:`.titles`, a name from elsewhere by :mod:`.names`. :mod:`.sentences` says a whole window;
+:mod:`.concept`, :mod:`.estimates`, :mod:`.fairness`, :mod:`.outcomes` and :mod:`.versions` say what their name says.
+:mod:`.evaluation_json` is the JSON of all of it.
+"""

@@ -1,4 +1,4 @@
-"""Moments and windows as people read them, in the time zone of a model."""
+"""Write moments and windows in the time zone of a model: a moment as in ISO 8601, a window as a calendar names it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from driftline_processor.core.windows.window import Window
+
+_DAY = 86_400 * 10**9
 
 
 def ago(then: int, now: int) -> str:
@@ -27,13 +29,13 @@ def ago(then: int, now: int) -> str:
     return f"{seconds // 86_400:.0f} days ago"
 
 
-def seen(received: int, last: int, now: int, timezone: str = "UTC") -> str:
+def last_seen(received: int, last: int, now: int, timezone: str = "UTC") -> str:
     """Say when the newest row arrived, and of when it is where that is another day.
 
-    >>> seen(5 * 10**9, 4 * 10**9, 10 * 10**9), seen(86400 * 10**11, 0, 86400 * 10**11)
+    >>> last_seen(5 * 10**9, 4 * 10**9, 10 * 10**9), last_seen(86400 * 10**11, 0, 86400 * 10**11)
     ('5 s ago', 'now, of 1970-01-01 00:00')
     """
-    return ago(received, now) + (f", of {moment(last, timezone)}" if abs(received - last) > 86_400 * 10**9 else "")
+    return ago(received, now) + (f", of {moment(last, timezone)}" if abs(received - last) > _DAY else "")
 
 
 def moment(time: int, timezone: str = "UTC") -> str:
@@ -45,48 +47,53 @@ def moment(time: int, timezone: str = "UTC") -> str:
     return _local(time, timezone).strftime("%Y-%m-%d %H:%M")
 
 
-def span(window: Window, timezone: str = "UTC") -> str:
-    """Name a window as a calendar does.
+def window_name(window: Window, timezone: str = "UTC") -> str:
+    """Name a window as a calendar does, by its days where it begins and ends at midnight.
 
-    >>> span(Window("1d", 1372636800 * 10**9, 1372723200 * 10**9))
-    'Mon 1 July 2013'
-    >>> span(Window("1h", 1372636800 * 10**9, 1372640400 * 10**9))
-    '1 July 2013, 00:00 – 01:00'
-    >>> span(Window("1mo", 1372636800 * 10**9, 1375315200 * 10**9))
-    'July 2013'
+    >>> july, day = 1372636800 * 10**9, 86400 * 10**9
+    >>> window_name(Window("1d", july, july + day)), window_name(Window("1mo", july, july + 31 * day))
+    ('Mon 1 July 2013', 'July 2013')
+    >>> window_name(Window("1w", july, july + 7 * day)), window_name(Window("", july, july + 7 * day))
+    ('1 Jul 2013 – 7 Jul 2013', '1 Jul 2013 – 7 Jul 2013')
+    >>> window_name(Window("1h", july, july + day // 24)), window_name(Window("", july, july + 30 * day // 24))
+    ('1 July 2013, 00:00 – 01:00', '1 Jul 2013, 00:00 – 2 Jul 2013, 06:00')
+    >>> window_name(Window("", 0, 0))
+    'all rows'
     """
-    start, end = _local(window.start, timezone), _local(window.end, timezone)
-    if window.name == "1d":
-        return f"{start:%a} {start.day} {start:%B %Y}"
+    if window.start == window.end:
+        return "all rows"
+    start, end, last = (_local(time, timezone) for time in (window.start, window.end, window.end - 1))
     if window.name == "1mo":
         return f"{start:%B %Y}"
-    if window.name.endswith(("d", "w", "mo")):
-        last = _local(window.end - 1, timezone)
+    if (start.hour, start.minute, end.hour, end.minute) == (0, 0, 0, 0) or window.name.endswith(("d", "w", "mo")):
+        if start.date() == last.date():
+            return f"{start:%a} {start.day} {start:%B %Y}"
         return f"{start.day} {start:%b %Y} – {last.day} {last:%b %Y}"
-    day = f"{start.day} {start:%B %Y}, {start:%H:%M}"
-    return (
-        f"{day} – {end:%H:%M}"
-        if window.end - window.start <= 86_400 * 10**9
-        else f"{day} – {moment(window.end, timezone)}"
-    )
+    if window.end - window.start > _DAY:
+        return f"{start.day} {start:%b %Y}, {start:%H:%M} – {end.day} {end:%b %Y}, {end:%H:%M}"
+    return f"{start.day} {start:%B %Y}, {start:%H:%M} – {end:%H:%M}"
 
 
-def when(window: Window, timezone: str = "UTC") -> str:
-    """Name a window in at most 13 characters.
+def window_label(window: Window, timezone: str = "UTC") -> str:
+    """Name a window in at most 13 characters, for a column of a table.
 
-    >>> when(Window("1h", 1372636800 * 10**9, 1372640400 * 10**9)), when(Window("1w", 1372636800 * 10**9, 0))
-    ('1 Jul 00:00', '1 Jul 2013')
+    >>> window_label(Window("1h", 1372636800 * 10**9, 1372640400 * 10**9))
+    '1 Jul 00:00'
+    >>> window_label(Window("1w", 1372636800 * 10**9, 1373241600 * 10**9)), window_label(Window("", 0, 0))
+    ('1 Jul 2013', 'all rows')
     """
+    if window.start == window.end:
+        return "all rows"
     start = _local(window.start, timezone)
     if window.name.endswith("mo"):
         return f"{start:%b %Y}"
     return f"{start.day} {start:%b %Y}" if window.name.endswith(("d", "w")) else f"{start.day} {start:%b %H:%M}"
 
 
-def tick(window: Window, timezone: str = "UTC") -> str:
+def window_tick(window: Window, timezone: str = "UTC") -> str:
     """Name a window in the few characters that an axis has.
 
-    >>> tick(Window("1d", 1372636800 * 10**9, 1372723200 * 10**9))
+    >>> window_tick(Window("1d", 1372636800 * 10**9, 1372723200 * 10**9))
     '1 Jul'
     """
     start = _local(window.start, timezone)

@@ -12,12 +12,15 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
-from driftline_processor.core.labels.sentences import delay_sentence
 from driftline_processor.core.performance.objective import newest_objectives, overdue
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present.times import span
-from driftline_processor.present.words import COMPLETE, many, metric_word, percent, short
+from driftline_processor.present.names import short
+from driftline_processor.present.numbers import many, percent
+from driftline_processor.present.outcomes import delay_sentence
+from driftline_processor.present.sentences import COMPLETE
+from driftline_processor.present.times import window_name
+from driftline_processor.present.titles import metric_title
 from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 from driftline_processor.store.series import Series
 
@@ -158,7 +161,8 @@ def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Itera
     if balance is None or balance.completeness >= COMPLETE or balance.counted - balance.rows <= balance.doubt:
         return
     yield (
-        f"Of {balance.counted:,.0f} predictions of {series.key.model} counted {span(balance.stretch, timezone)}, "
+        f"Of {balance.counted:,.0f} predictions of {series.key.model} counted "
+        f"{window_name(balance.stretch, timezone)}, "
         f"{balance.rows:,.0f} have arrived ({percent(balance.completeness)}): a buffer of the service was full, or "
         "its records do not reach this processor; its log says which, as does driftline.sdk.dropped.rows."
     )
@@ -221,7 +225,7 @@ def _features(in_force: ActiveBaseline | None, newest: Evaluation | None, timezo
     expected = len(in_force.baseline.bins.features)
     arrive = expected - len(newest.missing_features)
     arriving = f"{arrive} arrive" if arrive > 1 else f"{arrive or 'none'} arrives"
-    said = f"{span(newest.window, timezone)}: of {expected} baseline features {arriving}"
+    said = f"{window_name(newest.window, timezone)}: of {expected} baseline features {arriving}"
     if newest.missing_features:
         said += f"; missing: {_names(newest.missing_features)}"
     if newest.new_features:
@@ -248,7 +252,7 @@ def _too_good(
         metric, was, best, count = found
         yield (
             f"All {count} windows of {series.key.model} with outcomes do worse than the rows of its baseline "
-            f"({metric_word(metric)} {was:.3f} there, {best:.3f} at best since): if the model was trained on those "
+            f"({metric_title(metric)} {was:.3f} there, {best:.3f} at best since): if the model was trained on those "
             "rows, build the baseline from others."
         )
         return

@@ -1,13 +1,9 @@
-"""A baseline in the terminal: what it learned from which rows, and how two baselines differ.
-
-Two baselines compared: what changed in their rows, told as drift is, and what changed in what they say.
-"""
+"""Show a baseline in the terminal: what it learned from which rows, and how two baselines differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, tzinfo
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -24,17 +20,12 @@ from driftline_processor.core.performance import realized
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.rebinning import changed_types, rebin_baseline
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sentences import (
-    fewer_cells,
-    histogram,
-    metric_name,
-    number,
-    percent,
-    printable,
-    window_text,
-)
+from driftline_processor.present.names import printable
+from driftline_processor.present.numbers import ends, number, percent
+from driftline_processor.present.times import window_name
+from driftline_processor.present.titles import metric_title
 
-from .console import LONGEST_NAME, Readable, empty, plain_table, terminal
+from .console import LONGEST_NAME, Readable, empty, fewer_cells, histogram, plain_table, terminal
 from .evaluation import evaluation_view
 
 _SPARE = ("importance", "range", "invalid", "missing", "distribution")
@@ -48,21 +39,21 @@ def show_baseline(baseline: Baseline, console: Console | None = None) -> None:
     (console or terminal()).print(baseline_view(baseline))
 
 
-def baseline_view(baseline: Baseline, zone: tzinfo = UTC) -> RenderableType:
+def baseline_view(baseline: Baseline, timezone: str = "UTC") -> RenderableType:
     """Show a baseline: heading, features with their distributions, performance on the reference rows."""
-    parts: list[RenderableType] = [heading(baseline, zone), Text(), _Features(baseline)]
+    parts: list[RenderableType] = [heading(baseline, timezone), Text(), _Features(baseline)]
     metrics = realized(baseline.pane, baseline.task)
     if metrics:
         table = plain_table("performance", ("was", "outcomes"))
         for name, metric in metrics.items():
             about = "≈ " if metric.bound else ""
-            table.add_row(metric_name(name), about + number(metric.value), f"{metric.rows:,}")
+            table.add_row(metric_title(name), about + number(metric.value), f"{metric.rows:,}")
         parts += [Text(), table]
     parts += [Text(line, style="dim") for line in ("", *_facts(baseline))]
     return Readable(Group(*parts))
 
 
-def heading(baseline: Baseline, zone: tzinfo = UTC) -> Text:
+def heading(baseline: Baseline, timezone: str = "UTC") -> Text:
     """Name a baseline: model, version, task, rows, period."""
     task = baseline.task
     classes = f"{len(task.classes)} classes" if len(task.classes) > 2 else ", ".join(map(printable, task.classes))
@@ -72,7 +63,7 @@ def heading(baseline: Baseline, zone: tzinfo = UTC) -> Text:
         f"version {printable(baseline.version)}" if baseline.version else "",
         kind,
         f"{baseline.pane.rows:,} rows",
-        window_text(Window("", period.first, period.last + 1), zone) if period is not None else "",
+        window_name(Window("", period.first, period.last + 1), timezone) if period is not None else "",
         "provisional" if baseline.provisional else "",
     ]
     text = Text(printable(baseline.model), style="bold")
@@ -121,7 +112,7 @@ def _targets(baseline: Baseline) -> Iterator[tuple[str, dict[str, str]]]:
     for name, over in baseline.bins.features.items():
         both = None if ranges is None else ranges.of.get(name)
         raw = baseline.raw_name(name)
-        told = "" if both is None else f"{number(both[0])} – {number(both[1])}"
+        told = "" if both is None else ends(*both)
         mark = "" if marks is None else marks.of.get(name, "")
         if name in baseline.bins.projections:
             mark, told = mark or "embedding", f"length (L2 norm) {told}" if told else ""

@@ -1,9 +1,4 @@
-"""The console, the characters, the plain tables and the colours that all views in a terminal share.
-
-What every view in a terminal shares: its console, its characters, its plain tables.
-
-The colours of what is told: how bad, and whether for the worse.
-"""
+"""Console, characters, small histograms, plain tables and colours that all views in a terminal share."""
 
 from __future__ import annotations
 
@@ -12,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from driftline.tables.table import F64
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
 from rich.table import Table
@@ -20,6 +17,10 @@ from driftline_processor.core.evaluation import TargetDrift
 from driftline_processor.core.metrics.names import direction
 
 LONGEST_NAME = 28
+MOST_CELLS = 16
+"""Blocks of a small histogram."""
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
 _PIPE_WIDTH = 120
 _ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>---~X2")
 
@@ -72,3 +73,34 @@ def change_style(name: str, was: float | None, now: float | None) -> str:
     if was is None or now is None:
         return ""
     return "yellow" if (now - was) * direction(name) < 0 else ""
+
+
+def histogram(shares: F64 | None, highest: float) -> str:
+    """Draw shares as one line of blocks. A share above 0 has at least the lowest block.
+
+    Args:
+        shares: float64 (n,); None draws nothing.
+        highest: The share that is a full block.
+
+
+    >>> histogram(np.array([0.0, 0.001, 0.25, 0.5]), 0.5)
+    ' ▁▄█'
+    """
+    if shares is None or highest <= 0:
+        return ""
+    top = len(_BLOCKS) - 1
+    heights = np.clip(np.rint(np.asarray(shares) / highest * top), 0, top).astype(int)
+    heights[(heights == 0) & (np.asarray(shares) > 0)] = 1
+    return "".join(_BLOCKS[height] for height in heights.tolist())
+
+
+def fewer_cells(shares: F64, most: int = MOST_CELLS) -> F64:
+    """Merge neighbouring cells until at most ``most`` are left.
+
+    >>> fewer_cells(np.array([0.1, 0.2, 0.3, 0.4]), 2).round(1).tolist()
+    [0.3, 0.7]
+    """
+    if len(shares) <= most:
+        return shares
+    step = -(-len(shares) // most)
+    return np.add.reduceat(shares, np.arange(0, len(shares), step))

@@ -1,52 +1,34 @@
-"""An Evaluation in the terminal: heading, table of drifted features, table of windows, remarks.
+"""Show an Evaluation in the terminal: heading, table of targets, table of windows, remarks and one sentence.
 
-The table of what drifted: score, class and features, as many columns as there is width for.
-
-The table of several windows, a line each.
-
-An Evaluation in the terminal: what `driftline evaluate`, `driftline top` and the demo show.
-
-The tables choose their columns by the width there is, their characters by what the terminal can show.
+The tables choose their columns by the width there is, their characters by what the terminal can show. The tables below
+the table of targets are in :mod:`.sections`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from driftline_processor.core.concept.result import ConceptDrift
-from driftline_processor.core.concept.sentences import sentence as concept_sentence
 from driftline_processor.core.drift.incident import targets
 from driftline_processor.core.drift.method_choice import SHOWN
 from driftline_processor.core.evaluation import Evaluation, TargetDrift
-from driftline_processor.core.labels.sentences import lateness
 from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance.mispredictions import Worst
-from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sentences import (
-    METHOD_NAMES,
-    STATE_WORDS,
-    fewer_cells,
-    histogram,
-    method_value,
-    metric_name,
-    minute,
-    number,
-    p_value,
-    percent,
-    printable,
-    ranked,
-    resemblances,
-    sentence,
-    window_text,
-)
+from driftline_processor.present.concept import sentence as concept_sentence
+from driftline_processor.present.names import printable
+from driftline_processor.present.numbers import number, p_value, percent, shares
+from driftline_processor.present.outcomes import lateness
+from driftline_processor.present.sentences import resemblances, sentence, target_name
+from driftline_processor.present.states import rank, state_word
+from driftline_processor.present.times import moment, window_label, window_name
+from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method_value, metric_title
 from driftline_processor.readers.errors import rows
 
-from .console import LONGEST_NAME, Readable, change_style, empty, state_style, terminal
+from .console import LONGEST_NAME, Readable, change_style, empty, fewer_cells, histogram, state_style, terminal
 from .performance_by_slice import by_age, fairness, performance_by_slice, weak_slices
 from .sections import (
     by_slice,
@@ -73,10 +55,10 @@ class DriftTable:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         evaluation = self.evaluation
         predictions = [target for target in (evaluation.score, evaluation.predicted) if target is not None]
-        targets = [*predictions, *ranked(evaluation)]
+        targets = [*predictions, *rank(evaluation.features.values())]
         beside = _chosen(targets)
         rows = [_shown_cells(target, beside) for target in targets]
-        names = [Text(printable(_target_name(target)), no_wrap=True, overflow="ellipsis") for target in targets]
+        names = [Text(target_name(target), no_wrap=True, overflow="ellipsis") for target in targets]
         left = options.max_width - min(LONGEST_NAME, max((name.cell_len for name in names), default=0))
         wanted = {key: 2 + max(len(key), *(row[key].cell_len for row in rows)) for key in (rows[0] if rows else {})}
         if not any(row["missing"].plain for row in rows):
@@ -98,7 +80,7 @@ class DriftTable:
 def _chosen(targets: Sequence[TargetDrift]) -> dict[str, str]:
     """The methods that are shown beside because somebody chose them: name → heading."""
     names = (name for target in targets for name in target.methods if name not in (target.decided_by, *SHOWN))
-    return {name: METHOD_NAMES[name] for name in sorted(set(names), key=list(METHOD_NAMES).index)}
+    return {name: METHOD_SYMBOLS[name] for name in sorted(set(names), key=list(METHOD_SYMBOLS).index)}
 
 
 def _shown_cells(target: TargetDrift, beside: Mapping[str, str]) -> dict[str, Text]:
@@ -110,7 +92,7 @@ def _shown_cells(target: TargetDrift, beside: Mapping[str, str]) -> dict[str, Te
     return {
         "was": Text(was, style="dim"),
         "→ is": Text(now, style=style if drifts else ""),
-        "state": Text(STATE_WORDS.get(target.state, target.state), style=style),
+        "state": Text(state_word(target.state), style=style),
         "size": Text(target.size if drifts else "", style=style),
         "test": Text(method_value(target, target.decided_by), style=style if drifts else ""),
         "p": Text(p_value(decisive.p_value if decisive is not None else None), style="dim"),
@@ -136,15 +118,11 @@ def _drawn(target: TargetDrift) -> tuple[str, str]:
 
 def _missing(target: TargetDrift) -> str:
     was, now = target.missing_was or 0.0, target.missing_now or 0.0
-    return f"{percent(was)} → {percent(now)}" if was or now else ""
+    return shares(was, now) if was or now else ""
 
 
 def _missing_style(target: TargetDrift) -> str:
     return "yellow" if abs((target.missing_now or 0.0) - (target.missing_was or 0.0)) >= 0.01 else "dim"
-
-
-def _target_name(target: TargetDrift) -> str:
-    return {"score": "score", "class": "predicted class"}.get(target.target, target.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +130,11 @@ class WindowsTable:
     """A line per window; where it is narrow, with one metric."""
 
     evaluations: tuple[Evaluation, ...]
-    zone: tzinfo
+    timezone: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         known = {name for evaluation in self.evaluations for name in evaluation.realized}
-        metrics = [name for name in ("roc_auc", "accuracy", "log_loss", "mae", "rmse") if name in known]
+        metrics = [name for name in HEADLINES if name in known]
         metrics = metrics[: 3 if options.max_width >= 110 else 1]
         table = empty()
         table.add_column("window", no_wrap=True)
@@ -165,19 +143,21 @@ class WindowsTable:
         table.add_column("most", max_width=LONGEST_NAME, no_wrap=True, overflow="ellipsis")
         table.add_column("score PSI", justify="right", no_wrap=True)
         for name in metrics:
-            table.add_column(metric_name(name), justify="right", no_wrap=True)
+            table.add_column(metric_title(name), justify="right", no_wrap=True)
         for evaluation in self.evaluations:
-            table.add_row(*_window_line(evaluation, self.zone), *(_window_value(evaluation, name) for name in metrics))
+            table.add_row(
+                *_window_line(evaluation, self.timezone), *(_window_value(evaluation, name) for name in metrics)
+            )
         yield table
 
 
-def _window_line(evaluation: Evaluation, zone: tzinfo) -> list[Text]:
-    drifted = [target for target in ranked(evaluation) if target.state == "drift"]
+def _window_line(evaluation: Evaluation, timezone: str) -> list[Text]:
+    drifted = [target for target in rank(evaluation.features.values()) if target.state == "drift"]
     judged = sum(target.state in ("drift", "ok") for target in evaluation.features.values())
     style, most = ("green", "") if not drifted else (state_style(drifted[0]), printable(drifted[0].name))
     score = evaluation.score
     return [
-        Text(window_text(evaluation.window, zone) + ("" if evaluation.closed else " (open)")),
+        Text(window_label(evaluation.window, timezone) + ("" if evaluation.closed else " (open)")),
         Text(f"{evaluation.rows:,}"),
         Text(percent(evaluation.coverage)),
         Text(f"{len(drifted)} of {judged}", style=style),
@@ -192,9 +172,9 @@ def _window_value(evaluation: Evaluation, name: str) -> Text:
     return Text(number(value), style=change_style(name, None if reference is None else reference.value, value))
 
 
-def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableType:
+def evaluation_view(evaluation: Evaluation, timezone: str = "UTC") -> RenderableType:
     """Show one window: heading, drift ranked by what matters, performance, and one sentence."""
-    parts: list[RenderableType] = [_heading(evaluation, zone), Text(), DriftTable(evaluation)]
+    parts: list[RenderableType] = [_heading(evaluation, timezone), Text(), DriftTable(evaluation)]
     if evaluation.slices:
         parts += [Text(), by_slice(evaluation)]
     if evaluation.joint:
@@ -221,13 +201,13 @@ def evaluation_view(evaluation: Evaluation, zone: tzinfo = UTC) -> RenderableTyp
         parts += [Text(), estimates(evaluation), Text(f"estimated: {estimate_assumptions(evaluation)}", style="dim")]
     if evaluation.objectives:
         parts += [Text(), objectives(evaluation)]
-    parts += [Text(line, style="dim") for line in _remarks(evaluation, zone)]
+    parts += [Text(line, style="dim") for line in _remarks(evaluation, timezone)]
     return Readable(Group(*parts, Text(), Text(sentence(evaluation), style="bold")))
 
 
-def windows_view(evaluations: Sequence[Evaluation], zone: tzinfo = UTC) -> RenderableType:
+def windows_view(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> RenderableType:
     """Show several windows, a line each: rows, coverage, what drifted, the score's PSI, performance."""
-    return Readable(WindowsTable(tuple(evaluations), zone))
+    return Readable(WindowsTable(tuple(evaluations), timezone))
 
 
 def show(
@@ -251,21 +231,21 @@ def show(
         console.print(Readable(Group(Text(), mispredictions(wrong[shown]))))
     if concept is not None and (concept.outcomes or concept.unusable):
         style = "bold red" if concept.state == "drift" else ""
-        console.print(Readable(Text(concept_sentence(concept, minute) + ".", style=style)))
+        console.print(Readable(Text(concept_sentence(concept, moment) + ".", style=style)))
 
 
-def _heading(evaluation: Evaluation, zone: tzinfo) -> Text:
+def _heading(evaluation: Evaluation, timezone: str) -> Text:
     key = evaluation.key
     text = Text(printable(key.model or "model"), style="bold")
     facts = [key.version and f"version {printable(key.version)}", key.environment and printable(key.environment)]
-    facts += [window_text(evaluation.window, zone), rows(evaluation.rows)]
+    facts += [window_name(evaluation.window, timezone), rows(evaluation.rows)]
     facts += [f"outcomes for {percent(evaluation.coverage)}" if evaluation.outcome_rows else ""]
     facts += ["" if evaluation.closed else "open"]
     text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")
     return text
 
 
-def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
+def _remarks(evaluation: Evaluation, timezone: str) -> list[str]:
     remarks = []
     if evaluation.immature:
         remarks.append(f"its performance is not final: {evaluation.immature}")
@@ -294,7 +274,6 @@ def _remarks(evaluation: Evaluation, zone: tzinfo) -> list[str]:
             else f"by importance {percent(share)} drifted"
         )
     for name, since in evaluation.incident.items():
-        began = window_text(Window("", since, since + 10**9), zone)
-        remarks.append(f"incident: {printable(name.removeprefix('feature:'))}, since {began}")
+        remarks.append(f"incident: {printable(name.removeprefix('feature:'))}, since {moment(since, timezone)}")
     remarks += resemblances(target for _, target in targets(evaluation))
     return ["", *remarks] if remarks else []

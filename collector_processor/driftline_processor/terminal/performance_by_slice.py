@@ -8,9 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from driftline_processor.core.evaluation import Evaluation, Fairness, SlicePerformance, WeakSearch
-from driftline_processor.core.fairness.sentences import HIGHEST, criterion_sentence
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
-from driftline_processor.present.sentences import metric_name, number, percent, printable
+from driftline_processor.present.fairness import HIGHEST, criterion_sentence
+from driftline_processor.present.names import printable
+from driftline_processor.present.numbers import ends, number, percent
+from driftline_processor.present.states import state_word
+from driftline_processor.present.titles import metric_title
 
 from .console import empty, plain_table
 
@@ -47,19 +50,17 @@ def fairness(found: Fairness) -> Table:
     table.add_column(f"beside {printable(found.reference) or HIGHEST}")
     for one in found.criteria:
         style = {"broken": "bold red", "met": "green"}.get(one.state, "yellow")
-        state = Text(one.state.replace("_", " "), style=style)
-        table.add_row(Text(one.name.replace("_", " ")), state, Text(printable(criterion_sentence(one))))
+        state = Text(state_word(one.state), style=style)
+        table.add_row(Text(state_word(one.name)), state, Text(printable(criterion_sentence(one))))
     return table
 
 
 def _table(first: str, slices: Mapping[str, SlicePerformance], most: int) -> Table:
     metric, _ = ranking_metric(slices.values())
-    table = plain_table(first, ("outcomes", metric_name(metric) if metric else "", "interval"))
+    table = plain_table(first, ("outcomes", metric_title(metric) if metric else "", "interval"))
     for name, one in list(slices.items())[:most]:
         measured = one.metrics.get(metric)
-        value, interval = (None, "") if measured is None else (measured.value, "")
-        if measured is not None and measured.low is not None and measured.high is not None:
-            interval = f"{number(measured.low)} – {number(measured.high)}"
+        value, interval = (None, "") if measured is None else (measured.value, ends(measured.low, measured.high))
         table.add_row(
             Text(printable(name)),
             Text(f"{one.rows:,}", style="dim"),

@@ -1,6 +1,6 @@
-"""The tables below the table of drift: slices, causes, data quality, expectations, performance, estimates, objectives.
+"""Show the tables below the table of drift: slices, causes, data quality, expectations, performance, estimates.
 
-Performance without labels in the terminal.
+To add a section: one function here, a line in `terminal.evaluation.evaluation_view`, its words in `present/`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,16 @@ from rich.text import Text
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.slices import rank_drifted_slices, slice_sentence
 from driftline_processor.core.estimate.point import ASSUMES
-from driftline_processor.core.estimate.sentences import interval, sentence, standing
+from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import Evaluation, Explanation, Metric
 from driftline_processor.core.performance.mispredictions import Worst
-from driftline_processor.core.performance.objective import overdue
-from driftline_processor.present.sentences import STATE_WORDS, metric_name, minute, number, p_value, printable
+from driftline_processor.present.estimates import interval, sentence
+from driftline_processor.present.names import printable
+from driftline_processor.present.numbers import change, ends, number, p_value
+from driftline_processor.present.sentences import objective
+from driftline_processor.present.states import objective_state, state_word
+from driftline_processor.present.times import moment
+from driftline_processor.present.titles import metric_title
 
 from .console import SEVERITY_STYLES, change_style, empty, plain_table
 
@@ -31,11 +36,11 @@ def estimates(evaluation: Evaluation) -> Table:
             continue
         state = standing(one)
         table.add_row(
-            Text(metric_name(name)),
+            Text(metric_title(name)),
             Text(number(one.value)),
             Text(interval(one, number), style="dim"),
             Text(number(one.reference), style="dim"),
-            Text(_range(one.lower_bound, one.upper_bound), style="dim"),
+            Text(ends(one.lower_bound, one.upper_bound), style="dim"),
             Text(state or "\N{EN DASH}", style=_STYLES.get(state or "", "dim")),
         )
     return table
@@ -44,10 +49,6 @@ def estimates(evaluation: Evaluation) -> Table:
 def estimate_assumptions(evaluation: Evaluation) -> str:
     """Say what estimates assume, and whether they were right."""
     return f"{ASSUMES}; {sentence(evaluation.estimated)}"
-
-
-def _range(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
 MOST_CAUSES = 8
@@ -66,7 +67,7 @@ def joint(evaluation: Evaluation) -> Table:
     table.add_column("what is")
     for found in evaluation.joint.values():
         style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
-        state = Text(STATE_WORDS.get(found.state, found.state), style=style)
+        state = Text(state_word(found.state), style=style)
         p = Text(p_value(found.p_value), style="dim")
         table.add_row(Text(JOINT[found.method].title), state, p, Text(printable(found.sentence)))
     return table
@@ -80,7 +81,7 @@ def by_slice(evaluation: Evaluation) -> Table:
     known = rank_drifted_slices(evaluation.slices)
     for name, found in known[:MOST_SLICES]:
         style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
-        state = Text(STATE_WORDS.get(found.state, found.state), style=style)
+        state = Text(state_word(found.state), style=style)
         table.add_row(
             Text(printable(name)), Text(f"{found.rows:,}", style="dim"), state, Text(printable(slice_sentence(found)))
         )
@@ -121,7 +122,7 @@ def expectations(evaluation: Evaluation) -> Table:
     for expected in sorted(evaluation.expected, key=lambda one: one.state):
         if expected.state != "met":
             style = "bold red" if expected.state == "broken" else "yellow"
-            state = Text(expected.state.replace("_", " "), style=style)
+            state = Text(state_word(expected.state), style=style)
             table.add_row(state, Text(printable(expected.sentence)), Text(printable(expected.rule), style="dim"))
     return table
 
@@ -134,11 +135,11 @@ def performance(evaluation: Evaluation) -> Table:
         was = reference.value if reference is not None else None
         about = "≈ " if metric.bound else ""
         table.add_row(
-            Text(metric_name(name)),
+            Text(metric_title(name)),
             Text(about + number(metric.value)),
             Text(_interval(metric), style="dim"),
             Text(number(was), style="dim"),
-            Text(_change(was, metric.value), style=change_style(name, was, metric.value)),
+            Text(change(was, metric.value), style=change_style(name, was, metric.value)),
             Text(f"{metric.rows:,}", style="dim"),
         )
     return table
@@ -148,7 +149,7 @@ def _interval(metric: Metric) -> str:
     """The ends of an interval, or why there is none."""
     if metric.low is None or metric.high is None:
         return {"too_few": "too few", "unreviewed": "not reviewed"}.get(metric.interval, "")
-    return f"{number(metric.low)} – {number(metric.high)}"
+    return ends(metric.low, metric.high)
 
 
 def objectives(evaluation: Evaluation) -> Table:
@@ -159,17 +160,9 @@ def objectives(evaluation: Evaluation) -> Table:
         table.add_column(heading, no_wrap=not heading)
     for one in sorted(evaluation.objectives, key=lambda one: one.state):
         style = {"broken": "bold red", "met": "green"}.get(one.state, "bold yellow" if one.overdue else "yellow")
-        state = Text(one.state.replace("_", " "), style=style)
-        when = f"{minute(one.since)} on: " if one.until else ""
-        said = "; ".join(filter(None, (one.sentence, overdue(one))))
-        table.add_row(state, Text(when + printable(said)), Text(printable(one.rule), style="dim"))
+        state = Text(objective_state(one), style=style)
+        table.add_row(state, Text(printable(objective(one))), Text(printable(one.rule), style="dim"))
     return table
-
-
-def _change(was: float | None, now: float | None) -> str:
-    if was is None or now is None:
-        return ""
-    return f"{'+' if now >= was else '−'}{number(abs(now - was))}"
 
 
 def mispredictions(found: Worst) -> Table:
@@ -182,7 +175,7 @@ def mispredictions(found: Worst) -> Table:
     for row in found.rows:
         actual = number(row.actual) if isinstance(row.actual, float) else row.actual or ""
         predicted = row.predicted if row.predicted is not None else number(row.score)
-        time = minute(row.time) if row.time else ""
+        time = moment(row.time) if row.time else ""
         cells = (row.id, time, predicted, actual, number(row.loss), row.trace_id)
         table.add_row(*(Text(printable(cell)) for cell in cells))
     if found.wrong > len(found.rows):

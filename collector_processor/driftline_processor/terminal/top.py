@@ -12,13 +12,21 @@ from datetime import datetime
 from typing import Any
 
 import httpx
+import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present import times, words
+from driftline_processor.present import times
+from driftline_processor.present.names import short
+from driftline_processor.present.numbers import UNKNOWN, compact, count, many, number, percent, shares
+from driftline_processor.present.sentences import COMPLETE
+from driftline_processor.present.states import state_word
+from driftline_processor.present.titles import HEADLINES, metric_title
+
+from .console import histogram
 
 EVERY = 2.0
 """Seconds between two looks."""
@@ -27,15 +35,6 @@ Fetch = Callable[[], Any]
 
 LARGE_PSI = 0.25
 """From here on the size of a drift is called large."""
-
-_METRICS = {
-    "log_loss": "log loss",
-    "roc_auc": "AUC",
-    "accuracy": "accuracy",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R²",
-}
 
 
 def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> int:
@@ -77,7 +76,7 @@ def models_table(document: Mapping[str, Any], width: int = 160, now: int | None 
     more, all_of_it = width >= 120, width >= 160
     titles = ["model", "traffic", "rows", "last", "window", "drifted", "PSI", "said → was", "performance", "known"]
     left_out = ([] if more else ["last", "window"]) + ([] if all_of_it else ["traffic"])
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for title in titles:
         if title not in left_out:
             left = title in ("model", "traffic", "last", "window", "performance")
@@ -91,10 +90,10 @@ def models_table(document: Mapping[str, Any], width: int = 160, now: int | None 
         *_, rates, known = _columns(of_outcomes, measured)
         of = "" if of_outcomes is shown else f" ({_named(of_outcomes, of_name, model['timezone'])})"
         cells = {
-            "model": Text(words.short(label, 30 if more else 16)),
-            "traffic": Text(_sparkline(model["windows"].get(name, {}).get("rows", [])), "cyan"),
+            "model": Text(short(label, 30 if more else 16)),
+            "traffic": Text(_traffic(model["windows"].get(name, {}).get("rows", [])), "cyan"),
             "rows": _rows(model),
-            "last": Text(times.ago(_nanoseconds(model["received"]), now) if model["received"] else words.UNKNOWN),
+            "last": Text(times.ago(_nanoseconds(model["received"]), now) if model["received"] else UNKNOWN),
             "window": Text(_named(shown, name, model["timezone"])),
             "drifted": drifted,
             "PSI": score,
@@ -114,7 +113,7 @@ def windows_table(document: Mapping[str, Any]) -> Table:
     """
     windows = document["windows"]
     measured = [window["performance"]["realized"] for window in windows]
-    metrics = [name for name in _METRICS if any(_value(found, name) is not None for found in measured)]
+    metrics = [name for name in HEADLINES if any(_value(found, name) is not None for found in measured)]
     if "log_loss" in metrics:
         metrics = [name for name in metrics if name != "accuracy"]  # it follows the base rate; 80 columns are few
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
@@ -123,38 +122,36 @@ def windows_table(document: Mapping[str, Any]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     for name in metrics:
         constant = any(_value(found, f"{name}_constant") is not None for found in measured)
-        table.add_column(_METRICS[name] + ("\n(constant)" if constant else ""), justify="right", no_wrap=True)
+        table.add_column(metric_title(name) + ("\n(constant)" if constant else ""), justify="right", no_wrap=True)
     for window, found in zip(windows, measured, strict=True):
         label = _named(window, document.get("window", ""), document.get("timezone", "UTC"))
         drifted, score, rates, coverage = _columns(_brief(window), found)
         values = [_metric(found, name) for name in metrics]
-        table.add_row(Text(label), words.count(window["rows"]), coverage, drifted, score, rates, *values)
+        table.add_row(Text(label), count(window["rows"]), coverage, drifted, score, rates, *values)
     return table
 
 
 def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> tuple[Text, Text, Text, Text]:
     """The cells that both tables share: drifted features, score PSI, rates, coverage."""
-    unknown = Text(words.UNKNOWN, "dim")
+    unknown = Text(UNKNOWN, "dim")
     if window is None:
         return unknown, unknown, unknown, unknown
     psi, coverage = window["drift"]["score_psi"], window["outcomes"]["coverage"]
     said, was = _value(measured, "mean_score"), _value(measured, "actual_rate")
     return (
         _drifted(window),
-        unknown if psi is None else Text(_short(psi), "bold red" if psi >= LARGE_PSI else ""),
-        unknown if said is None or was is None else Text(f"{said * 100:.3g} → {was * 100:.3g} %"),
-        Text(words.percent(coverage)) if coverage else unknown,
+        unknown if psi is None else Text(number(psi), "bold red" if psi >= LARGE_PSI else ""),
+        unknown if said is None or was is None else Text(shares(said, was)),
+        Text(percent(coverage)) if coverage else unknown,
     )
 
 
 def _rows(model: Mapping[str, Any]) -> Text:
-    """Return how many rows there are and, where some of the predictions that were counted have not arrived, how many
-    have.
-    """
-    text = Text(words.compact(model["rows"] + model.get("distributed", 0)))
+    """How many rows there are and, where some of the predictions that were counted have not arrived, how many have."""
+    text = Text(compact(model["rows"] + model.get("distributed", 0)))
     share = (model.get("completeness") or {}).get("value")
-    if share is not None and share < words.COMPLETE:
-        text.append(f" ({words.percent(share)})", "bold red")
+    if share is not None and share < COMPLETE:
+        text.append(f" ({percent(share)})", "bold red")
     return text
 
 
@@ -162,19 +159,21 @@ def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> T
     """A metric, red when a constant does better, which stands behind it in brackets."""
     value, constant = _value(measured, name), _value(measured, f"{name}_constant")
     if value is None:
-        return Text(words.UNKNOWN, "dim")
+        return Text(UNKNOWN, "dim")
     if constant is None:
-        return Text(_short(value))
+        return Text(number(value))
     worse = "bold red" if value > constant else ""
-    return Text.assemble((_short(value), worse), (f" ({_short(constant)})" if constants else "", "dim"))
+    return Text.assemble((number(value), worse), (f" ({number(constant)})" if constants else "", "dim"))
 
 
 def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: str = "") -> Text:
     """The first metrics that are known; ``of``: of which window, "" = of the one that is shown."""
-    known = [name for name in _METRICS if _value(measured, name) is not None][:most]
+    known = [name for name in HEADLINES if _value(measured, name) is not None][:most]
     if not known:
-        return Text(words.UNKNOWN, "dim")
-    told = Text(", ").join(Text(f"{_METRICS[name]} ").append_text(_metric(measured, name, constants)) for name in known)
+        return Text(UNKNOWN, "dim")
+    told = Text(", ").join(
+        Text(f"{metric_title(name)} ").append_text(_metric(measured, name, constants)) for name in known
+    )
     return told.append(of, "dim")
 
 
@@ -231,14 +230,15 @@ def _value(measured: Mapping[str, Any], name: str) -> float | None:
 def _drifted(window: Mapping[str, Any]) -> Text:
     drifted, compared = window["drift"]["drifted"], window["drift"]["compared"]
     if not compared:
-        return Text({"too_few_rows": "too few", "blind": "unsure"}.get(window["state"], words.UNKNOWN), "dim")
+        known = window["state"] in ("too_few_rows", "blind")
+        return Text(state_word(window["state"]) if known else UNKNOWN, "dim")
     return Text(f"{drifted}/{compared}", "bold red" if drifted else "green")
 
 
 def _named(window: Mapping[str, Any] | None, name: str, timezone: str) -> str:
     if window is None or not window.get("start"):
-        return words.UNKNOWN if window is None else "all rows"
-    label = times.when(Window(name, _nanoseconds(window["start"]), _nanoseconds(window["end"])), timezone)
+        return UNKNOWN if window is None else "all rows"
+    label = times.window_label(Window(name, _nanoseconds(window["start"]), _nanoseconds(window["end"])), timezone)
     return label if window["closed"] else f"{label} (open)"
 
 
@@ -246,25 +246,20 @@ def _nanoseconds(moment: str) -> int:
     return int(datetime.fromisoformat(moment).timestamp()) * 10**9
 
 
-def _short(value: float) -> str:
-    return f"{value:.3f}" if abs(value) < 10 else words.number(value)
-
-
-def _sparkline(rows: Sequence[float]) -> str:
-    most = max(rows, default=0)
-    return "".join("▁▂▃▄▅▆▇█"[min(int(8 * value / most), 7)] if most else "▁" for value in rows[-12:])
+def _traffic(rows: Sequence[float]) -> str:
+    return histogram(np.array(rows[-12:], dtype=float), max(rows, default=0))
 
 
 def _screen(document: Mapping[str, Any], url: str, width: int, note: str = "") -> Group:
-    known, of_none = document["models"], [Text(words.short(hint, 300)) for hint in document.get("hints", ())]
+    known, of_none = document["models"], [Text(short(hint, 300)) for hint in document.get("hints", ())]
     title = Text.assemble(
-        ("driftline top", "bold"), f"  {url}  ", (words.many(len(known), "model"), "dim"), (note, "bold red")
+        ("driftline top", "bold"), f"  {url}  ", (many(len(known), "model"), "dim"), (note, "bold red")
     )
     if not known:
         first = Text(f"\nNo model has been seen yet; {url} says how to send the first prediction.")
         return Group(title, first, *of_none)
     hints = [
-        Text.assemble((words.short(model["model"], 40), "bold"), ": ", words.short(hint, 300))
+        Text.assemble((short(model["model"], 40), "bold"), ": ", short(hint, 300))
         for model in known
         for hint in model["hints"]
     ]
@@ -277,14 +272,12 @@ def _why(document: Mapping[str, Any]) -> list[Text]:
     for model in document["models"]:
         _, shown = _window(model)
         if shown is not None and (told := shown.get("explanation")):
-            lines.append(
-                Text.assemble((words.short(_label(model), 40), "bold"), ": ", (words.short(told, 300), "yellow"))
-            )
+            lines.append(Text.assemble((short(_label(model), 40), "bold"), ": ", (short(told, 300), "yellow")))
     return lines
 
 
 def _label(model: Mapping[str, Any]) -> str:
-    return " ".join(words.short(model[part], 40) for part in ("model", "version", "environment") if model[part])
+    return " ".join(short(model[part], 40) for part in ("model", "version", "environment") if model[part])
 
 
 def _watch(console: Console, fetch: Fetch, document: Any, url: str) -> None:

@@ -1,11 +1,13 @@
 """The pages: which window is chosen, in what order things are shown, and where every link leads.
 
-Templates print; what they print is decided here and worded in :mod:`words`.
+To add a section: choose what it shows in :func:`model`, word it in the module of `present/` that has its subject, and
+print it in a file of its own in `templates/`, included by `templates/model.html`. The terminal has the same section in
+`terminal/sections.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,22 +19,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from driftline_processor.core.concept.sentences import sentence
 from driftline_processor.core.drift import slices
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.rule import MIN_ROWS
-from driftline_processor.core.estimate import sentences as estimate_words
 from driftline_processor.core.estimate.point import ASSUMES
 from driftline_processor.core.estimate.track_record import with_track_records
-from driftline_processor.core.evaluation import Evaluation, State, TargetDrift
-from driftline_processor.core.fairness import sentences
-from driftline_processor.core.labels.sentences import delay_sentence
+from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance import slices as sliced
 from driftline_processor.core.quality import CHECKS
-from driftline_processor.core.versions.sentences import sentence as version_sentence
 from driftline_processor.core.windows.window import closes_at
 from driftline_processor.core.wording import iso_time
-from driftline_processor.present import times, words
+from driftline_processor.present import estimates as estimate_words
+from driftline_processor.present import fairness as fairness_words
+from driftline_processor.present import names, numbers, outcomes, sentences, states, times, titles
+from driftline_processor.present.concept import sentence
+from driftline_processor.present.outcomes import delay_sentence
+from driftline_processor.present.versions import sentence as version_sentence
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView, has_performance
 from driftline_processor.web.api.mispredictions import slices_of
@@ -95,7 +98,7 @@ def model(request: Request, known: Sequence[ModelView], now: int, wrong: Mispred
     begin = max(min(place - STRIP // 2, len(everything) - STRIP), 0)
     everything = [*everything[:begin], *with_track_records(everything, begin)]
     shown, chosen = everything[begin : begin + STRIP], everything[place]
-    ranked = rank(chosen.features.values())
+    ranked = states.rank(chosen.features.values())
     asked = slices_of(request)
     worst = None
     if wrong is not None and chosen.outcome_rows:
@@ -138,21 +141,21 @@ def address(model: ModelView, window: str = "", evaluation: Evaluation | None = 
     ``target``: the id of an element there, see :func:`anchor`.
     """
     asked = {
-        "version": words.handle(model.key.version),
-        "environment": words.handle(model.key.environment),
+        "version": names.handle(model.key.version),
+        "environment": names.handle(model.key.environment),
         "window": window,
         "at": iso_time(evaluation.window.start) if evaluation else "",
     }
     query = urlencode({key: value for key, value in asked.items() if value})
     fragment = "#" + quote(target, safe="") if target else ""
-    return "/models/" + quote(words.handle(model.key.model), safe="") + ("?" + query if query else "") + fragment
+    return "/models/" + quote(names.handle(model.key.model), safe="") + ("?" + query if query else "") + fragment
 
 
 def _api(model: ModelView, resource: str, **asked: str) -> str:
     """Return the address of what the API says of one model."""
-    key = {"version": words.handle(model.key.version), "environment": words.handle(model.key.environment)}
+    key = {"version": names.handle(model.key.version), "environment": names.handle(model.key.environment)}
     query = urlencode({name: value for name, value in {**key, **asked}.items() if value})
-    path = f"/api/v1/models/{quote(words.handle(model.key.model), safe='')}/{resource}"
+    path = f"/api/v1/models/{quote(names.handle(model.key.model), safe='')}/{resource}"
     return path + ("?" + query if query else "")
 
 
@@ -162,19 +165,7 @@ def anchor(kind: str, name: str) -> str:
     >>> anchor("feature", "wind speed")
     'feature-wind_speed'
     """
-    return f"{kind}-{'_'.join(words.handle(name).split())}"
-
-
-def rank(targets: Iterable[TargetDrift]) -> list[TargetDrift]:
-    """Order targets by what matters: those in drift first, and the farthest from the baseline first among equals."""
-    order: dict[State, int] = {"drift": 0, "ok": 1, "blind": 2, "too_few_rows": 3, "no_baseline": 4}
-
-    def distance(target: TargetDrift) -> float:
-        psi = target.methods.get("psi")
-        value = psi.value if psi is not None and psi.value is not None else target.effect
-        return -(value or 0.0)
-
-    return sorted(targets, key=lambda target: (order.get(target.state, 5), distance(target), target.name))
+    return f"{kind}-{'_'.join(names.handle(name).split())}"
 
 
 def _summary(model: ModelView) -> dict[str, Any]:
@@ -182,17 +173,18 @@ def _summary(model: ModelView) -> dict[str, Any]:
     known = model.windows.get(name, [])
     newest = next((evaluation for evaluation in reversed(known) if evaluation.closed), None)
     measured = model.measured(name) or next((one for one in reversed(known) if has_performance(one)), None)
-    metrics = words.metric_names(measured.realized) if measured else []
+    metrics = titles.metric_names(measured.realized) if measured else []
+    ranked = states.rank(newest.features.values() if newest else ())
     return {
         "model": model,
         "window": name,
         "address": address(model),
         "known": known,
         "newest": newest,
-        "worst": [target for target in rank(newest.features.values() if newest else ()) if target.state == "drift"][:3],
+        "worst": [target for target in ranked if target.state == "drift"][:3],
         "open": known[-1] if known and not known[-1].closed else None,
         "measured": measured,
-        "metrics": [metric for metric in metrics if words.direction(metric)][:2],
+        "metrics": [metric for metric in metrics if titles.direction(metric)][:2],
     }
 
 
@@ -234,8 +226,8 @@ def _heated(shown: Sequence[Evaluation], ranked: Sequence[TargetDrift]) -> list[
 
 def _metrics(shown: Sequence[Evaluation]) -> list[str]:
     everything = {name: metric for evaluation in shown for name, metric in evaluation.realized.items()}
-    drawn_in_another = {other for metric, other in words.BESIDE.items() if metric in everything}
-    return [name for name in words.metric_names(everything) if name not in drawn_in_another]
+    drawn_in_another = {other for metric, other in titles.BESIDE.items() if metric in everything}
+    return [name for name in titles.metric_names(everything) if name not in drawn_in_another]
 
 
 def _reference(chosen: Evaluation, shown: Sequence[Evaluation]) -> Mapping[str, Any]:
@@ -251,14 +243,18 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.globals.update(words=words, times=times, iso_time=iso_time, charts=charts, distribution=distribution)
+    templates.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
+    templates.globals.update(sentences=sentences, outcomes=outcomes, advice=advice)
+    templates.globals.update(charts=charts, distribution=distribution)
     templates.globals.update(address=address, anchor=anchor, delay_sentence=delay_sentence)
     templates.globals.update(estimate_chart=estimate_charts.estimate, estimate_words=estimate_words, assumes=ASSUMES)
     templates.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
     templates.globals.update(
-        ranked_slices=slices.rank_drifted_slices, told=slices.slice_sentence, fairness_told=sentences.criterion_sentence
+        ranked_slices=slices.rank_drifted_slices,
+        told=slices.slice_sentence,
+        fairness_told=fairness_words.criterion_sentence,
     )
-    templates.globals.update(highest_rate=sentences.HIGHEST)
+    templates.globals.update(highest_rate=fairness_words.HIGHEST)
     templates.globals.update(ranked_performance=sliced.rank_slices, ranking_metric=sliced.ranking_metric)
     return templates
 

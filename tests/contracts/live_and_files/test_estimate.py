@@ -19,10 +19,10 @@ from driftline.tables.table import Column, Task
 from driftline_processor.config.model import Model
 from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.render import evaluation_json
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.present import evaluation_json
 from driftline_processor.readers.column_roles import ColumnOptions
 
 from tests.support.metric_requests import histogram_of, metrics_body

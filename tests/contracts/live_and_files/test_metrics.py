@@ -16,8 +16,8 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
 from driftline_processor.config.schema import validate_file
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.render.evaluation_json import to_json
 from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.present.evaluation_json import to_json
 from typer.testing import CliRunner
 
 from tests.support.state_fixtures import Open

@@ -13,11 +13,11 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.schema import load
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import JointDrift
-from driftline_processor.core.render.evaluation_json import to_json
 from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.readers.column_roles import ColumnOptions
 
 from tests.support.state_fixtures import Open

@@ -13,10 +13,10 @@ from driftline.semconv import events
 from driftline_processor.config.model import Model, Reference
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.reference.rolling import Rolling
-from driftline_processor.core.render.evaluation_json import evaluations_to_json
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.readers.column_roles import ColumnOptions
 
 from tests.end_to_end.scenarios.stage import same

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import load
-from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.state import State
 
 from tests.support.churn_files import Run

@@ -18,7 +18,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.table import OutcomeTable, PredictionTable, Task
 from driftline_processor.config.schema import load
-from driftline_processor.core.render.versions_json import to_json
+from driftline_processor.present.versions_json import to_json
 from driftline_processor.state import State
 
 from tests.support.churn_files import Run

@@ -32,11 +32,12 @@ def test_show_tells_rows_period_features_and_performance(run: Run, saved: tuple[
     shown = run("baseline", "show", saved[0])
     assert shown.exit_code == 0, shown.stderr
     lines = [re.sub(r"\s+", " ", line).strip() for line in shown.stdout.splitlines()]
-    assert lines[0] == "churn · version 1 · binary (0, 1) · 4,000 rows · 2026-01-05 00:00 – 2026-01-11 23:59"
+    assert lines[0] == "churn · version 1 · binary (0, 1) · 4,000 rows · 5 Jan 2026, 00:00 – 11 Jan 2026, 23:59"
     assert lines[2] == "type distribution range missing importance"
     assert "region 3 labels █▅▃ north, south, east 25 %" in lines
-    assert "income number ▁▁▃▅▇█▇▅▃▁▁ 11.6 – 89.3 3 % 0 %" in lines
-    assert any(line.startswith("AUC ≈ 0.699 4,000") for line in lines)
+    [income] = [line for line in lines if line.startswith("income")]
+    assert income == "income number ▁▁▃▅▇█▇▅▃▁▁ 11.62 to 89.34 3.25 % 0 %"
+    assert any(line.startswith("ROC AUC ≈ 0.699 4,000") for line in lines)
     assert any(line.startswith("calibration: a score from … on came true in …: ") for line in lines)
     assert "time: 28 blocks of 6 hours" in lines
     assert Baseline.load(saved[0]).digest in lines[-1]
@@ -46,7 +47,7 @@ def test_diff_speaks_as_drift_does(run: Run, saved: tuple[Path, Path]) -> None:
     shown = run("baseline", "diff", *saved)
     assert shown.exit_code == 0, shown.stderr
     assert "the version was 1 and is 2" in shown.stdout
-    assert "the threshold was 0.500 and is 0.400" in shown.stdout
+    assert "the threshold was 0.5 and is 0.4" in shown.stdout
     assert "2 of 4 features drifted, region most" in shown.stdout
     answer = json.loads(run("baseline", "diff", *saved, "--json").stdout)
     features = answer["windows"][0]["drift"]["features"]
@@ -56,7 +57,7 @@ def test_diff_speaks_as_drift_does(run: Run, saved: tuple[Path, Path]) -> None:
         "vip": "ok",
         "income": "ok",
     }
-    assert answer["changes"] == ["the version was 1 and is 2", "the threshold was 0.500 and is 0.400"]
+    assert answer["changes"] == ["the version was 1 and is 2", "the threshold was 0.5 and is 0.4"]
 
 
 def test_diff_of_one_with_itself(run: Run, saved: tuple[Path, Path]) -> None:

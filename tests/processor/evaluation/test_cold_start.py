@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.present.evaluation_json import to_json
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions

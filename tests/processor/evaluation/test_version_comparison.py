@@ -7,8 +7,8 @@ import json
 import numpy as np
 from driftline.tables.table import ModelKey
 from driftline_processor.config.model import Model
-from driftline_processor.core.render.versions_json import to_json
 from driftline_processor.core.versions import SideBySide
+from driftline_processor.present.versions_json import to_json
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions

@@ -18,12 +18,12 @@ from driftline_processor.config.model import Concept as Watched
 from driftline_processor.config.model import Model
 from driftline_processor.core.concept import detectors
 from driftline_processor.core.concept.result import ConceptDrift
-from driftline_processor.core.concept.sentences import sentence
-from driftline_processor.core.render.evaluation_json import concept_to_json
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.join import concept_drift as watching
+from driftline_processor.present.concept import sentence
+from driftline_processor.present.evaluation_json import concept_to_json
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.store.database import StorageError
 

@@ -19,12 +19,12 @@ from driftline_processor.config.performance import Fairness, Performance
 from driftline_processor.core.evaluation import Evaluation, SlicePerformance
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.objective import read_objective
-from driftline_processor.core.render.evaluation_json import fairness_to_json, slices_to_json
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.health import Health
+from driftline_processor.present.evaluation_json import fairness_to_json, slices_to_json
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient

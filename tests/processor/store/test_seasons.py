@@ -12,9 +12,9 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.timestamps import Kind, Seasonality
 from driftline_processor.config.model import Model
-from driftline_processor.core.render.evaluation_json import to_json
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.readers.column_roles import ColumnOptions
 
 from tests.support.state_fixtures import Open

@@ -13,13 +13,14 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation, SliceDrift, TargetDrift
-from driftline_processor.core.render.evaluation_json import to_json
 from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.health import Health
-from driftline_processor.present.words import overall, verdict
+from driftline_processor.present.evaluation_json import to_json
+from driftline_processor.present.sentences import verdict
+from driftline_processor.present.states import overall
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient

@@ -19,7 +19,8 @@ from driftline_processor.core.evaluation import (
     TargetDrift,
 )
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.sentences import ranked, sentence
+from driftline_processor.present.sentences import sentence
+from driftline_processor.present.states import rank
 from driftline_processor.terminal.evaluation import evaluation_view, show
 from rich.console import Console
 
@@ -58,7 +59,7 @@ def test_features_are_ranked_by_what_matters() -> None:
         feature("calm", "ok", 0.01), feature("lively", "ok", 0.03), feature("unseen", "blind", 0.0),
         feature("moved", "drift", 0.12, "moderate"), feature("gone", "drift", 0.4, "large"),
     )  # fmt: skip
-    assert [target.name for target in ranked(shown)] == ["gone", "moved", "unseen", "lively", "calm"]
+    assert [target.name for target in rank(shown.features.values())] == ["gone", "moved", "lively", "calm", "unseen"]
 
 
 def test_what_it_is_compared_with_is_said_where_that_is_not_the_whole_baseline() -> None:
@@ -83,19 +84,19 @@ def test_how_late_outcomes_came_is_said() -> None:
 def test_the_whole_picture() -> None:
     lines = drawn(evaluation(feature("temp", "drift", 0.205, "large"), feature("wind", "ok", 0.0001))).splitlines()
     assert [line.rstrip() for line in lines] == [
-        "churn · version 3 · prod · 1970-01-01 · 1,000 rows · outcomes for 97 %",
+        "churn · version 3 · prod · Thu 1 January 1970 · 1,000 rows · outcomes for 97 %",
         "",
-        "      was  → is  state  size        test    p     PSI      JS  missing",
-        "temp  ▅▅    ▃█   drift  large   KS 0.410  0.5   0.205   0.102  0 % → 4 %",
-        "wind  ▅▅    ▃█   ok            KS <0.001  0.5  <0.001  <0.001  0 % → 4 %",
+        "      was  → is  state     size        test    p     PSI      JS  missing",
+        "temp  ▅▅    ▃█   drift     large    KS 0.41  0.5   0.205  0.1025  0 → 4 %",
+        "wind  ▅▅    ▃█   no drift         KS 0.0002  0.5  0.0001   5e−05  0 → 4 %",
         "",
-        "performance     is  interval  baseline  change  outcomes",
-        "AUC          0.660               0.670  −0.010       970",
-        "log loss     0.500                   –               970",
+        "performance    is  interval  baseline  change  outcomes",
+        "ROC AUC      0.66                0.67   −0.01       970",
+        "log loss      0.5                   –               970",
         "",
         "importance unknown: every feature counts alike",
         "",
-        "1 of 2 features drifted, temp most (KS 0.410: large); AUC 0.660 on 97 % of rows, 0.670 in the baseline.",
+        "1 of 2 features drifted, temp most (KS 0.41: large); ROC AUC 0.66 on 97 % of rows, 0.67 in the baseline.",
     ]
 
 
@@ -110,7 +111,7 @@ def test_a_narrow_terminal_loses_columns_and_no_state(width: int) -> None:
 def test_a_terminal_without_unicode_gets_ascii() -> None:
     shown = drawn(evaluation(feature("temp", "drift", 0.2, "large", "chi2")), encoding="ascii")
     assert "?" not in shown
-    assert "temp  ++    -#   drift  large  X2 0.400" in shown
+    assert "temp  ++    -#   drift  large  X2 0.4" in shown
 
 
 def test_names_from_elsewhere_cannot_steer_the_terminal() -> None:
@@ -146,13 +147,13 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
     show([first, last, stub], Console(file=file, width=120))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert lines[:5] == [
-        "window       rows  outcomes  drifted  most        score PSI    AUC  log loss",
-        "1970-01-01  1,000      97 %   0 of 1                      –  0.660     0.500",
-        "1970-01-02  1,000      97 %   1 of 1  temp large          –  0.660     0.500",
-        "1970-01-03  1,000         –   0 of 0                      –      –         –",
+        "window       rows  outcomes  drifted  most        score PSI  log loss  ROC AUC",
+        "1 Jan 1970  1,000      97 %   0 of 1                      –       0.5     0.66",
+        "2 Jan 1970  1,000      97 %   1 of 1  temp large          –       0.5     0.66",
+        "3 Jan 1970  1,000         –   0 of 0                      –         –        –",
         "",
     ]
-    assert lines[5].startswith("churn · version 3 · prod · 1970-01-02 ")
+    assert lines[5].startswith("churn · version 3 · prod · Fri 2 January 1970 ")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
         ),
         (
             [feature("a", "drift", 0.3, "large", "chi2"), feature("b", "blind", 0.0)],
-            "1 of 1 feature drifted (1 cannot be judged), a most (PSI 0.300: large); "
+            "1 of 1 feature drifted (1 cannot be judged), a most (PSI 0.3: large); "
             "no outcomes, so performance is unknown.",
         ),
         ([], "1,000 rows; no outcomes, so performance is unknown."),
@@ -179,8 +180,8 @@ def test_the_closing_sentence_tells_of_the_score() -> None:
     what = evaluation(feature("a", "ok", 0.01))
     what.score = TargetDrift("score", "", "drift", "ks", 100, {"ks": MethodValue(0.2, 0.0)}, 0.2, "moderate")
     assert sentence(what) == (
-        "none of 1 feature drifted; but the score (KS 0.200: moderate) did; "
-        "AUC 0.660 on 97 % of rows, 0.670 in the baseline."
+        "none of 1 feature drifted; but the score (KS 0.2: moderate) did; "
+        "ROC AUC 0.66 on 97 % of rows, 0.67 in the baseline."
     )
 
 
@@ -190,8 +191,8 @@ def test_the_closing_sentence_tells_when_a_constant_would_do_better() -> None:
     assert "constant" not in sentence(what)
     what.realized["log_loss_constant"] = Metric(0.45, 970, "rows")
     assert sentence(what) == (
-        "none of 1 feature drifted; AUC 0.660 on 97 % of rows, 0.670 in the baseline; "
-        "its log loss of 0.500 is worse than the 0.450 of a constant."
+        "none of 1 feature drifted; ROC AUC 0.66 on 97 % of rows, 0.67 in the baseline; "
+        "its log loss of 0.5 is worse than the 0.45 of a constant."
     )
 
 

@@ -42,12 +42,12 @@ def drawn(table: Table, width: int) -> list[str]:
 
 def test_the_models_fit_eighty_columns() -> None:
     assert drawn(models_table(document("/api/v1/models"), 80, NOW), 80) == [
-        "model             rows  drifted    PSI  said → was  performance     known",
-        "flights winter …   57k      2/9  0.039   23 → 33 %  log loss 0.650   96 %",
-        "fraud v7 prod      15k      1/1      –           –  –                   –",
-        "animals 2         4.0k        –      –           –  log loss 0.300   10 %",
-        "price eu            12  too few      –           –  MAE 21,000      100 %",
-        "churn               10        –      –           –  –                   –",
+        "model            rows      drifted    PSI said → was performance     known",
+        "flights winter …  57k          2/9 0.0385  23 → 33 % log loss 0.6502  96 %",
+        "fraud v7 prod     15k          1/1      –          – –                   –",
+        "animals 2        4.0k            –      –          – log loss 0.3     10 %",
+        "price eu           12 too few rows      –          – MAE 21,000      100 %",
+        "churn              10            –      –          – –                   –",
     ]
 
 
@@ -57,7 +57,7 @@ def test_rows_that_did_not_arrive_are_shown_where_some_did_not() -> None:
         [replace(lost, balance=Balance(90.0, 120.0, 0, 1)), replace(complete, balance=Balance(99.0, 100.0, 0, 1))]
     )
     rows = drawn(models_table(document("/api/v1/models", view), 80, NOW), 80)
-    assert rows[1].startswith("price eu       12 (75 %)  too few")
+    assert rows[1].startswith("price eu      12 (75 %) too few rows")
     assert "%" not in rows[2].split("1/1")[0]
 
 
@@ -67,17 +67,17 @@ def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:
         ["model", "traffic", "rows", "last", "window", "drifted", "PSI", "said", "→", "was", "performance", "known"]
     )
     assert flights == (
-        "flights winter demo  ██████████     57k  now      Dec 2013                2/9  0.039   23 → 33 %  "
-        "log loss 0.650 (0.673), AUC 0.636, accuracy 0.670   96 %"
+        "flights winter demo ██████████    57k now     Dec 2013                    2/9 0.0385  23 → 33 % "
+        "log loss 0.6502 (0.6729), ROC AUC 0.6364, accuracy 0.67  96 %"
     )
-    assert "▆▆▆▇▇▇▇█████   15k  now      1 Jan 07:00" in fraud
+    assert "▅▆▆▆▆▇▇▇▇███  15k now     1 Jan 07:00" in fraud
 
 
 def test_months_are_a_row_each_with_the_rate_that_came_true_and_the_loss_of_a_constant() -> None:
     lines = drawn(windows_table(document("/api/v1/models/flights/evaluations?window=1mo")), 80)
     assert lines[0].split() == ["score", "log", "loss"]
-    assert lines[1] == "window    rows known drifted   PSI    said → was    (constant)   AUC"
-    assert lines[6] == "Jul 2013 5,348  96 %     3/9 0.981 13.5 → 31.5 % 0.723 (0.653) 0.655"
+    assert lines[1] == "window    rows known drifted    PSI    said → was      (constant) ROC AUC"
+    assert lines[6] == "Jul 2013 5,348  96 %     3/9 0.9811 13.5 → 31.5 % 0.7232 (0.6531)  0.6554"
     assert len(lines) == 12
 
 
@@ -86,8 +86,8 @@ def test_a_log_loss_above_that_of_a_constant_is_red() -> None:
     console.print(windows_table(document("/api/v1/models/flights/evaluations?window=1mo")))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    assert "\x1b[1;31m0.723\x1b[0m" in text
-    assert "\x1b[1;31m0.425\x1b[0m" not in text
+    assert "\x1b[1;31m0.7232\x1b[0m" in text
+    assert "\x1b[1;31m0.4252\x1b[0m" not in text
 
 
 def test_windows_of_a_regression_show_its_errors() -> None:
@@ -102,11 +102,12 @@ def test_windows_of_a_regression_show_its_errors() -> None:
         "%",
         "too",
         "few",
+        "rows",
         "–",
         "–",
         "21,000",
         "30,100",
-        "0.710",
+        "0.71",
     ]
 
 

@@ -229,8 +229,8 @@ def test_a_feature_shows_both_distributions_its_methods_and_what_is_missing(brow
     assert card.count('class="now"') == 12
     assert card.count('path class="was"') == 1
     assert "drift, large" in card
-    assert re.search(r'class="decides">KS [0-9.]+, p &lt; 0\.0001', card)
-    assert "missing 0.4 % → 2 %" in card
+    assert re.search(r'class="decides">Kolmogorov-Smirnov [0-9.]+, p &lt; 0\.0001', card)
+    assert "missing 0.4 → 2 %" in card
 
 
 def test_features_are_ranked_by_what_matters(browse: Browse) -> None:

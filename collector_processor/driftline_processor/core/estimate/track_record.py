@@ -16,9 +16,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 from driftline_processor.core.estimate.point import DEVIATIONS, SHARES
 from driftline_processor.core.evaluation import Estimate, Evaluation, TrackRecord, Trust
+
+Standing = Literal["ok", "alert", "failed"]
 
 LAST = 10
 MISSED_BY = 3.0
@@ -78,3 +81,18 @@ def record(metric: str, known: Sequence[Estimate], reference: float | None = Non
     mean = sum(error for error, _ in pairs) / len(pairs)
     state: Trust = "failed" if missed >= MOST_MISSED else "ok" if len(pairs) >= FEWEST else "unknown"
     return TrackRecord(state, len(pairs), missed, inside, mean)
+
+
+def standing(estimate: Estimate) -> Standing | None:
+    """Say what an estimate is good for: ``failed`` once labels have shown that it is wrong, else ``alert`` or ``ok``.
+
+    None where neither bounds nor record are known.
+
+    >>> standing(Estimate(0.9, 0.8, 1.0, 0.05, 0.92, 0.98, True, 500, "panes", "cbpe"))
+    'alert'
+    """
+    if estimate.record.state == "failed":
+        return "failed"
+    if estimate.alert is None:
+        return None
+    return "alert" if estimate.alert else "ok"

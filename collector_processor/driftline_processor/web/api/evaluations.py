@@ -20,11 +20,12 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.render import evaluation_json
-from driftline_processor.core.render.openlineage import run_event
 from driftline_processor.core.wording import iso_time
+from driftline_processor.exporters.openlineage import run_event
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present.words import compared, drifted, finite, overall
+from driftline_processor.present import evaluation_json
+from driftline_processor.present.numbers import finite
+from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.queries.history import History, RecordedOutcome
 from driftline_processor.queries.overview import ModelView, View
 

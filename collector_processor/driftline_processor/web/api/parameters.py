@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from driftline_processor.present.words import handle
+from driftline_processor.present.names import handle
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.readers.outcomes.fields import UnusableField, instant_of
 

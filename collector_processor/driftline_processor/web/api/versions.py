@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from driftline_processor.core.render.versions_json import to_json
 from driftline_processor.core.versions import Comparison, SideBySide
-from driftline_processor.core.versions.sentences import LOSS_WORDS, VERDICT_WORDS, about, interval, value
+from driftline_processor.present.versions import LOSS_WORDS, VERDICT_WORDS, about, interval, value
+from driftline_processor.present.versions_json import to_json
 from driftline_processor.queries.overview import ModelView
 
 from .parameters import find_model

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.render.evaluation_json import weak_to_json
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.evaluation_json import weak_to_json
 from driftline_processor.queries.overview import View
 from driftline_processor.queries.weak_slices import WeakSliceSearch
 

@@ -10,7 +10,8 @@ from driftline.tables.table import F64
 from markupsafe import Markup
 
 from driftline_processor.core.evaluation import Curve, Evaluation
-from driftline_processor.present.words import count, number, percent, short
+from driftline_processor.present.names import short
+from driftline_processor.present.numbers import count, number, percent
 
 from . import svg
 from .timelines import levels

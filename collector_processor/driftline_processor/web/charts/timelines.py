@@ -1,7 +1,6 @@
-"""Charts over windows of time: traffic, states, performance, estimates. Gaps are gaps; an unknown value is never drawn
-as 0.
+"""Draw charts over windows of time: traffic, states, performance and estimates of performance.
 
-Estimates of performance over windows: their interval as a band, what came true as dots.
+A gap stays a gap: an unknown value is never drawn as 0.
 """
 
 from __future__ import annotations
@@ -13,22 +12,12 @@ from markupsafe import Markup
 
 from driftline_processor.core.estimate.point import ASSUMES
 from driftline_processor.core.evaluation import Estimate, Evaluation, Metric, TargetDrift
-from driftline_processor.present.times import span, tick
-from driftline_processor.present.words import (
-    BESIDE,
-    compared,
-    count,
-    drifted,
-    finite,
-    many,
-    metric_word,
-    number,
-    overall,
-    percent,
-    short,
-    state_word,
-    verdict,
-)
+from driftline_processor.present.names import short
+from driftline_processor.present.numbers import count, finite, many, number, percent
+from driftline_processor.present.sentences import verdict
+from driftline_processor.present.states import compared, drifted, overall, state_word
+from driftline_processor.present.times import window_name, window_tick
+from driftline_processor.present.titles import BESIDE, metric_title
 
 from . import svg
 
@@ -66,7 +55,7 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation, address: Addres
         state = overall(evaluation)
         height = max(64 * evaluation.rows / most, 3)
         what = verdict(evaluation) if evaluation.closed else "open, " + verdict(evaluation)
-        title = f"{span(evaluation.window, timezone)}: {many(evaluation.rows, 'row')}, {what}"
+        title = f"{window_name(evaluation.window, timezone)}: {many(evaluation.rows, 'row')}, {what}"
         css = f"bar state-{state}" + ("" if evaluation.closed else " open")
         left, width = place * step + step * 0.1, step * 0.8
         bars = [
@@ -90,7 +79,7 @@ def performance(
 ) -> Markup:
     """Draw one metric over windows, the baseline's value as a line across, and coverage as bars underneath.
 
-    What the metric is read against (:data:`words.BESIDE`) is a second, thinner line. Lines are
+    What the metric is read against (:data:`.titles.BESIDE`) is a second, thinner line. Lines are
     broken where a window is missing or its value unknown; an open window is a hollow dot.
     """
     left, right, top, bottom = 46.0, 352.0, 14.0, 118.0
@@ -121,9 +110,9 @@ def performance(
         coverage = evaluation.coverage or 0.0
         begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
         known_share = f"outcomes for {percent(evaluation.coverage)} of {many(evaluation.rows, 'row')}"
-        title = f"{span(evaluation.window, timezone)}: {metric_word(metric)} {number(value)}, {known_share}"
+        title = f"{window_name(evaluation.window, timezone)}: {metric_title(metric)} {number(value)}, {known_share}"
         if other is not None:
-            title += f"; {metric_word(BESIDE[metric])} {number(other)}"
+            title += f"; {metric_title(BESIDE[metric])} {number(other)}"
         parts = [
             svg.rect(begin, top - 8, width, bottom - top + 32, "ground"),
             svg.rect(begin + width * 0.08, bottom + 8, width * 0.84, 14, "coverage none"),
@@ -137,7 +126,7 @@ def performance(
     marks.append(svg.text(left - 5, bottom + 19, "outcomes", "axis", "end"))
     marks += time_ticks(evaluations, left, right, bottom + 36, timezone)
     newest = number(known[-1]) if known else "unknown"
-    return svg.picture(360, 158, marks, f"{metric_word(metric)} over time, newest {newest}", "chart")
+    return svg.picture(360, 158, marks, f"{metric_title(metric)} over time, newest {newest}", "chart")
 
 
 def heat(evaluations: Sequence[Evaluation], features: Sequence[str], chosen: Evaluation, timezone: str) -> Markup:
@@ -151,7 +140,7 @@ def heat(evaluations: Sequence[Evaluation], features: Sequence[str], chosen: Eva
         for across, evaluation in enumerate(evaluations):
             target = evaluation.features.get(name)
             if target is not None:
-                title = f"{short(name, 40)}, {span(evaluation.window, timezone)}: {_how_far(target)}"
+                title = f"{short(name, 40)}, {window_name(evaluation.window, timezone)}: {_how_far(target)}"
                 css = f"cell {_shade(target)}" + ("" if evaluation.closed else " open")
                 marks.append(svg.rect(label + across * step + 0.5, down * row + 1, step - 1, row - 2, css, title))
     place = next((place for place, evaluation in enumerate(evaluations) if evaluation is chosen), None)
@@ -242,8 +231,11 @@ def time_ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: 
     """Write when the first and the last window are."""
     first, last = evaluations[0].window, evaluations[-1].window
     if len(evaluations) == 1:
-        return [svg.text((left + right) / 2, y, tick(first, timezone), "axis", "middle")]
-    return [svg.text(left, y, tick(first, timezone), "axis"), svg.text(right, y, tick(last, timezone), "axis", "end")]
+        return [svg.text((left + right) / 2, y, window_tick(first, timezone), "axis", "middle")]
+    return [
+        svg.text(left, y, window_tick(first, timezone), "axis"),
+        svg.text(right, y, window_tick(last, timezone), "axis", "end"),
+    ]
 
 
 def _shade(target: TargetDrift) -> str:
@@ -300,14 +292,16 @@ def estimate(
     marks += [svg.path(run, "line estimated") for run in stretches(placed(evaluations, values, x, y))]
     for evaluation, value, truth in zip(evaluations, values, came, strict=True):
         begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
-        title = f"{span(evaluation.window, timezone)}: {metric_word(metric)} estimated {number(value)}, {ASSUMES}"
+        title = (
+            f"{window_name(evaluation.window, timezone)}: {metric_title(metric)} estimated {number(value)}, {ASSUMES}"
+        )
         parts = [svg.rect(begin, top - 8, width, bottom - top + 16, "ground")]
         if truth is not None:
             title += f"; realized {number(truth)}"
             parts.append(svg.dot(begin + width / 2, y(truth), 3.0, "dot"))
         marks.append(svg.link(address(evaluation), parts, title))
     marks += time_ticks(evaluations, left, right, bottom + 20, timezone)
-    return svg.picture(360, 142, marks, f"{metric_word(metric)} estimated over time", "chart")
+    return svg.picture(360, 142, marks, f"{metric_title(metric)} estimated over time", "chart")
 
 
 def _of(known: Sequence[Estimate | None], name: str) -> list[float | None]:

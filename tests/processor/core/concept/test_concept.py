@@ -12,8 +12,8 @@ from driftline_processor.core.concept import Settings, Stream, losses_of_rows
 from driftline_processor.core.concept.detectors import DETECTORS, Detector
 from driftline_processor.core.concept.losses import CLIP, standardised
 from driftline_processor.core.concept.result import Change, ConceptDrift, error_rise
-from driftline_processor.core.concept.sentences import sentence
 from driftline_processor.core.concept.stream import ChangeSums
+from driftline_processor.present.concept import sentence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

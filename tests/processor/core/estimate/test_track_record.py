@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.estimate.sentences import sentence, standing, told
-from driftline_processor.core.estimate.track_record import LAST, with_track_records
+from driftline_processor.core.estimate.track_record import LAST, standing, with_track_records
 from driftline_processor.core.evaluation import Estimate, Evaluation, Maturity
 from driftline_processor.core.windows.window import Window
+from driftline_processor.present.estimates import sentence, told
 
 HOUR = 3_600 * 10**9
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from driftline.tables.table import F64
 from driftline_processor.core.labels.delay import BOUNDS, FEW, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
-from driftline_processor.core.labels.sentences import delay_sentence
+from driftline_processor.present.outcomes import delay_sentence
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,12 +8,12 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import Task
 from driftline_processor.core.evaluation import Fairness
 from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
-from driftline_processor.core.fairness.sentences import criterion_sentence as fairness_told
 from driftline_processor.core.outcomes.review import advice, find_unseen_decisions, unreviewed, unreviewed_sentence
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import counts_of, unseen_by_slice
+from driftline_processor.present.fairness import criterion_sentence as fairness_told
 
 BINARY, THREE = Task("binary", ("0", "1"), "1"), Task("multiclass", ("a", "b", "c"))
 

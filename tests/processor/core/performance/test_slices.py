@@ -26,9 +26,9 @@ from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import COHORTS, rank_slices
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
-from driftline_processor.core.render.evaluation_json import to_json
 from driftline_processor.core.windows.window import DAY, Window
 from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.present.evaluation_json import to_json
 
 TASK = Task("binary", ("0", "1"), "1")
 WINDOW = Window("1d", 0, 86_400 * 10**9)

@@ -11,7 +11,6 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Column, Task
 from driftline_processor.core.performance.settings import PerformanceSettings
-from driftline_processor.core.render.versions_json import to_json
 from driftline_processor.core.versions import PairedSums, Sums, VersionInput, compare, side_by_side
 from driftline_processor.core.versions import evidence as wagers
 from driftline_processor.core.versions import unpaired_sums as apart
@@ -28,7 +27,8 @@ from driftline_processor.core.versions.losses import (
     row_losses,
     swap_versions,
 )
-from driftline_processor.core.versions.sentences import sentence
+from driftline_processor.present.versions import sentence
+from driftline_processor.present.versions_json import to_json
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats

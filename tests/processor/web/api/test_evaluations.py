@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from driftline_processor.core.render.evaluation_json import to_json
+from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from driftline_processor.core.concept.detectors import DETECTORS
+from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.wording import quote_name
-
-from .detectors import DETECTORS
-from .result import ConceptDrift
 
 NAMED = 3
 """Slices that are told; the JSON has all."""

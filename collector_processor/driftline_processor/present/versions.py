@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from .comparison import Comparison
-from .side_by_side import SideBySide
+from driftline_processor.core.versions.comparison import Comparison
+from driftline_processor.core.versions.side_by_side import SideBySide
 
 LOSS_WORDS: Final = {
     "error": "error rate",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import Delay, Evaluation, SlaResult
+from driftline_processor.core.labels.delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
 from driftline_processor.core.wording import duration
-
-from .delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
 
 _SECOND = 10**9
 

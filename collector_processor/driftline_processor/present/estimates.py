@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
+from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import Estimate, TrackRecord
-
-Standing = Literal["ok", "alert", "failed"]
 
 UNSURE_WORDS = {
     "too_few": "no interval: too few rows or outcomes",
@@ -29,21 +27,6 @@ def interval(estimate: Estimate, number: Callable[[float | None], str]) -> str:
     if estimate.unsure is not None:
         return UNSURE_WORDS[estimate.unsure]
     return "" if estimate.low is None or estimate.high is None else f"{number(estimate.low)} to {number(estimate.high)}"
-
-
-def standing(estimate: Estimate) -> Standing | None:
-    """Say what an estimate is good for: ``failed`` once labels have shown that it is wrong, else ``alert`` or ``ok``.
-
-    None where neither bounds nor record are known.
-
-    >>> standing(Estimate(0.9, 0.8, 1.0, 0.05, 0.92, 0.98, True, 500, "panes", "cbpe"))
-    'alert'
-    """
-    if estimate.record.state == "failed":
-        return "failed"
-    if estimate.alert is None:
-        return None
-    return "alert" if estimate.alert else "ok"
 
 
 def told(metric: str, record: TrackRecord) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from driftline_processor.core.versions.comparison import Comparison
-from driftline_processor.core.versions.sentences import sentence
 from driftline_processor.core.versions.side_by_side import SideBySide, Version
 from driftline_processor.core.wording import iso_time
 
 from .evaluation_json import metric_to_json, picked
+from .versions import sentence
 
 
 def to_json(found: SideBySide) -> dict[str, Any]:

@@ -1,0 +1,147 @@
+"""Write numbers, counts, shares, p-values and intervals as people read them.
+
+An unknown value is a dash, never 0. No number is rounded to nothing or to all.
+"""
+
+from __future__ import annotations
+
+import math
+
+UNKNOWN = "–"
+"""What stands for a value that is not known."""
+
+MINUS = "−"
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number that can be drawn and that JSON can hold; None for NaN and infinities."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def number(value: float | None) -> str:
+    """Write a value with four significant digits, or with three where it is below 0.1.
+
+    >>> number(0.12345), number(0.012345), number(1234.5), number(-2.0), number(None), number(0.0000012)
+    ('0.1235', '0.0123', '1,234', '−2', '–', '1.2e−06')
+    """
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 1e15 or size < 1e-3:
+        text = f"{value:.2g}"
+    elif size >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.4g}" if size >= 0.1 else f"{value:.3g}"
+    return text.replace("-", MINUS)
+
+
+def change(before: float | None, after: float | None) -> str:
+    """Write a difference with its sign; "" where a side is unknown.
+
+    >>> change(0.67, 0.66), change(0.5, 0.5), change(None, 0.5)
+    ('−0.01', '+0', '')
+    """
+    if before is None or after is None:
+        return ""
+    difference = float(f"{after - before:.6g}")  # 0.67 - 0.66 is 0.010000000000000009
+    return f"{MINUS if difference < 0 else '+'}{number(abs(difference))}"
+
+
+def ends(low: float | None, high: float | None) -> str:
+    """Write the ends of an interval; "" where there is none.
+
+    >>> ends(0.7, 0.98), ends(None, None)
+    ('0.7 to 0.98', '')
+    """
+    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
+
+
+def count(value: float | None) -> str:
+    """Write a whole number with thousands separated.
+
+    >>> count(56965)
+    '56,965'
+    """
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def many(n: int, noun: str) -> str:
+    """Write a count with its noun.
+
+    >>> many(1, "row"), many(5693, "row")
+    ('1 row', '5,693 rows')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def compact(value: float) -> str:
+    """Write a count in at most four characters.
+
+    >>> compact(999), compact(5693), compact(56965), compact(2_400_000)
+    ('999', '5.7k', '57k', '2.4M')
+    """
+    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= limit:
+            scaled = value / limit
+            return f"{scaled:.1f}{unit}" if scaled < 9.95 else f"{scaled:.0f}{unit}"
+    return f"{value:.0f}"
+
+
+def percent(share: float | None) -> str:
+    """Write a share with three significant digits.
+
+    >>> percent(0.974), percent(0.9999), percent(0.0001), percent(1), percent(0), percent(None)
+    ('97.4 %', '> 99.9 %', '< 0.1 %', '100 %', '0 %', '–')
+    """
+    if share is None or not math.isfinite(share):
+        return UNKNOWN
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{share * 100:.3g} %"
+
+
+def shares(before: float | None, after: float | None) -> str:
+    """Write how a share changed.
+
+    >>> shares(0.0325, 0.156), shares(None, 0.2)
+    ('3.25 → 15.6 %', '– → 20 %')
+    """
+    return f"{percent(before).removesuffix(' %')} → {percent(after)}"
+
+
+def p_value(value: float | None) -> str:
+    """Write a p-value.
+
+    >>> p_value(0.0321), p_value(1e-30), p_value(0.9999), p_value(None)
+    ('0.032', '< 0.0001', '1', '–')
+    """
+    return UNKNOWN if value is None else "< 0.0001" if value < 0.0001 else f"{value:.2g}"
+
+
+def p_phrase(value: float | None) -> str:
+    """Write a p-value with its name.
+
+    >>> p_phrase(0.0321), p_phrase(1e-30), p_phrase(None)
+    ('p = 0.032', 'p < 0.0001', 'p unknown')
+    """
+    if value is None:
+        return "p unknown"
+    text = p_value(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def exact_to(bound: float) -> str:
+    """Write how far a value from counts can be from the one from rows: two digits, rounded up, so that it holds.
+
+    >>> exact_to(0.001278), exact_to(5e-05), exact_to(1e-12)
+    ('exact to 0.0013', 'exact to 0.00005', 'exact to 0.000001')
+    """
+    bound = max(bound, 1e-6)
+    digits = max(1 - math.floor(math.log10(bound)), 0)
+    text = f"{math.ceil(bound * 10**digits * (1 - 1e-9)) / 10**digits:.{digits}f}"
+    return "exact to " + (text.rstrip("0").rstrip(".") if digits else text)

@@ -1,0 +1,58 @@
+"""States of windows and targets: their words, their order, and the one that stands for a window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from driftline_processor.core.evaluation import Evaluation, ObjectiveState, State, TargetDrift
+
+STATE_WORDS: dict[str, str] = {"ok": "no drift", "blind": "cannot tell"}
+"""State → its words, where they are not its name."""
+
+_ORDER: dict[State, int] = {"drift": 0, "ok": 1, "blind": 2, "too_few_rows": 3, "no_baseline": 4}
+
+
+def state_word(state: str) -> str:
+    """Say a state of drift, of an expectation, of an objective or of a criterion in words.
+
+    >>> state_word("blind"), state_word("too_few_rows"), state_word("cannot_tell"), state_word("met")
+    ('cannot tell', 'too few rows', 'cannot tell', 'met')
+    """
+    return STATE_WORDS.get(state, state.replace("_", " "))
+
+
+def objective_state(one: ObjectiveState) -> str:
+    """Say the state of an objective in words."""
+    return "too little reviewed" if one.overdue and one.needed and not one.lacks else state_word(one.state)
+
+
+def drifted(evaluation: Evaluation) -> int:
+    """Count the features in state drift."""
+    return sum(target.state == "drift" for target in evaluation.features.values())
+
+
+def compared(evaluation: Evaluation) -> int:
+    """Count the features that could be compared with the baseline."""
+    return sum(target.state in ("ok", "drift") for target in evaluation.features.values())
+
+
+def overall(evaluation: Evaluation) -> State:
+    """Return the one state that stands for a window: drift when anything drifts, else the least sure one."""
+    targets: list[TargetDrift] = [*evaluation.features.values()]
+    targets += [target for target in (evaluation.score, evaluation.predicted) if target is not None]
+    states = {target.state for target in targets}
+    if any(found.state == "drift" for found in evaluation.slices.values()):
+        states.add("drift")
+    order: tuple[State, ...] = ("drift", "ok", "blind", "too_few_rows")
+    return next((state for state in order if state in states), "no_baseline")
+
+
+def rank(targets: Iterable[TargetDrift]) -> list[TargetDrift]:
+    """Sort targets by what matters: those in drift first, and those with the greatest PSI first among equals."""
+
+    def distance(target: TargetDrift) -> float:
+        psi = target.methods.get("psi")
+        value = psi.value if psi is not None and psi.value is not None else target.effect
+        return -(value or 0.0)
+
+    return sorted(targets, key=lambda target: (_ORDER.get(target.state, 5), distance(target), target.name))

@@ -1,0 +1,90 @@
+"""Titles of metrics and drift methods, their order, and which direction is good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from driftline_processor.core.drift.methods import METHODS
+from driftline_processor.core.evaluation import Source, TargetDrift
+from driftline_processor.core.metrics.names import direction as better
+
+from .names import short
+from .numbers import number
+
+METRIC_TITLES: dict[str, str] = {
+    "log_loss": "log loss",
+    "log_loss_constant": "log loss of a constant",
+    "mean_score": "predicted rate",
+    "roc_auc": "ROC AUC",
+    "f1": "F1",
+    "brier": "Brier score",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mape": "MAPE",
+    "r2": "R²",
+    "ks": "KS",
+    "roc_auc_ovr": "ROC AUC, one against the rest",
+    "f1_weighted": "F1, weighted",
+    "ctr": "click rate",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "map": "MAP",
+}
+"""Title of each metric whose name with spaces is not its title."""
+
+METHOD_SYMBOLS = {name: method.symbol for name, method in METHODS.items()}
+"""The short title of each drift method, as a column of the terminal has it: "ks" → "KS"."""
+
+BESIDE = {"log_loss": "log_loss_constant", "mean_score": "actual_rate"}
+"""Metric → what it is read against: drawn in one chart. Above a constant's log loss a model is worse than none."""
+
+SOURCE_WORDS: dict[Source, str] = {"rows": "rows", "panes": "counts"}
+"""What a metric was computed from: the rows themselves, or the counts that are kept of them."""
+
+HEADLINES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2")
+"""The metrics that tables of windows and models show, the first of them that are known."""
+
+_ORDER = ("log_loss", "mean_score", *HEADLINES[1:], "precision", "recall", "f1", "brier", "ctr")
+
+
+def metric_title(name: str) -> str:
+    """Return the title of a metric.
+
+    >>> metric_title("roc_auc"), metric_title("actual_rate"), metric_title("ndcg@10")
+    ('ROC AUC', 'actual rate', 'NDCG@10')
+    """
+    base, at, cutoff = name.partition("@")
+    return METRIC_TITLES.get(name) or short(METRIC_TITLES.get(base, base.replace("_", " ")) + at + cutoff)
+
+
+def method_title(name: str) -> str:
+    """Return the title of a drift method.
+
+    >>> method_title("psi")
+    'PSI'
+    """
+    return METHODS[name].title if name in METHODS else short(name.replace("_", " "))
+
+
+def method_value(target: TargetDrift, method: str) -> str:
+    """Write a drift method's symbol and value, as in "KS 0.41"; "" where the target has no value of it."""
+    found = target.methods.get(method)
+    if found is None or found.value is None:
+        return ""
+    return f"{METHOD_SYMBOLS.get(method, method)} {number(found.value)}"
+
+
+def metric_names(metrics: Iterable[str]) -> list[str]:
+    """Return names of metrics in the order in which people ask for them."""
+    given = list(metrics)
+    known = [name for name in _ORDER if name in given]
+    return known + [name for name in given if name not in known]
+
+
+def direction(metric: str) -> str:
+    """Say which direction is good. Whether a difference means anything is not said: that needs an interval.
+
+    >>> direction("log_loss"), direction("roc_auc"), direction("mean_score")
+    ('lower is better', 'higher is better', '')
+    """
+    return {1: "higher is better", -1: "lower is better"}.get(better(metric), "")
