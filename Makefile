@@ -14,8 +14,8 @@ OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWar
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
-	@echo "make test      the tests (PYTEST_ARGS='-k psi')"
-	@echo "make test-all  those, and what takes long: full disks, damaged files, long backlogs, attacks"
+	@echo "make test      units, contracts and one whole run, in about three minutes (PYTEST_ARGS='-k psi')"
+	@echo "make test-all  all tests: whole processes, full disks, damaged files, long backlogs, attacks"
 	@echo "make frameworks the integrations of frameworks that are too large for make test (IF_AVAILABLE=1: those that can be had, as CI does)"
 	@echo "make oldest    what touches OpenTelemetry, FastAPI and Flask, with the oldest versions that are supported"
 	@echo "make lint      ruff, mypy, the arrows between rooms, generated files up to date"
@@ -38,7 +38,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --d
 
 test:
 	@sh scripts/setup.sh dev
-	@$(PYTEST) -m "not interop and not simulation and not heavy" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not interop and not simulation and not heavy and not slow" $(PYTEST_ARGS)
 
 test-all:
 	@sh scripts/setup.sh dev

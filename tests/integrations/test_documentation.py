@@ -49,6 +49,7 @@ def promised_id(page: str) -> str:
     return str(re.findall(r"`x-prediction-id: (\S+)`", text, re.IGNORECASE)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["fastapi", "flask"])
 def test_the_five_minutes_of_a_web_page_do_what_it_says(tmp_path: Path, receiver: Receiver, page: str) -> None:
     path, body = request_of(page)
@@ -71,6 +72,7 @@ def test_the_five_minutes_of_a_web_page_do_what_it_says(tmp_path: Path, receiver
     assert table.scores is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["fastapi", "flask"])
 def test_the_file_of_a_web_page_does_the_same_without_code(tmp_path: Path, receiver: Receiver, page: str) -> None:
     path, body = request_of(page)
@@ -111,6 +113,7 @@ def test_every_page_is_in_the_table() -> None:
     assert [page.name for page in DOCS.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index] == []
 
 
+@pytest.mark.slow
 def test_what_the_readme_says_of_a_service_its_handlers_and_its_tests_runs(tmp_path: Path) -> None:
     readme = (DOCS.parents[2] / "README.md").read_text(encoding="utf-8")
     service, untouched, test = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)

@@ -34,6 +34,7 @@ def script(folder: Path, parts: Sequence[str]) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "rows", "features"), PAGES)
 def test_the_five_minutes_record_what_the_page_says(
     receiver: Receiver, tmp_path: Path, page: str, rows: int, features: list[str]
@@ -50,6 +51,7 @@ def test_the_five_minutes_record_what_the_page_says(
         assert {table.task.positive_class for table in arrived} == {"left"}
 
 
+@pytest.mark.slow
 def test_the_file_does_the_same_without_code(receiver: Receiver, tmp_path: Path) -> None:
     training, _, asking, _ = blocks("sklearn")
     (config,) = blocks("sklearn", "toml")

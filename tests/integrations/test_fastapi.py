@@ -885,6 +885,7 @@ ROUTES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("traced", [True, False])
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_what_is_read_quickly_says_what_a_closer_look_would_say(

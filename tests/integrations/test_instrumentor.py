@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.receiver import Receiver
 
 from .process import run, tables
@@ -38,6 +40,7 @@ except ModuleNotFoundError as missing:
 """
 
 
+@pytest.mark.slow
 def test_an_application_and_an_estimator_are_recorded_without_the_package(receiver: Receiver, tmp_path: Path) -> None:
     script = tmp_path / "service.py"
     script.write_text(SERVICE)

@@ -188,6 +188,7 @@ def test_uninstrument_ends_what_code_named_too_and_leaves_the_library_as_it_was(
     assert owner.__dict__.get(attribute) is plain
 
 
+@pytest.mark.slow
 def test_an_application_that_is_gone_keeps_nothing_wrapped(home: Service) -> None:
     instrumentor = instrumentor_of(fastapi)
     instrumentor.instrument(skip_dep_check=True)

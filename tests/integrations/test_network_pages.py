@@ -39,6 +39,7 @@ def test_the_five_minutes_of_mlflow_and_the_baseline_that_they_log(tmp_path: Pat
     assert all(word in done.stdout for word in ("churn", "4 rows", "age", "visits")), done.stdout
 
 
+@pytest.mark.slow
 def test_the_five_minutes_of_onnxruntime(tmp_path: Path, receiver: Receiver) -> None:
     follow("onnxruntime", tmp_path, receiver)
 

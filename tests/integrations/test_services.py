@@ -43,6 +43,7 @@ def training_rows() -> tuple[pd.DataFrame, Any]:
     return X, (X["visits"] + random.normal(0, 1, 400) < 4).astype(int).to_numpy()
 
 
+@pytest.mark.slow
 def test_scenario_4_a_churn_model_behind_fastapi(service: Service, receiver: Receiver) -> None:
     X, y = training_rows()
     pipeline = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)

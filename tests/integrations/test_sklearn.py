@@ -340,6 +340,7 @@ def compositions() -> list[tuple[str, Callable[[], Any]]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in compositions()])
 def test_only_the_outermost_call_is_a_prediction_and_fitting_is_none(service: Service, make: Callable[[], Any]) -> None:
     estimator = instrument(nameless(service), make())
@@ -443,6 +444,7 @@ def _through_joblib(estimator: Any) -> Any:
     return joblib.load(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dumps", [pickle.dumps, cloudpickle.dumps], ids=["pickle", "cloudpickle"])
 def test_a_pickle_loads_where_driftline_is_not_installed(
     service: Service, tmp_path: Path, dumps: Callable[[Any], bytes]

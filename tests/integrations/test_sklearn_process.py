@@ -8,6 +8,7 @@ from pathlib import Path
 
 import driftline
 import joblib
+import pytest
 from driftline.panes.fold import fold
 from driftline.panes.pane import merge
 from driftline.tables.column_codec import strings
@@ -33,6 +34,7 @@ SERVICE = """
 """Nothing in it knows of Driftline or of OpenTelemetry."""
 
 
+@pytest.mark.slow
 def test_traces_records_and_counts_are_right_on_the_wire_and_drift_is_seen(receiver: Receiver, tmp_path: Path) -> None:
     joblib.dump(LogisticRegression().fit(FRAME, LABELS), tmp_path / "model.joblib")
     FRAME.assign(age=FRAME["age"] + 3.0).to_csv(tmp_path / "requests.csv", index=False)
@@ -77,6 +79,7 @@ def predict(order: dict) -> dict:
 """
 
 
+@pytest.mark.slow
 def test_an_estimator_inside_a_recorded_route_is_the_same_prediction(receiver: Receiver, tmp_path: Path) -> None:
     joblib.dump(LogisticRegression().fit(FRAME, LABELS), tmp_path / "model.joblib")
     (tmp_path / "shop.py").write_text(SHOP)

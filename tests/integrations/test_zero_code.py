@@ -132,6 +132,7 @@ def spans_of(receiver: Receiver) -> list[Span]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "command"),
     [
@@ -165,6 +166,7 @@ def test_a_plain_service_is_recorded_without_a_line_of_code(
     assert table.slices["region"].labels == ("north",)
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_one_line_and_the_service_runs(tmp_path: Path, receiver: Receiver) -> None:
     (tmp_path / "shop.py").write_text(SHOP_FASTAPI)
     (tmp_path / "driftline.toml").write_text("[models.churn")
@@ -195,6 +197,7 @@ print([name for name in {libraries} if name in sys.modules])
 """
 
 
+@pytest.mark.slow
 def test_no_instrumentor_imports_a_library_that_the_program_does_not(tmp_path: Path) -> None:
     """An error of one that is too old would end the instrumentation of all others; and PyTorch takes seconds."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -22,8 +22,8 @@ from driftline_processor.config.schema import load
 from driftline_processor.state import State
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from tests.processor.test_service import prediction
 from tests.support.paths import ROOT
+from tests.support.processes import prediction
 from tests.support.state_rows import Opened
 
 from .peers import eventually, free_ports, get, running

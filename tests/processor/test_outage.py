@@ -22,7 +22,9 @@ from driftline_processor.service import Service
 from driftline_processor.store.database import Connection, StorageError, Store, transaction
 from google.rpc.error_details_pb2 import RetryInfo
 
-from .test_service import get, prediction, running, url
+from tests.support.processes import prediction
+
+from .test_service import get, running, url
 
 LOGS = next(method for method, signal in METHODS.items() if signal == "logs")
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -84,6 +86,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
     tmp_path: Path, disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,6 +178,7 @@ def test_a_disk_that_is_full_again_and_again_is_said_once_a_minute(
     store.close()
 
 
+@pytest.mark.slow
 def test_a_processor_stops_in_order_while_its_disk_is_full(
     tmp_path: Path, disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from driftline.panes.pane import DURATION_BOUNDS
-from driftline.semconv import attributes, events
+from driftline.semconv import attributes
 from driftline.semconv import metrics as m
 from driftline_processor.config.schema import Config, load, validate_file
 from driftline_processor.servers.ports import PortInUse
@@ -21,13 +21,12 @@ from driftline_processor.state import State
 from driftline_processor.store.database import StorageError
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tests.support.metric_requests import histogram_of, metrics_body, predictions_of
 from tests.support.otlp_peers import Peer, grpc_peer, http_peer, log
-from tests.support.processes import process
+from tests.support.processes import prediction, process
 from tests.support.stock_sdk import export_spans
 
 ANYWHERE = {"endpoint": "127.0.0.1:0"}
@@ -103,6 +102,7 @@ def test_requests_are_counted_by_signal(tmp_path: Path) -> None:
     assert counters[m.DRIFTLINE_RECEIVED_REQUESTS, ((attributes.DRIFTLINE_SIGNAL, "traces"),)] == 1
 
 
+@pytest.mark.slow
 def test_a_restart_finds_what_was_acknowledged(tmp_path: Path) -> None:
     headers, body = {"content-type": "application/x-protobuf"}, prediction("churn", "a")
     for _ in range(2):  # the second is a resend: the same bytes, after a restart
@@ -152,16 +152,6 @@ def test_what_is_derived_bears_no_name_that_a_service_sends(tmp_path: Path) -> N
     assert {m.DRIFTLINE_PREDICTIONS, m.DRIFTLINE_PREDICTION_DURATION} <= set(names)
     assert m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS] in page
     assert [name for name in sent if m.PROMETHEUS[name] in page] == []
-
-
-def prediction(model: str, prediction_id: str) -> bytes:
-    request = ExportLogsServiceRequest()
-    record = request.resource_logs.add().scope_logs.add().log_records.add(event_name=events.ML_PREDICTION)
-    record.time_unix_nano = 1_700_000_000 * 10**9
-    record.attributes.add(key=attributes.ML_MODEL_NAME).value.string_value = model
-    record.attributes.add(key=attributes.ML_PREDICTION_ID).value.string_value = prediction_id
-    record.attributes.add(key=attributes.ML_PREDICTION_SCORE).value.double_value = 0.5
-    return bytes(request.SerializeToString())
 
 
 @pytest.mark.parametrize("taken", ["grpc", "http", "web"])
@@ -242,6 +232,7 @@ def test_a_wrong_configuration_does_not_start(tmp_path: Path, capsys: pytest.Cap
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(number: signal.Signals, tmp_path: Path) -> None:
     with process(tmp_path) as child:
@@ -253,6 +244,7 @@ def test_a_signal_ends_it_in_order(number: signal.Signals, tmp_path: Path) -> No
     assert (child.returncode, out, err) == (0, "driftline: stopping\n", "")
 
 
+@pytest.mark.slow
 def test_a_second_process_on_the_same_directory_is_told_so(tmp_path: Path) -> None:
     with running(tmp_path / "driftline-data"), process(tmp_path) as second:
         out, err = second.communicate(timeout=60)

@@ -37,6 +37,7 @@ class Seconds:
         return self.now
 
 
+@pytest.mark.slow
 def test_evaluation_stops_when_the_time_is_over_and_goes_on_after_the_next_start(
     open_state: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -61,6 +62,7 @@ def test_evaluation_stops_when_the_time_is_over_and_goes_on_after_the_next_start
     assert [one.rows for one in state.view().windows["1h"]] == [1] * HOURS
 
 
+@pytest.mark.slow
 def test_a_request_that_is_not_written_in_time_is_refused_and_one_that_is_written_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +94,7 @@ def test_a_request_that_is_not_written_in_time_is_refused_and_one_that_is_writte
     again.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["keeper", "settling"])
 def test_a_statement_that_would_run_for_hours_is_interrupted(
     part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -24,6 +24,7 @@ def until(state: State, outcomes: int) -> None:
     raise AssertionError("the keeper did not do its work")
 
 
+@pytest.mark.slow
 def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
     state = State(config(tmp_path), clock=Clock())
     state.start()
@@ -44,6 +45,7 @@ def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
     state.stop()
 
 
+@pytest.mark.slow
 def test_a_failing_step_is_logged_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

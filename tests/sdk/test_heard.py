@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 SAY = """
 import logging, driftline
 from driftline.faults import logger
@@ -23,10 +25,12 @@ def said(later: str = "", first: str = "") -> list[str]:
     return done.stderr.splitlines()
 
 
+@pytest.mark.slow
 def test_without_logging_set_up_lines_go_to_stderr() -> None:
     assert said() == ["driftline: read a dict", "driftline: nothing listens"]
 
 
+@pytest.mark.slow
 def test_logging_that_is_set_up_later_says_the_rest_once() -> None:
     later = "logging.basicConfig(level=logging.INFO, format='%(name)s|%(message)s')"
     assert said(later) == ["driftline: read a dict", "driftline|driftline: nothing listens"]

@@ -1,1 +1,1 @@
-"""What tests share: peers, requests, tables and fixtures. A test file is never imported by another."""
+"""What tests share: peers, requests, tables and fixtures."""

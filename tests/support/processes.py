@@ -1,4 +1,4 @@
-"""`driftline up` as a process of its own, on free ports."""
+"""`driftline up` as a process of its own, on free ports, and a request to send to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from driftline.semconv import attributes, events
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+HEADERS = {"content-type": "application/x-protobuf"}
 
 FILE = """
 receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:0"}, http: {endpoint: "127.0.0.1:0"}}}}
@@ -37,3 +42,14 @@ def addresses(child: subprocess.Popen[str]) -> tuple[str, str]:
     otlp = re.search(r"HTTP on (\S+)", received)
     assert otlp is not None
     return f"http://{otlp[1]}", pages.split()[-1]
+
+
+def prediction(model: str, prediction_id: str) -> bytes:
+    """Return a request of OTLP with one scored prediction."""
+    request = ExportLogsServiceRequest()
+    record = request.resource_logs.add().scope_logs.add().log_records.add(event_name=events.ML_PREDICTION)
+    record.time_unix_nano = 1_700_000_000 * 10**9
+    record.attributes.add(key=attributes.ML_MODEL_NAME).value.string_value = model
+    record.attributes.add(key=attributes.ML_PREDICTION_ID).value.string_value = prediction_id
+    record.attributes.add(key=attributes.ML_PREDICTION_SCORE).value.double_value = 0.5
+    return bytes(request.SerializeToString())

@@ -114,6 +114,7 @@ def test_states_and_values_are_the_same_live_as_in_a_file(
     ]
 
 
+@pytest.mark.slow
 def test_values_from_rows_are_those_of_scipy(tmp_path: Path, reference: pd.DataFrame) -> None:
     window = rows(N, 2, later=True)
     window.to_parquet(tmp_path / "week.parquet")

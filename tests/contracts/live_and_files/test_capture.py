@@ -83,6 +83,7 @@ def evaluated(open_state: Open, clock: Clock, capture: str) -> ModelView:
     return state.view(environment=capture)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capture", ["scores", "none"])
 def test_whatever_is_captured_the_drift_is_the_same(open_state: Open, clock: Clock, capture: str) -> None:
     rows = evaluated(open_state, clock, "features")

@@ -86,6 +86,7 @@ def explanation(evaluations: list[Evaluation]) -> Explanation:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", ["1d", "1w"])
 def test_drift_is_explained_live_as_in_a_file(
     open_state: Open, clock: Clock, tmp_path: Path, baseline: Baseline, window: str
@@ -99,6 +100,7 @@ def test_drift_is_explained_live_as_in_a_file(
     assert age.score_shift == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_step_that_late_rows_touch_is_read_again(open_state: Open, clock: Clock, baseline: Baseline) -> None:
     rows = drifting()
     early = rows["time"] // DAY == MIDNIGHT // DAY + SINCE  # the first day of the drift comes last
@@ -125,6 +127,7 @@ def test_rows_without_times_have_no_date(tmp_path: Path, baseline: Baseline) -> 
     assert {cause.since for cause in found.causes} == {None}
 
 
+@pytest.mark.slow
 def test_an_explanation_outlives_the_process(open_state: Open, clock: Clock, baseline: Baseline) -> None:
     found = live(open_state(churn=DAYS_ONLY), clock, drifting(), baseline, "1d")
     again = [one for one in open_state(churn=DAYS_ONLY).view().windows["1d"] if one.rows]

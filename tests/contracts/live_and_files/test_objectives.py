@@ -135,6 +135,7 @@ def of_both(
     return live, files
 
 
+@pytest.mark.slow
 def test_reviews_of_fraud_come_to_the_same_live_and_on_files(open_state: Open, clock: Clock, tmp_path: Path) -> None:
     live, _ = of_both(open_state, clock, tmp_path, transactions(6_000, 2))
     rolling = [one.objectives[0] for one in live]
@@ -147,6 +148,7 @@ def test_reviews_of_fraud_come_to_the_same_live_and_on_files(open_state: Open, c
     assert accuracy.effective_rows < accuracy.rows
 
 
+@pytest.mark.slow
 def test_where_only_what_was_flagged_is_reviewed_precision_is_all_that_is_known(
     open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:
@@ -213,6 +215,7 @@ def test_a_window_ripens_when_its_outcomes_had_their_time(open_state: Open, cloc
     assert (first().maturity, first().immature, first().objectives[0].state) == ("mature", "", "met")
 
 
+@pytest.mark.slow
 def test_who_reviews_too_little_is_told_once_in_the_log_and_as_long_as_it_lasts_elsewhere(
     open_state: Open, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

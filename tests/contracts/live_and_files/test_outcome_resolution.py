@@ -31,6 +31,7 @@ def counts(state: Opened) -> list[tuple[object, ...]]:
     return state.rows(COUNTS)
 
 
+@pytest.mark.slow
 def test_a_correction_keeps_weight_worth_and_slices_of_the_word_before_it(open_state: Open) -> None:
     model = Model(slices=("plan", "region"))
     state = open_state(churn=model)

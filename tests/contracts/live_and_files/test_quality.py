@@ -115,6 +115,7 @@ def test_quiet_rows_are_quiet_live_and_in_a_file(open_state: Open, clock: Clock,
     assert live(open_state(), clock, rows, baseline) == ()
 
 
+@pytest.mark.slow
 def test_rows_that_repeat_the_window_before_are_stale_live_and_on_files(
     open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:

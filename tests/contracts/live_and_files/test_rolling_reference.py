@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import events
@@ -46,6 +47,7 @@ def newest(state: Opened) -> Evaluation:
     return state.view().windows["1d"][-1]
 
 
+@pytest.mark.slow
 def test_a_shift_that_lasts_is_news_until_the_last_days_have_it(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 20 * DAY
     state = open_state(churn=ROLLING)
@@ -64,6 +66,7 @@ def test_a_shift_that_lasts_is_news_until_the_last_days_have_it(open_state: Open
     assert moved.missing_was == 0
 
 
+@pytest.mark.slow
 def test_late_rows_change_what_later_windows_are_compared_with_also_after_a_restart(
     open_state: Open, clock: Clock
 ) -> None:
@@ -118,6 +121,7 @@ def as_records(rows: dict[str, np.ndarray], which: np.ndarray) -> bytes:
     )
 
 
+@pytest.mark.slow
 def test_files_and_the_service_say_the_same_also_of_late_rows_and_after_a_restart(
     open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:

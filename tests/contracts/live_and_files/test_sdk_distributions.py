@@ -53,6 +53,7 @@ def predict(capture: str, rows: pd.DataFrame, known: Baseline, parts: int) -> Se
     return service
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preference", ["cumulative", "delta"])
 @pytest.mark.parametrize("capture", ["none", "scores"])
 def test_drift_of_distributions_is_the_drift_of_the_rows(

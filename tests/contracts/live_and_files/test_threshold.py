@@ -74,6 +74,7 @@ def of_files(run: Run, folder: Path, reference: Baseline) -> dict[str, Any]:
     return dict(window)
 
 
+@pytest.mark.slow
 def test_nothing_that_the_threshold_alone_has_changed_is_an_alert(
     run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -160,6 +160,7 @@ def agree(one: object, other: object, where: str = "") -> None:
         assert one == other, where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "suffix"), [("binary", "csv"), ("multiclass", "parquet"), ("regression", "parquet")])
 def test_files_and_a_running_service_say_the_same(run: Run, tmp_path: Path, kind: str, suffix: str) -> None:
     of_files = from_files(run, tmp_path, kind, suffix)
@@ -178,6 +179,7 @@ def test_files_and_a_running_service_say_the_same(run: Run, tmp_path: Path, kind
     agree(live, of_files)
 
 
+@pytest.mark.slow
 def test_nothing_is_sure_of_a_version_of_which_only_flagged_rows_are_reviewed(run: Run, tmp_path: Path) -> None:
     of_files = from_files(run, tmp_path, "binary", "parquet", flagged=True)
     state = opened(tmp_path)
@@ -208,6 +210,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_changes_nothing(tmp_path: Path) -> None:
     requests = sent(rows("binary"), "binary")
     (tmp_path / "whole").mkdir()

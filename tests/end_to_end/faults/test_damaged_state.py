@@ -12,8 +12,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.faults.test_service_killed import rows, send
-from tests.processor.test_service import prediction
-from tests.support.processes import addresses, process
+from tests.support.processes import addresses, prediction, process
 
 pytestmark = pytest.mark.heavy
 

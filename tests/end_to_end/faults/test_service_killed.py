@@ -8,10 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.processor.test_service import prediction
-from tests.support.processes import addresses, process
-
-HEADERS = {"content-type": "application/x-protobuf"}
+from tests.support.processes import HEADERS, addresses, prediction, process
 
 
 def send(url: str, body: bytes) -> bool:

@@ -10,9 +10,7 @@ import httpx
 from driftline.semconv import metrics as m
 
 from tests.support.metric_requests import histogram_of, metrics_body, predictions_of
-from tests.support.processes import addresses, process
-
-from .test_service_killed import HEADERS
+from tests.support.processes import HEADERS, addresses, process
 
 
 def bodies(*totals: int) -> list[bytes]:

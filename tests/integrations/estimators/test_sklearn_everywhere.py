@@ -148,6 +148,7 @@ def test_a_named_estimator_keeps_its_name(everywhere: Service) -> None:
     assert names(everywhere) == 4 * ["churn"]
 
 
+@pytest.mark.slow
 def test_forests_processes_threads_and_evaluation_are_silent(everywhere: Service) -> None:
     forest = RandomForestClassifier(4, n_jobs=2, random_state=0).fit(FRAME, LABELS)
     bagging = BaggingClassifier(LogisticRegression(), 4, n_jobs=2, random_state=0).fit(FRAME, LABELS)
@@ -200,6 +201,7 @@ def test_instrumenting_again_works() -> None:
 CHECKED = [LogisticRegression(), make_pipeline(StandardScaler(), LinearRegression())]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("everywhere")
 @pytest.mark.parametrize("estimator", CHECKED, ids=["LogisticRegression", "Pipeline"])
 @pytest.mark.filterwarnings("ignore")

@@ -43,6 +43,7 @@ def test_show_tells_rows_period_features_and_performance(run: Run, saved: tuple[
     assert Baseline.load(saved[0]).digest in lines[-1]
 
 
+@pytest.mark.slow
 def test_diff_speaks_as_drift_does(run: Run, saved: tuple[Path, Path]) -> None:
     shown = run("baseline", "diff", *saved)
     assert shown.exit_code == 0, shown.stderr

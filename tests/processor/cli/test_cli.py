@@ -108,6 +108,7 @@ def test_the_options(run: Run, command: list[str], options: set[str]) -> None:
     )
 
 
+@pytest.mark.slow
 def test_help_and_evaluate_import_no_server(files: Path) -> None:
     code = """if True:
         import sys
@@ -165,6 +166,7 @@ def test_the_demo_names_its_own_extra(monkeypatch: pytest.MonkeyPatch, capsys: p
     )
 
 
+@pytest.mark.slow
 def test_the_module_is_the_command(files: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "driftline_processor", "evaluate", "week.parquet", "--baseline", "reference.parquet",

@@ -16,6 +16,7 @@ PAGES = ("tutorials/two-files", "how-to/evaluate-files", "how-to/check-in-a-pipe
 PAGE = "\n".join((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in (*PAGES, "how-to/build-a-baseline"))
 
 
+@pytest.mark.slow
 def test_every_command_on_the_page_runs(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (files / "week.parquet").rename(files / "lastweek.parquet")
     monkeypatch.chdir(files)
@@ -45,6 +46,7 @@ def test_the_table_on_the_page_is_what_is_printed(run: Run, files: Path) -> None
     assert {" ".join(line.split()) for line in PAGE.split("```")[1].splitlines()} <= shown
 
 
+@pytest.mark.slow
 def test_the_commands_of_baselines_run(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = ("how-to/compare-with-the-last-days", "how-to/build-a-baseline")
     page = "\n".join((DOCS / f"{name}.md").read_text(encoding="utf-8") for name in pages)

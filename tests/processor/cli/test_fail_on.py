@@ -134,6 +134,7 @@ def test_concept_drift_is_named_by_the_rise_of_errors(concept: Any, crossed: boo
     assert [said in one for one in heard if said is not None] == ([] if said is None else [True])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("conditions", "code"),
     [
@@ -153,6 +154,7 @@ def test_the_exit_code(run: Run, files: Path, conditions: list[str], code: int) 
     assert bool(result.stdout) is (code != 2)
 
 
+@pytest.mark.slow
 def test_without_outcomes_a_performance_condition_says_that_it_cannot_tell(run: Run, files: Path) -> None:
     result = run(
         "evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary",

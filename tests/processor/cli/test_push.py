@@ -239,6 +239,7 @@ def invoke(url: str, *arguments: object) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+@pytest.mark.slow
 def test_the_command_counts_names_rows_and_exits_with_3_where_some_were_rejected(url: str, tmp_path: Path) -> None:
     good, bad = written(tmp_path, "parquet"), tmp_path / "bad.csv"
     bad.write_text("order,churned,known_at,country\n" + ",1,,\n" * 30 + "z,1,,\n")
@@ -344,6 +345,7 @@ def test_progress_is_heard_of_part_by_part(url: str, tmp_path: Path) -> None:
     assert heard == [10, 10, 5]
 
 
+@pytest.mark.slow
 def test_show_prints_what_was_said_and_what_counts(running: Running, url: str, tmp_path: Path) -> None:
     running.send(predictions(["a"], NOON, version="v1"))
     path = tmp_path / "labels.csv"

@@ -87,6 +87,7 @@ def check(path: Path) -> None:
     assert len(problems) == len(set(problems))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=st.dictionaries(KEYS, TREES, max_size=4))
 def test_any_tree(path: Path, tree: dict[str, Any]) -> None:
@@ -94,6 +95,7 @@ def test_any_tree(path: Path, tree: dict[str, Any]) -> None:
     check(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     exporters=st.dictionaries(

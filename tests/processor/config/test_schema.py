@@ -293,6 +293,7 @@ def test_a_wrong_key_is_named_with_rule_and_fix(tmp_path: Path, text: str, probl
     assert validate_file(write(tmp_path, text)) == [problem]
 
 
+@pytest.mark.slow
 def test_a_file_nested_too_deeply_is_one_sentence(tmp_path: Path) -> None:
     [problem] = validate_file(write(tmp_path, "[" * 2000))
     assert problem.startswith("not YAML that can be read: maximum recursion depth exceeded")
@@ -390,6 +391,7 @@ def leaves(tree: object) -> Iterator[tuple[dict[str, Any] | list[Any], Any]]:
                 yield tree, place
 
 
+@pytest.mark.slow
 def test_no_key_of_the_annotated_configuration_shows_what_a_variable_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

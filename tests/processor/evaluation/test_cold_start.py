@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.present.evaluation_json import to_json
@@ -28,6 +29,7 @@ def window(state: Opened, hour: int) -> Evaluation:
     return found[MIDNIGHT + hour * HOUR]
 
 
+@pytest.mark.slow
 def test_a_fresh_model_is_compared_with_all_it_did_and_a_break_on_the_first_day_is_found(
     open_state: Open, clock: Clock
 ) -> None:
@@ -44,6 +46,7 @@ def test_a_fresh_model_is_compared_with_all_it_did_and_a_break_on_the_first_day_
     assert to_json(late)["baseline"]["compared"].endswith("a shift below 1.25 σ is not called drift")
 
 
+@pytest.mark.slow
 def test_the_reference_stops_growing_after_a_week(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 11 * DAY
     state = open_state(churn=Model(windows=("1h",)))

@@ -65,6 +65,7 @@ def exported(state: Opened, metric: str) -> list[float]:
     return [point.value for point in points(state.state.view) if point.metric == metric]
 
 
+@pytest.mark.slow
 def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=DAILY)
     rows = broken_model()
@@ -107,6 +108,7 @@ def test_a_broken_model_with_late_labels_shows_its_numbers_everywhere(open_state
     assert [one.maturity for one in again.view().windows["1d"] if one.closed] == [one.maturity for one in closed]
 
 
+@pytest.mark.slow
 def test_what_driftline_yaml_says_wins(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=DAILY.model_copy(update={"outcome_delay": timedelta(days=4)}))
     send(state, clock, broken_model())
@@ -116,6 +118,7 @@ def test_what_driftline_yaml_says_wins(open_state: Open, clock: Clock) -> None:
     assert closed == ["mature"] * (DAYS - 4) + ["immature"] * 4
 
 
+@pytest.mark.slow
 def test_without_a_mature_window_a_hint_says_what_is_waited_for(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=DAILY)
     rows = broken_model().iloc[: 2 * ROWS]
@@ -130,6 +133,7 @@ def test_without_a_mature_window_a_hint_says_what_is_waited_for(open_state: Open
     )
 
 
+@pytest.mark.slow
 def test_windows_that_turn_out_to_be_young_are_judged_anew(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=DAILY)
     rows = broken_model()
@@ -143,6 +147,7 @@ def test_windows_that_turn_out_to_be_young_are_judged_anew(open_state: Open, clo
     assert maturity == ["mature"] * (DAYS - 2) + ["immature"] * 2
 
 
+@pytest.mark.slow
 def test_windows_whose_panes_were_rolled_up_stay_as_believed(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=Model(windows=("5m",)))
     first, later = NOON, NOON + 15 * DAY
@@ -161,6 +166,7 @@ def test_windows_whose_panes_were_rolled_up_stay_as_believed(open_state: Open, c
     assert [one.rows for one in view.windows["5m"]][:2] == [40, 60]
 
 
+@pytest.mark.slow
 def test_files_learn_the_same_delay(open_state: Open, clock: Clock, tmp_path: Path) -> None:
     state = open_state(churn=DAILY)
     rows = broken_model()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.config.model import Model
 from driftline_processor.core.versions import SideBySide
@@ -46,6 +47,7 @@ def tidied(state: Opened, clock: Clock, days: int) -> set[object]:
     return {row[0] for row in state.rows(f"SELECT DISTINCT (span // {HOUR})::INTEGER FROM panes")}
 
 
+@pytest.mark.slow
 def test_rolling_up_changes_no_verdict(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=CANARY)
     serve(state, "1", NOON - 30 * HOUR, NOON + 40 * HOUR, 0.2)
@@ -65,6 +67,7 @@ def test_rolling_up_changes_no_verdict(open_state: Open, clock: Clock) -> None:
     assert told(compared(state)) == told(before)
 
 
+@pytest.mark.slow
 def test_a_version_whose_rows_come_late_is_compared_from_the_next_whole_pane_on(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=CANARY)
     serve(state, "1", NOON - 30 * HOUR, NOON + 40 * HOUR, 0.2)

@@ -25,6 +25,7 @@ LENGTHS = {"1h": HOUR, "1d": DAY, "1w": 7 * DAY, "1mo": 30 * DAY}
 MODELS = [f"m{number}" for number in range(90)]
 
 
+@pytest.mark.slow
 def test_under_steady_traffic_no_window_of_several_hundred_starves(
     open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +82,7 @@ def test_how_many_windows_wait_and_since_when_is_a_metric_a_problem_and_a_hint(
     assert state.state.health.problems() == []
 
 
+@pytest.mark.slow
 def test_what_waited_at_a_crash_is_evaluated_after_it_and_what_did_not_is_not(
     open_state: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

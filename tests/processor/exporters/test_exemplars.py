@@ -120,6 +120,7 @@ def test_a_joined_outcome_of_a_sampled_span_is_an_exemplar_once(tmp_path: Path, 
     assert not again.exemplars
 
 
+@pytest.mark.slow
 def test_the_service_shows_the_trace_on_its_scrape_page_and_its_pages_links_answer(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         prediction = span({a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_ID: "A-1", a.ML_PREDICTION_SCORE: 0.25})

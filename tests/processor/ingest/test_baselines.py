@@ -54,6 +54,7 @@ def test_the_first_thousand_rows_become_a_provisional_baseline_and_are_not_compa
     assert view.windows["1d"][0].rows == 1_510
 
 
+@pytest.mark.slow
 def test_what_was_learned_survives_a_restart(open_state: Open) -> None:
     open_state().send(rows(400))
     state = open_state()

@@ -230,6 +230,7 @@ def test_an_hour_is_enough_when_it_has_enough() -> None:
     assert newest_balance({0: _Pane(5.0)}, PANE) is None
 
 
+@pytest.mark.slow
 def test_an_edge_that_cuts_through_what_was_counted_leaves_it_in_doubt(open_state: Open, clock: Clock) -> None:
     state = open_state()
     counted(state, 100, 0.5)
@@ -250,6 +251,7 @@ def test_an_edge_that_cuts_through_what_was_counted_leaves_it_in_doubt(open_stat
     assert found.completeness == 1.0
 
 
+@pytest.mark.slow
 def test_a_sentence_waits_until_no_edge_explains_what_is_missing(open_state: Open, clock: Clock) -> None:
     state = open_state()
     counted(state, 10_000, 4.5)

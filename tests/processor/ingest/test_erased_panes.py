@@ -79,6 +79,7 @@ def order(by: Literal["id", "subject"]) -> ErasureOrder:
     return ErasureOrder("whole", by, (MARK,) if by == "subject" else tuple(f"id-{row}" for row in GONE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["id", "subject"])
 def test_all_shares_are_those_of_a_model_that_never_had_the_rows(
     open_state: Open, clock: Clock, by: Literal["id", "subject"]
@@ -130,6 +131,7 @@ def test_what_was_decided_of_deleted_rows_is_no_decision(
     assert decided(state, "whole") == expected != before
 
 
+@pytest.mark.slow
 def test_rows_that_expire_after_it_change_no_share_and_days_hold_it_too(open_state: Open, clock: Clock) -> None:
     state = open_state(whole=AGREED)
     send(state, "whole")
@@ -148,6 +150,7 @@ def test_rows_that_expire_after_it_change_no_share_and_days_hold_it_too(open_sta
     assert covered(state, "whole")[4:] == expected[4:]
 
 
+@pytest.mark.slow
 def test_what_stays_in_the_sums_of_outcomes_stays_in_those_of_predictions(open_state: Open, clock: Clock) -> None:
     """Where other rows of a pane have expired, its outcomes cannot be made anew, and neither is anything taken out."""
     state = open_state(churn=Model(windows=("1d",)), retention=timedelta(days=30))
@@ -177,6 +180,7 @@ def test_a_list_that_was_deleted_is_none_that_nobody_clicked(open_state: Open, c
     assert state.view("feed").windows["1d"][0].realized["ctr"].value == 0.5
 
 
+@pytest.mark.slow
 def test_an_erasure_that_was_not_evaluated_is_evaluated_after_a_restart(open_state: Open, clock: Clock) -> None:
     state = open_state(whole=AGREED)
     send(state, "whole")

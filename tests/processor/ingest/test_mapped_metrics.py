@@ -109,6 +109,7 @@ def of_rows() -> Any:
     return drift(fold(table, BASELINE.bins), BASELINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temporality", [CUMULATIVE, DELTA], ids=["cumulative", "delta"])
 @pytest.mark.parametrize("aggregation", [EXPONENTIAL, FINE], ids=["exponential", "explicit"])
 def test_histograms_of_a_stock_sdk_tell_the_drift_that_rows_tell(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from driftline.semconv import metrics as m
 from driftline.tables.table import F64
 from driftline_processor.config.model import Model
@@ -57,6 +58,7 @@ def normal(n: int, mean: float, seed: int) -> F64:
     return np.random.default_rng(seed).normal(mean, 12, n)
 
 
+@pytest.mark.slow
 def test_the_first_thousand_rows_of_histograms_become_a_provisional_baseline(open_state: Open, clock: Clock) -> None:
     state = open_state(pricing=PRICING)
     submit(state, orders(normal(600, 50, 1), NOON, NOON + MINUTE, DELTA, (400, 200)))

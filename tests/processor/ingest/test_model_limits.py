@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
@@ -34,6 +35,7 @@ def send(state: Opened, *names: str, rows: int = 2) -> list[int]:
     return [state.send(predictions(ids, NOON, model=name)).accepted for name in names]
 
 
+@pytest.mark.slow
 def test_rows_of_a_further_model_are_counted_and_not_kept(open_state: Open) -> None:
     state = open_state(limits=Limits(models=2))
     assert send(state, "a", "b", "c", "a") == [2, 2, 0, 2]
@@ -46,6 +48,7 @@ def test_rows_of_a_further_model_are_counted_and_not_kept(open_state: Open) -> N
     assert limited(state, "models") == 3
 
 
+@pytest.mark.slow
 def test_a_flood_of_names_leaves_nothing_in_the_state_and_one_series_on_the_scrape_page(open_state: Open) -> None:
     state = open_state(limits=Limits(models=3))
     send(state, "a", "b")
@@ -58,6 +61,7 @@ def test_a_flood_of_names_leaves_nothing_in_the_state_and_one_series_on_the_scra
     assert state.rows("SELECT count(*)::INT AS n FROM series") == [(3,)]
 
 
+@pytest.mark.slow
 def test_a_restart_keeps_who_is_in_and_who_is_not(open_state: Open) -> None:
     limits = Limits(models=2)
     send(open_state(limits=limits), "a", "b", "c")
@@ -73,6 +77,7 @@ def test_a_model_of_the_configuration_has_a_place_of_its_own(open_state: Open) -
     assert models(state) == ["a", "named"]
 
 
+@pytest.mark.slow
 def test_further_versions_are_kept_as_one_and_their_outcomes_join(open_state: Open) -> None:
     state = open_state(limits=Limits(versions=2))
     for version in ("1", "2", "3", "4"):
@@ -83,6 +88,7 @@ def test_further_versions_are_kept_as_one_and_their_outcomes_join(open_state: Op
     assert limited(state, "versions") == 2
 
 
+@pytest.mark.slow
 def test_a_version_that_the_configuration_names_is_no_other(open_state: Open) -> None:
     state = open_state(limits=Limits(versions=1), churn=Model(versions=Versions(champion="9", shadow=("8",))))
     for version in ("1", "2", "8", "9"):
@@ -90,6 +96,7 @@ def test_a_version_that_the_configuration_names_is_no_other(open_state: Open) ->
     assert sorted(view.key.version for view in state.state.view.models()) == ["1", "8", "9", "other"]
 
 
+@pytest.mark.slow
 def test_a_model_that_is_deployed_every_day_never_runs_out_of_places(open_state: Open, clock: Clock) -> None:
     limits = Limits(versions=3)
     state = open_state(limits=limits)
@@ -156,6 +163,7 @@ def test_what_is_beyond_is_said_with_what_to_do(open_state: Open) -> None:
     assert said[1:-1] in str(state.state.health.problems())
 
 
+@pytest.mark.slow
 def test_a_forgotten_model_gives_its_place_to_the_next(open_state: Open) -> None:
     state = open_state(limits=Limits(models=2))
     send(state, "a", "b")

@@ -86,6 +86,7 @@ def test_a_batch_counts_once_whatever_request_it_comes_in(open_state: Open, cloc
     assert state.rows("SELECT count(*) FROM predictions") == [(4,)]
 
 
+@pytest.mark.slow
 def test_a_plain_row_is_known_by_its_time_and_id(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a", "b", "a"], [NOON, NOON, NOON]))
@@ -97,6 +98,7 @@ def test_a_plain_row_is_known_by_its_time_and_id(open_state: Open) -> None:
     assert state.view().rows == 4
 
 
+@pytest.mark.slow
 def test_the_same_id_at_another_time_or_of_another_version_is_another_prediction(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a"], NOON), predictions(["a"], NOON + 1), predictions(["a"], NOON, version="2"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from driftline_processor.ingest.watermark import AHEAD, SILENCE, Watermark
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,6 +56,7 @@ def test_without_rows_there_is_none() -> None:
     assert watermark.at(NOW + SILENCE) == 0
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.lists(st.integers(1, 2_000_000), max_size=5), st.integers(0, 300)), max_size=20))
 def test_it_never_goes_back(story: list[tuple[list[int], int]]) -> None:
     watermark, now, before = Watermark(), NOW, 0

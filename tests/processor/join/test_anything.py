@@ -110,6 +110,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     opened.stop()
 
 
+@pytest.mark.slow
 @given(st.lists(REQUESTS, min_size=1, max_size=6))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, story: Story) -> None:
@@ -122,6 +123,7 @@ def test_the_join_is_what_a_join_of_everything_at_once_would_be(state: Opened, s
     check(state, model, [event for request in story for event in request], sampled)
 
 
+@pytest.mark.slow
 @given(st.lists(REQUESTS, min_size=3, max_size=5))
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_stopping_and_starting_changes_nothing(tmp_path: Path, story: Story) -> None:

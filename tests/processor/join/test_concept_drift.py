@@ -85,6 +85,7 @@ def test_errors_that_become_more_are_found_and_logged(
     assert said.endswith("in predictions since 2024-10-04T12:10:00Z")
 
 
+@pytest.mark.slow
 def test_neither_steps_nor_restarts_change_what_is_found(open_state: Open, clock: Clock) -> None:
     """With restarts while it learns, on both sides of the change and within it, and after it was found."""
     state = open_state()
@@ -200,6 +201,7 @@ def test_what_breaks_a_detector_breaks_no_join(
     assert "concept drift of churn could not be told" in caplog.text
 
 
+@pytest.mark.slow
 def test_configuration_chooses_the_detectors(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=Model(concept=Watched(detectors=("page_hinkley", "adwin"))))
     predict(state)
@@ -255,6 +257,7 @@ def said(state: Opened) -> dict[tuple[str, str], float]:
 
 
 class TestTheSameRowsInFilesAndLive:
+    @pytest.mark.slow
     @pytest.mark.parametrize("task", ["binary", "regression"])
     def test_are_told_the_same(self, open_state: Open, clock: Clock, tmp_path: Path, task: str) -> None:
         rows = self.rows(task)
@@ -341,6 +344,7 @@ def test_no_value_of_a_state_is_anything_but_json(open_state: Open, clock: Clock
     assert not {"NaN", "Infinity"} & set(text.replace(",", " ").split())
 
 
+@pytest.mark.slow
 def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     open_state: Open, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

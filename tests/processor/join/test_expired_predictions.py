@@ -37,6 +37,7 @@ def state(open_state: Open, clock: Clock) -> Opened:
     return state
 
 
+@pytest.mark.slow
 def test_a_late_word_on_the_expired_one_is_refused_and_counted(state: Opened, open_state: Open) -> None:
     state.send(outcomes(["customer", "new"], [0, 0], SECOND - 30 * MINUTE))
     assert joined(state) == [("new", 120, 0)]
@@ -47,6 +48,7 @@ def test_a_late_word_on_the_expired_one_is_refused_and_counted(state: Opened, op
     assert (state.counted("expired"), state.view().pending) == (1, 0)
 
 
+@pytest.mark.slow
 def test_what_was_said_of_it_before_moves_to_none_when_all_words_of_the_id_are_judged(state: Opened) -> None:
     state.send(outcomes(["customer"], [0], SECOND + HOUR, weight=[2.0]))
     assert joined(state) == [("customer", 120, 0)]
@@ -71,6 +73,7 @@ def test_what_another_version_or_environment_predicted_is_no_earlier_prediction(
     assert state.counted("expired") == 1
 
 
+@pytest.mark.slow
 def test_the_next_one_succeeds_when_that_has_expired_too(state: Opened, clock: Clock) -> None:
     state.send(predictions(["customer"], SECOND + 6 * DAY))
     clock.now += 6 * DAY

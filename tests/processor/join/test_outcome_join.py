@@ -44,6 +44,7 @@ def story(model: str) -> list[PredictionTable | OutcomeTable]:
     ]
 
 
+@pytest.mark.slow
 def test_any_order_of_arrival_joins_the_same(open_state: Open) -> None:
     """Each order is that of one model; the ids of all are the same."""
     orders = {f"model {number}": order for number, order in enumerate(permutations(range(4)))}
@@ -90,6 +91,7 @@ def test_of_two_outcomes_of_one_time_the_later_arrival_wins(open_state: Open) ->
     assert joined(state) == [("a", 0, "1")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["predictions", "outcomes"])
 @pytest.mark.parametrize("unit", [1, 1_000, 10**6, 10**9])
 def test_a_table_of_labels_names_times_as_exactly_as_it_keeps_them(open_state: Open, unit: int, first: str) -> None:
@@ -315,6 +317,7 @@ def test_ids_that_carry_their_time_are_looked_for_there(open_state: Open, kind: 
     assert state.view().outcomes == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spell", [str.lower, str.upper, str.title])
 def test_ids_of_few_of_the_hours_that_are_kept_are_looked_for_between_their_texts(
     open_state: Open, clock: Clock, spell: Callable[[str], str]
@@ -412,6 +415,7 @@ def test_the_configured_positive_class_wins(open_state: Open) -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_version_that_scored_an_id_gets_its_outcome(open_state: Open) -> None:
     state = open_state()
     for version, score in (("champion", 0.9), ("challenger", 0.2), ("shadow", 0.6)):
@@ -430,6 +434,7 @@ def test_every_version_that_scored_an_id_gets_its_outcome(open_state: Open) -> N
 VERSIONS = ("champion", "challenger", "shadow")
 
 
+@pytest.mark.slow
 def test_an_outcome_that_only_one_version_can_use_counts_there(open_state: Open) -> None:
     state = open_state()
     for version, classes in (("1", ("0", "1")), ("2", ("0", "2"))):

@@ -88,6 +88,7 @@ def test_slices_of_predictions_and_of_outcomes_have_their_own_performance(open_s
     same(window(state, "1h").performance_slices["country=NL"], first & (COUNTRY == "NL"))
 
 
+@pytest.mark.slow
 def test_what_is_corrected_and_taken_back_is_restated_in_every_slice(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=SLICED)
     sent(state)
@@ -137,6 +138,7 @@ def test_who_says_the_same_again_later_is_as_old_as_the_last_word(open_state: Op
     same(ages["<1h"], (row >= 40) & (row < 100))
 
 
+@pytest.mark.slow
 def test_days_that_are_rolled_up_are_restated_whole(open_state: Open, clock: Clock) -> None:
     state = open_state(timedelta(days=365), churn=SLICED)
     sent(state)
@@ -198,6 +200,7 @@ def test_a_slice_has_all_its_rows_whatever_baseline_came_in_the_middle_of_a_wind
     assert {one.value: one.rates["selection_rate"].value for one in found.groups} == pytest.approx(rates)
 
 
+@pytest.mark.slow
 def test_the_values_of_a_key_that_comes_with_outcomes_are_known_after_a_restart(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=SLICED)
     sent(state)
@@ -210,6 +213,7 @@ def test_the_values_of_a_key_that_comes_with_outcomes_are_known_after_a_restart(
     same(window(again, "1d").performance_slices["gender=M"], GENDER == "M")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_prediction", [True, False])
 def test_live_and_on_files_slices_ages_and_fairness_are_the_same(
     open_state: Open, clock: Clock, tmp_path: Path, with_prediction: bool

@@ -64,6 +64,7 @@ def test_clicks_on_a_list_become_its_metrics(feed: Opened) -> None:
     assert feed.view("feed").outcomes == 4
 
 
+@pytest.mark.slow
 def test_a_click_is_corrected_taken_back_and_said_again(feed: Opened) -> None:
     feed.send(lists(["a"], [["x", "y"]]))
     feed.send(said("a", 1, "y"))
@@ -81,6 +82,7 @@ def test_a_click_is_corrected_taken_back_and_said_again(feed: Opened) -> None:
     assert realized(feed)["mrr@2"] == 1.0
 
 
+@pytest.mark.slow
 def test_what_says_nothing_of_a_list_is_counted_and_costs_nothing_else(feed: Opened) -> None:
     feed.send(lists(["a", "b"], [["x"]] * 2))
     feed.send(said("a", "late", "x"), said("a", '["x", null]'), said("b", 1, "x"))
@@ -89,6 +91,7 @@ def test_what_says_nothing_of_a_list_is_counted_and_costs_nothing_else(feed: Ope
     assert feed.rows("SELECT count(*) FROM joined") == [(1,)]
 
 
+@pytest.mark.slow
 def test_an_outcome_before_its_list_and_one_for_two_versions(feed: Opened) -> None:
     feed.send(said("a", 1, "x"))
     feed.state.settle()
@@ -98,6 +101,7 @@ def test_an_outcome_before_its_list_and_one_for_two_versions(feed: Opened) -> No
     assert newest.realized["mrr@2"].value == 0.5
 
 
+@pytest.mark.slow
 def test_other_cutoffs_make_what_is_known_anew(open_state: Open) -> None:
     state = open_state(feed=Model(windows=("1h",)))
     state.send(lists(["a"], [["x", "y"]]))
@@ -117,6 +121,7 @@ def test_worth_of_clicks_adds_up(feed: Opened) -> None:
     assert feed.rows("SELECT value FROM joined") == [(8.0,)]
 
 
+@pytest.mark.slow
 def test_lists_that_nobody_clicked_count_where_silence_is_an_outcome(open_state: Open, clock: Clock) -> None:
     clock.now = NOON + 4 * HOUR
     implicit = Performance(cutoffs=(2,), outcomes="implicit")
@@ -151,6 +156,7 @@ STATEMENTS = st.lists(
 """Of which list, what, when, with which weight and worth."""
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(STATEMENTS, st.randoms(use_true_random=False))
 def test_any_order_of_clicks_in_any_pieces_comes_to_what_all_at_once_does(
@@ -192,6 +198,7 @@ def test_any_order_of_clicks_in_any_pieces_comes_to_what_all_at_once_does(
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_an_objective_that_rolls_counts_the_lists_that_nobody_clicked(open_state: Open, clock: Clock) -> None:
     objectives = (read_objective("ctr >= 0.5 over rolling 1h"), read_objective("ctr >= 0.5"))
     asked = Performance(outcomes="implicit", cutoffs=(1,), objectives=objectives)

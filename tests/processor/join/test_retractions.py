@@ -41,6 +41,7 @@ def test_a_later_outcome_says_it_again(open_state: Open) -> None:
     assert state.rows("SELECT * FROM retractions") == []
 
 
+@pytest.mark.slow
 def test_an_older_outcome_that_comes_after_its_retraction_stays_taken_back(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a"]), outcomes(["a"], [None], NOON + 2 * HOUR, retracted=True))
@@ -81,6 +82,7 @@ def test_an_outcome_and_its_retraction_at_once_leave_nothing(open_state: Open) -
     assert state.rows("SELECT sum(value) FROM panes WHERE part = 'outcomes' AND idx = 0") == [(1.0,)]
 
 
+@pytest.mark.slow
 def test_the_stream_of_errors_hears_each_prediction_once(open_state: Open) -> None:
     pytest.importorskip("river")
     state = open_state()
@@ -103,6 +105,7 @@ def test_the_stream_of_errors_hears_each_prediction_once(open_state: Open) -> No
     assert (concept.outcomes, concept.corrected) == (4, 3)  # its first outcome never counted
 
 
+@pytest.mark.slow
 def test_a_retraction_is_refused_once_rows_of_its_pane_have_expired(open_state: Open, clock: Clock) -> None:
     state = open_state(retention=timedelta(days=90))
     state.send(predictions(["a"], NOON), outcomes(["a"], [1], NOON + HOUR))

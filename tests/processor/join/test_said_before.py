@@ -36,6 +36,7 @@ def story() -> list[OutcomeTable]:
     return [about("bob", bob), about("anna", anna)]
 
 
+@pytest.mark.slow
 def test_the_outcome_before_the_one_that_is_deleted_counts_again(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=DAILY, other=DAILY)
     for model in ("churn", "other"):
@@ -113,6 +114,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     opened.stop()
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.one_of(MADE, st.tuples(KNOWN, st.booleans())), min_size=1, max_size=6), max_size=4))
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_left_is_what_a_join_of_the_outcomes_that_are_left_would_be(

@@ -78,6 +78,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     opened.stop()
 
 
+@pytest.mark.slow
 @given(STORIES)
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_pairs_are_what_all_of_it_at_once_would_be(state: Opened, story: Story) -> None:
@@ -90,6 +91,7 @@ def test_pairs_are_what_all_of_it_at_once_would_be(state: Opened, story: Story) 
     check(state, model, [event for request in story for event in request])
 
 
+@pytest.mark.slow
 @given(STORIES)
 @settings(max_examples=1, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_stopping_and_starting_changes_nothing(tmp_path: Path, story: Story) -> None:
@@ -142,6 +144,7 @@ def test_a_shadow_meets_its_champion_when_the_outcome_comes(open_state: Open) ->
     assert sums(state)["paired:error"] == [2, 2, 2, 1, 1, 0, 0]
 
 
+@pytest.mark.slow
 def test_a_shadow_that_comes_after_the_outcome_meets_its_champion_too(open_state: Open) -> None:
     state = open_state()
     state.send(BOTH[0], outcomes(["a", "b", "c"], [1, 1, 1]))
@@ -152,6 +155,7 @@ def test_a_shadow_that_comes_after_the_outcome_meets_its_champion_too(open_state
     assert sums(state)["paired:error"] == [3, 3, 3, 1, 1, 0, 0]
 
 
+@pytest.mark.slow
 def test_what_is_corrected_or_taken_back_is_corrected_in_the_sums(open_state: Open) -> None:
     state = open_state()
     state.send(*BOTH, outcomes(["a", "b", "c"], [1, 1, 1]))
@@ -205,6 +209,7 @@ def test_pairs_of_many_panes_are_kept_pane_by_pane(open_state: Open) -> None:
     assert sums(state)["paired:error"] == [30, 30, 30, 0, 30, 30, 30]
 
 
+@pytest.mark.slow
 def test_what_is_deleted_for_good_leaves_the_sums_too(open_state: Open) -> None:
     state = open_state()
     state.send(*BOTH, outcomes(["a", "b", "c"], [1, 1, 1]))

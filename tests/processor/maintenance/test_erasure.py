@@ -200,6 +200,7 @@ def test_every_table_is_known_to_hold_rows_or_not_to(open_state: Open) -> None:
     assert tables == set(ROWS) | SUMS | {"learning"}
 
 
+@pytest.mark.slow
 def test_a_reader_waits_while_files_are_exchanged(open_state: Open) -> None:
     state = filled(open_state)
     seen: list[object] = []
@@ -244,6 +245,7 @@ def numbers_in(value: object) -> Iterator[float]:
         yield value
 
 
+@pytest.mark.slow
 def test_a_value_of_a_slice_that_few_rows_are_left_of_is_counted_among_the_others(
     open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:

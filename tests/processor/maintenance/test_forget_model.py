@@ -48,6 +48,7 @@ def left(state: Opened, model: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_it_and_everything_of_the_others(open_state: Open, tmp_path: Path) -> None:
     models = {name: Model(windows=("1h",), slices=("region",)) for name in ("stays", GONE)}
     alone = open_state(**models)
@@ -77,6 +78,7 @@ def test_nothing_is_left_of_it_and_everything_of_the_others(open_state: Open, tm
     assert alone.state.view.hints() == ()  # no outcome waits for a model that is gone
 
 
+@pytest.mark.slow
 def test_what_comes_again_begins_anew_under_a_number_that_nobody_had(open_state: Open) -> None:
     state = open_state()
     fill(state, "stays")
@@ -92,6 +94,7 @@ def test_what_comes_again_begins_anew_under_a_number_that_nobody_had(open_state:
     assert series.number not in numbers
 
 
+@pytest.mark.slow
 def test_one_version_or_one_environment_may_be_forgotten_alone(open_state: Open) -> None:
     state = open_state()
     for version, place in (("1", "live"), ("2", "live"), ("1", "test")):
@@ -121,6 +124,7 @@ def test_what_is_not_known_cannot_be_forgotten(open_state: Open) -> None:
     assert state.view("stays").rows == 1100
 
 
+@pytest.mark.slow
 def test_an_order_that_was_written_down_is_carried_out_by_the_next_start(open_state: Open, tmp_path: Path) -> None:
     state = open_state()
     fill(state, "stays")

@@ -17,6 +17,7 @@ from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, p
 DAILY = Model(windows=("1d",))
 
 
+@pytest.mark.slow
 def test_rows_expire_after_their_retention_and_their_sums_stay(open_state: Open, clock: Clock) -> None:
     state = open_state(retention=timedelta(days=30), churn=DAILY)
     state.send(predictions(["a", "b"], NOON), outcomes(["a", "nobody"], [1, 1]))
@@ -35,6 +36,7 @@ def test_rows_expire_after_their_retention_and_their_sums_stay(open_state: Open,
         state = open_state(retention=timedelta(days=30), churn=DAILY)
 
 
+@pytest.mark.slow
 def test_numbers_go_on_after_everything_has_expired(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=DAILY)
     state.send(predictions(["a"], NOON), outcomes(["a"], [1]))
@@ -47,6 +49,7 @@ def test_numbers_go_on_after_everything_has_expired(open_state: Open, clock: Clo
     assert state.view().outcomes == 1
 
 
+@pytest.mark.slow
 def test_tidying_changes_no_window(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=DAILY)
     for hour in range(30):
@@ -70,6 +73,7 @@ def test_digests_and_watermarks_are_forgotten(open_state: Open, clock: Clock) ->
     assert state.rows(counts) == [(1, 2, 1)]
 
 
+@pytest.mark.slow
 def test_the_oldest_rows_expire_until_the_file_fits_and_their_sums_stay(
     open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:

@@ -123,6 +123,7 @@ def test_panes_of_one_fold_go_on_under_a_baseline_with_the_same_bins(open_state:
     assert state.view().windows["1d"][-1].features["x"].rows == 100
 
 
+@pytest.mark.slow
 def test_production_as_a_baseline_is_the_fold_of_its_rows(open_state: Open, clock: object) -> None:
     state = open_state(churn=Model(windows=("1d",)))
     clock.now = NOON + 40 * DAY  # type: ignore[attr-defined]

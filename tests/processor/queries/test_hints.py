@@ -44,6 +44,7 @@ def test_only_what_every_window_says_counts(windows: list[Evaluation], found: ob
     assert suspicious_metric(windows) == found
 
 
+@pytest.mark.slow
 def test_the_page_says_so_and_stops_when_one_window_is_as_good(open_state: Open, clock: Clock) -> None:
     state = open_state()
     clock.now = NOON + 30 * DAY

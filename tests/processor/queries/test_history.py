@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from driftline.tables.ranked_items import items_of
 from driftline.tables.table import ModelKey, Task
 
@@ -11,6 +12,7 @@ from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions, text
 
 
+@pytest.mark.slow
 def test_what_was_said_is_kept_as_it_came_with_what_counts(open_state: Open, clock: Clock) -> None:
     state = open_state()
     state.send(predictions(["a"], NOON, version="1"), predictions(["a"], NOON + MINUTE, version="2"))
@@ -57,6 +59,7 @@ def test_of_a_ranking_the_last_word_on_each_item_counts(open_state: Open) -> Non
     assert [(one.item, one.belongs_to[0].counts) for one in told] == [("x", False), ("y", True), ("x", True)]
 
 
+@pytest.mark.slow
 def test_what_was_believed_on_a_day_is_what_was_stored_by_then(open_state: Open, clock: Clock) -> None:
     state = open_state()
     key = ModelKey("churn", "1")

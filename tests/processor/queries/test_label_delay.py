@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import LabelSla, Performance
 from driftline_processor.exporters.derived_metrics import points
@@ -16,6 +17,7 @@ WEEK = LabelSla(within=timedelta(days=7), coverage=0.5)
 DAILY = Model(windows=("1d",), performance=Performance(label_sla=WEEK))
 
 
+@pytest.mark.slow
 def test_delays_are_restated_and_judged(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=DAILY)
     state.send(predictions(["a", "b", "c"], NOON), outcomes(["a", "b"], [1, 1], [NOON + HOUR, NOON + 8 * DAY]))
@@ -41,6 +43,7 @@ def test_delays_are_restated_and_judged(open_state: Open, clock: Clock) -> None:
     assert shown["ml.outcome.delay", None, "0.5"] == 7_200
 
 
+@pytest.mark.slow
 def test_what_is_said_again_later_counts_as_late(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=DAILY)
     clock.now += 9 * DAY
@@ -52,6 +55,7 @@ def test_what_is_said_again_later_counts_as_late(open_state: Open, clock: Clock)
     assert (found.rows, found.median) == (1, 10 * 86_400)
 
 
+@pytest.mark.slow
 def test_what_is_said_again_later_counts_as_late_beside_what_is_taken_back(open_state: Open, clock: Clock) -> None:
     """A row fewer is kept of the hour than was added to it, until its minutes are made anew."""
     state = open_state(churn=DAILY.model_copy(update={"slices": ("country",)}))

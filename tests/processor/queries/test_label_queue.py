@@ -167,6 +167,7 @@ def weights(state: Opened) -> dict[object, object]:
     return dict(zip(rows["id"].to_pylist(), rows["weight"].to_pylist(), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", "csv"])
 def test_what_is_drawn_in_parts_and_sent_back_weighs_what_it_does_when_drawn_at_once(
     open_state: Open, form: str

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 from driftline.tables.ranked_items import items_of
 from driftline.tables.table import ModelKey, Task
 from driftline_processor.cli.commands import app
@@ -49,6 +50,7 @@ def fill(state: Opened) -> None:
     state.send(outcomes(["a", "c"], [1, 0], NOON + 2 * DAY))
 
 
+@pytest.mark.slow
 def test_features_predictions_and_outcomes_stand_in_one_row(open_state: Open, tmp_path: Path) -> None:
     state = open_state(churn=ALL)
     fill(state)
@@ -67,6 +69,7 @@ def test_features_predictions_and_outcomes_stand_in_one_row(open_state: Open, tm
     assert [row["id"] for row in write(state, tmp_path / "labelled.parquet", labelled=True)] == ["a", "c"]
 
 
+@pytest.mark.slow
 def test_a_sample_is_even_also_before_it_is_tidied(open_state: Open, tmp_path: Path) -> None:
     state = open_state(churn=Model(keep_features=Keep(40)))
     for first in range(0, 400, 50):
@@ -80,6 +83,7 @@ def test_a_sample_is_even_also_before_it_is_tidied(open_state: Open, tmp_path: P
     assert [row["weight"] for row in write(state, tmp_path / "all.parquet")] == [400 / held] * held
 
 
+@pytest.mark.slow
 def test_a_sample_says_what_each_row_stands_for(open_state: Open, tmp_path: Path) -> None:
     state = open_state(churn=Model(keep_features=Keep(5)))
     state.send(predictions([str(i) for i in range(40)], features={"x": list(range(40))}))
@@ -95,6 +99,7 @@ def test_a_feature_with_the_name_of_a_part_keeps_it(open_state: Open, tmp_path: 
     assert (row["score"], row["prediction_score"]) == (12.0, 0.7)
 
 
+@pytest.mark.slow
 def test_versions_with_other_features_and_classes_share_a_file(open_state: Open, tmp_path: Path) -> None:
     state = open_state(churn=ALL)
     three = Task("multiclass", ("a", "b", "c"))
@@ -133,6 +138,7 @@ def test_quantiles_are_columns_and_the_middle_one_is_the_score(open_state: Open,
     assert (found.wrong, found.outcomes) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_ranking_has_its_items_and_what_was_clicked(open_state: Open, tmp_path: Path) -> None:
     state = open_state(feed=Model())
     shown = [
@@ -174,6 +180,7 @@ def test_a_regression_has_numbers(open_state: Open, tmp_path: Path) -> None:
     assert [row["actual"] for row in write(state, tmp_path / "rows.parquet")] == [3.25, 4.5]
 
 
+@pytest.mark.slow
 def test_the_route_answers_with_the_file_or_a_sentence(open_state: Open, tmp_path: Path) -> None:
     state = open_state(churn=ALL)
     fill(state)
@@ -189,6 +196,7 @@ def test_the_route_answers_with_the_file_or_a_sentence(open_state: Open, tmp_pat
     assert "since is a time" in client.get("/v1/snapshots/churn").json()["error"]
 
 
+@pytest.mark.slow
 def test_the_command_reads_what_a_processor_left_and_a_model_can_be_trained(tmp_path: Path) -> None:
     state = Opened(State(config(tmp_path / "state", churn=ALL), clock=Clock()))
     state.state._ingest.start()

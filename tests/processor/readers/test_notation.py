@@ -359,6 +359,7 @@ def test_a_feature_that_a_built_baseline_compares_with_nothing_is_named(
     ) in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factor", "decided"), [(1_000, ("decimal_comma", "baseline")), (1, ("decimal_point", "baseline"))]
 )

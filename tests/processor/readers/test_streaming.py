@@ -41,6 +41,7 @@ def written(frame: pd.DataFrame, folder: Path) -> dict[str, Path]:
     return files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["parquet", "csv", "csv.gz", "ndjson"])
 def test_a_file_read_in_passes_gives_the_baseline_of_the_frame(
     kind: str, tmp_path: Path, reference: pd.DataFrame
@@ -54,6 +55,7 @@ def test_a_file_read_in_passes_gives_the_baseline_of_the_frame(
     assert built(path).to_json() == frame.to_json()
 
 
+@pytest.mark.slow
 def test_a_sample_chooses_the_bins_and_all_rows_are_counted(tmp_path: Path, reference: pd.DataFrame) -> None:
     path = written(reference, tmp_path)["parquet"]
     whole, sampled = built(path), built(path, sample=1_500)
@@ -67,6 +69,7 @@ def test_a_sample_chooses_the_bins_and_all_rows_are_counted(tmp_path: Path, refe
     assert built(path, sample=1_500).to_json() == sampled.to_json()
 
 
+@pytest.mark.slow
 def test_several_files_of_several_formats_are_one_reference(tmp_path: Path, reference: pd.DataFrame) -> None:
     rows = reference.round({"score": 6, "income": 6})
     (tmp_path / "one").mkdir()
@@ -143,6 +146,7 @@ def test_latin_1_and_two_columns_of_one_name(tmp_path: Path) -> None:
         built(path, in_memory=0)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Traced while the baseline of four and of sixteen times as many rows is built: what numpy and Arrow hold."""
 

@@ -120,6 +120,7 @@ def test_overload_says_when_to_come_again_in_both_places(through_future: bool) -
     assert bare.retry_delay.ToMilliseconds() == inside.retry_delay.ToMilliseconds() == 2000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [Overloaded(0.01), RuntimeError("disk full")])
 def test_a_stock_exporter_comes_again(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     intake = FakeIntake(FailsFirst(error))
@@ -130,6 +131,7 @@ def test_a_stock_exporter_comes_again(error: Exception, caplog: pytest.LogCaptur
     assert ours == (["a traces request could not be kept"] if isinstance(error, RuntimeError) else [])
 
 
+@pytest.mark.slow
 def test_more_than_20_mib_is_refused_and_almost_as_much_is_taken() -> None:
     intake = FakeIntake()
     with receiver(intake) as endpoint, call(endpoint) as export:
@@ -140,6 +142,7 @@ def test_more_than_20_mib_is_refused_and_almost_as_much_is_taken() -> None:
     assert [len(body) for _, body in intake.taken] == [MAX_REQUEST]
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_is_refused() -> None:
     intake = FakeIntake()
     bomb = b"\0" * (4 * MAX_REQUEST)
@@ -190,6 +193,7 @@ def test_a_port_in_use_names_the_key_and_a_way_out() -> None:
     assert str(taken.value).startswith(f"{endpoint} is in use by another program; stop it, or change receivers.otlp.")
 
 
+@pytest.mark.slow
 def test_calls_without_an_end_do_not_keep_others_out() -> None:
     """More calls than there are threads begin and say nothing more; the next sender is answered."""
     ended = threading.Event()

@@ -91,6 +91,7 @@ def test_rows_that_could_not_be_used_are_a_partial_success() -> None:
 BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "headers", "code", "sentence"),
     [
@@ -277,6 +278,7 @@ def test_overload_is_a_503_that_says_when_to_come_again(through_future: bool) ->
     assert info.retry_delay.ToMilliseconds() == 1200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [Overloaded(0.01), RuntimeError("disk full")])
 def test_a_stock_exporter_comes_again(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     intake = FakeIntake(FailsFirst(error))
@@ -354,6 +356,7 @@ def test_stopping_answers_what_is_under_way() -> None:
     assert answers == [200]
 
 
+@pytest.mark.slow
 def test_an_upload_that_stalls_is_sent_away_at_the_end_and_may_come_again(caplog: pytest.LogCaptureFixture) -> None:
     head = b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n"
     with receiver(FakeIntake()) as url:

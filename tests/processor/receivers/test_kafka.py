@@ -20,8 +20,8 @@ from driftline_processor.receivers.receiver import Surroundings
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.processor.test_service import prediction
 from tests.support.kafka_brokers import Brokers, partition_of
+from tests.support.processes import prediction
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import Opened
 
@@ -96,6 +96,7 @@ def test_lines_of_a_message_are_outcomes_each(open_state: Open) -> None:
     assert rejected(counters) == {"unusable_outcome": 1}
 
 
+@pytest.mark.slow
 def test_a_message_counts_once_whatever_the_brokers_remember(open_state: Open) -> None:
     brokers = Brokers([outcome(str(i)) for i in range(5)])
     read(open_state(), brokers, model="churn")
@@ -179,6 +180,7 @@ def test_a_message_that_cannot_be_stored_costs_only_itself(open_state: Open, mon
     assert rejected(counters) == {"bad_message": 1}
 
 
+@pytest.mark.slow
 def test_a_state_that_takes_nothing_is_waited_for(
     open_state: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

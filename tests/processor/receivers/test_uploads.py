@@ -64,6 +64,7 @@ def test_a_part_that_was_acknowledged_counts_once_also_after_a_restart(tmp_path:
     second.state.stop()
 
 
+@pytest.mark.slow
 def test_parts_come_in_any_order_and_the_first_that_is_missing_is_next(running: Running) -> None:
     assert running.upload() == {"error": "nothing of this upload has come; begin with ?part=0"}
     running.part(2, "id,actual\nc,1\n")
@@ -111,6 +112,7 @@ def test_a_part_is_named_by_both_its_upload_and_its_number(running: Running, que
     assert answer.json()["error"].startswith("a part is named ?upload=NAME&part=0")
 
 
+@pytest.mark.slow
 def test_an_upload_is_forgotten_a_month_after_its_last_part(running: Running, clock: Clock) -> None:
     running.part(0, "id,actual\na,1\n")
     clock.now += UPLOADS_KEPT // 2

@@ -47,6 +47,7 @@ def test_a_transaction_that_raises_leaves_nothing(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_a_second_process_is_told_who_holds_the_directory(tmp_path: Path) -> None:
     store = Store(tmp_path)
     code = (

@@ -34,6 +34,7 @@ def values(column: Column) -> list[object]:
     return [t if t is not None else None if np.isnan(x) else x for t, x in zip(texts, numbers.tolist(), strict=True)]
 
 
+@pytest.mark.slow
 def test_every_kind_of_value_comes_back_and_columns_may_grow(open_state: Open) -> None:
     state = open_state(churn=ALL)
     state.send(predictions(["a", "b"], features={"age": [31, None], "region": ["north", None]}))
@@ -60,6 +61,7 @@ def test_nothing_is_kept_where_nothing_shall_be_or_nothing_came(open_state: Open
     assert state.rows("SELECT * FROM kept") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [9, 57, 400])
 def test_a_days_sample_is_the_same_however_the_rows_came(open_state: Open, at_once: int) -> None:
     state = open_state(churn=Model(keep_features=Keep(20)))
@@ -117,6 +119,7 @@ def test_rows_are_found_by_the_value_of_a_feature(open_state: Open) -> None:
     connection.close()
 
 
+@pytest.mark.slow
 def test_weak_slices_are_searched_in_the_even_sample_also_before_it_is_tidied(open_state: Open) -> None:
     state = open_state(churn=Model(keep_features=Keep(500)))
     x = np.random.default_rng(1).normal(size=3_000).tolist()

@@ -56,6 +56,7 @@ def plain(panes: list[Pane]) -> dict[str, list[float]]:
     return {name: sums.tolist() for name, sums in merge(panes).parts.items() if sums.any()}
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 1_000)), min_size=1, max_size=25))
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_window_is_the_sum_of_its_panes_before_and_after_rolling_up(

@@ -75,6 +75,7 @@ def close(one: Any, other: Any) -> bool:
     return bool(one == pytest.approx(other, rel=1e-9, abs=1e-9)) if isinstance(one, float) else bool(one == other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "window", "hours"),
     [("hour", "1h", range(3, 9)), ("hour_of_week", "1d", range(3, 15)), ("weekday", "1d", range(24))],
@@ -102,6 +103,7 @@ def test_files_say_what_the_service_says(
         assert one["drift"]["class"]["state"] == one["drift"]["score"]["state"] == "ok"
 
 
+@pytest.mark.slow
 def test_without_seasonality_the_same_windows_drift_and_so_does_a_quiet_morning(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 30 * DAY
     state = open_state(churn=Model(windows=("1h", "1d")))
@@ -112,6 +114,7 @@ def test_without_seasonality_the_same_windows_drift_and_so_does_a_quiet_morning(
     assert view["1d"][0].features["part"].state == "drift"
 
 
+@pytest.mark.slow
 def test_a_shift_within_the_hour_is_found_and_what_lacks_at_night_is_no_finding(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 30 * DAY
     state = open_state(churn=Model(windows=("1h",), seasonality="hour_of_week"))
@@ -134,6 +137,7 @@ def test_a_baseline_that_does_not_know_its_seasons_is_used_as_it_is_and_that_is_
     assert one.compared == "all of the baseline: it does not know its hours"
 
 
+@pytest.mark.slow
 def test_past_panes_know_their_seasons(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 30 * DAY
     frame = rows(3, 100, 4)
@@ -154,6 +158,7 @@ def test_past_panes_know_their_seasons(open_state: Open, clock: Clock) -> None:
     assert seasons.blocks["feature:x"].counts.sum() == pytest.approx(np.isfinite(frame["x"]).sum(), rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_drift_is_dated_to_the_day_it_began_not_to_the_morning(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 30 * DAY
     state = open_state(churn=Model(windows=("1h",), seasonality="hour_of_week"))

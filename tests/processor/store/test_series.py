@@ -64,6 +64,7 @@ def test_what_nobody_says_is_read_from_the_shape_of_the_rows(
     assert open_state().view().task == expected
 
 
+@pytest.mark.slow
 def test_a_changed_configuration_restates_what_is_known_at_once(open_state: Open) -> None:
     state = open_state()
     state.send(predictions(["a"], scores=[0.9]), outcomes(["a"], [1]))

@@ -116,6 +116,7 @@ def test_live_and_in_a_file_slices_say_the_same(open_state: Open, clock: Clock, 
         assert told(target) == nearly(in_file.features[name])
 
 
+@pytest.mark.slow
 def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: Open, clock: Clock) -> None:
     settings = Model(slices=("country", "plan"), windows=("1h",))
     state = open_state(churn=settings)
@@ -177,6 +178,7 @@ def test_rows_that_waited_for_a_baseline_are_cut_too(open_state: Open, clock: Cl
     assert sum(found.rows for name, found in hour.slices.items() if name.startswith("country=")) == 1_000
 
 
+@pytest.mark.slow
 def test_a_slice_is_compared_with_its_own_past_where_that_is_the_reference(open_state: Open, clock: Clock) -> None:
     rolling = Model(slices=("country",), windows=("1h",), reference={"last": "6h"})  # type: ignore[arg-type]
     state = open_state(churn=rolling)
@@ -192,6 +194,7 @@ def test_a_slice_is_compared_with_its_own_past_where_that_is_the_reference(open_
     assert [name for name, found in last.slices.items() if found.state == "drift"] == ["country=NL"]
 
 
+@pytest.mark.slow
 def test_twenty_values_of_a_key_are_told_apart_those_of_the_baseline_first(open_state: Open, clock: Clock) -> None:
     state = open_state(churn=SLICED)
     state.send(baselines=[SLICES.to_json()])
@@ -230,6 +233,7 @@ def test_windows_of_minutes_and_open_ones_have_no_slices_and_undeclared_keys_non
     assert hint.startswith("The baseline does not know the slices by region: they are shown beside all of its rows")
 
 
+@pytest.mark.slow
 def test_panes_of_slices_are_hours_that_roll_up_to_days_and_change_nothing(open_state: Open, clock: Clock) -> None:
     zone = Model(slices=("country",), windows=("1h", "1d"), timezone="Asia/Kolkata")
     state = open_state(churn=zone)

@@ -106,6 +106,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "NEEDED", ENOUGH)
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(st.lists(st.tuples(MODEL, st.lists(SPAN, min_size=1, max_size=4)), min_size=12, max_size=12))
 def test_whatever_came_the_next_start_reads_it(models: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> None:
@@ -146,6 +147,7 @@ def test_a_baseline_that_could_not_be_read_back_is_not_stored_and_that_is_said_o
     opened(tmp_path).stop()
 
 
+@pytest.mark.slow
 def test_rows_that_cannot_be_read_cost_themselves_and_are_said(
     open_state: Open, caplog: pytest.LogCaptureFixture
 ) -> None:

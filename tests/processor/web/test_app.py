@@ -45,6 +45,7 @@ def test_a_watched_problem_is_asked_for_at_each_look_and_need_not_cost_readiness
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "address", ["/", "/models/flights", "/metrics", "/api/v1/models", "/static/driftline.js", "/no"]
 )

@@ -50,6 +50,7 @@ def rendered(address: str, profile: Path, milliseconds: int = 2000) -> tuple[str
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/models/flights?window=1d", "/models/fraud"])
 def test_a_page_renders_without_an_error(served: tuple[FakeView, str], tmp_path: Path, path: str) -> None:
     document, console = rendered(served[1] + path, tmp_path)
@@ -58,6 +59,7 @@ def test_a_page_renders_without_an_error(served: tuple[FakeView, str], tmp_path:
     assert "</svg>" in document
 
 
+@pytest.mark.slow
 def test_an_open_page_shows_what_arrived_meanwhile(served: tuple[FakeView, str], tmp_path: Path) -> None:
     view, address = served
     everything, first = view.known, iter([True])
@@ -114,6 +116,7 @@ def with_reader(app: ASGIApp) -> ASGIApp:
     return answer
 
 
+@pytest.mark.slow
 def test_an_open_page_keeps_what_its_reader_opened_scrolled_and_focused(tmp_path: Path) -> None:
     looks = count()
     estimate = Estimate(0.9, 0.88, 0.92, 0.01, 0.87, 0.93, False, 900, "panes", "cbpe", 0.9)

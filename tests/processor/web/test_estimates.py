@@ -40,6 +40,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     state.stop()
 
 
+@pytest.mark.slow
 def test_the_page_says_what_an_estimate_assumes_and_that_it_failed(client: TestClient) -> None:
     page = client.get("/models/churn?window=1h").text
     section = page[page.index('<section id="estimated">') :]

@@ -170,6 +170,7 @@ def test_a_realized_value_says_what_it_is_from_and_how_exact_it_is(browse: Brows
     assert "accuracy 0.91 – – 398 rows" in text
 
 
+@pytest.mark.slow
 def test_every_link_of_the_overview_and_of_a_model_leads_somewhere(browse: Browse) -> None:
     client = browse(many())
     home = page(client)
@@ -194,6 +195,7 @@ def test_the_page_of_every_kind_of_model_is_sound(browse: Browse) -> None:
         assert "None" not in found.text.split()
 
 
+@pytest.mark.slow
 def test_a_window_a_feature_and_a_metric_have_an_address(browse: Browse) -> None:
     client = browse(many())
     july = page(client, "/models/flights?version=winter&environment=demo&window=1mo&at=2013-07-01T00:00:00Z")

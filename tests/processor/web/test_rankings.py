@@ -59,6 +59,7 @@ def client(tmp_path: Path, sent: list[bytes]) -> Iterator[TestClient]:
     state.stop()
 
 
+@pytest.mark.slow
 def test_a_ranking_model_has_volume_drift_and_performance(client: TestClient) -> None:
     (model,) = client.get("/api/v1/models").json()["models"]
     assert (model["task"], model["rows"], model["outcomes"], model["pending"]) == ("ranking", ROWS, ROWS, 0)

@@ -59,6 +59,7 @@ def running(tmp_path: Path) -> Iterator[tuple[State, TestClient]]:
     state.stop()
 
 
+@pytest.mark.slow
 def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]) -> None:
     state, client = running
     body = "id,actual,time\n" + "".join(f"id-{row},{row % 2},2026-11-20T20:00:00Z\n" for row in range(ROWS))
@@ -83,6 +84,7 @@ def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]
     assert {"driftline_predictions", "ml_drift_state", "ml_performance_value", "ml_outcome_coverage_ratio"} <= names
 
 
+@pytest.mark.slow
 def test_what_was_said_of_an_id_and_what_was_believed_before(running: tuple[State, TestClient]) -> None:
     state, _ = running
     client = TestClient(

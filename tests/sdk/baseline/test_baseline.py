@@ -248,6 +248,7 @@ def test_a_baseline_is_kilobytes() -> None:
     assert len(built().to_json()) < 50_000
 
 
+@pytest.mark.slow
 def test_the_digest_tells_baselines_apart() -> None:
     assert built().digest != built(threshold=0.4).digest
     assert built().digest == built().digest
@@ -289,6 +290,7 @@ def _set(*keys: str, to: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -345,6 +347,7 @@ def test_any_other_json_is_no_baseline(text: str) -> None:
 VALUES = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=80)
 
 
+@pytest.mark.slow
 @given(VALUES, st.floats(0, 1), st.booleans())
 def test_any_baseline_survives_json(values: list[float], threshold: float, provisional: bool) -> None:
     numbers: F64 = np.array(values, dtype=np.float64)

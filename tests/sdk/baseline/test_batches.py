@@ -47,6 +47,7 @@ def same(one: Baseline, other: Baseline) -> None:
     assert one.extras.to_json() == other.extras.to_json()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "dict", "function"])
 def test_batches_of_any_library_are_one_reference(kind: str) -> None:
     whole = frame()
@@ -68,6 +69,7 @@ def test_classes_that_only_a_late_batch_has_are_known() -> None:
     assert baseline.pane.parts["class"].tolist() == [1, 1, 1, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_bins_come_from_a_sample_and_counts_from_all_rows() -> None:
     whole = frame()
     sampled = Baseline.from_batches([whole[:1_600], whole[1_600:]], sample=1_000, **ARGUMENTS)
@@ -89,6 +91,7 @@ def test_batches_that_can_be_read_once_are_refused() -> None:
         Baseline.from_batches([], **ARGUMENTS)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     # fingerprints of rows are kept up to 32 MB: here up to 80 kB
     monkeypatch.setattr(Counting.__init__, "__defaults__", (10_000,))

@@ -172,6 +172,7 @@ def test_batches_and_frames_mark_alike() -> None:
     assert Baseline.from_batches(parts, score="p", model="m", task="binary").to_json() == whole.to_json()
 
 
+@pytest.mark.slow
 def test_a_hundred_features_are_kilobytes_and_hold_no_row() -> None:
     """About 5 kB a number: 100 edges and counts, and 10 cells in each of 60 days."""
     rng = np.random.default_rng(10)

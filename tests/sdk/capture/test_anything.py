@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pytest
 from driftline.batch.prediction_batch import Values
 from driftline.inputs.batch import Batch
 from driftline.inputs.readers import read
@@ -82,6 +83,7 @@ def test_whatever_is_returned_is_read_or_described(value: Any, n: int, one_row: 
         assert output.scores is not None or output.predicted is not None or output.unread is not None
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(ANYTHING, ANYTHING, st.integers(1, 4), st.booleans())
 def test_whatever_is_ranked_is_read_or_described(value: Any, other: Any, n: int, one_row: bool) -> None:

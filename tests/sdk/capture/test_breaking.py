@@ -307,6 +307,7 @@ UNTRACED = ("single", "failing", "current", "coroutine", "request")
 CASES = [*((story, True) for story in STORIES), *((story, False) for story in UNTRACED)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("story", "traced"), CASES, ids=[f"{'' if on else 'untraced '}{name}" for name, on in CASES])
 def test_whatever_breaks_inside_the_program_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, story: str, traced: bool

@@ -107,6 +107,7 @@ def test_a_prediction_that_comes_after_the_end_is_read_at_once(service: Service)
     assert (request.reads, [one["ml.prediction.score"] for one in attributes(service)]) == (1, [0.75])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # threads of the tests' own
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_span_that_waits_while_a_process_forks_is_ended_by_the_parent_alone(service: Service) -> None:

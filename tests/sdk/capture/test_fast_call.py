@@ -324,6 +324,7 @@ def _scalars(draw: st.DrawFn) -> Any:
     return dtype.type(draw(st.integers(0, 100)))
 
 
+@pytest.mark.slow
 @given(st.sampled_from(TASKS), st.one_of(NUMBERS, _scalars(), _arrays()))
 def test_what_is_read_at_once_is_what_is_read_from_anything(task: Task, result: Any) -> None:
     read = row_result.readers(task).get(type(result))

@@ -267,6 +267,7 @@ def test_what_is_thrown_in_or_raised_inside_is_the_outcome(service: Service, err
     assert service.counts() == {(("error.type", outcomes[0][0].__name__),): 1}
 
 
+@pytest.mark.slow
 def test_an_iteration_that_is_given_up_is_no_error_and_its_blocks_end(service: Service) -> None:
     ended = []
 

@@ -104,6 +104,7 @@ INPUTS = st.one_of(
 RESULTS = st.one_of(INPUTS, st.just(math.nan), st.just([math.nan, "a"]), st.just(np.array([math.nan, math.inf])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "ranking"])
 @given(X=INPUTS, result=RESULTS)
 @settings(deadline=None, max_examples=25, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -51,6 +51,7 @@ class Noting(Memory):
         self.asked.set()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("handed_on")
 def test_the_background_does_not_live_in_the_trace_of_the_first_request(service: Service) -> None:
     service.channel = channel = Noting()

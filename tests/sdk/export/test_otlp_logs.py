@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
 from driftline.export.otlp_logs import log_record, request
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(min_size=1), VALUES, max_size=5), st.none() | st.text())
 def test_the_bytes_say_what_the_stock_encoder_says(attributes: dict[str, Any], body: str | None) -> None:
     ours = request(

@@ -197,6 +197,7 @@ def test_recording_goes_on_when_logs_are_taken_and_what_waited_is_sent(
     assert caplog.messages[-1] == "driftline: memory takes OTLP logs now; predictions are recorded again"
 
 
+@pytest.mark.slow
 def test_the_background_asks_again_by_itself_whether_logs_are_taken(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,7 @@ def last_counts(receiver: Receiver) -> dict[str, int]:
     return counted
 
 
+@pytest.mark.slow
 def test_a_short_script_reports_what_it_predicted(receiver: Receiver) -> None:
     done = run('score({"id": "a"}); score({"id": "b"})', OTEL_EXPORTER_OTLP_ENDPOINT=url(receiver))
 
@@ -70,6 +71,7 @@ def test_a_short_script_reports_what_it_predicted(receiver: Receiver) -> None:
     assert list(last_counts(receiver).values()) == [2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment",
     [
@@ -86,6 +88,7 @@ def test_nothing_is_reported_where_that_is_turned_off(receiver: Receiver, enviro
     assert (set(receiver.paths), receiver.ids()) == ({"/v1/logs"}, ["a"])
 
 
+@pytest.mark.slow
 def test_reports_go_where_metrics_go_and_records_where_records_go(receiver: Receiver) -> None:
     with Receiver() as metrics:
         Thread(target=metrics.serve_forever, daemon=True).start()
@@ -100,6 +103,7 @@ def test_reports_go_where_metrics_go_and_records_where_records_go(receiver: Rece
     assert (set(receiver.paths), set(metrics.paths)) == ({"/v1/logs"}, {"/mine"})
 
 
+@pytest.mark.slow
 def test_parent_and_forked_child_each_report_their_own_rows_from_their_own_start(receiver: Receiver) -> None:
     script = """
         score({"id": "a", "x": 1.0}); score({"id": "b", "x": 1.0})
@@ -122,6 +126,7 @@ def test_parent_and_forked_child_each_report_their_own_rows_from_their_own_start
     assert len(starts) == 2
 
 
+@pytest.mark.slow
 def test_a_receiver_of_metrics_that_never_answers_holds_up_neither_records_nor_the_end(receiver: Receiver) -> None:
     let_go = threading.Event()
 
@@ -158,6 +163,7 @@ def test_a_receiver_of_metrics_that_never_answers_holds_up_neither_records_nor_t
     assert receiver.paths["/v1/logs"] == 3
 
 
+@pytest.mark.slow
 def test_nothing_listening_is_one_line(receiver: Receiver) -> None:
     script = """
         for i in range(3):
@@ -176,6 +182,7 @@ def test_nothing_listening_is_one_line(receiver: Receiver) -> None:
     assert len(receiver.ids()) == 3
 
 
+@pytest.mark.slow
 def test_the_thread_reports_by_itself_again_and_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     twice = threading.Event()
     send = service.metrics.send
@@ -198,6 +205,7 @@ def test_the_thread_reports_by_itself_again_and_again(service: Service, monkeypa
     assert [point.count for point in points(service.metrics.bodies[:2]) if point.name == "ml.feature.value"] == [1, 1]
 
 
+@pytest.mark.slow
 def test_a_fork_during_a_report_that_hangs_does_not_end_reporting(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,7 @@ def _http(receiver: Receiver, **settings: Any) -> HttpChannel:
     return HttpChannel(Endpoint(base, f"{base}/v1/logs", **settings))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "headers", "delivery"),
     [
@@ -302,6 +303,7 @@ def answered(rejected: int, message: str) -> bytes:
     return bytes(ExportLogsServiceResponse(partial_success=partial).SerializeToString())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "delivery"),
     [

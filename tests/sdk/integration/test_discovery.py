@@ -53,6 +53,7 @@ def test_an_object_that_nobody_knows_is_named_with_what_to_do(monkeypatch: pytes
     )
 
 
+@pytest.mark.slow
 def test_only_the_framework_of_the_object_is_imported() -> None:
     script = """
 import sys, driftline

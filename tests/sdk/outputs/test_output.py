@@ -258,6 +258,7 @@ def test_a_class_that_the_model_does_not_have_is_told_once(
     ]
 
 
+@pytest.mark.slow
 def test_an_unread_result_that_is_not_kept_alive(service: Service) -> None:
     import gc
     import weakref

@@ -188,6 +188,7 @@ def test_every_number_is_counted_once_whatever_it_is(reference: list[float], cur
     assert counts[bins.size + 1] == np.isinf(values).sum()
 
 
+@pytest.mark.slow
 @given(st.lists(FINITE, min_size=1, max_size=300))
 def test_every_reference_value_lies_in_a_bin_that_contains_it(reference: list[float]) -> None:
     values = np.array(reference)

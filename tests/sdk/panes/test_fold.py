@@ -222,11 +222,13 @@ def folded(rows: Rows) -> Pane:
     return merge([fold(read, BINS), fold_outcomes(BINARY, read.scores, None, truth, read.weight)])
 
 
+@pytest.mark.slow
 @given(ROWS, ROWS)
 def test_a_fold_of_both_is_the_merge_of_the_folds(one: Rows, other: Rows) -> None:
     assert same(folded(one + other), merge([folded(one), folded(other)]))
 
 
+@pytest.mark.slow
 @given(ROWS, ROWS, ROWS)
 def test_merging_does_not_care_for_order(one: Rows, two: Rows, three: Rows) -> None:
     a, b, c = folded(one), folded(two), folded(three)

@@ -47,6 +47,7 @@ def same(one: Pane, other: Pane) -> None:
         assert np.allclose(one.parts.get(name, nothing), other.parts.get(name, nothing), rtol=1e-12, atol=1e-9), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: f"{task.kind}{task.quantiles}")
 @given(
     n=st.integers(0, 60),

@@ -85,6 +85,7 @@ def test_a_generated_id_is_a_uuid_of_version_7_with_its_time(service: Service) -
     assert strings(service.table().id) == [str(id)]
 
 
+@pytest.mark.slow
 def test_rows_of_a_batch_are_numbered(service: Service) -> None:
     service.model().predict(returns(np.array([0.5, 0.5])))(np.zeros((2, 1)))
 

@@ -242,6 +242,7 @@ def test_what_was_recorded_before_and_after_goes_where_it_went(service: Service)
     assert [row.id for row in captured.predictions] == ["inside"]
 
 
+@pytest.mark.slow
 def test_the_background_thread_goes_on_after_a_capture(service: Service) -> None:
     score = service.model().predict(id="order_id")(returns(0.25))
     score({**ROW, "order_id": "before"})
@@ -592,6 +593,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 ROWS = st.lists(st.dictionaries(st.sampled_from("abc"), st.one_of(NUMBERS, TEXTS, st.none())), min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @given(rows=ROWS)
 def test_what_is_captured_is_what_was_given(rows: list[dict[str, Any]]) -> None:
     score = driftline.Model("any", task="regression").predict(returns(1.0))

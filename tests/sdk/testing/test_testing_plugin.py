@@ -89,6 +89,7 @@ def test_a_failing_comparison_prints_the_rows(project: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["E         {'amount': 17.5} != {'amount': 18.5}"])
 
 
+@pytest.mark.slow
 def test_workers_of_xdist_capture_their_own_and_nothing_leaves(
     project: pytest.Pytester, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +100,7 @@ def test_workers_of_xdist_capture_their_own_and_nothing_leaves(
     assert receiver.bodies == []
 
 
+@pytest.mark.slow
 def test_what_tests_record_outside_of_captures_is_sent_as_ever(
     project: pytest.Pytester, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

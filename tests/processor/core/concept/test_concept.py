@@ -74,6 +74,7 @@ class TestEveryDetector:
             two = Stream.from_json(json.loads(json.dumps(one.to_json())), Settings((detector.name,)))
             assert feed(two, values[cut:], cut + 1).to_json() == whole.to_json(), cut
 
+    @pytest.mark.slow
     def test_begins_anew_and_keeps_what_was_found_where_its_state_cannot_be_read(self, detector: Detector) -> None:
         stream = feed(stream_of(detector.name), errors(5, (2_000, 0.1), (1_000, 0.6)))
         said = stream.to_json()

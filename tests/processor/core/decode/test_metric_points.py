@@ -137,6 +137,7 @@ def test_one_bad_point_costs_itself_only() -> None:
     assert (len(decoded.points), decoded.rejected) == (1, {"bad_point": 1})
 
 
+@pytest.mark.slow
 def test_more_points_than_any_sender_of_ours_has_are_counted_not_read() -> None:
     metric = predictions_of(1, start=START, time=NOW)
     point = metric.sum.data_points[0]

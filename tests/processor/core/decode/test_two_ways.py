@@ -173,6 +173,7 @@ def rows(draw: st.DrawFn) -> list[list[tuple[str, Any]]]:
     return result
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(rows(), st.sampled_from(["", "ot=th:8", "ot=th:xyz", "v=1,ot=rv:12345678901234;th:c"]))
 def test_spans_of_any_attributes(sent: list[list[tuple[str, Any]]], state: str) -> None:
@@ -181,6 +182,7 @@ def test_spans_of_any_attributes(sent: list[list[tuple[str, Any]]], state: str) 
     in_all_ways(decode_traces, body)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(rows(), st.lists(st.sampled_from([events.ML_PREDICTION, events.ML_OUTCOME, ""]), min_size=7, max_size=7))
 def test_records_of_any_attributes(sent: list[list[tuple[str, Any]]], names: list[str]) -> None:
@@ -189,6 +191,7 @@ def test_records_of_any_attributes(sent: list[list[tuple[str, Any]]], names: lis
     in_all_ways(decode_logs, body)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(rows(), st.integers(0, 2**32))
 def test_mutated_requests_are_malformed_or_decoded_alike(sent: list[list[tuple[str, Any]]], seed: int) -> None:

@@ -53,6 +53,7 @@ def found(now: dict[str, Any], baseline: Baseline) -> list[Finding]:
     return list(quality(pane_of(now, baseline), baseline))
 
 
+@pytest.mark.slow
 def test_a_tail_of_rare_labels_does_not_alarm_by_itself() -> None:
     rng = np.random.default_rng(3)
     p = []

@@ -241,6 +241,7 @@ def family(rng: np.random.Generator, features: int, days_of_it: int) -> Callable
     return judge
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("features", [1, 10, 20])
 def test_a_shift_among_features_whose_days_differ_slightly_is_never_passed_over(features: int) -> None:
     rng = np.random.default_rng(17 + features)

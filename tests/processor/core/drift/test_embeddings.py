@@ -108,6 +108,7 @@ def test_a_change_that_no_norm_shows_is_certain() -> None:
     assert float(p[0]) < 1e-9
 
 
+@pytest.mark.slow
 def test_quiet_windows_have_small_p_values_no_more_often_than_they_say() -> None:
     reference = clustered(20_000, 1)
     projection = chosen(reference)

@@ -110,6 +110,7 @@ def test_slopes_are_the_derivatives_of_the_metrics_in_the_positives_of_each_cell
             assert one.learned**0.5 == pytest.approx(abs(slope), rel=2e-3, abs=1e-9), name
 
 
+@pytest.mark.slow
 def test_intervals_hold_what_is_realized_as_often_as_they_say() -> None:
     inside = {"accuracy": 0, "recall": 0, "roc_auc": 0, "log_loss": 0, "precision": 0}
     rng, runs = np.random.default_rng(4), 60
@@ -219,6 +220,7 @@ def test_stretches_that_differ_by_chance_widen_no_bound() -> None:
     assert half_width(0.0001, wild, 1.0) > half_width(0.0001, wild, 10.0) > 0.03
 
 
+@pytest.mark.slow
 def test_a_small_baseline_makes_intervals_hold_what_it_is_too_good_by() -> None:
     names, runs, rng = ("roc_auc", "log_loss", "average_precision"), 40, np.random.default_rng(12)
     inside = dict.fromkeys(names, 0)

@@ -65,6 +65,7 @@ def test_a_failed_estimate_stands_as_failed_whatever_its_bounds_say() -> None:
     assert told("accuracy", none.record) == "no outcome has shown yet whether estimates of accuracy are right"
 
 
+@pytest.mark.slow
 def test_right_estimates_seldom_fail_and_wrong_ones_soon_do() -> None:
     rng, runs, days = np.random.default_rng(1), 400, 90
     noise = rng.normal(0, 0.01, (runs, days))

@@ -59,6 +59,7 @@ PIECES = st.sampled_from(
 TEXTS = st.text(st.sampled_from("aAbéÉ5٣_.- \u00a0\u3000\x1c\v\n[]@!€x\ud800"), max_size=8)
 
 
+@pytest.mark.slow
 @given(st.lists(PIECES, min_size=1, max_size=5), st.sampled_from(["", "(?m)", "(?s)", "(?a)"]), st.lists(TEXTS))
 def test_a_pattern_is_found_where_python_finds_it(pieces: list[str], flags: str, texts: list[str]) -> None:
     pattern = flags + "".join(pieces)

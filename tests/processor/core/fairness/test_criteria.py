@@ -91,6 +91,7 @@ def test_a_ratio_of_nothing_has_the_ends_it_must() -> None:
     assert ratio_interval(none, none, 0.95) == (0.0, inf)
 
 
+@pytest.mark.slow
 def test_a_ratio_interval_covers_as_it_says() -> None:
     rng = np.random.default_rng(1)
     inside = 0

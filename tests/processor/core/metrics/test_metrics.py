@@ -37,6 +37,7 @@ def scores_at(rate: float, shift: float, n: int) -> tuple[F64, F64]:
     return 1 / (1 + np.exp(-(rng.normal(size=n) + 1.5 * truth + shift))), truth
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.3, 0.01, 0.001])
 @pytest.mark.parametrize("shift", [-4.0, 0.0, 2.0])
 def test_what_depends_on_the_order_of_scores_is_near_that_of_the_rows_on_the_grid(rate: float, shift: float) -> None:
@@ -93,6 +94,7 @@ def test_ties_weights_and_single_classes_are_those_of_scikit_learn_and_bins_hold
         assert of_rows["roc_auc"] is None
 
 
+@pytest.mark.slow
 @given(st.integers(0, 60), st.integers(0, 99), st.booleans())
 def test_ranks_and_areas_of_many_classes_are_those_of_scikit_learn(n: int, seed: int, weighted: bool) -> None:
     rng = np.random.default_rng(seed)

@@ -64,6 +64,7 @@ def test_ndcg_is_that_of_scikit_learn() -> None:
         assert found[f"ndcg@{k}"].rows == some.sum()
 
 
+@pytest.mark.slow
 def test_average_precision_is_that_of_scikit_learn_where_the_cutoff_holds_the_list() -> None:
     rng = np.random.default_rng(2)
     relevant = (rng.random((200, 12)) < 0.3).astype(float)
@@ -83,6 +84,7 @@ LISTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(LISTS, st.sampled_from([1, 2, 3, 5, 10, 40]))
 def test_every_metric_is_its_definition_list_by_list(lists: list[tuple[Gains, Gains, float]], k: int) -> None:
     gains, missed, weight = [list(one) for one in zip(*lists, strict=True)] if lists else ([], [], [])
@@ -97,6 +99,7 @@ def test_every_metric_is_its_definition_list_by_list(lists: list[tuple[Gains, Ga
         assert found["ctr"].value == pytest.approx(sum(clicked) / sum(weight))
 
 
+@pytest.mark.slow
 @given(LISTS, st.lists(st.integers(0, 2), min_size=12, max_size=12))
 def test_groups_are_folded_as_if_each_were_alone_and_add_up_to_all(
     lists: list[tuple[Gains, Gains, float]], groups: list[int]

@@ -305,6 +305,7 @@ def test_r2_from_sums_says_what_cancellation_cost_and_gives_up_in_time() -> None
             assert abs(found.value - metrics.r2_score(truth, values)) <= found.bound + 1e-15
 
 
+@pytest.mark.slow
 def test_the_bound_of_r2_holds_for_a_month_of_panes() -> None:
     rng = np.random.default_rng(21)
     truth = rng.normal(size=40_000) + 1e5
@@ -335,6 +336,7 @@ def test_outcomes_without_a_prediction_that_can_be_read_have_no_metrics() -> Non
     assert from_rows(BINARY, None, None, texts([1], BINARY.classes)) == {}
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.tuples(st.floats(-0.5, 1.5) | st.just(float("nan")), st.sampled_from([-1, 0, 1]), st.floats(0, 10)),

@@ -305,6 +305,7 @@ def test_every_check_keeps_the_contract(name: str) -> None:
     assert {one.check for one in quality(fold(missing, REFERENCE.bins), REFERENCE)} == {"missing"}
 
 
+@pytest.mark.slow
 def test_no_more_quiet_windows_have_a_finding_than_was_promised() -> None:
     panes: list[Pane] = []
     counted: list[Counting] = []
@@ -332,6 +333,7 @@ def test_adding_panes_is_checking_the_whole(seed: int, fault: str, pieces: int) 
     assert quality(merge(panes), REFERENCE) == quality(fold(read, REFERENCE.bins), REFERENCE)
 
 
+@pytest.mark.slow
 def test_a_little_more_of_what_was_missing_is_no_finding_however_many_rows_there_are() -> None:
     def with_missing(n: int, seed: int, share: float) -> Frame:
         return some(rows(n, seed), "age", round(n * share), lambda v: np.full(len(v), np.nan))
@@ -358,6 +360,7 @@ def customers(n: int, seed: int) -> Frame:
     return {**frame, "customer": rng.integers(0, 10**9, n).astype(str).astype(object)[who], "score": rng.random(20 * n)}
 
 
+@pytest.mark.slow
 def test_a_key_tells_that_a_customer_lacks_a_value_in_all_of_its_rows() -> None:
     features = [f"x{at}" for at in range(5)]
     baseline = Baseline.from_frame(customers(1_000, 1), score="score", model="m", task="binary", features=features)
@@ -393,6 +396,7 @@ ANYTHING = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(ANYTHING, ANYTHING), min_size=1, max_size=60),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from driftline.baseline.baseline import Baseline
 
 from tests.support.churn_files import Run
@@ -18,6 +19,7 @@ def build(run: Run, output: Path, *data: Path) -> Baseline:
     return Baseline.load(output)
 
 
+@pytest.mark.slow
 def test_it_is_the_baseline_of_the_frame(run: Run, files: Path, reference: pd.DataFrame) -> None:
     built = build(run, files / "b.json", files / "reference.parquet")
     frame = Baseline.from_frame(
@@ -26,6 +28,7 @@ def test_it_is_the_baseline_of_the_frame(run: Run, files: Path, reference: pd.Da
     assert built.to_json() == frame.to_json()
 
 
+@pytest.mark.slow
 def test_several_files_are_one_reference(run: Run, files: Path, reference: pd.DataFrame) -> None:
     reference.head(1_000).to_parquet(files / "a.parquet")
     reference.tail(3_000).to_csv(files / "b.csv", index=False)
@@ -37,6 +40,7 @@ def test_several_files_are_one_reference(run: Run, files: Path, reference: pd.Da
         np.testing.assert_allclose(parts.pane.parts[name], sums, rtol=1e-12, err_msg=name)
 
 
+@pytest.mark.slow
 def test_it_says_what_it_built_and_what_is_next(run: Run, files: Path) -> None:
     output = files / "churn.baseline.json"
     options = ("--model", "churn", "--task", "binary", "-o", output)
@@ -46,6 +50,7 @@ def test_it_says_what_it_built_and_what_is_next(run: Run, files: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_evaluate_takes_its_columns_from_the_baseline(run: Run, files: Path, week: pd.DataFrame) -> None:
     names = {"score": "p_churn", "id": "order", "time": "at"}
     for name in ("reference", "week"):
@@ -72,6 +77,7 @@ def test_a_folder_that_is_not_there(run: Run, files: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_only_some_features_of_a_built_baseline(run: Run, files: Path) -> None:
     build(run, files / "b.json", files / "reference.parquet")
     result = run("evaluate", files / "week.parquet", "--baseline", files / "b.json", "--features", "age", "--json")
@@ -90,6 +96,7 @@ def test_without_scores_only_features_are_compared(run: Run, tmp_path: Path) -> 
     assert list(Baseline.load(tmp_path / "b.json").bins.features) == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_a_pattern_names_files(run: Run, files: Path, reference: pd.DataFrame) -> None:
     reference.head(1_000).to_parquet(files / "part-1.parquet")
     reference.tail(3_000).to_parquet(files / "part-2.parquet")
@@ -100,6 +107,7 @@ def test_a_pattern_names_files(run: Run, files: Path, reference: pd.DataFrame) -
     assert (result.exit_code, result.stderr) == (2, f"driftline: {files / 'piece-*.parquet'}: no file matches\n")
 
 
+@pytest.mark.slow
 def test_importance_is_read_from_a_file(run: Run, files: Path) -> None:
     written = files / "importance.json"
     written.write_text('{"age": 0.7, "region": 0.2}')
@@ -130,6 +138,7 @@ def test_importance_is_read_from_a_file(run: Run, files: Path) -> None:
         assert (result.exit_code, result.stderr[: len(sentence)]) == (2, sentence)
 
 
+@pytest.mark.slow
 def test_a_baseline_of_another_version_is_named_in_the_report(run: Run, files: Path) -> None:
     build(run, files / "b.json", files / "reference.parquet")
     shown = run("evaluate", files / "week.parquet", "--baseline", files / "b.json", "--version", "4")

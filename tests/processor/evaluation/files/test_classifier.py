@@ -63,6 +63,7 @@ def test_a_file_evaluated_twice_has_one_answer(run: Run, turned: Path) -> None:
     assert joint(run, *arguments) == joint(run, *arguments)
 
 
+@pytest.mark.slow
 def test_every_window_has_its_own_rows(run: Run, files: Path) -> None:
     options = ("--baseline", files / "reference.parquet", "--window", "1d", "--classifier", "--json")
     result = run("evaluate", files / "week.parquet", *options)

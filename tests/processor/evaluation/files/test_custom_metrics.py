@@ -59,6 +59,7 @@ def test_the_example_of_the_documentation_is_a_metric_on_files_and_can_stand_in_
     assert "failed" not in done.stderr
 
 
+@pytest.mark.slow
 def test_one_that_fails_is_left_out_and_said_once(run: Run, files: Path, site: Path) -> None:
     code = (
         "def broken(pane, task):\n    return pane.parts['confusion'][99]\ndef endless(pane, task):\n    return 1e999\n"

@@ -197,6 +197,7 @@ def test_every_metric_can_stand_in_a_condition(run: Run, tmp_path: Path, kind: s
     assert [misnamed(name, kind) for name in realized] == [""] * len(realized)
 
 
+@pytest.mark.slow
 def test_a_built_baseline_says_the_same_as_its_rows(run: Run, files: Path) -> None:
     built = run(
         "baseline", "build", files / "reference.parquet", "--model", "churn", "--task", "binary",
@@ -245,6 +246,7 @@ def test_regression(run: Run, tmp_path: Path) -> None:
     assert window["drift"]["class"] is None
 
 
+@pytest.mark.slow
 def test_windows_of_a_day_are_the_days_of_pandas(run: Run, files: Path, week: pd.DataFrame) -> None:
     found = windows(
         run, files / "week.parquet", "--baseline", files / "reference.parquet", "--task", "binary",
@@ -279,6 +281,7 @@ def test_several_files_are_one_set_of_rows(run: Run, files: Path, week: pd.DataF
     assert windows(run, files / "a.parquet", files / "b.csv", *options) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["week.csv", "week.csv.gz", "week.ndjson", "week.jsonl", "week.tsv"])
 def test_every_format_gives_the_same_numbers(run: Run, files: Path, week: pd.DataFrame, name: str) -> None:
     rows = week.drop(columns="actual")
@@ -349,6 +352,7 @@ def test_a_method_that_makes_no_sense_is_bad_input(run: Run, files: Path, option
     assert said in " ".join(result.stderr.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [[], ["--window", "1d"]])
 def test_exact_values_are_those_of_scipy_and_decide_nothing(
     run: Run, files: Path, reference: pd.DataFrame, week: pd.DataFrame, cut: list[str]
@@ -376,6 +380,7 @@ def test_exact_values_are_those_of_scipy_and_decide_nothing(
     assert exact != binned
 
 
+@pytest.mark.slow
 def test_exact_values_need_rows(run: Run, files: Path, reference: pd.DataFrame) -> None:
     built = files / "churn.baseline.json"
     build = ("baseline", "build", files / "reference.parquet", "--model", "churn", "--task", "binary", "-o", built)
@@ -418,6 +423,7 @@ def test_exact_values_of_rows_that_were_kept_rounded_are_of_rounded_ones(
     assert found == pytest.approx(stats.ks_2samp(was, now).statistic, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_most_wrong_rows_are_told_with_their_traces(run: Run, files: Path, week: pd.DataFrame) -> None:
     traced = week.drop(columns="actual").assign(trace_id=[f"{at:032x}" for at in range(len(week))])
     traced.to_parquet(files / "traced.parquet")

@@ -193,6 +193,7 @@ _MINUTE = 60 * 10**9
 MOMENTS = st.integers(1, 6).map(lambda minute: minute * _MINUTE)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.integers(0, 2), MOMENTS), max_size=8, unique=True),

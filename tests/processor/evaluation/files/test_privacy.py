@@ -50,6 +50,7 @@ def test_batches_are_protected_too(reference: pd.DataFrame) -> None:
     assert batches.bins == built(reference, PRIVACY).bins
 
 
+@pytest.mark.slow
 def test_rows_are_compared_as_the_rules_let_them_leave(run: Run, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def states(name: str) -> dict[str, str]:
         result = run("evaluate", files / "week.parquet", "--baseline", files / name, "--json")

@@ -28,6 +28,7 @@ def expected(window: dict[str, Any]) -> dict[str, tuple[str, float | None]]:
     }
 
 
+@pytest.mark.slow
 def test_expectations_of_a_file_are_judged_by_its_rows(run: Run, files: Path) -> None:
     (files / "driftline.yaml").write_text(EXPECT)
     result = run(
@@ -55,6 +56,7 @@ def test_expectations_of_a_file_are_judged_by_its_rows(run: Run, files: Path) ->
     }
 
 
+@pytest.mark.slow
 def test_windows_of_a_day_are_judged_each_by_itself(run: Run, files: Path) -> None:
     (files / "driftline.yaml").write_text(EXPECT.replace(">= 3000", ">= 430"))
     options = ("--task", "binary", "--expect", files / "driftline.yaml", "--window", "1d", "--json")
@@ -83,6 +85,7 @@ def test_a_file_that_expects_nothing_usable_is_bad_input(run: Run, files: Path, 
     assert said in result.stderr
 
 
+@pytest.mark.slow
 def test_windows_are_written_as_openlineage_events(run: Run, files: Path) -> None:
     out = files / "events.ndjson"
     options = ("--task", "binary", "--window", "1d", "--openlineage", out)

@@ -43,6 +43,7 @@ def states(run: Run, *arguments: object) -> dict[str, str]:
     return {name: feature["state"] for name, feature in features.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_texts_drift_by_their_descriptors(run: Run, folder: Path, ending: str) -> None:
     built = run(
@@ -68,6 +69,7 @@ def test_texts_drift_by_their_descriptors(run: Run, folder: Path, ending: str) -
     }
 
 
+@pytest.mark.slow
 def test_the_baseline_of_a_file_is_that_of_its_frame(run: Run, folder: Path) -> None:
     run(
         "baseline", "build", folder / "reference.parquet", "--model", "m", "--task", "binary", "-o", folder / "b.json",
@@ -80,6 +82,7 @@ def test_the_baseline_of_a_file_is_that_of_its_frame(run: Run, folder: Path) -> 
     )
 
 
+@pytest.mark.slow
 def test_rows_of_descriptors_compare_with_a_baseline_of_texts(run: Run, folder: Path) -> None:
     baseline = Baseline.from_frame(
         pd.read_parquet(folder / "reference.parquet"), score="score", model="m", task="binary"
@@ -100,6 +103,7 @@ def test_none_is_a_category_as_before(run: Run, folder: Path) -> None:
     assert list(found) == ["message"]
 
 
+@pytest.mark.slow
 def test_what_makes_no_sense_is_named(run: Run, folder: Path) -> None:
     missing = run(
         "baseline", "build", folder / "reference.csv", "--model", "m", "--task", "binary", "-o", folder / "b.json",

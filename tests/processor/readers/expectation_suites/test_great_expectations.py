@@ -155,6 +155,7 @@ def test_the_command_prints_yaml_and_names_what_it_left_out(tmp_path: Path) -> N
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\x85\u2028\u2029\ufeff"), max_size=12)
 
 
+@pytest.mark.slow
 @given(TEXT.filter(bool), st.lists(TEXT, min_size=1, unique=True), st.floats(0.01, 0.99))
 def test_whatever_names_and_values_are_they_are_read_back(name: str, values: list[str], mostly: float) -> None:
     kwargs = {"column": name, "value_set": values, "mostly": round(mostly, 4)}

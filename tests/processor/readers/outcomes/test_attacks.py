@@ -47,6 +47,7 @@ def parquet(table: pa.Table, **options: object) -> bytes:
     return body.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", ["[", "[\n"], ids=["one line", "many lines"])
 def test_a_line_that_nests_deeply_is_rejected_alone(lines: str) -> None:
     # 12,000 brackets, 88 bytes when packed, ended the process inside Arrow
@@ -172,6 +173,7 @@ def lying_footer() -> bytes:
     return body.replace(said, b"\x82\x80\x80\x80\x00")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [

@@ -150,6 +150,7 @@ def test_a_baseline_without_a_version_is_marked_as_that_of_any_version(state: St
     assert (model["baseline"]["own"], model["baseline"]["other_version"]) == (True, None)
 
 
+@pytest.mark.slow
 def test_the_commands_push_and_build_from_production(state: State, tmp_path: Path) -> None:
     baseline().save(tmp_path / "b.json")
     now = datetime.fromtimestamp(START / 10**9, UTC)

@@ -40,6 +40,7 @@ def pages(state: Opened) -> TestClient:
     return TestClient(create_app(view, state.state.submit_outcomes, Health(), more=routes(state.state.erase)))
 
 
+@pytest.mark.slow
 def test_an_id_is_deleted_of_the_model_that_is_named(state: Opened, tmp_path: Path) -> None:
     client = pages(state)
     answer = client.delete("/v1/predictions", params={"model": "churn", "id": MARK})
@@ -53,6 +54,7 @@ def test_an_id_is_deleted_of_the_model_that_is_named(state: Opened, tmp_path: Pa
     assert found_on_disk(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_subject_is_deleted_where_the_model_has_one(state: Opened, tmp_path: Path) -> None:
     client = pages(state)
     answer = client.delete("/v1/predictions?model=churn&subject=anna")
@@ -63,6 +65,7 @@ def test_a_subject_is_deleted_where_the_model_has_one(state: Opened, tmp_path: P
     assert found_on_disk(tmp_path, "anna") != []  # of the model that nobody asked about
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
@@ -81,6 +84,7 @@ def test_what_is_not_said_clearly_deletes_nothing(state: Opened, query: str, sen
     assert state.rows("SELECT count(*)::INT AS n FROM predictions") == [(4,)]
 
 
+@pytest.mark.slow
 def test_a_model_is_deleted_with_all_that_is_known_of_it(state: Opened, tmp_path: Path) -> None:
     client = pages(state)
     answer = client.delete("/v1/models", params={"model": "fraud"})
@@ -95,6 +99,7 @@ def test_a_model_is_deleted_with_all_that_is_known_of_it(state: Opened, tmp_path
     wait_until(lambda: [view.outcomes for view in state.state.view.models() if view.key.model == "fraud"] == [1])
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None:
     with serve(
         create_app(state.state.view, state.state.submit_outcomes, Health(), more=routes(state.state.erase))
@@ -121,6 +126,7 @@ def test_the_command_says_what_it_deleted(state: Opened, tmp_path: Path) -> None
     assert found_on_disk(tmp_path) == found_on_disk(tmp_path, "anna") == []
 
 
+@pytest.mark.slow
 def test_a_deletion_that_cannot_be_finished_says_so_and_is_finished_later(
     state: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +142,7 @@ def test_a_deletion_that_cannot_be_finished_says_so_and_is_finished_later(
     assert found_on_disk(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_an_order_that_cannot_be_written_down_is_said_to_delete_nothing(
     state: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

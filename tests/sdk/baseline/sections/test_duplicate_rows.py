@@ -25,6 +25,7 @@ def counted(*parts: pd.DataFrame, most: int = 1_000) -> Repeats | None:
     return counting.result()
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(VALUES, VALUES, VALUES), max_size=40), st.integers(0, 40))
 def test_rows_that_repeat_are_those_of_pandas_however_they_are_cut(rows: list[tuple[object, ...]], cut: int) -> None:
     frame = pd.DataFrame(rows, columns=["x", "y", "z"], dtype=object)

@@ -449,6 +449,7 @@ def test_numbers_that_are_not_finite_stay_what_they_are() -> None:
     assert found == {"x": [math.inf, -math.inf, None]}
 
 
+@pytest.mark.slow
 def test_names_that_change_with_every_row_are_not_remembered_for_good() -> None:
     model = Service().model(task="regression")
     with model.prediction() as first:

@@ -96,6 +96,7 @@ def test_a_method_says_what_it_is_and_shows_an_example(method: Method) -> None:
     assert (method.min_effect is None) == (method.name not in DECIDING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ALL)
 @given(samples=SAMPLES)
 @settings(max_examples=12, deadline=None)
@@ -227,6 +228,7 @@ def test_a_method_leaves_its_input_as_it_is(method: Method) -> None:
     assert same(method.counts(counts), method.counts(counts))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", DECIDERS)
 def test_without_drift_small_p_values_are_no_more_frequent_than_they_say(method: Method) -> None:
     rng = np.random.default_rng(6)

@@ -62,6 +62,7 @@ def test_ks_p_value_is_the_kolmogorov_limit(distance: float, n: float, m: float)
     assert ks_p_value(distance, n, m) == pytest.approx(expected, rel=1e-9, abs=1e-300)
 
 
+@pytest.mark.slow
 def test_ks_effect_is_nothing_on_average_without_drift() -> None:
     rng = np.random.default_rng(5)
     n, m = 1_000, 10_000

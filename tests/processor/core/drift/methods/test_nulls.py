@@ -63,6 +63,7 @@ def every_split(both: I64, drawn: int) -> tuple[I64, F64]:
     return ways, likely / math.comb(int(both.sum()), drawn)
 
 
+@pytest.mark.slow
 @given(SMALL)
 def test_ks_is_exact_by_brute_force(rows: list[tuple[int, int]]) -> None:
     was, now = vectors(rows)
@@ -77,6 +78,7 @@ def test_ks_is_exact_by_brute_force(rows: list[tuple[int, int]]) -> None:
         assert found == pytest.approx(expected, rel=1e-9) or found > CLEAR
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["chi2", "psi"])
 @given(rows=SMALL)
 def test_sums_are_exact_by_brute_force(kind: str, rows: list[tuple[int, int]]) -> None:
@@ -119,6 +121,7 @@ def test_two_cells_are_fishers_test(now: list[float]) -> None:
         assert sum_tail(value, total, was, current) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "m", "shares", "draws"),
     [

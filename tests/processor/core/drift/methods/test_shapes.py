@@ -40,6 +40,7 @@ def p_values(method: str, counts: Counts) -> F64:
     return p
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("method", ["ks", "cramer_von_mises", "anderson_darling", "mean_shift", "psi"])
 def test_fifty_quiet_rows_are_no_news_more_often_than_they_say(method: str, shape: str) -> None:

@@ -150,6 +150,7 @@ def test_every_method_keeps_the_contract(method: Any) -> None:
     assert method.least <= method.neutral
 
 
+@pytest.mark.slow
 def test_quiet_windows_are_drift_at_most_as_often_as_promised() -> None:
     rng = np.random.default_rng(5)
     alarms = {20_000: 0, 1_000: 0}
