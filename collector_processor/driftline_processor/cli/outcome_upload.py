@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import xxhash
+from driftline.export.backoff import doubling_pauses
 
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.exporters.otlp_answers import RETRYABLE_STATUSES, seconds_to_wait
@@ -317,8 +318,7 @@ def _answer(
     What the OTLP specification calls retryable is asked again, and so is a connection that fails.
     """
     end: float | None = None
-    wait = _SHORTEST_PAUSE
-    while True:
+    for wait in doubling_pauses(_SHORTEST_PAUSE, _LONGEST_PAUSE):
         pause, there = wait, f"{before} are there" if before != "nothing" else ""
         try:
             answer = ask()
@@ -341,7 +341,6 @@ def _answer(
         if wait == _SHORTEST_PAUSE:
             say(f"{said}; trying again for {left:.0f} s")
         target.pause(pause)
-        wait = min(2 * wait, _LONGEST_PAUSE)
     raise BadInput(f"{said}; {there or 'nothing is there'}; run it again, and it goes on where it stopped")
 
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import xxhash
+from driftline.export.backoff import doubling_pauses
 from driftline.semconv import attributes, metrics
 
 from driftline_processor.config.exporters import shown_endpoint
@@ -206,7 +207,7 @@ class Destination:
 
     def _send(self, signal: Signal, headers: Mapping[str, str], body: bytes) -> ExportResult:
         """Send until it is sent or refused, or there is no more point."""
-        delay, put_off_since = _FIRST_DELAY, None
+        pauses, put_off_since = doubling_pauses(_FIRST_DELAY, _LONGEST_DELAY), None
         while True:
             answer = self._exporter.export(signal, body, headers)
             if answer.result != "retryable":
@@ -227,7 +228,7 @@ class Destination:
             elif self._clock() - put_off_since > _PATIENCE:
                 return answer
             if answer.retry_after is None:
-                wait, delay = delay * random.uniform(0.5, 1.0), min(2 * delay, _LONGEST_DELAY)
+                wait = next(pauses) * random.uniform(0.5, 1.0)
             else:
                 wait = min(max(answer.retry_after, _SHORTEST_DELAY), _PATIENCE)
             if self._pause(self._stopping, wait):

@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+from driftline.export.backoff import doubling_pauses
 from driftline.semconv import attributes, metrics
 from driftline.tables.table import OutcomeTable
 
@@ -192,14 +193,13 @@ class KafkaReceiver:
 
     def _take(self, messages: Sequence[Any]) -> None:
         """Store messages and say so to the brokers; one that cannot be stored costs only itself."""
-        wait = 1.0
+        pauses = doubling_pauses(1.0, _LONGEST_WAIT)
         while not self._stored(messages):
             if self._stopping.is_set():
                 return  # it is polled again at the next start
             if not self._well():
                 self._say("the state takes nothing; waiting")
-                self._stopping.wait(wait)
-                wait = min(2 * wait, _LONGEST_WAIT)
+                self._stopping.wait(next(pauses))
             elif len(messages) > 1:
                 for message in messages:
                     self._take([message])

@@ -20,6 +20,7 @@ from opentelemetry import context
 from driftline.capture.model_identity import VERSION
 from driftline.faults import FAULTS, logger
 
+from .backoff import doubling_pauses
 from .endpoint import Endpoint, Signal, is_here
 
 if TYPE_CHECKING:
@@ -332,8 +333,8 @@ def _file(path: str) -> bytes | None:
         return file.read()
 
 
-LONGEST_PAUSE = 30.0
-"""Seconds between two attempts of the background where a receiver is long away."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""Seconds between two attempts of the background: after the first failure, and where a receiver is long away."""
 SHORTEST_AFTER, LONGEST_AFTER = 0.25, 300.0
 """Seconds that a receiver may ask for: "at once" is no reason to send without a pause, nor "next year" not to send."""
 FLUSH_PAUSES = (0.25, 0.5, 1.0)
@@ -356,11 +357,12 @@ class Backoff:
 
     def __init__(self) -> None:
         self.pause = 0.0
+        self._pauses = doubling_pauses(SHORTEST_PAUSE, LONGEST_PAUSE)
         self._until = 0.0  # monotonic seconds
 
     def fail(self, after: float | None = None) -> None:
         """Wait longer than before. ``after``: as many seconds as the receiver asks for, if it does."""
-        self.pause = min(LONGEST_PAUSE, max(1.0, 2 * self.pause))
+        self.pause = next(self._pauses)
         self._until = time.monotonic() + (
             self.pause if after is None else min(max(SHORTEST_AFTER, after), LONGEST_AFTER)
         )
@@ -368,6 +370,7 @@ class Backoff:
     def succeed(self) -> None:
         """Begin with the shortest pause after the next failure."""
         self.pause = self._until = 0.0
+        self._pauses = doubling_pauses(SHORTEST_PAUSE, LONGEST_PAUSE)
 
     def skip(self) -> None:
         """Let the next attempt be at once."""
