@@ -1,38 +1,43 @@
-"""Resolution of outcomes: which outcome of a prediction counts, and what it leaves out.
+"""Apply the rule of :mod:`driftline_processor.core.outcomes.resolution` to matched rows of the store.
 
-All that was said of each ranking → one row: what was relevant in it (:mod:`driftline.baseline.ranking_outcomes`).
+Unusable outcomes are counted and left out; the others get what they keep of the outcomes before them; the outcomes of a
+ranking become one row; and the latest outcome of each prediction replaces the one that counted until now.
 
-A row of a ranking has as its number whether anything was clicked, ``relevance``: gain by rank, up to the last relevant
-item (null where it is not known which items were), and ``missed``: the gains of relevant items that the list lacks.
+A retraction that is the latest outcome stays in the table ``retractions``. So what arrives after it and is older stays
+taken back.
 
-What counts of all that was said of a prediction: the last word by outcome time, then by arrival.
-
-A retraction is a word like any other: it takes back what earlier outcome times said, and a later one says it again. It
-is remembered in ``retractions`` as long as it is the last, so what arrives after it and is older stays taken back.
-
-Which outcomes can be used: those whose actual the model can have and, of rows chosen for review, that weigh.
+The row of a ranking has three fields of its own. ``number``: whether anything was clicked. ``relevance``: gains by
+rank, up to the last relevant item, null where nobody knows which items were relevant. ``missed``: the gains of relevant
+items that the list lacks.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from driftline.baseline.ranking_outcomes import ListStatements, carry_forward, read_actuals, relevance_in, worth_of
+from driftline.baseline.ranking_outcomes import ListStatements, read_actuals
 from driftline.panes.relevance import Relevance
-from driftline.tables.classes import class_codes, seen_classes
-from driftline.tables.table import F64, I64
+from driftline.tables.classes import seen_classes
+from driftline.tables.table import F64, I64, is_present
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import number_array
+from driftline_processor.core.outcomes.resolution import (
+    IMPOSSIBLE,
+    UNKNOWN_CLASS,
+    OutcomeHistories,
+    impossible_actuals,
+    lacks_weight,
+    resolve_rankings,
+)
 from driftline_processor.store.arrow_tables import (
     actual_of,
     filter_rows,
-    finite_actuals,
     integers_of,
     is_among,
     items_of,
@@ -55,46 +60,45 @@ Mask = NDArray[np.bool_]
 def carry_outcomes_forward(connection: Connection, rows: pa.Table, rankings: Collection[int]) -> pa.Table:
     """Return matched rows with the weight, the value and the slices that count when they do.
 
-    ``rows``: those of :class:`.matching.Matches`, usable ones. ``rankings``: the numbers of the series that rank, whose
-    values are of items, and are told by :mod:`.rankings`.
+    Args:
+        connection: of the store, for maps of slices.
+        rows: those of :class:`.matching.Matches` that are usable.
+        rankings: the numbers of the series that rank; :func:`merge_rankings` adds the values of their items.
     """
-    prediction = integers_of(rows, "prediction")
-    if (prediction[1:] > prediction[:-1]).all():
+    histories = _histories(rows, rankings)
+    several = histories.several()
+    if not several.any():
         return rows
-    order = np.lexsort((integers_of(rows, "outcome"), integers_of(rows, "outcome_time"), prediction))
-    ordered = prediction[order]
-    again = np.diff(ordered, prepend=-1) == 0
-    if not again.any():
-        return rows
-    several = is_among(prediction, ordered[again])
-    order = order[several[order]]
-    words, group = rows.take(pa.array(order)), prediction[order]
-    back = flags_of(words, "retracted")
-    ranking = is_among(integers_of(words, "series"), np.array(sorted(rankings), np.int64))
-    whole = back & ~(ranking & _valid(words, "item"))  # one of an item takes back what was said of that alone
-
-    def place(said: Mask) -> NDArray[np.intp]:
-        return carry_forward(group, whole, said & ~back)
-
+    words = rows.take(pa.array(histories.order[several[histories.order]]))
+    histories = _histories(words, rankings)
     own = np.arange(len(words))
-    weight = place(flags_of(words, "weighted"))
-    value = np.where(ranking, own, place(_valid(words, "value")))
+    weight = histories.source_of(flags_of(words, "weighted"))
+    value = np.where(_of_series(words, rankings), own, histories.source_of(_valid(words, "value")))
     columns = {
         # of one prediction, so what it weighs by itself is the same
         "weight": pa.array(numbers_of(words, "weight")[np.where(weight < 0, own, weight)]),
         "weighted": pa.array(weight >= 0),
         "value": words["value"].take(pa.array(value, mask=value < 0)),
-        "slices": _slices(connection, words, place),
+        "slices": _slices(connection, words, histories),
     }
     for name, column in columns.items():
         words = words.set_column(words.column_names.index(name), name, column)
     return pa.concat_tables([filter_rows(rows, ~several), words.cast(rows.schema)])
 
 
-def _slices(
-    connection: Connection, words: pa.Table, place: Callable[[Mask], NDArray[np.intp]]
-) -> pa.Array | pa.ChunkedArray:
-    """The slices of each word: those of its prediction, and of each key what was told last."""
+def _histories(rows: pa.Table, rankings: Collection[int] = ()) -> OutcomeHistories:
+    """Order matched rows by the rule of all outcomes; those of an item of a ranking take back that item alone."""
+    partial = _of_series(rows, rankings) & _valid(rows, "item") if rankings else None
+    prediction, time, outcome = (integers_of(rows, name) for name in ("prediction", "outcome_time", "outcome"))
+    return OutcomeHistories(prediction, time, outcome, flags_of(rows, "retracted"), partial)
+
+
+def _of_series(rows: pa.Table, numbers: Collection[int]) -> Mask:
+    return is_among(integers_of(rows, "series"), np.array(sorted(numbers), np.int64))
+
+
+def _slices(connection: Connection, words: pa.Table, histories: OutcomeHistories) -> pa.Array | pa.ChunkedArray:
+    """Return the slices of each outcome: those of its prediction, and of each key the latest that was sent."""
     told = words["told"].combine_chunks()
     keys = sorted(pc.unique(told.keys.drop_null()).to_pylist()) if len(told.keys) else []
     if not keys:
@@ -102,7 +106,7 @@ def _slices(
     columns = {}
     for key in keys:
         texts = pc.map_lookup(told, pa.scalar(key), "first")
-        of = place(texts.is_valid().to_numpy(zero_copy_only=False))
+        of = histories.source_of(texts.is_valid().to_numpy(zero_copy_only=False))
         columns[key] = labels_of(pa.table({key: texts.take(pa.array(of, mask=of < 0))}), key)
     both = words.select(["slices"]).append_column("told", slices_array(columns, len(words)))
     return read(connection, "SELECT map_concat(slices, told) AS slices FROM words", words=both)["slices"]
@@ -117,12 +121,6 @@ def _valid(rows: pa.Table, name: str) -> Mask:
     return np.asarray(rows[name].is_valid().to_numpy(), dtype=bool)
 
 
-def usable_rankings(rows: pa.Table) -> Mask:
-    """Tell which outcomes of rankings can be used: bool (n,)."""
-    gain, which, _ = read_actuals(actual_of(rows))
-    return ~np.isnan(gain) | (which >= 0)
-
-
 def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[int]) -> pa.Table:
     """Return matched rows with one for each list, of which all that was said must be among them.
 
@@ -131,37 +129,33 @@ def merge_rankings(connection: Connection, rows: pa.Table, rankings: Collection[
     """
     nothing = pa.nulls(len(rows), pa.list_(pa.float64()))
     rows = rows.append_column("relevance", nothing).append_column("missed", nothing)
-    of_lists = np.isin(integers_of(rows, "series"), list(rankings))
+    of_lists = _of_series(rows, rankings)
     if not of_lists.any():
         return rows
     said = rows.filter(pa.array(of_lists))
-    prediction = integers_of(said, "prediction")
-    order = np.lexsort((integers_of(said, "outcome"), integers_of(said, "outcome_time"), prediction))
-    said, prediction = said.take(pa.array(order)), prediction[order]
-    predictions, row = np.unique(prediction, return_inverse=True)
+    said = said.take(pa.array(_histories(said).order))
+    predictions, row = np.unique(integers_of(said, "prediction"), return_inverse=True)
     row = row.reshape(-1)
-    retracted = flags_of(said, "retracted")
+    retracted, item = flags_of(said, "retracted"), labels_of(said, "item")
     gain, which, sets = read_actuals(actual_of(said))
-    item, n = labels_of(said, "item"), len(predictions)
     assert item.codes is not None
     lists = items_of(_lists(connection, predictions))
+    left_out = None if lists.left_out is None else lists.left_out.astype(np.int64)
     statements = ListStatements(row, item, gain, retracted, which, sets)
-    found = relevance_in(lists, statements, None if lists.left_out is None else lists.left_out.astype(np.int64))
+    found = resolve_rankings(lists, statements, row, item.codes, numbers_of(said, "value"), retracted, left_out)
 
-    last = np.zeros(n, np.intp)
-    last[row] = np.arange(len(row))  # of equal rows numpy keeps the last
-    known = ~np.isnan(found.clicked)
-    spoken = np.flatnonzero(~retracted)
-    last_word = last.copy()
-    last_word[row[spoken]] = spoken
-    told = said.take(pa.array(np.where(known, last_word, last)))
+    known = found.last >= 0
+    latest = np.flatnonzero(np.diff(row, append=len(predictions)))
+    told = said.take(pa.array(np.where(known, found.last, latest)))
     columns = {
         "actual": pa.nulls(len(told), pa.string()),
-        "number": pa.array(found.clicked, mask=~known),
+        "number": pa.array(found.relevance.clicked, mask=~known),
         "retracted": pa.array(~known),
-        "value": number_array(worth_of(row, item.codes, numbers_of(said, "value"), retracted, n), n),
-        "relevance": _gains(found),
-        "missed": pa.ListArray.from_arrays(found.missed_offsets.astype(np.int32), pa.array(found.missed)),
+        "value": number_array(found.worth, len(predictions)),
+        "relevance": _gains(found.relevance),
+        "missed": pa.ListArray.from_arrays(
+            found.relevance.missed_offsets.astype(np.int32), pa.array(found.relevance.missed)
+        ),
     }
     for name, column in columns.items():
         told = told.set_column(told.column_names.index(name), name, column)
@@ -290,10 +284,7 @@ def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table)
         some = kept(rows, ~is_among(integers_of(rows, "prediction"), matches.whole))
         words.append(_words(some, np.full(len(some), _KEPT)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
-    last = np.arange(len(prediction))
-    if not _one_each(prediction):
-        order = np.lexsort((kind, outcome, time, prediction))
-        last = order[np.diff(prediction[order], append=-1) != 0]
+    last = OutcomeHistories(prediction, time, outcome, kind == _RETRACTED).latest()
 
     rows = take_table_rows(usable, row[last[kind[last] == _TOLD]])
     retracted = usable.take(pa.array(row[last[kind[last] == _RETRACTED]]))
@@ -324,17 +315,7 @@ def first_outcomes(matches: Matches, usable: pa.Table) -> pa.Table:
     gone = matches.withdrawn
     words.append(_words(gone, np.full(len(gone), _RETRACTED)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
-    if _one_each(prediction):
-        counted = np.flatnonzero(kind == _TOLD)
-    else:
-        n = len(prediction) + 1
-        rank = np.empty(n - 1, np.int64)
-        rank[np.lexsort((outcome, time))] = np.arange(1, n)
-        order = np.lexsort((outcome, prediction))
-        group = np.cumsum(np.diff(prediction[order], prepend=-1) != 0) * n
-        taken_back = np.maximum.accumulate(group + np.where(kind[order] == _RETRACTED, rank[order], 0)) - group
-        counted = order[(kind[order] == _TOLD) & (rank[order] > taken_back)]
-        counted = counted[np.diff(prediction[counted], prepend=-1) != 0]
+    counted = OutcomeHistories(prediction, time, outcome, kind == _RETRACTED).first()
     fed = integers_of(gone, "prediction")[gone["fed"].to_numpy(zero_copy_only=False).astype(bool)]
     known = np.concatenate([integers_of(matches.held, "prediction"), fed])
     counted = counted[~is_among(prediction[counted], known)]
@@ -358,11 +339,6 @@ def equal_outcomes(connection: Connection, rows: pa.Table, before: pa.Table) -> 
         ours, theirs = rows.select(["slices"]), before.select(["slices"])
         same &= read(connection, query, ours=ours, theirs=theirs)["same"].to_numpy()
     return same
-
-
-def _one_each(prediction: I64) -> bool:
-    """Say whether there is one word of each, in order."""
-    return bool((prediction[1:] > prediction[:-1]).all())
 
 
 def _equal_lists(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Mask:
@@ -426,19 +402,11 @@ class UsableOutcomes:
             at = np.flatnonzero((numbers == series.number) & ~retracted)
             if not len(at):
                 continue
-            some = take_table_rows(rows, at)
-            actual = actual_of(some)
-            if series.task.kind == "regression":
-                bad, reasons[series.number] = np.isnan(finite_actuals(actual)), "not_a_number"
-            elif series.task.kind == "ranking":
-                bad, reasons[series.number] = ~usable_rankings(some), "not_a_relevance"
-            else:
-                if not series.declared:
-                    series = self._series.learn(self._connection, series, seen_classes([actual]))
-                codes = class_codes(actual, series.task.classes)
-                most = len(series.task.classes)
-                bad = np.ones(len(at), dtype=bool) if codes is None else (codes < 0) | (codes >= most)
-                reasons[series.number] = "unknown_class"
+            actual = actual_of(take_table_rows(rows, at))
+            if series.task.kind not in IMPOSSIBLE and not series.declared:
+                series = self._series.learn(self._connection, series, seen_classes([actual]))
+            bad = impossible_actuals(actual, series.task) | ~is_present(actual)
+            reasons[series.number] = IMPOSSIBLE.get(series.task.kind, UNKNOWN_CLASS)
             usable[at[bad]] = False
         if not usable.all():
             self._count(filter_rows(rows, ~usable), reasons, done, refused)
@@ -446,9 +414,9 @@ class UsableOutcomes:
 
     def _weighted(self, rows: pa.Table, done: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
         """Return the rows without those that have no weight, of models of which rows are chosen for review."""
-        of_samples = np.array([one.number for one in self._series if self._is_sampled(one)], np.int64)
-        lacking = ~flags_of(rows, "weighted") & ~flags_of(rows, "retracted")
-        lacking &= is_among(integers_of(rows, "series"), of_samples)
+        of_samples = [one.number for one in self._series if self._is_sampled(one)]
+        lacking = lacks_weight(flags_of(rows, "weighted"), flags_of(rows, "retracted"))
+        lacking &= _of_series(rows, of_samples)
         if lacking.any():
             refused.rejected["no_weight"] += len(self._new(filter_rows(rows, lacking), done))
         return filter_rows(rows, ~lacking)

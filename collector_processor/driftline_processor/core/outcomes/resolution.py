@@ -1,0 +1,214 @@
+"""Decide which outcome of a prediction counts: one rule for the live join and for files.
+
+Outcomes that belong to one prediction are its history. They stand in the order of the time at which the truth was
+known; of equal times the one that arrived later is the later one. From a history follows:
+
+- the latest outcome counts; where that is a retraction, none does;
+- the first outcome is the first to arrive that no retraction had taken back when it came;
+- a weight, a value or a slice that an outcome leaves out is that of the outcome before it, back to a retraction;
+- of a model whose outcomes are sampled, an outcome without any weight cannot be used;
+- an actual that the model cannot predict cannot be used, and the outcome before it stays.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from driftline.baseline.ranking_outcomes import ListStatements, carry_forward, read_actuals, relevance_in, worth_of
+from driftline.panes.fold import actual_numbers
+from driftline.panes.relevance import Relevance
+from driftline.tables.classes import class_codes
+from driftline.tables.table import F64, I32, I64, Column, Items, Task, is_present
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+Places = NDArray[np.intp]
+
+_DENSE = 8
+"""Numbers of predictions up to so many times their count are counted by a table instead of sorted."""
+
+IMPOSSIBLE: Final = {"regression": "not_a_number", "ranking": "not_a_relevance"}
+"""Kind of task → the reason that is counted for an impossible actual."""
+
+UNKNOWN_CLASS: Final = "unknown_class"
+"""The reason of all other tasks."""
+
+
+def impossible_actuals(actual: Column, task: Task) -> Mask:
+    """Tell which actual values the model cannot predict; missing values are possible.
+
+    A regression needs a finite number, in text too; a ranking a number or a set of relevant items; any other task one
+    of its classes.
+
+    Args:
+        actual: the actual values of n outcomes.
+        task: the task of the model, with the classes that are declared or learned.
+
+    Returns:
+        bool (n,).
+
+    >>> impossible_actuals(Column(numbers=np.array([1.0, 2.0, np.nan])), Task("binary", ("0", "1"))).tolist()
+    [False, True, False]
+    """
+    there = is_present(actual)
+    if task.kind == "regression":
+        return there & ~np.isfinite(actual_numbers(actual))
+    if task.kind == "ranking":
+        gain, which, _ = read_actuals(actual)
+        return there & np.isnan(gain) & (which < 0)
+    codes = class_codes(actual, task.classes)
+    return there if codes is None else np.asarray(codes == len(task.classes), np.bool_)
+
+
+def possible_actuals_text(task: Task) -> str:
+    """Say what an impossible actual is not.
+
+    >>> possible_actuals_text(Task("binary", ("0", "1")))
+    'none of the classes 0, 1'
+    """
+    return "no number" if task.kind == "regression" else f"none of the classes {', '.join(task.classes)}"
+
+
+class OutcomeHistories:
+    """The histories of predictions: m outcomes, each of which belongs to one prediction.
+
+    All results are positions in the columns that are given, so callers keep their own tables.
+
+    >>> day = np.array([1, 3, 2])
+    >>> histories = OutcomeHistories(np.array([7, 7, 8]), day, np.arange(3), np.array([False, True, False]))
+    >>> histories.latest().tolist(), histories.first().tolist()
+    ([1, 2], [0, 2])
+    >>> histories.source_of(np.array([True, False, False])).tolist()
+    [0, -1, -1]
+    """
+
+    def __init__(
+        self, prediction: I64 | Places, time: I64, arrival: I64 | Places, retracted: Mask, partial: Mask | None = None
+    ) -> None:
+        """Order the outcomes of each prediction.
+
+        Args:
+            prediction: int64 (m,), the prediction that each outcome belongs to.
+            time: int64 (m,), when the truth was known, unix nanoseconds; 0 = not said, before all others.
+            arrival: int64 (m,), the order in which the outcomes came. Of equal ones the later position is the later.
+            retracted: bool (m,), outcomes that take back what was said before.
+            partial: bool (m,), outcomes of one item of a ranking, which take back what was said of that item alone.
+        """
+        self.prediction, self.retracted = prediction, retracted
+        self._time, self._arrival = time, arrival
+        self._clears = retracted if partial is None else retracted & ~partial
+        self._single = _all_differ(prediction)
+        self.order: Places = np.arange(len(prediction))
+        """The positions by prediction, the oldest outcome of each first."""
+        if not self._single:
+            self.order = np.lexsort((arrival, time, prediction))
+        elif (prediction[1:] < prediction[:-1]).any():
+            self.order = np.argsort(prediction)
+
+    def several(self) -> Mask:
+        """Tell which outcomes belong to a prediction that has more than one: bool (m,)."""
+        ordered = self.prediction[self.order]
+        again = np.append(False, ordered[1:] == ordered[:-1])[: len(ordered)]
+        found = np.zeros(len(ordered), np.bool_)
+        found[self.order] = again | np.append(again[1:], False)[: len(ordered)]
+        return found
+
+    def latest(self) -> Places:
+        """Return the position of the latest outcome of each prediction, a retraction too, by prediction."""
+        if self._single:
+            return self.order
+        ordered = self.prediction[self.order]
+        latest: Places = self.order[np.append(ordered[1:] != ordered[:-1], np.ones(min(len(ordered), 1), np.bool_))]
+        return latest
+
+    def first(self) -> Places:
+        """Return the position of the first outcome to count of each prediction that any counted of, by prediction."""
+        if self._single:
+            return self.order[~self.retracted[self.order]]
+        n = len(self.prediction) + 1
+        rank = np.empty(n - 1, np.int64)
+        rank[np.lexsort((self._arrival, self._time))] = np.arange(1, n)
+        order = np.lexsort((self._arrival, self.prediction))
+        back = self.retracted[order]
+        group = np.cumsum(np.diff(self.prediction[order], prepend=-1) != 0) * n
+        taken_back = np.maximum.accumulate(group + np.where(back, rank[order], 0)) - group
+        counted: Places = order[~back & (rank[order] > taken_back)]
+        begins: Mask = np.diff(self.prediction[counted], prepend=-1) != 0
+        return counted[begins]
+
+    def source_of(self, said: Mask) -> Places:
+        """Return the outcome from which each outcome has a weight, a value or a slice: (m,), -1 = from none.
+
+        Args:
+            said: bool (m,), outcomes that say it themselves.
+        """
+        own = np.arange(len(said))
+        if self._single:
+            return np.where(said & ~self.retracted, own, -1)
+        ordered = np.asarray(self.prediction, np.int64)[self.order]
+        place = carry_forward(ordered, self._clears[self.order], (said & ~self.retracted)[self.order])
+        found = np.empty(len(said), np.intp)
+        found[self.order] = np.where(place < 0, -1, self.order[place])
+        return found
+
+
+def lacks_weight(weighted: Mask, retracted: Mask) -> Mask:
+    """Tell which outcomes of a model whose outcomes are sampled cannot be used: bool (m,).
+
+    Args:
+        weighted: bool (m,), outcomes that have a weight, their own or from :meth:`OutcomeHistories.source_of`.
+        retracted: bool (m,), outcomes that take back what was said; they need no weight.
+    """
+    return ~weighted & ~retracted
+
+
+def _all_differ(prediction: I64 | Places) -> bool:
+    """Say whether no prediction has two outcomes."""
+    if len(prediction) < 2 or (prediction[1:] > prediction[:-1]).all():
+        return True
+    first, last = int(prediction.min()), int(prediction.max())
+    if last - first <= _DENSE * len(prediction):
+        return bool(np.bincount(prediction - first).max() == 1)
+    ordered = np.sort(prediction)
+    return bool((ordered[1:] != ordered[:-1]).all())
+
+
+class RankingOutcomes(NamedTuple):
+    """What is known of n rankings. ``last``: position of the outcome whose time and other fields count, -1 = none.
+
+    ``worth``: float64 (n,), NaN = not said.
+    """
+
+    relevance: Relevance
+    last: Places
+    worth: F64
+
+
+def resolve_rankings(
+    lists: Items,
+    said: ListStatements,
+    row: I64 | Places,
+    item: I32,
+    value: F64,
+    retracted: Mask,
+    left_out: I64 | None = None,
+) -> RankingOutcomes:
+    """Combine all outcomes of each ranking: relevance by item, the latest outcome, and the worth.
+
+    Args:
+        lists: the items of n rankings.
+        said: the statements of the outcomes, oldest first.
+        row: int64 (m,), the ranking that each of m outcomes is about, oldest first.
+        item: int32 (m,), the item that it is about, -1 = the whole ranking.
+        value: float64 (m,), its worth, NaN = not said.
+        retracted: bool (m,), outcomes that take back what was said.
+        left_out: int64 (n,), items of each ranking beyond those that are known.
+    """
+    n = len(lists)
+    relevance = relevance_in(lists, said, left_out)
+    last = np.full(n, -1, np.intp)
+    spoken = np.flatnonzero(~retracted)
+    last[row[spoken]] = spoken  # of equal rows numpy keeps the last
+    last[np.isnan(relevance.clicked)] = -1
+    return RankingOutcomes(relevance, last, worth_of(np.asarray(row, np.int64), item, value, retracted, n))
