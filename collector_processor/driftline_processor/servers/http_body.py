@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
+from driftline_processor.core.decode.untrusted_json import TooLarge as TooLarge
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.receipts import Overloaded
 
@@ -26,10 +27,6 @@ _BLOCK = 16_384
 """Bytes that are unpacked at a time; what is left of them behind a member is copied."""
 
 _PLAIN = ("", "identity")
-
-
-class TooLarge(Exception):  # noqa: N818 - what the answer says
-    """The body is more than is read at once; the message says how much that is."""
 
 
 class MalformedBody(ValueError):  # noqa: N818 - what the answer says

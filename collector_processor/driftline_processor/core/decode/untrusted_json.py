@@ -28,6 +28,10 @@ _OTHERS = bytes(code for code in range(256) if _KIND[code] in (0, _COLON))
 _STEP = np.array([0, 0, 1, -1, 0, 0], np.int64)
 
 
+class TooLarge(Exception):  # noqa: N818 - what the answer says
+    """The body is more than is read at once; the message says how much that is."""
+
+
 class UnreadableJson(ValueError):  # noqa: N818 - the state of a text, and the sentence its sender reads
     """A text that is no JSON, or more of it than is read."""
 

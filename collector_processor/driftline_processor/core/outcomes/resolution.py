@@ -67,6 +67,8 @@ def possible_actuals_text(task: Task) -> str:
     >>> possible_actuals_text(Task("binary", ("0", "1")))
     'none of the classes 0, 1'
     """
+    if task.kind == "ranking":
+        return "neither a number nor a set of items"
     return "no number" if task.kind == "regression" else f"none of the classes {', '.join(task.classes)}"
 
 

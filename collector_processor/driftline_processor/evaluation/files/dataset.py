@@ -15,7 +15,7 @@ from driftline_processor.readers.arrow_columns import is_text
 from driftline_processor.readers.column_roles import ColumnOptions, Roles, filter_rows, find_roles, has_patterns
 from driftline_processor.readers.errors import BadInput, Say, listed
 from driftline_processor.readers.notation import notations_of, report_unreadable
-from driftline_processor.readers.outcome_rows import outcome_slice_names, read_outcomes
+from driftline_processor.readers.outcomes.files import open_outcomes, outcome_slice_names, read_file_outcomes
 from driftline_processor.readers.prediction_rows import (
     FileRows,
     add_time,
@@ -77,7 +77,8 @@ def read_dataset(
         if chosen := [name for name in there if name in names]:
             sources = filter_rows(sources, chosen, say)
     shared = [name for name in sources[0].schema.names if all(name in source.schema.names for source in sources)]
-    told = () if outcomes is None else outcome_slice_names(outcomes, say)
+    truth = None if outcomes is None else open_outcomes(outcomes, task, say)
+    told = () if truth is None else outcome_slice_names(truth)
     later = tuple(key for key in dict.fromkeys((*options.slices, *attributes)) if key in told and key not in shared)
     if strange := [name for name in attributes if name not in shared and name not in later]:
         say(f"fairness, objectives: no column and no slice of an outcome is called {listed(strange)}")
@@ -96,10 +97,10 @@ def read_dataset(
         reads = [add_rankings(read, roles, say) for read in reads]
     weights: list[F64 | None] = [None] * len(reads)
     heard: list[FirstOutcomes] | None = None
-    if outcomes is not None:
+    if truth is not None:
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
-        known = read_outcomes(outcomes, task, say, known_notation(baseline, options))
+        known = read_file_outcomes(truth, task, say, known_notation(baseline, options))
         if task.kind == "ranking":
             reads, weights = join_rankings(known, reads, roles.id, say, sampled)
         else:

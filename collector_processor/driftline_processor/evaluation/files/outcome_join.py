@@ -1,71 +1,108 @@
-"""Join outcomes to the predictions of files by id and time; a later outcome keeps what it leaves out from the one
-before it.
+"""Join outcomes of a file to rows of predictions: by id and time, as the live join does.
 
-Find the outcome of every row by its id.
-
-Rankings in files: rows with their lists, and what is known of them, beside the rows or in a file of outcomes.
+Rankings have lists of items; what is known of them comes with the rows or in a file of outcomes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow.compute as pc
-from driftline.baseline.ranking_outcomes import carry_forward, relevance_in, worth_of
+from driftline.baseline.ranking_outcomes import ListStatements, read_actuals, relevance_in
 from driftline.panes.relevance import Relevance, clicks_of
 from driftline.tables.ranked_items import items_of
-from driftline.tables.table import F64, I64, Column, Items, is_present, take_rows
+from driftline.tables.table import F64, I64, Column, Items, is_present
 from numpy.typing import NDArray
 
 from driftline_processor.core.outcomes.matching import EARLY, match_outcomes
-from driftline_processor.readers.arrow_columns import ids, one_array, positions, valid_of, values_of
+from driftline_processor.core.outcomes.resolution import OutcomeHistories, lacks_weight, resolve_rankings
+from driftline_processor.readers.arrow_columns import ids, one_array, valid_of, values_of
 from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.errors import Say, rows
-from driftline_processor.readers.item_lists import ItemPlaces, read_items, relevance_statements
-from driftline_processor.readers.outcome_rows import OutcomeRows, Places, column_at, values_at
+from driftline_processor.readers.item_lists import read_items, relevance_statements
+from driftline_processor.readers.outcomes.files import FileOutcomes, column_at
 from driftline_processor.readers.prediction_rows import FileRows
 from driftline_processor.readers.source import readable
 
 from .concept_drift import FirstOutcomes
 
 Mask = NDArray[np.bool_]
+Places = NDArray[np.intp]
+Numbers = TypeVar("Numbers", F64, I64)
 
 
-class CarriedOver(NamedTuple):
-    """From which outcome each of n rows has its weight, its value and each of its slices: (n,), -1 = from none."""
+class ResolvedRows(NamedTuple):
+    """The outcomes of n rows. Positions among all outcomes are (n,), -1 = none.
 
+    ``row``, ``outcome``: the pairs that can be used, by row, its oldest outcome first. ``latest``: the outcome that
+    counts, a retraction too. ``first``: the first that counted. ``weight``, ``value``, ``slices``: the outcome that
+    says each.
+    """
+
+    row: Places
+    outcome: Places
+    latest: Places
+    first: Places
     weight: Places
     value: Places
     slices: dict[str, Places]
 
 
-def carry_over(outcomes: OutcomeRows, row: I64 | Places, outcome: Places, n: int) -> CarriedOver:
-    """Return it for n rows. ``row``, ``outcome``: pairs that belong together, outcomes oldest first."""
+def resolve_rows(
+    outcomes: FileOutcomes, row: Places, outcome: Places, n: int, say: Say, sampled: bool = False
+) -> ResolvedRows:
+    """Resolve the outcomes of n rows by :mod:`driftline_processor.core.outcomes.resolution`.
 
-    def last(said: Mask) -> Places:
+    Args:
+        outcomes: all outcomes; they arrived in the order of the file.
+        row: int64 (m,), the row of each pair that belongs together.
+        outcome: int64 (m,), the outcome of each pair.
+        n: rows.
+        say: hears of outcomes that cannot be used for want of a weight.
+        sampled: outcomes without a weight, their own or from one before them, cannot be used.
+    """
+    time = np.zeros(len(outcome), np.int64) if outcomes.time is None else outcomes.time[outcome]
+    retracted = outcomes.retracted[outcome]
+    partial = None if outcomes.item is None else is_present(outcomes.item)[outcome]
+    histories = OutcomeHistories(row, time, outcome, retracted, partial)
+
+    def source(said: Mask | None) -> Places:
+        return np.full(len(outcome), -1, np.intp) if said is None else histories.source_of(said[outcome])
+
+    weight = source(None if outcomes.weight is None else ~np.isnan(outcomes.weight))
+    value = source(None if outcomes.value is None else ~np.isnan(outcomes.value))
+    slices = {key: source(is_present(column)) for key, column in outcomes.slices.items()}
+    usable = np.arange(len(row))
+    if sampled:
+        lacking = lacks_weight(weight >= 0, retracted)
+        _report_unweighted(outcomes, np.setdiff1d(outcome[lacking], outcome[~lacking]), say)
+        usable = np.flatnonzero(~lacking)
+        if lacking.any():
+            histories = OutcomeHistories(row[usable], time[usable], outcome[usable], retracted[usable])
+    latest = usable[histories.latest()]
+
+    def of_rows(pairs: Places, at: Places) -> Places:
         found = np.full(n, -1, np.intp)
-        found[row] = _said_by(outcomes, row, outcome, said)  # of equal rows numpy keeps the last
+        found[row[at]] = np.where(pairs < 0, -1, outcome[pairs])
         return found
 
-    weight, value = (
-        np.full(n, -1, np.intp) if values is None else last(~np.isnan(values))
-        for values in (outcomes.weight, outcomes.value)
+    first = usable[histories.first()]
+    ordered = usable[histories.order]
+    return ResolvedRows(
+        row[ordered],
+        outcome[ordered],
+        of_rows(latest, latest),
+        of_rows(first, first),
+        of_rows(weight[latest], latest),
+        of_rows(value[latest], latest),
+        {key: of_rows(of[latest], latest) for key, of in slices.items()},
     )
-    return CarriedOver(weight, value, {key: last(is_present(column)) for key, column in outcomes.slices.items()})
 
 
-def drop_unweighted(
-    outcomes: OutcomeRows, row: Places, outcome: Places, say: Say, sampled: bool
-) -> tuple[Places, Places]:
-    """Return the pairs without those that have no weight, where outcomes are ``sampled``; these are named."""
-    if not sampled:
-        return row, outcome
-    said = np.zeros(len(outcomes.code), np.bool_) if outcomes.weight is None else ~np.isnan(outcomes.weight)
-    lacking = (_said_by(outcomes, row, outcome, said) < 0) & ~outcomes.retracted[outcome]
-    left_out = np.setdiff1d(outcome[lacking], outcome[~lacking])
+def _report_unweighted(outcomes: FileOutcomes, left_out: Places, say: Say) -> None:
     if len(left_out):
         example = outcomes.ids[int(outcomes.code[left_out[0]])].as_py()
         count = rows(len(left_out), "outcome")
@@ -73,87 +110,79 @@ def drop_unweighted(
             f"{outcomes.path}: {count} without a weight, of a model whose outcomes are sampled, left out, "
             f"such as that of {example!r}"
         )
-    return row[~lacking], outcome[~lacking]
-
-
-def _said_by(outcomes: OutcomeRows, row: I64 | Places, outcome: Places, said: Mask) -> Places:
-    """From which outcome each pair has it, -1 = from none. ``said``: bool, of all outcomes."""
-    back = outcomes.retracted
-    whole = back if outcomes.item is None else back & ~is_present(outcomes.item)  # of an item takes back that alone
-    order = np.argsort(row, kind="stable")
-    words = outcome[order]
-    place = carry_forward(np.asarray(row, np.int64)[order], whole[words], (said & ~back)[words])
-    found = np.empty(len(row), np.intp)
-    found[order] = np.where(place < 0, -1, words[place])
-    return found
 
 
 def join_outcomes(
-    outcomes: OutcomeRows, reads: Sequence[FileRows], name: str, say: Say, sampled: bool = False
+    outcomes: FileOutcomes, reads: Sequence[FileRows], name: str, say: Say, sampled: bool = False
 ) -> tuple[list[FileRows], list[F64 | None], list[FirstOutcomes]]:
-    """Give every row what the last of its outcomes says, and return in parallel, per file, weights and what came first.
+    """Give every row the outcome that counts, and return in parallel, per file, weights and first outcomes.
 
-    An outcome belongs to the row of its id: with a prediction time to the one of that time, else to the latest at or
-    before it, else to the earliest up to a day after it; where rows or outcomes have no times, to all rows of its id.
-    The last by time (without times, the last in the file) holds, and a retraction leaves a row without. Weight, value
-    and slices that it does not say are those of the one before it (:mod:`driftline.baseline.ranking_outcomes`).
+    Outcomes find rows as in :mod:`driftline_processor.core.outcomes.matching`; where rows or outcomes have no times, an
+    outcome belongs to all rows of its id. What joins no row is counted and named.
 
-    Weights: float64 (n,), NaN = not given. ``name``: the rows' id column. What joins nothing is counted and named.
-    ``sampled``: so is what has no weight, and it is left out.
+    Args:
+        outcomes: those of one file.
+        reads: the rows of each file.
+        name: the rows' column of ids.
+        say: hears of outcomes that are not used.
+        sampled: outcomes without a weight cannot be used.
+
+    Returns:
+        The rows with their outcomes; weights, float64 (n,), NaN = not given; the first outcomes.
     """
-    codes = [id_codes(outcomes, read, name) for read in reads]
-    row, outcome = row_outcome_pairs(outcomes, codes, [read.time for read in reads])
-    report_unmatched(outcomes, outcome, name, say)
-    row, outcome = drop_unweighted(outcomes, row, outcome, say, sampled)
-    last, first = _matched(outcomes, row, outcome, sum(map(len, codes)))
-    stays = carry_over(outcomes, row, outcome, len(last))
-    corrected = _corrected(outcomes, first, last, stays)
-    last = np.where(np.append(outcomes.retracted, False)[last], -1, last)
+    row, outcome = _pairs(outcomes, reads, name, say)
+    found = resolve_rows(outcomes, row, outcome, sum(map(len, reads)), say, sampled)
+    corrected = _corrected(outcomes, found)
+    counts = np.where(np.append(outcomes.retracted, False)[found.latest], -1, found.latest)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []
     heard: list[FirstOutcomes] = []
-    start = 0
-    for read in reads:
-        end = start + len(read)
-        at, heard_at, mine = last[start:end], first[start:end], slice(start, end)
+    for read, mine in zip(reads, _parts(reads), strict=True):
+        at, first = counts[mine], found.first[mine]
         joined.append(
             replace(
                 read,
                 actual=column_at(outcomes.actual, at),
                 outcome_time=values_at(outcomes.time, at, 0),
-                value=values_at(outcomes.value, stays.value[mine], np.nan),
-                told={key: column_at(outcomes.slices[key], of[mine]) for key, of in stays.slices.items()},
+                value=values_at(outcomes.value, found.value[mine], np.nan),
+                told={key: column_at(outcomes.slices[key], of[mine]) for key, of in found.slices.items()},
             )
         )
-        weights.append(values_at(outcomes.weight, stays.weight[mine], np.nan))
-        known = values_at(outcomes.time, heard_at, 0)
-        heard.append(
-            FirstOutcomes(
-                column_at(outcomes.actual, heard_at), heard_at, known, int(np.count_nonzero(corrected[start:end]))
-            )
-        )
-        start = end
+        weights.append(values_at(outcomes.weight, found.weight[mine], np.nan))
+        known = values_at(outcomes.time, first, 0)
+        changed = int(np.count_nonzero(corrected[mine]))
+        heard.append(FirstOutcomes(column_at(outcomes.actual, first), first, known, changed))
     return joined, weights, heard
 
 
-def id_codes(outcomes: OutcomeRows, read: FileRows, name: str) -> I64:
-    """Return which id each row of a file has, -1 = none that an outcome names."""
+def _pairs(outcomes: FileOutcomes, reads: Sequence[FileRows], name: str, say: Say) -> tuple[Places, Places]:
+    """Return row (of all files) and outcome of each pair; name the outcomes that have no row."""
+    codes = [id_codes(outcomes, read, name) for read in reads]
+    row, outcome = row_outcome_pairs(outcomes, codes, [read.time for read in reads])
+    report_unmatched(outcomes, outcome, name, say)
+    return row, outcome
+
+
+def _parts(reads: Sequence[FileRows]) -> list[slice]:
+    """Return where the rows of each file stand among those of all."""
+    ends = np.cumsum([len(read) for read in reads]).tolist()
+    return [slice(end - len(read), end) for read, end in zip(reads, ends, strict=True)]
+
+
+def values_at(values: Numbers | None, index: Places, missing: float) -> Numbers | None:
+    """Return the values at some places, ``missing`` where the place is -1; None where there are none."""
+    return None if values is None else np.append(values, values.dtype.type(missing))[index]
+
+
+def id_codes(outcomes: FileOutcomes, read: FileRows, name: str) -> I64:
+    """Which id each row of a file has, -1 = none that an outcome names."""
     with readable(read.source.path):
         found = pc.index_in(ids(read.source.column(name)), value_set=outcomes.ids)
     return np.asarray(values_of(found, -1), dtype=np.int64)
 
 
-def _matched(outcomes: OutcomeRows, row: Places, outcome: Places, n: int) -> tuple[Places, Places]:
-    """Return which outcome has the last word on each of n rows, and which came first: -1 = none."""
-    last, first = np.full(n, -1, np.intp), np.full(n, -1, np.intp)
-    last[row] = outcome  # they stand oldest first, and of equal indices numpy keeps the last assignment
-    spoken = ~outcomes.retracted[outcome]
-    first[row[spoken][::-1]] = outcome[spoken][::-1]
-    return last, first
-
-
 def row_outcome_pairs(
-    outcomes: OutcomeRows, codes: Sequence[I64], times: Sequence[I64 | None]
+    outcomes: FileOutcomes, codes: Sequence[I64], times: Sequence[I64 | None]
 ) -> tuple[Places, Places]:
     """Return row (of all files) and outcome of each pair that belongs together, outcomes oldest first.
 
@@ -174,7 +203,7 @@ def row_outcome_pairs(
     return row[fits], outcome[fits]
 
 
-def report_unmatched(outcomes: OutcomeRows, found: Places, name: str, say: Say) -> None:
+def report_unmatched(outcomes: FileOutcomes, found: Places, name: str, say: Say) -> None:
     """Name the outcomes that are not among those that found a row. ``name``: the rows' id column."""
     strange = np.ones(len(outcomes.code), np.bool_)
     strange[found] = False
@@ -185,7 +214,7 @@ def report_unmatched(outcomes: OutcomeRows, found: Places, name: str, say: Say) 
         say(f"{outcomes.path}: {count} of an id {when}that no row has in '{name}', such as {example!r}")
 
 
-def _all_of_an_id(outcomes: OutcomeRows, code: I64) -> tuple[Places, Places]:
+def _all_of_an_id(outcomes: FileOutcomes, code: I64) -> tuple[Places, Places]:
     """Pairs of a row and an outcome of one id, outcomes oldest first."""
     rows_of = np.argsort(code, kind="stable")
     ends = np.searchsorted(code[rows_of], np.arange(len(outcomes.ids) + 1))
@@ -195,7 +224,7 @@ def _all_of_an_id(outcomes: OutcomeRows, code: I64) -> tuple[Places, Places]:
     return rows_of[ends[outcomes.code][outcome] + within], outcome
 
 
-def _by_time(outcomes: OutcomeRows, heard: I64, code: I64, time: I64) -> tuple[Places, Places]:
+def _by_time(outcomes: FileOutcomes, heard: I64, code: I64, time: I64) -> tuple[Places, Places]:
     """Pairs of an outcome and the one row that it is about, outcomes oldest first."""
     named = np.zeros(len(heard), np.int64) if outcomes.made is None else outcomes.made
     when = np.where(heard > 0, heard, np.iinfo(np.int64).max)  # who says no time means what was predicted last
@@ -204,14 +233,15 @@ def _by_time(outcomes: OutcomeRows, heard: I64, code: I64, time: I64) -> tuple[P
     return found[known], known
 
 
-def _corrected(outcomes: OutcomeRows, first: Places, last: Places, stays: CarriedOver) -> NDArray[np.bool_]:
-    """Of which rows the last word says something else than the first: bool (n,). ``stays``: what it has from others."""
+def _corrected(outcomes: FileOutcomes, found: ResolvedRows) -> Mask:
+    """Tell of which rows the latest outcome says something else than the first: bool (n,)."""
+    first, last = found.first, found.latest
     heard = np.flatnonzero(first >= 0)
     was = first[heard]
-    columns = [(outcomes.actual, last), *((outcomes.slices[key], of) for key, of in stays.slices.items())]
+    columns = [(outcomes.actual, last), *((outcomes.slices[key], of) for key, of in found.slices.items())]
     columns += [
         (Column(numbers=values), of)
-        for values, of in ((outcomes.weight, stays.weight), (outcomes.value, stays.value))
+        for values, of in ((outcomes.weight, found.weight), (outcomes.value, found.value))
         if values is not None
     ]
     differ: NDArray[np.bool_] = outcomes.retracted[was] != outcomes.retracted[last[heard]]
@@ -245,30 +275,24 @@ def add_rankings(read: FileRows, roles: Roles, say: Say) -> FileRows:
 
 
 def join_rankings(
-    outcomes: OutcomeRows, reads: Sequence[FileRows], name: str, say: Say, sampled: bool = False
+    outcomes: FileOutcomes, reads: Sequence[FileRows], name: str, say: Say, sampled: bool = False
 ) -> tuple[list[FileRows], list[F64 | None]]:
-    """Give every row what outcomes say of its list, and return the weights in parallel, as :func:`.joined.join` does.
+    """Give every row what outcomes say of its list, and return the weights in parallel, as :func:`join_outcomes` does.
 
-    All that belongs to a row counts, not the last alone (:mod:`driftline.baseline.ranking_outcomes`); its time is that
-    of its last outcome that takes nothing back, weight and slices what was said of them last.
+    All outcomes of a row count, see :func:`driftline_processor.core.outcomes.resolution.resolve_rankings`.
     """
-    row, outcome = row_outcome_pairs(
-        outcomes, [id_codes(outcomes, read, name) for read in reads], [read.time for read in reads]
-    )
-    report_unmatched(outcomes, outcome, name, say)
-    row, outcome = drop_unweighted(outcomes, row, outcome, say, sampled)
+    row, outcome = _pairs(outcomes, reads, name, say)
+    found = resolve_rows(outcomes, row, outcome, sum(map(len, reads)), say, sampled)
     joined: list[FileRows] = []
     weights: list[F64 | None] = []
-    start = 0
-    for read in reads:
-        mine = np.flatnonzero((row >= start) & (row < start + len(read)))
-        relevance, last, value = _heard(outcomes, outcome[mine], row[mine] - start, read)
-        stays = carry_over(outcomes, row[mine] - start, outcome[mine], len(read))
-        known = {key: column_at(outcomes.slices[key], of) for key, of in stays.slices.items()}
+    for read, mine in zip(reads, _parts(reads), strict=True):
+        first, end = np.searchsorted(found.row, [mine.start, mine.stop])
+        pairs = found.outcome[first:end], found.row[first:end] - mine.start
+        relevance, last, value = _resolve_lists(outcomes, *pairs, read)
+        known = {key: column_at(outcomes.slices[key], of[mine]) for key, of in found.slices.items()}
         read = replace(read, outcome_time=values_at(outcomes.time, last, 0), value=value, told=known)
         joined.append(_with(read, relevance))
-        weights.append(values_at(outcomes.weight, stays.weight, np.nan))
-        start += len(read)
+        weights.append(values_at(outcomes.weight, found.weight[mine], np.nan))
     return joined, weights
 
 
@@ -288,24 +312,19 @@ def unknown_relevance(n: int) -> Relevance:
     return clicks_of(np.full(n, np.nan))
 
 
-def _heard(
-    outcomes: OutcomeRows, outcome: ItemPlaces, row: I64, read: FileRows
-) -> tuple[Relevance, ItemPlaces, F64 | None]:
-    """Return what was relevant in the lists of a file, the last outcome of each that takes nothing back, and its
-    worth.
-    """
-    assert outcomes.said is not None
+def _resolve_lists(
+    outcomes: FileOutcomes, outcome: Places, row: Places, read: FileRows
+) -> tuple[Relevance, Places, F64 | None]:
+    """Return what was relevant in the lists of a file, the outcome of each whose time counts, and their worth."""
     retracted = outcomes.retracted[outcome]
-    item = None if outcomes.item is None else take_rows(outcomes.item, outcome)
-    said = relevance_statements(outcomes.said.take(positions(outcome)), row, item, retracted)
-    last = np.full(len(read), -1, np.intp)
-    last[row[~retracted]] = outcome[~retracted]  # of equal rows numpy keeps the last
-    relevance = relevance_in(_lists(read), said)
-    last = np.where(np.isnan(relevance.clicked), -1, last)
-    if outcomes.value is None:
-        return relevance, last, None
-    about = np.full(len(row), -1, np.int32) if item is None or item.codes is None else item.codes
-    return relevance, last, worth_of(row, about, outcomes.value[outcome], retracted, len(read))
+    item = Column() if outcomes.item is None else column_at(outcomes.item, outcome)
+    about = np.full(len(row), -1, np.int32) if item.codes is None else item.codes
+    gain, which, sets = read_actuals(column_at(outcomes.actual, outcome))
+    said = ListStatements(row, Column(codes=about, labels=item.labels), gain, retracted, which, sets)
+    value = np.full(len(row), np.nan) if outcomes.value is None else outcomes.value[outcome]
+    found = resolve_rankings(_lists(read), said, row, about, value, retracted)
+    last = np.where(found.last < 0, -1, np.append(outcome, -1)[found.last])
+    return found.relevance, last, None if outcomes.value is None else found.worth
 
 
 def _with(read: FileRows, relevance: Relevance) -> FileRows:

@@ -19,7 +19,7 @@ from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance
 from driftline.panes.relevance import join_rankings as joined_relevance
 from driftline.panes.relevance import take_rankings as taken_relevance
-from driftline.tables.classes import class_codes, class_column
+from driftline.tables.classes import class_column
 from driftline.tables.decisions import decide
 from driftline.tables.table import F64, I64, Column, Task, concatenate, length, take_rows
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
 from driftline_processor.core.outcomes.coverage import DECIDED
+from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
 from driftline_processor.core.performance import from_rows
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
@@ -179,25 +180,11 @@ def _joined(parts: Sequence[Column | None]) -> Column | None:
 def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -> None:
     """Name the actual values that are nothing the model could have predicted; they count as not known."""
     for read in reads:
-        strange = np.zeros(0, np.bool_) if read.actual is None else impossible_actuals(read.actual, task)
+        asked = read.actual if task.kind != "ranking" else None  # of a ranking it is what was clicked
+        strange = np.zeros(0, np.bool_) if asked is None else impossible_actuals(asked, task)
         if strange.any():
             count = rows(int(strange.sum()))
             say(f"{read.source.path}: {count} with an actual that is {possible_actuals_text(task)}, taken as not known")
-
-
-def impossible_actuals(actual: Column, task: Task) -> Mask:
-    """Tell which values are nothing that the model could have predicted: bool (n,), or of no rows where none can be."""
-    if task.kind == "ranking":
-        return np.zeros(0, np.bool_)
-    if task.kind == "regression":
-        return np.zeros(0, np.bool_) if actual.codes is None else actual.codes >= 0
-    codes = class_codes(actual, task.classes)
-    return np.zeros(0, np.bool_) if codes is None else codes == len(task.classes)
-
-
-def possible_actuals_text(task: Task) -> str:
-    """Say what such a value is not."""
-    return "no number" if task.kind == "regression" else f"none of the classes {', '.join(task.classes)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from driftline.outputs.rankings import relevant_text
 from driftline.tables.ranked_items import MOST_ITEMS
 
 from driftline_processor.core.decode.attributes import MAX_ROWS
-from driftline_processor.servers.http_body import TooLarge
+from driftline_processor.core.decode.untrusted_json import TooLarge
 
 from .column_reader import convert_columns
 from .documents import MAX_CELLS, MAX_COLUMNS, check_columns, check_rows
@@ -252,7 +252,7 @@ def parse_parquet(body: bytes, model: str | None, environment: str | None) -> Pa
     """Read a Parquet file whose columns are the fields of outcomes, slices as ``slice.NAME`` or a struct ``slices``.
 
     Raises :class:`MalformedOutcomes` for what is no Parquet file, lacks ``id`` or ``actual``, or has a column that is
-    not known or of a type that cannot be used; :class:`.bodies.TooLarge` for more rows or bytes than are read at once.
+    not known or of a type that cannot be used; :class:`TooLarge` for more rows or bytes than are read at once.
     """
     try:
         metadata = pq.read_metadata(io.BytesIO(body))

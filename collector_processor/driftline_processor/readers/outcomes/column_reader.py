@@ -1,6 +1,6 @@
 """Columns of outcomes → columns that can be stored: a million rows in a few calls of Arrow.
 
-Only what does not fit the type of its column is read value by value, by the rules of :mod:`.outcome_rows`.
+Only what does not fit the type of its column is read value by value, by the rules of :mod:`.fields`.
 """
 
 from __future__ import annotations
@@ -87,26 +87,36 @@ def _sliced(schema: pa.Schema) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Rejections:
-    """The rows among n that cannot be used, with a reason for the first ones."""
+class Rejections:
+    """Which of n rows cannot be used, and why.
+
+    ``bad``: bool (n,). ``reasons``: of the first rows, the first reason. ``checks``: of each check that rejected rows,
+    how many, the place of the first one and its reason.
+    """
 
     n: int
     bad: NDArray[np.bool_] = field(init=False)
     reasons: dict[int, str] = field(default_factory=dict)
+    checks: list[tuple[int, int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.bad = np.zeros(self.n, np.bool_)
 
     def where(self, mask: NDArray[np.bool_], reason: str | Mapping[int, str]) -> None:
         """Reject rows; ``reason``: of all, or of each of the first."""
-        for row in np.flatnonzero(mask & ~self.bad)[:SHOWN_REJECTIONS].tolist():
+        places = np.flatnonzero(mask & ~self.bad)
+        for row in places[:SHOWN_REJECTIONS].tolist():
             self.reasons[row] = reason if isinstance(reason, str) else reason[row]
+        if len(places):
+            self.checks.append((len(places), int(places[0]), self.reasons[int(places[0])]))
         self.bad |= mask
 
     def kept(self) -> I64:
+        """Return the places of the rows that can be used."""
         return np.flatnonzero(~self.bad)
 
-    def parsed(self, rows: OutcomeRows) -> ParsedDocument:
+    def document(self, rows: OutcomeRows) -> ParsedDocument:
+        """Return usable rows beside the first rejections."""
         shown = sorted(self.reasons.items())[:SHOWN_REJECTIONS]
         return ParsedDocument(rows, shown, int(self.bad.sum()) - len(shown))
 
@@ -118,11 +128,28 @@ def convert_columns(
     bare_numbers: bool = False,
     torn: NDArray[np.bool_] | None = None,
 ) -> ParsedDocument:
-    """Convert columns of Arrow types. ``bare_numbers``: texts that look like numbers are numbers, as in CSV.
+    """Convert the columns of a document, see :func:`read_columns`."""
+    rows, rejected = read_columns(table, model, environment, bare_numbers, torn)
+    return rejected.document(rows)
 
-    ``torn``: bool (n,), rows that hold what is no UTF-8.
+
+def read_columns(
+    table: pa.Table,
+    model: str | None,
+    environment: str | None,
+    bare_numbers: bool = False,
+    torn: NDArray[np.bool_] | None = None,
+) -> tuple[OutcomeRows, Rejections]:
+    """Convert columns of Arrow types to outcomes, and tell which rows cannot be used.
+
+    Args:
+        table: n rows whose columns :func:`misfit_reason` finds nothing wrong with.
+        model: the model of rows that name none.
+        environment: the environment of rows that name none.
+        bare_numbers: read texts that look like numbers as numbers, as in CSV.
+        torn: bool (n,), rows that hold what is no UTF-8.
     """
-    rejected = _Rejections(table.num_rows)
+    rejected = Rejections(table.num_rows)
     if torn is not None:
         rejected.where(torn, "the line is not UTF-8")
     column = {name: table[name].combine_chunks() for name in table.column_names}
@@ -158,10 +185,10 @@ def convert_columns(
         retracted=retracted[kept],
         slices={name: texts.take(take) for name, texts in slices.items()},
     )
-    return rejected.parsed(rows)
+    return rows, rejected
 
 
-def _texts(column: pa.Array, name: str, rejected: _Rejections, bare_numbers: bool) -> pa.StringArray:
+def _texts(column: pa.Array, name: str, rejected: Rejections, bare_numbers: bool) -> pa.StringArray:
     texts = pc.utf8_trim_whitespace(_written(column) if pa.types.is_float64(column.type) else column.cast(pa.string()))
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
     long = pc.greater(pc.utf8_length(texts), MAX_TEXT)
@@ -187,7 +214,7 @@ def _written(column: pa.Array) -> pa.StringArray:
 
 
 def _actuals(
-    column: pa.Array, retracted: NDArray[np.bool_], rejected: _Rejections, bare_numbers: bool
+    column: pa.Array, retracted: NDArray[np.bool_], rejected: Rejections, bare_numbers: bool
 ) -> tuple[F64, pa.StringArray]:
     if not pa.types.is_string(column.type):
         number = _floats(column)
@@ -206,7 +233,7 @@ def _actuals(
     return number, pc.if_else(said, texts, pa.scalar(None, pa.string()))
 
 
-def _retracted(column: pa.Array, rejected: _Rejections) -> NDArray[np.bool_]:
+def _retracted(column: pa.Array, rejected: Rejections) -> NDArray[np.bool_]:
     if not pa.types.is_string(column.type):
         if pa.types.is_int64(column.type):
             rejected.where(
@@ -219,7 +246,7 @@ def _retracted(column: pa.Array, rejected: _Rejections) -> NDArray[np.bool_]:
     return _mask(pc.equal(texts, "1"))
 
 
-def _worth(column: pa.Array, rejected: _Rejections) -> F64:
+def _worth(column: pa.Array, rejected: Rejections) -> F64:
     number, given = _numbers(column)
     rejected.where(np.isinf(number), "value is inf; send a finite number")
     if pa.types.is_string(column.type):
@@ -227,7 +254,7 @@ def _worth(column: pa.Array, rejected: _Rejections) -> F64:
     return number
 
 
-def _slices(column: Mapping[str, pa.Array], rejected: _Rejections) -> dict[str, pa.StringArray]:
+def _slices(column: Mapping[str, pa.Array], rejected: Rejections) -> dict[str, pa.StringArray]:
     """Return the fields of ``slices`` and the columns ``slice.NAME``, as canonical texts."""
     given = column.get("slices", pa.nulls(0))
     found = {}
@@ -255,7 +282,7 @@ def _canonical(column: pa.Array) -> pa.StringArray:
     return label_array(class_column(Column(codes=codes, labels=labels)), len(column))
 
 
-def _instants(column: pa.Array, name: str, rejected: _Rejections) -> I64:
+def _instants(column: pa.Array, name: str, rejected: Rejections) -> I64:
     if pa.types.is_null(column.type):
         return np.zeros(len(column), np.int64)
     if pa.types.is_string(column.type):
@@ -282,7 +309,7 @@ def _instants(column: pa.Array, name: str, rejected: _Rejections) -> I64:
     return time
 
 
-def _instants_one_by_one(column: pa.Array, name: str, rejected: _Rejections) -> I64:
+def _instants_one_by_one(column: pa.Array, name: str, rejected: Rejections) -> I64:
     time, bad = np.zeros(len(column), np.int64), np.zeros(len(column), np.bool_)
     reasons: dict[int, str] = {}
     for row, value in enumerate(column.to_pylist()):
@@ -296,7 +323,7 @@ def _instants_one_by_one(column: pa.Array, name: str, rejected: _Rejections) -> 
     return time
 
 
-def _weights(column: pa.Array, rejected: _Rejections) -> F64:
+def _weights(column: pa.Array, rejected: Rejections) -> F64:
     weight, given = _numbers(column)
     rejected.where(given & (np.isnan(weight) | no_weight(weight)), f"weight is not {WEIGHTS}")
     return weight

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.decode.attributes import MAX_ROWS
 from driftline_processor.core.decode.untrusted_json import (
+    TooLarge,
     TooManyValues,
     UnreadableJson,
     distinct_keys,
     load_json,
     shape_of,
 )
-from driftline_processor.servers.http_body import TooLarge
 
 from .column_reader import convert_columns, misfit_reason
 from .fields import FIELDS, MalformedOutcomes, UnusableField, text_of
@@ -108,7 +108,7 @@ def parse_ndjson(body: bytes, model: str | None, environment: str | None) -> Par
 
 
 def check_rows(rows: int) -> None:
-    """Raise :class:`.bodies.TooLarge` for more rows than one document may have."""
+    """Raise :class:`TooLarge` for more rows than one document may have."""
     if rows > MAX_ROWS:
         raise TooLarge(f"the request holds more than {MAX_ROWS:,} rows; send it in parts")
 

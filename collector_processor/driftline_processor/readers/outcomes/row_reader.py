@@ -59,6 +59,10 @@ class OutcomeRows:
     def __len__(self) -> int:
         return len(self.time)
 
+    def actual(self) -> Column:
+        """Return what really happened: numbers, and texts as codes."""
+        return _actual(self.number, self.text)
+
     def tables(self, now: int) -> list[OutcomeTable]:
         """Split by model and environment, in order of appearance; rows that say no time get ``now``."""
         if len(self.time) == 0:
@@ -81,13 +85,7 @@ class OutcomeRows:
         ]
 
     def _table(self, model: str, environment: str | None, rows: I64, time: I64) -> OutcomeTable:
-        number = self.number[rows]
-        codes, labels = _encoded(self.text.take(pa.array(rows)))
-        actual = Column(
-            numbers=None if np.isnan(number).all() else number,
-            codes=None if (codes < 0).all() else codes,
-            labels=labels,
-        )
+        actual = _actual(self.number[rows], self.text.take(pa.array(rows)))
         item, value, retracted = self.item.take(pa.array(rows)), self.value[rows], self.retracted[rows]
         slices = {name: _encoded(texts.take(pa.array(rows))) for name, texts in self.slices.items()}
         return OutcomeTable(
@@ -250,6 +248,12 @@ class RowReader:
             retracted=np.array(retracted, np.bool_),
             slices={name: pa.array([said.get(name) for said in slices], pa.string()) for name in self._slices},
         )
+
+
+def _actual(number: F64, text: pa.StringArray) -> Column:
+    codes, labels = _encoded(text)
+    numbers = None if np.isnan(number).all() and len(number) else number
+    return Column(numbers=numbers, codes=None if (codes < 0).all() else codes, labels=labels)
 
 
 def _encoded(texts: pa.StringArray) -> tuple[I32, tuple[str, ...]]:

@@ -13,8 +13,8 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.decisions import WEIGHTS
 from driftline.tables.table import Column
-from driftline_processor.evaluation.files.outcome_join import _matched, carry_over, drop_unweighted, row_outcome_pairs
-from driftline_processor.readers.outcome_rows import OutcomeRows
+from driftline_processor.evaluation.files.outcome_join import resolve_rows, row_outcome_pairs
+from driftline_processor.readers.outcomes.files import FileOutcomes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -86,9 +86,10 @@ def test_what_cannot_be_used_is_named_and_the_rest_is_kept(run: Run, folder: Pat
     (folder / "o.csv").write_text("id,actual,weight\n2,1,\n,1,\n3,,\n0,0,-1\n1,0,inf\n99999,1,\n3,maybe,\n")
     window, said = evaluate(run, "o.csv")
     assert said == [
-        "driftline: o.csv: 2 outcomes without id or actual left out: the first is row 2",
+        "driftline: o.csv: 1 outcome left out, id is missing: the first is row 2",
+        "driftline: o.csv: 1 outcome left out, actual is missing: the first is row 3",
+        f"driftline: o.csv: 2 outcomes left out, weight is not {WEIGHTS}: the first is row 4",
         "driftline: o.csv: 1 outcome with an actual that is none of the classes 0, 1 left out: the first is row 7",
-        f"driftline: o.csv: 2 outcomes with a weight that is not {WEIGHTS} left out: the first is row 4",
         "driftline: o.csv: 1 outcome of an id that no row has in 'id', such as '99999'",
     ]
     assert window["outcomes"]["rows"] == 1
@@ -133,7 +134,7 @@ def test_what_is_taken_back_is_not_known_until_it_is_said_again(run: Run, folder
     window, said = evaluate(run, "o.csv")
     assert window["outcomes"]["rows"] == 2  # 1 and 3; 2 was taken back, and of 0 nothing was said
     assert window["performance"]["realized"]["accuracy"]["value"] == 1.0
-    assert said == ["driftline: o.csv: 1 outcome without id or actual left out: the first is row 5"]
+    assert said == ["driftline: o.csv: 1 outcome left out, retracted is a text; send true or false: the first is row 5"]
 
 
 def test_a_correction_of_the_worth_or_of_a_slice_alone_is_one(run: Run, folder: Path) -> None:
@@ -215,13 +216,12 @@ def test_the_join_is_that_of_its_definition(
     said = sorted(said, key=lambda one: one[1])
     ids, heard, made, retracted = (np.array([one[at] for one in said], dtype=np.int64) for at in range(4))
     actual, weight = Column(numbers=np.arange(len(said), dtype=np.float64)), np.array([one[4] for one in said])
-    outcomes = OutcomeRows("o", pa.array(["a", "b", "c"]), ids, actual, retracted.astype(bool), heard, made, weight)
+    outcomes = FileOutcomes("o", pa.array(["a", "b", "c"]), ids, actual, retracted.astype(bool), heard, made, weight)
     code, time = (np.array([row[at] for row in rows], dtype=np.int64) for at in range(2))
     row_of, outcome_of = row_outcome_pairs(outcomes, [code], [time])
     found = set(outcome_of.tolist())
-    row_of, outcome_of = drop_unweighted(outcomes, row_of, outcome_of, lambda _: None, sampled)
-    last, first = _matched(outcomes, row_of, outcome_of, len(rows))
-    stays = carry_over(outcomes, row_of, outcome_of, len(rows)).weight
+    resolved = resolve_rows(outcomes, row_of, outcome_of, len(rows), lambda _: None, sampled)
+    last, first, stays = resolved.latest, resolved.first, resolved.weight
 
     expected: dict[int, list[int]] = {at: [] for at in range(len(rows))}
     for at, (name, when, named, *_) in enumerate(said):

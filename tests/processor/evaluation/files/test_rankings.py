@@ -73,7 +73,9 @@ def test_corrections_by_time_retractions_and_weights(run: Run, folder: Path) -> 
     found, said = evaluate(run, "rows.parquet", "--outcomes", "o.csv")
     assert found["ctr"] == pytest.approx(2 / 8)  # a list that was chosen for review weighs the same after a click
     assert found["mrr@5"] == pytest.approx(1 / 3)
-    assert said == ["o.csv: 1 outcome without id or actual left out: the first is row 5"]
+    assert said == [
+        "o.csv: 1 outcome with an actual that is neither a number nor a set of items left out: the first is row 5"
+    ]
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.csv", "rows.ndjson"])
