@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
-from driftline.tables.table import OutcomeTable, PredictionTable
 from driftline_processor.config.model import Model
+from driftline.tables.table import Column, OutcomeTable, PredictionTable
 from driftline_processor.config.performance import Fairness, Performance
 from driftline_processor.core.labels.delay import BOUNDS
+from driftline_processor.evaluation.files.outcome_join import join_outcomes
+from driftline_processor.readers.outcomes.files import read_file_outcomes
+from driftline_processor.readers.prediction_rows import FileRows
+from driftline_processor.readers.sources import TableSource
 from driftline_processor.state import State
 from driftline_processor.store.panes import SLICED as SLICED_PANES
 from driftline_processor.store.panes import part_width, performance_fold, read_window
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.state_rows import BINARY, DAY, MINUTE, NOON, Clock, Opened, column, config, outcomes, predictions
@@ -184,6 +189,56 @@ def check(state: Opened, model: str, events: Sequence[Made | Known], sampled: bo
             for name in (f"label_age={cohort}", *([f"gender={known.gender}"] if known.gender else [])):
                 folds.setdefault(f"|{name}", []).append(one)
         check_sums(state, number, {name: [(made[one], mine[one]) for one in some] for name, some in folds.items()})
+
+
+@given(st.lists(st.one_of(MADE, KNOWN), max_size=16), st.booleans())
+@example([Known("a", 0, None, None, None, NAN, "")], False)
+@settings(max_examples=200, deadline=None)
+def test_a_file_of_outcomes_says_the_same_as_the_live_join(events: list[Made | Known], sampled: bool) -> None:
+    """The definition :func:`join` is that of the live join, too; files have no environments."""
+    made = list(dict.fromkeys(event[4:2:-1] + event[:2] for event in events if isinstance(event, Made)))
+    made = [key for key in made if not key[0]]
+    known = [event for event in events if isinstance(event, Known) and event.environment in (None, "")]
+    expected = join(made, known, sampled)
+    columns = {
+        "id": [one.id for one in known],
+        "actual": pa.array([one.actual for one in known], pa.int64()),
+        "time": [NOON + one.at * MINUTE for one in known],
+        "prediction_time": pa.array([None if one.of is None else NOON + one.of * MINUTE for one in known], pa.int64()),
+        "weight": [one.weight for one in known],
+        "value": [one.value for one in known],
+        "retracted": [one.actual is None for one in known],
+        "slice.gender": [one.gender or None for one in known],
+    }
+    if not known:
+        return
+    truth = TableSource(Path("outcomes.parquet"), pa.table(columns), lambda _: None)
+    outcomes = read_file_outcomes(truth, BINARY, lambda _: None)
+    for version in "12":
+        mine = [key for key in made if key[1] == version]
+        rows = TableSource(Path("rows.parquet"), pa.table({"id": pa.array([key[2] for key in mine])}), lambda _: None)
+        read = FileRows(rows, time=np.array([NOON + key[3] * MINUTE for key in mine], np.int64))
+        (found,), (weight,), _ = join_outcomes(outcomes, [read], "id", lambda _: None, sampled)
+        assert found.actual is not None
+        assert weight is not None
+        assert found.value is not None
+        genders = class_texts(found.told.get("gender"), len(mine))
+        actual = np.full(len(mine), NAN) if found.actual.numbers is None else found.actual.numbers
+        for row, key in enumerate(mine):
+            one = expected.get(key)
+            if one is None:
+                assert np.isnan(actual[row])
+                continue
+            said = actual[row], weight[row], found.value[row]
+            assert said == pytest.approx((one.actual, one.weight, one.value), nan_ok=True)
+            assert genders[row] == one.gender
+
+
+def class_texts(values: Column | None, n: int) -> list[str]:
+    """The text of each row, "" where it has none."""
+    if values is None or values.codes is None:
+        return [""] * n
+    return [*(("", *values.labels)[code + 1] for code in values.codes.tolist())]
 
 
 def check_sums(state: Opened, number: int, rows: dict[str, list[tuple[float, Known]]]) -> None:

@@ -6,7 +6,7 @@ undone here. From then on the rules of ``POST /v1/outcomes`` hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,16 @@ def open_outcomes(path: Path, task: Task, say: Say) -> Source:
 
 def outcome_slice_names(source: Source) -> tuple[str, ...]:
     """Return the names of the slices that come with the outcomes of a file."""
-    return tuple(name.removeprefix(SLICE) for name in source.schema.names if name.startswith(SLICE))
+    return tuple(_slice_columns(source.schema.names))
+
+
+def _slice_columns(names: Sequence[str]) -> dict[str, str]:
+    """Return slice → column. Readers of JSON make a column ``slices.NAME`` of each field of an object ``slices``.
+
+    >>> _slice_columns(["id", "slice.country", "slices.age"])
+    {'country': 'slice.country', 'age': 'slices.age'}
+    """
+    return {name.partition(".")[2]: name for name in names if name.startswith((SLICE, "slices."))}
 
 
 def read_file_outcomes(source: Source, task: Task, say: Say, written: KnownNotation = NOTHING_KNOWN) -> FileOutcomes:
@@ -86,12 +95,13 @@ def read_file_outcomes(source: Source, task: Task, say: Say, written: KnownNotat
     for name in ("id",) if "retracted" in names else ("id", "actual"):
         if name not in names:
             raise BadInput(f"{path}: no column '{name}'; {near(name, names)}")
-    slices = [name for name in names if name.startswith(SLICE)]
-    [source] = with_notation([source], _notation(written, task, slices), {"id", "item"}, say)
+    slices = _slice_columns(names)
+    [source] = with_notation([source], _notation(written, task, slices.values()), {"id", "item"}, say)
     left_out = {*_OF_THE_EVALUATION, "slices", *(() if task.kind == "ranking" else ("item",))}
-    wanted = [name for name in names if name in FIELDS and name not in left_out] + slices
+    wanted = {name: name for name in names if name in FIELDS and name not in left_out}
+    wanted |= {f"{SLICE}{key}": name for key, name in slices.items()}
     with readable(path):
-        table = plain_table(pa.table({name: _plain(source.column(name), name) for name in wanted}))
+        table = plain_table(pa.table({name: _plain(source.column(name), said) for said, name in wanted.items()}))
         if wrong := misfit_reason(table, bare_numbers=True):
             raise BadInput(f"{path}: {wrong}")
         read, rejected = read_columns(table, _ONE_MODEL, None, bare_numbers=bool(source.by_looks))
@@ -123,7 +133,7 @@ def read_file_outcomes(source: Source, task: Task, say: Say, written: KnownNotat
     )
 
 
-def _notation(rows: KnownNotation, task: Task, slices: Sequence[str]) -> KnownNotation:
+def _notation(rows: KnownNotation, task: Task, slices: Iterable[str]) -> KnownNotation:
     """Return how outcomes are written: weights and values are numbers, classes and slices are texts."""
     texts, numbers = {*slices, "retracted"}, {"weight", "value"}
     (numbers if task.kind == "regression" else texts).add("actual")

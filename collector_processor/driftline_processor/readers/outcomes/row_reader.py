@@ -61,7 +61,8 @@ class OutcomeRows:
 
     def actual(self) -> Column:
         """Return what really happened: numbers, and texts as codes."""
-        return _actual(self.number, self.text)
+        codes, labels = _encoded(self.text)
+        return Column(numbers=self.number, codes=codes, labels=labels)
 
     def tables(self, now: int) -> list[OutcomeTable]:
         """Split by model and environment, in order of appearance; rows that say no time get ``now``."""
@@ -85,7 +86,13 @@ class OutcomeRows:
         ]
 
     def _table(self, model: str, environment: str | None, rows: I64, time: I64) -> OutcomeTable:
-        actual = _actual(self.number[rows], self.text.take(pa.array(rows)))
+        number = self.number[rows]
+        codes, labels = _encoded(self.text.take(pa.array(rows)))
+        actual = Column(
+            numbers=None if np.isnan(number).all() else number,
+            codes=None if (codes < 0).all() else codes,
+            labels=labels,
+        )
         item, value, retracted = self.item.take(pa.array(rows)), self.value[rows], self.retracted[rows]
         slices = {name: _encoded(texts.take(pa.array(rows))) for name, texts in self.slices.items()}
         return OutcomeTable(
@@ -248,12 +255,6 @@ class RowReader:
             retracted=np.array(retracted, np.bool_),
             slices={name: pa.array([said.get(name) for said in slices], pa.string()) for name in self._slices},
         )
-
-
-def _actual(number: F64, text: pa.StringArray) -> Column:
-    codes, labels = _encoded(text)
-    numbers = None if np.isnan(number).all() and len(number) else number
-    return Column(numbers=numbers, codes=None if (codes < 0).all() else codes, labels=labels)
 
 
 def _encoded(texts: pa.StringArray) -> tuple[I32, tuple[str, ...]]:
