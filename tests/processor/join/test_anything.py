@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
-from driftline_processor.config.model import Model
 from driftline.tables.table import Column, OutcomeTable, PredictionTable
+from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Fairness, Performance
 from driftline_processor.core.labels.delay import BOUNDS
 from driftline_processor.evaluation.files.outcome_join import join_outcomes

@@ -18,12 +18,13 @@ from driftline.outputs.rankings import ITEM_NAMES
 from driftline.tables.table import F64, I64, Column, Task
 from numpy.typing import NDArray
 
+from driftline_processor.core.arrow_arrays import label_array
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
 from driftline_processor.readers.arrow_columns import column, ids, values_of, whole_column
 from driftline_processor.readers.errors import BadInput, Say, near, rows
 from driftline_processor.readers.notation import NOTHING_KNOWN, KnownNotation, with_notation
-from driftline_processor.readers.sources import Source, open_source, readable
-from driftline_processor.store.arrow_tables import label_array
+from driftline_processor.readers.source import Source, readable
+from driftline_processor.readers.sources import open_source
 
 from .arrow_documents import plain_table
 from .column_reader import misfit_reason, read_columns
