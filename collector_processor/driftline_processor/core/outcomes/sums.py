@@ -56,7 +56,7 @@ def means(pane: Pane, task: Task) -> dict[str, Mean]:
     Binary: brier, log_loss, score, positive; multiclass: brier, log_loss; regression: error, absolute_error,
     squared_error, actual, squared_actual, percentage, ``quantile:LEVEL``, ``interval:COVERAGE``; any: value.
 
-    >>> from driftline.panes.fold import fold_outcomes
+    >>> from driftline.panes.outcome_sums import fold_outcomes
     >>> from driftline.tables.table import Column
     >>> task = Task("regression")
     >>> pane = fold_outcomes(task, np.array([[1.0], [2.0]]), None, Column(numbers=np.array([2.0, 4.0])))
