@@ -113,7 +113,10 @@ def evaluate_files(
     settings = replace(settings, windows=tuple(one.window for one in cuts if one.window))
     performance = settings.performance
     sampled = performance.outcomes == "sampled"
-    read = read_dataset(data, outcomes, baseline, options, say, performance.keys, sampled)
+    named = baseline
+    if asked.model is not None and not options.slices:  # as in a service: no slices but those that are named
+        named = replace(baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"})
+    read = read_dataset(data, outcomes, named, options, say, performance.keys, sampled)
     options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
     if options.seasonality and asked.past is not None:
         raise BadInput("--seasonality and --reference-last: choose one of them; 'driftline up' can do both at once")
