@@ -10,8 +10,8 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import Task
 
 from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.metrics import is_known
 from driftline_processor.core.metrics.custom import CustomMetric
-from driftline_processor.core.metrics.names import is_known
 
 GROUP = "driftline_metric"
 

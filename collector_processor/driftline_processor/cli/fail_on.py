@@ -11,7 +11,8 @@ from typing import Any
 from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.multivariate import JOINT
-from driftline_processor.core.metrics.names import NAME, misnamed
+from driftline_processor.core.metrics import estimated_names, misnamed
+from driftline_processor.core.metrics.names import NAME
 from driftline_processor.readers.errors import BadInput, Say, listed, near, rows
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -59,12 +60,6 @@ _OF_SLICES = re.compile(
 _METRIC = re.compile(rf"performance\.realized\.(?P<name>.+)\.(?P<leaf>{'|'.join(_METRIC_LEAVES)})")
 
 _ESTIMATE_LEAVES = ("value", "low", "high", "sampling_error", "alert", "reference", "rows", "error")
-ESTIMATED = (
-    *("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy", "roc_auc", "average_precision"),
-    *("log_loss", "brier", "actual_rate", "roc_auc_ovr", "mae", "rmse", "mape"),
-)
-"""The metrics that are estimated where no outcome is known."""
-
 DEFAULT = Choices().names()
 
 
@@ -233,8 +228,8 @@ def _check_metric(name: str, kind: str, metrics: Collection[str]) -> None:
 
 def _estimated_keys(parts: tuple[str, ...]) -> tuple[str, ...]:
     """The keys of an estimate; its metrics are more than the realized ones of an older baseline."""
-    if parts[2] not in ESTIMATED:
-        raise LookupError(f"no estimated metric '{parts[2]}'; {near(parts[2], ESTIMATED)}")
+    if parts[2] not in (known := estimated_names()):
+        raise LookupError(f"no estimated metric '{parts[2]}'; {near(parts[2], known)}")
     leaf = parts[3] if len(parts) == 4 else "value"
     if leaf not in _ESTIMATE_LEAVES:
         raise LookupError(f"no '{leaf}' in an estimate; {near(leaf, _ESTIMATE_LEAVES)}")

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from driftline_processor.core.fairness.criteria import FOUR_FIFTHS, TOLERANCE, FairnessRule
 from driftline_processor.core.labels.delay import Sla
-from driftline_processor.core.metrics.names import misnamed
+from driftline_processor.core.metrics import misnamed
 from driftline_processor.core.performance.objective import Objective, checked_objective, read_objective
 from driftline_processor.core.performance.settings import Outcomes, PerformanceSettings, Shares
 from driftline_processor.custom_metrics import custom_names

@@ -123,7 +123,7 @@ class JointDrift:
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class MetricValue:
     """A performance value. ``bound``: how far the value from panes can be from the one from rows; 0 when exact.
 
     ``low``, ``high``: the ends of its interval, None where it is not known; ``interval``: the method it comes from, ""
@@ -138,6 +138,10 @@ class Metric:
     high: float | None = None
     interval: str = ""
     effective_rows: float | None = None
+
+
+Metric = MetricValue
+"""The name that functions of users return by."""
 
 
 @dataclass(frozen=True, slots=True)

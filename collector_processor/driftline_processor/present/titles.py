@@ -6,31 +6,11 @@ from collections.abc import Iterable
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import Source, TargetDrift
-from driftline_processor.core.metrics.names import direction as better
+from driftline_processor.core.metrics import direction as better
+from driftline_processor.core.metrics import title
 
 from .names import short
 from .numbers import number
-
-METRIC_TITLES: dict[str, str] = {
-    "log_loss": "log loss",
-    "log_loss_constant": "log loss of a constant",
-    "mean_score": "predicted rate",
-    "roc_auc": "ROC AUC",
-    "f1": "F1",
-    "brier": "Brier score",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "mape": "MAPE",
-    "r2": "R²",
-    "ks": "KS",
-    "roc_auc_ovr": "ROC AUC, one against the rest",
-    "f1_weighted": "F1, weighted",
-    "ctr": "click rate",
-    "ndcg": "NDCG",
-    "mrr": "MRR",
-    "map": "MAP",
-}
-"""Title of each metric whose name with spaces is not its title."""
 
 METHOD_SYMBOLS = {name: method.symbol for name, method in METHODS.items()}
 """The short title of each drift method, as a column of the terminal has it: "ks" → "KS"."""
@@ -53,8 +33,7 @@ def metric_title(name: str) -> str:
     >>> metric_title("roc_auc"), metric_title("actual_rate"), metric_title("ndcg@10")
     ('ROC AUC', 'actual rate', 'NDCG@10')
     """
-    base, at, cutoff = name.partition("@")
-    return METRIC_TITLES.get(name) or short(METRIC_TITLES.get(base, base.replace("_", " ")) + at + cutoff)
+    return short(title(name))
 
 
 def method_title(name: str) -> str:

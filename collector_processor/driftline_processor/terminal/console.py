@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.table import Table
 
 from driftline_processor.core.evaluation import TargetDrift
-from driftline_processor.core.metrics.names import direction
+from driftline_processor.core.metrics import direction
 
 LONGEST_NAME = 28
 MOST_CELLS = 16

@@ -21,11 +21,11 @@ from driftline.baseline.sections.calibration import IsotonicSteps, ResampledCali
 from driftline.baseline.sections.estimation import GRID, OTHER
 from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
-from driftline.tables.decisions import EPSILON
 from driftline.tables.table import F64, Task
 
 from driftline_processor.core.estimate.point import Point
 from driftline_processor.core.evaluation import Unsure
+from driftline_processor.core.metrics import METRICS, Estimation, metric_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,20 +111,8 @@ def counterparts(reference: F64, window: F64) -> float:
     return float(of_window.sum()) ** 2 / unlike if unlike > 0 else np.inf
 
 
-LEAST_OF_A_CLASS = (30.0, 50.0)
-LEAST = {"average_precision": (50.0, 100.0)} | dict.fromkeys(
-    ("accuracy", "log_loss", "brier", "actual_rate"), (0.0, 50.0)
-)
-"""(Effective) rows of the rarer class, of the window and of the reference, that an interval needs: with fewer it held
-
-less than 93 % in simulations.
-"""
-
 LEAST_DECIDED = 10.0
 """(Effective) rows of a decision, of the window and beside it in the reference, that its metrics need likewise."""
-
-DECIDED = {"precision": (1,)} | dict.fromkeys(("recall", "f1", "specificity", "balanced_accuracy"), (0, 1))
-"""The decisions that a metric is of: negative, positive."""
 
 
 def grid_of(pane: Pane, task: Task) -> F64 | None:
@@ -159,15 +147,14 @@ def enough_decided(metric: str, decided: F64) -> bool:
     """Return whether there are enough rows of each decision that a metric is of. ``decided``: float64 (2,), of
     either.
     """
-    return all(decided[side] >= LEAST_DECIDED for side in DECIDED.get(metric, ()))
+    return all(decided[side] >= LEAST_DECIDED for side in _estimation(metric).decisions)
 
 
 def of_confusion(confusion: F64, task: Task) -> dict[str, Point]:
     """Return the metrics of an expected confusion, float64 (2, 2), actual × predicted in the order of the classes."""
     at = task.classes.index(task.positive_class)
-    found = np.zeros((2, 3))
-    found[:, :2] = [[confusion[side, 1 - at], confusion[side, at]] for side in (at, 1 - at)]
-    return {name: Point(value) for name, value in _ratios(*found).items()}
+    cells = confusion[np.ix_((1 - at, at), (1 - at, at))]
+    return {name: Point(value) for name, (value, _) in _of_decisions(cells).items()}
 
 
 def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, Point]:
@@ -213,12 +200,12 @@ def _too_few(metric: str, window: float, reference: float, decided: F64) -> Unsu
 
     ``window``, ``reference``: those of the rarer class. ``decided``: see :func:`enough_decided`.
     """
-    of_window, of_reference = LEAST.get(metric, LEAST_OF_A_CLASS)
+    of_window, of_reference = _estimation(metric).fewest
     enough = window >= of_window and reference >= of_reference and enough_decided(metric, decided)
     return None if enough else "too_few"
 
 
-class _Metric(NamedTuple):
+class _EstimatedValue(NamedTuple):
     """``of_positive``, ``of_negative``: by how much a positive or a negative more of a cell raises it:
 
     float64, by cell (3, SCORE_BINS) or what broadcasts to it.
@@ -229,7 +216,7 @@ class _Metric(NamedTuple):
     of_negative: F64
 
 
-def _metrics(grid: F64, rate: F64) -> dict[str, _Metric]:
+def _metrics(grid: F64, rate: F64) -> dict[str, _EstimatedValue]:
     """Return what is expected of the weights, if so many of each bin are positive: ``rate``, float64 (SCORE_BINS,)."""
     positive, negative = grid * rate, grid * (1 - rate)
     return {**_decided(positive, negative), **_scored(positive.sum(axis=0), negative.sum(axis=0))}
@@ -251,84 +238,32 @@ def _points(grid: F64, rate: F64, again: ResampledCalibration, weight_per_row: f
     return found
 
 
-def _ratios(positive: F64, negative: F64) -> dict[str, float | None]:
-    """Metrics at the decision, of what is expected of each: weights by decision, negative, positive and neither."""
-    (misses, hits, _), (rest, alarms, _) = positive.tolist(), negative.tolist()
-    recall, specificity = _share(hits, hits + misses), _share(rest, rest + alarms)
+def _estimation(metric: str) -> Estimation:
+    found = metric_of(metric)
+    return Estimation() if found is None or found.estimate is None else found.estimate
+
+
+def _of_decisions(cells: F64) -> dict[str, tuple[float | None, F64]]:
+    """Return the metrics of a confusion with their gradients: float64 (2, 2), actual by predicted, negative first."""
+    known = ((name, metric.estimate) for name, metric in METRICS.items() if metric.estimate is not None)
+    return {name: one.of_decisions(cells) for name, one in known if one.of_decisions is not None}
+
+
+def _decided(positive: F64, negative: F64) -> dict[str, _EstimatedValue]:
+    """Return metrics of decisions with their slopes; weights by bin of rows decided negative, positive and neither."""
+    cells = np.stack([negative.sum(axis=1)[:2], positive.sum(axis=1)[:2]])
     return {
-        "accuracy": _share(hits + rest, hits + misses + rest + alarms),
-        "precision": _share(hits, hits + alarms),
-        "recall": recall,
-        "f1": _share(2 * hits, 2 * hits + alarms + misses),
-        "specificity": specificity,
-        "balanced_accuracy": None if recall is None or specificity is None else (recall + specificity) / 2,
+        name: _EstimatedValue(value, *(np.append(gradient[actual], 0.0)[:, np.newaxis] for actual in (1, 0)))
+        for name, (value, gradient) in _of_decisions(cells).items()
     }
 
 
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole > 0 else None
-
-
-def _decided(positive: F64, negative: F64) -> dict[str, _Metric]:
-    """Metrics at the service's own decision, with their slopes in the rows decided negative and positive."""
-    positive, negative = positive.sum(axis=1), negative.sum(axis=1)
-    values = _ratios(positive, negative)
-    total = float(positive[:2].sum() + negative[:2].sum())
-    decided, actual, others = float(positive[1] + negative[1]), float(positive[:2].sum()), float(negative[:2].sum())
-    a, p, r = (values[name] or 0.0 for name in ("accuracy", "precision", "recall"))
-    f, s = (values[name] or 0.0 for name in ("f1", "specificity"))
-    none = np.zeros(2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        recall, specificity = np.array([-r, 1 - r]) / actual, np.array([1 - s, -s]) / others
-        slopes = {
-            "accuracy": (np.array([-a, 1 - a]) / total, np.array([1 - a, -a]) / total),
-            "precision": (np.array([0.0, 1 - p]) / decided, np.array([0.0, -p]) / decided),
-            "recall": (recall, none),
-            "f1": (np.array([-f, 2 - 2 * f]) / (decided + actual), np.array([0.0, -f]) / (decided + actual)),
-            "specificity": (none, specificity),
-            "balanced_accuracy": (recall / 2, specificity / 2),
-        }
-    return {
-        name: _Metric(value, *(np.append(side, 0.0)[:, np.newaxis] for side in slopes[name]))
-        for name, value in values.items()
-    }
-
-
-def _scored(p: F64, q: F64) -> dict[str, _Metric]:
-    """Metrics of the scores, whatever was decided, of the positives and negatives of each bin."""
-    weight, positives, negatives = p + q, float(p.sum()), float(q.sum())
-    total = positives + negatives
-    if total <= 0:
-        return {}
-    score = centers()
-    likely = np.clip(score, EPSILON, 1 - EPSILON)
-    missed = -np.log(np.stack([1 - likely, likely]))
-
-    def mean(of_positive: F64, of_negative: F64) -> _Metric:
-        value = float(p @ of_positive + q @ of_negative) / total
-        return _Metric(value, (of_positive - value) / total, (of_negative - value) / total)
-
-    one, none = np.ones_like(score), np.zeros_like(score)
-    found = {
-        "log_loss": mean(missed[1], missed[0]),
-        "brier": mean((1 - score) ** 2, score**2),
-        "actual_rate": mean(one, none),
-    }
-    if positives > 0 and negatives > 0:
-        below = np.cumsum(q) - q / 2
-        above = positives - np.cumsum(p) + p / 2
-        area, pairs = float(p @ below) / (positives * negatives), positives * negatives
-        found["roc_auc"] = _Metric(area, (below - area * negatives) / pairs, (above - area * positives) / pairs)
-    if positives > 0:
-        found["average_precision"] = _Metric(*_average_precision(p, weight, positives))
+def _scored(p: F64, q: F64) -> dict[str, _EstimatedValue]:
+    """Return metrics of the scores, whatever was decided, of the positives and negatives of each bin."""
+    score, found = centers(), {}
+    for name, metric in METRICS.items():
+        if metric.estimate is not None and metric.estimate.of_scores is not None:
+            slopes = metric.estimate.of_scores(p, q, score)
+            if slopes is not None:
+                found[name] = _EstimatedValue(*slopes)
     return found
-
-
-def _average_precision(p: F64, weight: F64, positives: float) -> tuple[float, F64, F64]:
-    """Σ over bins, from the highest, of precision × the recall it adds; and its slopes in positives and negatives."""
-    reached, found = (np.cumsum(side[::-1])[::-1] for side in (weight, p))
-    precision = np.divide(found, reached, out=np.zeros_like(p), where=reached > 0)
-    value = float(p @ precision) / positives
-    each = np.cumsum(np.divide(p, reached, out=np.zeros_like(p), where=reached > 0))
-    lost = np.cumsum(np.divide(p * precision, reached, out=np.zeros_like(p), where=reached > 0))
-    return value, (precision + each - lost - value) / positives, -lost / positives

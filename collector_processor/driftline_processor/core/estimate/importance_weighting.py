@@ -20,6 +20,7 @@ from driftline.tables.table import F64, I64, Column, Task, take_rows
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
 from driftline_processor.core.estimate.point import limits
 from driftline_processor.core.evaluation import Estimate, Unsure
+from driftline_processor.core.metrics import estimated_names
 from driftline_processor.core.outcomes.sums import effective
 from driftline_processor.core.performance.realized import from_rows
 
@@ -182,11 +183,8 @@ def _jackknife(metric: str, without: Sequence[Mapping[str, float]]) -> float | N
     return None if len(others) < GROUPS else (GROUPS - 1) * float(others.var())
 
 
-_KNOWN = frozenset(("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy", "roc_auc"))
-_KNOWN |= {"average_precision", "log_loss", "brier", "actual_rate", "roc_auc_ovr", "mae", "rmse", "mape"}
-
-
 def _values(task: Task, labelled: LabelledRows, weights: F64, at: Index) -> dict[str, float]:
+    known = estimated_names()
     found = from_rows(
         task,
         None if labelled.scores is None else labelled.scores[at],
@@ -194,4 +192,4 @@ def _values(task: Task, labelled: LabelledRows, weights: F64, at: Index) -> dict
         take_rows(labelled.actual, at),
         weights[at],
     )
-    return {name: one.value for name, one in found.items() if name in _KNOWN and one.value is not None}
+    return {name: one.value for name, one in found.items() if name in known and one.value is not None}

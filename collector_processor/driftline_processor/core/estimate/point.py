@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from driftline_processor.core.evaluation import Unsure
+from driftline_processor.core.metrics import metric_of
 
 ASSUMES = "assumes P(y|x) unchanged"
 """Shown wherever an estimate is: it cannot see that what the features mean for the outcome has changed."""
@@ -29,17 +30,11 @@ class Point:
     unsure: Unsure | None = None
 
 
-SHARES = frozenset(
-    ("accuracy", "precision", "recall", "f1", "specificity", "balanced_accuracy", "roc_auc", "average_precision")
-)
-"""Metrics between 0 and 1, where more is better."""
-
-
 def limits(metric: str) -> tuple[float, float]:
     """Return the least and the greatest value of a metric.
 
     >>> limits("accuracy"), limits("mae")
     ((0.0, 1.0), (0.0, inf))
     """
-    bounded = metric in SHARES or metric in ("actual_rate", "roc_auc_ovr")
-    return 0.0, 1.0 if bounded else float("inf")
+    found = metric_of(metric)
+    return (0.0, float("inf")) if found is None else (found.least, found.greatest)

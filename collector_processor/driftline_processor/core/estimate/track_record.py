@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from driftline_processor.core.estimate.point import DEVIATIONS, SHARES
+from driftline_processor.core.estimate.point import DEVIATIONS, limits
 from driftline_processor.core.evaluation import Estimate, Evaluation, TrackRecord, Trust
 
 Standing = Literal["ok", "alert", "failed"]
@@ -30,6 +30,8 @@ FEWEST = 3
 
 OF_A_SHARE = 0.02
 OF_A_LOSS = 0.1
+AS_LOSS = "roc_auc_ovr"
+"""A share whose errors matter as those of a loss do: classes are calibrated one by one, so more is off."""
 
 
 def with_track_records(evaluations: Sequence[Evaluation], first: int = 0) -> list[Evaluation]:
@@ -75,7 +77,7 @@ def record(metric: str, known: Sequence[Estimate], reference: float | None = Non
     pairs = [(error, deviation) for error, deviation in errors if error is not None and deviation is not None]
     if not pairs:
         return TrackRecord("unknown", 0)
-    matters = OF_A_SHARE if metric in SHARES or metric == "actual_rate" else OF_A_LOSS * abs(reference or 0.0)
+    matters = OF_A_SHARE if limits(metric)[1] == 1 and metric != AS_LOSS else OF_A_LOSS * abs(reference or 0.0)
     missed = sum(abs(error) > max(MISSED_BY * deviation, matters) for error, deviation in pairs)
     inside = sum(abs(error) <= DEVIATIONS * deviation for error, deviation in pairs) / len(pairs)
     mean = sum(error for error, _ in pairs) / len(pairs)

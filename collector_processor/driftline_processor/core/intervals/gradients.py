@@ -40,6 +40,31 @@ def _no_blocks() -> F64:
     return np.empty((0, 1, 1))
 
 
+class ClassWeights(NamedTuple):
+    """A share of the rows of one class, ``hit`` H / (``hit`` H + ``miss`` M + ``alarm`` A).
+
+    H: rows of the class that were decided to be, M: rows of the class that were not, A: other rows that were. ``hit``
+    is ``miss`` + ``alarm``: precision is (1, 0, 1), recall (1, 1, 0), F1 (2, 1, 1).
+    """
+
+    hit: float
+    miss: float
+    alarm: float
+
+    def above_and_below(self, cells: F64) -> tuple[F64, F64]:
+        """Return numerator and denominator of each class: float64 (k,); ``cells``: (k, k), actual by predicted."""
+        return self.hit * cells.diagonal(), self.miss * cells.sum(axis=1) + self.alarm * cells.sum(axis=0)
+
+    def cells(self, k: int, cls: int) -> tuple[F64, F64]:
+        """Return what each cell counts for the share of a class, and against it: float64 (k, k) each."""
+        hits, misses = np.zeros((k, k)), np.zeros((k, k))
+        hits[cls, cls] = self.hit
+        misses[:, cls] = self.alarm
+        misses[cls] = self.miss
+        misses[cls, cls] = 0.0
+        return hits, misses
+
+
 @dataclass(frozen=True, slots=True)
 class ConfusionTable:
     """Rows by actual and predicted class. ``weight``, ``squares``: Σw and Σw² of each cell, float64 (k, k).
@@ -99,22 +124,22 @@ class ConfusionTable:
         part = np.where(gradient != 0, self.block_squares, 0.0).sum(axis=(1, 2)) / max(float(squares.sum()), 1e-300)
         return Influence(varies, np.einsum("bij,ij->b", self.blocks, gradient), varies * part)
 
-    def averaged(self, base: str, *, weighted: bool) -> Influence:
-        """Return how a mean of precision, recall or f1 over classes moves, whose rows and columns they share.
+    def averaged(self, counts: ClassWeights, *, weighted: bool) -> Influence:
+        """Return how the mean over classes of a share moves; the classes share rows and columns of the table.
 
-        ``weighted``: by how many rows each class has, else plain.
+        Args:
+            counts: What counts for and against the share of one class.
+            weighted: Whether a class counts by its rows, else all alike.
         """
         cells = self.weight
-        hits, actual, decided = cells.diagonal(), cells.sum(axis=1), cells.sum(axis=0)
-        under = {"precision": decided, "recall": actual, "f1": actual + decided}[base]
-        over = 2 * hits if base == "f1" else hits
+        actual = cells.sum(axis=1)
+        over, under = counts.above_and_below(cells)
         there = under > 0
-        value = np.divide(over, under, out=np.zeros(len(hits)), where=there)
+        value = np.divide(over, under, out=np.zeros(len(over)), where=there)
         share = actual / cells.sum() if weighted else there / max(1, int(there.sum()))
-        each = np.divide(share, under, out=np.zeros(len(hits)), where=there)
-        gradient = np.diag(each * (2.0 if base == "f1" else 1.0))
-        gradient -= (each * value)[:, np.newaxis] if base != "precision" else 0.0
-        gradient -= (each * value)[np.newaxis] if base != "recall" else 0.0
+        each = np.divide(share, under, out=np.zeros(len(over)), where=there)
+        gradient = np.diag(each * counts.hit)
+        gradient -= (each * value * counts.miss)[:, np.newaxis] + (each * value * counts.alarm)[np.newaxis]
         if weighted:
             gradient += (value - share @ value)[:, np.newaxis] / cells.sum()
         return self.moved(gradient)

@@ -1,1 +1,165 @@
-"""Metrics of performance: names, definitions, values from the sums of a pane. May import `intervals` and below."""
+"""The metrics of performance, one a file: a module with a constant ``METRIC`` is one, and is found by that alone.
+
+May import `intervals` and below.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Collection, Iterable, Iterator
+from importlib import import_module
+
+from driftline.tables.table import Task
+
+from driftline_processor.core.nearest_names import near
+
+from .metric import Argument, Estimation, Metric, Slopes
+from .names import name_with_number, parse_name
+
+__all__ = [
+    "INSTALLED",
+    "METRICS",
+    "Argument",
+    "Estimation",
+    "Metric",
+    "Slopes",
+    "direction",
+    "estimated_names",
+    "is_known",
+    "metric_of",
+    "metrics_of_task",
+    "misnamed",
+    "title",
+]
+
+
+def _discovered() -> Iterator[Metric]:
+    for module in pkgutil.iter_modules(__path__):
+        found = getattr(import_module(f"{__name__}.{module.name}"), "METRIC", None)
+        if found is not None:
+            yield found
+
+
+METRICS: dict[str, Metric] = {one.name: one for one in sorted(_discovered(), key=lambda one: (one.rank, one.name))}
+"""Driftline's metrics by name, in the order in which a task shows them."""
+
+INSTALLED: dict[str, Metric] = {}
+"""The metrics that packages of users install, by name; filled where entry points are loaded."""
+
+_BASES = {base: metric for metric in METRICS.values() for base in metric.bases}
+_KINDS = frozenset().union(*(metric.tasks for metric in METRICS.values()))
+
+
+def metric_of(base: str) -> Metric | None:
+    """Return the metric that names with such a beginning are of; None where there is none.
+
+    >>> metric_of("f1_weighted").name, metric_of("no_such_metric")
+    ('f1', None)
+    """
+    return _BASES.get(base) or INSTALLED.get(base)
+
+
+def direction(name: str) -> int:
+    """Tell which way is good: 1 = higher, -1 = lower, 0 = neither, or it cannot be told (a plain function of a user).
+
+    >>> direction("lift@0.1"), direction("quantile_loss@0.9"), direction("bias"), direction("my_metric")
+    (1, -1, 0, 0)
+    """
+    found = parse_name(name)
+    metric = None if found is None else metric_of(found.base)
+    return 0 if metric is None else metric.direction
+
+
+def estimated_names() -> tuple[str, ...]:
+    """Return the metrics that are estimated where no outcome is known.
+
+    >>> "roc_auc" in estimated_names(), "ks" in estimated_names()
+    (True, False)
+    """
+    return tuple(name for name, metric in METRICS.items() if metric.estimate is not None)
+
+
+def metrics_of_task(task: Task, asked: Collection[str] = ()) -> tuple[str, ...]:
+    """Return which metrics a task has: the usual ones, then those that somebody asked for by name.
+
+    >>> metrics_of_task(Task("regression", quantiles=(0.1, 0.5, 0.9)), ["quantile_loss@0.9"])[4:9]
+    ('bias', 'quantile_loss@0.1', 'quantile_loss@0.5', 'quantile_loss@0.9', 'interval_coverage@0.8')
+    """
+    usual = (name for metric in METRICS.values() for name in metric.usual(task))
+    return tuple(dict.fromkeys((*usual, *_spread(task, asked))))
+
+
+def _spread(task: Task, asked: Iterable[str]) -> Iterable[str]:
+    """Names of every class where they are asked of ``*``."""
+    for name in asked:
+        found = parse_name(name)
+        if found is not None and found.of == "*":
+            yield from (f"{found.base}[{label}]" for label in task.classes)
+        else:
+            yield name
+
+
+def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
+    """Say what is wrong with the name of a metric that somebody asks for; "" where nothing is.
+
+    Args:
+        name: The name, with its number or its class.
+        kind: The kind of task; "" where it is not known.
+        custom: The names of metrics that are installed.
+
+    >>> misnamed("fbeta")
+    "'fbeta' needs a beta above 0, as in 'fbeta@2'"
+    >>> misnamed("fbeta@2"), misnamed("recall[*]", "multiclass"), misnamed("fbeta@2.0")
+    ('', '', "'fbeta@2.0' is written 'fbeta@2'")
+    >>> misnamed("acuracy", "binary")
+    "'acuracy' is no metric of a binary model; did you mean 'accuracy'?"
+    """
+    if name in custom:
+        return ""
+    found, of_kind = parse_name(name), kind if kind in _KINDS else ""
+    every = METRICS.values()
+    known = {base for one in every for base in (one.bases_for(of_kind) if of_kind else one.bases)}
+    if found is None or found.base not in known:
+        of = f" of a {of_kind} model" if of_kind else ""
+        meant = near(name if found is None else found.base, sorted({*known, *custom}), most=len(known) + len(custom))
+        return f"'{name:.80}' is no metric{of}; {meant}"
+    metric = _BASES[found.base]
+    need = metric.argument
+    if need is not None and (found.at is None or not need.valid(found.at)):
+        return f"'{name}' needs {need.words}, as in '{name_with_number(metric.name, need.example)}'"
+    ranked = kind == "ranking" or (not kind and "ranking" in metric.tasks)
+    if found.at is not None and (need is not None or ranked):
+        of = "" if found.of is None else f"[{found.of}]"
+        if name != (plain := name_with_number(found.base, found.at) + of):
+            return f"'{name}' is written '{plain}'"
+    elif found.at is not None:
+        return f"'{name}' has no number: write '{found.base}'"
+    if found.of is not None and (found.base not in _names_of_classes() or kind not in ("", "multiclass")):
+        return f"'{name}' is not told of single classes; {', '.join(_names_of_classes())} are, of a multiclass model"
+    return ""
+
+
+def _names_of_classes() -> list[str]:
+    """Return the metrics that there are of each class of many, those of decisions first."""
+    found = [metric for metric in METRICS.values() if metric.of_class]
+    return [metric.name for metric in sorted(found, key=lambda one: not one.averages)]
+
+
+def title(name: str) -> str:
+    """Return the title of a metric by its name.
+
+    >>> title("f1_weighted"), title("ndcg@10"), title("recall[cat]"), title("my_metric")
+    ('F1, weighted', 'NDCG@10', 'recall[cat]', 'my metric')
+    """
+    found = parse_name(name)
+    metric = None if found is None else metric_of(found.base)
+    if found is None or metric is None:
+        return name.replace("_", " ")
+    average = found.base.removeprefix(metric.name).lstrip("_")
+    return metric.title + (f", {average}" if average else "") + name.removeprefix(found.base)
+
+
+def is_known(name: str) -> bool:
+    """Tell whether a name means something already, so that no custom metric may have it."""
+    found = parse_name(name)
+    return found is not None and found.base in _BASES

@@ -1,8 +1,4 @@
-"""Cost from a matrix of costs, value from outcomes that carry one, and the interval of a mean cost.
-
-What predictions were worth: from a matrix of costs, and from the values that came with outcomes.
-
-The interval of a mean cost: from the exact limits of how many rows have each cost.
+"""The matrix of costs, and the interval of a mean cost from the exact limits of how many rows have each cost.
 
 A fraud that was let through costs 500 and is one row in two hundred: of a day without one, a mean and its variance say
 that nothing ever costs anything. The exact limit of a share that was never seen says how many of them there may be.
@@ -17,42 +13,19 @@ from collections.abc import Callable, Mapping
 from math import sqrt
 
 import numpy as np
-from driftline.panes.pane import Pane
 from driftline.tables.classes import class_text
 from driftline.tables.table import F64, Task
 
-from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.intervals.confidence import Interval, WeightSums
 from driftline_processor.core.intervals.gradients import ConfusionTable
-from driftline_processor.core.outcomes.sums import confusion, means, ratio, rows_of
+from driftline_processor.core.outcomes.sums import effective
+
+from .performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
+
+EVERY_TASK = frozenset({"binary", "multiclass", "regression", "ranking"})
 
 Costs = Mapping[str, Mapping[str, float]]
 """Actual class → predicted class → cost of one such row; what is not named costs nothing."""
-
-
-def from_pane(pane: Pane, task: Task, costs: Costs) -> dict[str, Metric]:
-    """Return value and value_per_prediction of outcomes that said one, cost and cost_per_prediction of a matrix.
-
-    ``value``: Σ weight × value, in the unit in which it was sent; ``value_per_prediction``: its weighted mean over the
-    outcomes that said a value. ``cost``: Σ weight × cost over the rows with a decision (Elkan 2001); exact.
-
-    >>> import numpy as np
-    >>> pane = Pane({"outcomes": np.full(3, 6.0), "confusion": np.array([3.0, 1.0, 2.0, 0.0])})
-    >>> found = from_pane(pane, Task("binary", ("0", "1"), "1"), {"1": {"0": 500.0}, "0": {"1": 20.0}})
-    >>> found["cost"].value, found["cost_per_prediction"].value
-    (1020.0, 170.0)
-    """
-    found: dict[str, Metric] = {}
-    counts = confusion(pane, len(task.classes)) if costs and task.classes else None
-    if counts is not None and not unknown_classes(costs, task):
-        total, rows = float((cost_matrix(costs, task) * counts).sum()), float(counts.sum())
-        found["cost"] = Metric(total, rows_of(pane, rows, "confusion"), "panes")
-        found["cost_per_prediction"] = Metric(ratio(total, rows), rows_of(pane, rows, "confusion"), "panes")
-    value, held = means(pane, task).get("value"), pane.parts.get("value")
-    if value is not None and held is not None:
-        found["value"] = Metric(value.total, int(held[0]), "panes")
-        found["value_per_prediction"] = Metric(value.value, int(held[0]), "panes")
-    return found
 
 
 def cost_matrix(costs: Costs, task: Task) -> F64:
@@ -128,3 +101,40 @@ def _correlation(share: F64, squares: F64) -> F64:
     scale = np.outer(deviation, deviation)
     found: F64 = np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0)
     return found
+
+
+def total_cost_and_weight(sums: PerformanceSums) -> tuple[float, float] | None:
+    """Return Σ weight × cost of the rows with a decision, and Σ weight of them; None without costs of known classes."""
+    if not sums.costs or sums.confusion is None or unknown_classes(sums.costs, sums.task):
+        return None
+    return float((cost_matrix(sums.costs, sums.task) * sums.confusion).sum()), float(sums.confusion.sum())
+
+
+def cost_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | None:
+    """Return the interval of what decisions cost, by how many rows are in cells of each cost.
+
+    Args:
+        sums: The sums of a window.
+        total: Whether of all rows together, else of one row on average.
+    """
+    table = sums.table
+    if table is None:
+        return None
+    costs, weight = cost_matrix(sums.costs, sums.task), float(table.weight.sum())
+    mean = float((costs * table.weight).sum()) / weight
+    design, from_blocks = sums.rows_as_one(table.moved((costs - mean) / weight))
+    each = weight if total else 1.0
+    low, high = mean_cost(table, costs, lambda hits, misses: sums.exact_limits(hits, misses, design))
+    rows = effective(weight, float(table.squares.sum()))
+    return named_after_blocks(Interval(low * each, high * each, "mover"), blocks=from_blocks), rows
+
+
+def value_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | None:
+    """Return the interval of the mean value of an outcome, or of the sum of all values (``total``)."""
+    negative = float(sums.pane.parts.get("value_negative", np.zeros(1))[0])
+    bounded = sums.mean_interval(sums.part_mean("value", 0, head=1, negative=negative))
+    if not total or bounded is None:
+        return bounded
+    (low, high, method), rows = bounded
+    weight = float(sums.pane.parts["value"][1])
+    return Interval(None if low is None else low * weight, None if high is None else high * weight, method), rows

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from driftline.panes.pane import Pane
 from driftline.tables.table import Task
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 
-CustomMetric = Callable[[Pane, Task], Metric | float | None]
+CustomMetric = Callable[[Pane, Task], MetricValue | float | None]
 """From a pane and the task it was folded for to a value; None = nothing to say, and the metric is left out."""
 
 
-def from_pane(pane: Pane, task: Task, custom: Mapping[str, CustomMetric]) -> dict[str, Metric]:
+def from_pane(pane: Pane, task: Task, custom: Mapping[str, CustomMetric]) -> dict[str, MetricValue]:
     """Return what custom metrics say of a pane whose outcomes are known; they cannot change it.
 
     >>> import numpy as np
@@ -28,9 +28,9 @@ def from_pane(pane: Pane, task: Task, custom: Mapping[str, CustomMetric]) -> dic
     parts = {name: sums.view() for name, sums in pane.parts.items()}
     for sums in parts.values():
         sums.flags.writeable = False
-    found: dict[str, Metric] = {}
+    found: dict[str, MetricValue] = {}
     for name, function in custom.items():
         value = function(Pane(dict(parts)), task)
         if value is not None:
-            found[name] = value if isinstance(value, Metric) else Metric(float(value), int(known[0]), "panes")
+            found[name] = value if isinstance(value, MetricValue) else MetricValue(float(value), int(known[0]), "panes")
     return found

@@ -1,70 +1,70 @@
-"""Metrics of a ranking, from the sums of its lists; the definitions are in :mod:`driftline.panes.relevance`."""
+"""Values and intervals of means over ranked lists; the definitions are in :mod:`driftline.panes.relevance`."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from driftline.panes.pane import Pane
-from driftline.panes.relevance import CLICKS, OF_ALL, OF_RELEVANT, PREFIX, WIDTH
-from driftline.tables.table import F64
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals.confidence import WeightSums
+from driftline_processor.core.intervals.gradients import LossMean, Ratio, loss_mean
 from driftline_processor.core.outcomes.sums import ratio
 
-NAMES = {
-    "hit": "hit_rate",
-    "precision": "precision",
-    "recall": "recall",
-    "ndcg": "ndcg",
-    "reciprocal_rank": "mrr",
-    "average_precision": "map",
-}
+from .metric import IntervalOfValue, Value
+from .names import Name, name_with_number
+from .performance_sums import IntervalAndRows, PerformanceSums
+
+RANKING = frozenset({"ranking"})
 
 
-class Mean(NamedTuple):
-    """The sums behind a metric that is a mean over lists: lists, Σw, Σw², Σwx, Σw²x, Σw²x²."""
-
-    lists: int
-    weight: float
-    squared: float
-    total: float
-    weighted: float
-    spread: float
+def value_over_lists(sums: PerformanceSums, name: Name) -> MetricValue | None:
+    """Return the weighted mean over the lists of which it is defined; None of a cutoff that is not kept."""
+    mean = sums.lists.get(_key(name))
+    return None if mean is None else MetricValue(ratio(mean.total, mean.weight), mean.lists, "panes")
 
 
-def from_pane(pane: Pane) -> dict[str, Metric]:
-    """Return ctr, and hit_rate@K, precision@K, recall@K, ndcg@K, mrr@K and map@K for each cutoff; exact.
-
-    ctr: the share of lists of which anything was clicked (or otherwise relevant), of those of which it is known.
-    ``rows`` of recall, ndcg, mrr and map are the lists of which something was relevant: without, they are not defined.
-
-    >>> from driftline.panes.relevance import fold_relevance, relevance_of
-    >>> parts = fold_relevance(relevance_of([[0.0, 1.0], [0.0]]), cutoffs=(2,))
-    >>> found = from_pane(Pane({name: sums[0] for name, sums in parts.items()}))
-    >>> found["ctr"].value, found["mrr@2"].value, found["mrr@2"].rows
-    (0.5, 0.5, 1)
-    """
-    return {name: Metric(ratio(mean.total, mean.weight), mean.lists, "panes") for name, mean in means(pane).items()}
+def interval_over_lists(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:
+    """Return the interval of a mean over lists that is at most 1: rare bad lists are few, too."""
+    own, found = sums.lists.get(_key(name)), _mean(sums, _key(name))
+    if own is None or found is None:
+        return None
+    lost = (own.weight - own.total) ** 2, own.squared - 2 * own.weighted + own.spread
+    return sums.mean_interval(found._replace(telling=min(found.telling, lost[0] / max(lost[1], 1e-300))))
 
 
-def means(pane: Pane) -> dict[str, Mean]:
-    """Return the sums behind every metric of :func:`from_pane`: what its uncertainty is made from."""
-    known = pane.parts.get("outcomes")
-    if known is None:
-        return {}
-    rows, weight, squared = known.tolist()
-    clicked, clicked_squared = pane.parts.get("clicks", np.zeros(CLICKS)).tolist()  # a store keeps no zeros
-    found = {"ctr": Mean(int(rows), weight, squared, clicked, clicked_squared, clicked_squared)}
-    for cutoff, sums in sorted(_by_cutoff(pane).items()):
-        heads = (sums[:3].tolist(), sums[3:6].tolist())
-        for at, name in enumerate((*OF_ALL, *OF_RELEVANT)):
-            lists, weight, squared = heads[at >= len(OF_ALL)]
-            total, weighted, spread = sums[6 + 3 * at : 9 + 3 * at].tolist()
-            found[f"{NAMES[name]}@{cutoff}"] = Mean(int(lists), weight, squared, total, weighted, spread)
-    return found
+def share_interval_of_lists(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:
+    """Return the interval of a share of lists: each counts or does not."""
+    own, found = sums.lists.get(_key(name)), _mean(sums, _key(name))
+    if own is None or found is None:
+        return None
+    each = own.squared / own.weight
+    hits = WeightSums(own.total, own.weighted, each)
+    misses = WeightSums(own.weight - own.total, own.squared - own.weighted, each)
+    return sums.share_interval(Ratio(hits, misses, found.moved))
 
 
-def _by_cutoff(pane: Pane) -> dict[int, F64]:
-    parts = ((name.removeprefix(PREFIX), sums) for name, sums in pane.parts.items() if name.startswith(PREFIX))
-    return {int(cutoff): sums for cutoff, sums in parts if cutoff.isdigit() and len(sums) == WIDTH}
+def _mean(sums: PerformanceSums, key: str) -> LossMean | None:
+    own = sums.lists.get(key)
+    if own is None:
+        return None
+    of_blocks = [one[key] for one in sums.lists_of_blocks if key in one]
+    blocks = np.array([(one.weight, one.total) for one in of_blocks]).reshape(-1, 2)
+    squares = np.array([one.squared for one in of_blocks])
+    own_squares = (own.squared, own.weighted, own.spread)
+    return loss_mean(own.weight, own.total, own_squares, blocks, squares, own.total)
+
+
+def for_rankings_too(of_classes: tuple[Value, IntervalOfValue]) -> tuple[Value, IntervalOfValue]:
+    """Return value and interval of a metric that classes and ranked lists have by one name, as precision is."""
+    value_of, interval_of = of_classes
+
+    def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
+        return (value_over_lists if sums.task.kind == "ranking" else value_of)(sums, name)
+
+    def interval(sums: PerformanceSums, name: Name, value: float) -> IntervalAndRows | None:
+        return (interval_over_lists if sums.task.kind == "ranking" else interval_of)(sums, name, value)
+
+    return value, interval
+
+
+def _key(name: Name) -> str:
+    return name.base if name.at is None else name_with_number(name.base, name.at)

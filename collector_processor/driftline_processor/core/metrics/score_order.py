@@ -6,13 +6,19 @@ of the rows: ``bound``, from the best and the worst order within each bin.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from driftline.panes.outcome_sums import MOST_CLASS_SCORES, SUM_TOLERANCE
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64
+from driftline.tables.classes import class_codes
+from driftline.tables.table import F64, Column, Task
 from numpy.typing import NDArray
+
+MOST_RANKED = 100
+"""Classes whose areas are computed from rows; of more there is none."""
 
 
 class BoundedValue(NamedTuple):
@@ -159,3 +165,55 @@ class ScoreOrder:
             return BoundedValue(float((whole + part) / total))
         most, least = min(float(p[at]), rest), max(0.0, rest - float(q[at]))
         return BoundedValue(float((whole + part) / total), float(max(most - part, part - least) / total))
+
+
+ClassOrder = Callable[[int], ScoreOrder | None]
+"""The scores of one class, by its code."""
+
+
+def order_of_rows(task: Task, scores: F64, actual: Column, weight: F64 | None) -> ScoreOrder | None:
+    """Order the scores of rows that have a probability and an outcome; None where there are no classes.
+
+    Args:
+        task: A binary task.
+        scores: float64 (n, 1), of the positive class.
+        actual: The outcomes, n rows.
+        weight: float64 (n,); None = 1 each.
+    """
+    truth = class_codes(actual, task.classes)
+    if truth is None or task.positive_class not in task.classes or scores.shape[1] != 1:
+        return None
+    score = scores[:, 0]
+    usable = (truth >= 0) & (truth < len(task.classes)) & (score >= 0) & (score <= 1)
+    positive = truth[usable] == task.classes.index(task.positive_class)
+    return ScoreOrder.of_rows(score[usable], positive, None if weight is None else weight[usable])
+
+
+def _no_order(_code: int) -> ScoreOrder | None:
+    return None
+
+
+def class_order_of_pane(pane: Pane, task: Task) -> ClassOrder:
+    """Read the score bins of each class from a pane: of tasks of up to 8 classes, of more there are none."""
+    if len(task.classes) > MOST_CLASS_SCORES:
+        return _no_order
+    return lambda code: ScoreOrder.of_pane(pane, f":{code}")
+
+
+def class_order_of_rows(task: Task, scores: F64, actual: Column, weight: F64 | None) -> ClassOrder:
+    """Order the scores of rows by class, of rows whose scores are probabilities and whose outcome is known.
+
+    Args:
+        task: A task of k classes.
+        scores: float64 (n, k).
+        actual: The outcomes, n rows.
+        weight: float64 (n,); None = 1 each.
+    """
+    truth, classes = class_codes(actual, task.classes), len(task.classes)
+    if truth is None or scores.shape[1] != classes or classes > MOST_RANKED:
+        return _no_order
+    with np.errstate(invalid="ignore"):
+        usable = (truth >= 0) & (truth < classes) & ((scores >= 0) & (scores <= 1)).all(axis=1)
+        usable &= np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE
+    own, w = truth[usable], None if weight is None else weight[usable]
+    return lambda code: ScoreOrder.of_rows(scores[usable, code], own == code, w)

@@ -77,17 +77,14 @@ def find_unseen_decisions(pane: Pane, task: Task, baseline: Baseline | None = No
     return UnseenDecisions(alone * float(cells.sum()) / others, np.where(alone * rows / others >= EXPECTED, alone, 0.0))
 
 
-def needed_cells(name: str, cls: str | None, task: Task) -> F64:
-    """Return the cells, float64 (k, k), by actual and predicted class, that a metric needs outcomes of.
+def cells_of_decisions(task: Task, cls: str | None = None) -> F64:
+    """Return the cells of all decisions, or of the decision for one class: float64 (k, k), by actual and predicted.
 
-    Those of all decisions; precision of one class those of its own.
-
-    >>> needed_cells("precision", None, Task("binary", ("0", "1"), "1")).tolist()
+    >>> cells_of_decisions(Task("binary", ("0", "1"), "1"), "1").tolist()
     [[0.0, 1.0], [0.0, 1.0]]
     """
     cells = np.ones((len(task.classes), len(task.classes)))
-    cls = task.positive_class if cls is None and task.kind == "binary" else cls
-    if name == "precision" and cls in task.classes:
+    if cls in task.classes:
         cells[:, np.arange(len(cells)) != task.classes.index(cls)] = 0.0
     return cells
 

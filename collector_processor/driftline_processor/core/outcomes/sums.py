@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from driftline.panes.outcome_sums import count_of, intervals, widths
 from driftline.panes.pane import LOSSES, Pane
+from driftline.panes.relevance import CLICKS, OF_ALL, OF_RELEVANT, PREFIX, WIDTH
 from driftline.tables.table import F64, Task
 from numpy.typing import NDArray
 
@@ -80,23 +81,55 @@ def means(pane: Pane, task: Task) -> dict[str, Mean]:
     return found
 
 
-def cells_of(metric: str, cls: str | None, task: Task) -> NDArray[np.bool_]:
-    """Return the cells, by actual and predicted class, whose rows a metric is of: bool (k, k).
+LIST_METRICS = {
+    "hit": "hit_rate",
+    "precision": "precision",
+    "recall": "recall",
+    "ndcg": "ndcg",
+    "reciprocal_rank": "mrr",
+    "average_precision": "map",
+}
+"""Part of the sums of a cutoff → the name of its metric."""
 
-    ``cls``: that of a metric of one class; None = all of them.
 
-    >>> cells_of("recall", "1", Task("binary", ("0", "1"), "1")).tolist()
-    [[False, False], [True, True]]
+class ListMean(NamedTuple):
+    """What a metric that is a mean over lists was made from: lists, Σw, Σw², Σwx, Σw²x, Σw²x²."""
+
+    lists: int
+    weight: float
+    squared: float
+    total: float
+    weighted: float
+    spread: float
+
+
+def list_means(pane: Pane) -> dict[str, ListMean]:
+    """Return the sums of every mean over ranked lists by the name of its metric, such as ``ndcg@10``.
+
+    >>> from driftline.panes.relevance import fold_relevance, relevance_of
+    >>> parts = fold_relevance(relevance_of([[0.0, 1.0], [0.0]]), cutoffs=(2,))
+    >>> found = list_means(Pane({name: sums[0] for name, sums in parts.items()}))
+    >>> found["ctr"].lists, found["mrr@2"].lists, found["mrr@2"].total
+    (2, 1, 0.5)
     """
-    k = len(task.classes)
-    if cls not in task.classes or metric not in ("precision", "recall", "specificity", "f1", "fbeta"):
-        return np.ones((k, k), np.bool_)
-    own = np.arange(k) == task.classes.index(cls)
-    actual, predicted = np.meshgrid(own, own, indexing="ij")
-    found: NDArray[np.bool_] = {"precision": predicted, "recall": actual, "specificity": ~actual}.get(
-        metric, actual | predicted
-    )
+    known = pane.parts.get("outcomes")
+    if known is None:
+        return {}
+    rows, weight, squared = known.tolist()
+    clicked, clicked_squared = pane.parts.get("clicks", np.zeros(CLICKS)).tolist()  # a store keeps no zeros
+    found = {"ctr": ListMean(int(rows), weight, squared, clicked, clicked_squared, clicked_squared)}
+    for cutoff, sums in sorted(_by_cutoff(pane).items()):
+        heads = (sums[:3].tolist(), sums[3:6].tolist())
+        for at, name in enumerate((*OF_ALL, *OF_RELEVANT)):
+            lists, weight, squared = heads[at >= len(OF_ALL)]
+            total, weighted, spread = sums[6 + 3 * at : 9 + 3 * at].tolist()
+            found[f"{LIST_METRICS[name]}@{cutoff}"] = ListMean(int(lists), weight, squared, total, weighted, spread)
     return found
+
+
+def _by_cutoff(pane: Pane) -> dict[int, F64]:
+    parts = ((name.removeprefix(PREFIX), sums) for name, sums in pane.parts.items() if name.startswith(PREFIX))
+    return {int(cutoff): sums for cutoff, sums in parts if cutoff.isdigit() and len(sums) == WIDTH}
 
 
 def rows_of(pane: Pane, weight: float, part: str, cells: NDArray[np.bool_] | None = None) -> int:

@@ -3,7 +3,7 @@
 May import `labels`, `metrics`, `fairness` and below.
 """
 
-from driftline_processor.core.metrics.binary import log_loss_of_constant
+from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 
 from .realized import from_rows, realized
 

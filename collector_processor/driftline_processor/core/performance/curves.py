@@ -29,7 +29,7 @@ def curves(pane: Pane, task: Task, confidence: float = 0.95) -> dict[str, Curve]
     calibration: mean score → share of positives, by ten bins of the score, with the weight of each and the limits of
     that share, as if rows were independent.
 
-    >>> from driftline.panes.fold import fold_outcomes
+    >>> from driftline.panes.outcome_sums import fold_outcomes
     >>> from driftline.tables.table import Column
     >>> task = Task("binary", ("0", "1"), "1")
     >>> pane = fold_outcomes(task, np.array([[0.9], [0.4], [0.2]]), None, Column(numbers=np.array([1.0, 1.0, 0.0])))

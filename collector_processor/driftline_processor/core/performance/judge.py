@@ -17,7 +17,7 @@ from driftline_processor.core.evaluation import Evaluation, Maturity, Metric
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
 from driftline_processor.core.labels.delay import OutcomeDelay, delay_of, judge_sla
 from driftline_processor.core.metrics import custom
-from driftline_processor.core.metrics.binary import log_loss_of_constant
+from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
 from driftline_processor.core.performance.objective_states import judge_objectives

@@ -20,7 +20,6 @@ fewer outcomes are known, may be the one that is not: such an objective is not m
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -42,6 +41,8 @@ from driftline_processor.core.intervals.confidence import (
     power_of_share,
 )
 from driftline_processor.core.intervals.time_blocks import blocks_of_window, has_day_blocks
+from driftline_processor.core.metrics import METRICS
+from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.outcomes.coverage import kept_rows as kept
 from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed
 from driftline_processor.core.outcomes.review import unreviewed_sentence as told
@@ -65,8 +66,6 @@ ALL_REVIEWED = 0.95
 """From this share of outcomes on it is not reviewed rows that lack, but rows."""
 
 _AT_LIMIT = 1e-12
-
-_SHARES = ("accuracy", "precision", "recall", "specificity", "hit_rate", "ctr", "top_k_accuracy", "interval_coverage")
 
 
 def judge_objectives(
@@ -375,7 +374,9 @@ def _least_rows(objective: Objective, confidence: float) -> int | None:
 
 
 def _is_share(metric: str) -> bool:
-    return re.split(r"[@\[]", metric)[0] in _SHARES
+    name = parse_name(metric)
+    found = None if name is None else METRICS.get(name.base)
+    return found is not None and found.share_of_rows
 
 
 def _said(one: ObjectiveState, more: str) -> str:

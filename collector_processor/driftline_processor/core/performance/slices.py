@@ -14,7 +14,7 @@ from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts
 from driftline_processor.core.intervals.gradients import ConfusionTable, confusion_table
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
 from driftline_processor.core.labels.fast_labels import fast_labels
-from driftline_processor.core.metrics import custom
+from driftline_processor.core.metrics import custom, direction
 from driftline_processor.core.outcomes.coverage import kept_rows
 from driftline_processor.core.outcomes.review import UnseenDecisions, find_unseen_decisions, predictions_of
 from driftline_processor.core.outcomes.sums import rows_of
@@ -42,8 +42,8 @@ COHORTS: tuple[str, ...] = (*(name for name, _ in AGES), OLDEST)
 
 _ENDS = np.array([end for _, end in AGES], np.int64)
 
-_WORST = (("accuracy", True), ("mae", False), ("log_loss", False), ("ctr", True), ("value_per_prediction", True))
-"""The metrics by which slices are ranked, the first that is known; True where more is better."""
+_WORST = ("accuracy", "mae", "log_loss", "ctr", "value_per_prediction")
+"""The metrics by which slices are ranked, the first that is known."""
 
 
 def label_age_cohorts(time: I64, outcome_time: I64) -> I64:
@@ -136,9 +136,9 @@ def rank_slices(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, Slice
 def ranking_metric(slices: Iterable[SlicePerformance]) -> tuple[str, bool]:
     """Return the metric by which slices are ranked, and whether more is better; "" where none is known."""
     known: list[dict[str, Metric]] = [one.metrics for one in slices]
-    for name, greater in _WORST:
+    for name in _WORST:
         if any(name in metrics and metrics[name].value is not None for metrics in known):
-            return name, greater
+            return name, direction(name) > 0
     return "", True
 
 

@@ -11,8 +11,8 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.core.concept import Settings
 from driftline_processor.core.drift.method_choice import Choice, Choices, check_names, misfits
 from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.metrics import misnamed
 from driftline_processor.core.metrics.cost_and_value import unknown_classes
-from driftline_processor.core.metrics.names import misnamed
 from driftline_processor.core.performance.mispredictions import MOST
 from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings

@@ -10,8 +10,8 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Column, Task
 from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.metrics import direction, is_known, metrics_of_task, misnamed
 from driftline_processor.core.metrics.custom import CustomMetric, from_pane
-from driftline_processor.core.metrics.names import direction, is_known, metrics_of_task, misnamed
 from driftline_processor.core.metrics.score_order import ScoreOrder
 from driftline_processor.core.performance import from_rows, realized
 from driftline_processor.core.performance.curves import POINTS, confused, curves

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from driftline.panes.pane import Pane, merge
 from driftline.panes.relevance import CUTOFFS, WIDTH, fold_relevance, relevance_of, take_rankings
-from driftline_processor.core.metrics.ranking import from_pane, means
+from driftline.tables.table import Task
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.outcomes.sums import list_means
+from driftline_processor.core.performance import realized
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
@@ -20,6 +23,10 @@ def pane(gains: list[Gains | None], missed: list[Gains] | None = None, **said: A
     clicked = said.pop("clicked", None)
     parts = fold_relevance(relevance_of(gains, missed, clicked), **said)
     return Pane({name: sums[0] for name, sums in parts.items()})
+
+
+def of_lists(sums: Pane) -> dict[str, MetricValue]:
+    return realized(sums, Task("ranking"))
 
 
 def by_hand(gains: Gains, missed: Gains, k: int) -> dict[str, float | None]:
@@ -56,7 +63,7 @@ def test_ndcg_is_that_of_scikit_learn() -> None:
     gains[:, 20:] *= rng.random((400, 5)) < 0.5
     falling = np.tile(-np.arange(25.0), (400, 1))
     weight = rng.uniform(0.1, 5, 400)
-    found = from_pane(pane([row[:20].tolist() for row in gains], [row[20:].tolist() for row in gains], weight=weight))
+    found = of_lists(pane([row[:20].tolist() for row in gains], [row[20:].tolist() for row in gains], weight=weight))
     some = gains.any(axis=1)
     for k in CUTOFFS:
         expected = metrics.ndcg_score(gains[some], falling[some], k=k, sample_weight=weight[some])
@@ -70,7 +77,7 @@ def test_average_precision_is_that_of_scikit_learn_where_the_cutoff_holds_the_li
     relevant = (rng.random((200, 12)) < 0.3).astype(float)
     relevant = relevant[relevant.any(axis=1)]
     falling = -np.arange(12.0)
-    found = from_pane(pane(relevant.tolist(), cutoffs=(12,)))
+    found = of_lists(pane(relevant.tolist(), cutoffs=(12,)))
     expected = [metrics.average_precision_score(row, falling) for row in relevant]
     assert found["map@12"].value == pytest.approx(np.mean(expected), rel=1e-9)
     label_ranking = metrics.label_ranking_average_precision_score(relevant, np.tile(falling, (len(relevant), 1)))
@@ -88,7 +95,10 @@ LISTS = st.lists(
 @given(LISTS, st.sampled_from([1, 2, 3, 5, 10, 40]))
 def test_every_metric_is_its_definition_list_by_list(lists: list[tuple[Gains, Gains, float]], k: int) -> None:
     gains, missed, weight = [list(one) for one in zip(*lists, strict=True)] if lists else ([], [], [])
-    found = from_pane(pane(gains, missed, weight=np.array(weight), cutoffs=(k,)))
+    found = of_lists(pane(gains, missed, weight=np.array(weight), cutoffs=(k,)))
+    if not lists:
+        assert found == {}
+        return
     expected = mean_by_hand(list(zip(gains, missed, strict=True)), weight, k)
     metrics_found = {name: metric.value for name, metric in found.items() if name != "ctr"}
     assert metrics_found.keys() == expected.keys()
@@ -120,7 +130,7 @@ def test_groups_are_folded_as_if_each_were_alone_and_add_up_to_all(
 def test_sums_of_squares_are_those_of_the_lists() -> None:
     gains: list[Gains | None] = [[0, 1], [1, 1], [0, 0]]
     weight = np.array([2.0, 3.0, 5.0])
-    found = means(pane(gains, weight=weight, cutoffs=(2,)))
+    found = list_means(pane(gains, weight=weight, cutoffs=(2,)))
     precision = np.array([0.5, 1.0, 0.0])
     mean = found["precision@2"]
     assert (mean.lists, mean.weight, mean.squared) == (3, 10, 38)
@@ -132,13 +142,13 @@ def test_sums_of_squares_are_those_of_the_lists() -> None:
 
 
 def test_a_list_that_was_clicked_nobody_knows_where_counts_for_the_click_rate_alone() -> None:
-    found = from_pane(pane([None, [0, 1], [0]], clicked=[1, 1, 0], cutoffs=(2,)))
+    found = of_lists(pane([None, [0, 1], [0]], clicked=[1, 1, 0], cutoffs=(2,)))
     assert (found["ctr"].value, found["ctr"].rows) == (2 / 3, 3)
     assert (found["hit_rate@2"].value, found["hit_rate@2"].rows) == (0.5, 2)
 
 
 def test_lists_of_which_nothing_is_relevant_have_no_recall() -> None:
-    found = from_pane(pane([[0, 0], []], cutoffs=(1,)))
+    found = of_lists(pane([[0, 0], []], cutoffs=(1,)))
     assert {name: metric.value for name, metric in found.items()} == {
         "ctr": 0.0,
         "hit_rate@1": 0.0,
@@ -153,18 +163,18 @@ def test_lists_of_which_nothing_is_relevant_have_no_recall() -> None:
 
 
 def test_a_list_of_which_nobody_said_anything_counts_nowhere() -> None:
-    found = from_pane(pane([None, [1.0]]))
+    found = of_lists(pane([None, [1.0]]))
     assert found["ctr"].rows == found["hit_rate@1"].rows == 1
-    assert from_pane(Pane()) == {}
+    assert of_lists(Pane()) == {}
 
 
 def test_an_absurd_gain_leaves_the_sums_finite() -> None:
-    found = from_pane(pane([[1e308, 1e308], [0, 1e308]]))
+    found = of_lists(pane([[1e308, 1e308], [0, 1e308]]))
     assert found["ndcg@5"].value == pytest.approx((1 + 1 / np.log2(3)) / 2)
 
 
 def test_panes_of_other_cutoffs_merge_into_what_each_knows() -> None:
-    found = from_pane(merge([pane([[1.0]], cutoffs=(1,)), pane([[0.0, 1.0]], cutoffs=(1, 2))]))
+    found = of_lists(merge([pane([[1.0]], cutoffs=(1,)), pane([[0.0, 1.0]], cutoffs=(1, 2))]))
     assert (found["hit_rate@1"].value, found["hit_rate@1"].rows) == (0.5, 2)
     assert found["hit_rate@2"].rows == 1
     assert len(pane([[1.0]]).parts["ranking@5"]) == WIDTH

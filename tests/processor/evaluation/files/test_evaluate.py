@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline_processor.core.metrics.names import misnamed
+from driftline_processor.core.metrics import misnamed
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from sklearn import metrics

@@ -1,0 +1,42 @@
+"""The actual rate: the share of positives among the rows whose outcome and score are known."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from driftline_processor.core.intervals.confidence import WeightSums
+from driftline_processor.core.intervals.gradients import Ratio
+
+from .confusion import BINARY
+from .losses import estimated_mean, mean_of_loss
+from .metric import Metric, usual_for
+from .names import Name
+from .performance_sums import IntervalAndRows, PerformanceSums
+
+
+def interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRows | None:
+    """Return the interval of a share of rows, whose Σw² the spread of the losses holds."""
+    found = sums.loss_mean("positive")
+    if found is None:
+        return None
+    losses, spread = sums.pane.parts["losses"], sums.pane.parts["spread"]
+    each = spread[0] / losses[0]
+    hits = WeightSums(float(losses[4]), float(spread[7]), each)
+    misses = WeightSums(float(losses[0] - losses[4]), float(spread[0] - spread[7]), each)
+    return sums.share_interval(Ratio(hits, misses, found.moved))
+
+
+METRIC = Metric(
+    name="actual_rate",
+    title="actual rate",
+    tasks=BINARY,
+    direction=0,
+    unit="share",
+    greatest=1.0,
+    source="the weighted share of positives",
+    value=mean_of_loss("positive")[0],
+    interval=interval,
+    estimate=estimated_mean(lambda score: (np.ones_like(score), np.zeros_like(score))),
+    usual=usual_for("binary", names=("actual_rate",)),
+    rank=160,
+)

@@ -1,0 +1,46 @@
+"""Average precision: the area under the curve of precision over recall."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.tables.table import F64
+
+from .confusion import BINARY
+from .metric import Estimation, Metric, Slopes, usual_for
+from .score_metrics import interval_of_area, value_of_order
+from .score_order import ScoreOrder
+
+
+def slopes(positives: F64, negatives: F64, _score: F64) -> Slopes | None:
+    """Return Σ over bins, from the highest, of precision × the recall it adds; float64 (bins,) each.
+
+    None without positives.
+
+    >>> slopes(np.array([0.0, 2.0]), np.array([1.0, 2.0]), np.zeros(2)).value
+    0.5
+    """
+    total, weight = float(positives.sum()), positives + negatives
+    if total <= 0:
+        return None
+    reached, found = (np.cumsum(side[::-1])[::-1] for side in (weight, positives))
+    precision = np.divide(found, reached, out=np.zeros_like(positives), where=reached > 0)
+    value = float(positives @ precision) / total
+    each = np.cumsum(np.divide(positives, reached, out=np.zeros_like(positives), where=reached > 0))
+    lost = np.cumsum(np.divide(positives * precision, reached, out=np.zeros_like(positives), where=reached > 0))
+    return Slopes(value, (precision + each - lost - value) / total, -lost / total)
+
+
+METRIC = Metric(
+    name="average_precision",
+    title="average precision",
+    tasks=BINARY,
+    direction=1,
+    unit="score",
+    greatest=1.0,
+    source="scikit-learn, average_precision_score; Davis and Goadrich (2006)",
+    value=value_of_order(ScoreOrder.average_precision),
+    interval=lambda sums, _name, value: interval_of_area(sums, value, of_precision=True),
+    estimate=Estimation(of_scores=slopes, fewest=(50.0, 100.0)),
+    usual=usual_for("binary", names=("average_precision",)),
+    rank=20,
+)

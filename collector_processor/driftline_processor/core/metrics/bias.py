@@ -1,0 +1,24 @@
+"""Bias: the mean of predicted less actual."""
+
+from __future__ import annotations
+
+from math import inf
+
+from .losses import mean_of_loss
+from .metric import Metric, usual_for
+
+_VALUE, _INTERVAL = mean_of_loss("error")
+
+METRIC = Metric(
+    name="bias",
+    title="bias",
+    tasks=frozenset({"regression"}),
+    direction=0,
+    unit="target",
+    least=-inf,
+    source="the weighted mean of errors",
+    value=_VALUE,
+    interval=_INTERVAL,
+    usual=usual_for("regression", names=("bias",)),
+    rank=240,
+)

@@ -1,0 +1,189 @@
+"""Values, intervals and estimates of metrics of the confusion matrix: shares of one class, and any smooth function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from driftline.tables.table import F64
+
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals.confidence import Form, Interval, interval_of_mean, logit, student
+from driftline_processor.core.intervals.gradients import ClassWeights, Ratio
+from driftline_processor.core.outcomes.sums import ratio
+
+from .metric import Estimation, IntervalOfValue, Metric, Value
+from .names import Name
+from .performance_sums import IntervalAndRows, PerformanceSums
+
+BINARY = frozenset({"binary"})
+CLASSES = frozenset({"binary", "multiclass"})
+
+PRECISION = ClassWeights(1.0, 0.0, 1.0)
+RECALL = ClassWeights(1.0, 1.0, 0.0)
+F1 = ClassWeights(2.0, 1.0, 1.0)
+
+
+def f_weights(beta: float) -> ClassWeights:
+    """Return what counts for the F score of a beta: recall counts beta times as much as precision.
+
+    Source: van Rijsbergen, Information Retrieval (1979), chapter 7.
+    """
+    return ClassWeights(1 + beta**2, beta**2, 1.0)
+
+
+def value_of_cells(function: Callable[[F64], float | None]) -> Value:
+    """Return the value that a function of the cells has; it is of all rows with a decision.
+
+    Args:
+        function: Weights, float64 (k, k), actual by predicted → the value, None where it is not defined.
+    """
+
+    def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
+        cells = sums.confusion
+        return None if cells is None else sums.value_of(function(cells), float(cells.sum()), "confusion")
+
+    return value
+
+
+def share_of_cells(sums: PerformanceSums, hits: F64, misses: F64) -> MetricValue | None:
+    """Return the share of rows in cells that count for it; float64 (k, k) each, 0 where a cell does not count."""
+    if sums.confusion is None:
+        return None
+    counted = hits + misses
+    value = ratio(float((hits * sums.confusion).sum()), float((counted * sums.confusion).sum()))
+    return sums.value_of(value, float(sums.confusion[counted > 0].sum()), "confusion", cells=counted)
+
+
+def share_by_gradient(hits: F64, misses: F64, cells: F64) -> tuple[float | None, F64]:
+    """Return a share of cells and its gradient: float64 (k, k) each."""
+    total = float(((hits + misses) * cells).sum())
+    value = ratio(float((hits * cells).sum()), total)
+    share = value or 0.0
+    return value, ((1 - share) * hits - share * misses) / total if total > 0 else np.full_like(cells, np.nan)
+
+
+def mean_over_classes(above: F64, below: F64, weight: F64) -> float | None:
+    """Return the weighted mean of quotients over the classes for which they are defined: float64 (k,) each."""
+    defined = below > 0
+    if not (weight[defined] > 0).any():
+        return None
+    return float(np.average(above[defined] / below[defined], weights=weight[defined]))
+
+
+def class_of(sums: PerformanceSums, name: Name) -> int | None:
+    """Return the code of the class that a value is of: the named or the positive one; None for a mean over classes."""
+    if name.of is None:
+        return sums.positive
+    return sums.task.classes.index(name.of) if name.of in sums.task.classes else None
+
+
+def class_share(weights_of: Callable[[Name], ClassWeights | None]) -> tuple[Value, IntervalOfValue]:
+    """Return value and interval of a share of one class: of the positive one, of a named one, or the mean of many.
+
+    The plain mean is over the classes for which the share is defined, ``_micro`` over all decisions, ``_weighted`` by
+    the rows of each class.
+
+    Args:
+        weights_of: The name of the metric → what counts for the share, None where the name lacks its number.
+    """
+
+    def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
+        cells, weights, code = sums.confusion, weights_of(name), class_of(sums, name)
+        if cells is None or weights is None:
+            return None
+        if code is not None:
+            return share_of_cells(sums, *weights.cells(len(cells), code))
+        if name.of is not None or sums.task.kind == "binary":
+            return None
+        above, below = weights.above_and_below(cells)
+        average = name.base.partition("_")[2]
+        if average == "micro":
+            found = ratio(above.sum(), below.sum())
+        else:
+            found = mean_over_classes(above, below, cells.sum(axis=1) if average else np.ones(len(cells)))
+        return sums.value_of(found, float(cells.sum()), "confusion")
+
+    def interval(sums: PerformanceSums, name: Name, value: float) -> IntervalAndRows | None:
+        weights, code, average = weights_of(name), class_of(sums, name), name.base.partition("_")[2]
+        if sums.table is None or weights is None:
+            return None
+        if average == "micro" or (average == "weighted" and weights == RECALL):
+            return accuracy_interval(sums, name, value)
+        if code is not None:
+            return sums.share_interval(sums.table.ratio(*weights.cells(len(sums.task.classes), code)))
+        if name.of is not None or sums.task.kind == "binary":
+            return None
+        if average == "weighted":
+            moved = sums.table.averaged(weights, weighted=True)
+            return sums.interval_by_gradient(value, moved, logit, sums.rows)
+        return macro_interval(sums, weights)
+
+    return value, interval
+
+
+def accuracy_interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRows | None:
+    """Return the interval of the share of decisions that are right."""
+    right = np.eye(len(sums.task.classes))
+    return None if sums.table is None else sums.share_interval(sums.table.ratio(right, 1 - right))
+
+
+def macro_interval(sums: PerformanceSums, weights: ClassWeights) -> IntervalAndRows | None:
+    """Return the interval of the plain mean of a share over classes, which share rows."""
+    if sums.table is None:
+        return None
+    k = len(sums.task.classes)
+    every = [sums.table.ratio(*weights.cells(k, code)) for code in range(k)]
+    ratios = [one for one in every if one.value is not None]
+    together = sums.table.averaged(weights, weighted=False)
+    apart = sum(one.moved.variance for one in ratios) / len(ratios) ** 2 if ratios else 0.0
+    return mean_of_shares(sums, ratios, max(1.0, together.variance / apart) if apart > 0 else 1.0)
+
+
+def mean_of_shares(sums: PerformanceSums, ratios: list[Ratio], inflated: float = 1.0) -> IntervalAndRows | None:
+    """Return the interval of the plain mean of shares from the interval of each (MOVER); None of none.
+
+    Args:
+        sums: The sums of a window.
+        ratios: The shares.
+        inflated: The variance of the mean as a multiple of that of independent shares.
+    """
+    known = [(one.value, sums.share_interval(one)) for one in ratios]
+    values = [value for value, _ in known if value is not None]
+    limits = [found[0] for _, found in known if found is not None]
+    return (interval_of_mean(values, limits, inflated), sums.rows) if limits else None
+
+
+def interval_from_gradient(metric: Metric, sums: PerformanceSums, value: float) -> IntervalAndRows | None:
+    """Return the interval of a metric of the confusion matrix by its gradient, on the logit scale of its range.
+
+    A metric without a greatest value has Student's interval of the value itself.
+    """
+    if sums.table is None or metric.gradient is None:
+        return None
+    moved = sums.table.moved(metric.gradient(sums.table.weight))
+    bounded = np.isfinite([metric.least, metric.greatest]).all()
+    form = logit_between(metric.least, metric.greatest) if bounded else student
+    return sums.interval_by_gradient(value, moved, form, sums.rows)
+
+
+def logit_between(least: float, greatest: float) -> Form:
+    """Return the form of an interval that stays between two values.
+
+    >>> low, high, _ = logit_between(-1.0, 1.0)(0.8, 0.04**2, 0.95, np.inf)
+    >>> round(low, 3), round(high, 3)
+    (0.707, 0.866)
+    """
+    width = greatest - least
+
+    def form(value: float, variance: float, confidence: float, freedom: float) -> Interval:
+        low, high, method = logit((value - least) / width, variance / width**2, confidence, freedom)
+        ends = [None if end is None else least + width * end for end in (low, high)]
+        return Interval(ends[0], ends[1], method)
+
+    return form
+
+
+def estimated_share(weights: ClassWeights, decisions: tuple[int, ...], cls: int = 1) -> Estimation:
+    """Return how a share of one class, 1 = the positive one, is estimated from an expected confusion."""
+    return Estimation(lambda cells: share_by_gradient(*weights.cells(2, cls), cells), decisions=decisions)

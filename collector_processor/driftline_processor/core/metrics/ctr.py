@@ -1,0 +1,20 @@
+"""The click rate: the share of lists in which anything was clicked."""
+
+from __future__ import annotations
+
+from .metric import Metric
+from .ranking import RANKING, share_interval_of_lists, value_over_lists
+
+METRIC = Metric(
+    name="ctr",
+    title="click rate",
+    tasks=RANKING,
+    direction=1,
+    unit="share",
+    greatest=1.0,
+    source="the weighted share of lists",
+    value=value_over_lists,
+    interval=share_interval_of_lists,
+    share_of_rows=True,
+    rank=300,
+)

@@ -1,0 +1,22 @@
+"""Gain: the share of all positives that are among the rows that score highest."""
+
+from __future__ import annotations
+
+from .confusion import BINARY
+from .metric import Metric, usual_for
+from .score_metrics import SHARE_OF_ROWS, interval_of_gain, value_of_gain
+
+METRIC = Metric(
+    name="gain",
+    title="gain",
+    tasks=BINARY,
+    direction=1,
+    unit="share",
+    greatest=1.0,
+    source="Ling and Li, Data mining for direct marketing (1998)",
+    value=lambda sums, name: value_of_gain(sums, name, 1.0),
+    interval=lambda sums, name, _value: interval_of_gain(sums, name.at, 1.0),
+    argument=SHARE_OF_ROWS,
+    usual=usual_for("binary", names=("gain@0.1",)),
+    rank=140,
+)

@@ -1,0 +1,58 @@
+"""The share of rows whose actual value lies between two declared quantiles."""
+
+from __future__ import annotations
+
+from driftline.panes.outcome_sums import intervals
+from driftline.tables.table import Task
+
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals.confidence import WeightSums
+from driftline_processor.core.intervals.gradients import Ratio
+
+from .metric import Argument, Metric
+from .names import Name, name_with_number
+from .performance_sums import IntervalAndRows, PerformanceSums
+
+
+def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
+    """Return the share inside of the interval that should hold ``name.at``, bounds included."""
+    mean = sums.means.get(f"interval:{name.at!r}")
+    return None if mean is None else sums.value_of(mean.value, mean.weight, "quantiles")
+
+
+def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:
+    """Return the exact interval of the share."""
+    known = list(intervals(sums.task))
+    if name.at not in known:
+        return None
+    place = len(sums.task.quantiles) + known.index(name.at)
+    found = sums.part_mean("quantiles", place)
+    if found is None:
+        return None
+    part, first = sums.pane.parts["quantiles"], 2 + 3 * place
+    each = float(part[1] / part[0])
+    hits = WeightSums(float(part[first]), float(part[first + 1]), each)
+    misses = WeightSums(float(part[0] - part[first]), float(part[1] - part[first + 1]), each)
+    return sums.share_interval(Ratio(hits, misses, found.moved))
+
+
+def usual(task: Task) -> tuple[str, ...]:
+    """Return the name of each pair of declared levels that are as far from 0 as from 1."""
+    return tuple(name_with_number("interval_coverage", share) for share in intervals(task))
+
+
+METRIC = Metric(
+    name="interval_coverage",
+    title="interval coverage",
+    tasks=frozenset({"regression"}),
+    direction=0,
+    unit="share",
+    greatest=1.0,
+    source="the weighted share of rows; its nominal value is the number in the name",
+    value=value,
+    interval=interval,
+    argument=Argument("a nominal coverage", 0.8, lambda at: 0 < at <= 1),
+    share_of_rows=True,
+    usual=usual,
+    rank=260,
+)

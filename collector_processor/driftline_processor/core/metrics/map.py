@@ -1,0 +1,19 @@
+"""MAP: the mean over lists of the mean precision at each relevant item among the first K."""
+
+from __future__ import annotations
+
+from .metric import Metric
+from .ranking import RANKING, interval_over_lists, value_over_lists
+
+METRIC = Metric(
+    name="map",
+    title="MAP",
+    tasks=RANKING,
+    direction=1,
+    unit="score",
+    greatest=1.0,
+    source="Manning, Raghavan and Schütze, Introduction to Information Retrieval (2008), section 8.4",
+    value=value_over_lists,
+    interval=interval_over_lists,
+    rank=360,
+)

@@ -1,0 +1,51 @@
+"""Matthews' correlation coefficient: how decisions and outcomes go together, of two classes or of many."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.tables.table import F64
+
+from .confusion import CLASSES, value_of_cells
+from .metric import Metric
+
+
+def mcc(cells: F64) -> float | None:
+    """Return the correlation of a confusion, float64 (k, k), actual by predicted; None of one class or one decision.
+
+    Source: Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient (2004), equation 8.
+
+    >>> round(mcc(np.array([[6.0, 1], [1, 2]])), 6), mcc(np.array([[6.0, 0], [1, 0]]))
+    (0.52381, None)
+    """
+    total, actual, decided = cells.sum(), cells.sum(axis=1), cells.sum(axis=0)
+    spread = (total**2 - decided @ decided) * (total**2 - actual @ actual)
+    return float((cells.trace() * total - actual @ decided) / np.sqrt(spread)) if spread > 0 else None
+
+
+def gradient(cells: F64) -> F64:
+    """Return by how much a row more of each cell raises the coefficient: float64 (k, k).
+
+    >>> gradient(np.array([[6.0, 1], [1, 2]])).round(4).tolist()
+    [[0.0204, -0.1723], [-0.1723, 0.1111]]
+    """
+    total, actual, decided = cells.sum(), cells.sum(axis=1), cells.sum(axis=0)
+    by_decided, by_actual = total**2 - decided @ decided, total**2 - actual @ actual
+    covariance = cells.trace() * total - actual @ decided
+    raised = np.eye(len(cells)) * total + cells.trace() - actual[np.newaxis] - decided[:, np.newaxis]
+    spread = (total - decided)[np.newaxis] / by_decided + (total - actual)[:, np.newaxis] / by_actual
+    slopes: F64 = (raised - covariance * spread) / np.sqrt(by_decided * by_actual)
+    return slopes
+
+
+METRIC = Metric(
+    name="mcc",
+    title="Matthews' correlation",
+    tasks=CLASSES,
+    direction=1,
+    unit="score",
+    least=-1.0,
+    greatest=1.0,
+    source="scikit-learn, matthews_corrcoef; Matthews (1975); Gorodkin (2004)",
+    value=value_of_cells(mcc),
+    gradient=gradient,
+)

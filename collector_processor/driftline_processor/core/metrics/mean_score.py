@@ -1,0 +1,23 @@
+"""The predicted rate: the mean score of the rows whose outcome is known."""
+
+from __future__ import annotations
+
+from .confusion import BINARY
+from .losses import mean_of_loss
+from .metric import Metric, usual_for
+
+_VALUE, _INTERVAL = mean_of_loss("score")
+
+METRIC = Metric(
+    name="mean_score",
+    title="predicted rate",
+    tasks=BINARY,
+    direction=0,
+    unit="share",
+    greatest=1.0,
+    source="the weighted mean of scores",
+    value=_VALUE,
+    interval=_INTERVAL,
+    usual=usual_for("binary", names=("mean_score",)),
+    rank=150,
+)

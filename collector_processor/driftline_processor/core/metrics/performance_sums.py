@@ -1,0 +1,192 @@
+"""The sums of a window that metrics are made from, read once for all of them, and the intervals that sums allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf
+
+import numpy as np
+from driftline.panes.pane import LOSSES, Pane
+from driftline.tables.table import F64, Task
+
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals import confidence as limits_of
+from driftline_processor.core.intervals import gradients
+from driftline_processor.core.intervals.confidence import Form, Interval, WeightSums
+from driftline_processor.core.intervals.gradients import ConfusionTable, Influence, LossMean, Ratio
+from driftline_processor.core.intervals.time_blocks import FEWEST, counting_as_one
+from driftline_processor.core.outcomes import sums as pane_sums
+from driftline_processor.core.outcomes.review import UnseenDecisions
+from driftline_processor.core.outcomes.sums import ListMean, effective_rows, list_means, rows_of
+
+from .score_order import BoundedValue, ClassOrder, ScoreOrder, class_order_of_pane
+
+IntervalAndRows = tuple[Interval, float]
+"""An interval, and the effective rows behind it."""
+
+
+@dataclass(eq=False)
+class PerformanceSums:
+    """The performance parts of a pane, what is asked of them, and what is known beside them.
+
+    Attributes:
+        pane: The sums of all rows whose outcome is known.
+        task: What the model predicts.
+        costs: Actual class → predicted class → the cost of a row.
+        score_order: The scores of the rows of a binary task, where rows are at hand; else their bins are read.
+        class_order: The same of each class of many.
+        blocks: The sums by block of time, in order; without any, rows are taken as independent.
+        unseen: The decisions of which the outcomes say nothing; without, every decision is taken to be among them.
+        fewest: Effective blocks from which on blocks tell how rows resemble each other.
+        confidence: How often an interval holds the true value.
+        shares: The method of the intervals of shares, ``clopper_pearson`` or ``wilson``.
+    """
+
+    pane: Pane
+    task: Task
+    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    score_order: ScoreOrder | None = None
+    class_order: ClassOrder | None = None
+    blocks: Sequence[Pane] = ()
+    unseen: UnseenDecisions | None = None
+    fewest: float = FEWEST
+    confidence: float = 0.95
+    shares: str = "clopper_pearson"
+
+    @cached_property
+    def confusion(self) -> F64 | None:
+        """Return the weight by actual and predicted class: float64 (k, k); None where no decision is known."""
+        return pane_sums.confusion(self.pane, len(self.task.classes)) if self.task.classes else None
+
+    @cached_property
+    def positive(self) -> int | None:
+        """Return the code of the positive class; None where the task has none, or does not know it."""
+        known = self.task.kind == "binary" and self.task.positive_class in self.task.classes
+        return self.task.classes.index(self.task.positive_class) if known else None
+
+    @cached_property
+    def losses(self) -> dict[str, float] | None:
+        """Return the summed losses of the task by their names, and ``weight``; None where there are none."""
+        return pane_sums.losses(self.pane, self.task.kind) if self.task.kind in LOSSES else None
+
+    @cached_property
+    def means(self) -> dict[str, pane_sums.Mean]:
+        """Return what means were made of, by the name of their loss."""
+        return pane_sums.means(self.pane, self.task)
+
+    @cached_property
+    def order(self) -> ScoreOrder | None:
+        """Return the scores of positives and negatives in order; None where there are none."""
+        return ScoreOrder.of_pane(self.pane) if self.score_order is None else self.score_order
+
+    @cached_property
+    def area_of_classes(self) -> list[BoundedValue | None]:
+        """Return the area under the ROC curve of each class against all others; None where nobody can know it."""
+        order = self.class_order or class_order_of_pane(self.pane, self.task)
+        found = (order(code) for code in range(len(self.task.classes)))
+        return [None if one is None else one.area() for one in found]
+
+    @cached_property
+    def lists(self) -> dict[str, ListMean]:
+        """Return the means over ranked lists by the name of their metric; {} of other tasks."""
+        return list_means(self.pane) if self.task.kind == "ranking" else {}
+
+    @cached_property
+    def lists_of_blocks(self) -> list[dict[str, ListMean]]:
+        """Return the same of each block of time."""
+        return [list_means(one) for one in self.blocks]
+
+    @cached_property
+    def table(self) -> ConfusionTable | None:
+        """Return the rows by actual and predicted class, with their blocks; None where no decision is known."""
+        return gradients.confusion_table(self.pane, self.blocks, len(self.task.classes), self.unseen)
+
+    @cached_property
+    def rows(self) -> float:
+        """Return the effective rows of the window, Kish's."""
+        return effective_rows(self.pane)
+
+    @cached_property
+    def one_more(self) -> float:
+        """Return what one row more of any decision may weigh."""
+        _, total, squared = self.pane.parts["outcomes"][:3].tolist()
+        return float(self.table.unit.max()) if self.table is not None else squared / total
+
+    def value_of(
+        self, value: float | None, weight: float, part: str, bound: float = 0.0, cells: F64 | None = None
+    ) -> MetricValue:
+        """Return a value of rows of this weight.
+
+        Args:
+            value: The value, None where it is not defined.
+            weight: Σw of the rows.
+            part: The part of the pane that the weight is of.
+            bound: How far the value can be from that of the rows.
+            cells: float64 (k, k), not 0 where rows of a cell of the confusion count; None = all of the part.
+        """
+        counted = None if cells is None else cells != 0
+        return MetricValue(value, rows_of(self.pane, weight, part, counted), "panes", bound)
+
+    def share_interval(self, ratio: Ratio) -> IntervalAndRows | None:
+        """Return the exact interval of a share of rows, or Wilson's; None where there is nothing to divide by."""
+        if ratio.value is None:
+            return None
+        design, from_blocks = self.rows_as_one(ratio.moved)
+        limits = self.exact_limits(ratio.hits, ratio.misses, design)
+        return named_after_blocks(limits, blocks=from_blocks), ratio.effective
+
+    def exact_limits(self, hits: WeightSums, misses: WeightSums, design: float) -> Interval:
+        """Return the limits of a share by the method that is asked for; ``design``: rows that count as one."""
+        exact = limits_of.wilson if self.shares == "wilson" else limits_of.clopper_pearson
+        return exact(hits, misses, self.confidence, design)
+
+    def rows_as_one(self, moved: Influence) -> tuple[float, bool]:
+        """Return how many rows count as one, and whether blocks of time say so."""
+        effect = counting_as_one(moved.influence, moved.expected, self.fewest, self.confidence)
+        return effect, effect > 1
+
+    def interval_by_gradient(self, value: float, moved: Influence, form: Form, rows: float) -> IntervalAndRows:
+        """Return the interval of a value from how it moves (the delta method); too few below 20 effective rows."""
+        if rows < limits_of.FEWEST_ROWS:
+            return limits_of.TOO_FEW, rows
+        effect, from_blocks = self.rows_as_one(moved)
+        freedom = inf if from_blocks else rows - 1
+        limits = form(value, moved.variance * effect, self.confidence, freedom)
+        return named_after_blocks(limits, blocks=from_blocks), rows
+
+    def mean_interval(self, mean: LossMean | None, form: Form = limits_of.student) -> IntervalAndRows | None:
+        """Return the interval of a mean over rows, or of what ``form`` makes of the mean."""
+        if mean is None:
+            return None
+        if mean.telling < limits_of.FEWEST_TELLING:
+            return limits_of.TOO_FEW, mean.rows
+        return self.interval_by_gradient(mean.value, mean.moved, form, mean.rows)
+
+    def loss_mean(self, name: str) -> LossMean | None:
+        """Return the mean of one of the losses of the task; None where its squares are not known."""
+        return gradients.mean_of_loss(self.pane, self.blocks, self.task.kind, name)
+
+    def part_mean(self, part: str, place: int, head: int = 0, negative: float = 0.0) -> LossMean | None:
+        """Return the mean of a part that holds Σw, Σw², then Σwl, Σw²l and Σw²l² of each loss l.
+
+        Args:
+            part: The name of the part.
+            place: Which of the losses.
+            head: Entries before Σw.
+            negative: Σw|l| of the rows whose loss is below 0.
+        """
+        sums = self.pane.parts.get(part)
+        at = head + 2 + 3 * place
+        if sums is None or len(sums) < at + 3:
+            return None
+        own = np.array([one.parts[part] for one in self.blocks if part in one.parts]).reshape(-1, len(sums))
+        squares = (sums[head + 1], sums[at + 1], sums[at + 2])
+        size = sums[at] + 2 * negative
+        return gradients.loss_mean(sums[head], sums[at], squares, own[:, [head, at]], own[:, head + 1], size)
+
+
+def named_after_blocks(limits: Interval, *, blocks: bool) -> Interval:
+    """Return an interval that says whether it is from how blocks of time differ."""
+    return limits._replace(method="blocks") if blocks and limits.method else limits

@@ -1,0 +1,28 @@
+"""Precision: the share of rows decided to be of a class that are; of rankings, of the first K items."""
+
+from __future__ import annotations
+
+from .confusion import CLASSES, PRECISION, class_share, estimated_share
+from .metric import Metric, usual_for
+from .ranking import RANKING, for_rankings_too
+
+_VALUE, _INTERVAL = for_rankings_too(class_share(lambda _name: PRECISION))
+
+METRIC = Metric(
+    name="precision",
+    title="precision",
+    tasks=CLASSES | RANKING,
+    direction=1,
+    unit="share",
+    greatest=1.0,
+    source="scikit-learn, precision_score, with zero_division=np.nan",
+    value=_VALUE,
+    interval=_INTERVAL,
+    estimate=estimated_share(PRECISION, (1,)),
+    of_class=True,
+    averages=("micro", "weighted"),
+    own_decision=True,
+    share_of_rows=True,
+    usual=usual_for("binary", "multiclass", names=("precision",)),
+    rank=40,
+)

@@ -1,0 +1,94 @@
+"""R²: the share of the variance of the actual values that the predictions explain."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+from driftline.tables.decisions import GREATEST, actual_numbers
+from driftline.tables.table import F64, Column
+
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals.confidence import student
+from driftline_processor.core.intervals.time_blocks import variance_from_blocks
+
+from .metric import Metric, usual_for
+from .names import Name
+from .performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
+from .score_order import UNKNOWN, BoundedValue
+
+MOST_LOST = 0.01
+"""R² from sums is told as long as cancellation may have cost it no more than this."""
+
+
+def r2_from_rows(values: F64, actual: Column, weight: F64 | None) -> float | None:
+    """Return the coefficient of determination, as ``sklearn.metrics.r2_score``; None when all actual are equal."""
+    y = actual_numbers(actual)
+    usable = (np.abs(y) <= GREATEST) & (np.abs(values) <= GREATEST)
+    if weight is not None:
+        usable &= weight > 0
+    w = np.ones(np.count_nonzero(usable)) if weight is None else weight[usable]
+    y, error = y[usable], values[usable] - y[usable]
+    if len(y) == 0 or y.min() == y.max():  # the mean of equal values may be rounded, and so be no distance of 0
+        return None
+    spread = float(w @ (y - (w @ y) / w.sum()) ** 2)
+    return 1 - float(w @ error**2) / spread if spread > 0 else None
+
+
+def _r2_from_sums(sums: dict[str, float]) -> BoundedValue:
+    if sums["weight"] <= 0:
+        return UNKNOWN
+    spread = sums["squared_actual"] - sums["actual"] ** 2 / sums["weight"]
+    # a month of panes, added one by one, loses up to 20 eps
+    lost = 64 * np.finfo(np.float64).eps * sums["squared_actual"]
+    if spread <= lost:
+        return UNKNOWN
+    unexplained = sums["squared_error"] / spread
+    bound = unexplained * lost / spread
+    return BoundedValue(1 - unexplained, bound) if bound <= MOST_LOST else UNKNOWN
+
+
+def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
+    """Return R² from Σy² - (Σy)²/n; ``bound`` is what cancellation may have cost.
+
+    None where that is more than 0.01, and where all actual values are equal.
+    """
+    if sums.losses is None:
+        return None
+    found = _r2_from_sums(sums.losses)
+    return sums.value_of(found.value, sums.losses["weight"], "losses", found.bound)
+
+
+def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRows | None:
+    """Return the interval from blocks of time alone: nobody keeps the squares of products of losses."""
+    losses = sums.pane.parts["losses"]
+    _, of_y, of_squares = losses[0], losses[4] / losses[0], losses[5]
+    spread = of_squares - losses[4] * of_y
+    slope = losses[3] / spread**2
+    gradient = np.array([of_y**2 * slope, 0.0, 0.0, -1 / spread, -2 * of_y * slope, slope])
+    own = [one.parts["losses"] for one in sums.blocks if len(one.parts.get("losses", ())) == len(gradient)]
+    if not own:
+        return None
+    blocks = np.stack(own)
+    found = variance_from_blocks(blocks @ gradient, blocks[:, 0])
+    if found is None:
+        return None
+    limits = student(value, found.effect, sums.confidence, found.freedom)
+    high = None if limits.high is None else min(1.0, limits.high)
+    return named_after_blocks(limits._replace(high=high), blocks=True), sums.rows
+
+
+METRIC = Metric(
+    name="r2",
+    title="R²",
+    tasks=frozenset({"regression"}),
+    direction=1,
+    unit="share",
+    least=-inf,
+    greatest=1.0,
+    source="scikit-learn, r2_score",
+    value=value,
+    interval=interval,
+    usual=usual_for("regression", names=("r2",)),
+    rank=230,
+)

@@ -1,0 +1,27 @@
+"""Recall: the share of rows of a class that are decided to be; of rankings, of the relevant items."""
+
+from __future__ import annotations
+
+from .confusion import CLASSES, RECALL, class_share, estimated_share
+from .metric import Metric, usual_for
+from .ranking import RANKING, for_rankings_too
+
+_VALUE, _INTERVAL = for_rankings_too(class_share(lambda _name: RECALL))
+
+METRIC = Metric(
+    name="recall",
+    title="recall",
+    tasks=CLASSES | RANKING,
+    direction=1,
+    unit="share",
+    greatest=1.0,
+    source="scikit-learn, recall_score, with zero_division=np.nan",
+    value=_VALUE,
+    interval=_INTERVAL,
+    estimate=estimated_share(RECALL, (0, 1)),
+    of_class=True,
+    averages=("micro", "weighted"),
+    share_of_rows=True,
+    usual=usual_for("binary", "multiclass", names=("recall",)),
+    rank=50,
+)

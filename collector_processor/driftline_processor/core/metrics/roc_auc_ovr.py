@@ -1,0 +1,65 @@
+"""The plain mean of the areas under the ROC curves of each class against all others."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+from driftline.panes.outcome_sums import class_scores
+
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals import score_curves
+from driftline_processor.core.intervals.confidence import FEWEST_OF_A_CLASS, TOO_FEW
+from driftline_processor.core.intervals.gradients import Influence
+
+from .metric import Estimation, Metric, usual_for
+from .names import Name
+from .performance_sums import IntervalAndRows, PerformanceSums
+
+
+def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
+    """Return the mean over the classes whose area is defined; None where the scores of a class are not known."""
+    areas = [one for one in sums.area_of_classes if one is not None]
+    if sums.losses is None or not areas or len(areas) < len(sums.task.classes):
+        return None
+    defined = [one for one in areas if one.value is not None]
+    total = sum(one.value for one in defined if one.value is not None)
+    found = total / len(defined) if defined else None
+    bound = sum(one.bound for one in defined) / len(defined) if defined else 0.0
+    return sums.value_of(found, sums.losses["weight"], "losses", bound)
+
+
+def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRows | None:
+    """Return the interval as if the areas of all classes erred together: they share rows."""
+    curves = [
+        score_curves.score_curve(sums.pane, sums.blocks, *class_scores(code)) for code in range(len(sums.task.classes))
+    ]
+    known = [one for one in curves if one is not None]
+    if len(known) < len(curves):
+        return None
+    if min(side.with_one_more(sums.one_more) for one in known for side in one) < FEWEST_OF_A_CLASS:
+        return TOO_FEW, sums.rows
+    moved = [score_curves.area(one)[1] for one in known]
+    k = len(moved)
+    varies = (sum(sqrt(one.variance) for one in moved) / k) ** 2
+    influence = np.sum([one.influence for one in moved], axis=0) / k
+    expected = np.sum([one.expected for one in moved], axis=0)
+    expected *= varies / max(float(expected.sum()), 1e-300)
+    form = score_curves.with_one_more(known, sums.one_more)
+    return sums.interval_by_gradient(value, Influence(varies, influence, expected), form, sums.rows)
+
+
+METRIC = Metric(
+    name="roc_auc_ovr",
+    title="ROC AUC, one against the rest",
+    tasks=frozenset({"multiclass"}),
+    direction=1,
+    unit="score",
+    greatest=1.0,
+    source="Hand and Till, A simple generalisation of the area under the ROC curve (2001), section 2, without weights",
+    value=value,
+    interval=interval,
+    estimate=Estimation(),
+    usual=usual_for("multiclass", names=("roc_auc_ovr",)),
+    rank=85,
+)

@@ -1,0 +1,80 @@
+"""Values and intervals of metrics of the order of scores: areas under curves, gain, lift."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals import score_curves
+from driftline_processor.core.intervals.confidence import (
+    FEWEST_OF_A_CLASS,
+    FEWEST_ROWS,
+    TOO_FEW,
+    Interval,
+    interval_of_pairs,
+)
+
+from .metric import Argument, Value
+from .names import Name
+from .performance_sums import IntervalAndRows, PerformanceSums
+from .score_order import BoundedValue, ScoreOrder
+
+UNSTEADY = 1.0
+"""The standard error of a logit above which its interval is nearly all there can be: an area of 0.99999 of 50 rows."""
+
+SHARE_OF_ROWS = Argument("a share of the rows", 0.1, lambda at: 0 < at <= 1)
+
+
+def value_of_order(function: Callable[[ScoreOrder], BoundedValue]) -> Value:
+    """Return the value that a function of the order of scores has, with its bound."""
+
+    def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
+        if sums.order is None:
+            return None
+        found = function(sums.order)
+        return sums.value_of(found.value, sums.order.weight, "losses", found.bound)
+
+    return value
+
+
+def value_of_gain(sums: PerformanceSums, name: Name, times: float) -> MetricValue | None:
+    """Return ``times`` the share of positives among the share ``name.at`` of rows that score highest."""
+    if name.at is None or not 0 < name.at <= 1 or sums.order is None:
+        return None
+    gain = sums.order.gain(name.at)
+    value = None if gain.value is None else gain.value * times
+    return sums.value_of(value, sums.order.weight, "losses", gain.bound * times)
+
+
+def interval_of_gain(sums: PerformanceSums, at: float | None, times: float) -> IntervalAndRows | None:
+    """Return the interval of the same; of all rows, ``at`` = 1, there is none."""
+    curve = score_curves.score_curve(sums.pane, sums.blocks)
+    if curve is None or at is None or at >= 1:
+        return None
+    rows, positives = sum(side.rows for side in curve), curve.positive.with_one_more(sums.one_more)
+    ratio, fewer = score_curves.gain_ratio(curve, at, sums.one_more)
+    if positives < FEWEST_OF_A_CLASS or fewer < FEWEST_ROWS:
+        return TOO_FEW, rows
+    found = sums.share_interval(ratio)
+    if found is None:
+        return None
+    (low, high, method), _ = found
+    return Interval(None if low is None else low * times, None if high is None else high * times, method), rows
+
+
+def interval_of_area(sums: PerformanceSums, value: float, *, of_precision: bool) -> IntervalAndRows | None:
+    """Return the interval of an area under the ROC curve, or of that of precision over recall (``of_precision``)."""
+    curve = score_curves.score_curve(sums.pane, sums.blocks)
+    if curve is None:
+        return None
+    rows, held = sum(side.rows for side in curve), [side.with_one_more(sums.one_more) for side in curve]
+    if min(held[1:] if of_precision else held) < FEWEST_OF_A_CLASS:
+        return TOO_FEW, rows
+    moved = (score_curves.average_precision if of_precision else score_curves.area)(curve)[1]
+    apart = value * (1 - value)
+    if apart > 0 and 0 < moved.variance <= (UNSTEADY * apart) ** 2:
+        form = score_curves.with_one_more([curve], sums.one_more)
+        return sums.interval_by_gradient(value, moved, form, rows)
+    if of_precision:
+        return TOO_FEW, rows
+    return interval_of_pairs(value, min(held), sums.confidence), rows

@@ -1,0 +1,53 @@
+"""Top-k accuracy: the share of rows whose class is among the k greatest scores."""
+
+from __future__ import annotations
+
+from driftline.tables.table import Task
+
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals.score_curves import top_k_ratio
+from driftline_processor.core.outcomes.sums import ratio
+
+from .metric import Argument, Metric
+from .names import Name
+from .performance_sums import IntervalAndRows, PerformanceSums
+
+MANY_CLASSES = 5
+"""Above so many classes, the accuracy of the first five is one of the usual metrics."""
+
+
+def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
+    """Return the share of rows; of equal scores the later class counts as greater, as in scikit-learn."""
+    ranks = sums.pane.parts.get("ranks")
+    if name.at is None or ranks is None:
+        return None
+    weight = float(ranks.sum())
+    return sums.value_of(ratio(float(ranks[: int(name.at)].sum()), weight), weight, "losses")
+
+
+def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:
+    """Return the exact interval of the share."""
+    found = None if name.at is None else top_k_ratio(sums.pane, sums.blocks, int(name.at))
+    return None if found is None else sums.share_interval(found)
+
+
+def usual(task: Task) -> tuple[str, ...]:
+    """Return the name that a task of many classes has without being asked."""
+    return ("top_k_accuracy@5",) if task.kind == "multiclass" and len(task.classes) > MANY_CLASSES else ()
+
+
+METRIC = Metric(
+    name="top_k_accuracy",
+    title="top k accuracy",
+    tasks=frozenset({"multiclass"}),
+    direction=1,
+    unit="share",
+    greatest=1.0,
+    source="scikit-learn, top_k_accuracy_score",
+    value=value,
+    interval=interval,
+    argument=Argument("a number of classes", 5.0, lambda at: at >= 1 and at == int(at)),
+    share_of_rows=True,
+    usual=usual,
+    rank=170,
+)
