@@ -13,11 +13,11 @@ import yaml
 from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import load
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.render.evaluation_json import to_json
 from driftline_processor.evaluation.files.configuration import configure_evaluation
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.readers.column_roles import ColumnOptions
 
 from tests.support.state_fixtures import Open
@@ -25,7 +25,6 @@ from tests.support.state_rows import DAY, HOUR, NOON, Clock, outcomes, predictio
 
 MIDNIGHT = NOON - 12 * HOUR
 DAYS = 9
-OBJECTIVES = [{"metric": "recall", "at_least": 0.2}]
 
 SCENARIOS: dict[str, dict[str, Any]] = {
     "no key but windows": {},
