@@ -1,4 +1,4 @@
-"""Ask a peer, in an environment of its own, what it says of drawn windows; see ``golden/simulated/peers.md``.
+"""Ask a peer, in an environment of its own, what it says of drawn windows; see ``simulations/measured/peers.md``.
 
     python simulations/ask.py evidently DRAWS evidently.json
 

@@ -30,8 +30,7 @@ from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink
 from driftline_processor.exporters.forwarder import Forwarder, described
 from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
-from driftline_processor.receivers import outcomes_http as outcomes
-from driftline_processor.receivers import outcomes_http as uploads
+from driftline_processor.receivers import outcomes_http
 from driftline_processor.receivers.grpc import GrpcReceiver
 from driftline_processor.receivers.http import otlp_app
 from driftline_processor.receivers.receiver import Receiver, Surroundings, named_receivers
@@ -172,7 +171,7 @@ class Service:
         applications: list[ASGIApp] = []
         if "http" in self.addresses:
             taking = (state.submit_outcomes, self.health.counters, self._clock, state.submit_part)
-            posted = [*outcomes.routes(*taking), *uploads.upload_routes(state.uploaded)]
+            posted = [*outcomes_http.routes(*taking), *outcomes_http.upload_routes(state.uploaded)]
             applications.append(otlp_app(self._accept, posted))
         listening = Addresses(**{key: str(self.addresses[key]) for key, _ in _PROTOCOLS if key in self.addresses})
         applications.append(
@@ -183,7 +182,7 @@ class Service:
                     *deletion.routes(state.erase),
                     *label_queue.routes(state.view, state.labels),
                     *weak_slices.routes(state.view, state.weak),
-                    *uploads.upload_routes(state.uploaded),
+                    *outcomes_http.upload_routes(state.uploaded),
                 ],
                 submit_part=state.submit_part,
                 history=state.history,

@@ -223,7 +223,7 @@ class State:
         return self._intake.uploads.found(upload)
 
     def offsets(self) -> KafkaProgress:
-        """Return how far topics of Kafka have been read, see :mod:`.offsets`."""
+        """Return how far topics of Kafka have been read, see :mod:`.ingest.deduplication`."""
         return dict(self._intake.offsets)
 
     def offer(self, request: Request) -> Future[Receipt]:

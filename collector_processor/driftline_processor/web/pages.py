@@ -41,9 +41,7 @@ from driftline_processor.queries.overview import ModelView, has_performance
 from driftline_processor.web.api.mispredictions import slices_of
 from driftline_processor.web.api.parameters import find_model, moment, no_window
 from driftline_processor.web.api.versions import comparison_cells as version_cells
-from driftline_processor.web.charts import curves
-from driftline_processor.web.charts import timelines as charts
-from driftline_processor.web.charts import timelines as estimate_charts
+from driftline_processor.web.charts import curves, timelines
 from driftline_processor.web.charts.distributions import distribution
 
 STRIP = 60
@@ -245,9 +243,9 @@ def _templates() -> Environment:
     )
     templates.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
     templates.globals.update(sentences=sentences, outcomes=outcomes, advice=advice)
-    templates.globals.update(charts=charts, distribution=distribution)
+    templates.globals.update(charts=timelines, distribution=distribution)
     templates.globals.update(address=address, anchor=anchor, delay_sentence=delay_sentence)
-    templates.globals.update(estimate_chart=estimate_charts.estimate, estimate_words=estimate_words, assumes=ASSUMES)
+    templates.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)
     templates.globals.update(drawn_curves=curves.curve_charts_of, confusion_matrix=curves.confusion_matrix)
     templates.globals.update(
         ranked_slices=slices.rank_drifted_slices,

@@ -185,7 +185,7 @@ class Method:
     only shown. ``symmetric``: whether exchanging
     the samples, over the same cells, changes no value. ``scaling``: what multiplying all counts does to the value:
     "none", nothing; "fades", ever less, since something is added to every bin; "grows", a test statistic does.
-    ``rows``: whether rows say more than counts (:mod:`.exact`); of the others the definition is over the bins.
+    ``rows``: whether rows say more than counts (exact, not from bins); of the others the definition is over the bins.
     ``bound``: how far the value of counts can be from the one of the rows, where that is known.
     """
 
