@@ -34,8 +34,8 @@ class EvaluationSettings:
     ``concept``: the detectors of concept drift, see :func:`.concept.detectors_of`. ``exact``: values of drift methods
     from the rows. ``classifier``: the domain classifier, too. ``expect``: what is expected of each model's data.
     ``past``: windows are compared with the rows before them, :mod:`.rolling_reference`. ``performance``: what each
-    model's owner asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it shall be.
-    ``versions``: which of each model's are compared with which. ``model``: what a configuration says of the model.
+    model's owner asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it
+    shall be. ``versions``: which of each model's are compared with which. ``model``: what a configuration says of it.
     ``weighted``: estimates by importance weights, too. ``mispredictions``: how many of the worst rows of each window.
     """
 
