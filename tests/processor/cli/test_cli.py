@@ -81,6 +81,7 @@ def test_the_commands(run: Run) -> None:
                 "--classifier",
                 "--concept",
                 "--expect",
+                "--config",
                 "--performance",
                 "--curves",
                 "--mispredictions",
