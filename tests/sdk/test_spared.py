@@ -201,9 +201,7 @@ def test_a_baseline_that_cannot_be_sent_keeps_no_row_back(service: Service, monk
     monkeypatch.setattr(records, "log_record", record_most)
     model = service.model()
     frames = records.frames
-    monkeypatch.setattr(
-        "driftline.export.pipeline.frames", lambda p, o, _, counted: frames(p, o, [(model._identity, "{}")], counted)
-    )
+    monkeypatch.setattr(records, "frames", lambda p, o, _, counted: frames(p, o, [(model._identity, "{}")], counted))
     model.predict(returns(0.25))({"x": 1.0})
     service.flush()
 

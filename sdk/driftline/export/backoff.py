@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 
+def next_pause(pause: float, first: float, longest: float) -> float:
+    """Return the pause after ``pause``, in seconds: ``first`` after none, else twice as long, at most ``longest``.
+
+    >>> next_pause(0.0, 1.0, 5.0), next_pause(2.0, 1.0, 5.0), next_pause(4.0, 1.0, 5.0)
+    (1.0, 4.0, 5.0)
+    """
+    return min(2 * pause, longest) if pause else first
+
+
 def doubling_pauses(first: float, longest: float) -> Iterator[float]:
     """Yield pauses without end, each twice the one before.
 
@@ -16,7 +25,7 @@ def doubling_pauses(first: float, longest: float) -> Iterator[float]:
     >>> [next(pauses) for _ in range(4)]
     [1.0, 2.0, 4.0, 5.0]
     """
-    pause = first
+    pause = 0.0
     while True:
+        pause = next_pause(pause, first, longest)
         yield pause
-        pause = min(2 * pause, longest)

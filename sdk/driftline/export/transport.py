@@ -20,7 +20,7 @@ from opentelemetry import context
 from driftline.capture.model_identity import VERSION
 from driftline.faults import FAULTS, logger
 
-from .backoff import doubling_pauses
+from .backoff import next_pause
 from .endpoint import Endpoint, Signal, is_here
 
 if TYPE_CHECKING:
@@ -357,12 +357,11 @@ class Backoff:
 
     def __init__(self) -> None:
         self.pause = 0.0
-        self._pauses = doubling_pauses(SHORTEST_PAUSE, LONGEST_PAUSE)
         self._until = 0.0  # monotonic seconds
 
     def fail(self, after: float | None = None) -> None:
         """Wait longer than before. ``after``: as many seconds as the receiver asks for, if it does."""
-        self.pause = next(self._pauses)
+        self.pause = next_pause(self.pause, SHORTEST_PAUSE, LONGEST_PAUSE)
         self._until = time.monotonic() + (
             self.pause if after is None else min(max(SHORTEST_AFTER, after), LONGEST_AFTER)
         )
@@ -370,7 +369,6 @@ class Backoff:
     def succeed(self) -> None:
         """Begin with the shortest pause after the next failure."""
         self.pause = self._until = 0.0
-        self._pauses = doubling_pauses(SHORTEST_PAUSE, LONGEST_PAUSE)
 
     def skip(self) -> None:
         """Let the next attempt be at once."""
