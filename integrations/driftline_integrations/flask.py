@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FlaskInstrumentor", "Route", "instrument", "uninstrument"]
 
-_EXCHANGE = "driftline.integration.web_request"
+_EXCHANGE = "driftline.exchange"
 _VISIT = "driftline.visit"
 _PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>|\{([^{}:]+)(?::[^{}]*)?\}")
 _EXTENSION = "driftline"

@@ -58,7 +58,7 @@ def instrument(
 
 
 def log_baseline(
-    baseline: Baseline, artifact_file: str = "driftline.baseline.baseline.json", run_id: str | None = None
+    baseline: Baseline, artifact_file: str = "driftline.baseline.json", run_id: str | None = None
 ) -> str:
     """Log a baseline as an artifact of a run, the active one unless ``run_id`` names one, and return its address.
 
