@@ -57,9 +57,7 @@ def instrument(
     return loaded
 
 
-def log_baseline(
-    baseline: Baseline, artifact_file: str = "driftline.baseline.json", run_id: str | None = None
-) -> str:
+def log_baseline(baseline: Baseline, artifact_file: str = "driftline.baseline.json", run_id: str | None = None) -> str:
     """Log a baseline as an artifact of a run, the active one unless ``run_id`` names one, and return its address.
 
     It is what ``driftline evaluate --baseline``, ``driftline baseline show``, ``diff`` and ``push`` take for a file.
