@@ -16,7 +16,7 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Column, Task
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
 from driftline_processor.core.intervals.confidence import Interval, difference
 from driftline_processor.core.metrics.cost_and_value import Costs
@@ -70,7 +70,7 @@ def covering(
 ) -> Callable[[int, Random], Figures]:
     """Return how often the interval of a metric holds the truth, is below it and above it, and how long it is."""
     asked = PerformanceSettings(shares=shares, costs=costs, metrics=(metric,))
-    unknown = Metric(0.5, 0, "panes")  # of those not derived from sums alone, only the limits are looked at
+    unknown = MetricValue(0.5, 0, "panes")  # of those not derived from sums alone, only the limits are looked at
 
     def limits(rng: Random) -> Limits:
         pane, parts = draw(rng)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.table import F64, ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, Metric, SlicePerformance
+from driftline_processor.core.evaluation import Evaluation, MetricValue, SlicePerformance
 from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
 from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.performance.objective_states import judge_objectives
@@ -92,7 +92,7 @@ def _slices(world: Days) -> Callable[[int, Random], Figures]:
     """Return how often the interval of a slice's accuracy holds the truth, and the objective is falsely broken."""
     asked = PerformanceSettings(objectives=(Objective("accuracy", least=RIGHT, slice="key"),))
 
-    def judged(known: WindowOutcomes) -> tuple[list[Metric], bool]:
+    def judged(known: WindowOutcomes) -> tuple[list[MetricValue], bool]:
         window = Evaluation(ModelKey("m"), Window("", 0, world.days * DAY), world.rows, True, maturity="mature")
         found = {name: measured(name, known, BINARY, asked, True, only="accuracy") for name in known.slices}
         window.performance_slices = {

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from driftline.panes.pane import Pane
 from driftline.tables.table import Task
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import is_known
 from driftline_processor.core.metrics.custom import CustomMetric
 
@@ -47,11 +47,11 @@ class Guarded:
         self._name, self._function, self._say = name, function, say
         self._said: set[str] = set()
 
-    def __call__(self, pane: Pane, task: Task) -> Metric | float | None:
+    def __call__(self, pane: Pane, task: Task) -> MetricValue | float | None:
         """Return what the function returns; None where it fails."""
         try:
             value = self._function(pane, task)
-            if value is None or isinstance(value, Metric):
+            if value is None or isinstance(value, MetricValue):
                 return value
             number = float(value)
         except Exception as error:

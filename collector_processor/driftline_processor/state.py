@@ -207,15 +207,15 @@ class State:
         return self._keeper.is_alive() or self._ingest.alive
 
     def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
-        """Take in an OTLP request, see :meth:`.ingest.Ingest.submit`."""
+        """Take in an OTLP request, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit`."""
         return self._ingest.submit(signal, body, offsets)
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
-        """Take in outcomes, see :meth:`.ingest.Ingest.submit_outcomes`."""
+        """Take in outcomes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_outcomes`."""
         return self._ingest.submit_outcomes(tables, digest)
 
     def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
-        """Take in a part of an upload, see :class:`.deduplication.Uploads`."""
+        """Take in a part of an upload, see :class:`~driftline_processor.ingest.deduplication.Uploads`."""
         return self._ingest.submit_outcomes(tables, digest, part)
 
     def uploaded(self, upload: str) -> Upload | None:

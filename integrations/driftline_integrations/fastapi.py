@@ -134,10 +134,9 @@ def instrument(
 
     ``routes``: "POST /models/{name}/predict" → where features, id, score and class stand: a :class:`Route`, or its
     arguments as a mapping. Paths are those that a client of this application calls, prefixes and mounts included.
-    ``outcomes``: the path of a route that takes outcomes; none unless said. Call it again for another
-    model, at any time.
-    Raises ``TypeError`` for what is no FastAPI or Starlette application, and ``ValueError``, with the fix, for a route
-    that cannot be read.
+    ``outcomes``: the path of a route that takes outcomes; none unless said. Call it again for another model, at any
+    time. Raises ``TypeError`` for what is no FastAPI or Starlette application, and ``ValueError``, with the fix, for a
+    route that cannot be read.
 
     >>> import driftline
     >>> from fastapi import FastAPI

@@ -56,9 +56,8 @@ def instrument(
     ``routes``: "POST /models/<name>/predict" → where features, id, score and class stand: a :class:`Route` or its
     arguments as a mapping. Paths are those of Flask's rules, with the prefix of their blueprint; "{name}" is the same
     as "<name>". ``outcomes``: the path of a route that takes outcomes; none unless said. Call it again for another
-    model.
-    Raises ``TypeError`` for what is no Flask application, and ``ValueError``, with the fix, for a route that cannot be
-    read.
+    model. Raises ``TypeError`` for what is no Flask application, and ``ValueError``, with the fix, for a route that
+    cannot be read.
 
     >>> import driftline
     >>> from flask import Flask

@@ -182,7 +182,7 @@ class Model:
         return model
 
     def learn(self, task: str, classes: Sequence[object] | int | None = None, positive_class: object = None) -> Model:
-        """Return what :meth:`complete_task` does, and describe blocks ``with model.prediction()`` like it from now on.
+        """Complete the task, also for later blocks ``with model.prediction()``; see :meth:`completed`.
 
         What is decorated already stays as it was described.
         """

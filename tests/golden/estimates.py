@@ -2,9 +2,8 @@
 
 Run once in an environment of NannyML, from this folder; nothing of this is imported by the product or by the tests:
 
-    pip install nannyml==0.13.1 "numpy<2" "pandas<2.2" "scikit-learn<1.6" "scipy<1.13"
-    pip install statsmodels "category_encoders<2.7"
-    NML_DISABLE_USAGE_LOGGING=1 python estimates.py
+    pip install nannyml==0.13.1 "numpy<2" "pandas<2.2" "scikit-learn<1.6" "scipy<1.13" pip install statsmodels
+    "category_encoders<2.7" NML_DISABLE_USAGE_LOGGING=1 python estimates.py
 
 The data sets are synthetic and part of NannyML (Apache-2.0). Kept of them is what an estimate needs: of the car loans
 and the prepaid cards scores, decisions and outcomes, sorted within each chunk; of the car prices every eighth row.

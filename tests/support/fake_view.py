@@ -14,7 +14,7 @@ import numpy as np
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import DURATION_BOUNDS
 from driftline.tables.table import F64, Column, ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, Size, State, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, Size, State, TargetDrift
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.curves import confused, curves
 from driftline_processor.core.windows.window import Window
@@ -142,14 +142,14 @@ def flight_window(window: Window, rows: int, closed: bool, coverage: float | Non
     if known:
         loss = -(late * math.log(said) + (1 - late) * math.log(1 - said)) + 0.005 * rng.normal()
         realized = {
-            "accuracy": Metric(round(1 - late, 4), known, "panes"),
-            "log_loss": Metric(loss, known, "panes"),
-            "log_loss_constant": Metric(-(late * math.log(0.21) + (1 - late) * math.log(0.79)), known, "panes"),
-            "mean_score": Metric(said, known, "panes"),
-            "actual_rate": Metric(late, known, "panes"),
-            "roc_auc": Metric(0.655 + 0.01 * rng.normal(), known, "panes", 5e-5),
-            "brier": Metric(late * 0.6, known, "panes"),
-            "precision": Metric(None if month == 5 else 0.4, known, "panes"),
+            "accuracy": MetricValue(round(1 - late, 4), known, "panes"),
+            "log_loss": MetricValue(loss, known, "panes"),
+            "log_loss_constant": MetricValue(-(late * math.log(0.21) + (1 - late) * math.log(0.79)), known, "panes"),
+            "mean_score": MetricValue(said, known, "panes"),
+            "actual_rate": MetricValue(late, known, "panes"),
+            "roc_auc": MetricValue(0.655 + 0.01 * rng.normal(), known, "panes", 5e-5),
+            "brier": MetricValue(late * 0.6, known, "panes"),
+            "precision": MetricValue(None if month == 5 else 0.4, known, "panes"),
         }
     return Evaluation(
         key=ModelKey("flights", "winter", "demo"),
@@ -162,10 +162,10 @@ def flight_window(window: Window, rows: int, closed: bool, coverage: float | Non
         share=drifted / len(features),
         realized=realized,
         reference={
-            "accuracy": Metric(0.79, 10_000, "panes"),
-            "log_loss": Metric(0.5, 10_000, "panes"),
-            "roc_auc": Metric(0.661, 10_000, "panes"),
-            "brier": Metric(0.16, 10_000, "panes"),
+            "accuracy": MetricValue(0.79, 10_000, "panes"),
+            "log_loss": MetricValue(0.5, 10_000, "panes"),
+            "roc_auc": MetricValue(0.661, 10_000, "panes"),
+            "brier": MetricValue(0.16, 10_000, "panes"),
         },
         outcome_rows=known,
         coverage=known / rows if rows else None,
@@ -291,7 +291,7 @@ def animals() -> ModelView:
         4000,
         True,
         predicted=predicted,
-        realized={"accuracy": Metric(0.91, 400, "panes"), "log_loss": Metric(0.3, 400, "panes")},
+        realized={"accuracy": MetricValue(0.91, 400, "panes"), "log_loss": MetricValue(0.3, 400, "panes")},
         outcome_rows=400,
         coverage=0.1,
         confusion=np.array([[190.0, 8, 2], [10, 105, 5], [6, 5, 69]]),
@@ -314,9 +314,9 @@ def price() -> ModelView:
         True,
         {"area": area},
         realized={
-            "mae": Metric(21_000.0, 12, "rows"),
-            "rmse": Metric(30_100.0, 12, "rows"),
-            "r2": Metric(0.71, 12, "rows"),
+            "mae": MetricValue(21_000.0, 12, "rows"),
+            "rmse": MetricValue(30_100.0, 12, "rows"),
+            "r2": MetricValue(0.71, 12, "rows"),
         },
         outcome_rows=12,
         coverage=1.0,

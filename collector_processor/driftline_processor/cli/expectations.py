@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from driftline_processor.readers.errors import BadInput, rows
+from driftline_processor.present.numbers import many
+from driftline_processor.readers.errors import BadInput
 
 from .options import models_of, report_bad_input, say
 
@@ -61,7 +62,7 @@ def import_(
             output.write_text(written, encoding="utf-8")
         except OSError as error:
             raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
-        say(f"{output}: {rows(imported.read, 'check')} read, {len(imported.left_out)} left out")
+        say(f"{output}: {many(imported.read, 'check')} read, {len(imported.left_out)} left out")
 
 
 def expectations_of(file: Path | None) -> dict[str, Expectations]:

@@ -13,7 +13,8 @@ from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.metrics import estimated_names, misnamed
 from driftline_processor.core.metrics.names import NAME
-from driftline_processor.readers.errors import BadInput, Say, listed, near, rows
+from driftline_processor.present.numbers import many
+from driftline_processor.readers.errors import BadInput, Say, listed, near
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -306,11 +307,11 @@ def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) 
             crossed = True
             window, found = fired[0]
             first = f", first in the one from {window['start']}" if len(closed) > 1 and window["start"] else ""
-            told = f"true in {len(fired)} of {rows(len(closed), 'window')}{first}"
+            told = f"true in {len(fired)} of {many(len(closed), 'window')}{first}"
             say(f"--fail-on {condition.text!r}: {told}, where it is {_written(found)}")
         lacking = [_unknown(condition, window) for window in closed]
         if unknown := sum(one is not None for one in lacking):
-            count = f"{unknown} of {rows(len(closed), 'window')}"
+            count = f"{unknown} of {many(len(closed), 'window')}"
             features = listed(tuple(dict.fromkeys(name for one in lacking for name in one or () if name)))
             of = f" of {features}" if features else ""
             say(f"--fail-on {condition.text!r}: the value{of} is unknown in {count}, where it never fires")

@@ -23,7 +23,7 @@ from driftline_processor.core.performance.window_outcomes import NOTHING_KNOWN, 
 from driftline_processor.core.quality.checks.missing import UNKNOWN, unknown_features
 from driftline_processor.core.windows.window import Window
 
-from .evaluation import Evaluation, Metric, TargetDrift
+from .evaluation import Evaluation, MetricValue, TargetDrift
 from .explain import ExplainInput, explain
 from .quality import quality
 from .window_context import NOTHING, WindowContext
@@ -36,7 +36,7 @@ def evaluate(
     window: Window,
     closed: bool,
     min_effect: Mapping[str, float] | None = None,
-    realized: dict[str, Metric] | None = None,
+    realized: dict[str, MetricValue] | None = None,
     task: Task | None = None,
     beside: WindowContext = NOTHING,
     choices: Choices | None = None,
@@ -49,7 +49,8 @@ def evaluate(
     """Evaluate a window.
 
     ``pane``: the window's rows, folded over the baseline's bins. ``min_effect``: feature → least effect, see
-    :func:`driftline_processor.core.drift.drift`. ``realized``: performance from rows, where they are at hand; else it
+    :func:`~driftline_processor.core.drift.rule.drift`. ``realized``: performance from rows, where they are at hand;
+    else it
     is read from the pane. ``task``: else the baseline's; without either there is no performance.
     ``beside``: what data quality and expectations look at beside the window's own pane.
     ``choices``: the methods of the features, see :class:`driftline_processor.core.drift.method_choice.Choices`.

@@ -151,7 +151,7 @@ class SlicePerformance:
     """
 
     rows: int
-    metrics: dict[str, Metric]
+    metrics: dict[str, MetricValue]
     predictions: int | None = None
 
 
@@ -173,7 +173,8 @@ class Curve:
 class Finding:
     """Something wrong with the data of a window, beyond what chance and the baseline explain.
 
-    ``check``: its name in :data:`.quality.CHECKS`. ``features``: one, two that were swapped, or none: the rows as a
+    ``check``: its name in :data:`~driftline_processor.core.quality.judge.CHECKS`. ``features``: one, two that were
+    swapped, or none: the rows as a
     whole. ``severity``: by the share of rows concerned. ``was`` / ``now``: the shares that were compared. ``p_value``:
     corrected over features and checks. ``sentence``: for people.
     """
@@ -698,8 +699,8 @@ class Evaluation:
     share: float | None = None
     weighted_share: float | None = None
     incident: dict[str, int] = field(default_factory=dict)
-    realized: dict[str, Metric] = field(default_factory=dict)
-    reference: dict[str, Metric] = field(default_factory=dict)
+    realized: dict[str, MetricValue] = field(default_factory=dict)
+    reference: dict[str, MetricValue] = field(default_factory=dict)
     outcome_rows: int = 0
     coverage: float | None = None
     missing_features: tuple[str, ...] = ()

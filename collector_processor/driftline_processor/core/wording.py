@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from driftline.tables.classes import number_text
 
-LONGEST = 80
+SHOWN = 80
+"""Characters of a name that a page shows; the rest is behind an ellipsis."""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
@@ -36,14 +37,23 @@ def format_value(number: float) -> str:
     return number_text(float(f"{number:.4g}") if abs(number) < 1e4 else float(round(number)))
 
 
-def quote_name(name: str) -> str:
-    """Return a feature's name as a sentence writes it: on one line, and not too long.
+def printable(text: str) -> str:
+    """Replace characters that are invisible, move a terminal's cursor or change its colours by a dot.
 
-    >>> quote_name("a\\x1b"), len(quote_name("x" * 1000))
-    ('a·', 80)
+    >>> printable("a\\x1b[31mb")
+    'a·[31mb'
     """
-    short = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
-    return short if short.isprintable() else "".join(c if c.isprintable() else "·" for c in short)
+    return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)
+
+
+def short(name: str, length: int = SHOWN) -> str:
+    """Cut a name to what a page can show, and make it printable.
+
+    >>> short("x" * 1_000_000, 5), short("a\\u202eb")
+    ('xxxx…', 'a·b')
+    """
+    shown = printable(name[: length + 1])
+    return shown if len(shown) <= length else shown[: length - 1] + "…"
 
 
 def duration(nanoseconds: int) -> str:

@@ -65,7 +65,8 @@ class Evaluator:
     def step(self, patient: bool = True, ended: Callable[[], bool] = lambda: False) -> bool:
         """Evaluate touched windows, the most urgent first, and those that can be closed; False when there was nothing.
 
-        ``patient``: see :meth:`.beliefs.Beliefs.write`. ``ended``: asked before each window; the rest waits for the
+        ``patient``: see :meth:`~driftline_processor.evaluation.evaluation_store.EvaluationStore.write`. ``ended``:
+        asked before each window; the rest waits for the
         next step, or for the next start.
         """
         self._collect()

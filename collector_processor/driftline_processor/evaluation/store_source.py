@@ -12,7 +12,7 @@ from driftline.baseline.sections.seasons import Seasons
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey, Task
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
@@ -184,7 +184,7 @@ class StoreSource:
             self.series, self.window, self.settings, self.watermark, self._blocks, self._width, self.delay
         )
 
-    def realized(self) -> dict[str, Metric] | None:
+    def realized(self) -> dict[str, MetricValue] | None:
         """Return nothing: performance is computed from sums."""
         return None
 

@@ -11,7 +11,7 @@ from driftline.baseline.sections.seasons import Seasons
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, ModelKey, Task
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext
@@ -82,7 +82,7 @@ class WindowSource(Protocol):
     def outcomes(self) -> WindowOutcomes:
         """Return the outcomes by block of time and by slice, and how long outcomes may take."""
 
-    def realized(self) -> dict[str, Metric] | None:
+    def realized(self) -> dict[str, MetricValue] | None:
         """Return the performance from single rows; None where it is computed from the sums of :attr:`pane`."""
 
     def absent_features(self) -> Collection[str]:

@@ -1,7 +1,8 @@
 """Send Evaluations as OpenLineage run events, with the facets of data quality, and write them to a file as NDJSON.
 
 A window is a run of the job that evaluates a model; the rows are its input dataset. ``dataQualityMetrics`` says how
-many values each feature has, ``dataQualityAssertions`` what was expected and what the checks of :mod:`.quality` found.
+many values each feature has, ``dataQualityAssertions`` what was expected and what the checks of
+:mod:`~driftline_processor.core.quality` found.
 
 Source: OpenLineage 2-0-2, https://openlineage.io/spec/2-0-2/OpenLineage.json, and the facets named below.
 """

@@ -24,8 +24,8 @@ from driftline.tables.table import ModelKey, OutcomeTable
 
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
+from driftline_processor.core.wording import short
 from driftline_processor.health import Counters
-from driftline_processor.present.names import short
 from driftline_processor.present.numbers import many
 
 OTHER = "other"

@@ -4,7 +4,7 @@ What was deleted, in sums of its own: how many rows of a pane and of its slices 
 
 What was counted of these rows stays: a pane cannot forget in which bins they lay. Their number, and what was decided of
 them, is known when they are deleted, and is all that is needed for every share of predictions whose outcome is known,
-or that were decided for a class (:mod:`.outcomes.coverage`).
+or that were decided for a class (:mod:`~driftline_processor.core.outcomes.coverage`).
 """
 
 from __future__ import annotations

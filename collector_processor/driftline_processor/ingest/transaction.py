@@ -88,7 +88,8 @@ _NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
 class Request:
     """One decoded request. ``batches``: parallel to ``predictions``, the batch id or "".
 
-    ``columnar``, ``beside``: as in :class:`.Decoded`. ``baselines``: JSON that a service sent of itself; ``pushed``:
+    ``columnar``, ``beside``: as in :class:`~driftline_processor.core.decode.requests.Decoded`. ``baselines``: JSON
+    that a service sent of itself; ``pushed``:
     JSON that somebody put in force. ``part``: of which upload it is a part, None of none. ``offsets``: how far topics
     of Kafka have been read with it.
     """
@@ -318,7 +319,7 @@ class Intake:
             self.balances.rows(series.number, table.observed)
 
     def _take_points(self, key: ModelKey, points: Sequence[Point], work: _Work) -> None:
-        """Add what the points of one model count that is new, see :mod:`.distributions` and :mod:`.completeness`."""
+        """Add what the points of one model count that is new."""
         in_force = self.baselines.in_force(key)
         task = self.series.said(key)
         if not task.kind:

@@ -87,7 +87,8 @@ class ConceptWatch:
                 self._streams[row["series"], row["slice"]] = stream
 
     def feed(self, series: Series, rows: pa.Table) -> None:
-        """Feed first outcomes of a series; ``rows``: as :func:`.matching.match` gives them, one a prediction.
+        """Feed first outcomes of a series; ``rows``: as
+        :func:`~driftline_processor.join.matching.match_waiting_outcomes` gives them, one a prediction.
 
         All of them, and those of each slice to a stream of its own. What goes wrong here costs the stream, which begins
         anew, and not the join.

@@ -2,15 +2,14 @@
 
 Every version of a model that predicted an id gets its outcome, in each environment apart unless the outcome names none;
 :mod:`driftline_processor.core.outcomes.matching` says which of a version's predictions. The result does not depend on
-the order
-of arrival, and doing it again after a crash changes nothing.
+the order of arrival, and doing it again after a crash changes nothing.
 
 Finds the predictions of outcomes: those of their ids from the store, then which of them each belongs to.
 
 Predictions whose id an earlier one had that has expired: what is older than they are was not said of them.
 
-An outcome without a prediction before it belongs to the earliest up to a day after it, since clocks differ
-(:mod:`.outcomes.matching`). Where one before it was there and has expired, that is not so. Of the expired one nothing
+An outcome without a prediction before it belongs to the earliest up to a day after it, since clocks differ.
+Where one before it was there and has expired, that is not so. Of the expired one nothing
 is kept: it is the next of its id that is known not to have been the first.
 """
 
@@ -26,8 +25,13 @@ from driftline.tables.table import I64
 from numpy.typing import NDArray
 
 from driftline_processor.core.outcomes.matching import COARSEST, EARLY, match_outcomes, sorted_distinct
-from driftline_processor.store.arrow_tables import integers_of, is_among, numbers_of_ids, positions_among
-from driftline_processor.store.arrow_tables import take_table_rows as taken
+from driftline_processor.store.arrow_tables import (
+    integers_of,
+    is_among,
+    numbers_of_ids,
+    positions_among,
+    take_table_rows,
+)
 from driftline_processor.store.database import Connection, number, read, run
 from driftline_processor.store.pruning import (
     MOMENT,
@@ -410,7 +414,7 @@ def _matched(connection: Connection, found: OutcomePairs) -> pa.Table:
     ):
         where = lies_near(seq, wanted, ROWS_APART)
         rows = read(connection, query.format(where.sql), *where.parameters, hits=hits)
-        sides[name] = taken(rows, positions_among(integers_of(rows, name), wanted))
+        sides[name] = take_table_rows(rows, positions_among(integers_of(rows, name), wanted))
     of_prediction, of_outcome = sides["prediction"], sides["outcome"]
     ids = pa.DictionaryArray.from_arrays(found.which[place], found.ids)
     weight = pc.multiply(of_prediction["weight"], of_outcome["weight"])

@@ -46,7 +46,6 @@ from driftline_processor.store.arrow_tables import (
     slices_array,
     take_table_rows,
 )
-from driftline_processor.store.arrow_tables import filter_rows as kept
 from driftline_processor.store.database import Connection, read
 from driftline_processor.store.panes import performance_fold
 from driftline_processor.store.pruning import ROWS_APART, lies_near
@@ -253,7 +252,7 @@ class OutcomeChanges:
 
     def changed(self) -> tuple[I64, I64, I64]:
         """Return the predictions, series and times of what counted before and does not now."""
-        rows = [kept(self.rows, self.corrected), self.withdrawn]
+        rows = [filter_rows(self.rows, self.corrected), self.withdrawn]
         prediction, series, time = (
             np.concatenate([integers_of(some, name) for some in rows]) for name in ("prediction", "series", "time")
         )
@@ -281,7 +280,7 @@ def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table)
     of_held, of_gone = integers_of(held, "prediction"), integers_of(matches.withdrawn, "prediction")
     words = [_words(usable, np.where(flags_of(usable, "retracted"), _RETRACTED, _TOLD))]
     for rows in (held, matches.withdrawn):  # unless all is matched anew, what counted until now has a word too
-        some = kept(rows, ~is_among(integers_of(rows, "prediction"), matches.whole))
+        some = filter_rows(rows, ~is_among(integers_of(rows, "prediction"), matches.whole))
         words.append(_words(some, np.full(len(some), _KEPT)))
     prediction, time, outcome, kind, row = (np.concatenate(columns) for columns in zip(*words, strict=True))
     last = OutcomeHistories(prediction, time, outcome, kind == _RETRACTED).latest()
@@ -292,7 +291,7 @@ def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table)
     has = is_among(of_rows, of_held)
     before = held.take(pa.array(np.searchsorted(of_held, of_rows[has])))
     same, news, seq = np.zeros(len(rows), bool), np.ones(len(rows), bool), np.zeros(len(rows), np.int64)
-    same[has] = equal_outcomes(connection, kept(rows, has), before)
+    same[has] = equal_outcomes(connection, filter_rows(rows, has), before)
     news[has] = ~same[has] | (integers_of(rows, "outcome_time")[has] != integers_of(before, "outcome_time"))
     seq[has] = integers_of(before, "seq")
 
@@ -300,9 +299,9 @@ def resolve_outcomes(connection: Connection, matches: Matches, usable: pa.Table)
     silent |= is_among(of_held, integers_of(retracted, "prediction"))
     outspoken = is_among(of_gone, matches.whole) | is_among(of_gone, prediction[last[kind[last] != _KEPT]])
     return OutcomeChanges(
-        kept(rows, news),
+        filter_rows(rows, news),
         *((~has)[news], (has & ~same)[news], seq[news]),
-        *(kept(held, silent), retracted, kept(matches.withdrawn, outspoken)),
+        *(filter_rows(held, silent), retracted, filter_rows(matches.withdrawn, outspoken)),
     )
 
 
@@ -357,7 +356,7 @@ def _words(rows: pa.Table, kind: NDArray[np.int_]) -> tuple[NDArray[np.int64], .
 
 
 OutcomeReason = tuple[int, str]
-"""A series and what its outcomes are folded over, see :func:`.panes.performance_fold`."""
+"""A series and what its outcomes are folded over, see :func:`~driftline_processor.store.panes.performance_fold`."""
 
 
 @dataclass(slots=True)

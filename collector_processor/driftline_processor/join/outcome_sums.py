@@ -4,7 +4,8 @@ A first outcome is added. A correction cannot be subtracted (floats do not subtr
 are recomputed from the joined rows; which is possible as long as all of those are kept.
 
 The performance parts of a slice are those of a pane, hour by hour of the model's time zone, under the fold
-``task:...|key=value`` beside the slices' other panes (:mod:`.slices`). A key may come with the prediction, or with the
+``task:...|key=value`` beside the slices' other panes (:mod:`~driftline_processor.store.slices`). A key may come with
+the prediction, or with the
 outcome and never before. What is restated is the whole hour, of all of its slices, from the joined rows.
 
 The sums of joined rows, by any groups.

@@ -2,10 +2,11 @@
 
 An order is written down first, and forgotten last: a processor that is killed in between finishes it when it starts.
 The rows leave every table in one transaction, in which the outcomes that are left of a prediction count again
-(:meth:`.join.Join.judge_anew`); then the file is written anew (:meth:`.store.Store.rewrite`), because
+(:meth:`~driftline_processor.join.outcome_join.Join.judge_anew`); then the file is written anew
+(:meth:`~driftline_processor.store.database.Store.rewrite`), because
 what DuckDB has deleted stays in its blocks until something else needs them. The performance of the windows concerned is
 made anew from the rows that stay, where all of those are kept; other sums stay as they are, and how many of their rows
-were deleted is counted beside them (:mod:`.pane_sums`).
+were deleted is counted beside them (:mod:`~driftline_processor.ingest.pane_sums`).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ ROWS = {
     "successors": "prediction IN (SELECT seq FROM gone_predictions)",
 }
 """Table → which of its rows are about what is deleted. A table that keeps anything by row belongs here; ``learning``
-keeps rows as columns, and :meth:`.baselines.Baselines.unlearn` takes them out."""
+keeps rows as columns, and :meth:`~driftline_processor.store.baselines.Baselines.unlearn` takes them out."""
 
 SUMS = frozenset(
     (
@@ -178,7 +179,8 @@ def erase(
 ) -> ErasureResult:
     """Delete the rows of an order in one transaction; they are gone for every reader, and not yet from the disk.
 
-    ``values``: which values of slices are told apart. ``judge_anew``: see :meth:`.join.Join.judge_anew`; of a
+    ``values``: which values of slices are told apart. ``judge_anew``: see
+    :meth:`~driftline_processor.join.outcome_join.Join.judge_anew`; of a
     prediction that stays, the last of the outcomes that are left counts.
     """
     with transaction(connection):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from driftline_processor.core.concept.detectors import DETECTORS
 from driftline_processor.core.concept.result import ConceptDrift
-from driftline_processor.core.wording import quote_name
+from driftline_processor.core.wording import short
 
 NAMED = 3
 """Slices that are told; the JSON has all."""
@@ -22,7 +22,7 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
     for at, (name, own) in enumerate(list(concept.drifting().items())[:NAMED]):
         since = f" since {moment(own.since)}" if own.since else ""
         begin = "; but" if not at and concept.state != "drift" else "," if at else ";"
-        told += f"{begin} in {quote_name(name)} it {_rose(own)}{since}{_now(own)}"
+        told += f"{begin} in {short(name)} it {_rose(own)}{since}{_now(own)}"
     return told
 
 

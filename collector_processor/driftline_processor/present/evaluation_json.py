@@ -22,7 +22,7 @@ from driftline_processor.core.evaluation import (
     FastLabels,
     Finding,
     JointDrift,
-    Metric,
+    MetricValue,
     ObjectiveState,
     SlaResult,
     SliceDrift,
@@ -39,13 +39,13 @@ from driftline_processor.core.wording import iso_time
 def picked(one: object, *names: str) -> dict[str, Any]:
     """Return attributes of something by their names, in this order.
 
-    >>> picked(Metric(0.9, 20, "rows"), "value", "rows")
+    >>> picked(MetricValue(0.9, 20, "rows"), "value", "rows")
     {'value': 0.9, 'rows': 20}
     """
     return {name: getattr(one, name) for name in names}
 
 
-def metric_to_json(metric: Metric) -> dict[str, Any]:
+def metric_to_json(metric: MetricValue) -> dict[str, Any]:
     """Return a metric with its interval; null where there is none."""
     found = picked(metric, "value", "low", "high", "interval", "rows", "effective_rows", "source")
     return {**found, "interval": metric.interval or None}

@@ -8,30 +8,10 @@ from functools import lru_cache
 import xxhash
 from driftline.tables.table import ModelKey
 
-SHOWN = 80
-"""Characters of a name that a page shows; the rest is behind an ellipsis."""
+from driftline_processor.core.wording import short
 
 LINKED = 200
 """Characters of a name that fit in an address; longer names are addressed by a digest."""
-
-
-def printable(text: str) -> str:
-    """Replace characters that are invisible, move a terminal's cursor or change its colours by a dot.
-
-    >>> printable("a\\x1b[31mb")
-    'a·[31mb'
-    """
-    return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)
-
-
-def short(name: str, length: int = SHOWN) -> str:
-    """Cut a name to what a page can show, and make it printable.
-
-    >>> short("x" * 1_000_000, 5), short("a\\u202eb")
-    ('xxxx…', 'a·b')
-    """
-    shown = printable(name[: length + 1])
-    return shown if len(shown) <= length else shown[: length - 1] + "…"
 
 
 def listed(names: Sequence[str]) -> str:

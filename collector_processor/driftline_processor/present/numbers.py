@@ -68,11 +68,11 @@ def count(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
-def many(n: int, noun: str) -> str:
+def many(n: int, noun: str = "row") -> str:
     """Write a count with its noun.
 
-    >>> many(1, "row"), many(5693, "row")
-    ('1 row', '5,693 rows')
+    >>> many(1), many(5693, "outcome")
+    ('1 row', '5,693 outcomes')
     """
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from driftline_processor.core.drift import slices
-from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, TargetDrift
 from driftline_processor.core.intervals.confidence import METHODS as INTERVALS
 from driftline_processor.core.performance.objective import overdue
 from driftline_processor.core.windows.window import Window
+from driftline_processor.core.wording import printable
 
-from .names import printable
 from .numbers import UNKNOWN, count, ends, many, number, percent
 from .states import compared, drifted, overall, rank, state_word
 from .times import window_name
@@ -121,10 +121,11 @@ def no_outcome(outcomes: int, waiting: int) -> str:
     return f"how many outcomes are known is not counted yet: {windows} to be evaluated"
 
 
-def interval(metric: Metric) -> str:
+def interval(metric: MetricValue) -> str:
     """Say where the true value of a metric is, and how that is known.
 
-    >>> interval(Metric(0.9, 20, "rows", low=0.7, high=0.98, interval="blocks")), interval(Metric(0.9, 20, "rows"))
+    >>> bounded = MetricValue(0.9, 20, "rows", low=0.7, high=0.98, interval="blocks")
+    >>> interval(bounded), interval(MetricValue(0.9, 20, "rows"))
     ('0.7 to 0.98, from how blocks of time differ', '–')
     """
     how = INTERVALS.get(metric.interval, metric.interval)
@@ -133,10 +134,10 @@ def interval(metric: Metric) -> str:
     return f"{ends(metric.low, metric.high)}, {how}"
 
 
-def effective(metric: Metric) -> str:
+def effective(metric: MetricValue) -> str:
     """Say how many rows of equal weight say as much, where weights make a difference.
 
-    >>> effective(Metric(0.9, 200, "rows", effective_rows=40.0)), effective(Metric(0.9, 20, "rows"))
+    >>> effective(MetricValue(0.9, 200, "rows", effective_rows=40.0)), effective(MetricValue(0.9, 20, "rows"))
     (', worth 40', '')
     """
     worth = metric.effective_rows

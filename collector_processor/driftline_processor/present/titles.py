@@ -8,8 +8,8 @@ from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import Source, TargetDrift
 from driftline_processor.core.metrics import direction as better
 from driftline_processor.core.metrics import title
+from driftline_processor.core.wording import short
 
-from .names import short
 from .numbers import number
 
 METHOD_SYMBOLS = {name: method.symbol for name, method in METHODS.items()}

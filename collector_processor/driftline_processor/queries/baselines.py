@@ -41,9 +41,8 @@ def production_baseline(
     """Return the rows of a series between two times (unix nanoseconds, until excluded) as a baseline.
 
     Over the bins of ``like``, and only of panes that were counted over them: what was counted over another baseline's
-    cannot be added. ``like`` lends its texts, columns,
-    importance, and all that says how rows are read. ``seasonality``: by which seasons the rows are told apart, too.
-    None where no pane of that time was.
+    cannot be added. ``like`` lends its texts, columns, importance, and all that says how rows are read.
+    ``seasonality``: by which seasons the rows are told apart, too. None where no pane of that time was.
 
     A rolling reference is this one, again and again: "the last 30 days without the last".
     """

@@ -13,9 +13,9 @@ from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.performance.objective import newest_objectives, overdue
+from driftline_processor.core.wording import short
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present.names import short
 from driftline_processor.present.numbers import many, percent
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sentences import COMPLETE

@@ -1,4 +1,6 @@
-"""The queue of predictions to label next, drawn from those without an outcome, see :mod:`.core.labels`."""
+"""The queue of predictions to label next, drawn from those without an outcome, see
+:mod:`~driftline_processor.core.labels`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The worst predictions of a stretch of time, with their traces: which ones to open first.
 
-One query over the joined rows finds them, as :func:`.performance.mispredictions.row_losses_of` does in columns. What
+One query over the joined rows finds them, as
+:func:`~driftline_processor.core.performance.mispredictions.row_losses_of` does in columns. What
 spellings of classes mean is told by a table of those that occur, so a row is not read to be left out.
 """
 

@@ -155,7 +155,9 @@ class Overview:
         return sorted(models, key=lambda model: model.rows + model.distributed, reverse=True)
 
     def hints(self) -> tuple[str, ...]:
-        """Return what no model's own hints can say, see :func:`.hints.strangers`."""
+        """Return what no model's own hints can say, see
+        :func:`~driftline_processor.queries.hints.unknown_model_hints`.
+        """
         beyond = self._intake.limits.sentence()
         limited = () if beyond is None else (f"{beyond[0].upper()}{beyond[1:]}.",)
         return (

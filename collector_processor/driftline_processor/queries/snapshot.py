@@ -51,7 +51,9 @@ LISTS = (
     ("gains", pa.list_(pa.float64())),
     ("missed_gains", pa.list_(pa.float64())),
 )
-"""What the snapshot of a ranking has besides; a list each, the best rank first. See :func:`.rankings.of_lists`."""
+"""What the snapshot of a ranking has besides; a list each, the best rank first. See
+:func:`~driftline_processor.join.outcome_resolution.of_lists`.
+"""
 
 _ROWS = """
 SELECT p.seq, {columns}, coalesce(j.weight, p.weight, 1) * ? AS weight, j.actual, j.number,

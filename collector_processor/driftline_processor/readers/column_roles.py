@@ -13,10 +13,11 @@ from driftline.tables.classes import quantile_levels
 from driftline.tables.timestamps import KINDS, Seasonality
 
 from driftline_processor.core.windows.window import time_zone
+from driftline_processor.present.numbers import many
 from driftline_processor.readers.source import Source
 
 from .arrow_columns import is_nested, is_time, is_vector
-from .errors import BadInput, Say, listed, near, rows
+from .errors import BadInput, Say, listed, near
 from .notation import KnownNotation, known_styles
 from .sources import FilteredSource
 
@@ -133,7 +134,7 @@ def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> li
         if not source.rows:
             raise BadInput(f"{source.path}: no row has a value in {listed(list(names))}")
         if source.left_out:
-            say(f"{source.path}: {rows(source.left_out)} without a value in {listed(list(names))} left out")
+            say(f"{source.path}: {many(source.left_out)} without a value in {listed(list(names))} left out")
     return list(found)
 
 

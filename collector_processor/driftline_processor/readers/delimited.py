@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from driftline_processor.present.numbers import many
+
 from .arrow_columns import values_of
-from .errors import Say, rows
+from .errors import Say
 
 _CODE = r"^0\d+$"
 _THOUSANDS = r"^\s*[+-]?(?:\d{1,3}|[1-9]\d{0,2}\.\d{3})\s*$"
@@ -163,8 +165,8 @@ def say_bad_lines(path: Path, bad: Sequence[Any], say: Say) -> None:
     """Name the lines of a CSV that have too many values or too few."""
     if bad:
         say(
-            f"{path}: {rows(len(bad), 'line')} left out: line {bad[0].number} has "
-            f"{rows(bad[0].actual_columns, 'value')}, the header {bad[0].expected_columns}"
+            f"{path}: {many(len(bad), 'line')} left out: line {bad[0].number} has "
+            f"{many(bad[0].actual_columns, 'value')}, the header {bad[0].expected_columns}"
         )
 
 

@@ -15,12 +15,3 @@ Say: TypeAlias = Callable[[str], None]
 
 class BadInput(Exception):  # noqa: N818 - the state of a file or an option, and what its owner is told
     """One sentence that names the file, column or option, the rule and the fix; the exit code is 2."""
-
-
-def rows(n: int, noun: str = "row") -> str:
-    """Count things.
-
-    >>> rows(1), rows(12345)
-    ('1 row', '12,345 rows')
-    """
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

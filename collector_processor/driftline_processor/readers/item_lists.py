@@ -81,14 +81,6 @@ def relevance_statements(
     )
 
 
-def has_relevance(array: pa.Array) -> Mask:
-    """Tell which values say something of a ranking: bool (n,)."""
-    if holds_lists(array.type):
-        return valid_of(array)
-    gain, which, _ = read_actuals(column(array))
-    return ~np.isnan(gain) | (which >= 0)
-
-
 def holds_lists(kind: pa.DataType) -> bool:
     """Say whether values of this type are lists of items, or maps from item to relevance."""
     lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)

@@ -21,9 +21,10 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from driftline_processor.core.decode.untrusted_json import MAX_DEPTH, UnreadableJson, load_json, shape_of
+from driftline_processor.present.numbers import many
 
 from .arrow_columns import one_array
-from .errors import BadInput, Say, rows
+from .errors import BadInput, Say
 from .times import read_times
 
 MOST_DEPTH = 8
@@ -243,7 +244,7 @@ class UnreadableLines(NamedTuple):
     def tell(self, path: Path, say: Say) -> None:
         """Name them."""
         if self.bad:
-            say(f"{path}: {rows(self.bad, self.noun)} left out: {self.noun} {self.first} is no JSON object")
+            say(f"{path}: {many(self.bad, self.noun)} left out: {self.noun} {self.first} is no JSON object")
 
 
 class ParsedLines(NamedTuple):

@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
 
+from driftline_processor.present.numbers import many
+
 from .arrow_columns import is_text, mask_of, positions, truth_of, valid_of, values_of
-from .errors import Say, rows
+from .errors import Say
 from .source import DATES, NUMBERS, PERCENT, STYLES, WORDS, CellPlace, Notation, Source, Style
 
 Notations: TypeAlias = "dict[str, Notation]"
@@ -120,7 +122,7 @@ def report_unreadable(sources: Sequence[Source], names: Collection[str], say: Sa
         if notation.unread and notation.first is not None and name in names:
             place, kind = notation.first, "date" if notation.is_date else "number"
             like = "" if notation.plain else f" as '{notation.example}' is"
-            count = f"{notation.unread:,} of {rows(notation.values, 'value')}"
+            count = f"{notation.unread:,} of {many(notation.values, 'value')}"
             say(
                 f"{place.path}: {name}: {count} without a {kind}{like}, "
                 f"taken as missing: the first is row {place.row}, {place.text[:80]!r}"

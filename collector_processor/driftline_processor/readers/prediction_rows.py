@@ -18,11 +18,12 @@ from driftline.tables.decisions import scores_for
 from driftline.tables.table import CLASSLESS, F64, I64, Column, Items, ModelKey, PredictionTable, Task, Text, take_rows
 from numpy.typing import NDArray
 
+from driftline_processor.present.numbers import many
 from driftline_processor.readers.source import Source, readable
 
 from .arrow_columns import as_known, column, is_nested, is_vector, whole_column
 from .column_roles import TRACES, ColumnOptions, Roles, column_notation, id_column
-from .errors import BadInput, Say, rows
+from .errors import BadInput, Say
 from .notation import KnownNotation
 from .times import UNIT_NAMES, read_times
 
@@ -193,7 +194,7 @@ def add_time(read: FileRows, name: str, say: Say) -> FileRows:
     if len(bad):
         first = int(bad[0])
         say(
-            f"{source.path}: {name}: {rows(len(bad))} without a readable time left out: "
+            f"{source.path}: {name}: {many(len(bad))} without a readable time left out: "
             f"the first is row {first + 1}, {values[first].as_py()!r}"
         )
     return replace(read, time=times.values, usable=times.readable if len(bad) else None)
@@ -214,7 +215,7 @@ def _numbers(source: Source, name: str, say: Say) -> F64:
         first = f"row {int(stray[0]) + 1}, {values.labels[values.codes[stray[0]]]!r}"
         if values.numbers is None or np.isnan(values.numbers).all():
             raise BadInput(f"{source.path}: {name}: a score is a number, but there is none; the first is {first}")
-        say(f"{source.path}: {name}: {rows(len(stray))} without a number, taken as missing: the first is {first}")
+        say(f"{source.path}: {name}: {many(len(stray))} without a number, taken as missing: the first is {first}")
     return np.full(source.rows, np.nan) if values.numbers is None else values.numbers
 
 

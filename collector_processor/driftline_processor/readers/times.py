@@ -37,11 +37,6 @@ class Times:
     unit: str = ""
 
 
-def oldest_first(times: Times) -> NDArray[np.intp]:
-    """Return rows from oldest to newest, equal times as they came; one without a readable time counts as oldest."""
-    return np.argsort(np.where(times.readable, times.values, np.iinfo(np.int64).min), kind="stable")
-
-
 def read_times(array: pa.ChunkedArray) -> Times:
     """Read a column as points in time; what has no zone is UTC, a date is its midnight.
 

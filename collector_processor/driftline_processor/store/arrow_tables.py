@@ -29,8 +29,8 @@ from driftline.tables.table import (
     Task,
     Text,
     concatenate,
+    take_rows,
 )
-from driftline.tables.table import take_rows as taken
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import label_array, number_array, text_array
@@ -233,7 +233,9 @@ def traced_rows(rows: pa.Table) -> pa.Table:
 
 
 def scores_and_classes_of(task: Task, rows: pa.Table) -> tuple[F64 | None, Column | None]:
-    """Read the scores and the decided classes of rows, as :func:`driftline.panes.fold.fold_outcomes` takes them."""
+    """Read the scores and the decided classes of rows, as :func:`~driftline.panes.outcome_sums.fold_outcomes` takes
+    them.
+    """
     predicted = None if task.kind in CLASSLESS else labels_of(rows, "predicted")
     return scores_of(rows, score_columns(task)), predicted
 
@@ -327,14 +329,14 @@ def take_predictions(table: PredictionTable, rows: Rows) -> PredictionTable:
         time=table.time[rows],
         id=take_text(table.id, rows),
         scores=_taken(table.scores, rows),
-        predicted=None if table.predicted is None else taken(table.predicted, rows),
+        predicted=None if table.predicted is None else take_rows(table.predicted, rows),
         items=None if table.items is None else ranked_items.take_items(table.items, rows),
         duration=_taken(table.duration, rows),
         weight=_taken(table.weight, rows),
         trace_id=_taken(table.trace_id, rows),
         span_id=_taken(table.span_id, rows),
-        features={name: taken(column, rows) for name, column in table.features.items()},
-        slices={name: taken(column, rows) for name, column in table.slices.items()},
+        features={name: take_rows(column, rows) for name, column in table.features.items()},
+        slices={name: take_rows(column, rows) for name, column in table.slices.items()},
         observed=_taken(table.observed, rows),
     )
 
@@ -344,14 +346,14 @@ def take_outcomes(table: OutcomeTable, rows: Rows) -> OutcomeTable:
     return replace(
         table,
         id=take_text(table.id, rows),
-        actual=taken(table.actual, rows),
+        actual=take_rows(table.actual, rows),
         time=table.time[rows],
         prediction_time=table.prediction_time[rows],
         weight=table.weight[rows],
         item=None if table.item is None else take_text(table.item, rows),
         value=_taken(table.value, rows),
         retracted=_taken(table.retracted, rows),
-        slices={name: taken(column, rows) for name, column in table.slices.items()},
+        slices={name: take_rows(column, rows) for name, column in table.slices.items()},
     )
 
 

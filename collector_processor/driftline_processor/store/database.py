@@ -1,7 +1,9 @@
 """The one DuckDB file that holds everything: rows, outcomes, what they joined to, panes and evaluations.
 
-Two threads write, each through a connection of its own: the way in (:mod:`.ingest`) only ever *adds* rows, the keeper
-(:mod:`.join`, :mod:`.evaluate`) adds, replaces and expires what it owns; so the two never touch the same row, and
+Two threads write, each through a connection of its own: the way in (:mod:`~driftline_processor.ingest`) only ever
+*adds* rows, the keeper
+(:mod:`~driftline_processor.join`, :mod:`~driftline_processor.evaluation`) adds, replaces and expires what it owns; so
+the two never touch the same row, and
 neither waits for the other. Rows travel as Arrow tables, never one by one.
 
 Tables that only grow carry ``seq``, which one thread hands out in the order of its commits: "what is new since" is

@@ -22,7 +22,8 @@ def repeats_between(connection: Connection, series: int, start: int, end: int) -
 def recurrence_of(connection: Connection, series: int, window: Window, earlier: Window) -> Recurrence | None:
     """Return how many rows of a window equal one of an earlier window, as far as rows are kept; None without rows.
 
-    Of many rows a part is looked at, the same as :meth:`driftline.repeats.Counting.recurrence` looks at.
+    Of many rows a part is looked at, the same as
+    :meth:`~driftline.baseline.sections.duplicate_rows.Counting.recurrence` looks at.
     """
     rows, halved = _kept(connection, series, window.start, window.end)
     before, more = _kept(connection, series, earlier.start, earlier.end)

@@ -30,8 +30,9 @@ import xxhash
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections import estimation
 from driftline.baseline.sections.time_blocks import block_targets
-from driftline.panes import fold as clusters
 from driftline.panes import pca, unbinned_values
+from driftline.panes.fold import PREFIX as CLUSTER_PREFIX
+from driftline.panes.fold import WIDTH as CLUSTER_WIDTH
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import DURATION_BOUNDS, Pane
 from driftline.panes.sparse_sums import Sparse
@@ -230,8 +231,8 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
         return width
     if part.startswith(EXPECTED):
         return EXPECTED_WIDTH
-    if part.startswith(clusters.PREFIX):
-        return clusters.WIDTH
+    if part.startswith(CLUSTER_PREFIX):
+        return CLUSTER_WIDTH
     if (known := widths(task).get(part)) is not None:
         return known
     return {"rows": 3, ERASED: 3, "duration": len(DURATION_BOUNDS) + 2, delay.PART: delay.WIDTH}.get(part, 1)

@@ -20,7 +20,7 @@ from driftline_processor.core.performance import realized
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.rebinning import changed_types, rebin_baseline
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.names import printable
+from driftline_processor.core.wording import printable
 from driftline_processor.present.numbers import ends, number, percent
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import metric_title

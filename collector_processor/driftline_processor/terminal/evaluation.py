@@ -18,15 +18,14 @@ from driftline_processor.core.drift.method_choice import SHOWN
 from driftline_processor.core.evaluation import Evaluation, TargetDrift
 from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.wording import printable
 from driftline_processor.present.concept import sentence as concept_sentence
-from driftline_processor.present.names import printable
-from driftline_processor.present.numbers import number, p_value, percent, shares
+from driftline_processor.present.numbers import many, number, p_value, percent, shares
 from driftline_processor.present.outcomes import lateness
 from driftline_processor.present.sentences import resemblances, sentence, target_name
 from driftline_processor.present.states import rank, state_word
 from driftline_processor.present.times import moment, window_label, window_name
 from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method_value, metric_title
-from driftline_processor.readers.errors import rows
 
 from .console import LONGEST_NAME, Readable, change_style, empty, fewer_cells, histogram, state_style, terminal
 from .performance_by_slice import by_age, fairness, performance_by_slice, weak_slices
@@ -238,7 +237,7 @@ def _heading(evaluation: Evaluation, timezone: str) -> Text:
     key = evaluation.key
     text = Text(printable(key.model or "model"), style="bold")
     facts = [key.version and f"version {printable(key.version)}", key.environment and printable(key.environment)]
-    facts += [window_name(evaluation.window, timezone), rows(evaluation.rows)]
+    facts += [window_name(evaluation.window, timezone), many(evaluation.rows)]
     facts += [f"outcomes for {percent(evaluation.coverage)}" if evaluation.outcome_rows else ""]
     facts += ["" if evaluation.closed else "open"]
     text.append("".join(f" · {fact}" for fact in facts if fact), style="not bold")

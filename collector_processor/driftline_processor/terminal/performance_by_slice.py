@@ -9,8 +9,8 @@ from rich.text import Text
 
 from driftline_processor.core.evaluation import Evaluation, Fairness, SlicePerformance, WeakSearch
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
+from driftline_processor.core.wording import printable
 from driftline_processor.present.fairness import HIGHEST, criterion_sentence
-from driftline_processor.present.names import printable
 from driftline_processor.present.numbers import ends, number, percent
 from driftline_processor.present.states import state_word
 from driftline_processor.present.titles import metric_title

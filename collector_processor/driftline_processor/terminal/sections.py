@@ -12,10 +12,10 @@ from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.slices import rank_drifted_slices, slice_sentence
 from driftline_processor.core.estimate.point import ASSUMES
 from driftline_processor.core.estimate.track_record import standing
-from driftline_processor.core.evaluation import Evaluation, Explanation, Metric
+from driftline_processor.core.evaluation import Evaluation, Explanation, MetricValue
 from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.wording import printable
 from driftline_processor.present.estimates import interval, sentence
-from driftline_processor.present.names import printable
 from driftline_processor.present.numbers import change, ends, number, p_value
 from driftline_processor.present.sentences import objective
 from driftline_processor.present.states import objective_state, state_word
@@ -145,7 +145,7 @@ def performance(evaluation: Evaluation) -> Table:
     return table
 
 
-def _interval(metric: Metric) -> str:
+def _interval(metric: MetricValue) -> str:
     """The ends of an interval, or why there is none."""
     if metric.low is None or metric.high is None:
         return {"too_few": "too few", "unreviewed": "not reviewed"}.get(metric.interval, "")

@@ -19,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from driftline_processor.core.windows.window import Window
+from driftline_processor.core.wording import short
 from driftline_processor.present import times
-from driftline_processor.present.names import short
 from driftline_processor.present.numbers import UNKNOWN, compact, count, many, number, percent, shares
 from driftline_processor.present.sentences import COMPLETE
 from driftline_processor.present.states import state_word

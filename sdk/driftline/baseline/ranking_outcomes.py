@@ -164,7 +164,7 @@ def worth_of(row: I64, about: I32, value: F64, retracted: Mask, n: int) -> F64:
     """Return what each of n lists was worth, NaN where nobody said: the sum over the last word on each item.
 
     ``row``, ``about``: of which list and item (-1 = the whole list) each statement is, oldest first. ``value``: NaN =
-    not said: an item keeps what was said of it before (:mod:`driftline.baseline.ranking_outcomes`).
+    not said: an item keeps what was said of it before.
 
     >>> about = np.array([0, 1, 0], np.int32)
     >>> worth_of(np.zeros(3, np.int64), about, np.array([2.0, 3.0, 5.0]), np.zeros(3, np.bool_), 2)

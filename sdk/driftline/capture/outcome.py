@@ -111,7 +111,7 @@ def outcome_of(
 
 
 def _truth(identity: Identity, actual: object, item: object) -> Any:
-    """Return an actual as it is sent: of a ranking, relevant items are JSON (:mod:`.relevant`)."""
+    """Return an actual as it is sent: of a ranking, relevant items are JSON (:mod:`~driftline.outputs.rankings`)."""
     if isinstance(actual, SCALARS) or identity.task.kind not in ("", "ranking"):
         return clean_value(actual)
     try:

@@ -9,7 +9,7 @@ The library is known by the name of the type's module: no library is imported to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from driftline.tables.table import Column
 
+from .libraries import libraries_of, library_readers
 from .values import column_of_any
 
 ColumnReader = Callable[[Any], NDArray[Any] | Column]
@@ -44,29 +45,8 @@ def read_column(values: Any) -> NDArray[Any] | Column:
 def _find(kind: type) -> ColumnReader:
     if issubclass(kind, np.ndarray | list | tuple):
         return column_of_any
-    for find in _finders(kind):
-        reader = find(kind)
+    for module in library_readers(libraries_of(kind)):
+        reader: ColumnReader | None = module.column_reader(kind)
         if reader is not None:
             return reader
     return column_of_any
-
-
-def _finders(kind: type) -> Iterator[Callable[[type], ColumnReader | None]]:
-    """Yield what may know a type of column; load only what the type's libraries need."""
-    libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
-    if "pandas" in libraries:
-        from . import pandas
-
-        yield pandas.column_reader
-    if "polars" in libraries:
-        from . import polars
-
-        yield polars.column_reader
-    if "pyarrow" in libraries:
-        from . import arrow
-
-        yield arrow.column_reader
-    if "torch" in libraries:
-        from . import tensor
-
-        yield tensor.column_reader

@@ -154,7 +154,8 @@ def vector_column(vectors: NDArray[Any]) -> Column:
 
 
 def column_of_vectors(values: Sequence[Any]) -> Column:
-    """Turn n values of which some are :class:`~.inputs.large.Vector` into a column, of the length that most have.
+    """Turn n values of which some are :class:`~driftline.inputs.large.Vector` into a column, of the length that most
+    have.
 
     Vectors of another length, or longer than 4,096, and whatever else is there are missing and counted.
 

@@ -20,6 +20,7 @@ from driftline.inputs.values import Columns
 from driftline.loss_counters import UNSUPPORTED_INPUT
 
 from .batch import Batch, Reader, Unrecorded
+from .libraries import libraries_of, library_readers
 from .row import Row
 from .scalar import reader as scalar_reader
 
@@ -57,7 +58,7 @@ def _find(kind: type) -> Reader:
 
 def _finders(kind: type) -> Iterator[Callable[[type], Reader | None]]:
     """Yield what may know a type, the most particular first; load only what the type's libraries need."""
-    libraries = {base.__module__.partition(".")[0] for base in kind.__mro__}
+    libraries = libraries_of(kind)
     if "scipy" in libraries:  # before mappings: one sparse layout is a dict
         from . import sparse
 
@@ -69,22 +70,8 @@ def _finders(kind: type) -> Iterator[Callable[[type], Reader | None]]:
         from . import array
 
         yield array.reader
-    if "pandas" in libraries:
-        from . import pandas
-
-        yield pandas.reader
-    if "polars" in libraries:
-        from . import polars
-
-        yield polars.reader
-    if "pyarrow" in libraries:
-        from . import arrow
-
-        yield arrow.reader
-    if "torch" in libraries:
-        from . import tensor
-
-        yield tensor.reader
+    for module in library_readers(libraries):
+        yield module.reader
     yield objects.reader
     from . import lists
 

@@ -2,9 +2,10 @@
 
 Texts → descriptors: what leaves of a document in place of the document, and is compared with the reference.
 
-``<name>.length``: characters. ``<name>.words``: words (:func:`~driftline.vocabulary.words_of`). ``<name>.unknown``:
+``<name>.length``: characters. ``<name>.words``: words (:func:`~driftline.inputs.vocabulary.words_of`).
+``<name>.unknown``:
 the share of them that the baseline's vocabulary lacks, where there is one. ``<name>.script``: what most letters are
-written in (:func:`~driftline.scripts.script_of`). Words and script look at the first 10,000 and 1,000 characters. A
+written in (:func:`script_of`). Words and script look at the first 10,000 and 1,000 characters. A
 text that is missing has none of them.
 
 They follow Rabanser et al., "Failing Loudly" (NeurIPS 2019): few numbers per document, tested one by one.

@@ -52,9 +52,8 @@ class WebRequest(Prediction):
 
     ``given``: the id that the request came with, "" for none; what :func:`header_id` refuses is none. The first
     prediction of each model takes it, unless the code or the input says another. The first prediction's id is the
-    answer's. ``fresh``: no prediction was made in it, and none was open around it. ``named``: the
-    answer's id where its prediction was never made; ``opening``: that prediction, as long as it is open
-    (:mod:`driftline.integration.web_request`).
+    answer's. ``fresh``: no prediction was made in it, and none was open around it. ``named``: the answer's id where its
+    prediction was never made; ``opening``: that prediction, as long as it is open, a :class:`RequestPrediction`.
     """
 
     __slots__ = ("_first", "_models", "fresh", "given", "named", "opening")

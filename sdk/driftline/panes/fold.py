@@ -104,7 +104,8 @@ LONGEST = 1e9
 
 
 class GroupCounts:
-    """Rows counted by groups of their own beside the panes they are folded into: by slice, see :mod:`.slices`.
+    """Rows counted by groups of their own beside the panes they are folded into: by slice, see
+    :mod:`~driftline.baseline.sections.slices`.
 
     ``group``: int64 (n,), -1 <= group < groups, -1 = in none. ``parts``: the name of a pane's part → its sums,
     float64 (groups, width): rows, features, score and class, and their clusters where a key is named.
@@ -134,7 +135,7 @@ def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
     """Fold all rows of a table into one pane.
 
     A feature the table lacks is missing in each row. Features the bins do not know are named in ``unknown:NAME`` parts.
-    ``cluster``: the slice or feature whose rows of one value belong together (:mod:`driftline.panes.fold`).
+    ``cluster``: the slice or feature whose rows of one value belong together.
 
     >>> from driftline.tables.table import ModelKey, Task, Text
     >>> rows = Text(np.zeros(3, np.int32), b"")

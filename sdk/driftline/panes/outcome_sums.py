@@ -126,9 +126,11 @@ def fold_outcomes(
 ) -> Pane:
     """Fold joined rows (prediction and its truth) into the parts that performance needs.
 
-    ``scores``: float64 (n, k) as in :class:`~driftline.tables.PredictionTable`; ``predicted``: the class the service
+    ``scores``: float64 (n, k) as in :class:`~driftline.tables.table.PredictionTable`; ``predicted``: the class the
+    service
     decided, None = derive it (see :func:`decide`); ``actual``: classes, or numbers for regression; ``weight``: float64
-    (n,), None or NaN = 1; a row with one that can be none, such as 0, is left out (:func:`~.decided.no_weight`);
+    (n,), None or NaN = 1; a row with one that can be none, such as 0, is left out
+    (:func:`~driftline.tables.decisions.no_weight`);
     ``value``: float64 (n,), what each outcome was worth, NaN = nobody said. A row counts as known only when its actual
     is usable: one of ``task.classes``, or a number (at most 1e60). ``relevance``: what was relevant in each list of a
     ranking; without it an actual above 0 says that the list was clicked. Scores outside [0, 1] are no probabilities:

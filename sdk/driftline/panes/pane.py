@@ -11,7 +11,8 @@ Parts (float64 vectors):
 ``erased``             the same of those of them that were deleted for good, and are waited for no more
 ``feature:NAME``       weight per bin of that feature's bins (see :mod:`driftline.panes.bins`), then missing, then
 invalid
-``embedding:NAME``     weight of the vectors of a feature, then sums of their random features (:mod:`.projection`)
+``embedding:NAME``     weight of the vectors of a feature, then sums of their random features
+(:mod:`~driftline.panes.embedding_projection`)
 ``score``              the same over the score's bins (binary: positive class; multiclass: winner; regression: value;
                        ranking: first item)
 ``class``              weight per class in the order of the class bins' labels, other, missing, invalid
@@ -42,7 +43,8 @@ invalid
 ``ranking@K``          how well lists were ranked, by cutoff, see :func:`driftline.panes.relevance.fold_relevance`
 ``score_negative``     weight per bin of the fixed score grid, rows whose actual is not the positive class (binary)
 ``score_positive``     the same where it is
-``calibration``        ten bins of the score, each: weight, Σw score, Σw of positives (binary; :mod:`.outcome_parts`)
+``calibration``        ten bins of the score, each: weight, Σw score, Σw of positives (binary;
+:mod:`~driftline.panes.outcome_sums`)
 ``score_negative:I``   multiclass of at most 8 classes: as ``score_negative``, of the score of class I
 ``score_positive:I``   the same of rows that were of class I
 ``score_..._excess``   Σ(w² - w) of any of these four; not there where all weights are 1

@@ -2,14 +2,13 @@
 
 Rows as points: every feature a coordinate that is read off its bins, and the principal components of the reference.
 
-What one feature at a time cannot show, features that hang together otherwise than they did, is seen in sums over
-these points (:mod:`driftline.panes.pca`). A value counts as the normal score of its bin: so one stray 1e9 moves a
-point no
+What one feature at a time cannot show, features that hang together otherwise than they did, is seen in sums over these
+points. A value counts as the normal score of its bin: so one stray 1e9 moves a point no
 farther than the outermost thousandth does, and a value costs one look-up beside the bin, which is known anyway.
 
 Sums over several features at once, for what drifts in none by itself: the parts ``pca``, ``pairs``, ``unpaired``.
 
-Of points in a :class:`~driftline.space.Space`, d features wide, in thousandths of a standard deviation where not said
+Of points in a :class:`Space`, d features wide, in thousandths of a standard deviation where not said
 otherwise. A fold pays one look-up a value and two small matrix products a row; only rows that lack something pay more.
 """
 

@@ -120,9 +120,8 @@ def _float(text: str) -> float:
 def scores_for(task: Task, scores: F64) -> F64:
     """Return scores as a table holds them, from (n, k) in the order of ``task.classes``.
 
-    Binary (n, 2) becomes (n, 1), the positive class; of a ranking's k items the first counts; a regression has one
-    per declared quantile, or one. Raises ``ValueError``
-    when the number of columns does not fit.
+    Binary (n, 2) becomes (n, 1), the positive class; of a ranking's k items the first counts; a regression has one per
+    declared quantile, or one. Raises ``ValueError`` when the number of columns does not fit.
 
     >>> import numpy as np
     >>> scores_for(Task("binary", ("0", "1"), "1"), np.array([[0.9, 0.1]]))

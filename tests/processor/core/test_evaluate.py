@@ -14,7 +14,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey, Task
 from driftline_processor.core.evaluate import evaluate
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.windows.window import Window
 from sklearn.metrics import log_loss
 
@@ -97,7 +97,7 @@ def test_without_a_baseline_there_is_performance_and_no_drift() -> None:
 
 def test_performance_from_rows_is_taken_where_it_is_given() -> None:
     baseline = built(frame(500, 1))
-    realized = {"accuracy": Metric(0.5, 2, "rows")}
+    realized = {"accuracy": MetricValue(0.5, 2, "rows")}
     pane = folded(frame(200, 2), baseline, 2)
     found = evaluate(pane, baseline, KEY, DAY, True, realized=realized).realized
     assert {name: (one.value, one.rows, one.source) for name, one in found.items()} == {"accuracy": (0.5, 2, "rows")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import Evaluation, MethodValue, Metric, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, TargetDrift
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
 
@@ -34,8 +34,8 @@ def test_an_evaluation_survives_being_text() -> None:
         features={"age": TARGET},
         score=TARGET,
         share=1.0,
-        realized={"auc": Metric(0.5, 12, "panes", 1e-4)},
-        reference={"auc": Metric(None, 0, "panes")},
+        realized={"auc": MetricValue(0.5, 12, "panes", 1e-4)},
+        reference={"auc": MetricValue(None, 0, "panes")},
         outcome_rows=3,
         coverage=0.25,
         missing_features=("income",),

@@ -13,7 +13,7 @@ from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, Metric, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, MetricValue, TargetDrift
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.windows.window import Window
@@ -42,7 +42,7 @@ def evaluation(closed: bool = True, start: int = NOW - HOUR, drift: float | None
         closed,
         features={"age": age},
         score=score,
-        realized={"accuracy": Metric(0.75, 80, "panes"), "roc_auc": Metric(None, 80, "panes")},
+        realized={"accuracy": MetricValue(0.75, 80, "panes"), "roc_auc": MetricValue(None, 80, "panes")},
         coverage=0.8,
     )
 
@@ -115,7 +115,9 @@ def test_performance_waits_for_outcomes_that_may_take_their_time(delay: int, des
 
 
 def test_an_unknown_value_is_an_absent_series() -> None:
-    unknown = Evaluation(KEY, Window("1h", NOW - HOUR, NOW), 5, True, realized={"f1": Metric(math.nan, 0, "panes")})
+    unknown = Evaluation(
+        KEY, Window("1h", NOW - HOUR, NOW), 5, True, realized={"f1": MetricValue(math.nan, 0, "panes")}
+    )
 
     assert points(FakeView([model(windows={"1h": [unknown]}, by_class={})])) == [
         Point(m.ML_PERFORMANCE_WINDOW_END, (*MODEL, (a.ML_WINDOW, "1h")), NOW / 1e9)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from driftline.tables.table import OutcomeTable, PredictionTable, Task
 from driftline_processor.config.model import Model
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.join import matching
 from driftline_processor.store import arrow_tables as rows
 from driftline_processor.store import pruning
@@ -30,9 +30,9 @@ def joined(state: Opened) -> list[tuple[object, ...]]:
     return state.rows(JOINED)
 
 
-def metric(state: Opened, name: str, window: str = "1d") -> Metric:
+def metric(state: Opened, name: str, window: str = "1d") -> MetricValue:
     found = state.view().windows[window][-1].realized[name]
-    return Metric(found.value, found.rows, found.source)
+    return MetricValue(found.value, found.rows, found.source)
 
 
 def story(model: str) -> list[PredictionTable | OutcomeTable]:
@@ -138,7 +138,7 @@ def test_an_outcome_moves_to_a_prediction_that_arrives_late_and_fits_better(open
     assert joined(state) == [("a", 0, "1")]
     state.send(predictions(["a"], NOON + 30 * MINUTE, [0.1]))
     assert joined(state) == [("a", 30 * MINUTE, "1")]
-    assert metric(state, "accuracy") == Metric(0.0, 1, "panes")
+    assert metric(state, "accuracy") == MetricValue(0.0, 1, "panes")
 
 
 def test_environments_are_apart_unless_the_outcome_names_none(open_state: Open) -> None:
@@ -186,7 +186,7 @@ def test_models_are_apart(open_state: Open) -> None:
 def test_one_class_in_any_spelling(open_state: Open, actual: object) -> None:
     state = open_state()
     state.send(predictions(["a"], NOON, [0.9]), outcomes(["a"], [actual]))
-    assert metric(state, "accuracy") == Metric(1.0, 1, "panes")
+    assert metric(state, "accuracy") == MetricValue(1.0, 1, "panes")
 
 
 def test_an_actual_that_is_no_class_is_counted_and_its_neighbours_are_kept(open_state: Open) -> None:
@@ -234,7 +234,7 @@ def test_a_text_is_no_actual_of_a_regression_unless_it_is_a_number(open_state: O
     state = open_state()
     state.send(predictions(["a", "b", "c"], NOON, [10.0, 20.0, 30.0], task=Task("regression")))
     state.send(outcomes(["a", "b", "c"], [12, "many", "31"]))
-    assert metric(state, "mae") == Metric(1.5, 2, "panes")
+    assert metric(state, "mae") == MetricValue(1.5, 2, "panes")
     assert state.counted("not_a_number") == 1
 
 
@@ -243,12 +243,12 @@ def test_classes_that_nobody_declared_are_learned_from_outcomes_too(open_state: 
     fruit = Task("multiclass")
     state.send(predictions(["a", "b", "c"], NOON, predicted=["apple", "pear", "apple"], task=fruit))
     state.send(outcomes(["a"], ["apple"]))
-    assert metric(state, "accuracy") == Metric(1.0, 1, "panes")
+    assert metric(state, "accuracy") == MetricValue(1.0, 1, "panes")
     state.send(outcomes(["b", "c"], ["pear", "plum"]))
-    assert metric(state, "accuracy") == Metric(pytest.approx(2 / 3), 3, "panes")  # type: ignore[arg-type]
+    assert metric(state, "accuracy") == MetricValue(pytest.approx(2 / 3), 3, "panes")  # type: ignore[arg-type]
     state = open_state()
     assert state.view().task.classes == ("apple", "pear", "plum")
-    assert metric(state, "accuracy") == Metric(pytest.approx(2 / 3), 3, "panes")  # type: ignore[arg-type]
+    assert metric(state, "accuracy") == MetricValue(pytest.approx(2 / 3), 3, "panes")  # type: ignore[arg-type]
 
 
 def test_a_correction_restates_the_pane_as_if_it_had_been_right_at_once(open_state: Open) -> None:

@@ -12,7 +12,7 @@ from driftline_processor.core.evaluation import (
     Finding,
     JointDrift,
     MethodValue,
-    Metric,
+    MetricValue,
     SliceDrift,
     TargetDrift,
 )
@@ -60,7 +60,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
         weighted_share=0.5,
         slices={"country=NL": SliceDrift(90, "drift", "", 2, 0.5, {}, None, None)},
         incident={"feature:age": WINDOW.start - 86_400 * 10**9},
-        realized={"accuracy": Metric(0.8, 600, "rows"), "roc_auc": Metric(None, 600, "panes", 0.001)},
+        realized={"accuracy": MetricValue(0.8, 600, "rows"), "roc_auc": MetricValue(None, 600, "panes", 0.001)},
         outcome_rows=600,
         coverage=0.6,
         findings=(Finding("missing", ("age",), "major", 0.02, 0.1, 1e-9, "age: 10 % of values are missing (was 2 %)"),),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import Evaluation, Metric
+from driftline_processor.core.evaluation import Evaluation, MetricValue
 from driftline_processor.core.windows.window import Window
 from driftline_processor.queries.hints import suspicious_metric
 
@@ -20,8 +20,8 @@ def window(
         Window("1d", 0, DAY),
         rows,
         closed,
-        realized={name: Metric(now, rows, "rows")},
-        reference={name: Metric(was, 1_000, "panes")},
+        realized={name: MetricValue(now, rows, "rows")},
+        reference={name: MetricValue(was, 1_000, "panes")},
         outcome_rows=rows,
     )
 

@@ -12,7 +12,7 @@ from driftline_processor.core.evaluation import (
     Evaluation,
     Finding,
     MethodValue,
-    Metric,
+    MetricValue,
     Size,
     SlaResult,
     State,
@@ -41,8 +41,8 @@ def evaluation(*features: TargetDrift, performance: bool = True) -> Evaluation:
         features={target.name: target for target in features},
     )  # fmt: skip
     if performance:
-        found.realized = {"roc_auc": Metric(0.66, 970, "rows"), "log_loss": Metric(0.5, 970, "rows")}
-        found.reference = {"roc_auc": Metric(0.67, 5_000, "panes", 1e-4)}
+        found.realized = {"roc_auc": MetricValue(0.66, 970, "rows"), "log_loss": MetricValue(0.5, 970, "rows")}
+        found.reference = {"roc_auc": MetricValue(0.67, 5_000, "panes", 1e-4)}
         found.outcome_rows, found.coverage = 970, 0.97
     return found
 
@@ -187,9 +187,9 @@ def test_the_closing_sentence_tells_of_the_score() -> None:
 
 def test_the_closing_sentence_tells_when_a_constant_would_do_better() -> None:
     what = evaluation(feature("a", "ok", 0.01))
-    what.realized["log_loss_constant"] = Metric(0.51, 970, "rows")
+    what.realized["log_loss_constant"] = MetricValue(0.51, 970, "rows")
     assert "constant" not in sentence(what)
-    what.realized["log_loss_constant"] = Metric(0.45, 970, "rows")
+    what.realized["log_loss_constant"] = MetricValue(0.45, 970, "rows")
     assert sentence(what) == (
         "none of 1 feature drifted; ROC AUC 0.66 on 97 % of rows, 0.67 in the baseline; "
         "its log loss of 0.5 is worse than the 0.45 of a constant."

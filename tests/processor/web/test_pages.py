@@ -18,7 +18,7 @@ from driftline_processor.core.evaluation import (
     Explanation,
     Finding,
     MethodValue,
-    Metric,
+    MetricValue,
     SlaResult,
 )
 from driftline_processor.core.labels.delay import OutcomeDelay
@@ -113,7 +113,7 @@ def test_the_overview_says_of_every_model_what_is_known_and_what_is_not(browse: 
 def test_the_overview_shows_what_an_open_window_knows_while_none_has_closed(browse: Browse) -> None:
     model = learning()
     known = model.windows["1h"][0]
-    known.realized, known.outcome_rows, known.coverage = {"accuracy": Metric(0.75, 4, "panes")}, 4, 0.4
+    known.realized, known.outcome_rows, known.coverage = {"accuracy": MetricValue(0.75, 4, "panes")}, 4, 0.4
     text = page(browse(FakeView([model]))).text
     assert "performance, 1 January 2014, 09:00 – 10:00 accuracy 0.75 outcomes for 40 % of the rows; not final" in text
     assert "unknown" not in text.partition("performance")[2].partition("not final")[0]
@@ -162,8 +162,8 @@ def test_a_page_leads_to_its_weak_slices_and_to_what_to_label_next(browse: Brows
 def test_a_realized_value_says_what_it_is_from_and_how_exact_it_is(browse: Browse) -> None:
     model = animals()
     model.windows["1d"][0].realized = {
-        "roc_auc": Metric(0.522, 400, "panes", 0.001278),
-        "accuracy": Metric(0.91, 398, "rows"),
+        "roc_auc": MetricValue(0.522, 400, "panes", 0.001278),
+        "accuracy": MetricValue(0.91, 398, "rows"),
     }
     text = page(browse(FakeView([model])), "/models/animals").text
     assert "ROC AUC 0.522 (exact to 0.0013) – – 400 counts" in text

@@ -37,7 +37,7 @@ def losses_of_rows(task: Task, scores: F64 | None, predicted: Column | None, act
 
     Classes: 0 where the decided class is the actual one, else 1; what has a class that is none of the model's is
     neither right nor wrong. Regression: the absolute error. The arguments are those of
-    :func:`driftline.panes.fold.fold_outcomes`.
+    :func:`~driftline.panes.outcome_sums.fold_outcomes`.
 
     >>> task = Task("binary", ("0", "1"), "1")
     >>> losses_of_rows(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
@@ -87,9 +87,9 @@ def standardised(values: F64, scale: tuple[float, float]) -> F64:
 def probability_of_outcome(task: Task, scores: F64 | None, happened: I32) -> F64:
     """Return the probability that the scores of each row gave to its class: float64 (n,).
 
-    NaN where scores are no probabilities, by the rules of :func:`driftline.panes.fold.fold_outcomes`, or the class is
-    none of
-    the model's. ``scores``: float64 (n, k); ``happened``: int32 (n,), codes into ``task.classes``.
+    NaN where scores are no probabilities, by the rules of :func:`~driftline.panes.outcome_sums.fold_outcomes`, or the
+    class is
+    none of the model's. ``scores``: float64 (n, k); ``happened``: int32 (n,), codes into ``task.classes``.
 
     >>> scores, happened = np.array([[0.8], [0.4], [7.0]]), np.array([1, 0, 1], np.int32)
     >>> probability_of_outcome(Task("binary", ("0", "1"), "1"), scores, happened)

@@ -171,7 +171,7 @@ Where = slice | NDArray[np.intp]
 class Cells:
     """The values that n rows sent under one key.
 
-    ``kind``: uint8 (n,), one of the kinds of :mod:`.values`. ``numbers``: float64 (n,), of numbers, integers and
+    ``kind``: uint8 (n,), one of the kinds that :func:`read` gives. ``numbers``: float64 (n,), of numbers, integers and
     booleans, else NaN. ``codes``: int32 (n,), of texts and lists, index into ``things``, else -1. ``integers``: int64
     (n,), exact, where the kind is an integer.
     """

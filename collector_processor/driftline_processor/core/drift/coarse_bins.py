@@ -183,7 +183,7 @@ def coarse(reference: F64, current: F64, *, ordered: bool, others: I64 | None = 
     Of fewer than 50 rows into as many equal parts as expect enough: deciles would all be pooled, and nothing be left.
 
     ``others``: int64 (k,), which bin holds all labels that are not kept, -1 = none; labels that were kept by chance
-    join it first (:mod:`.chosen`).
+    join it first.
 
     >>> shares = coarse(np.array([[50.0, 40.0, 9.0, 1.0]]), np.array([[50.0, 40.0, 8.0, 2.0]]), ordered=False)
     >>> shares.reference.tolist()

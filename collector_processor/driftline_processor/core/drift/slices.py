@@ -16,7 +16,7 @@ from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.panes.pane import Pane
 
 from driftline_processor.core.evaluation import MethodValue, SliceDrift, State, TargetDrift
-from driftline_processor.core.wording import quote_name
+from driftline_processor.core.wording import short
 
 from .methods import METHODS
 from .rule import Drift, Rules, drift_by_slice
@@ -101,7 +101,7 @@ def slice_sentence(found: SliceDrift) -> str:
 
 
 def _told(target: TargetDrift) -> str:
-    name = {"score": "the score", "class": "the predicted class"}.get(target.target) or quote_name(target.name)
+    name = {"score": "the score", "class": "the predicted class"}.get(target.target) or short(target.name)
     value = target.methods[target.decided_by].value
     return f"{name} ({METHODS[target.decided_by].title} {value:.3g}, {target.size})" if value is not None else name
 

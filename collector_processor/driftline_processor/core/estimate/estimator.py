@@ -36,7 +36,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Task
 
 from driftline_processor.core.estimate.point import DEVIATIONS, Point, limits
-from driftline_processor.core.evaluation import Estimate, EstimateMethod, Metric, Unsure
+from driftline_processor.core.evaluation import Estimate, EstimateMethod, MetricValue, Unsure
 from driftline_processor.core.outcomes.sums import effective_rows
 from driftline_processor.core.performance.realized import realized
 
@@ -125,7 +125,7 @@ class ReferenceLearning:
 
     task: Task
     rows: float
-    reference: dict[str, Metric]
+    reference: dict[str, MetricValue]
     rates: Rates | None
     estimation: Estimation
     _pane: Pane
@@ -337,7 +337,7 @@ FEWEST = 30
 
 
 def estimate_metrics(
-    pane: Pane, baseline: Baseline, task: Task, span: int, realized: Mapping[str, Metric] | None = None
+    pane: Pane, baseline: Baseline, task: Task, span: int, realized: Mapping[str, MetricValue] | None = None
 ) -> dict[str, Estimate]:
     """Estimate every metric of a window; {} where the baseline has too few outcomes, or the window too few rows.
 
@@ -369,7 +369,9 @@ class _Made:
         self._lengths, self._lasting = (span / length if length else 1.0 for length in (known.length, known.lasting))
         self._method: EstimateMethod = "direct_loss" if known.task.kind == "regression" else "cbpe"
 
-    def estimate(self, name: str, point: Point, realized: Metric | None, labelled: Mapping[str, Point]) -> Estimate:
+    def estimate(
+        self, name: str, point: Point, realized: MetricValue | None, labelled: Mapping[str, Point]
+    ) -> Estimate:
         known, rows, lengths = self._known, self._rows, self._lengths
         reference = known.reference.get(name)
         value = None if reference is None else reference.value
@@ -395,7 +397,7 @@ class _Made:
         return Estimate(*made, "panes", self._method, value, *judged, unsure=point.unsure)
 
 
-def _judged(labelled: Point | None, realized: Metric | None, time: float) -> tuple[float | None, float | None]:
+def _judged(labelled: Point | None, realized: MetricValue | None, time: float) -> tuple[float | None, float | None]:
     """Return how far the labelled rows are from what was expected of them, and the standard error of that."""
     if labelled is None or labelled.value is None or realized is None:
         return None, None

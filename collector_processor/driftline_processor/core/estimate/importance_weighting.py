@@ -42,7 +42,9 @@ _RIDGE, _LEAST_RIDGE, _STEPS = 0.01, 2.0, 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledRows:
-    """n rows of the reference whose outcome is known, as :func:`driftline.panes.fold.fold_outcomes` takes them."""
+    """n rows of the reference whose outcome is known, as :func:`~driftline.panes.outcome_sums.fold_outcomes` takes
+    them.
+    """
 
     actual: Column
     scores: F64 | None = None

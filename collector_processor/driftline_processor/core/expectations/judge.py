@@ -21,7 +21,7 @@ from driftline.tables.table import F64
 from driftline_processor.core.evaluation import Expected, Verdict
 from driftline_processor.core.quality.feature_sums import Sums, sums_of
 from driftline_processor.core.windows.window import Window
-from driftline_processor.core.wording import format_percent, quote_name
+from driftline_processor.core.wording import format_percent, short
 
 from .rule import Expectations, Kind, Rule
 
@@ -271,7 +271,7 @@ def _unknown(rule: Rule, why: str, rows: int) -> Expected:
 
 
 def _about(rule: Rule) -> str:
-    return f"{quote_name(rule.feature)}: " if rule.feature else ""
+    return f"{short(rule.feature)}: " if rule.feature else ""
 
 
 def _value(number: float | None) -> str:

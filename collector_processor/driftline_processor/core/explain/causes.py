@@ -41,7 +41,8 @@ from .sentences import cause_sentence, whole_sentence
 def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float:
     """Return the share of rows that would have to change their cell, less what chance alone makes of it.
 
-    Total variation over the cells of :func:`.coarse_bins.grid`, so a value that is missing has moved, too. ``was``,
+    Total variation over the cells of :func:`~driftline_processor.core.drift.coarse_bins.grid`, so a value that is
+    missing has moved, too. ``was``,
     ``now``: float64 (cells,), (effective) rows. ``design_effect``: how many of them count as one. 0 where a side is
     empty.
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from driftline_processor.core.evaluation import Cause, Change, Finding
 from driftline_processor.core.windows.window import time_zone
-from driftline_processor.core.wording import format_percent, quote_name
+from driftline_processor.core.wording import format_percent, short
 
 LEAST_CARRIED = 0.05
 """A smaller part of the score's shift is not told."""
@@ -25,12 +25,12 @@ def cause_sentence(cause: Cause, finding: Finding | None, timezone: str = "UTC")
     ['temp has drifted since 2013-04-08: values below 5 went from 41 % to 6 %', "it carries 34 % of the score's shift"]
     """
     since = _since(cause, timezone)
-    place = f" only where {quote_name(cause.slice.replace('=', ' = ', 1))}" if cause.slice else ""
+    place = f" only where {short(cause.slice.replace('=', ' = ', 1))}" if cause.slice else ""
     if finding is not None:
         told = f"{finding.sentence}{place}{',' if since else ''}{since}"
     else:
         where = _changes(cause.changes)
-        told = f"{quote_name(cause.features[0])} has drifted{place}{since}{': ' if where else ''}{where}"
+        told = f"{short(cause.features[0])} has drifted{place}{since}{': ' if where else ''}{where}"
     effect = _effect(cause)
     return f"{told}; {effect}" if effect else told
 
@@ -48,7 +48,7 @@ def whole_sentence(causes: Sequence[Cause], score: bool) -> str:
     others = [name for cause in causes[1:] for name in cause.features]
     if not others:
         return first
-    named = ", ".join(quote_name(name) for name in others[:NAMED])
+    named = ", ".join(short(name) for name in others[:NAMED])
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
     return f"{first}; also affected: {named}{more}"
 
@@ -64,7 +64,7 @@ def _since(cause: Cause, timezone: str) -> str:
 def _changes(changes: Sequence[Change]) -> str:
     """From which share to which, in words: two arrows and four numbers beside an edge are hard to read."""
     told = [
-        f"{quote_name(one.where) or 'no text'} went from {format_percent(one.was)} to {format_percent(one.now)}"
+        f"{short(one.where) or 'no text'} went from {format_percent(one.was)} to {format_percent(one.now)}"
         for one in changes
     ]
     return ", ".join([*told[:1], *(one.replace(" went from ", " from ") for one in told[1:])])

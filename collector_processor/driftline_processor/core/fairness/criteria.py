@@ -24,7 +24,7 @@ from driftline_processor.core.evaluation import (
     GroupRates,
     Verdict,
 )
-from driftline_processor.core.intervals import confidence as of
+from driftline_processor.core.intervals import confidence as limits_of
 from driftline_processor.core.intervals.confidence import Interval, Share, ratio_interval
 from driftline_processor.core.intervals.gradients import ConfusionTable, Ratio
 from driftline_processor.core.intervals.time_blocks import FEWEST, FEWEST_DAYS, counting_as_one
@@ -148,7 +148,8 @@ def judge_fairness(
 class _Part(NamedTuple):
     """A rate of a group: the rows that count for it, and those that count against it.
 
-    ``known``: whether rows of all decisions that it needs were reviewed. ``fewest``: see :func:`.time_blocks.design`.
+    ``known``: whether rows of all decisions that it needs were reviewed. ``fewest``: see
+    :func:`~driftline_processor.core.intervals.time_blocks.design`.
     """
 
     ratio: Ratio
@@ -162,7 +163,7 @@ class _Part(NamedTuple):
 
     def limits(self, confidence: float, effect: float) -> Interval:
         """``effect``: how many rows, which resemble each other, count as one."""
-        return of.wilson(*self.ratio[:2], confidence, effect) if self.known else of.UNREVIEWED
+        return limits_of.wilson(*self.ratio[:2], confidence, effect) if self.known else limits_of.UNREVIEWED
 
     def effect(self, confidence: float) -> float:
         """Return how many rows of the group count as one."""
@@ -250,7 +251,7 @@ def _difference(
     if one is None or other is None:
         return GroupComparison(group, rate, None, None, None, "cannot_tell", beside)
     limits = [part.limits(confidence, one.effect_beside(other, confidence)) for part in (one, other)]
-    low, high, _ = of.difference(one.value, limits[0], other.value, limits[1])
+    low, high, _ = limits_of.difference(one.value, limits[0], other.value, limits[1])
     return GroupComparison(group, rate, one.value - other.value, low, high, _state(low, high, -limit, limit), beside)
 
 
@@ -263,12 +264,12 @@ def _ratio(
     if not (one.known and other.known):
         return GroupComparison(group, rate, value, None, None, "cannot_tell", beside)
     effect = one.effect_beside(other, confidence, ratio=True)
-    if all(of.has_equal_weights(*part.ratio[:2]) for part in (one, other)):
+    if all(limits_of.has_equal_weights(*part.ratio[:2]) for part in (one, other)):
         share, than = (Share(part.value, part.ratio.effective / effect) for part in (one, other))
         low, high = ratio_interval(share, than, confidence)
     else:
         limits = [part.limits(confidence, effect) for part in (one, other)]
-        low, high = of.quotient(one.value, limits[0], other.value, limits[1])
+        low, high = limits_of.quotient(one.value, limits[0], other.value, limits[1])
     state = _state(low, high, limit, 1 / limit if limit > 0 else np.inf)
     return GroupComparison(group, rate, value, low, None if isinf(high) else high, state, beside)
 

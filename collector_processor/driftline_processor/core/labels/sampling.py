@@ -135,9 +135,8 @@ def draw_rows(sizes: F64, lot: F64, before: F64, most: int, reach: float = 1.0) 
     """Draw ``most`` rows to be labelled, with probabilities that grow with ``sizes``; all where there are no more.
 
     ``sizes``: float64 (n,), above 0; ``lot``: float64 (n,), of :func:`row_lots`. ``before``: float64 (n,), the
-    probability
-    with which a row was drawn that has been labelled since, NaN of those without a label. ``reach``: rows are here up
-    to this lot only.
+    probability with which a row was drawn that has been labelled since, NaN of those without a label. ``reach``: rows
+    are here up to this lot only.
 
     >>> sizes, lot = np.array([1.0, 1.0, 1.0, 97.0]), np.array([0.3, 0.2, 0.6, 0.9])
     >>> first = draw_rows(sizes, lot, np.full(4, np.nan), 2).new

@@ -17,7 +17,6 @@ from .metric import Argument, Estimation, Metric, Slopes
 from .names import name_with_number, parse_name
 
 __all__ = [
-    "INSTALLED",
     "METRICS",
     "Argument",
     "Estimation",
@@ -43,9 +42,6 @@ def _discovered() -> Iterator[Metric]:
 METRICS: dict[str, Metric] = {one.name: one for one in sorted(_discovered(), key=lambda one: (one.rank, one.name))}
 """Driftline's metrics by name, in the order in which a task shows them."""
 
-INSTALLED: dict[str, Metric] = {}
-"""The metrics that packages of users install, by name; filled where entry points are loaded."""
-
 _BASES = {base: metric for metric in METRICS.values() for base in metric.bases}
 _KINDS = frozenset().union(*(metric.tasks for metric in METRICS.values()))
 
@@ -56,7 +52,7 @@ def metric_of(base: str) -> Metric | None:
     >>> metric_of("f1_weighted").name, metric_of("no_such_metric")
     ('f1', None)
     """
-    return _BASES.get(base) or INSTALLED.get(base)
+    return _BASES.get(base)
 
 
 def direction(name: str) -> int:

@@ -27,15 +27,6 @@ def confusion(pane: Pane, classes: int) -> F64 | None:
     return counts.reshape(classes, classes)
 
 
-def squared_confusion(pane: Pane, classes: int) -> F64 | None:
-    """Return Σw² of the same cells: float64 (k, k). A pane without excess has weights of 1, or is an old one."""
-    counts = confusion(pane, classes)
-    if counts is None:
-        return None
-    excess = pane.parts.get("confusion_excess")
-    return counts if excess is None or len(excess) != classes**2 else counts + excess.reshape(classes, classes)
-
-
 class Mean(NamedTuple):
     """The sums behind a weighted mean of a loss ℓ: Σw, Σw², Σwℓ, Σw²ℓ, Σw²ℓ²."""
 

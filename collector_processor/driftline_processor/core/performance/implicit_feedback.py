@@ -16,7 +16,7 @@ from driftline.panes.pane import Pane
 from driftline.panes.relevance import CUTOFFS, PREFIX, WIDTH
 from driftline.tables.table import F64, Task
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.outcomes.coverage import sent_rows
 
 from .window_outcomes import BlockSums, WindowOutcomes
@@ -65,6 +65,6 @@ def count_silence_in_steps(known: WindowOutcomes, task: Task) -> WindowOutcomes:
     return replace(known, steps=(steps, [count_silence(pane, task) for pane in panes]))
 
 
-def without_young_lists(realized: Mapping[str, Metric]) -> dict[str, Metric]:
+def without_young_lists(realized: Mapping[str, MetricValue]) -> dict[str, MetricValue]:
     """Return the metrics without those that lists nobody clicked belong to: too young to tell which these are."""
     return {name: one for name, one in realized.items() if name.partition("@")[0] not in OF_ALL_LISTS}

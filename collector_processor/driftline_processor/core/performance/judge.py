@@ -1,7 +1,8 @@
 """Judge the performance of a window from its outcomes, and whether it counts yet.
 
 Labels that come fast differ from those that come late: a fraud that is noticed within an hour is an obvious one. So a
-window is *immature* until its outcomes had the time that they take (:mod:`.labels.delay`), and as long as too few of
+window is *immature* until its outcomes had the time that they take (:mod:`~driftline_processor.core.labels.delay`),
+and as long as too few of
 them are known.
 """
 
@@ -13,7 +14,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.table import Task
 
-from driftline_processor.core.evaluation import Evaluation, Maturity, Metric
+from driftline_processor.core.evaluation import Evaluation, Maturity, MetricValue
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
 from driftline_processor.core.labels.delay import OutcomeDelay, delay_of, judge_sla
 from driftline_processor.core.metrics import custom
@@ -40,7 +41,7 @@ def judge_performance(
     task: Task | None,
     known: WindowOutcomes,
     asked: PerformanceSettings,
-    exact: dict[str, Metric] | None = None,
+    exact: dict[str, MetricValue] | None = None,
 ) -> None:
     """Fill in the performance of a window.
 

@@ -82,7 +82,7 @@ def row_losses_of(task: Task, scores: F64 | None, predicted: Column | None, actu
 
     Of a class: how likely the service took what did not happen to be, 1 where it sent no score that says so. A row of
     which nobody knows what was decided, or a class that is none of the model's, is not wrong. The arguments are
-    those of :func:`driftline.panes.fold.fold_outcomes`.
+    those of :func:`~driftline.panes.outcome_sums.fold_outcomes`.
 
     >>> task, scores = Task("binary", ("0", "1"), "1"), np.array([[0.9], [0.7], [0.2]])
     >>> found = row_losses_of(task, scores, None, Column(numbers=np.array([0.0, 1.0, 1.0])))

@@ -31,7 +31,7 @@ from driftline.baseline.sections.slices import MOST_VALUES, OTHER, slice_name
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import Task
 
-from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState, SlicePerformance, Verdict
+from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, SlicePerformance, Verdict
 from driftline_processor.core.intervals.confidence import (
     TOO_FEW,
     UNREVIEWED,
@@ -43,9 +43,8 @@ from driftline_processor.core.intervals.confidence import (
 from driftline_processor.core.intervals.time_blocks import blocks_of_window, has_day_blocks
 from driftline_processor.core.metrics import METRICS
 from driftline_processor.core.metrics.names import parse_name
-from driftline_processor.core.outcomes.coverage import kept_rows as kept
-from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed
-from driftline_processor.core.outcomes.review import unreviewed_sentence as told
+from driftline_processor.core.outcomes.coverage import kept_rows
+from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed, unreviewed_sentence
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.reference import reference_in
@@ -138,8 +137,8 @@ def _has_slices(evaluation: Evaluation) -> bool:
 
 def _state(
     objective: Objective,
-    metric: Metric | None,
-    reference: Mapping[str, Metric],
+    metric: MetricValue | None,
+    reference: Mapping[str, MetricValue],
     asked: PerformanceSettings,
     why: str,
     none_of: Mapping[str, int],
@@ -166,7 +165,7 @@ def _state(
         limits, value = difference(metric.value, limits, own.value, than), metric.value - own.value
     known = replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
     if limits.low is None or limits.high is None:
-        more = told(none_of) if metric.interval == UNREVIEWED.method else "its interval is not known"
+        more = unreviewed_sentence(none_of) if metric.interval == UNREVIEWED.method else "its interval is not known"
         return replace(known, sentence=why or _said(known, more))
     good, bad = (
         (limits.low >= limit, limits.high < limit) if objective.upwards else (limits.high <= limit, limits.low > limit)
@@ -184,14 +183,14 @@ def _state(
 class _Against(NamedTuple):
     """The reference that a change is measured against. ``said``: which rows of the baseline these are, of a slice."""
 
-    reference: Mapping[str, Metric]
+    reference: Mapping[str, MetricValue]
     said: str = ""
 
 
 def _against(
     objective: Objective,
     name: str,
-    reference: Mapping[str, Metric],
+    reference: Mapping[str, MetricValue],
     baseline: Baseline | None,
     asked: PerformanceSettings,
 ) -> _Against:
@@ -207,7 +206,7 @@ def _against(
 
 def _state_in(
     objective: Objective,
-    metric: Metric | None,
+    metric: MetricValue | None,
     against: _Against,
     asked: PerformanceSettings,
     why: str,
@@ -219,7 +218,7 @@ def _state_in(
     return replace(found, sentence=f"{found.sentence}; {said}") if said else found
 
 
-def _rows(metric: Metric | None) -> int:
+def _rows(metric: MetricValue | None) -> int:
     """Return how many rows tell of a metric, effective ones where these are known."""
     if metric is None:
         return 0
@@ -315,7 +314,9 @@ def _each(
 def _slices(key: str, evaluation: Evaluation, known: WindowOutcomes) -> dict[str, SlicePerformance]:
     """The slices of a key, those among them that were predicted and of which no outcome is known."""
     found = {
-        name: SlicePerformance(0, {}, rows) for name, own in known.slices.items() if (rows := int(kept(own)[0])) > 0
+        name: SlicePerformance(0, {}, rows)
+        for name, own in known.slices.items()
+        if (rows := int(kept_rows(own)[0])) > 0
     } | evaluation.performance_slices
     return {name: own for name, own in found.items() if name.partition("=")[0] == key}
 
@@ -325,7 +326,7 @@ def _is_wrong(objective: Objective, value: float) -> bool:
     return value < objective.limit if objective.upwards else value > objective.limit
 
 
-def _wider(metric: Metric, reach: float) -> Metric:
+def _wider(metric: MetricValue, reach: float) -> MetricValue:
     """The same with an interval so many times as long on either side."""
     if metric.value is None or metric.low is None or metric.high is None:
         return metric

@@ -80,7 +80,8 @@ def from_rows(
 ) -> dict[str, MetricValue]:
     """Return the metrics of joined rows, to the last digits those of scikit-learn with ``sample_weight``.
 
-    The arguments are those of :func:`driftline.panes.fold.fold_outcomes`. What comes from sums is the same as from a
+    The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`. What comes from sums is the same as
+    from a
     pane;
     what depends on the order of scores is from all of them, R² from deviations.
     """

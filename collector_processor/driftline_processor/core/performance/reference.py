@@ -14,7 +14,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.time_blocks import EXPECTED
 from driftline.panes.pane import Pane, merge
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import custom
 from driftline_processor.core.outcomes.review import find_unseen_decisions
 from driftline_processor.core.windows.window import DAY
@@ -23,10 +23,10 @@ from .metric_intervals import with_intervals
 from .realized import realized
 from .settings import PerformanceSettings
 
-_KNOWN: WeakKeyDictionary[Baseline, tuple[PerformanceSettings, dict[str, Metric]]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Baseline, tuple[PerformanceSettings, dict[str, MetricValue]]] = WeakKeyDictionary()
 
 
-def reference_of(baseline: Baseline, asked: PerformanceSettings) -> dict[str, Metric]:
+def reference_of(baseline: Baseline, asked: PerformanceSettings) -> dict[str, MetricValue]:
     """Return the metrics of a baseline's outcomes; what was asked last is kept as long as it lives."""
     known = _KNOWN.get(baseline)
     if known is None or known[0] != asked:
@@ -34,7 +34,7 @@ def reference_of(baseline: Baseline, asked: PerformanceSettings) -> dict[str, Me
     return dict(known[1])
 
 
-def reference_in(baseline: Baseline, name: str, asked: PerformanceSettings) -> dict[str, Metric]:
+def reference_in(baseline: Baseline, name: str, asked: PerformanceSettings) -> dict[str, MetricValue]:
     """Return the metrics of a slice of a baseline, ``key=value``; none where its outcomes are not known."""
     known, task = baseline.extras.slice_outcomes, baseline.task
     if known is None:
@@ -44,7 +44,7 @@ def reference_in(baseline: Baseline, name: str, asked: PerformanceSettings) -> d
     return with_intervals(realized(pane, task, asked), pane, blocks, task, asked, days=known.length >= DAY)
 
 
-def _measured(baseline: Baseline, asked: PerformanceSettings) -> dict[str, Metric]:
+def _measured(baseline: Baseline, asked: PerformanceSettings) -> dict[str, MetricValue]:
     pane, task = baseline.pane, baseline.task
     found = realized(pane, task, asked)
     unseen = find_unseen_decisions(pane, task, baseline)
@@ -69,7 +69,7 @@ def _in_proportion(blocks: Iterable[Pane], pane: Pane) -> Iterator[Pane]:
         yield Pane(parts)
 
 
-def _as_sure(metric: Metric, in_time: Metric | None) -> Metric:
+def _as_sure(metric: MetricValue, in_time: MetricValue | None) -> MetricValue:
     """The same with an interval that reaches as far as that of the rows in blocks, where it is from these."""
     if metric.value is None or in_time is None or in_time.interval != "blocks" or in_time.value is None:
         return metric

@@ -21,9 +21,10 @@ class PerformanceSettings:
     window's performance is not final, however old it is. ``cutoffs``: the ranks at which lists are judged, () = the
     usual ones, :data:`driftline.panes.relevance.CUTOFFS`. ``shares``: the method of the intervals of shares.
     ``fairness``:
-    the attributes that tell groups of people. ``metrics``: names (:mod:`.names`) beside the usual ones. ``costs``:
+    the attributes that tell groups of people. ``metrics``: names (:mod:`~driftline_processor.core.metrics.names`)
+    beside the usual ones. ``costs``:
     actual class → predicted class → what one such row costs. ``custom``: by name, what somebody installed
-    (:mod:`.custom`). ``objectives``: what metrics shall be. ``label_sla``:
+    (:mod:`~driftline_processor.core.metrics.custom`). ``objectives``: what metrics shall be. ``label_sla``:
     how late outcomes may be, and for how many predictions. ``outcomes``: whether a list of which nobody says anything
     is one that nobody clicked (:mod:`.implicit_feedback`), and whether rows were ``sampled`` for review, each with its
     weight.

@@ -9,7 +9,7 @@ from driftline.baseline.sections.slices import slice_name
 from driftline.panes.pane import Pane
 from driftline.tables.table import CLASSLESS, F64, I64, Task
 
-from driftline_processor.core.evaluation import Evaluation, Fairness, Metric, SlicePerformance
+from driftline_processor.core.evaluation import Evaluation, Fairness, MetricValue, SlicePerformance
 from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts, judge_fairness
 from driftline_processor.core.intervals.gradients import ConfusionTable, confusion_table
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
@@ -87,7 +87,7 @@ def judge_slices(
 
 def measured(
     name: str, known: WindowOutcomes, task: Task, asked: PerformanceSettings, days: bool, only: str = ""
-) -> dict[str, Metric]:
+) -> dict[str, MetricValue]:
     """Return the metrics of a slice from its sums, with their intervals; ``only``: one of them. ``days``: see
     :func:`.metric_intervals.with_intervals`."""
     own = known.slices[name]
@@ -118,7 +118,7 @@ def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[
 def rank_slices(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, SlicePerformance]]:
     """Return slices from the one in which the model does worst, by what :func:`ranking_metric` names.
 
-    >>> def slice_of(value): return SlicePerformance(9, {"accuracy": Metric(value, 9, "panes")})
+    >>> def slice_of(value): return SlicePerformance(9, {"accuracy": MetricValue(value, 9, "panes")})
     >>> [name for name, _ in rank_slices({"a=1": slice_of(0.9), "a=2": slice_of(0.7), "a=3": slice_of(None)})]
     ['a=2', 'a=1', 'a=3']
     """
@@ -135,7 +135,7 @@ def rank_slices(slices: Mapping[str, SlicePerformance]) -> list[tuple[str, Slice
 
 def ranking_metric(slices: Iterable[SlicePerformance]) -> tuple[str, bool]:
     """Return the metric by which slices are ranked, and whether more is better; "" where none is known."""
-    known: list[dict[str, Metric]] = [one.metrics for one in slices]
+    known: list[dict[str, MetricValue]] = [one.metrics for one in slices]
     for name in _WORST:
         if any(name in metrics and metrics[name].value is not None for metrics in known):
             return name, direction(name) > 0
@@ -149,9 +149,9 @@ def slice_badness(evaluation: Evaluation) -> dict[str, float]:
 
     >>> from driftline.tables.table import ModelKey
     >>> from driftline_processor.core.windows.window import Window
-    >>> sure = Metric(0.7, 900, "panes", low=0.6, high=0.8)
+    >>> sure = MetricValue(0.7, 900, "panes", low=0.6, high=0.8)
     >>> found = Evaluation(ModelKey("m"), Window("1d", 0, 1), 9_000, True)
-    >>> found.realized = {"accuracy": Metric(0.9, 9_000, "panes")}
+    >>> found.realized = {"accuracy": MetricValue(0.9, 9_000, "panes")}
     >>> found.performance_slices = {"region=n": SlicePerformance(900, {"accuracy": sure})}
     >>> {name: round(value, 2) for name, value in slice_badness(found).items()}
     {'region=n': 1.0}

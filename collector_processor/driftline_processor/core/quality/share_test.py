@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scipy.special import betainc
 
-from driftline_processor.core.wording import format_percent, quote_name
+from driftline_processor.core.wording import format_percent, short
 
 from .check import Suspicion, suspicion
 from .feature_sums import FeaturePair
@@ -76,6 +76,6 @@ def suspect_rise(
         return None
     p = more_often(was.cases * pair.n + beyond, was.of * pair.n, now.cases * pair.m, now.of * pair.m)
     earlier = before or f"was {format_percent(was.share)}"
-    told = f"{quote_name(pair.name)}: {format_percent(now.share)} of {pair.values} {said} ({earlier})"
+    told = f"{short(pair.name)}: {format_percent(now.share)} of {pair.values} {said} ({earlier})"
     concerned = (now.share - was.share) * now.of / pair.now.rows
     return suspicion(check, [pair.name], p, told, was=was.share, now=now.share, concerned=concerned)

@@ -22,7 +22,8 @@ def rebin_baseline(like: Baseline, other: Baseline) -> Pane:
     """Return the reference rows of ``other`` over the bins of ``like``.
 
     Exact where their edges agree; a bin that reaches over several is shared out as the rows of ``like`` lie in it, see
-    :func:`.histogram.spread`. A feature that is a number in one and a category in the other is not in it, and one that
+    :func:`~driftline_processor.core.histogram.spread`. A feature that is a number in one and a category in the other
+    is not in it, and one that
     ``like`` lacks is named in a part ``unknown:NAME``. Outcomes are in it where both have the same task.
     """
     same_task = replace(like.task, threshold=0.5) == replace(other.task, threshold=0.5)

@@ -36,7 +36,8 @@ class Comparison:
     """The difference of mean losses of two versions: of the challenger less that of the champion, so above 0 is worse.
 
     ``paired``: the same requests; ``rows``: their number, else that of both versions together, whose means are then
-    those within hours (:class:`.sums.Within`). ``low`` / ``high``: each holds at every look with ``confidence``; None
+    those within hours (:class:`~driftline_processor.core.versions.sums.HourlySums`). ``low`` / ``high``: each holds at
+    every look with ``confidence``; None
     while nothing is known. ``method``: "betting" needs no great number of rows, "asymptotic" holds as they grow.
     ``rows_needed``: how many rows in all a verdict takes if things go on as they are; None where it has fallen, or
     would take more than :data:`MOST_ROWS`.

@@ -17,7 +17,7 @@ Evidence for pairs that have no bound or carry weights: Robbins' mixture over th
 
 An asymptotic confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2024, Annals of Statistics 52:2613,
 theorem 2.2, with half a normal distribution as its mixture, since each side is asked by itself; Robbins 1970). Like
-what :mod:`.wagers` knows it needs sums only; unlike it the promise holds in the limit, so nothing is said of fewer
+the bets above it needs sums only; unlike it the promise holds in the limit, so nothing is said of fewer
 than :data:`LEAST` rows.
 """
 

@@ -143,7 +143,7 @@ def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) 
 def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> dict[str, F64]:
     """Return the losses of joined rows: name → float64 (n,), NaN where a row has none.
 
-    The arguments are those of :func:`driftline.panes.fold.fold_outcomes`.
+    The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`.
 
     >>> rows = row_losses(
     ...     Task("binary", ("0", "1"), "1"), np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0]))
@@ -175,7 +175,7 @@ def _codes(task: Task, scores: F64 | None, predicted: Column | None, actual: Col
 
 
 class VersionAnswers(NamedTuple):
-    """The answers of one version to n requests, as :func:`driftline.panes.fold.fold_outcomes` takes it."""
+    """The answers of one version to n requests, as :func:`~driftline.panes.outcome_sums.fold_outcomes` takes it."""
 
     task: Task
     scores: F64 | None
@@ -185,7 +185,7 @@ class VersionAnswers(NamedTuple):
 def fold_requests(
     first: VersionAnswers, second: VersionAnswers, actual: Column, weight: F64, group: I64, groups: int
 ) -> dict[str, Sparse]:
-    """Sum requests that both versions scored: the parts of :func:`fold_pairs` and of :func:`.decisions.fold_decisions`.
+    """Sum requests that both versions scored: the parts of :func:`fold_pairs` and of :func:`fold_decisions`.
 
     The latter where both versions have the same classes in the same order. ``weight``: float64 (n,), NaN = 1;
     ``group``: int64 (n,), 0 <= group < groups.
@@ -203,7 +203,8 @@ def fold_requests(
 def fold_pairs(
     first: Mapping[str, F64], second: Mapping[str, F64], weight: F64, group: I64, groups: int
 ) -> dict[str, F64]:
-    """Sum the losses of requests that both versions scored: part → float64 (groups, 7), see :class:`.sums.Paired`.
+    """Sum the losses of requests that both versions scored: part → float64 (groups, 7), see
+    :class:`~driftline_processor.core.versions.sums.PairedSums`.
 
     ``first`` / ``second``: as :func:`row_losses` gives them; ``weight``: float64 (n,), NaN = 1; ``group``: int64 (n,),
     0 <= group < groups. A request counts where both have the loss.
@@ -265,7 +266,8 @@ def stretches_from(begins: I64, classes: int) -> I64:
 
 
 def alone_of_hours(parts: Mapping[str, F64], task: Task, loss: str, costs: F64 | None = None) -> F64:
-    """Return the sums of one version's loss in each of some stretches of time: :class:`.sums.Alone`, float64 (6, n).
+    """Return the sums of one version's loss in each of some stretches of time:
+    :class:`~driftline_processor.core.versions.sums.SingleSums`, float64 (6, n).
 
     ``parts``: :data:`PARTS` of a pane, float64 (n, width) each, or (width,) of one stretch; 0 where it has none.
 

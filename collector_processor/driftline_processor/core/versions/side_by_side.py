@@ -9,7 +9,7 @@ from typing import Literal
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Task
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics.cost_and_value import cost_matrix, unknown_classes
 from driftline_processor.core.outcomes.review import (
     UnseenDecisions,
@@ -65,7 +65,7 @@ class Version:
     name: str
     rows: int
     outcomes: int
-    metrics: dict[str, Metric] = field(default_factory=dict)
+    metrics: dict[str, MetricValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

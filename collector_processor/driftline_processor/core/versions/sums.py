@@ -109,9 +109,8 @@ def unpaired_sums(first: F64, second: F64) -> Sums:
     """Return the sums of versions that answer requests of their own.
 
     ``first``, ``second``: :class:`SingleSums` of each hour, float64 (6, hours), of the same hours in their order, or
-    (6,) of
-    one. What is due to the hour (it errs more often by night, and a canary that is ramped up has more rows by then)
-    is no difference of versions, so rows are compared within hours. Hours with few rows are taken with those that
+    (6,) of one. What is due to the hour (it errs more often by night, and a canary that is ramped up has more rows by
+    then) is no difference of versions, so rows are compared within hours. Hours with few rows are taken with those that
     follow them: what is known of the rows of one version alone says nothing.
 
     >>> one, other = np.array([[8.0, 2], [8, 2], [8, 2], [2, 1], [2, 1], [2, 1]]), np.full((6, 2), 8.0)

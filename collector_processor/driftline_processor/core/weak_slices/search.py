@@ -144,8 +144,8 @@ def weak_slices(
 ) -> WeakSearch | None:
     """Find the slices of one or two features in which the model does worse than elsewhere; None of too few rows.
 
-    ``features``: the bins of each and that of every row, intp (n,). ``losses``: :func:`.losses.losses_of`, float64
-    (n,), NaN where not known. ``weight``: float64 (n,), None = 1 each. ``time``: of the predictions, unix nanoseconds,
+    ``features``: the bins of each and that of every row, intp (n,). ``losses``: as of :func:`losses_of`, float64 (n,),
+    NaN where not known. ``weight``: float64 (n,), None = 1 each. ``time``: of the predictions, unix nanoseconds,
     int64 (n,), None where they have none.
 
     The slices are chosen on one half of the rows (:func:`halves`) and put to the test on the other: in one
@@ -281,7 +281,7 @@ def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: 
     """Return each loss of the rows: float64 (n,), NaN where it is not known; {} of a ranking.
 
     A classifier has its errors, 0 or 1, and where it gives probabilities the log loss; a regression the absolute error.
-    The arguments are those of :func:`driftline.panes.fold.fold_outcomes`.
+    The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`.
 
     >>> task = Task("binary", ("0", "1"), "1")
     >>> losses_of(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))["error"].tolist()

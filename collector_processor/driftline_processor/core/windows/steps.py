@@ -20,7 +20,8 @@ class TimeSteps:
     """Steps that hold rows, oldest first; the last ones are those of the window itself.
 
     ``starts``, ``ends``: int64 (steps,), unix nanoseconds. ``of``: the name of a pane's part → its counts over the
-    cells of :func:`.coarse_bins.grid`: float64 (steps, cells). ``cells``: the cell of each bin of these parts; those of
+    cells of :func:`~driftline_processor.core.drift.coarse_bins.grid`: float64 (steps, cells). ``cells``: the cell of
+    each bin of these parts; those of
     the baseline in force, whatever a window is compared with.
     """
 

@@ -44,6 +44,7 @@ from driftline.tables.table import (
 )
 
 from driftline_processor.core.reference.rolling import Rolling
+from driftline_processor.present.numbers import many
 from driftline_processor.readers.arrow_columns import (
     column,
     is_nested,
@@ -65,7 +66,7 @@ from driftline_processor.readers.column_roles import (
     id_column,
     match_patterns,
 )
-from driftline_processor.readers.errors import BadInput, Say, rows
+from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.item_lists import relevance_of_batch
 from driftline_processor.readers.notation import notations_of, notations_to_remember, report_unreadable
 from driftline_processor.readers.prediction_rows import ruled
@@ -191,7 +192,7 @@ def build_from_files(
     """Build the baseline of ``options.model`` from its reference rows.
 
     ``sample``: rows that bins are chosen from, at most. ``in_memory``: bytes of a CSV or NDJSON that is parsed once,
-    and not in each pass. ``rows_to``: where some of the rows are kept, see :mod:`.sidecar`.
+    and not in each pass. ``rows_to``: the file in which some of the rows are kept.
     ``importance``: of features, by name. ``first``: only the rows of the first stretch of so
     much past. Raises :class:`BadInput` when a file, a column or the task cannot be made sense of.
     """
@@ -250,7 +251,7 @@ def build_from_files(
     if rows_to is not None:
         ruled = () if baseline.extras.ruled is None else baseline.extras.ruled.of
         kept = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})
-        say(f"{rows_to}: {rows(kept)} kept, for methods that need rows")
+        say(f"{rows_to}: {many(kept)} kept, for methods that need rows")
     return baseline
 
 
@@ -395,13 +396,13 @@ class _Reading:
     def tell(self) -> None:
         """Say what could not be read."""
         for (path, name), (count, first) in self._strays.items():
-            self._say(f"{path}: {name}: {rows(count)} without a number, taken as missing: the first is {first}")
+            self._say(f"{path}: {name}: {many(count)} without a number, taken as missing: the first is {first}")
         for path, unit in self._units.items():
             if unit:
                 self._say(f"{path}: {self._roles.time}: read as unix {UNIT_NAMES[unit]}")
         for path, count in self._timeless.items():
             if count:
-                self._say(f"{path}: {self._roles.time}: {rows(count)} without a readable time are in no block of time")
+                self._say(f"{path}: {self._roles.time}: {many(count)} without a readable time are in no block of time")
 
 
 def _with_numbers(read: ReferenceRows, numeric: Collection[str]) -> ReferenceRows:

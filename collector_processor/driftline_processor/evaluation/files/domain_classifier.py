@@ -1,42 +1,22 @@
-"""A classifier that tells the rows of a window from those of the reference: drift (`--classifier`), and estimates by
-importance weights.
-
-`--classifier`: the domain classifier of each window, on rows of it and of the reference.
-
-`--importance-weighted`: performance of windows without labels, by weighted labelled rows of the reference.
-"""
+"""``--classifier``: the domain classifier of each window, on rows of the window and of the reference."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins
 from driftline.panes.pane import Pane
 from driftline.panes.pca import UNIT, Space, at_places, bin_of_each
-from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, concatenate, is_present, take_rows
+from driftline.tables.table import F64, I64, PredictionTable
+from numpy.typing import NDArray
 
 from driftline_processor.core.drift.multivariate.classifier import METHOD, MOST_ROWS, Points, classify
 from driftline_processor.core.drift.multivariate.method import JointResult
 from driftline_processor.core.drift.multivariate_rule import drift_together, joint_design_effect
-from driftline_processor.core.estimate.importance_weighting import LabelledRows, estimate_by_weights, ratios
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.readers.column_roles import ColumnOptions, find_roles
 from driftline_processor.readers.errors import Say
-from driftline_processor.readers.prediction_rows import (
-    known_notation,
-    read_rows,
-    shape_scores,
-    table_batches,
-    text_columns,
-)
-from driftline_processor.readers.sources import open_source
-
-from .baseline import holds_kept_rows, load_rows
-from .exact_values import reference_rows_path
-from .reference import features_of_files
 
 CLASSIFIER = METHOD.name
 
@@ -45,6 +25,18 @@ SEED = 20_261_120
 
 Batches = Iterable[tuple[PredictionTable, I64]]
 """Tables, and the window of each of their rows: int64 (n,), -1 for none."""
+
+
+def space_of(baseline: Baseline, option: str, say: Say) -> Space | None:
+    """Return the space of a baseline's features; where there is none, say that the option is left out."""
+    space = baseline.bins.space
+    if space is not None and space.names_in(baseline.bins.features):
+        return space
+    say(
+        f"{option}: left out: the baseline has no space of these features"
+        " (docs/explanation/features-together.md says what it takes)"
+    )
+    return None
 
 
 def classify_windows(
@@ -57,16 +49,12 @@ def classify_windows(
     say: Say,
 ) -> None:
     """Judge every window anew, with what the domain classifier finds in it."""
-    bins, space = baseline.bins.features, baseline.bins.space
-    if space is None or not space.names_in(bins):
-        say(
-            "--classifier: left out: the baseline has no space of these features (docs/explanation/features-together.md"
-            " says what it takes)"
-        )
+    space = space_of(baseline, "--classifier", say)
+    if space is None:
         return
     group = np.concatenate(groups)
     known, before = reference
-    found = _classified(evaluations, before, current, (known, group[group >= 0]), bins, space)
+    found = _classified(evaluations, before, current, (known, group[group >= 0]), baseline.bins.features, space)
     for evaluation, pane, one in zip(evaluations, panes, found, strict=True):
         from_rows = {} if one is None else {CLASSIFIER: one}
         evaluation.joint = drift_together(pane, baseline, evaluation.features, from_rows)
@@ -105,119 +93,25 @@ def sample_rows(
     for at, count in enumerate(most):
         own = np.flatnonzero(group == at)
         kept[rng.permutation(own)[:count]] = True
-    found: list[tuple[I64, F64, F64]] = []
+    found: list[tuple[I64, F64, NDArray[np.bool_]]] = []
     start = 0
     for table, window in batches:
         some = np.flatnonzero(kept[start : start + len(table)])
         start += len(table)
-        index = [bin_of_each([table], name, bins[name])[some] for name in space.names]
-        placed = [at_places(space.places[name], one) for name, one in zip(space.names, index, strict=True)]
-        lacking = [one >= len(space.places[name]) for name, one in zip(space.names, index, strict=True)]
-        found.append((window[some], np.stack(placed, axis=1) / UNIT, np.stack(lacking, axis=1).astype(np.float64)))
+        found.append((window[some], *coordinates_of(table, some, bins, space)))
     windows, z, missing = (np.concatenate(parts) for parts in zip(*found, strict=True))
     points = []
     for at in range(len(most)):
         order = rng.permutation(np.flatnonzero(windows == at))
-        points.append(Points(space.names, z[order], missing[order] > 0))
+        points.append(Points(space.names, z[order], missing[order]))
     return points
 
 
-OPTION = "--importance-weighted"
-MOST_LABELLED = 10_000
-
-
-def weigh_windows(
-    evaluations: Sequence[Evaluation],
-    reference: Path,
-    current: Batches,
-    groups: Sequence[I64],
-    baseline: Baseline,
-    options: ColumnOptions,
-    say: Say,
-) -> None:
-    """Put importance-weighted estimates into evaluations, one per window."""
-    bins, space = baseline.bins.features, baseline.bins.space
-    if space is None or not space.names_in(bins):
-        say(
-            f"{OPTION}: left out: the baseline has no space of these features"
-            " (docs/explanation/features-together.md says what it takes)"
-        )
-        return
-    found = _labelled(reference_rows_path(reference, OPTION), baseline, options, say)
-    if found is None:
-        say(f"{OPTION}: left out: {reference.name} holds no row with features and an outcome")
-        return
-    was, labelled = found
-    rng = np.random.default_rng(SEED)
-    most = [MOST_ROWS] * len(evaluations)
-    for evaluation, now in zip(
-        evaluations, sample_rows(current, np.concatenate(groups), most, bins, space, rng), strict=True
-    ):
-        weights = ratios(was, now, rng)
-        if weights is not None:
-            evaluation.weighted = estimate_by_weights(
-                baseline.task, labelled, weights, evaluation.rows, evaluation.estimated
-            )
-            if not evaluation.weighted:
-                say(f"{OPTION}: too few labelled rows are like those of a window, so nothing is told of it")
-
-
-def _labelled(path: Path, baseline: Baseline, options: ColumnOptions, say: Say) -> tuple[Points, LabelledRows] | None:
-    """The labelled rows of a reference, 10,000 at most, evenly chosen; None where there are none."""
-    parts: Iterable[PredictionTable]
-    if holds_kept_rows(path):
-        kept, actual = load_rows(path, baseline)
-        parts, rows = [kept], len(kept)
-    else:
-        source = open_source(path, text_columns(baseline, options), say, written=known_notation(baseline, options))
-        found, kind = features_of_files([source], baseline), baseline.task.kind
-        roles = find_roles([source], options, kind, baseline.columns, lambda _: None, found, baseline.bins.projections)
-        read = shape_scores(read_rows(source, roles, kind, say), baseline.task)
-        parts, actual, rows = (
-            table_batches(read, roles, _key(baseline), baseline.task, baseline),
-            read.actual,
-            source.rows,
-        )
-    if actual is None:
-        return None
-    known = np.flatnonzero(is_present(actual))
-    known = (
-        known[np.linspace(0, len(known) - 1, min(len(known), MOST_LABELLED)).astype(np.intp)] if len(known) else known
-    )
-    if not len(known):
-        return None
-    return _points(parts, known, take_rows(actual, known), baseline, rows)
-
-
-def _points(
-    parts: Iterable[PredictionTable], chosen: I64, actual: Column, baseline: Baseline, rows: int
-) -> tuple[Points, LabelledRows]:
-    """The chosen rows, by their place among all ``rows``, as points and as what performance is made of."""
-    bins, space = baseline.bins.features, baseline.bins.space
-    assert space is not None
-    z, missing, scores = [], [], []
-    predicted: list[Column] = []
-    start = 0
-    for table in parts:
-        own = chosen[(chosen >= start) & (chosen < start + len(table))] - start
-        start += len(table)
-        index = [bin_of_each([table], name, bins[name])[own] for name in space.names]
-        placed = [at_places(space.places[name], one) for name, one in zip(space.names, index, strict=True)]
-        lacking = [one >= len(space.places[name]) for name, one in zip(space.names, index, strict=True)]
-        z.append(np.stack(placed, axis=1) / UNIT)
-        missing.append(np.stack(lacking, axis=1))
-        if table.scores is not None:
-            scores.append(table.scores[own])
-        if table.predicted is not None:
-            predicted.append(take_rows(table.predicted, own))
-    assert start == rows
-    joined = LabelledRows(
-        actual,
-        np.concatenate(scores) if scores else None,
-        concatenate(predicted) if predicted else None,
-    )
-    return Points(space.names, np.concatenate(z), np.concatenate(missing)), joined
-
-
-def _key(baseline: Baseline) -> ModelKey:
-    return ModelKey(baseline.model, baseline.version)
+def coordinates_of(
+    table: PredictionTable, rows: NDArray[np.intp] | I64, bins: dict[str, Bins], space: Space
+) -> tuple[F64, NDArray[np.bool_]]:
+    """Return the coordinates of some rows in a space, and which of them are missing: float64 and bool (rows, names)."""
+    index = [bin_of_each([table], name, bins[name])[rows] for name in space.names]
+    placed = [at_places(space.places[name], one) for name, one in zip(space.names, index, strict=True)]
+    lacking = [one >= len(space.places[name]) for name, one in zip(space.names, index, strict=True)]
+    return np.stack(placed, axis=1) / UNIT, np.stack(lacking, axis=1)

@@ -36,9 +36,10 @@ from driftline_processor.readers.sources import check_path, is_built_baseline
 
 from .concept_drift import detect_concept_drift
 from .dataset import Dataset, read_dataset
-from .domain_classifier import classify_windows, weigh_windows
+from .domain_classifier import classify_windows
 from .exact_values import exact_values, reference_rows_path
 from .fold import batches, fold_rows, newest_rows
+from .importance_weights import weigh_windows
 from .mispredictions import worst_predictions
 from .outcome_join import silence_as_irrelevant
 from .outcomes import OutcomeHistory, outcomes_of_all_rows, outcomes_of_windows

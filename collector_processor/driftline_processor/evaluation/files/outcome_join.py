@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.outcomes.matching import EARLY, match_outcomes
 from driftline_processor.core.outcomes.resolution import OutcomeHistories, lacks_weight, resolve_rankings
+from driftline_processor.present.numbers import many
 from driftline_processor.readers.arrow_columns import ids, one_array, valid_of, values_of
 from driftline_processor.readers.column_roles import Roles
-from driftline_processor.readers.errors import Say, rows
+from driftline_processor.readers.errors import Say
 from driftline_processor.readers.item_lists import read_items, relevance_statements
 from driftline_processor.readers.outcomes.files import FileOutcomes, column_at
 from driftline_processor.readers.prediction_rows import FileRows
@@ -105,7 +106,7 @@ def resolve_rows(
 def _report_unweighted(outcomes: FileOutcomes, left_out: Places, say: Say) -> None:
     if len(left_out):
         example = outcomes.ids[int(outcomes.code[left_out[0]])].as_py()
-        count = rows(len(left_out), "outcome")
+        count = many(len(left_out), "outcome")
         say(
             f"{outcomes.path}: {count} without a weight, of a model whose outcomes are sampled, left out, "
             f"such as that of {example!r}"
@@ -209,7 +210,7 @@ def report_unmatched(outcomes: FileOutcomes, found: Places, name: str, say: Say)
     strange[found] = False
     if strange.any():
         example = outcomes.ids[int(outcomes.code[int(np.flatnonzero(strange)[0])])].as_py()
-        count = rows(len(np.unique(outcomes.code[strange])), "outcome")
+        count = many(len(np.unique(outcomes.code[strange])), "outcome")
         when = "" if outcomes.made is None or not outcomes.made.any() else "and prediction_time "
         say(f"{outcomes.path}: {count} of an id {when}that no row has in '{name}', such as {example!r}")
 
@@ -270,7 +271,7 @@ def add_rankings(read: FileRows, roles: Roles, say: Say) -> FileRows:
         relevance = relevance_in(_lists(read), relevance_statements(array, np.arange(len(read))))
         strange = int(np.count_nonzero(valid_of(array) & np.isnan(relevance.clicked)))
     if strange:
-        say(f"{source.path}: {rows(strange)} with an actual that says nothing of a list, taken as not known")
+        say(f"{source.path}: {many(strange)} with an actual that says nothing of a list, taken as not known")
     return _with(read, relevance)
 
 

@@ -16,15 +16,13 @@ from typing import TypeVar
 import numpy as np
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
-from driftline.panes.relevance import Relevance
-from driftline.panes.relevance import join_rankings as joined_relevance
-from driftline.panes.relevance import take_rankings as taken_relevance
+from driftline.panes.relevance import Relevance, join_rankings, take_rankings
 from driftline.tables.classes import class_column
 from driftline.tables.decisions import decide
 from driftline.tables.table import F64, I64, Column, Task, concatenate, length, take_rows
 from numpy.typing import NDArray
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
@@ -35,7 +33,8 @@ from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.windows.window import PANE, Window
-from driftline_processor.readers.errors import Say, rows
+from driftline_processor.present.numbers import many
+from driftline_processor.readers.errors import Say
 from driftline_processor.readers.prediction_rows import FileRows
 
 Numbers = TypeVar("Numbers", F64, I64)
@@ -87,11 +86,11 @@ class LabelledPredictions:
             None if self.outcome_time is None else self.outcome_time[which],
             None if self.value is None else self.value[which],
             {key: take_rows(column, which) for key, column in self.slices.items()},
-            None if self.relevance is None else taken_relevance(self.relevance, which),
+            None if self.relevance is None else take_rankings(self.relevance, which),
             self.told,
         )
 
-    def performance(self, task: Task, asked: PerformanceSettings = STANDARD) -> dict[str, Metric]:
+    def performance(self, task: Task, asked: PerformanceSettings = STANDARD) -> dict[str, MetricValue]:
         """Return every metric, from the rows."""
         return from_rows(task, self.scores, self.predicted, self.actual, self.weight, self.relevance, self.value, asked)
 
@@ -135,7 +134,7 @@ def outcomes_of_all_rows(
     unknown = Column() if told else Column(codes=np.full(sum(map(len, reads)), -1, np.int32))
     actual = unknown if actual is None else actual
     ranked = [read.relevance for read in reads if read.relevance is not None]
-    relevance = joined_relevance(ranked) if ranked else None
+    relevance = join_rankings(ranked) if ranked else None
     return LabelledPredictions(
         scores, predicted, actual, weight, time, outcome_time, value, _slices(reads), relevance, told
     )
@@ -183,7 +182,7 @@ def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -
         asked = read.actual if task.kind != "ranking" else None  # of a ranking it is what was clicked
         strange = np.zeros(0, np.bool_) if asked is None else impossible_actuals(asked, task)
         if strange.any():
-            count = rows(int(strange.sum()))
+            count = many(int(strange.sum()))
             say(f"{read.source.path}: {count} with an actual that is {possible_actuals_text(task)}, taken as not known")
 
 

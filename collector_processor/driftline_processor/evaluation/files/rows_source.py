@@ -13,7 +13,7 @@ from driftline.baseline.sections.seasons import Seasons
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey, Task
 
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
@@ -180,7 +180,7 @@ class RowsSource:
         known = files.sliced.of(known, self.rows, window, files.slices.counted(self.at))
         return replace(known, weak=None if files.labelled is None else files.labelled.weak(self.at))
 
-    def realized(self) -> dict[str, Metric] | None:
+    def realized(self) -> dict[str, MetricValue] | None:
         """Return the performance from the rows; None where no file says what happened."""
         return None if self._truth is None else self._truth.performance(self.task, self.files.settings.performance)
 

@@ -31,7 +31,8 @@ from .exact_values import reference_rows_path
 class EvaluationSettings:
     """``method``, ``methods``: the drift methods that decide, and that are shown beside, see ``Choices`` of drift.
 
-    ``concept``: the detectors of concept drift, see :func:`.concept.detectors_of`. ``exact``: values of drift methods
+    ``concept``: the detectors of concept drift, see
+    :func:`~driftline_processor.evaluation.files.concept_drift.detectors_of`. ``exact``: values of drift methods
     from the rows. ``classifier``: the domain classifier, too. ``expect``: what is expected of each model's data.
     ``past``: windows are compared with the rows before them, :mod:`.rolling_reference`. ``performance``: what each
     model's owner asks of its performance; ``metrics``: names of those that are wanted, too; ``objectives``: what it

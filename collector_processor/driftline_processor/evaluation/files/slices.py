@@ -39,7 +39,9 @@ from .windows import MOST_WINDOWS, Trails, WindowSteps
 
 @dataclass(frozen=True, slots=True)
 class SlicePane:
-    """The rows of one slice in one piece of rows (:class:`.steps.Steps`)."""
+    """The rows of one slice in one piece of rows
+    (:class:`~driftline_processor.evaluation.files.windows.WindowSteps`).
+    """
 
     piece: int
     name: str

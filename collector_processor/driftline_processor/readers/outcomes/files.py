@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import label_array
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
+from driftline_processor.present.numbers import many
 from driftline_processor.readers.arrow_columns import column, ids, values_of, whole_column
-from driftline_processor.readers.errors import BadInput, Say, near, rows
+from driftline_processor.readers.errors import BadInput, Say, near
 from driftline_processor.readers.notation import NOTHING_KNOWN, KnownNotation, with_notation
 from driftline_processor.readers.source import Source, readable
 from driftline_processor.readers.sources import open_source
@@ -107,12 +108,12 @@ def read_file_outcomes(source: Source, task: Task, say: Say, written: KnownNotat
             raise BadInput(f"{path}: {wrong}")
         read, rejected = read_columns(table, _ONE_MODEL, None, bare_numbers=bool(source.by_looks))
     for count, first, reason in rejected.checks:
-        say(f"{path}: {rows(count, 'outcome')} left out, {reason}: the first is row {first + 1}")
+        say(f"{path}: {many(count, 'outcome')} left out, {reason}: the first is row {first + 1}")
     actual = read.actual()
     strange = impossible_actuals(actual, task) & ~read.retracted
     if strange.any():
         first = int(rejected.kept()[np.flatnonzero(strange)[0]])
-        what = f"{rows(int(strange.sum()), 'outcome')} with an actual that is {possible_actuals_text(task)}"
+        what = f"{many(int(strange.sum()), 'outcome')} with an actual that is {possible_actuals_text(task)}"
         say(f"{path}: {what} left out: the first is row {first + 1}")
     kept = np.flatnonzero(~strange)
     kept = kept[np.argsort(read.time[kept], kind="stable")]

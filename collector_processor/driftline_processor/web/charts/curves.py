@@ -10,7 +10,7 @@ from driftline.tables.table import F64
 from markupsafe import Markup
 
 from driftline_processor.core.evaluation import Curve, Evaluation
-from driftline_processor.present.names import short
+from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import count, number, percent
 
 from . import svg

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import TargetDrift
-from driftline_processor.present.names import short
+from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import percent
 
 from . import svg

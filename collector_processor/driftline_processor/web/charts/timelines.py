@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from driftline_processor.core.estimate.point import ASSUMES
-from driftline_processor.core.evaluation import Estimate, Evaluation, Metric, TargetDrift
-from driftline_processor.present.names import short
+from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TargetDrift
+from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import count, finite, many, number, percent
 from driftline_processor.present.sentences import verdict
 from driftline_processor.present.states import compared, drifted, overall, state_word
@@ -73,13 +73,14 @@ def performance(
     metric: str,
     evaluations: Sequence[Evaluation],
     chosen: Evaluation,
-    reference: Metric | None,
+    reference: MetricValue | None,
     address: Address,
     timezone: str,
 ) -> Markup:
     """Draw one metric over windows, the baseline's value as a line across, and coverage as bars underneath.
 
-    What the metric is read against (:data:`.titles.BESIDE`) is a second, thinner line. Lines are
+    What the metric is read against (:data:`~driftline_processor.present.titles.BESIDE`) is a second, thinner line.
+    Lines are
     broken where a window is missing or its value unknown; an open window is a hollow dot.
     """
     left, right, top, bottom = 46.0, 352.0, 14.0, 118.0

@@ -141,7 +141,7 @@ class Gatherer(Protocol):
         """Take in more rows, and what really happened, where that is known."""
 
     def piece(self) -> Any:
-        """Return the piece (:class:`driftline.baseline.sections.catalogue.Piece`); None where the rows tell nothing."""
+        """Return the content of the section; None where the rows tell nothing."""
 
 
 GATHERERS: dict[str, Callable[[ReferenceSetup], Gatherer]] = {

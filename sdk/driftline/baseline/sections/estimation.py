@@ -11,20 +11,18 @@ What rows lead one to expect of their outcomes, as sums that add up: the parts t
                             of each of its cells (k²), then sum and variance of the expected log loss and Brier score
 ``estimate:area:CLASS``     multiclass: weight per cell of the scores of one class, then the expected weight of its own
                             rows; cells are 8 bins of the score grid
-``estimate:loss``           regression: Σw, Σw², then Σw l for each loss of
-:data:`driftline.baseline.sections.loss_trees.OUTPUTS` that
-                            is expected, then Σw² l²
+``estimate:loss``           regression: Σw, Σw², then Σw l for each loss of ``loss_trees.OUTPUTS`` that is expected,
+                            then Σw² l²
 ==========================  =========================================================================================
 
-The first needs nothing but the rows; the others what a baseline has learned
-(:mod:`driftline.baseline.sections.estimation`).
+The first needs nothing but the rows; the others need what the baseline has learned.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -216,12 +214,6 @@ def _entries(part: str, width: int, group: I64, index: I64, weight: F64 | None) 
     held = np.flatnonzero(value)
     at = ordered[starts[held]]
     return Entries(part, width, at // width, at % width, value[held])
-
-
-def whole_parts(entries: list[Entries], groups: int) -> Iterator[tuple[str, F64]]:
-    """Yield each part with its whole vectors, float64 (groups, width)."""
-    for one in entries:
-        yield one.part, one.dense(groups)
 
 
 MOST_KEPT = 100_000

@@ -105,7 +105,8 @@ class ScoreMeans:
 class ScoreByFeature:
     """The name of a pane's part (``feature:NAME``, ``score``) → mean scores.
 
-    Features by about a tenth of the rows, the score by its own bins; the score as in :func:`.fold.target_score`.
+    Features by about a tenth of the rows, the score by its own bins; the score as in
+    :func:`~driftline.tables.decisions.target_score`.
     """
 
     of: Mapping[str, ScoreMeans]

@@ -2,10 +2,8 @@
 
 A noon is compared with noons: from the histograms of the seasons a reference is made that has the window's own mix of
 them (:mod:`driftline_processor.core.reference.season`). How far one noon differs from another is told by blocks of
-time,
-as in :mod:`driftline.baseline.sections.time_blocks`, but of ranks: where among the values of its own season each value
-lies. So a sunny noon
-is no news in them, and a noon that is sunny beyond others is.
+time, as in :mod:`driftline.baseline.sections.time_blocks`, but of ranks: where among the values of its own season each
+value lies. So a sunny noon is no news in them, and a noon that is sunny beyond others is.
 
 Gathers what a reference looked like in each season: from rows while a baseline is built, or from panes.
 """

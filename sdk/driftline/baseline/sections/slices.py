@@ -1,14 +1,13 @@
 """Slices of low cardinality, such as a country: rows over the bins, and performance by stretch of time.
 
 A slice is called ``key=value``. A key has at most 20 values, those with most rows; all others are ``key=other``. Values
-are canonical texts (:func:`driftline.tables.classes.class_text`): true and 1 are one. A row that lacks the key is in
-no slice
-of it.
+are canonical texts (:func:`driftline.tables.classes.class_text`): true and 1 are one. A row that lacks the key is in no
+slice of it.
 
 How right the model was in each slice of the reference, by stretch of its time: what a slice is compared with.
 
 Decisions of classifiers and errors of regressions, and no scores: 20 slices of 30 days are 20 kB of JSON, with scores
-they would be ten times that. A slice is called as in :mod:`.slices`.
+they would be ten times that.
 """
 
 from __future__ import annotations

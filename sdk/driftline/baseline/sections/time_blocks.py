@@ -308,7 +308,9 @@ PARTS = ("outcomes", "confusion", "losses", "percentage", "score_negative", "sco
 """Of a pane's parts, those of which performance is made."""
 
 EXPECTED = "expected"
-"""The part that holds what the estimate of the block says: a confusion, or the sums of :mod:`.expected`."""
+"""The part that holds what the estimate of the block says: a confusion, or the sums of
+:mod:`~driftline.baseline.sections.estimation`.
+"""
 
 FEWEST = 20
 """Outcomes; a block with fewer says nothing."""

@@ -10,7 +10,7 @@ import pytest
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Column, Task, take_rows
-from driftline_processor.core.evaluation import Metric
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals import gradients
 from driftline_processor.core.intervals import score_curves as areas
@@ -30,12 +30,12 @@ DAY = 86_400 * 10**9
 
 def test_a_metric_of_ones_own_has_no_interval_of_another_that_is_called_so() -> None:
     colours = Column(codes=np.arange(60, dtype=np.int32) % 3, labels=COLOURS.classes)
-    own = {"profit_micro": Metric(7.0, 60, "panes"), "accuracy": Metric(1.0, 60, "panes")}
+    own = {"profit_micro": MetricValue(7.0, 60, "panes"), "accuracy": MetricValue(1.0, 60, "panes")}
     found = with_intervals(own, fold_outcomes(COLOURS, None, colours, colours), (), COLOURS, PerformanceSettings())
     assert (found["profit_micro"], found["accuracy"].interval) == (own["profit_micro"], "clopper_pearson")
     regression = Task("regression")
     errors = fold_outcomes(regression, np.arange(60.0)[:, np.newaxis], None, Column(numbers=np.ones(60)))
-    error = {"squared_error": Metric(7.0, 60, "panes")}
+    error = {"squared_error": MetricValue(7.0, 60, "panes")}
     assert with_intervals(error, errors, (), regression, PerformanceSettings()) == error
 
 
@@ -48,7 +48,7 @@ def test_a_weight_that_can_be_none_costs_its_own_row_and_no_window(task: Task, b
     weight, value = np.where(np.arange(n) % 2, rng.uniform(1, 9, n), bad), rng.random(n)
     asked = PerformanceSettings(costs={"0": {"1": 2.0}} if task is BINARY else {})
 
-    def bounded(at: I64) -> list[dict[str, Metric]]:
+    def bounded(at: I64) -> list[dict[str, MetricValue]]:
         told = (task, scores[at], None, take_rows(actual, at), weight[at], None, value[at])
         made = fold_outcomes(*told)
         found = realized(made, task, asked), from_rows(*told, asked)
@@ -111,7 +111,7 @@ def test_what_was_never_seen_is_as_rare_as_the_rows_that_would_show_it_are_few()
 
 def test_f1_is_as_sure_as_the_share_it_is_made_of() -> None:
     found = with_intervals(
-        {"f1": Metric(60 / 90, 90, "panes"), "fbeta@2": Metric(150 / 215, 90, "panes")},
+        {"f1": MetricValue(60 / 90, 90, "panes"), "fbeta@2": MetricValue(150 / 215, 90, "panes")},
         counted(np.array([30.0, 10, 20, 30])),
         (),
         BINARY,
@@ -268,7 +268,7 @@ def scored(rng: np.random.Generator, n: int, rate: float = 0.3, share: float = 1
     return fold_outcomes(BINARY, score[held, np.newaxis], None, Column(numbers=truth[held]), weight)
 
 
-def bounded(pane: Pane, *names: str, blocks: tuple[Pane, ...] = ()) -> list[Metric]:
+def bounded(pane: Pane, *names: str, blocks: tuple[Pane, ...] = ()) -> list[MetricValue]:
     asked = PerformanceSettings(metrics=names)
     found = with_intervals(realized(pane, BINARY, asked), pane, blocks, BINARY, asked)
     return [found[name] for name in names]
@@ -326,7 +326,9 @@ def test_a_class_of_few_has_no_area_to_speak_of() -> None:
 
 def test_a_perfect_area_is_not_beyond_doubt() -> None:
     pane = _scored(np.repeat([0.9, 0.1], [100, 300]), np.repeat([1.0, 0.0], [100, 300]))
-    found = with_intervals({"roc_auc": Metric(1.0, 400, "panes")}, pane, (), BINARY, PerformanceSettings())["roc_auc"]
+    found = with_intervals({"roc_auc": MetricValue(1.0, 400, "panes")}, pane, (), BINARY, PerformanceSettings())[
+        "roc_auc"
+    ]
     assert (found.low, found.high) == pytest.approx((0.025 ** (1 / 100), 1.0))
 
 
@@ -356,9 +358,9 @@ def test_a_mean_over_classes_moves_as_its_gradient_says() -> None:
     assert table is not None
     names = ("precision", "recall", "f1")
     found = with_intervals(
-        {"balanced_accuracy": Metric(_averaged(cells, "recall", ""), 1, "panes")}
+        {"balanced_accuracy": MetricValue(_averaged(cells, "recall", ""), 1, "panes")}
         | {
-            f"{name}{kind}": Metric(_averaged(cells, name, kind), 1, "panes")
+            f"{name}{kind}": MetricValue(_averaged(cells, name, kind), 1, "panes")
             for name in names
             for kind in ("", "_weighted")
         },

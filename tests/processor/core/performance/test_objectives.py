@@ -11,7 +11,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey, Task
-from driftline_processor.core.evaluation import Evaluation, Metric, ObjectiveState
+from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals.confidence import WeightSums
 from driftline_processor.core.labels.delay import OutcomeDelay
@@ -108,7 +108,7 @@ def test_never_fewer_rows_are_needed_than_can_tell() -> None:
 def test_a_baseline_of_too_few_rows_says_nothing_of_a_change() -> None:
     """It was taken for certain: of two windows of one world one was broken, or met, in two of three."""
     evaluation = judged(flagged(300, 30))
-    evaluation.reference = {"precision": Metric(0.8, 12, "panes", interval="too_few")}
+    evaluation.reference = {"precision": MetricValue(0.8, 12, "panes", interval="too_few")}
     asked = PerformanceSettings(objectives=(read_objective("precision >= baseline"),))
     (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
     assert (found.rule, found.state) == ("precision >= baseline", "cannot_tell")
@@ -160,10 +160,10 @@ def test_a_window_of_few_outcomes_says_how_many_it_needs() -> None:
 
 
 def test_a_change_since_the_baseline_is_as_sure_as_both() -> None:
-    metric = Metric(0.80, 1_000, "panes", low=0.78, high=0.82)
+    metric = MetricValue(0.80, 1_000, "panes", low=0.78, high=0.82)
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 1_000, True, realized={"roc_auc": metric})
     for was, expected in ((0.9, "broken"), (0.83, "cannot_tell"), (0.78, "met")):
-        evaluation.reference = {"roc_auc": Metric(was, 9_000, "panes", low=was - 0.01, high=was + 0.01)}
+        evaluation.reference = {"roc_auc": MetricValue(was, 9_000, "panes", low=was - 0.01, high=was + 0.01)}
         asked = PerformanceSettings(objectives=(read_objective("roc_auc >= baseline - 0.02"),))
         (found,) = judge_objectives(evaluation, BINARY, WindowOutcomes(), asked)
         assert found.state == expected
@@ -322,7 +322,7 @@ def test_a_change_in_a_slice_is_against_all_rows_of_the_baseline() -> None:
     objective = read_objective("precision >= baseline - 0.1 in country")
     known = WindowOutcomes(slices={"country=NL": flagged(150, 50), "country=BE": flagged(195, 5)})
     evaluation = Evaluation(ModelKey("fraud"), WINDOW, 400, True)
-    evaluation.reference = {"precision": Metric(0.95, 9_000, "panes", low=0.94, high=0.96)}
+    evaluation.reference = {"precision": MetricValue(0.95, 9_000, "panes", low=0.94, high=0.96)}
     asked = PerformanceSettings(objectives=(objective,))
     judge_slices(evaluation, Pane(), BINARY, known, asked)
     (found,) = judge_objectives(evaluation, BINARY, known, asked)
@@ -385,7 +385,7 @@ def test_windows_that_cannot_tell_for_too_long_say_so_and_how_many_rows_would() 
 
 def test_where_all_is_reviewed_a_longer_window_is_asked_for() -> None:
     def of(interval: str, coverage: float) -> ObjectiveState:
-        metric = Metric(0.80, 2_200, "panes", low=0.15, high=1.0, interval=interval)
+        metric = MetricValue(0.80, 2_200, "panes", low=0.15, high=1.0, interval=interval)
         evaluation = Evaluation(ModelKey("fraud"), WINDOW, 2_200, True, realized={"accuracy": metric})
         evaluation.maturity, evaluation.coverage = "mature", coverage
         asked = PerformanceSettings(objectives=(Objective("accuracy", least=0.83, alert_after=1),))

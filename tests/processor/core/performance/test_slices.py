@@ -12,7 +12,7 @@ from driftline.tables.table import Column, ModelKey, Task
 from driftline_processor.core.evaluation import (
     Evaluation,
     Fairness,
-    Metric,
+    MetricValue,
     SliceCondition,
     SlicePerformance,
     WeakSearch,
@@ -125,7 +125,7 @@ def test_label_ages_are_cohorts_from_the_youngest_and_no_slices() -> None:
 
 def test_slices_are_ranked_from_the_worst() -> None:
     def of(value: float | None) -> SlicePerformance:
-        return SlicePerformance(9, {"mae": Metric(value, 9, "panes")})
+        return SlicePerformance(9, {"mae": MetricValue(value, 9, "panes")})
 
     slices = {"a=1": of(2.0), "a=2": of(9.0), "a=3": of(None), "a=4": of(5.0)}
     assert [name for name, _ in rank_slices(slices)] == ["a=2", "a=4", "a=1", "a=3"]

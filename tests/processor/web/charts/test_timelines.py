@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
-from driftline_processor.core.evaluation import Curve, Evaluation, Metric, TargetDrift
+from driftline_processor.core.evaluation import Curve, Evaluation, MetricValue, TargetDrift
 from driftline_processor.core.windows.window import Window
 from driftline_processor.web.charts import timelines
 from driftline_processor.web.charts.curves import confusion_matrix
@@ -28,9 +28,9 @@ def test_any_metric_can_be_drawn(values: list[float | None], reference: float | 
     shown: list[Evaluation] = []
     for place, value in enumerate(values):
         start = first.window.start + place * day
-        metrics = {"mae": Metric(value, 1, "rows")}
+        metrics = {"mae": MetricValue(value, 1, "rows")}
         shown.append(replace(first, window=Window("1d", start, start + day), realized=metrics))
-    expected = None if reference is None else Metric(reference, 1, "rows")
+    expected = None if reference is None else MetricValue(reference, 1, "rows")
     drawn = timelines.performance("mae", shown, shown[-1], expected, lambda _: "/", "UTC")
     assert "nan" not in drawn
     assert "inf" not in drawn
@@ -86,8 +86,8 @@ def test_nothing_is_drawn_of_nothing() -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=5), ANY)
 def test_any_curve_can_be_drawn(points: list[tuple[float, float]], recall: float | None) -> None:
-    first = replace(price().windows["1d"][0], realized={"recall": Metric(recall, 1, "rows")})
-    first.realized |= {name: Metric(0.5, 1, "rows") for name in ("specificity", "precision", "actual_rate")}
+    first = replace(price().windows["1d"][0], realized={"recall": MetricValue(recall, 1, "rows")})
+    first.realized |= {name: MetricValue(0.5, 1, "rows") for name in ("specificity", "precision", "actual_rate")}
     there = np.array(points)
     limits = np.column_stack([there[:, 1], np.ones(len(there))])
     names = ("roc", "precision_recall", "gain")

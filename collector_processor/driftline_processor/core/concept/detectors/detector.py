@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["error", "loss"]
-"""What is fed: 0 or 1, right or wrong; or a standardised loss, within ``-CLIP`` and ``CLIP`` (:mod:`..errors`)."""
+"""What is fed: 0 or 1, right or wrong; or a standardised loss, within ``-CLIP`` and ``CLIP``."""
 
 ALARM_RATE = 1e-5
 """What is promised where nothing changes: at most this many alarms per value."""

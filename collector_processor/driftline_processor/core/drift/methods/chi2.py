@@ -18,7 +18,8 @@ def chi2(reference: F64, current: F64) -> tuple[F64, F64]:
     """Return the statistic and its p-value, on counts over the same bins: float64 (...) each.
 
     ``reference``, ``current``: counts, float64 (..., bins), missing and invalid left out; pool them first
-    (:mod:`.drift.coarse_bins`). Bins that are empty in both are left out; with fewer than two others there is nothing
+    (:mod:`~driftline_processor.core.drift.coarse_bins`). Bins that are empty in both are left out; with fewer than two
+    others there is nothing
     to compare: (0, 1). Equal to ``scipy.stats.chi2_contingency(correction=False)``. Evidently tests the window against
     the reference's shares as if they were known exactly (``scipy.stats.chisquare``), which is too liberal unless the
     reference is much larger than the window; NannyML's is the contingency test, with Yates' correction for two
@@ -52,7 +53,8 @@ def chi2_terms(reference: F64, current: F64, of: Samples) -> F64:
 def from_counts(counts: Counts) -> Measured:
     """Measure k categories, rare labels pooled; one that chance does not explain counts by itself.
 
-    The p-value is exact (:func:`.p_values.sum_p_values`): the chi-square limit is too small at 0.001 by up to 3 times
+    The p-value is exact (:func:`~driftline_processor.core.drift.p_values.sum_p_values`): the chi-square limit is too
+    small at 0.001 by up to 3 times
     where cells expect 5 rows, and at 5e-5 by up to 7. The effect is that of PSI: a statistic grows with the rows.
     """
     cells = counts.coarse

@@ -8,7 +8,7 @@ from driftline.panes.bins import CategoryBins
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, effective_rows, shares
 from driftline_processor.core.quality.share_test import LEAST, effect
-from driftline_processor.core.wording import format_percent, format_value, quote_name
+from driftline_processor.core.wording import format_percent, format_value, short
 
 
 def find(look: CheckInput) -> CheckResult:
@@ -40,8 +40,7 @@ def _of(pair: FeaturePair) -> Suspicion | None:
         CHECK.name,
         [pair.name],
         float(np.sum(smooth**m)),
-        f"{quote_name(pair.name)}: {where}"
-        f" (in the baseline {format_percent(was)} {'did' if 'lies' in where else 'were'})",
+        f"{short(pair.name)}: {where} (in the baseline {format_percent(was)} {'did' if 'lies' in where else 'were'})",
         was=was,
         now=1.0,
         concerned=1.0 - was,
@@ -50,7 +49,7 @@ def _of(pair: FeaturePair) -> Suspicion | None:
 
 def _where(pair: FeaturePair, at: int) -> str | None:
     if isinstance(pair.bins, CategoryBins):
-        return f"every value is {quote_name(pair.bins.labels[at])!r}"
+        return f"every value is {short(pair.bins.labels[at])!r}"
     edges = pair.bins.edges
     if at in (0, len(edges)):
         return None  # anything may lie beyond the outer edges; that is out of range

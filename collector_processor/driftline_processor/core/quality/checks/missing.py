@@ -11,7 +11,7 @@ from driftline_processor.core.nearest_names import nearest
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair
 from driftline_processor.core.quality.share_test import LEAST, effect, more_often
-from driftline_processor.core.wording import format_percent, quote_name
+from driftline_processor.core.wording import format_percent, short
 
 UNKNOWN = "unknown:"
 """Before the name of a feature that the baseline does not know, in the names of parts."""
@@ -32,7 +32,7 @@ def _of(pair: FeaturePair, look: CheckInput) -> Suspicion | None:
     if abs(effect(was, now)) < LEAST:
         return None
     design = _design(pair, look)
-    name, n, m = quote_name(pair.name), pair.was.rows * pair.n / design.effect, pair.now.rows * pair.m / design.effect
+    name, n, m = short(pair.name), pair.was.rows * pair.n / design.effect, pair.now.rows * pair.m / design.effect
     if now > was:
         p = more_often(was * n, n, now * m, m)
         text = f"{name}: {format_percent(now)} of values are missing (was {format_percent(was)})"
@@ -62,8 +62,8 @@ def never_arrived(name: str, was: float, unknown: Sequence[str]) -> str:
     >>> never_arrived("age", 0.0, ["age_years"])
     'age never arrived (before, 0 % of its values were missing; did you mean age_years?)'
     """
-    meant = "".join(f"; did you mean {quote_name(one)}?" for one in nearest(name, unknown, most=1))
-    return f"{quote_name(name)} never arrived (before, {format_percent(was)} of its values were missing{meant})"
+    meant = "".join(f"; did you mean {short(one)}?" for one in nearest(name, unknown, most=1))
+    return f"{short(name)} never arrived (before, {format_percent(was)} of its values were missing{meant})"
 
 
 def unknown_features(pane: Pane) -> list[str]:
@@ -72,7 +72,9 @@ def unknown_features(pane: Pane) -> list[str]:
 
 
 def _design(pair: FeaturePair, look: CheckInput) -> Design:
-    """Return how many rows count as one for being missing, beyond what their values say (:attr:`.Pair.alike`)."""
+    """Return how many rows count as one for being missing, beyond what their values say
+    (:attr:`~driftline_processor.core.quality.feature_sums.FeaturePair.alike`).
+    """
     groups = look.missing_by_group(pair.name)
     if groups is None:
         return Design()

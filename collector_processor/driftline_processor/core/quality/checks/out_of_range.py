@@ -12,7 +12,7 @@ from driftline.panes.unbinned_values import octave_bounds
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CERTAIN, CheckInput, FeaturePair
 from driftline_processor.core.quality.share_test import CaseShare, suspect_rise
-from driftline_processor.core.wording import format_percent, format_value, quote_name
+from driftline_processor.core.wording import format_percent, format_value, short
 
 FAR = 1e6
 """How many times the baseline's largest value, by magnitude, a value must be."""
@@ -48,7 +48,7 @@ def suspect_far_values(check: str, pair: FeaturePair) -> Suspicion | None:
         check,
         [pair.name],
         0.0 if infinite else m / (m + n * times),
-        f"{quote_name(pair.name)}: {', '.join(parts)}",
+        f"{short(pair.name)}: {', '.join(parts)}",
         was=0.0,
         now=now,
         concerned=now * of / pair.now.rows,
@@ -80,7 +80,7 @@ def find(look: CheckInput) -> CheckResult:
 
     From panes, exactly. The edges are the 0.1 % and the 99.9 % quantile of the baseline, or its least and greatest
     where it has few values; so one stray value in the baseline widens nothing. Infinities and values far beyond all
-    that was (:mod:`driftline_processor.core.quality.checks.out_of_range`) are told however few they are.
+    others are told however few they are.
     """
     looked_at = [pair for pair in look.pairs.values() if isinstance(pair.bins, NumberBins) and len(pair.bins.edges)]
     found = [one for pair in looked_at if (one := _of(pair, pair.bins)) is not None]

@@ -22,7 +22,7 @@ from driftline_processor.core.quality.feature_sums import (
     shares,
 )
 from driftline_processor.core.quality.share_test import more_often
-from driftline_processor.core.wording import format_percent, quote_name
+from driftline_processor.core.wording import format_percent, short
 
 LEAST_SHARE = 0.05
 APART = 0.3
@@ -134,7 +134,7 @@ def _finding(a: FeaturePair, b: FeaturePair, share: float, p: float) -> Suspicio
         CHECK.name,
         [a.name, b.name],
         p,
-        f"{quote_name(a.name)} and {quote_name(b.name)}: {format_percent(share)} of values"
+        f"{short(a.name)} and {short(b.name)}: {format_percent(share)} of values"
         " stand in each other's column (swapped?)",
         was=0.0,
         now=share,

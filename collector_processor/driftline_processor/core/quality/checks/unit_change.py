@@ -15,7 +15,7 @@ from driftline_processor.core.quality.feature_sums import (
     Mixture,
     mixture,
 )
-from driftline_processor.core.wording import format_percent, quote_name
+from driftline_processor.core.wording import format_percent, short
 
 FACTORS = {10.0: "10 times", 100.0: "100 times", 1000.0: "1,000 times"}
 FACTORS |= {0.1: "a tenth of", 0.01: "a hundredth of", 0.001: "a thousandth of"}
@@ -65,7 +65,7 @@ def _of(changed: ChangedNumber) -> Suspicion | None:
         CHECK.name,
         [pair.name],
         changed.p,
-        f"{quote_name(pair.name)}: {format_percent(share)} of {what} are {times} what they were (unit change?)",
+        f"{short(pair.name)}: {format_percent(share)} of {what} are {times} what they were (unit change?)",
         was=0.0,
         now=share,
         concerned=share * not_zero * pair.now.usable / pair.now.rows,

@@ -1,0 +1,125 @@
+"""``--importance-weighted``: the performance of windows without labels, from weighted labelled reference rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import I64, Column, ModelKey, PredictionTable, concatenate, is_present, take_rows
+
+from driftline_processor.core.drift.multivariate.classifier import MOST_ROWS, Points
+from driftline_processor.core.estimate.importance_weighting import LabelledRows, estimate_by_weights, ratios
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.readers.column_roles import ColumnOptions, find_roles
+from driftline_processor.readers.errors import Say
+from driftline_processor.readers.prediction_rows import (
+    known_notation,
+    read_rows,
+    shape_scores,
+    table_batches,
+    text_columns,
+)
+from driftline_processor.readers.sources import open_source
+
+from .baseline import holds_kept_rows, load_rows
+from .domain_classifier import SEED, Batches, coordinates_of, sample_rows, space_of
+from .exact_values import reference_rows_path
+from .reference import features_of_files
+
+OPTION = "--importance-weighted"
+MOST_LABELLED = 10_000
+
+
+def weigh_windows(
+    evaluations: Sequence[Evaluation],
+    reference: Path,
+    current: Batches,
+    groups: Sequence[I64],
+    baseline: Baseline,
+    options: ColumnOptions,
+    say: Say,
+) -> None:
+    """Put importance-weighted estimates into evaluations, one per window."""
+    space = space_of(baseline, OPTION, say)
+    if space is None:
+        return
+    found = _labelled_reference(reference_rows_path(reference, OPTION), baseline, options, say)
+    if found is None:
+        say(f"{OPTION}: left out: {reference.name} holds no row with features and an outcome")
+        return
+    was, labelled = found
+    rng = np.random.default_rng(SEED)
+    most = [MOST_ROWS] * len(evaluations)
+    for evaluation, now in zip(
+        evaluations, sample_rows(current, np.concatenate(groups), most, baseline.bins.features, space, rng), strict=True
+    ):
+        weights = ratios(was, now, rng)
+        if weights is not None:
+            evaluation.weighted = estimate_by_weights(
+                baseline.task, labelled, weights, evaluation.rows, evaluation.estimated
+            )
+            if not evaluation.weighted:
+                say(f"{OPTION}: too few labelled rows are like those of a window, so nothing is told of it")
+
+
+def _labelled_reference(
+    path: Path, baseline: Baseline, options: ColumnOptions, say: Say
+) -> tuple[Points, LabelledRows] | None:
+    """The labelled rows of a reference, 10,000 at most, evenly chosen; None where there are none."""
+    parts: Iterable[PredictionTable]
+    if holds_kept_rows(path):
+        kept, actual = load_rows(path, baseline)
+        parts, rows = [kept], len(kept)
+    else:
+        source = open_source(path, text_columns(baseline, options), say, written=known_notation(baseline, options))
+        found, kind = features_of_files([source], baseline), baseline.task.kind
+        roles = find_roles([source], options, kind, baseline.columns, lambda _: None, found, baseline.bins.projections)
+        read = shape_scores(read_rows(source, roles, kind, say), baseline.task)
+        parts, actual, rows = (
+            table_batches(read, roles, _key(baseline), baseline.task, baseline),
+            read.actual,
+            source.rows,
+        )
+    if actual is None:
+        return None
+    known = np.flatnonzero(is_present(actual))
+    known = (
+        known[np.linspace(0, len(known) - 1, min(len(known), MOST_LABELLED)).astype(np.intp)] if len(known) else known
+    )
+    if not len(known):
+        return None
+    return _points(parts, known, take_rows(actual, known), baseline, rows)
+
+
+def _points(
+    parts: Iterable[PredictionTable], chosen: I64, actual: Column, baseline: Baseline, rows: int
+) -> tuple[Points, LabelledRows]:
+    """The chosen rows, by their place among all ``rows``, as points and as what performance is made of."""
+    bins, space = baseline.bins.features, baseline.bins.space
+    assert space is not None
+    z, missing, scores = [], [], []
+    predicted: list[Column] = []
+    start = 0
+    for table in parts:
+        own = chosen[(chosen >= start) & (chosen < start + len(table))] - start
+        start += len(table)
+        placed, lacking = coordinates_of(table, own, bins, space)
+        z.append(placed)
+        missing.append(lacking)
+        if table.scores is not None:
+            scores.append(table.scores[own])
+        if table.predicted is not None:
+            predicted.append(take_rows(table.predicted, own))
+    assert start == rows
+    joined = LabelledRows(
+        actual,
+        np.concatenate(scores) if scores else None,
+        concatenate(predicted) if predicted else None,
+    )
+    return Points(space.names, np.concatenate(z), np.concatenate(missing)), joined
+
+
+def _key(baseline: Baseline) -> ModelKey:
+    return ModelKey(baseline.model, baseline.version)
