@@ -21,7 +21,7 @@ from driftline.panes.fold import fold, fold_by
 from driftline.tables.table import F64, PredictionTable
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.methods import chi2, ks, psi
-from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.windows.window import Window
 
 ROWS = 1_000_000

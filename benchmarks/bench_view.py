@@ -25,8 +25,8 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.windows.window import PANE, Window

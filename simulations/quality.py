@@ -11,7 +11,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold, fold_by
 from driftline.tables.table import F64, PredictionTable
-from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.quality import quality
 from driftline_processor.core.windows.window import Window
 

@@ -31,7 +31,7 @@ def evidently(current: Any, reference: Any, **methods: str) -> Job:
 def driftline(current: Any, reference: Any, stored: bool) -> Job:
     """From the DataFrame to the evaluation; the baseline is kept, as it is in use, or built from the reference, too."""
     baselines, profile = import_module("driftline.baseline.baseline"), import_module("driftline.baseline.from_frame")
-    fold, core = import_module("driftline.panes.fold").fold, import_module("driftline_processor.core.evaluate")
+    fold, core = import_module("driftline.panes.fold").fold, import_module("driftline_processor.core.judge_window")
     window = import_module("driftline_processor.core.evaluation").Window("", 0, 0)
     built = partial(baselines.Baseline.from_frame, score="number_0", model="m", task="regression")
     known = built(reference) if stored else None

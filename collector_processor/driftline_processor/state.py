@@ -30,8 +30,8 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.decode.foreign_metrics import by_name
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.evaluator import Evaluator
+from driftline_processor.evaluation.judging_queue import windows_wait
 from driftline_processor.evaluation.version_comparison import VersionWatch
-from driftline_processor.evaluation.waiting_windows import windows_wait
 from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.deduplication import KafkaProgress, Offset, Upload, UploadPart
 from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue

@@ -13,7 +13,7 @@ from driftline.panes.fold import fold
 from driftline.panes.pane import merge
 from driftline.tables.column_codec import strings
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.windows.window import Window
 from sklearn.linear_model import LogisticRegression
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from driftline_processor.readers.addresses import file_or_address
-
 from .baseline import app as baseline_app
+from .evaluate import evaluate
 from .expectations import app as expectations_app
-from .expectations import expectations_of
-from .options import BAD_INPUT, Data, Url, Version, objectives_of, performance_of, report_bad_input, say, takes_columns
+from .options import BAD_INPUT, Url, Version, report_bad_input, say
 from .outcomes import app as outcomes_app
 from .outcomes import forget
-from .versions import show_versions, versions, versions_in
+from .versions import versions
 
 if TYPE_CHECKING:
-    from driftline_processor.readers.column_roles import ColumnOptions
-
-CROSSED = 3
+    pass
 
 app = typer.Typer(
     name="driftline",
@@ -82,144 +77,7 @@ def demo(
     raise typer.Exit(run(once, forward))
 
 
-@app.command()
-@takes_columns
-def evaluate(
-    data: Data,
-    baseline: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A built baseline (.json), or rows to compare with.", parser=file_or_address),
-    ] = None,
-    outcomes: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="id, actual, and perhaps time, weight.", parser=file_or_address),
-    ] = None,
-    window: Annotated[str, typer.Option(metavar="1d", help="Cut the rows into windows of time, in UTC.")] = "",
-    window_rows: Annotated[int | None, typer.Option(metavar="N", help="Cut the rows into windows of N.")] = None,
-    reference_last: Annotated[
-        str, typer.Option(metavar="30d", help="Compare each window with so much time before it.")
-    ] = "",
-    reference_without: Annotated[
-        str, typer.Option(metavar="24h", help="Up to so long before its end; else up to its beginning.")
-    ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    curves: Annotated[
-        bool, typer.Option("--curves", help="Points of curves, and the confusion matrix, with --json.")
-    ] = False,
-    mispredictions: Annotated[int, typer.Option(metavar="N", help="The N most wrong rows of each window.")] = 0,
-    fail_on: Annotated[
-        list[str] | None, typer.Option(metavar='"PATH OP NUMBER"', help="Exit 3 when true in any window; repeatable.")
-    ] = None,
-    method: Annotated[
-        list[str] | None, typer.Option(metavar="[FEATURE=]NAME", help="The drift method that decides; repeatable.")
-    ] = None,
-    methods: Annotated[
-        list[str] | None, typer.Option(metavar="[FEATURE=]NAME,NAME", help="Methods shown beside it; repeatable.")
-    ] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Values of drift methods from rows, not from bins.")] = False,
-    classifier: Annotated[
-        bool, typer.Option("--classifier", help="Whether a classifier tells the rows from the baseline's, and by what.")
-    ] = False,
-    importance_weighted: Annotated[
-        bool, typer.Option("--importance-weighted", help="Estimates by the baseline's labelled rows, weighted, too.")
-    ] = False,
-    concept: Annotated[
-        str, typer.Option(metavar="NAME[,NAME]", help="Detectors of concept drift, or 'none'; else adwin, if it can.")
-    ] = "",
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="driftline.yaml: the model, as `driftline up` reads it."),
-    ] = None,
-    expect: Annotated[Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is expected.")] = None,
-    performance: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="driftline.yaml: what is asked of the performance.")
-    ] = None,
-    objective: Annotated[
-        list[str] | None, typer.Option(metavar='"METRIC >= NUMBER"', help="What a metric shall be; repeatable.")
-    ] = None,
-    openlineage: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write OpenLineage run events there, a line for each window.")
-    ] = None,
-    *,
-    columns: ColumnOptions,
-) -> None:
-    """Compare rows with a baseline: drift and performance.
-
-    Columns default to the baseline's. Exit code 0: fine, 3: a --fail-on crossed, 2: bad input.
-    """
-    with report_bad_input():
-        from driftline_processor.core.performance.mispredictions import to_json as worst_to_json
-        from driftline_processor.evaluation.files.evaluate import evaluate_files
-        from driftline_processor.evaluation.files.rolling_reference import read_rolling
-        from driftline_processor.evaluation.files.settings import EvaluationSettings
-        from driftline_processor.evaluation.files.windows import Cut
-        from driftline_processor.present.evaluation_json import evaluations_to_json
-        from driftline_processor.present.versions_json import to_json
-        from driftline_processor.readers.sources import download_artifact, expand_paths
-
-        from .fail_on import check, metrics_in, parse
-
-        past = read_rolling(reference_last, reference_without)
-        expected, of_performance = expectations_of(expect), performance_of(performance)
-        asked = EvaluationSettings(
-            method or (),
-            methods or (),
-            concept,
-            exact,
-            classifier,
-            expected,
-            past,
-            of_performance,
-            metrics_in(fail_on or ()),
-            objectives_of(objective or ()),
-            {} if performance is None else versions_in(performance),
-            importance_weighted,
-            mispredictions,
-        )
-        cut = Cut(window, window_rows)
-        reference = None if baseline is None else download_artifact(baseline)
-        if config is not None:
-            from driftline_processor.evaluation.files.configuration import configure_evaluation
-
-            configured = configure_evaluation(config, reference, columns, cut, asked, say)
-            reference, columns, cut, asked = (
-                configured.reference,
-                configured.options,
-                configured.cut,
-                configured.asked,
-            )
-        result = evaluate_files(expand_paths(data), reference, outcomes, columns, cut, say, asked)
-        names, kind = result.baseline.bins.features, result.baseline.task.kind
-        known = {name for evaluation in result.evaluations for name in evaluation.realized}
-        cuts = {name.partition("=")[0] for evaluation in result.evaluations for name in evaluation.performance_slices}
-        keys, chosen = {*cuts, *result.slices}, result.choices.names()
-        conditions = [parse(text, names, kind, chosen, keys, known) for text in fail_on or ()]
-        answer = evaluations_to_json(
-            result.key.model,
-            result.key.version,
-            result.evaluations,
-            result.concept,
-            curves,
-            [to_json(one) for one in result.versions],
-            result.delay,
-        )
-        if result.notations:
-            answer["notations"] = {name: one.to_json() for name, one in result.notations.items()}
-        for told, worst in zip(answer["windows"], result.wrong, strict=False):
-            told["performance"]["mispredictions"] = worst_to_json(worst)
-        if as_json:
-            typer.echo(json.dumps(answer, indent=2))
-        else:
-            from driftline_processor.terminal.evaluation import show
-
-            show(result.evaluations, concept=result.concept, wrong=result.wrong)
-            show_versions(answer.get("versions", ()))
-        if openlineage is not None:
-            from driftline_processor.exporters.openlineage import write_events
-
-            write_events(openlineage, result.evaluations, data)
-        if check(conditions, answer, say):
-            raise typer.Exit(CROSSED)
+app.command()(evaluate)
 
 
 @app.command()

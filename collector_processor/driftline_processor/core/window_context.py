@@ -10,7 +10,7 @@ from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
 from driftline.panes.pane import Pane
 
 from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.core.windows.steps import Ask, no_steps
+from driftline_processor.core.windows.time_before import Ask, no_steps
 
 
 class SliceContext(NamedTuple):

@@ -24,9 +24,9 @@ from driftline_processor.store.series import Series, SeriesRegister
 
 from .evaluation_store import EvaluationStore
 from .judge import judge
+from .judging_queue import WaitingWindows
 from .settings import ModelSettings
 from .store_source import StoreReaders, StoreSource
-from .waiting_windows import WaitingWindows
 from .window_outcomes import OutcomeDelays
 
 _log = logging.getLogger(__name__)

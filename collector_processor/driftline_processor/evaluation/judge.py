@@ -8,8 +8,8 @@ from dataclasses import replace
 from driftline.baseline.baseline import Baseline
 
 from driftline_processor.core.drift.incident import incident
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation, Finding
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.outcomes.coverage import count_missing_rows
 from driftline_processor.core.performance.objective import undecided
 from driftline_processor.core.quality.checks.missing import CHECK as MISSING
@@ -19,7 +19,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import remove_season, seasonal_reference
 from driftline_processor.core.window_context import WindowContext
-from driftline_processor.core.windows.steps import Ask, no_steps
+from driftline_processor.core.windows.time_before import Ask, no_steps
 
 from .settings import ModelSettings
 from .window_source import WindowSource

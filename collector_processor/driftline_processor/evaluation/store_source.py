@@ -17,7 +17,7 @@ from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext
-from driftline_processor.core.windows.steps import Ask
+from driftline_processor.core.windows.time_before import Ask
 from driftline_processor.core.windows.window import GRACE, PANE, Window, is_closed, window_of
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Connection, number

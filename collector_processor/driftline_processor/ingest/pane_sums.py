@@ -23,7 +23,7 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_column
-from driftline.tables.decisions import decide, usable_weight
+from driftline.tables.performance_columns import decide, usable_weight
 from driftline.tables.table import CLASSLESS, F64, I64, Column, PredictionTable, Task
 
 from driftline_processor.core.decode.metric_points import Point

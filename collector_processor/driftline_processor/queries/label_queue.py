@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, count
-from driftline.tables.decisions import score_columns, target_score
+from driftline.tables.performance_columns import score_columns, target_score
 from driftline.tables.table import F64, I64, Column, ModelKey
 
 from driftline_processor.core.evaluation import Evaluation

@@ -14,11 +14,11 @@ from driftline.tables.timestamps import KINDS, Seasonality
 
 from driftline_processor.core.windows.window import time_zone
 from driftline_processor.present.numbers import many
-from driftline_processor.readers.source import Source
 
 from .arrow_columns import is_nested, is_time, is_vector
 from .errors import BadInput, Say, listed, near
 from .notation import KnownNotation, known_styles
+from .source import Source
 from .sources import FilteredSource
 
 NO_TEXTS = "none"

@@ -12,10 +12,9 @@ from driftline.tables.ranked_items import Ranked, items_of
 from driftline.tables.table import F64, Column, Items
 from numpy.typing import NDArray
 
-from driftline_processor.readers.source import Source, readable
-
 from .arrow_columns import column, ids, is_text, one_array, valid_of, values_of
 from .errors import BadInput
+from .source import Source, readable
 
 Mask = NDArray[np.bool_]
 ItemPlaces = NDArray[np.intp]

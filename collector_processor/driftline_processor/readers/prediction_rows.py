@@ -14,17 +14,17 @@ from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.relevance import Relevance
 from driftline.privacy.policy import rules_in_force
 from driftline.privacy.rules import Rule
-from driftline.tables.decisions import scores_for
+from driftline.tables.performance_columns import scores_for
 from driftline.tables.table import CLASSLESS, F64, I64, Column, Items, ModelKey, PredictionTable, Task, Text, take_rows
 from numpy.typing import NDArray
 
 from driftline_processor.present.numbers import many
-from driftline_processor.readers.source import Source, readable
 
 from .arrow_columns import as_known, column, is_nested, is_vector, whole_column
 from .column_roles import TRACES, ColumnOptions, Roles, column_notation, id_column
 from .errors import BadInput, Say
 from .notation import KnownNotation
+from .source import Source, readable
 from .times import UNIT_NAMES, read_times
 
 

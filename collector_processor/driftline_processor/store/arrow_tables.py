@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from driftline.baseline.sections.duplicate_rows import U64
 from driftline.tables import ranked_items
 from driftline.tables.classes import class_column
-from driftline.tables.decisions import actual_numbers, score_columns, value_column
+from driftline.tables.performance_columns import actual_numbers, score_columns, value_column
 from driftline.tables.table import (
     CLASSLESS,
     F64,

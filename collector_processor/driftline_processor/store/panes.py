@@ -44,7 +44,7 @@ from driftline_processor.core.expectations.rule import WIDTH as EXPECTED_WIDTH
 from driftline_processor.core.labels import delay
 from driftline_processor.core.outcomes.coverage import ERASED
 from driftline_processor.core.performance.window_outcomes import BlockSums
-from driftline_processor.core.windows.steps import TimeSteps, steps_of
+from driftline_processor.core.windows.time_before import TimeSteps, steps_of
 from driftline_processor.core.windows.window import PANE, Window, window_of
 
 from .database import Connection, insert, read, run

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from driftline_processor.core.drift.display_cells import cells
 from driftline_processor.core.estimate.calibration import calibration
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.performance import realized
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.rebinning import changed_types, rebin_baseline

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from driftline_processor.exporters import prometheus
+from driftline_processor.exporters import prometheus_page
 from driftline_processor.health import Health
 from driftline_processor.otlp.protocol import retry_after
 from driftline_processor.queries.baselines import BaselineShelf
@@ -61,7 +61,7 @@ def create_app(
     submit_part: outcomes_http.SubmitPart | None = None,
     history: History | None = None,
     wrong: Mispredictions | None = None,
-    striking: prometheus.Striking | None = None,
+    striking: prometheus_page.Striking | None = None,
 ) -> Starlette:
     """Build the application over what there is to see.
 
@@ -96,7 +96,7 @@ def create_app(
         return evaluations.lineage(request, view.models(), clock())
 
     def scrape(request: Request) -> Response:
-        return prometheus.scrape(request, view, striking)
+        return prometheus_page.scrape(request, view, striking)
 
     def alive(_: Request) -> Response:
         return JSONResponse(health.body())

@@ -87,13 +87,13 @@ def _subclasses(root: type) -> Iterator[type]:
 
 def sklearn_family() -> EstimatorFamily:
     """Return the family of all that follows scikit-learn's conventions; numpy loads with it."""
-    from driftline_integrations.estimators.conventions import CONVENTIONAL
+    from .conventions import CONVENTIONAL
 
     return CONVENTIONAL
 
 
 def uninstrument(estimator: Any) -> None:
     """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
-    from driftline_integrations.estimators import calls
+    from . import calls
 
     calls.uninstrument(estimator)

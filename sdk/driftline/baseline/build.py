@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from driftline.baseline.reference_rows import ReferenceSetup
 from driftline.baseline.sections.catalogue import GATHERERS, Extras
 from driftline.baseline.sections.embeddings import Embeddings
 from driftline.baseline.sections.feature_marks import NonFeatures, bins_of
@@ -29,11 +28,11 @@ from driftline.panes.pane import Pane, merge
 from driftline.panes.pca import choose_space
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import resolve_task, seen_classes
-from driftline.tables.decisions import actual_numbers, scores_for, target_score
+from driftline.tables.performance_columns import actual_numbers, scores_for, target_score
 from driftline.tables.table import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text, concatenate, is_present
 from driftline.tables.timestamps import Seasonality
 
-from .reference_rows import MOST_SAMPLED, Period, ReferenceRows, Sample, Settle, joined
+from .reference_rows import MOST_SAMPLED, Period, ReferenceRows, ReferenceSetup, Sample, Settle, joined
 
 Pass = Callable[[], Iterable[ReferenceRows]]
 """Opens the rows anew, from the first on, each time it is called."""

@@ -33,8 +33,8 @@ from driftline.inputs.dataframes import column_of
 from driftline.outputs.rankings import relevant_text
 from driftline.panes.relevance import GREATEST_GAIN, Relevance
 from driftline.tables.classes import class_text
-from driftline.tables.decisions import actual_numbers
 from driftline.tables.ids import id_text
+from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import F64, I32, I64, Column, Items
 
 

@@ -27,8 +27,8 @@ from driftline.loss_counters import SCORE_NOT_A_NUMBER, UNREAD_RESULT, UNRECORDE
 from driftline.outputs.output import Output
 from driftline.tables.classes import EXACT
 from driftline.tables.column_codec import strings, texts
-from driftline.tables.decisions import score_columns
 from driftline.tables.ids import IDS
+from driftline.tables.performance_columns import score_columns
 from driftline.tables.ranked_items import first_scores, items_of
 from driftline.tables.table import F64, I64, Column, Ids, Items, Text, length
 from driftline.tables.timestamps import instants

@@ -18,8 +18,8 @@ from driftline.faults import FAULTS
 from driftline.inputs.values import Columns
 from driftline.semconv import attributes as a
 from driftline.tables.column_codec import Value, texts
-from driftline.tables.decisions import decide
 from driftline.tables.ids import id_text
+from driftline.tables.performance_columns import decide
 from driftline.tables.ranked_items import join_items, part
 from driftline.tables.table import F64, I32, I64, Column, Ids, Items, Text, concatenate
 

@@ -9,13 +9,13 @@ from typing import Any, Generic, TypeVar
 
 from opentelemetry.trace import SpanContext
 
-from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS
 from driftline.inputs.row import clean_value, cost_of
 from driftline.loss_counters import UNREAD_RESULT, UNRECORDED
 from driftline.outputs import result_copy
 from driftline.tables.timestamps import instant
 
+from .absent import ABSENT
 from .call_plan import CallPlan
 from .diagnostics import log_first_call
 from .prediction import Prediction

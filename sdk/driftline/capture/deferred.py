@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, TraceFlags
 
-from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS
 
+from .absent import ABSENT
 from .call import elapsed_of, end, finish, leave, let_go
 from .prediction import DeferredReading, Prediction
 from .prediction_span import scored_attributes, unknown_attributes

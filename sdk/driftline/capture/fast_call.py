@@ -16,7 +16,6 @@ from typing import Any
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, TraceFlags, set_span_in_context
 
-from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS
 from driftline.inputs.row import MOST_VALUES, TEXT_LIMIT, clean, cost_of
 from driftline.outputs import row_result
@@ -24,6 +23,7 @@ from driftline.tables.ids import IDS, id_text
 from driftline.tables.text import sendable
 
 from . import call
+from .absent import ABSENT
 from .call import begin, end
 from .call_plan import CallPlan
 from .prediction import OPEN, Draft, Prediction, drafted

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import attach, detach, get_current
 from opentelemetry.trace import set_span_in_context
 
-from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS
 from driftline.outputs.output import Unread
 
+from .absent import ABSENT
 from .call import begin, end
 from .call_plan import CallPlan
 from .prediction import OPEN, Prediction

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from types import MethodType
 from typing import Any
 
-from driftline.capture.absent import ABSENT
 from driftline.inputs.dataframes import column_names
+
+from .absent import ABSENT
 
 
 def name_of(function: Any) -> str:

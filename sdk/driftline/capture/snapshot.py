@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from driftline.capture.absent import ABSENT
 from driftline.faults import FAULTS
 from driftline.inputs.batch import Batch, Featureless, Unrecorded
 from driftline.inputs.readers import READERS, reader_for
@@ -18,6 +17,7 @@ from driftline.privacy.policy import ProtectedBatch
 from driftline.tables.classes import class_text
 from driftline.tables.table import Task
 
+from .absent import ABSENT
 from .call_plan import CallPlan
 from .diagnostics import warn_absent_fields, warn_unrecorded
 from .prediction import Prediction

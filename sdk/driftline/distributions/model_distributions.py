@@ -19,7 +19,7 @@ from driftline.faults import FAULTS, logger, retry_in_halves
 from driftline.panes.bins import NumberBins
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import DURATION_BOUNDS
-from driftline.tables.decisions import target_score
+from driftline.tables.performance_columns import target_score
 from driftline.tables.table import Column
 
 from .feature_distribution import OTHER, BinnedNumbers, FeatureDistribution

@@ -21,7 +21,6 @@ from driftline.capture.deferred import UnmadePrediction, abandon_deferred, make_
 from driftline.capture.outcome import Outcome
 from driftline.capture.prediction import Prediction
 from driftline.capture.row_schema import ROW_BYTES
-from driftline.export.transport import ExportRequest
 from driftline.faults import FAULTS, logger
 
 from . import lifecycle, resource, threads
@@ -34,6 +33,7 @@ from .transport import (
     Backoff,
     Channel,
     Delivery,
+    ExportRequest,
     HttpChannel,
     OutcomeChannel,
     State,
@@ -287,7 +287,6 @@ class Pipeline:
             if mine:  # while the interpreter ends, some imports and all thread pools are refused
                 self._open()
                 resource.own_attributes()
-                from . import records as records
         while not self._ended():
             try:
                 self._tick()

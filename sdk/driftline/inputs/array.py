@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from driftline.inputs.values import Columns, tamed
 from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT
 
 from .batch import Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row, clean
+from .values import Columns, tamed
 
 if TYPE_CHECKING:
     from .batch import Reader

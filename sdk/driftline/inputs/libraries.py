@@ -34,6 +34,6 @@ def library_readers(libraries: set[str]) -> Iterator[Any]:
 
         yield arrow
     if "torch" in libraries:
-        from . import tensor
+        from . import torch
 
-        yield tensor
+        yield torch

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from driftline.faults import FAULTS
-from driftline.inputs.values import Columns, column_of_clean, column_of_values
 from driftline.loss_counters import TOO_LARGE, UNSUPPORTED_INPUT, UNSUPPORTED_VALUE, UNUSABLE
 
 from .batch import MOST_BYTES, Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row, clean, cost_of
 from .scalar import SCALARS
+from .values import Columns, column_of_clean, column_of_values
 
 if TYPE_CHECKING:
     from .batch import Reader

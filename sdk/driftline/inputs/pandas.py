@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.values import Columns, by_code, column_of_values, name_in, seconds_of, tamed
 from driftline.loss_counters import TOO_LARGE
 from driftline.tables.table import Column
 
 from .arrow import array_column
 from .batch import Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row, clean
+from .values import Columns, by_code, column_of_values, name_in, seconds_of, tamed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

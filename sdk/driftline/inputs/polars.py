@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.values import column_of_values, name_in, unsupported
 from driftline.loss_counters import NOT_COLLECTED, TOO_LARGE
 from driftline.tables.table import Column
 
 from .batch import Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row, clean
-from .values import Columns, column_of_array
+from .values import Columns, column_of_array, column_of_values, name_in, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable

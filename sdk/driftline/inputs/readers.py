@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from driftline.inputs.values import Columns
 from driftline.loss_counters import UNSUPPORTED_INPUT
 
 from .batch import Batch, Reader, Unrecorded
 from .libraries import libraries_of, library_readers
 from .row import Row
 from .scalar import reader as scalar_reader
+from .values import Columns
 
 READERS: dict[type, Reader] = {}
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from driftline.inputs.values import Columns
 from driftline.loss_counters import TOO_LARGE, TOO_MANY_FEATURES, UNUSABLE
 
 from .array import row_of_array
 from .batch import Batch, Unrecorded, Wanted
 from .row import MOST_VALUES, Row
+from .values import Columns
 
 if TYPE_CHECKING:
     from .batch import Reader

@@ -109,7 +109,7 @@ def _own(values: NDArray[Any] | Column) -> NDArray[Any] | Column:
 
 
 def _tensor(result: Any) -> Any:
-    from driftline.inputs.tensor import array_of, on_cpu
+    from driftline.inputs.torch import array_of, on_cpu
 
     if not on_cpu(result):
         return Unread(f"a {type(result).__name__} on {result.device}, which would have to be waited for")

@@ -19,11 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.tables.classes import number_text
-from driftline.tables.decisions import (
-    decide,
-    target_score,
-    usable_weight,
-)
+from driftline.tables.performance_columns import decide, target_score, usable_weight
 from driftline.tables.table import F64, I64, Column, PredictionTable, length
 
 from .bins import Bins, Index, assign

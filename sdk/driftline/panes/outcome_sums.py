@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.tables.classes import class_codes
-from driftline.tables.decisions import EPSILON, GREATEST, actual_numbers, decide, usable_weight, value_column
+from driftline.tables.performance_columns import EPSILON, GREATEST, actual_numbers, decide, usable_weight, value_column
 from driftline.tables.table import F64, I32, I64, Column, Task, length, take_rows
 
 from .bins import SCORE_BINS, score_bin
@@ -130,7 +130,7 @@ def fold_outcomes(
     service
     decided, None = derive it (see :func:`decide`); ``actual``: classes, or numbers for regression; ``weight``: float64
     (n,), None or NaN = 1; a row with one that can be none, such as 0, is left out
-    (:func:`~driftline.tables.decisions.no_weight`);
+    (:func:`~driftline.tables.performance_columns.no_weight`);
     ``value``: float64 (n,), what each outcome was worth, NaN = nobody said. A row counts as known only when its actual
     is usable: one of ``task.classes``, or a number (at most 1e60). ``relevance``: what was relevant in each list of a
     ranking; without it an actual above 0 says that the list was clicked. Scores outside [0, 1] are no probabilities:

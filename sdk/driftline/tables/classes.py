@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from driftline.tables.text import sendable
-
 from .table import CLASSLESS, I32, Column, Task
+from .text import sendable
 
 _INTEGRAL = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
 _BOOLEANS = {"true": "1", "True": "1", "TRUE": "1", "false": "0", "False": "0", "FALSE": "0"}

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from driftline.tables.text import sendable
+from .text import sendable
 
 _COUNTS = tuple(f"{count:03x}" for count in range(4096))
 LONGEST_ID = 1000

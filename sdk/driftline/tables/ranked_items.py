@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.tables.table import concatenate
-
 from .ids import id_text
-from .table import F64, I32, Column, Items
+from .table import F64, I32, Column, Items, concatenate
 
 MOST_ITEMS = 1000
 """Items kept of one ranking: nobody looks at the thousand-and-first."""

@@ -16,12 +16,12 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64, ModelKey
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
 from driftline_processor.core.drift.rule import drift_by_slice
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Explanation
 from driftline_processor.core.explain import ExplainInput, explain
 from driftline_processor.core.explain.onset import onset
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.window_context import WindowContext
-from driftline_processor.core.windows.steps import TimeSteps
+from driftline_processor.core.windows.time_before import TimeSteps
 from driftline_processor.core.windows.window import Window
 from numpy.typing import NDArray
 

@@ -17,7 +17,7 @@ from driftline_processor.core.evaluation import Evaluation, Expected, Finding, M
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.windows.window import Window
-from driftline_processor.exporters import prometheus as page
+from driftline_processor.exporters import prometheus_page as page
 from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, metrics_request, points
 from driftline_processor.exporters.metric_points import Point, growth
 from driftline_processor.queries.overview import ModelView

@@ -19,8 +19,8 @@ from driftline.panes.fold import fold
 from driftline.privacy.policy import Privacy
 from driftline.tables.column_codec import decode, encode_column, strings
 from driftline.tables.table import Column, ModelKey, concatenate
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.windows.window import Window
 
 from tests.support.metric_points import cdf, points

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.classes import complete_task, quantile_levels
-from driftline.tables.decisions import target_score
+from driftline.tables.performance_columns import target_score
 from driftline.tables.table import F64, PredictionTable, Task
 
 from tests.support.service import Service, returns

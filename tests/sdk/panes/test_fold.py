@@ -12,7 +12,7 @@ from driftline.panes.fold import fold, fold_by
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane, merge
-from driftline.tables.decisions import decide, usable_weight
+from driftline.tables.performance_columns import decide, usable_weight
 from driftline.tables.table import F64, Column, ModelKey, PredictionTable, Task, Text
 from hypothesis import given
 from hypothesis import strategies as st

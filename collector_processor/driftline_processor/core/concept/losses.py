@@ -11,7 +11,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.outcome_sums import SUM_TOLERANCE
 from driftline.tables.classes import class_codes
-from driftline.tables.decisions import GREATEST, actual_numbers, decide, target_score
+from driftline.tables.performance_columns import GREATEST, actual_numbers, decide, target_score
 from driftline.tables.table import F64, I32, Column, Task, length
 
 from driftline_processor.core.outcomes.sums import losses

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 from driftline.semconv import attributes as a
 from driftline.tables.column_codec import texts
-from driftline.tables.decisions import no_weight
+from driftline.tables.performance_columns import no_weight
 from driftline.tables.table import F64, I64, Column, OutcomeTable, Text
 
 from .attributes import MAX_TABLES, Fields, Where, grouped, sent_columns

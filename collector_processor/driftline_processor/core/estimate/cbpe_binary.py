@@ -23,9 +23,10 @@ from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Task
 
-from driftline_processor.core.estimate.point import Point
 from driftline_processor.core.evaluation import Unsure
 from driftline_processor.core.metrics import METRICS, Estimation, metric_of
+
+from .point import Point
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from driftline.baseline.sections.estimation import AREA, AREA_CELLS, CLASSES
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 
-from driftline_processor.core.estimate.point import Point
+from .point import Point
 
 
 def expected(pane: Pane, classes: int) -> dict[str, Point]:

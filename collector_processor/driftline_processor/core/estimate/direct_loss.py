@@ -10,7 +10,7 @@ from driftline.baseline.sections.loss_trees import OUTPUTS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 
-from driftline_processor.core.estimate.point import Point
+from .point import Point
 
 NAMES = ("mae", "rmse", "mape")
 """Metric of each of :data:`driftline.baseline.sections.loss_trees.OUTPUTS`."""

@@ -35,13 +35,13 @@ from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Task
 
-from driftline_processor.core.estimate.point import DEVIATIONS, Point, limits
 from driftline_processor.core.evaluation import Estimate, EstimateMethod, MetricValue, Unsure
 from driftline_processor.core.outcomes.sums import effective_rows
 from driftline_processor.core.performance.realized import realized
 
 from . import cbpe_binary, cbpe_multiclass, direct_loss
 from .cbpe_binary import Rates, grid_of, rates_of, weight_per_row
+from .point import DEVIATIONS, Point, limits
 
 BOUND_DEVIATIONS = 3.0
 

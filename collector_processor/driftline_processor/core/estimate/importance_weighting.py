@@ -18,13 +18,13 @@ from driftline.panes.bins import SCORE_BINS, Index, score_bin
 from driftline.tables.table import F64, I64, Column, Task, take_rows
 
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
-from driftline_processor.core.estimate.point import limits
 from driftline_processor.core.evaluation import Estimate, Unsure
 from driftline_processor.core.metrics import estimated_names
 from driftline_processor.core.outcomes.sums import effective
 from driftline_processor.core.performance.realized import from_rows
 
 from .cbpe_binary import LEAST_ALIKE, counterparts
+from .point import limits
 
 LEAST_WORTH = 50.0
 """Effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it."""

@@ -11,7 +11,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.estimation import GRID, Entries, class_sums, loss_sums, score_grid
 from driftline.panes.bins import SCORE_BINS, NumberBins
-from driftline.tables.decisions import target_score
+from driftline.tables.performance_columns import target_score
 from driftline.tables.table import F64, I64, PredictionTable
 
 from driftline_processor.core.histogram import Histogram, spread

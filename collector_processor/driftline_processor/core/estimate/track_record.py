@@ -18,8 +18,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from driftline_processor.core.estimate.point import DEVIATIONS, limits
 from driftline_processor.core.evaluation import Estimate, Evaluation, TrackRecord, Trust
+
+from .point import DEVIATIONS, limits
 
 Standing = Literal["ok", "alert", "failed"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from driftline.tables.classes import number_text
-from driftline.tables.decisions import actual_numbers
+from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import F64, I64, Column
 from numpy.typing import NDArray
 

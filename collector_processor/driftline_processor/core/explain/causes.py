@@ -30,7 +30,7 @@ from driftline.tables.table import F64, I64
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
 from driftline_processor.core.evaluation import Cause, Change, Explanation, Finding, TargetDrift
-from driftline_processor.core.windows.steps import Ask, TimeSteps, no_steps
+from driftline_processor.core.windows.time_before import Ask, TimeSteps, no_steps
 from driftline_processor.core.windows.window import Window
 
 from .onset import onset

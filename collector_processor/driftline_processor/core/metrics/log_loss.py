@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline.tables.decisions import EPSILON
+from driftline.tables.performance_columns import EPSILON
 from driftline.tables.table import F64
 
 from .confusion import CLASSES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 import numpy as np
-from driftline.tables.decisions import GREATEST, actual_numbers
+from driftline.tables.performance_columns import GREATEST, actual_numbers
 from driftline.tables.table import F64, Column
 
 from driftline_processor.core.evaluation import MetricValue

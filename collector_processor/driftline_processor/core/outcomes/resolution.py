@@ -18,7 +18,7 @@ import numpy as np
 from driftline.baseline.ranking_outcomes import ListStatements, carry_forward, read_actuals, relevance_in, worth_of
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import class_codes
-from driftline.tables.decisions import actual_numbers
+from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import F64, I32, I64, Column, Items, Task, is_present
 from numpy.typing import NDArray
 

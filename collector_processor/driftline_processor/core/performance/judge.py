@@ -21,12 +21,12 @@ from driftline_processor.core.metrics import custom
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
-from driftline_processor.core.performance.objective_states import judge_objectives
 from driftline_processor.core.wording import duration
 
 from .curves import confused, curves
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
 from .metric_intervals import with_intervals
+from .objective_states import judge_objectives
 from .realized import realized
 from .reference import reference_of
 from .settings import PerformanceSettings

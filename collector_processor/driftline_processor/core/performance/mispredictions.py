@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from driftline.tables.classes import class_codes
-from driftline.tables.decisions import actual_numbers, decide
+from driftline.tables.performance_columns import actual_numbers, decide
 from driftline.tables.table import F64, I32, I64, Column, Task, length
 from numpy.typing import NDArray
 

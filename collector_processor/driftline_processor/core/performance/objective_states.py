@@ -45,15 +45,15 @@ from driftline_processor.core.metrics import METRICS
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.outcomes.coverage import kept_rows
 from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed, unreviewed_sentence
-from driftline_processor.core.performance.metric_intervals import with_intervals
-from driftline_processor.core.performance.realized import realized
-from driftline_processor.core.performance.reference import reference_in
-from driftline_processor.core.performance.settings import PerformanceSettings
-from driftline_processor.core.performance.slices import measured
-from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.windows.window import PANE, Window, before, parse
 
+from .metric_intervals import with_intervals
 from .objective import Objective, about_rows
+from .realized import realized
+from .reference import reference_in
+from .settings import PerformanceSettings
+from .slices import measured
+from .window_outcomes import WindowOutcomes
 
 _TELLS = 0.9
 """How likely as many rows as are needed tell, if the metric is what it seems to be."""

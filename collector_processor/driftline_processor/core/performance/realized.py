@@ -7,7 +7,7 @@ from dataclasses import replace
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance
-from driftline.tables.decisions import usable_weight, value_column
+from driftline.tables.performance_columns import usable_weight, value_column
 from driftline.tables.table import F64, Column, Task
 
 from driftline_processor.core.evaluation import MetricValue
@@ -15,12 +15,7 @@ from driftline_processor.core.metrics import metric_of, metrics_of_task
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.metrics.r2 import r2_from_rows
-from driftline_processor.core.metrics.score_order import (
-    ClassOrder,
-    ScoreOrder,
-    class_order_of_rows,
-    order_of_rows,
-)
+from driftline_processor.core.metrics.score_order import ClassOrder, ScoreOrder, class_order_of_rows, order_of_rows
 
 from .settings import STANDARD, PerformanceSettings
 

@@ -9,7 +9,8 @@ from typing import Literal
 from driftline_processor.core.fairness.criteria import FairnessRule
 from driftline_processor.core.labels.delay import Sla
 from driftline_processor.core.metrics.custom import CustomMetric
-from driftline_processor.core.performance.objective import Objective
+
+from .objective import Objective
 
 Outcomes = Literal["told", "implicit", "sampled"]
 Shares = Literal["clopper_pearson", "wilson"]

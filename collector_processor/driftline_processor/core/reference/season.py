@@ -26,7 +26,7 @@ from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import HOUR, Kind, Seasonality
 
 from driftline_processor.core.drift.coarse_bins import coarsen
-from driftline_processor.core.windows.steps import Ask, TimeSteps
+from driftline_processor.core.windows.time_before import Ask, TimeSteps
 
 from .reference import Reference
 

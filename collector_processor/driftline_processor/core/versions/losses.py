@@ -28,7 +28,7 @@ import numpy as np
 from driftline.panes.pane import LOSSES, Pane
 from driftline.panes.sparse_sums import Sparse, cells
 from driftline.tables.classes import class_codes
-from driftline.tables.decisions import decide, usable_weight
+from driftline.tables.performance_columns import decide, usable_weight
 from driftline.tables.table import F64, I32, I64, Column, Task, length
 
 from driftline_processor.core.concept.losses import losses_of_rows, probability_of_outcome

@@ -13,7 +13,7 @@ from math import comb
 import numpy as np
 from driftline.panes.bins import Bins, Index
 from driftline.tables.classes import class_codes
-from driftline.tables.decisions import EPSILON
+from driftline.tables.performance_columns import EPSILON
 from driftline.tables.table import F64, I64, Column, Task
 from numpy.typing import NDArray
 

@@ -25,7 +25,6 @@ from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay, place_of
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.versions import SideBySide
-from driftline_processor.evaluation.files.rows_source import FileWindows
 from driftline_processor.evaluation.judge import follow, judge
 from driftline_processor.evaluation.settings import ModelSettings
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
@@ -45,6 +44,7 @@ from .outcome_join import silence_as_irrelevant
 from .outcomes import OutcomeHistory, outcomes_of_all_rows, outcomes_of_windows
 from .reference import baseline_of, baseline_of_first_period, reference_rows
 from .rolling_reference import cut_references
+from .rows_source import FileWindows
 from .settings import DEFAULT_SETTINGS, EvaluationSettings, check_objective_slices, model_settings
 from .slices import SliceOutcomes, WindowSlices, slice_values
 from .versions import compare_versions

@@ -13,7 +13,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import NumberBins
 from driftline.privacy.rules import Rule
-from driftline.tables.decisions import target_score
+from driftline.tables.performance_columns import target_score
 from driftline.tables.table import F64, I64, Column, PredictionTable, Task, numbers_of
 
 from driftline_processor.core.drift.methods import METHODS

@@ -16,7 +16,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import MOST_KEPT, U64, Counting, Repeats, fingerprints
 from driftline.panes.fold import fold, fold_by
 from driftline.panes.pane import MOST_UNKNOWN, Pane, merge
-from driftline.tables.decisions import usable_weight
+from driftline.tables.performance_columns import usable_weight
 from driftline.tables.table import F64, I64, ModelKey, PredictionTable
 
 from driftline_processor.core.estimate.sums import learned_parts, score_parts

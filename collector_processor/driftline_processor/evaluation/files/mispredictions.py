@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 import pyarrow as pa
 from driftline.tables.classes import class_column
-from driftline.tables.decisions import actual_numbers
+from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import I64, Column, Task, length
 
 from driftline_processor.core.performance.mispredictions import Misprediction, RowLosses, Worst, row_losses_of

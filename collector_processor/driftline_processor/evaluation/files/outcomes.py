@@ -18,7 +18,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance, join_rankings, take_rankings
 from driftline.tables.classes import class_column
-from driftline.tables.decisions import decide
+from driftline.tables.performance_columns import decide
 from driftline.tables.table import F64, I64, Column, Task, concatenate, length, take_rows
 from numpy.typing import NDArray
 

@@ -19,7 +19,7 @@ from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.window_context import SliceContext
-from driftline_processor.core.windows.steps import Ask
+from driftline_processor.core.windows.time_before import Ask
 from driftline_processor.core.windows.window import Window, length
 from driftline_processor.evaluation.settings import ModelSettings
 

@@ -18,7 +18,7 @@ from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.pane import Pane, merge
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.classes import class_text
-from driftline.tables.decisions import decide
+from driftline.tables.performance_columns import decide
 from driftline.tables.table import I64, PredictionTable, Task, concatenate
 
 from driftline_processor.core.drift.slices import of_slice

@@ -17,7 +17,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
-from driftline_processor.core.windows.steps import MOST_STEPS, TimeSteps
+from driftline_processor.core.windows.time_before import MOST_STEPS, TimeSteps
 from driftline_processor.core.windows.window import DAY, PANE, Window, length, window_of
 from driftline_processor.core.windows.window import parse as parse_window
 from driftline_processor.readers.errors import BadInput
@@ -137,7 +137,7 @@ class WindowSteps:
 
 
 def cut_steps(reads: Sequence[FileRows], cut: Cut, windows: Sequence[Window], groups: list[I64]) -> WindowSteps:
-    """Cut windows into the steps of :func:`driftline_processor.core.windows.steps.step_name`.
+    """Cut windows into the steps of :func:`driftline_processor.core.windows.time_before.step_name`.
 
     Windows that are not of event time are cut into at most 60 stretches of the rows' time; where rows have no times, a
     step is a window.

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.outputs.rankings import MOST_TEXT
 from driftline.tables.classes import class_column
-from driftline.tables.decisions import WEIGHTS, no_weight
+from driftline.tables.performance_columns import WEIGHTS, no_weight
 from driftline.tables.table import F64, I64, Column
 from numpy.typing import NDArray
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from driftline.outputs.rankings import MOST_TEXT, relevant_text
 from driftline.tables.classes import class_text
-from driftline.tables.decisions import GREATEST_WEIGHT, LEAST_WEIGHT, WEIGHTS
+from driftline.tables.performance_columns import GREATEST_WEIGHT, LEAST_WEIGHT, WEIGHTS
 from driftline.tables.timestamps import instant, nanoseconds_per_unit
 
 FIELDS = (

@@ -36,7 +36,7 @@ from driftline.panes.outcome_sums import SUM_TOLERANCE, fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
-from driftline.tables.decisions import EPSILON, GREATEST, actual_numbers, decide, target_score, usable_weight
+from driftline.tables.performance_columns import EPSILON, GREATEST, actual_numbers, decide, target_score, usable_weight
 from driftline.tables.table import F64, I32, I64, Column, PredictionTable, Task
 
 from .calibration import IsotonicSteps

@@ -23,7 +23,7 @@ from driftline.panes.json_checks import by_name, is_number, short
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
-from driftline.tables.decisions import actual_numbers, scores_for
+from driftline.tables.performance_columns import actual_numbers, scores_for
 from driftline.tables.table import F64, Column, Task
 
 

@@ -18,7 +18,7 @@ from driftline.panes.json_checks import by_name, floats, is_whole, short
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
-from driftline.tables.decisions import target_score, usable_weight
+from driftline.tables.performance_columns import target_score, usable_weight
 from driftline.tables.table import F64, Column, PredictionTable
 
 from .time_blocks import BlockCounts, block_targets
@@ -106,7 +106,7 @@ class ScoreByFeature:
     """The name of a pane's part (``feature:NAME``, ``score``) → mean scores.
 
     Features by about a tenth of the rows, the score by its own bins; the score as in
-    :func:`~driftline.tables.decisions.target_score`.
+    :func:`~driftline.tables.performance_columns.target_score`.
     """
 
     of: Mapping[str, ScoreMeans]

@@ -25,7 +25,7 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.panes.pca import widths
 from driftline.privacy.rules import FeatureFilter
-from driftline.tables.decisions import decide, target_score, usable_weight
+from driftline.tables.performance_columns import decide, target_score, usable_weight
 from driftline.tables.table import F64, I64, Column, PredictionTable
 from driftline.tables.timestamps import Seasonality
 

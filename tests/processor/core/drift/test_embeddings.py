@@ -24,8 +24,8 @@ from driftline_processor.core.drift.methods import METHODS, Counts
 from driftline_processor.core.drift.methods.method import Sums
 from driftline_processor.core.drift.methods.mmd import mmd, mmd_p_value
 from driftline_processor.core.drift.p_values import anderson_darling_tail, cramer_von_mises_tail, quadratic_tail
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import TargetDrift
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut

@@ -17,8 +17,8 @@ from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.slices import drift_with_slices, of_slice
 from driftline_processor.core.drift.slices import slice_sentence as told
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import Window
 

@@ -12,10 +12,10 @@ from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.bins import CategoryBins, count, number_bins
 from driftline.panes.fold import fold
 from driftline.tables.table import F64, Column, ModelKey
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.explain.region import region_changes
-from driftline_processor.core.windows.steps import steps_of
+from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.windows.time_before import steps_of
 from driftline_processor.core.windows.window import Window
 
 HOUR = 3_600 * 10**9

@@ -15,8 +15,8 @@ from driftline.baseline.sections.duplicate_rows import Counting, Recurrence, Rep
 from driftline.panes.fold import fold, fold_by
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import PredictionTable
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Finding
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.quality import ALPHA, CHECKS, quality
 from driftline_processor.core.quality.check import severity
 from driftline_processor.core.windows.window import Window

@@ -15,7 +15,7 @@ from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey
 from driftline_processor.core.drift import drift
-from driftline_processor.core.evaluate import evaluate
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.performance.reference import reference_of
 from driftline_processor.core.performance.settings import STANDARD

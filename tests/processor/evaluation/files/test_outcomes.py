@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline.tables.decisions import WEIGHTS
+from driftline.tables.performance_columns import WEIGHTS
 from driftline.tables.table import Column
 from driftline_processor.evaluation.files.outcome_join import resolve_rows, row_outcome_pairs
 from driftline_processor.readers.outcomes.files import FileOutcomes

@@ -22,8 +22,8 @@ from driftline_processor.core.drift.multivariate.correlation import correlation_
 from driftline_processor.core.drift.multivariate.pca import Errors, errors_of, pca
 from driftline_processor.core.drift.multivariate.second_moments import correlations
 from driftline_processor.core.drift.multivariate_rule import drift_together
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.windows.window import Window
 from scipy.stats import kstest, norm, pearsonr, ttest_ind_from_stats
 from sklearn.decomposition import PCA

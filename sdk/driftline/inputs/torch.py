@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.values import name_in
 from driftline.loss_counters import ON_DEVICE, UNSUPPORTED_INPUT
 from driftline.tables.table import Column
 
 from .array import read as read_array
 from .batch import Batch, Unrecorded
 from .row import Row
-from .values import column_of_array
+from .values import column_of_array, name_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable

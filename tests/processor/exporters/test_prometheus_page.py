@@ -11,7 +11,7 @@ from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import MethodValue
 from driftline_processor.exporters.metric_points import Exemplar, Point
-from driftline_processor.exporters.prometheus import exposition
+from driftline_processor.exporters.prometheus_page import exposition
 from driftline_processor.queries.overview import View
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families

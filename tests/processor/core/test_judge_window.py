@@ -13,8 +13,8 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey, Task
-from driftline_processor.core.evaluate import evaluate
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.windows.window import Window
 from sklearn.metrics import log_loss
 

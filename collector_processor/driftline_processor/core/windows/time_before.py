@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 from driftline.tables.table import F64, I64
 
-from driftline_processor.core.windows.window import Window
-
-from .window import DAY, window_of
+from .window import DAY, Window, window_of
 
 MOST_STEPS = 184
 """Steps that are looked at: half a year of days, a week of hours."""

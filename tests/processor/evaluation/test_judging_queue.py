@@ -13,7 +13,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation import evaluator as evaluate
 from driftline_processor.evaluation.evaluator import AT_ONCE, Evaluator
-from driftline_processor.evaluation.waiting_windows import WaitingWindows
+from driftline_processor.evaluation.judging_queue import WaitingWindows
 from driftline_processor.ingest.changes import PaneProgress
 from driftline_processor.store.series import Series
 
