@@ -1,0 +1,104 @@
+"""A link in a page leads to a file of the repository, and its anchor to a heading of that file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+LINK = re.compile(r"\]\((?!https?://|mailto:)([^)\s]+)\)")
+MENTION = re.compile(r"(?<![\w/.])(docs/[\w./-]+\.md)(#[\w-]+)?")
+SOURCES = (".py", ".yaml", ".yml", ".toml", ".html", ".cfg", ".sh")
+
+
+@cache
+def files() -> tuple[Path, ...]:
+    """Return every file at the root and in its folders, without what is hidden or built."""
+    folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "build", "shared"))]
+    inside = (path for folder in folders for path in folder.rglob("*") if not path.name.startswith("."))
+    return tuple(sorted(path for path in (*ROOT.iterdir(), *inside) if path.is_file()))
+
+
+def pages() -> list[Path]:
+    return [path for path in files() if path.suffix == ".md"]
+
+
+def prose(text: str) -> str:
+    """Leave out what is fenced: a comment of a shell is no heading, an index of an array no link."""
+    return re.sub(r"^( *)(```|~~~).*?^\1\2 *$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def slug(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+    return re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+
+
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    found: dict[str, int] = {}
+    names = set()
+    for heading in re.findall(r"^#{1,6} +(.*?) *#*$", prose(page.read_text(encoding="utf-8")), flags=re.MULTILINE):
+        name = slug(heading)
+        times = found[name] = found.get(name, -1) + 1
+        names.add(f"{name}-{times}" if times else name)
+    return frozenset(names)
+
+
+def dead(page: Path) -> Iterator[str]:
+    for target in LINK.findall(prose(page.read_text(encoding="utf-8"))):
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        if not file.is_relative_to(ROOT) or not file.exists():
+            yield f"{target}: no such file"
+        elif anchor and (file.suffix != ".md" or anchor not in anchors(file)):
+            yield f"{target}: no such heading"
+
+
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    found = {str(page.relative_to(ROOT)): list(dead(page)) for page in pages()}
+    assert {name: links for name, links in found.items() if links} == {}
+
+
+def test_every_page_that_code_or_a_configuration_names_is_there() -> None:
+    missing = [
+        f"{file.relative_to(ROOT)}: {name}{anchor}"
+        for file in files()
+        if file.suffix in SOURCES
+        for name, anchor in MENTION.findall(file.read_text(encoding="utf-8"))
+        if not (ROOT / name).is_file() or (anchor and anchor[1:] not in anchors(ROOT / name))
+    ]
+    assert missing == []
+
+
+def test_the_index_leads_to_every_page() -> None:
+    """From docs/README.md every page of docs can be reached by links."""
+    index = ROOT / "docs/README.md"
+    reached, waiting = {index}, [index]
+    while waiting:
+        page = waiting.pop()
+        targets = {
+            (page.parent / target.partition("#")[0]).resolve()
+            for target in LINK.findall(prose(page.read_text(encoding="utf-8")))
+            if target.partition("#")[0].endswith(".md")
+        }
+        new = {target for target in targets if target.is_file()} - reached
+        reached |= new
+        waiting.extend(new)
+    assert [
+        str(page.relative_to(ROOT)) for page in pages() if ROOT / "docs" in page.parents and page not in reached
+    ] == []
+
+
+def test_the_check_itself_finds_a_dead_link_and_a_dead_anchor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One `two`?\n\n## One two\n\n[a](#one-two) [b](#one-two-1) [c](#three) [d](gone.md) [e](page.md#one)\n"
+    )
+    assert list(dead(page)) == ["#three: no such heading", "gone.md: no such file", "page.md#one: no such heading"]
