@@ -16,6 +16,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from driftline_processor.config.exporters import TYPES, Exporter
 from driftline_processor.config.receivers import NAMED
 from driftline_processor.config.schema import Config, validate_file
 from driftline_processor.config.section import Section
@@ -80,7 +81,8 @@ class Key:
     def by_name(self) -> type[Section] | None:
         """The section of each name that the key holds, None for other keys."""
         parts = get_args(self.field.annotation)
-        return parts[1] if get_origin(self.field.annotation) is dict and is_section(parts[1]) else None
+        found = parts[1] if get_origin(self.field.annotation) is dict and is_section(parts[1]) else None
+        return TYPES[0] if found is Exporter else found
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -131,12 +133,13 @@ def holds(path: Path, text: str) -> bool:
 
 
 def keys(section: type[Section]) -> list[Key]:
-    """Return the keys of a section.
+    """Return the keys of a section, those that are required first.
 
     Raises:
         SystemExit: A key has no description.
     """
     found = [Key(name, field) for name, field in section.model_fields.items()]
+    found.sort(key=lambda key: not key.field.is_required())
     for key in found:
         if not key.field.description:
             raise SystemExit(f"{section.__name__}.{key.name}: has no description; write Field(description=...)")
@@ -177,6 +180,11 @@ def tables(path: str, section: type[Section], head: str) -> Iterator[str]:
 def named_tables(path: str, key: Key) -> Iterator[str]:
     """Yield the tables of a section that the file holds by name."""
     assert key.by_name is not None
+    if issubclass(key.by_name, Exporter):
+        for section in TYPES:
+            also = "".join(f" The name may begin with `{name}/`, too." for name in section.other_types)
+            yield from tables(path, section, f"## `{path}.{section.type}/NAME`\n\n{section.__doc__}{also}\n")
+        return
     mark = "/" if key.name in NAMED else "."
     path = f"{path}{mark}NAME"
     yield from tables(path, key.by_name, f"## `{path}`\n\n{key.field.description}\n")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pkgutil
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
 from driftline.semconv import metrics
-from driftline_processor.config.exporters import TYPES
-from driftline_processor.config.exporters import Exporter as ExporterConfig
+from driftline_processor.config.exporters import TYPES, keys_of
+from driftline_processor.exporters import types
 from driftline_processor.exporters.exporter import CLOSED, Exporter, ExportResult, exporter_for
 from driftline_processor.exporters.forwarder import Destination
 from driftline_processor.health import Counters
@@ -24,11 +25,14 @@ ASKED = {"otlp_grpc": 1.5, "otlp_http": 2.0}
 
 
 def made(name: str, peer: Peer) -> Exporter:
-    return exporter_for(name, ExporterConfig.model_validate({"endpoint": peer.endpoint, "tls": {"insecure": True}}))
+    section = keys_of(name)
+    assert section is not None
+    return exporter_for(section.model_validate({"endpoint": peer.endpoint, "tls": {"insecure": True}}))
 
 
 def test_every_type_of_exporter_is_under_contract() -> None:
-    assert set(PEERS) == set(TYPES.values())
+    assert set(PEERS) == {section.type for section in TYPES}
+    assert set(PEERS) == {module.name for module in pkgutil.iter_modules(types.__path__)}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

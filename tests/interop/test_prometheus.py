@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes, metrics
-from driftline_processor.config.exporters import Exporter
+from driftline_processor.config.exporters import OtlpHttp
 from driftline_processor.exporters.derived_metrics import metrics_request
 from driftline_processor.exporters.metric_points import Point
-from driftline_processor.exporters.otlp_http import OtlpHttpExporter
+from driftline_processor.exporters.types.otlp_http import OtlpHttpExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from .peers import Driftline, eventually, get, post, prometheus
@@ -93,7 +93,7 @@ def test_a_series_that_ended_is_gone_at_once(tmp_path: Path) -> None:
     now = time.time_ns()
     state = Point(metrics.ML_DRIFT_STATE, ((attributes.STATE, "ok"),), 1.0)
     with prometheus(tmp_path, "127.0.0.1:1") as url:
-        target = OtlpHttpExporter(Exporter(endpoint=f"{url}/api/v1/otlp"))
+        target = OtlpHttpExporter(OtlpHttp(endpoint=f"{url}/api/v1/otlp"))
         look = partial(known, url, metrics.PROMETHEUS[state.metric], "127.0.0.1:1")
 
         target.export("metrics", metrics_request([state], now - SECOND, now), {})

@@ -1,4 +1,4 @@
-"""The keys below ``exporters``: one OTLP destination each, and the rules between its keys."""
+"""The keys below ``exporters``: one class for each type of exporter, and the rules between its keys."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from os.path import isfile
-from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, Literal, Self, get_args
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, StrictBool
+from pydantic import Field, ModelWrapValidatorHandler, StrictBool, ValidationInfo, model_validator
 
 from .section import Section
 from .values import Address, FilePath, Seconds, Secret, Text
 
 Forwarded = Literal["traces", "metrics", "logs", "records"]
 """What can be passed on as it came; ``records`` are the log records that are predictions, outcomes and baselines."""
-
-ExporterType = Literal["otlp_grpc", "otlp_http"]
-"""The types of exporter; each is a module in ``exporters/``."""
 
 Derived = Literal["metrics", "traces"]
 """What Driftline makes itself: drift and performance as metrics, outcomes as spans."""
@@ -60,14 +57,29 @@ class Tls(Section):
         return context
 
 
-class Exporter(Section):
-    """One OTLP destination: what is forwarded to it, and what is derived for it."""
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OF_THE_REQUEST = (
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "te",
+    "transfer-encoding",
+)
 
-    endpoint: Text = Field(
-        description="Where to send. gRPC: `host:port`. HTTP: the base URL, to which the processor adds `/v1/traces` "
-        "and so on.",
-        examples=['"${env:JAEGER:-127.0.0.1:14317}"'],
-    )
+
+class Exporter(Section):
+    """What every type of exporter has: what is forwarded to the destination, and what is derived for it.
+
+    Attributes:
+        type: The module in ``exporters/types/``, and what the exporter's name begins with.
+        other_types: What the name may begin with instead.
+    """
+
+    type: ClassVar[str] = ""
+    other_types: ClassVar[tuple[str, ...]] = ()
+
     forward: tuple[Forwarded, ...] = Field(
         default=(),
         description="What is passed on as it came: `traces`, `metrics`, `logs`, or `records` (the log records that "
@@ -82,15 +94,58 @@ class Exporter(Section):
         examples=["[traces]"],
         json_schema_extra={"shown": True},
     )
-    headers: dict[str, Secret] = Field(
-        default_factory=dict,
-        description="Headers of every request. The values are never shown or logged.",
-        examples=['{Authorization: "Bearer ${env:TOKEN:-none}"}'],
-    )
     forward_headers: tuple[Text, ...] = Field(
         default=(),
         description="Names of received headers that travel on with a forwarded request.",
         examples=["[x-scope-orgid]"],
+    )
+    temporality: Literal["cumulative", "delta"] = Field(
+        default="cumulative",
+        description="The temporality of derived metrics; `delta` for backends that want it (Datadog, Dynatrace).",
+        examples=["delta"],
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_its_type(cls, written: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:
+        """Read the keys of the type that the name says; :func:`with_names` puts the name beside them."""
+        if cls is not Exporter:
+            return read(written)
+        name, keys = written
+        section = keys_of(name)
+        if section is None:
+            raise ValueError(f"the name does not say how to send; write {TYPES_IN_WORDS}")
+        return section.model_validate(keys, context=info.context)
+
+    @property
+    def destination(self) -> str:
+        """Where it sends, for people: without any user and password."""
+        raise NotImplementedError
+
+    def problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[str]:
+        """Yield a sentence for every rule that the keys break, beginning with ``.KEY: ``, or ``: `` for no single key.
+
+        Args:
+            listeners: Key and address of everything that this processor listens on.
+        """
+        if not self.forward and not self.derived:
+            some, made = (", ".join(get_args(each)) for each in (Forwarded, Derived))
+            yield f": sends nothing; add some of forward: [{some}], derived: [{made}]"
+        yield from self._own_problems(listeners)
+
+    def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[str]:
+        """Yield a sentence for every rule of the type that the keys break."""
+        raise NotImplementedError
+
+
+class Otlp(Exporter):
+    """What OTLP over gRPC and over HTTP have in common."""
+
+    endpoint: Text
+    headers: dict[str, Secret] = Field(
+        default_factory=dict,
+        description="Headers of every request. The values are never shown or logged.",
+        examples=['{Authorization: "Bearer ${env:TOKEN:-none}"}'],
     )
     compression: Literal["gzip", "none"] | None = Field(
         default=None,
@@ -102,36 +157,41 @@ class Exporter(Section):
         default=timedelta(seconds=10), description="How long one request may take.", examples=["30s"]
     )
     tls: Tls = Field(default=Tls(), description="How the destination is trusted.")
-    temporality: Literal["cumulative", "delta"] = Field(
-        default="cumulative",
-        description="The temporality of derived metrics; `delta` for backends that want it (Datadog, Dynatrace).",
-        examples=["delta"],
-    )
 
-    def problems(self, name: str, listeners: Sequence[tuple[str, Address]]) -> Iterator[str]:
-        """Yield a sentence for every rule that the destination breaks, beginning with ``.KEY: ``.
+    @property
+    def destination(self) -> str:
+        """The endpoint without the user and password that a URL may carry."""
+        scheme, mark, rest = self.endpoint.rpartition("://")
+        netloc, slash, path = rest.partition("/")
+        return f"{scheme}{mark}{netloc.rpartition('@')[2]}{slash}{path}"
 
-        Args:
-            name: The exporter's name, which says how to send.
-            listeners: Key and address of everything that this processor listens on.
-        """
-        kind = type_of(name)
-        if kind is None:
-            yield ": the name does not say how to send; write otlp_grpc/NAME or otlp_http/NAME"
-            return
-        if not self.forward and not self.derived:
-            yield ": sends nothing; add some of forward: [traces, metrics, logs, records], derived: [metrics, traces]"
+    def _own_problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[str]:
         if self.timeout <= timedelta(0):
             yield ".timeout: must be more than nothing; write '10s'"
         yield from self._tls_problems()
         yield from self._header_problems()
-        target = _target(kind, self.endpoint)
-        if isinstance(target, str):
-            yield f".endpoint: {target}"
+        try:
+            target = self._target()
+        except ValueError as problem:
+            yield f".endpoint: {problem}"
             return
         for key, address in listeners:
             if address.meets(target) and (address.host == target.host or target.loopback or target.everywhere):
                 yield f".endpoint: {self.endpoint} is driftline's own {key}: a loop; write where it should go instead"
+
+    def _target(self) -> Address:
+        """Return where the exporter sends; ValueError says what is wrong with the endpoint."""
+        endpoint = self.endpoint
+        try:
+            parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
+            host, port = parts.hostname or "", parts.port
+        except ValueError:
+            raise ValueError(f"'{endpoint}' has no usable port; write a number up to 65535") from None
+        return self._address(parts, "" if re.search(r"\s", endpoint) else host, port)
+
+    def _address(self, parts: SplitResult, host: str, port: int | None) -> Address:
+        """Return the address in an endpoint's parts; ValueError says what is wrong with them."""
+        raise NotImplementedError
 
     def _tls_problems(self) -> Iterator[str]:
         if (self.tls.cert_file is None) != (self.tls.key_file is None):
@@ -159,90 +219,94 @@ class Exporter(Section):
                 yield f".forward_headers: '{header}' is of the request itself and cannot travel; leave it out"
 
 
-_EXAMPLES: Mapping[ExporterType, str] = {
-    "otlp_grpc": "'host:port', as in '127.0.0.1:14317'",
-    "otlp_http": "a URL, as in 'http://127.0.0.1:14318'",
-}
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_OF_THE_REQUEST = (
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "host",
-    "te",
-    "transfer-encoding",
-)
+class OtlpGrpc(Otlp):
+    """OTLP over gRPC."""
+
+    type = "otlp_grpc"
+    other_types = ("otlp",)
+
+    endpoint: Text = Field(description="Where to send, as `host:port`.", examples=['"${env:JAEGER:-127.0.0.1:14317}"'])
+
+    def _address(self, parts: SplitResult, host: str, port: int | None) -> Address:
+        example = "'host:port', as in '127.0.0.1:14317'"
+        if parts.scheme in ("dns", "unix"):
+            return Address("", 0)
+        if not host:
+            raise ValueError(f"'{self.endpoint}' has no host; write {example}")
+        if parts.scheme not in ("", "http", "https", "grpc", "grpcs"):
+            raise ValueError(f"'{parts.scheme}://' is not known; write {example}")
+        if parts.path not in ("", "/"):
+            raise ValueError(
+                f"'{self.endpoint}' has a path, which gRPC does not; write 'host:port', or name the exporter "
+                f"{OtlpHttp.type}/NAME"
+            )
+        if port is None:
+            raise ValueError(f"'{self.endpoint}' has no port; write '{self.endpoint.rstrip('/')}:4317'")
+        return Address(host, port)
 
 
-def _target(kind: ExporterType, endpoint: str) -> Address | str:
-    """Return where an exporter sends, or what is wrong with its endpoint."""
-    try:
-        parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        return f"'{endpoint}' has no usable port; write a number up to 65535"
-    if kind == "otlp_http" and parts.scheme not in ("http", "https"):
-        return f"'{endpoint}' has no scheme; write 'http://{endpoint}' or 'https://{endpoint}'"
-    if parts.scheme in ("dns", "unix"):
-        return Address("", 0)
-    if not host or re.search(r"\s", endpoint):
-        return f"'{endpoint}' has no host; write {_EXAMPLES[kind]}"
-    if kind == "otlp_http":
+class OtlpHttp(Otlp):
+    """OTLP over HTTP, in protobuf."""
+
+    type = "otlp_http"
+    other_types = ("otlphttp",)
+
+    endpoint: Text = Field(
+        description="Where to send: the base URL, to which the processor adds `/v1/traces` and so on.",
+        examples=['"${env:PROMETHEUS:-http://127.0.0.1:9090}/api/v1/otlp"'],
+    )
+
+    def _address(self, parts: SplitResult, host: str, port: int | None) -> Address:
+        if parts.scheme not in ("http", "https"):
+            raise ValueError(
+                f"'{self.endpoint}' has no scheme; write 'http://{self.endpoint}' or 'https://{self.endpoint}'"
+            )
+        if not host:
+            raise ValueError(f"'{self.endpoint}' has no host; write a URL, as in 'http://127.0.0.1:14318'")
         for path in ("/v1/traces", "/v1/metrics", "/v1/logs"):
             if parts.path.rstrip("/").endswith(path):
-                return f"'{endpoint}' names one signal; driftline adds {path} itself, so leave it out"
+                raise ValueError(f"'{self.endpoint}' names one signal; driftline adds {path} itself, so leave it out")
         return Address(host, port or (443 if parts.scheme == "https" else 80))
-    if parts.scheme not in ("", "http", "https", "grpc", "grpcs"):
-        return f"'{parts.scheme}://' is not known; write {_EXAMPLES[kind]}"
-    if parts.path not in ("", "/"):
-        return f"'{endpoint}' has a path, which gRPC does not; write 'host:port', or name the exporter otlp_http/NAME"
-    if port is None:
-        return f"'{endpoint}' has no port; write '{endpoint.rstrip('/')}:4317'"
-    return Address(host, port)
 
 
-TYPES: Mapping[str, ExporterType] = {
-    "otlp_grpc": "otlp_grpc",
-    "otlp": "otlp_grpc",
-    "otlp_http": "otlp_http",
-    "otlphttp": "otlp_http",
-}
-"""How a name may begin → the type of the exporter, which is the name of its module in ``exporters/``."""
+TYPES: tuple[type[Exporter], ...] = (OtlpGrpc, OtlpHttp)
+"""The keys of each type of exporter; to add a type, add its class here and its module to ``exporters/types/``."""
+
+TYPES_IN_WORDS = " or ".join(f"{section.type}/NAME" for section in TYPES)
+
+_BY_TYPE = {name: section for section in TYPES for name in (section.type, *section.other_types)}
 
 
-def type_of(name: str) -> ExporterType | None:
-    """Return the type of the exporter of a name, or None where the name says nothing.
+def keys_of(name: str) -> type[Exporter] | None:
+    """Return the keys that an exporter of a name has, or None where the name says no type.
 
-    >>> type_of("otlp_grpc/jaeger"), type_of("otlphttp/prometheus"), type_of("jaeger")
-    ('otlp_grpc', 'otlp_http', None)
+    >>> keys_of("otlp/jaeger"), keys_of("jaeger")
+    (<class 'driftline_processor.config.exporters.OtlpGrpc'>, None)
     """
-    return TYPES.get(name.partition("/")[0])
+    return _BY_TYPE.get(name.partition("/")[0])
+
+
+def with_names(exporters: object) -> object:
+    """Put each exporter's name beside its keys, since the name says which keys there are."""
+    return {name: (name, keys) for name, keys in exporters.items()} if isinstance(exporters, Mapping) else exporters
 
 
 def forward_exporter(url: str) -> tuple[str, dict[str, Any]]:
-    """Name and keys of the exporter behind ``--forward URL``: everything goes there.
+    """Return name and keys of the exporter behind ``--forward URL``: everything goes there.
 
     >>> forward_exporter("http://127.0.0.1:14318")[0], forward_exporter("127.0.0.1:14317")[0]
     ('otlp_http/forward', 'otlp_grpc/forward')
     """
     everything: dict[str, Any] = {"forward": list(get_args(Forwarded)), "derived": list(get_args(Derived))}
     if url.startswith(("http://", "https://")):
-        return "otlp_http/forward", {"endpoint": url, **everything}
+        return f"{OtlpHttp.type}/forward", {"endpoint": url, **everything}
     scheme, _, rest = url.rpartition("://")
     if scheme not in ("", "grpc", "grpcs"):
         raise ValueError(
             f"--forward: '{scheme}://' is not known; write http://, https://, grpc://, grpcs:// or host:port"
         )
-    return "otlp_grpc/forward", {"endpoint": rest.rstrip("/"), "tls": {"insecure": scheme != "grpcs"}, **everything}
-
-
-def shown_endpoint(endpoint: str) -> str:
-    """Return an endpoint for people: without the user and password that a URL may carry.
-
-    >>> shown_endpoint("https://me:secret@collector.example/otlp")
-    'https://collector.example/otlp'
-    """
-    scheme, mark, rest = endpoint.rpartition("://")
-    netloc, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{netloc.rpartition('@')[2]}{slash}{path}"
+    return f"{OtlpGrpc.type}/forward", {
+        "endpoint": rest.rstrip("/"),
+        "tls": {"insecure": scheme != "grpcs"},
+        **everything,
+    }

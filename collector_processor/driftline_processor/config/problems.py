@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from driftline_processor.core.nearest_names import nearest
 
+from .exporters import Exporter, keys_of
 from .receivers import NAMED
 
 
@@ -79,6 +80,7 @@ def _keys_at(path: tuple[int | str, ...], root: type[BaseModel]) -> list[str]:
     section: Any = root
     for part in path:
         section = get_args(section)[1] if get_origin(section) is dict else section.model_fields[str(part)].annotation
+        section = keys_of(str(part)) if section is Exporter else section
         if get_origin(section) is UnionType:
             section = get_args(section)[0]
     return list(section.model_fields)

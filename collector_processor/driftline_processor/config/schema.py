@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 
-from .exporters import Exporter, forward_exporter
+from .exporters import TYPES, Exporter, forward_exporter, with_names
 from .model import Model
 from .problems import sentence, without
 from .receivers import Receivers, by_type
@@ -151,10 +151,11 @@ class Config(Section):
         "evaluated with the defaults. What is named wins over what the sender says.",
         json_schema_extra={"name": "churn"},
     )
-    exporters: dict[str, Exporter] = Field(
+    exporters: Annotated[dict[str, Exporter], BeforeValidator(with_names)] = Field(
         default_factory=dict,
-        description="OTLP destinations. The name says how to send: `otlp_grpc/NAME` (or `otlp/NAME`), "
-        "`otlp_http/NAME` (or `otlphttp/NAME`).",
+        description="Destinations. The name says how to send: "
+        + ", ".join(f"`{one.type}/NAME`" for one in TYPES)
+        + ".",
         examples=[
             'otlp_http/prometheus: {endpoint: "${env:PROMETHEUS:-http://127.0.0.1:9090}/api/v1/otlp", '
             "derived: [metrics]}"
@@ -181,7 +182,7 @@ class Config(Section):
         for name, model in self.models.items():
             yield from (f"models.{name}.{problem}" for problem in model.problems())
         for name, exporter in self.exporters.items():
-            yield from (f"exporters.{name}{problem}" for problem in exporter.problems(name, self.listeners))
+            yield from (f"exporters.{name}{problem}" for problem in exporter.problems(self.listeners))
 
     def _listener_problems(self) -> Iterator[str]:
         found = self.listeners

@@ -12,7 +12,6 @@ from importlib import import_module
 from typing import Literal, Protocol
 
 from driftline_processor.config.exporters import Exporter as ExporterConfig
-from driftline_processor.config.exporters import type_of
 from driftline_processor.receipts import Signal
 
 CLOSED = "closed"
@@ -42,8 +41,8 @@ class ExportResult:
 class Exporter(Protocol):
     """One destination: made from its keys in ``driftline.yaml``, then used by one thread until it is closed.
 
-    To add an exporter, write ``exporters/TYPE.py`` with a class that is called ``EXPORTER`` there, and name the type in
-    ``config/exporters.py``.
+    To add a type, write ``exporters/types/TYPE.py`` with a class that is called ``EXPORTER`` there, and a class of its
+    keys in ``config/exporters.py``.
     """
 
     def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
@@ -66,17 +65,12 @@ class Exporter(Protocol):
         """
 
 
-def exporter_for(name: str, config: ExporterConfig) -> Exporter:
-    """Return the exporter of a name in ``driftline.yaml``.
+def exporter_for(config: ExporterConfig) -> Exporter:
+    """Return the exporter of the type that the keys are of.
 
-    Raises:
-        ValueError: The name has no type that is known.
-
-    >>> type(exporter_for("otlp_grpc/jaeger", ExporterConfig(endpoint="127.0.0.1:4317"))).__name__
+    >>> from driftline_processor.config.exporters import OtlpGrpc
+    >>> type(exporter_for(OtlpGrpc(endpoint="127.0.0.1:4317"))).__name__
     'OtlpGrpcExporter'
     """
-    kind = type_of(name)
-    if kind is None:
-        raise ValueError(f"exporters.{name}: the name does not say how to send; write otlp_grpc/NAME or otlp_http/NAME")
-    made: Exporter = import_module(f"{__package__}.{kind}").EXPORTER(config)
+    made: Exporter = import_module(f"{__package__}.types.{config.type}").EXPORTER(config)
     return made

@@ -24,7 +24,6 @@ import xxhash
 from driftline.export.backoff import doubling_pauses
 from driftline.semconv import attributes, metrics
 
-from driftline_processor.config.exporters import shown_endpoint
 from driftline_processor.config.schema import Config
 from driftline_processor.health import Counters
 from driftline_processor.otlp.envelope import drop_groups, keep_logs, split_request
@@ -295,7 +294,7 @@ class Forwarder:
         self.destinations = {
             name: Destination(
                 name,
-                exporter_for(name, exporter),
+                exporter_for(exporter),
                 counters,
                 exporter.forward,
                 exporter.forward_headers,
@@ -350,7 +349,7 @@ def described(config: Config) -> list[str]:
             sent.append(f"forwarding {', '.join(exporter.forward)}")
         if exporter.derived:
             sent.append(f"sending derived {', '.join(exporter.derived)}")
-        lines.append(f"{' and '.join(sent)} to {shown_endpoint(exporter.endpoint)} ({name})")
+        lines.append(f"{' and '.join(sent)} to {exporter.destination} ({name})")
     if not any(exporter.forward for exporter in config.exporters.values()):
         lines.append("forwarding nowhere: traces end here; add --forward URL")
     return lines

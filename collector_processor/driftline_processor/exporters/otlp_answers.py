@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
-from driftline_processor.config.exporters import Exporter as ExporterConfig
+from driftline_processor.config.exporters import Otlp
 from driftline_processor.config.values import Address
 
 from .exporter import CLOSED, ExportResult
@@ -22,7 +22,7 @@ def not_sent(error: Exception, closed: bool) -> ExportResult:
     return ExportResult("retryable", CLOSED) if closed else ExportResult("permanent", "not sent", str(error))
 
 
-def packs(exporter: ExporterConfig) -> bool:
+def packs(exporter: Otlp) -> bool:
     """Say whether requests are packed, which is three quarters of what forwarding costs (``bench_forward.py``)."""
     return (exporter.compression or ("none" if is_here(exporter.endpoint) else "gzip")) == "gzip"
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from driftline.baseline.baseline import Baseline
+from driftline_processor.config.exporters import OtlpGrpc, OtlpHttp
 from driftline_processor.config.schema import Config, ConfigError, Storage, load, validate_file
 from driftline_processor.config.values import Address
 
@@ -40,6 +41,7 @@ def test_the_documented_file_loads(tmp_path: Path) -> None:
     config = load(write(tmp_path, COMPLETE))
     churn, jaeger = config.models["churn"], config.exporters["otlp_grpc/jaeger"]
     assert (churn.task, churn.classes, churn.positive_class, churn.windows) == ("binary", ("0", "1"), "1", ("1h", "1d"))
+    assert isinstance(jaeger, OtlpGrpc)
     assert (jaeger.tls.insecure, jaeger.forward, jaeger.derived) == (True, ("traces",), ("traces",))
     assert (jaeger.compression, jaeger.timeout, jaeger.temporality) == (None, timedelta(seconds=10), "cumulative")
     assert config.storage.retention == timedelta(days=90)
@@ -186,6 +188,14 @@ ONE_PROBLEM = [
         "exporters.jaeger: the name does not say how to send; write otlp_grpc/NAME or otlp_http/NAME",
     ),
     ("exporters: {otlp/a: {forward: [traces]}}", "exporters.otlp/a.endpoint: is missing and has no default"),
+    (
+        "exporters: {otlp_http/a: {endpiont: 'http://a:1', endpoint: 'http://a:1', forward: [traces]}}",
+        "exporters.otlp_http/a.endpiont: there is no such key; did you mean 'endpoint'?",
+    ),
+    (
+        "exporters: {otlp/a: 5}",
+        "exporters.otlp/a: '5' is not a set of keys; write them indented below it, or in braces",
+    ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1'}}",
         "exporters.otlp/a: sends nothing; "
@@ -346,6 +356,7 @@ exporters:
            headers: {api-key: "${env:DRIFTLINE_TEST_TOKEN}", price: "$$5", number: 0123}}
 """
     exporter = load(write(tmp_path, text)).exporters["otlp/a"]
+    assert isinstance(exporter, OtlpGrpc)
     assert exporter.endpoint == "a:4317"
     assert {key: value.get_secret_value() for key, value in exporter.headers.items()} == {
         "api-key": "s3cret",
@@ -473,6 +484,7 @@ def test_certificates_are_there_and_can_be_used(tmp_path: Path) -> None:
 )
 def test_forward_sends_everything_to_one_url(url: str, name: str, endpoint: str, insecure: bool) -> None:
     exporter = load(None, url).exporters[name]
+    assert isinstance(exporter, OtlpHttp if name.startswith("otlp_http") else OtlpGrpc)
     assert (exporter.endpoint, exporter.tls.insecure) == (endpoint, insecure)
     assert exporter.forward == ("traces", "metrics", "logs", "records")
     assert exporter.derived == ("metrics", "traces")

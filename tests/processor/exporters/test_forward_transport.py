@@ -17,10 +17,10 @@ from typing import Any
 
 import grpc
 import pytest
-from driftline_processor.config.exporters import Exporter
+from driftline_processor.config.exporters import OtlpGrpc, OtlpHttp
 from driftline_processor.exporters.exporter import CLOSED, ExportResult
-from driftline_processor.exporters.otlp_grpc import OtlpGrpcExporter
-from driftline_processor.exporters.otlp_http import OtlpHttpExporter
+from driftline_processor.exporters.types.otlp_grpc import OtlpGrpcExporter
+from driftline_processor.exporters.types.otlp_http import OtlpHttpExporter
 from driftline_processor.otlp.protocol import PROTOBUF, retry_metadata, status
 from driftline_processor.receipts import Overloaded
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
@@ -66,7 +66,7 @@ def http_server(
 
 
 def over_http(endpoint: str, tenant: str = "one", **keys: Any) -> ExportResult:
-    transport = OtlpHttpExporter(Exporter(endpoint=endpoint, **keys))
+    transport = OtlpHttpExporter(OtlpHttp(endpoint=endpoint, **keys))
     try:
         return transport.export("logs", b"body", {"x-tenant": tenant})
     finally:
@@ -117,7 +117,7 @@ def test_what_http_sends(compression: str | None) -> None:
     [("http://127.0.0.1:4318", None), ("http://localhost:4318", None), ("http://backend.example:4318", "gzip")],
 )
 def test_nothing_is_packed_that_stays_on_this_machine(endpoint: str, packed: str | None) -> None:
-    transport = OtlpHttpExporter(Exporter(endpoint=endpoint))
+    transport = OtlpHttpExporter(OtlpHttp(endpoint=endpoint))
     assert transport._headers.get("content-encoding") == packed
     transport.close()
 
@@ -168,7 +168,7 @@ def grpc_server(
 
 
 def over_grpc(endpoint: str, tenant: str = "one", **keys: Any) -> ExportResult:
-    transport = OtlpGrpcExporter(Exporter(endpoint=endpoint, **{"timeout": timedelta(seconds=5), **keys}))
+    transport = OtlpGrpcExporter(OtlpGrpc(endpoint=endpoint, **{"timeout": timedelta(seconds=5), **keys}))
     try:
         return transport.export("traces", b"body", {"x-tenant": tenant})
     finally:
@@ -222,8 +222,8 @@ def test_a_header_that_cannot_travel_loses_its_request_only(tenant: str) -> None
 
 def test_what_is_sent_after_the_end_is_not_refused_but_undelivered() -> None:
     for transport in (
-        OtlpHttpExporter(Exporter(endpoint="http://127.0.0.1:1")),
-        OtlpGrpcExporter(Exporter(endpoint="a:1")),
+        OtlpHttpExporter(OtlpHttp(endpoint="http://127.0.0.1:1")),
+        OtlpGrpcExporter(OtlpGrpc(endpoint="a:1")),
     ):
         transport.close()
         assert transport.export("traces", b"body", {}) == ExportResult("retryable", CLOSED)

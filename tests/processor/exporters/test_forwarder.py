@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from driftline.semconv import events, metrics
-from driftline_processor.config.exporters import Exporter
+from driftline_processor.config.schema import Config
 from driftline_processor.exporters.exporter import exporter_for
 from driftline_processor.exporters.forwarder import Destination
 from driftline_processor.health import Counters
@@ -20,9 +20,10 @@ PEERS = pytest.mark.parametrize("served", [grpc_peer, http_peer], ids=["grpc", "
 
 
 def destination(name: str, peer: Peer, counters: Counters, **keys: Any) -> Destination:
-    exporter = Exporter(endpoint=peer.endpoint, tls={"insecure": True}, **keys.pop("exporter", {}))  # type: ignore[arg-type]
+    exporter: Any = {"endpoint": peer.endpoint, "tls": {"insecure": True}, **keys.pop("exporter", {})}
+    (read,) = Config(exporters={name: exporter}).exporters.values()
     keys = {"forward": ("traces", "logs", "records"), "pause": lambda _event, _seconds: False, **keys}
-    return Destination(name, exporter_for(name, exporter), counters, **keys)
+    return Destination(name, exporter_for(read), counters, **keys)
 
 
 def fails_first(times: int) -> Decide:

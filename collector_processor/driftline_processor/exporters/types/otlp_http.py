@@ -9,18 +9,24 @@ import httpx
 from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status
 
-from driftline_processor.config.exporters import Exporter as ExporterConfig
+from driftline_processor.config.exporters import OtlpHttp
+from driftline_processor.exporters.exporter import ExportResult
+from driftline_processor.exporters.otlp_answers import (
+    RETRYABLE_STATUSES,
+    is_here,
+    not_sent,
+    packs,
+    seconds_to_wait,
+    success,
+)
 from driftline_processor.otlp.protocol import PROTOBUF
 from driftline_processor.receipts import Signal
-
-from .exporter import ExportResult
-from .otlp_answers import RETRYABLE_STATUSES, is_here, not_sent, packs, seconds_to_wait, success
 
 
 class OtlpHttpExporter:
     """OTLP over HTTP in protobuf."""
 
-    def __init__(self, exporter: ExporterConfig) -> None:
+    def __init__(self, exporter: OtlpHttp) -> None:
         self._closed = False
         self._base = exporter.endpoint.rstrip("/")
         self._gzip = packs(exporter)

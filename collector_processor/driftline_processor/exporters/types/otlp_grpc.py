@@ -10,12 +10,11 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from driftline_processor.config.exporters import Exporter as ExporterConfig
+from driftline_processor.config.exporters import OtlpGrpc
+from driftline_processor.exporters.exporter import ExportResult
+from driftline_processor.exporters.otlp_answers import is_here, not_sent, packs, success
 from driftline_processor.otlp.protocol import METHODS
 from driftline_processor.receipts import Signal
-
-from .exporter import ExportResult
-from .otlp_answers import is_here, not_sent, packs, success
 
 _RETRYABLE_CODES = (
     grpc.StatusCode.CANCELLED,
@@ -31,7 +30,7 @@ _RETRYABLE_CODES = (
 class OtlpGrpcExporter:
     """OTLP over gRPC, bytes in and bytes out."""
 
-    def __init__(self, exporter: ExporterConfig) -> None:
+    def __init__(self, exporter: OtlpGrpc) -> None:
         self._closed = False
         parts = urlsplit(exporter.endpoint) if "://" in exporter.endpoint else None
         target = parts.netloc if parts is not None and parts.scheme not in ("dns", "unix") else exporter.endpoint
@@ -90,7 +89,7 @@ def _retry_info(trailing: Mapping[str, str | bytes]) -> float | None:
     return None
 
 
-def _grpc_credentials(exporter: ExporterConfig) -> grpc.ChannelCredentials:
+def _grpc_credentials(exporter: OtlpGrpc) -> grpc.ChannelCredentials:
     files = (exporter.tls.ca_file, exporter.tls.key_file, exporter.tls.cert_file)
     root, key, chain = (path.read_bytes() if path is not None else None for path in files)
     return grpc.ssl_channel_credentials(root, key, chain)
