@@ -1,7 +1,9 @@
 """Write docs/reference/api.md from the public docstrings of ``driftline`` and ``driftline.testing``.
 
 python scripts/generate_api.py            write the page
-python scripts/generate_api.py --check    exit 1 where it differs
+python scripts/generate_api.py --check    exit 1 where the page differs
+
+Both exit 1 where a public docstring does not describe every argument of its signature, in order.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ Generated from the docstrings by `scripts/generate_api.py` (`make semconv`); do 
 selectors in full: [what a call records](sdk.md).
 """
 CONSTRUCTED = ("Clock", "Model", "Privacy")
-"""The classes that people make by hand."""
+"""Classes that people construct."""
 
 MEMBERS = {
     "Baseline": ("from_frame", "from_batches", "load", "save", "to_json", "from_json", "digest"),
@@ -32,101 +34,157 @@ MEMBERS = {
     "Prediction": ("id", "score", "predicted"),
     "Privacy": (),
 }
-"""What people use of a class; of any other, what its own body defines without an underscore."""
+"""Members of a class that people use. Default: all documented members without an underscore."""
+
+SECTIONS = {
+    "Args": "Arguments",
+    "Attributes": "Attributes",
+    "Raises": "Raises",
+    "Returns": "Returns",
+    "Yields": "Yields",
+}
+"""Section of a docstring → its title on the page."""
+
+_SECTION = re.compile(rf"({'|'.join(SECTIONS)}):\n")
+_ENTRY = re.compile(r"\*{0,2}([\w.]+)(?: \([^)]*\))?: ")
 
 
 def main(arguments: list[str]) -> int:
     """Write or check the page; return the exit code."""
-    page = "\n".join([HEAD, *sections(driftline), *sections(driftline.testing)])
+    modules = (driftline, driftline.testing)
+    undescribed = [sentence for module in modules for sentence in undescribed_arguments(module)]
+    for sentence in undescribed:
+        print(sentence)
+    page = "\n".join([HEAD, *contents(modules), *(part for module in modules for part in sections(module))])
     if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page:
-        return 0
+        return bool(undescribed)
     if "--check" in arguments:
         print("docs/reference/api.md is not what the docstrings say; run: python scripts/generate_api.py")
         return 1
     PAGE.write_text(page, encoding="utf-8")
     print("wrote docs/reference/api.md")
-    return 0
+    return bool(undescribed)
+
+
+def contents(modules: tuple[ModuleType, ...]) -> Iterator[str]:
+    """Yield the table of contents: each public name with the first sentence of its docstring."""
+    yield "| name | purpose |\n|---|---|"
+    for module in modules:
+        for name in module.__all__:
+            path = f"{module.__name__}.{name}"
+            purpose = markdown(inspect.getdoc(getattr(module, name)) or "").partition("\n")[0]
+            yield f"| [`{path}`](#{path.replace('.', '').lower()}) | {re.split(r'(?<=[.]) ', purpose)[0]} |"
+    yield ""
 
 
 def sections(module: ModuleType) -> Iterator[str]:
     """Yield a section for each public name of a module."""
+    for name, member, documented in public_members(module):
+        path = f"{name}.{member}" if member else f"{module.__name__}.{name}"
+        yield f"### `{path}`\n" if member else f"## `{path}`\n"
+        if is_called(name, member, documented):
+            yield call(path, documented)
+        yield markdown(inspect.getdoc(documented) or "")
+
+
+def public_members(module: ModuleType) -> Iterator[tuple[str, str, Any]]:
+    """Yield the name of a public class or function, the name of its member ("" for itself), and the object."""
     for name in module.__all__:
-        thing = getattr(module, name)
-        path = f"{module.__name__}.{name}"
-        yield f"## `{path}`\n"
-        if not isinstance(thing, type) or name in CONSTRUCTED:
-            yield call(path, thing)
-        yield text(inspect.getdoc(thing) or "")
-        for member in members(thing) if isinstance(thing, type) else ():
-            found = inspect.getattr_static(thing, member)
-            plain = getattr(thing, member) if isinstance(found, classmethod | staticmethod) else found
-            yield f"### `{name}.{member}`\n"
-            if callable(plain):
-                yield call(f"{name}.{member}", plain)
-            yield text(inspect.getdoc(found) or "")
+        public = getattr(module, name)
+        yield name, "", public
+        for member in members(public) if isinstance(public, type) else ():
+            static = inspect.getattr_static(public, member)
+            yield name, member, getattr(public, member) if isinstance(static, classmethod | staticmethod) else static
 
 
-def members(thing: type) -> tuple[str, ...]:
-    """Return the members of a class that people use and that say what they are."""
-    if thing.__name__ in MEMBERS:
-        return MEMBERS[thing.__name__]
+def members(kind: type) -> tuple[str, ...]:
+    """Return the names of the documented members of a class."""
+    if kind.__name__ in MEMBERS:
+        return MEMBERS[kind.__name__]
     documented = (property, classmethod, staticmethod, type(members))
-    return tuple(name for name, one in vars(thing).items() if not name.startswith("_") and isinstance(one, documented))
+    return tuple(name for name, value in vars(kind).items() if name[0] != "_" and isinstance(value, documented))
 
 
-def call(path: str, thing: Any) -> str:
-    """Return how it is called as a block, an argument a line where one line would be too long."""
-    signature = inspect.signature(thing)
+def is_called(name: str, member: str, documented: Any) -> bool:
+    """Return True for functions, methods, and classes that people construct."""
+    return callable(documented) and (bool(member) or not isinstance(documented, type) or name in CONSTRUCTED)
+
+
+def undescribed_arguments(module: ModuleType) -> Iterator[str]:
+    """Yield a sentence for each docstring whose ``Args:`` are not the arguments of the signature, in order."""
+    for name, member, documented in public_members(module):
+        if not is_called(name, member, documented):
+            continue
+        arguments = [argument for argument in inspect.signature(documented).parameters if argument != "self"]
+        described = [_ENTRY.match(entry) for entry in entries(section(inspect.getdoc(documented) or "", "Args"))]
+        if [match[1] for match in described if match] != arguments:
+            path = ".".join(filter(None, (module.__name__, name, member)))
+            yield f"{path}: Args: must describe {', '.join(arguments)}, in this order"
+
+
+def call(path: str, function: Any) -> str:
+    """Return the signature as a block, an argument a line where one line would be too long."""
+    signature = inspect.signature(function)
     written: list[str] = []
-    for name, one in signature.parameters.items():
-        if one.kind is one.KEYWORD_ONLY and not any(said.startswith("*") for said in written):
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and not any(argument.startswith("*") for argument in written):
             written.append("*")
-        stars = "*" * (one.kind is one.VAR_POSITIONAL) + "**" * (one.kind is one.VAR_KEYWORD)
-        annotation = "" if one.annotation is one.empty else f": {one.annotation}"
-        default = "" if one.default is one.empty else f" = {shown(one.default)}"
+        stars = "*" * (parameter.kind is parameter.VAR_POSITIONAL) + "**" * (parameter.kind is parameter.VAR_KEYWORD)
+        annotation = "" if parameter.annotation is parameter.empty else f": {parameter.annotation}"
+        default = "" if parameter.default is parameter.empty else f" = {default_text(parameter.default)}"
         written.append(f"{stars}{name}{annotation}{default}")
-    arguments = ", ".join(said for said in written if said != "self")
+    arguments = ", ".join(argument for argument in written if argument != "self")
     if len(arguments) > 80:
-        arguments = "".join(f"\n    {said}," for said in written if said != "self") + "\n"
+        arguments = "".join(f"\n    {argument}," for argument in written if argument != "self") + "\n"
     returned = signature.return_annotation
     result = "" if returned in (signature.empty, "None", None) else f" -> {returned}"
     return f"```text\n{path}({arguments}){result}\n```\n"
 
 
-def shown(default: object) -> str:
-    """Return a default as it is written; three dots for what is nothing but a mark."""
+def default_text(default: object) -> str:
+    """Return a default as code; three dots for a sentinel."""
     return "..." if type(default) is object else repr(default)
 
 
-def text(docstring: str) -> str:
-    """Return a docstring as Markdown: roles and double backquotes as code, examples as blocks, Args as a list.
+def markdown(docstring: str) -> str:
+    """Return a docstring as Markdown: roles as code, examples as blocks, sections as lists.
 
-    >>> print(text("Say it.\\n\\nArgs:\\n    id: whose, as in\\n        :class:`driftline.Model`."))
-    Say it.
+    >>> print(markdown("Send it.\\n\\nArgs:\\n    id: Id, as in\\n        :meth:`outcome`.\\n\\nReturns:\\n    A row."))
+    Send it.
     <BLANKLINE>
-    - `id`: whose, as in `driftline.Model`.
+    **Arguments:**
+    <BLANKLINE>
+    - `id`: Id, as in `outcome`.
+    <BLANKLINE>
+    **Returns:** A row.
     <BLANKLINE>
     """
     docstring = re.sub(r":\w+:`~?([^`]*)`", r"`\1`", docstring).replace("``", "`")
     paragraphs = []
     for paragraph in docstring.split("\n\n"):
-        head, _, body = paragraph.partition("\n")
+        head = _SECTION.match(paragraph)
         if paragraph.startswith(">>>"):
             paragraphs.append(f"```pycon\n{paragraph}\n```")
-        elif re.fullmatch(r"(Args|Attributes|Returns|Yields|Raises):", head):
-            title = "" if head in ("Args:", "Attributes:") else f"{head[:-1]}: "
-            paragraphs.append("\n".join(f"- {title}{entry}" for entry in entries(body)))
-        else:
+        elif head is None:
             paragraphs.append(paragraph)
+        elif head[1] in ("Returns", "Yields"):
+            paragraphs.append(f"**{SECTIONS[head[1]]}:** {' '.join(paragraph[head.end() :].split())}")
+        else:
+            listed = [_ENTRY.sub(r"- `\1`: ", entry, count=1) for entry in entries(paragraph[head.end() :])]
+            paragraphs += [f"**{SECTIONS[head[1]]}:**", "\n".join(listed)]
     return "\n\n".join(paragraphs) + "\n"
 
 
+def section(docstring: str, name: str) -> str:
+    """Return the body of a section, "" where the docstring lacks it."""
+    return next((part.partition("\n")[2] for part in docstring.split("\n\n") if part.startswith(f"{name}:\n")), "")
+
+
 def entries(body: str) -> Iterator[str]:
-    """Yield the entries of a section as Google's style has them: indented, and further where a line goes on."""
+    """Yield each entry of a section as one line; an entry is indented by four, its further lines by more."""
     for entry in re.split(r"\n(?=    \S)", "\n" + body):
-        line = " ".join(entry.split())
-        if line:
-            yield re.sub(r"^([\w.*]+)(?: \([^)]*\))?: ", r"`\1`: ", line)
+        if line := " ".join(entry.split()):
+            yield line
 
 
 if __name__ == "__main__":

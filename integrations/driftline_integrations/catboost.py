@@ -22,16 +22,26 @@ E = TypeVar("E")
 
 
 def catboost_family() -> EstimatorFamily:
-    """Return how CatBoost is asked: of samples or a ``Pool``, for what ``prediction_type`` says."""
+    """Return the conventions of CatBoost's methods: samples or a ``Pool``, read by ``prediction_type``."""
     from driftline_integrations.estimators.conventions import EstimatorFamily
 
     return EstimatorFamily(_look, _reading, _rows, _mark)
 
 
 def instrument(model: Model, estimator: E, **options: Any) -> E:
-    """Record what a ``CatBoostClassifier`` or ``CatBoostRegressor`` predicts; return the same object.
+    """Record the predictions of a ``CatBoostClassifier`` or ``CatBoostRegressor``.
 
-    The options, and what is raised, are those of ``driftline_integrations.sklearn.instrument``.
+    Args:
+        model: Model that the predictions belong to.
+        estimator: CatBoost estimator.
+        **options: Options of :func:`driftline_integrations.sklearn.instrument`.
+
+    Returns:
+        The estimator itself.
+
+    Raises:
+        ValueError: Model and estimator contradict each other.
+        TypeError: The estimator cannot be recorded, as for scikit-learn.
     """
     from driftline_integrations.estimators import calls
 
@@ -92,7 +102,7 @@ _CATBOOST = LibraryInstrumentation("catboost", [("catboost.core", "CatBoost", ca
 
 
 class CatBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record what every CatBoost model of the process predicts, by the name that ``SklearnInstrumentor`` gives."""
+    """Record the predictions of every CatBoost model of the process, named as by ``SklearnInstrumentor``."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return what has to be installed for this to do anything."""

@@ -68,7 +68,11 @@ def application_classes() -> list[type[Starlette]]:
 
 
 def mapped_routes(router: Router) -> MappedRoutes:
-    """Return what remembers the mapped routes of an application."""
+    """Return the check that compares the mapped routes of an application with the served ones.
+
+    Args:
+        router: Router of the application.
+    """
 
     def served() -> Iterator[ServedRoute]:
         yield from served_routes(router.routes)
@@ -79,10 +83,14 @@ def mapped_routes(router: Router) -> MappedRoutes:
 
 
 def served_routes(routes: Iterable[Any], prefix: str = "") -> Iterator[ServedRoute]:
-    """Yield what routes answer; of what does not say what it answers, that anything may be there.
+    """Yield the routes that an application serves. A mounted object without routes may serve any path.
+
+    Args:
+        routes: Routes of a router.
+        prefix: Path of the mount.
 
     >>> from starlette.routing import Mount, Route
-    >>> [one.path for one in served_routes([Mount("/v1", routes=[Route("/predict", print, methods=["POST"])])])]
+    >>> [route.path for route in served_routes([Mount("/v1", routes=[Route("/predict", print, methods=["POST"])])])]
     ['/v1/predict']
     """
     spread = getattr(sys.modules.get("fastapi.routing"), "iter_route_contexts", iter)  # included routers, as of 0.137
@@ -101,7 +109,11 @@ def served_routes(routes: Iterable[Any], prefix: str = "") -> Iterator[ServedRou
 
 
 def paths_meet(mapped: str, served: ServedRoute) -> bool:
-    """Say whether some request is for a mapped path and for one that is served; in doubt it is.
+    """Return True where one request can have both a mapped and a served path; True in doubt.
+
+    Args:
+        mapped: Path in the options of :func:`instrument`.
+        served: Route that the application serves.
 
     >>> named = ServedRoute(None, "/models/{name}/predict")
     >>> paths_meet("/models/churn/predict", named), paths_meet("/a", ServedRoute(None, "/a/"))
@@ -130,13 +142,23 @@ def instrument(
     routes: Mapping[str, Route | Mapping[str, Any]] | None = None,
     outcomes: str = "",
 ) -> Starlette:
-    """Record what an application's routes predict, and give predictions the ids of their requests; return the app.
+    """Record the predictions of an application's routes, under the ids of their requests.
 
-    ``routes``: "POST /models/{name}/predict" → where features, id, score and class stand: a :class:`Route`, or its
-    arguments as a mapping. Paths are those that a client of this application calls, prefixes and mounts included.
-    ``outcomes``: the path of a route that takes outcomes; none unless said. Call it again for another model, at any
-    time. Raises ``TypeError`` for what is no FastAPI or Starlette application, and ``ValueError``, with the fix, for a
-    route that cannot be read.
+    Call it again for another model of the same application, at any time.
+
+    Args:
+        model: Model that the predictions belong to.
+        app: FastAPI or Starlette application.
+        routes: Sources of features, id, score and class by route, such as "POST /models/{name}/predict": a
+            :class:`Route`, or its fields as a mapping. Paths are those of a client, with prefixes and mounts.
+        outcomes: Path of a route that takes outcomes, "" for none.
+
+    Returns:
+        The application itself.
+
+    Raises:
+        TypeError: ``app`` is no FastAPI or Starlette application.
+        ValueError: A route is not valid; the message names the fix.
 
     >>> import driftline
     >>> from fastapi import FastAPI
@@ -155,7 +177,11 @@ def instrument(
 
 
 def uninstrument(app: Starlette) -> None:
-    """Record nothing of this application any more. What was put around it since stays as it is."""
+    """Stop recording an application. Layers that others added since stay.
+
+    Args:
+        app: Application that :func:`instrument` was given.
+    """
     site = app.__dict__.pop("_driftline", None)
     if site is not None:
         site.close()
@@ -297,9 +323,9 @@ def _leave_class() -> None:
 
 
 class FastAPIInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Instrument every FastAPI and Starlette application made from now on, as ``DRIFTLINE_CONFIG`` says.
+    """Record every FastAPI and Starlette application made from now on, as the file in ``DRIFTLINE_CONFIG`` declares.
 
-    ``opentelemetry-instrument`` finds it by its entry point and calls ``instrument()``.
+    ``opentelemetry-instrument`` finds the class by its entry point, and calls ``instrument()``.
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:

@@ -51,13 +51,24 @@ def instrument(
     routes: Mapping[str, Route | Mapping[str, Any]] | None = None,
     outcomes: str = "",
 ) -> Flask:
-    """Record what an application's routes predict, and give predictions the ids of their requests; return the app.
+    """Record the predictions of an application's routes, under the ids of their requests.
 
-    ``routes``: "POST /models/<name>/predict" → where features, id, score and class stand: a :class:`Route` or its
-    arguments as a mapping. Paths are those of Flask's rules, with the prefix of their blueprint; "{name}" is the same
-    as "<name>". ``outcomes``: the path of a route that takes outcomes; none unless said. Call it again for another
-    model. Raises ``TypeError`` for what is no Flask application, and ``ValueError``, with the fix, for a route that
-    cannot be read.
+    Call it again for another model of the same application.
+
+    Args:
+        model: Model that the predictions belong to.
+        app: Flask application.
+        routes: Sources of features, id, score and class by route, such as "POST /models/<name>/predict": a
+            :class:`Route`, or its fields as a mapping. Paths are those of Flask's rules, with the prefix of their
+            blueprint; "{name}" equals "<name>".
+        outcomes: Path of a route that takes outcomes, "" for none.
+
+    Returns:
+        The application itself.
+
+    Raises:
+        TypeError: ``app`` is no Flask application.
+        ValueError: A route is not valid; the message names the fix.
 
     >>> import driftline
     >>> from flask import Flask
@@ -77,7 +88,11 @@ def instrument(
 
 
 def uninstrument(app: Flask) -> None:
-    """Record nothing of this application any more. What was wrapped around it since stays as it is."""
+    """Stop recording an application. Layers that others added since stay.
+
+    Args:
+        app: Application that :func:`instrument` was given.
+    """
     site = app.extensions.pop(_EXTENSION, None)
     if site is not None:
         site.close(app)
@@ -332,9 +347,9 @@ def _site_of(app: Flask) -> InstrumentedApp:
 
 
 class FlaskInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Instrument every Flask application made from now on, as ``DRIFTLINE_CONFIG`` says.
+    """Record every Flask application made from now on, as the file in ``DRIFTLINE_CONFIG`` declares.
 
-    ``opentelemetry-instrument`` finds it by its entry point and calls ``instrument()``.
+    ``opentelemetry-instrument`` finds the class by its entry point, and calls ``instrument()``.
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:

@@ -1,7 +1,7 @@
-"""MLflow: what a ``pyfunc`` model predicts, whichever flavour it was logged with.
+"""MLflow: predictions of a ``pyfunc`` model of any flavour.
 
-``loaded = churn.instrument(mlflow.pyfunc.load_model(uri))`` records one model; :class:`MLflowInstrumentor`, which
-``opentelemetry-instrument`` finds by itself, records every one of the process, those of ``mlflow models serve`` too.
+``loaded = churn.instrument(mlflow.pyfunc.load_model(uri))`` records one model. :class:`MLflowInstrumentor`, which
+``opentelemetry-instrument`` finds, records every model of the process, also under ``mlflow models serve``.
 """
 
 from __future__ import annotations
@@ -37,15 +37,26 @@ def instrument(
     predicted: Selector | None = None,
     span_features: bool | None = None,
 ) -> P:
-    """Record what a loaded ``mlflow.pyfunc`` model predicts; return the same object.
+    """Record the predictions of a loaded ``mlflow.pyfunc`` model.
 
-    ``id``, ``time``: columns of the input that are a prediction's id and time, and no features. ``score``,
-    ``predicted``: a field or column of the result, or a function of it. A scikit-learn model says its task and classes
-    itself, and that ``predict`` gives classes; of any other say the task: ``Model(task=...)``. ``span_features``:
-    whether the features of one row ride on sampled spans; the model's own setting unless said.
+    A scikit-learn model tells its own task and classes, and that ``predict`` returns classes. For any other model give
+    the task: ``Model(task=...)``.
 
-    Raises ``TypeError`` for what is no pyfunc model, and where no task is known; ``ValueError`` where model and
-    estimator contradict each other.
+    Args:
+        model: Model that the predictions belong to.
+        loaded: Result of ``mlflow.pyfunc.load_model``.
+        id: Column of the input that is the id, and no feature.
+        time: Column of the input that is the prediction's time, and no feature.
+        score: Field or column of the result that is the score, or a function of the result.
+        predicted: Field or column of the result that is the predicted class or value, or a function of the result.
+        span_features: Put the features of one row on sampled spans. Default: the model's setting.
+
+    Returns:
+        The loaded model itself.
+
+    Raises:
+        TypeError: ``loaded`` is no pyfunc model, or the task is unknown.
+        ValueError: Model and estimator contradict each other.
     """
     if not hasattr(loaded, "metadata") or not hasattr(loaded, "predict"):
         raise TypeError(
@@ -58,11 +69,21 @@ def instrument(
 
 
 def log_baseline(baseline: Baseline, artifact_file: str = "driftline.baseline.json", run_id: str | None = None) -> str:
-    """Log a baseline as an artifact of a run, the active one unless ``run_id`` names one, and return its address.
+    """Log a baseline as an artifact of a run.
 
-    It is what ``driftline evaluate --baseline``, ``driftline baseline show``, ``diff`` and ``push`` take for a file.
+    ``driftline evaluate --baseline`` and ``driftline baseline show``, ``diff`` and ``push`` take the address for a
+    file.
 
-    Raises ``ValueError`` where no run is active and none is named.
+    Args:
+        baseline: Baseline to log.
+        artifact_file: Path of the artifact in the run.
+        run_id: Id of the run. Default: the active run.
+
+    Returns:
+        Address of the artifact.
+
+    Raises:
+        ValueError: ``run_id`` is None and no run is active.
     """
     import mlflow
 
@@ -74,16 +95,20 @@ def log_baseline(baseline: Baseline, artifact_file: str = "driftline.baseline.js
 
 
 def uninstrument(loaded: Any) -> None:
-    """Record nothing of a model any more."""
+    """Stop recording a model.
+
+    Args:
+        loaded: Model that :func:`instrument` was given.
+    """
     _PYFUNC.forget(loaded)
 
 
 class MLflowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record what every pyfunc model of the process predicts.
+    """Record the predictions of every pyfunc model of the process.
 
-    A model is named by ``DRIFTLINE_MODEL_NAME``, else as it was logged; its version is ``DRIFTLINE_MODEL_VERSION``,
-    else MLflow's id of the logged model. One whose task is not known is declared in the file that ``DRIFTLINE_CONFIG``
-    names, under that name.
+    The name of a model is ``DRIFTLINE_MODEL_NAME``, else the name under which MLflow logged it. The version is
+    ``DRIFTLINE_MODEL_VERSION``, else MLflow's id of the logged model. A model of unknown task needs its declaration in
+    the file of ``DRIFTLINE_CONFIG``, under that name.
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:

@@ -1,8 +1,8 @@
-"""ONNX Runtime: what an ``InferenceSession`` answers.
+"""ONNX Runtime: predictions of an ``InferenceSession``.
 
-``session = churn.instrument(session)`` records one session; :class:`ONNXRuntimeInstrumentor`, which
-``opentelemetry-instrument`` finds by itself, records every one of the process whose model is declared. Recorded is
-``run``; ``run_with_iobinding`` and its kin keep their values on the device, so decorate the function that calls them.
+``session = churn.instrument(session)`` records one session. :class:`ONNXRuntimeInstrumentor`, which
+``opentelemetry-instrument`` finds, records every session of the process whose model is declared. Only ``run`` is
+recorded: ``run_with_iobinding`` keeps its values on the device, so decorate the function that calls it.
 """
 
 from __future__ import annotations
@@ -39,15 +39,25 @@ def instrument(
     predicted: Selector | None = None,
     span_features: bool | None = None,
 ) -> S:
-    """Record what a session answers to ``run``; return the same object.
+    """Record the predictions of a session's ``run``.
 
-    ``features``: a function of the inputs, which come as keyword arguments by their names. Unless said, a single input
-    is the rows, and several of one column each are the columns. ``feature_names``: of the columns of a single input.
-    ``score``, ``predicted``: the name of an output, or a function of the outputs by name. Unless said, an output called
-    "probabilities" or "output_probability" is the score and "label" or "output_label" the predicted class, as
-    scikit-learn's converters name them, and the only output of a network is the score.
+    Args:
+        model: Model that the predictions belong to.
+        session: ``onnxruntime.InferenceSession``.
+        features: Function of the inputs, given as keyword arguments. Default: a single input holds the rows; several
+            inputs of one column each are the columns.
+        feature_names: Names of the columns of a single input.
+        score: Name of the output that is the score, or a function of the outputs by name. Default: "probabilities" or
+            "output_probability" of scikit-learn's converters, else the only output.
+        predicted: Name of the output that is the predicted class, or a function of the outputs. Default: "label" or
+            "output_label".
+        span_features: Put the features of one row on sampled spans. Default: the model's setting.
 
-    Raises ``TypeError`` for what is no session, and for a model without a task.
+    Returns:
+        The session itself.
+
+    Raises:
+        TypeError: ``session`` is no session, or the model has no task.
     """
     if not hasattr(session, "get_outputs") or not hasattr(session, "run"):
         raise TypeError(
@@ -60,15 +70,19 @@ def instrument(
 
 
 def uninstrument(session: Any) -> None:
-    """Record nothing of a session any more."""
+    """Stop recording a session.
+
+    Args:
+        session: Session that :func:`instrument` was given.
+    """
     _SESSIONS.forget(session)
 
 
 class ONNXRuntimeInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record what every session of the process answers whose model is declared.
+    """Record the predictions of every session whose model is declared.
 
-    A graph does not say what it predicts. ``[models.NAME]`` in the file that ``DRIFTLINE_CONFIG`` names does; NAME is
-    that of the graph, or ``DRIFTLINE_MODEL_NAME``.
+    A graph does not tell its task. ``[models.NAME]`` in the file of ``DRIFTLINE_CONFIG`` does; NAME is the name of the
+    graph, or ``DRIFTLINE_MODEL_NAME``.
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -131,7 +145,10 @@ def _place(
 
 
 def rows_of_feed(feed: Mapping[str, Any]) -> Any:
-    """Return what is recorded of the inputs of a graph: the only one, or a column of each.
+    """Return the features among the inputs of a graph: the rows of a single input, or one column per input.
+
+    Args:
+        feed: Array of each input, by name.
 
     >>> rows_of_feed({"x": np.array([[1.0, 2.0]])})
     array([1., 2.])
@@ -154,7 +171,11 @@ def rows_of_feed(feed: Mapping[str, Any]) -> Any:
 
 
 def read_outputs(outputs: Mapping[str, Any], task: Task) -> tuple[Any, Any]:
-    """Return the score and the predicted class that a graph's outputs say, each ``ABSENT`` for none.
+    """Return the score and the predicted class among the outputs of a graph, ``ABSENT`` for a missing one.
+
+    Args:
+        outputs: Each output, by name.
+        task: Task of the model.
 
     >>> from driftline.tables.table import Task
     >>> binary = Task("binary", ("0", "1"), "1")

@@ -1,7 +1,7 @@
-"""scikit-learn, and every estimator that follows its conventions.
+"""Record scikit-learn, and every estimator that follows its conventions.
 
-``clf = churn.instrument(clf)`` records what one estimator predicts; :class:`SklearnInstrumentor`, which
-``opentelemetry-instrument`` finds by itself, records every one of the process.
+``clf = churn.instrument(clf)`` records one estimator. :class:`SklearnInstrumentor`, which ``opentelemetry-instrument``
+finds, records every estimator of the process.
 """
 
 from __future__ import annotations
@@ -33,16 +33,26 @@ def instrument(
     time: str = "",
     span_features: bool = True,
 ) -> E:
-    """Record what an estimator predicts; return the same object, on which nothing has changed.
+    """Record the predictions of an estimator, which stays unchanged.
 
-    ``model``: what it does not say of task, classes and positive class is learned from the fitted estimator; the
-    positive class is the last one. ``methods``: which calls are predictions, of "predict", "predict_proba",
-    "predict_log_proba" and "decision_function"; all unless said. ``id``, ``time``: columns of the samples that are a
-    prediction's id and time. ``span_features``: whether features ride on sampled spans.
+    An estimator that is not fitted yet is read at its first prediction.
 
-    Raises ``ValueError`` when model and estimator contradict each other, and ``TypeError`` for what has no ``predict``,
-    predicts several targets, or cannot be referred to weakly. One that is not fitted yet is looked at when it first
-    predicts.
+    Args:
+        model: Model that the predictions belong to. A missing task, classes and positive class come from the fitted
+            estimator; its positive class is the last class.
+        estimator: Estimator with ``predict``.
+        methods: Methods that are predictions, of "predict", "predict_proba", "predict_log_proba" and
+            "decision_function". Default: all of them.
+        id: Column of the samples that is the id.
+        time: Column of the samples that is the prediction's time.
+        span_features: Put features on sampled spans.
+
+    Returns:
+        The estimator itself.
+
+    Raises:
+        ValueError: Model and estimator contradict each other.
+        TypeError: The estimator has no ``predict``, predicts several targets, or does not allow weak references.
 
     >>> import driftline, numpy as np
     >>> from sklearn.linear_model import LogisticRegression
@@ -60,10 +70,10 @@ def instrument(
 
 
 class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record what every scikit-learn estimator of the process predicts.
+    """Record the predictions of every scikit-learn estimator of the process.
 
-    The model is named by ``DRIFTLINE_MODEL_NAME``, else by the class of the estimator (of a pipeline: of its last
-    step; of a search: of what it found), its version by ``DRIFTLINE_MODEL_VERSION``.
+    The name of a model is ``DRIFTLINE_MODEL_NAME``, else the class of the estimator: for a pipeline that of the last
+    step, for a search that of the best estimator. The version is ``DRIFTLINE_MODEL_VERSION``.
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:

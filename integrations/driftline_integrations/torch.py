@@ -1,16 +1,16 @@
-"""PyTorch: record what a network predicts, on the CPU or a GPU, by hooks on its root module.
+"""PyTorch: predictions of a network, on the CPU or a GPU, by hooks on its root module.
 
 ``net = churn.instrument(net)`` puts two hooks on the module: one takes a snapshot of the input, one of the result.
-They stand where PyTorch keeps hooks, so ``eval``, ``to``, ``compile`` and ``copy.deepcopy`` keep them, ``state_dict``
-never holds them, and a module that is saved whole loads where Driftline is not installed. A module whose ``forward`` is
-PyTorch's own, such as a ``Sequential``, gets a class of its own as well, since the compiler would trace its hooks away.
+PyTorch keeps hooks through ``eval``, ``to``, ``compile`` and ``copy.deepcopy``. ``state_dict`` never holds them, and a
+module that is saved whole loads where Driftline is not installed. A module whose ``forward`` is PyTorch's own, such as
+a ``Sequential``, also gets a class of its own, since the compiler would trace its hooks away.
 
-Hooks do not exist for ``torch.jit`` modules, for ``torch.export`` programs and for a direct ``net.forward(x)``:
-decorate the function that calls those instead.
+``torch.jit`` modules, ``torch.export`` programs and a direct ``net.forward(x)`` have no hooks: decorate the function
+that calls them instead.
 
-The host queues work on a GPU and returns before it is done. To look at a value would wait for all of it, and the host's
-clock measures only the queueing. So tensors are copied behind the caller's work, timed by events of the GPU, and read
-when they have arrived.
+The host queues work on a GPU and returns before the work is done. Reading a value would wait for all of it, and the
+host's clock measures only the queueing. So tensors are copied behind the caller's work, timed by events of the GPU, and
+read when they have arrived.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class DeviceCopies:
-    """The copies that one call leaves on its GPU: tensors on their way, and two events in the stream that time it."""
+    """Copies of one call on its GPU: tensors on their way to the host, and two events that time the stream."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -87,7 +87,7 @@ class DeviceCopies:
 
 
 class DevicePrediction:
-    """A prediction whose values a GPU still has; read on the background thread. See ``driftline.capture.deferred``."""
+    """A prediction whose values are still on a GPU, read in the background; see ``driftline.capture.deferred``."""
 
     def __init__(self, recorder: Recorder, prediction: Prediction, device: DeviceCopies) -> None:
         self.cost = device.cost
@@ -121,19 +121,29 @@ def instrument(
     predicted: Selector | None = None,
     span_features: bool | None = None,
 ) -> M:
-    """Record what a network predicts while it is in evaluation mode; return the same object.
+    """Record the predictions of a network in evaluation mode.
 
-    ``features``: the name of an argument of ``forward``, or a function of its arguments, such as
-    ``lambda images: {"brightness": images.mean((1, 2, 3))}``. Unless said, the first argument is, where it is a matrix
-    of at most 1,024 floating-point columns, or one row of them; of anything else only the number of rows is recorded.
-    ``score``, ``predicted``: a field of the result, or a function of it: networks mostly give logits, and a score is a
-    probability, so ``score=lambda logits: logits.softmax(-1)``; it runs on the device, without gradients.
-    ``span_features``: whether the features of one row ride on sampled spans; the model's own setting unless said.
+    On a GPU the call never waits for the device: features and scores are copied behind the caller's work, and read when
+    they have arrived. The duration is the device's. Inside an open prediction of the same model nothing is recorded
+    twice.
 
-    On a GPU nothing waits for the device: features and scores are copied behind the work of the caller, and read when
-    they have arrived; the duration is the device's. Inside an open prediction of the same model nothing is read there.
+    Args:
+        model: Model that the predictions belong to.
+        module: ``torch.nn.Module``.
+        features: Name of an argument of ``forward``, or a function of its arguments, such as
+            ``lambda images: {"brightness": images.mean((1, 2, 3))}``. Default: the first argument, where it is a matrix
+            of at most 1,024 floating-point columns, or one row of it. Of any other argument only the number of rows is
+            recorded.
+        score: Field of the result, or a function of it. A score is a probability, and most networks return logits:
+            ``score=lambda logits: logits.softmax(-1)``. The function runs on the device, without gradients.
+        predicted: Field of the result that is the predicted class or value, or a function of the result.
+        span_features: Put the features of one row on sampled spans. Default: the model's setting.
 
-    Raises ``TypeError`` for a model without a task, for what has no hooks, and for an argument that ``forward`` lacks.
+    Returns:
+        The module itself.
+
+    Raises:
+        TypeError: The model has no task, ``module`` has no hooks, or ``forward`` lacks the argument.
 
     >>> import driftline
     >>> net = torch.nn.Sequential(torch.nn.Linear(4, 1), torch.nn.Sigmoid()).eval()
@@ -168,7 +178,11 @@ def _exported(module: torch.nn.Module) -> bool:
 
 
 def uninstrument(module: torch.nn.Module) -> None:
-    """Take the hooks off a module, or off a copy of one."""
+    """Remove the hooks of a module, or of a copy of a module.
+
+    Args:
+        module: Module that :func:`instrument` was given, or a copy.
+    """
     if "_driftline_plain" in vars(type(module)):  # not where somebody has made another class of ours since
         module.__class__ = type(module)._driftline_plain
     compiled = vars(module).get("_compiled_call_impl")
@@ -180,7 +194,7 @@ def uninstrument(module: torch.nn.Module) -> None:
 
 
 def uninstrument_all() -> None:
-    """Record nothing of any module any more; copies keep hooks that do nothing."""
+    """Stop recording every module. Hooks of copies stay, and do nothing."""
     for hooks in list(_attached):
         hooks.close()
 
@@ -196,10 +210,13 @@ class _Call:
 
 
 class Hooks:
-    """The two hooks of one module, and of the copies that are made of it.
+    """The two hooks of one module and of its copies.
 
-    ``recorder``: where predictions go. ``features``: takes the arguments of ``forward`` and gives the features.
-    ``score``, ``predicted``: take a result on a GPU, as the recorder's selectors take any other.
+    Attributes:
+        recorder: Recorder of the predictions.
+        features: Function from the arguments of ``forward`` to the features.
+        score: Function from a result on a GPU to the score.
+        predicted: Function from a result on a GPU to the predicted class or value.
     """
 
     def __init__(
@@ -296,9 +313,10 @@ class Hooks:
 
 
 class CompiledCall:
-    """The call of a module that was compiled in place before it got hooks: the compiler traces them away.
+    """The call of a module that was compiled in place before it got hooks, which the compiler would trace away.
 
-    ``compiled``: what PyTorch calls in place of the module.
+    Attributes:
+        compiled: Function that PyTorch calls in place of the module.
     """
 
     def __init__(self, hooks: Hooks, module: torch.nn.Module, compiled: Select) -> None:
@@ -431,7 +449,10 @@ def _features_of(module: torch.nn.Module, selector: Selector | None) -> Callable
 
 
 def as_rows(given: Any) -> Any:
-    """Return what of the features is recorded: rows of numbers as they are, of other tensors how many rows they have.
+    """Return the features to record: rows of numbers as they are; for any other tensor its number of rows.
+
+    Args:
+        given: First argument of ``forward``.
 
     >>> as_rows(torch.zeros(1, 3)).shape, as_rows(torch.zeros(8, 3, 32, 32)).count
     (torch.Size([3]), 8)

@@ -25,11 +25,11 @@ _NEEDED = ("torch >= 2.5",)
 
 
 class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record the networks that the file named by ``DRIFTLINE_CONFIG`` declares by their class.
+    """Record the networks that the file in ``DRIFTLINE_CONFIG`` declares by class.
 
-    ``[models.churn]`` with ``estimator = "shop.networks.Churn"`` and a task: every object of that class that is made or
-    unpickled from then on. A network does not say what it predicts, so none is recorded that is not declared; what its
-    class returns has to be probabilities, or values.
+    ``[models.churn]`` with ``estimator = "shop.networks.Churn"`` and a task records every object of that class made or
+    unpickled from then on. A network does not tell its task, so undeclared networks are not recorded. The class returns
+    probabilities, or values.
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -54,7 +54,7 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 class DeclaredNetworks:
-    """Attends to the classes that are declared, each once its module is imported: ``(model, module.Class)``."""
+    """Instrument each declared class once its module is imported."""
 
     def __init__(self, classes: Iterable[tuple[Model, str]] = ()) -> None:
         self._made: list[ConstructorHook] = []

@@ -25,18 +25,29 @@ E = TypeVar("E")
 
 
 def booster_family() -> EstimatorFamily:
-    """Return how a ``Booster`` is asked: its objective says what it answers."""
+    """Return the conventions of a ``Booster``: its objective tells the form of its answers."""
     from driftline_integrations.estimators.conventions import EstimatorFamily
 
     return EstimatorFamily(_look, _reading, _rows)
 
 
 def instrument(model: Model, estimator: E, **options: Any) -> E:
-    """Record what an ``XGBClassifier``, an ``XGBRegressor`` or a ``Booster`` predicts; return the same object.
+    """Record the predictions of an ``XGBClassifier``, an ``XGBRegressor`` or a ``Booster``.
 
-    The options, and what is raised, are those of ``driftline_integrations.sklearn.instrument``. A booster knows its
-    classes by numbers: they stand for those of the model in its order, else are the classes; the positive class is
-    the second.
+    A booster has numbers for classes. The i-th number is the i-th class of the model, where the model has classes. The
+    positive class is the second.
+
+    Args:
+        model: Model that the predictions belong to.
+        estimator: XGBoost estimator or booster.
+        **options: Options of :func:`driftline_integrations.sklearn.instrument`.
+
+    Returns:
+        The estimator itself.
+
+    Raises:
+        ValueError: Model and estimator contradict each other.
+        TypeError: The estimator cannot be recorded, as for scikit-learn.
     """
     from xgboost import Booster
 
@@ -125,7 +136,7 @@ _XGBOOST = LibraryInstrumentation(
 
 
 class XGBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Record what every XGBoost model of the process predicts, by the name that ``SklearnInstrumentor`` gives."""
+    """Record the predictions of every XGBoost model of the process, named as by ``SklearnInstrumentor``."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return nothing that has to be installed: the package has several names, ``xgboost`` and ``xgboost-cpu``."""

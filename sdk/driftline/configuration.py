@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def set_up_traces(resource: Any, target: Endpoint | None) -> None:
-    """Give the program a tracer provider if it has none. ``target``: where to; else what the environment says."""
+    """Give the program a tracer provider if it has none.
+
+    Args:
+        resource: Resource of the spans.
+        target: Destination of the spans. Default: the environment's.
+    """
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -40,7 +45,12 @@ def set_up_traces(resource: Any, target: Endpoint | None) -> None:
 
 
 def set_up_metrics(resource: Any, target: Endpoint | None) -> None:
-    """Give the program a meter provider if it has none. ``target``: where to; else what the environment says."""
+    """Give the program a meter provider if it has none.
+
+    Args:
+        resource: Resource of the metrics.
+        target: Destination of the metrics. Default: the environment's.
+    """
     from opentelemetry import metrics
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
@@ -68,9 +78,14 @@ def _grpc(signal: str, target: Endpoint | None) -> bool:
 
 
 def destination(signal: str, target: Endpoint | None) -> dict[str, Any]:
-    """Return the arguments of an exporter: its endpoint, if not the environment's, and no proxy where it is here.
+    """Return the arguments of an exporter of OpenTelemetry.
 
-    ``signal``: "TRACES" or "METRICS".
+    Args:
+        signal: "TRACES" or "METRICS".
+        target: Destination. Default: the environment's.
+
+    Returns:
+        Keyword arguments: the endpoint where ``target`` is given, and no proxy for a destination on this machine.
 
     >>> from driftline.export.endpoint import resolve
     >>> destination("TRACES", resolve("http://driftline:4318", {}))
@@ -97,13 +112,18 @@ def destination(signal: str, target: Endpoint | None) -> dict[str, Any]:
 
 
 class FallbackHandler(logging.StreamHandler[Any]):
-    """Writes to stderr what no other handler would, so that the lines that say how a model is read are seen.
+    """Write log lines to stderr where the program has no log handler.
 
-    Python shows no INFO where logging is not set up, which is how uvicorn and most scripts leave it.
+    Without logging set up, as with uvicorn and most scripts, Python shows no INFO: the lines that tell how Driftline
+    reads a model would be lost.
     """
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record, unless the root logger has handlers by now: they write it."""
+        """Write the record, unless the root logger has handlers by now.
+
+        Args:
+            record: Record to write.
+        """
         if not logging.root.handlers:
             self.stream = sys.stderr  # as it is now: a test runner has closed the one that was there at first
             super().emit(record)
@@ -116,16 +136,19 @@ def configure(
     environment: str | None = None,
     resource_attributes: Mapping[str, str] | None = None,
 ) -> None:
-    """Set up traces and metrics over OTLP where the program has no providers, and say where records go.
+    """Set up traces and metrics over OTLP where the program has no providers, and name the endpoint of records.
 
-    Leave it out if OpenTelemetry is already set up: a provider that exists is never replaced. Call it once, before
-    the first prediction. ``service_name``: else ``OTEL_SERVICE_NAME``. ``endpoint``: of 'driftline up' (or of any OTLP
-    receiver), such as "http://localhost:4318"; it wins over ``DRIFTLINE_ENDPOINT`` and ``OTEL_EXPORTER_OTLP_*``, which
-    decide where it is left out; headers are theirs. ``environment``: such as "production"; outcomes join within one.
-    ``resource_attributes``: further ones. What Driftline has to say (how the first call was read, where nothing
-    listens) goes to stderr where logging is not set up. Providers made here end with the process, which waits for them
-    no longer than for records. ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER=none`` and ``OTEL_METRICS_EXPORTER=none``
-    are obeyed.
+    Leave the call out where OpenTelemetry is already set up: Driftline never replaces a provider. Else call once,
+    before the first prediction. Driftline logs to stderr where logging is not set up. The end of the process waits for
+    these providers no longer than for records. ``OTEL_SDK_DISABLED``, ``OTEL_TRACES_EXPORTER=none`` and
+    ``OTEL_METRICS_EXPORTER=none`` hold.
+
+    Args:
+        service_name: Name of the service. Default: ``OTEL_SERVICE_NAME``.
+        endpoint: URL of 'driftline up' or of any OTLP receiver, such as "http://localhost:4318". Default:
+            ``DRIFTLINE_ENDPOINT``, else ``OTEL_EXPORTER_OTLP_*``. Headers always come from the latter.
+        environment: Deployment environment, such as "production". Outcomes join predictions of the same environment.
+        resource_attributes: Further attributes of the resource.
 
     >>> import driftline
     >>> driftline.configure(service_name="shop")  # doctest: +SKIP
@@ -139,7 +162,6 @@ def configure(
         return
     from opentelemetry.sdk.resources import Resource
 
-    pass
     from driftline.export.resource import set_own_attributes
     from driftline.semconv import attributes as a
 
@@ -161,7 +183,7 @@ def configure(
 
 
 def show_log_lines() -> None:
-    """Let the lines of Driftline be seen where logging is not set up: for programs, never for libraries."""
+    """Show the log lines of Driftline where logging is not set up: for programs, never for libraries."""
     if not any(isinstance(handler, FallbackHandler) for handler in logger.handlers):
         logger.addHandler(FallbackHandler())
     if logger.level == logging.NOTSET:

@@ -1,4 +1,4 @@
-"""The TOML file that declares models for a program instrumented without a line of code.
+"""Read the TOML file that declares models, for a program instrumented without a line of code.
 
 ::
 
@@ -16,10 +16,9 @@
     id = "order_id"
     score = "probability"
 
-The SDK reads the models; what else a table says is read by the integration that knows it. A file that cannot be read
-never stops the program: each mistake is one line in the log. A model with a mistake is left out, and what may be that
-model is recorded under no other name: nobody would look for it there, and without its rules what they keep back would
-leave.
+The SDK reads the models; the integrations read their own keys. A file that cannot be read never stops the program: each
+mistake is one line in the log. A model with a mistake is left out. Its predictions are not recorded under another name
+either: nobody would look there, and its privacy rules would not hold.
 """
 
 from __future__ import annotations
@@ -66,15 +65,19 @@ _CAPTURES = ("none", "scores", "features")
 
 
 class Mistake(ValueError):  # noqa: N818 - of who wrote the file
-    """One mistake in the file. Its text names the key, the rule and the fix."""
+    """A mistake in the file. The text names the key, the rule and the fix."""
 
 
 @dataclass(frozen=True)
 class DeclaredModel:
-    """A model that the file declares, with what integrations are to know of it.
+    """A model of the file, with the keys for integrations.
 
-    ``estimator``: the dotted name of a class, "" for none. ``routes``: "POST /predict" → its table. ``outcomes``: the
-    path of a route that takes outcomes, "" for none. ``source``: the file, for messages.
+    Attributes:
+        model: The model.
+        estimator: Dotted name of a class, "" without one.
+        outcomes: Path of a route that takes outcomes, "" without one.
+        routes: Table of each route, such as "POST /predict".
+        source: Path of the file, for messages.
     """
 
     model: Model
@@ -86,10 +89,12 @@ class DeclaredModel:
 
 @dataclass(frozen=True)
 class SkippedModel:
-    """A model that is not there for its mistakes, and what it claims all the same.
+    """A model that is left out for its mistakes. No other model may take its name or its estimator.
 
-    ``name``: "" where the file does not say, and may mean any. ``estimator``: the dotted name of a class, "" for
-    whatever no other model claims. ``reason``: the sentence for the log.
+    Attributes:
+        name: Name of the model, "" where the file cannot be read: then every name is claimed.
+        estimator: Dotted name of a class, "" for every class that no other model claims.
+        reason: Sentence for the log.
     """
 
     name: str
@@ -99,25 +104,38 @@ class SkippedModel:
 
 @dataclass
 class Declarations:
-    """The models that a file declares. Names and classes of ``left_out`` belong to nobody else."""
+    """The models of a file.
+
+    Attributes:
+        declared: Models without mistakes.
+        left_out: Models with mistakes; their names and classes belong to no other model.
+        mistakes: All mistakes of the file.
+    """
 
     declared: tuple[DeclaredModel, ...] = ()
     left_out: tuple[SkippedModel, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
 
-    def leave_out(self, one: DeclaredModel) -> None:
-        """Leave a model out that an integration has found a mistake in."""
-        self.declared = tuple(other for other in self.declared if other is not one)
-        self.left_out += (_left_out(one.model.name, {"estimator": one.estimator}, one.source),)
+    def leave_out(self, declared: DeclaredModel) -> None:
+        """Leave out a model in which an integration found a mistake.
+
+        Args:
+            declared: Model to leave out.
+        """
+        self.declared = tuple(other for other in self.declared if other is not declared)
+        self.left_out += (_left_out(declared.model.name, {"estimator": declared.estimator}, declared.source),)
 
 
 _read: dict[str, Declarations] = {}
 
 
 def declared() -> tuple[DeclaredModel, ...]:
-    """Return the models of the file that ``DRIFTLINE_CONFIG`` names; none where it is not set or cannot be read.
+    """Return the models of the file in ``DRIFTLINE_CONFIG``.
 
-    The file is read once per process. Never raises; the log says what is wrong, once.
+    The file is read once per process. Never raises; each mistake is logged once.
+
+    Returns:
+        The models without mistakes; none where the variable is not set or the file cannot be read.
 
     >>> declared()
     ()
@@ -126,7 +144,7 @@ def declared() -> tuple[DeclaredModel, ...]:
 
 
 def read_declarations() -> Declarations:
-    """Return what the file that ``DRIFTLINE_CONFIG`` names declares, and what it leaves out; read as by `declared`."""
+    """Return the declarations of the file in ``DRIFTLINE_CONFIG``, read once per process. Never raises."""
     path = read("DRIFTLINE_CONFIG")
     if not path:
         return Declarations()
@@ -156,9 +174,14 @@ def _load(path: str) -> Declarations:
 
 
 def contents_of(path: str) -> Declarations:
-    """Return what a file declares, all its mistakes, and the models that those leave out.
+    """Return the models of a file, its mistakes, and the models that are left out.
 
-    Raises ``OSError`` and ``tomllib.TOMLDecodeError``.
+    Args:
+        path: Path of the file.
+
+    Raises:
+        OSError: The file cannot be read.
+        tomllib.TOMLDecodeError: The file is no TOML.
     """
     with open(path, "rb") as file:
         document = tomllib.load(file)
@@ -210,7 +233,7 @@ def _beside(path: str, other: str) -> Path:
 
 
 def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
-    """Yield every mistake of a model: of its keys, and of what they say, as far as they can be told apart."""
+    """Yield every mistake of a model, in its keys and in its values."""
     key = f"models.{name}"
     if not isinstance(table, dict):
         yield Mistake(f"{key}: must be a table, [{key}]")
@@ -237,7 +260,14 @@ def _mistakes(name: str, table: Any, path: str) -> Iterator[Mistake]:
 
 
 def _argument_mistakes(sound: dict[str, Any], table: dict[str, Any], path: str, key: str) -> Iterator[Mistake]:
-    """Yield what is wrong with arguments of the right types. ``sound``: those of ``table``."""
+    """Yield the mistakes in values of the right types.
+
+    Args:
+        sound: Keys of ``table`` with values of the right types.
+        table: Table of the model.
+        path: Path of the file.
+        key: Key of the table, for messages.
+    """
     from driftline.baseline.baseline import Baseline
     from driftline.capture.model_identity import declared_texts
     from driftline.tables.classes import quantile_levels, resolve_task

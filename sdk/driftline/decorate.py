@@ -40,9 +40,25 @@ def decorate(
     time: Selector | None,
     span_features: bool,
 ) -> Any:
-    """Return the function that calls the given one and records it; the arguments are those of ``Model.predict``.
+    """Return a function that calls the given function and records each call as a prediction.
 
-    Raises ``TypeError`` for what is no function, for a model without a task, and for what ``read_signature`` refuses.
+    Args:
+        identity: Name, version and task of the model.
+        pipeline: Buffer and background thread that take the record.
+        function: Function, coroutine function, generator function, static or class method, or callable object.
+        id: Selector of the id; see :meth:`driftline.Model.predict` for all selectors.
+        features: Selector of the features.
+        score: Selector of the score.
+        predicted: Selector of the predicted class or value.
+        slices: Selector of the slices.
+        time: Selector of the prediction's time.
+        span_features: Put features on sampled spans.
+
+    Returns:
+        The recorded function, of the same kind as ``function``.
+
+    Raises:
+        TypeError: ``function`` is not callable, the model has no task, or ``read_signature`` refuses a selector.
     """
     name = identity.name
     plain = function.__func__ if isinstance(function, staticmethod | classmethod) else function
@@ -77,7 +93,20 @@ def plan_of(
     predicted: Selector | None = None,
     span_features: bool = True,
 ) -> CallPlan:
-    """Return the plan of one function or block, which makes no spans where ``OTEL_SDK_DISABLED`` is set."""
+    """Return the call plan of one function or block; without spans where ``OTEL_SDK_DISABLED`` is set.
+
+    Args:
+        identity: Name, version and task of the model.
+        pipeline: Buffer and background thread that take the record.
+        name: Name of the function or block, for the span.
+        inputs: Places of features, id, slices and time in the arguments.
+        score: Selector of the score.
+        predicted: Selector of the predicted class or value.
+        span_features: Put features on sampled spans.
+
+    Returns:
+        The plan that every call of the function follows.
+    """
     if pipeline is SILENT:
         tracer: trace.Tracer = trace.NoOpTracer()
     else:
@@ -86,7 +115,7 @@ def plan_of(
 
 
 def _says(test: Callable[[Any], bool], function: Any) -> bool:
-    """Say whether a function, or what an instance runs when it is called, passes a test of ``inspect``."""
+    """Return True where a function, or the ``__call__`` of an instance, passes a test of ``inspect``."""
     while isinstance(function, functools.partial):
         function = function.func
     return test(function) or test(getattr(type(function), "__call__", None))  # noqa: B004 - not whether, but which

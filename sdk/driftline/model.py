@@ -25,28 +25,43 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Model:
-    """A model by its name. Make one where the process starts, and decorate the function that predicts.
+    """A model under one name: record its predictions, and send their outcomes.
 
-    Every handle of one name in a process shares one buffer, so make as many as is convenient. A process that only
-    learns outcomes needs no more than ``driftline.Model("churn")``.
+    Make a model where the process starts, and decorate the function that predicts. All models of one name in a process
+    share one buffer. A process that only sends outcomes needs no more than ``driftline.Model("churn")``.
 
-    ``task``: "binary", "multiclass", "regression" or "ranking"; needed to predict, known from the baseline if there is
-    one. ``classes``: in the order of the score columns; binary: (0, 1) unless said. ``positive_class``: the class that
-    a binary score is the probability of; else the baseline's, else the last of (0, 1), (False, True), ("0", "1").
-    ``threshold``: the score from which on the positive class counts as predicted where the function returns only a
-    score. ``quantiles``: the levels that a regression predicts, in the order of its columns, such as (0.1, 0.5, 0.9);
-    its value is then the level 0.5, or else the middle one. ``baseline``: a :class:`driftline.Baseline` or the path of
-    one; it is sent once per process, and its features are the only ones recorded. ``feature_names``: the features to
-    record instead, and the names of arrays' columns. ``text_features``: features that are documents; length, words and
-    script of them are recorded, and the text itself only for ``{"message": "keep"}``. ``capture``: what leaves per row:
-    "features" and scores, "scores" alone, or "none"; what does not leave per row is sent as distributions. ``privacy``:
-    rules per feature, for every signal: a :class:`driftline.Privacy`. ``distributions``: whether features, scores and
-    durations are sent as metrics, too; unless said, those of up to 64 features are. ``tracer_provider``,
-    ``meter_provider``, ``channel``, ``metrics_channel``: for tests; else the global providers and the environment's
-    endpoints.
+    Args:
+        name: Name of the model, such as "churn". Outcomes find their predictions under this name.
+        task: "binary", "multiclass", "regression" or "ranking". Default: the task of the baseline. A model without a
+            task can send outcomes, but cannot record predictions.
+        version: Version of the model, such as "2026-11-01".
+        classes: Classes in the order of the score columns. Default: the classes of the baseline; for "binary" (0, 1).
+        positive_class: Class whose probability a binary score is. Default: that of the baseline, else the last class of
+            (0, 1), (False, True) or ("0", "1").
+        threshold: Score from which a binary model predicts the positive class, where the function returns a score
+            alone. Default: the threshold of the baseline, else 0.5.
+        quantiles: Levels that a regression predicts, in the order of its columns, such as (0.1, 0.5, 0.9). The level
+            0.5, else the middle level, is the predicted value.
+        baseline: Reference of the model: a :class:`driftline.Baseline`, or the path of its file. Driftline sends the
+            baseline once per process, and records only the features in it.
+        feature_names: Features to record, or names of the columns of arrays. Default: the features of the baseline,
+            else all features.
+        text_features: Features that are documents. Driftline records their length, words and script. A mapping such as
+            ``{"message": "keep"}`` records the text, too.
+        capture: Values that leave the process per row: "features" (and scores), "scores" or "none". The other values
+            leave as distributions. Default: ``DRIFTLINE_CAPTURE``.
+        privacy: Rules per feature, for every signal. Rules of the environment hold beside them.
+        distributions: Send features, scores and durations as metrics, too. Default: ``DRIFTLINE_DISTRIBUTIONS``, else
+            true for models of up to 64 features.
+        tracer_provider: Provider of the spans, for tests. Default: the global provider.
+        meter_provider: Provider of the counters, for tests. Default: the global provider.
+        channel: Destination of the records, for tests. Default: the endpoint of the environment.
+        metrics_channel: Destination of the distributions, for tests. Default: the endpoint of the environment.
 
-    Raises ``ValueError`` or ``TypeError``, with the fix, when task, classes and positive class do not fit, and what
-    ``Baseline.load`` raises.
+    Raises:
+        ValueError: Task, classes and positive class contradict each other, or the baseline is not valid.
+        TypeError: ``classes`` or ``feature_names`` is one text instead of several.
+        OSError: The file of the baseline cannot be read.
 
     >>> churn = Model("churn", task="binary", version="2026-11-01")
     >>> @churn.predict
@@ -148,26 +163,36 @@ class Model:
             self._pipeline.announce(self._identity, protect_baseline(loaded, rules, level))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle and copy as what it was made from: the copy shares this one's buffer, or that of its process."""
+        """Pickle and copy the arguments of the model: a copy shares the buffer of its process."""
         return _restore, (self._identity.name, self._given)
 
     @property
     def name(self) -> str:
-        """The model's name."""
+        """Name of the model."""
         return self._identity.name
 
     @property
     def version(self) -> str:
-        """The model's version, "" where none was given."""
+        """Version of the model, "" without a version."""
         return self._identity.version
 
     def completed(
         self, task: str, classes: Sequence[object] | int | None = None, positive_class: object = None
     ) -> Model:
-        """Return this model, with what it was not told of its task learned from what predicts: a fitted estimator.
+        """Return a copy of this model, its task completed from a fitted estimator.
 
-        ``classes``: in any order, or how many: then 0, 1, ... What the model was told holds, and it stays as it is.
-        Raises ``ValueError``, with the fix, where the two contradict each other: another task, or other classes.
+        Arguments of the model win over those of the estimator. This model stays as it is.
+
+        Args:
+            task: Task of the estimator: "binary", "multiclass", "regression" or "ranking".
+            classes: Classes in any order, or their number n for the classes 0, 1, ... n - 1.
+            positive_class: Positive class of the estimator.
+
+        Returns:
+            The completed copy, which shares the buffer of this model.
+
+        Raises:
+            ValueError: Model and estimator have different tasks or different classes.
 
         >>> Model("churn").completed("binary", ("stays", "churns"), "churns")
         driftline.Model('churn', task='binary')
@@ -182,9 +207,20 @@ class Model:
         return model
 
     def learn(self, task: str, classes: Sequence[object] | int | None = None, positive_class: object = None) -> Model:
-        """Complete the task, also for later blocks ``with model.prediction()``; see :meth:`completed`.
+        """Complete the task of this model in place; see :meth:`completed`.
 
-        What is decorated already stays as it was described.
+        Blocks ``with model.prediction()`` use the new task from now on. Decorated functions keep theirs.
+
+        Args:
+            task: Task of the estimator.
+            classes: Classes in any order, or their number.
+            positive_class: Positive class of the estimator.
+
+        Returns:
+            The completed copy that decorates functions with the new task.
+
+        Raises:
+            ValueError: Model and estimator have different tasks or different classes.
         """
         model = self.completed(task, classes, positive_class)
         self._identity, self._blocks = model._identity, {}
@@ -238,18 +274,37 @@ class Model:
         time: Selector | None = None,
         span_features: bool | None = None,
     ) -> Any:
-        """Decorate the function, coroutine function or method that predicts.
+        """Decorate the function, coroutine function, generator or method that predicts.
 
-        A selector is a name or a function. ``features``, ``id``, ``time``, ``slices``: the name of an argument, else of
-        a field of the input, or a function of the call's arguments; several names of arguments as ``features`` are one
-        row. Where ``features`` is a function, fields are those of the arguments, or else of what it returns. ``time``:
-        when the prediction counts, where that is not now (a replay, a nightly job): a datetime (UTC if naive), ISO 8601
-        or unix time, of a batch one per row; now is taken where it cannot be read.
-        ``score``, ``predicted``: the name of a field of the result, or a function of the result. ``span_features``:
-        whether the features ride on sampled spans; else ``DRIFTLINE_SPAN_FEATURES``, else they do.
+        A selector is a name or a function. The result and the exceptions of the decorated function stay as they are,
+        even when recording fails.
 
-        What the function returns and raises stays as it is, whatever happens here. Raises ``TypeError`` at decoration
-        when it is used on something that is no function, or when several arguments could be the features.
+        Args:
+            function: Function to decorate; None where the decorator is called with options first.
+            id: Selector of the prediction's id: the name of an argument, else of a field of the input, or a function of
+                the call's arguments. Default: Driftline makes an id.
+            features: Selector of the features. Several names of arguments make one row. Default: the only argument that
+                can hold features.
+            score: Selector of the score: the name of a field of the result, or a function of the result.
+            predicted: Selector of the predicted class or value, as for ``score``.
+            slices: Selector of the slices, as for ``id``; several names are several slices.
+            time: Selector of the prediction's time, as for ``id``, for replays and nightly jobs: a datetime (UTC if
+                naive), ISO 8601 or unix time; for a batch one per row. Default: now, also where the time cannot be
+                read.
+            span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, else true.
+
+        Returns:
+            The decorated function, or the decorator where ``function`` is None.
+
+        Raises:
+            TypeError: ``function`` is not callable, the model has no task, or several arguments can be the features.
+
+        >>> churn = Model("churn", task="binary")
+        >>> @churn.predict(id="order_id", score="probability")
+        ... def decide(order: dict) -> dict:
+        ...     return {"probability": 0.25, "reason": "regular customer"}
+        >>> decide({"order_id": "A-1001", "amount": 17.5})["probability"]
+        0.25
         """
         from .decorate import decorate
 
@@ -276,14 +331,21 @@ class Model:
         slices: Mapping[str, Any] | None = None,
         span_features: bool | None = None,
     ) -> Iterator[Prediction]:
-        """Record what the ``with`` block predicts, where there is no function to decorate.
+        """Record the prediction of a ``with`` block, where there is no function to decorate.
 
-        ``features``: one row or a batch, as a function's argument would be. ``id``: the prediction's, or of a batch n
-        ids or the name of a column. Set ``score``, ``predicted`` or both on what it gives.
+        Args:
+            features: One row or a batch, in any form that a decorated function can take.
+            id: Id of the prediction. For a batch of n rows: n ids, or the name of their column. Default: Driftline
+                makes an id.
+            slices: Values by slice, such as ``{"country": "NO"}``. For a batch n values each.
+            span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``, else true.
 
-        >>> with Model("churn", task="binary").prediction(features={"amount": 17.5}, id="A-1001") as p:
-        ...     p.score = 0.25
-        >>> p.id
+        Yields:
+            The open prediction. Set its ``score``, its ``predicted``, or both.
+
+        >>> with Model("churn", task="binary").prediction(features={"amount": 17.5}, id="A-1001") as prediction:
+        ...     prediction.score = 0.25
+        >>> prediction.id
         'A-1001'
         """
         from driftline.capture.absent import ABSENT
@@ -308,7 +370,7 @@ class Model:
             end(prediction, ABSENT, None)
 
     def _block(self, features: Any, id: object, span_features: bool | None) -> Recorder:
-        """Return what records a ``with`` block; made once for each column that holds the ids."""
+        """Return the recorder of a ``with`` block: the same recorder for the same column of ids."""
         from driftline.capture.signature import column_named
         from driftline.integration.recorder import Recorder
 
@@ -320,11 +382,19 @@ class Model:
         return recorder
 
     def instrument(self, target: Any, **options: Any) -> Any:
-        """Record what an app, an estimator or a network predicts, without touching its code; return it.
+        """Record the predictions of an application, an estimator or a network without a change to its code.
 
-        ``target``: a FastAPI or Flask app, a fitted estimator, a ``torch.nn.Module``, a booster, an ONNX session.
-        ``options``: those of the integration, which is found by the package that the target's type comes from.
-        Raises ``TypeError`` when there is no integration for it, and what the integration raises.
+        The package of the target's type names the integration.
+
+        Args:
+            target: FastAPI or Flask application, fitted estimator, ``torch.nn.Module``, booster or ONNX session.
+            **options: Options of the integration, such as ``routes`` for FastAPI.
+
+        Returns:
+            The target itself; some integrations return a wrapper around the target.
+
+        Raises:
+            TypeError: No integration is installed for the target, or the integration refuses the target.
         """
         from driftline.integration.discovery import integration_for
 
@@ -343,15 +413,21 @@ class Model:
         slices: Mapping[str, Any] | None = None,
         retracted: bool = False,
     ) -> None:
-        """Say what really happened after one prediction; in any process, seconds or months later. Never raises.
+        """Record the outcome of one prediction, in any process, seconds or months later. Never raises.
 
-        ``id``: the prediction's. ``actual``: its class, or its number. ``time``: when the truth was known, now unless
-        said; ``prediction_time``: when the prediction was made, if you know: it makes the join cheaper. Both a datetime
-        (UTC if naive), ISO 8601 or unix time. ``weight``: 1 / the probability with which the row was chosen to be
-        labelled. Said again, the newest ``time`` wins; ``retracted`` takes back what was said until then, and needs no
-        ``actual``. ``item``: of a ranking, the item that this is about. ``value``: what the prediction was worth, in
-        your unit. ``slices``: what is known of the row only now, such as an attribute that no prediction may carry; the
-        rules of ``privacy`` hold for them.
+        Of several outcomes of one prediction the newest ``time`` wins.
+
+        Args:
+            id: Id of the prediction.
+            actual: Actual class or value. For a ranking, its relevant items; or the relevance of ``item``.
+            time: Time at which the outcome was known: a datetime (UTC if naive), ISO 8601 or unix time. Default: now.
+            prediction_time: Time of the prediction, in the same forms. A known time makes the join cheaper.
+            weight: 1 / the probability with which the row was chosen for labelling. Default: 1.
+            item: Item of a ranking that the outcome is about.
+            value: Worth of the prediction, in your unit, such as euros.
+            slices: Slices that are known only now, such as an attribute that no prediction may carry. ``privacy`` holds
+                for them.
+            retracted: Take back all earlier outcomes of the prediction. A retraction needs no ``actual``.
 
         >>> Model("churn").outcome("A-1001", actual=1, value=-40.0, slices={"age_group": "60+"})
         >>> Model("churn").outcome("A-1001", retracted=True)
@@ -374,17 +450,24 @@ class Model:
         )
 
     def _declared_classes(self) -> tuple[str, ...]:
-        """Return the classes that somebody named, and not those that a binary model has unless told."""
+        """Return the classes that the code names, () for the default classes of a binary model."""
         return () if self._given["classes"] is None else self._identity.task.classes
 
     def outcomes(self, outcomes: Any) -> Accepted:
-        """Send many outcomes and wait until they are kept: for jobs that load labels.
+        """Send many outcomes and wait until the receiver has stored them: for jobs that load labels.
 
-        ``outcomes``: a DataFrame or mapping of columns with ``id``, ``actual`` and optionally ``time``,
-        ``prediction_time``, ``weight``, ``item``, ``value``, ``retracted`` and a ``slice.NAME`` for each slice, or an
-        iterable of such mappings or of tuples in that order (without slices). Returns how many were accepted, and which
-        were rejected, with reasons. Raises :class:`driftline.Undelivered` when they cannot be delivered (the only call
-        of Driftline that raises for the network), ``ValueError`` for a frame without ids.
+        Args:
+            outcomes: DataFrame or mapping of columns ``id`` and ``actual``; optionally ``time``, ``prediction_time``,
+                ``weight``, ``item``, ``value``, ``retracted``, and ``slice.NAME`` for each slice. Or an iterable of
+                such mappings, or of tuples in that order without slices. :meth:`outcome` explains each column.
+
+        Returns:
+            The number of accepted outcomes, and the rejected ones with their reasons.
+
+        Raises:
+            driftline.Undelivered: The receiver did not take the outcomes. No other call of Driftline raises for the
+                network.
+            ValueError: The columns lack ``id``, or lack both ``actual`` and ``retracted``.
         """
         from .outcomes import Accepted, send_outcomes
 
@@ -396,7 +479,7 @@ def _restore(name: str, given: dict[str, Any]) -> Model:
 
 
 def _load(baseline: Baseline | str | os.PathLike[str] | None) -> Baseline | None:
-    """Return a baseline, read from its file where a path is given; nothing of ``baseline/`` loads without one."""
+    """Return the baseline, read from its file where a path is given; else nothing of ``baseline/`` loads."""
     if not isinstance(baseline, str | os.PathLike):
         return baseline
     from driftline.baseline.baseline import Baseline

@@ -35,14 +35,20 @@ _now = time.time_ns
 _MOST_CLASSES = 12
 
 
-def record_outcome(identity: Identity, pipeline: Pipeline, classes: Callable[[], Sequence[str]], **said: Any) -> None:
-    """Buffer an outcome, and log what it lacks, or that its class is none of those. Never raises.
+def record_outcome(identity: Identity, pipeline: Pipeline, classes: Callable[[], Sequence[str]], **fields: Any) -> None:
+    """Buffer an outcome; log missing fields and unknown classes. Never raises.
 
-    ``said``: as :func:`outcome_of` has it. One of no class is sent all the same: the processor may know other classes,
-    and counts what it cannot use, where this process can answer nobody.
+    Driftline sends an outcome of an unknown class all the same: the processor may know other classes, and counts the
+    outcomes that it cannot use.
+
+    Args:
+        identity: Name, version and privacy rules of the model.
+        pipeline: Buffer and background thread that take the outcome.
+        classes: Function that returns the declared classes, () where none are declared.
+        **fields: Arguments of :func:`outcome_of`.
     """
     try:
-        stranger = buffer_outcome(identity, pipeline, classes(), **said)
+        stranger = buffer_outcome(identity, pipeline, classes(), **fields)
         if stranger and FAULTS.once(f"stranger {identity.name}"):
             logger.warning(
                 "driftline: an outcome of %s cannot be used: %s; it is sent all the same, in case the processor knows "
@@ -61,14 +67,24 @@ def buffer_outcome(
     classes: Sequence[str],
     *,
     refuse: bool = False,
-    **said: Any,
+    **fields: Any,
 ) -> str:
-    """Buffer an outcome; return what is wrong with its class, "" for nothing, and buffer no such one with ``refuse``.
+    """Buffer an outcome, and return the sentence about its unknown class.
 
-    ``classes``: the only ones that there are; none where nobody named them. ``said``: as :func:`outcome_of` has it.
-    Raises :class:`UnusableOutcome` where it lacks what it needs.
+    Args:
+        identity: Name, version and privacy rules of the model.
+        pipeline: Buffer and background thread that take the outcome.
+        classes: Declared classes; () accepts every class.
+        refuse: Do not buffer an outcome of an unknown class.
+        **fields: Arguments of :func:`outcome_of`.
+
+    Returns:
+        The sentence about a class that is not in ``classes``, "" for any other.
+
+    Raises:
+        UnusableOutcome: The outcome lacks its id, or both ``actual`` and ``retracted``.
     """
-    outcome = outcome_of(identity, _now(), **said)
+    outcome = outcome_of(identity, _now(), **fields)
     stranger = _unknown_class(classes, outcome.actual) if classes and outcome.actual is not None else ""
     if not (stranger and refuse):
         pipeline.append(outcome, ROW_BYTES, 1)
@@ -76,7 +92,7 @@ def buffer_outcome(
 
 
 def _unknown_class(classes: Sequence[str], actual: object) -> str:
-    """Return the sentence for an actual that is none of the classes, "" for any other."""
+    """Return the sentence for an actual outside of the classes, "" for any other."""
     if class_text(actual) in classes:
         return ""
     named = ", ".join(map(repr, classes[:_MOST_CLASSES]))
@@ -86,7 +102,13 @@ def _unknown_class(classes: Sequence[str], actual: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Outcomes that the receiver could not use. ``index``: which one was sent, None where it tells only how many."""
+    """Outcomes that the receiver rejected for one reason.
+
+    Attributes:
+        index: Position of the outcome among those sent; None where the receiver tells only the number.
+        reason: Sentence that names the field and the rule.
+        rows: Number of outcomes.
+    """
 
     index: int | None
     reason: str
@@ -95,14 +117,23 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to a delivery of outcomes. ``accepted``: rows; ``rejected``: the others, with reasons."""
+    """The receiver's answer to many outcomes.
+
+    Attributes:
+        accepted: Number of outcomes that the receiver has stored.
+        rejected: All other outcomes, with their reasons.
+    """
 
     accepted: int
     rejected: tuple[Rejection, ...] = ()
 
 
 class Undelivered(ConnectionError):  # noqa: N818 - the state of the outcomes, not of the program
-    """Outcomes did not arrive. ``sent``: what had become of those before; sending them again does no harm."""
+    """The receiver did not take the outcomes. Send them again: outcomes that had arrived are not counted twice.
+
+    Attributes:
+        sent: Answer to the outcomes that were delivered before.
+    """
 
     def __init__(self, message: str, sent: Accepted) -> None:
         super().__init__(message)
@@ -114,12 +145,20 @@ def rows_of(
     hash_id: Callable[[str], str] | None = None,
     protect: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
 ) -> Iterator[dict[str, Any]]:
-    """Return outcomes as JSON rows from a DataFrame, a mapping of columns, or an iterable of mappings or tuples.
+    """Yield outcomes as rows of JSON.
 
-    Slices are columns or keys ``slice.NAME``, or a mapping under ``slices``. Tuples are (id, actual) and optionally the
-    others of ``FIELDS``, in their order. ``hash_id``: what makes an id fit to leave, None where it is so already;
-    ``protect``: the same for slices. Raises ``ValueError`` when a frame has no column ``id``, or no ``actual`` though
-    it retracts nothing.
+    Args:
+        outcomes: DataFrame, mapping of columns, or iterable of mappings or tuples. Tuples are (id, actual) and
+            optionally the other ``FIELDS`` in order. Slices are columns or keys ``slice.NAME``, or a mapping under
+            ``slices``.
+        hash_id: Function that hashes an id under the privacy rules; None where ids leave as they are.
+        protect: Function that applies the privacy rules to slices.
+
+    Yields:
+        The row of each outcome, as ``POST /v1/outcomes`` takes it.
+
+    Raises:
+        ValueError: The columns lack ``id``, or lack both ``actual`` and ``retracted``.
 
     >>> list(rows_of([("A-1", 1), {"id": 2.0, "actual": "late", "weight": 3.0, "slice.group": "b"}]))
     [{'id': 'A-1', 'actual': 1}, {'id': '2', 'actual': 'late', 'weight': 3.0, 'slices': {'group': 'b'}}]
@@ -140,7 +179,7 @@ def rows_of(
 
 
 def _listed(values: Any) -> Any:
-    """Return Arrow's values as Python's; anything else is read as it is."""
+    """Return the values of Arrow as Python values; any other values as they are."""
     return values.to_pylist() if hasattr(values, "to_pylist") else values
 
 
@@ -149,7 +188,7 @@ def _row(
     hash_id: Callable[[str], str] | None,
     protect: Callable[[Mapping[str, Any]], Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return what the receiver reads; it says what is wrong with a value, and keeps the other rows."""
+    """Return the row of one outcome. The receiver reports a bad value, and keeps the other rows."""
     actual, text = _listed_truth(given.get("actual"), hash_id), id_text(given.get("id"))
     text = hash_id(text) if text and hash_id is not None else text
     row: dict[str, Any] = {"id": text, "actual": None if actual != actual else actual}
@@ -162,9 +201,9 @@ def _row(
         if when:
             row[name] = when
     for name in ("weight", "value", "retracted"):
-        said = clean_value(given.get(name))
-        if said is not None and said == said:
-            row[name] = said
+        value = clean_value(given.get(name))
+        if value is not None and value == value:
+            row[name] = value
     if item := id_text(given.get("item")):
         row["item"] = item if hash_id is None else hash_id(item)
     slices = {name.removeprefix(SLICE): value for name, value in given.items() if str(name).startswith(SLICE)}
@@ -189,7 +228,18 @@ def _listed_truth(actual: object, hash_id: Callable[[str], str] | None) -> Any:
 
 
 def send_outcomes(identity: Identity, outcomes: Any) -> Accepted:
-    """Send outcomes to where those of this process go, and wait for the answers; see :func:`post_outcomes`."""
+    """Send outcomes to the endpoint of this process, and wait for the answers; see :func:`post_outcomes`.
+
+    Args:
+        identity: Name and privacy rules of the model.
+        outcomes: Outcomes in any form that :func:`rows_of` takes.
+
+    Returns:
+        The receiver's answer.
+
+    Raises:
+        Undelivered: The receiver did not take the outcomes.
+    """
     from driftline.export import pipeline as pipelines  # a pipeline knows what an outcome is
 
     target = pipelines.endpoint()
@@ -208,9 +258,20 @@ def post_outcomes(
     environment: str,
     outcomes: Any,
 ) -> Accepted:
-    """Send outcomes to ``/v1/outcomes`` and wait for the answers, 5,000 rows at a time.
+    """Send outcomes to ``/v1/outcomes`` in chunks of 5,000 rows, and wait for the answers.
 
-    Raises :class:`Undelivered` when a chunk is refused, or not taken in five attempts.
+    Args:
+        channel: Connection to the receiver.
+        url: URL of ``/v1/outcomes``.
+        identity: Name and privacy rules of the model.
+        environment: Deployment environment, "" without one.
+        outcomes: Outcomes in any form that :func:`rows_of` takes.
+
+    Returns:
+        The sum of all answers.
+
+    Raises:
+        Undelivered: The receiver refused a chunk, or did not take it in five attempts.
     """
     accepted, start = 0, 0
     rejected: list[Rejection] = []
@@ -221,9 +282,9 @@ def post_outcomes(
         body = json.dumps(document, allow_nan=False).encode()
         answer = _deliver(channel, url, body, Accepted(accepted, tuple(rejected)))
         accepted += int(answer["accepted"])
-        for one in answer["rejected"]:
-            index = None if one.get("index") is None else start + int(one["index"])
-            rejected.append(Rejection(index, str(one["reason"]), int(one.get("rows", 1))))
+        for rejection in answer["rejected"]:
+            index = None if rejection.get("index") is None else start + int(rejection["index"])
+            rejected.append(Rejection(index, str(rejection["reason"]), int(rejection.get("rows", 1))))
         if answer.get("more_rejected"):
             rejected.append(Rejection(None, "more were rejected", int(answer["more_rejected"])))
         start += len(chunk)
@@ -237,8 +298,8 @@ def _deliver(channel: OutcomeChannel, url: str, body: bytes, so_far: Accepted) -
         if delivery.state == "delivered":
             return dict(json.loads(answer))
         if delivery.state in ("refused", "unsupported"):
-            said = answer[:500].decode("utf-8", "replace")
-            raise Undelivered(f"{url} refused the outcomes: {delivery.reason} {said}".rstrip(), so_far)
+            detail = answer[:500].decode("utf-8", "replace")
+            raise Undelivered(f"{url} refused the outcomes: {delivery.reason} {detail}".rstrip(), so_far)
         if attempt < ATTEMPTS - 1:
             sleep(0.5 * 2**attempt if delivery.after is None else delivery.after)
     raise Undelivered(

@@ -1,7 +1,6 @@
-"""Every ``DRIFTLINE_*`` environment variable of the SDK, once. What code says wins over it; it wins over the default.
+"""The ``DRIFTLINE_*`` environment variables of the SDK. An argument in code wins over the variable.
 
-docs/reference/settings.md shows this table; a test compares the two, and finds every variable that is read anywhere
-else.
+docs/reference/settings.md shows this table. A test compares both, and finds every variable that is read elsewhere.
 """
 
 from __future__ import annotations
@@ -13,7 +12,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One variable. ``argument``: the code that wins over it; ``default``: what holds where neither is given."""
+    """One environment variable.
+
+    Attributes:
+        variable: Name of the variable.
+        argument: Argument in code that wins over the variable, "" without one.
+        default: Value where neither argument nor variable is given.
+        meaning: Description for docs/reference/settings.md.
+    """
 
     variable: str
     argument: str
@@ -109,7 +115,14 @@ _BY_NAME = {setting.variable: setting for setting in SETTINGS}
 
 
 def read(variable: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Return what the environment says of a setting, else its default. Raises ``KeyError`` for one not listed here.
+    """Return the value of a variable, else its default.
+
+    Args:
+        variable: Name of a variable in :data:`SETTINGS`.
+        environ: Environment to read.
+
+    Raises:
+        KeyError: The variable is not in :data:`SETTINGS`.
 
     >>> read("DRIFTLINE_ENDPOINT")
     ''
@@ -118,7 +131,13 @@ def read(variable: str, environ: Mapping[str, str] = os.environ) -> str:
 
 
 def switch(variable: str) -> bool:
-    """Return a setting that is true or false. Raises ``ValueError``, with the fix, where it is anything else.
+    """Return the value of a variable that is true or false.
+
+    Args:
+        variable: Name of a variable in :data:`SETTINGS`.
+
+    Raises:
+        ValueError: The value is another text; the message names the fix.
 
     >>> switch("DRIFTLINE_SPAN_FEATURES")
     True
@@ -130,7 +149,10 @@ def switch(variable: str) -> bool:
 
 
 def names(variable: str) -> tuple[str, ...]:
-    """Return the names that a setting lists, with commas between.
+    """Return the names in a variable, separated by commas.
+
+    Args:
+        variable: Name of a variable in :data:`SETTINGS`.
 
     >>> names("DRIFTLINE_PRIVACY_DENY")
     ()

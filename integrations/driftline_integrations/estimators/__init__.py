@@ -1,1 +1,1 @@
-"""What estimators, boosters and sessions share. Imports instrumentation and the SDK; no framework."""
+"""Estimators, boosters and sessions: their shared parts. Imports instrumentation and the SDK; no framework."""

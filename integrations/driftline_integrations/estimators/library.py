@@ -93,7 +93,11 @@ def sklearn_family() -> EstimatorFamily:
 
 
 def uninstrument(estimator: Any) -> None:
-    """Record nothing of an estimator any more; with the last one, the methods of its class are the library's again."""
+    """Stop recording an estimator.
+
+    Args:
+        estimator: Estimator that ``instrument`` was given.
+    """
     from . import calls
 
     calls.uninstrument(estimator)

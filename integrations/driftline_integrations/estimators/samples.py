@@ -49,7 +49,7 @@ def _documents(texts: Any) -> Any:
 
 
 MOST_CELLS = 4_000_000
-"""What is read back at most, 32 MB as doubles: a sparse matrix of text features would be gigabytes."""
+"""Cells to read back at most, 32 MB as doubles: a sparse matrix of text features would be gigabytes."""
 
 
 Categories = Mapping[int, Any]

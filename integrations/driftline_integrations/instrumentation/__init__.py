@@ -1,1 +1,1 @@
-"""How a library is watched: instrumentors, wrapped methods, hooks. Imports the SDK and no other room."""
+"""Instrumentors, wrapped methods and hooks of a library. Imports the SDK and no other room."""

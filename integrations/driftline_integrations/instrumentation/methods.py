@@ -16,7 +16,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 Around = Callable[["WrappedMethod", Any, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
-"""What runs instead: ``(method, object, the plain bound method, args, kwargs) -> result``."""
+"""Replacement of a method: ``(method, object, the plain bound method, args, kwargs) -> result``."""
 
 
 class WrappedMethod:

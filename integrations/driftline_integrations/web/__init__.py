@@ -1,1 +1,1 @@
-"""What FastAPI and Flask share: routes, requests, responses. Imports instrumentation and the SDK; no framework."""
+"""Routes, requests and responses that FastAPI and Flask share. Imports instrumentation and the SDK; no framework."""

@@ -1,9 +1,4 @@
-"""What every web application needs: the trace of a request, declared routes, a warning for missing routes.
-
-No request ever comes to a route that the application lacks, so nothing else would warn of it. An application is checked
-once, by the first request that predicts nothing: it has all its routes by then, and a request that predicts pays
-nothing for the check.
-"""
+"""Web applications: the trace of a request, declared routes, a warning for missing routes."""
 
 from __future__ import annotations
 
@@ -79,7 +74,7 @@ def instrument_as_declared(app: Any, instrument: Callable[..., Any]) -> None:
 
 
 _LIKE = 0.65
-"""Of ``difflib``: "POST /v1/predict" is 0.9 like "POST /predict", and "GET /redoc" 0.61."""
+"""Ratio of ``difflib``: "POST /v1/predict" and "POST /predict" have 0.9, "GET /redoc" has 0.61."""
 
 
 @dataclass(frozen=True, slots=True)

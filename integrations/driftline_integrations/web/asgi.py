@@ -40,7 +40,7 @@ class Passage(WebRequest):
     __slots__ = ("onward",)
 
     onward: Send
-    """Where the response goes."""
+    """Destination of the response."""
 
     def send(self, message: Message) -> Awaitable[None]:
         """Pass a part of the response on; its start with the id, if it has one and says none itself."""

@@ -69,7 +69,7 @@ def parse_json(body: bytes) -> Any:
 
 
 Request = bytes | tuple[RequestParts, bytes | None] | None
-"""What waits of a request: its body, None where it is not read, and what else is read of it."""
+"""Waiting parts of a request: its body, None where it is not read, and its other parts."""
 UNREAD = Unread("a response that is not read: no JSON, too large, or not finished")
 _EMPTY = Unread("a response without a body")
 _NO_JSON = Unread("a response that is no JSON")
@@ -100,7 +100,7 @@ class RoutePlan:
             self.id = None
         self.id_from_response = self.id is not None and self.id.kind == "response"
         self.early = bool(route.id) and not self.id_from_response
-        """Whether the request is read before its response: the id that the response carries is in it."""
+        """True where the request is read before its response, which carries the request's id."""
         self.slices = tuple((name, parse_source(text, "slices", path)) for name, text in route.slices.items())
         self.headers = tuple(source.parts[0] for source in self._sources() if source.kind == "header")
         self.reads_baggage = any(source.kind == "baggage" for source in self._sources())

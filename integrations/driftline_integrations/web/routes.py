@@ -1,6 +1,6 @@
-"""Routes that predict: where in a request and its response the features, id, score and class stand.
+"""Routes that predict: the places of features, id, score and class in a request and its response.
 
-``Route`` is the declarative form that code and the TOML file share; ``route_plan.py`` is what it means for one model.
+Code and the TOML file share the declarative ``Route``. ``route_plan.py`` turns it into a plan for one model.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BODY_BYTES = 1 << 20
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"))
 _REQUEST = ("body", "path", "query", "header", "baggage")
 FIELDS = ("", "body", "path", "query")
-"""Where values have names that the privacy rules know."""
+"""Sources whose values have names that privacy rules know."""
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "features": ("body", "path", "query"),
     "id": (*_REQUEST, "response"),
@@ -37,16 +37,20 @@ _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?
 
 @dataclass(frozen=True)
 class Route:
-    """A route: the sources of its features, and its answer.
+    """The sources of a prediction in a request and its JSON response.
 
-    ``features``: "body" (the JSON body), "body:order.items" (a part of it; a list is a batch), "path" or "query" (all
-    parameters), "path:rooms" (one), or several of these, which are merged into one row.
-    ``id``: a field of the features (of a batch: of each row), or "header:x-order", "path:order", "query:order",
-    "body:meta.id" or "response:id". ``score``, ``predicted``: where they stand in the JSON response, such as
-    "result.probability"; without both the response itself is read. A list on the way means one value per row.
-    ``slices``: name → a field of the features, or "header:x-region", "baggage:tier", "query:channel", ...; the privacy
-    rules of the field hold for it, and those of its name. ``limit``: bytes of a request or a response beyond which it
-    is not read. ``span_features``: whether features ride on sampled spans; else ``DRIFTLINE_SPAN_FEATURES``.
+    Args:
+        features: "body" (the JSON body); "body:order.items" (a part of it; a list is a batch); "path" or "query" (all
+            parameters); "path:rooms" (one parameter). Several sources are merged into one row.
+        id: Field of the features (for a batch: of each row), or "header:x-order", "path:order", "query:order",
+            "body:meta.id" or "response:id".
+        score: Path in the JSON response, such as "result.probability". Without ``score`` and ``predicted`` the response
+            itself is read. A list on the way means one value per row.
+        predicted: Path in the JSON response, as for ``score``.
+        slices: Field of the features, or "header:x-region", "baggage:tier", "query:channel", by name of the slice.
+            Privacy rules for the field and for the name hold.
+        span_features: Put features on sampled spans. Default: ``DRIFTLINE_SPAN_FEATURES``.
+        limit: Bytes; larger requests and responses are not read.
     """
 
     features: str | Sequence[str] = "body"
@@ -70,7 +74,14 @@ _EXPECTED: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 
 def parse_route(given: Route | Mapping[str, Any], key: str) -> Route:
-    """Return a route from a mapping, as TOML and keyword arguments give it. ``key``: how an error names it.
+    """Return a route from a mapping, as TOML and keyword arguments give it.
+
+    Args:
+        given: Route, or its fields as a mapping.
+        key: Name of the route in error messages.
+
+    Raises:
+        RouteMistakes: The route is not valid; all mistakes are in the error.
 
     >>> parse_route({"score": "probability"}, "routes.'POST /predict'").score
     'probability'
@@ -217,7 +228,7 @@ class RequestParts:
     query: bytes
     body: Any = None
     context: Context | None = None
-    """Where baggage stands: the request may be over when it is read."""
+    """Context of the baggage: the request may be over when it is read."""
 
 
 def parse_parameter(text: Any) -> Any:

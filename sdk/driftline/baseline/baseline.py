@@ -49,17 +49,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """The reference a model is compared with: kilobytes, never raw rows.
+    """The reference of a model: bins and sums of held-out rows, in kilobytes, never the rows themselves.
 
-    Build it from rows the model was **not** trained on: a model looks better, and its scores more extreme, on rows it
-    has seen, and every later window would then look like drift.
+    Build a baseline from rows that the model was **not** trained on. On its training rows a model looks better, and its
+    scores more extreme: every later window would look like drift.
 
-    ``bins``: what panes are folded over. ``pane``: the reference rows over them, with the outcomes where ``actual`` was
-    given, so reference performance is read from it like any other. ``columns``: where score, predicted, actual, time,
-    id (a name, or names) and features stood in the data, the defaults of ``driftline evaluate``. ``provisional``:
-    learned from the first rows of production, not chosen by anybody. ``texts``: features that are documents, with the
-    vocabulary of the reference; the bins are those of their descriptors (:mod:`driftline.inputs.text_descriptors`).
-    ``extras``: what else is known, each piece optional (:mod:`driftline.baseline.sections.catalogue`).
+    Attributes:
+        model: Name of the model.
+        version: Version of the model, "" without a version.
+        task: Task, classes, positive class and threshold.
+        bins: Bins of features and scores; every pane is counted over them.
+        pane: Sums of the reference rows over the bins. With known outcomes, reference performance is among them.
+        columns: Names of the columns of score, predicted, actual, time, id and features: the defaults of
+            ``driftline evaluate``.
+        provisional: True for a baseline learned from the first rows of production.
+        texts: Vocabulary of each text feature; see :mod:`driftline.inputs.text_descriptors`.
+        extras: Optional sections; see :mod:`driftline.baseline.sections.catalogue`.
 
     >>> import numpy as np
     >>> X = {"age": np.arange(100.0), "region": np.repeat(["north", "south"], 50)}
@@ -106,34 +111,54 @@ class Baseline:
     ) -> Baseline:
         """Build a baseline from n held-out rows.
 
-        ``X``: a dict of columns, or whatever a service may be given as a batch (:mod:`driftline.inputs`). ``score``,
-        ``predicted``, ``actual``, ``time``, ``id``: each a column name of X or n values; ``score`` may be (n,), for
-        binary also (n, 2), for multiclass (n, k) or k column names, in the order of ``classes``. Of time and id only
-        the column names are kept. ``task``: "binary", "multiclass", "regression" or "ranking", whose ``score`` is that
-        of each first item, or n lists of scores, best first; ``predicted`` are then n lists of items, best first, and
-        ``actual`` the relevant ones of each: a list, a mapping from item to gain, or a number for the whole list.
-        ``classes``: else the values seen in actual and predicted.
-        ``positive_class``: else the last of (0, 1), (False, True), ("0", "1"). ``threshold``: the score from which on
-        the positive class is predicted. ``quantiles``: the levels that a regression predicts, in the order of its score
-        columns. ``features``: else all columns that are nothing else and no points in time; for a 2-D array, the names
-        of its columns. ``text_features``: those that are documents: their descriptors are compared, and short hashes of
-        their common words are kept; else those that look like it
-        (:func:`driftline.inputs.text_descriptors.looks_like_texts`), ()
-        for none. ``importance``: how much each feature counts, as name → number or one number per feature in their
-        order; it weighs what drifts. ``predict``: what gives the scores of a frame of the features,
-        ``model.predict_proba``; importance is then found by shuffling
-        (:func:`driftline.baseline.sections.importance.permutation_importance`), where none is given.
-        ``privacy``: rules that hold for the file too: what is denied, hashed or rounded is so in it, and is not hashed
-        again when it is sent. Those of the environment (``DRIFTLINE_PRIVACY_*``) hold without it.
-        ``slices``: cuts of low cardinality by which drift is looked at too, names of columns (which stay features) or
-        key → n values; of each the 20 values with most rows are told apart (:mod:`driftline.baseline.sections.slices`).
-        ``seasonality``: "hour", "weekday" or "hour_of_week" keeps what the rows looked like in each of them, so that a
-        window can be compared with the same hours; by the clock of ``timezone``, an IANA name. It needs ``time``.
+        ``score``, ``predicted``, ``actual``, ``time`` and ``id`` are names of columns of X, or n values each. For a
+        ranking, ``score``, ``predicted`` and ``actual`` hold one list per row.
 
-        Raises ``ValueError``, with the fix, when columns are missing or of different lengths, when there are no rows,
-        and when classes or positive class cannot be known.
+        Args:
+            X: Frame, mapping of columns, or 2-D array; every batch that a model can predict (:mod:`driftline.inputs`).
+            score: Score of each row: float (n,); for "binary" also (n, 2); for "multiclass" (n, k), or k names of
+                columns, in the order of ``classes``. For "ranking" the score of each first item, or n lists of scores,
+                best first.
+            predicted: Predicted class or value of each row; for "ranking" n lists of items, best first.
+            actual: Actual class or value of each row. For "ranking" the relevant items: a list, a mapping from item to
+                gain, or one number for the whole list.
+            time: Time of each prediction. The baseline stores the name of the column, and sums per stretch of time.
+            id: Id of each prediction. The baseline stores the name of the column only.
+            model: Name of the model.
+            task: "binary", "multiclass", "regression" or "ranking".
+            version: Version of the model.
+            classes: Classes in the order of the score columns. Default: the values in ``actual`` and ``predicted``.
+            positive_class: Positive class. Default: the last class of (0, 1), (False, True) or ("0", "1").
+            threshold: Score from which the positive class is predicted, 0 to 1.
+            quantiles: Levels that a regression predicts, in the order of its score columns.
+            features: Names of the features; for a 2-D array, names of its columns. Default: all columns without another
+                role and without times.
+            text_features: Features that are documents. The baseline holds bins of their descriptors, and short hashes
+                of their common words. Default: features that look like documents
+                (:func:`driftline.inputs.text_descriptors.looks_like_texts`). () for none.
+            importance: Weight of each feature for the model: name → number, or one number per feature in order. Drift
+                is weighted by importance.
+            predict: Function that returns the scores of a frame of features, such as ``model.predict_proba``. Without
+                ``importance``, the importance is measured by shuffling
+                (:func:`driftline.baseline.sections.importance.permutation_importance`).
+            privacy: Rules that apply to the file, too: it lacks denied values, and holds the others hashed or rounded.
+                Rules of the environment (``DRIFTLINE_PRIVACY_*``) always hold.
+            slices: Attributes of low cardinality for drift in slices: names of columns (which stay features), or key →
+                n values. The 20 values with most rows are slices (:mod:`driftline.baseline.sections.slices`).
+            seasonality: "hour", "weekday" or "hour_of_week": keep the sums of each, and compare a window with the same
+                hours. Needs ``time``.
+            timezone: IANA name of the time zone for ``seasonality``.
+
+        Returns:
+            The baseline.
+
+        Raises:
+            ValueError: Columns are missing or of different lengths, there are no rows, or classes or positive class are
+                unknown. The message names the fix.
 
         >>> X = {"x": [1.0, 2.0], "p": [0.2, 0.9], "y": ["no", "yes"]}
+        >>> Baseline.from_frame(X, score="p", actual="y", model="m", task="binary", positive_class="yes").pane.rows
+        2
         >>> Baseline.from_frame(X, score="p", actual="y", model="m", task="binary")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ...
@@ -185,16 +210,41 @@ class Baseline:
         seasonality: Kind | None = None,
         timezone: str = "UTC",
     ) -> Baseline:
-        """Build a baseline from more held-out rows than memory holds, in two passes over batches of them.
+        """Build a baseline from more held-out rows than memory holds, in two passes over batches.
 
-        ``batches``: a list of frames, or a function that begins anew, from the first batch on, whenever it is called:
-        ``lambda: pandas.read_csv(path, chunksize=100_000)``, ``dataset.to_batches`` of pyarrow. ``sample``: the first
-        pass draws so many rows, fewer where they hold more than 256 MB, and bins, vocabularies and blocks of time are
-        chosen from them; while that is all rows, the baseline is that of :meth:`from_frame`. The second pass counts
-        all rows. The other arguments are those of :meth:`from_frame`, with names of columns only; features that the
-        first batch lacks are not found.
+        The first pass draws a sample, from which bins, vocabularies and stretches of time are chosen. The second pass
+        counts all rows. Where the sample holds all rows, the baseline equals that of :meth:`from_frame`.
 
-        Raises ``ValueError`` as :meth:`from_frame` does, and where the batches can be read only once.
+        Args:
+            batches: List of frames, or a function that opens the batches anew, such as
+                ``lambda: pandas.read_csv(path, chunksize=100_000)`` or ``dataset.to_batches`` of pyarrow. All columns
+                are in the first batch.
+            score: Name of the score column, or k names in the order of ``classes``.
+            predicted: Name of the column of predicted classes or values.
+            actual: Name of the column of actual classes or values.
+            time: Name of the column of times.
+            id: Name of the column of ids.
+            model: Name of the model.
+            task: "binary", "multiclass", "regression" or "ranking".
+            version: Version of the model.
+            classes: Classes in the order of the score columns. Default: the values in ``actual`` and ``predicted``.
+            positive_class: Positive class. Default: as for :meth:`from_frame`.
+            threshold: Score from which the positive class is predicted, 0 to 1.
+            quantiles: Levels that a regression predicts, in the order of its score columns.
+            features: Names of the features. Default: all columns without another role and without times.
+            text_features: Features that are documents. Default: features that look like documents.
+            importance: Weight of each feature for the model: name → number, or one number per feature in order.
+            privacy: Rules for the baseline, as for :meth:`from_frame`.
+            sample: Rows of the sample; fewer where the rows exceed 256 MB.
+            slices: Names of columns of low cardinality, for drift in slices.
+            seasonality: "hour", "weekday" or "hour_of_week", as for :meth:`from_frame`.
+            timezone: IANA name of the time zone for ``seasonality``.
+
+        Returns:
+            The baseline.
+
+        Raises:
+            ValueError: The batches can be read only once, or :meth:`from_frame` would refuse the rows.
 
         >>> parts = [{"x": [1.0, 2.0], "p": [0.2, 0.9]}, {"x": [3.0], "p": [0.4]}]
         >>> Baseline.from_batches(parts, score="p", model="m", task="binary").pane.rows
@@ -244,11 +294,21 @@ class Baseline:
     ) -> Baseline:
         """Build a baseline from tables of one model and task.
 
-        ``actual``: one column per table, parallel to its rows, or None where no outcome is known. ``provisional``: from
-        rows of production, which may have to be forgotten: nothing in it is a value of a few rows. ``texts``: of the
-        descriptors among the features. ``importance``: of the features. ``named``: somebody named the features one by
-        one, so none of them is taken for an identifier. ``seasonality``: by which seasons they are told apart. Raises
-        ``ValueError`` when there is no row at all. More rows than memory: :meth:`from_batches`.
+        Args:
+            tables: Tables of reference rows. For more rows than memory holds see :meth:`from_batches`.
+            actual: Actual values of each table, parallel to its rows; None for a table without outcomes.
+            columns: Names of the columns by role.
+            provisional: Rows of production, which may have to be forgotten: the baseline holds no value of a few rows.
+            texts: Vocabulary of each text feature.
+            importance: Weight of each feature for the model.
+            named: The caller named the features, so none is taken for an identifier.
+            seasonality: Seasons that keep sums of their own.
+
+        Returns:
+            The baseline.
+
+        Raises:
+            ValueError: The tables have no rows.
         """
         if not any(len(table) for table in tables):
             raise ValueError("there are no rows; a baseline needs reference rows")
@@ -265,7 +325,18 @@ class Baseline:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Baseline:
-        """Read a baseline file. Raises ``ValueError`` or ``OSError`` that name the file, the key and the fix."""
+        """Read a baseline from its file.
+
+        Args:
+            path: Path of the file.
+
+        Returns:
+            The baseline.
+
+        Raises:
+            ValueError: The file is no baseline; the message names file, key and fix.
+            OSError: The file cannot be read.
+        """
         try:
             text = Path(path).read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -278,9 +349,15 @@ class Baseline:
         return cls.from_json(text, where=str(path))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the baseline to a file, as a whole or not at all.
+        """Write the baseline to a file, completely or not at all.
 
-        A new file has the mode that the umask leaves, a file that was there keeps its own: as ``open()`` would do.
+        A new file gets the mode of the umask; an existing file keeps its mode, as with ``open()``.
+
+        Args:
+            path: Path of the file.
+
+        Raises:
+            OSError: The file cannot be written.
         """
         target = Path(path)
         draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
@@ -298,35 +375,49 @@ class Baseline:
             raise
 
     def to_json(self) -> str:
-        """Return the canonical JSON: keys sorted, no spaces, so equal baselines are equal texts."""
+        """Return the canonical JSON: sorted keys, no spaces. Equal baselines have equal JSON."""
         return self._json
 
     @classmethod
     def from_json(cls, text: str, where: str = "baseline") -> Baseline:
-        """Read a baseline from its JSON. ``where`` is named in errors. Raises ``ValueError`` with key and fix."""
+        """Read a baseline from its JSON.
+
+        Args:
+            text: JSON of a baseline.
+            where: Name of the source, for error messages.
+
+        Returns:
+            The baseline.
+
+        Raises:
+            ValueError: The text is no baseline; the message names key and fix.
+        """
         return cls(*parse(text, where))
 
     @property
     def raw_features(self) -> tuple[str, ...]:
-        """The features as an input holds them: the texts themselves, and not their descriptors."""
+        """Features as the input holds them: the texts themselves, not their descriptors."""
         return raw_names(tuple(self.bins.features), tuple(self.texts))
 
     def raw_name(self, feature: str) -> str:
-        """Return the name of the text that a descriptor stands for; any other feature's own."""
+        """Return the text feature of a descriptor; for any other feature its own name.
+
+        Args:
+            feature: Name of a feature or descriptor.
+        """
         (name,) = raw_names((feature,), tuple(self.texts))
         return name
 
     @cached_property
     def digest(self) -> str:
-        """Return what the baseline is known by: 32 hex characters, blake2b of 16 bytes of the canonical JSON."""
+        """Identifier of the baseline: 32 hex characters, the 16-byte BLAKE2b hash of the canonical JSON."""
         return _digest(self._json)
 
     @cached_property
     def fold(self) -> str:
-        """Return what its panes are known by: 32 hex characters, the same for baselines with the same bins and
-        vocabularies.
+        """Identifier of the bins: 32 hex characters, equal for baselines with equal bins and vocabularies.
 
-        Panes over the same ones add up, so a baseline of later rows over the bins of this one begins nothing anew.
+        Panes over equal bins add up. So a baseline of later rows over the same bins continues the panes of this one.
         """
         return _digest(dump_bins(self._fields()))
 
@@ -344,9 +435,7 @@ def _digest(text: str) -> str:
 
 
 def _finished(baseline: Baseline, privacy: Privacy | None) -> Baseline:
-    """Log which columns of a new baseline are no features, and leave in it what the rules let leave."""
-    pass
-
+    """Log the columns that are no features, and apply the privacy rules to a new baseline."""
     if baseline.extras.marks is not None:
         baseline.extras.marks.tell()
     return protect_baseline(baseline, rules_in_force(privacy))
@@ -369,14 +458,20 @@ def _importance(given: Mapping[str, float] | ArrayLike | None, columns: Columns)
 
 
 def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "features") -> Baseline:
-    """Return the baseline as the rules let it leave, and as it compares with rows under the same rules.
+    """Return the baseline under privacy rules, so that the baseline compares with rows under the same rules.
 
-    A denied feature is not in it. The labels of a hashed one are hashed; a hashed number is not in it, since hashes
-    have no order. The edges of a rounded one lie between two multiples of its step, and tell no value. What a rule was
-    applied to while the baseline was built (:mod:`driftline.baseline.sections.feature_marks`) stays as it is. What is
-    known of all features
-    together stays behind where any rule applies: it was counted over the bins as they were. So do slices by a key that
-    has a rule. ``capture``: at a level below "features" nothing tells the value of a single reference row.
+    A denied feature is removed. Labels of a hashed feature are hashed; a hashed number is removed, since hashes have no
+    order. Edges of a rounded feature lie between two multiples of the step. A rule that was applied while the baseline
+    was built (:mod:`driftline.baseline.sections.feature_marks`) is not applied again. Where any rule applies, the joint
+    sums of all features are removed: they were counted over the old bins. Slices by a key with a rule are removed.
+
+    Args:
+        baseline: Baseline to protect.
+        privacy: Rules per feature.
+        capture: At a level below "features", no number in the baseline is the value of a single reference row.
+
+    Returns:
+        The protected baseline; the same object where no rule applies.
     """
     if capture != "features":
         baseline = _without_single_values(baseline)
@@ -391,7 +486,7 @@ def protect_baseline(baseline: Baseline, privacy: Privacy, capture: Capture = "f
 
 
 def _without_single_values(baseline: Baseline) -> Baseline:
-    """Return a baseline without least and greatest values, and without bins of numbers that few rows had."""
+    """Return a baseline without least and greatest values, and without bins of numbers that few rows hold."""
     rules: dict[str, Rule | None] = {}
     for name, bins in baseline.bins.features.items():
         counts = baseline.pane.parts.get(f"feature:{name}", np.zeros(bins.size + 2))
@@ -400,7 +495,7 @@ def _without_single_values(baseline: Baseline) -> Baseline:
 
 
 def _under(rules: Mapping[str, Rule | None], baseline: Baseline) -> Baseline:
-    """Return a baseline under a rule for each feature, None for those that leave as they are."""
+    """Return a baseline under a rule per feature, None for features that stay as they are."""
     if all(rule is None for rule in rules.values()):
         return baseline
     text_of = {f"{text}{suffix}": text for text in baseline.texts for suffix in SUFFIXES}

@@ -89,12 +89,21 @@ class LazyPrediction(Protocol):
 
 
 class Prediction:
-    """One call of a model, open while the model predicts.
+    """One prediction, open while the model predicts.
 
-    ``id``: its text id (of a batch: the prefix of its rows' ids), readable, and settable while it is open.
-    ``score``, ``predicted``: set them inside ``with model.prediction(...)``; the score is what the model gives
-    (binary: the probability of the positive class), predicted the class that was decided for.
-    What is set after the call changes nothing, and the log says so.
+    A change after the call has no effect; the log says so once.
+
+    Attributes:
+        id: Text id of the prediction, or the common prefix of a batch's ids. Readable, and settable while open.
+        score: Score that the model gives; for a binary model the probability of the positive class. Settable while
+            open.
+        predicted: Predicted class or value. Settable while open.
+
+    >>> from driftline import Model
+    >>> with Model("churn", task="binary").prediction(features={"amount": 17.5}) as prediction:
+    ...     prediction.score, prediction.predicted = 0.25, 0
+    >>> prediction.score
+    0.25
     """
 
     __slots__ = (
@@ -155,9 +164,9 @@ class Prediction:
         self.outer = outer
         self.closed = False
         self.said = False
-        """Whether anything but the returned value says what the result is."""
+        """True where the code set ``score`` or ``predicted``: then the returned value is not the result."""
         self.quick = False
-        """Whether ``fast_call.py`` opened it for a coroutine, and may close it."""
+        """True where ``fast_call.py`` opened the prediction for a coroutine, and may close it."""
         self.fills: Prediction | None = None
         self.shape: RowSchema | None = None
         self.values: tuple[Any, ...] | None = None
@@ -167,7 +176,7 @@ class Prediction:
 
     @classmethod
     def detached(cls) -> Prediction:
-        """Return one that takes whatever is set on it, and is recorded nowhere."""
+        """Return a prediction that accepts every value and is recorded nowhere."""
         prediction = cls.__new__(cls)
         prediction.closed = True
         prediction.quick = prediction.said = False
@@ -175,9 +184,9 @@ class Prediction:
         return prediction
 
     def __getattr__(self, name: str) -> Any:
-        """Return what a field is that nobody has set: most calls set ten of them, and each costs 20 ns.
+        """Return the default of an unset field: most calls set ten of them, and each costs 20 ns.
 
-        Never raises for a name of its own.
+        Never raises for a field of the class.
         """
         try:
             return _UNSET[name]
@@ -187,33 +196,43 @@ class Prediction:
     def take_over(
         self, span: Span | None, span_token: Token[Context] | None, open_token: Token[Any], started: int
     ) -> None:
-        """Take what the quick way held in its own hands, when the call turns out to be none of the common ones."""
+        """Take over the span and the start time from the fast path, when the call needs the general path.
+
+        Args:
+            span: Span of the call; None without a span.
+            span_token: Token that detaches the span's context.
+            open_token: Token that resets the open prediction.
+            started: Start of the call, nanoseconds of the monotonic clock.
+        """
         self.span, self.span_token = INVALID_SPAN if span is None else span, span_token
         self.open_token, self.started = open_token, started
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the row's fields."""
+        """Names of the row's fields."""
         return () if self.shape is None else self.shape.names
 
     @property
     def identified(self) -> bool:
-        """Return whether an id was given or made."""
+        """True where an id was given or made."""
         return self._id is not None
 
     @property
     def scored(self) -> bool:
-        """Return whether a score was said, rather than returned."""
+        """True where the code set a score."""
         return self._score is not ABSENT
 
     @property
     def decided(self) -> bool:
-        """Return whether a predicted class was said, rather than returned."""
+        """True where the code set a predicted class or value."""
         return self._predicted is not ABSENT
 
     @property
     def id(self) -> str:
-        """The text by which outcomes find this prediction; offered by a web request, or made when it is needed."""
+        """Text by which outcomes find this prediction.
+
+        A web request can offer the id; else Driftline makes one on first use.
+        """
         text = self._id
         if text is None:
             try:
@@ -232,7 +251,11 @@ class Prediction:
             FAULTS.swallow("id", fault)
 
     def identify(self, value: object) -> None:
-        """Take an id that the input or the result holds, which may be read after the call. Never raises."""
+        """Take an id from the input or the result, also after the call. Never raises.
+
+        Args:
+            value: Id of any type; a value without a text is ignored.
+        """
         try:
             text = id_text(value)
         except Exception as fault:  # an object whose text raises
@@ -243,7 +266,7 @@ class Prediction:
 
     @property
     def score(self) -> Any:
-        """Return what the model gives: a float, or one per class; of a batch, one per row. None until it is set."""
+        """Score of the model: one float, or one float per class; for a batch, one of these per row. None until set."""
         return None if self._score is ABSENT else self._score
 
     @score.setter
@@ -254,7 +277,7 @@ class Prediction:
 
     @property
     def predicted(self) -> Any:
-        """The class that was decided for (regression: the value); of a batch, one per row. None until it is set."""
+        """Predicted class, or the value of a regression; for a batch, one per row. None until set."""
         return None if self._predicted is ABSENT else self._predicted
 
     @predicted.setter
@@ -264,7 +287,12 @@ class Prediction:
             self.said = True
 
     def say(self, score: Any = ABSENT, predicted: Any = ABSENT) -> None:
-        """Take what the result holds, which may be read after the call."""
+        """Take score and predicted class from the result, also after the call.
+
+        Args:
+            score: Score; ``ABSENT`` without a score.
+            predicted: Predicted class or value; ``ABSENT`` without one.
+        """
         if score is not ABSENT:
             self._score = score
         if predicted is not ABSENT:
@@ -272,9 +300,9 @@ class Prediction:
         self.said = True
 
     def _is_nowhere(self, what: str) -> bool:
-        """Say whether a closed prediction is recorded nowhere; else warn once of who sets ``what``. Never raises.
+        """Return True for a detached prediction; else log once that a value came after the call. Never raises.
 
-        Its span has ended, and its record must say the same.
+        The span has ended, and the record must hold the same values.
         """
         try:
             model = self.plan.identity.name
@@ -293,7 +321,7 @@ class Prediction:
 
 
 def drafted(draft: Draft) -> Prediction | None:
-    """Return the prediction of a draft, the same to whoever asks; None when its call is over."""
+    """Return the prediction of a draft, the same object for every caller; None after its call."""
     try:
         if len(draft) < _ASKED_FOR:
             plan, shape, values, time, id = draft
@@ -307,7 +335,7 @@ def drafted(draft: Draft) -> Prediction | None:
 
 
 def opened() -> Prediction | None:
-    """Return what is open in this thread or task, closed or not."""
+    """Return the newest prediction of this thread or task, closed or not."""
     found: Prediction | Draft | None = OPEN.get()
     if not found:
         return None
@@ -320,9 +348,12 @@ def opened() -> Prediction | None:
 
 
 def current() -> Prediction | None:
-    """Return the prediction that is open in this thread or task, or None.
+    """Return the open prediction of this thread or task, or None.
 
-    Inside a function decorated with ``@model.predict`` it is the running call; its ``id`` can be read and set.
+    Inside a function decorated with ``@model.predict`` this is the running call. Read or set its ``id`` there.
+
+    Returns:
+        The innermost open prediction; None outside of any prediction.
 
     >>> current() is None
     True

@@ -26,9 +26,12 @@ End = Callable[[], object]
 
 
 def register_host_hooks(end: End, pause: End, count: End) -> None:
-    """Let every host that is there call ``end`` when this process ends; ``pause`` where it may go on afterwards.
+    """Register with every server that the program has loaded, such as gunicorn or Celery.
 
-    ``count``: before the application is told to end, and with it, perhaps, providers of its own.
+    Args:
+        end: Function to call when this process ends.
+        pause: Function to call where the process may go on afterwards.
+        count: Function to call before the application ends, and perhaps its own providers.
     """
     for name, tell in _HOSTS.items():
         module = sys.modules.get(name)
@@ -124,13 +127,13 @@ _closings: list[BoundedClose] = []
 _clock = time.monotonic
 _exit_pid = 0
 EXIT_SECONDS = 5.0
-"""How long the end of a process waits for what is sent."""
+"""Seconds that the end of a process waits for records to arrive."""
 LAST_SECONDS = 0.5
-"""What is left to the last counts where the records took all of that."""
+"""Seconds for the last counts, where the records took all of :data:`EXIT_SECONDS`."""
 SETTLE_SECONDS = 1.0
-"""How long the shutdown of an application waits for a request that is under way."""
+"""Seconds that the shutdown of an application waits for a running request."""
 FORK_SECONDS = 1.0
-"""How long a fork waits for a request that is under way."""
+"""Seconds that a fork waits for a running request."""
 
 
 def register_pipeline(pipeline: ManagedPipeline) -> None:
@@ -146,13 +149,20 @@ def pipelines() -> list[ManagedPipeline]:
 def close_at_exit(
     name: str, close: Callable[[], object], flush: Callable[[], object], *, after_records: bool = False
 ) -> None:
-    """Let the exit close a provider that Driftline made. ``after_records``: not before the records are sent."""
+    """Close a provider of Driftline at the exit of the process.
+
+    Args:
+        name: Name of the signal, for messages.
+        close: Function that closes the provider.
+        flush: Function that flushes the provider.
+        after_records: Close the provider after the records are sent.
+    """
     _closings.append(BoundedClose(name, close, flush, after_records=after_records))
     _at_exit()
 
 
 def register_exit() -> None:
-    """Flush when this process ends; called by the first record, so after the providers registered their own."""
+    """Flush at the exit of this process. The first record calls it, after the program's providers have registered."""
     global _exit_pid
     if _exit_pid == os.getpid():
         return
@@ -167,12 +177,17 @@ def _at_exit() -> None:
 
 
 def flush(timeout: float = 10.0) -> bool:
-    """Send everything recorded so far, and try again until it arrives or ``timeout`` seconds have passed.
+    """Send everything recorded so far, and repeat until it arrives or the time is over.
 
-    Returns whether receivers accepted all that was recorded since the last flush: False also where a receiver refused
-    rows meanwhile, or a full buffer dropped them. Call it where a process may stand still afterwards, or end without
-    notice: at the end of a function in the cloud. The providers that ``configure()`` made send their spans and counts,
-    too; whether those arrive their exporters know.
+    Call it before a process stands still or ends without notice, such as at the end of a cloud function. The providers
+    of ``configure()`` send their spans and counts, too; their exporters alone know whether those arrive.
+
+    Args:
+        timeout: Seconds.
+
+    Returns:
+        True where receivers accepted everything recorded since the last flush. False where a receiver refused rows, or
+        a full buffer dropped rows.
 
     >>> flush()
     True
@@ -181,7 +196,7 @@ def flush(timeout: float = 10.0) -> bool:
 
 
 def _flush(timeout: float, again: Collection[State]) -> bool:
-    """Flush pipelines and providers side by side: a receiver of one that is away must not keep another's waiting."""
+    """Flush pipelines and providers side by side: an absent receiver of one must not delay another."""
     end = _clock() + timeout
     settle_predictions(timeout)  # rows are counted, and their spans end, before the providers send
     for closing in _closings:
@@ -192,7 +207,16 @@ def _flush(timeout: float, again: Collection[State]) -> bool:
 
 
 def flush_pipeline(pipeline: ManagedPipeline, timeout: float, again: Collection[State] = TEMPORARY) -> bool:
-    """Flush one pipeline, whatever goes wrong. Never raises."""
+    """Flush one pipeline. Never raises.
+
+    Args:
+        pipeline: Pipeline to flush.
+        timeout: Seconds.
+        again: States of a delivery after which the pipeline sends again.
+
+    Returns:
+        True where everything arrived.
+    """
     try:
         return pipeline.flush(timeout, again=again)
     except Exception as fault:
@@ -201,9 +225,12 @@ def flush_pipeline(pipeline: ManagedPipeline, timeout: float, again: Collection[
 
 
 def settle_predictions(timeout: float = SETTLE_SECONDS) -> None:
-    """Count what was predicted so far, and end its spans, without sending anything. Never raises.
+    """Count the predictions so far, and end their spans, without sending. Never raises.
 
-    Where the application is about to shut its own providers down, and sending can wait until it has.
+    Called before the application shuts its own providers down; sending can wait until then.
+
+    Args:
+        timeout: Seconds.
     """
     end = _clock() + timeout
     for pipeline in pipelines():
@@ -214,16 +241,29 @@ def settle_predictions(timeout: float = SETTLE_SECONDS) -> None:
 
 
 def shutdown(timeout: float = EXIT_SECONDS) -> bool:
-    """Send what is left and stop; bounded by ``timeout`` seconds. Runs by itself when the process ends."""
+    """Send the waiting records and stop. Runs by itself at the end of the process.
+
+    Args:
+        timeout: Seconds.
+
+    Returns:
+        True where everything arrived.
+
+    >>> shutdown()
+    True
+    """
     end = _clock() + timeout
     delivered = [pipeline.shutdown(end - _clock()) for pipeline in pipelines()]
     return all(delivered)
 
 
 def end_process(timeout: float = EXIT_SECONDS) -> None:
-    """Send records, and what waits in the providers that Driftline made, within ``timeout`` seconds and a last half.
+    """Send the waiting records, then end the providers of Driftline.
 
-    Spans are sent while the records are; counts after them, because turning rows into records counts them.
+    Spans are sent beside the records. Counts follow, because turning rows into records counts them.
+
+    Args:
+        timeout: Seconds; the counts have at least :data:`LAST_SECONDS`.
     """
     end = _clock() + timeout
     for closing in _closings:
@@ -238,7 +278,7 @@ def end_process(timeout: float = EXIT_SECONDS) -> None:
 
 
 def _before_fork() -> None:
-    """Let each thread of ours finish what it is at, and end: a child would find half an import, or a lock for ever."""
+    """End every thread of Driftline after its current step: a child would inherit half an import, or a held lock."""
     _held.extend(pipeline for pipeline in pipelines() if pipeline.hold(FORK_SECONDS))
     for closing in _closings:
         closing.rest()

@@ -1,4 +1,4 @@
-"""Find the integration that knows an object, by entry point, so that nothing unused is imported."""
+"""Find the integration of an object by entry point; no other integration is imported."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ GROUP = "driftline_integration"
 
 
 def integration_for(target: Any) -> Callable[..., Any]:
-    """Return the function that instruments an object: ``(model, target, **options) -> target``.
+    """Return the function that instruments an object.
 
-    It is the entry point named as the top-level package of the object's type, or of the nearest base that has one: so
-    an ``xgboost.XGBClassifier`` is XGBoost's, and an estimator of somebody's own is scikit-learn's. Raises
-    ``TypeError`` where there is none.
+    The entry point has the name of the top-level package of the object's type, or of its nearest base with an entry
+    point. So ``xgboost.XGBClassifier`` belongs to XGBoost, and an estimator of a user to scikit-learn.
+
+    Args:
+        target: Object to instrument.
+
+    Returns:
+        Function ``(model, target, **options) -> target``.
+
+    Raises:
+        TypeError: No entry point fits the object.
     """
     known = {point.name: point for point in entry_points(group=GROUP)}
     for base in type(target).__mro__:

@@ -1,7 +1,7 @@
 """Record predictions where there is no function to decorate: for authors of integrations.
 
-An integration opens a prediction when its framework begins to predict. It adds what it learns on the way: the body of a
-request is read later than its headers. It closes the prediction with the result or the error. No step raises.
+An integration opens a prediction when its framework begins to predict, and adds features as they arrive: the body of a
+request follows its headers. It closes the prediction with the result or the error. No step raises.
 """
 
 from __future__ import annotations
@@ -32,13 +32,19 @@ class RecordedModel(Protocol):
 class Recorder:
     """One place in a program where a model predicts, such as a route or an estimator.
 
-    ``model``: with a task. ``name``: of the place, for people ("POST /predict", "Pipeline.predict_proba").
-    ``id_field``, ``time_field``: fields of the input that are not features. ``score``, ``predicted``: selectors of the
-    result, as for ``Model.predict``. ``span_features``: whether features ride on sampled spans. ``feature_names``: of
-    an input that has none, where the place knows them, as a fitted estimator does. ``joins``: whether, inside an open
-    prediction of *any* model, this place only fills in what that one lacks: for integrations that see a model without
-    having been told its name. ``fix``: what to write where a result cannot be read, given the selectors that would
-    help, such as ``score="probability"``.
+    Args:
+        model: Model with a task.
+        name: Name of the place, for people: "POST /predict", "Pipeline.predict_proba".
+        id_field: Field of the input that is the id.
+        time_field: Field of the input that is the prediction's time.
+        score: Selector of the score, as for ``Model.predict``.
+        predicted: Selector of the predicted class or value, as for ``Model.predict``.
+        span_features: Put features on sampled spans. Default: the model's setting.
+        feature_names: Names of the features of an input without names, such as those of a fitted estimator.
+        joins: Inside an open prediction of *any* model, only complete that prediction. For integrations that record a
+            model whose name they do not know.
+        fix: Function from the selectors that would help, such as ``score="probability"``, to the sentence for a result
+            that cannot be read.
 
     >>> from driftline import Model
     >>> recorder = Recorder(Model("churn", task="binary"), "Booster.predict")
@@ -82,11 +88,16 @@ class Recorder:
         slices: Mapping[str, Any] | None = None,
         time: Any = ABSENT,
     ) -> Prediction:
-        """Open a prediction and its span, which becomes the current one until :meth:`close`.
+        """Open a prediction and its span, current until :meth:`close`. Every argument can come later, with :meth:`add`.
 
-        ``features``: one row or a batch, as a decorated function's argument; a snapshot is taken. ``id``: the
-        prediction's, or n of a batch. ``slices``: name → value, or n values of a batch. ``time``: when the prediction
-        counts, where that is not now. All can be left to :meth:`add`.
+        Args:
+            features: One row or a batch, as the argument of a decorated function; Driftline takes a snapshot.
+            id: Id of the prediction; n ids for a batch of n rows.
+            slices: Value by slice; n values each for a batch.
+            time: Time of the prediction. Default: now.
+
+        Returns:
+            The open prediction.
         """
         if features is ABSENT and id is ABSENT and time is ABSENT and slices is None:
             return begin(self.plan, None, {})
@@ -100,7 +111,14 @@ class Recorder:
         id: Any = ABSENT,
         slices: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add to a prediction what was not known when it was opened; features win over those of a layer inside it."""
+        """Add features, id or slices to an open prediction. These features win over those of an inner layer.
+
+        Args:
+            prediction: Open prediction.
+            features: One row or a batch.
+            id: Id of the prediction; n ids for a batch of n rows.
+            slices: Value by slice; n values each for a batch.
+        """
         try:
             if features is not ABSENT and features is not None:
                 prediction.shape = prediction.values = prediction.batch = None
@@ -114,16 +132,29 @@ class Recorder:
             FAULTS.swallow("add", fault)
 
     def close(self, prediction: Prediction, result: Any = ABSENT, error: BaseException | str | None = None) -> None:
-        """Close it with what the model returned, or what it raised; in the context in which it was opened.
+        """Close a prediction with its result or its error, in the context in which it was opened.
 
-        ``error``: an exception, or the type of an error that is none here, such as the status of a response.
+        Args:
+            prediction: Open prediction.
+            result: Return value of the model.
+            error: Exception; or the type of an error without an exception, such as the status of a response.
         """
         end(prediction, result, error)
 
     def close_later(self, prediction: Prediction, later: DeferredReading) -> None:
-        """Close it, and let ``later`` say on the background thread what was given and returned."""
+        """Close a prediction whose input and result are read on the background thread.
+
+        Args:
+            prediction: Open prediction.
+            later: Reader of input and result.
+        """
         end_deferred(prediction, later)
 
     def abandon(self, prediction: Prediction, reason: str) -> None:
-        """Close it as one that never came to be: no record, no count, and a span with ``reason`` as its error type."""
+        """Close a prediction that the model never made: no record, no count, and a span with an error type.
+
+        Args:
+            prediction: Open prediction.
+            reason: Error type of the span.
+        """
         abandon(prediction, reason)

@@ -20,34 +20,41 @@ from driftline.settings import names, read, switch
 from .rules import DENY, LONG, Hash, Key, Round, Rule
 
 Guard = Callable[[tuple[Any, ...]], tuple[Any, ...]]
-"""Takes the clean values of a row, and returns those that may be kept."""
+"""Function from the clean values of a row to the values that may be kept."""
 
 Capture = Literal["none", "scores", "features"]
 
 
 CAPTURES: tuple[Capture, ...] = get_args(Capture)
-"""What leaves per row: features and scores, scores alone, or nothing."""
+"""Values that leave the process per row: features and scores, scores alone, or nothing."""
 
 SHORTEST_KEY = 16
-"""Bytes: whoever knows the hashes of a few known values can try all keys that are much shorter."""
+"""Bytes. Whoever knows the hashes of a few known values can try all keys that are much shorter."""
 _MOST_NAMES = 10_000
 _FIX = "write key=... or set DRIFTLINE_PRIVACY_KEY; python -c 'import secrets; print(secrets.token_hex(32))' makes one"
 
 
 @dataclass(frozen=True, init=False, repr=False)
 class Privacy:
-    """Rules by the name of a feature or slice; a name may be a pattern (``"*email*"``, case matters).
+    """Rules per feature or slice: the values that may leave the process, and their form.
 
-    ``allow``: the only ones that may leave; None = all. ``deny``: those that leave in no form; it wins over all other
-    rules. ``hash``: a short keyed hash leaves instead of the value, the same for the same value, so drift and slices
-    still work. ``round``: the nearest multiple of a step leaves, ``{"income": 1000}``; of a time, a number of seconds
-    or a timedelta. A text cannot be rounded, and is missing then. ``key``: of the hashes, at least 16 bytes; else
-    ``DRIFTLINE_PRIVACY_KEY``. It is shown nowhere, and no pickle holds it. ``hash_id``: whether a hash leaves instead
-    of each prediction's id, and of the items of a ranking; outcomes of a model with the same rule and key are hashed
-    alike, and join.
+    A name may be a pattern such as ``"*email*"``; case matters. BLAKE2b: RFC 7693.
 
-    Raises ``ValueError`` or ``TypeError``, with the fix, for names that are no texts, steps that are no positive
-    numbers, and hashing without a key. BLAKE2b: RFC 7693.
+    Args:
+        allow: Names that may leave. None allows all names.
+        deny: Names that leave in no form. ``deny`` wins over all other rules.
+        hash: Names whose values leave as a short keyed BLAKE2b hash. Equal values have equal hashes, so drift and
+            slices still work.
+        round: Step per name, such as ``{"income": 1000}``: the nearest multiple leaves. For a time, the step is a
+            number of seconds or a timedelta. A text cannot be rounded, and counts as missing.
+        key: Secret key of the hashes, at least 16 bytes. Default: ``DRIFTLINE_PRIVACY_KEY``. No output and no pickle
+            shows the key.
+        hash_id: Hash the ids of predictions, and the items of rankings. Outcomes of a model with the same key get the
+            same hashes, and join.
+
+    Raises:
+        ValueError: A step is not a positive number, a name is both hashed and rounded, or a hash has no key.
+        TypeError: A name is not a text, or an argument has the wrong type.
 
     >>> privacy = Privacy(deny=("ssn",), hash=("*email*",), round={"income": 1000}, key="a key of 16 bytes or more")
     >>> privacy.guard(("ssn", "income", "age"))(("078-05-1120", 73_412.37, 31))
@@ -112,11 +119,15 @@ class Privacy:
 
     @property
     def rules(self) -> bool:
-        """Return whether there is any rule at all."""
+        """True where there is any rule."""
         return bool(self.allow is not None or self.deny or self.hash or self.round or self.hash_id)
 
     def rule(self, name: str) -> Rule | None:
-        """Return what is done with a feature or slice of that name, None where it leaves as it is; found once."""
+        """Return the rule of a feature or slice, None for a name without a rule.
+
+        Args:
+            name: Name of the feature or slice.
+        """
         try:
             return self._rules[name]
         except KeyError:
@@ -126,7 +137,10 @@ class Privacy:
             return found
 
     def allows(self, name: str) -> bool:
-        """Say whether anything of a feature may be recorded.
+        """Return True where a value of a feature may be recorded in any form.
+
+        Args:
+            name: Name of the feature or slice.
 
         >>> Privacy(deny=("ssn",)).allows("ssn"), Privacy(allow=("age", "income_*")).allows("income_2026")
         (False, True)
@@ -134,7 +148,13 @@ class Privacy:
         return self.rule(name) is not DENY
 
     def part(self, text: str, name: str) -> Rule | None:
-        """Return what is done with what stands for a text feature: denied with it, allowed with it, else by its name.
+        """Return the rule of a descriptor of a text feature.
+
+        A descriptor is denied with its text, and allowed with its text; other rules go by its own name.
+
+        Args:
+            text: Name of the text feature.
+            name: Name of the descriptor.
 
         >>> privacy = Privacy(allow=("message",), deny=("*.script",))
         >>> privacy.part("message", "message.words"), privacy.part("message", "message.script") is DENY
@@ -147,7 +167,10 @@ class Privacy:
         return self._changes(name)
 
     def withholds(self, name: str) -> bool:
-        """Say whether a field of that name may be no prediction's id or time: a rule other than ``allow`` is about it.
+        """Return True where a rule other than ``allow`` names a field: then it is no prediction's id or time.
+
+        Args:
+            name: Name of the field.
 
         >>> Privacy(allow=("age",)).withholds("order"), Privacy(deny=("order",)).withholds("order")
         (False, True)
@@ -155,10 +178,13 @@ class Privacy:
         return _match(name, (*self.deny, *self.hash, *(pattern for pattern, _ in self.round)))
 
     def guard(self, names: tuple[str, ...], time: str = "", texts: Collection[str] = ()) -> Guard | None:
-        """Return what makes a row of those names fit to be kept, None where it is so already.
+        """Return the function that applies the rules to a row, None where no rule applies.
 
-        ``time``: the name of the field that is no feature but the prediction's time. ``texts``: features of which only
-        descriptors leave, under rules of their own; a text waits for that unless it is denied.
+        Args:
+            names: Names of the row's fields.
+            time: Name of the field that is the prediction's time, and no feature.
+            texts: Features that leave as descriptors, under rules of their own. Only ``deny`` applies to the text
+                itself.
         """
         fields = [(at, str(name)) for at, name in enumerate(names) if name != time]
         rules = [(at, rule) for at, name in fields if (rule := self._before(name, texts)) is not None]
@@ -174,9 +200,11 @@ class Privacy:
         return guard
 
     def columns(self, columns: Columns, texts: Collection[str] = ()) -> Columns:
-        """Return the columns of a batch that may be kept, as they may; one that cannot be protected is left out.
+        """Return the columns of a batch under the rules. A column that cannot be protected is left out.
 
-        ``texts``: as for :meth:`guard`.
+        Args:
+            columns: Columns by name.
+            texts: As for :meth:`guard`.
         """
         if not self.rules:
             return columns
@@ -193,7 +221,11 @@ class Privacy:
         return kept
 
     def slices(self, slices: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the slices that may be kept, as they may. A value is that of one row, or a list of n."""
+        """Return slices under the rules.
+
+        Args:
+            slices: Value of one row, or list of n values, by name.
+        """
         kept = {}
         for name, value in slices.items():
             rule = self.rule(str(name))
@@ -206,11 +238,15 @@ class Privacy:
         return kept
 
     def id(self, text: str) -> str:
-        """Return what leaves of an id."""
+        """Return an id under the rules: its hash where ids are hashed.
+
+        Args:
+            text: Id of a prediction, or item of a ranking.
+        """
         return self.key.digest(text, LONG) if self.hash_id and self.key is not None else text
 
     def _before(self, name: str, texts: Collection[str]) -> Rule | None:
-        """Return what is done with a field of the input."""
+        """Return the rule of a field of the input."""
         if name in texts:
             return DENY if _match(name, self.deny) else None
         return self.rule(name)
@@ -227,7 +263,7 @@ class Privacy:
 
 
 class ProtectedBatch(Batch):
-    """A batch under the rules of the model that took it, on its way into the prediction of another."""
+    """A batch under the rules of the model that received it, on its way into the prediction of another model."""
 
     def __init__(self, batch: Batch, privacy: Privacy) -> None:
         self.count, self.cost = batch.count, batch.cost
@@ -242,7 +278,7 @@ class ProtectedBatch(Batch):
         return self._batch.width()
 
     def snapshot(self) -> Batch:
-        """Return itself: the batch is a snapshot."""
+        """Return the batch itself: its values are a snapshot already."""
         return self
 
     def columns(self, names: tuple[str, ...], wanted: Wanted) -> Columns:
@@ -251,10 +287,16 @@ class ProtectedBatch(Batch):
 
 
 def rules_in_force(given: Privacy | None) -> Privacy:
-    """Return a model's rules: those that the code gives, and the environment's where it gives none of a kind.
+    """Return the rules of a model: those of the code, completed by those of the environment.
 
-    What the environment denies is denied whatever the code says: a platform team's rule cannot be undone in code.
-    Raises ``ValueError`` that names the variable, and ``TypeError`` for what are no rules.
+    A feature that the environment denies is denied: code cannot undo the rule of a platform team.
+
+    Args:
+        given: Rules of the code, None without any.
+
+    Raises:
+        ValueError: A variable of the environment is not valid; the message names it.
+        TypeError: ``given`` is no :class:`Privacy`.
     """
     given = Privacy() if given is None else given
     if not isinstance(given, Privacy):
@@ -276,9 +318,13 @@ def rules_in_force(given: Privacy | None) -> Privacy:
 
 
 def capture_of(given: str | None) -> Capture:
-    """Return what leaves per row of a model: what its code says, else ``DRIFTLINE_CAPTURE``.
+    """Return the capture level of a model: that of its code, else ``DRIFTLINE_CAPTURE``.
 
-    Raises ``ValueError``, with the fix, for anything but the three levels.
+    Args:
+        given: "features", "scores" or "none"; None for the level of the environment.
+
+    Raises:
+        ValueError: The level is another text.
 
     >>> capture_of(None), capture_of("scores")
     ('features', 'scores')
@@ -298,7 +344,7 @@ def _restore(
     round: dict[str, float],
     hash_id: bool,
 ) -> Privacy:
-    """Return the rules of a pickle, which holds no key: without one here, what was to be hashed stays home."""
+    """Return the rules of a pickle, which holds no key. Without a key here, values to hash are denied."""
     key: bytes | None = None
     if (hash or hash_id) and not read("DRIFTLINE_PRIVACY_KEY"):
         if FAULTS.once("privacy without key"):

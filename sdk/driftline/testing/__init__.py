@@ -1,4 +1,4 @@
-"""Driftline in somebody's tests: what was recorded, in memory, with ids and times that repeat.
+"""Test doubles of Driftline: capture predictions in memory, with repeatable ids and times.
 
 >>> import driftline, driftline.testing
 >>> churn = driftline.Model("churn", task="binary")
@@ -14,8 +14,8 @@
 >>> captured.assert_predicted("churn", id="A-1001", score=0.25)
 <churn 'A-1001': score 0.25, predicted '0', features {'amount': 17.5}>
 
-With pytest there is nothing to import: ask for the fixture ``driftline_capture``. The pytest plugin of this package is
-loaded wherever Driftline is installed, so nothing is imported here until somebody asks for it.
+With pytest no import is needed: use the fixture ``driftline_capture``. Its plugin loads in every project that has
+Driftline installed, so this package imports its modules on first use only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _HOMES = {"Capture": "capture_result", "Clock": "clock", "capture": "capture_ses
 
 
 def __getattr__(name: str) -> Any:
-    """Load the rest of this package when somebody asks for it."""
+    """Load a public name on first use."""
     if name not in __all__:
         raise AttributeError(f"module 'driftline.testing' has no attribute {name!r}")
     from importlib import import_module

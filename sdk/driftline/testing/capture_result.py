@@ -1,4 +1,4 @@
-"""The result of a capture: rows to look at, and assertions that say what was there instead."""
+"""The result of a capture: recorded rows, and assertions that name the recorded rows when they fail."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ from .in_memory import Memory, OutcomeDesk, Sink
 
 
 class Capture:
-    """Everything that Driftline recorded since the capture began, decoded from the bytes to send.
+    """Everything that Driftline recorded in a capture, decoded from the bytes to send.
 
-    Reading converts what waits, so there is nothing to flush. It can be read after its end, too. ``clock``: the time
-    that Driftline sees.
+    Each property converts the waiting entries first, so no flush is needed. A capture stays readable after its end.
+
+    Attributes:
+        clock: Clock of the capture.
     """
 
     def __init__(self, clock: Clock, flush: Callable[[], object]) -> None:
@@ -37,9 +39,7 @@ class Capture:
 
     @property
     def raising(self) -> bool:
-        """Return whether an error inside Driftline is raised, so that a test sees it; in production it never is.
-        Settable.
-        """
+        """True where an error inside Driftline is raised, so that a test fails; production never raises. Settable."""
         return FAULTS.raising
 
     @raising.setter
@@ -48,49 +48,47 @@ class Capture:
 
     @property
     def predictions(self) -> list[CapturedPrediction]:
-        """The rows of all records: by time; those of one time as they were made, model by model."""
+        """Rows of all records, by time; rows of one time in the order of recording, model by model."""
         self._flush()
         return decoding.predictions(self._records.bodies, self._sink.spans)
 
     @property
     def outcomes(self) -> list[CapturedOutcome]:
-        """The outcomes."""
+        """Recorded outcomes, in the order of recording."""
         self._flush()
         return decoding.outcomes(self._records.bodies, self._desk.accepted)
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        """The sampled spans of the whole program, in the order in which they ended."""
+        """Sampled spans of the whole program, in the order of their ends."""
         self._flush()  # what a web integration recorded ends with that
         return list(self._sink.spans)
 
     @property
     def counts(self) -> list[Count]:
-        """Return what ``ml.predictions`` counts."""
+        """Counts of the metric ``ml.predictions``."""
         return decoding.counts(self._collected())
 
     @property
     def distributions(self) -> list[Distribution]:
-        """The distributions that are sent as metrics, whatever the environment says of metrics."""
+        """Distributions that Driftline sends as metrics, also where the environment turns metrics off."""
         self._flush()
         return decoding.distributions(self._metrics.bodies)
 
     @property
     def lost(self) -> list[Loss]:
-        """Return what could not be recorded, with its reason: results that are unread, features that are missing,
-        errors.
-        """
+        """Losses with their reasons: unread results, missing features, errors."""
         return decoding.losses(self._collected())
 
     @property
     def log(self) -> list[str]:
-        """The lines that Driftline logged, from INFO on."""
+        """Log lines of Driftline, from INFO on."""
         self._flush()
         return list(self._log)
 
     @property
     def requests(self) -> list[bytes]:
-        """The ``ExportLogsServiceRequest`` messages that would have been sent."""
+        """Bytes of each ``ExportLogsServiceRequest`` to send."""
         self._flush()
         return list(self._records.bodies)
 
@@ -107,11 +105,24 @@ class Capture:
         version: object = UNSAID,
         error: object = UNSAID,
     ) -> CapturedPrediction:
-        """Return the first prediction of a model that is as described; raise ``AssertionError`` where there is none.
+        """Return the first prediction that matches every given argument.
 
-        What is not said may be anything. ``features``, ``slices``: those that must be among the row's. ``score``: as
-        in :class:`CapturedPrediction`, or anything that compares, such as ``pytest.approx(0.25)``. ``id``,
-        ``predicted``: as the code under test has them; 17 is "17" and True is "1".
+        Args:
+            model: Name of the model.
+            id: Id, in any type: 17 equals "17".
+            score: Score as in :class:`CapturedPrediction`, or an object that compares, such as ``pytest.approx(0.25)``.
+            predicted: Predicted class or value, in any type: True equals "1".
+            features: Features that are among those of the row, by name.
+            slices: Slices that are among those of the row, by name.
+            items: Items of a ranking, best first.
+            version: Version of the model.
+            error: Type of the exception, "" for a call that returned.
+
+        Returns:
+            The first match, by time.
+
+        Raises:
+            AssertionError: No prediction matches. The message shows the recorded predictions.
         """
         __tracebackhide__ = True
         wanted = failure_messages.of_prediction(
@@ -135,7 +146,26 @@ class Capture:
         retracted: object = UNSAID,
         slices: object = UNSAID,
     ) -> CapturedOutcome:
-        """Return the first outcome that is as described; raise ``AssertionError`` where there is none."""
+        """Return the first outcome that matches every given argument.
+
+        Args:
+            model: Name of the model.
+            id: Id of the prediction.
+            actual: Actual class or value.
+            time: Time at which the outcome was known.
+            prediction_time: Time of the prediction.
+            weight: 1 / the probability with which the row was chosen for labelling.
+            item: Item of a ranking.
+            value: Worth of the prediction.
+            retracted: True for a retraction.
+            slices: Slices that are among those of the outcome, by name.
+
+        Returns:
+            The first match, in the order of recording.
+
+        Raises:
+            AssertionError: No outcome matches. The message shows the recorded outcomes.
+        """
         __tracebackhide__ = True
         times = {"time": time, "prediction_time": prediction_time}
         others = {"weight": weight, "item": item, "value": value, "retracted": retracted, "slices": slices}
@@ -145,12 +175,26 @@ class Capture:
     def assert_counted(
         self, model: str, predictions: int, *, predicted: object = UNSAID, error: object = UNSAID
     ) -> None:
-        """Raise ``AssertionError`` unless ``ml.predictions`` counts so many of a model, a class and an error type."""
+        """Check the number of predictions in the metric ``ml.predictions``.
+
+        Args:
+            model: Name of the model.
+            predictions: Expected number.
+            predicted: Count predictions of this class only.
+            error: Count predictions with this type of exception only, "" for calls that returned.
+
+        Raises:
+            AssertionError: The metric has another number.
+        """
         __tracebackhide__ = True
         failure_messages.counted(self.counts, model, predictions, predicted, error)
 
     def assert_nothing_lost(self) -> None:
-        """Raise ``AssertionError`` where anything could not be recorded, with its reason and what the log says."""
+        """Check that everything could be recorded.
+
+        Raises:
+            AssertionError: There is a loss. The message shows its reason, and the log.
+        """
         __tracebackhide__ = True
         failure_messages.nothing_lost(self.lost, self._log)
 

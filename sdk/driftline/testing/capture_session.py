@@ -1,4 +1,4 @@
-"""Begin and end of a capture: what leaves Driftline is turned aside at its few exits, and put back afterwards."""
+"""Start and end of a capture: divert every way out of Driftline, and restore each afterwards."""
 
 from __future__ import annotations
 
@@ -27,22 +27,28 @@ if TYPE_CHECKING:
     from driftline.export.lifecycle import ManagedPipeline
 
 HOLD_SECONDS = 15.0
-"""How long a capture waits for a request that is under way: longer than one may take."""
+"""Seconds that a capture waits for a running request: longer than one request may take."""
 
 
 @contextmanager
 def capture(*, clock: Clock | None = None, raising: bool = True) -> Iterator[Capture]:
-    """Keep in memory what this process records, whichever handle made it and whenever that was made.
+    """Keep everything in memory that this process records, and send none of it.
 
-    Nothing that was recorded before is in it, nothing of it is sent, now or later. ``clock``: where the time starts; it
-    stands still unless moved. ``raising``: whether errors inside Driftline are raised, which in production they never
-    are. Captures may be nested: the inner one has what is recorded while it is open. A capture is of the whole process,
-    all its threads, and of no other process.
+    All models count, whenever they were made. Earlier records are not in the capture. Captures nest: the inner one gets
+    the records while it is open. A capture covers all threads of this process, and no other process.
+
+    Args:
+        clock: Clock that Driftline reads; it stands still unless the test moves it. Default: a clock at
+            2026-01-01 12:00 UTC.
+        raising: Raise errors inside Driftline, so that the test fails. Production never raises.
+
+    Yields:
+        The capture.
 
     >>> from driftline import Model
     >>> with capture() as captured:
     ...     Model("churn").outcome("A-1001", actual=1)
-    >>> [(one.model, one.id, one.actual) for one in captured.outcomes]
+    >>> [(outcome.model, outcome.id, outcome.actual) for outcome in captured.outcomes]
     [('churn', 'A-1001', 1)]
     """
     with ExitStack() as stack:
@@ -81,7 +87,7 @@ def _listen(stack: ExitStack, listeners: list[Any], listener: Any) -> None:
 
 
 def _take_spans(stack: ExitStack, captured: Capture) -> None:
-    """Let the spans of all providers that plans use end in the capture."""
+    """End the spans of every provider of a call plan in the capture."""
     provider = provider_of(captured._sink)
     stack.callback(setattr, captured._sink, "open", False)
     stack.callback(stand_in(provider))
@@ -111,7 +117,7 @@ def _take_counts(stack: ExitStack, captured: Capture) -> None:
 
 
 def _take_confirmations(stack: ExitStack, captured: Capture) -> None:
-    """Take what ``Model.outcomes`` sends, and let ``driftline.flush()`` find no provider that it would make send."""
+    """Take the outcomes of ``Model.outcomes``, and hide the program's providers from ``driftline.flush()``."""
     stack.callback(setattr, pipelines, "confirming", pipelines.confirming)
     pipelines.confirming = lambda endpoint: captured._desk  # noqa: ARG005
     closings = list(lifecycle._closings)
@@ -128,7 +134,7 @@ def _take_log(stack: ExitStack, captured: Capture) -> None:
 
 
 def _start_anew(stack: ExitStack, raising: bool) -> None:
-    """Let what is said once be said again, and errors of this capture be its own."""
+    """Repeat log lines that appear once per process, and give the capture errors of its own."""
     stack.callback(vars(FAULTS).update, dict(vars(FAULTS)))
     FAULTS.reset()
     FAULTS.raising = raising

@@ -14,13 +14,23 @@ from driftline.semconv import attributes as a
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CapturedPrediction:
-    """One row of a record.
+    """One recorded prediction.
 
-    ``features``, ``slices``: name → number, text, tuple of numbers (a vector) or None (missing). ``score``: a float;
-    multiclass: a tuple in the order of ``classes``; ranking: a tuple of the scores of ``items``, NaN where one has
-    none; None where there is none. ``predicted``: the class that was decided for, or that the score decides for as
-    everywhere in Driftline; "" where there is none. ``items``: of a ranking, best first. ``time``: in UTC.
-    ``duration``: seconds. ``span``: the span that ended with it; None where it was not sampled.
+    Attributes:
+        model: Name of the model.
+        version: Version of the model, "" without a version.
+        task: "binary", "multiclass", "regression" or "ranking".
+        classes: Classes in the order of the scores.
+        id: Id of the prediction.
+        features: Number, text, tuple of numbers (a vector) or None (missing), by name.
+        score: One float. For "multiclass" a tuple in the order of ``classes``. For "ranking" a tuple in the order of
+            ``items``, NaN for an item without a score. None without a score.
+        predicted: Predicted class or value; decided by the score where the code decides nothing. "" without either.
+        items: Items of a ranking, best first.
+        slices: Values as for ``features``, by name.
+        time: Time of the prediction, UTC.
+        duration: Seconds.
+        span: Span of the prediction; None where the span was not sampled.
     """
 
     model: str
@@ -39,7 +49,7 @@ class CapturedPrediction:
 
     @property
     def error(self) -> str:
-        """The type of what the call raised, "" where it returned. A record does not hold it, only the span does."""
+        """Type of the exception that the call raised, "" for a call that returned; taken from the sampled span."""
         attributes = {} if self.span is None else self.span.attributes or {}
         return str(attributes.get(a.ERROR_TYPE, ""))
 
@@ -55,9 +65,19 @@ class CapturedPrediction:
 
 @dataclass(frozen=True, slots=True)
 class CapturedOutcome:
-    """One outcome. ``actual``: as it is sent, None where it is retracted; times in UTC, None where not said.
+    """One recorded outcome.
 
-    ``item``: "" where it is about the whole prediction. ``slices``: as they left.
+    Attributes:
+        model: Name of the model.
+        id: Id of the prediction.
+        actual: Actual class or value as sent; None for a retraction.
+        time: Time at which the outcome was known, UTC; None where not given.
+        prediction_time: Time of the prediction, UTC; None where not given.
+        weight: 1 / the probability with which the row was chosen for labelling; None where not given.
+        item: Item of a ranking, "" for an outcome of the whole prediction.
+        value: Worth of the prediction; None where not given.
+        retracted: True for a retraction.
+        slices: Slices as sent, by name.
     """
 
     model: str
@@ -74,7 +94,15 @@ class CapturedOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A count of ``ml.predictions``: of one model and version, decided class and error type."""
+    """One count of the metric ``ml.predictions``.
+
+    Attributes:
+        model: Name of the model.
+        version: Version of the model.
+        predicted: Predicted class, "" without a class.
+        error: Type of the exception, "" for calls that returned.
+        predictions: Number of predictions.
+    """
 
     model: str
     version: str
@@ -85,11 +113,18 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A point that is sent as a metric. ``metric``: its name, such as ``ml.feature.value``.
+    """One point of a distribution that Driftline sends as a metric.
 
-    ``feature``: "" where it is of scores or durations. ``count``: values; of ``ml.feature.missing`` and
-    ``ml.feature.categories`` predictions. ``sum``, ``low``, ``high``: None where they are not sent.
-    ``point``: the OTLP message, with bounds and buckets.
+    Attributes:
+        metric: Name of the metric, such as ``ml.feature.value``.
+        model: Name of the model.
+        feature: Name of the feature, "" for scores and durations.
+        count: Number of values; for ``ml.feature.missing`` and ``ml.feature.categories`` number of predictions.
+        sum: Sum of the values; None where not sent.
+        low: Least value; None where not sent.
+        high: Greatest value; None where not sent.
+        attributes: Attributes of the point, by name.
+        point: OTLP message with bounds and buckets.
     """
 
     metric: str
@@ -105,7 +140,14 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A loss, by the metric that counts it. ``model``: "" where that is not said."""
+    """One loss, by the metric that counts it.
+
+    Attributes:
+        metric: Name of the metric.
+        model: Name of the model, "" where unknown.
+        reason: Reason, as in docs/reference/bad-input.md.
+        count: Number of predictions, outcomes or values.
+    """
 
     metric: str
     model: str

@@ -1,4 +1,4 @@
-"""Time that stands still, and ids that count: what a test says today it says tomorrow."""
+"""Clocks that stand still, and ids in sequence: a test gives the same result every day."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ from driftline.export import records
 from driftline.tables.ids import IDS
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
-"""When every prediction of a test is made, unless it says otherwise."""
+"""Start of every test's clock."""
 
 NOW: tuple[ModuleType, ...] = (call, outcomes, records)
-"""The modules that read the time of day, as ``_now``."""
+"""Modules that read the time of day, as ``_now``."""
 
 TICKS: tuple[ModuleType, ...] = (call, fast_call)
-"""The modules that measure how long something takes, as ``_clock``."""
+"""Modules that measure durations, as ``_clock``."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock:
-    """The time that Driftline sees. It stands still, unless a test moves it; nobody else's time is touched.
+    """Clock that Driftline reads in a test: it stands still until the test moves it.
+
+    Other libraries keep the real time.
+
+    Args:
+        start: First time of the clock; a datetime without a zone is UTC.
 
     >>> clock = Clock()
     >>> clock.now
@@ -42,29 +47,46 @@ class Clock:
 
     @property
     def now(self) -> datetime:
-        """Return what time it is, in UTC."""
+        """Time of the clock, UTC."""
         return _EPOCH + timedelta(microseconds=self._nanoseconds // 1000)
 
     def set(self, now: datetime) -> None:
-        """Say what time it is. A datetime without a zone is UTC."""
+        """Set the time of the clock.
+
+        Args:
+            now: New time; a datetime without a zone is UTC.
+        """
         aware = now if now.tzinfo is not None else now.replace(tzinfo=UTC)
         self._nanoseconds = (aware - _EPOCH) // _MICROSECOND * 1000
 
     def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
-        """Let time pass: between two predictions, or inside one, which then takes that long."""
+        """Move the clock: between two predictions, or inside one prediction to give it a duration.
+
+        Args:
+            days: Days to add.
+            hours: Hours to add.
+            minutes: Minutes to add.
+            seconds: Seconds to add.
+        """
         passed = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
         self._nanoseconds += passed // _MICROSECOND * 1000
 
     def nanoseconds(self) -> int:
-        """Return unix nanoseconds."""
+        """Return the time of the clock in unix nanoseconds."""
         return self._nanoseconds
 
 
 @contextmanager
 def deterministic(clock: Clock | None = None) -> Iterator[Clock]:
-    """Let Driftline see a clock that stands still, and number the ids that it makes, from 1.
+    """Give Driftline a clock that stands still, and ids in sequence from 1.
 
-    Capturing does that by itself; this is for tests that look at what is sent in another way.
+    ``capture()`` includes this. Use it alone in tests that read the sent bytes in another way.
+
+    Args:
+        clock: Clock that Driftline reads. Default: a clock at 2026-01-01 12:00 UTC.
+
+    Yields:
+        The clock.
 
     >>> from driftline.tables.ids import IDS
     >>> with deterministic() as clock:

@@ -1,4 +1,4 @@
-"""The pytest plugin: loaded in every pytest of an environment that has Driftline, so it imports nothing but pytest."""
+"""Pytest plugin. It loads in every pytest of an environment with Driftline, so it imports pytest alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def driftline_capture() -> Iterator[Capture]:
-    """Keep in memory what the code under test records, with numbered ids and a clock that stands still."""
+    """Keep the predictions of the code under test in memory, with ids in sequence and a clock that stands still."""
     from .capture_session import capture
 
     with capture() as captured:
