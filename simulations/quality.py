@@ -15,7 +15,7 @@ from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.quality import quality
 from driftline_processor.core.windows.window import Window
 
-from tests.processor.core.quality import test_quality as planted
+from tests.support import planted_faults as planted
 
 from .frame import DATA, Figures, Random, Row, Table, markdown
 

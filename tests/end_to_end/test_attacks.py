@@ -16,9 +16,9 @@ import grpc
 import httpx
 import pytest
 
-from tests.processor.servers.test_request_memory import wait_until
 from tests.support.otlp_peers import log
 from tests.support.processes import process
+from tests.support.waiting import wait_until
 
 EXPORT = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 MIB = 2**20

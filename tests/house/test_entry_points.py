@@ -12,8 +12,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-from .modules import modules
-from .test_import import loaded_by
+from .modules import loaded_by, modules
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 INSTRUMENTORS: dict[str, str] = PROJECT["entry-points"]["opentelemetry_instrumentor"]

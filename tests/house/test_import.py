@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 
 import driftline
 
+from .modules import loaded_by
+
 HEAVY = {
     *("driftline_processor", "numpy", "scipy", "pandas", "pyarrow", "torch", "sklearn", "duckdb", "pydantic"),
     *("grpc", "google.protobuf", "opentelemetry.exporter", "opentelemetry.proto", "requests", "yaml"),
 }
-
-
-def loaded_by(statement: str) -> set[str]:
-    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout))
 
 
 def test_importing_driftline_loads_nothing_heavy() -> None:

@@ -16,12 +16,10 @@ from driftline.tables.column_codec import strings
 from driftline_integrations.web.routes import Route
 from sklearn.linear_model import LogisticRegression
 
-from tests.support.paths import ROOT
+from tests.support.paths import INTEGRATION_PAGES, ROOT, code_blocks
 from tests.support.receiver import Receiver, predictions_of
+from tests.support.zero_code import environment_of, free_port, posted, running, wait_for
 
-from .test_zero_code import environment_of, free_port, posted, running, wait_for
-
-DOCS = ROOT / "docs/how-to/integrations"
 CLIENTS = {
     "fastapi": "from fastapi.testclient import TestClient\npost = TestClient(app).post\n",
     "flask": "post = app.test_client().post\n",
@@ -32,20 +30,15 @@ SERVERS = {
 }
 
 
-def blocks(page: str, language: str) -> list[str]:
-    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
-
-
 def request_of(page: str) -> tuple[str, dict[str, object]]:
     """Return path and body of the request that a page sends with curl."""
-    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    text = (INTEGRATION_PAGES / f"{page}.md").read_text(encoding="utf-8")
     path, body = re.findall(r"curl -i localhost:\d+(\S+) .*-d '(.*)'", text)[0]
     return path, json.loads(body)
 
 
 def promised_id(page: str) -> str:
-    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    text = (INTEGRATION_PAGES / f"{page}.md").read_text(encoding="utf-8")
     return str(re.findall(r"`x-prediction-id: (\S+)`", text, re.IGNORECASE)[0])
 
 
@@ -54,7 +47,7 @@ def promised_id(page: str) -> str:
 def test_the_five_minutes_of_a_web_page_do_what_it_says(tmp_path: Path, receiver: Receiver, page: str) -> None:
     path, body = request_of(page)
     asks = f"response = post({path!r}, json={body!r})\nprint(response.status_code, response.headers['x-prediction-id'])"
-    source = "\n".join([*blocks(page, "python"), CLIENTS[page], asks, "driftline.shutdown()"])
+    source = "\n".join([*code_blocks(page, "python"), CLIENTS[page], asks, "driftline.shutdown()"])
 
     done = subprocess.run(
         [sys.executable, "-c", source],
@@ -76,8 +69,8 @@ def test_the_five_minutes_of_a_web_page_do_what_it_says(tmp_path: Path, receiver
 @pytest.mark.parametrize("page", ["fastapi", "flask"])
 def test_the_file_of_a_web_page_does_the_same_without_code(tmp_path: Path, receiver: Receiver, page: str) -> None:
     path, body = request_of(page)
-    (config,) = blocks(page, "toml")
-    (tmp_path / "shop.py").write_text(blocks(page, "python")[0])
+    (config,) = code_blocks(page, "toml")
+    (tmp_path / "shop.py").write_text(code_blocks(page, "python")[0])
     (tmp_path / "driftline.toml").write_text(config)
     port = free_port()
 
@@ -92,7 +85,7 @@ def test_the_file_of_a_web_page_does_the_same_without_code(tmp_path: Path, recei
 
 
 def test_every_key_of_a_route_and_every_reason_is_on_the_page() -> None:
-    text = "".join((DOCS / f"{page}.md").read_text(encoding="utf-8") for page in CLIENTS)
+    text = "".join((INTEGRATION_PAGES / f"{page}.md").read_text(encoding="utf-8") for page in CLIENTS)
     folder = ROOT / "integrations/driftline_integrations"
     source = "".join(
         (folder / f"{name}.py").read_text(encoding="utf-8") for name in ("fastapi", "flask", "web/request_prediction")
@@ -109,13 +102,17 @@ def test_every_key_of_a_route_and_every_reason_is_on_the_page() -> None:
 
 
 def test_every_page_is_in_the_table() -> None:
-    index = (DOCS / "README.md").read_text(encoding="utf-8")
-    assert [page.name for page in DOCS.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index] == []
+    index = (INTEGRATION_PAGES / "README.md").read_text(encoding="utf-8")
+    assert [
+        page.name
+        for page in INTEGRATION_PAGES.glob("*.md")
+        if page.name != "README.md" and f"({page.name})" not in index
+    ] == []
 
 
 @pytest.mark.slow
 def test_what_the_readme_says_of_a_service_its_handlers_and_its_tests_runs(tmp_path: Path) -> None:
-    readme = (DOCS.parents[2] / "README.md").read_text(encoding="utf-8")
+    readme = (INTEGRATION_PAGES.parents[2] / "README.md").read_text(encoding="utf-8")
     service, untouched, test = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     classifier = LogisticRegression().fit([[20, 1], [60, 9]], [1, 0])
     joblib.dump(classifier, tmp_path / "churn.joblib")

@@ -19,9 +19,8 @@ from fastapi.testclient import TestClient
 from flask import Flask, request
 from sklearn.linear_model import LogisticRegression
 
-from tests.sdk.privacy.test_leaks import RULES, Left
-from tests.sdk.privacy.test_leaks import left as left
-from tests.support.privacy_markers import SECRETS
+from tests.support.privacy_markers import RULES, SECRETS, ProcessOutput
+from tests.support.privacy_markers import output as output
 from tests.support.service import Service
 
 BODY = {name: SECRETS[name] for name in ("text", "number", "integer", "flag")}
@@ -80,23 +79,23 @@ PLACES: tuple[Callable[[Model], None], ...] = (flask_app, fastapi_app, estimator
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 def test_every_secret_is_found_where_no_rule_is_set(
-    left: Left, service: Service, place: Callable[[Model], None]
+    output: ProcessOutput, service: Service, place: Callable[[Model], None]
 ) -> None:
     model = service.model(metrics_channel=service.metrics)
     place(model)
 
     planted = {"number", "integer"} if place is estimator else {*BODY}
-    found = left.found()
+    found = output.found()
     assert {(name, signal) for name in planted for signal in ("spans", "records")} <= found
 
 
 @pytest.mark.parametrize("rules", [name for name in RULES if name != "scores"])
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
-def test_no_secret_leaves(left: Left, service: Service, place: Callable[[Model], None], rules: str) -> None:
+def test_no_secret_leaves(output: ProcessOutput, service: Service, place: Callable[[Model], None], rules: str) -> None:
     model = service.model(**RULES[rules], metrics_channel=service.metrics)
     place(model)
 
-    found = left.found()
+    found = output.found()
     if rules in ("hash", "round"):
         found = {(name, signal) for name, signal in found if name != "flag"}
     if rules in ("allow", "none"):  # what was asked for as an id leaves

@@ -115,7 +115,7 @@ def onnxruntime() -> Named:
     pytest.importorskip("onnx")
     from onnxruntime import InferenceSession
 
-    from tests.integrations.test_onnxruntime import network
+    from tests.support.onnx_graphs import network
 
     session = network()
     ask = lambda: session.run(None, {"x": np.zeros((1, 2), np.float32)})  # noqa: E731

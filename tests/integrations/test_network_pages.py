@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from driftline.tables.column_codec import strings
 
+from tests.support.paths import code_blocks
 from tests.support.receiver import Receiver, predictions_of
-
-from .test_documentation import blocks
-from .test_zero_code import environment_of
+from tests.support.zero_code import environment_of
 
 PAGES = {
     "onnxruntime": ["C-17"],
@@ -48,7 +47,7 @@ def follow(page: str, folder: Path, receiver: Receiver) -> str:
     """Run all of a page's Python in one process; return what it prints."""
     pytest.importorskip(page, reason=f"{page} is not installed: make frameworks")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", "\n".join([*blocks(page, "python"), "driftline.shutdown()"])],
+        [sys.executable, "-W", "ignore", "-c", "\n".join([*code_blocks(page, "python"), "driftline.shutdown()"])],
         env=environment_of(folder, receiver),
         cwd=folder,
         capture_output=True,

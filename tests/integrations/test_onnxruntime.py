@@ -11,6 +11,7 @@ import pytest
 from driftline.capture.prediction import current
 from driftline.tables.column_codec import strings
 
+from tests.support.onnx_graphs import network, session_of
 from tests.support.service import Service
 
 pytest.importorskip("onnxruntime")
@@ -21,28 +22,6 @@ from driftline_integrations.onnxruntime import ONNXRuntimeInstrumentor, uninstru
 from onnx import TensorProto, helper  # noqa: E402
 
 RUN = ort.InferenceSession.run
-
-
-def session_of(*nodes: Any, inputs: dict[str, Any], outputs: dict[str, Any], name: str = "graph") -> Any:
-    """Build a graph: ``inputs`` and ``outputs`` by name, (type, shape)."""
-    graph = helper.make_graph(
-        list(nodes),
-        name,
-        [helper.make_tensor_value_info(key, *value) for key, value in inputs.items()],
-        [helper.make_tensor_value_info(key, *value) for key, value in outputs.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    return ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-
-
-def network() -> Any:
-    """Return a graph that gives the softmax of its two inputs."""
-    return session_of(
-        helper.make_node("Softmax", ["x"], ["probabilities"], axis=1),
-        inputs={"x": (TensorProto.FLOAT, ["n", 2])},
-        outputs={"probabilities": (TensorProto.FLOAT, ["n", 2])},
-        name="churn",
-    )
 
 
 def converted() -> Any:

@@ -19,9 +19,9 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.integrations.estimators.every_estimator import FRAME, LABELS
 from tests.support.receiver import Receiver
+from tests.support.zero_code import free_port, posted, running, wait_for
 
 from .process import INSTRUMENT, counted, run, spans, tables
-from .test_zero_code import free_port, posted, running, wait_for
 
 SERVICE = """
     import joblib, pandas as pd

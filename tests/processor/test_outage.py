@@ -23,8 +23,7 @@ from driftline_processor.store.database import Connection, StorageError, Store, 
 from google.rpc.error_details_pb2 import RetryInfo
 
 from tests.support.processes import prediction
-
-from .test_service import get, running, url
+from tests.support.running_service import get, running, url
 
 LOGS = next(method for method, signal in METHODS.items() if signal == "logs")
 PROTOBUF = {"content-type": "application/x-protobuf"}

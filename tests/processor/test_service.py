@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,36 +26,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from tests.support.metric_requests import histogram_of, metrics_body, predictions_of
 from tests.support.otlp_peers import Peer, grpc_peer, http_peer, log
 from tests.support.processes import prediction, process
+from tests.support.running_service import PROTOCOLS, get, receivers, running, service_config, url
 from tests.support.stock_sdk import export_spans
-
-ANYWHERE = {"endpoint": "127.0.0.1:0"}
-PROTOCOLS = {"grpc": ANYWHERE, "http": ANYWHERE}
-
-
-def receivers(protocols: dict[str, dict[str, str]]) -> dict[str, Any]:
-    return {"receivers": {"otlp": {"protocols": protocols}}}
-
-
-def config(directory: Path, **keys: Any) -> Config:
-    return Config.model_validate({**receivers(PROTOCOLS), "web": ANYWHERE, "storage": {"directory": directory}, **keys})
-
-
-@contextmanager
-def running(directory: Path, **keys: Any) -> Iterator[Service]:
-    service = Service(config(directory, **keys))
-    service.start()
-    try:
-        yield service
-    finally:
-        service.stop()
-
-
-def url(service: Service, part: str, path: str) -> str:
-    return f"http://{service.addresses[part]}{path}"
-
-
-def get(service: Service, path: str) -> httpx.Response:
-    return httpx.get(url(service, "web", path), trust_env=False)
 
 
 @pytest.mark.parametrize("served", [grpc_peer, http_peer], ids=["to grpc", "to http"])
@@ -160,7 +131,7 @@ def test_a_port_in_use_leaves_nothing_half_started(taken: str, tmp_path: Path) -
         port = str(first.addresses[taken])
         endpoint = {"endpoint": port}
         keys = {"web": endpoint} if taken == "web" else receivers({**PROTOCOLS, taken: endpoint})
-        second = Service(config(tmp_path / "two", **keys))
+        second = Service(service_config(tmp_path / "two", **keys))
         with pytest.raises(PortInUse, match=f"{port} is in use"):
             second.start()
     assert not (tmp_path / "two").exists()
@@ -172,7 +143,7 @@ def test_a_port_in_use_leaves_nothing_half_started(taken: str, tmp_path: Path) -
 def test_stopping_twice_is_stopping_once_and_a_part_that_fails_stops_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    service = Service(config(tmp_path))
+    service = Service(service_config(tmp_path))
     service.start()
     monkeypatch.setattr(State, "settle", lambda *_: 1 / 0)
     service.stop()
@@ -258,7 +229,7 @@ def test_a_second_process_on_the_same_directory_is_told_so(tmp_path: Path) -> No
 def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"storage\.directory: .*file/data cannot be written"):
-        Service(config(tmp_path / "file" / "data")).start()
+        Service(service_config(tmp_path / "file" / "data")).start()
 
 
 def test_the_defaults_are_the_documented_ports() -> None:

@@ -18,10 +18,9 @@ from driftline_processor.service import EVALUATING, FORWARDING, RECEIVING, Servi
 from driftline_processor.state import State
 from driftline_processor.store.series import Series
 
+from tests.support.running_service import service_config
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, NOON, Clock, Opened, config, predictions
-
-from .test_service import config as service_config
 
 HOURS = 40
 MODEL = Model(windows=("1h",))

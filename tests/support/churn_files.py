@@ -45,11 +45,13 @@ def churn(n: int, seed: int, later: bool) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def reference() -> pd.DataFrame:
+    """Return four thousand rows of the reference."""
     return churn(4_000, 1, later=False)
 
 
 @pytest.fixture(scope="session")
 def week() -> pd.DataFrame:
+    """Return three thousand rows of a later week."""
     return churn(3_000, 2, later=True)
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 
+from driftline.tables.table import OutcomeTable
+from driftline_processor.health import Counters
 from driftline_processor.receipts import Receipt, Signal
+from driftline_processor.receivers.outcomes_http import routes
+from httpx2 import Response
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 
 class FakeIntake:
@@ -36,3 +44,40 @@ class FailsFirst:
             error, self.error = self.error, None
             raise error
         return Receipt()
+
+
+NOW = 1_795_161_600 * 10**9  # 2026-11-20T08:00:00Z
+
+
+@dataclass
+class OutcomeIntake:
+    """Keeps what was submitted, and answers as told."""
+
+    tables: list[OutcomeTable] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    rejected: Counter[str] = field(default_factory=Counter)
+    failure: Exception | None = None
+    counters: Counters = field(default_factory=Counters)
+    now: int = NOW
+
+    def __call__(self, tables: list[OutcomeTable], digest: bytes) -> Future[Receipt]:
+        future: Future[Receipt] = Future()
+        if self.failure is not None:
+            future.set_exception(self.failure)
+            return future
+        self.tables += tables
+        self.digests.append(digest)
+        future.set_result(Receipt(sum(map(len, tables)), self.rejected))
+        return future
+
+    @property
+    def client(self) -> TestClient:
+        return TestClient(Starlette(routes=routes(self, self.counters, lambda: self.now)))
+
+
+def post_outcomes(
+    state: OutcomeIntake, body: str | bytes, kind: str, query: str = "?model=churn", **headers: str
+) -> Response:
+    """Post a document of outcomes; keyword arguments are headers."""
+    sent = {"content-type": kind, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return state.client.post("/v1/outcomes" + query, content=body, headers=sent)

@@ -6,19 +6,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import DURATION_BOUNDS
-from driftline.tables.table import F64, Column, ModelKey, Task
+from driftline.tables.table import F64, Column, ModelKey, OutcomeTable, Task
 from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, Size, State, TargetDrift
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.curves import confused, curves
 from driftline_processor.core.windows.window import Window
-from driftline_processor.queries.overview import BaselineView, ModelView
+from driftline_processor.health import Health
+from driftline_processor.queries.overview import BaselineView, ModelView, View
+from driftline_processor.receipts import Receipt
+from driftline_processor.web.app import create_app
+from starlette.testclient import TestClient
 
 from tests.support.windows import windows_over
 
@@ -44,6 +51,7 @@ class FakeView:
 
 
 def ns(*date: int) -> int:
+    """Return a date as unix nanoseconds."""
     return int(datetime(*date, tzinfo=UTC).timestamp()) * 10**9  # type: ignore[misc,arg-type]
 
 
@@ -86,12 +94,14 @@ def target(
 
 
 def edges(low: float, high: float, cells: int = 12) -> tuple[F64, tuple[str, ...]]:
+    """Return bounds between cells, and the names of the cells."""
     inner = np.linspace(low, high, cells - 1)
     names = [f"{a:.4g} – {b:.4g}" for a, b in pairwise(inner)]
     return inner, (f"< {inner[0]:.4g}", *names, f"≥ {inner[-1]:.4g}")
 
 
 def normal_cells(inner: F64, mean: float, sd: float) -> F64:
+    """Return the share of each cell under a normal distribution."""
     below = np.array([0.5 * (1 + math.erf((edge - mean) / sd / math.sqrt(2))) for edge in inner])
     return np.diff(np.concatenate([[0.0], below, [1.0]])) + 1e-6
 
@@ -336,3 +346,16 @@ def many() -> FakeView:
             ("driftline.outcomes.pending", ()): 12.0,
         },
     )
+
+
+def accept(tables: list[OutcomeTable], _: bytes) -> Future[Receipt]:
+    """Take outcomes in, as a state would."""
+    future: Future[Receipt] = Future()
+    future.set_result(Receipt(sum(map(len, tables))))
+    return future
+
+
+@pytest.fixture
+def browse() -> Callable[[View], TestClient]:
+    """Open the pages of a view."""
+    return lambda view: TestClient(create_app(view, accept, Health(), clock=lambda: NOW))

@@ -37,6 +37,8 @@ class Message:
 
 @dataclass
 class Partition:
+    """A place in a topic."""
+
     topic: str
     partition: int
     offset: int = -1001

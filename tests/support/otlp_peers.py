@@ -24,6 +24,7 @@ Decide = Callable[[list[str]], str]
 
 
 def trace(*names: str) -> bytes:
+    """Return the body of a request of spans with these names."""
     request = ExportTraceServiceRequest()
     scope = request.resource_spans.add().scope_spans.add()
     for name in names:
@@ -32,6 +33,7 @@ def trace(*names: str) -> bytes:
 
 
 def log(event_name: str) -> bytes:
+    """Return the body of a request of one event."""
     request = ExportLogsServiceRequest()
     request.resource_logs.add().scope_logs.add().log_records.add(event_name=event_name)
     return bytes(request.SerializeToString())
@@ -61,6 +63,8 @@ class Peer:
 
 @contextmanager
 def grpc_peer(peer: Peer) -> Iterator[str]:
+    """Run a peer behind OTLP over gRPC; yield the name of its exporter."""
+
     class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
         def service(self, call: Any) -> Any:
             return grpc.unary_unary_rpc_method_handler(lambda body, context: self.export(call.method, body, context))
@@ -83,6 +87,8 @@ def grpc_peer(peer: Peer) -> Iterator[str]:
 
 @contextmanager
 def http_peer(peer: Peer) -> Iterator[str]:
+    """Run a peer behind OTLP over HTTP; yield the name of its exporter."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import base64
+import logging
 import struct
+import traceback
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from driftline import Privacy
+from driftline.faults import FAULTS
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+
+from tests.support.service import Service
 
 
 class Kind(Enum):
@@ -109,3 +119,69 @@ def found_in(left: dict[str, bytes]) -> set[tuple[str, str]]:
         for name, forms in FORMS.items()
         if any(f in data for f in forms)
     }
+
+
+MARK = "MARKED-4b1f0c"
+
+
+def found_on_disk(directory: Path, mark: str = MARK) -> list[str]:
+    """Return the files of a directory that hold a text in any byte."""
+    return sorted(p.name for p in directory.rglob("*") if p.is_file() and mark.encode() in p.read_bytes())
+
+
+KEY = "0123456789abcdef"
+NAMES = tuple(SECRETS)
+STEPS = dict.fromkeys(NAMES, 1000.0)
+RULES: dict[str, dict[str, Any]] = {
+    "deny": {"privacy": Privacy(deny=NAMES)},
+    "deny by pattern": {"privacy": Privacy(deny=("*",))},
+    "allow": {"privacy": Privacy(allow=("open", "order"))},
+    "hash": {"privacy": Privacy(hash=NAMES, key=KEY)},
+    "round": {"privacy": Privacy(round=STEPS)},
+    "scores": {"capture": "scores"},
+    "none": {"capture": "none"},
+}
+
+
+class ProcessOutput:
+    """Everything that left a process."""
+
+    def __init__(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
+        self.service = service
+        self.caplog = caplog
+        self.warned: list[warnings.WarningMessage] = []
+
+    def signals(self) -> dict[str, bytes]:
+        """Return all bytes by signal."""
+        self.service.flush()
+        spans = self.service.spans
+        metrics = self.service.reader.get_metrics_data()
+        written = [span.to_json() for span in spans] + [repr(span.events) for span in spans]
+        handler = logging.Formatter("%(name)s %(message)s %(exc_text)s")
+        logged = [r for r in self.caplog.records if r.name.partition(".")[0] in ("driftline", "opentelemetry")]
+        lines = [handler.format(record) + repr(record.args) for record in logged]
+        lines += ["".join(traceback.format_exception(*record.exc_info)) for record in logged if record.exc_info]
+        return {
+            "spans": encode_spans(spans).SerializeToString() + "".join(written).encode(),
+            "records": b"".join(self.service.channel.bodies),
+            "distributions": b"".join(self.service.metrics.bodies),
+            "counts": b"" if metrics is None else metrics.to_json().encode(),
+            "logs": "\n".join(lines).encode(),
+            "warnings": "\n".join(str(one.message) for one in self.warned).encode(),
+        }
+
+    def found(self) -> set[tuple[str, str]]:
+        """Return which secret is in which signal."""
+        return found_in(self.signals())
+
+
+@pytest.fixture
+def output(
+    service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ProcessOutput]:
+    """Return what leaves the process of ``service``, warnings and logs included."""
+    monkeypatch.setattr(FAULTS, "raising", False)
+    caplog.set_level(logging.DEBUG)
+    everything = ProcessOutput(service, caplog)
+    with warnings.catch_warnings(record=True, action="always") as everything.warned:
+        yield everything

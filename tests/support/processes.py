@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 from driftline.semconv import attributes, events
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
@@ -53,3 +54,16 @@ def prediction(model: str, prediction_id: str) -> bytes:
     record.attributes.add(key=attributes.ML_PREDICTION_ID).value.string_value = prediction_id
     record.attributes.add(key=attributes.ML_PREDICTION_SCORE).value.double_value = 0.5
     return bytes(request.SerializeToString())
+
+
+def post_predictions(url: str, body: bytes) -> bool:
+    """Send a request; return whether it was acknowledged."""
+    try:
+        return httpx.post(f"{url}/v1/logs", content=body, headers=HEADERS, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def rows_of_models(web: str) -> int:
+    """Return the rows that the pages report of all models."""
+    return sum(model["rows"] for model in httpx.get(f"{web}/api/v1/models", trust_env=False).json()["models"])

@@ -76,6 +76,7 @@ def reasons() -> Iterator[Callable[[str], dict[str, int]]]:
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
+    """Return a receiver that listens."""
     with Receiver() as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield server

@@ -113,3 +113,13 @@ class Service:
 def returns(value: Any) -> Callable[[Any], Any]:
     """Return a function of one argument that always predicts the same."""
     return lambda features: value  # noqa: ARG005
+
+
+class AddedCounts:
+    """A counter that remembers."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[int, dict[str, str]]] = []
+
+    def add(self, n: int, attributes: dict[str, str] | None = None) -> None:
+        self.points.append((n, attributes or {}))

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
+from driftline_processor.health import Health
+from driftline_processor.receivers.outcomes_http import upload_routes
 from driftline_processor.state import State
+from driftline_processor.web.app import create_app
+from httpx2 import Response
+from starlette.testclient import TestClient
 
 from .state_rows import Clock, Opened, config
 
@@ -18,6 +24,7 @@ Open = Callable[..., Opened]
 
 @pytest.fixture
 def clock() -> Clock:
+    """Return a clock that stands at noon."""
     return Clock()
 
 
@@ -46,3 +53,23 @@ def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
 
     yield open_state
     close()
+
+
+class StateWithRoutes(Opened):
+    """A state with the routes of outcomes, which a test may close and open again."""
+
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        super().__init__(State(config(directory), clock=clock))
+        self.state._ingest.start()
+        view, submit, health = self.state.view, self.state.submit_outcomes, Health()
+        more = upload_routes(self.state.uploaded)
+        parts, history = self.state.submit_part, self.state.history
+        app = create_app(view, submit, health, clock, more=more, submit_part=parts, history=history)
+        self.client, self.health = TestClient(app), health
+
+    def part(self, number: int, body: str, upload: str = "labels") -> Response:
+        query = f"/v1/outcomes?model=churn&upload={upload}&part={number}"
+        return self.client.post(query, content=body, headers={"content-type": "text/csv"})
+
+    def upload(self, name: str = "labels") -> Any:
+        return self.client.get(f"/v1/outcomes/uploads/{name}").json()

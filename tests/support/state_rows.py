@@ -38,6 +38,7 @@ class Clock:
 
 
 def text(values: Sequence[str]) -> Text:
+    """Return texts as one column."""
     encoded = [value.encode() for value in values]
     return Text(np.cumsum([0, *map(len, encoded)]).astype(np.int32), b"".join(encoded))
 
@@ -121,6 +122,7 @@ def outcomes(
 
 
 def config(directory: Path, retention: timedelta = timedelta(days=90), **models: Model) -> Config:
+    """Return a configuration of these models."""
     return Config(storage=Storage(directory=directory, retention=retention), models=models)
 
 
@@ -186,4 +188,22 @@ def baseline(
         model=model,
         task="binary",
         version=version,
+    )
+
+
+MIDNIGHT = 1_795_132_800 * 10**9  # 2026-11-20T00:00:00Z
+
+
+def predictions_by_minute(n: int, shift: float) -> PredictionTable:
+    """Return a prediction every minute from MIDNIGHT on; the score is what the feature says."""
+    rng = np.random.default_rng(7)
+    age = rng.normal(40 + shift, 5, n)
+    ids = [f"id-{row}".encode() for row in range(n)]
+    return PredictionTable(
+        key=ModelKey("churn", "v1", "prod"),
+        task=Task("binary", ("0", "1"), "1"),
+        time=MIDNIGHT + np.arange(n, dtype=np.int64) * MINUTE,
+        id=Text(np.cumsum([0, *map(len, ids)]).astype(np.int32), b"".join(ids)),
+        scores=np.clip(age / 100, 0, 1)[:, None],
+        features={"age": Column(age)},
     )

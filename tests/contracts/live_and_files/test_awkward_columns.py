@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline_processor.core.evaluation import Evaluation, TargetDrift
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.readers.column_roles import ColumnOptions
 from scipy import stats
 
-from tests.support.service import Service
+from tests.support.live_and_files import drift_summary, live, of_file
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, Clock
+from tests.support.state_rows import Clock
 
 N = 2_000
 STATES = {
@@ -69,37 +66,6 @@ def baseline(reference: pd.DataFrame) -> Baseline:
     return Baseline.from_frame(reference, score="score", model="churn", task="binary", version="1")
 
 
-def of_file(folder: Path, frame: pd.DataFrame, baseline: Baseline) -> Evaluation:
-    frame.to_parquet(folder / "week.parquet")
-    baseline.save(folder / "baseline.json")
-    files = [folder / "week.parquet"], folder / "baseline.json"
-    [evaluation] = evaluate_files(*files, None, ColumnOptions(), Cut(), print).evaluations
-    return evaluation
-
-
-def live(open_state: Open, clock: Clock, frame: pd.DataFrame, baseline: Baseline) -> Evaluation:
-    clock.now = time.time_ns()
-    opened, service = open_state(), Service()
-    model = service.model(version="1", baseline=baseline)
-
-    @model.predict
-    def score(batch: pd.DataFrame) -> Any:
-        return frame["score"].to_numpy()[batch.index]
-
-    score(frame.drop(columns="score"))
-    service.flush()
-    for body in service.channel.bodies:
-        opened.state.submit("logs", body).result(60)
-    clock.now += 2 * DAY
-    (found,) = (one for one in opened.view(version="1", environment="test").windows["1d"] if one.rows)
-    return found
-
-
-def told(target: TargetDrift) -> Any:
-    values = {name: (one.value, one.p_value) for name, one in target.methods.items()}
-    return target.state, target.size, target.effect, target.rows, target.missing_now, values
-
-
 def test_states_and_values_are_the_same_live_as_in_a_file(
     open_state: Open, clock: Clock, tmp_path: Path, baseline: Baseline
 ) -> None:
@@ -107,7 +73,7 @@ def test_states_and_values_are_the_same_live_as_in_a_file(
     in_file, streamed = of_file(tmp_path, window, baseline), live(open_state, clock, window, baseline)
     assert {name: target.state for name, target in in_file.features.items()} == STATES
     for name, target in in_file.features.items():
-        assert told(streamed.features[name]) == told(target), name
+        assert drift_summary(streamed.features[name]) == drift_summary(target), name
     assert streamed.share == in_file.share == pytest.approx(5 / 7)
     assert [(one.check, one.features) for one in streamed.findings] == [
         (one.check, one.features) for one in in_file.findings

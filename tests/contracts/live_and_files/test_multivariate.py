@@ -20,10 +20,9 @@ from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.readers.column_roles import ColumnOptions
 
+from tests.support.live_and_files import evaluate_live
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import Clock
-
-from .test_quality import evaluated
 
 
 def frame(n: int, seed: int, turned: bool = False) -> pd.DataFrame:
@@ -54,7 +53,7 @@ def test_live_and_files_find_the_same_to_the_last_digit(
     rows.to_parquet(tmp_path / "rows.parquet")
     baseline().save(tmp_path / "baseline.json")
     of_rows = of_file(tmp_path / "rows.parquet", tmp_path / "baseline.json")
-    of_panes = evaluated(open_state(), clock, rows, baseline()).joint
+    of_panes = evaluate_live(open_state(), clock, rows, baseline()).joint
     assert of_panes == of_rows
     assert {name: one.state for name, one in of_rows.items()} == dict.fromkeys(
         ("correlation", "pca"), "drift" if turned else "ok"
@@ -64,7 +63,7 @@ def test_live_and_files_find_the_same_to_the_last_digit(
 def test_what_is_found_is_on_the_page_in_the_metrics_in_json_and_kept(open_state: Open, clock: Clock) -> None:
     clock.now = time.time_ns()
     state = open_state()
-    evaluation = evaluated(state, clock, frame(4_000, 3, True), baseline())
+    evaluation = evaluate_live(state, clock, frame(4_000, 3, True), baseline())
     assert evaluation_from_text(evaluation_to_text(evaluation)).joint == evaluation.joint
     found = to_json(evaluation)["drift"]["multivariate"]["correlation"]
     assert found["told_by"][0]["features"] == ["age", "income"]
@@ -91,4 +90,4 @@ def test_the_configuration_says_which_methods_compare_features_together(
     assert load(path).models["churn"].multivariate == ("pca",)
     clock.now = time.time_ns()
     state = open_state(churn=load(path).models["churn"])
-    assert list(evaluated(state, clock, frame(4_000, 3), baseline()).joint) == ["pca"]
+    assert list(evaluate_live(state, clock, frame(4_000, 3), baseline()).joint) == ["pca"]

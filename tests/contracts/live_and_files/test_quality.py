@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline_processor.config.schema import load
-from driftline_processor.core.evaluation import Evaluation, Finding
+from driftline_processor.core.evaluation import Finding
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.readers.column_roles import ColumnOptions
 
-from tests.support.service import Service
+from tests.support.live_and_files import evaluate_live
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, NOON, Clock, Opened, predictions
 
@@ -62,28 +62,7 @@ def of_file(path: Path, baseline: Path) -> tuple[Finding, ...]:
 
 
 def live(state: Opened, clock: Clock, rows: pd.DataFrame, baseline: Baseline) -> tuple[Finding, ...]:
-    return evaluated(state, clock, rows, baseline).findings
-
-
-def evaluated(state: Opened, clock: Clock, rows: pd.DataFrame, baseline: Baseline) -> Evaluation:
-    service = Service()
-    model = service.model(version="1", baseline=baseline)
-
-    @model.predict
-    def score(batch: pd.DataFrame) -> Any:
-        return rows["score"][batch.index].to_numpy()
-
-    for start in range(0, len(rows), 1_000):
-        score(rows.iloc[start : start + 1_000].drop(columns="score"))
-    service.flush()
-    for body in service.channel.bodies:
-        state.state.submit("logs", body).result(60)
-    clock.now += 2 * DAY
-    windows = [window for window in state.view(version="1", environment="test").windows["1d"] if window.rows]
-    if len(windows) > 1:
-        pytest.skip("a window ended in between")
-    assert windows[0].closed
-    return windows[0]
+    return evaluate_live(state, clock, rows, baseline).findings
 
 
 def test_planted_faults_are_found_live_as_in_a_file(open_state: Open, clock: Clock, tmp_path: Path) -> None:
@@ -177,7 +156,7 @@ def test_what_is_expected_is_judged_live_as_in_a_file(open_state: Open, clock: C
     [in_file] = evaluate_files(
         data, reference, None, options, cut, print, EvaluationSettings(expect=wanted)
     ).evaluations
-    found = evaluated(open_state(churn=churn), clock, rows, baseline).expected
+    found = evaluate_live(open_state(churn=churn), clock, rows, baseline).expected
     apart = {one.rule: one.state for one in found if one.feature == "absent"}
     assert apart == {
         "exists: true": "broken"

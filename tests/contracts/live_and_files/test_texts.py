@@ -15,10 +15,9 @@ from driftline_processor.evaluation.files.settings import DEFAULT_SETTINGS
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.readers.column_roles import ColumnOptions
 
+from tests.support.live_and_files import drift_summary, live, of_file
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import Clock
-
-from .test_awkward_columns import live, of_file, told
 
 CHOICES = {
     "zip": ["02139", "02140", "00501", "10001", "94105"],
@@ -85,7 +84,7 @@ def test_rows_are_judged_alike_from_every_file_and_live(
         [evaluation] = found.evaluations
         assert evaluation.findings == (), name
         for feature, target in streamed.features.items():
-            assert told(evaluation.features[feature]) == told(target), (name, feature)
+            assert drift_summary(evaluation.features[feature]) == drift_summary(target), (name, feature)
     path = written(pandas, tmp_path / "e.csv")
     [evaluation] = evaluate_files([path], tmp_path / "baseline.json", None, ColumnOptions(), Cut(), silent).evaluations
     assert (evaluation.features["code"].state, evaluation.features["code"].rows) == ("ok", 999)

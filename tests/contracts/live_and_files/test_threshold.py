@@ -16,9 +16,8 @@ from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.state import State
 
 from tests.support.churn_files import Run
+from tests.support.live_and_files import agree
 from tests.support.state_rows import DAY, NOON, Clock, Opened, outcomes, predictions
-
-from .test_versions import agree
 
 ROWS = 1_500
 SECOND = 10**9

@@ -14,7 +14,7 @@ from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.state import State
 
-from tests.processor.join.test_anything import NAN, SLICED, Known, Made
+from tests.support.join_histories import NAN, SLICED, OutcomeEvent, PredictionEvent
 from tests.support.state_rows import DAY, NOON, Clock, config
 
 from .killed_state import ROWS, serve
@@ -22,23 +22,23 @@ from .killed_state import ROWS, serve
 MODEL = "model"
 
 
-def events(number: int) -> list[Made | Known]:
+def events(number: int) -> list[PredictionEvent | OutcomeEvent]:
     """Return what one request says, the same for the same number; no two outcomes are of one minute.
 
     Few ids, two versions: most predictions have several outcomes, and a fifth of these take back what was said.
     """
     chance = random.Random(number)
     minutes = chance.sample(range(60), ROWS)
-    said: list[Made | Known] = []
+    said: list[PredictionEvent | OutcomeEvent] = []
     for row in range(ROWS):
         id, at = f"id {chance.randrange(60)}", chance.randrange(600)
         if row % 3 == 0:
-            said.append(Made(id, at, at % 10 / 10, chance.choice("12"), ""))
+            said.append(PredictionEvent(id, at, at % 10 / 10, chance.choice("12"), ""))
             continue
         of = at if chance.random() < 0.1 else None
         actual = chance.choice([0, 0, 1, 1, None])
         said.append(
-            Known(
+            OutcomeEvent(
                 id,
                 number * ROWS + minutes[row],
                 actual,
@@ -54,8 +54,8 @@ def events(number: int) -> list[Made | Known]:
 
 def request(number: int) -> Request:
     said = events(number)
-    made = [event.table(MODEL) for event in said if isinstance(event, Made)]
-    known = [event.table(MODEL) for event in said if isinstance(event, Known)]
+    made = [event.table(MODEL) for event in said if isinstance(event, PredictionEvent)]
+    known = [event.table(MODEL) for event in said if isinstance(event, OutcomeEvent)]
     return Request(digest_of(b"request %d" % number), made, [""] * len(made), known)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from driftline_processor.state import State
 
-from tests.processor.maintenance.test_erasure import found_on_disk
 from tests.support.paths import ROOT
+from tests.support.privacy_markers import found_on_disk
 from tests.support.state_rows import Clock, Opened, config
 
 from .killed_erase import MARK, OTHERS, STEPS

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from driftline_processor.state import State
 
-from tests.processor.join.test_anything import SLICED, check
+from tests.support.join_histories import SLICED, check
+from tests.support.killed_processes import killed, shuffled
 from tests.support.state_rows import DAY, NOON, Clock, Opened, config
 
 from .killed_join import MODEL, events, request
-from .test_kill import killed, shuffled
 
 REQUESTS = 12
 

@@ -27,8 +27,8 @@ from driftline_processor.cli.outcome_upload import (
 from driftline_processor.readers.errors import BadInput
 from typer.testing import CliRunner
 
-from tests.processor.receivers.test_uploads import Running
 from tests.support.serve import serve
+from tests.support.state_fixtures import StateWithRoutes
 from tests.support.state_rows import HOUR, NOON, Clock, predictions
 
 LABELS: dict[str, list[Any]] = {
@@ -43,14 +43,14 @@ MAPPED = ["--id", "order", "--actual", "churned", "--time", "known_at", "--slice
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    running = Running(tmp_path / "state", Clock())
+def running(tmp_path: Path) -> Iterator[StateWithRoutes]:
+    running = StateWithRoutes(tmp_path / "state", Clock())
     yield running
     running.state.stop()
 
 
 @pytest.fixture
-def url(running: Running) -> Iterator[str]:
+def url(running: StateWithRoutes) -> Iterator[str]:
     with serve(running.client.app) as url:
         yield url
 
@@ -76,7 +76,7 @@ def quietly(*_: object) -> None:
 
 @pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "ndjson", "json"])
 def test_a_file_of_any_kind_says_the_same_however_it_is_cut(
-    running: Running, url: str, tmp_path: Path, kind: str
+    running: StateWithRoutes, url: str, tmp_path: Path, kind: str
 ) -> None:
     path = written(tmp_path, kind)
     heard: list[str] = []
@@ -91,7 +91,7 @@ def test_a_file_of_any_kind_says_the_same_however_it_is_cut(
 
 
 def test_run_again_it_sends_nothing_twice_and_tells_again_what_was_rejected(
-    running: Running, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    running: StateWithRoutes, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("id,actual\na,1\n,1\nc,1\nd,1\ne,nan\n")
@@ -189,7 +189,7 @@ def test_who_asks_to_come_again_at_once_is_not_asked_without_a_pause(
 
 
 def test_overload_and_a_lost_answer_cost_time_and_no_row(
-    running: Running, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    running: StateWithRoutes, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
     post, faults = httpx.Client.post, iter(["503", "lost", "", "lost", ""])
@@ -211,7 +211,7 @@ def test_overload_and_a_lost_answer_cost_time_and_no_row(
 
 
 def test_a_processor_that_stays_away_is_named_with_what_is_there(
-    running: Running, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    running: StateWithRoutes, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
     path, post = written(tmp_path, "csv"), httpx.Client.post
@@ -332,7 +332,9 @@ def test_a_file_in_utf_16_says_what_to_do(tmp_path: Path) -> None:
         list(split_outcomes(path, OutcomeColumns({}), quietly))
 
 
-def test_a_model_of_the_command_wins_over_a_column_of_that_name(running: Running, url: str, tmp_path: Path) -> None:
+def test_a_model_of_the_command_wins_over_a_column_of_that_name(
+    running: StateWithRoutes, url: str, tmp_path: Path
+) -> None:
     columns: dict[str, list[Any]] = {"id": ["a"], "actual": [1], "model": ["Corolla"]}
     assert invoke(url, written(tmp_path, "csv", columns), "--model", "prices")[0] == 0
     assert invoke(url, written(tmp_path, "parquet", columns))[0] == 0
@@ -346,7 +348,7 @@ def test_progress_is_heard_of_part_by_part(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_show_prints_what_was_said_and_what_counts(running: Running, url: str, tmp_path: Path) -> None:
+def test_show_prints_what_was_said_and_what_counts(running: StateWithRoutes, url: str, tmp_path: Path) -> None:
     running.send(predictions(["a"], NOON, version="v1"))
     path = tmp_path / "labels.csv"
     path.write_text(f"id,actual,time,slice.group\na,1,{NOON + HOUR},\na,0,{NOON + 2 * HOUR},b\nx,1,{NOON},\n")

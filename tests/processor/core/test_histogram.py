@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from driftline.panes.bins import NumberBins, count, number_bins
-from driftline.tables.table import F64, Column
+from driftline.tables.table import Column
 from driftline_processor.core.histogram import (
     Buckets,
     Explicit,
@@ -23,21 +23,9 @@ from driftline_processor.core.windows.window import PANE
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.exponential_histograms import exponential
+
 MINUTE = 60 * 10**9
-
-
-def exponential(values: F64, scale: int) -> Exponential:
-    """Count values by the definition of the specification."""
-
-    def buckets(sizes: F64) -> Buckets:
-        if not len(sizes):
-            return Buckets(0, np.empty(0))
-        index = np.ceil(np.log2(sizes) * 2.0**scale).astype(np.int64) - 1
-        return Buckets(int(index.min()), np.bincount(index - index.min()).astype(np.float64))
-
-    low, high = (float(values.min()), float(values.max())) if len(values) else (-np.inf, np.inf)
-    zero = float((values == 0).sum())
-    return Exponential(scale, zero, 0.0, buckets(values[values > 0]), buckets(-values[values < 0]), np.nan, low, high)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=200), st.integers(0, 200), st.integers(0, 6), st.integers(0, 4))

@@ -26,8 +26,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
 
-from tests.processor.test_service import running, url
 from tests.support.otlp_requests import NOW, logs, record, span, traces
+from tests.support.running_service import running, url
 from tests.support.state_rows import Clock
 
 BINARY = Task("binary", ("0", "1"), "1", 0.5)

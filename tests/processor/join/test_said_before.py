@@ -15,10 +15,9 @@ from driftline_processor.state import State
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.join_histories import OUTCOME_EVENTS, PREDICTION_EVENTS, OutcomeEvent, PredictionEvent, check
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, column, config, outcomes, predictions
-
-from .test_anything import KNOWN, MADE, Known, Made, check
 
 DAILY = Model(windows=("1d",), subject="customer", slices=("region",))
 ANNA = ErasureOrder("churn", "subject", ("anna",))
@@ -115,18 +114,23 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 
 
 @pytest.mark.slow
-@given(st.lists(st.lists(st.one_of(MADE, st.tuples(KNOWN, st.booleans())), min_size=1, max_size=6), max_size=4))
+@given(
+    st.lists(
+        st.lists(st.one_of(PREDICTION_EVENTS, st.tuples(OUTCOME_EVENTS, st.booleans())), min_size=1, max_size=6),
+        max_size=4,
+    )
+)
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_left_is_what_a_join_of_the_outcomes_that_are_left_would_be(
-    state: Opened, requests: list[list[Made | tuple[Known, bool]]]
+    state: Opened, requests: list[list[PredictionEvent | tuple[OutcomeEvent, bool]]]
 ) -> None:
     model = f"model {len(state.state.keys())}"
     state.send(predictions(["first"], NOON, model=model))
-    left: list[Made | Known] = []
+    left: list[PredictionEvent | OutcomeEvent] = []
     for request in requests:
         tables: list[PredictionTable | OutcomeTable] = []
         for event in request:
-            if isinstance(event, Made):
+            if isinstance(event, PredictionEvent):
                 tables.append(event.table(model))
                 left.append(event)
             else:

@@ -14,6 +14,7 @@ from driftline_processor.state import State
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.join_histories import NAN, Key, OutcomeEvent, PredictionEvent, Story, join
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import (
     BINARY,
@@ -29,18 +30,16 @@ from tests.support.state_rows import (
     predictions,
 )
 
-from .test_anything import NAN, Key, Known, Made, Story, join
-
-MADE = st.builds(
-    Made,
+PREDICTION_EVENTS = st.builds(
+    PredictionEvent,
     st.sampled_from(["a", "b"]),
     st.sampled_from([0, 2, 8]),
     st.sampled_from([0.2, 0.7]),
     st.sampled_from(["1", "2"]),
     st.just(""),
 )
-KNOWN = st.builds(
-    Known,
+OUTCOME_EVENTS = st.builds(
+    OutcomeEvent,
     st.sampled_from(["a", "b"]),
     st.integers(1, 12),
     st.sampled_from([0, 1, 1, None]),
@@ -50,8 +49,10 @@ KNOWN = st.builds(
     st.just(""),
     st.just(NAN),
 )
-REQUESTS = st.lists(st.one_of(KNOWN, KNOWN, MADE), min_size=1, max_size=4)
-FIRST: list[Made | Known] = [Made(id, 0, 0.7, version, "") for id in "ab" for version in "12"]
+REQUESTS = st.lists(st.one_of(OUTCOME_EVENTS, OUTCOME_EVENTS, PREDICTION_EVENTS), min_size=1, max_size=4)
+FIRST: list[PredictionEvent | OutcomeEvent] = [
+    PredictionEvent(id, 0, 0.7, version, "") for id in "ab" for version in "12"
+]
 STORIES = st.builds(
     lambda story, at: [*story[:at], FIRST, *story[at:]], st.lists(REQUESTS, min_size=2, max_size=5), st.integers(0, 2)
 )
@@ -106,13 +107,13 @@ def test_stopping_and_starting_changes_nothing(tmp_path: Path, story: Story) -> 
     opened.stop()
 
 
-def check(state: Opened, model: str, events: Sequence[Made | Known]) -> None:
+def check(state: Opened, model: str, events: Sequence[PredictionEvent | OutcomeEvent]) -> None:
     """Every sum of every pair is made from all that was sent."""
     made: dict[Key, float] = {}
     for event in events:
-        if isinstance(event, Made):
+        if isinstance(event, PredictionEvent):
             made.setdefault((event.environment, event.version, event.id, event.at), event.score)
-    known = join(list(made), [event for event in events if isinstance(event, Known)])
+    known = join(list(made), [event for event in events if isinstance(event, OutcomeEvent)])
     numbers = {(key.environment, key.version): n for n, key in state.state.keys().items() if key.model == model}
     for environment in ("", "test"):
         if not {(environment, "1"), (environment, "2")} <= numbers.keys():

@@ -18,16 +18,11 @@ from driftline_processor.config.model import Model
 from driftline_processor.maintenance.erasure import ROWS, SUMS, ErasureOrder, ErasureOrders
 from driftline_processor.store.database import Store
 
+from tests.support.privacy_markers import MARK, found_on_disk
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
 
 DAILY = Model(windows=("1d",), subject="customer")
-MARK = "MARKED-4b1f0c"
-
-
-def found_on_disk(directory: Path, mark: str = MARK) -> list[str]:
-    """Return the files of a directory that hold a text in any byte."""
-    return sorted(p.name for p in directory.rglob("*") if p.is_file() and mark.encode() in p.read_bytes())
 
 
 def by_id(*ids: str) -> ErasureOrder:

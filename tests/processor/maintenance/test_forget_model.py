@@ -8,10 +8,9 @@ import pytest
 from driftline_processor.config.model import Model
 from driftline_processor.maintenance.erasure import ErasureOrder, ErasureOrders, UnknownModel
 
+from tests.support.privacy_markers import found_on_disk
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, NOON, Opened, baseline, outcomes, predictions
-
-from .test_erasure import found_on_disk
 
 GONE = "a-model-to-forget"
 

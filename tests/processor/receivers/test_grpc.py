@@ -29,9 +29,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from tests.processor.servers.test_request_memory import Seconds
 from tests.support.fake_intake import FailsFirst, FakeIntake
 from tests.support.stock_sdk import export_logs, export_metrics, export_spans, names
+from tests.support.waiting import Seconds
 
 ANYWHERE = Address("127.0.0.1", 0)
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"

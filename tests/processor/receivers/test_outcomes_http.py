@@ -6,46 +6,14 @@ import gzip
 import json
 import math
 from collections import Counter
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from driftline.tables.table import OutcomeTable, Text
-from driftline_processor.health import Counters
-from driftline_processor.receipts import Overloaded, Receipt
-from driftline_processor.receivers.outcomes_http import routes
+from driftline_processor.receipts import Overloaded
 from httpx2 import Response
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
-NOW = 1_795_161_600 * 10**9  # 2026-11-20T08:00:00Z
-
-
-@dataclass
-class Recorder:
-    """Keeps what was submitted, and answers as told."""
-
-    tables: list[OutcomeTable] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    rejected: Counter[str] = field(default_factory=Counter)
-    failure: Exception | None = None
-    counters: Counters = field(default_factory=Counters)
-    now: int = NOW
-
-    def __call__(self, tables: list[OutcomeTable], digest: bytes) -> Future[Receipt]:
-        future: Future[Receipt] = Future()
-        if self.failure is not None:
-            future.set_exception(self.failure)
-            return future
-        self.tables += tables
-        self.digests.append(digest)
-        future.set_result(Receipt(sum(map(len, tables)), self.rejected))
-        return future
-
-    @property
-    def client(self) -> TestClient:
-        return TestClient(Starlette(routes=routes(self, self.counters, lambda: self.now)))
+from tests.support.fake_intake import NOW, OutcomeIntake, post_outcomes
 
 
 def ids(text: Text) -> list[str]:
@@ -61,19 +29,14 @@ def actuals(table: OutcomeTable) -> list[float | str]:
     ]
 
 
-def post_json(state: Recorder, *outcomes: object, **top: object) -> Response:
+def post_json(state: OutcomeIntake, *outcomes: object, **top: object) -> Response:
     # json.dumps writes NaN, as Python clients do
     body = json.dumps({"model": "churn", "outcomes": outcomes, **top})
     return state.client.post("/v1/outcomes", content=body, headers={"content-type": "application/json"})
 
 
-def post(state: Recorder, body: str | bytes, kind: str, query: str = "?model=churn", **headers: str) -> Response:
-    sent = {"content-type": kind, **{name.replace("_", "-"): value for name, value in headers.items()}}
-    return state.client.post("/v1/outcomes" + query, content=body, headers=sent)
-
-
 def test_a_json_outcome_reaches_the_state_with_every_field() -> None:
-    state = Recorder()
+    state = OutcomeIntake()
     answer = post_json(
         state,
         {
@@ -97,7 +60,7 @@ def test_a_json_outcome_reaches_the_state_with_every_field() -> None:
 
 
 def test_what_is_not_said_gets_the_documented_default() -> None:
-    state = Recorder()
+    state = OutcomeIntake()
     post_json(state, {"id": "A-1", "actual": "churned"})
     (table,) = state.tables
     assert table.environment is None
@@ -108,7 +71,7 @@ def test_what_is_not_said_gets_the_documented_default() -> None:
 
 
 def test_17_as_int_float_and_text_is_one_id() -> None:
-    state = Recorder()
+    state = OutcomeIntake()
     post_json(state, *({"id": value, "actual": 1} for value in (17, 17.0, "17", " 17 ", 12345678901234567890)))
     assert ids(state.tables[0].id) == ["17"] * 4 + ["12345678901234567890"]
 
@@ -129,10 +92,10 @@ def test_17_as_int_float_and_text_is_one_id() -> None:
     ],
 )
 def test_times_are_iso_8601_or_unix_numbers_of_any_unit(sent: object, seconds: float) -> None:
-    by_json, by_line, by_csv = Recorder(), Recorder(), Recorder()
+    by_json, by_line, by_csv = OutcomeIntake(), OutcomeIntake(), OutcomeIntake()
     post_json(by_json, {"id": "a", "actual": 1, "time": sent})
-    post(by_line, json.dumps({"id": "a", "actual": 1, "time": sent}), "application/x-ndjson")
-    post(by_csv, f"id,actual,time\na,1,{sent}\n", "text/csv")
+    post_outcomes(by_line, json.dumps({"id": "a", "actual": 1, "time": sent}), "application/x-ndjson")
+    post_outcomes(by_csv, f"id,actual,time\na,1,{sent}\n", "text/csv")
     for state in (by_json, by_line, by_csv):
         assert state.tables[0].time.tolist() == [round(seconds * 10**9)]
 
@@ -182,12 +145,12 @@ BAD: list[tuple[object, str]] = [
 @pytest.mark.parametrize(("bad", "reason"), BAD)
 def test_a_bad_outcome_is_rejected_with_its_reason_and_its_neighbours_are_kept(bad: object, reason: str) -> None:
     good = [{"id": "first", "actual": 1}, {"id": "last", "actual": 0}]
-    by_json, by_line = Recorder(), Recorder()
+    by_json, by_line = OutcomeIntake(), OutcomeIntake()
     answer = post_json(by_json, good[0], bad, good[1])
     assert answer.json() == {"accepted": 2, "rejected": [{"index": 1, "reason": reason}]}
     assert ids(by_json.tables[0].id) == ["first", "last"]
     lines = "\n".join(json.dumps(line) for line in (good[0], bad, good[1]))
-    answer = post(by_line, lines, "application/x-ndjson")
+    answer = post_outcomes(by_line, lines, "application/x-ndjson")
     assert answer.json()["accepted"] == 2
     assert [row["index"] for row in answer.json()["rejected"]] == [1]
     counted = (("driftline.rejected.rows", (("driftline.reason", "unusable_outcome"),)), 1.0)
@@ -203,15 +166,15 @@ def test_a_number_of_more_digits_than_python_reads_is_rejected_alone(field: str)
         (f'{{"model": "churn", "outcomes": [{bad}, {good}]}}', "application/json"),
         (f"{bad}\n{good}", "application/x-ndjson"),
     ):
-        state = Recorder()
-        answer = post(state, body, kind).json()
+        state = OutcomeIntake()
+        answer = post_outcomes(state, body, kind).json()
         assert answer["accepted"] == 1
         assert [row["index"] for row in answer["rejected"]] == [0]
         assert ids(state.tables[0].id) == ["a"]
 
 
 def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
-    state = Recorder()
+    state = OutcomeIntake()
     body = (
         "id,actual,time,prediction_time,weight\n"
         "a,1,2026-11-20T08:00:00Z,1795150800,2\n"
@@ -226,7 +189,7 @@ def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
         f"{'x' * 2000},1,,,\n"
         "g,3.5,1795161600,,0.5\n"
     )
-    answer = post(state, body, "text/csv; charset=utf-8").json()
+    answer = post_outcomes(state, body, "text/csv; charset=utf-8").json()
     assert answer["accepted"] == 3
     assert answer["rejected"] == [
         {"index": 1, "reason": "id is missing"},
@@ -249,22 +212,22 @@ def test_a_csv_with_bad_lines_keeps_the_good_ones() -> None:
 
 
 def test_a_csv_column_of_ids_that_became_floats_is_whole_numbers_again() -> None:
-    state = Recorder()
-    post(state, "id,actual\n17.0,1\n18.0,0\n", "text/csv")
-    post(state, "id,actual\n17.0,1\nv1.0,0\n", "text/csv")
+    state = OutcomeIntake()
+    post_outcomes(state, "id,actual\n17.0,1\n18.0,0\n", "text/csv")
+    post_outcomes(state, "id,actual\n17.0,1\nv1.0,0\n", "text/csv")
     assert [ids(table.id) for table in state.tables] == [["17", "18"], ["17.0", "v1.0"]]
 
 
 def test_a_csv_actual_with_a_needless_zero_is_a_name() -> None:
-    state = Recorder()
-    post(state, "id,actual\na,007\nb,7\nc,0\nd,0.5\ne,1e3\n", "text/csv")
+    state = OutcomeIntake()
+    post_outcomes(state, "id,actual\na,007\nb,7\nc,0\nd,0.5\ne,1e3\n", "text/csv")
     assert actuals(state.tables[0]) == ["007", 7.0, 0.0, 0.5, 1000.0]
 
 
 def test_rows_of_several_models_and_environments_become_a_table_each() -> None:
-    state = Recorder()
+    state = OutcomeIntake()
     body = "model,environment,id,actual\nchurn,prod,a,1\nfraud,,b,0\nchurn,prod,c,0\n,test,d,1\n"
-    answer = post(state, body, "text/csv", query="?model=default&environment=stage")
+    answer = post_outcomes(state, body, "text/csv", query="?model=default&environment=stage")
     assert answer.json()["accepted"] == 4
     assert [(table.model, table.environment, ids(table.id)) for table in state.tables] == [
         ("churn", "prod", ["a", "c"]),
@@ -275,9 +238,9 @@ def test_rows_of_several_models_and_environments_become_a_table_each() -> None:
 
 def test_columns_of_ndjson_read_like_its_lines() -> None:
     lines = [{"id": 17, "actual": True, "weight": 2}, {"id": 18, "actual": False, "time": "2026-11-20T08:00:00Z"}]
-    by_column, by_line = Recorder(), Recorder()
-    post(by_column, "\n".join(map(json.dumps, lines)), "application/x-ndjson")
-    post(by_line, "\n\n".join(map(json.dumps, [*lines, {"id": "x"}])), "application/x-ndjson")
+    by_column, by_line = OutcomeIntake(), OutcomeIntake()
+    post_outcomes(by_column, "\n".join(map(json.dumps, lines)), "application/x-ndjson")
+    post_outcomes(by_line, "\n\n".join(map(json.dumps, [*lines, {"id": "x"}])), "application/x-ndjson")
     for state in (by_column, by_line):
         (table,) = state.tables
         assert ids(table.id) == ["17", "18"]
@@ -291,15 +254,15 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
     lines = [{"id": f"id-{row}", "actual": row % 2} for row in range(100)]
     lines[41] = {"id": "id-41", "actual": 1, "weight": [1]}
     lines[42] = {"id": "id-42", "actual": "0", "odd": 1}
-    state = Recorder()
-    answer = post(state, "\n".join(map(json.dumps, lines)), "application/x-ndjson").json()
+    state = OutcomeIntake()
+    answer = post_outcomes(state, "\n".join(map(json.dumps, lines)), "application/x-ndjson").json()
     assert answer["accepted"] == 98
     assert [row["index"] for row in answer["rejected"]] == [41, 42]
     (table,) = state.tables
     assert ids(table.id) == [f"id-{row}" for row in range(100) if row not in (41, 42)]
     assert actuals(table)[:3] == [0.0, 1.0, 0.0]
     torn = "\n".join([*map(json.dumps, lines[:41]), "", "{", json.dumps(lines[43])])
-    answer = post(state, torn, "application/x-ndjson").json()
+    answer = post_outcomes(state, torn, "application/x-ndjson").json()
     assert answer["accepted"] == 42
     assert [row["index"] for row in answer["rejected"]] == [41]
     assert answer["rejected"][0]["reason"].startswith("this is not JSON")
@@ -331,68 +294,68 @@ def test_an_odd_line_among_thousands_is_rejected_alone(monkeypatch: pytest.Monke
     ],
 )
 def test_a_malformed_document_is_400_with_a_sentence(body: str | bytes, kind: str, query: str, sentence: str) -> None:
-    state = Recorder()
-    answer = post(state, body, kind, query)
+    state = OutcomeIntake()
+    answer = post_outcomes(state, body, kind, query)
     assert answer.status_code == 400
     assert sentence in answer.json()["error"]
     assert state.tables == []
 
 
 def test_an_empty_list_is_accepted_and_troubles_nobody() -> None:
-    state = Recorder()
+    state = OutcomeIntake()
     assert post_json(state).json() == {"accepted": 0, "rejected": []}
     assert state.digests == []
 
 
 def test_an_unknown_content_type_is_415() -> None:
-    answer = post(Recorder(), "<a/>", "application/xml")
+    answer = post_outcomes(OutcomeIntake(), "<a/>", "application/xml")
     assert answer.status_code == 415
     assert "application/json, application/x-ndjson" in answer.json()["error"]
 
 
 def test_no_content_type_is_415_so_that_no_page_of_another_site_can_post() -> None:
-    assert Recorder().client.post("/v1/outcomes", content=b"{}").status_code == 415
+    assert OutcomeIntake().client.post("/v1/outcomes", content=b"{}").status_code == 415
 
 
 def test_gzip_is_unpacked() -> None:
-    state = Recorder()
+    state = OutcomeIntake()
     body = gzip.compress(b"id,actual\na,1\n")
-    assert post(state, body, "text/csv", content_encoding="gzip").json()["accepted"] == 1
+    assert post_outcomes(state, body, "text/csv", content_encoding="gzip").json()["accepted"] == 1
 
 
 def test_gzip_files_that_follow_on_each_other_are_one_body() -> None:
-    state = Recorder()
+    state = OutcomeIntake()
     body = gzip.compress(b"id,actual\na,1\n") + gzip.compress(b"b,0\n")
-    assert post(state, body, "text/csv", content_encoding="gzip").json()["accepted"] == 2
+    assert post_outcomes(state, body, "text/csv", content_encoding="gzip").json()["accepted"] == 2
 
 
 @pytest.mark.parametrize("body", [b"id,actual\n", gzip.compress(b"id,actual\na,1\n", mtime=0)[:-9]])
 def test_damaged_gzip_is_400(body: bytes) -> None:
-    answer = post(Recorder(), body, "text/csv", content_encoding="gzip")
+    answer = post_outcomes(OutcomeIntake(), body, "text/csv", content_encoding="gzip")
     assert answer.status_code == 400
     assert "gzip" in answer.json()["error"]
 
 
 def test_a_small_request_that_unpacks_to_too_much_is_413() -> None:
     bomb = gzip.compress(b" " * (33 * 2**20))
-    answer = post(Recorder(), bomb, "application/json", content_encoding="gzip")
+    answer = post_outcomes(OutcomeIntake(), bomb, "application/json", content_encoding="gzip")
     assert answer.status_code == 413
     assert answer.json()["error"].startswith("the request is larger than 32 MiB")
 
 
 def test_overload_is_503_with_the_time_to_wait() -> None:
-    answer = post_json(Recorder(failure=Overloaded(2.0)), {"id": "a", "actual": 1})
+    answer = post_json(OutcomeIntake(failure=Overloaded(2.0)), {"id": "a", "actual": 1})
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
 
 
 def test_what_the_state_refuses_is_named_with_its_rows() -> None:
-    answer = post_json(Recorder(rejected=Counter({"expired": 3})), {"id": "a", "actual": 1})
+    answer = post_json(OutcomeIntake(rejected=Counter({"expired": 3})), {"id": "a", "actual": 1})
     assert answer.json()["rejected"] == [{"index": None, "reason": "expired", "rows": 3}]
 
 
 def test_a_resend_has_the_same_digest_and_a_statement_without_a_time_never_has() -> None:
-    state = Recorder()
+    state = OutcomeIntake()
     for now in (NOW, NOW + 10**9):
         state.now = now
         post_json(state, {"id": "a", "actual": 1, "time": 1795161600})
@@ -403,10 +366,10 @@ def test_a_resend_has_the_same_digest_and_a_statement_without_a_time_never_has()
 
 
 def test_a_long_list_of_rejections_is_cut_and_counted() -> None:
-    answer = post(Recorder(), "id,actual\n" + ",1\n" * 1500, "text/csv").json()
+    answer = post_outcomes(OutcomeIntake(), "id,actual\n" + ",1\n" * 1500, "text/csv").json()
     assert len(answer["rejected"]) == 1000
     assert answer["more_rejected"] == 500
 
 
 def test_get_is_refused() -> None:
-    assert Recorder().client.get("/v1/outcomes").status_code == 405
+    assert OutcomeIntake().client.get("/v1/outcomes").status_code == 405

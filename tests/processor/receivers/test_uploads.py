@@ -4,43 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from driftline_processor.health import Health
 from driftline_processor.ingest.deduplication import UPLOADS_KEPT
-from driftline_processor.receivers.outcomes_http import upload_routes
-from driftline_processor.state import State
-from driftline_processor.web.app import create_app
-from httpx2 import Response
-from starlette.testclient import TestClient
 
-from tests.support.state_rows import DAY, Clock, Opened, config
-
-
-class Running(Opened):
-    """A state with the routes of outcomes, which a test may close and open again."""
-
-    def __init__(self, directory: Path, clock: Clock) -> None:
-        super().__init__(State(config(directory), clock=clock))
-        self.state._ingest.start()
-        view, submit, health = self.state.view, self.state.submit_outcomes, Health()
-        more = upload_routes(self.state.uploaded)
-        parts, history = self.state.submit_part, self.state.history
-        app = create_app(view, submit, health, clock, more=more, submit_part=parts, history=history)
-        self.client, self.health = TestClient(app), health
-
-    def part(self, number: int, body: str, upload: str = "labels") -> Response:
-        query = f"/v1/outcomes?model=churn&upload={upload}&part={number}"
-        return self.client.post(query, content=body, headers={"content-type": "text/csv"})
-
-    def upload(self, name: str = "labels") -> Any:
-        return self.client.get(f"/v1/outcomes/uploads/{name}").json()
+from tests.support.state_fixtures import StateWithRoutes
+from tests.support.state_rows import DAY, Clock
 
 
 @pytest.fixture
-def running(tmp_path: Path, clock: Clock) -> Iterator[Running]:
-    running = Running(tmp_path, clock)
+def running(tmp_path: Path, clock: Clock) -> Iterator[StateWithRoutes]:
+    running = StateWithRoutes(tmp_path, clock)
     yield running
     running.state.stop()
 
@@ -51,13 +25,13 @@ def clock() -> Clock:
 
 
 def test_a_part_that_was_acknowledged_counts_once_also_after_a_restart(tmp_path: Path, clock: Clock) -> None:
-    first = Running(tmp_path, clock)
+    first = StateWithRoutes(tmp_path, clock)
     answer = first.part(0, "id,actual\na,1\nb,0\n")
     assert answer.json() == {"accepted": 2, "rejected": [], "upload": "labels", "part": 0, "again": False}
     first.state.stop()
 
     clock.now += DAY  # longer than any digest of a request is remembered
-    second = Running(tmp_path, clock)
+    second = StateWithRoutes(tmp_path, clock)
     again = second.part(0, "id,actual\na,1\nb,0\n")
     assert again.json() == {"accepted": 2, "rejected": [], "upload": "labels", "part": 0, "again": True}
     assert second.rows("SELECT id FROM outcomes") == [("a",), ("b",)]
@@ -65,7 +39,7 @@ def test_a_part_that_was_acknowledged_counts_once_also_after_a_restart(tmp_path:
 
 
 @pytest.mark.slow
-def test_parts_come_in_any_order_and_the_first_that_is_missing_is_next(running: Running) -> None:
+def test_parts_come_in_any_order_and_the_first_that_is_missing_is_next(running: StateWithRoutes) -> None:
     assert running.upload() == {"error": "nothing of this upload has come; begin with ?part=0"}
     running.part(2, "id,actual\nc,1\n")
     running.part(0, "id,actual\na,1\nb,\n,1\n")
@@ -83,7 +57,7 @@ def test_parts_come_in_any_order_and_the_first_that_is_missing_is_next(running: 
     assert running.upload("another") == running.upload("labels/1")
 
 
-def test_a_part_of_which_nothing_can_be_used_has_come_all_the_same(running: Running) -> None:
+def test_a_part_of_which_nothing_can_be_used_has_come_all_the_same(running: StateWithRoutes) -> None:
     answer = running.part(0, "id,actual\n,1\n")
     assert answer.json()["rejected"] == [{"index": 0, "reason": "id is missing"}]
     assert (running.upload()["next"], running.upload()["rejected"]) == (1, 1)
@@ -91,21 +65,21 @@ def test_a_part_of_which_nothing_can_be_used_has_come_all_the_same(running: Runn
     assert [value for (name, _), value in running.health.counters.snapshot().items() if "rejected" in name] == [1.0]
 
 
-def test_a_part_with_other_bytes_is_refused_and_takes_nothing(running: Running) -> None:
+def test_a_part_with_other_bytes_is_refused_and_takes_nothing(running: StateWithRoutes) -> None:
     running.part(0, "id,actual\na,1\n")
     answer = running.part(0, "id,actual\nb,1\n")
     assert (answer.status_code, "name a file that changed another upload" in answer.json()["error"]) == (409, True)
     assert running.rows("SELECT id FROM outcomes") == [("a",)]
 
 
-def test_equal_parts_of_one_upload_and_of_two_are_parts_of_their_own(running: Running) -> None:
+def test_equal_parts_of_one_upload_and_of_two_are_parts_of_their_own(running: StateWithRoutes) -> None:
     for number, upload in ((0, "labels"), (1, "labels"), (0, "others")):
         assert not running.part(number, "id,actual\na,1\n", upload).json()["again"]
     assert running.rows("SELECT count(*)::INT AS n FROM outcomes") == [(3,)]
 
 
 @pytest.mark.parametrize("query", ["upload=a", "part=0", "upload=&part=0", "upload=a&part=-1", "upload=a&part=1.5"])
-def test_a_part_is_named_by_both_its_upload_and_its_number(running: Running, query: str) -> None:
+def test_a_part_is_named_by_both_its_upload_and_its_number(running: StateWithRoutes, query: str) -> None:
     headers = {"content-type": "text/csv"}
     answer = running.client.post(f"/v1/outcomes?model=m&{query}", content="id,actual\na,1\n", headers=headers)
     assert answer.status_code == 400
@@ -113,7 +87,7 @@ def test_a_part_is_named_by_both_its_upload_and_its_number(running: Running, que
 
 
 @pytest.mark.slow
-def test_an_upload_is_forgotten_a_month_after_its_last_part(running: Running, clock: Clock) -> None:
+def test_an_upload_is_forgotten_a_month_after_its_last_part(running: StateWithRoutes, clock: Clock) -> None:
     running.part(0, "id,actual\na,1\n")
     clock.now += UPLOADS_KEPT // 2
     running.part(1, "id,actual\nb,1\n")

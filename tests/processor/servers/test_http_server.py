@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from .test_request_memory import Seconds, wait_until
+from tests.support.waiting import Seconds, wait_until
 
 
 class Serving:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
@@ -21,28 +20,10 @@ from driftline_processor.servers.request_memory import SILENT, ExceedsRequestMem
 from starlette.applications import Starlette
 
 from tests.support.fake_intake import FakeIntake
+from tests.support.waiting import Seconds, wait_until
 
 MIB = 2**20
 PROTOBUF = {"content-type": "application/x-protobuf"}
-
-
-class Seconds:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.reads = 0
-
-    def __call__(self) -> float:
-        self.reads += 1
-        return self.now
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end, "it did not become true"
-        time.sleep(0.005)
 
 
 def test_a_large_request_leaves_room_to_small_ones() -> None:

@@ -24,8 +24,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import NOW, FakeView, fraud, many, price
-from tests.support.page_fixtures import accept
+from tests.support.fake_view import NOW, FakeView, accept, fraud, many, price
 from tests.support.serve import serve
 
 

@@ -10,8 +10,7 @@ from driftline_processor.queries.overview import ModelView, View
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, many
-from tests.support.page_fixtures import accept
+from tests.support.fake_view import FakeView, accept, many
 
 Browse = Callable[[View], TestClient]
 

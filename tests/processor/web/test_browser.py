@@ -20,8 +20,7 @@ from driftline_processor.web.app import create_app
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.support.fake_view import NOW, FakeView, many
-from tests.support.page_fixtures import accept
+from tests.support.fake_view import NOW, FakeView, accept, many
 from tests.support.serve import serve
 
 CHROMIUM = next(

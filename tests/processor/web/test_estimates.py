@@ -13,7 +13,7 @@ from driftline_processor.state import State
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
-from tests.contracts.live_and_files.test_estimate import build, frame
+from tests.support.estimated_models import build, frame
 from tests.support.state_rows import HOUR, NOON, Clock, Opened, config, outcomes, predictions
 
 

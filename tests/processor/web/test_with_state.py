@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text
 from driftline_processor.config.schema import load
 from driftline_processor.health import Health
 from driftline_processor.ingest.transaction import Request
@@ -17,24 +16,9 @@ from driftline_processor.web.app import create_app
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from tests.support.state_rows import MIDNIGHT, MINUTE, predictions_by_minute
+
 ROWS = 400
-MINUTE = 60 * 10**9
-START = 1_795_132_800 * 10**9  # 2026-11-20T00:00:00Z
-
-
-def predictions(n: int, shift: float) -> PredictionTable:
-    """A prediction every minute from START on; the score is what the feature says."""
-    rng = np.random.default_rng(7)
-    age = rng.normal(40 + shift, 5, n)
-    ids = [f"id-{row}".encode() for row in range(n)]
-    return PredictionTable(
-        key=ModelKey("churn", "v1", "prod"),
-        task=Task("binary", ("0", "1"), "1"),
-        time=START + np.arange(n, dtype=np.int64) * MINUTE,
-        id=Text(np.cumsum([0, *map(len, ids)]).astype(np.int32), b"".join(ids)),
-        scores=np.clip(age / 100, 0, 1)[:, None],
-        features={"age": Column(age)},
-    )
 
 
 def baseline() -> Baseline:
@@ -51,11 +35,11 @@ def running(tmp_path: Path) -> Iterator[tuple[State, TestClient]]:
     """Pages over a state whose only model got 400 predictions, 30 years older than the baseline, and no outcome."""
     configuration = tmp_path / "driftline.yaml"
     configuration.write_text(f"storage: {{directory: {tmp_path / 'data'}}}\nmodels: {{churn: {{windows: [1h]}}}}\n")
-    state = State(load(configuration), clock=lambda: START + ROWS * MINUTE)
+    state = State(load(configuration), clock=lambda: MIDNIGHT + ROWS * MINUTE)
     state.start()
-    table = predictions(ROWS, 30.0)
+    table = predictions_by_minute(ROWS, 30.0)
     state.offer(Request(b"1" * 16, [table], ["batch"], baselines=[baseline().to_json()])).result(60)
-    yield state, TestClient(create_app(state.view, state.submit_outcomes, Health(), lambda: START))
+    yield state, TestClient(create_app(state.view, state.submit_outcomes, Health(), lambda: MIDNIGHT))
     state.stop()
 
 
@@ -88,7 +72,7 @@ def test_an_outcome_over_http_is_on_every_page(running: tuple[State, TestClient]
 def test_what_was_said_of_an_id_and_what_was_believed_before(running: tuple[State, TestClient]) -> None:
     state, _ = running
     client = TestClient(
-        create_app(state.view, state.submit_outcomes, Health(), lambda: START, history=state.history),
+        create_app(state.view, state.submit_outcomes, Health(), lambda: MIDNIGHT, history=state.history),
         raise_server_exceptions=False,
     )
     for hour, actual in ((7, "1"), (8, "0")):

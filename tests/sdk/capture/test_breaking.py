@@ -29,8 +29,8 @@ from driftline.faults import FAULTS, Faults
 from driftline.integration.recorder import Recorder
 from opentelemetry import trace
 
-from tests.sdk.integration.test_web_request import Place, predict
 from tests.support.service import Service, returns
+from tests.support.web_places import Place, predict
 
 HOME = str(Path(driftline.__file__).parent)
 CLOCK = str(Path(HOME) / "testing")

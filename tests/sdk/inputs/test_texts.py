@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.metric_points import points
-from tests.support.service import Service, returns
+from tests.support.service import AddedCounts, Service, returns
 
 SECRET = "My parcel 4711 never came, where is it? " * 20
 ROWS: list[dict[str, Any]] = [
@@ -53,22 +53,12 @@ SHAPES: dict[str, Callable[[list[dict[str, Any]]], list[Any]]] = {
 }
 
 
-class Added:
-    """A counter that remembers."""
-
-    def __init__(self) -> None:
-        self.points: list[tuple[int, dict[str, str]]] = []
-
-    def add(self, n: int, attributes: dict[str, str] | None = None) -> None:
-        self.points.append((n, attributes or {}))
-
-
 @pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, Added]:
+def own(monkeypatch: pytest.MonkeyPatch) -> dict[str, AddedCounts]:
     """Return what the SDK counts about itself, by metric."""
     UNUSABLE.drain()
     UNRECORDED.drain()
-    counters = {name: Added() for name in ("driftline.sdk.unusable.values", "driftline.sdk.unrecorded")}
+    counters = {name: AddedCounts() for name in ("driftline.sdk.unusable.values", "driftline.sdk.unrecorded")}
     for name, counter in counters.items():
         monkeypatch.setitem(counts._counters, (None, name, False), counter)
     return counters
@@ -116,7 +106,7 @@ def test_a_text_that_is_asked_for_is_kept_up_to_1000_characters(service: Service
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_an_undeclared_document_is_missing_counted_and_told_once(
-    service: Service, shape: str, caplog: pytest.LogCaptureFixture, own: dict[str, Added]
+    service: Service, shape: str, caplog: pytest.LogCaptureFixture, own: dict[str, AddedCounts]
 ) -> None:
     @service.model().predict
     def score(order: Any) -> Any:
@@ -176,7 +166,7 @@ def test_a_text_waits_with_10000_characters_and_its_full_length(service: Service
     assert told(table, "message.words") == [1, LOOKED_AT / 5]
 
 
-def test_texts_of_a_frame_count_towards_the_bound_of_the_buffer(service: Service, own: dict[str, Added]) -> None:
+def test_texts_of_a_frame_count_towards_the_bound_of_the_buffer(service: Service, own: dict[str, AddedCounts]) -> None:
     predict = service.model(text_features=("message",)).predict(halves)
     predict(pd.DataFrame({"message": ["a" * 40_000_000]}))
     assert service.table().features == {}

@@ -24,9 +24,7 @@ from driftline_processor.core.judge_window import evaluate
 from driftline_processor.core.windows.window import Window
 
 from tests.support.metric_points import cdf, points
-from tests.support.service import Service, returns
-
-from .test_texts import Added
+from tests.support.service import AddedCounts, Service, returns
 
 VECTOR = [3.0, 4.0, 0.0]
 KINDS: dict[str, Callable[[list[float]], Any]] = {
@@ -61,10 +59,10 @@ class Tensor:
 
 
 @pytest.fixture
-def unusable(monkeypatch: pytest.MonkeyPatch) -> Added:
+def unusable(monkeypatch: pytest.MonkeyPatch) -> AddedCounts:
     """Return the counter of unusable values."""
     UNUSABLE.drain()
-    added = Added()
+    added = AddedCounts()
     monkeypatch.setitem(counters._counters, (None, "driftline.sdk.unusable.values", False), added)
     return added
 
@@ -117,7 +115,7 @@ BATCHES: dict[str, Callable[[list[Any]], Any]] = {
 
 @pytest.mark.parametrize("batch", BATCHES)
 def test_a_batch_may_hold_vectors_and_those_of_another_length_are_counted(
-    service: Service, batch: str, unusable: Added
+    service: Service, batch: str, unusable: AddedCounts
 ) -> None:
     predict = service.model().predict(halves)
     predict(BATCHES[batch]([VECTOR, [1.0, 2.0], None, VECTOR]))
@@ -125,7 +123,7 @@ def test_a_batch_may_hold_vectors_and_those_of_another_length_are_counted(
     assert unusable.points == [(1, {"driftline.reason": "vector_length"})]
 
 
-def test_a_vector_that_is_too_long_is_missing_and_counted(service: Service, unusable: Added) -> None:
+def test_a_vector_that_is_too_long_is_missing_and_counted(service: Service, unusable: AddedCounts) -> None:
     predict = service.model().predict(returns(0.25))
     predict({"embedding": [0.5] * LONGEST_VECTOR})
     predict({"embedding": [0.5] * (LONGEST_VECTOR + 1)})

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import traceback
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import make_dataclass
 from typing import Any
@@ -26,67 +24,14 @@ from driftline.batch import conversion
 from driftline.capture import prediction_span as span
 from driftline.export import records
 from driftline.faults import FAULTS, Faults
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from scipy import sparse
 
-from tests.support.privacy_markers import SECRETS, found_in
+from tests.support.privacy_markers import KEY, RULES, SECRETS, ProcessOutput
+from tests.support.privacy_markers import output as output
 from tests.support.service import Service, returns
 
-KEY = "0123456789abcdef"
-NAMES = tuple(SECRETS)
-STEPS = dict.fromkeys(NAMES, 1000.0)
-RULES: dict[str, dict[str, Any]] = {
-    "deny": {"privacy": Privacy(deny=NAMES)},
-    "deny by pattern": {"privacy": Privacy(deny=("*",))},
-    "allow": {"privacy": Privacy(allow=("open", "order"))},
-    "hash": {"privacy": Privacy(hash=NAMES, key=KEY)},
-    "round": {"privacy": Privacy(round=STEPS)},
-    "scores": {"capture": "scores"},
-    "none": {"capture": "none"},
-}
 OPEN = {"open": 1.5, **{name: value for name, value in SECRETS.items() if name != "failing"}}
 SCALARS = ("text", "long", "number", "single", "integer", "flag", "bytes", "born", "kind")
-
-
-class Left:
-    """Everything that left a process."""
-
-    def __init__(self, service: Service, caplog: pytest.LogCaptureFixture) -> None:
-        self.service = service
-        self.caplog = caplog
-        self.warned: list[warnings.WarningMessage] = []
-
-    def signals(self) -> dict[str, bytes]:
-        """Return all bytes by signal."""
-        self.service.flush()
-        spans = self.service.spans
-        metrics = self.service.reader.get_metrics_data()
-        written = [span.to_json() for span in spans] + [repr(span.events) for span in spans]
-        handler = logging.Formatter("%(name)s %(message)s %(exc_text)s")
-        logged = [r for r in self.caplog.records if r.name.partition(".")[0] in ("driftline", "opentelemetry")]
-        lines = [handler.format(record) + repr(record.args) for record in logged]
-        lines += ["".join(traceback.format_exception(*record.exc_info)) for record in logged if record.exc_info]
-        return {
-            "spans": encode_spans(spans).SerializeToString() + "".join(written).encode(),
-            "records": b"".join(self.service.channel.bodies),
-            "distributions": b"".join(self.service.metrics.bodies),
-            "counts": b"" if metrics is None else metrics.to_json().encode(),
-            "logs": "\n".join(lines).encode(),
-            "warnings": "\n".join(str(one.message) for one in self.warned).encode(),
-        }
-
-    def found(self) -> set[tuple[str, str]]:
-        """Return which secret is in which signal."""
-        return found_in(self.signals())
-
-
-@pytest.fixture
-def left(service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[Left]:
-    monkeypatch.setattr(FAULTS, "raising", False)
-    caplog.set_level(logging.DEBUG)
-    everything = Left(service, caplog)
-    with warnings.catch_warnings(record=True, action="always") as everything.warned:
-        yield everything
 
 
 def predict(model: Model, **options: Any) -> Any:
@@ -350,12 +295,12 @@ MEANT: dict[tuple[str, str], set[tuple[str, str]]] = {
 
 @pytest.mark.parametrize("position", POSITIONS, ids=lambda position: position.__name__)
 def test_every_secret_is_found_where_no_rule_is_set(
-    left: Left, service: Service, position: Callable[[Model], None]
+    output: ProcessOutput, service: Service, position: Callable[[Model], None]
 ) -> None:
     model = service.model(metrics_channel=service.metrics)
     position(model)
 
-    assert left.found() == PLANTED[position.__name__]
+    assert output.found() == PLANTED[position.__name__]
 
 
 @pytest.mark.parametrize(
@@ -370,7 +315,11 @@ def test_every_secret_is_found_where_no_rule_is_set(
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_a_message_in_the_log_would_be_found(
-    left: Left, service: Service, monkeypatch: pytest.MonkeyPatch, position: Callable[[Model], None], secret: str
+    output: ProcessOutput,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    position: Callable[[Model], None],
+    secret: str,
 ) -> None:
     monkeypatch.setattr(
         Faults, "swallow", lambda self, step, error: logging.getLogger("driftline").warning(step, exc_info=error)
@@ -378,31 +327,35 @@ def test_a_message_in_the_log_would_be_found(
     model = service.model(privacy=Privacy(deny=("order",)), metrics_channel=service.metrics)
     position(model)
 
-    assert (secret, "logs") in left.found()
+    assert (secret, "logs") in output.found()
 
 
 @pytest.mark.parametrize("rules", RULES)
 @pytest.mark.parametrize("position", POSITIONS, ids=lambda position: position.__name__)
-def test_no_secret_leaves(left: Left, service: Service, position: Callable[[Model], None], rules: str) -> None:
+def test_no_secret_leaves(
+    output: ProcessOutput, service: Service, position: Callable[[Model], None], rules: str
+) -> None:
     model = service.model(**RULES[rules], metrics_channel=service.metrics)
     position(model)
 
-    found = left.found() - MEANT.get((position.__name__, rules), set())
+    found = output.found() - MEANT.get((position.__name__, rules), set())
     if rules in ("hash", "round"):  # something does stand for it there
         found = {(name, signal) for name, signal in found if name != "flag"}
     assert found == set()
 
 
 @pytest.mark.parametrize("position", [row, block, dicts, frame, ids_and_times], ids=lambda value: value.__name__)
-def test_no_id_leaves_where_ids_are_hashed(left: Left, service: Service, position: Callable[[Model], None]) -> None:
+def test_no_id_leaves_where_ids_are_hashed(
+    output: ProcessOutput, service: Service, position: Callable[[Model], None]
+) -> None:
     model = service.model(
         privacy=Privacy(deny=("text", "born"), hash_id=True, key=KEY), metrics_channel=service.metrics
     )
     position(model)
     model.outcome(SECRETS["text"], actual=1)
 
-    assert not {secret for secret, _ in left.found()} & {"text", "born"}
-    assert b"A-1" not in b"".join(left.signals().values()).replace(b"MARK-1", b"")
+    assert not {secret for secret, _ in output.found()} & {"text", "born"}
+    assert b"A-1" not in b"".join(output.signals().values()).replace(b"MARK-1", b"")
 
 
 @pytest.mark.parametrize("rules", RULES)

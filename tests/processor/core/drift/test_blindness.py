@@ -14,7 +14,7 @@ from driftline_processor.core.decode.foreign_metrics import MetricMapping, by_na
 from driftline_processor.core.decode.requests import decode_metrics
 from driftline_processor.core.drift import drift
 from driftline_processor.core.evaluation import TargetDrift
-from driftline_processor.core.histogram import Exponential, Histogram, spread
+from driftline_processor.core.histogram import Histogram, spread
 from driftline_processor.core.outcomes.coverage import GUESSED
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics import Histogram as Instrument
@@ -26,7 +26,7 @@ from opentelemetry.sdk.metrics.view import (
     ExponentialBucketHistogramAggregation,
 )
 
-from tests.processor.core.test_histogram import exponential
+from tests.support.exponential_histograms import as_sent
 
 ROWS = 2_000
 EXPONENTIAL = ExponentialBucketHistogramAggregation()
@@ -134,16 +134,6 @@ SHAPES: dict[str, Callable[[np.random.Generator, float, int], F64]] = {
     "zero-inflated": lambda rng, shift, n: np.where(rng.random(n) < 0.4, 0.0, rng.gamma(2, 3 * (1 + shift), n)),
     "years": lambda rng, shift, n: np.rint(rng.normal(1980 + 10 * shift, 10, n)),
 }
-
-
-def as_sent(values: F64) -> Exponential:
-    """Count values as an SDK does: 160 buckets a sign, at the finest scale that holds them all."""
-    sizes = np.abs(values[values != 0])
-    for scale in range(20, -11, -1):
-        index = np.ceil(np.log2(sizes) * 2.0**scale)
-        if index.max() - index.min() < 160:
-            return exponential(values, scale)
-    raise AssertionError("no scale holds these values")
 
 
 @pytest.mark.parametrize(("rows", "ks", "psi"), [(2_000, 0.004, 0.06), (100_000, 0.0012, 0.03)])

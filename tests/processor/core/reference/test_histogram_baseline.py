@@ -10,7 +10,7 @@ from driftline.tables.table import F64, ModelKey, Task
 from driftline_processor.core.histogram import Explicit, dump, parse, spread
 from driftline_processor.core.reference.histogram_baseline import MOST_BINS, baseline_from_histograms, edges_of
 
-from tests.processor.core.drift.test_blindness import as_sent
+from tests.support.exponential_histograms import as_sent
 
 KEY = ModelKey("pricing", "7", "live")
 

@@ -28,7 +28,7 @@ from driftline_processor.receipts import Overloaded
 from driftline_processor.servers.http_body import Body, TooLarge
 from driftline_processor.servers.request_memory import HOLDING, RequestMemory
 
-from tests.processor.receivers.test_outcomes_http import Recorder, post
+from tests.support.fake_intake import OutcomeIntake, post_outcomes
 
 GOOD = b'{"id": "a", "actual": 1}\n'
 
@@ -261,7 +261,7 @@ EMPTY = gzip.compress(b"", mtime=0)
     ids=["members", "bomb", "rest", "brotli"],
 )
 def test_a_packed_body_is_bounded(body: bytes, encoding: str, status: int, sentence: str) -> None:
-    answer = post(Recorder(), body, "application/x-ndjson", content_encoding=encoding)
+    answer = post_outcomes(OutcomeIntake(), body, "application/x-ndjson", content_encoding=encoding)
     assert (answer.status_code, answer.json()["error"][: len(sentence)]) == (status, sentence)
 
 
@@ -277,4 +277,4 @@ def test_what_a_body_unpacks_to_counts_as_bytes_under_way() -> None:
 
 def test_members_that_follow_on_each_other_and_padding_are_one_body() -> None:
     body = EMPTY * 100 + gzip.compress(GOOD) + gzip.compress(GOOD.replace(b'"a"', b'"b"')) + b"\0" * 50_000
-    assert post(Recorder(), body, "application/x-ndjson", content_encoding="gzip").json()["accepted"] == 2
+    assert post_outcomes(OutcomeIntake(), body, "application/x-ndjson", content_encoding="gzip").json()["accepted"] == 2

@@ -21,8 +21,10 @@ from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from tests.processor.web.test_with_state import MINUTE, ROWS, START, predictions
 from tests.support.serve import serve
+from tests.support.state_rows import MIDNIGHT, MINUTE, predictions_by_minute
+
+ROWS = 400
 
 
 def baseline(model: str = "churn", version: str = "v1", shift: float = 0.0) -> Baseline:
@@ -39,14 +41,14 @@ def state(tmp_path: Path) -> Iterator[State]:
         f"storage: {{directory: {tmp_path / 'data'}}}\n"
         f"models: {{named: {{baseline: {tmp_path / 'named.json'}}}, churn: {{windows: [1h]}}}}\n"
     )
-    state = State(load(configuration), clock=lambda: START + ROWS * MINUTE)
+    state = State(load(configuration), clock=lambda: MIDNIGHT + ROWS * MINUTE)
     state.start()
     yield state
     state.stop()
 
 
 def pages(state: State) -> Any:
-    return create_app(state.view, state.submit_outcomes, Health(), lambda: START, shelf=state.shelf)
+    return create_app(state.view, state.submit_outcomes, Health(), lambda: MIDNIGHT, shelf=state.shelf)
 
 
 @pytest.fixture
@@ -126,7 +128,7 @@ def test_what_is_not_there(client: TestClient) -> None:
 
 def test_page_api_and_json_say_whose_baseline_it_is(state: State, client: TestClient) -> None:
     client.put("/v1/baselines/churn/v0", content=baseline(version="v0").to_json())
-    state.offer(Request(b"1" * 16, [predictions(ROWS, 0.0)], ["batch"])).result(60)
+    state.offer(Request(b"1" * 16, [predictions_by_minute(ROWS, 0.0)], ["batch"])).result(60)
     state.settle()
     assert "baseline that was pushed, 2,000 rows, <strong>of version v0</strong>" in client.get("/models/churn").text
     model = client.get("/api/v1/models").json()["models"][0]
@@ -137,7 +139,7 @@ def test_page_api_and_json_say_whose_baseline_it_is(state: State, client: TestCl
 
 def test_a_baseline_without_a_version_is_marked_as_that_of_any_version(state: State, client: TestClient) -> None:
     assert client.put("/v1/baselines/churn", content=baseline(version="").to_json()).status_code == 200
-    state.offer(Request(b"1" * 16, [predictions(ROWS, 0.0)], ["batch"])).result(60)
+    state.offer(Request(b"1" * 16, [predictions_by_minute(ROWS, 0.0)], ["batch"])).result(60)
     state.settle()
     assert "baseline that was pushed, 2,000 rows, <strong>of any version</strong>" in client.get("/models/churn").text
     model = client.get("/api/v1/models").json()["models"][0]
@@ -153,8 +155,8 @@ def test_a_baseline_without_a_version_is_marked_as_that_of_any_version(state: St
 @pytest.mark.slow
 def test_the_commands_push_and_build_from_production(state: State, tmp_path: Path) -> None:
     baseline().save(tmp_path / "b.json")
-    now = datetime.fromtimestamp(START / 10**9, UTC)
-    later = datetime.fromtimestamp(START / 10**9 + 3_600, UTC)
+    now = datetime.fromtimestamp(MIDNIGHT / 10**9, UTC)
+    later = datetime.fromtimestamp(MIDNIGHT / 10**9 + 3_600, UTC)
 
     def run(*arguments: object) -> Any:
         return CliRunner().invoke(commands, ["baseline", *map(str, arguments)])
@@ -165,7 +167,7 @@ def test_the_commands_push_and_build_from_production(state: State, tmp_path: Pat
             0,
             f"churn version v1 is compared with these 2,000 rows from now on; digest {baseline().digest}\n",
         )
-        state.offer(Request(b"1" * 16, [predictions(ROWS, 0.0)], ["batch"])).result(60)
+        state.offer(Request(b"1" * 16, [predictions_by_minute(ROWS, 0.0)], ["batch"])).result(60)
         options = ("--since", now.isoformat(), "--until", later.isoformat(), "--url", url, "-o", tmp_path / "p.json")
         built = run("build", "--from-production", "churn", "--version", "v1", "--environment", "prod", *options)
         assert built.exit_code == 0, built.stderr

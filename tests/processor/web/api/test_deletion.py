@@ -15,10 +15,10 @@ from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from tests.processor.maintenance.test_erasure import MARK, found_on_disk
-from tests.processor.servers.test_request_memory import wait_until
+from tests.support.privacy_markers import MARK, found_on_disk
 from tests.support.serve import serve
 from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
