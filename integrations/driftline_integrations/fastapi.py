@@ -209,7 +209,9 @@ class InstrumentedApp:
         self._mapped.add(plan)
         if "{" in plan.path:
             pattern, _, convertors = compile_path(plan.path)
-            self._templates = [one for one in self._templates if (one[0], one[3].path) != (plan.method, plan.path)]
+            self._templates = [
+                template for template in self._templates if (template[0], template[3].path) != (plan.method, plan.path)
+            ]
             self._templates.append((plan.method, pattern, convertors, plan))
         else:
             self._exact[plan.method, plan.path] = plan

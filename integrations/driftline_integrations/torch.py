@@ -358,7 +358,7 @@ def _hooked_class(plain: Any) -> Any:
         if not isinstance(made, tuple):
             return made
         make, arguments, *rest = made
-        arguments = tuple(plain if one is kind else one for one in arguments)
+        arguments = tuple(plain if argument is kind else argument for argument in arguments)
         if make is vars(copyreg)["__newobj__"]:  # pickle compares the class that it makes with that of the object
             make = plain.__new__
         return (plain if make is kind else make, arguments, *rest)

@@ -137,11 +137,11 @@ def evaluate(
             result.evaluations,
             result.concept,
             curves,
-            [to_json(one) for one in result.versions],
+            [to_json(version) for version in result.versions],
             result.delay,
         )
         if result.notations:
-            answer["notations"] = {name: one.to_json() for name, one in result.notations.items()}
+            answer["notations"] = {name: notation.to_json() for name, notation in result.notations.items()}
         for told, worst in zip(answer["windows"], result.wrong, strict=False):
             told["performance"]["mispredictions"] = worst_to_json(worst)
         if as_json:

@@ -111,8 +111,8 @@ def show(
             return
         if not answer["outcomes"]:
             typer.echo(f"nothing was said of {id}")
-        for one in answer["outcomes"]:
-            typer.echo(_sentence(one))
+        for outcome in answer["outcomes"]:
+            typer.echo(_sentence(outcome))
 
 
 def _sentence(one: Mapping[str, Any]) -> str:

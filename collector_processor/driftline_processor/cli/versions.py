@@ -42,8 +42,8 @@ def show_versions(challengers: Sequence[Mapping[str, Any]]) -> None:
         return
     from driftline_processor.terminal.console import Readable, terminal
 
-    for one in challengers:
-        typer.echo(one["sentence"])
+    for challenger in challengers:
+        typer.echo(challenger["sentence"])
     terminal().print(Readable(table(challengers)))
 
 
@@ -63,9 +63,9 @@ def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
     for title in ("version", "loss", "champion", "challenger", "difference", "verdict", "requests"):
         found.add_column(title, justify="left" if title in ("version", "loss", "verdict") else "right", no_wrap=True)
     colours = {"worse": "bold red", "better": "green", "not_yet": "dim"}
-    for one in challengers:
-        name = f"{one['challenger']['version'] or 'no version'} ({one['role']})"
-        for loss, told in one["comparisons"].items():
+    for challenger in challengers:
+        name = f"{challenger['challenger']['version'] or 'no version'} ({challenger['role']})"
+        for loss, told in challenger["comparisons"].items():
             found.add_row(
                 name,
                 LOSS_WORDS.get(loss, loss),

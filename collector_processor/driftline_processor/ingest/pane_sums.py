@@ -270,29 +270,29 @@ def add_distributions(
     baseline only rows, durations and decided classes are counted: there are no bins for the rest.
     """
     gathered = _Gathered(series, baseline)
-    for one in increases:
-        if one.point.captured and one.histogram is not None:
-            gathered.take(one)
+    for increase in increases:
+        if increase.point.captured and increase.histogram is not None:
+            gathered.take(increase)
     return gathered.write(changes)
 
 
 def spread_over_panes(balances: Balances, series: int, increases: Iterable[Increase]) -> None:
     """Lay counted predictions, and rows that are known from distributions, on the panes in which they were made."""
     made: dict[tuple[int, int], dict[str, float]] = {}
-    for one in increases:
-        if one.point.foreign:  # nobody counts its predictions beside their distributions
+    for increase in increases:
+        if increase.point.foreign:  # nobody counts its predictions beside their distributions
             continue
-        name, counts = one.point.feature, one.point.metric == m.ML_PREDICTIONS
-        if one.histogram is None:
+        name, counts = increase.point.feature, increase.point.metric == m.ML_PREDICTIONS
+        if increase.histogram is None:
             if counts:
-                balances.torn(series, one.until)
+                balances.torn(series, increase.until)
             continue
         if counts:
-            panes, shares = places(one.since, one.until)
-            balances.counted(series, panes, share_out(np.array([count(one.histogram)]), shares)[:, 0])
-        if one.point.captured and (name or one.point.metric == m.ML_PREDICTION_DURATION):
-            values = made.setdefault((one.since, one.until), {})
-            values[name] = values.get(name, 0.0) + count(one.histogram)
+            panes, shares = places(increase.since, increase.until)
+            balances.counted(series, panes, share_out(np.array([count(increase.histogram)]), shares)[:, 0])
+        if increase.point.captured and (name or increase.point.metric == m.ML_PREDICTION_DURATION):
+            values = made.setdefault((increase.since, increase.until), {})
+            values[name] = values.get(name, 0.0) + count(increase.histogram)
     for (since, until), values in made.items():
         if "" in values:  # durations are of all rows, features of those that no full buffer dropped
             panes, shares = places(since, until)

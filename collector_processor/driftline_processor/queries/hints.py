@@ -38,7 +38,7 @@ def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float,
     ``windows``: of one length, those that have outcomes to show. A model that was worse from its first day on, and a
     baseline of rows that it was trained on, look alike here.
     """
-    judged = [one for one in windows if one.closed and one.outcome_rows >= FEWEST_ROWS]
+    judged = [window for window in windows if window.closed and window.outcome_rows >= FEWEST_ROWS]
     if len(judged) < FEWEST_WINDOWS:
         return None
     for name, better in _HEADLINES.items():
@@ -261,9 +261,9 @@ def _too_good(
 def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Iterator[str]:
     """Say which objectives nobody could tell for too long."""
     for name, known in windows.items():
-        for one in newest_objectives(known).values():
-            if said := overdue(one):
-                yield f"{series.key.model}: {short(one.rule)}, in windows of {name}: {said}."
+        for newest_objective in newest_objectives(known).values():
+            if said := overdue(newest_objective):
+                yield f"{series.key.model}: {short(newest_objective.rule)}, in windows of {name}: {said}."
 
 
 def _too_young(

@@ -136,7 +136,11 @@ def notations_of(sources: Sequence[Source]) -> Mapping[str, Notation]:
 
 def notations_to_remember(notations: Mapping[str, Notation], names: Collection[str]) -> dict[str, list[str]]:
     """Return what a baseline remembers of how its columns are written: style → columns, where it matters."""
-    kept = {name: one for name, one in notations.items() if name in names and (one.other or not one.plain)}
+    kept = {
+        name: notation
+        for name, notation in notations.items()
+        if name in names and (notation.other or not notation.plain)
+    }
     return {style: found for style in STYLES if (found := [name for name, one in kept.items() if one.style == style])}
 
 
@@ -267,7 +271,7 @@ class _Survey:
             return NUMBERS
         if reads[DATES] and name in written.times:
             return DATES
-        kind = max(reads, key=lambda one: reads[one])
+        kind = max(reads, key=lambda read: reads[read])
         return kind if reads[kind] >= MOSTLY * self.values and reads[kind] else ()
 
     def shows(self, kind: tuple[Style, ...], style: Style) -> bool:
@@ -351,7 +355,11 @@ class NotedSource:
         self.notations: Mapping[str, Notation] = notations
         self._source = source
         names = set(source.schema.names)
-        self._read = {name: one for name, one in notations.items() if name in names and not (one.plain and one.unread)}
+        self._read = {
+            name: notation
+            for name, notation in notations.items()
+            if name in names and not (notation.plain and notation.unread)
+        }
         fields = [
             pa.field(one.name, _type_of(self._read[one.name])) if one.name in self._read else one
             for one in source.schema

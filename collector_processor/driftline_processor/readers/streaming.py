@@ -169,7 +169,7 @@ class NdjsonStream:
             raise BadInput(f'{path}: no line is a JSON object; NDJSON has one object a line, as in {{"age": 31}}')
         self.schema = _together(schemas)
         types = {
-            field.name: [one.field(field.name).type for one in schemas if field.name in one.names]
+            field.name: [schema.field(field.name).type for schema in schemas if field.name in schema.names]
             for field in self.schema
         }
         self.by_looks: Collection[str] = mixed | {

@@ -57,7 +57,7 @@ class LearningPoints:
         Raises whatever building it raises; learning begins anew then.
         """
         rows, parts = self._kept.get(series.number, (0.0, 0))
-        new = [one for one in increases if one.point.foreign]
+        new = [increase for increase in increases if increase.point.foreign]
         kept = [row for one in new if one.histogram is not None and (row := _row(series, one, one.histogram))["part"]]
         if not kept:
             return None

@@ -139,14 +139,14 @@ class PaneChanges:
 
     def add_entries(self, series: int, fold: str, starts: I64, entries: Sequence[estimation.Entries]) -> None:
         """Add sums of several panes that are sparse already; ``starts``: of the groups of the entries."""
-        for one in entries:
-            n = len(one.value)
+        for entry in entries:
+            n = len(entry.value)
             self._series.append(np.full(n, series))
             self._fold.append(np.full(n, self._folds.setdefault(fold, len(self._folds))))
-            self._pane.append(starts[one.group])
-            self._part.append(np.full(n, self._parts.setdefault(one.part, len(self._parts))))
-            self._index.append(one.index)
-            self._value.append(one.value)
+            self._pane.append(starts[entry.group])
+            self._part.append(np.full(n, self._parts.setdefault(entry.part, len(self._parts))))
+            self._index.append(entry.index)
+            self._value.append(entry.value)
 
     def write(self, connection: Connection) -> None:
         """Append what was gathered and begin anew, inside the caller's transaction."""

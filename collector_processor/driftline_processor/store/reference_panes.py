@@ -136,15 +136,17 @@ class DailyPanes:
         ``closed``: the time before which days have ended; a younger one is not kept, since its rows still come.
         """
         panes: dict[Window, Pane] = {}
-        kept = [one for one in stretches if (series.number, like.fold, one.start, one.end) in self._kept]
+        kept = [
+            stretch for stretch in stretches if (series.number, like.fold, stretch.start, stretch.end) in self._kept
+        ]
         if kept:
             panes |= self._read(series, like, kept)
-        for run in _runs_of_days([one for one in stretches if one not in panes]):
+        for run in _runs_of_days([stretch for stretch in stretches if stretch not in panes]):
             found = read_counted(self._connection, series, like, [(one.start, one.end) for one in run])
             panes |= zip(run, found, strict=True)
             oldest = stretches[-1].end - KEEP_HOURS  # older panes are days already
             self._keep(series, like, {one: panes[one] for one in run if oldest <= one.start and one.end <= closed})
-        return [panes[one] for one in stretches]
+        return [panes[stretch] for stretch in stretches]
 
     def _read(self, series: Series, like: Baseline, days: Sequence[Window]) -> dict[Window, Pane]:
         rows = read(
@@ -201,11 +203,11 @@ def _holds(day: _Day, starts: I64) -> bool:
 def _runs_of_days(stretches: Sequence[Window]) -> Iterator[list[Window]]:
     """Stretches of which each begins where the one before ends."""
     run: list[Window] = []
-    for one in stretches:
-        if run and run[-1].end != one.start:
+    for stretch in stretches:
+        if run and run[-1].end != stretch.start:
             yield run
             run = []
-        run.append(one)
+        run.append(stretch)
     if run:
         yield run
 

@@ -122,7 +122,7 @@ class MappedRoutes:
         self._looked = True
         try:
             for plan in list(self._plans.values()):
-                if not any(one._has(plan) for one in list(_applications)):
+                if not any(application._has(plan) for application in list(_applications)):
                     self._tell(plan)
         except Exception as fault:
             FAULTS.swallow("routes", fault)

@@ -513,7 +513,7 @@ def _under(rules: Mapping[str, Rule | None], baseline: Baseline) -> Baseline:
         fit = (bins, counts) if rule is None else rule.bins(bins, counts)
         if fit is not None:
             features[name], parts[f"feature:{name}"] = fit
-    projections = {name: one for name, one in baseline.bins.projections.items() if rules[name] is None}
+    projections = {name: projection for name, projection in baseline.bins.projections.items() if rules[name] is None}
     texts = {name: words for name, words in baseline.texts.items() if any(text_of.get(own) == name for own in features)}
     named = {role: name for role, name in baseline.columns.items() if role != "features"}
     return replace(

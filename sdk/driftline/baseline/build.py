@@ -206,7 +206,10 @@ def fold_tables(
     seasonality: Seasonality | None = None,
 ) -> tuple[Pane, Extras]:
     """Fold tables that are all in memory, see :func:`fold_all`."""
-    parts = [ReferenceRows(len(one), one.features, one.scores, time=one.time, slices=one.slices) for one in tables]
+    parts = [
+        ReferenceRows(len(table), table.features, table.scores, time=table.time, slices=table.slices)
+        for table in tables
+    ]
     together = joined(parts)
     times = np.zeros(together.rows, np.int64) if together.time is None else together.time
     no_ids = Text(np.zeros(together.rows + 1, dtype=np.int32), b"")

@@ -146,7 +146,7 @@ def _rankings(plan: CallPlan, rankings: Sequence[Any]) -> tuple[Items | None, F6
 
     ``rankings``: one per row, None where it has none; a float is the first score of items that nobody named.
     """
-    ranked = [one if isinstance(one, tuple) else None for one in rankings]
+    ranked = [ranking if isinstance(ranking, tuple) else None for ranking in rankings]
     if any(one is not None for one in ranked):
         items = items_of(ranked)
         if plan.identity.hash_id is not None:
@@ -158,7 +158,7 @@ def _rankings(plan: CallPlan, rankings: Sequence[Any]) -> tuple[Items | None, F6
             UNRECORDED.add((plan.identity.name, SCORE_NOT_A_NUMBER), unsound)
             items = replace(items, scores=np.where(np.isfinite(items.scores), items.scores, np.nan))
         return items, first_scores(items)
-    first = np.array([np.nan if one is None else one for one in rankings], np.float64)[:, None]
+    first = np.array([np.nan if ranking is None else ranking for ranking in rankings], np.float64)[:, None]
     return None, None if np.isnan(first).all() else _finite(plan, first, list(rankings).count(None))
 
 
@@ -275,7 +275,7 @@ def _or_now(said: Values, now: I64) -> I64:
 
 def _slice_values(values: list[Any]) -> Values:
     """Return values as a column in which whole numbers beyond 2^53 keep their digits, as texts."""
-    return column_of_values([str(one) if _is_beyond(one) else one for one in values])
+    return column_of_values([str(value) if _is_beyond(value) else value for value in values])
 
 
 def _is_beyond(value: Any) -> bool:

@@ -135,7 +135,7 @@ def _of_scores(scores: Any, n: int, *, one_row: bool) -> Output:
     if whole.rankings is not None or lists is None:
         return whole
     numbers = [_scores(one if isinstance(one, list | tuple) else [one]) for one in lists]
-    first = np.array([[one[0] if one else np.nan] for one in numbers])
+    first = np.array([[number[0] if number else np.nan] for number in numbers])
     return whole if np.isnan(first).all() else Output(scores=first)
 
 

@@ -79,7 +79,7 @@ class Projection:
         features = chosen.features(some)
         features -= features.mean(axis=0)
         variances, directions = np.linalg.eigh(product(features.T, features) / (len(features) - 1))
-        spectrum = tuple(float(f"{one:.6g}") for one in variances[::-1] if one > LEAST_VARIANCE)
+        spectrum = tuple(float(f"{variance:.6g}") for variance in variances[::-1] if variance > LEAST_VARIANCE)
         # a direction and its opposite are one axis: the largest number of it decides, or equal rows gave other text
         turned = directions * np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(WIDTH)])
         axes = turned[:, ::-1].T[: min(AXES, len(spectrum))]

@@ -332,7 +332,7 @@ def _two(score: F64, positive: Mask, rows: _Rows) -> dict[str, Sparse]:
         cells(rows.group, place, rows.times(sums), rows.groups, CALIBRATION_BINS) for sums in (rows.ones(), score, hit)
     ]
     width = 3 * CALIBRATION_BINS
-    parts["calibration"] = join_parts(width, [shifted(one, width, 3, offset) for offset, one in enumerate(bins)])
+    parts["calibration"] = join_parts(width, [shifted(bin_, width, 3, offset) for offset, bin_ in enumerate(bins)])
     return parts | _on_grid(("score_negative", "score_positive"), at, positive, rows)
 
 

@@ -271,7 +271,7 @@ def _ordinal(sorted_rows: NDArray[np.intp]) -> I64:
 
 
 def _end_to_end(offsets: Sequence[I64]) -> I64:
-    return np.concatenate([[0], np.cumsum(np.concatenate([np.diff(one) for one in offsets]))]).astype(np.int64)
+    return np.concatenate([[0], np.cumsum(np.concatenate([np.diff(offset) for offset in offsets]))]).astype(np.int64)
 
 
 def _taken(offsets: I64, values: F64, rows: NDArray[np.intp]) -> tuple[I64, F64]:

@@ -198,9 +198,11 @@ def quantile_levels(kind: str, quantiles: Sequence[float] | None) -> tuple[float
         return ()
     if kind != "regression":
         raise ValueError(f"quantiles are {tuple(quantiles)}, but only a regression has any; leave them out")
-    numbers = all(isinstance(one, int | float | np.floating) and not isinstance(one, bool) for one in quantiles)
+    numbers = all(
+        isinstance(quantile, int | float | np.floating) and not isinstance(quantile, bool) for quantile in quantiles
+    )
     levels = tuple(map(float, quantiles)) if numbers else ()
-    sound = len(levels) > 1 and all(0 < one < 1 for one in levels)
+    sound = len(levels) > 1 and all(0 < level < 1 for level in levels)
     if not sound or any(after <= before for before, after in pairwise(levels)):
         raise ValueError(
             f"quantiles are {tuple(quantiles)}; they must be two or more levels between 0 and 1, increasing, in the "

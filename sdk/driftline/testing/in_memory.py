@@ -185,10 +185,14 @@ def tap(provider: object, sink: Sink) -> Callable[[], None]:
     processors = getattr(spread, "_span_processors", None)
     if spread is None or not isinstance(processors, tuple):
         return lambda: None
-    spread._span_processors = (*(one for one in processors if not _sends(one)), sink)
+    spread._span_processors = (*(processor for processor in processors if not _sends(processor)), sink)
 
     def put_back() -> None:
-        added = [one for one in spread._span_processors if one is not sink and one not in processors]
+        added = [
+            span_processor
+            for span_processor in spread._span_processors
+            if span_processor is not sink and span_processor not in processors
+        ]
         spread._span_processors = (*processors, *added)
 
     return put_back

@@ -314,7 +314,7 @@ class Fields:
             too_long = np.array([len(thing) > MAX_TEXT for thing in things] + [False])
             self.count(f"too_long:{name}", too_long[codes])
             things = [thing if len(thing) <= MAX_TEXT else "" for thing in things]
-        index: dict[str, int] = {thing: code for code, thing in enumerate(dict.fromkeys(filter(None, things)))}
+        index: dict[str, int] = {text: code for code, text in enumerate(dict.fromkeys(filter(None, things)))}
         lookup = np.array([*(index.get(thing, -1) for thing in things), -1])  # the last entry is where code -1 lands
         result = lookup[codes]
         numeric = np.flatnonzero((kind == NUMBER) | (kind == INTEGER))

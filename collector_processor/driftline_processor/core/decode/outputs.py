@@ -214,7 +214,7 @@ def from_lists(items: Lists, scores: Lists, counts: F64 | None, rejected: Counte
             numbers = None
         rankings.append((ids, None if numbers is None else tuple(map(_item_number, numbers))))
     ranked = items_of(rankings)
-    named = np.array([0 if one is None else len(one[0]) for one in rankings], np.int32)
+    named = np.array([0 if ranking is None else len(ranking[0]) for ranking in rankings], np.int32)
     left_out += named - np.diff(ranked.offsets)
     return replace(ranked, left_out=left_out) if left_out.any() else ranked
 

@@ -43,13 +43,13 @@ def drift_together(
         sides = PanePair(space, baseline.pane, pane, fitted, joint_design_effect(space, features))
         for name, method in JOINT.items():
             asked = wanted is None or name in wanted
-            if asked and method.measure is not None and (one := method.measure(sides)) is not None:
-                found[name] = one
+            if asked and method.measure is not None and (result := method.measure(sides)) is not None:
+                found[name] = result
     found |= from_rows or {}
-    enough = {name: one for name, one in found.items() if one.rows >= MIN_ROWS and not one.blind}
-    adjusted = benjamini_hochberg(np.array([one.p_value for one in enough.values()], dtype=np.float64)).tolist()
+    enough = {name: result for name, result in found.items() if result.rows >= MIN_ROWS and not result.blind}
+    adjusted = benjamini_hochberg(np.array([result.p_value for result in enough.values()], dtype=np.float64)).tolist()
     p_values = dict(zip(enough, adjusted, strict=True))
-    return {name: _decided(name, one, p_values.get(name), least) for name, one in found.items()}
+    return {name: _decided(name, result, p_values.get(name), least) for name, result in found.items()}
 
 
 def joint_design_effect(space: Space, features: Mapping[str, TargetDrift]) -> float:
@@ -61,6 +61,8 @@ def _decided(name: str, found: JointResult, p: float | None, least: float) -> Jo
     state: State = "blind" if found.blind else "too_few_rows"
     if p is not None:
         state = "drift" if p <= ALPHA and found.effect >= max(JOINT[name].min_effect, least) else "ok"
-    told, sentence = ((), found.blind) if found.blind else (found.told, JOINT[name].sentence(found))
+    contributors, sentence = ((), found.blind) if found.blind else (found.told, JOINT[name].sentence(found))
     value = None if found.blind else found.value
-    return JointDrift(name, state, round(found.rows), value, p, found.effect, found.was, found.now, told, sentence)
+    return JointDrift(
+        name, state, round(found.rows), value, p, found.effect, found.was, found.now, contributors, sentence
+    )

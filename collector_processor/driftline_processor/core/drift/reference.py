@@ -49,7 +49,7 @@ class Reference:
     blocks: F64 | None = None
 
 
-_KNOWN: WeakKeyDictionary[Baseline, list[Reference]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[Baseline, list[Reference]] = WeakKeyDictionary()
 
 
 def references(baseline: Baseline) -> list[Reference]:
@@ -57,11 +57,11 @@ def references(baseline: Baseline) -> list[Reference]:
 
     Kept as long as the baseline lives: a window costs half as much.
     """
-    known = _KNOWN.get(baseline)
-    if known is None:
+    cached = _CACHE.get(baseline)
+    if cached is None:
         every = [_reference(baseline, *target) for target in _targets(baseline)]
-        known = _KNOWN[baseline] = _with_blocks(baseline, every)
-    return known
+        cached = _CACHE[baseline] = _with_blocks(baseline, every)
+    return cached
 
 
 def effective(pane: Pane, weight: float) -> float:

@@ -37,7 +37,7 @@ class SlicedDrift(NamedTuple):
     baselines: dict[str, Baseline]
 
 
-_KNOWN: WeakKeyDictionary[Baseline, dict[str, Baseline]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[Baseline, dict[str, Baseline]] = WeakKeyDictionary()
 
 
 def of_slice(baseline: Baseline, name: str) -> Baseline | None:
@@ -49,11 +49,11 @@ def of_slice(baseline: Baseline, name: str) -> Baseline | None:
     pane = None if slices is None else slices.pane(name)
     if pane is None:
         return None
-    known = _KNOWN.setdefault(baseline, {})
-    if name not in known:
+    cached = _CACHE.setdefault(baseline, {})
+    if name not in cached:
         extras = replace(baseline.extras, slices=None, score_by=None, fitted=None, ranges=None, repeats=None)
-        known[name] = replace(baseline, pane=pane, extras=extras)
-    return known[name]
+        cached[name] = replace(baseline, pane=pane, extras=extras)
+    return cached[name]
 
 
 def drift_with_slices(
@@ -108,10 +108,10 @@ def _told(target: TargetDrift) -> str:
 
 def _comparable(name: str, slices: Mapping[str, Pane], baseline: Baseline) -> bool:
     key, _, value = name.partition("=")
-    known = baseline.extras.slices
-    if value != OTHER or known is None:
-        return known is not None
-    same = {slice_name(key, one) for one in known.values(key)} | {name}
+    reference_slices = baseline.extras.slices
+    if value != OTHER or reference_slices is None:
+        return reference_slices is not None
+    same = {slice_name(key, one) for one in reference_slices.values(key)} | {name}
     return all(one in same for one in slices if one.partition("=")[0] == key)
 
 
@@ -126,7 +126,7 @@ def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
         rows=pane.rows,
         state=next((state for state in order if state in states), "no_baseline"),
         compared=compared,
-        judged=sum(one.state in ("ok", "drift") for one in features.values()),
+        judged=sum(feature.state in ("ok", "drift") for feature in features.values()),
         share=None if undecided else found.share,
         features=features,
         score=score,

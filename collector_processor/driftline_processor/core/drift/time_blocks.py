@@ -285,7 +285,7 @@ class BlockSeries:
         return BlockVerdict(partial(self.lasts.p_values, far, rarely * base, length), shared, own, float(alike))
 
 
-_KNOWN: WeakKeyDictionary[TimeBlocks, dict[tuple[str, bool], BlockSeries]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[TimeBlocks, dict[tuple[str, bool], BlockSeries]] = WeakKeyDictionary()
 _EFFECTS: WeakKeyDictionary[TimeBlocks, dict[tuple[str, str], F64 | None]] = WeakKeyDictionary()
 """Worked out once for all windows: by part, and method. References that are derived for a window share the blocks."""
 
@@ -308,10 +308,10 @@ def days_of(reference: Reference, baseline: Baseline) -> BlockSeries | None:
     if reference.blocks is None or blocks is None:
         return None
     ordered = reference.kind in ("number", "embedding")
-    known, key = _KNOWN.setdefault(blocks, {}), (reference.part, ordered)
-    if key not in known:
-        known[key] = _days(reference, blocks, ordered=ordered)
-    return known[key]
+    cached, key = _CACHE.setdefault(blocks, {}), (reference.part, ordered)
+    if key not in cached:
+        cached[key] = _days(reference, blocks, ordered=ordered)
+    return cached[key]
 
 
 def effects(reference: Reference, baseline: Baseline, decided_by: str) -> F64 | None:
@@ -323,15 +323,15 @@ def effects(reference: Reference, baseline: Baseline, decided_by: str) -> F64 | 
     counts, blocks = reference.blocks, baseline.extras.blocks
     if counts is None or blocks is None or "embedding" in METHODS[decided_by].kinds:
         return None
-    known, key = _EFFECTS.setdefault(blocks, {}), (reference.part, decided_by)
-    if key not in known:
+    cached, key = _EFFECTS.setdefault(blocks, {}), (reference.part, decided_by)
+    if key not in cached:
         first = blocks.of[reference.part].first
         whole = np.broadcast_to(counts.sum(axis=0), counts.shape)
         edges = None
         if isinstance(reference.bins, NumberBins) and "number" in METHODS[decided_by].kinds:
             edges = np.broadcast_to(reference.bins.edges[first[1:] - 1], (len(counts), len(first) - 1))
-        known[key] = METHODS[decided_by].counts(Counts(whole, counts, edges)).effect
-    return known[key]
+        cached[key] = METHODS[decided_by].counts(Counts(whole, counts, edges)).effect
+    return cached[key]
 
 
 def _days(reference: Reference, blocks: TimeBlocks, *, ordered: bool) -> BlockSeries:

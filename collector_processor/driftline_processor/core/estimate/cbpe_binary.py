@@ -178,11 +178,11 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     """
     rate = rates.again.smooth[rates.again.place]
     sure = _points(grid, rate, rates.again, weight_per_row)
-    values = {name: one.value for name, one in _metrics(grid, rates.rate).items()}
+    values = {name: metric.value for name, metric in _metrics(grid, rates.rate).items()}
     rows = grid / weight_per_row
     rarer = min(float((rows * rate).sum()), float((rows * (1 - rate)).sum()))
     unlike = counterparts(rates.rows, rows.sum(axis=0)) < LEAST_ALIKE * rates.rows.sum()
-    decided = np.array([min(float(one.sum()), counterparts(rates.rows, one)) for one in rows[:2]])
+    decided = np.array([min(float(row.sum()), counterparts(rates.rows, row)) for row in rows[:2]])
     return {
         name: replace(
             sure[name], value=value, unsure="unlike" if unlike else _too_few(name, rarer, rates.rarer, decided)

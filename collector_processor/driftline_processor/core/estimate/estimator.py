@@ -181,13 +181,13 @@ class ReferenceLearning:
         worth = self.rows / (rows * (1 + unlike)) if rows > 0 else 0.0
         unsure: Unsure | None = "unlike" if unlike > MOST_UNLIKE else "too_few" if self._too_few() else None
         found = {}
-        for name, one in points.items():
+        for name, point in points.items():
             was = self.reference.get(name)
-            moved = 0.0 if was is None or was.value is None or one.value is None else one.value - was.value
-            chance = one.chance / worth if worth > 0 else 0.0
+            moved = 0.0 if was is None or was.value is None or point.value is None else point.value - was.value
+            chance = point.chance / worth if worth > 0 else 0.0
             overfit = chance * self._overfit(name)
             bias = overfit if self.task.kind == "multiclass" else 0.0  # of losses: tried on other rows than learned of
-            found[name] = replace(one, learned=overfit + (OFF * moved) ** 2, bias=bias, unsure=unsure)
+            found[name] = replace(point, learned=overfit + (OFF * moved) ** 2, bias=bias, unsure=unsure)
         return found
 
     def _overfit(self, metric: str) -> float:
@@ -218,7 +218,7 @@ class ReferenceLearning:
             if outcomes <= 0 or pane.parts["outcomes"][0] < LEAST_COVERAGE * rows:
                 return {}
             more = max(1.0, all_rows / outcomes)
-            return {name: replace(one, chance=one.chance * more) for name, one in points.items()}
+            return {name: replace(point, chance=point.chance * more) for name, point in points.items()}
         sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
         grid = cbpe_binary.grid_of(pane, self.task)
         if self.rates is None or grid is None or sides[0] is None or sides[1] is None:
@@ -256,7 +256,9 @@ class ReferenceLearning:
         """
         if cut not in self._per_row:
             points = self._reference_points(cut)
-            self._per_row[cut] = {name: (one.chance * self.rows, one.mix * self.rows) for name, one in points.items()}
+            self._per_row[cut] = {
+                name: (point.chance * self.rows, point.mix * self.rows) for name, point in points.items()
+            }
         return self._per_row[cut]
 
     def _reference_points(self, cut: int) -> dict[str, Point]:
@@ -317,19 +319,19 @@ class ReferenceLearning:
         return cbpe_multiclass.of_sums(sums, k)
 
 
-_KNOWN: WeakKeyDictionary[Baseline, ReferenceLearning] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[Baseline, ReferenceLearning] = WeakKeyDictionary()
 
 
 def learn_reference(baseline: Baseline) -> ReferenceLearning:
     """Return what a baseline has taught; kept as long as it lives."""
-    known = _KNOWN.get(baseline)
-    if known is None:
+    cached = _CACHE.get(baseline)
+    if cached is None:
         pane, task = baseline.pane, baseline.task
         rates = rates_of(pane) if task.kind == "binary" else None
         estimation = baseline.extras.estimation or Estimation()
-        known = ReferenceLearning(task, effective_rows(pane), realized(pane, task), rates, estimation, pane)
-        _KNOWN[baseline] = known
-    return known
+        cached = ReferenceLearning(task, effective_rows(pane), realized(pane, task), rates, estimation, pane)
+        _CACHE[baseline] = cached
+    return cached
 
 
 FEWEST = 30
@@ -358,27 +360,29 @@ def estimate_metrics(
     points, cut = known.points(pane)
     labelled = known.labelled(pane, points, rows) if realized else {}
     made = _Made(known, cut, rows, span)
-    return {name: made.estimate(name, one, (realized or {}).get(name), labelled) for name, one in points.items()}
+    return {name: made.estimate(name, point, (realized or {}).get(name), labelled) for name, point in points.items()}
 
 
 class _Made:
     """The inputs that all estimates of a window share."""
 
-    def __init__(self, known: ReferenceLearning, cut: int, rows: int, span: int) -> None:
-        self._known, self._cut, self._rows = known, cut, rows
-        self._lengths, self._lasting = (span / length if length else 1.0 for length in (known.length, known.lasting))
-        self._method: EstimateMethod = "direct_loss" if known.task.kind == "regression" else "cbpe"
+    def __init__(self, learned: ReferenceLearning, cut: int, rows: int, span: int) -> None:
+        self._learned, self._cut, self._rows = learned, cut, rows
+        self._lengths, self._lasting = (
+            span / length if length else 1.0 for length in (learned.length, learned.lasting)
+        )
+        self._method: EstimateMethod = "direct_loss" if learned.task.kind == "regression" else "cbpe"
 
     def estimate(
         self, name: str, point: Point, realized: MetricValue | None, labelled: Mapping[str, Point]
     ) -> Estimate:
-        known, rows, lengths = self._known, self._rows, self._lengths
-        reference = known.reference.get(name)
+        learned, rows, lengths = self._learned, self._rows, self._lengths
+        reference = learned.reference.get(name)
         value = None if reference is None else reference.value
         if point.value is None:
             return Estimate(None, None, None, None, None, None, None, rows, "panes", self._method, value)
-        per_row = known.per_row(self._cut).get(name, (point.chance * rows, point.mix * rows))
-        differ, off = known.differ(self._cut, name, per_row)
+        per_row = learned.per_row(self._cut).get(name, (point.chance * rows, point.mix * rows))
+        differ, off = learned.differ(self._cut, name, per_row)
         time = off.over(self._lasting)
         error = math.sqrt(point.chance + point.learned + time)
         least, most = limits(name)
@@ -388,13 +392,13 @@ class _Made:
         if point.unsure is not None:
             low = high = None
         lower = upper = alert = None
-        if value is not None and known.has_bounds(name, self._cut, rows):
-            width = half_width(sum(per_row) / rows + per_row[1] / known.rows + point.bias, differ, lengths)
+        if value is not None and learned.has_bounds(name, self._cut, rows):
+            width = half_width(sum(per_row) / rows + per_row[1] / learned.rows + point.bias, differ, lengths)
             lower, upper = max(least, value - width), min(most, value + width)
             alert = not lower <= point.value <= upper
-        made = (float(point.value), low, high, error, lower, upper, alert, rows)
+        estimates = (float(point.value), low, high, error, lower, upper, alert, rows)
         judged = _judged(labelled.get(name), realized, time)
-        return Estimate(*made, "panes", self._method, value, *judged, unsure=point.unsure)
+        return Estimate(*estimates, "panes", self._method, value, *judged, unsure=point.unsure)
 
 
 def _judged(labelled: Point | None, realized: MetricValue | None, time: float) -> tuple[float | None, float | None]:

@@ -26,15 +26,15 @@ def score_parts(table: PredictionTable, group: I64) -> list[Entries]:
 
 def learned_parts(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> list[Entries]:
     """Return what needs what a baseline has learned, of the other kinds; [] where it has learned nothing."""
-    known = baseline.extras.estimation
-    if known is None or not len(table):
+    learned = baseline.extras.estimation
+    if learned is None or not len(table):
         return []
     weight, task = table.weight, table.task
-    if known.classes:
-        return class_sums(task, table.scores, table.predicted, weight, group, groups, known.classes)
-    if known.losses is not None and task.kind == "regression":
+    if learned.classes:
+        return class_sums(task, table.scores, table.predicted, weight, group, groups, learned.classes)
+    if learned.losses is not None and task.kind == "regression":
         scores = None if table.scores is None else target_score(table.task, table.scores)[:, np.newaxis]
-        return loss_sums(table.features, scores, weight, group, groups, baseline.bins, known.losses)
+        return loss_sums(table.features, scores, weight, group, groups, baseline.bins, learned.losses)
     return []
 
 

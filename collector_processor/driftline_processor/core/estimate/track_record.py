@@ -50,10 +50,10 @@ def with_track_records(evaluations: Sequence[Evaluation], first: int = 0) -> lis
     return found
 
 
-def _recorded(evaluation: Evaluation, known: Iterable[dict[str, Estimate]]) -> Evaluation:
+def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) -> Evaluation:
     estimated = {
-        name: replace(one, record=record(name, [own[name] for own in known if name in own], one.reference))
-        for name, one in evaluation.estimated.items()
+        name: replace(estimate, record=record(name, [own[name] for own in earlier if name in own], estimate.reference))
+        for name, estimate in evaluation.estimated.items()
     }
     return replace(evaluation, estimated=estimated)
 
@@ -63,7 +63,7 @@ def judged(evaluation: Evaluation) -> bool:
     return evaluation.maturity == "mature" and any(one.error is not None for one in evaluation.estimated.values())
 
 
-def record(metric: str, known: Sequence[Estimate], reference: float | None = None) -> TrackRecord:
+def record(metric: str, earlier: Sequence[Estimate], reference: float | None = None) -> TrackRecord:
     """Return the record of estimates of a metric whose windows are judged, ``LAST`` at most.
 
     ``reference``: the baseline's value.
@@ -74,7 +74,7 @@ def record(metric: str, known: Sequence[Estimate], reference: float | None = Non
     >>> record("accuracy", [right] * 4).state, record("accuracy", [right] * 4 + [wrong] * 2).state
     ('ok', 'failed')
     """
-    errors = [(one.error, one.error_deviation) for one in known]
+    errors = [(estimate.error, estimate.error_deviation) for estimate in earlier]
     pairs = [(error, deviation) for error, deviation in errors if error is not None and deviation is not None]
     if not pairs:
         return TrackRecord("unknown", 0)

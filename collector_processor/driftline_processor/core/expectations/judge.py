@@ -40,15 +40,15 @@ def share_from_bins(rule: Rule, bins: Bins, sums: Sums) -> tuple[float, float] |
     >>> share_from_bins(Rule("range", "x", "", low=0.0, high=1.5), bins, sums)
     (0.6, 1.0)
     """
-    told = sums.told
-    if told <= 0:
+    with_value = sums.with_value
+    if with_value <= 0:
         return None
     if isinstance(bins, NumberBins):
         if rule.kind == "range":
             low, high = _range(rule, bins, sums)
-            return low / told, high / told
+            return low / with_value, high / with_value
         if rule.kind == "type" and rule.type == "number":
-            return sums.usable / told, sums.usable / told
+            return sums.usable / with_value, sums.usable / with_value
         return None
     if rule.kind in ("values", "not_values"):
         wanted = set(rule.values)
@@ -56,8 +56,8 @@ def share_from_bins(rule: Rule, bins: Bins, sums: Sums) -> tuple[float, float] |
         inside, other = float(sums.counts[:-1][listed].sum()), float(sums.counts[-1])
         maybe = 0.0 if wanted <= set(bins.labels) else other
         if rule.kind == "values":
-            return inside / told, (inside + maybe) / told
-        return (told - inside - maybe) / told, (told - inside) / told
+            return inside / with_value, (inside + maybe) / with_value
+        return (with_value - inside - maybe) / with_value, (with_value - inside) / with_value
     return None
 
 
@@ -190,14 +190,20 @@ def _of_bins(rule: Rule, pane: Pane, baseline: Baseline | None, name: str) -> Ex
         return _unknown(rule, "its rows were not counted for this rule, and no baseline has the feature", 0)
     rows = round(sums.rows)
     if rule.kind == "exists":
-        return _of_value(rule, sums.told > 0, sums.told > 0, rows, "it arrived" if sums.told else "it never arrived")
+        return _of_value(
+            rule,
+            sums.with_value > 0,
+            sums.with_value > 0,
+            rows,
+            "it arrived" if sums.with_value else "it never arrived",
+        )
     if rule.kind == "missing":
         share = sums.missing / sums.rows
         return _of_share(rule, share, share, rows, "of values are missing")
     known = share_from_bins(rule, bins, sums)
     if known is None:
         return _unknown(rule, "its rows were not counted for this rule", rows)
-    return _of_share(rule, *known, round(sums.told), _KEEPING[rule.kind])
+    return _of_share(rule, *known, round(sums.with_value), _KEEPING[rule.kind])
 
 
 def _of_share(rule: Rule, low: float | None, high: float | None, rows: int, what: str) -> Expected:

@@ -143,16 +143,16 @@ def score_means(pane: Pane, baseline: Baseline) -> tuple[float, float] | None:
 
     The window's from its histogram over the score's bins, each at the baseline's mean of that bin.
     """
-    known = baseline.extras.score_by
+    scores = baseline.extras.score_by
     now = pane.parts.get("score")
-    if known is None or "score" not in known.of or now is None:
+    if scores is None or "score" not in scores.of or now is None:
         return None
-    means = known.of["score"]
+    means = scores.of["score"]
     was_shares, now_shares = means.rows[:-1], _cells(now, means)[:-1]
     if not was_shares.any() or not now_shares.any():
         return None
-    of = _filled(means.mean[:-1], means.rows[:-1], 1.0)
-    return float(was_shares @ of / was_shares.sum()), float(now_shares @ of / now_shares.sum())
+    filled = _filled(means.mean[:-1], means.rows[:-1], 1.0)
+    return float(was_shares @ filled / was_shares.sum()), float(now_shares @ filled / now_shares.sum())
 
 
 def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
@@ -164,19 +164,19 @@ def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
 
     Source: Kitagawa, "Components of a difference between two rates" (1955).
     """
-    known = baseline.extras.score_by
+    scores = baseline.extras.score_by
     now = pane.parts.get(part)
-    if known is None or part not in known.of or now is None or not now.any():
+    if scores is None or part not in scores.of or now is None or not now.any():
         return None
-    means = known.of[part]
+    means = scores.of[part]
     counts = _cells(now, means)
     if not means.rows.any() or not counts.any():
         return None
-    of = means.mean.copy()
-    of[:-1] = _filled(means.mean[:-1], means.rows[:-1], FEW)
+    mean_scores = means.mean.copy()
+    mean_scores[:-1] = _filled(means.mean[:-1], means.rows[:-1], FEW)
     if means.rows[-1] < FEW:  # of rows without a value too little is known: as if they were like all others
-        of[-1] = float(means.rows @ means.mean / means.rows.sum())
-    return float((counts / counts.sum() - means.rows / means.rows.sum()) @ of)
+        mean_scores[-1] = float(means.rows @ means.mean / means.rows.sum())
+    return float((counts / counts.sum() - means.rows / means.rows.sum()) @ mean_scores)
 
 
 def _cells(counts: F64, means: ScoreMeans) -> F64:
@@ -223,14 +223,16 @@ def explain(
     """
     whole = views[""]
     causes: list[tuple[Cause, Finding | None]] = []
-    told: set[str] = set()
+    explained: set[str] = set()
     for finding in findings:
         cause = _of_finding(finding, whole)
-        if cause is not None and not told & set(finding.features):
+        if cause is not None and not explained & set(finding.features):
             causes.append((cause, finding))
-            told |= set(finding.features)
+            explained |= set(finding.features)
     drifted = {name: None for view in views.values() for name, target in view.found.items() if target.state == "drift"}
-    causes += [(cause, None) for name in drifted if name not in told and (cause := _of_drift(name, views)) is not None]
+    causes += [
+        (cause, None) for name in drifted if name not in explained and (cause := _of_drift(name, views)) is not None
+    ]
     drifts = score is not None and score.state == "drift"
     if not causes:
         return Explanation((), whole_sentence((), drifts)) if drifts else None
@@ -248,12 +250,14 @@ def _carrying(
     """The causes with their part of the shift of the mean score: of two features that were swapped the sum."""
     if means is None or means[0] == means[1]:
         return list(causes)
-    whole, found = views[""], []
+    whole, carrying = views[""], []
     for cause, finding in causes:
         shifts = [score_shift(f"feature:{name}", whole.pane, whole.baseline) for name in cause.features]
-        known = [shift for shift in shifts if shift is not None]
-        found.append((replace(cause, score_shift=sum(known) / (means[1] - means[0]) if known else None), finding))
-    return found
+        shifts_known = [shift for shift in shifts if shift is not None]
+        carrying.append(
+            (replace(cause, score_shift=sum(shifts_known) / (means[1] - means[0]) if shifts_known else None), finding)
+        )
+    return carrying
 
 
 def _of_finding(finding: Finding, whole: ExplainInput) -> Cause | None:
@@ -321,7 +325,7 @@ def _dated(
 ) -> Cause:
     """The cause with the time since when it is: of two features that were swapped the clearer one."""
     view, trail = views[cause.slice], trails[cause.slice]
-    found = []
+    onsets = []
     for name in cause.features if trail is not None else ():
         part = f"feature:{name}"
         if trail is None or part not in trail.of or view.sides(part) is None:
@@ -330,10 +334,10 @@ def _dated(
         current = int(np.count_nonzero(trail.ends > window.start))
         since = onset(coarsen(baseline, cells), trail.of[part], max(current, 1), view.design_effect(name))
         if since is not None:
-            found.append(since)
-    if not found or trail is None:
+            onsets.append(since)
+    if not onsets or trail is None:
         return cause
-    clearest = min(found, key=lambda one: one.p_value)
+    clearest = min(onsets, key=lambda candidate: candidate.p_value)
     return replace(cause, since=int(trail.starts[clearest.at]), before=clearest.before, p_value=clearest.p_value)
 
 
@@ -358,7 +362,7 @@ def _ranked(
             (replace(cause, importance=share, weight=cause.moved * share / total if total > 0 else 0.0), finding)
             for (cause, finding), share in zip(causes, own, strict=True)
         ]
-    return sorted(causes, key=lambda one: (-_counts(one[0]), -one[0].moved, one[0].features))
+    return sorted(causes, key=lambda cause: (-_counts(cause[0]), -cause[0].moved, cause[0].features))
 
 
 def _counts(cause: Cause) -> float:

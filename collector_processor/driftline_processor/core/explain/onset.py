@@ -151,8 +151,8 @@ def _p_value(between: float, within: F64, freedom: int, width: int, effect: floa
     if spread <= 0 or freedom < FEW:
         return alone
     directions = min(max(spread**2 / float((covariance**2).sum()), 1.0), width - 1)
-    known = max(1.0, freedom / alike) * directions
-    return max(alone, float(fdtrc(directions, known, between / spread / alike)))
+    degrees = max(1.0, freedom / alike) * directions
+    return max(alone, float(fdtrc(directions, degrees, between / spread / alike)))
 
 
 def _alike(within: F64, at: int) -> float:
@@ -187,12 +187,12 @@ def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
     weight = 1 / (rows * share + 1)
     if anchored:
         weight[0] = 0.0
-    sums = [np.cumsum(one, axis=0) for one in (weight * part**2, weight * rows * part, weight * rows**2)]
+    sums = [np.cumsum(power, axis=0) for power in (weight * part**2, weight * rows * part, weight * rows**2)]
     total = np.zeros(len(before))
     after = part.sum(axis=0) - before
     for side, of in (
-        (before, [one[:-1] for one in sums]),
-        (after, [one[-1] - one[:-1] for one in sums]),
+        (before, [power[:-1] for power in sums]),
+        (after, [power[-1] - power[:-1] for power in sums]),
     ):
         own = side / side.sum(axis=1, keepdims=True)
         total += (of[0] - 2 * own * of[1] + own**2 * of[2]).sum(axis=1)

@@ -31,20 +31,20 @@ def region_changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tup
     >>> [one.where for one in region_changes(bins, np.array([60.0, 40, 0, 0, 0]), np.array([20.0, 40, 0, 140, 0]))]
     ['missing values', 'NO', 'SE']
     """
-    found: list[Change] = []
+    changes: list[Change] = []
     usable_was, usable_now = was[: bins.size], now[: bins.size]
     if usable_was.any() and usable_now.any():
         drawn = cells(bins, usable_was, usable_now)
         if isinstance(bins, CategoryBins):
-            found += _labels(drawn)
+            changes += _labels(drawn)
         elif len(drawn.labels) > 1:
             where = _range(drawn)
-            found.append(replace(where, where=where.where.replace("values", LENGTHS)) if lengths else where)
+            changes.append(replace(where, where=where.where.replace("values", LENGTHS)) if lengths else where)
     absent = Change("missing values", _absent(was, bins), _absent(now, bins))
     if abs(effect(absent.was, absent.now)) >= LEAST:
         shift = abs(absent.now - absent.was)
-        found.insert(0 if not found or shift > abs(found[0].now - found[0].was) else 1, absent)
-    return tuple(found)
+        changes.insert(0 if not changes or shift > abs(changes[0].now - changes[0].was) else 1, absent)
+    return tuple(changes)
 
 
 def _labels(drawn: Cells) -> list[Change]:

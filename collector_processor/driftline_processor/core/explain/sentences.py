@@ -27,12 +27,12 @@ def cause_sentence(cause: Cause, finding: Finding | None, timezone: str = "UTC")
     since = _since(cause, timezone)
     place = f" only where {short(cause.slice.replace('=', ' = ', 1))}" if cause.slice else ""
     if finding is not None:
-        told = f"{finding.sentence}{place}{',' if since else ''}{since}"
+        sentence = f"{finding.sentence}{place}{',' if since else ''}{since}"
     else:
         where = _changes(cause.changes)
-        told = f"{short(cause.features[0])} has drifted{place}{since}{': ' if where else ''}{where}"
+        sentence = f"{short(cause.features[0])} has drifted{place}{since}{': ' if where else ''}{where}"
     effect = _effect(cause)
-    return f"{told}; {effect}" if effect else told
+    return f"{sentence}; {effect}" if effect else sentence
 
 
 def whole_sentence(causes: Sequence[Cause], score: bool) -> str:
@@ -63,20 +63,20 @@ def _since(cause: Cause, timezone: str) -> str:
 
 def _changes(changes: Sequence[Change]) -> str:
     """From which share to which, in words: two arrows and four numbers beside an edge are hard to read."""
-    told = [
-        f"{short(one.where) or 'no text'} went from {format_percent(one.was)} to {format_percent(one.now)}"
-        for one in changes
+    parts = [
+        f"{short(change.where) or 'no text'} went from {format_percent(change.was)} to {format_percent(change.now)}"
+        for change in changes
     ]
-    return ", ".join([*told[:1], *(one.replace(" went from ", " from ") for one in told[1:])])
+    return ", ".join([*parts[:1], *(part.replace(" went from ", " from ") for part in parts[1:])])
 
 
 def _effect(cause: Cause) -> str:
-    told = []
+    parts = []
     it, carries, has = ("they", "carry", "have") if len(cause.features) > 1 else ("it", "carries", "has")
     if cause.score_shift is not None and cause.score_shift >= LEAST_CARRIED:
-        told.append(f"{it} {carries} {format_percent(min(cause.score_shift, 1.0))} of the score's shift")
+        parts.append(f"{it} {carries} {format_percent(min(cause.score_shift, 1.0))} of the score's shift")
     elif cause.score_shift is not None and cause.score_shift <= -LEAST_CARRIED:
-        told.append(f"alone, {it} would move the score the other way")
+        parts.append(f"alone, {it} would move the score the other way")
     if cause.importance is not None:
-        told.append(f"{'' if told else f'{it} '}{has} {format_percent(cause.importance)} of the model's importance")
-    return " and ".join(told)
+        parts.append(f"{'' if parts else f'{it} '}{has} {format_percent(cause.importance)} of the model's importance")
+    return " and ".join(parts)

@@ -125,14 +125,14 @@ def judge_fairness(
     """
     if len(groups) < 2:
         return None
-    counted = {value: one.predictions for value, one in groups.items() if one.predictions is not None}
+    counted = {value: group.predictions for value, group in groups.items() if group.predictions is not None}
     basis: Basis = "predictions" if len(counted) == len(groups) else "labelled rows"
     fewest = FEWEST_DAYS if days else FEWEST
     parts = {
-        value: _parts(one.labelled, counted[value] if basis == "predictions" else one.labelled, fewest)
-        for value, one in groups.items()
+        value: _parts(group.labelled, counted[value] if basis == "predictions" else group.labelled, fewest)
+        for value, group in groups.items()
     }
-    size = {value: one.weight for value, one in groups.items()}
+    size = {value: group.weight for value, group in groups.items()}
     if basis == "predictions":
         size = {value: float(one.weight.sum()) for value, one in counted.items()}
     reference = rule.reference if rule.reference in groups else ""
@@ -224,7 +224,9 @@ def _criterion(
             if first is None:
                 continue
             told = (
-                first if first.state != "cannot_tell" else next((one for one in pairs if one.state == "broken"), first)
+                first
+                if first.state != "cannot_tell"
+                else next((pair for pair in pairs if pair.state == "broken"), first)
             )
             found.append(told)
         spans.append(_span(list(own.values()), own[reference] if reference else None))
@@ -296,7 +298,7 @@ def _span(parts: Sequence[_Part | None], reference: _Part | None) -> tuple[float
         return None, None
     spans = [(min(values), max(values))]
     if reference is not None:
-        spans = [(min(one, reference.value), max(one, reference.value)) for one in values]
+        spans = [(min(value, reference.value), max(value, reference.value)) for value in values]
     ratios = [low / high if high > 0 else None for low, high in spans]
     return max(high - low for low, high in spans), _worst(ratios, min)
 

@@ -267,8 +267,8 @@ def interval_of_mean(values: Sequence[float], limits: Sequence[Interval], inflat
     (0.629, 0.756)
     """
     middle, k = sum(values) / len(values), len(values) / math.sqrt(inflated)
-    below = math.sqrt(sum((value - (one.low or 0.0)) ** 2 for value, one in zip(values, limits, strict=True))) / k
-    above = math.sqrt(sum(((one.high or 0.0) - value) ** 2 for value, one in zip(values, limits, strict=True))) / k
+    below = math.sqrt(sum((value - (limit.low or 0.0)) ** 2 for value, limit in zip(values, limits, strict=True))) / k
+    above = math.sqrt(sum(((limit.high or 0.0) - value) ** 2 for value, limit in zip(values, limits, strict=True))) / k
     return Interval(max(0.0, middle - below), min(1.0, middle + above), "mover")
 
 

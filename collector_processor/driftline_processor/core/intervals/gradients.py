@@ -176,8 +176,8 @@ def confusion_table(
     if weight is None or len(weight) != classes**2 or weight.sum() <= 0:
         return None
     shape, nothing = (classes, classes), np.zeros(classes**2)
-    counts = [one.parts.get("confusion", nothing).reshape(shape) for one in blocks]
-    squares = [(_squares(one) if "confusion" in one.parts else nothing).reshape(shape) for one in blocks]
+    counts = [block.parts.get("confusion", nothing).reshape(shape) for block in blocks]
+    squares = [(_squares(block) if "confusion" in block.parts else nothing).reshape(shape) for block in blocks]
     of_pane = _squares(pane).reshape(shape)
     rows, total, _ = pane.parts["outcomes"][:3]
     by_class, squared = weight.reshape(shape).sum(axis=0), of_pane.sum(axis=0)
@@ -204,7 +204,7 @@ def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> Lo
     sums, spread = pane.parts.get("losses"), pane.parts.get("spread")
     if sums is None or spread is None or len(sums) <= place or len(spread) < 2 * place + 1 or sums[0] <= 0:
         return None
-    own = [one for one in blocks if len(one.parts.get("losses", ())) > place]
+    own = [block for block in blocks if len(block.parts.get("losses", ())) > place]
     by_block = np.array([(one.parts["losses"][0], one.parts["losses"][place]) for one in own]).reshape(-1, 2)
     squares = np.array([one.parts["spread"][0] if "spread" in one.parts else 0.0 for one in own])
     first, second = spread[2 * place - 1], spread[2 * place]
@@ -239,7 +239,7 @@ def loss_mean(
     ``squares``: Σw², Σw²l, Σw²l². ``blocks``: float64 (b, 2), Σw and Σwl of each; ``block_squares``: Σw² of each.
     ``size``: Σw|l|.
     """
-    of_weight, first, second = (float(one) for one in squares)
+    of_weight, first, second = (float(square) for square in squares)
     if weight <= 0 or of_weight <= 0:
         return None
     mean = float(total / weight)

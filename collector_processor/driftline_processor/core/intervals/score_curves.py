@@ -77,8 +77,8 @@ def score_curve(
     nothing = np.zeros(len(negative))
 
     def scored(part: str) -> ClassScores:
-        weight = [one.parts.get(part, nothing)[held] for one in blocks]
-        squares = np.array([_squares(one, part, names).sum() for one in blocks])
+        weight = [block.parts.get(part, nothing)[held] for block in blocks]
+        squares = np.array([_squares(block, part, names).sum() for block in blocks])
         stacked = np.stack(weight) if weight else np.empty((0, len(held)))
         return ClassScores(pane.parts[part][held], _squares(pane, part, names)[held], stacked, squares)
 
@@ -189,7 +189,7 @@ def top_k_ratio(pane: Pane, blocks: Sequence[Pane], k: int) -> Ratio | None:
     sides = (slice(None, k), slice(k, None))
     hits, misses = (WeightSums(float(sums[some].sum()), float(squares[some].sum()), each) for some in sides)
     total = hits.weight + misses.weight
-    own = [one for one in blocks if "ranks" in one.parts]
+    own = [block for block in blocks if "ranks" in block.parts]
     by_block = np.array([(one.parts["ranks"].sum(), one.parts["ranks"][:k].sum()) for one in own]).reshape(-1, 2)
     lasting = np.array([(one.parts["ranks"] + one.parts.get("ranks_excess", 0.0)).sum() for one in own])
     varies = share_variance(hits, misses)

@@ -48,7 +48,7 @@ def fast_labels(
     tests = compared(fast, slow, whole, blocks, task, FEWEST_DAYS if days else FEWEST_BLOCKS)
     if not tests:
         return None
-    likeliest = min(tests, key=lambda one: one.p_value)
+    likeliest = min(tests, key=lambda test: test.p_value)
     p = min(1.0, likeliest.p_value * len(tests))
     rows = [int(one.parts["outcomes"][0]) for one in (fast, slow)]
     return FastLabels(until, p <= ALPHA, likeliest.metric, likeliest.fast, likeliest.slow, rows[0], rows[1], p)
@@ -68,7 +68,7 @@ class _Test(NamedTuple):
 
 def _halves(cohorts: Mapping[str, Pane]) -> tuple[str, Pane, Pane] | None:
     """The cohort after which the halves are most even, and both."""
-    names = [name for name, one in cohorts.items() if "outcomes" in one.parts]
+    names = [name for name, cohort in cohorts.items() if "outcomes" in cohort.parts]
     worth = np.array([effective_rows(cohorts[name]) for name in names])
     if len(names) < 2:
         return None
@@ -85,7 +85,7 @@ def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: T
     k = len(task.classes)
     tables = [gradients.confusion_table(one, (), k) for one in (fast, slow)]
     of_all = gradients.confusion_table(whole, blocks, k)
-    if of_all is None or any(one is None for one in tables):
+    if of_all is None or any(table is None for table in tables):
         return []
     counted: dict[ComparedOutcomes, F64] = {}
     if task.kind == "binary" and task.positive_class in task.classes:
@@ -96,9 +96,9 @@ def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: T
     for metric, hits in counted.items():
         less = _counting_as_one(of_all.ratio(hits, 1 - hits).moved, fewest)
         halves = [
-            (one.ratio(hits, 1 - hits), effective_rows(pane) / less)
-            for one, pane in zip(tables, (fast, slow), strict=True)
-            if one is not None
+            (table.ratio(hits, 1 - hits), effective_rows(pane) / less)
+            for table, pane in zip(tables, (fast, slow), strict=True)
+            if table is not None
         ]
         (p, n), (q, m) = ((one.value or 0.0, _rows_of(one, kish, less)) for one, kish in halves)
         if min(n, m) >= FEWEST:
@@ -130,8 +130,8 @@ def _means(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Ta
         if halves[0] is None or halves[1] is None or all_of is None:
             continue
         less = _counting_as_one(all_of[2], fewest)
-        variances = [one[2].variance * less for one in halves if one is not None]
-        rows = [one[1] / less for one in halves if one is not None]
+        variances = [half[2].variance * less for half in halves if half is not None]
+        rows = [half[1] / less for half in halves if half is not None]
         variance = sum(variances)
         if min(rows) < FEWEST or variance <= 0:
             continue

@@ -47,7 +47,7 @@ def interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRo
     if sums.positive is None:
         return None
     ratios = [sums.table.ratio(*RECALL.cells(2, code)) for code in (sums.positive, 1 - sums.positive)]
-    return mean_of_shares(sums, ratios) if all(one.value is not None for one in ratios) else None
+    return mean_of_shares(sums, ratios) if all(ratio.value is not None for ratio in ratios) else None
 
 
 METRIC = Metric(

@@ -72,11 +72,13 @@ def mean_cost(table: ConfusionTable, costs: F64, exact: Exact) -> tuple[float, f
     every, place = np.unique(costs, return_inverse=True)
     place = place.reshape(costs.shape)
     ratios = [table.ratio(own, 1 - own) for own in ((place == at).astype(np.float64) for at in range(len(every)))]
-    limits = [exact(one.hits, one.misses) for one in ratios]
-    share = np.array([one.value or 0.0 for one in ratios])
+    limits = [exact(ratio.hits, ratio.misses) for ratio in ratios]
+    share = np.array([ratio.value or 0.0 for ratio in ratios])
     apart = every - share @ every
-    below = np.array([at - (one.low or 0.0) for at, one in zip(share, limits, strict=True)])
-    above = np.array([(1.0 if one.high is None else one.high) - at for at, one in zip(share, limits, strict=True)])
+    below = np.array([at - (limit.low or 0.0) for at, limit in zip(share, limits, strict=True)])
+    above = np.array(
+        [(1.0 if limit.high is None else limit.high) - at for at, limit in zip(share, limits, strict=True)]
+    )
     alike = _correlation(
         share, np.bincount(place.ravel(), table.squares.ravel(), minlength=len(every)).astype(np.float64)
     )

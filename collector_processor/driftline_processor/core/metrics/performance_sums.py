@@ -96,7 +96,7 @@ class PerformanceSums:
     @cached_property
     def lists_of_blocks(self) -> list[dict[str, ListMean]]:
         """Return the same of each block of time."""
-        return [list_means(one) for one in self.blocks]
+        return [list_means(block) for block in self.blocks]
 
     @cached_property
     def table(self) -> ConfusionTable | None:
@@ -181,7 +181,7 @@ class PerformanceSums:
         at = head + 2 + 3 * place
         if sums is None or len(sums) < at + 3:
             return None
-        own = np.array([one.parts[part] for one in self.blocks if part in one.parts]).reshape(-1, len(sums))
+        own = np.array([block.parts[part] for block in self.blocks if part in block.parts]).reshape(-1, len(sums))
         squares = (sums[head + 1], sums[at + 1], sums[at + 2])
         size = sums[at] + 2 * negative
         return gradients.loss_mean(sums[head], sums[at], squares, own[:, [head, at]], own[:, head + 1], size)

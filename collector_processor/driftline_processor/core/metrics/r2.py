@@ -66,7 +66,7 @@ def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRow
     spread = of_squares - losses[4] * of_y
     slope = losses[3] / spread**2
     gradient = np.array([of_y**2 * slope, 0.0, 0.0, -1 / spread, -2 * of_y * slope, slope])
-    own = [one.parts["losses"] for one in sums.blocks if len(one.parts.get("losses", ())) == len(gradient)]
+    own = [block.parts["losses"] for block in sums.blocks if len(block.parts.get("losses", ())) == len(gradient)]
     if not own:
         return None
     blocks = np.stack(own)

@@ -46,9 +46,9 @@ def _mean(sums: PerformanceSums, key: str) -> LossMean | None:
     own = sums.lists.get(key)
     if own is None:
         return None
-    of_blocks = [one[key] for one in sums.lists_of_blocks if key in one]
-    blocks = np.array([(one.weight, one.total) for one in of_blocks]).reshape(-1, 2)
-    squares = np.array([one.squared for one in of_blocks])
+    of_blocks = [lists_of_block[key] for lists_of_block in sums.lists_of_blocks if key in lists_of_block]
+    blocks = np.array([(of_block.weight, of_block.total) for of_block in of_blocks]).reshape(-1, 2)
+    squares = np.array([of_block.squared for of_block in of_blocks])
     own_squares = (own.squared, own.weighted, own.spread)
     return loss_mean(own.weight, own.total, own_squares, blocks, squares, own.total)
 

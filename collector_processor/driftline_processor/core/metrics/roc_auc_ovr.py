@@ -22,7 +22,7 @@ def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
     areas = [one for one in sums.area_of_classes if one is not None]
     if sums.losses is None or not areas or len(areas) < len(sums.task.classes):
         return None
-    defined = [one for one in areas if one.value is not None]
+    defined = [area for area in areas if area.value is not None]
     total = sum(one.value for one in defined if one.value is not None)
     found = total / len(defined) if defined else None
     bound = sum(one.bound for one in defined) / len(defined) if defined else 0.0
@@ -34,7 +34,7 @@ def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRow
     curves = [
         score_curves.score_curve(sums.pane, sums.blocks, *class_scores(code)) for code in range(len(sums.task.classes))
     ]
-    known = [one for one in curves if one is not None]
+    known = [curve for curve in curves if curve is not None]
     if len(known) < len(curves):
         return None
     if min(side.with_one_more(sums.one_more) for one in known for side in one) < FEWEST_OF_A_CLASS:

@@ -36,27 +36,27 @@ def curves(pane: Pane, task: Task, confidence: float = 0.95) -> dict[str, Curve]
     >>> curves(pane, task)["roc"].points.tolist()
     [[0.0, 0.0], [0.0, 0.5], [0.0, 1.0], [1.0, 1.0]]
     """
-    found: dict[str, Curve] = {}
+    intervals: dict[str, Curve] = {}
     if task.kind != "binary":
-        return found
+        return intervals
     ranked = ScoreOrder.of_pane(pane)
     if ranked is not None and ranked.weight > 0:
         true, false = (np.cumsum(side[::-1]) for side in (ranked.positive, ranked.negative))
         if true[-1] > 0:
             recall, precision, share = true / true[-1], true / (true + false), (true + false) / ranked.weight
-            found["precision_recall"] = Curve("recall", "precision", _few(recall, precision))
-            found["gain"] = Curve("share", "recall", _few(_from(0.0, share), _from(0.0, recall)))
+            intervals["precision_recall"] = Curve("recall", "precision", _few(recall, precision))
+            intervals["gain"] = Curve("share", "recall", _few(_from(0.0, share), _from(0.0, recall)))
             if false[-1] > 0:
                 rate = false / false[-1]
-                found["roc"] = Curve("false_positive_rate", "recall", _few(_from(0.0, rate), _from(0.0, recall)))
+                intervals["roc"] = Curve("false_positive_rate", "recall", _few(_from(0.0, rate), _from(0.0, recall)))
     held = pane.parts.get("calibration")
     if held is not None and held.any():
         weight, scores, positives = held.reshape(CALIBRATION_BINS, 3).T
         there = weight > 0
         points = np.column_stack([scores[there] / weight[there], positives[there] / weight[there]])
         limits = _limits(positives[there], weight[there], pane.parts.get("outcomes"), confidence)
-        found["calibration"] = Curve("mean_score", "actual_rate", np.round(points, _DIGITS), weight[there], limits)
-    return found
+        intervals["calibration"] = Curve("mean_score", "actual_rate", np.round(points, _DIGITS), weight[there], limits)
+    return intervals
 
 
 def _limits(positives: F64, weight: F64, outcomes: F64 | None, confidence: float) -> F64:

@@ -46,25 +46,25 @@ def count_silence(pane: Pane, task: Task) -> Pane:
     return Pane(parts)
 
 
-def count_silence_everywhere(known: WindowOutcomes, task: Task) -> WindowOutcomes:
+def count_silence_everywhere(outcomes: WindowOutcomes, task: Task) -> WindowOutcomes:
     """Return the same of the blocks and slices of a window."""
 
     def silent(panes: Iterable[Pane]) -> list[Pane]:
         return [count_silence(pane, task) for pane in panes]
 
-    slices = dict(zip(known.slices, silent(known.slices.values()), strict=True))
-    in_time = {name: BlockSums.of(silent(one.blocks())) for name, one in known.in_time.items()}
-    return replace(known, blocks=silent(known.blocks), slices=slices, in_time=in_time)
+    slices = dict(zip(outcomes.slices, silent(outcomes.slices.values()), strict=True))
+    in_time = {name: BlockSums.of(silent(one.blocks())) for name, one in outcomes.in_time.items()}
+    return replace(outcomes, blocks=silent(outcomes.blocks), slices=slices, in_time=in_time)
 
 
-def count_silence_in_steps(known: WindowOutcomes, task: Task) -> WindowOutcomes:
+def count_silence_in_steps(outcomes: WindowOutcomes, task: Task) -> WindowOutcomes:
     """Return the same of the steps over which objectives roll: those that are there had their time, all of them."""
-    if known.steps is None:
-        return known
-    steps, panes = known.steps
-    return replace(known, steps=(steps, [count_silence(pane, task) for pane in panes]))
+    if outcomes.steps is None:
+        return outcomes
+    steps, panes = outcomes.steps
+    return replace(outcomes, steps=(steps, [count_silence(pane, task) for pane in panes]))
 
 
 def without_young_lists(realized: Mapping[str, MetricValue]) -> dict[str, MetricValue]:
     """Return the metrics without those that lists nobody clicked belong to: too young to tell which these are."""
-    return {name: one for name, one in realized.items() if name.partition("@")[0] not in OF_ALL_LISTS}
+    return {name: metric for name, metric in realized.items() if name.partition("@")[0] not in OF_ALL_LISTS}

@@ -39,8 +39,8 @@ def judge_performance(
     pane: Pane,
     baseline: Baseline | None,
     task: Task | None,
-    known: WindowOutcomes,
-    asked: PerformanceSettings,
+    outcomes: WindowOutcomes,
+    settings: PerformanceSettings,
     exact: dict[str, MetricValue] | None = None,
 ) -> None:
     """Fill in the performance of a window.
@@ -48,54 +48,58 @@ def judge_performance(
     ``pane``: the window's parts. ``baseline``: what it is compared with. ``exact``: metrics from rows, where they are
     at hand; else they are read from the pane.
     """
-    if known.delay.complete(evaluation.coverage):
-        known = replace(known, young=False)
-    silent = asked.outcomes == "implicit" and task is not None and task.kind == "ranking"
-    young = known.young or not evaluation.closed
+    if outcomes.delay.complete(evaluation.coverage):
+        outcomes = replace(outcomes, young=False)
+    silent = settings.outcomes == "implicit" and task is not None and task.kind == "ranking"
+    young = outcomes.young or not evaluation.closed
     if silent and task is not None:
-        known = count_silence_in_steps(known, task)
+        outcomes = count_silence_in_steps(outcomes, task)
     if silent and task is not None and not young:
-        pane, known = count_silence(pane, task), count_silence_everywhere(known, task)
+        pane, outcomes = count_silence(pane, task), count_silence_everywhere(outcomes, task)
         evaluation.outcome_rows, evaluation.coverage = int(pane.parts.get("outcomes", [0])[0]), 1.0
     if exact is not None:
         evaluation.realized = exact
     elif task is not None:
-        evaluation.realized = realized(pane, task, asked)
+        evaluation.realized = realized(pane, task, settings)
     if silent and young:
         evaluation.realized = without_young_lists(evaluation.realized)
     if task is not None and evaluation.realized:
-        found = evaluation.realized | custom.from_pane(pane, task, asked.custom)
-        known = replace(known, unseen=unseen_by_slice(pane, known.slices, task))
-        unseen, days = known.unseen.get(""), has_day_blocks(evaluation.window)
+        found = evaluation.realized | custom.from_pane(pane, task, settings.custom)
+        outcomes = replace(outcomes, unseen=unseen_by_slice(pane, outcomes.slices, task))
+        unseen, days = outcomes.unseen.get(""), has_day_blocks(evaluation.window)
         evaluation.unreviewed = unreviewed(unseen, task)
-        evaluation.realized = with_intervals(found, pane, known.blocks, task, asked, unseen, days=days)
-        evaluation.curves, evaluation.confusion = curves(pane, task, asked.confidence), confused(pane, task)
-    evaluation.maturity, evaluation.immature = maturity(evaluation, known, asked)
-    evaluation.young = known.young
+        evaluation.realized = with_intervals(found, pane, outcomes.blocks, task, settings, unseen, days=days)
+        evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)
+    evaluation.maturity, evaluation.immature = maturity(evaluation, outcomes, settings)
+    evaluation.young = outcomes.young
     evaluation.delay = delay_of(pane)
-    if asked.label_sla is not None and evaluation.closed and (evaluation.delay is not None or known.age is not None):
-        evaluation.label_sla = judge_sla(pane, int(sent_rows(pane)[0]), known.age, asked.label_sla)
+    if (
+        settings.label_sla is not None
+        and evaluation.closed
+        and (evaluation.delay is not None or outcomes.age is not None)
+    ):
+        evaluation.label_sla = judge_sla(pane, int(sent_rows(pane)[0]), outcomes.age, settings.label_sla)
     if task is not None:
-        judge_slices(evaluation, pane, task, known, asked)
+        judge_slices(evaluation, pane, task, outcomes, settings)
     if baseline is not None:
-        evaluation.reference = reference_of(known.reference or baseline, asked)
+        evaluation.reference = reference_of(outcomes.reference or baseline, settings)
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
-    evaluation.objectives = judge_objectives(evaluation, task, known, asked, baseline)
+    evaluation.objectives = judge_objectives(evaluation, task, outcomes, settings, baseline)
 
 
-def maturity(evaluation: Evaluation, known: WindowOutcomes, asked: PerformanceSettings) -> tuple[Maturity, str]:
+def maturity(evaluation: Evaluation, outcomes: WindowOutcomes, settings: PerformanceSettings) -> tuple[Maturity, str]:
     """Return the maturity of a window and, of an immature one, the reason as a sentence."""
     if not evaluation.closed:
         return "open", ""
     coverage = evaluation.coverage or 0.0
-    if known.young:
-        return "immature", f"its outcomes may still come: {_wait_sentence(known.delay)}"
-    if coverage < asked.min_coverage:
+    if outcomes.young:
+        return "immature", f"its outcomes may still come: {_wait_sentence(outcomes.delay)}"
+    if coverage < settings.min_coverage:
         return "immature", (
             f"the outcomes of {coverage * 100:.3g} % of its rows are known, less than the "
-            f"{asked.min_coverage * 100:.3g} % it needs (min_coverage)"
+            f"{settings.min_coverage * 100:.3g} % it needs (min_coverage)"
         )
     return "mature", ""
 

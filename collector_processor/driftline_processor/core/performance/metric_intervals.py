@@ -28,7 +28,7 @@ def with_intervals(
     pane: Pane,
     blocks: Sequence[Pane],
     task: Task,
-    asked: PerformanceSettings,
+    settings: PerformanceSettings,
     unseen: UnseenDecisions | None = None,
     *,
     days: bool = False,
@@ -58,12 +58,12 @@ def with_intervals(
     sums = PerformanceSums(
         pane,
         task,
-        asked.costs,
+        settings.costs,
         blocks=blocks,
         unseen=unseen,
         fewest=fewest,
-        confidence=asked.confidence,
-        shares=asked.shares,
+        confidence=settings.confidence,
+        shares=settings.shares,
     )
     return {name: _with_interval(sums, name, metric) for name, metric in found.items()}
 

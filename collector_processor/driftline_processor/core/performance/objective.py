@@ -155,29 +155,31 @@ def undecided(current: Evaluation, previous: Evaluation | None) -> tuple[Objecti
 
     One that is open, or whose outcomes may still come, adds nothing.
     """
-    earlier = {} if previous is None else {one.rule: one.undecided for one in previous.objectives}
+    earlier = {} if previous is None else {objective.rule: objective.undecided for objective in previous.objectives}
 
     def count(one: ObjectiveState) -> int:
         counts = current.closed and (one.until or not current.young)
         return earlier.get(one.rule, 0) + bool(counts) if one.state == "cannot_tell" else 0
 
-    return tuple(replace(one, undecided=count(one)) for one in current.objectives)
+    return tuple(replace(objective, undecided=count(objective)) for objective in current.objectives)
 
 
-def overdue(one: ObjectiveState) -> str:
+def overdue(objective: ObjectiveState) -> str:
     """Say for how long nobody can tell, and what would help, where that is too long; "" where it is not.
 
     >>> overdue(ObjectiveState("recall", "recall >= 0.9", "cannot_tell", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
     'nobody could tell in 7 windows in a row: too little is reviewed, about 260 rows in a window would tell'
     """
-    if not one.overdue:
+    if not objective.overdue:
         return ""
-    if one.lacks:
-        would = f", {about_rows(one.needed)} would tell" if one.needed else ""
-        more = f"too few {one.lacks} in a window{would}; use a longer window"
-        return f"nobody could tell in {one.undecided} windows in a row: {more}"
-    more = f": too little is reviewed, {about_rows(one.needed)} in a window would tell" if one.needed else ""
-    return f"nobody could tell in {one.undecided} windows in a row{more}"
+    if objective.lacks:
+        would = f", {about_rows(objective.needed)} would tell" if objective.needed else ""
+        more = f"too few {objective.lacks} in a window{would}; use a longer window"
+        return f"nobody could tell in {objective.undecided} windows in a row: {more}"
+    more = (
+        f": too little is reviewed, {about_rows(objective.needed)} in a window would tell" if objective.needed else ""
+    )
+    return f"nobody could tell in {objective.undecided} windows in a row{more}"
 
 
 def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState]:
@@ -185,6 +187,8 @@ def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState
 
     In the newest whose outcomes had their time, few or many; of a rolling one, where a stretch has ended last.
     """
-    judged = next((one for one in reversed(windows) if one.closed and not one.young), None)
-    found = {} if judged is None else {one.rule: one for one in judged.objectives}
-    return found | {one.rule: one for window in windows[-2:] for one in window.objectives if one.until}
+    judged = next((window for window in reversed(windows) if window.closed and not window.young), None)
+    found = {} if judged is None else {objective.rule: objective for objective in judged.objectives}
+    return found | {
+        objective.rule: objective for window in windows[-2:] for objective in window.objectives if objective.until
+    }

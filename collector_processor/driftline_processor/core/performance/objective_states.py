@@ -70,58 +70,60 @@ _AT_LIMIT = 1e-12
 def judge_objectives(
     evaluation: Evaluation,
     task: Task | None,
-    known: WindowOutcomes,
-    asked: PerformanceSettings,
+    outcomes: WindowOutcomes,
+    settings: PerformanceSettings,
     baseline: Baseline | None = None,
 ) -> tuple[ObjectiveState, ...]:
     """Return the states of the objectives that concern a window, whose metrics are known by now.
 
     ``baseline``: whose reference they have, None = it knows nothing of slices.
     """
-    found: list[ObjectiveState] = []
-    for objective in asked.objectives:
+    states: list[ObjectiveState] = []
+    for objective in settings.objectives:
         if objective.rolling:
-            if known.steps is not None and task is not None:
-                found.append(_rolling(objective, evaluation, task, known, asked))
+            if outcomes.steps is not None and task is not None:
+                states.append(_rolling(objective, evaluation, task, outcomes, settings))
         elif objective.window in ("", evaluation.window.name) and (not objective.slice or _has_slices(evaluation)):
             why = "" if evaluation.maturity == "mature" else evaluation.immature or "the window is still open"
             if objective.slice == objective.key != "":
-                found.append(_each(objective, evaluation, task, known, asked, why, baseline))
+                states.append(_each(objective, evaluation, task, outcomes, settings, why, baseline))
             else:
-                own = evaluation.performance_slices.get(objective.slice)
-                metrics = evaluation.realized if not objective.slice else {} if own is None else own.metrics
-                metric, none_of = metrics.get(objective.metric), unreviewed(known.unseen.get(objective.slice), task)
-                against = _against(objective, objective.slice, evaluation.reference, baseline, asked)
-                one = _state_in(objective, metric, against, asked, why, none_of)
-                if own is None and (folded := _folded(objective, known)):
-                    one = replace(one, needed=None, sentence=why or folded)
-                found.append(replace(one, slice=objective.slice))
-    patience = {one.rule: one.patience(evaluation.window.name) for one in asked.objectives}
-    found = [
-        replace(one, alert_after=patience[one.rule], lacks="rows" if _all_reviewed(one, evaluation) else one.lacks)
-        for one in found
+                in_slice = evaluation.performance_slices.get(objective.slice)
+                metrics = evaluation.realized if not objective.slice else {} if in_slice is None else in_slice.metrics
+                metric, none_of = metrics.get(objective.metric), unreviewed(outcomes.unseen.get(objective.slice), task)
+                against = _against(objective, objective.slice, evaluation.reference, baseline, settings)
+                state = _state_in(objective, metric, against, settings, why, none_of)
+                if in_slice is None and (folded := _folded(objective, outcomes)):
+                    state = replace(state, needed=None, sentence=why or folded)
+                states.append(replace(state, slice=objective.slice))
+    patience = {objective.rule: objective.patience(evaluation.window.name) for objective in settings.objectives}
+    states = [
+        replace(
+            state, alert_after=patience[state.rule], lacks="rows" if _all_reviewed(state, evaluation) else state.lacks
+        )
+        for state in states
     ]
     if evaluation.maturity == "immature" and not evaluation.young:
         rows = evaluation.outcome_rows / evaluation.coverage if evaluation.coverage else evaluation.rows
-        least = math.ceil(round(asked.min_coverage * rows, 6))
-        found = [replace(one, needed=max(least, one.needed or 0)) for one in found]
-    return tuple(found)
+        least = math.ceil(round(settings.min_coverage * rows, 6))
+        states = [replace(state, needed=max(least, state.needed or 0)) for state in states]
+    return tuple(states)
 
 
-def _all_reviewed(one: ObjectiveState, evaluation: Evaluation) -> bool:
+def _all_reviewed(state: ObjectiveState, evaluation: Evaluation) -> bool:
     """Return whether nobody can tell, by the number of rows, although (nearly) all of them have their outcome."""
-    if one.state != "cannot_tell" or not one.needed:
+    if state.state != "cannot_tell" or not state.needed:
         return False
-    own = evaluation.performance_slices.get(one.slice)
+    own = evaluation.performance_slices.get(state.slice)
     if own is not None and own.predictions:
         return own.rows >= ALL_REVIEWED * own.predictions
-    return own is None and not one.slice and (evaluation.coverage or 0.0) >= ALL_REVIEWED
+    return own is None and not state.slice and (evaluation.coverage or 0.0) >= ALL_REVIEWED
 
 
-def _folded(objective: Objective, known: WindowOutcomes) -> str:
+def _folded(objective: Objective, outcomes: WindowOutcomes) -> str:
     """Say that a slice may be among the other values of its key; "" where all of them are told apart."""
     other = slice_name(objective.key, OTHER)
-    if not objective.slice or other not in known.slices or objective.slice in known.slices:
+    if not objective.slice or other not in outcomes.slices or objective.slice in outcomes.slices:
         return ""
     return (
         f"{objective.slice} is none of the values of {objective.key} that are told apart, {MOST_VALUES} at most, those "
@@ -139,7 +141,7 @@ def _state(
     objective: Objective,
     metric: MetricValue | None,
     reference: Mapping[str, MetricValue],
-    asked: PerformanceSettings,
+    settings: PerformanceSettings,
     why: str,
     none_of: Mapping[str, int],
 ) -> ObjectiveState:
@@ -147,7 +149,7 @@ def _state(
     rows = _rows(metric)
     unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, rows)
     if metric is None or metric.value is None:
-        needed = _least_rows(objective, asked.confidence)
+        needed = _least_rows(objective, settings.confidence)
         more = f"; {about_rows(needed)} would be the least to tell" if needed else ""
         where = f"{objective.metric} in {objective.slice}" if objective.slice else objective.metric
         return replace(unknown, needed=needed, sentence=why or f"no reviewed row tells of {where}{more}")
@@ -163,28 +165,32 @@ def _state(
             return replace(unknown, sentence=why or f"the baseline has {more} how sure its {objective.metric} is")
         than = Interval(own.low, own.high, own.interval)
         limits, value = difference(metric.value, limits, own.value, than), metric.value - own.value
-    known = replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
+    bounded = replace(unknown, value=value, low=limits.low, high=limits.high, limit=limit)
     if limits.low is None or limits.high is None:
         more = unreviewed_sentence(none_of) if metric.interval == UNREVIEWED.method else "its interval is not known"
-        return replace(known, sentence=why or _said(known, more))
+        return replace(bounded, sentence=why or _state_sentence(bounded, more))
     good, bad = (
         (limits.low >= limit, limits.high < limit) if objective.upwards else (limits.high <= limit, limits.low > limit)
     )
     if good or bad:
         state: Verdict = "cannot_tell" if why else "met" if good else "broken"
-        return replace(known, state=state, sentence=_said(known, why))
+        return replace(bounded, state=state, sentence=_state_sentence(bounded, why))
     if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
-        return replace(known, lacks="days", sentence=_said(known, why or "more days would tell, in a longer window"))
-    needed = _needed(objective, rows, value, limits, asked.confidence)
+        return replace(
+            bounded,
+            lacks="days",
+            sentence=_state_sentence(bounded, why or "more days would tell, in a longer window"),
+        )
+    needed = _needed(objective, rows, value, limits, settings.confidence)
     more = f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
-    return replace(known, needed=needed, sentence=_said(known, why or more))
+    return replace(bounded, needed=needed, sentence=_state_sentence(bounded, why or more))
 
 
 class _Against(NamedTuple):
-    """The reference that a change is measured against. ``said``: which rows of the baseline these are, of a slice."""
+    """The reference that a change is measured against. ``rows``: the rows of the baseline, in words, for a slice."""
 
     reference: Mapping[str, MetricValue]
-    said: str = ""
+    rows: str = ""
 
 
 def _against(
@@ -192,13 +198,13 @@ def _against(
     name: str,
     reference: Mapping[str, MetricValue],
     baseline: Baseline | None,
-    asked: PerformanceSettings,
+    settings: PerformanceSettings,
 ) -> _Against:
     """The same slice of the baseline where enough of its rows tell, else all rows."""
     whole = reference.get(objective.metric)
     if not objective.relative or not name or baseline is None or whole is None or whole.interval == UNREVIEWED.method:
         return _Against(reference)
-    own = reference_in(baseline, name, asked).get(objective.metric)
+    own = reference_in(baseline, name, settings).get(objective.metric)
     if own is None or own.value is None or _rows(own) < objective.min_rows:
         return _Against(reference, "since all rows of the baseline, which knows too few of the slice")
     return _Against({objective.metric: own}, f"since {_rows(own):,} rows of the slice in the baseline")
@@ -208,14 +214,14 @@ def _state_in(
     objective: Objective,
     metric: MetricValue | None,
     against: _Against,
-    asked: PerformanceSettings,
+    settings: PerformanceSettings,
     why: str,
     none_of: Mapping[str, int],
 ) -> ObjectiveState:
     """Judge a metric, and say since which rows it changed. The arguments are those of :func:`_state`."""
-    found = _state(objective, metric, against.reference, asked, why, none_of)
-    said = against.said if found.value is not None and not why else ""
-    return replace(found, sentence=f"{found.sentence}; {said}") if said else found
+    state = _state(objective, metric, against.reference, settings, why, none_of)
+    compared_rows = against.rows if state.value is not None and not why else ""
+    return replace(state, sentence=f"{state.sentence}; {compared_rows}") if compared_rows else state
 
 
 def _rows(metric: MetricValue | None) -> int:
@@ -226,38 +232,38 @@ def _rows(metric: MetricValue | None) -> int:
 
 
 def _rolling(
-    objective: Objective, evaluation: Evaluation, task: Task, known: WindowOutcomes, asked: PerformanceSettings
+    objective: Objective, evaluation: Evaluation, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings
 ) -> ObjectiveState:
     """Judge every stretch that ends within the window; return the worst with what all of them come to."""
-    assert known.steps is not None
-    steps, panes = known.steps
+    assert outcomes.steps is not None
+    steps, panes = outcomes.steps
     why = "" if evaluation.young else evaluation.immature  # too few outcomes; the young ones are not among the steps
-    found: list[ObjectiveState] = []
+    states: list[ObjectiveState] = []
     first = 0
     for last, step in enumerate(steps):
         if step.end <= evaluation.window.start:
             continue
-        start = before(step.end, objective.window, known.timezone)
+        start = before(step.end, objective.window, outcomes.timezone)
         while steps[first].start < start:
             first += 1
         if steps[0].start > start:
             continue
         window = Window("", start, step.end)
-        blocks = _blocks(panes[first : last + 1], window, known.timezone)
+        blocks = _blocks(panes[first : last + 1], window, outcomes.timezone)
         pane = merge(blocks)
-        metrics = realized(pane, task, asked)
+        metrics = realized(pane, task, settings)
         wanted = {objective.metric: metrics[objective.metric]} if objective.metric in metrics else {}
         unseen = find_unseen_decisions(pane, task)
-        bounded = with_intervals(wanted, pane, blocks, task, asked, unseen, days=has_day_blocks(window))
+        bounded = with_intervals(wanted, pane, blocks, task, settings, unseen, days=has_day_blocks(window))
         none_of = unreviewed(unseen, task)
-        one = _state(objective, bounded.get(objective.metric), evaluation.reference, asked, why, none_of)
-        found.append(replace(one, since=start, until=step.end))
-    if not found:
+        state = _state(objective, bounded.get(objective.metric), evaluation.reference, settings, why, none_of)
+        states.append(replace(state, since=start, until=step.end))
+    if not states:
         return ObjectiveState(
             *(objective.metric, objective.rule, "cannot_tell", None, None, None, 0),
             sentence="no such stretch has ended whose outcomes had their time, or its minutes are not kept any more",
         )
-    return _worst(objective, found)
+    return _worst(objective, states)
 
 
 def _blocks(panes: Sequence[Pane], window: Window, timezone: str) -> list[Pane]:
@@ -270,33 +276,38 @@ def _each(
     objective: Objective,
     evaluation: Evaluation,
     task: Task | None,
-    known: WindowOutcomes,
-    asked: PerformanceSettings,
+    outcomes: WindowOutcomes,
+    settings: PerformanceSettings,
     why: str,
     baseline: Baseline | None,
 ) -> ObjectiveState:
     """Judge the slice of each value of a key; return the worst with what all of them come to."""
-    found: dict[str, ObjectiveState] = {}
-    slices = _slices(objective.key, evaluation, known)
-    none_of = {name: unreviewed(known.unseen.get(name), task) for name in slices}
+    states: dict[str, ObjectiveState] = {}
+    slices = _slices(objective.key, evaluation, outcomes)
+    none_of = {name: unreviewed(outcomes.unseen.get(name), task) for name in slices}
     for name, own in slices.items():
         metric = own.metrics.get(objective.metric)
-        against = _against(objective, name, evaluation.reference, baseline, asked)
-        found[name] = replace(_state_in(objective, metric, against, asked, why, none_of[name]), slice=name)
-    judged = {name: one for name, one in found.items() if one.rows >= objective.min_rows}
-    few = len(found) - len(judged)
+        against = _against(objective, name, evaluation.reference, baseline, settings)
+        states[name] = replace(_state_in(objective, metric, against, settings, why, none_of[name]), slice=name)
+    judged = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
+    few = len(states) - len(judged)
     if not judged:
-        most = max(found.values(), key=lambda one: one.rows, default=None)
-        said = f"no value of {objective.key} has {objective.min_rows:,} rows that tell of {objective.metric}"
-        said += "" if most is None or not most.rows else f"; {most.slice} has most, {most.rows:,}"
+        most = max(states.values(), key=lambda state: state.rows, default=None)
+        reason = f"no value of {objective.key} has {objective.min_rows:,} rows that tell of {objective.metric}"
+        reason += "" if most is None or not most.rows else f"; {most.slice} has most, {most.rows:,}"
         unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, 0)
-        return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or said)
-    surer = replace(asked, confidence=1 - (1 - asked.confidence) / len(judged))
-    reach = normal_quantile(surer.confidence) / normal_quantile(asked.confidence)
+        return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=why or reason)
+    surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
+    reach = normal_quantile(surer.confidence) / normal_quantile(settings.confidence)
     reference = {name: _wider(metric, reach) for name, metric in evaluation.reference.items()}
-    for name, one in judged.items():
-        if task is not None and one.value is not None and _is_wrong(objective, one.value) and name in known.slices:
-            metrics = measured(name, known, task, surer, has_day_blocks(evaluation.window), only=objective.metric)
+    for name, state in judged.items():
+        if (
+            task is not None
+            and state.value is not None
+            and _is_wrong(objective, state.value)
+            and name in outcomes.slices
+        ):
+            metrics = measured(name, outcomes, task, surer, has_day_blocks(evaluation.window), only=objective.metric)
             against = _against(objective, name, reference, baseline, surer)
             again = _state_in(objective, metrics.get(objective.metric), against, surer, why, none_of[name])
             judged[name] = replace(again, slice=name)
@@ -304,18 +315,18 @@ def _each(
     unseen = {name: own.predictions or 0 for name, own in slices.items() if own.rows < objective.min_rows}
     name = max(unseen, key=lambda name: unseen[name], default="")
     if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
-        said = f"the outcomes of {slices[name].rows:,} of its {unseen[name]:,} predictions are known"
-        said += f", and {objective.min_rows:,} would be the least to tell"
-        worst = replace(found[name], state="cannot_tell", needed=objective.min_rows, sentence=why or said)
-    states = {name: one.state for name, one in judged.items()}
-    return replace(worst, slices=states, few=few, sentence=_said_by_slice(objective, worst, states, few))
+        reason = f"the outcomes of {slices[name].rows:,} of its {unseen[name]:,} predictions are known"
+        reason += f", and {objective.min_rows:,} would be the least to tell"
+        worst = replace(states[name], state="cannot_tell", needed=objective.min_rows, sentence=why or reason)
+    verdicts = {name: state.state for name, state in judged.items()}
+    return replace(worst, slices=verdicts, few=few, sentence=_slices_sentence(objective, worst, verdicts, few))
 
 
-def _slices(key: str, evaluation: Evaluation, known: WindowOutcomes) -> dict[str, SlicePerformance]:
+def _slices(key: str, evaluation: Evaluation, outcomes: WindowOutcomes) -> dict[str, SlicePerformance]:
     """The slices of a key, those among them that were predicted and of which no outcome is known."""
     found = {
         name: SlicePerformance(0, {}, rows)
-        for name, own in known.slices.items()
+        for name, own in outcomes.slices.items()
         if (rows := int(kept_rows(own)[0])) > 0
     } | evaluation.performance_slices
     return {name: own for name, own in found.items() if name.partition("=")[0] == key}
@@ -334,17 +345,17 @@ def _wider(metric: MetricValue, reach: float) -> MetricValue:
     return replace(metric, low=low, high=high)
 
 
-def _worst(objective: Objective, found: Sequence[ObjectiveState]) -> ObjectiveState:
+def _worst(objective: Objective, states: Sequence[ObjectiveState]) -> ObjectiveState:
     """The worst of several, with the state of all: broken where one is, met where all are."""
-    states = {one.state for one in found}
-    state: Verdict = "broken" if "broken" in states else "cannot_tell" if "cannot_tell" in states else "met"
-    return replace(max(found, key=lambda one: _badness(objective, one)), state=state)
+    verdicts = {one.state for one in states}
+    state: Verdict = "broken" if "broken" in verdicts else "cannot_tell" if "cannot_tell" in verdicts else "met"
+    return replace(max(states, key=lambda one: _badness(objective, one)), state=state)
 
 
-def _badness(objective: Objective, one: ObjectiveState) -> tuple[int, float]:
+def _badness(objective: Objective, state: ObjectiveState) -> tuple[int, float]:
     """Broken before undecided before met; within, the end of the interval that is nearest to being broken."""
-    rank = {"met": 0, "cannot_tell": 1, "broken": 2}[one.state]
-    end = one.high if objective.upwards else one.low
+    rank = {"met": 0, "cannot_tell": 1, "broken": 2}[state.state]
+    end = state.high if objective.upwards else state.low
     return rank, -math.inf if end is None else -end if objective.upwards else end
 
 
@@ -357,11 +368,11 @@ def _needed(objective: Objective, rows: int, value: float, limits: Interval, con
         return None
     if not objective.relative and _is_share(objective.metric) and 0 < limit < 1:
         error = reach * math.sqrt(limit * (1 - limit)) + POWER * math.sqrt(max(value * (1 - value), 0.0))
-        found = math.ceil((error / apart) ** 2)
-        while power_of_share(found, value, limit, confidence) < _TELLS:  # that was the normal distribution's
-            found += math.ceil(found / 500)
-        if found > rows:
-            return found
+        needed = math.ceil((error / apart) ** 2)
+        while power_of_share(needed, value, limit, confidence) < _TELLS:  # that was the normal distribution's
+            needed += math.ceil(needed / 500)
+        if needed > rows:
+            return needed
     side = value - limits.low if value > limit else limits.high - value
     error = side / reach * (reach + POWER)
     return max(rows + 1, math.ceil(rows * (error / apart) ** 2))
@@ -376,21 +387,23 @@ def _least_rows(objective: Objective, confidence: float) -> int | None:
 
 def _is_share(metric: str) -> bool:
     name = parse_name(metric)
-    found = None if name is None else METRICS.get(name.base)
-    return found is not None and found.share_of_rows
+    described = None if name is None else METRICS.get(name.base)
+    return described is not None and described.share_of_rows
 
 
-def _said(one: ObjectiveState, more: str) -> str:
-    value = "" if one.value is None else f"{one.value:+.4g}" if "= baseline" in one.rule else f"{one.value:.4g}"
-    limits = "" if one.low is None or one.high is None else f" ({one.low:.4g} to {one.high:.4g})"
-    return f"{value}{limits} on {one.rows:,} rows" + (f"; {more}" if more else "")
+def _state_sentence(state: ObjectiveState, more: str) -> str:
+    value = "" if state.value is None else f"{state.value:+.4g}" if "= baseline" in state.rule else f"{state.value:.4g}"
+    limits = "" if state.low is None or state.high is None else f" ({state.low:.4g} to {state.high:.4g})"
+    return f"{value}{limits} on {state.rows:,} rows" + (f"; {more}" if more else "")
 
 
-def _said_by_slice(objective: Objective, worst: ObjectiveState, slices: Mapping[str, Verdict], few: int) -> str:
-    states = Counter(slices.values())
-    told = ", ".join(f"{states[one]} {one.replace('_', ' ')}" for one in get_args(Verdict) if states[one])
+def _slices_sentence(objective: Objective, worst: ObjectiveState, slices: Mapping[str, Verdict], few: int) -> str:
+    counts = Counter(slices.values())
+    parts = ", ".join(
+        f"{counts[verdict]} {verdict.replace('_', ' ')}" for verdict in get_args(Verdict) if counts[verdict]
+    )
     left = f"; {few} with fewer than {objective.min_rows:,} rows {'is' if few == 1 else 'are'} left out" if few else ""
-    return f"{worst.slice}: {worst.sentence}; of {len(slices)} by {objective.key}: {told}{left}"
+    return f"{worst.slice}: {worst.sentence}; of {len(slices)} by {objective.key}: {parts}{left}"
 
 
 def rolling_steps(
@@ -401,7 +414,7 @@ def rolling_steps(
     None where no objective rolls. ``ripe``: later ones are not yet to be judged, ``kept``: from before they are no more
     told apart; unix nanoseconds.
     """
-    starts = [before(window.start + PANE, one.window, timezone) for one in objectives if one.rolling]
+    starts = [before(window.start + PANE, objective.window, timezone) for objective in objectives if objective.rolling]
     if not starts:
         return None
     first, last = max(min(starts), kept + PANE - 1), min(window.end + PANE - 1, ripe)

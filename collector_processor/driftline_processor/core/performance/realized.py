@@ -20,10 +20,10 @@ from driftline_processor.core.metrics.score_order import ClassOrder, ScoreOrder,
 from .settings import STANDARD, PerformanceSettings
 
 
-def realized(pane: Pane, task: Task, asked: PerformanceSettings = STANDARD) -> dict[str, MetricValue]:
+def realized(pane: Pane, task: Task, settings: PerformanceSettings = STANDARD) -> dict[str, MetricValue]:
     """Return the metrics of a task from the sums of a pane, {} while no outcome is known.
 
-    The usual ones, and those that are ``asked`` for by name. What depends on the order of scores is known up to
+    The usual ones, and those that ``settings`` names. What depends on the order of scores is known up to
     ``MetricValue.bound``, all else is exact. A value that is not defined (no positives, one class only) is None, never
     0. A metric whose sums are not there (no scores, no decisions, an old pane) is left out.
 
@@ -35,7 +35,7 @@ def realized(pane: Pane, task: Task, asked: PerformanceSettings = STANDARD) -> d
     >>> accuracy.value, accuracy.rows, accuracy.source
     (1.0, 2, 'panes')
     """
-    return _measured(pane, task, asked)
+    return _measured(pane, task, settings)
 
 
 def _measured(

@@ -23,47 +23,47 @@ from .metric_intervals import with_intervals
 from .realized import realized
 from .settings import PerformanceSettings
 
-_KNOWN: WeakKeyDictionary[Baseline, tuple[PerformanceSettings, dict[str, MetricValue]]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[Baseline, tuple[PerformanceSettings, dict[str, MetricValue]]] = WeakKeyDictionary()
 
 
-def reference_of(baseline: Baseline, asked: PerformanceSettings) -> dict[str, MetricValue]:
+def reference_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str, MetricValue]:
     """Return the metrics of a baseline's outcomes; what was asked last is kept as long as it lives."""
-    known = _KNOWN.get(baseline)
-    if known is None or known[0] != asked:
-        known = _KNOWN[baseline] = (asked, _measured(baseline, asked))
-    return dict(known[1])
+    cached = _CACHE.get(baseline)
+    if cached is None or cached[0] != settings:
+        cached = _CACHE[baseline] = (settings, _measured(baseline, settings))
+    return dict(cached[1])
 
 
-def reference_in(baseline: Baseline, name: str, asked: PerformanceSettings) -> dict[str, MetricValue]:
+def reference_in(baseline: Baseline, name: str, settings: PerformanceSettings) -> dict[str, MetricValue]:
     """Return the metrics of a slice of a baseline, ``key=value``; none where its outcomes are not known."""
-    known, task = baseline.extras.slice_outcomes, baseline.task
-    if known is None:
+    outcomes, task = baseline.extras.slice_outcomes, baseline.task
+    if outcomes is None:
         return {}
-    pane = known.pane(name)
-    blocks = list(_in_proportion(known.blocks(name), pane))
-    return with_intervals(realized(pane, task, asked), pane, blocks, task, asked, days=known.length >= DAY)
+    pane = outcomes.pane(name)
+    blocks = list(_in_proportion(outcomes.blocks(name), pane))
+    return with_intervals(realized(pane, task, settings), pane, blocks, task, settings, days=outcomes.length >= DAY)
 
 
-def _measured(baseline: Baseline, asked: PerformanceSettings) -> dict[str, MetricValue]:
+def _measured(baseline: Baseline, settings: PerformanceSettings) -> dict[str, MetricValue]:
     pane, task = baseline.pane, baseline.task
-    found = realized(pane, task, asked)
+    found = realized(pane, task, settings)
     unseen = find_unseen_decisions(pane, task, baseline)
-    whole = with_intervals(found | custom.from_pane(pane, task, asked.custom), pane, (), task, asked, unseen)
+    whole = with_intervals(found | custom.from_pane(pane, task, settings.custom), pane, (), task, settings, unseen)
     estimation = baseline.extras.estimation
     if estimation is None or estimation.blocks is None or not found:
         return whole
     blocks = list(_in_proportion(estimation.blocks.panes, pane))
     rows = merge(blocks)
     days = estimation.blocks.length >= DAY
-    in_time = with_intervals(realized(rows, task, asked), rows, blocks, task, asked, unseen, days=days)
+    in_time = with_intervals(realized(rows, task, settings), rows, blocks, task, settings, unseen, days=days)
     return {name: _as_sure(metric, in_time.get(name)) for name, metric in whole.items()}
 
 
 def _in_proportion(blocks: Iterable[Pane], pane: Pane) -> Iterator[Pane]:
     """The blocks, with the variance of a row as it is in all of them: they keep means alone."""
     spread, losses = pane.parts.get("spread"), pane.parts.get("losses")
-    for one in blocks:
-        parts = {name: sums for name, sums in one.parts.items() if name != EXPECTED}
+    for block in blocks:
+        parts = {name: sums for name, sums in block.parts.items() if name != EXPECTED}
         if spread is not None and losses is not None and losses[0] > 0 and "losses" in parts:
             parts["spread"] = spread * (parts["losses"][0] / losses[0])
         yield Pane(parts)

@@ -46,7 +46,10 @@ class PerformanceSettings:
     @property
     def keys(self) -> tuple[str, ...]:
         """The keys of slices that fairness and objectives are of."""
-        named = (*(rule.attribute for rule in self.fairness), *(one.key for one in self.objectives if one.key))
+        named = (
+            *(rule.attribute for rule in self.fairness),
+            *(objective.key for objective in self.objectives if objective.key),
+        )
         return tuple(dict.fromkeys(named))
 
 

@@ -58,14 +58,14 @@ def label_age_cohorts(time: I64, outcome_time: I64) -> I64:
 
 
 def judge_slices(
-    evaluation: Evaluation, pane: Pane, task: Task, known: WindowOutcomes, asked: PerformanceSettings
+    evaluation: Evaluation, pane: Pane, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings
 ) -> None:
     """Fill in the performance of the slices of a window, its fairness, and its weak slices."""
-    groups, days = {rule.attribute for rule in asked.fairness}, has_day_blocks(evaluation.window)
-    for name, own in known.slices.items():
+    groups, days = {rule.attribute for rule in settings.fairness}, has_day_blocks(evaluation.window)
+    for name, own in outcomes.slices.items():
         key, _, value = name.partition("=")
         rows, predictions = _labelled(own), int(kept_rows(own)[0])
-        metrics = measured(name, known, task, asked, days)
+        metrics = measured(name, outcomes, task, settings, days)
         # fewer where the value came with some of the outcomes alone, or was told apart later than they were predicted
         found = SlicePerformance(rows, metrics, predictions if predictions >= rows else None)
         if not found.rows:
@@ -74,29 +74,29 @@ def judge_slices(
             evaluation.ages[value] = found
         else:
             evaluation.performance_slices[name] = found
-    cohorts = {name: known.slices[slice_name(LABEL_AGE, name)] for name in COHORTS if name in evaluation.ages}
-    evaluation.fast_labels = fast_labels(cohorts, pane, known.blocks, task, days=has_day_blocks(evaluation.window))
+    cohorts = {name: outcomes.slices[slice_name(LABEL_AGE, name)] for name in COHORTS if name in evaluation.ages}
+    evaluation.fast_labels = fast_labels(cohorts, pane, outcomes.blocks, task, days=has_day_blocks(evaluation.window))
     if evaluation.immature and evaluation.fast_labels is not None and evaluation.fast_labels.differ:
         evaluation.immature += f"; {evaluation.fast_labels.sentence}"
     evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}
-    evaluation.weak = known.weak
+    evaluation.weak = outcomes.weak
     if task.kind == "binary" and groups:
-        judged = (_fairness(rule, pane, task, known, asked, days) for rule in asked.fairness)
+        judged = (_fairness(rule, pane, task, outcomes, settings, days) for rule in settings.fairness)
         evaluation.fairness = tuple(one for one in judged if one is not None)
 
 
 def measured(
-    name: str, known: WindowOutcomes, task: Task, asked: PerformanceSettings, days: bool, only: str = ""
+    name: str, outcomes: WindowOutcomes, task: Task, settings: PerformanceSettings, days: bool, only: str = ""
 ) -> dict[str, MetricValue]:
     """Return the metrics of a slice from its sums, with their intervals; ``only``: one of them. ``days``: see
     :func:`.metric_intervals.with_intervals`."""
-    own = known.slices[name]
-    metrics = realized(own, task, asked) | custom.from_pane(own, task, asked.custom)
-    if asked.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:
+    own = outcomes.slices[name]
+    metrics = realized(own, task, settings) | custom.from_pane(own, task, settings.custom)
+    if settings.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:
         metrics = without_young_lists(metrics)  # how many of its lists nobody clicked is not known
     if only:
         metrics = {only: metrics[only]} if only in metrics else {}
-    return with_intervals(metrics, own, known.blocks_of(name), task, asked, known.unseen.get(name), days=days)
+    return with_intervals(metrics, own, outcomes.blocks_of(name), task, settings, outcomes.unseen.get(name), days=days)
 
 
 def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[str, UnseenDecisions]:
@@ -162,8 +162,8 @@ def slice_badness(evaluation: Evaluation) -> dict[str, float]:
         return {}
     found: dict[str, float] = {}
     usual = 1 - whole.value if greater else whole.value
-    for name, one in evaluation.performance_slices.items():
-        measured = one.metrics.get(metric)
+    for name, performance_slice in evaluation.performance_slices.items():
+        measured = performance_slice.metrics.get(metric)
         near = None if measured is None else measured.high if greater else measured.low
         if near is not None and (least := 1 - near if greater else near) > max(usual, 0.0):
             found[name] = 1.0 if usual <= 0 else min(1.0, float(np.log2(least / usual)))
@@ -171,16 +171,16 @@ def slice_badness(evaluation: Evaluation) -> dict[str, float]:
 
 
 def _fairness(
-    rule: FairnessRule, pane: Pane, task: Task, known: WindowOutcomes, asked: PerformanceSettings, days: bool
+    rule: FairnessRule, pane: Pane, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings, days: bool
 ) -> Fairness | None:
     prefix = f"{rule.attribute}="
     own = {
         name: one
-        for name, one in known.slices.items()
+        for name, one in outcomes.slices.items()
         if name.startswith(prefix) and (_labelled(one) or kept_rows(one)[0] > 0)
     }
     counts = {
-        name.removeprefix(prefix): counts_of(one, task, known.unseen.get(name), known.blocks_of(name))
+        name.removeprefix(prefix): counts_of(one, task, outcomes.unseen.get(name), outcomes.blocks_of(name))
         for name, one in own.items()
     }
     all_rows, rows = float(kept_rows(pane)[0]), sum(float(kept_rows(one)[0]) for one in own.values())
@@ -188,7 +188,7 @@ def _fairness(
     return judge_fairness(
         rule,
         counts,
-        asked.confidence,
+        settings.confidence,
         rows / all_rows if rows and all_rows else None,
         labelled / _labelled(pane) if _labelled(pane) else None,
         days=days,
@@ -211,7 +211,7 @@ def counts_of(
     if decided is None or weight <= 0 or not decided.any():
         return GroupCounts(labelled, many)
     nothing, each = np.zeros(2), float(squares / weight)
-    by_block = [nothing if (own := predictions_of(one, task)) is None else own for one in blocks]
+    by_block = [nothing if (own := predictions_of(block, task)) is None else own for block in blocks]
     cells, in_time = _predicted(decided, positive), _predicted(np.array(by_block).reshape(-1, 2), positive)
     return GroupCounts(labelled, many, ConfusionTable(cells, cells * each, in_time, in_time * each))
 

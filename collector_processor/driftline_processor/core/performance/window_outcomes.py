@@ -43,19 +43,22 @@ class BlockSums:
     def whole(self) -> Pane:
         """All blocks together."""
         return Pane(
-            {name: np.bincount(one.index, one.value, one.width).astype(np.float64) for name, one in self.parts.items()}
+            {
+                name: np.bincount(part.index, part.value, part.width).astype(np.float64)
+                for name, part in self.parts.items()
+            }
         )
 
     def without(self, prefix: str) -> BlockSums:
         """Return the same without the parts whose names begin so."""
-        return BlockSums(self.count, {name: one for name, one in self.parts.items() if not name.startswith(prefix)})
+        return BlockSums(self.count, {name: part for name, part in self.parts.items() if not name.startswith(prefix)})
 
     def blocks(self) -> list[Pane]:
         """Return each block; one without rows has no parts."""
         panes = [Pane() for _ in range(self.count)]
-        for name, one in self.parts.items():
-            sums = one.dense(self.count)
-            for at in np.unique(one.group).tolist():
+        for name, part in self.parts.items():
+            sums = part.dense(self.count)
+            for at in np.unique(part.group).tolist():
                 panes[at].parts[name] = sums[at]
         return panes
 
@@ -89,8 +92,8 @@ class WindowOutcomes:
 
     def blocks_of(self, slice: str) -> Sequence[Pane]:
         """Return the parts of a slice by block of time; () where they are not known."""
-        known = self.in_time.get(slice)
-        return () if known is None else known.blocks()
+        sums = self.in_time.get(slice)
+        return () if sums is None else sums.blocks()
 
 
 NOTHING_KNOWN = WindowOutcomes()

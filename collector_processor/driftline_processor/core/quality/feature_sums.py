@@ -52,14 +52,14 @@ class Sums:
     elsewhere: F64 | None = None
 
     @property
-    def told(self) -> float:
+    def with_value(self) -> float:
         """Weight of the rows that have a value, usable or not."""
         return self.usable + self.invalid
 
     @property
     def rows(self) -> float:
         """Weight of all rows."""
-        return self.told + self.missing
+        return self.with_value + self.missing
 
     @property
     def infinite(self) -> float:
@@ -323,12 +323,15 @@ _REFERENCES: WeakKeyDictionary[Baseline, tuple[Mapping[str, Sums], float]] = Wea
 
 def _reference(baseline: Baseline) -> tuple[Mapping[str, Sums], float]:
     """The baseline's side, made once for each baseline."""
-    known = _REFERENCES.get(baseline)
-    if known is None:
-        found = {name: sums_of(baseline.pane, name, bins) for name, bins in baseline.bins.features.items()}
-        known = {name: sums for name, sums in found.items() if sums is not None}, _effective(baseline.pane)
-        _REFERENCES[baseline] = known
-    return known
+    reference = _REFERENCES.get(baseline)
+    if reference is None:
+        sums_by_feature = {name: sums_of(baseline.pane, name, bins) for name, bins in baseline.bins.features.items()}
+        reference = (
+            {name: sums for name, sums in sums_by_feature.items() if sums is not None},
+            _effective(baseline.pane),
+        )
+        _REFERENCES[baseline] = reference
+    return reference
 
 
 def _effective(pane: Pane) -> float:

@@ -25,7 +25,7 @@ ALPHA = 0.001
 
 def _found() -> dict[str, Check]:
     modules = [
-        importlib.import_module(f"{checks.__name__}.{one.name}") for one in pkgutil.iter_modules(checks.__path__)
+        importlib.import_module(f"{checks.__name__}.{module.name}") for module in pkgutil.iter_modules(checks.__path__)
     ]
     return {module.CHECK.name: module.CHECK for module in modules}
 
@@ -51,19 +51,25 @@ def quality(
     (Benjamini-Hochberg) over all features and checks; a test whose effect is too small to matter counts as one that
     found nothing.
     """
-    look = CheckInput(pane, baseline, repeats, designs or {}, tuple(recurrences))
-    done = [check.find(look) for check in CHECKS.values()]
-    suspicions = [one for tested in done for one in tested.suspicions]
+    inputs = CheckInput(pane, baseline, repeats, designs or {}, tuple(recurrences))
+    results = [check.find(inputs) for check in CHECKS.values()]
+    suspicions = [suspicion for result in results for suspicion in result.suspicions]
     if not suspicions:
         return ()
-    tests = max(sum(tested.tests for tested in done), len(suspicions))
-    p = np.array([*(one.p for one in suspicions), *[1.0] * (tests - len(suspicions))])
+    tests = max(sum(result.tests for result in results), len(suspicions))
+    p = np.array([*(suspicion.p for suspicion in suspicions), *[1.0] * (tests - len(suspicions))])
     adjusted = benjamini_hochberg(p).tolist()
-    certain = [replace(one.finding, p_value=at) for one, at in zip(suspicions, adjusted, strict=False) if at <= ALPHA]
-    told = [one for one in certain if not any(_covers(other, one) for other in certain)]
-    return tuple(sorted(told, key=lambda one: (_GRAVITY[one.severity], one.p_value, one.check, one.features)))
+    certain = [
+        replace(suspicion.finding, p_value=at)
+        for suspicion, at in zip(suspicions, adjusted, strict=False)
+        if at <= ALPHA
+    ]
+    kept = [finding for finding in certain if not any(_covers(other, finding) for other in certain)]
+    return tuple(
+        sorted(kept, key=lambda finding: (_GRAVITY[finding.severity], finding.p_value, finding.check, finding.features))
+    )
 
 
-def _covers(one: Finding, other: Finding) -> bool:
+def _covers(finding: Finding, other: Finding) -> bool:
     """Return whether a finding tells what the other tells of the same feature, and more."""
-    return other.check in CHECKS[one.check].covers and set(other.features) <= set(one.features)
+    return other.check in CHECKS[finding.check].covers and set(other.features) <= set(finding.features)

@@ -65,7 +65,7 @@ class CaseShare(NamedTuple):
 
 
 def suspect_rise(
-    check: str, pair: FeaturePair, was: CaseShare, now: CaseShare, said: str, before: str = "", beyond: float = 0.0
+    check: str, pair: FeaturePair, was: CaseShare, now: CaseShare, fault: str, before: str = "", beyond: float = 0.0
 ) -> Suspicion | None:
     """Suspect a feature of which more values are cases than before; None where not by enough to matter.
 
@@ -76,6 +76,6 @@ def suspect_rise(
         return None
     p = more_often(was.cases * pair.n + beyond, was.of * pair.n, now.cases * pair.m, now.of * pair.m)
     earlier = before or f"was {format_percent(was.share)}"
-    told = f"{short(pair.name)}: {format_percent(now.share)} of {pair.values} {said} ({earlier})"
+    sentence = f"{short(pair.name)}: {format_percent(now.share)} of {pair.values} {fault} ({earlier})"
     concerned = (now.share - was.share) * now.of / pair.now.rows
-    return suspicion(check, [pair.name], p, told, was=was.share, now=now.share, concerned=concerned)
+    return suspicion(check, [pair.name], p, sentence, was=was.share, now=now.share, concerned=concerned)

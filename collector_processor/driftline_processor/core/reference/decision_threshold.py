@@ -31,7 +31,7 @@ _BESIDE = (excess_of("confusion"), count_of("confusion"))
 _DECIDED = ("class", "confusion", *_BESIDE, EXPECTED)
 """Parts of a baseline's panes that its decisions are in."""
 
-_KNOWN: WeakKeyDictionary[Baseline, dict[float | None, Reference]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[Baseline, dict[float | None, Reference]] = WeakKeyDictionary()
 
 
 def align_threshold(baseline: Baseline, pane: Pane, task: Task) -> Reference:
@@ -58,7 +58,7 @@ def align_threshold(baseline: Baseline, pane: Pane, task: Task) -> Reference:
     at = _decided_by(sides, task.threshold, own.threshold)
     if at == own.threshold or (at is not None and _decided_at(baseline, at)):
         return Reference(baseline)
-    known = _KNOWN.setdefault(baseline, {})
+    known = _CACHE.setdefault(baseline, {})
     if at not in known:
         known[at] = _at(baseline, at, replace(own, threshold=task.threshold))
     return known[at]
@@ -87,8 +87,8 @@ def _at(baseline: Baseline, threshold: float | None, task: Task) -> Reference:
     if "confusion" not in pane.parts:
         rows = f"at {task.threshold:g}" if threshold is not None else f"neither there nor at {task.threshold:g}"
         return Reference(found, f"the baseline without its decisions, made at {own:g}: these rows were decided {rows}")
-    said = f"its rows decided at {threshold:g} as these are, not at {own:g}"
-    return Reference(found, f"the baseline, {said}; its predicted classes are not compared")
+    sentence = f"its rows decided at {threshold:g} as these are, not at {own:g}"
+    return Reference(found, f"the baseline, {sentence}; its predicted classes are not compared")
 
 
 def _redecided(pane: Pane, threshold: float | None, task: Task, rates: F64 | None = None) -> Pane:

@@ -36,7 +36,7 @@ def baseline_from_histograms(
     parts: dict[str, F64] = {"rows": np.full(3, rows)}
     for part, histograms in numbers.items():
         own = bins[part] = NumberBins(edges_of(histograms))
-        counts = np.sum([spread(one, own, np.ones(own.size))[0] for one in histograms], axis=0)
+        counts = np.sum([spread(histogram, own, np.ones(own.size))[0] for histogram in histograms], axis=0)
         parts[part] = np.append(counts, [0.0, 0.0])
     for part, counted in labels.items():
         if part in bins:
@@ -70,7 +70,7 @@ def edges_of(histograms: Sequence[Histogram]) -> F64:
     >>> edges_of([Explicit(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0, 0.0]))])
     array([1., 2., 3.])
     """
-    held = [one for one in histograms if len(cells(one)[2])]
+    held = [histogram for histogram in histograms if len(cells(histogram)[2])]
     if not held:
         return np.empty(0)
     low, high = min(one.low for one in held), max(one.high for one in held)
@@ -95,8 +95,8 @@ def edges_of(histograms: Sequence[Histogram]) -> F64:
 def _summed(histograms: Sequence[Histogram]) -> tuple[F64, F64, F64]:
     """The buckets of all as ``(low, high]``, ascending, and their counts; the same bucket of several is one."""
     together: dict[tuple[float, float], float] = {}
-    for one in histograms:
-        for low, high, n in zip(*(side.tolist() for side in cells(one)), strict=True):
+    for histogram in histograms:
+        for low, high, n in zip(*(side.tolist() for side in cells(histogram)), strict=True):
             together[low, high] = together.get((low, high), 0.0) + n
     ordered = sorted(together)
     ends = np.array(ordered)

@@ -163,8 +163,8 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
         return None
     over = block_targets(baseline.bins)
     of = {
-        name: _spread(one, parts[name][: over[name].size])
-        for name, one in seasons.blocks.items()
+        name: _spread(block, parts[name][: over[name].size])
+        for name, block in seasons.blocks.items()
         if name in parts and name in over and parts[name][: over[name].size].any()
     }
     return TimeBlocks(seasons.length, seasons.starts, seasons.block_rows, of)
@@ -210,7 +210,7 @@ def _levelled(trail: TimeSteps, baseline: Baseline, seasons: Seasons, mix: F64) 
     each = np.divide(1.0, seasons.rows[:, 1], out=np.zeros(len(seasons.rows)), where=seasons.rows[:, 1] > 0)
     for name in trail.of.keys() & seasons.of.keys():
         shares = coarsen(seasons.of[name] * each[:, np.newaxis], trail.cells[name])  # (seasons, cells)
-        usual = [None if one is None else one.part @ shares for one in weights]
+        usual = [None if weight is None else weight.part @ shares for weight in weights]
         now = usual[0]
         if now is None:
             continue

@@ -120,10 +120,10 @@ def _between(key: str) -> Callable[[ImportedSuite, Kwargs], None]:
 def _set(key: str) -> Callable[[ImportedSuite, Kwargs], None]:
     def read(imported: ImportedSuite, kwargs: Kwargs) -> None:
         values = kwargs.get("value_set")
-        if not isinstance(values, list) or not values or any(isinstance(one, (dict, list)) for one in values):
+        if not isinstance(values, list) or not values or any(isinstance(value, (dict, list)) for value in values):
             raise Unsupported("its value_set is no list of plain values")
         imported.expect(
-            _column(kwargs), key, share_rule([one for one in values if one is not None], share(_mostly(kwargs)))
+            _column(kwargs), key, share_rule([value for value in values if value is not None], share(_mostly(kwargs)))
         )
 
     return read

@@ -107,7 +107,9 @@ def check_parquet(body: bytes, metadata: pq.FileMetaData) -> ParquetPlan:
     pages = cells = size = 0
     together = MAX_ROWS
     leaves = [metadata.schema.column(place) for place in range(metadata.num_columns)]
-    texts = {one.path for one in leaves if one.physical_type == "BYTE_ARRAY" and one.logical_type.type != "DECIMAL"}
+    texts = {
+        leave.path for leave in leaves if leave.physical_type == "BYTE_ARRAY" and leave.logical_type.type != "DECIMAL"
+    }
     for chunk in chunks:
         begins = [at for at in (chunk.dictionary_page_offset, chunk.data_page_offset) if at is not None and at > 0]
         at = min(begins, default=0)

@@ -170,7 +170,7 @@ def _class_parts(s: F64, p: F64, decided: I32, w: F64, group: I64, groups: int) 
     for loss in (likely, brier):
         mean = (p * loss).sum(axis=1)
         columns += [w * mean, w * w * ((p * loss**2).sum(axis=1) - mean**2)]
-    plain = np.column_stack([np.bincount(group, one, minlength=groups) for one in columns])
+    plain = np.column_stack([np.bincount(group, column, minlength=groups) for column in columns])
     confusion = np.zeros((2, groups, k, k))
     cell = group * k + decided
     for actual in range(k):
@@ -196,7 +196,7 @@ def loss_sums(
     usable = np.isfinite(scores[:, 0])
     w = np.where(usable, 1.0 if weight is None else usable_weight(weight), 0.0)
     columns = [w, w * w, *(w * one for one in losses.T), *((w * one) ** 2 for one in losses.T)]
-    return [_of_dense(LOSS, np.column_stack([np.bincount(group, one, minlength=groups) for one in columns]))]
+    return [_of_dense(LOSS, np.column_stack([np.bincount(group, column, minlength=groups) for column in columns]))]
 
 
 def _of_dense(part: str, sums: F64) -> Entries:
@@ -292,17 +292,17 @@ class _Kept:
     @classmethod
     def joined(cls, parts: Sequence[_Kept]) -> _Kept:
         cells = {
-            name: np.concatenate([one.cells[name] for one in parts])
+            name: np.concatenate([part.cells[name] for part in parts])
             for name in parts[0].cells
-            if all(name in one.cells for one in parts)
+            if all(name in part.cells for part in parts)
         }
         return cls(
-            np.concatenate([one.drawn for one in parts]),
-            np.concatenate([one.scores for one in parts]),
-            np.concatenate([one.decided for one in parts]),
-            np.concatenate([one.actual for one in parts]),
-            np.concatenate([one.weight for one in parts]),
-            np.concatenate([one.place for one in parts]),
+            np.concatenate([part.drawn for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.decided for part in parts]),
+            np.concatenate([part.actual for part in parts]),
+            np.concatenate([part.weight for part in parts]),
+            np.concatenate([part.place for part in parts]),
             cells,
         )
 
@@ -331,7 +331,7 @@ class EstimationGatherer:
             return
         cells: dict[str, NDArray[np.uint8]] = {}
         if task.kind == "regression":
-            over = {f"feature:{name}": one for name, one in self._bins.features.items()}
+            over = {f"feature:{name}": feature for name, feature in self._bins.features.items()}
             if self._bins.score is not None:
                 over["score"] = self._bins.score
             for name, one in over.items():
@@ -455,7 +455,7 @@ def _regression(rows: _Kept, groups: int, learned: LossTrees) -> Mapping[str, F6
     said = np.maximum(learned.trees.predict(np.ascontiguousarray(places)), 0.0)
     columns = [rows.weight, rows.weight**2, *(rows.weight * one for one in said.T)]
     columns += [(rows.weight * one) ** 2 for one in said.T]
-    return {EXPECTED: np.column_stack([np.bincount(rows.place, one, minlength=groups) for one in columns])}
+    return {EXPECTED: np.column_stack([np.bincount(rows.place, column, minlength=groups) for column in columns])}
 
 
 def _block(task: Task, rows: _Kept, at: int, expected: Mapping[str, F64]) -> Pane:

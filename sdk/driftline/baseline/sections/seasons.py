@@ -88,8 +88,11 @@ class Seasons:
                 "starts": self.starts.tolist(),
                 "rows": _lists(self.block_rows),
                 "of": {
-                    name: {"first": None if one.first is None else one.first.tolist(), "counts": _lists(one.counts)}
-                    for name, one in self.blocks.items()
+                    name: {
+                        "first": None if block.first is None else block.first.tolist(),
+                        "counts": _lists(block.counts),
+                    }
+                    for name, block in self.blocks.items()
                 },
             }
         return value
@@ -124,7 +127,7 @@ class Seasons:
             self.length,
             self.starts,
             self.block_rows,
-            {name: one for name, one in self.blocks.items() if plain(name)},
+            {name: block for name, block in self.blocks.items() if plain(name)},
         )
 
 
@@ -151,7 +154,7 @@ def _read_blocks(read: Mapping[str, Any], bins: ModelBins) -> tuple[int, I64, F6
     length, starts = read["length"], read["starts"]
     if not is_whole(length) or not 0 < length < 2**63:
         raise ValueError("blocks: length must be a whole number of nanoseconds")
-    if not isinstance(starts, list) or not all(is_whole(one) and abs(one) < 2**63 for one in starts):
+    if not isinstance(starts, list) or not all(is_whole(start) and abs(start) < 2**63 for start in starts):
         raise ValueError("blocks: starts must be a list of whole numbers")
     if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
         raise ValueError(f"blocks: starts must be 2 to {MOST_BLOCKS} times that ascend")
@@ -192,7 +195,7 @@ def _sparse(counts: F64) -> dict[str, Any]:
 def _dense(value: object, rows: int, columns: int, name: str) -> F64:
     read = by_name(value)
     steps, values = read.get("steps"), floats(read.get("values"))
-    if not isinstance(steps, list) or not all(is_whole(one) and 0 <= one < 2**31 for one in steps):
+    if not isinstance(steps, list) or not all(is_whole(step) and 0 <= step < 2**31 for step in steps):
         raise ValueError(f"that of {name!r} needs steps, a list of whole numbers")
     at = np.cumsum(np.array(steps, np.int64))
     if len(at) != len(values) or (len(at) and (at[-1] >= rows * columns or (np.diff(at) <= 0).any())):

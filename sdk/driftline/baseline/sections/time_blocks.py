@@ -243,7 +243,7 @@ class TimeBlocks:
         length, starts = read["length"], read["starts"]
         if not is_whole(length) or not 0 < length < 2**63:
             raise ValueError("length must be a whole number of nanoseconds")
-        if not isinstance(starts, list) or not all(is_whole(one) and abs(one) < 2**63 for one in starts):
+        if not isinstance(starts, list) or not all(is_whole(start) and abs(start) < 2**63 for start in starts):
             raise ValueError("starts must be a list of whole numbers")
         if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
             raise ValueError(f"starts must be 2 to {MOST_BLOCKS} times that ascend")
@@ -359,7 +359,7 @@ class OutcomeBlocks:
             raise ValueError("length must be a whole number of nanoseconds")
         if not isinstance(panes, list) or not 2 <= len(panes) <= MOST_BLOCKS:
             raise ValueError(f"panes must be 2 to {MOST_BLOCKS}")
-        return cls(length, [_pane(by_name(one)) for one in panes])
+        return cls(length, [_pane(by_name(pane)) for pane in panes])
 
 
 def _places(panes: Sequence[Pane]) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
@@ -382,7 +382,7 @@ def _sparse(sums: F64) -> Any:
     filled = np.flatnonzero(sums)
     if 2 * len(filled) < len(sums):
         return {"width": len(sums), "at": filled.tolist(), "values": [short(values[at]) for at in filled.tolist()]}
-    return [short(one) for one in values]
+    return [short(value) for value in values]
 
 
 def _pane(parts: Mapping[str, Any]) -> Pane:

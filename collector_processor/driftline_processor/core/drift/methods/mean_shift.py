@@ -35,8 +35,8 @@ def mean_shift(reference: Moments, current: Moments, n: F64, m: F64) -> tuple[F6
     """
     shift = current.mean - reference.mean
     was, now = (
-        np.divide(known.variance, rows - 1, out=np.zeros_like(shift), where=rows > 1)
-        for known, rows in ((reference, n), (current, m))
+        np.divide(moments_of_side.variance, rows - 1, out=np.zeros_like(shift), where=rows > 1)
+        for moments_of_side, rows in ((reference, n), (current, m))
     )
     squared = was + now
     # of a constant rounding leaves a variance of 1e-34 at most, which no shift may be divided by

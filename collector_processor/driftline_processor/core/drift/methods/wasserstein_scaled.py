@@ -38,10 +38,10 @@ def from_counts(counts: Counts) -> Measured:
 
 def bound(counts: Counts) -> F64:
     """Return how far the value of the clipped rows can be: by the distance's bound, and by that of the deviation."""
-    known = moments(counts.reference, counts.places)
-    deviation = np.sqrt(known.variance)
+    reference_moments = moments(counts.reference, counts.places)
+    deviation = np.sqrt(reference_moments.variance)
     distance, slack = wasserstein(counts.distances, counts.places), wasserstein_bound(counts)
-    least = np.maximum(deviation - known.deviation_bound, 0.0)
+    least = np.maximum(deviation - reference_moments.deviation_bound, 0.0)
     most = np.divide(distance + slack, least, out=np.full_like(distance, np.inf), where=least > 0)
     return most - wasserstein_scaled(distance, deviation)
 

@@ -81,8 +81,8 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Jo
     # of the mean of the folds' AUCs, were the rows of one distribution
     variance = (n + m + FOLDS) / (12 * n * m)
     effect = math.sqrt(max(0.0, (found - 0.5) ** 2 - variance)) if found > 0.5 else 0.0
-    told = _told(design, trials, side, found, rng) if p <= ALPHA else ()
-    return JointResult(found, 0.5, found, p, effect, float(min(n, m)), told)
+    contributors = _told(design, trials, side, found, rng) if p <= ALPHA else ()
+    return JointResult(found, 0.5, found, p, effect, float(min(n, m)), contributors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -71,15 +71,17 @@ def measure(sides: PanePair) -> JointResult | None:
     certain = adjusted <= ALPHA
     order = np.lexsort((-np.abs(shift), -effect, ~certain))[:MOST_TOLD]
     names = sides.space.names
-    pairs = [(names[first[at[one]]], names[second[at[one]]]) for one in order.tolist()]
-    told = tuple(
-        DriftContributor(pair, float(shift[one]), float(was[one]), float(now[one]), float(adjusted[one]))
-        for pair, one in zip(pairs, order.tolist(), strict=True)
+    pairs = [(names[first[at[place]]], names[second[at[place]]]) for place in order.tolist()]
+    contributors = tuple(
+        DriftContributor(pair, float(shift[place]), float(was[place]), float(now[place]), float(adjusted[place]))
+        for pair, place in zip(pairs, order.tolist(), strict=True)
     )
-    most = told[0]
+    most = contributors[0]
     large = float(effect[order[0]]) if certain[order[0]] else 0.0
     rows = float(np.median(fewest[at]))
-    return JointResult(most.value, most.was, most.now, float(adjusted.min()), large, rows, told, int(certain.sum()))
+    return JointResult(
+        most.value, most.was, most.now, float(adjusted.min()), large, rows, contributors, int(certain.sum())
+    )
 
 
 def shape(pane: Pane, space: Space) -> F64:

@@ -168,7 +168,7 @@ def held_out(errors: Errors, sides: PanePair) -> Errors:
 def _told(sides: PanePair) -> tuple[DriftContributor, ...]:
     """The features whose own part of the squared error changed most, as far as panes hold the moments of pairs."""
     moments = [imputed(pane, len(sides.space.names)) for pane in (sides.reference, sides.current)]
-    both = [one for one in moments if one is not None]
+    both = [moment for moment in moments if moment is not None]
     if len(both) < 2:
         return ()
     left = sides.space.rest.T @ sides.space.rest

@@ -22,18 +22,18 @@ def find(look: CheckInput) -> CheckResult:
     more than a tenth of its rows by itself (few features of few values), or where less than a tenth of the window's
     rows have all features, nothing is judged.
     """
-    repeats, known = look.repeats, look.baseline.extras.repeats
-    if repeats is None or known is None or repeats.rows < max(1.0, LEAST_COMPLETE * look.pane.rows):
+    repeats, reference = look.repeats, look.baseline.extras.repeats
+    if repeats is None or reference is None or repeats.rows < max(1.0, LEAST_COMPLETE * look.pane.rows):
         return CheckResult(0, [])
-    was = (known.rows - known.distinct) / known.rows
+    was = (reference.rows - reference.distinct) / reference.rows
     now = (repeats.rows - repeats.distinct) / repeats.rows
     if was > MOST:
         return CheckResult(0, [])
-    expected = min(MOST, was * repeats.rows / known.rows)
+    expected = min(MOST, was * repeats.rows / reference.rows)
     if effect(expected, now) < LEAST:
         return CheckResult(1, [])
-    n = known.rows * known.rows / repeats.rows  # rows that would repeat as many, at the window's rate
-    p = more_often(known.rows - known.distinct, n, repeats.rows - repeats.distinct, repeats.rows)
+    n = reference.rows * reference.rows / repeats.rows  # rows that would repeat as many, at the window's rate
+    p = more_often(reference.rows - reference.distinct, n, repeats.rows - repeats.distinct, repeats.rows)
     text = (
         f"{format_percent(now)} of rows repeat another row of the window in full (expected: {format_percent(expected)})"
     )

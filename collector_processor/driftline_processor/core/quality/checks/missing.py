@@ -42,7 +42,7 @@ def _of(pair: FeaturePair, look: CheckInput) -> Suspicion | None:
         p = more_often((1 - was) * n, n, (1 - now) * m, m)
         few = f"only {format_percent(now)} of values are" if now else "no value is"
         text = f"{name}: {few} missing (was {format_percent(was)}; are they filled in?)"
-        if pair.was.told == 0:
+        if pair.was.with_value == 0:
             there = "every row has a value" if not now else f"{format_percent(1 - now)} of rows have a value"
             text = f"{name}: {there}, in the baseline none has: nothing to compare them with"
     return suspicion(

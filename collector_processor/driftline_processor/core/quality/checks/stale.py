@@ -49,18 +49,18 @@ def find(look: CheckInput) -> CheckResult:
     return CheckResult(1, [suspicion(CHECK.name, [], p, text, was=expected, now=now, concerned=now - expected)])
 
 
-def _expected(known: Repeats, one: Recurrence) -> float:
+def _expected(repeats: Repeats, recurrence: Recurrence) -> float:
     """The share of rows that equal one of the window before by chance: pairs of rows are equal as in the baseline."""
-    return min(1.0, 2 * (known.rows - known.distinct) / known.rows * one.before / known.rows)
+    return min(1.0, 2 * (repeats.rows - repeats.distinct) / repeats.rows * recurrence.before / repeats.rows)
 
 
-def _is_news(look: CheckInput, known: Repeats) -> bool:
+def _is_news(look: CheckInput, repeats: Repeats) -> bool:
     """Return whether rows used not to repeat from one stretch of time to the next."""
     blocks = look.baseline.extras.blocks
     if blocks is not None and len(blocks.starts) > 2:
         return True
     before = look.recurrences[1] if len(look.recurrences) > 1 else None
-    return before is not None and before.again / before.rows - _expected(known, before) < LEAST
+    return before is not None and before.again / before.rows - _expected(repeats, before) < LEAST
 
 
 CHECK = Check("stale", "stale", "rows", find)

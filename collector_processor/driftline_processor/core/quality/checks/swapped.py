@@ -100,7 +100,7 @@ def _of_other(pair: FeaturePair, other: FeaturePair, places: dict[str, int], *, 
     it as the other one: two columns of the same cities, of which each keeps only some.
     """
     now = _strange(pair.now, other, places)
-    if now <= 0 or pair.was.told <= 0:
+    if now <= 0 or pair.was.with_value <= 0:
         return _Strayed()
     was, known, most = _strange(pair.was, other, places), 1.0, 0.0
     if isinstance(other.bins, CategoryBins):
@@ -113,12 +113,12 @@ def _of_other(pair: FeaturePair, other: FeaturePair, places: dict[str, int], *, 
             if any(both):
                 more, most = missed_in_other(pair)
                 was, most = (was + more, was + most) if told else (float(pair.was.counts[-1]),) * 2
-    before = was / pair.was.told
+    before = was / pair.was.with_value
     if known - before < max(LEAST_KNOWN, before):
         return _Strayed()
-    share = min(1.0, max(0.0, (now / pair.now.told - before) / (known - before)))
+    share = min(1.0, max(0.0, (now / pair.now.with_value - before) / (known - before)))
     least = max(1.0, max(was, most) * pair.n)
-    return _Strayed(share, more_often(least, pair.was.told * pair.n, now * pair.m, pair.now.told * pair.m))
+    return _Strayed(share, more_often(least, pair.was.with_value * pair.n, now * pair.m, pair.now.with_value * pair.m))
 
 
 def _strange(sums: Sums, other: FeaturePair, places: dict[str, int]) -> float:

@@ -36,7 +36,7 @@ def _of(pair: FeaturePair) -> Suspicion | None:
         what = "numbers written as texts" if written else "texts where numbers belong"
     else:
         what = "numbers where texts belong"
-    was, now = (CaseShare(_strange(sums, pair.number), sums.told) for sums in (pair.was, pair.now))
+    was, now = (CaseShare(_strange(sums, pair.number), sums.with_value) for sums in (pair.was, pair.now))
     return suspect_rise(CHECK.name, pair, was, now, f"are {what}")
 
 
