@@ -18,10 +18,13 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.bins import NumberBins
 from driftline.panes.fold import fold, fold_by
+from driftline.panes.pane import Pane
 from driftline.tables.table import F64, PredictionTable
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.methods import chi2, ks, psi
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 
 ROWS = 1_000_000
@@ -99,14 +102,18 @@ def main() -> int:
     features = [(edges, values) for edges, values in columns if values is not None]
     window, key = Window("", 0, 0), table.key
     group = np.arange(ROWS, dtype=np.int64) // (ROWS // 30)
+
+    def judged(pane: Pane) -> Evaluation:
+        return judge_window(ModelWindow(key, window, pane), Reference(baseline))
+
     jobs: dict[str, Callable[[], object]] = {
         "bare searchsorted + bincount": lambda: bare(features),
         "fold (with score and class)": lambda: fold(table, baseline.bins),
         "fold by 31 panes of time": lambda: fold_by(table, baseline.bins, group, 31),
-        "fold + evaluate": lambda: evaluate(fold(table, baseline.bins), baseline, key, window, True),
+        "fold + judge": lambda: judged(fold(table, baseline.bins)),
     }
     pane = fold(table, baseline.bins)
-    jobs["evaluate a pane"] = lambda: evaluate(pane, baseline, key, window, True)
+    jobs["judge a pane"] = lambda: judged(pane)
     measured: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(ROUNDS):
         for name, job in jobs.items():
@@ -114,7 +121,7 @@ def main() -> int:
     reference = statistics.median(measured["bare searchsorted + bincount"])
     for name, times in measured.items():
         print(f"{name:<30} {statistics.median(times):8.4f} s   {statistics.median(times) / reference:6.2f} x")
-    ratio = statistics.median(measured["fold + evaluate"]) / reference
+    ratio = statistics.median(measured["fold + judge"]) / reference
     print(f"ratio {ratio:.2f}, at most {LIMIT} promised: {'kept' if ratio <= LIMIT else 'BROKEN'}")
     dear = False
     for n, windows in WINDOWS:

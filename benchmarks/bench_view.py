@@ -26,7 +26,7 @@ from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.windows.window import PANE, Window
@@ -133,13 +133,12 @@ def main(a_pane: int) -> int:
         say("thirty days read from roll-ups", spent(lambda: days.panes(series, baseline, stretches, TODAY)), bare)
 
         def view() -> Evaluation:
-            compared = reference()
-            return evaluate(pane, compared.baseline, KEY, window, True, compared=compared.note)
+            return judge_window(ModelWindow(KEY, window, pane), reference())
 
         viewed = spent(view)
         say("the view: read, made a reference, and a window compared with it", viewed, bare)
         known = reference()
-        again = spent(lambda: evaluate(pane, known.baseline, KEY, window, True, compared=known.note))
+        again = spent(lambda: judge_window(ModelWindow(KEY, window, pane), known))
         say("the next window that is compared with it", again, bare)
         say("the page of the model, 100 features drawn", spent(page_of(view()), 3), bare)
         store.close()

@@ -11,8 +11,9 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold, fold_by
 from driftline.tables.table import F64, PredictionTable
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.quality import quality
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 
 from tests.support import planted_faults as planted
@@ -85,7 +86,8 @@ def clustered(key: str) -> Callable[[int, Random], Figures]:
         found = 0
         for seed in seeds[1:]:
             read = table(planted.customers(50, seed))
-            found += bool(evaluate(fold(read, baseline.bins, key), baseline, read.key, Window("", 0, 0), True).findings)
+            rows = ModelWindow(read.key, Window("", 0, 0), fold(read, baseline.bins, key))
+            found += bool(judge_window(rows, Reference(baseline)).findings)
         return {"found": found}
 
     return measure

@@ -39,7 +39,8 @@ def driftline(current: Any, reference: Any, stored: bool) -> Job:
     def job() -> object:
         baseline = built(reference) if known is None else known
         table = profile.table_from_frame(current, score="number_0", model="m", task="regression")[0]
-        return core.evaluate(fold(table, baseline.bins), baseline, table.key, window, True)
+        rows = core.ModelWindow(table.key, window, fold(table, baseline.bins))
+        return core.judge_window(rows, core.Reference(baseline))
 
     return job
 

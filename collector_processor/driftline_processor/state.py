@@ -149,8 +149,8 @@ class State:
         self._join = Join(connection, series, touched, counters, concept, slices)
         for listener in self._listeners:
             self._join.listen(listener)
-        beliefs = EvaluationStore(connection, clock)
-        self._evaluator = Evaluator(connection, series, baselines, beliefs, touched, self._watermark, clock)
+        evaluations = EvaluationStore(connection, clock)
+        self._evaluator = Evaluator(connection, series, baselines, evaluations, touched, self._watermark, clock)
         most, resting = storage.max_size, self._ingest.resting
         sizing = None if most is None else Sizing(connection, most, resting, store.rewrite)
         self._upkeep = Upkeep(connection, series, touched, self._watermark, storage.retention, counters, clock, sizing)
@@ -158,10 +158,10 @@ class State:
         self._snapshots = Snapshots(store, series)
         self._history = History(store, series)
         self._wrong = Mispredictions(store, series)
-        self._labels = LabelQueue(store, series, baselines, beliefs)
+        self._labels = LabelQueue(store, series, baselines, evaluations)
         self._weak = WeakSliceSearch(store, series, baselines)
         self._view = Overview(
-            *(intake, self._join, concept, self._versions, beliefs, self._upkeep, self._evaluator.waiting),
+            *(intake, self._join, concept, self._versions, evaluations, self._upkeep, self._evaluator.waiting),
             *(self._evaluator.delays, counters, clock),
         )
 

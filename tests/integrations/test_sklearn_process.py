@@ -13,7 +13,8 @@ from driftline.panes.fold import fold
 from driftline.panes.pane import merge
 from driftline.tables.column_codec import strings
 from driftline.tables.table import ModelKey
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 from sklearn.linear_model import LogisticRegression
 
@@ -60,7 +61,7 @@ def test_traces_records_and_counts_are_right_on_the_wire_and_drift_is_seen(recei
         FRAME, predicted=LABELS, model="churn", task="binary", positive_class="stays"
     )
     pane = merge([fold(table, baseline.bins) for table in arrived])
-    found = evaluate(pane, baseline, ModelKey("churn", "3"), Window("1d", 0, 1), closed=True)
+    found = judge_window(ModelWindow(ModelKey("churn", "3"), Window("1d", 0, 1), pane), Reference(baseline))
     states = {name: drift.state for name, drift in found.features.items()}
     assert states == {"age": "drift", "visits": "ok", "spend": "ok"}
 

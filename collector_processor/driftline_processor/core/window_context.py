@@ -1,4 +1,4 @@
-"""The context of a window beside its sums: repeated rows, expectations, slices, the time before."""
+"""The context of a window beside its sums: outcomes by block, facts of rows, slices, the time before."""
 
 from __future__ import annotations
 
@@ -6,40 +6,42 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
+from driftline.baseline.sections.duplicate_rows import Recurrence
 from driftline.panes.pane import Pane
 
-from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.core.windows.time_before import Ask, no_steps
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.expectations.judge import RowFacts
+from driftline_processor.core.performance.window_outcomes import NOTHING_KNOWN, WindowOutcomes
+from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
 
 
 class SliceContext(NamedTuple):
-    """The rows of one slice of a window. ``trail``: asked what the slice looked like before."""
+    """The rows of one slice of a window, and the time before them."""
 
     pane: Pane
-    trail: Ask = no_steps
+    time_before: TimeBefore = no_time_before
 
 
 @dataclass(frozen=True, slots=True)
 class WindowContext:
-    """``repeats``: how often whole rows repeat, ``unique``: how often the values of single features do.
+    """The context of a window.
 
-    ``recurrences``: how often rows repeat those of the window before, and those of that one the ones before; all where
-    rows are at hand. ``newest``: when the newest row was predicted, unix nanoseconds; ``until``: the moment up to which
-    it may age, None = the end of the window. ``expect``: what is expected. ``trail``: asked where something drifts,
-    what the time up to the window's end looked like; ``timezone``: in which its days begin. ``slices``: by
-    ``key=value``, over the same bins.
+    Attributes:
+        outcomes: The outcomes by block of time and by slice.
+        realized: The performance from single rows; None where it is computed from the sums of the window.
+        facts: Facts of rows that sums do not hold.
+        recurrences: How often rows repeat those of the window before, and how often those repeat the ones before.
+        time_before: Answers what the time up to the window's end looked like, where something drifts.
+        slices: The rows of each slice by ``key=value``, over the same bins.
     """
 
-    repeats: Repeats | None = None
-    unique: Mapping[str, Repeats] = field(default_factory=dict)
-    newest: int | None = None
-    until: int | None = None
-    expect: Expectations = field(default_factory=Expectations)
-    trail: Ask = no_steps
-    timezone: str = "UTC"
-    slices: Mapping[str, SliceContext] = field(default_factory=dict)
+    outcomes: WindowOutcomes = NOTHING_KNOWN
+    realized: dict[str, MetricValue] | None = None
+    facts: RowFacts = field(default_factory=RowFacts)
     recurrences: Sequence[Recurrence | None] = ()
+    time_before: TimeBefore = no_time_before
+    slices: Mapping[str, SliceContext] = field(default_factory=dict)
 
 
-NOTHING = WindowContext()
+NO_CONTEXT = WindowContext()
+"""Nothing is known beside the sums of the window."""

@@ -1,12 +1,8 @@
-"""The Evaluations of all windows: the latest in memory, every closed one in the store, as text and back.
+"""The evaluations of all windows: the latest of each in memory, every one of a closed window in the store as text.
 
-An Evaluation as text and back, so that what was believed, and when, outlives the process; and small in memory.
-
-What is and was believed: the latest Evaluation of each window in memory, every closed one in the store.
-
-Open windows are in memory only. A window that closes is stored at once, with the time at which it was believed; one
-that is restated by late rows or outcomes is stored again within the hour, so that a month of daily windows that late
-labels touch every second costs megabytes a day, not gigabytes.
+Open windows are in memory only. A window that closes is stored at once, with the time. A window that late rows or
+outcomes restate is stored again within the hour: a month of daily windows that labels touch every second then costs
+megabytes a day, not gigabytes.
 """
 
 from __future__ import annotations
@@ -74,7 +70,7 @@ def evaluation_from_text(text: str) -> Evaluation:
         window=Window(**said["window"]),
         rows=said["rows"],
         closed=said["closed"],
-        distributed=said.get("distributed", 0),  # beliefs from before distributions were read have none
+        distributed=said.get("distributed", 0),  # older evaluations have none
         features={name: _target(target) for name, target in said["features"].items()},
         score=_target_or_none(said["score"]),
         predicted=_target_or_none(said["predicted"]),
@@ -211,7 +207,7 @@ class EvaluationStore:
     """Remembers and stores evaluations. One thread writes; any may read :meth:`history`."""
 
     def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
-        """Read what was believed last of the newest windows."""
+        """Read the last evaluation of each of the newest windows."""
         self._connection, self._clock = connection, clock
         self._history: dict[int, EvaluationHistory] = {}
         self._stored: dict[WindowKey, bytes] = {}
@@ -249,7 +245,7 @@ class EvaluationStore:
         """Return the evaluations of windows that were closed when they were evaluated."""
         return [one for found in self.history(series).values() for one in found.values() if one.closed]
 
-    def believe(self, series: int, evaluation: Evaluation) -> None:
+    def put(self, series: int, evaluation: Evaluation) -> None:
         """Take in an evaluation; a closed one is stored by one of the next :meth:`write`.
 
         Whether its drift is an incident, and that of the windows after it, is found here: windows are evaluated in any
@@ -296,7 +292,7 @@ class EvaluationStore:
         Return whether everything is stored now. ``patient``: False stores all at once.
         """
         now = self._clock()
-        believed = max(now, self._last + 1)  # the newest belief of a window counts: no two at once
+        stored_at = max(now, self._last + 1)  # the newest evaluation of a window counts: no two at one time
         if not patient or now - self._restated >= RESTATED_EVERY:
             self._restated = now
             due = list(self._unstored)
@@ -309,9 +305,9 @@ class EvaluationStore:
             digest = digest_of(text.encode())
             if self._stored.get(place) != digest:
                 self._stored[place] = digest
-                rows.append({**place._asdict(), "stop": evaluation.window.end, "believed": believed, "json": text})
+                rows.append({**place._asdict(), "stop": evaluation.window.end, "believed": stored_at, "json": text})
         if rows:
-            self._last = believed
+            self._last = stored_at
             insert(self._connection, "evaluations", pa.Table.from_pylist(rows))
         return not self._unstored
 
@@ -327,7 +323,7 @@ class EvaluationStore:
 
 
 def forget_evaluations(connection: Connection, series: int, slice: str) -> tuple[int, I64]:
-    """Delete what was believed of windows in which a slice is named; return the series and where these windows begin.
+    """Delete the evaluations in which a slice is named; return the series and where their windows begin.
 
     Inside the caller's transaction. The windows are to be evaluated again.
     """

@@ -12,6 +12,7 @@ from driftline.baseline.baseline import Baseline
 
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.windows.window import PANE, Window, is_closed, window_of
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.ingest.changes import ChangedPanes
@@ -25,7 +26,7 @@ from driftline_processor.store.series import Series, SeriesRegister
 from .evaluation_store import EvaluationStore
 from .judge import judge
 from .judging_queue import WaitingWindows
-from .settings import ModelSettings
+from .settings import settings_of
 from .store_source import StoreReaders, StoreSource
 from .window_outcomes import OutcomeDelays
 
@@ -43,7 +44,7 @@ class Evaluator:
         connection: Connection,
         series: SeriesRegister,
         baselines: Baselines,
-        beliefs: EvaluationStore,
+        evaluations: EvaluationStore,
         touched: ChangedPanes,
         watermark: Callable[[Series], int],
         clock: Callable[[], int],
@@ -53,7 +54,7 @@ class Evaluator:
         ``watermark``: of a series, now. ``clock``: the wall clock in unix nanoseconds.
         """
         self._connection, self._series = connection, series
-        self._beliefs, self._touched, self._watermark = beliefs, touched, watermark
+        self._evaluations, self._touched, self._watermark = evaluations, touched, watermark
         self._readers = StoreReaders(connection, baselines)
         self._judged: dict[str, ModelSettings] = {}
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
@@ -77,11 +78,11 @@ class Evaluator:
                 break
             evaluation = self._evaluate(by_number[which], window)
             if evaluation is not None:
-                self._beliefs.believe(which, evaluation)
+                self._evaluations.put(which, evaluation)
             waiting.remove(which, window)
         waiting.publish()
         with transaction(self._connection):
-            if self._beliefs.write(patient) and work:
+            if self._evaluations.write(patient) and work:
                 self._note_reached()
         return bool(work)
 
@@ -109,7 +110,7 @@ class Evaluator:
             self._readers.forget_rows(which, starts)
         for which, series in by_number.items():
             watermark = self._watermark(series)
-            ripe = {one.window for one in self._beliefs.open(which) if is_closed(one.window, watermark)}
+            ripe = {one.window for one in self._evaluations.open(which) if is_closed(one.window, watermark)}
             ripe |= self._aged(series, watermark)
             for window in ripe:
                 if (which, window) not in self._failed:
@@ -119,14 +120,14 @@ class Evaluator:
     def _aged(self, series: Series, watermark: int) -> set[Window]:
         """Return windows whose outcomes have had their time since they were evaluated, or turn out to take longer.
 
-        Not those shorter than what panes of their age are rolled up to: what was believed of them stays.
+        Not those shorter than what panes of their age are rolled up to: their evaluations stay.
         """
         delay, timezone = self.delays.of(series), self._series.settings(series.key.model).timezone
 
         def waits(one: Evaluation) -> bool:
             return watermark - one.window.end < delay.nanoseconds and not delay.complete(one.coverage)
 
-        aged = {one.window for one in self._beliefs.closed(series.number) if one.young != waits(one)}
+        aged = {one.window for one in self._evaluations.closed(series.number) if one.young != waits(one)}
         return {one for one in aged if stored_unit(one.start, watermark, timezone).end <= one.end}
 
     def _evaluate(self, series: Series, window: Window) -> Evaluation | None:
@@ -143,7 +144,7 @@ class Evaluator:
         model, watermark = series.key.model, self._watermark(series)
         settings = self._settings_of(model)
         source = StoreSource(series, window, settings, watermark, self.delays.of(series), self._readers)
-        if source.empty and window.start not in self._beliefs.history(series.number).get(window.name, {}):
+        if source.empty and window.start not in self._evaluations.history(series.number).get(window.name, {}):
             return None
         if source.baseline is not None:
             self._warn(model, settings, source.baseline)
@@ -154,7 +155,7 @@ class Evaluator:
     def _settings_of(self, model: str) -> ModelSettings:
         """Return how windows of a model are judged."""
         if model not in self._judged:
-            found = ModelSettings.of(self._series.settings(model))
+            found = settings_of(self._series.settings(model))
             self._judged[model] = replace(found, performance=replace(found.performance, custom=self._custom))
         return self._judged[model]
 
@@ -184,7 +185,7 @@ class Evaluator:
         if settings.reference is None or not panes:
             return
         rolling, touched = settings.reference.rolling, np.sort(np.fromiter(panes, np.int64, len(panes)))
-        for name, known in self._beliefs.history(series.number).items():
+        for name, known in self._evaluations.history(series.number).items():
             for evaluation in known.values():
                 window = evaluation.window
                 if window.end <= touched[0]:
@@ -197,7 +198,7 @@ class Evaluator:
     def _mark_dirty(self, series: Series, panes: Iterable[int], names: tuple[str, ...] = ()) -> None:
         """Note the windows that hold these panes: of the names given, else of all that are configured.
 
-        Not those shorter than what panes of their age are rolled up to: what was believed of them stays.
+        Not those shorter than what panes of their age are rolled up to: their evaluations stay.
         """
         settings, watermark = self._series.settings(series.key.model), self._watermark(series)
         now, ordered = self._clock(), sorted(panes)
@@ -244,6 +245,6 @@ class Evaluator:
         for series in by_number.values():
             for name in self._series.settings(series.key.model).windows:
                 later = "SELECT DISTINCT pane FROM panes WHERE series = ? AND pane >= ?"
-                end = self._beliefs.ends.get((series.number, name), 0)
+                end = self._evaluations.ends.get((series.number, name), 0)
                 found = read(self._connection, later, series.number, end).column(0)
                 self._mark_dirty(series, found.to_pylist(), (name,))

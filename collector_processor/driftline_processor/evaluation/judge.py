@@ -9,7 +9,9 @@ from driftline.baseline.baseline import Baseline
 
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.evaluation import Evaluation, Finding
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.expectations.judge import RowFacts
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import count_missing_rows
 from driftline_processor.core.performance.objective import undecided
 from driftline_processor.core.quality.checks.missing import CHECK as MISSING
@@ -18,10 +20,9 @@ from driftline_processor.core.reference.decision_threshold import align_threshol
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import remove_season, seasonal_reference
-from driftline_processor.core.window_context import WindowContext
-from driftline_processor.core.windows.time_before import Ask, no_steps
+from driftline_processor.core.window_context import NO_CONTEXT, WindowContext
+from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
 
-from .settings import ModelSettings
 from .window_source import WindowSource
 
 
@@ -38,7 +39,7 @@ def judge(source: WindowSource, settings: ModelSettings, say: Callable[[str], No
     pane, baseline = source.pane, source.baseline
     aligned: Reference | None = None
     reference: Reference | None = None
-    seasons = None
+    mix = None
     if baseline is not None:
         count_missing_rows(pane, baseline.bins)
         aligned = align_threshold(baseline, pane, source.task)
@@ -48,29 +49,22 @@ def judge(source: WindowSource, settings: ModelSettings, say: Callable[[str], No
         reference = past._replace(note=aligned.and_also(past.note))
     if reference is not None and settings.seasons is not None:
         known = reference.baseline.extras.seasons
-        seasons = None if known is None else source.season_mix(known)
-        if seasons is not None:
-            pane.parts[SEASONS] = seasons
+        mix = None if known is None else source.season_mix(known)
+        if mix is not None:
+            pane.parts[SEASONS] = mix
         same = seasonal_reference(reference.baseline, settings.seasons.kind, pane)
         reference = Reference(same.baseline, reference.and_also(same.note), reference.shift)
-    trail = no_steps if reference is None else remove_season(source.trail(), reference.baseline, seasons)
-    evaluation = evaluate(
-        pane,
-        None if reference is None else reference.baseline,
-        source.key,
-        source.window,
-        source.closed,
-        settings.min_effect,
+    before: TimeBefore = no_time_before
+    if reference is not None:
+        before = remove_season(source.time_before(), reference.baseline, mix)
+    context = replace(
+        _context(source, settings, baseline, sliced=mix is None),
+        outcomes=replace(source.outcomes(), reference=None if aligned is None else aligned.baseline),
         realized=source.realized(),
-        task=source.task,
-        beside=_context(source, settings, baseline, trail, sliced=seasons is None),
-        choices=settings.choices,
-        together=settings.multivariate,
-        compared="" if reference is None else reference.note,
-        shift=0.0 if reference is None else reference.shift,
-        known=replace(source.outcomes(), reference=None if aligned is None else aligned.baseline),
-        asked=settings.performance,
+        time_before=before,
     )
+    window = ModelWindow(source.key, source.window, pane, source.closed, source.task)
+    evaluation = judge_window(window, reference, context, settings)
     if baseline is not None:
         _name_absent_features(evaluation, source, baseline)
     return evaluation
@@ -87,28 +81,25 @@ def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:
     return replace(evaluation, incident=since, objectives=undecided(evaluation, before))
 
 
-def _context(
-    source: WindowSource, settings: ModelSettings, baseline: Baseline | None, trail: Ask, sliced: bool
-) -> WindowContext:
-    """Return what is known beside the sums; of an open window, which is judged many times, only what is expected.
+def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline | None, sliced: bool) -> WindowContext:
+    """Return rows and slices beside the sums; of an open window, which is judged many times, nothing.
 
     ``sliced``: False where rows are compared with the same hours; the hours of slices are not known apart, and each
     slice would drift with the hour.
     """
-    expect = settings.expectations
     if not source.closed:
-        return WindowContext(expect=expect, trail=trail, timezone=settings.timezone)
+        return NO_CONTEXT
+    expect = settings.expectations
     repeating = baseline is not None and baseline.extras.repeats is not None
     return WindowContext(
-        repeats=source.repeats() if baseline is not None or expect.wants("duplicates") else None,
-        unique=source.unique(),
-        newest=source.newest() if expect.wants("freshness") else None,
-        until=source.until,
-        expect=expect,
-        trail=trail,
-        timezone=settings.timezone,
-        slices=source.slices() if baseline is not None and sliced else {},
+        facts=RowFacts(
+            repeats=source.repeats() if baseline is not None or expect.wants("duplicates") else None,
+            unique=source.unique(),
+            newest=source.newest() if expect.wants("freshness") else None,
+            until=source.until,
+        ),
         recurrences=source.recurrences() if repeating else (),
+        slices=source.slices() if baseline is not None and sliced else {},
     )
 
 

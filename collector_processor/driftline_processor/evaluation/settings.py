@@ -1,78 +1,34 @@
-"""The settings by which the windows of one model are judged: live and in files the same."""
+"""The settings by which windows are judged, from a model's section of ``driftline.yaml``."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from driftline.tables.timestamps import Seasonality
-
-from driftline_processor.core.concept import Settings as ConceptSettings
-from driftline_processor.core.drift.method_choice import Choices
-from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.labels.delay import OutcomeDelay
-from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
-from driftline_processor.core.reference.rolling import Rolling
-from driftline_processor.core.versions import VersionNames
+from driftline_processor.core.model_settings import ModelSettings
 
 if TYPE_CHECKING:
     from driftline_processor.config.model import Model
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSettings:
-    """How the windows of one model are judged.
-
-    Attributes:
-        windows: The names of the windows, such as ``"1d"``; () = all rows are one window.
-        timezone: The clock by which days begin, an IANA name.
-        rolling: The past that windows are compared with; None = the rows of the baseline.
-        seasons: The seasons by which rows are told apart; None = by none.
-        slices: The keys by whose values drift is judged.
-        min_effect: Feature → the least effect that counts as drift.
-        choices: The drift methods of the features.
-        multivariate: The methods that compare all features together; None = all.
-        expectations: The expectations of the model's data.
-        concept: The detectors of concept drift; None = the usual ones.
-        performance: What the owner asks of the performance.
-        outcome_delay: How long outcomes may take; None = as learned.
-        versions: The champion, and the roles of the other versions.
-    """
-
-    windows: tuple[str, ...] = ()
-    timezone: str = "UTC"
-    rolling: Rolling | None = None
-    seasons: Seasonality | None = None
-    slices: tuple[str, ...] = ()
-    min_effect: Mapping[str, float] = field(default_factory=dict)
-    choices: Choices = field(default_factory=Choices)
-    multivariate: Collection[str] | None = None
-    expectations: Expectations = field(default_factory=Expectations)
-    concept: ConceptSettings | None = None
-    performance: PerformanceSettings = STANDARD
-    outcome_delay: OutcomeDelay | None = None
-    versions: VersionNames = field(default_factory=VersionNames)
-
-    @classmethod
-    def of(cls, model: Model) -> Self:
-        """Return the settings of a model in ``driftline.yaml``."""
-        return cls(
-            windows=model.windows,
-            timezone=model.timezone,
-            rolling=None if model.reference is None else model.reference.rolling,
-            seasons=model.seasons,
-            slices=model.slices,
-            min_effect=model.min_effect,
-            choices=model.choices,
-            multivariate=model.multivariate,
-            expectations=model.expectations,
-            concept=model.concept.settings,
-            performance=model.performance.asked,
-            outcome_delay=configured_delay(model),
-            versions=model.versions.named,
-        )
+def settings_of(model: Model) -> ModelSettings:
+    """Return the settings of a model in ``driftline.yaml``."""
+    return ModelSettings(
+        windows=model.windows,
+        timezone=model.timezone,
+        rolling=None if model.reference is None else model.reference.rolling,
+        seasons=model.seasons,
+        slices=model.slices,
+        min_effect=model.min_effect,
+        choices=model.choices,
+        multivariate=model.multivariate,
+        expectations=model.expectations,
+        concept=model.concept.settings,
+        performance=model.performance.asked,
+        outcome_delay=configured_delay(model),
+        versions=model.versions.named,
+    )
 
 
 def configured_delay(model: Model) -> OutcomeDelay | None:

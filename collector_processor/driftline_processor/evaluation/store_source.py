@@ -14,11 +14,12 @@ from driftline.tables.table import F64, ModelKey, Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext
-from driftline_processor.core.windows.time_before import Ask
-from driftline_processor.core.windows.window import GRACE, PANE, Window, is_closed, window_of
+from driftline_processor.core.windows.time_before import TimeBefore
+from driftline_processor.core.windows.window import PANE, Window, closed_until, is_closed, window_of
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Connection, number
 from driftline_processor.store.duplicate_rows import recurrence_of, repeats_between
@@ -35,7 +36,6 @@ from driftline_processor.store.reference_panes import RollingReferences, season_
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import SlicePanes
 
-from .settings import ModelSettings
 from .window_outcomes import StoredOutcomes
 
 
@@ -125,9 +125,8 @@ class StoreSource:
             if not baseline.provisional:
                 return Reference(baseline)
             return past.cold(self.series, baseline, self.window, settings.seasons)
-        before = self.watermark - GRACE
-        zone, seasons = settings.timezone, settings.seasons
-        found = past.compared(self.series, baseline, settings.rolling, self.window, zone, before, seasons)
+        zone, seasons, closed = settings.timezone, settings.seasons, closed_until(self.watermark)
+        found = past.compared(self.series, baseline, settings.rolling, self.window, zone, closed, seasons)
         if settings.slices and self.closed and found.baseline is not baseline:
             sliced = self.readers.slices.with_past(self.series, found.baseline, settings.slices, self._width)
             found = found._replace(baseline=sliced)
@@ -137,7 +136,7 @@ class StoreSource:
         """Return the weight of the window's rows in each season: float64 (seasons,)."""
         return season_mix(self.readers.connection, self.series.number, self.window, seasons)
 
-    def trail(self) -> Ask:
+    def time_before(self) -> TimeBefore:
         """Return what tells the steps of time up to the end of the window."""
         assert self.baseline is not None
         return partial(

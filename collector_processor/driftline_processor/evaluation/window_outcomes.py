@@ -15,17 +15,18 @@ from driftline.tables.table import F64, I64
 
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import PART, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
 from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
-from driftline_processor.core.windows.window import GRACE, Window, is_closed, length
+from driftline_processor.core.windows.window import Window, closed_until, is_closed, length
 from driftline_processor.join.outcome_sums import slices_of
 from driftline_processor.store.database import Connection, read
 from driftline_processor.store.panes import KEEP_PANES, order_by_code, part_width, performance_fold, step_query
 from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series, SeriesRegister
 
-from .settings import ModelSettings, configured_delay
+from .settings import configured_delay
 
 
 class StoredOutcomes:
@@ -58,7 +59,7 @@ class StoredOutcomes:
         timezone = settings.timezone
         steps = None
         if window.name == min(settings.windows, key=length):
-            ripe = watermark - GRACE - delay.nanoseconds
+            ripe = closed_until(watermark) - delay.nanoseconds
             minutes = rolling_steps(window, settings.performance.objectives, timezone, ripe, watermark - KEEP_PANES)
             steps = None if minutes is None else (minutes, self.panes(series, minutes, width))
         age = watermark - window.end

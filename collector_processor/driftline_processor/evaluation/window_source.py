@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext
-from driftline_processor.core.windows.time_before import Ask
+from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import Window
 
 
@@ -57,8 +57,8 @@ class WindowSource(Protocol):
     def season_mix(self, seasons: Seasons) -> F64 | None:
         """Return the weight of the window's rows in each season: float64 (seasons,); None where rows have no times."""
 
-    def trail(self) -> Ask:
-        """Return what tells the steps of time up to the end of the window."""
+    def time_before(self) -> TimeBefore:
+        """Return what answers how the time up to the end of the window looked."""
 
     def slices(self) -> Mapping[str, SliceContext]:
         """Return the rows of each slice by ``key=value``, over the same bins."""

@@ -27,7 +27,7 @@ SELECT p.seq AS prediction, p.series, p.time, j.outcome FROM wanted w JOIN predi
 LEFT JOIN joined j ON j.prediction = p.seq
 """
 
-_BELIEVED = """
+_EVALUATIONS_AS_OF = """
 SELECT believed, json FROM evaluations WHERE series = ? AND name = ? AND believed <= ?
 QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1 ORDER BY start DESC LIMIT ?
 """
@@ -68,7 +68,7 @@ class StoredEvaluation:
     """An evaluation of a closed window, and when it was stored (unix nanoseconds)."""
 
     evaluation: Evaluation
-    believed: int
+    stored_at: int
 
 
 class History:
@@ -85,8 +85,8 @@ class History:
         with self._store.reading() as connection:
             return self._outcomes(connection, model, id)
 
-    def believed(self, key: ModelKey, window: str, as_of: int, limit: int) -> list[StoredEvaluation]:
-        """Return what was believed of the windows of a name at a time, the newest ``limit``, oldest first.
+    def evaluations(self, key: ModelKey, window: str, as_of: int, limit: int) -> list[StoredEvaluation]:
+        """Return the evaluations of the windows of a name as of a time, the newest ``limit``, oldest first.
 
         Of each window that had closed, as it was last stored by then: when it closed, and within the hour after it was
         restated. ``as_of``: unix nanoseconds.
@@ -95,7 +95,7 @@ class History:
         if series is None:
             return []
         with self._store.reading() as connection:
-            rows = read(connection, _BELIEVED, series.number, window, as_of, limit).to_pylist()
+            rows = read(connection, _EVALUATIONS_AS_OF, series.number, window, as_of, limit).to_pylist()
             skipped = connection.unreadable.skipped
         parsed = skipped("evaluations", reversed(rows), lambda row: evaluation_from_text(row["json"]))
         return [StoredEvaluation(evaluation, row["believed"]) for row, evaluation in parsed]

@@ -102,8 +102,10 @@ class LabelBatch:
 class LabelQueue:
     """Any thread may ask."""
 
-    def __init__(self, store: Store, series: SeriesRegister, baselines: Baselines, beliefs: EvaluationStore) -> None:
-        self._store, self._series, self._baselines, self._beliefs = store, series, baselines, beliefs
+    def __init__(
+        self, store: Store, series: SeriesRegister, baselines: Baselines, evaluations: EvaluationStore
+    ) -> None:
+        self._store, self._series, self._baselines, self._evaluations = store, series, baselines, evaluations
 
     def next(self, key: ModelKey, since: int, until: int, most: int, by: Collection[Reason] = REASONS) -> LabelBatch:
         """Draw at most ``most`` predictions of ``[since, until)``, unix nanoseconds, whose outcome is not known.
@@ -159,7 +161,7 @@ class LabelQueue:
 
     def _newest(self, series: Series) -> Evaluation | None:
         """The newest closed window of the model's longest windows."""
-        history = self._beliefs.history(series.number)
+        history = self._evaluations.history(series.number)
         for name in sorted(history, key=length, reverse=True):
             closed = [one for one in history[name].values() if one.closed]
             if closed:

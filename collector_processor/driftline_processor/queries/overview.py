@@ -138,7 +138,7 @@ class Overview:
         join: Join,
         concept: ConceptWatch,
         versions: VersionWatch,
-        beliefs: EvaluationStore,
+        evaluations: EvaluationStore,
         upkeep: Upkeep,
         waiting: WaitingWindows,
         delays: OutcomeDelays,
@@ -146,7 +146,7 @@ class Overview:
         clock: Callable[[], int],
     ) -> None:
         self._intake, self._join, self._concept, self._versions = intake, join, concept, versions
-        self._beliefs, self._upkeep, self._waiting, self._delays = beliefs, upkeep, waiting, delays
+        self._evaluations, self._upkeep, self._waiting, self._delays = evaluations, upkeep, waiting, delays
         self._counters, self._clock = counters, clock
 
     def models(self) -> list[ModelView]:
@@ -182,7 +182,7 @@ class Overview:
         key, settings = series.key, self._intake.series.settings(series.key.model)
         totals = self._intake.totals.get(series.number, SeriesTotals())
         in_force, learned = self._intake.baselines.in_force(key), self._intake.baselines.known(series.number)
-        history = self._beliefs.history(series.number)
+        history = self._evaluations.history(series.number)
         windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
         fullest = max(latest, key=lambda evaluation: evaluation.rows, default=None)

@@ -45,7 +45,7 @@ from driftline_processor.core.labels import delay
 from driftline_processor.core.outcomes.coverage import ERASED
 from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.windows.time_before import TimeSteps, steps_of
-from driftline_processor.core.windows.window import PANE, Window, window_of
+from driftline_processor.core.windows.window import PANE, Window, closed_until, window_of
 
 from .database import Connection, insert, read, run
 from .pruning import Condition
@@ -261,7 +261,7 @@ def roll_up(
     """
     targets: list[tuple[int, int, int, int]] = []
     stored = f"SELECT DISTINCT pane, span FROM {table} WHERE series = ? AND pane < ?"
-    for row in read(connection, stored, series, watermark - 2 * PANE).to_pylist():
+    for row in read(connection, stored, series, closed_until(watermark)).to_pylist():
         pane, span = row["pane"], row["span"]
         unit, at = stored_unit(pane, watermark, timezone), bisect_right(cuts, pane)
         start, end = max([unit.start, *cuts[at - 1 : at]]), min([unit.end, *cuts[at : at + 1]])

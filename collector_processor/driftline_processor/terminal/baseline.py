@@ -15,7 +15,7 @@ from rich.text import Text
 from driftline_processor.core.drift.display_cells import cells
 from driftline_processor.core.estimate.calibration import calibration
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.performance import realized
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.rebinning import changed_types, rebin_baseline
@@ -176,7 +176,7 @@ def compare_baselines(old: Baseline, new: Baseline) -> Evaluation:
     pane, task = rebin_baseline(old, new), replace(old.task, threshold=new.task.threshold)
     alike = align_threshold(old, pane, task)
     key = ModelKey(new.model, new.version)
-    return evaluate(pane, alike.baseline, key, window, closed=True, task=task, compared=alike.note)
+    return judge_window(ModelWindow(key, window, pane, task=task), alike)
 
 
 def changes(old: Baseline, new: Baseline) -> Iterator[str]:

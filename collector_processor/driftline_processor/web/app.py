@@ -69,8 +69,8 @@ def create_app(
     problems are what ``/readyz`` answers, and its counters count outcomes that cannot be used. ``clock``: unix
     nanoseconds. ``addresses``: of the OTLP receivers, for the page that says how to start. ``shelf``: where baselines
     are put and got; None = nowhere. ``more``: routes of what the view does not show.
-    ``submit_part``: see :func:`outcomes_http.routes`. ``history``: what was said and believed before; None = nobody
-    knows.
+    ``submit_part``: see :func:`outcomes_http.routes`. ``history``: outcomes and evaluations of earlier times;
+    None = nobody knows.
     ``wrong``: where the worst predictions are looked up, None = nowhere.
     ``striking``: the exemplars of the scrape page.
     """

@@ -19,7 +19,8 @@ from driftline_processor.core.drift.rule import drift_by_slice
 from driftline_processor.core.evaluation import Explanation
 from driftline_processor.core.explain import ExplainInput, explain
 from driftline_processor.core.explain.onset import onset
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.time_before import TimeSteps
 from driftline_processor.core.windows.window import Window
@@ -99,8 +100,9 @@ class Stream:
     def explained(self) -> Explanation | None:
         """Explain the last day as a service does."""
         baseline, panes = self._drawn[0], self.panes()
-        beside = WindowContext(trail=lambda parts: trail(panes, baseline, parts))
-        return evaluate(panes[-1], baseline, ModelKey("m"), self.last, True, beside=beside).explanation
+        beside = WindowContext(time_before=lambda parts: trail(panes, baseline, parts))
+        window = ModelWindow(ModelKey("m"), self.last, panes[-1])
+        return judge_window(window, Reference(baseline), beside).explanation
 
     def explained_by_slice(self, feature: str) -> Explanation | None:
         """Explain the last day by the values of a category."""

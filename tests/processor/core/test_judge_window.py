@@ -13,8 +13,10 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import ModelKey, Task
-from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.evaluation import Evaluation, MetricValue
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.window_context import NO_CONTEXT, WindowContext
 from driftline_processor.core.windows.window import Window
 from sklearn.metrics import log_loss
 
@@ -40,9 +42,21 @@ def folded(rows: dict[str, Any], baseline: Baseline, labelled: int) -> Pane:
     return merge([fold(table, baseline.bins), fold_outcomes(table.task, table.scores, None, truth)])
 
 
+def judged(
+    pane: Pane,
+    baseline: Baseline | None = None,
+    *,
+    closed: bool = True,
+    task: Task | None = None,
+    context: WindowContext = NO_CONTEXT,
+) -> Evaluation:
+    reference = None if baseline is None else Reference(baseline)
+    return judge_window(ModelWindow(KEY, DAY, pane, closed, task), reference, context)
+
+
 def test_a_window_has_drift_performance_and_coverage() -> None:
     baseline = built(frame(5_000, 1))
-    found = evaluate(folded(frame(1_000, 2), baseline, 600), baseline, KEY, DAY, True)
+    found = judged(folded(frame(1_000, 2), baseline, 600), baseline)
     assert (found.key, found.window, found.rows, found.closed) == (KEY, DAY, 1_000, True)
     assert found.features["age"].state == "ok"
     assert found.share == 0
@@ -55,16 +69,16 @@ def test_a_window_has_drift_performance_and_coverage() -> None:
 def test_the_log_loss_of_a_constant_is_that_of_the_baselines_rate() -> None:
     reference, rows = frame(5_000, 1), frame(1_000, 2)
     baseline = built(reference)
-    found = evaluate(folded(rows, baseline, 600), baseline, KEY, DAY, True).realized
+    found = judged(folded(rows, baseline, 600), baseline).realized
     truth, rate = rows["actual"][:600], reference["actual"].mean()
     assert found["log_loss_constant"].value == pytest.approx(log_loss(truth, np.full(600, rate)), abs=1e-12)
-    unlabelled = evaluate(folded(rows, baseline, 0), baseline, KEY, DAY, True).realized
+    unlabelled = judged(folded(rows, baseline, 0), baseline).realized
     assert "log_loss_constant" not in unlabelled
 
 
 def test_features_that_vanish_or_appear_are_named() -> None:
     baseline = built(frame(500, 1) | {"old": np.ones(500)})
-    found = evaluate(folded(frame(200, 2) | {"new": np.ones(200)}, baseline, 0), baseline, KEY, DAY, False)
+    found = judged(folded(frame(200, 2) | {"new": np.ones(200)}, baseline, 0), baseline, closed=False)
     assert found.missing_features == ("old",)
     assert found.new_features == ("new",)
     assert found.features["old"].state == "too_few_rows"
@@ -73,7 +87,7 @@ def test_features_that_vanish_or_appear_are_named() -> None:
 
 def test_an_empty_window_knows_nothing() -> None:
     baseline = built(frame(500, 1))
-    found = evaluate(Pane(), baseline, KEY, DAY, True)
+    found = judged(Pane(), baseline)
     assert (found.rows, found.coverage, found.share, found.realized) == (0, None, None, {})
     assert found.missing_features == ()
 
@@ -83,7 +97,7 @@ def test_without_a_baseline_there_is_performance_and_no_drift() -> None:
     table, truth, *_ = table_from_frame(frame(300, 2), score="score", actual="actual", model="churn", task="binary")
     assert truth is not None
     pane = merge([fold(table, ModelBins()), fold_outcomes(task, table.scores, None, truth)])
-    found = evaluate(pane, None, KEY, DAY, True, task=task)
+    found = judged(pane, task=task)
     assert found.features == {}
     assert found.share is None
     assert found.score is not None
@@ -91,15 +105,15 @@ def test_without_a_baseline_there_is_performance_and_no_drift() -> None:
     assert (found.score.state, found.predicted.state) == ("no_baseline", "no_baseline")
     assert found.realized["roc_auc"].value is not None
     assert found.coverage == 1
-    assert evaluate(pane, None, KEY, DAY, True, task=Task("regression")).predicted is None
-    assert evaluate(pane, None, KEY, DAY, True).realized == {}
+    assert judged(pane, task=Task("regression")).predicted is None
+    assert judged(pane).realized == {}
 
 
 def test_performance_from_rows_is_taken_where_it_is_given() -> None:
     baseline = built(frame(500, 1))
     realized = {"accuracy": MetricValue(0.5, 2, "rows")}
     pane = folded(frame(200, 2), baseline, 2)
-    found = evaluate(pane, baseline, KEY, DAY, True, realized=realized).realized
+    found = judged(pane, baseline, context=WindowContext(realized=realized)).realized
     assert {name: (one.value, one.rows, one.source) for name, one in found.items()} == {"accuracy": (0.5, 2, "rows")}
 
 
@@ -112,7 +126,7 @@ def test_a_reviewed_tenth_covers_a_tenth_whatever_it_stands_for() -> None:
     reviewed = np.arange(1_000) % 10 == 0
     truth.numbers[~reviewed] = np.nan
     outcomes = fold_outcomes(table.task, table.scores, None, truth, np.full(1_000, 10.0))
-    found = evaluate(merge([fold(table, baseline.bins), outcomes]), baseline, KEY, DAY, True)
+    found = judged(merge([fold(table, baseline.bins), outcomes]), baseline)
     assert (found.outcome_rows, found.coverage) == (100, 0.1)
 
 
@@ -120,4 +134,4 @@ def test_outcomes_before_their_predictions_cover_no_more_than_everything() -> No
     baseline = built(frame(500, 1))
     pane = folded(frame(200, 2), baseline, 200)
     pane.parts["outcomes"] = pane.parts["outcomes"] * 2
-    assert evaluate(pane, baseline, KEY, DAY, True).coverage == 1
+    assert judged(pane, baseline).coverage == 1

@@ -1,13 +1,22 @@
-"""What was believed is read back as it was written."""
+"""Evaluations are read back as they were written, memory is bounded, and readers never see half a change."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, TargetDrift
 from driftline_processor.core.windows.window import Window
-from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.evaluation.evaluation_store import (
+    EvaluationStore,
+    evaluation_from_text,
+    evaluation_to_text,
+)
+from driftline_processor.store.database import Store, transaction
+
+from tests.support.state_rows import HOUR, NOON, Clock
 
 TARGET = TargetDrift(
     target="feature",
@@ -56,3 +65,85 @@ def test_numpy_numbers_are_numbers() -> None:
 def test_what_is_no_value_is_refused() -> None:
     with pytest.raises(TypeError, match="object has no place in an evaluation"):
         evaluation_to_text(Evaluation(ModelKey("churn"), Window("1d", 1, 2), 12, True, share=object()))  # type: ignore[arg-type]
+
+
+def evaluation(hour: int, closed: bool = True, rows: int = 1) -> Evaluation:
+    start = NOON + hour * HOUR
+    return Evaluation(ModelKey("churn"), Window("1h", start, start + HOUR), rows, closed)
+
+
+def test_only_the_newest_windows_are_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.KEPT", 3)
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations = EvaluationStore(connection, Clock())
+    for hour in (4, 0, 1, 3, 2):
+        evaluations.put(1, evaluation(hour))
+    with transaction(connection):
+        assert evaluations.write(patient=True)
+    again = EvaluationStore(connection, Clock())
+    for one in (evaluations, again):
+        assert list(one.history(1)["1h"]) == [NOON + hour * HOUR for hour in (2, 3, 4)]
+    assert again.ends == {(1, "1h"): NOON + 5 * HOUR}
+    assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(5,)]
+    store.close()
+
+
+def test_open_windows_are_in_memory_only(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations = EvaluationStore(connection, Clock())
+    evaluations.put(1, evaluation(0, closed=False))
+    with transaction(connection):
+        evaluations.write(patient=False)
+    assert [one.rows for one in evaluations.open(1)] == [1]
+    assert EvaluationStore(connection, Clock()).history(1) == {}
+    store.close()
+
+
+def test_of_two_evaluations_at_one_time_of_the_clock_the_later_counts(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations = EvaluationStore(connection, Clock())
+    for rows in (1, 2, 2, 3):
+        evaluations.put(1, evaluation(0, rows=rows))
+        with transaction(connection):
+            evaluations.write(patient=False)
+    assert EvaluationStore(connection, Clock()).history(1)["1h"][NOON].rows == 3
+    assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(3,)]
+    store.close()
+
+
+def test_what_a_reader_has_does_not_change_under_it(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    evaluations = EvaluationStore(store.connect(), Clock())
+    evaluations.put(1, evaluation(0))
+    seen = evaluations.history(1)["1h"]
+    evaluations.put(1, evaluation(1))
+    assert len(seen) == 1
+    store.close()
+
+
+def drifting(hour: int, drifts: bool) -> Evaluation:
+    found = evaluation(hour)
+    state = TargetDrift("feature", "age", "drift" if drifts else "ok", "ks", 9, {"ks": MethodValue(0.2, 0.004)})
+    found.features = {"age": state}
+    return found
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3, 4, 5), (5, 4, 3, 2, 1, 0), (2, 5, 0, 4, 1, 3)])
+def test_incidents_are_the_same_in_whatever_order_windows_are_evaluated(tmp_path: Path, order: tuple[int, ...]) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations = EvaluationStore(connection, Clock())
+    for hour in order:
+        evaluations.put(1, drifting(hour, hour in (1, 2)))
+        with transaction(connection):
+            evaluations.write(patient=False)
+    began = {"feature:age": NOON + HOUR}
+    expected = [{}, {}, began, began, {}, {}]  # one quiet window ends nothing
+    for one in (evaluations, EvaluationStore(connection, Clock())):
+        assert [found.incident for found in one.history(1)["1h"].values()] == expected
+    evaluations.put(1, drifting(1, drifts=False))  # late rows: it did not drift after all
+    assert [found.incident for found in evaluations.history(1)["1h"].values()] == [{}] * 6
+    store.close()

@@ -55,8 +55,8 @@ def test_the_outcome_before_the_one_that_is_deleted_counts_again(open_state: Ope
     assert found.performance_slices == never.performance_slices
     assert (found.realized["accuracy"].value, list(found.performance_slices)) == (20 / 21, ["region=n"])
     assert [one.belongs_to[0].counts for one in state.state.history.outcomes("churn", "a")] == [True]
-    (believed,) = state.state.history.believed(ModelKey("churn", "1"), "1d", clock.now + HOUR, 9)
-    assert believed.evaluation.realized["accuracy"].value == 20 / 21
+    (stored,) = state.state.history.evaluations(ModelKey("churn", "1"), "1d", clock.now + HOUR, 9)
+    assert stored.evaluation.realized["accuracy"].value == 20 / 21
     state = open_state(churn=DAILY, other=DAILY)
     assert state.view().windows["1d"][0].realized == never.realized
     assert state.view().outcomes == 2

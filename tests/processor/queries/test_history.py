@@ -1,4 +1,4 @@
-"""All that was said of an id is kept as it came, and what was believed of a window at any time."""
+"""All that was said of an id is kept as it came, and a window is shown as it was evaluated at any time."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_of_a_ranking_the_last_word_on_each_item_counts(open_state: Open) -> Non
 
 
 @pytest.mark.slow
-def test_what_was_believed_on_a_day_is_what_was_stored_by_then(open_state: Open, clock: Clock) -> None:
+def test_evaluations_as_of_a_day_are_those_that_were_stored_by_then(open_state: Open, clock: Clock) -> None:
     state = open_state()
     key = ModelKey("churn", "1")
     clock.now = NOON + 2 * DAY
@@ -73,14 +73,14 @@ def test_what_was_believed_on_a_day_is_what_was_stored_by_then(open_state: Open,
     state.state.settle()
 
     def accuracy(as_of: int) -> list[float | None]:
-        believed = state.state.history.believed(key, "1d", as_of, 100)
-        return [one.evaluation.realized["accuracy"].value for one in believed if one.evaluation.realized]
+        stored = state.state.history.evaluations(key, "1d", as_of, 100)
+        return [one.evaluation.realized["accuracy"].value for one in stored if one.evaluation.realized]
 
     assert accuracy(first_day - 1) == []
     assert accuracy(first_day) == [1.0]
     assert accuracy(clock.now - 1) == [1.0]
     assert accuracy(clock.now) == [0.5]
     state = open_state()
-    (belief, *_) = state.state.history.believed(key, "1d", clock.now - DAY, 100)
-    assert (belief.believed, belief.evaluation.outcome_rows) == (first_day, 1)
-    assert state.state.history.believed(ModelKey("nobody"), "1d", clock.now, 100) == []
+    (stored, *_) = state.state.history.evaluations(key, "1d", clock.now - DAY, 100)
+    assert (stored.stored_at, stored.evaluation.outcome_rows) == (first_day, 1)
+    assert state.state.history.evaluations(ModelKey("nobody"), "1d", clock.now, 100) == []

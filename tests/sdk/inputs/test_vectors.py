@@ -20,7 +20,8 @@ from driftline.privacy.policy import Privacy
 from driftline.tables.column_codec import decode, encode_column, strings
 from driftline.tables.table import Column, ModelKey, concatenate
 from driftline_processor.core.evaluation import TargetDrift
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 
 from tests.support.metric_points import cdf, points
@@ -203,7 +204,7 @@ def test_the_norm_drifts(service: Service) -> None:
         service.channel.bodies.clear()
         predict([{"embedding": row} for row in rows])
         pane = fold(service.table(), baseline.bins)
-        return evaluate(pane, baseline, key, window, closed=True).features["embedding"]
+        return judge_window(ModelWindow(key, window, pane), Reference(baseline)).features["embedding"]
 
     same, other = drift(reference), drift(later)
     assert (same.state, same.methods["psi"].value) == ("ok", 0.0)

@@ -30,7 +30,7 @@ from driftline.tables.table import F64, I64
 
 from driftline_processor.core.drift.coarse_bins import coarsen, grid
 from driftline_processor.core.evaluation import Cause, Change, Explanation, Finding, TargetDrift
-from driftline_processor.core.windows.time_before import Ask, TimeSteps, no_steps
+from driftline_processor.core.windows.time_before import TimeBefore, TimeSteps, no_time_before
 from driftline_processor.core.windows.window import Window
 
 from .onset import onset
@@ -95,12 +95,19 @@ def find_concentration(whole: TargetCounts, slices: Mapping[str, TargetCounts], 
 
 @dataclass(frozen=True)
 class ExplainInput:
-    """``found``: the drift of its features. ``ask``: what came before."""
+    """A window, or one slice of it, beside its reference.
+
+    Attributes:
+        pane: The sums of its rows.
+        baseline: The reference.
+        found: The drift of its features.
+        time_before: Answers what the time up to the window's end looked like.
+    """
 
     pane: Pane
     baseline: Baseline
     found: Mapping[str, TargetDrift]
-    ask: Ask = no_steps
+    time_before: TimeBefore = no_time_before
 
     @cached_property
     def _targets(self) -> Mapping[str, object]:
@@ -236,8 +243,8 @@ def explain(
     drifts = score is not None and score.state == "drift"
     if not causes:
         return Explanation((), whole_sentence((), drifts)) if drifts else None
-    trails = _trails(views, [cause for cause, _ in causes])
-    dated = [(_dated(cause, window, views, trails), finding) for cause, finding in causes]
+    steps = _steps_before(views, [cause for cause, _ in causes])
+    dated = [(_dated(cause, window, views, steps), finding) for cause, finding in causes]
     means = score_means(whole.pane, whole.baseline)
     ranked = _ranked(_carrying(dated, views, means if drifts else None), whole)
     worded = tuple(replace(cause, sentence=cause_sentence(cause, finding, timezone)) for cause, finding in ranked)
@@ -312,33 +319,33 @@ def _changes(name: str, view: ExplainInput) -> tuple[Change, ...]:
     return () if sides is None else region_changes(block_targets(bins)[part], *sides, name in bins.projections)
 
 
-def _trails(views: Mapping[str, ExplainInput], causes: Sequence[Cause]) -> dict[str, TimeSteps | None]:
-    """Return what came before, asked once for each slice."""
+def _steps_before(views: Mapping[str, ExplainInput], causes: Sequence[Cause]) -> dict[str, TimeSteps | None]:
+    """Return the steps of time of each slice that has a cause."""
     wanted: dict[str, list[str]] = {}
     for cause in causes:
         wanted.setdefault(cause.slice, []).extend(f"feature:{name}" for name in cause.features)
-    return {name: views[name].ask(parts) for name, parts in wanted.items()}
+    return {name: views[name].time_before(parts) for name, parts in wanted.items()}
 
 
 def _dated(
-    cause: Cause, window: Window, views: Mapping[str, ExplainInput], trails: Mapping[str, TimeSteps | None]
+    cause: Cause, window: Window, views: Mapping[str, ExplainInput], steps: Mapping[str, TimeSteps | None]
 ) -> Cause:
     """The cause with the time since when it is: of two features that were swapped the clearer one."""
-    view, trail = views[cause.slice], trails[cause.slice]
+    view, before = views[cause.slice], steps[cause.slice]
     onsets = []
-    for name in cause.features if trail is not None else ():
+    for name in cause.features if before is not None else ():
         part = f"feature:{name}"
-        if trail is None or part not in trail.of or view.sides(part) is None:
+        if before is None or part not in before.of or view.sides(part) is None:
             continue
-        cells, baseline = trail.cells[part], view.baseline.pane.parts[part]
-        current = int(np.count_nonzero(trail.ends > window.start))
-        since = onset(coarsen(baseline, cells), trail.of[part], max(current, 1), view.design_effect(name))
+        cells, baseline = before.cells[part], view.baseline.pane.parts[part]
+        current = int(np.count_nonzero(before.ends > window.start))
+        since = onset(coarsen(baseline, cells), before.of[part], max(current, 1), view.design_effect(name))
         if since is not None:
             onsets.append(since)
-    if not onsets or trail is None:
+    if not onsets or before is None:
         return cause
     clearest = min(onsets, key=lambda candidate: candidate.p_value)
-    return replace(cause, since=int(trail.starts[clearest.at]), before=clearest.before, p_value=clearest.p_value)
+    return replace(cause, since=int(before.starts[clearest.at]), before=clearest.before, p_value=clearest.p_value)
 
 
 def _ranked(

@@ -26,7 +26,7 @@ from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import HOUR, Kind, Seasonality
 
 from driftline_processor.core.drift.coarse_bins import coarsen
-from driftline_processor.core.windows.time_before import Ask, TimeSteps
+from driftline_processor.core.windows.time_before import TimeBefore, TimeSteps
 
 from .reference import Reference
 
@@ -186,38 +186,38 @@ def _spread(block: Deseasonalized, reference: F64) -> BlockCounts:
     return BlockCounts(first, block.counts @ inside.T)
 
 
-def remove_season(ask: Ask, baseline: Baseline, mix: F64 | None) -> Ask:
-    """Return what answers as ``ask`` does, with the seasons taken out of every step.
+def remove_season(time_before: TimeBefore, baseline: Baseline, mix: F64 | None) -> TimeBefore:
+    """Return what answers as ``time_before`` does, with the seasons taken out of every step.
 
     ``baseline``: it knows its seasons. ``mix``: float64 (seasons,), the weight of the window's rows in each; where one
-    of them is not known, it is ``ask`` itself.
+    of them is not known, it is ``time_before`` itself.
     """
     seasons = baseline.extras.seasons
     if seasons is None or mix is None or not mix.any():
-        return ask
+        return time_before
 
     def asked(parts: Collection[str]) -> TimeSteps | None:
-        trail = ask(parts)
-        return None if trail is None else _levelled(trail, baseline, seasons, mix)
+        steps = time_before(parts)
+        return None if steps is None else _levelled(steps, baseline, seasons, mix)
 
     return asked
 
 
-def _levelled(trail: TimeSteps, baseline: Baseline, seasons: Seasons, mix: F64) -> TimeSteps:
-    over, of = block_targets(baseline.bins), dict(trail.of)
-    mixes = [_mix_between(seasons, *ends) for ends in zip(trail.starts.tolist(), trail.ends.tolist(), strict=True)]
+def _levelled(steps: TimeSteps, baseline: Baseline, seasons: Seasons, mix: F64) -> TimeSteps:
+    over, of = block_targets(baseline.bins), dict(steps.of)
+    mixes = [_mix_between(seasons, *ends) for ends in zip(steps.starts.tolist(), steps.ends.tolist(), strict=True)]
     weights = [season_mix(seasons, one) for one in (mix, *mixes)]
     each = np.divide(1.0, seasons.rows[:, 1], out=np.zeros(len(seasons.rows)), where=seasons.rows[:, 1] > 0)
-    for name in trail.of.keys() & seasons.of.keys():
-        shares = coarsen(seasons.of[name] * each[:, np.newaxis], trail.cells[name])  # (seasons, cells)
+    for name in steps.of.keys() & seasons.of.keys():
+        shares = coarsen(seasons.of[name] * each[:, np.newaxis], steps.cells[name])  # (seasons, cells)
         usual = [None if weight is None else weight.part @ shares for weight in weights]
         now = usual[0]
         if now is None:
             continue
         move = _shifted if isinstance(over[name], CategoryBins) else _ranked
-        steps = zip(of[name], usual[1:], strict=True)
-        of[name] = np.stack([counts if then is None else move(counts, then, now) for counts, then in steps])
-    return TimeSteps(trail.starts, trail.ends, of, trail.cells)
+        both = zip(of[name], usual[1:], strict=True)
+        of[name] = np.stack([counts if then is None else move(counts, then, now) for counts, then in both])
+    return TimeSteps(steps.starts, steps.ends, of, steps.cells)
 
 
 def _mix_between(seasons: Seasons, start: int, end: int) -> F64:

@@ -29,11 +29,11 @@ class TimeSteps:
     cells: Mapping[str, I64]
 
 
-Ask = Callable[[Collection[str]], TimeSteps | None]
-"""The trail of some parts; None where nothing is known of the time before."""
+TimeBefore = Callable[[Collection[str]], TimeSteps | None]
+"""Answers with the steps of some parts; None where nothing is known of the time before."""
 
 
-def no_steps(_parts: Collection[str]) -> TimeSteps | None:
+def no_time_before(_parts: Collection[str]) -> TimeSteps | None:
     """Know nothing of the time before."""
     return None
 

@@ -24,7 +24,7 @@ PANE = 300 * 10**9
 """Nanoseconds of event time in a pane: five minutes, aligned to the unix epoch."""
 
 GRACE = 2 * PANE
-"""How far the watermark must be past a window's end before the window closes."""
+"""A window closes ten minutes after its end: so far the watermark must be past it."""
 
 _SECOND = 10**9
 HOUR, DAY = 3_600 * _SECOND, 86_400 * _SECOND
@@ -182,9 +182,14 @@ def closes_at(window: Window) -> int:
     return window.end + GRACE
 
 
+def closed_until(watermark: int) -> int:
+    """Return the moment (unix nanoseconds) up to which windows are closed: those that end there or earlier."""
+    return watermark - GRACE
+
+
 def is_closed(window: Window, watermark: int) -> bool:
     """Say whether a model's watermark has passed the window's end and its grace."""
-    return watermark >= closes_at(window)
+    return window.end <= closed_until(watermark)
 
 
 def _elapsed(name: str, length: int, pane: int, zone: ZoneInfo) -> Window:

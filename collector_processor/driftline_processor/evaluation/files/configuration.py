@@ -10,7 +10,7 @@ from driftline.baseline.baseline import Baseline
 
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, ConfigError, load
-from driftline_processor.evaluation.settings import ModelSettings
+from driftline_processor.evaluation.settings import settings_of
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say, near
 from driftline_processor.readers.sources import is_built_baseline
@@ -66,7 +66,7 @@ def configure_evaluation(
     if built is not None:
         _check_task(model, built, f"--config {file}: models.{name}")
     written = model.model_fields_set
-    settings = ModelSettings.of(model)
+    settings = settings_of(model)
     timezone = options.timezone or (model.timezone if "timezone" in written else "")
     asked = replace(
         asked,

@@ -23,10 +23,10 @@ from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay, place_of
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.judge import follow, judge
-from driftline_processor.evaluation.settings import ModelSettings
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.prediction_rows import FileRows

@@ -15,13 +15,13 @@ from driftline.tables.table import F64, ModelKey, Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.window_context import SliceContext
-from driftline_processor.core.windows.time_before import Ask
+from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import Window, length
-from driftline_processor.evaluation.settings import ModelSettings
 
 from .fold import WindowFold
 from .outcomes import LabelledPredictions, OutcomeHistory
@@ -138,7 +138,7 @@ class RowsSource:
         mix = self.files.folds[self.at].pane.parts.get(SEASONS)
         return mix if mix is not None and len(mix) == seasons.seasonality.count else None
 
-    def trail(self) -> Ask:
+    def time_before(self) -> TimeBefore:
         """Return what tells the steps of time up to the end of the window."""
         return partial(self.files.trails.until, self.window.end)
 

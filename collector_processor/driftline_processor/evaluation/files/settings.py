@@ -13,13 +13,13 @@ from driftline_processor.core.drift.method_choice import Choice, Choices, check_
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.core.metrics.cost_and_value import unknown_classes
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.mispredictions import MOST
 from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.versions import VersionNames
 from driftline_processor.custom_metrics import load_custom_metrics
-from driftline_processor.evaluation.settings import ModelSettings
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.readers.errors import BadInput, Say, listed, near
 

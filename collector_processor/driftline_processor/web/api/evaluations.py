@@ -1,4 +1,4 @@
-"""``/api/v1``: models, evaluations as they are now or were believed at a time, lineage, and the outcomes of an id, as
+"""``/api/v1``: models, evaluations as they are now or were at a time, lineage, and the outcomes of an id, as
 JSON.
 
 ``/api/v1``: what the pages show, as JSON. The shapes are in docs/reference/http-api.md.
@@ -198,13 +198,13 @@ def outcome_history_routes(view: View, history: History) -> list[BaseRoute]:
 
 
 def evaluations_as_of(request: Request, view: View, history: History) -> Response:
-    """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were believed then."""
+    """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were evaluated then."""
     wanted, as_of = read_window_request(request, view.models()), moment(request, "as_of")
-    known = history.believed(wanted.model.key, wanted.window, as_of, wanted.limit)
+    known = history.evaluations(wanted.model.key, wanted.window, as_of, wanted.limit)
     windows = with_track_records([one.evaluation for one in known], 0)
     told = [
-        {**wanted.rendered(one), "believed": iso_time(belief.believed)}
-        for one, belief in zip(windows, known, strict=True)
+        {**wanted.rendered(one), "believed": iso_time(stored.stored_at)}
+        for one, stored in zip(windows, known, strict=True)
     ]
     return wanted.answer(told, as_of=iso_time(as_of))
 

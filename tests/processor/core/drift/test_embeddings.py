@@ -25,7 +25,8 @@ from driftline_processor.core.drift.methods.method import Sums
 from driftline_processor.core.drift.methods.mmd import mmd, mmd_p_value
 from driftline_processor.core.drift.p_values import anderson_darling_tail, cramer_von_mises_tail, quadratic_tail
 from driftline_processor.core.evaluation import TargetDrift
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.windows import Cut
@@ -313,7 +314,7 @@ def test_where_an_embedding_drifts_is_said_of_its_lengths(size: float, said: str
     ]
     baseline = Baseline.from_frame(frames[0], score="score", model="m", task="binary")
     rows = table_from_frame(frames[1], score="score", model="m", task="binary")[0]
-    found = evaluate(fold(rows, baseline.bins), baseline, rows.key, Window("", 0, 0), closed=True)
+    found = judge_window(ModelWindow(rows.key, Window("", 0, 0), fold(rows, baseline.bins)), Reference(baseline))
     assert found.explanation is not None
     [cause] = found.explanation.causes
     assert cause.changes[0].where.startswith("lengths (L2 norm) ")

@@ -18,7 +18,8 @@ from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.slices import drift_with_slices, of_slice
 from driftline_processor.core.drift.slices import slice_sentence as told
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext, WindowContext
 from driftline_processor.core.windows.window import Window
 
@@ -58,10 +59,11 @@ def window(rows: dict[str, Any], against: Baseline = BASELINE) -> tuple[Pane, di
     return pane, {name: one for name, one in panes.items() if one.rows}
 
 
-def evaluated(rows: dict[str, Any], start: int = 0, against: Baseline = BASELINE) -> Evaluation:
-    pane, slices = window(rows, against)
+def evaluated(frame: dict[str, Any], start: int = 0, against: Baseline = BASELINE) -> Evaluation:
+    pane, slices = window(frame, against)
     beside = WindowContext(slices={name: SliceContext(one) for name, one in slices.items()})
-    return evaluate(pane, against, ModelKey("m"), Window("1h", start, start + HOUR), True, beside=beside)
+    rows = ModelWindow(ModelKey("m"), Window("1h", start, start + HOUR), pane)
+    return judge_window(rows, Reference(against), beside)
 
 
 def test_a_shift_that_all_rows_do_not_show_is_found_in_its_slice_and_explained_there() -> None:

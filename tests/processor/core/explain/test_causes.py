@@ -14,7 +14,8 @@ from driftline.panes.fold import fold
 from driftline.tables.table import F64, Column, ModelKey
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.explain.region import region_changes
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.time_before import steps_of
 from driftline_processor.core.windows.window import Window
 
@@ -32,7 +33,7 @@ def evaluated(rows: dict[str, Any], importance: dict[str, float] | None = None) 
     built = frame(20_000, 1)
     baseline = Baseline.from_frame(built, score="score", model="m", task="binary", importance=importance)
     table, *_ = table_from_frame(rows, score="score", model="m", task="binary")
-    return evaluate(fold(table, baseline.bins), baseline, ModelKey("m"), DAY, True)
+    return judge_window(ModelWindow(ModelKey("m"), DAY, fold(table, baseline.bins)), Reference(baseline))
 
 
 def number_changes(was: F64, now: F64) -> list[tuple[str, float, float]]:

@@ -12,9 +12,11 @@ from driftline.baseline.sections.duplicate_rows import Counting, Recurrence, Rep
 from driftline.panes.fold import fold, fold_by
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import PredictionTable
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.evaluation import Finding
+from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.quality import ALPHA, CHECKS, quality
 from driftline_processor.core.quality.check import severity
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -209,6 +211,11 @@ def test_a_drift_of_the_values_is_no_fault_of_the_data() -> None:
     assert judged({**frame, "age": frame["age"] + 6, "income": frame["income"] * 1.4}) == ()
 
 
+def findings_by_key(rows: PredictionTable, baseline: Baseline, key: str) -> tuple[Finding, ...]:
+    window = ModelWindow(rows.key, Window("", 0, 0), fold(rows, baseline.bins, key))
+    return judge_window(window, Reference(baseline)).findings
+
+
 @pytest.mark.slow
 def test_a_key_tells_that_a_customer_lacks_a_value_in_all_of_its_rows() -> None:
     features = [f"x{at}" for at in range(5)]
@@ -217,15 +224,14 @@ def test_a_key_tells_that_a_customer_lacks_a_value_in_all_of_its_rows() -> None:
     for seed in range(60):
         read = table(customers(50, 100 + seed))
         for key in found:
-            evaluation = evaluate(fold(read, baseline.bins, key), baseline, read.key, Window("", 0, 0), True)
-            found[key] += bool(evaluation.findings)
+            found[key] += bool(findings_by_key(read, baseline, key))
     assert found["customer"] <= 1
     assert found[""] > 20  # what the key is for
     gone = customers(50, 7)
     gone["x0"][:400] = np.nan
     read = table(gone)
-    evaluation = evaluate(fold(read, baseline.bins, "customer"), baseline, read.key, Window("", 0, 0), True)
-    assert [(one.check, one.features) for one in evaluation.findings] == [("missing", ("x0",))]
+    findings = findings_by_key(read, baseline, "customer")
+    assert [(one.check, one.features) for one in findings] == [("missing", ("x0",))]
 
 
 def test_severity_goes_by_the_share_of_rows() -> None:

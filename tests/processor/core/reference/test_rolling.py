@@ -15,7 +15,8 @@ from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey
 from driftline_processor.core.drift import drift
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.performance.reference import reference_of
 from driftline_processor.core.performance.settings import STANDARD
@@ -23,6 +24,7 @@ from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.rebinning import rebin_baseline
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import LEAST_ROWS, Rolling, rolling_reference
+from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import Window, window_of
 
 DAY = 86_400 * 10**9
@@ -149,12 +151,11 @@ def test_performance_stays_that_of_the_baseline_in_every_part(task: str) -> None
 
 def test_a_window_is_compared_with_the_performance_of_the_baseline_as_it_is() -> None:
     built = judged("binary")
-    reference = rolling_reference(built, Rolling("30d"), days(30), [Pane({"rows": np.full(3, 100.0)})] * 30).baseline
+    reference = rolling_reference(built, Rolling("30d"), days(30), [Pane({"rows": np.full(3, 100.0)})] * 30)
     asked = replace(STANDARD, objectives=(read_objective("log_loss <= baseline + 0"),))
-    window, key = window_of("1d", 0), ModelKey("m", "")
-    found = evaluate(
-        built.pane, reference, key, window, closed=True, known=WindowOutcomes(reference=built), asked=asked
-    )
+    window = ModelWindow(ModelKey("m", ""), window_of("1d", 0), built.pane)
+    context = WindowContext(outcomes=WindowOutcomes(reference=built))
+    found = judge_window(window, reference, context, ModelSettings(performance=asked))
     assert found.reference == reference_of(built, asked)
     metric = found.reference["log_loss"]
     assert metric.value is not None

@@ -23,7 +23,8 @@ from driftline_processor.core.drift.multivariate.pca import Errors, errors_of, p
 from driftline_processor.core.drift.multivariate.second_moments import correlations
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.judge_window import evaluate
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 from scipy.stats import kstest, norm, pearsonr, ttest_ind_from_stats
 from sklearn.decomposition import PCA
@@ -56,7 +57,7 @@ def window(
     columns: dict[str, Any], baseline: Baseline = BASELINE, weight: F64 | None = None, task: str = "binary"
 ) -> Evaluation:
     rows = replace(table(columns, task), weight=weight)
-    return evaluate(fold(rows, baseline.bins), baseline, rows.key, Window("", 0, 0), closed=True)
+    return judge_window(ModelWindow(rows.key, Window("", 0, 0), fold(rows, baseline.bins)), Reference(baseline))
 
 
 def test_a_rotation_that_leaves_every_marginal_as_it_was_is_found_by_pca_and_by_no_feature() -> None:

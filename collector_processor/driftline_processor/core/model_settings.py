@@ -1,0 +1,55 @@
+"""The settings by which the windows of one model are judged: live and in files the same."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from driftline.tables.timestamps import Seasonality
+
+from .concept import Settings as ConceptSettings
+from .drift.method_choice import Choices
+from .expectations.rule import Expectations
+from .labels.delay import OutcomeDelay
+from .performance.settings import STANDARD, PerformanceSettings
+from .reference.rolling import Rolling
+from .versions import VersionNames
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """How the windows of one model are judged.
+
+    Attributes:
+        windows: The names of the windows, such as ``"1d"``; () = all rows are one window.
+        timezone: The clock by which days begin, an IANA name.
+        rolling: The past that windows are compared with; None = the rows of the baseline.
+        seasons: The seasons by which rows are told apart; None = by none.
+        slices: The keys by whose values drift is judged.
+        min_effect: Feature → the least effect that counts as drift.
+        choices: The drift methods of the features.
+        multivariate: The methods that compare all features together; None = all.
+        expectations: The expectations of the model's data.
+        concept: The detectors of concept drift; None = the usual ones.
+        performance: What the owner asks of the performance.
+        outcome_delay: How long outcomes may take; None = as learned.
+        versions: The champion, and the roles of the other versions.
+    """
+
+    windows: tuple[str, ...] = ()
+    timezone: str = "UTC"
+    rolling: Rolling | None = None
+    seasons: Seasonality | None = None
+    slices: tuple[str, ...] = ()
+    min_effect: Mapping[str, float] = field(default_factory=dict)
+    choices: Choices = field(default_factory=Choices)
+    multivariate: Collection[str] | None = None
+    expectations: Expectations = field(default_factory=Expectations)
+    concept: ConceptSettings | None = None
+    performance: PerformanceSettings = STANDARD
+    outcome_delay: OutcomeDelay | None = None
+    versions: VersionNames = field(default_factory=VersionNames)
+
+
+DEFAULTS = ModelSettings()
+"""The settings of a model of which nobody said anything."""
