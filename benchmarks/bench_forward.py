@@ -90,10 +90,9 @@ def bare(pipe: Connection) -> None:
         await Response(b"", media_type=PROTOBUF)(scope, receive, send)
 
     over_grpc, stop = grpc_server(lambda _: None)
-    over_http = HttpServers()
-    address = over_http.bind(LOCAL, "")
-    over_http.start([drop])
-    report(pipe, over_grpc, str(address), stop, over_http.stop)
+    over_http = HttpServers().bind(LOCAL, "")
+    over_http.start(drop)
+    report(pipe, over_grpc, str(over_http.address), stop, over_http.stop)
 
 
 def ours(pipe: Connection, sink: str, compression: str) -> None:

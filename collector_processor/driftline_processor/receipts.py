@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 Signal = Literal["traces", "metrics", "logs"]
@@ -25,6 +27,10 @@ class Receipt:
     rejected: Counter[str] = field(default_factory=Counter)
     part: Literal["new", "again", "other"] = "new"
     beside: int = 0
+
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+"""The headers of a request that came with none."""
 
 
 class Overloaded(Exception):  # noqa: N818 - the state of the receiver, and what a sender is told

@@ -13,8 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,6 @@ from queue import SimpleQueue
 from typing import Any, NoReturn
 
 from driftline.semconv import attributes, metrics
-from starlette.types import ASGIApp
 
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.config.values import Address
@@ -31,21 +29,18 @@ from driftline_processor.exporters.forwarder import Forwarder, described
 from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
 from driftline_processor.receivers import outcomes_http
-from driftline_processor.receivers.grpc import GrpcReceiver
-from driftline_processor.receivers.http import otlp_app
-from driftline_processor.receivers.receiver import Receiver, Surroundings, named_receivers
+from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers
 from driftline_processor.servers.browser_guard import AccessRules
-from driftline_processor.servers.http_server import Connections, HttpServers, raise_most_files
+from driftline_processor.servers.http_server import Connections, HttpPort, HttpServers, raise_most_files
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import RequestMemory
 from driftline_processor.store.database import StorageError
 from driftline_processor.web.api import deletion, label_queue, snapshots, weak_slices
 from driftline_processor.web.app import create_app
-from driftline_processor.web.pages import Addresses
 
 from .deadline import Deadline
 from .health import Health
-from .receipts import Overloaded, Receipt, Signal
+from .receipts import Signal
 from .state import State
 
 BAD_INPUT = 2
@@ -78,12 +73,12 @@ class Service:
         self._clock = clock
         self._memory = RequestMemory(config.limits.request_bytes)
         self._servers = HttpServers(Connections(config.limits.connections), self._memory)
-        self._receiver: GrpcReceiver | None = None
+        self._web: HttpPort | None = None
         self._forwarder: Forwarder | None = None
         self._state: State | None = None
         self._derived: DerivedMetrics | None = None
         self._worst: WorstMispredictions | None = None
-        self._reading: list[Receiver] = []
+        self._receivers: list[Receiver] = []
 
     def start(self) -> None:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
@@ -91,11 +86,13 @@ class Service:
             self._bind()  # first, since a port that is taken is the likeliest thing to go wrong
             self._forwarder = Forwarder(self.config, self.health.counters)
             self._state = State(self.config, self.health, self._clock)
+            self._state.on_kept(self._forward)
             self._derive(self._state, self._forwarder)
             self._forwarder.start()
             self._state.start()
             self._serve(self._state)
-            self._read(self._state, self._forwarder)
+            for receiver in self._receivers:
+                receiver.start(self._state)
         except BaseException:
             self.stop()
             raise
@@ -113,18 +110,17 @@ class Service:
                 step()
             except Exception:
                 _log.exception("a part could not be stopped; the others are")
-        self._receiver = self._state = self._derived = self._forwarder = None
-        self._reading = []
+        self._web = self._state = self._derived = self._forwarder = None
+        self._receivers = []
 
     def _ending(self, deadline: Deadline) -> Iterator[Callable[[], object]]:
         """The steps, each with the time that is left when its turn comes."""
         receiving, forwarding = deadline.share(RECEIVING), deadline.share(FORWARDING)
         yield self._servers.end
-        if self._receiver is not None:
-            yield partial(self._receiver.stop, receiving.left)
-        yield partial(self._servers.stop, receiving.left)
-        for reading in self._reading:
-            yield partial(reading.stop, receiving.left)
+        for receiver in self._receivers:
+            yield partial(receiver.stop, receiving.left)
+        if self._web is not None:
+            yield partial(self._web.stop, receiving.left)
         if self._state is not None:
             yield partial(self._state.finish, deadline.share(EVALUATING))
         if self._derived is not None:
@@ -135,21 +131,20 @@ class Service:
             yield self._state.close
 
     def _bind(self) -> None:
-        protocols = self.config.receivers.otlp.protocols
-        if protocols.grpc is not None:
-            key = "receivers.otlp.protocols.grpc.endpoint"
-            self._receiver = GrpcReceiver(protocols.grpc.endpoint, self._accept, key, self._memory)
-            self.addresses["grpc"] = self._receiver.address
-        if protocols.http is not None:
-            key = "receivers.otlp.protocols.http.endpoint"
-            rules = self._rules(protocols.http.endpoint, protocols.http.cors.allowed_origins)
-            self.addresses["http"] = self._servers.bind(protocols.http.endpoint, key, rules)
+        counters, hosts = self.health.counters, self.config.allowed_hosts
+        around = Surroundings(counters, self._clock, self._memory, self._servers, hosts, self._grace)
+        for name, receiver in make_receivers(self.config.receivers, around):
+            self._receivers.append(receiver)
+            if receiver.address is not None:
+                self.addresses[name] = receiver.address
         web = self.config.web.endpoint
-        self.addresses["web"] = self._servers.bind(web, "web.endpoint", self._rules(web))
+        self._web = self._servers.bind(web, "web.endpoint", AccessRules([web.host, *hosts]))
+        self.addresses["web"] = self._web.address
 
-    def _rules(self, endpoint: Address, origins: Collection[str] = ()) -> AccessRules:
-        """Say whose requests are answered on a port."""
-        return AccessRules([endpoint.host, *self.config.allowed_hosts], origins)
+    @property
+    def _grace(self) -> float:
+        """Seconds that an HTTP port waits for requests under way when it is stopped."""
+        return RECEIVING * self.config.shutdown.timeout.total_seconds()
 
     def _derive(self, state: State, forwarder: Forwarder) -> None:
         """Send what is evaluated and joined to the destinations that want it."""
@@ -168,15 +163,12 @@ class Service:
         state.on_joined(OutcomeSpans(state.keys, offers, self.health.counters))
 
     def _serve(self, state: State) -> None:
-        applications: list[ASGIApp] = []
-        if "http" in self.addresses:
-            taking = (state.submit_outcomes, self.health.counters, self._clock, state.submit_part)
-            posted = [*outcomes_http.routes(*taking), *outcomes_http.upload_routes(state.uploaded)]
-            applications.append(otlp_app(self._accept, posted))
-        listening = Addresses(**{key: str(self.addresses[key]) for key, _ in _PROTOCOLS if key in self.addresses})
-        applications.append(
+        assert self._web is not None
+        self._web.start(
             create_app(
-                *(state.view, state.submit_outcomes, self.health, self._clock, listening, state.shelf),
+                *(state.view, state.submit_outcomes, self.health, self._clock),
+                {name: str(address) for name, address in self.addresses.items()},
+                state.shelf,
                 more=[
                     *snapshots.routes(state.snapshots),
                     *deletion.routes(state.erase),
@@ -188,41 +180,23 @@ class Service:
                 history=state.history,
                 wrong=state.wrong,
                 striking=None if self._worst is None else self._worst.shown,
-            )
+            ),
+            self._grace,
         )
-        self._servers.start(applications, RECEIVING * self.config.shutdown.timeout.total_seconds())
-        if self._receiver is not None:
-            self._receiver.start()
 
-    def _read(self, state: State, forwarder: Forwarder) -> None:
-        """Start the receivers that the file names, such as those of Kafka."""
-        around = Surroundings(state, self.health.counters, self._clock, partial(forwarder.offer, headers={}))
-        for receiver in named_receivers(self.config.receivers, around):
-            self._reading.append(receiver)
-            receiver.start()
-
-    def _accept(self, kind: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
-        """Take a request in; what is on disk is forwarded, what was refused is still the sender's."""
-        state, forwarder = self._state, self._forwarder
-        if state is None or forwarder is None:
-            raise Overloaded
-        future = state.submit(kind, body)
-
-        def pass_on(done: Future[Receipt]) -> None:
-            if done.exception() is None:
-                self.health.counters.add(metrics.DRIFTLINE_RECEIVED_REQUESTS, 1, {attributes.DRIFTLINE_SIGNAL: kind})
-                forwarder.offer(kind, body, headers)
-
-        future.add_done_callback(pass_on)
-        return future
+    def _forward(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> None:
+        """Count a request that is on disk, and pass it on; what was refused is still the sender's."""
+        self.health.counters.add(metrics.DRIFTLINE_RECEIVED_REQUESTS, 1, {attributes.DRIFTLINE_SIGNAL: signal})
+        if self._forwarder is not None:
+            self._forwarder.offer(signal, body, headers)
 
     def lines(self) -> list[str]:
         """Say where it listens, where the pages are, where rows are kept and where things go."""
-        received = [f"OTLP over {name} on {self.addresses[key]}" for key, name in _PROTOCOLS if key in self.addresses]
+        listening = [receiver.line for receiver in self._receivers if receiver.address is not None]
         lines = [
-            f"driftline receives {' and '.join(received)}",
+            f"driftline receives {' and '.join(listening)}",
             f"pages on http://{self.addresses['web']}",
-            *(f"topics of Kafka: {', '.join(kafka.topics)}" for kafka in self.config.receivers.kafka.values()),
+            *(receiver.line for receiver in self._receivers if receiver.address is None),
             f"rows are kept in {self.config.storage.directory}",
             *described(self.config),
         ]
@@ -232,9 +206,6 @@ class Service:
                 f"warning: everyone who can reach {', '.join(exposed)} may read, add and delete (insecure_anonymous)"
             )
         return lines
-
-
-_PROTOCOLS = (("grpc", "gRPC"), ("http", "HTTP"))
 
 
 def run(config_file: Path | None = None, forward: str | None = None) -> int:

@@ -33,7 +33,8 @@ from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.judging_queue import windows_wait
 from driftline_processor.evaluation.version_comparison import VersionWatch
 from driftline_processor.ingest.changes import ChangedPanes
-from driftline_processor.ingest.deduplication import KafkaProgress, Offset, Upload, UploadPart
+from driftline_processor.ingest.deduplication import Upload, UploadPart
+from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue
 from driftline_processor.ingest.transaction import Intake, Request
 from driftline_processor.join.concept_drift import ConceptWatch
@@ -61,7 +62,7 @@ from driftline_processor.store.series import Series
 
 from .deadline import NEVER, Deadline
 from .health import Health
-from .receipts import Receipt, Signal, StorageOutage
+from .receipts import NO_HEADERS, Receipt, Signal, StorageOutage
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class State:
         self.health = health or Health()
         self._config, self._clock = config, clock
         self._listeners: list[Callable[[pa.Table], None]] = []
+        self._kept: list[Callable[[Signal, bytes, Mapping[str, str]], object]] = []
         self._store = Store(Path(config.storage.directory))
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
         self.health.watch("storage", lambda: self._store.outage)
@@ -206,9 +208,23 @@ class State:
     def _working(self) -> bool:
         return self._keeper.is_alive() or self._ingest.alive
 
-    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
+    def submit(
+        self, signal: Signal, body: bytes, headers: Mapping[str, str] = NO_HEADERS, offsets: Sequence[Offset] = ()
+    ) -> Future[Receipt]:
         """Take in an OTLP request, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit`."""
-        return self._ingest.submit(signal, body, offsets)
+        future = self._ingest.submit(signal, body, offsets)
+
+        def tell(done: Future[Receipt]) -> None:
+            if done.exception() is None:
+                for listener in self._kept:
+                    listener(signal, body, headers)
+
+        future.add_done_callback(tell)
+        return future
+
+    def on_kept(self, listener: Callable[[Signal, bytes, Mapping[str, str]], object]) -> None:
+        """Call ``listener`` with each OTLP request that is on disk, and the headers that it came with."""
+        self._kept.append(listener)
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Take in outcomes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_outcomes`."""
@@ -222,8 +238,8 @@ class State:
         """Return what has come of an upload, None where nothing has."""
         return self._intake.uploads.found(upload)
 
-    def offsets(self) -> KafkaProgress:
-        """Return how far topics of Kafka have been read, see :mod:`.ingest.deduplication`."""
+    def offsets(self) -> QueueProgress:
+        """Return how far queues have been read, see :mod:`.ingest.queue_offsets`."""
         return dict(self._intake.offsets)
 
     def offer(self, request: Request) -> Future[Receipt]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Protocol
 
 import grpc
@@ -15,23 +17,22 @@ import httpx
 import pytest
 from driftline.semconv import metrics
 from driftline.tables.table import OutcomeTable
-from driftline_processor.config.receivers import NAMED, Kafka, Otlp, Receivers
+from driftline_processor import receivers
+from driftline_processor.config.receivers import NAMED, Grpc, Http, Kafka, Otlp, Protocols, Receivers
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.health import Counters
-from driftline_processor.ingest.deduplication import KafkaProgress, Offset
+from driftline_processor.ingest.deduplication import Upload, UploadPart
+from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.otlp.protocol import PROTOBUF
-from driftline_processor.receipts import Overloaded, Receipt, Signal
-from driftline_processor.receivers import outcomes_http
+from driftline_processor.receipts import NO_HEADERS, Overloaded, Receipt, Signal
 from driftline_processor.receivers.grpc import GrpcReceiver
-from driftline_processor.receivers.http import otlp_app
+from driftline_processor.receivers.http import HttpReceiver
 from driftline_processor.receivers.kafka import KafkaReceiver
-from driftline_processor.receivers.receiver import Receiver, Surroundings, named_receivers
-from driftline_processor.servers.http_server import HttpServers
-from starlette.applications import Starlette
-from starlette.types import ASGIApp
+from driftline_processor.receivers.receiver import Receiver, make_receivers
 
+from tests.support.fake_intake import surroundings
 from tests.support.kafka_brokers import Brokers, partition_of
 from tests.support.otlp_peers import counted, trace
 from tests.support.stock_sdk import names
@@ -73,6 +74,33 @@ class State:
             threading.Thread(target=keep).start()
         return receipt
 
+    def submit(
+        self, signal: Signal, body: bytes, headers: Mapping[str, str] = NO_HEADERS, offsets: Sequence[Offset] = ()
+    ) -> Future[Receipt]:
+        assert (bool(headers), list(offsets)) == (True, [])
+        return self.take(names(signal, body))
+
+    def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
+        assert len(digest) == 16
+        return self.take(ids_of(tables))
+
+    def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
+        raise AssertionError((tables, digest, part))
+
+    def uploaded(self, upload: str) -> Upload | None:
+        raise AssertionError(upload)
+
+    def offer(self, request: Request) -> Future[Receipt]:
+        found = ids_of(request.outcomes)
+        if found:
+            return self.take(found)
+        nothing: Future[Receipt] = Future()
+        nothing.set_result(Receipt())
+        return nothing
+
+    def offsets(self) -> QueueProgress:
+        return {}
+
 
 def ids_of(tables: Sequence[OutcomeTable]) -> list[str]:
     return [
@@ -108,24 +136,7 @@ class Requests:
         return dropped
 
 
-class HttpPort:
-    """An HTTP application as a receiver: the process starts and stops all of them as one."""
-
-    def __init__(self, application: ASGIApp) -> None:
-        self._servers, self._application = HttpServers(), application
-        self.address: Address | None = self._servers.bind(ANYWHERE, "receivers.otlp.protocols.http.endpoint")
-
-    def start(self) -> None:
-        self._servers.start([self._application], GRACE)
-
-    def stop(self, grace: float) -> None:
-        self._servers.stop(grace)
-
-
-def over_grpc(state: State) -> Requests:
-    def accept(signal: Signal, body: bytes, _: Mapping[str, str]) -> Future[Receipt]:
-        return state.take(names(signal, body))
-
+def over_grpc(_: State) -> Requests:
     def ask(address: Address, id: str) -> str:
         with grpc.insecure_channel(str(address)) as channel:
             try:
@@ -136,7 +147,7 @@ def over_grpc(state: State) -> Requests:
                 ]
         return "ok"
 
-    return Requests(GrpcReceiver(ANYWHERE, accept), ask)
+    return Requests(GrpcReceiver("otlp.protocols.grpc", Grpc(endpoint=ANYWHERE), surroundings()), ask)
 
 
 def posted(address: Address, path: str, body: bytes, kind: str) -> str:
@@ -150,11 +161,12 @@ def posted(address: Address, path: str, body: bytes, kind: str) -> str:
     return {200: "ok", 400: "permanent", 503: "retry"}[answer.status_code]
 
 
-def over_http(state: State) -> Requests:
-    def accept(signal: Signal, body: bytes, _: Mapping[str, str]) -> Future[Receipt]:
-        return state.take(names(signal, body))
+def http_receiver() -> HttpReceiver:
+    return HttpReceiver("otlp.protocols.http", Http(endpoint=ANYWHERE), surroundings())
 
-    return Requests(HttpPort(otlp_app(accept)), lambda address, id: posted(address, "/v1/traces", trace(id), PROTOBUF))
+
+def over_http(_: State) -> Requests:
+    return Requests(http_receiver(), lambda address, id: posted(address, "/v1/traces", trace(id), PROTOBUF))
 
 
 def document(state: State, id: str) -> bytes:
@@ -166,12 +178,10 @@ def document(state: State, id: str) -> bytes:
 
 
 def outcomes_over_http(state: State) -> Requests:
-    routes = outcomes_http.routes(lambda tables, _: state.take(ids_of(tables)), Counters(), lambda: 5)
-
     def ask(address: Address, id: str) -> str:
         return posted(address, "/v1/outcomes?model=churn", document(state, id), "application/json")
 
-    return Requests(HttpPort(Starlette(routes=routes)), ask)
+    return Requests(http_receiver(), ask)
 
 
 class Topic:
@@ -180,22 +190,7 @@ class Topic:
     def __init__(self, state: State) -> None:
         self._state, self.counters, self.brokers = state, Counters(), Brokers([])
         config = Kafka(brokers=("b:9092",), topics=("labels",), model="churn")
-        around = Surroundings(self, self.counters, lambda: 5, lambda *_: None)
-        self.receiver: Receiver = KafkaReceiver("labels", config, around, self.brokers)
-
-    def offer(self, request: Request) -> Future[Receipt]:
-        found = ids_of(request.outcomes)
-        if found:
-            return self._state.take(found)
-        nothing: Future[Receipt] = Future()
-        nothing.set_result(Receipt())
-        return nothing
-
-    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
-        raise AssertionError((signal, body, offsets))
-
-    def offsets(self) -> KafkaProgress:
-        return {}
+        self.receiver: Receiver = KafkaReceiver("kafka/labels", config, surroundings(self.counters), self.brokers)
 
     def send(self, ids: Sequence[str]) -> set[str]:
         self.brokers.drained.clear()
@@ -208,11 +203,12 @@ class Topic:
 
 
 WAYS: dict[str, Callable[[State], WayIn]] = {
-    "OTLP over gRPC": over_grpc,
-    "OTLP over HTTP": over_http,
-    "outcomes over HTTP": outcomes_over_http,
-    "Kafka": Topic,
+    "grpc": over_grpc,
+    "http": over_http,
+    "http, outcomes": outcomes_over_http,
+    "kafka": Topic,
 }
+"""By type of receiver, and what is sent to it."""
 
 
 @pytest.fixture(autouse=True)
@@ -221,8 +217,8 @@ def _client(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def started(way: WayIn) -> Iterator[None]:
-    way.receiver.start()
+def started(way: WayIn, state: State) -> Iterator[None]:
+    way.receiver.start(state)
     try:
         yield
     finally:
@@ -235,7 +231,7 @@ def test_sent_accepted_and_dropped_balance(name: str, scenario: str) -> None:
     state = State(OtherSide(scenario))
     state.go_on.set()
     way = WAYS[name](state)
-    with started(way):
+    with started(way, state):
         dropped = way.send(IDS)
     state.other.balances(dropped)
 
@@ -244,7 +240,7 @@ def test_sent_accepted_and_dropped_balance(name: str, scenario: str) -> None:
 def test_nothing_is_acknowledged_before_it_is_kept(name: str) -> None:
     state, dropped = State(OtherSide("always succeeds")), list[set[str]]()
     way = WAYS[name](state)
-    with started(way):
+    with started(way, state):
         sending = threading.Thread(target=lambda: dropped.append(way.send(["1"])))
         sending.start()
         assert state.arrived.wait(GRACE)
@@ -260,7 +256,7 @@ def test_nothing_is_acknowledged_before_it_is_kept(name: str) -> None:
 def test_a_stop_during_a_request_finishes_it(name: str) -> None:
     state, dropped = State(OtherSide("always succeeds")), list[set[str]]()
     way = WAYS[name](state)
-    way.receiver.start()
+    way.receiver.start(state)
     sending = threading.Thread(target=lambda: dropped.append(way.send(["1"])))
     if isinstance(way, Topic):
         way.brokers.log += [document(state, "1")]
@@ -288,16 +284,34 @@ def test_a_stop_is_tolerated_before_the_start_and_twice(name: str) -> None:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_a_second_stop_does_nothing(name: str) -> None:
-    way = WAYS[name](State(OtherSide("always succeeds")))
-    way.receiver.start()
+    way = WAYS[name](state := State(OtherSide("always succeeds")))
+    way.receiver.start(state)
     way.receiver.stop(GRACE)
     way.receiver.stop(GRACE)
 
 
-def test_the_file_names_the_class_of_a_receiver() -> None:
-    topic = Topic(State(OtherSide("always succeeds")))
-    config = Kafka(brokers=("b:9092",), topics=("labels",))
-    around = Surroundings(topic, Counters(), lambda: 5, lambda *_: None)
-    (made,) = named_receivers(Receivers(otlp=Otlp(), kafka={"labels": config}), around)
-    assert isinstance(made, KafkaReceiver)
-    assert NAMED == ("kafka",), "a new type of receiver belongs into WAYS"
+@pytest.mark.parametrize("name", WAYS)
+def test_a_receiver_says_what_it_receives_and_where(name: str) -> None:
+    receiver = WAYS[name](State(OtherSide("always succeeds"))).receiver
+    assert receiver.line.endswith("labels" if receiver.address is None else str(receiver.address))
+    receiver.stop(GRACE)
+
+
+def test_every_type_of_receiver_is_under_contract() -> None:
+    kinds = {name.partition(",")[0] for name in WAYS}
+    modules = (module.name for module in pkgutil.iter_modules(receivers.__path__))
+    assert kinds == {name for name in modules if hasattr(import_module(f"{receivers.__name__}.{name}"), "RECEIVER")}
+    assert kinds == {*Protocols.model_fields, *NAMED}
+
+
+def test_the_file_names_the_receivers() -> None:
+    protocols = Protocols(grpc=Grpc(endpoint=ANYWHERE), http=Http(endpoint=ANYWHERE))
+    topics = Kafka(brokers=("b:9092",), topics=("labels",))
+    made = dict(make_receivers(Receivers(otlp=Otlp(protocols=protocols), kafka={"labels": topics}), surroundings()))
+    assert [(name, type(one)) for name, one in made.items()] == [
+        ("grpc", GrpcReceiver),
+        ("http", HttpReceiver),
+        ("kafka/labels", KafkaReceiver),
+    ]
+    for one in made.values():
+        one.stop(GRACE)

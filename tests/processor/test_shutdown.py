@@ -130,10 +130,10 @@ def test_all_parts_of_the_end_share_one_timeout(tmp_path: Path, monkeypatch: pyt
     now, given = [1000.0], {}
     service = Service(service_config(tmp_path, shutdown={"timeout": "20s"}), monotonic=lambda: now[0])
     service.start()
-    assert service._receiver is not None
+    receiver = service._receivers[0]
     assert service._state is not None
     assert service._forwarder is not None
-    stop, finish, close = service._receiver.stop, service._state.finish, service._state.close
+    stop, finish, close = receiver.stop, service._state.finish, service._state.close
 
     def receiver_stops(grace: float) -> None:
         given["receiver"] = grace
@@ -149,7 +149,7 @@ def test_all_parts_of_the_end_share_one_timeout(tmp_path: Path, monkeypatch: pyt
         given["forwarder"] = grace
         now[0] += 6.0
 
-    monkeypatch.setattr(service._receiver, "stop", receiver_stops)
+    monkeypatch.setattr(receiver, "stop", receiver_stops)
     monkeypatch.setattr(service._state, "finish", state_finishes)
     monkeypatch.setattr(service._forwarder, "stop", forwarder_stops)
     monkeypatch.setattr(service._state, "close", lambda: (given.update(close=1020.0 - now[0]), close()))

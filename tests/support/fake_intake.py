@@ -6,14 +6,30 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 from driftline.tables.table import OutcomeTable
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Receipt, Signal
 from driftline_processor.receivers.outcomes_http import routes
+from driftline_processor.receivers.receiver import Accept, Surroundings
+from driftline_processor.servers.http_server import HttpServers
+from driftline_processor.servers.request_memory import RequestMemory
 from httpx2 import Response
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+
+
+def intake_of(accept: Accept) -> Any:
+    """An intake that takes OTLP alone."""
+    return SimpleNamespace(submit=accept)
+
+
+def surroundings(counters: Counters | None = None) -> Surroundings:
+    """What a receiver shares with others, of its own; it is 5 ns past 1970."""
+    memory = RequestMemory(256 * 2**20)
+    return Surroundings(counters or Counters(), lambda: 5, memory, HttpServers(memory=memory))
 
 
 class FakeIntake:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from driftline_processor.ingest.deduplication import Offset
+from driftline_processor.ingest.queue_offsets import Offset
 
 
 @dataclass

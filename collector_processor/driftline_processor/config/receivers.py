@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
-from typing import Annotated, Any, Literal, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_origin
 
 from pydantic import BeforeValidator, Field
 
@@ -124,6 +124,25 @@ class Kafka(Section):
     )
 
 
+class Declared(NamedTuple):
+    """One receiver of the file.
+
+    Attributes:
+        key: Where it stands below ``receivers``, such as ``otlp.protocols.grpc`` or ``kafka/labels``.
+        type: The module in ``receivers/``.
+        settings: Its keys.
+    """
+
+    key: str
+    type: str
+    settings: Any
+
+    @property
+    def endpoint(self) -> Address | None:
+        """Where it listens; None for a receiver that fetches."""
+        return getattr(self.settings, "endpoint", None)
+
+
 class Receivers(Section):
     """What is received: a field for each type of receiver. ``TYPE/NAME`` is a key of the field ``TYPE``."""
 
@@ -135,9 +154,12 @@ class Receivers(Section):
     )
 
     @property
-    def empty(self) -> bool:
-        """Whether nothing is received."""
-        return self.otlp.protocols == Protocols() and not self.kafka
+    def declared(self) -> list[Declared]:
+        """Every receiver of the file."""
+        protocols = [(name, getattr(self.otlp.protocols, name)) for name in Protocols.model_fields]
+        found = [Declared(f"otlp.protocols.{name}", name, keys) for name, keys in protocols if keys is not None]
+        several = [(kind, name, keys) for kind in NAMED for name, keys in getattr(self, kind).items()]
+        return found + [Declared(f"{kind}/{name}", kind, keys) for kind, name, keys in several]
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every rule that the receivers of Kafka break, beginning with the name of one."""

@@ -166,13 +166,9 @@ class Config(Section):
     @property
     def listeners(self) -> list[tuple[str, Address]]:
         """Key and address of everything that listens."""
-        protocols = self.receivers.otlp.protocols
-        found = [("web.endpoint", self.web.endpoint)]
-        if protocols.http is not None:
-            found.insert(0, ("receivers.otlp.protocols.http.endpoint", protocols.http.endpoint))
-        if protocols.grpc is not None:
-            found.insert(0, ("receivers.otlp.protocols.grpc.endpoint", protocols.grpc.endpoint))
-        return found
+        declared = ((f"receivers.{one.key}.endpoint", one.endpoint) for one in self.receivers.declared)
+        received = [(key, endpoint) for key, endpoint in declared if endpoint is not None]
+        return [*received, ("web.endpoint", self.web.endpoint)]
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for every rule that the configuration breaks."""
@@ -202,7 +198,7 @@ class Config(Section):
         if self.limits.request_bytes < LEAST_REQUEST_BYTES:
             least = LEAST_REQUEST_BYTES // 2**20
             yield f"limits.request_bytes: is less than {least}MiB, which one request of 20MiB needs; write more"
-        if self.receivers.empty:
+        if not self.receivers.declared:
             yield "receivers.otlp.protocols: nothing is received; name grpc, http or both"
         if self.storage.max_size is not None and self.storage.max_size < SMALLEST:
             yield f"storage.max_size: is less than {SMALLEST // 10**6}MB, which sums alone may take; write more"

@@ -1,4 +1,4 @@
-"""Duplicates at the door: digests of requests, parts of uploads, offsets of Kafka.
+"""Duplicates at the door: digests of requests, and parts of uploads.
 
 Senders deliver at least once: an exporter that lost the acknowledgement sends the same bytes again. A digest that is
 here makes the resend an acknowledged no-op.
@@ -7,18 +7,12 @@ Files of outcomes that come in parts: which parts of which upload are on disk, a
 
 A part is written down in the transaction of its rows. So a part that was acknowledged is never taken twice, however
 often it is sent, and whoever sends asks which part is next.
-
-How far the topics of Kafka have been read: written in the transaction of the rows that a message brought.
-
-So a message counts once, whatever is killed when. The group's own offsets at the brokers follow, for whoever watches
-the lag, and for another processor that takes a partition over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -183,37 +177,3 @@ def forget_old_uploads(connection: Connection, now: int) -> None:
     """Delete uploads of which no part has come for 30 days, inside the caller's transaction."""
     old = "SELECT upload FROM uploads GROUP BY upload HAVING max(received) < ?"
     connection.execute(f"DELETE FROM uploads WHERE upload IN ({old})", [now - UPLOADS_KEPT])
-
-
-class Offset(NamedTuple):
-    """The first message of a partition that has not been taken in. ``group``: who reads."""
-
-    group: str
-    topic: str
-    partition: int
-    next: int
-
-
-KafkaProgress = dict[tuple[str, str, int], int]
-"""(group, topic, partition) → the first message that has not been taken in."""
-
-
-def read_offsets(connection: Connection) -> KafkaProgress:
-    """Read how far every partition has been read."""
-    rows = read(connection, "SELECT * FROM offsets ORDER BY rowid").to_pylist()
-    return {(row["reader"], row["topic"], row["part"]): row["next"] for row in rows}
-
-
-def write_offsets(connection: Connection, offsets: Iterable[Offset], received: int) -> None:
-    """Append offsets, inside the caller's transaction; the last of a partition counts."""
-    rows = [(*offset, received) for offset in offsets]
-    if rows:
-        places = ", ".join(["(?, ?, ?, ?, ?)"] * len(rows))
-        connection.execute(f"INSERT INTO offsets VALUES {places}", [value for row in rows for value in row])
-
-
-def forget_old_offsets(connection: Connection) -> None:
-    """Delete all rows but the last of each partition."""
-    connection.execute(
-        "DELETE FROM offsets WHERE rowid NOT IN (SELECT max(rowid) FROM offsets GROUP BY reader, topic, part)"
-    )

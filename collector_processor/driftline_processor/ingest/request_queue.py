@@ -21,7 +21,8 @@ from driftline_processor.core.decode.requests import Decoded, decode_logs, decod
 from driftline_processor.deadline import NEVER, Deadline
 from driftline_processor.receipts import Overloaded, Receipt, Signal, StorageOutage
 
-from .deduplication import Offset, UploadPart, digest_of
+from .deduplication import UploadPart, digest_of
+from .queue_offsets import Offset
 from .transaction import Intake, Request
 
 _log = logging.getLogger(__name__)

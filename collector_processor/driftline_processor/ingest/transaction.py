@@ -47,19 +47,7 @@ from driftline_processor.store.slices import HOUR, Cutting, SliceValues
 
 from .changes import ChangedPanes, SeriesTotals, read_totals
 from .completeness import Balances
-from .deduplication import (
-    BATCHES_KEPT,
-    REQUESTS_KEPT,
-    KafkaProgress,
-    Offset,
-    Seen,
-    StoredPart,
-    UploadPart,
-    Uploads,
-    digest_of,
-    read_offsets,
-    write_offsets,
-)
+from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, Seen, StoredPart, UploadPart, Uploads, digest_of
 from .model_limits import REASON, ModelLimits
 from .pane_sums import (
     add_binned,
@@ -75,6 +63,7 @@ from .pane_sums import (
     panes_of,
     spread_over_panes,
 )
+from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
 from .watermark import ROWS, Watermark, Watermarks, read_watermarks, write_watermarks
 
 LATEST = 366 * 86_400 * 10**9
@@ -405,7 +394,7 @@ class _Work:
     changes: PaneChanges = field(default_factory=PaneChanges)
     sliced: PaneChanges = field(default_factory=lambda: PaneChanges(SLICED, HOUR))
     digests: list[bytes] = field(default_factory=list)
-    offsets: KafkaProgress = field(default_factory=dict)
+    offsets: QueueProgress = field(default_factory=dict)
     batches: list[bytes] = field(default_factory=list)
     watermarks: Watermarks = field(default_factory=dict)
     touched: list[tuple[int, I64]] = field(default_factory=list)

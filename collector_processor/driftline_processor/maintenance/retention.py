@@ -21,7 +21,8 @@ from driftline_processor.evaluation.version_comparison import cuts_of
 from driftline_processor.health import Counters
 from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.completeness import forget_old_balances
-from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT, forget_old_offsets, forget_old_uploads
+from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT, forget_old_uploads
+from driftline_processor.ingest.queue_offsets import forget_old_offsets
 from driftline_processor.ingest.watermark import forget_old_watermarks
 from driftline_processor.join.matching import note_successors
 from driftline_processor.store.cumulative_streams import forget_old_streams

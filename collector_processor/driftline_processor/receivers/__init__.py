@@ -1,1 +1,4 @@
-"""Ways in: OTLP over gRPC and HTTP, outcomes over HTTP, topics of Kafka. May import `queries` and below."""
+"""Ways in, one type a file: OTLP over gRPC, OTLP and outcomes over HTTP, topics of Kafka.
+
+May import `queries` and below.
+"""

@@ -5,26 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
 
-from driftline_processor.config.schema import Limits
+from driftline_processor.config.receivers import Grpc
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.otlp.protocol import MAX_REQUEST, METHODS, PATIENCE, export_response, retry_metadata
-from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.receipts import Overloaded, Signal
 from driftline_processor.servers.ports import PortInUse, check_free
 from driftline_processor.servers.request_memory import ExceedsRequestMemory, MemoryClaim, RequestMemory
 
-Accept = Callable[[Signal, bytes, Mapping[str, str]], "Future[Receipt]"]
-"""Takes a request and its headers; the future resolves when the transaction is on disk.
-
-Raises Malformed or Overloaded, at once or through the future.
-"""
+from .receiver import Intake, Surroundings
 
 _THREADS = 64
 """Each waits for one transaction, and requests that wait together share the next one."""
@@ -44,25 +40,24 @@ _log = logging.getLogger("driftline")
 
 
 class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
-    """A gRPC server on ``address``, bound when made and serving after :meth:`start`.
-
-    ``key``: the configuration key of the address, for the message of PortInUse. ``memory``: the bytes under way of all
-    receivers.
+    """A gRPC server, bound when made and serving after :meth:`start`.
 
     There is no ``maximum_concurrent_rpcs``: it answers RESOURCE_EXHAUSTED without RetryInfo, which tells clients never
     to retry. Overload is said by the way in, which knows what it holds.
     """
 
-    def __init__(
-        self,
-        address: Address,
-        accept: Accept,
-        key: str = "receivers.otlp.protocols.grpc.endpoint",
-        memory: RequestMemory | None = None,
-    ) -> None:
+    def __init__(self, key: str, settings: Grpc, around: Surroundings) -> None:
+        """Listen, and answer nothing yet. Raises PortInUse.
+
+        Args:
+            key: Where it stands in the file, for the message of PortInUse.
+            settings: The keys in the file.
+            around: The bytes under way of all receivers.
+        """
+        address, key = settings.endpoint, f"receivers.{key}.endpoint"
         check_free(address, key)
-        self._accept = accept
-        self._memory = RequestMemory(Limits().request_bytes) if memory is None else memory
+        self._intake: Intake
+        self._memory = around.memory
         self._arrivals = PendingMessages(self._memory)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="driftline-grpc")
         self._server = grpc.server(
@@ -80,10 +75,12 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         except RuntimeError as error:
             raise PortInUse(address, key, str(error)) from None
         self.address = Address(address.host, port)
+        self.line = f"OTLP over gRPC on {self.address}"
         self._serving = False
 
-    def start(self) -> None:
+    def start(self, intake: Intake) -> None:
         """Begin to serve."""
+        self._intake = intake
         self._serving = True
         self._arrivals.start()
         self._server.start()
@@ -118,7 +115,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
         try:
             holding.grow(len(body))
-            return export_response(self._accept(signal, body, headers).result(PATIENCE))
+            return export_response(self._intake.submit(signal, body, headers).result(PATIENCE))
         except Malformed as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Overloaded as overloaded:
@@ -241,3 +238,6 @@ class PendingMessages:
     def _watch(self) -> None:
         while not self._stopping.wait(self.QUICK):
             self.look()
+
+
+RECEIVER = GrpcReceiver

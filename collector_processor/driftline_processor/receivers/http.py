@@ -1,4 +1,7 @@
-"""OTLP over HTTP: ``POST /v1/traces``, ``/v1/metrics``, ``/v1/logs`` in protobuf or JSON, plain, gzip or deflate."""
+"""OTLP over HTTP: ``POST /v1/traces``, ``/v1/metrics``, ``/v1/logs`` in protobuf or JSON, plain, gzip or deflate.
+
+The same port takes ``POST /v1/outcomes`` (:mod:`.outcomes_http`), so that one address is enough for a service.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from driftline_processor.config.receivers import Http
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
 from driftline_processor.otlp.json_requests import protobuf_of
 from driftline_processor.otlp.protocol import (
@@ -27,9 +31,11 @@ from driftline_processor.otlp.protocol import (
     retry_after,
 )
 from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.servers.browser_guard import AccessRules
 from driftline_processor.servers.http_body import Body, MalformedBody, TooLarge, UnknownEncoding, receive_body
 
-from .grpc import Accept
+from . import outcomes_http
+from .receiver import Accept, Intake, Surroundings
 
 SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
 
@@ -40,6 +46,35 @@ _log = logging.getLogger("driftline")
 
 class _UnknownType(Exception):  # noqa: N818 - carries an answer
     """The content type is not one of OTLP."""
+
+
+class HttpReceiver:
+    """An HTTP port for OTLP and outcomes, bound when made and serving after :meth:`start`."""
+
+    def __init__(self, key: str, settings: Http, around: Surroundings) -> None:
+        """Listen, and answer nothing yet. Raises PortInUse.
+
+        Args:
+            key: Where it stands in the file, for the message of PortInUse.
+            settings: The keys in the file.
+            around: The HTTP ports of the process, counters and the like.
+        """
+        rules = AccessRules([settings.endpoint.host, *around.allowed_hosts], settings.cors.allowed_origins)
+        self._port = around.servers.bind(settings.endpoint, f"receivers.{key}.endpoint", rules)
+        self._around = around
+        self.address = self._port.address
+        self.line = f"OTLP over HTTP on {self.address}"
+
+    def start(self, intake: Intake) -> None:
+        """Begin to serve."""
+        counters, clock = self._around.counters, self._around.clock
+        outcomes = outcomes_http.routes(intake.submit_outcomes, counters, clock, intake.submit_part)
+        uploads = outcomes_http.upload_routes(intake.uploaded)
+        self._port.start(otlp_app(intake.submit, [*outcomes, *uploads]), self._around.grace)
+
+    def stop(self, grace: float) -> None:
+        """Refuse new requests, wait up to ``grace`` seconds for those under way, and free the port."""
+        self._port.stop(grace)
 
 
 def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette:
@@ -106,3 +141,6 @@ async def _no_route(request: Request, error: Exception) -> Response:
 def _come_again(request: Request, sentence: str, overloaded: Overloaded) -> Response:
     headers = {"Retry-After": retry_after(overloaded)}
     return otlp_refusal(request.scope, 503, sentence, headers, overloaded.retry_after)
+
+
+RECEIVER = HttpReceiver

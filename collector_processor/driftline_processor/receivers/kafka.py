@@ -2,8 +2,6 @@
 
 It polls again when what it has is on disk, so a slow state reads slowly, and the brokers keep the rest. Reconnecting,
 and waiting for topics that do not exist yet, is librdkafka's.
-
-Messages of outcomes → tables: each message costs only itself.
 """
 
 from __future__ import annotations
@@ -12,86 +10,24 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 from driftline.export.backoff import doubling_pauses
 from driftline.semconv import attributes, metrics
-from driftline.tables.table import OutcomeTable
 
 from driftline_processor.config.receivers import Kafka
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
-from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
-from driftline_processor.ingest.deduplication import Offset
+from driftline_processor.ingest.queue_offsets import Offset
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.otlp.json_requests import protobuf_of
-from driftline_processor.readers.outcomes.fields import UnusableField, text_of
-from driftline_processor.readers.outcomes.row_reader import RowReader
-from driftline_processor.receipts import UNUSABLE_OUTCOME, Overloaded, Receipt
+from driftline_processor.readers.outcomes.messages import BAD_MESSAGE, outcome_tables
+from driftline_processor.receipts import NO_HEADERS, Overloaded, Receipt
 
-from .receiver import Surroundings
-
-BAD_MESSAGE = "bad_message"
-"""The reason under which messages are counted that hold nothing that could be an outcome."""
-
-_DOCUMENT = {"model", "environment", "outcomes"}
-
-
-def outcome_tables(
-    messages: Iterable[bytes | None], lines: bool, model: str | None, environment: str | None, now: int
-) -> tuple[list[OutcomeTable], Counter[str]]:
-    """Return the outcomes of messages, and reason → how many messages or outcomes could not be used.
-
-    ``lines``: each message holds an outcome a line; else an outcome, a list of them, or a document of them. ``now``:
-    unix nanoseconds, for those that say no time. A message without a value is a tombstone, and says nothing.
-
-    >>> tables, rejected = outcome_tables([b'{"id": "a", "actual": 1}', b'{', None], False, "churn", None, 5)
-    >>> len(tables[0]), tables[0].time.tolist(), dict(rejected)
-    (1, [5], {'bad_message': 1})
-    """
-    readers: list[RowReader] = []
-    newest: dict[tuple[str | None, str | None], RowReader] = {}
-    rejected = Counter[str]()
-    for message in messages:
-        if message is None:
-            continue
-        try:
-            for outcomes, *said in _documents(message, lines):
-                named = (said[0] or model, said[1] or environment)
-                reader = newest.get(named)
-                if reader is None or not reader.has_room(outcomes):  # messages share columns, and not their bounds
-                    reader = newest[named] = RowReader(*named)
-                    readers.append(reader)
-                for outcome in outcomes:
-                    reader.add(0, outcome)
-        except ValueError:
-            rejected[BAD_MESSAGE] += 1
-    rejected[UNUSABLE_OUTCOME] += sum(len(reader.rejected) + reader.more for reader in readers)
-    return [table for reader in readers for table in reader.rows().tables(now)], +rejected
-
-
-def _documents(message: bytes, lines: bool) -> Iterator[tuple[list[Any], str | None, str | None]]:
-    """Yield outcomes with the model and environment that stand beside them."""
-    if lines:
-        yield [_line(line) for line in message.splitlines() if line.strip()], None, None
-        return
-    document = load_json(message)
-    if isinstance(document, dict) and isinstance(document.get("outcomes"), list) and not set(document) - _DOCUMENT:
-        model, environment = (text_of(document.get(name), name) for name in ("model", "environment"))
-        yield document["outcomes"], model, environment
-    else:
-        yield document if isinstance(document, list) else [document], None, None
-
-
-def _line(line: bytes) -> Any:
-    try:
-        return load_json(line)
-    except UnreadableJson as error:
-        return UnusableField(f"this is not JSON: {error}")
-
+from .receiver import Intake, Surroundings
 
 _log = logging.getLogger("driftline")
 
@@ -110,7 +46,7 @@ class KafkaReceiver:
 
     def __init__(
         self,
-        name: str,
+        key: str,
         settings: Kafka,
         around: Surroundings,
         connect: Callable[[dict[str, Any]], Any] | None = None,
@@ -118,22 +54,23 @@ class KafkaReceiver:
         """Keep what is needed to connect.
 
         Args:
-            name: The name in the file, for the log.
+            key: Where it stands in the file, for the log: ``kafka/labels``.
             settings: The keys in the file.
-            around: The state, counters and the like.
+            around: The counters and the clock.
             connect: Makes the consumer from settings of librdkafka; tests give their own.
         """
-        self._name, self._settings, self._connect = name, settings, connect or _consumer
-        self._intake, self._counters = around.intake, around.counters
-        self._clock, self._forward = around.clock, around.forward
+        self._key, self._settings, self._connect = key, settings, connect or _consumer
+        self._counters, self._clock = around.counters, around.clock
+        self._intake: Intake
         self._stopping = threading.Event()
         self._said: set[str] = set()
         self._consumer: Any = None
-        self._thread = threading.Thread(target=self._run, name=f"driftline-kafka-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"driftline-{key}", daemon=True)
+        self.line = f"topics of Kafka: {', '.join(settings.topics)}"
 
-    def start(self) -> None:
+    def start(self, intake: Intake) -> None:
         """Subscribe, and begin. No broker needs to be there yet."""
-        settings = self._settings
+        settings, self._intake = self._settings, intake
         self._consumer = self._connect(
             {
                 "queued.max.messages.kbytes": 32_768,
@@ -188,7 +125,7 @@ class KafkaReceiver:
                     self._said.clear()
                     self._take(messages)
             except Exception:
-                _log.exception("kafka/%s: messages could not be taken; it will try again", self._name)
+                _log.exception("%s: messages could not be taken; it will try again", self._key)
                 self._stopping.wait(1.0)
 
     def _take(self, messages: Sequence[Any]) -> None:
@@ -233,20 +170,18 @@ class KafkaReceiver:
 
     def _store_otlp(self, messages: Sequence[Any]) -> None:
         signal, malformed = self._settings.signal, 0
-        taken: list[tuple[bytes, Future[Receipt]]] = []
+        taken: list[Future[Receipt]] = []
         for message in messages:
             try:
                 body = message.value() or b""
                 body = protobuf_of(signal, body) if self._settings.format == "otlp_json" else body
-                submit = partial(self._intake.submit, signal, body, self._offsets([message]))
-                taken.append((body, self._patiently(submit)))
+                submit = partial(self._intake.submit, signal, body, NO_HEADERS, self._offsets([message]))
+                taken.append(self._patiently(submit))
             except Malformed:
                 malformed += 1
         self._offer(Request(os.urandom(16), offsets=self._offsets(messages))).result()  # of the malformed, too
-        for body, future in taken:
+        for future in taken:
             future.result()
-            self._counters.add(metrics.DRIFTLINE_RECEIVED_REQUESTS, 1, {attributes.DRIFTLINE_SIGNAL: signal})
-            self._forward(signal, body)
         self._count(Counter({BAD_MESSAGE: malformed}))
 
     def _offer(self, request: Request) -> Future[Receipt]:
@@ -289,7 +224,7 @@ class KafkaReceiver:
         """Log once until messages come again: a broker that is away is said so every second."""
         if sentence not in self._said:
             self._said.add(sentence)
-            _log.warning("kafka/%s: %s", self._name, sentence)
+            _log.warning("%s: %s", self._key, sentence)
 
 
 class _Stopping(Exception):  # noqa: N818 - no fault

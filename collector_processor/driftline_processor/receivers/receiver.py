@@ -1,22 +1,57 @@
-"""What every receiver promises, and the receivers that ``driftline.yaml`` names.
+"""What every receiver promises, and the receivers of ``driftline.yaml``.
 
-``tests/contracts/test_receivers.py`` checks the promise over OTLP (gRPC, HTTP), over outcomes by HTTP and over Kafka.
+``tests/contracts/test_receivers.py`` checks the promise on every type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
-from driftline_processor.config.receivers import NAMED, Receivers
+from driftline.tables.table import OutcomeTable
+
+from driftline_processor.config.receivers import Receivers
 from driftline_processor.config.values import Address
 from driftline_processor.health import Counters
-from driftline_processor.ingest.deduplication import KafkaProgress, Offset
+from driftline_processor.ingest.deduplication import Upload, UploadPart
+from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.transaction import Request
-from driftline_processor.receipts import Receipt, Signal
+from driftline_processor.receipts import NO_HEADERS, Receipt, Signal
+from driftline_processor.servers.http_server import HttpServers
+from driftline_processor.servers.request_memory import RequestMemory
+
+Accept = Callable[[Signal, bytes, Mapping[str, str]], "Future[Receipt]"]
+"""Takes a request with its headers, as :meth:`Intake.submit` does."""
+
+
+class Intake(Protocol):
+    """The side of the state that receivers hand messages to.
+
+    Each future resolves when the rows are on disk. ``Malformed`` and ``Overloaded`` are raised at once or through it.
+    """
+
+    def submit(
+        self, signal: Signal, body: bytes, headers: Mapping[str, str] = NO_HEADERS, offsets: Sequence[Offset] = ()
+    ) -> Future[Receipt]:
+        """Take in an OTLP request; ``headers``: those it came with, some of which travel on with it."""
+
+    def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
+        """Take in outcomes; ``digest``: of the request, so that the same request counts once."""
+
+    def submit_part(self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart) -> Future[Receipt]:
+        """Take in a part of an upload."""
+
+    def uploaded(self, upload: str) -> Upload | None:
+        """Return what has come of an upload, None where nothing has."""
+
+    def offer(self, request: Request) -> Future[Receipt]:
+        """Take in rows that are tables already."""
+
+    def offsets(self) -> QueueProgress:
+        """Return how far every partition of a queue has been read."""
 
 
 class Receiver(Protocol):
@@ -25,14 +60,26 @@ class Receiver(Protocol):
     A receiver may acknowledge a request only when the future of the state has its receipt: then the rows are on disk.
     It answers ``Malformed`` so that the sender drops the request, and ``Overloaded`` and every other error so that the
     sender keeps the request and sends it again, after ``retry_after`` seconds. Each request costs only itself.
+
+    To add a type, write ``receivers/TYPE.py`` with a class that is called ``RECEIVER`` there, and a class of its keys
+    in ``config/receivers.py``, as a field ``TYPE`` of ``Receivers``. It is made from its key in the file, its keys and
+    :class:`Surroundings`, and listens from then on, so that a port that is taken is known before anything else begins.
     """
 
     @property
     def address(self) -> Address | None:
         """Where it listens, with the real port, as soon as it is made; None for a receiver that fetches."""
 
-    def start(self) -> None:
-        """Begin to receive; at most once. What it fetches from need not be there yet."""
+    @property
+    def line(self) -> str:
+        """What it receives and where, for people, such as ``OTLP over gRPC on 127.0.0.1:4317``."""
+
+    def start(self, intake: Intake) -> None:
+        """Begin to receive; at most once. What it fetches from need not be there yet.
+
+        Args:
+            intake: Takes in what arrives.
+        """
 
     def stop(self, grace: float) -> None:
         """Take nothing new, and finish what is under way.
@@ -45,42 +92,33 @@ class Receiver(Protocol):
         """
 
 
-class Intake(Protocol):
-    """The side of the state that receivers hand messages to, and that knows how far messages were taken."""
-
-    def offer(self, request: Request) -> Future[Receipt]:
-        """Take in rows that are tables already."""
-
-    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
-        """Take in an OTLP request."""
-
-    def offsets(self) -> KafkaProgress:
-        """Return how far every partition has been read."""
-
-
 @dataclass(frozen=True)
 class Surroundings:
-    """What a receiver that is named in the file works with.
+    """What receivers have in common.
 
     Attributes:
-        intake: Takes in what arrives.
         counters: Count what cannot be used.
         clock: Returns unix nanoseconds.
-        forward: Is given each OTLP request that is on disk.
+        memory: The bytes of requests under way.
+        servers: The HTTP ports of the process.
+        allowed_hosts: The names by which this processor may be called.
+        grace: Seconds that an HTTP port waits for requests under way when it is stopped.
     """
 
-    intake: Intake
     counters: Counters
     clock: Callable[[], int]
-    forward: Callable[[Signal, bytes], object]
+    memory: RequestMemory
+    servers: HttpServers
+    allowed_hosts: Sequence[str] = ()
+    grace: float = 5.0
 
 
-def named_receivers(receivers: Receivers, around: Surroundings) -> Iterator[Receiver]:
-    """Yield a receiver for each ``TYPE/NAME`` below ``receivers``, not started.
+def make_receivers(receivers: Receivers, around: Surroundings) -> Iterator[tuple[str, Receiver]]:
+    """Yield each receiver of the file with a short name, such as ``grpc`` or ``kafka/labels``; none is started.
 
-    To add a type, write ``receivers/TYPE.py`` with a class that is called ``RECEIVER`` there, and its keys as a field
-    ``TYPE`` of ``Receivers`` in ``config/receivers.py``.
+    Raises:
+        PortInUse: An address is taken. The receivers before are made, and are to be stopped.
     """
-    for kind in NAMED:
-        for name, config in getattr(receivers, kind).items():
-            yield import_module(f"{__package__}.{kind}").RECEIVER(name, config, around)
+    for one in receivers.declared:
+        made: Receiver = import_module(f"{__package__}.{one.type}").RECEIVER(one.key, one.settings, around)
+        yield one.key.rpartition(".")[2], made

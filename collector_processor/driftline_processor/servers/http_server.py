@@ -29,7 +29,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -361,78 +362,120 @@ class _Server(uvicorn.Server):
 
 
 class HttpServers:
-    """HTTP servers that share one loop. Bind every address first, then :meth:`start` with one application each."""
+    """HTTP ports that share one loop, the limit of connections, and the room for requests.
+
+    The loop begins with the first port that is started, and ends with the last one that is stopped.
+    """
 
     def __init__(self, connections: Connections | None = None, memory: RequestMemory | None = None) -> None:
-        self._connections = Connections(Limits().connections) if connections is None else connections
-        self._memory = RequestMemory(Limits().request_bytes) if memory is None else memory
-        self._bound: list[list[socket.socket]] = []
-        self._rules: list[AccessRules] = []
-        self._servers: list[_Server] = []
+        self.connections = Connections(Limits().connections) if connections is None else connections
+        self.memory = RequestMemory(Limits().request_bytes) if memory is None else memory
+        self._ports: list[HttpPort] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = asyncio.Event()
         self._thread: threading.Thread | None = None
 
-    def bind(self, address: Address, key: str, rules: AccessRules | None = None) -> Address:
-        """Listen on ``address`` and return it with its real port. Raises PortInUse.
+    def bind(self, address: Address, key: str, rules: AccessRules | None = None) -> HttpPort:
+        """Listen on an address. Raises PortInUse.
 
-        ``rules``: whose requests are answered there; without any, those that name this machine.
+        Args:
+            address: The address, with port 0 for any free one.
+            key: The configuration key of the address, for the message of PortInUse.
+            rules: Whose requests are answered there; without any, those that name this machine.
         """
-        sockets = bind(address, key)
-        self._bound.append(sockets)
-        self._rules.append(rules or AccessRules())
-        return Address(address.host, sockets[0].getsockname()[1])
+        self._ports.append(port := HttpPort(self, address, bind(address, key), rules or AccessRules()))
+        return port
 
-    def start(self, applications: Sequence[ASGIApp], grace: float = 5.0) -> None:
-        """Serve the applications, one for each address in the order they were bound; return when all answer.
+    def end(self) -> None:
+        """Stop accepting on every port; :meth:`HttpPort.stop` waits for the requests under way."""
+        for port in self._ports:
+            port.end()
 
-        ``grace``: seconds that a stop waits for requests under way.
-        """
-        self._servers = [
-            _Server(
-                uvicorn.Config(
-                    BrowserGuard(BoundedBodies(application, self._memory), rules),
-                    http=cast(Any, self._connections.protocol),
-                    ws="none",
-                    lifespan="off",
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    timeout_keep_alive=round(self._connections.deadlines.idle),
-                    timeout_graceful_shutdown=max(1, round(grace)),
-                )
+    def serve(self, server: _Server, sockets: list[socket.socket]) -> Future[None]:
+        """Run a server in the loop; the future resolves when it has ended."""
+        if self._loop is None:
+            up = threading.Event()
+            self._thread = threading.Thread(
+                target=lambda: asyncio.run(self._run(up)), name="driftline-http", daemon=True
             )
-            for application, rules in zip(applications, self._rules, strict=True)
-        ]
-        up = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(up)), name="driftline-http", daemon=True)
-        self._thread.start()
-        up.wait()
+            self._thread.start()
+            up.wait()
+            assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(server.serve(sockets), self._loop)
 
-    async def _serve(self, up: threading.Event) -> None:
-        watching = asyncio.create_task(self._connections.watch())
-        tasks = [asyncio.create_task(s.serve(sockets)) for s, sockets in zip(self._servers, self._bound, strict=True)]
-        while not all(server.started for server in self._servers) and not any(task.done() for task in tasks):
-            await asyncio.sleep(0.005)
+    def forget(self, port: HttpPort, timeout: float | None) -> None:
+        """Leave out a port that is stopped, and end the loop with the last one."""
+        self._ports = [one for one in self._ports if one is not port]
+        if not self._ports and self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
+            self._thread.join(timeout)
+            self._loop = None
+
+    async def _run(self, up: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        watching = asyncio.create_task(self.connections.watch())
         up.set()
-        await asyncio.gather(*tasks)
+        await self._over.wait()
         watching.cancel()
+
+
+class HttpPort:
+    """An address that is listened on, and that answers once it is started.
+
+    Attributes:
+        address: The address with its real port.
+    """
+
+    def __init__(
+        self, servers: HttpServers, address: Address, sockets: list[socket.socket], rules: AccessRules
+    ) -> None:
+        self.address = Address(address.host, sockets[0].getsockname()[1])
+        self._servers, self._sockets, self._rules = servers, sockets, rules
+        self._server: _Server | None = None
+        self._serving: Future[None] | None = None
+
+    def start(self, application: ASGIApp, grace: float = 5.0) -> None:
+        """Serve an application; return when it answers.
+
+        Args:
+            application: The application.
+            grace: Seconds that a stop waits for requests under way.
+        """
+        connections, memory = self._servers.connections, self._servers.memory
+        server = _Server(
+            uvicorn.Config(
+                BrowserGuard(BoundedBodies(application, memory), self._rules),
+                http=cast(Any, connections.protocol),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=round(connections.deadlines.idle),
+                timeout_graceful_shutdown=max(1, round(grace)),
+            )
+        )
+        self._server, self._serving = server, self._servers.serve(server, self._sockets)
+        while not server.started and not self._serving.done():
+            time.sleep(0.005)
 
     def end(self) -> None:
         """Stop accepting; :meth:`stop` waits for the requests under way."""
-        for server in self._servers:
-            server.should_exit = True
+        if self._server is not None:
+            self._server.should_exit = True
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop accepting, let requests under way end, and close every socket; also where nothing was started.
 
-        ``timeout``: seconds after which requests are left to themselves; None = never.
+        Args:
+            timeout: Seconds after which requests are left to themselves; None = never.
         """
         self.end()
-        if self._thread is not None:
-            self._thread.join(timeout)
-            if self._thread.is_alive():
-                return  # it closes its sockets itself, and would fail on closed ones
-        for listener in (listener for sockets in self._bound for listener in sockets):
+        if self._serving is not None and wait([self._serving], timeout).not_done:
+            return  # the server closes its sockets itself, and would fail on closed ones
+        for listener in self._sockets:
             listener.close()
+        self._servers.forget(self, timeout)
 
 
 class BoundedBodies:

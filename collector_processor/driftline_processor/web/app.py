@@ -7,7 +7,7 @@ GET and HEAD alone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -55,7 +55,7 @@ def create_app(
     submit_outcomes: outcomes_http.SubmitOutcomes,
     health: Health,
     clock: Callable[[], int] = time.time_ns,
-    addresses: pages.Addresses = pages.DEFAULT_ADDRESSES,
+    addresses: Mapping[str, str] = pages.DEFAULT_ADDRESSES,
     shelf: BaselineShelf | None = None,
     more: Sequence[BaseRoute] = (),
     submit_part: outcomes_http.SubmitPart | None = None,

@@ -8,7 +8,6 @@ print it in a file of its own in `templates/`, included by `templates/model.html
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -54,23 +53,18 @@ HEAT = 40
 """Features in the overview of what drifts since when."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """The addresses of the OTLP receivers, for the page that says how to send the first prediction."""
-
-    grpc: str = "127.0.0.1:4317"
-    http: str = "127.0.0.1:4318"
-
-
-DEFAULT_ADDRESSES = Addresses()
+DEFAULT_ADDRESSES = {"grpc": "127.0.0.1:4317", "http": "127.0.0.1:4318"}
+"""The addresses of the OTLP receivers, for the page that says how to send the first prediction."""
 
 
 def models(
-    request: Request, known: Sequence[ModelView], hints: Sequence[str], now: int, addresses: Addresses
+    request: Request, known: Sequence[ModelView], hints: Sequence[str], now: int, addresses: Mapping[str, str]
 ) -> Response:
     """Answer the page of all models, or how to send the first prediction when there is none; ``hints``: of no model."""
     if not known:
-        return _page("first.html", now=now, hints=hints, host=request.url.netloc, addresses=addresses)
+        return _page(
+            "first.html", now=now, hints=hints, host=request.url.netloc, addresses={**DEFAULT_ADDRESSES, **addresses}
+        )
     return _page("models.html", now=now, hints=hints, models=[_summary(model) for model in known])
 
 

@@ -12,11 +12,13 @@ from typing import Any
 
 import grpc
 import pytest
+from driftline_processor.config.receivers import Grpc
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.otlp.protocol import MAX_REQUEST
 from driftline_processor.receipts import Overloaded, Receipt, Signal
-from driftline_processor.receivers.grpc import Accept, GrpcReceiver, PendingMessages
+from driftline_processor.receivers.grpc import GrpcReceiver, PendingMessages
+from driftline_processor.receivers.receiver import Accept
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.servers.request_memory import SILENT, RequestMemory
 from google.rpc.error_details_pb2 import RetryInfo
@@ -29,18 +31,19 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from tests.support.fake_intake import FailsFirst, FakeIntake
+from tests.support.fake_intake import FailsFirst, FakeIntake, intake_of, surroundings
 from tests.support.stock_sdk import export_logs, export_metrics, export_spans, names
 from tests.support.waiting import Seconds
 
 ANYWHERE = Address("127.0.0.1", 0)
+KEY = "otlp.protocols.grpc"
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 
 @contextmanager
 def receiver(accept: Accept) -> Iterator[str]:
-    serving = GrpcReceiver(ANYWHERE, accept)
-    serving.start()
+    serving = GrpcReceiver(KEY, Grpc(endpoint=ANYWHERE), surroundings())
+    serving.start(intake_of(accept))
     yield str(serving.address)
     serving.stop(60)
 
@@ -172,8 +175,8 @@ def test_stopping_answers_what_is_under_way() -> None:
         future.set_result(Receipt())
         return future
 
-    serving = GrpcReceiver(ANYWHERE, accept)
-    serving.start()
+    serving = GrpcReceiver(KEY, Grpc(endpoint=ANYWHERE), surroundings())
+    serving.start(intake_of(accept))
     with call(str(serving.address)) as export:
         answer = export.future(ExportTraceServiceRequest().SerializeToString())
         assert arrived.wait(60)
@@ -189,7 +192,7 @@ def test_a_port_in_use_names_the_key_and_a_way_out() -> None:
     with receiver(FakeIntake()) as endpoint:
         host, _, port = endpoint.partition(":")
         with pytest.raises(PortInUse) as taken:
-            GrpcReceiver(Address(host, int(port)), FakeIntake())
+            GrpcReceiver(KEY, Grpc(endpoint=Address(host, int(port))), surroundings())
     assert str(taken.value).startswith(f"{endpoint} is in use by another program; stop it, or change receivers.otlp.")
 
 

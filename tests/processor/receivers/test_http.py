@@ -19,8 +19,8 @@ from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import MAX_MESSAGES, Malformed
 from driftline_processor.otlp.protocol import JSON, MAX_REQUEST, PROTOBUF
 from driftline_processor.receipts import Overloaded, Receipt, Signal
-from driftline_processor.receivers.grpc import Accept
 from driftline_processor.receivers.http import otlp_app
+from driftline_processor.receivers.receiver import Accept
 from driftline_processor.servers.http_server import HttpServers
 from driftline_processor.servers.ports import PortInUse
 from google.rpc.error_details_pb2 import RetryInfo
@@ -42,11 +42,10 @@ ANYWHERE = Address("127.0.0.1", 0)
 
 @contextmanager
 def receiver(accept: Accept) -> Iterator[str]:
-    servers = HttpServers()
-    address = servers.bind(ANYWHERE, "receivers.otlp.protocols.http.endpoint")
-    servers.start([otlp_app(accept, [Route("/v1/outcomes", lambda _: PlainTextResponse("mounted"))])], grace=1)
-    yield f"http://{address}"
-    servers.stop()
+    port = HttpServers().bind(ANYWHERE, "receivers.otlp.protocols.http.endpoint")
+    port.start(otlp_app(accept, [Route("/v1/outcomes", lambda _: PlainTextResponse("mounted"))]), grace=1)
+    yield f"http://{port.address}"
+    port.stop()
 
 
 @pytest.mark.parametrize("compression", list(Compression))
@@ -341,14 +340,14 @@ def test_stopping_answers_what_is_under_way() -> None:
         arrived.set()
         return future
 
-    servers = HttpServers()
-    url = f"http://{servers.bind(ANYWHERE, 'web.endpoint')}"
-    servers.start([otlp_app(accept)], grace=10)
+    port = HttpServers().bind(ANYWHERE, "web.endpoint")
+    url = f"http://{port.address}"
+    port.start(otlp_app(accept), grace=10)
     answers: list[int] = []
     asking = threading.Thread(target=lambda: answers.append(post(url).status_code))
     asking.start()
     assert arrived.wait(60)
-    stopping = threading.Thread(target=servers.stop)
+    stopping = threading.Thread(target=port.stop)
     stopping.start()
     future.set_result(Receipt())
     stopping.join(60)
@@ -370,12 +369,11 @@ def test_an_upload_that_stalls_is_sent_away_at_the_end_and_may_come_again(caplog
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_port_in_use_names_the_key_and_a_way_out(host: str) -> None:
-    first, second = HttpServers(), HttpServers()
-    taken = first.bind(Address(host, 0), "web.endpoint")
+    first = HttpServers().bind(Address(host, 0), "web.endpoint")
+    taken = first.address
     with pytest.raises(PortInUse) as in_use:
-        second.bind(taken, "web.endpoint")
+        HttpServers().bind(taken, "web.endpoint")
     assert str(in_use.value).startswith(f"{taken} is in use by another program; stop it, or change web.endpoint, as in")
-    second.stop()
     first.stop()
 
 
@@ -397,7 +395,5 @@ def test_the_likely_holder_of_a_well_known_port_is_named(
 
 
 def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
-    servers: Any = HttpServers()
     with pytest.raises(PortInUse, match=r"192\.0\.2\.1:4318 cannot be listened on \(.*\); change some\.key"):
-        servers.bind(Address("192.0.2.1", 4318), "some.key")
-    servers.stop()
+        HttpServers().bind(Address("192.0.2.1", 4318), "some.key")

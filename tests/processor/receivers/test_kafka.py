@@ -11,15 +11,16 @@ import pytest
 from driftline_processor.config.receivers import Kafka
 from driftline_processor.config.schema import validate_file
 from driftline_processor.health import Counters
-from driftline_processor.ingest.deduplication import Offset
+from driftline_processor.ingest.queue_offsets import Offset
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.otlp.json_requests import protobuf_of
+from driftline_processor.readers.outcomes.messages import outcome_tables
 from driftline_processor.receipts import Overloaded, Signal
-from driftline_processor.receivers.kafka import KafkaReceiver, outcome_tables
-from driftline_processor.receivers.receiver import Surroundings
+from driftline_processor.receivers.kafka import KafkaReceiver
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tests.support.fake_intake import surroundings
 from tests.support.kafka_brokers import Brokers, partition_of
 from tests.support.processes import prediction
 from tests.support.state_fixtures import Open
@@ -36,13 +37,13 @@ def read(state: Opened, brokers: Brokers, forwarded: list[bytes] | None = None, 
     settings = Kafka(brokers=("b:9092",), topics=("labels",), **keys)
     counters, passed = Counters(), forwarded if forwarded is not None else []
 
-    def pass_on(signal: Signal, body: bytes) -> None:
+    def pass_on(signal: Signal, body: bytes, _: object) -> None:
         assert signal == keys.get("signal", "logs")
         passed.append(body)
 
-    around = Surroundings(state.state, counters, lambda: 5, pass_on)
-    receiver = KafkaReceiver("labels", settings, around, brokers)
-    receiver.start()
+    state.state.on_kept(pass_on)
+    receiver = KafkaReceiver("kafka/labels", settings, surroundings(counters), brokers)
+    receiver.start(state.state)
     assert brokers.drained.wait(60)
     receiver.stop(60)
     assert brokers.closed

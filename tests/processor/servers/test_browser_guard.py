@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import httpx
 import pytest
 from driftline_processor.config.schema import Config
 from driftline_processor.servers.browser_guard import AccessRules
-from driftline_processor.servers.http_server import HttpServers
+from driftline_processor.servers.http_server import HttpPort
 from driftline_processor.service import Service
 from google.rpc.status_pb2 import Status
 from starlette.applications import Starlette
@@ -45,11 +45,11 @@ def routes_of(application: Any) -> Iterator[tuple[str, str]]:
 def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Port]]:
     """A whole service: the OTLP/HTTP port and that of the pages."""
     served: list[Any] = []
-    start = HttpServers.start
+    start = HttpPort.start
 
-    def start_and_note(servers: HttpServers, applications: Sequence[Any], grace: float = 5.0) -> None:
-        served.extend(applications)
-        start(servers, applications, grace)
+    def start_and_note(port: HttpPort, application: Any, grace: float = 5.0) -> None:
+        served.append(application)
+        start(port, application, grace)
 
     anywhere = {"endpoint": "127.0.0.1:0"}
     keys = {
@@ -59,7 +59,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Port]]
         "allowed_hosts": ["drift.example.com", "*.internal"],
     }
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(HttpServers, "start", start_and_note)
+        patched.setattr(HttpPort, "start", start_and_note)
         service = Service(Config.model_validate(keys))
         service.start()
     names = [name for name in ("http", "web") if name in service.addresses]

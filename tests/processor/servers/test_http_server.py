@@ -35,8 +35,9 @@ class Serving:
         self.clock = Seconds()
         self.memory = RequestMemory(8 * 2**20)
         self.connections = Connections(most, Deadlines(look=0.01), self.clock)
-        self.servers = HttpServers(self.connections, self.memory)
-        self.port = self.servers.bind(Address("127.0.0.1", 0), "web.endpoint").port
+        servers = HttpServers(self.connections, self.memory)
+        self.served = servers.bind(Address("127.0.0.1", 0), "web.endpoint")
+        self.port = self.served.address.port
 
     def open(self, *said: bytes) -> socket.socket:
         client = socket.create_connection(("127.0.0.1", self.port), timeout=60)
@@ -58,9 +59,9 @@ async def count(request: Request) -> Response:
 @contextmanager
 def serving(most: int = 100) -> Iterator[Serving]:
     found = Serving(most)
-    found.servers.start([Starlette(routes=[Route("/", count, methods=["GET", "POST"])])], grace=1)
+    found.served.start(Starlette(routes=[Route("/", count, methods=["GET", "POST"])]), grace=1)
     yield found
-    found.servers.stop()
+    found.served.stop()
 
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

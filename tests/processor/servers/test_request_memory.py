@@ -67,11 +67,10 @@ def test_silent_senders_are_ended_where_others_need_their_room() -> None:
 
 @contextmanager
 def receiver(memory: RequestMemory) -> Iterator[str]:
-    servers = HttpServers(Connections(100), memory)
-    address = servers.bind(Address("127.0.0.1", 0), "receivers.otlp.protocols.http.endpoint")
-    servers.start([otlp_app(FakeIntake())], grace=1)
-    yield str(address)
-    servers.stop()
+    port = HttpServers(Connections(100), memory).bind(Address("127.0.0.1", 0), "receivers.otlp.protocols.http.endpoint")
+    port.start(otlp_app(FakeIntake()), grace=1)
+    yield str(port.address)
+    port.stop()
 
 
 def half_sent(address: str, size: int, sent: int) -> socket.socket:
@@ -116,12 +115,11 @@ def test_a_packed_request_that_finds_no_room_may_come_again() -> None:
     memory = RequestMemory(8 * MIB)
     other = memory.open()
     other.grow(4 * MIB)
-    servers = HttpServers(Connections(100), memory)
-    address = servers.bind(Address("127.0.0.1", 0), "web.endpoint")
-    servers.start([Starlette(routes=outcomes_http.routes(lambda *_: Future(), Counters()))], grace=1)
+    port = HttpServers(Connections(100), memory).bind(Address("127.0.0.1", 0), "web.endpoint")
+    port.start(Starlette(routes=outcomes_http.routes(lambda *_: Future(), Counters())), grace=1)
     rows = gzip.compress(b"id,actual\n" + b"a,1\n" * (3 * MIB // 4))
     headers = {"content-type": "text/csv", "content-encoding": "gzip"}
-    answer = httpx.post(f"http://{address}/v1/outcomes?model=m", content=rows, headers=headers, trust_env=False)
-    servers.stop()
+    answer = httpx.post(f"http://{port.address}/v1/outcomes?model=m", content=rows, headers=headers, trust_env=False)
+    port.stop()
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert memory.used == 4 * MIB

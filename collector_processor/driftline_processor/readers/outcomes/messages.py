@@ -1,0 +1,73 @@
+"""Messages of a queue → tables of outcomes: each message costs only itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from driftline.tables.table import OutcomeTable
+
+from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
+from driftline_processor.receipts import UNUSABLE_OUTCOME
+
+from .fields import UnusableField, text_of
+from .row_reader import RowReader
+
+BAD_MESSAGE = "bad_message"
+"""The reason under which messages are counted that hold nothing that could be an outcome."""
+
+_DOCUMENT = {"model", "environment", "outcomes"}
+
+
+def outcome_tables(
+    messages: Iterable[bytes | None], lines: bool, model: str | None, environment: str | None, now: int
+) -> tuple[list[OutcomeTable], Counter[str]]:
+    """Return the outcomes of messages, and reason → how many messages or outcomes could not be used.
+
+    ``lines``: each message holds an outcome a line; else an outcome, a list of them, or a document of them. ``now``:
+    unix nanoseconds, for those that say no time. A message without a value is a tombstone, and says nothing.
+
+    >>> tables, rejected = outcome_tables([b'{"id": "a", "actual": 1}', b'{', None], False, "churn", None, 5)
+    >>> len(tables[0]), tables[0].time.tolist(), dict(rejected)
+    (1, [5], {'bad_message': 1})
+    """
+    readers: list[RowReader] = []
+    newest: dict[tuple[str | None, str | None], RowReader] = {}
+    rejected = Counter[str]()
+    for message in messages:
+        if message is None:
+            continue
+        try:
+            for outcomes, *said in _documents(message, lines):
+                named = (said[0] or model, said[1] or environment)
+                reader = newest.get(named)
+                if reader is None or not reader.has_room(outcomes):  # messages share columns, and not their bounds
+                    reader = newest[named] = RowReader(*named)
+                    readers.append(reader)
+                for outcome in outcomes:
+                    reader.add(0, outcome)
+        except ValueError:
+            rejected[BAD_MESSAGE] += 1
+    rejected[UNUSABLE_OUTCOME] += sum(len(reader.rejected) + reader.more for reader in readers)
+    return [table for reader in readers for table in reader.rows().tables(now)], +rejected
+
+
+def _documents(message: bytes, lines: bool) -> Iterator[tuple[list[Any], str | None, str | None]]:
+    """Yield outcomes with the model and environment that stand beside them."""
+    if lines:
+        yield [_line(line) for line in message.splitlines() if line.strip()], None, None
+        return
+    document = load_json(message)
+    if isinstance(document, dict) and isinstance(document.get("outcomes"), list) and not set(document) - _DOCUMENT:
+        model, environment = (text_of(document.get(name), name) for name in ("model", "environment"))
+        yield document["outcomes"], model, environment
+    else:
+        yield document if isinstance(document, list) else [document], None, None
+
+
+def _line(line: bytes) -> Any:
+    try:
+        return load_json(line)
+    except UnreadableJson as error:
+        return UnusableField(f"this is not JSON: {error}")
