@@ -26,7 +26,12 @@ def routes(view: View, source: WeakSliceSearch) -> list[BaseRoute]:
         asked = moment(request, "start", 0)
         closed = [one.window for one in model.windows[name] if one.closed and asked in (0, one.window.start)]
         if not closed:
-            raise HTTPException(404, f"no closed window {name!r} begins there; /evaluations lists them")
+            where = (
+                "begins there; /evaluations lists them"
+                if asked
+                else "is there yet; they close when their time has passed"
+            )
+            raise HTTPException(404, f"no closed window {name!r} {where}")
         window = closed[-1]
         return JSONResponse(
             {

@@ -1,0 +1,27 @@
+"""``/api/v1/models/{name}/weak-slices`` says which closed window is missing."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from driftline_processor.web.api.weak_slices import routes
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from tests.support.fake_view import FakeView, flights
+
+
+@pytest.mark.parametrize(
+    ("start", "rule"),
+    [
+        ("", "is there yet; they close when their time has passed"),
+        ("&start=2013-03-01T00:00:00Z", "begins there; /evaluations lists them"),
+    ],
+)
+def test_a_window_that_is_not_there_is_404_with_the_rule(start: str, rule: str) -> None:
+    model = flights()
+    model.windows = {"1d": []}
+    client = TestClient(Starlette(routes=routes(FakeView([model]), cast("Any", None))))
+    answer = client.get(f"/api/v1/models/flights/weak-slices?window=1d{start}")
+    assert (answer.status_code, answer.text) == (404, f"no closed window '1d' {rule}")
