@@ -30,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.nowhere import Drop, Nowhere
+from benchmarks.sinks import DroppingChannel, DroppingExporter
 
 ROUNDS = 21
 SECONDS = 0.02
@@ -65,8 +65,8 @@ def _timed(call: Callable[[], Any], calls: int) -> float:
 def measure() -> dict[str, dict[str, float]]:
     """Return, per case, µs per call of each side, and ratios."""
     tracers = TracerProvider()
-    tracers.add_span_processor(BatchSpanProcessor(Drop()))
-    channel = Nowhere()
+    tracers.add_span_processor(BatchSpanProcessor(DroppingExporter()))
+    channel = DroppingChannel()
     model = driftline.Model("churn", tracer_provider=tracers, channel=channel, metrics_channel=channel)
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(1000, 20)), columns=[f"f{i}" for i in range(20)])
     array, labels = frame.to_numpy(), (frame["f0"] > 0).astype(int)

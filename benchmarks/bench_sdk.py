@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
-from benchmarks.nowhere import Drop, Nowhere
+from benchmarks.sinks import DroppingChannel, DroppingExporter
 
 LIMITS = {
     "sampled, 20 features": 1.15,
@@ -48,7 +48,7 @@ def measure(wanted: Sequence[str]) -> dict[str, dict[str, float]]:
     ``wanted``: words; only cases whose name holds one of them, all where there is none.
     """
     sampled, unsampled = TracerProvider(), TracerProvider(sampler=ALWAYS_OFF)
-    sampled.add_span_processor(BatchSpanProcessor(Drop()))
+    sampled.add_span_processor(BatchSpanProcessor(DroppingExporter()))
     row: dict[str, Any] = {f"f{i}": i + 0.5 if i < 15 else f"text {i}" for i in range(20)}
     cases: dict[str, Callable[[], dict[str, float]]] = {
         "sampled, 20 features": lambda: _single(sampled, row, 0.25),
@@ -65,7 +65,7 @@ def measure(wanted: Sequence[str]) -> dict[str, dict[str, float]]:
 
 
 def _model(provider: trace.TracerProvider | None) -> driftline.Model:
-    return driftline.Model("churn", task="binary", version="1", tracer_provider=provider, channel=Nowhere())
+    return driftline.Model("churn", task="binary", version="1", tracer_provider=provider, channel=DroppingChannel())
 
 
 def _single(provider: TracerProvider, row: dict[str, Any], result: Any, *, on_span: bool = True) -> dict[str, float]:

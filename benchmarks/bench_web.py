@@ -45,7 +45,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.nowhere import Drop, Nowhere
+from benchmarks.sinks import DroppingChannel, DroppingExporter
 
 Array = NDArray[np.int64]
 Compute = Callable[[dict[str, Any]], Any]
@@ -145,11 +145,11 @@ def of_a_millisecond(kind: str) -> int:
 def applications(case: str, compute: Compute) -> dict[str, FastAPI]:
     """Return the application with us, the one with a span written by hand, and the one without."""
     provider = TracerProvider()
-    provider.add_span_processor(BatchSpanProcessor(Drop()))
+    provider.add_span_processor(BatchSpanProcessor(DroppingExporter()))
     apps = {"ours": application(compute), "bare": application(compute)}
     apps["span"] = application(compute, provider.get_tracer("by hand"))
     tracers = None if case == "records only" else provider
-    model = driftline.Model("churn", task="binary", version="1", tracer_provider=tracers, channel=Nowhere())
+    model = driftline.Model("churn", task="binary", version="1", tracer_provider=tracers, channel=DroppingChannel())
     model.instrument(apps["ours"], routes={"POST /predict": Route(score="probability")})
     if case == "beside OpenTelemetry's":
         for app in apps.values():

@@ -11,9 +11,9 @@ import argparse
 import json
 from pathlib import Path
 
-from .frame import run
-from .table import PEERS
-from .tables import TABLES
+from simulations.drift.table import PEERS
+from simulations.frame import run
+from simulations.tables import TABLES
 
 
 def main() -> None:

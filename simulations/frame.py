@@ -117,8 +117,9 @@ def run(tables: Iterable[Table], patterns: Sequence[str], share: float, *, again
             asked = not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
             if not asked or (table.in_full(name) and not again):
                 continue
+            print(f"{table.page.stem}: {name}: {getattr(row, 'what', table.name)}", flush=True)
             table.keep(name, found := row.run(max(1, round(row.windows * share)), 1))
-            print(f"{table.name} {name}: {json.dumps(found, ensure_ascii=False)}", flush=True)
+            print(f"    {json.dumps(found, ensure_ascii=False)}", flush=True)
 
 
 def markdown(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:

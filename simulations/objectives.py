@@ -16,8 +16,8 @@ from driftline_processor.core.performance.slices import judge_slices
 from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.windows.window import Window
 
-from .frame import DATA, Figures, Random, Table
-from .promised import Promise, text
+from simulations.frame import DATA, Figures, Random, Table
+from simulations.promise import Promise, text
 
 BINARY = Task("binary", ("0", "1"), "1")
 LIMIT = 0.9

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from .concept import CONCEPT
-from .coverage import COVERAGE
-from .estimated import ESTIMATES
-from .fast import FAST
-from .frame import Table
-from .labels import LABELS
-from .methods import METHODS
-from .multivariate import MULTIVARIATE
-from .objectives import OBJECTIVES
-from .quality import QUALITY
-from .sliced import SLICES
-from .sliced_days import SLICED_DAYS
-from .table import DRIFT
-from .versions import VERSIONS
-from .weak import WEAK
+from simulations.concept_drift import CONCEPT
+from simulations.data_quality import QUALITY
+from simulations.drift.features_together import MULTIVARIATE
+from simulations.drift.methods import METHODS
+from simulations.drift.slices import SLICES
+from simulations.drift.table import DRIFT
+from simulations.estimate_intervals import ESTIMATES
+from simulations.frame import Table
+from simulations.intervals import COVERAGE
+from simulations.label_age import FAST
+from simulations.label_queue import LABELS
+from simulations.objectives import OBJECTIVES
+from simulations.slice_intervals import SLICED_DAYS
+from simulations.versions import VERSIONS
+from simulations.weak_slices import WEAK
 
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS),

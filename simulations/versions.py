@@ -17,7 +17,7 @@ from driftline_processor.core.versions import evidence as wagers
 from driftline_processor.core.versions.comparison import CONFIDENCE, typical
 from driftline_processor.core.versions.sums import SingleSums, Sums, by_stretch
 
-from .frame import DATA, Figures, Random, Row, Table, markdown, percent
+from simulations.frame import DATA, Figures, Random, Row, Table, markdown, percent
 
 LOOKS = 10_000
 FOUND = 5_000
