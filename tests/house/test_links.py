@@ -13,7 +13,14 @@ from tests.support.paths import ROOT
 
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)\s]+)\)")
 MENTION = re.compile(r"(?<![\w/.])(docs/[\w./-]+\.md)(#[\w-]+)?")
-SOURCES = (".py", ".yaml", ".yml", ".toml", ".html", ".cfg", ".sh")
+MODULE = re.compile(r"`([a-z_][\w-]*(?:/[\w-]+)*/[\w-]+\.py)`")
+PLACES = (
+    ROOT,
+    ROOT / "sdk/driftline",
+    ROOT / "collector_processor/driftline_processor",
+    ROOT / "integrations/driftline_integrations",
+)
+SOURCES = (".md", ".py", ".yaml", ".yml", ".toml", ".html", ".cfg", ".sh")
 
 
 @cache
@@ -65,7 +72,18 @@ def test_every_link_of_a_page_leads_somewhere() -> None:
     assert {name: links for name, links in found.items() if links} == {}
 
 
-def test_every_page_that_code_or_a_configuration_names_is_there() -> None:
+def test_every_module_that_a_page_names_is_there() -> None:
+    """A path with a capital letter, such as ``receivers/TYPE.py``, is a pattern."""
+    missing = [
+        f"{page.relative_to(ROOT)}: {name}"
+        for page in pages()
+        for name in MODULE.findall(page.read_text(encoding="utf-8"))
+        if name == name.lower() and not any((folder / name).is_file() for folder in (page.parent, *PLACES))
+    ]
+    assert missing == []
+
+
+def test_every_page_that_is_named_by_its_path_is_there() -> None:
     missing = [
         f"{file.relative_to(ROOT)}: {name}{anchor}"
         for file in files()
