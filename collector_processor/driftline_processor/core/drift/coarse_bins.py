@@ -202,7 +202,7 @@ def coarse(reference: F64, current: F64, *, ordered: bool, others: I64 | None = 
 
 
 def _of_chosen(reference: F64, current: F64, others: I64, by_chance: Mask) -> Coarse:
-    """The same where labels, bool (k, bins), were kept by chance."""
+    """Return the coarse counts where the labels, bool (k, bins), were kept by chance."""
     was, now = (in_other(by_chance, side, others) for side in (reference, current))
     pooled = merged(pool(was, now), was, now)
     apart, p_rare = unexpected(was, now)

@@ -27,12 +27,18 @@ LIKELY = 0.2
 so 0 of 300 do."""
 
 FEWEST_GROUPS = 1.75
-"""Of fewer effective groups nobody can tell how far they differ: one customer's rows, or nearly all of one customer.
-Of 1.5, at an intra-class correlation of 0.3, 7 % of quiet windows drift."""
+"""Fewer effective groups do not tell how far groups differ: there are the rows of one customer, or nearly so. With 1.5
+groups, at an intra-class correlation of 0.3, 7 % of quiet windows drift.
+"""
 
 
 class Design(NamedTuple):
-    """``effect``: how many rows count as one, at least 1. ``freedom``: degrees of freedom of what it is known from."""
+    """The design effect of rows that resemble each other.
+
+    Attributes:
+        effect: Number of rows that carry the information of one independent row, at least 1.
+        freedom: Degrees of freedom of the estimate of ``effect``.
+    """
 
     effect: float = 1.0
     freedom: float = math.inf
@@ -121,7 +127,7 @@ def chance_of_blocks(blocks: F64, *, ordered: bool = False) -> float:
 
 
 def _robust(groups: F64) -> tuple[F64 | None, float, F64, float]:
-    """The covariance of the shares by groups, its degrees of freedom, the shares, the rows; None of one group."""
+    """Return the covariance of the shares by groups, its degrees of freedom, shares and rows; None for one group."""
     rows = groups.sum(axis=1)
     groups, rows = groups[rows > 0], rows[rows > 0]
     total = float(rows.sum())
@@ -134,7 +140,7 @@ def _robust(groups: F64) -> tuple[F64 | None, float, F64, float]:
 
 
 def _design(share: F64, own: F64, estimated: F64, base: float, freedom: float, *, ordered: bool) -> Design:
-    """The effect of the covariance ``own`` that is beside the one of independent rows; it may be negative.
+    """Return the design effect of the covariance ``own`` beside the covariance of independent rows; it may be negative.
 
     ``base``: 1/n + 1/m. ``estimated``: the part of their sum that was estimated with so many degrees of ``freedom``.
     """

@@ -20,11 +20,16 @@ MOST_LABELS = 12
 WIDTHS = 20
 
 GREATEST = 1e300
-"""What lies beyond is drawn there: differences of even greater numbers would overflow."""
+"""Values beyond are drawn here: differences of even greater numbers would overflow."""
 
 
 class Cells(NamedTuple):
-    """``labels`` of the cells and the shares ``was`` and ``now`` over them: float64 (cells,), each adds up to 1.
+    """Shares over the cells of a chart.
+
+    Attributes:
+        labels: Label of each cell.
+        was: Share of the reference in each cell, float64 (cells,); adds up to 1.
+        now: Share of the window in each cell, float64 (cells,); adds up to 1.
 
     ``edges``: of cells of one width, the texts of the edges between them; else empty.
     """
@@ -82,10 +87,7 @@ def _labels(bins: CategoryBins, was: F64, current: F64) -> Cells:
 
 
 def _narrow(bins: NumberBins, which: Index) -> bool:
-    """Return whether these bins hold one value each: as narrow as :func:`driftline.panes.bins.number_bins` cuts around
-    a
-    value.
-    """
+    """Return True for bins of one value each, as narrow as :func:`driftline.panes.bins.number_bins` makes them."""
     low, high = bins.edges[which - 1], bins.edges[which]
     return bool((high - low <= 1e-6 * np.maximum(np.abs(low), np.abs(high)) + 1e-300).all())
 
@@ -175,7 +177,7 @@ def _value_text(value: float) -> str:
 
 @lru_cache(maxsize=4_096)  # round numbers: those of a reference that rolls on are those of the day before
 def _edge_texts(edges: tuple[float, ...]) -> tuple[str, ...]:
-    """The fewest digits that tell the edges apart."""
+    """Return the edges with the fewest digits that distinguish them."""
     for digits in range(3, 17):
         texts = tuple(number_text(float(f"{edge:.{digits}g}")) for edge in edges)
         if len(set(texts)) == len(texts) and np.allclose([float(text) for text in texts], edges, rtol=1e-9, atol=0):

@@ -1,4 +1,4 @@
-"""When drift is an incident: the drift that may wake somebody.
+"""Incidents: the drift that may wake somebody.
 
 State *drift* is a statement about one window, and among 24 windows a day of 50 models one in a hundred that is wrong is
 twelve a day. So an incident begins when a target drifts in two windows in a row, or in one beyond doubt, and ends when
@@ -56,7 +56,7 @@ def targets(evaluation: Evaluation) -> Iterator[tuple[str, TargetDrift]]:
 
 
 def _all(evaluation: Evaluation) -> Iterator[tuple[str, TargetDrift]]:
-    """Those of all rows, and those that drift in a slice."""
+    """Yield the drift of all rows, and the drift in slices."""
     yield from targets(evaluation)
     for name, found in evaluation.slices.items():
         for target in found.drifted():
@@ -68,9 +68,7 @@ def _slice(name: str) -> str:
 
 
 def _quiet(name: str, evaluation: Evaluation) -> bool:
-    """Return whether a target that does not drift in a slice was judged there: of a slice what drifts is kept, no
-    more.
-    """
+    """Return True where a target without drift was judged in a slice, of which an evaluation keeps only the drift."""
     found = evaluation.slices.get(_slice(name)) if WHERE in name else None
     return found is not None and found.state in ("ok", "drift")
 

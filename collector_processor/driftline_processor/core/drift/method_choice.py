@@ -20,7 +20,7 @@ DECIDES: dict[Kind, str] = {"number": "ks", "category": "chi2", "boolean": "chi2
 """The method that decides where nothing else is chosen."""
 
 SHOWN = ("psi", "js")
-"""What is shown beside it, always; of an embedding that of its L2 norm."""
+"""Methods that are always shown beside the deciding one; for an embedding those of its L2 norm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,14 @@ WORDS: dict[Kind, str] = {
 
 
 class Misfit(NamedTuple):
-    """``method`` was chosen to decide (``deciding``), or to be shown, for ``feature``, which is of ``kind``."""
+    """A chosen method that does not fit a feature.
+
+    Attributes:
+        method: Name of the method.
+        deciding: True where the method should decide, False where it should only be shown.
+        feature: Name of the feature.
+        kind: Kind of the feature.
+    """
 
     feature: str
     method: str

@@ -57,7 +57,8 @@ class Samples(NamedTuple):
 
 
 Term = Callable[[F64, F64, Samples], F64]
-"""What cells add to a sum, from their rows of the reference and of the window: float64 (k,), never negative."""
+"""Function from the rows of the reference and of the window in a cell to a part of a sum: float64 (k,), never negative.
+"""
 
 CLEAR = 0.02
 """A p-value that is surely larger decides nothing, whatever the correction, and its limit is near enough: so the walk
@@ -67,7 +68,7 @@ FAR = 1e-30
 """A limit that is smaller still is returned as it is: no correction makes anything else of it."""
 
 EXPECTED = 5.0
-"""Where every cell expects so many rows of the smaller sample, chi-square is near enough for what is clear."""
+"""Where every cell expects this many rows of the smaller sample, chi-square is near enough for clear cases."""
 
 REACH = 8.0
 """Standard deviations: what lies farther from the expected number of rows is left out, less than 1e-14 of it all."""
@@ -82,7 +83,7 @@ COMMON = 60.0
 """Cells of a sum that expect more rows are taken together, and the sum within them as chi-square."""
 
 LARGEST = 10**8
-"""Of more rows the logarithms of factorials lose digits: the binomial is taken as Poisson or normal."""
+"""With more rows the logarithms of factorials lose digits: the binomial is approximated as Poisson or normal."""
 
 MOST_STEPS = 6e7
 """Products in one walk over a sum, about 0.1 s: beyond, the largest cells are taken together earlier; those that expect
@@ -153,7 +154,7 @@ def sum_p_values(value: F64, term: Term, reference: F64, current: F64, unit: F64
 
 
 def _cell(term: Term, of: Samples) -> Cell:
-    """The term as a function of the rows that are chosen, which are those of the smaller sample, and of the others."""
+    """Return the term as a function of the rows in the smaller sample and in the other."""
     if of.n < of.m:
         return lambda kept, chosen: term(chosen, kept, of)
     return lambda kept, chosen: term(kept, chosen, of)
@@ -211,9 +212,7 @@ def _ks_walk(distance: float, bins: bytes, total: int, drawn: int) -> float:
 
 
 def _choices(rows: I64, share: float, drawn: int) -> tuple[I64, F64]:
-    """Return how likely each number of chosen rows is, by bin, if each were chosen by itself: from the first number
-    on.
-    """
+    """Return the probability of each number of chosen rows by bin, as if bins were independent."""
     expected = rows * share
     spread = REACH * np.sqrt(expected * (1 - share))
     first = np.maximum(0, (expected - spread - 5).astype(np.int64))
@@ -237,7 +236,7 @@ def _walked(totals: I64, drawn: int) -> int:
 
 
 def _grid(cells: int) -> int:
-    """Steps up to the value: a sum of few cells takes few values, and it matters on which side of one it is cut."""
+    """Return the steps up to the value: a sum of few cells takes few values, so the cut between them matters."""
     return 1_024 if cells <= 4 else 512 if cells <= 16 else 256
 
 
@@ -304,7 +303,7 @@ def _completed(chosen: I64, passed: I64 | int, total: int, drawn: int) -> F64:
 
 
 def _log_binomial(k: F64, n: F64 | I64 | int, share: float) -> F64:
-    """The logarithm of the binomial likelihood of k of n."""
+    """Return the logarithm of the binomial likelihood of k of n."""
     log: F64 = gammaln(n + 1.0) - gammaln(k + 1) - gammaln(n - k + 1.0)
     log += k * math.log(share) + (n - k) * math.log1p(-share)
     if np.max(n) > LARGEST:
@@ -473,7 +472,7 @@ def _log_sum(at: F64, both: F64, share: float, tilt: F64) -> float:
 
 
 def _slopes(at: F64, both: F64, share: float, tilt: F64) -> tuple[F64, F64]:
-    """Expected rows drawn and their sum, and the covariance of both, under the tilt."""
+    """Return the expected rows drawn and their sum, and the covariance of both, under the tilt."""
     likely = 1 / (1 + np.exp(-np.clip(tilt[0] + tilt[1] * at + math.log(share) - math.log1p(-share), -700, 700)))
     varied = both * likely * (1 - likely)
     chosen = both * likely
@@ -485,7 +484,7 @@ def _slopes(at: F64, both: F64, share: float, tilt: F64) -> tuple[F64, F64]:
 
 
 def _lattice(at: F64) -> float:
-    """The step of the lattice that the values lie on, 0 where they lie on none."""
+    """Return the step of the lattice that holds all values, 0 without a lattice."""
     values = np.unique(at)
     if len(values) < 2:
         return 0.0

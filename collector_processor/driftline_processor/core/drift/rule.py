@@ -93,17 +93,18 @@ MOST_GUESSED = 0.5
 
 
 OUTSIDE = 0.5
-"""Where so many of the rows lie beyond all that the baseline holds, it is drift whatever days do: a July among winters
-is nothing that fourteen days of winter could exclude, and nothing the model was built on."""
+"""Where this share of the rows lies beyond all values of the baseline, it is drift, however days differ. Fourteen days
+of winter could not exclude a July, and the model was not built for a July.
+"""
 
 OUTERMOST = 0.005
-"""What an open bin holds of the baseline at the most to be beyond it; the outer quantiles are the 0.1 % ones."""
+"""Greatest share of the baseline in an open bin that counts as beyond it; the outer quantiles are the 0.1 % ones."""
 
 INDEPENDENT = Design()
 
 
 class Drift(NamedTuple):
-    """``share``: drifted features of those that could be judged, None when none could."""
+    """The drift of all targets of a window."""
 
     features: dict[str, TargetDrift]
     score: TargetDrift | None

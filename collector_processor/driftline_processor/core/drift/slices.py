@@ -30,7 +30,13 @@ NAMED = 4
 
 
 class SlicedDrift(NamedTuple):
-    """``whole``: all rows. ``slices``: by name. ``baselines``: what each slice was compared with as its own."""
+    """The drift of all rows and of slices.
+
+    Attributes:
+        whole: Drift of all rows.
+        slices: Drift by name of the slice.
+        baselines: Reference of each slice that has one of its own.
+    """
 
     whole: Drift
     slices: dict[str, SliceDrift]

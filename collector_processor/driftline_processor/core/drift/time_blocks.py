@@ -48,7 +48,7 @@ after 7 days of reference and in 0.7 % after 14; were it 0.95, in 3.9 and 2.3 %,
 SHARES = 12
 VARIANCES = 20
 QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Of how much stretches within a block vary, which is known from as many as there are blocks."""
+"""Quantiles of the variation of stretches within a block, estimated from as many stretches as there are blocks."""
 
 NOT_EXCLUDED = 0.1
 """Shares with which the blocks are at least so likely, beside the likeliest, are not excluded by them."""
@@ -149,8 +149,11 @@ def mean_variance(keeps: F64, length: float) -> F64:
 
 @lru_cache(maxsize=64)
 def _spectra(at: tuple[float, ...], most: float) -> tuple[F64, F64, F64]:
-    """Shares that a block may keep, equally likely before the blocks are seen (Jeffreys' prior, 1 / sqrt(1 - share²)),
-    and of each the eigenvalues, float64 (shares, b), and eigenvectors of the correlation of blocks at these places."""
+    """Return possible shares of a block, with eigenvalues and eigenvectors of the correlation of blocks there.
+
+    The shares are equally likely before the blocks are seen (Jeffreys' prior, 1 / sqrt(1 - share²)). Eigenvalues are
+    float64 (shares, b).
+    """
     keeps = np.sin(np.linspace(0, np.arcsin(most), SHARES))
     steps = np.abs(np.subtract.outer(np.array(at), np.array(at)))
     values, vectors = np.linalg.eigh(keeps[:, np.newaxis, np.newaxis] ** steps)

@@ -18,9 +18,12 @@ _PER_LOGIT = 4096 / 32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """A step function. ``scores``: float64 (k,), ascending, the least score of each step; ``rates``: the share of
+    """A step function from scores to rates of positives.
 
-    positives there, ascending; ``weights``: of the rows it stands on.
+    Attributes:
+        scores: float64 (k,), ascending: least score of each step.
+        rates: float64 (k,), ascending: share of positives in each step.
+        weights: float64 (k,), weight of the rows in each step.
     """
 
     scores: F64

@@ -31,7 +31,7 @@ from .point import Point
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rates:
-    """``rate``: float64 (SCORE_BINS,), the chance of each bin, rising with the score. ``again``: how far off it may be.
+    """Rates of positives by bin of the score.
 
     ``rows``: float64 (SCORE_BINS,), the (effective) rows of each. ``rarer``: of all, those of the rarer class.
     """
@@ -78,7 +78,7 @@ def centers() -> F64:
 
 
 LEAST_ALIKE = 0.2
-"""Of the reference's rows, those that a window's have beside them: with fewer, they are others than it knows."""
+"""Least share of a window's rows with counterparts in the reference: with fewer, the reference does not know them."""
 
 _NEAR = 64
 """Bins, half a logit: where the reference has no row so near, it has none like those."""
@@ -145,8 +145,11 @@ def cut_of(grid: F64, usual: int) -> int:
 
 
 def enough_decided(metric: str, decided: F64) -> bool:
-    """Return whether there are enough rows of each decision that a metric is of. ``decided``: float64 (2,), of
-    either.
+    """Return True where a metric has enough rows of each decision that it needs.
+
+    Args:
+        metric: Name of the metric.
+        decided: float64 (2,), rows decided negative and positive.
     """
     return all(decided[side] >= LEAST_DECIDED for side in _estimation(metric).decisions)
 
@@ -207,9 +210,12 @@ def _too_few(metric: str, window: float, reference: float, decided: F64) -> Unsu
 
 
 class _EstimatedValue(NamedTuple):
-    """``of_positive``, ``of_negative``: by how much a positive or a negative more of a cell raises it:
+    """An estimated value and its slopes.
 
-    float64, by cell (3, SCORE_BINS) or what broadcasts to it.
+    Attributes:
+        value: Estimated value; None where the metric is undefined.
+        of_positive: Change of the value per further positive of a cell: float64 that broadcasts to (3, SCORE_BINS).
+        of_negative: Change of the value per further negative of a cell, of the same shape.
     """
 
     value: float | None
@@ -224,7 +230,7 @@ def _metrics(grid: F64, rate: F64) -> dict[str, _EstimatedValue]:
 
 
 def _points(grid: F64, rate: F64, again: ResampledCalibration, weight_per_row: float) -> dict[str, Point]:
-    """The same with what each metric's slope in the positives makes of their chance."""
+    """Return the points with the variance from each metric's slope in the positives."""
     varies = weight_per_row * grid * rate * (1 - rate)
     found = {}
     for name, (value, of_positive, of_negative) in _metrics(grid, rate).items():

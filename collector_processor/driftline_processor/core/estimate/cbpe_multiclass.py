@@ -1,5 +1,4 @@
-"""Confidence-based estimation (CBPE) of a model with several classes, from the confusion that its rows lead one to
-expect.
+"""Estimate the performance of a model with several classes from its expected confusion (CBPE).
 
 The scores of each class are calibrated by themselves, against all others, and put to a sum of 1
 (:func:`driftline.baseline.sections.estimation.class_sums`); what is left of the rows adds up, so any window comes from
@@ -28,8 +27,9 @@ def expected(pane: Pane, classes: int) -> dict[str, Point]:
 
 
 def of_sums(sums: F64 | None, classes: int) -> dict[str, Point]:
-    """Return the metrics of the sums of ``estimate:classes`` (:mod:`driftline.baseline.sections.estimation`), {} of
-    none.
+    """Return the metrics of the sums ``estimate:classes``, {} without sums.
+
+    The sums are those of :mod:`driftline.baseline.sections.estimation`.
     """
     if sums is None or len(sums) != 2 * classes**2 + 6 or sums[0] <= 0:
         return {}
@@ -47,7 +47,7 @@ def of_sums(sums: F64 | None, classes: int) -> dict[str, Point]:
 
 
 def _mixed(point: Point, whole: Point) -> Point:
-    """``whole``: the variance were nothing known of a row but its decision."""
+    """Return a point with the variance of rows of which only the decision is known, as in ``whole``."""
     return Point(point.value, point.chance, 0.0, max(0.0, whole.chance - point.chance))
 
 
@@ -74,7 +74,7 @@ def decided(confusion: F64, variance: F64) -> dict[str, Point]:
 
 
 def _macro(values: F64, slopes: F64, defined: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], variance: F64) -> Point:
-    """The mean over classes. ``slopes``: float64 (k, k), by how much a row more of a cell raises their sum.
+    """Return the mean over classes.
 
     A row is of one class only, so the cells of a decision are not independent. Twice the variance that they would have
     about the best constant is never too little, and right of two classes.
@@ -89,7 +89,7 @@ def _macro(values: F64, slopes: F64, defined: np.ndarray[tuple[int, ...], np.dty
 
 
 def _area(pane: Pane, classes: int) -> Point | None:
-    """The mean area under the ROC curve, each class against all others; its variance is Hanley and McNeil's (1982)."""
+    """Return the mean area under the ROC curve, each class against the others; variance of Hanley and McNeil (1982)."""
     areas, variances = [], []
     for at in range(classes):
         sums = pane.parts.get(f"{AREA}{at}")

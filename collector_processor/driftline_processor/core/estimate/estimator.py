@@ -97,7 +97,7 @@ def half_width(chance: float, differ: StretchVariance, lengths: float, deviation
 
 
 def _tail(stretches: int, deviations: float) -> float:
-    """The quantile of Student's t that so many standard deviations are of a normal variable."""
+    """Return the quantile of Student's t that corresponds to a number of standard deviations of a normal variable."""
     from scipy.special import ndtr, stdtrit
 
     return float(stdtrit(stretches - 1, ndtr(deviations)))
@@ -107,7 +107,7 @@ LEAST_COVERAGE = 0.5
 """Share of outcomes from which on an estimate of all rows may be judged by some of them."""
 
 OFF = 0.15
-"""Of how far an estimate has moved: what a model of losses, or calibrations of single classes, may be off."""
+"""Part of an estimate's move that a model of losses, or calibrations of single classes, may be wrong about."""
 
 MOST_UNLIKE = 0.25
 """From where on rows are so unlike the reference's that no interval held what it says."""
@@ -116,12 +116,12 @@ DAY, FEWEST_DAYS = 86_400 * 10**9, 3
 """With fewer days, there is nothing but their parts to tell how stretches of time differ."""
 
 LEAST_ROWS, LEAST_OF_A_CLASS = 1_000, 300
-"""Of the reference: with fewer, what is learned is too good by more than an interval can say."""
+"""Least rows of the reference: with fewer, the learned values overfit by more than an interval can show."""
 
 
 @dataclass(eq=False, slots=True)
 class ReferenceLearning:
-    """Of one baseline. ``rows``: effective ones whose outcome is known. ``reference``: their realized metrics."""
+    """Calibrations and errors learned from the outcomes of one baseline."""
 
     task: Task
     rows: float
@@ -139,8 +139,7 @@ class ReferenceLearning:
 
     @property
     def lasting(self) -> int:
-        """Return how long estimates stay off by as much, nanoseconds: a stretch, but a day where stretches are parts
-        of days.
+        """Nanoseconds that an estimate stays off by as much: a stretch, or a day where stretches are parts of days.
 
         Stretches of six hours of seven days are seven days, not 28: what is off in the morning is so at night.
         """
@@ -191,9 +190,7 @@ class ReferenceLearning:
         return found
 
     def _overfit(self, metric: str) -> float:
-        """Return how many times as far as chance what was learned is off, squared, in simulations
-        (docs/data/estimates.md).
-        """
+        """Return the squared factor by which learned values err more than chance (docs/data/estimates.md)."""
         if self.task.kind == "regression":
             return 2.5
         if metric in ("log_loss", "brier"):
@@ -239,9 +236,7 @@ class ReferenceLearning:
         return int(np.count_nonzero(above > share * above[0] * (1 + 1e-9)))
 
     def has_bounds(self, metric: str, cut: int, rows: int) -> bool:
-        """Return whether a quiet window of so many rows has enough of each decision that a metric is of, as the
-        reference.
-        """
+        """Return True where a quiet window has enough rows of each decision of a metric, as the reference has."""
         if self.rates is None:
             return True
         decided = np.array([self.rates.rows[:cut].sum(), self.rates.rows[cut:].sum()])

@@ -30,10 +30,10 @@ LEAST_WORTH = 50.0
 """Effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it."""
 
 GROUPS = 20
-"""Of the jackknife that tells how sure a weighted metric is."""
+"""Groups of the jackknife that estimates the variance of a weighted metric."""
 
 _WIDE = 2.093
-"""Of Student's t with 19 degrees of freedom, in place of 1.96."""
+"""Quantile of Student's t with 19 degrees of freedom, in place of 1.96."""
 
 _NONE: tuple[float | None, float | None] = (None, None)
 
@@ -42,9 +42,7 @@ _RIDGE, _LEAST_RIDGE, _STEPS = 0.01, 2.0, 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledRows:
-    """n rows of the reference whose outcome is known, as :func:`~driftline.panes.outcome_sums.fold_outcomes` takes
-    them.
-    """
+    """Reference rows with a known outcome, in the form of :func:`~driftline.panes.outcome_sums.fold_outcomes`."""
 
     actual: Column
     scores: F64 | None = None
@@ -54,7 +52,7 @@ class LabelledRows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ratios:
-    """``whole``: float64 (n,), how much more likely each reference row is in the window, 1 on average.
+    """Density ratios of window and reference.
 
     ``without``: float64 (GROUPS, n), the same had a group of the rows of both not been there. ``alike``: so many of
     them the window's rows have beside them (:func:`.cbpe_binary.counterparts`), by the odds and by each coordinate.
@@ -180,7 +178,7 @@ def estimate_by_weights(
 
 
 def _jackknife(metric: str, without: Sequence[Mapping[str, float]]) -> float | None:
-    """The variance of a metric by what it is without each group; None where that is not known of each."""
+    """Return the variance of a metric from its values without each group; None where a group lacks the metric."""
     others = np.array([one[metric] for one in without if metric in one])
     return None if len(others) < GROUPS else (GROUPS - 1) * float(others.var())
 

@@ -16,10 +16,15 @@ DEVIATIONS = 1.959963984540054
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value and its variance: ``chance``, of outcomes that are drawn anew for the same rows; ``learned``, of the
+    """An estimated value and its variances.
 
-    reference that it was learned from; ``mix``, of other rows of the same kind. ``bias``: of what was learned, the part
-    by which an estimate of the reference's own rows is off what they came to. ``unsure``: what is not in them.
+    Attributes:
+        value: Estimated value; None where the metric is undefined.
+        chance: Variance from outcomes drawn anew for the same rows.
+        learned: Variance from the reference that the estimate was learned from.
+        mix: Variance from other rows of the same kind.
+        bias: Squared error of an estimate of the reference's own rows, a part of ``learned``.
+        unsure: Reason why the true error may exceed these variances; None without one.
     """
 
     value: float | None

@@ -62,7 +62,7 @@ def share_from_bins(rule: Rule, bins: Bins, sums: Sums) -> tuple[float, float] |
 
 
 def _range(rule: Rule, bins: NumberBins, sums: Sums) -> tuple[float, float]:
-    """The least and the greatest weight of values within ``[low, high]``."""
+    """Return the least and the greatest weight of values within ``[low, high]``."""
     starts, ends, weights = _cells(bins, sums)
     low = -np.inf if rule.low is None else rule.low
     high = np.inf if rule.high is None else rule.high
@@ -262,7 +262,7 @@ def _of_moment(rule: Rule, told: float, total: float, squares: float) -> Expecte
 
 
 def _of_end(rule: Rule, told: float, outside: float, within: float) -> Expected:
-    """The least or the greatest value, by how many values lie beyond its limits and how many reach them."""
+    """Judge the least or the greatest value, from the number of values beyond its limits and at them."""
     if rule.kind == "min":
         out, into = f"below {_value(rule.low)}", f"up to {_value(rule.high)}"
     else:

@@ -24,7 +24,7 @@ _FLAGS = re.compile(r"\(\?[aimsux]+[):-]")
 _ASCII = {r"\d": "0-9", r"\w": "0-9A-Za-z_", r"\s": r" \t-\r"}
 _FEW = {r"\d": "0-9\u0663", r"\w": "0-9A-Za-z_\u00e9\u0663", r"\s": " \\t-\\r\\x1c-\\x1f\u3000"}
 _ALL = {r"\d": r"\p{Nd}", r"\w": r"\p{L}\p{N}_", r"\s": r" \t-\r\x1c-\x1f\x85\p{Z}"}
-"""What Python's classes hold, between brackets: in ASCII, in texts after :class:`_Fewer`, and in all texts.
+"""Members of Python's character classes, between brackets: in ASCII, in texts after :class:`_Fewer`, and in all texts.
 
 RE2 needs 0.2 s to compile the 700 ranges of ``^\\w{1,255}$``, and 20 µs for those of fewer characters.
 """

@@ -139,7 +139,7 @@ class Rule:
 
 
 PREFIX = "expect:"
-"""Of the parts that hold what was counted for rules, before feature and rule."""
+"""Prefix of the parts with the counts of rules, before feature and rule."""
 
 WIDTH = 4
 """Entries of such a part: rows, rows with a value, and two that the kind of the rule gives a meaning."""

@@ -1,4 +1,4 @@
-"""Why a window drifts: the feature, where in it, in which slice, since when, and the effect on the score.
+"""Causes of drift: the feature, the range, the slice, the first day, and the effect on the score.
 
 May import `quality`, `drift` and below.
 """

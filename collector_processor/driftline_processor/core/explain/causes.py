@@ -1,4 +1,9 @@
-"""Explain a window: the causes of its drift, those that count most first, and what each does to the score.
+"""Explain a window: the causes of its drift in order of importance, and the effect of each on the score.
+
+A cause is a feature that drifts, or a finding about the data that explains more: a column in another unit is not
+"drift of amount". Causes are ranked by the share of rows whose value moved, times the feature's importance to the model
+where the baseline knows it. A cause names the slice where a feature drifts in one slice and hardly elsewhere. Its
+effect on the score follows from the baseline's mean score of each value.
 
 A cause is a feature that drifts, or a finding about the data that says more of it: a column in another unit is not
 "drift of amount". Causes are ranked by the share of rows whose value moved, times the feature's importance to the model
@@ -39,12 +44,18 @@ from .sentences import cause_sentence, whole_sentence
 
 
 def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float:
-    """Return the share of rows that would have to change their cell, less what chance alone makes of it.
+    """Return the share of rows that would have to change their cell, less the share that chance explains.
 
-    Total variation over the cells of :func:`~driftline_processor.core.drift.coarse_bins.grid`, so a value that is
-    missing has moved, too. ``was``,
-    ``now``: float64 (cells,), (effective) rows. ``design_effect``: how many of them count as one. 0 where a side is
-    empty.
+    This is the total variation over the cells of :func:`~driftline_processor.core.drift.coarse_bins.grid`. A missing
+    value has a cell of its own.
+
+    Args:
+        was: Effective rows of the reference by cell, float64 (cells,).
+        now: Effective rows of the window by cell, float64 (cells,).
+        design_effect: Number of rows that carry the information of one independent row.
+
+    Returns:
+        A share, 0 to 1; 0 where a side is empty.
 
     >>> round(share_of_rows_moved(np.array([5e6, 5e6]), np.array([4e6, 6e6])), 3)
     0.1
@@ -58,23 +69,28 @@ def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float
 
 
 REST = 0.25
-"""The rest of the rows moved at most so many times as much as the slice did."""
+"""Greatest move of the other rows as a part of the slice's move, for a cause that names the slice."""
 
 LEAST = 0.05
-"""A slice of which fewer rows moved is not named."""
+"""Least share of a slice's rows that moved, for a cause that names the slice."""
 
 
 class TargetCounts(NamedTuple):
-    """Counts of one target over its bins, missing and invalid: of the baseline's rows and of the window's."""
+    """Effective rows of a target over its bins, missing and invalid: ``was`` of the baseline, ``now`` of the window."""
 
     was: F64
     now: F64
 
 
 def find_concentration(whole: TargetCounts, slices: Mapping[str, TargetCounts], cells: I64) -> str:
-    """Return the slice in which rows moved and without which hardly any did; "" where there is none.
+    """Return the slice that holds the move of a feature, "" where the move is not in one slice.
 
-    Of several the one that holds most of what moved. ``slices``: name → its own rows, a part of the ``whole``.
+    Among several, the slice with most of the moved rows wins.
+
+    Args:
+        whole: Counts of all rows.
+        slices: Counts of each slice, a part of ``whole``.
+        cells: int64 (bins,), cell of each bin.
 
     >>> whole = TargetCounts(np.array([200.0, 200.0]), np.array([140.0, 260.0]))
     >>> mobile = TargetCounts(np.array([100.0, 100.0]), np.array([40.0, 160.0]))
@@ -114,7 +130,7 @@ class ExplainInput:
         return block_targets(self.baseline.bins)
 
     def sides(self, part: str) -> TargetCounts | None:
-        """Return the counts of a target then and now, in effective rows; None where one of them is not known."""
+        """Return the effective rows of a target in the baseline and in the window; None where either is unknown."""
         was, now = self.baseline.pane.parts.get(part), self.pane.parts.get(part)
         if was is None or now is None or part not in self._targets or not was.any() or not now.any():
             return None
@@ -125,7 +141,7 @@ class ExplainInput:
         return grid(block_targets(self.baseline.bins)[part], self.baseline.pane.parts[part])
 
     def design_effect(self, feature: str) -> float:
-        """Return how many rows of a feature count as one."""
+        """Return the design effect of a feature."""
         target = self.found.get(feature)
         return 1.0 if target is None else target.design_effect
 
@@ -136,17 +152,19 @@ class ExplainInput:
 
 
 def _kish(pane: Pane) -> float:
-    """Effective rows for each unit of weight: Σw / Σw²."""
+    """Return effective rows per unit of weight: Σw / Σw²."""
     rows = pane.parts.get("rows")
     return float(rows[1] / rows[2]) if rows is not None and rows[2] > 0 else 1.0
 
 
 FEW = 30.0
-"""A cell with fewer reference rows has no mean score of its own: its nearest neighbour's is taken."""
+"""Reference rows of a cell below which the nearest neighbour's mean score is taken."""
 
 
 def score_means(pane: Pane, baseline: Baseline) -> tuple[float, float] | None:
-    """Return the mean score of the baseline's rows and of the window's; None where it is not known.
+    """Return the mean score of the baseline and of the window; None where either is unknown.
+
+    The mean of the window comes from its histogram of the score, each bin at the baseline's mean of that bin.
 
     The window's from its histogram over the score's bins, each at the baseline's mean of that bin.
     """
@@ -163,13 +181,18 @@ def score_means(pane: Pane, baseline: Baseline) -> tuple[float, float] | None:
 
 
 def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
-    """Return by how much the mean score would shift if only this feature's distribution did; None where not known.
+    """Return the shift of the mean score that the shift of one feature explains; None where unknown.
 
-    Kitagawa's composition effect: the change of each cell's share times the baseline's mean score there. Features that
-    go together carry the same shift, each of them; so these do not add up. Beyond the values that the baseline has, the
-    score is taken to be as at its edge.
+    Kitagawa's composition effect: the change of each cell's share times the baseline's mean score there. Correlated
+    features carry the same shift, so their effects do not add up. Beyond the values of the baseline, the score is taken
+    as at the nearest edge.
 
     Source: Kitagawa, "Components of a difference between two rates" (1955).
+
+    Args:
+        part: Name of the feature's part, ``feature:NAME``.
+        pane: Pane of the window.
+        baseline: Baseline of the window.
     """
     scores = baseline.extras.score_by
     now = pane.parts.get(part)
@@ -187,14 +210,14 @@ def score_shift(part: str, pane: Pane, baseline: Baseline) -> float | None:
 
 
 def _cells(counts: F64, means: ScoreMeans) -> F64:
-    """Counts over bins, missing and invalid as counts over cells and those without a usable value."""
+    """Return counts over bins, missing and invalid as counts over cells and a cell without a usable value."""
     size = len(counts) - 2
     summed: F64 = np.add.reduceat(counts, np.append(means.first, size))
     return summed
 
 
 def _filled(mean: F64, rows: F64, least: float) -> F64:
-    """The means, those of few rows replaced by that of the nearest cell with enough."""
+    """Return the means; a mean of few rows is replaced by that of the nearest cell with enough rows."""
     enough = np.flatnonzero(rows >= least)
     if not len(enough):
         return mean
@@ -205,15 +228,15 @@ def _filled(mean: F64, rows: F64, least: float) -> F64:
 
 
 ALWAYS = frozenset({"swapped", "unit_change", "type_change", "constant"})
-"""Findings that say what happened to a feature, whatever else its distribution does."""
+"""Findings that explain a change of a feature better than its drift."""
 
 MOSTLY = frozenset({"missing", "unseen", "out_of_range"})
-"""Findings that do where they are at least half of what moved."""
+"""Findings that explain a change where they are at least half of the move."""
 
 HALF = 0.5
 
 LEAST_CARRIED = 0.05
-"""What carries less of the score's shift, or none of it, is ranked as if it carried this."""
+"""Least share of the score's shift in the ranking: a smaller share ranks like this one."""
 
 
 def explain(
@@ -223,10 +246,17 @@ def explain(
     score: TargetDrift | None = None,
     timezone: str = "UTC",
 ) -> Explanation | None:
-    """Explain a window; None where neither drift nor a finding about a feature is there to be explained.
+    """Explain a window by its causes.
 
-    ``views``: slice → its rows and its drift, "" = all rows. ``findings``: about the data of all rows. ``score``: its
-    drift. ``timezone``: in which days begin.
+    Args:
+        window: Window to explain.
+        views: Rows and drift by slice, "" for all rows.
+        findings: Findings about the data of all rows.
+        score: Drift of the score; None where unknown.
+        timezone: IANA name of the time zone in which days begin.
+
+    Returns:
+        The explanation; None without drift and without a finding about a feature.
     """
     whole = views[""]
     causes: list[tuple[Cause, Finding | None]] = []
@@ -254,7 +284,7 @@ def explain(
 def _carrying(
     causes: Sequence[tuple[Cause, Finding | None]], views: Mapping[str, ExplainInput], means: tuple[float, float] | None
 ) -> list[tuple[Cause, Finding | None]]:
-    """The causes with their part of the shift of the mean score: of two features that were swapped the sum."""
+    """Return the causes with their share of the shift of the mean score; for two swapped features their sum."""
     if means is None or means[0] == means[1]:
         return list(causes)
     whole, carrying = views[""], []
@@ -268,7 +298,7 @@ def _carrying(
 
 
 def _of_finding(finding: Finding, whole: ExplainInput) -> Cause | None:
-    """The cause a finding is; None where it is about no feature, or says little of what moved."""
+    """Return the cause of a finding; None for a finding without a feature, or one that explains little of the move."""
     parts = {name: whole.sides(f"feature:{name}") for name in finding.features}
     shifts = [_moved(name, whole) for name, sides in parts.items() if sides is not None]
     if not finding.features or finding.check not in ALWAYS | MOSTLY:
@@ -286,7 +316,7 @@ def _of_finding(finding: Finding, whole: ExplainInput) -> Cause | None:
 
 
 def _of_drift(name: str, views: Mapping[str, ExplainInput]) -> Cause | None:
-    """The cause a drifting feature is, with the slice in which it drifts."""
+    """Return the cause of a drifting feature, with the slice in which it drifts."""
     part, whole = f"feature:{name}", views[""]
     sides = whole.sides(part)
     if sides is None:
@@ -320,7 +350,7 @@ def _changes(name: str, view: ExplainInput) -> tuple[Change, ...]:
 
 
 def _steps_before(views: Mapping[str, ExplainInput], causes: Sequence[Cause]) -> dict[str, TimeSteps | None]:
-    """Return the steps of time of each slice that has a cause."""
+    """Return the time before the window, read once per slice with a cause."""
     wanted: dict[str, list[str]] = {}
     for cause in causes:
         wanted.setdefault(cause.slice, []).extend(f"feature:{name}" for name in cause.features)
@@ -330,7 +360,7 @@ def _steps_before(views: Mapping[str, ExplainInput], causes: Sequence[Cause]) ->
 def _dated(
     cause: Cause, window: Window, views: Mapping[str, ExplainInput], steps: Mapping[str, TimeSteps | None]
 ) -> Cause:
-    """The cause with the time since when it is: of two features that were swapped the clearer one."""
+    """Return the cause with the time of its onset; for two swapped features the clearer onset."""
     view, before = views[cause.slice], steps[cause.slice]
     onsets = []
     for name in cause.features if before is not None else ():
@@ -351,7 +381,7 @@ def _dated(
 def _ranked(
     causes: Collection[tuple[Cause, Finding | None]], whole: ExplainInput
 ) -> list[tuple[Cause, Finding | None]]:
-    """Those that count most first: by how much moved, times importance, else what it carries of the score's shift."""
+    """Return the causes in order: by share of moved rows times importance, else by share of the score's shift."""
     shares = _importance(whole)
     if shares is not None:
         own = [

@@ -35,8 +35,13 @@ MOST_ALIKE = 0.9
 
 
 class Onset(NamedTuple):
-    """``at``: the first step that is as it is now. ``p_value``: that of the cut before it. ``before``: it is the first
-    step that is known, and what was earlier is not."""
+    """The onset of a change.
+
+    Attributes:
+        at: First step after the change.
+        p_value: P-value of the cut before ``at``.
+        before: True where ``at`` is the first known step: the change may be older.
+    """
 
     at: int
     p_value: float
@@ -47,7 +52,7 @@ class _Cut(NamedTuple):
     at: int
     p: float
     alike: float = 1.0
-    """How many steps count as one, since they resemble the one before."""
+    """Number of steps that carry the information of one, since each resembles the step before."""
 
 
 def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.0) -> Onset | None:
@@ -88,7 +93,7 @@ def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.
 
 
 def _segmented(series: F64, first: int, last: int, effect: float, alike: float = 1.0) -> list[_Cut]:
-    """All cuts of ``series[first:last]`` that are beyond chance; its row 0 is the baseline."""
+    """Return all cuts of ``series[first:last]`` beyond chance; row 0 of the series is the baseline."""
     tried: list[_Cut] = []
     for start, end, share in _stretches(first, last):
         cut = _best(series[start:end], effect, alike, anchored=start == 0)
@@ -103,7 +108,9 @@ def _segmented(series: F64, first: int, last: int, effect: float, alike: float =
 
 
 def _stretches(first: int, last: int) -> list[tuple[int, int, float]]:
-    """A stretch, and the halves and quarters of it that overlap by half, each with its share of the chance of error.
+    """Return a stretch, and its overlapping halves and quarters, each with its share of the error probability.
+
+    A change that came and went hides a later change in the whole stretch, but not in a part after it.
 
     What came and went hides a later change from one look at all of it, but not from a look at what followed.
     """
@@ -115,7 +122,10 @@ def _stretches(first: int, last: int) -> list[tuple[int, int, float]]:
 
 
 def _best(part: F64, effect: float, alike: float, *, anchored: bool) -> _Cut | None:
-    """The most likely cut of a stretch and the chance of one as clear without a change; None where none can be judged.
+    """Return the most likely cut of a stretch with its p-value; None where none can be judged.
+
+    ``alike`` is the least number of steps that count as one. With ``anchored`` the first row is the baseline: its
+    shares are known well, and it is no step.
 
     ``alike``: how many steps count as one at least. ``anchored``: the first row is the baseline, whose shares are known
     well, and which is no step.
@@ -141,7 +151,7 @@ def _best(part: F64, effect: float, alike: float, *, anchored: bool) -> _Cut | N
 
 
 def _p_value(between: float, within: F64, freedom: int, width: int, effect: float, alike: float) -> float:
-    """The chance of parts this far apart, by how steps differ within, and by what independent rows would do.
+    """Return the probability of parts this far apart, from the variation of steps and from that of independent rows.
 
     ``within``: float64 (steps, cells), what each step differs by. ``alike``: how many steps count as one.
     """
@@ -156,7 +166,7 @@ def _p_value(between: float, within: F64, freedom: int, width: int, effect: floa
 
 
 def _alike(within: F64, at: int) -> float:
-    """By how much neighbouring steps, which resemble each other, make a mean of them vary more: (1 + r) / (1 - r)."""
+    """Return the factor of a mean's variance due to neighbouring steps that resemble each other: (1 + r) / (1 - r)."""
     count, sum_of_squares = len(within), float((within**2).sum())
     if count < 4 or sum_of_squares <= 0:
         return 1.0
@@ -182,7 +192,7 @@ def _apart(before: F64, share: F64, rows: float) -> F64:
 
 
 def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
-    """The sum of squares of :func:`_within` for all cuts at once, from sums up to each of them: float64 (cuts,)."""
+    """Return the sum of squares of :func:`_within` for all cuts at once, from sums up to each cut: float64 (cuts,)."""
     rows = part.sum(axis=1, keepdims=True)
     weight = 1 / (rows * share + 1)
     if anchored:
@@ -200,9 +210,7 @@ def _spread(part: F64, before: F64, share: F64, *, anchored: bool) -> F64:
 
 
 def _within(part: F64, at: int, share: F64) -> F64:
-    """Return what each row differs by from its side of a cut: float64 (rows, cells), variance 1 where rows are
-    independent.
-    """
+    """Return the difference of rows from their side of a cut, float64 (rows, cells), in units of independent rows."""
     own = np.vstack([np.broadcast_to(side.sum(axis=0) / side.sum(), side.shape) for side in (part[:at], part[at:])])
     rows = part.sum(axis=1, keepdims=True)
     apart: F64 = (part - rows * own) / np.sqrt(rows * share + 1)
@@ -210,9 +218,7 @@ def _within(part: F64, at: int, share: F64) -> F64:
 
 
 def _way(was: F64, then: F64, now: F64) -> float:
-    """Return how much of the way from one distribution to another a third has gone, in their direction; 1 = all of
-    it.
-    """
+    """Return the part of the way from one distribution to another that a third has gone; 1 is all of it."""
     weight = (now - was) / (now + was)
     whole = float(weight @ (now - was))
     return float(weight @ (then - was)) / whole if whole > 0 else 0.0

@@ -13,16 +13,16 @@ from driftline_processor.core.evaluation import Change
 from driftline_processor.core.quality.share_test import LEAST, effect
 
 BETTER = 1.25
-"""A range between two edges is told instead of one beyond an edge where it changed by so many times as much."""
+"""Factor by which a range between two edges must have changed more than a range beyond one edge to be named instead."""
 
 LENGTHS = "lengths (L2 norm)"
-"""What bins hold of an embedding: not its vectors, whose drift another method finds."""
+"""Name of the values in the bins of an embedding; another method compares its vectors."""
 
 _OTHER = {"other": "other labels"}
 
 
 def region_changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tuple[Change, ...]:
-    """Return where the shares of values changed most, and missing ones where that is worth a word.
+    """Return the regions whose share changed most, and the missing values where their change matters.
 
     ``was``, ``now``: counts over the bins, then missing, then invalid. ``lengths``: the values are those of vectors.
 
@@ -48,7 +48,7 @@ def region_changes(bins: Bins, was: F64, now: F64, lengths: bool = False) -> tup
 
 
 def _labels(drawn: Cells) -> list[Change]:
-    """The label that changed most, and the one that changed most the other way."""
+    """Return the label that changed most, and the label that changed most in the other direction."""
     shift = drawn.now - drawn.was
     most = int(np.abs(shift).argmax())
     if shift[most] == 0:

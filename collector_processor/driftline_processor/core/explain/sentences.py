@@ -10,14 +10,14 @@ from driftline_processor.core.windows.window import time_zone
 from driftline_processor.core.wording import format_percent, short
 
 LEAST_CARRIED = 0.05
-"""A smaller part of the score's shift is not told."""
+"""Least share of the score's shift that a sentence mentions."""
 
 NAMED = 3
-"""Features that are named beside the first; of the others there is a number."""
+"""Features named beside the first; a sentence gives the number of the others."""
 
 
 def cause_sentence(cause: Cause, finding: Finding | None, timezone: str = "UTC") -> str:
-    """Tell one cause.
+    """Return the sentence of one cause.
 
     >>> cold = Change("values below 5", 0.41, 0.06)
     >>> told = cause_sentence(Cause(("temp",), "", 0.35, (cold,), since=1_365_379_200 * 10**9, score_shift=0.34), None)
@@ -36,9 +36,11 @@ def cause_sentence(cause: Cause, finding: Finding | None, timezone: str = "UTC")
 
 
 def whole_sentence(causes: Sequence[Cause], score: bool) -> str:
-    """Tell an explanation: its first cause, and which others there are; plainly, when nothing is known of what it does.
+    """Return the sentence of an explanation: its first cause, and the names of the others.
 
-    ``score``: whether the score drifts.
+    Args:
+        causes: Causes in order.
+        score: True where the score drifts.
     """
     if not causes:
         return "the score drifts, and no feature does" if score else ""
@@ -62,7 +64,7 @@ def _since(cause: Cause, timezone: str) -> str:
 
 
 def _changes(changes: Sequence[Change]) -> str:
-    """From which share to which, in words: two arrows and four numbers beside an edge are hard to read."""
+    """Return the shares before and after, in words: two arrows and four numbers beside an edge are hard to read."""
     parts = [
         f"{short(change.where) or 'no text'} went from {format_percent(change.was)} to {format_percent(change.now)}"
         for change in changes

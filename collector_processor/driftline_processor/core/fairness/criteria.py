@@ -33,7 +33,7 @@ FOUR_FIFTHS = 0.8
 """The ratio of selection rates below which US agencies see adverse impact (29 CFR 1607.4 D)."""
 
 TOLERANCE = 0.1
-"""How far the rates of two groups may be apart, where nobody says."""
+"""Greatest difference between the rates of two groups, where the rule has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class GroupCounts:
 
     @property
     def weight(self) -> float:
-        """Of its labelled rows."""
+        """Confusion of the labelled rows, in weights."""
         return 0.0 if self.labelled is None else float(self.labelled.weight.sum())
 
 
 @dataclass(frozen=True, slots=True)
 class FairnessRule:
-    """``attribute``: what tells the groups.
+    """A fairness rule for one attribute.
 
     ``reference``: the group the others are compared with, "" = that of the highest rate.
 
@@ -162,7 +162,7 @@ class _Part(NamedTuple):
         return hits.weight / (hits.weight + misses.weight)
 
     def limits(self, confidence: float, effect: float) -> Interval:
-        """``effect``: how many rows, which resemble each other, count as one."""
+        """Return the interval of the rate at a design effect."""
         return limits_of.wilson(*self.ratio[:2], confidence, effect) if self.known else limits_of.UNREVIEWED
 
     def effect(self, confidence: float) -> float:
@@ -171,9 +171,7 @@ class _Part(NamedTuple):
         return counting_as_one(moved.influence, moved.expected, self.fewest, confidence)
 
     def effect_beside(self, other: _Part, confidence: float, *, ratio: bool = False) -> float:
-        """Return how many rows count as one in the difference of two rates, or in that of their logarithms, times
-        both.
-        """
+        """Return the design effect of the difference of two rates, or of their logarithms."""
         one, two = self.ratio.moved, other.ratio.moved
         if len(one.influence) != len(two.influence):
             return 1.0
@@ -183,7 +181,7 @@ class _Part(NamedTuple):
 
 
 def _parts(labelled: ConfusionTable | None, selected: ConfusionTable | None, fewest: float) -> dict[str, _Part | None]:
-    """The rates of a group; None where there are no rows. ``selected``: the rows of which the selection rate is."""
+    """Return the rates of a group; None for a rate without rows."""
     found: dict[str, _Part | None] = dict.fromkeys(_RATES)
     for name, cells in _RATES.items():
         rows = selected if name == "selection_rate" else labelled
@@ -209,7 +207,7 @@ def _criterion(
     each: float,
     basis: Basis,
 ) -> FairnessCriterion:
-    """``parts``: of the reference group, where one is named, then of the largest."""
+    """Judge one criterion for all groups."""
     ratio = name == "disparate_impact"
     compare, limit = (_ratio, rule.least_ratio) if ratio else (_difference, rule.tolerance)
     found: list[GroupComparison] = []
@@ -291,8 +289,10 @@ def _together(states: Sequence[Verdict]) -> Verdict:
 
 
 def _span(parts: Sequence[_Part | None], reference: _Part | None) -> tuple[float | None, float | None]:
-    """The difference between the greatest and the smallest rate, and the smallest by the greatest; or between the
-    reference group, where one is named, and the rate that is furthest from it."""
+    """Return the greatest difference and the smallest quotient of the rates.
+
+    With a reference group, each other rate is compared with that group.
+    """
     values = [part.value for part in parts if part is not None]
     if len(values) < len(parts):
         return None, None

@@ -42,7 +42,13 @@ has, what calls itself 95 % covers 40 % of 50 rows and 87 % of 200."""
 
 
 class Interval(NamedTuple):
-    """``low`` / ``high``: None where nobody can tell. ``method``: how, see :data:`METHODS`; "" = there is none."""
+    """The interval of a metric.
+
+    Attributes:
+        low: Lower limit; None where unknown.
+        high: Upper limit; None where unknown.
+        method: Method of :data:`METHODS`, "" without an interval.
+    """
 
     low: float | None
     high: float | None
@@ -76,7 +82,7 @@ Form = Callable[[float, float, float, float], Interval]
 TOO_FEW = Interval(None, None, "too_few")
 UNREVIEWED = Interval(None, None, "unreviewed")
 ROUNDED = 1e-9
-"""How far sums of equal weights may be apart, of themselves, by rounding."""
+"""Greatest relative difference by rounding between sums of equal weights."""
 NONE = Interval(None, None, "")
 
 METHODS = {
@@ -90,7 +96,7 @@ METHODS = {
     "too_few": "too few rows",
     "unreviewed": "nobody reviewed rows of a decision",
 }
-"""What ``Metric.interval`` may say, in words."""
+"""Sentence for each value of ``Metric.interval``."""
 
 
 def normal_quantile(confidence: float) -> float:
@@ -149,7 +155,7 @@ def power_of_share(rows: int, share: float, limit: float, confidence: float) -> 
 
 
 def _quantile(some: WeightSums, others: WeightSums, tail: float) -> float:
-    """Of a share of two gamma variables, each with the mean and the variance of a weighted count."""
+    """Return the quantile of a share of two gamma variables with the mean and variance of a weighted count."""
     share = float(betaincinv(some.effective, others.effective, tail))
     each, other = some.squares / some.weight, others.squares / others.weight
     return each * share / (each * share + other * (1 - share))
@@ -315,7 +321,12 @@ FAR = 300.0
 
 
 class Share(NamedTuple):
-    """``value``: between 0 and 1, ``rows``: greater than 0."""
+    """A share of effective rows.
+
+    Attributes:
+        value: Share, 0 to 1.
+        rows: Effective rows, greater than 0.
+    """
 
     value: float
     rows: float
@@ -337,7 +348,7 @@ def ratio_interval(one: Share, other: Share, confidence: float) -> tuple[float, 
 
 
 def _crossing(one: Share, other: Share, limit: float, inside: float, outside: float) -> float:
-    """The logarithm of the ratio at which the score statistic reaches the limit, by bisection."""
+    """Return the logarithm of the ratio at which the score statistic reaches the limit, by bisection."""
     while abs(outside - inside) > 1e-14 * max(1.0, abs(outside)):
         middle = (inside + outside) / 2
         if middle in (inside, outside):
@@ -350,7 +361,7 @@ def _crossing(one: Share, other: Share, limit: float, inside: float, outside: fl
 
 
 def _score(one: Share, other: Share, ratio: float) -> float:
-    """The squared score statistic of a ratio: the shares under it are the most likely ones that have it."""
+    """Return the squared score statistic of a ratio, at the most likely shares with that ratio."""
     n, m = one.rows, other.rows
     hits, other_hits = one.value * n, other.value * m
     a, b, c = (n + m) * ratio, -(n * ratio + hits + m + other_hits * ratio), hits + other_hits

@@ -20,13 +20,18 @@ from driftline_processor.core.outcomes.sums import effective
 from .confidence import WeightSums, share_variance
 
 ALIKE = 1e-10
-"""What is left of a sum of squares when the mean's are taken off, as a share of it, up to which rows are alike and this
-is rounding: in sums of ten million equal losses it is up to 1e-11."""
+"""Share of a sum of squares left after subtracting the mean, up to which it is rounding: up to 1e-11 in sums of ten
+million equal losses.
+"""
 
 
 class Influence(NamedTuple):
-    """``variance``: of a metric under independent rows. ``influence``, ``expected``: float64 (b,), see
-    :func:`.time_blocks.design`.
+    """The influence of blocks on a metric.
+
+    Attributes:
+        variance: Variance of the metric under independent rows.
+        influence: float64 (b,), see :func:`.time_blocks.design`.
+        expected: float64 (b,), see :func:`.time_blocks.design`.
 
     Both are empty where blocks are not known.
     """
@@ -216,9 +221,7 @@ def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> Lo
 
 
 class LossMean(NamedTuple):
-    """A mean over rows. ``rows``: effective ones; ``telling``: those that make up the mean, (Σw|l|)² / Σw²l²: of a loss
-    that one row in two hundred has, and the others have not, these few.
-    """
+    """A mean loss over rows. Where one row in two hundred has a loss, few rows decide the mean."""
 
     value: float
     rows: float

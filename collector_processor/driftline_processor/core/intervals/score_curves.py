@@ -145,7 +145,8 @@ def influence_of_scores(curve: ScoreCurve, moves: Sequence[F64], few: Sequence[f
 
 
 NEAR = 0.5
-"""How far from the border rows tell how many positives are at it, as a part of the share times the rest."""
+"""Width around the border, as a part of share times rest, whose rows estimate the density of positives at the border.
+"""
 
 
 def gain_ratio(curve: ScoreCurve, share: float, more: float) -> tuple[Ratio, float]:

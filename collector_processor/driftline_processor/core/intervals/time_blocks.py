@@ -46,7 +46,7 @@ may be so by chance whatever they are, so their difference counts always: what c
 did not half of the time."""
 
 LEAST_FREEDOM = 1.2
-"""Of Student's t of two days: its interval covers 92 to 95 %, and would be half as long again for 95."""
+"""Degrees of freedom of two days: the interval covers 92 to 95 %, and would be half as long again for 95."""
 
 BY_CHANCE = 0.5
 """Standard errors of a correlation of neighbours up to which it is taken for nothing."""
@@ -93,7 +93,12 @@ def blocks_of_window(window: Window, timezone: str = "UTC", short: Sequence[str]
 
 
 class Design(NamedTuple):
-    """``effect``: how many rows, which resemble each other, count as one. ``freedom``: of Student's t."""
+    """The design effect of a metric.
+
+    Attributes:
+        effect: Number of rows that carry the information of one independent row.
+        freedom: Degrees of freedom of Student's t.
+    """
 
     effect: float
     freedom: float
@@ -141,9 +146,11 @@ def counting_as_one(influence: F64, expected: F64, fewest: float, confidence: fl
 
 
 def _of_few(share: F64) -> tuple[float, float]:
-    """Of few blocks that have these shares of the rows, each with an error of its own: how much of the variance their
-    influences show, (b - 1) / b where all are alike, and the degrees of freedom of what they show: one of two, however
-    unlike they are (Bell and McCaffrey 2002, Survey Methodology 28, section 4)."""
+    """Return the part of the variance that the influences of few blocks show, and its degrees of freedom.
+
+    The part is (b - 1) / b for blocks of equal shares. Two blocks have one degree of freedom, however unequal they are
+    (Bell and McCaffrey 2002, Survey Methodology 28, section 4).
+    """
     from_mean = np.eye(len(share)) - share
     spread = from_mean.T @ (share[:, np.newaxis] ** 2 * from_mean)
     shown = float(np.trace(spread))

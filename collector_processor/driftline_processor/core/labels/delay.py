@@ -44,9 +44,7 @@ QUANTILES = (0.5, 0.9, 0.99)
 
 @dataclass(frozen=True, slots=True)
 class Sla:
-    """The agreed arrival of labels: of the predictions of a window the share ``coverage`` has an outcome within
-    ``within`` ns.
-    """
+    """The agreed arrival of labels: a share ``coverage`` of predictions has an outcome after ``within`` nanoseconds."""
 
     within: int
     coverage: float
@@ -109,10 +107,10 @@ def _quantile(counts: F64, share: float) -> int | None:
 
 
 SHARE = 0.95
-"""Of the outcomes that have come, so many came within the delay that is learned from them."""
+"""Share of the known outcomes that came within the learned delay."""
 
 FEW = 100
-"""Of fewer outcomes the latest decides."""
+"""Number of outcomes below which the latest one gives the delay."""
 
 _SECOND = 10**9
 
@@ -120,7 +118,7 @@ Source = Literal["configured", "learned", "unknown"]
 
 
 class OutcomeDelay(NamedTuple):
-    """``nanoseconds``: how long outcomes may take. ``outcomes``: how many it was learned from."""
+    """The time that outcomes may take."""
 
     nanoseconds: int = 0
     source: Source = "unknown"

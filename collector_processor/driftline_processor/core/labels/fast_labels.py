@@ -26,7 +26,7 @@ from driftline_processor.core.weak_slices.confirmation import fisher
 
 ALPHA = 0.05
 TESTS = 2
-"""Of one window: of what happened, and of how wrong the model was."""
+"""Tests of one window: one of the actual values, one of the losses."""
 
 FEWEST = 30
 """Effective outcomes of either half; with fewer nobody can tell."""
@@ -67,7 +67,7 @@ class _Test(NamedTuple):
 
 
 def _halves(cohorts: Mapping[str, Pane]) -> tuple[str, Pane, Pane] | None:
-    """The cohort after which the halves are most even, and both."""
+    """Return the cohort that splits the outcomes most evenly, and both halves."""
     names = [name for name, cohort in cohorts.items() if "outcomes" in cohort.parts]
     worth = np.array([effective_rows(cohorts[name]) for name in names])
     if len(names) < 2:

@@ -26,13 +26,13 @@ Reason = Literal["uncertain", "drifted", "weak"]
 REASONS: tuple[Reason, ...] = ("uncertain", "drifted", "weak")
 
 FLOOR = 0.1
-"""What a row counts for that no reason speaks for: every row may be chosen, and no weight is out of all bounds."""
+"""Least score of a row, so that every row may be chosen and no weight grows without bound."""
 
 FEWEST = 0.05
 """Bins are put together until they hold this share of the rows of both sides: a rise must be one of many rows."""
 
 GREAT_RISE = 4.0
-"""What has become so many times as frequent counts fully as drifted."""
+"""Factor of a value's frequency from which it counts as fully drifted."""
 
 
 _SALT = 0x6C6162656C  # "label": lots are not those by which features are kept
@@ -42,7 +42,12 @@ _ROUNDED = 1.01
 
 @dataclass(frozen=True, slots=True)
 class ChosenRows:
-    """``rows``: int64 (k,), positions of what was chosen. ``probability``: float64 (k,), with which each was."""
+    """A sample of rows.
+
+    Attributes:
+        rows: int64 (k,), positions of the rows.
+        probability: float64 (k,), probability of each row to be chosen.
+    """
 
     rows: I64
     probability: F64
@@ -50,7 +55,7 @@ class ChosenRows:
 
 @dataclass(frozen=True, slots=True)
 class LabelDraw:
-    """``new``: rows to be labelled. ``again``: rows with a label that now stand for fewer: drawn more likely."""
+    """Rows to label. ``again`` are rows that have a label already, and now stand for fewer rows."""
 
     new: ChosenRows
     again: ChosenRows

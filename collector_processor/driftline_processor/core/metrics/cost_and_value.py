@@ -53,7 +53,7 @@ def unknown_classes(costs: Costs, task: Task) -> tuple[str, ...]:
 
 
 Exact = Callable[[WeightSums, WeightSums], Interval]
-"""What counts for a share, and against it → its limits."""
+"""Function from the weights for and against a share to its limits."""
 
 
 def mean_cost(table: ConfusionTable, costs: F64, exact: Exact) -> tuple[float, float]:

@@ -42,7 +42,7 @@ def mean_of_scores(positives: F64, negatives: F64, of_positive: F64, of_negative
 
 
 NOT_RARE = (0.0, 50.0)
-"""What :attr:`Estimation.fewest` is of a mean over all rows: no class of them may be too rare."""
+"""Value of :attr:`Estimation.fewest` for a mean over all rows, which needs no rare class."""
 
 
 def estimated_mean(losses_of: LossesOfScore) -> Estimation:

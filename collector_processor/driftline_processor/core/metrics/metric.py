@@ -42,7 +42,7 @@ class Slopes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Estimation:
-    """How a metric is estimated where no outcome is known; without functions, the estimator of the task knows.
+    """The estimation of a metric without outcomes; without functions, the estimator of the task computes it.
 
     Attributes:
         of_decisions: Cells of a binary confusion, float64 (2, 2), negative first, actual by predicted → the value, None
@@ -113,7 +113,7 @@ class Metric:
 
     @property
     def bases(self) -> tuple[str, ...]:
-        """What names of the metric begin with: its own, and one for each of its averages."""
+        """Beginnings of the metric's names: its own name, and one per average."""
         return (self.name, *(f"{self.name}_{average}" for average in self.averages))
 
     def bases_for(self, kind: str) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ class ScoreOrder:
 
     @property
     def weight(self) -> float:
-        """Of all rows."""
+        """Weight of all rows."""
         return float(self.negative.sum() + self.positive.sum())
 
     def _shares(self) -> tuple[F64, F64] | None:

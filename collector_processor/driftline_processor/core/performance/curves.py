@@ -13,7 +13,7 @@ from driftline_processor.core.metrics.score_order import ScoreOrder
 from driftline_processor.core.outcomes.sums import confusion
 
 POINTS = 40
-"""Of a curve, at most."""
+"""Most points of a curve."""
 
 MOST_CLASSES = 50
 """Classes whose confusion is drawn."""
@@ -60,7 +60,7 @@ def curves(pane: Pane, task: Task, confidence: float = 0.95) -> dict[str, Curve]
 
 
 def _limits(positives: F64, weight: F64, outcomes: F64 | None, confidence: float) -> F64:
-    """The exact interval of each share of positives, float64 (m, 2); weighted rows weigh what all do on average."""
+    """Return the exact interval of each share of positives, float64 (m, 2); every weighted row has the mean weight."""
     each = 1.0 if outcomes is None or outcomes[1] <= 0 else float(outcomes[2] / outcomes[1])
     found = []
     for hits, rows in zip(positives.tolist(), weight.tolist(), strict=True):

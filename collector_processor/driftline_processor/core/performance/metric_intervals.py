@@ -36,13 +36,13 @@ def with_intervals(
     """Return the metrics of a pane with their intervals.
 
     Args:
-        found: The metrics by name; what is no metric of the task (a function of a user) stays as it is.
-        pane: The sums of the window.
-        blocks: The performance parts by block of time, in order; without any, rows are taken as independent.
-        task: What the model predicts.
-        asked: Confidence, method of shares and costs.
-        unseen: The decisions of which the outcomes say nothing; without, each is taken to be among them.
-        days: Whether blocks are days, not pieces of one, so that few of them tell, too.
+        found: Metrics by name. A function of a user, which is no metric of the task, stays as it is.
+        pane: Sums of the window.
+        blocks: Performance parts by block of time, in order. Without blocks, rows count as independent.
+        task: Task of the model.
+        settings: Confidence, method of shares and costs.
+        unseen: Decisions without an outcome. Default: every decision has outcomes.
+        days: Blocks are days, not parts of a day, so few blocks are enough.
 
     >>> import numpy as np
     >>> from driftline.panes.outcome_sums import fold_outcomes

@@ -56,13 +56,13 @@ from .slices import measured
 from .window_outcomes import WindowOutcomes
 
 _TELLS = 0.9
-"""How likely as many rows as are needed tell, if the metric is what it seems to be."""
+"""Probability that the needed rows decide, if the metric keeps its value."""
 
 POWER = 1.2816
-"""Its normal quantile."""
+"""Normal quantile of that probability."""
 
 ALL_REVIEWED = 0.95
-"""From this share of outcomes on it is not reviewed rows that lack, but rows."""
+"""From this share of known outcomes on, more rows are needed, not more reviews."""
 
 _AT_LIMIT = 1e-12
 
@@ -132,7 +132,7 @@ def _folded(objective: Objective, outcomes: WindowOutcomes) -> str:
 
 
 def _has_slices(evaluation: Evaluation) -> bool:
-    """Slices are kept by the hour: of windows of minutes a service knows none."""
+    """Return True where slices are known: a service keeps them by the hour, so a window of minutes has none."""
     name = evaluation.window.name
     return bool(evaluation.performance_slices) or not name or parse(name).unit != "m"
 
@@ -200,7 +200,7 @@ def _against(
     baseline: Baseline | None,
     settings: PerformanceSettings,
 ) -> _Against:
-    """The same slice of the baseline where enough of its rows tell, else all rows."""
+    """Return the reference of the same slice where enough of its rows tell, else that of all rows."""
     whole = reference.get(objective.metric)
     if not objective.relative or not name or baseline is None or whole is None or whole.interval == UNREVIEWED.method:
         return _Against(reference)
@@ -323,7 +323,7 @@ def _each(
 
 
 def _slices(key: str, evaluation: Evaluation, outcomes: WindowOutcomes) -> dict[str, SlicePerformance]:
-    """The slices of a key, those among them that were predicted and of which no outcome is known."""
+    """Return the slices of a key, including slices with predictions and without outcomes."""
     found = {
         name: SlicePerformance(0, {}, rows)
         for name, own in outcomes.slices.items()
@@ -333,12 +333,12 @@ def _slices(key: str, evaluation: Evaluation, outcomes: WindowOutcomes) -> dict[
 
 
 def _is_wrong(objective: Objective, value: float) -> bool:
-    """On the side of the limit where no number of rows would show that the objective is met."""
+    """Return True on the side of the limit where no number of rows would show that the objective is met."""
     return value < objective.limit if objective.upwards else value > objective.limit
 
 
 def _wider(metric: MetricValue, reach: float) -> MetricValue:
-    """The same with an interval so many times as long on either side."""
+    """Return a metric with both sides of its interval multiplied by ``reach``."""
     if metric.value is None or metric.low is None or metric.high is None:
         return metric
     low, high = (metric.value + (end - metric.value) * reach for end in (metric.low, metric.high))
@@ -346,23 +346,21 @@ def _wider(metric: MetricValue, reach: float) -> MetricValue:
 
 
 def _worst(objective: Objective, states: Sequence[ObjectiveState]) -> ObjectiveState:
-    """The worst of several, with the state of all: broken where one is, met where all are."""
+    """Return the worst state, with the verdict of all: broken where one is broken, met where all are met."""
     verdicts = {one.state for one in states}
     state: Verdict = "broken" if "broken" in verdicts else "cannot_tell" if "cannot_tell" in verdicts else "met"
     return replace(max(states, key=lambda one: _badness(objective, one)), state=state)
 
 
 def _badness(objective: Objective, state: ObjectiveState) -> tuple[int, float]:
-    """Broken before undecided before met; within, the end of the interval that is nearest to being broken."""
+    """Return the sort key of a state: its verdict, broken first; then the end of the interval nearest to broken."""
     rank = {"met": 0, "cannot_tell": 1, "broken": 2}[state.state]
     end = state.high if objective.upwards else state.low
     return rank, -math.inf if end is None else -end if objective.upwards else end
 
 
 def _needed(objective: Objective, rows: int, value: float, limits: Interval, confidence: float) -> int | None:
-    """Return how many rows would tell with 90 % power, if the metric is what it seems to be; None where it is the
-    limit.
-    """
+    """Return the rows that would decide with 90 % power if the metric keeps its value; None at the limit itself."""
     apart, limit, reach = abs(value - objective.limit), objective.limit, normal_quantile(confidence)
     if apart <= _AT_LIMIT or not rows or limits.low is None or limits.high is None:
         return None

@@ -60,7 +60,7 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> dict[str, Me
 
 
 def _in_proportion(blocks: Iterable[Pane], pane: Pane) -> Iterator[Pane]:
-    """The blocks, with the variance of a row as it is in all of them: they keep means alone."""
+    """Yield the blocks, each with the variance of a row among all of them: blocks keep means alone."""
     spread, losses = pane.parts.get("spread"), pane.parts.get("losses")
     for block in blocks:
         parts = {name: sums for name, sums in block.parts.items() if name != EXPECTED}
@@ -70,7 +70,7 @@ def _in_proportion(blocks: Iterable[Pane], pane: Pane) -> Iterator[Pane]:
 
 
 def _as_sure(metric: MetricValue, in_time: MetricValue | None) -> MetricValue:
-    """The same with an interval that reaches as far as that of the rows in blocks, where it is from these."""
+    """Return a metric with the half width of the interval from rows in blocks, where there is one."""
     if metric.value is None or in_time is None or in_time.interval != "blocks" or in_time.value is None:
         return metric
     low, high = in_time.low, in_time.high

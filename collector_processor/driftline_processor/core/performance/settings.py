@@ -18,17 +18,21 @@ Shares = Literal["clopper_pearson", "wilson"]
 
 @dataclass(frozen=True, slots=True)
 class PerformanceSettings:
-    """``confidence``: how often an interval holds the truth. ``min_coverage``: the share of outcomes below which a
-    window's performance is not final, however old it is. ``cutoffs``: the ranks at which lists are judged, () = the
-    usual ones, :data:`driftline.panes.relevance.CUTOFFS`. ``shares``: the method of the intervals of shares.
-    ``fairness``:
-    the attributes that tell groups of people. ``metrics``: names (:mod:`~driftline_processor.core.metrics.names`)
-    beside the usual ones. ``costs``:
-    actual class → predicted class → what one such row costs. ``custom``: by name, what somebody installed
-    (:mod:`~driftline_processor.core.metrics.custom`). ``objectives``: what metrics shall be. ``label_sla``:
-    how late outcomes may be, and for how many predictions. ``outcomes``: whether a list of which nobody says anything
-    is one that nobody clicked (:mod:`.implicit_feedback`), and whether rows were ``sampled`` for review, each with its
-    weight.
+    """Settings of a model's performance.
+
+    Attributes:
+        confidence: Share of intervals that hold the true value, such as 0.95.
+        min_coverage: Coverage below which the performance of a window is not final, however old the window is.
+        cutoffs: Ranks at which lists are judged. () for the usual ones, :data:`driftline.panes.relevance.CUTOFFS`.
+        shares: Method of the intervals of shares.
+        fairness: Rules for attributes that define groups of people.
+        metrics: Names of metrics beside the usual ones (:mod:`~driftline_processor.core.metrics.names`).
+        costs: Cost of one row: actual class → predicted class → cost.
+        custom: Installed metrics of users, by name (:mod:`~driftline_processor.core.metrics.custom`).
+        objectives: Objectives of metrics.
+        label_sla: Agreed age of outcomes, and the share of predictions that it holds for.
+        outcomes: "implicit" counts a list without outcomes as a list without clicks (:mod:`.implicit_feedback`);
+            "sampled" means that rows were drawn for review, each with its weight.
     """
 
     confidence: float = 0.95

@@ -88,8 +88,16 @@ def judge_slices(
 def measured(
     name: str, outcomes: WindowOutcomes, task: Task, settings: PerformanceSettings, days: bool, only: str = ""
 ) -> dict[str, MetricValue]:
-    """Return the metrics of a slice from its sums, with their intervals; ``only``: one of them. ``days``: see
-    :func:`.metric_intervals.with_intervals`."""
+    """Return the metrics of a slice from its sums, with their intervals.
+
+    Args:
+        name: Name of the slice, ``key=value``.
+        outcomes: Outcomes of the window.
+        task: Task of the model.
+        settings: Settings of performance.
+        days: Blocks are days; see :func:`.metric_intervals.with_intervals`.
+        only: Name of the only metric to compute, "" for all.
+    """
     own = outcomes.slices[name]
     metrics = realized(own, task, settings) | custom.from_pane(own, task, settings.custom)
     if settings.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:

@@ -22,7 +22,12 @@ from driftline_processor.core.windows.window import Window
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockSums:
-    """``count``: of blocks, in order. ``parts``: the parts of their panes, a block being a group of the sums."""
+    """Sums by block of time, without their zeros.
+
+    Attributes:
+        count: Number of blocks, in order of time.
+        parts: Parts of the blocks' panes; a block is a group of the sums.
+    """
 
     count: int
     parts: Mapping[str, Sparse]
@@ -41,7 +46,7 @@ class BlockSums:
 
     @property
     def whole(self) -> Pane:
-        """All blocks together."""
+        """Pane of all blocks together."""
         return Pane(
             {
                 name: np.bincount(part.index, part.value, part.width).astype(np.float64)
@@ -50,7 +55,7 @@ class BlockSums:
         )
 
     def without(self, prefix: str) -> BlockSums:
-        """Return the same without the parts whose names begin so."""
+        """Return the sums without the parts whose names begin with a prefix."""
         return BlockSums(self.count, {name: part for name, part in self.parts.items() if not name.startswith(prefix)})
 
     def blocks(self) -> list[Pane]:
@@ -65,17 +70,23 @@ class BlockSums:
 
 @dataclass(frozen=True, slots=True)
 class WindowOutcomes:
-    """``blocks``: the performance parts of the window by block of time, in order. ``slices``: by ``key=value``, the
-    performance parts of a slice, and its ``rows`` and ``class`` where the key comes with predictions; ``label_age`` is
-    a key, too. ``young``: the outcomes of the window have not yet had the time that they may take. ``weak``: what came
-    of the search for weak slices, where features were at hand while rows were counted. ``reference``: the baseline as
-    it is, from whose outcomes estimates are learned; None where the one that the window is compared with is that.
-    ``delay``: how long outcomes may take. ``steps``: of a window over which objectives roll, five minutes after
-    five minutes from before it on, as far as their outcomes had that time, and the performance parts of each; None
-    where none rolls. ``timezone``: that of the model. ``age``: how long ago the window ended, nanoseconds, None
-    where time goes no further. ``unseen``: what the outcomes of a slice say nothing of, "" = those of the window; found
-    from the other ones. ``in_time``: slices by block of time, hours of windows that have no days; where one is not
-    there, its rows are taken as independent.
+    """The outcomes of a window beside its pane.
+
+    Attributes:
+        blocks: Performance parts of the window by block of time, in order.
+        slices: Performance parts by ``key=value``; with ``rows`` and ``class`` where the key comes with predictions.
+            ``label_age`` is a key, too.
+        young: True while outcomes of the window may still come.
+        reference: Baseline whose outcomes estimates are learned from; None where the window is compared with it.
+        weak: Result of the search for weak slices, where features were at hand.
+        delay: Time that outcomes may take.
+        steps: Windows of five minutes and their performance parts, for rolling objectives; only those whose outcomes
+            had their time. None without a rolling objective.
+        timezone: Time zone of the model.
+        age: Nanoseconds since the end of the window; None where time goes no further.
+        unseen: Decisions without an outcome by slice, "" for all rows.
+        in_time: Sums of slices by block of time; by the hour where a window has no days. Rows of a missing slice count
+            as independent.
     """
 
     blocks: Sequence[Pane] = ()
@@ -91,7 +102,7 @@ class WindowOutcomes:
     in_time: Mapping[str, BlockSums] = field(default_factory=dict)
 
     def blocks_of(self, slice: str) -> Sequence[Pane]:
-        """Return the parts of a slice by block of time; () where they are not known."""
+        """Return the parts of a slice by block of time; () where they are unknown."""
         sums = self.in_time.get(slice)
         return () if sums is None else sums.blocks()
 

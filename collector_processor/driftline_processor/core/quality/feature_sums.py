@@ -1,4 +1,7 @@
-"""Inputs of the checks: each feature's sums and distribution function, in the baseline and in the window.
+"""Inputs of the checks: the sums and distribution functions of each feature, in the baseline and in the window.
+
+A distribution function answers at any value: at the edges of bins, and at powers of two beyond them. So the baseline
+can be compared with the window as if it were in another unit, or another column, without a row.
 
 The sums of one feature, in the baseline and in a window: what every check begins with.
 
@@ -39,8 +42,17 @@ _INFINITE = KINDS.index("infinite")
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """One feature of one pane, in weights. ``counts`` float64 (bins,): usable values; ``tails``, ``kinds``,
-    ``elsewhere``: as in the pane (:mod:`driftline.panes.unbinned_values`), None where nothing strayed.
+    """Sums of one feature in one pane, in weights of rows.
+
+    Attributes:
+        counts: float64 (bins,), usable values by bin.
+        usable: Weight of usable values.
+        missing: Weight of rows without a value.
+        invalid: Weight of values that are not usable.
+        tails: Values beyond the outer edges, by power of two (:mod:`driftline.panes.unbinned_values`); None without
+            any.
+        kinds: Invalid values by kind; None without any.
+        elsewhere: Values that are labels of other features; None without any.
     """
 
     counts: F64
@@ -53,7 +65,7 @@ class Sums:
 
     @property
     def with_value(self) -> float:
-        """Weight of the rows that have a value, usable or not."""
+        """Weight of the rows with a value, usable or not."""
         return self.usable + self.invalid
 
     @property
@@ -69,7 +81,19 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class FeaturePair:
-    """One feature, then and now.
+    """Sums of one feature in the baseline and in the window.
+
+    Attributes:
+        name: Name of the feature.
+        bins: Bins of the baseline.
+        was: Sums of the baseline.
+        now: Sums of the window.
+        n: Factor from weight to effective rows, in the baseline.
+        m: Factor from weight to effective rows, in the window.
+        least: Least value in the baseline; None where unknown.
+        greatest: Greatest value in the baseline; None where unknown.
+        alike: Design effect of values that resemble each other.
+        lengths: True for an embedding, whose bins count lengths of vectors.
 
     ``n`` and ``m`` turn weights of the baseline and of the window into effective rows; ``alike``: how many rows count
     as one in them, because their values resemble each other; ``lengths``: whether the feature is an embedding.
@@ -88,17 +112,17 @@ class FeaturePair:
 
     @property
     def values(self) -> str:
-        """Return what bins count, in words: of an embedding the lengths of its vectors."""
+        """Name of the counted values: "values", or the lengths of an embedding's vectors."""
         return "lengths (L2 norm)" if self.lengths else "values"
 
     @property
     def number(self) -> bool:
-        """Return whether the feature is a number."""
+        """True for a number."""
         return isinstance(self.bins, NumberBins)
 
 
 def sums_of(pane: Pane, name: str, bins: Bins) -> Sums | None:
-    """Return the sums of one feature; None where the pane says nothing of it."""
+    """Return the sums of one feature; None where the pane lacks the feature."""
     parts = pane.parts
     part = parts.get(f"feature:{name}")
     if part is None:
@@ -114,12 +138,12 @@ def sums_of(pane: Pane, name: str, bins: Bins) -> Sums | None:
 
 
 def labelled(pair: FeaturePair) -> bool:
-    """Return whether a feature is a category of which the baseline knows a label."""
+    """Return True for a category with at least one label in the baseline."""
     return isinstance(pair.bins, CategoryBins) and bool(pair.bins.labels)
 
 
 def effective_rows(pair: FeaturePair) -> tuple[float, float]:
-    """Return the effective rows with a usable value, then and now."""
+    """Return the effective rows with a usable value, in the baseline and in the window."""
     return pair.was.usable * pair.n, pair.now.usable * pair.m
 
 
@@ -129,7 +153,7 @@ def shares(sums: Sums) -> F64:
 
 
 def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
-    """Return how much weight the baseline's ``other`` has too little of, since it is what was not kept; and at most.
+    """Return the weight that the baseline's ``other`` lacks because labels were kept by name; and its upper limit.
 
     Of rows that the labels were not chosen from, one hour's or one country's, it cannot be told by how many rows a
     label was kept: at most those of the rare labels, or half of ``other``.
@@ -147,7 +171,7 @@ def missed_in_other(pair: FeaturePair) -> tuple[float, float]:
 
 
 GRID = 0.015
-"""How far a distribution function that is drawn straight within a bin may be off: a bin is a hundredth of the rows."""
+"""Greatest error of a distribution function that is linear within a bin: a bin is a hundredth of the rows."""
 
 LEAST_ROWS, LEAST_EFFECTIVE = 50, 5.0
 """Rows, and effective ones, of either side below which no distribution is compared: of 15 effective rows a column times
@@ -158,13 +182,18 @@ _BOUNDS = octave_bounds()
 
 @dataclass(frozen=True, slots=True)
 class DistributionFunction:
-    """``below``: the share of values below each of ``points``, both float64 (k,) and ascending."""
+    """A distribution function.
+
+    Attributes:
+        points: float64 (k,), ascending.
+        below: float64 (k,), share of values below each point.
+    """
 
     points: F64
     below: F64
 
     def at(self, values: F64) -> F64:
-        """Return the share of values below each of these: 0 and 1 beyond the ends."""
+        """Return the share of values below each of ``values``: 0 and 1 beyond the ends."""
         if not len(self.points):
             return np.zeros(len(values))
         return np.interp(values, self.points, self.below, left=0.0, right=1.0)
@@ -173,7 +202,7 @@ class DistributionFunction:
 def distribution_function(
     bins: NumberBins, sums: Sums, least: float | None = None, greatest: float | None = None
 ) -> DistributionFunction:
-    """Return the distribution function of the usable values; ``least`` and ``greatest`` of them, where known.
+    """Return the distribution function of the usable values.
 
     Exact at its points: the edges, and the powers of two beyond the outer ones.
     """
@@ -195,7 +224,13 @@ def distribution_function(
 
 
 class Mixture(NamedTuple):
-    """A window as a mixture of the baseline and something else.
+    """A window as a mixture of the baseline and another distribution; all distances are KS distances.
+
+    Attributes:
+        share: Share of the other distribution.
+        distance: Distance of the window from the baseline.
+        apart: Distance of the other distribution from the baseline.
+        left: Distance of the window from the mixture.
 
     ``share``: the part of the something else. ``distance``: of the window from the baseline, ``apart``: of the
     something else from the baseline, ``left``: what the mixture leaves unexplained, all three as KS distances.
@@ -224,7 +259,16 @@ def _most(difference: F64) -> float:
 
 
 class ChangedNumber(NamedTuple):
-    """A number whose distribution changed: the baseline's and the window's, and the baseline's at the window's points.
+    """A number whose distribution changed.
+
+    Attributes:
+        pair: Sums of the feature.
+        was: Distribution function of the baseline.
+        now: Distribution function of the window.
+        own: Distribution function of the baseline at the window's points, float64 (k,).
+        distance: KS distance of window and baseline.
+        p: P-value of the distance.
+        noise: Distance that chance and the grid explain.
 
     ``distance``: the KS distance; ``p``: its p-value; ``noise``: the distance that chance and the grid leave.
     """
@@ -243,7 +287,7 @@ CERTAIN = 1e-4
 
 
 def changed_number(pair: FeaturePair) -> ChangedNumber | None:
-    """Return a number with its distributions where they differ beyond chance; None where not, or where rows are few."""
+    """Return a number whose distribution differs beyond chance; None for any other feature, or few rows."""
     n, m = effective_rows(pair)
     few = min(pair.was.usable, pair.now.usable) < LEAST_ROWS or min(n, m) < LEAST_EFFECTIVE
     if not isinstance(pair.bins, NumberBins) or few:
@@ -262,7 +306,15 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
 
 @dataclass(frozen=True)
 class CheckInput:
-    """One window and its baseline.
+    """A window and its baseline.
+
+    Attributes:
+        pane: Pane of the window.
+        baseline: Baseline of the window.
+        repeats: Repeats among the window's rows; None without rows at hand.
+        designs: Design effect by feature (:mod:`driftline_processor.core.drift.dependence`); 1 for a missing feature.
+        recurrences: Rows that recur from the window before, then those of that window from its predecessor; None where
+            either has no rows.
 
     ``repeats``: of the window's rows; None where no rows are at hand. ``recurrences``: of its rows in the window
     before, then of that one's in the one before it; None where either has no rows. ``designs``: feature → how many of
@@ -277,12 +329,12 @@ class CheckInput:
 
     @cached_property
     def pairs(self) -> dict[str, FeaturePair]:
-        """The features that arrived, by name; one whose values are mostly a guess is not here."""
+        """Sums of the features that arrived, by name; without features whose values are mostly guesses."""
         return {pair.name: pair for pair in self._pairs()}
 
     @cached_property
     def changed(self) -> list[ChangedNumber]:
-        """The numbers whose distribution is another than in the baseline, by more than chance."""
+        """Numbers whose distribution differs from the baseline beyond chance."""
         return [one for pair in self.pairs.values() if (one := changed_number(pair)) is not None]
 
     def missing_by_group(self, name: str) -> F64 | None:
@@ -322,7 +374,7 @@ _REFERENCES: WeakKeyDictionary[Baseline, tuple[Mapping[str, Sums], float]] = Wea
 
 
 def _reference(baseline: Baseline) -> tuple[Mapping[str, Sums], float]:
-    """The baseline's side, made once for each baseline."""
+    """Return the sums of the baseline, computed once per baseline."""
     reference = _REFERENCES.get(baseline)
     if reference is None:
         sums_by_feature = {name: sums_of(baseline.pane, name, bins) for name, bins in baseline.bins.features.items()}

@@ -53,7 +53,7 @@ def more_often(was: float, n: float, now: float, m: float) -> float:
 
 
 class CaseShare(NamedTuple):
-    """``cases`` of ``of`` values, in weights."""
+    """A weight of ``cases`` among a weight ``of`` values."""
 
     cases: float
     of: float

@@ -22,8 +22,9 @@ from driftline_processor.core.windows.window import DAY, PANE
 from .reference import Reference, derive_baseline
 
 SETTLED = 7 * DAY
-"""How long a reference grows (nanoseconds): each hour and each weekday once. One that has a week stays as it is, or a
-slow drift would take it along."""
+"""Nanoseconds for which a reference grows: a week has each hour and each weekday once. Then it stays, or a slow drift
+would take it along.
+"""
 
 KEPT_OUT = 4
 """The last fourth of the time before a window is not in its reference yet: a break would be part of it an hour later,
@@ -84,7 +85,7 @@ def grow_reference(baseline: Baseline, stretches: TimeGrid | None, panes: Sequen
 
 
 def _blockless(baseline: Baseline) -> Baseline:
-    """A morning says nothing of how far hours differ: they rise all along, and a break would be one rise more."""
+    """Return the baseline without blocks: within a morning hours rise steadily, and do not tell how hours differ."""
     return derive_baseline(baseline, baseline.pane, replace(baseline.extras, blocks=None))
 
 

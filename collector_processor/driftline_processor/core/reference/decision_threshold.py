@@ -65,7 +65,7 @@ def align_threshold(baseline: Baseline, pane: Pane, task: Task) -> Reference:
 
 
 def _at(baseline: Baseline, threshold: float | None, task: Task) -> Reference:
-    """The baseline decided at a threshold, None = at none; ``task``: that of the rows."""
+    """Return the baseline decided at a threshold of the task, or at none."""
     scores, known, sliced = _scores(baseline.pane), baseline.extras.estimation, baseline.extras.slices
     steps = None if scores is None else IsotonicSteps.of(*scores)
     rates = None if steps is None else steps.rates()
@@ -112,7 +112,7 @@ def _redecided(pane: Pane, threshold: float | None, task: Task, rates: F64 | Non
 
 
 def _by_decision(pane: Pane, task: Task) -> tuple[F64, F64]:
-    """The scores of rows that were decided for the negative and for the positive class, each float64 (SCORE_BINS,)."""
+    """Return the scores of rows decided negative and positive, float64 (SCORE_BINS,) each."""
     positive = task.classes.index(task.positive_class)
     negatives, positives = (pane.parts.get(f"{GRID}{at}", np.zeros(SCORE_BINS)) for at in (1 - positive, positive))
     return negatives, positives
@@ -131,9 +131,7 @@ def _decided_by(sides: tuple[F64, F64], threshold: float, other: float) -> float
 
 
 def _follows(sides: tuple[F64, F64], threshold: float, other: float) -> bool:
-    """Return whether decisions are those of a threshold; which those of its own bin are depends on more than the
-    bin.
-    """
+    """Return True where decisions are those of a threshold; within its own bin both decisions are possible."""
     cut, end = _cut(threshold), _cut(other)
     off = np.concatenate([sides[1][:cut], [0], sides[0][cut + 1 :]])
     between = slice(cut + 1, end + 1) if cut < end else slice(end, cut)
@@ -142,9 +140,7 @@ def _follows(sides: tuple[F64, F64], threshold: float, other: float) -> bool:
 
 
 def _decided_at(baseline: Baseline, threshold: float) -> bool:
-    """Return whether the decisions of a baseline are those of a threshold that is not its own: somebody else made
-    them.
-    """
+    """Return True where a baseline was decided at another threshold than its own."""
     counts, scores, task = baseline.pane.parts.get("confusion"), _scores(baseline.pane), baseline.task
     if counts is None or scores is None or not np.isclose(counts.sum(), sum(side.sum() for side in scores), rtol=1e-6):
         return False
@@ -154,7 +150,7 @@ def _decided_at(baseline: Baseline, threshold: float) -> bool:
 
 
 def _scores(pane: Pane) -> tuple[F64, F64] | None:
-    """The scores of rows that came out negative and positive, each float64 (SCORE_BINS,)."""
+    """Return the scores of rows with a negative and with a positive outcome, float64 (SCORE_BINS,) each."""
     negative, positive = (pane.parts.get(f"score_{side}") for side in ("negative", "positive"))
     return None if negative is None or positive is None else (negative, positive)
 

@@ -93,7 +93,7 @@ def edges_of(histograms: Sequence[Histogram]) -> F64:
 
 
 def _summed(histograms: Sequence[Histogram]) -> tuple[F64, F64, F64]:
-    """The buckets of all as ``(low, high]``, ascending, and their counts; the same bucket of several is one."""
+    """Return the distinct buckets ``(low, high]`` of all histograms, ascending, and their counts."""
     together: dict[tuple[float, float], float] = {}
     for histogram in histograms:
         for low, high, n in zip(*(side.tolist() for side in cells(histogram)), strict=True):

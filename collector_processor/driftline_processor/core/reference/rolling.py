@@ -132,7 +132,7 @@ def rolling_reference(
 
 
 def _blocks(baseline: Baseline, stretches: Sequence[Window], panes: Sequence[Pane]) -> TimeBlocks | None:
-    """The blocks of time: a stretch each, or several neighbouring ones where there are more than 60."""
+    """Return the blocks of time: one per stretch, or several neighbours together where there are more than 60."""
     together = -(-len(panes) // MOST_BLOCKS)
     groups = range(len(panes) % together, len(panes), together)  # of the oldest some are in none
     summed = [merge(panes[at : at + together]) for at in groups]

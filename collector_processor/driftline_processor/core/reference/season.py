@@ -48,8 +48,13 @@ _KEPT: WeakKeyDictionary[Baseline, dict[bytes, Reference]] = WeakKeyDictionary()
 
 
 class SeasonMix(NamedTuple):
-    """``part``: float64 (seasons,), the share that each season of the reference has; it adds up to 1. ``rows``: how
-    many rows that is worth. ``thin``: how many of the window's seasons had too few to speak for themselves."""
+    """The seasons of a window, such as its hours of the day.
+
+    Attributes:
+        part: float64 (seasons,), share of each season; adds up to 1.
+        rows: Effective rows of the reference at this mix.
+        thin: Number of the window's seasons with too few reference rows of their own.
+    """
 
     part: F64
     rows: float
@@ -151,14 +156,14 @@ def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Refer
 
 
 def _summed(name: str, sums: F64) -> F64:
-    """Sums of squared weights become those of rows that count one each."""
+    """Return sums where squared weights are those of rows with weight one."""
     if name in ("pca", "pairs"):
         sums[1] = sums[0]
     return sums
 
 
 def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> TimeBlocks | None:
-    """The blocks of time as they would be if each had the window's mix: how far they differ beyond their seasons."""
+    """Return the blocks of time at the window's mix of seasons: their differences beyond the seasons."""
     if not seasons.length:
         return None
     over = block_targets(baseline.bins)
@@ -221,14 +226,14 @@ def _levelled(steps: TimeSteps, baseline: Baseline, seasons: Seasons, mix: F64) 
 
 
 def _mix_between(seasons: Seasons, start: int, end: int) -> F64:
-    """The seasons of a stretch of time, as the reference has them."""
+    """Return the mix of seasons of a stretch of time."""
     season = seasons.seasonality.of(np.arange(start, end, HOUR // 4))
     mix = np.bincount(season, seasons.rows[season, 1], minlength=seasons.seasonality.count)
     return mix.astype(np.float64) if mix.any() else np.bincount(season, minlength=len(mix)).astype(np.float64)
 
 
 def _shifted(counts: F64, then: F64, now: F64) -> F64:
-    """Counts by how far they are from what is usual then, added to what is usual now.
+    """Return the deviation of counts from the usual ones of their season, added to the usual ones of the window.
 
     >>> _shifted(np.array([60.0, 40.0]), np.array([0.5, 0.5]), np.array([0.2, 0.8])).tolist()
     [30.0, 70.0]
@@ -237,7 +242,7 @@ def _shifted(counts: F64, then: F64, now: F64) -> F64:
 
 
 def _ranked(counts: F64, then: F64, now: F64) -> F64:
-    """Counts of a number by their ranks: what is low then is as low now; the last cell, without a value, is shifted.
+    """Return counts of a number by rank: a low value of one season becomes a low value of the other.
 
     >>> _ranked(np.array([10.0, 0.0, 0.0]), np.array([0.5, 0.5, 0.0]), np.array([0.25, 0.75, 0.0])).tolist()
     [5.0, 5.0, 0.0]

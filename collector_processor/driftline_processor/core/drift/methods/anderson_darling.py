@@ -59,7 +59,7 @@ _EULER = 0.5772156649015329
 
 
 def _variance(n: F64, m: F64) -> F64:
-    """The variance of A² without drift, by Scholz and Stephens' equation 4, for two samples."""
+    """Return the variance of A² without drift, by Scholz and Stephens' equation 4, for two samples."""
     total = np.maximum(n + m, 4.0)
     harmonic = np.log(total - 1) + _EULER + 1 / (2 * (total - 1))
     # Σ 1 / ((N - i) j) over 0 < i < j < N, within 0.5 % from 10 rows on
@@ -87,7 +87,7 @@ def p_value(counts: Counts) -> F64:
 
 
 def _form(both: F64, n: float, m: float) -> F64:
-    """The statistic as a quadratic form of the window's rows, float64 (bins, bins)."""
+    """Return the statistic as a quadratic form of the window's rows, float64 (bins, bins)."""
     total = n + m
     _, inside = _inside(both, np.asarray(total))
     counted = (both > 0) & (inside > 1e-12 * total**2)

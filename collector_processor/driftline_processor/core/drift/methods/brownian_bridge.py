@@ -18,7 +18,7 @@ from driftline_processor.core.drift.p_values import quadratic_tail
 from .method import Counts
 
 Form = Callable[[F64, float, float], F64]
-"""Of the rows of both samples, float64 (bins,), and how many of each: see :func:`bridge_tail`."""
+"""Function from the rows of both samples, float64 (bins,), and the size of each, to a form: see :func:`bridge_tail`."""
 
 TIED = 0.02
 """The least share of one bin from which on equal values count; a quantile bin of a baseline has 0.01."""

@@ -57,9 +57,7 @@ def cramer_von_mises_p_value(statistic: F64, n: F64, m: F64) -> F64:
 
 
 def _mixed(rows: F64) -> F64:
-    """Return what the squared difference that arises within a bin counts: the mean of (i / rows)² over i = 1 ..
-    rows.
-    """
+    """Return the squared difference that arises within a bin: the mean of (i / rows)² over i = 1 .. rows."""
     return np.divide((rows + 1) * (2 * rows + 1), 6 * rows, out=np.zeros_like(rows), where=rows > 0)
 
 
@@ -71,7 +69,7 @@ def p_value(counts: Counts) -> F64:
 
 
 def _form(both: F64, n: float, m: float) -> F64:
-    """The statistic as a quadratic form of the window's rows, float64 (bins, bins)."""
+    """Return the statistic as a quadratic form of the window's rows, float64 (bins, bins)."""
     left = np.tril(np.ones((len(both), len(both))), -1)
     across = left * ((both + 1) / 2)[:, np.newaxis]
     form: F64 = left.T @ (both[:, np.newaxis] * left) + across + across.T + np.diag(_mixed(both))
@@ -79,7 +77,7 @@ def _form(both: F64, n: float, m: float) -> F64:
 
 
 def _expected(counts: Counts) -> F64:
-    """The mean of the statistic without drift, given how many rows of both samples lie in each bin: float64 (k,).
+    """Return the mean of the statistic without drift, float64 (k,), given the rows of both samples in each bin.
 
     Where no value occurs twice it is (1 + 1 / N) / 6.
     """

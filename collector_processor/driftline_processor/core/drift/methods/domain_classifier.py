@@ -38,7 +38,7 @@ def domain_classifier(apart: F64, variances: F64, base: F64) -> F64:
 
 
 def _squared(apart: F64, variances: F64) -> F64:
-    """The squared distance of Mahalanobis."""
+    """Return the squared distance of Mahalanobis."""
     total: F64 = np.divide(apart**2, variances, out=np.zeros_like(apart), where=variances > 0).sum(axis=-1)
     return total
 

@@ -64,8 +64,9 @@ def ks_effect(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k numbers over their fine bins; the p-value is exact
-    (:func:`~driftline_processor.core.drift.p_values.ks_p_values`).
+    """Measure k numbers over their fine bins, with exact p-values.
+
+    See :func:`~driftline_processor.core.drift.p_values.ks_p_values`.
     """
     distance = ks(counts.reference, counts.current)
     p = ks_p_values(distance, counts.reference, counts.current)

@@ -64,8 +64,9 @@ def fences(reference: F64, edges: F64) -> F64:
 
 
 Kind = Literal["number", "category", "boolean", "embedding"]
-"""What is compared. A boolean is whatever has at most two values in the baseline, number or label. Of an embedding the
-bins are those of its L2 norm, a number."""
+"""Kind of a target. A boolean has at most two values in the baseline, numbers or labels. The bins of an embedding are
+those of its L2 norm, a number.
+"""
 
 
 class Vectors(NamedTuple):
@@ -147,9 +148,7 @@ class Counts:
 
     @cached_property
     def distances(self) -> F64:
-        """Return what the distribution functions differ by at every edge, reference less current: float64 (k, bins -
-        1).
-        """
+        """Distribution function of the reference less the current one at every edge, float64 (k, bins - 1)."""
         was = np.cumsum(self.reference, axis=-1)[:, :-1] / self.n[:, np.newaxis]
         now = np.cumsum(self.current, axis=-1)[:, :-1] / self.m[:, np.newaxis]
         return was - now
@@ -207,7 +206,7 @@ class Method:
 
 
 class Moments(NamedTuple):
-    """Of k samples, float64 (k,) each, in the feature's unit.
+    """Moments of k samples, float64 (k,) each, in the unit of the feature.
 
     ``variance``: over n, not n - 1. ``mean_bound``, ``deviation_bound``: how far mean and standard deviation of the
     clipped rows can be from those of the counts.

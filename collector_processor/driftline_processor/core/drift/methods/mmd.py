@@ -38,7 +38,7 @@ def mmd(reference: F64, current: F64, n: F64, m: F64) -> F64:
 
 
 def _square(mean: F64, rows: F64) -> F64:
-    """The unbiased estimate of the squared length of the expectation; of one row or less its own."""
+    """Return the unbiased estimate of the squared length of the expectation; for one row or less the plain square."""
     length: F64 = (mean**2).sum(axis=-1)
     several = rows > 1
     return np.where(

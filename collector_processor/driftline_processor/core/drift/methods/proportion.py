@@ -39,7 +39,7 @@ def proportion(held_was: F64, n: F64, held_now: F64, m: F64) -> tuple[F64, F64]:
 
 
 def _exact(held_was: F64, n: F64, held_now: F64, m: F64) -> F64:
-    """The doubled smaller tail of a binomial, of the rarer value."""
+    """Return the doubled smaller tail of a binomial for the rarer value."""
     flip = held_was + held_now > (n + m) / 2
     was, now = np.where(flip, n - held_was, held_was), np.where(flip, m - held_now, held_now)
     share = m / (n + m)
@@ -51,8 +51,10 @@ def _exact(held_was: F64, n: F64, held_now: F64, m: F64) -> F64:
 
 
 def from_counts(counts: Counts) -> Measured:
-    """Measure k features of two values: the share of the second, which is the greater number, the later class, or the
-    rarer label of the baseline, in the order of its bins.
+    """Measure k features of two values by the share of the second value.
+
+    The second value is the greater number, the later class, or the rarer label of the baseline, in the order of its
+    bins.
 
     The effect is the change of the share less what sampling alone makes of it.
     """

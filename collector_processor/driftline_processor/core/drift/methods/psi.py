@@ -57,7 +57,7 @@ def psi_excess(counts: Counts) -> F64:
 
 
 def _index(counts: Counts) -> F64:
-    """The index, which size, effect and value of a target all want, once."""
+    """Return the index, computed once for size, effect and value of a target."""
     return counts.once("psi", lambda: psi(counts.coarse.reference, counts.coarse.current))
 
 

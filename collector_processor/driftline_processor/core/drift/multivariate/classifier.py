@@ -17,7 +17,7 @@ from .method import ALPHA, JointMethod, JointResult
 FOLDS = 5
 
 MOST_ROWS = 5_000
-"""Of either side: an AUC of 0.55 is then twelve standard errors from 0.5, and a window takes about a second."""
+"""Rows of either side: an AUC of 0.55 is then twelve standard errors from 0.5, and a window takes about a second."""
 
 MOST_PRODUCTS = 276
 """Products of pairs that are features of the classifier: all pairs of up to 24 features, of more so many by chance."""
@@ -87,7 +87,12 @@ def classify(reference: Points, current: Points, rng: np.random.Generator) -> Jo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """``columns``: float64 (n, p), standardised. ``made_of``: the features of each column, (p,), by position."""
+    """The design matrix of a classifier.
+
+    Attributes:
+        columns: float64 (n, p), standardised.
+        made_of: Features of each column, (p,), by position.
+    """
 
     names: tuple[str, ...]
     columns: F64
@@ -137,7 +142,7 @@ class _Trial:
 
 
 def _permuted(trials: list[_Trial], side: F64, found: float, rng: np.random.Generator) -> float:
-    """The share of permutations with an AUC as great, counting the rows as they are as one of them."""
+    """Return the share of permutations with an AUC as great; the observed rows count as one permutation."""
     as_great, tried = 0, 0
     while tried < PERMUTATIONS and as_great < ENOUGH:
         count = min(AT_ONCE, PERMUTATIONS - tried)
@@ -153,7 +158,7 @@ def _permuted(trials: list[_Trial], side: F64, found: float, rng: np.random.Gene
 def _told(
     design: Design, trials: list[_Trial], side: F64, found: float, rng: np.random.Generator
 ) -> tuple[DriftContributor, ...]:
-    """The features without which, shuffled among the held-out rows, the AUC falls most."""
+    """Return the features whose shuffling among the held-out rows lowers the AUC most."""
     falls = np.zeros(len(design.names))
     for trial in trials:
         weights = trial.weights(side[np.newaxis])[0]

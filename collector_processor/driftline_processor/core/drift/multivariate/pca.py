@@ -59,7 +59,7 @@ def missing_changes(sides: PanePair, was_rows: float, now_rows: float) -> list[M
 
 
 def _share(pane: Pane, name: str) -> float:
-    """The share of rows without a usable value; all where the feature never came."""
+    """Return the share of rows without a usable value; 1 for a feature that never came."""
     part = pane.parts.get(f"feature:{name}")
     total = 0.0 if part is None else float(part.sum())
     return 1.0 if part is None or total <= 0 else float(part[-2:].sum()) / total
@@ -68,12 +68,14 @@ def _share(pane: Pane, name: str) -> float:
 MOST_TOLD = 5
 
 CHOSEN = 3.0
-"""How many times the squared standard error of the reference's mean is, for the components were chosen from its rows:
-simulated with 4 to 40 features, 500 to 5,000 rows, 1.1 to 3.1."""
+"""Factor of the squared standard error of the reference's mean, because the components were chosen from its rows.
+Simulated with 4 to 40 features and 500 to 5,000 rows: 1.1 to 3.1.
+"""
 
 UNSURE = 0.1
-"""How much of the difference to other rows may be wrong: simulated, 0.01 to 0.1 with 9 to 40 features; with 4 it was
-0.26, which is 0.7 of a standard error, and :data:`CHOSEN` covers it."""
+"""Part of the difference to other rows that may be wrong. Simulated with 9 to 40 features: 0.01 to 0.1. With 4 features
+0.26, which is 0.7 of a standard error, and :data:`CHOSEN` covers it.
+"""
 
 
 class Errors(NamedTuple):
@@ -166,7 +168,7 @@ def held_out(errors: Errors, sides: PanePair) -> Errors:
 
 
 def _told(sides: PanePair) -> tuple[DriftContributor, ...]:
-    """The features whose own part of the squared error changed most, as far as panes hold the moments of pairs."""
+    """Return the features whose own part of the squared error changed most, where panes hold the moments of pairs."""
     moments = [imputed(pane, len(sides.space.names)) for pane in (sides.reference, sides.current)]
     both = [moment for moment in moments if moment is not None]
     if len(both) < 2:

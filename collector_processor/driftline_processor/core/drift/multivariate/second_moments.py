@@ -36,7 +36,7 @@ def square(triangle: F64, features: int) -> F64:
 
 
 class Correlations(NamedTuple):
-    """Of all pairs, upper triangle by rows: Pearson's ``r`` of the coordinates, NaN where one is constant, and rows.
+    """Pearson's ``r`` of the coordinates of all pairs, upper triangle by rows, NaN for a constant; and rows per pair.
 
     ``r``, ``rows``: float64 (d (d - 1) / 2,); rows are (effective) ones that have both features.
     """

@@ -72,8 +72,9 @@ def unknown_features(pane: Pane) -> list[str]:
 
 
 def _design(pair: FeaturePair, look: CheckInput) -> Design:
-    """Return how many rows count as one for being missing, beyond what their values say
-    (:attr:`~driftline_processor.core.quality.feature_sums.FeaturePair.alike`).
+    """Return the design effect of missing values, beside that of the values themselves.
+
+    For the latter see :attr:`~driftline_processor.core.quality.feature_sums.FeaturePair.alike`.
     """
     groups = look.missing_by_group(pair.name)
     if groups is None:

@@ -15,7 +15,7 @@ from driftline_processor.core.quality.share_test import CaseShare, suspect_rise
 from driftline_processor.core.wording import format_percent, format_value, short
 
 FAR = 1e6
-"""How many times the baseline's largest value, by magnitude, a value must be."""
+"""Multiple of the baseline's largest value, by magnitude, beyond which a value is far."""
 
 _BOUNDS = octave_bounds()
 _NEAREST = np.concatenate([-_BOUNDS[: len(_BOUNDS) // 2], [0.0], _BOUNDS[len(_BOUNDS) // 2 :]])
@@ -61,7 +61,7 @@ def _had_no_infinity(pair: FeaturePair) -> bool:
 
 
 def _beyond(pair: FeaturePair) -> tuple[float, float]:
-    """The weight of values that are far beyond, and how many times the baseline's largest the farthest is."""
+    """Return the weight of values far beyond the baseline, and the farthest as a multiple of the baseline's largest."""
     if pair.least is None or pair.greatest is None or pair.now.tails is None:
         return 0.0, 1.0
     largest = max(abs(pair.least), abs(pair.greatest))

@@ -50,7 +50,7 @@ def find(look: CheckInput) -> CheckResult:
 
 
 def _expected(repeats: Repeats, recurrence: Recurrence) -> float:
-    """The share of rows that equal one of the window before by chance: pairs of rows are equal as in the baseline."""
+    """Return the share of rows that equal one of the window before by chance: pairs are as equal as in the baseline."""
     return min(1.0, 2 * (repeats.rows - repeats.distinct) / repeats.rows * recurrence.before / repeats.rows)
 
 

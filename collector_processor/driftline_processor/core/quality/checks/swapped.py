@@ -29,12 +29,14 @@ APART = 0.3
 """Two columns whose distributions lie closer (KS) cannot be told from each other, nor whether they were swapped."""
 
 ALIKE, MOST_UNLIKE = 0.1, 0.3
-"""How far the two shares of a swap may lie apart: the first, or as far as chance moves them where rows are few (each by
-a third of what it moves a distribution, over how far the two distributions lie apart), but the second. With the first
-alone, 18 % of swaps in days of 500 rows that count as 100 were told as two features that drift."""
+"""Greatest difference of the two shares of a swap: the first number, or the difference by chance where rows are few,
+but at most the second. Chance moves a share by a third of its move of a distribution, over the distance of the two
+distributions. With the first number alone, 18 % of swaps were reported as two features that drift (days of 500 rows,
+100 effective rows).
+"""
 
 LEAST_KNOWN = 0.1
-"""How many of a category's values must be labels that the other does not have, so that strangers can be told."""
+"""Least share of a category's values with labels that the other feature lacks, so that strangers can be recognised."""
 
 MOST = 40
 """Features that changed most, of which all pairs are tried."""
@@ -122,7 +124,7 @@ def _of_other(pair: FeaturePair, other: FeaturePair, places: dict[str, int], *, 
 
 
 def _strange(sums: Sums, other: FeaturePair, places: dict[str, int]) -> float:
-    """The weight of values that belong to the other feature."""
+    """Return the weight of values that belong to the other feature."""
     if other.number:
         return 0.0 if sums.kinds is None else float(sums.kinds[_NUMBER])
     at = places[other.name]

@@ -24,8 +24,9 @@ LEAST_SHARE = 0.05
 """Fewer of the values in another unit are no finding: a heavier tail would pass for them."""
 
 APART = 0.3, 0.5
-"""How far the baseline in another unit must lie from the baseline (KS, of values that are not zero): where nearly all
-values changed, and where some did. Beyond the second a smooth drift cannot look like a mixture."""
+"""Least distance of the baseline in another unit from the baseline (KS, values other than zero): where nearly all
+values changed, and where some changed. Beyond the second a smooth drift cannot look like a mixture.
+"""
 
 NEARLY_ALL = 0.9
 
@@ -86,7 +87,7 @@ def _good(fit: Mixture, chance: float, not_zero: float) -> bool:
 
 
 def _at_zero(was: DistributionFunction) -> float:
-    """The share of values that are exactly zero; 0 where the baseline has no bin for zero."""
+    """Return the share of values that are exactly zero; 0 where the baseline has no bin for zero."""
     if not (was.points == 0.0).any():
         return 0.0
     below, through = was.at(np.array([0.0, np.nextafter(0.0, 1.0)]))

@@ -24,9 +24,7 @@ def find(look: CheckInput) -> CheckResult:
 
 
 def _few_values(pair: FeaturePair) -> bool:
-    """Return whether a number has a bin for each of its values, and bins between them that the baseline never
-    filled.
-    """
+    """Return True for a number with one bin per value, and bins between them that the baseline never filled."""
     return pair.number and pair.was.counts[0] == 0 and pair.was.counts[-1] == 0 and len(pair.was.counts) > 3
 
 
