@@ -1,4 +1,4 @@
-"""One line says what broke inside, and every time is counted; ``test_breaking.py`` breaks everything."""
+"""One line says what broke inside, and every time is counted; ``test_internal_failures.py`` breaks everything."""
 
 # ruff: noqa: ARG005 - functions that predict the same whatever they are given
 
