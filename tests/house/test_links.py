@@ -94,23 +94,26 @@ def test_every_page_that_is_named_by_its_path_is_there() -> None:
     assert missing == []
 
 
-def test_the_index_leads_to_every_page() -> None:
-    """From docs/README.md every page of docs can be reached by links."""
-    index = ROOT / "docs/README.md"
-    reached, waiting = {index}, [index]
-    while waiting:
-        page = waiting.pop()
-        targets = {
-            (page.parent / target.partition("#")[0]).resolve()
-            for target in LINK.findall(prose(page.read_text(encoding="utf-8")))
-            if target.partition("#")[0].endswith(".md")
-        }
-        new = {target for target in targets if target.is_file()} - reached
-        reached |= new
-        waiting.extend(new)
-    assert [
-        str(page.relative_to(ROOT)) for page in pages() if ROOT / "docs" in page.parents and page not in reached
-    ] == []
+def test_the_index_has_one_line_for_each_page_with_its_title() -> None:
+    """Folders with an index of their own (integrations, data, decisions) are named by that index."""
+    docs = ROOT / "docs"
+    lines = re.findall(r"^- \[(.+)\]\((.+\.md)\)$", (docs / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    apart = {page.parent for page in pages() if page.name == "README.md"} - {docs}
+    inside = (
+        page for page in pages() if docs in page.parents and page not in (docs / "README.md", docs / "glossary.md")
+    )
+    assert sorted(lines) == sorted(
+        (page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# "), str(page.relative_to(docs)))
+        for page in inside
+        if page.name == "README.md" or page.parent not in apart
+    )
+
+
+@pytest.mark.parametrize("folder", ["data", "decisions", "how-to/integrations"])
+def test_an_index_of_a_folder_names_each_of_its_pages(folder: str) -> None:
+    index = ROOT / "docs" / folder / "README.md"
+    named = {target.partition("#")[0] for target in LINK.findall(index.read_text(encoding="utf-8"))}
+    assert {page.name for page in index.parent.glob("*.md")} - named <= {"README.md"}
 
 
 def test_the_check_itself_finds_a_dead_link_and_a_dead_anchor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
