@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import get_args
 
 import pytest
-from driftline.panes.pane import LOSSES
 from driftline.semconv import attributes, events, metrics
+from driftline.tables.task import KINDS
 from driftline_processor.core.concept.result import ConceptState
 from driftline_processor.core.estimate.track_record import Standing
 from driftline_processor.core.evaluation import State, Verdict
@@ -129,7 +129,7 @@ STATES = (State, ConceptState, Standing, Verdict, VersionVerdict)
     [
         ("state", tuple(dict.fromkeys(chain.from_iterable(map(get_args, STATES))))),
         ("driftline.signal", get_args(Signal)),
-        ("ml.model.task", tuple(LOSSES)),
+        ("ml.model.task", tuple(KINDS)),
         ("ml.quality.check", tuple(CHECKS)),
         ("ml.quality.verdict", get_args(Verdict)),
     ],

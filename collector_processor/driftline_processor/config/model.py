@@ -310,29 +310,30 @@ class Model(Section):
 
 
 def _model(model: Model) -> Iterator[str]:
-    from driftline.tables.table import CLASSLESS
+    from driftline.tables.task import Task
 
+    task = Task(model.task or "")
     listed = ", ".join(model.classes)
     if len(set(model.classes)) < len(model.classes):
         yield f"classes: one class is named twice ({listed}); 1, 1.0, '1' and true are one class"
-    if model.task == "binary" and model.classes and len(model.classes) != 2:
+    if task.has_threshold and model.classes and len(model.classes) != 2:
         yield f"classes: a binary model has two, not {len(model.classes)} ({listed}); or is its task multiclass?"
-    if model.task == "multiclass" and len(model.classes) == 1:
+    if task.has_class_scores and len(model.classes) == 1:
         yield f"classes: a multiclass model has at least two, not one ({listed})"
-    if model.task in CLASSLESS and model.classes:
+    if model.classes and not task.may_have_classes:
         yield f"classes: a {model.task} model has none; leave the key out, or write another task"
     if model.positive_class is not None:
-        if model.task in ("multiclass", *CLASSLESS):
+        if task.kind and not task.has_threshold:
             yield f"positive_class: only a binary model has one; leave it out, or write task: binary, not {model.task}"
         elif model.classes and model.positive_class not in model.classes:
             yield f"positive_class: '{model.positive_class}' is not in classes ({listed}); write one of them"
-    if model.quantiles and model.task in ("binary", "multiclass", "ranking"):
+    if model.quantiles and task.kind and not task.predicts_number:
         yield f"quantiles: only a regression has any; leave them out, or write task: regression, not {model.task}"
-    if model.threshold is not None and model.task in ("multiclass", *CLASSLESS):
+    if model.threshold is not None and task.kind and not task.has_threshold:
         yield f"threshold: only a binary model has one; leave it out, or write task: binary, not {model.task}"
     asked = model.performance.problems(model.task or "", model.classes)
     yield from (f"performance.{problem}" for problem in asked)
-    if model.performance.cutoffs and model.task in ("binary", "multiclass", "regression"):
+    if model.performance.cutoffs and task.kind and not task.ranks_items:
         yield f"performance.cutoffs: only a ranking has any; leave it out, or write task: ranking, not {model.task}"
     named: tuple[tuple[str, tuple[object, ...]], ...] = (
         ("windows", model.windows),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from driftline.tables.classes import class_text
-from driftline.tables.table import CLASSLESS
+from driftline.tables.task import Task
 from pydantic import BeforeValidator, Field
 
 from driftline_processor.core.fairness.criteria import FOUR_FIFTHS, TOLERANCE, FairnessRule
@@ -230,11 +230,12 @@ class Performance(Section):
             task: The model's task, empty where it is not known.
             classes: The model's classes, none where they are not known.
         """
-        if self.outcomes == "implicit" and task != "ranking":
+        known = Task(task)
+        if self.outcomes == "implicit" and not known.ranks_items:
             yield f"outcomes: only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
         for key, names in (("metrics", self.metrics), ("objectives", [one.metric for one in self.objectives])):
             yield from (f"{key}: {problem}" for name in names if (problem := misnamed(name, task, custom_names())))
-        if self.costs and task in CLASSLESS:
+        if self.costs and not known.may_have_classes:
             yield f"costs: are of decisions, and a {task} model decides for no class; leave them out"
         named = dict.fromkeys(name for actual, row in self.costs.items() for name in (actual, *row))
         if classes and (unknown := [name for name in named if name not in classes]):

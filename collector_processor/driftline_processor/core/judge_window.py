@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from driftline.panes.pane import Pane
-from driftline.tables.table import CLASSLESS, ModelKey, Task
+from driftline.tables.table import ModelKey, Task
 
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.rule import Rules, weighted_share
@@ -79,7 +79,7 @@ def judge_window(
     evaluation.expected = judge_expectations(settings.expectations, context.facts, pane, baseline, window.window)
     if reference is None or baseline is None:
         evaluation.score = _unknown("score", pane)
-        evaluation.predicted = _unknown("class", pane) if task is None or task.kind not in CLASSLESS else None
+        evaluation.predicted = _unknown("class", pane) if task is None or task.may_have_classes else None
         return evaluation
     evaluation.baseline_version, evaluation.compared = baseline.version, reference.note
     rules = Rules(settings.min_effect, settings.choices, reference.shift)

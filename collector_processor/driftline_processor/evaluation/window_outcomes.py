@@ -85,7 +85,7 @@ class StoredOutcomes:
         that was not clicked.
         """
         counted = [f"{prefix}{name}" for prefix in (DECIDED, ERASED_AS) for name in series.task.classes]
-        counted = ["rows", DISTRIBUTED, ERASED] if series.task.kind == "ranking" else counted or [""]
+        counted = ["rows", DISTRIBUTED, ERASED] if series.task.ranks_items else counted or [""]
         own = Condition("fold = ?", (performance_fold(series.task),))
         asked = Condition(f"({own.sql} OR (fold = '' AND {_among(counted)}))", (*own.parameters, *counted))
         panes = [Pane() for _ in steps]

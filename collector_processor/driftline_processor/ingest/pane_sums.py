@@ -24,7 +24,7 @@ from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_column
 from driftline.tables.performance_columns import decide, usable_weight
-from driftline.tables.table import CLASSLESS, F64, I64, Column, PredictionTable, Task
+from driftline.tables.table import F64, I64, Column, PredictionTable, Task
 
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.estimate.sums import learned_parts, score_parts, score_parts_of
@@ -225,7 +225,7 @@ def decided_classes(table: PredictionTable) -> Column | None:
     The service's own decision where it was sent, else the one its scores and threshold give now: a threshold that
     changes later changes no decision that was made.
     """
-    if table.task.kind in CLASSLESS:
+    if not table.task.may_have_classes:
         return None
     sent = None if table.predicted is None else class_column(table.predicted)
     if sent is not None and sent.codes is None:

@@ -375,7 +375,7 @@ class UsableOutcomes:
 
     def wholly(self) -> set[str]:
         """Return the models of whose predictions all that was said counts: of lists, and of rows for review."""
-        return {one.key.model for one in self._series if one.task.kind == "ranking" or self._is_sampled(one)}
+        return {one.key.model for one in self._series if one.task.ranks_items or self._is_sampled(one)}
 
     def of(self, matched: pa.Table, done: JoinProgress, refused: RefusedOutcomes) -> pa.Table:
         """Return the rows that count, with what they keep of those before them, and one for each list.
@@ -384,7 +384,7 @@ class UsableOutcomes:
         be used are counted in ``refused``.
         """
         connection = self._connection
-        rankings = [one.number for one in self._series if one.task.kind == "ranking"]
+        rankings = [one.number for one in self._series if one.task.ranks_items]
         usable = filter_rows(matched, self._told(matched, done, refused))
         usable = self._weighted(carry_outcomes_forward(connection, usable, rankings), done, refused)
         return merge_rankings(connection, usable, rankings)

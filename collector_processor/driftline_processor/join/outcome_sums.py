@@ -53,7 +53,7 @@ def fold_joined(task: Task, rows: pa.Table, group: I64, groups: int) -> dict[str
         numbers_of(rows, "value"),
         group,
         groups,
-        relevance_of(rows) if task.kind == "ranking" else None,
+        relevance_of(rows) if task.ranks_items else None,
     )
 
 

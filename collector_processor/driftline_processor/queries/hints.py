@@ -192,7 +192,7 @@ def _baseline(series: Series, in_force: ActiveBaseline | None, learned: int, tot
 
 def _task(series: Series, settings: Model) -> Iterator[str]:
     task, model = series.task, series.key.model
-    if task.kind == "binary" and not task.positive_class:
+    if task.has_threshold and not task.positive_class:
         yield (
             f"Which class of {model} is the positive one is not known, so its scores cannot be judged; "
             f"set models.{model}.positive_class to one of {', '.join(task.classes)}."
@@ -210,7 +210,7 @@ def _task(series: Series, settings: Model) -> Iterator[str]:
 
 
 def _unscored(series: Series, totals: SeriesTotals) -> Iterator[str]:
-    if series.task.kind == "ranking":  # its items alone are a result
+    if series.task.ranks_items:  # its items alone are a result
         return
     if totals.unscored and totals.unscored >= _MANY * totals.rows:
         yield (
@@ -285,7 +285,7 @@ def _unusable(series: Series, unusable: int) -> Iterator[str]:
         return
     task, model = series.task, series.key.model
     outcomes = f"{unusable:,} outcome{'' if unusable == 1 else 's'} of {model}"
-    if task.kind == "regression":
+    if task.predicts_number:
         yield f"{outcomes} could not be used: what really happened must be a number. Send them again as one."
     else:
         yield (

@@ -123,7 +123,7 @@ class History:
             row = predictions[prediction]
             series = by_number[row["series"]]
             counts = row["outcome"] == outcome
-            if series.task.kind == "ranking":  # one row of all that was said of its items
+            if series.task.ranks_items:  # one row of all that was said of its items
                 lasts = ranked[prediction, words[outcome]["item"]] == outcome
                 counts = row["outcome"] is not None and lasts and not words[outcome]["retracted"]
             belonging.setdefault(outcome, []).append(

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, count
-from driftline.tables.performance_columns import score_columns, target_score
 from driftline.tables.table import F64, I64, Column, ModelKey
 
 from driftline_processor.core.evaluation import Evaluation
@@ -144,7 +143,7 @@ class LabelQueue:
     ) -> dict[Reason, F64]:
         """Return what speaks for each row, of what is asked and can be told."""
         found: dict[Reason, F64] = {}
-        scores, newest = scores_of(rows, score_columns(series.task)), self._newest(series)
+        scores, newest = scores_of(rows, series.task.score_columns), self._newest(series)
         unsure = uncertainty(series.task, scores) if "uncertain" in by else None
         if unsure is not None:
             found["uncertain"] = unsure
@@ -152,7 +151,7 @@ class LabelQueue:
         if "drifted" in by and in_force is not None and newest is not None:
             features = read_features(connection, series.number, integers_of(rows, "seq"))
             if scores is not None:
-                features = {**features, "": Column(numbers=target_score(series.task, scores))}
+                features = {**features, "": Column(numbers=series.task.target_score(scores))}
             found["drifted"] = drift_of_rows(_risen(in_force.baseline, newest, features), features, len(rows))
         if "weak" in by and newest is not None and (worse := slice_badness(newest)):
             keys = dict.fromkeys(name.partition("=")[0] for name in worse)

@@ -70,7 +70,7 @@ class Mispredictions:
         ``slices``: key → value, all of which a row must have.
         """
         series = self.register.find(key)
-        if series is None or series.task.kind not in ("binary", "multiclass", "regression"):
+        if series is None or not series.task.losses:
             return Worst()
         with self.store.reading() as connection:
             return _Asked(connection, series, (since, until), min(limit, MOST), dict(slices or {})).worst()
@@ -90,11 +90,11 @@ class _Asked:
         said = [part for pair in self.slices.items() for part in pair]
         within = _WITHIN + cut
         tables = {}
-        if self.series.task.kind == "regression":
+        if self.series.task.predicts_number:
             known = _VALUES.format(within=within, value=score_in(self.series.task, "j"))
         else:
             task = self.series.task
-            if not task.classes or (task.kind == "binary" and task.positive_class not in task.classes):
+            if not task.classes or (task.has_threshold and task.positive is None):
                 return Worst()
             known = _CLASSES.format(within=within, **_expressions(task))
             tables = {"actuals": self._actuals(bounds), "decisions": self._decisions(bounds)}
@@ -138,7 +138,7 @@ class _Asked:
 def _wrong(task: Task, row: dict[str, Any], made: dict[str, Any]) -> Misprediction:
     classes = dict(enumerate(task.classes))
     happened, decided = row["happened"], row["decided"]
-    regression = task.kind == "regression"
+    regression = task.predicts_number
     spelled = row["actual"] if row["number"] is None else row["number"]
     return Misprediction(
         id=str(made["id"]),
@@ -157,7 +157,7 @@ def _wrong(task: Task, row: dict[str, Any], made: dict[str, Any]) -> Mispredicti
 
 
 def _expressions(task: Task) -> dict[str, str]:
-    if task.kind == "multiclass":
+    if task.has_class_scores:
         return {"loss": _OF_SCORES, "decided": _DECIDED_BY_SCORES}
     named = {"positive": str(task.classes.index(task.positive_class)), "threshold": repr(float(task.threshold))}
     return {"loss": _OF_SCORE.format(**named), "decided": _DECIDED_BY_SCORE.format(**named)}

@@ -152,7 +152,7 @@ class _Writing:
         self._rowless = not self._features
         labels = {label for one in series for label in _labels(one.task)}
         self._extra = (*(f"{_SCORE}{label}" for label in sorted(labels)), *self._slice_columns())
-        self._parts = PARTS + (LISTS if any(one.task.kind == "ranking" for one in series) else ())
+        self._parts = PARTS + (LISTS if any(one.task.ranks_items for one in series) else ())
         self._named = {name: f"prediction_{name}" if name in self._features else name for name, _ in self._parts}
 
     def write(self, path: Path) -> Snapshot | None:
@@ -198,7 +198,7 @@ class _Writing:
         rows = read(self._connection, query, times, *sample, series.number, start, end)
         if not rows.num_rows:
             return None, 0
-        n, key, regression = len(rows), series.key, series.task.kind == "regression"
+        n, key, regression = len(rows), series.key, series.task.predicts_number
         of: dict[str, pa.Array] = {name: rows[name] for name in rows.column_names}
         of["version"], of["environment"] = (pa.repeat(pa.scalar(one), n) for one in (key.version, key.environment))
         actual = actual_of(rows)
@@ -261,7 +261,7 @@ class _Writing:
 
 def _labels(task: Task) -> tuple[str, ...]:
     """Return what the columns of several scores are called: classes, or the levels of quantiles."""
-    return task.classes if task.kind == "multiclass" else tuple(map(number_text, task.quantiles))
+    return task.classes if task.has_class_scores else tuple(map(number_text, task.quantiles))
 
 
 def _as_texts(column: Column | None, n: int) -> pa.Array:

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 
 import pyarrow as pa
 from driftline.tables.classes import quantile_levels
+from driftline.tables.task import Task
 from driftline.tables.timestamps import KINDS, Seasonality
 
 from driftline_processor.core.windows.window import time_zone
@@ -100,6 +101,10 @@ class Roles:
     items: str = ""
     version: str = ""
 
+    def scores_of(self, task: Task) -> tuple[str, ...]:
+        """Return the columns of the scores of a task; what a regression predicts is its score."""
+        return self.score or ((self.predicted,) if self.predicted and task.predicts_number else ())
+
 
 Columns = Mapping[str, str | Sequence[str]]
 """Part → the column or columns it had in the reference rows, as a baseline remembers them."""
@@ -138,10 +143,10 @@ def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> li
     return list(found)
 
 
-def column_notation(options: ColumnOptions, known: Columns, kind: str, numbers: Collection[str] = ()) -> KnownNotation:
+def column_notation(options: ColumnOptions, known: Columns, task: Task, numbers: Collection[str] = ()) -> KnownNotation:
     """Return what is known of how the columns of rows are written.
 
-    ``known``: the baseline's columns, ``numbers``: its features that are numbers; ``kind``: the kind of task. What is
+    ``known``: the baseline's columns, ``numbers``: its features that are numbers. What is
     ranked, decided and cut by is no number. Raises :class:`BadInput` where ``--decimal`` is no decimal mark.
     """
     marks = {"": "", ".": ".", "point": ".", ",": ",", "comma": ","}
@@ -154,9 +159,9 @@ def column_notation(options: ColumnOptions, known: Columns, kind: str, numbers: 
     of_numbers = {*numbers, *names("score", options.score)}
     truth, decided = names("actual", _some(options.actual)), names("predicted", _some(options.predicted))
     texts = {*options.slices, *_remembered(known, "slices"), options.cluster, options.version_column, *TRACES}
-    if kind == "regression":
+    if task.predicts_number:
         of_numbers |= {*truth, *decided}
-    elif kind:
+    elif task.kind:
         texts |= {*truth, *decided, *names("items", _some(options.items))}
     times = set(names("time", _some(options.time)))
     return KnownNotation(marks[options.decimal], options.dayfirst, known_styles(known), of_numbers, times, texts)
@@ -170,7 +175,7 @@ def id_column(options: ColumnOptions, known: Columns) -> str:
 def find_roles(
     sources: Sequence[Source],
     options: ColumnOptions,
-    task: str,
+    task: Task,
     known: Columns,
     say: Say,
     features: Collection[str] | None = None,
@@ -178,8 +183,8 @@ def find_roles(
 ) -> Roles:
     """Find the columns of every part in all files.
 
-    ``task``: "" when unknown; then nothing is a score, a prediction or an actual. ``known``: the baseline's columns,
-    ``features``: the baseline's features; None when the baseline is data, and every other column is a feature.
+    ``task``: while its kind is unknown, nothing is a score, a prediction or an actual. ``known``: the baseline's
+    columns, ``features``: its features; None when the baseline is data, and every other column is a feature.
     ``embeddings``: those of them whose values are lists of numbers; None where any may be.
 
     Raises :class:`BadInput` when a column that was asked for is not there.
@@ -200,14 +205,14 @@ def find_roles(
             say(f"no column '{listed(remembered)}', the baseline's {part}: what needs it is unknown")
         return (part,) if not remembered and part in shared and part not in reserved else ()
 
-    if not task and (options.score or options.predicted or options.actual):
+    if not task.kind and (options.score or options.predicted or options.actual):
         raise BadInput(
             "--task is missing: say whether the score is of a binary, multiclass, regression or ranking model"
         )
-    score = find("score", options.score, "--score") if task else ()
-    predicted = find("predicted", _some(options.predicted), "--predicted") if task else ()
-    actual = find("actual", _some(options.actual), "--actual") if task else ()
-    if task and features is None and not score and not predicted:
+    score = find("score", options.score, "--score") if task.kind else ()
+    predicted = find("predicted", _some(options.predicted), "--predicted") if task.kind else ()
+    actual = find("actual", _some(options.actual), "--actual") if task.kind else ()
+    if task.kind and features is None and not score and not predicted:
         say("neither a score nor a predicted class: only features are compared")
     time = find("time", _some(options.time), "--time")
     if time and not options.time and _holds_nothing(sources, time[0]):
@@ -220,7 +225,7 @@ def find_roles(
         _demand(sources, options.cluster, "--cluster")
     if options.version_column:
         _demand(sources, options.version_column, "--version-column")
-    items = find("items", _some(options.items), "--items") if task == "ranking" else ()
+    items = find("items", _some(options.items), "--items") if task.ranks_items else ()
     slices = _slices(sources, options.slices, [name for name in _remembered(known, "slices") if name in shared])
     for name in options.features:
         _demand(sources, name, "--features")
@@ -230,7 +235,7 @@ def find_roles(
     taken = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
     taken |= {*_some(options.version_column), *TRACES} - reserved
     others = [name for name in names if name not in taken]
-    if not task and "actual" in others:
+    if not task.kind and "actual" in others:
         others.remove("actual")
         if features is None:
             say("left out: actual; say --task binary, multiclass or regression to see performance")
@@ -240,7 +245,7 @@ def find_roles(
     elif features is None:
         chosen = _comparable(sources, others, say)
         given = tuple(name for name in chosen if name in ("score", "predicted"))
-        if given and not task:
+        if given and not task.kind:
             say(f"compared as features: {listed(given)}; with --task they are what the model gave")
     else:
         chosen = tuple(name for name in features if name in names)

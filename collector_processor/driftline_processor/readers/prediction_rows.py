@@ -14,8 +14,7 @@ from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.relevance import Relevance
 from driftline.privacy.policy import rules_in_force
 from driftline.privacy.rules import Rule
-from driftline.tables.performance_columns import scores_for
-from driftline.tables.table import CLASSLESS, F64, I64, Column, Items, ModelKey, PredictionTable, Task, Text, take_rows
+from driftline.tables.table import F64, I64, Column, Items, ModelKey, PredictionTable, Task, Text, take_rows
 from numpy.typing import NDArray
 
 from driftline_processor.present.numbers import many
@@ -57,15 +56,16 @@ class FileRows:
         return self.source.rows
 
 
-def read_rows(source: Source, roles: Roles, kind: str, say: Say) -> FileRows:
-    """Read score, predicted and actual of a file; ``kind``: the kind of task."""
+def read_rows(source: Source, roles: Roles, task: Task, say: Say) -> FileRows:
+    """Read score, predicted and actual of a file."""
     with readable(source.path):
-        lists = kind == "ranking"
         return FileRows(
             source,
-            scores=_scores(source, roles, kind, say),
-            predicted=_whole(source, roles.predicted, False) if roles.predicted and kind not in CLASSLESS else None,
-            actual=_whole(source, roles.actual, kind == "regression") if roles.actual and not lists else None,
+            scores=_scores(source, roles.scores_of(task), say),
+            predicted=_whole(source, roles.predicted, False) if roles.predicted and task.may_have_classes else None,
+            actual=_whole(source, roles.actual, task.predicts_number)
+            if roles.actual and not task.ranks_items
+            else None,
             cluster=whole_column(source.column(roles.cluster)) if roles.cluster else None,
             slices={name: _whole(source, name, False) for name in roles.slices},
         )
@@ -76,7 +76,7 @@ def shape_scores(read: FileRows, task: Task) -> FileRows:
     if read.scores is None:
         return read
     try:
-        return replace(read, scores=scores_for(task, read.scores))
+        return replace(read, scores=task.shape_scores(read.scores))
     except ValueError as error:
         raise BadInput(f"--score: {error}") from error
 
@@ -135,7 +135,7 @@ def known_notation(baseline: Baseline, options: ColumnOptions) -> KnownNotation:
     """Return what is known of how rows are written that are compared with a baseline."""
     edges = {name: over.edges for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}
     sizes = {name: float(np.median(np.abs(some))) for name, some in edges.items() if len(some)}
-    known = column_notation(options, baseline.columns, baseline.task.kind, set(edges).difference(baseline.texts))
+    known = column_notation(options, baseline.columns, baseline.task, set(edges).difference(baseline.texts))
     return replace(known, sizes=sizes)
 
 
@@ -200,8 +200,7 @@ def add_time(read: FileRows, name: str, say: Say) -> FileRows:
     return replace(read, time=times.values, usable=times.readable if len(bad) else None)
 
 
-def _scores(source: Source, roles: Roles, kind: str, say: Say) -> F64 | None:
-    names = roles.score or ((roles.predicted,) if kind == "regression" and roles.predicted else ())
+def _scores(source: Source, names: Sequence[str], say: Say) -> F64 | None:
     if not names:
         return None
     return np.column_stack([_numbers(source, name, say) for name in names])

@@ -15,9 +15,8 @@ import pyarrow.compute as pc
 from driftline.baseline.sections.duplicate_rows import U64
 from driftline.tables import ranked_items
 from driftline.tables.classes import class_column
-from driftline.tables.performance_columns import actual_numbers, score_columns, value_column
+from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import (
-    CLASSLESS,
     F64,
     I32,
     I64,
@@ -236,8 +235,8 @@ def scores_and_classes_of(task: Task, rows: pa.Table) -> tuple[F64 | None, Colum
     """Read the scores and the decided classes of rows, as :func:`~driftline.panes.outcome_sums.fold_outcomes` takes
     them.
     """
-    predicted = None if task.kind in CLASSLESS else labels_of(rows, "predicted")
-    return scores_of(rows, score_columns(task)), predicted
+    predicted = None if not task.may_have_classes else labels_of(rows, "predicted")
+    return scores_of(rows, task.score_columns), predicted
 
 
 def finite_actuals(actual: Column) -> F64:
@@ -314,7 +313,7 @@ def score_in(task: Task, row: str) -> str:
     """
     if not task.quantiles:
         return f"{row}.score"
-    return f"coalesce({row}.score, {row}.scores[{value_column(task, score_columns(task)) + 1}])"
+    return f"coalesce({row}.score, {row}.scores[{task.value_column(task.score_columns) + 1}])"
 
 
 Rows = NDArray[np.intp]

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from driftline.tables.classes import seen_classes
-from driftline.tables.table import CLASSLESS, ModelKey, PredictionTable, Task
+from driftline.tables.table import ModelKey, PredictionTable
+from driftline.tables.task import BINARY, MULTICLASS, Task
 
 from driftline_processor.config.model import Model
 
@@ -158,22 +159,23 @@ def resolve(
     classes were declared.
     """
     base = baseline or Task()
-    kind = settings.task or sent.kind or base.kind or before.kind
-    if kind in CLASSLESS:
-        if kind == "ranking":
-            return Task(kind, cutoffs=settings.performance.cutoffs), True
+    task = Task(settings.task or sent.kind or base.kind or before.kind)
+    if task.ranks_items:
+        return replace(task, cutoffs=settings.performance.cutoffs), True
+    if task.predicts_number:
         known = settings.quantiles or sent.quantiles or base.quantiles or before.quantiles
-        return Task(kind, quantiles=known if kind == "regression" else ()), True
+        return replace(task, quantiles=known), True
     said = settings.classes
     if sent.classes and (not said or set(said) == set(sent.classes)):
         said = sent.classes
     said = said or base.classes or (before.classes if declared else ())
     positive = settings.positive_class or sent.positive_class or base.positive_class or before.positive_class
     threshold = settings.threshold if settings.threshold is not None else sent.threshold
-    task = Task(kind, tuple(said or before.classes), positive if kind == "binary" else "", threshold)
+    positive = positive if task.has_threshold else ""
+    task = Task(task.kind, tuple(said or before.classes), positive, threshold)
     if not said:
         task = _with_classes(task, seen)
-    if kind == "binary" and len(task.classes) == 2 and task.positive_class not in task.classes:
+    if task.has_threshold and len(task.classes) == 2 and task.positive_class not in task.classes:
         task = replace(task, positive_class="1" if set(task.classes) == {"0", "1"} else "")
     return task, bool(said)
 
@@ -181,13 +183,13 @@ def resolve(
 def _kind_of(table: PredictionTable) -> str:
     """Return what the shape of the rows says: one score without classes is binary, several are multiclass."""
     if table.scores is not None and table.scores.shape[1] == 1:
-        return "binary"
-    return "multiclass" if table.scores is not None or table.predicted is not None else ""
+        return BINARY.name
+    return MULTICLASS.name if table.scores is not None or table.predicted is not None else ""
 
 
 def _with_classes(task: Task, seen: tuple[str, ...]) -> Task:
     """Learn classes in the order in which they come; a binary model that shows no others has 0 and 1."""
-    if task.kind == "binary" and set(task.classes) | set(seen) <= {"0", "1"}:
+    if task.has_threshold and set(task.classes) | set(seen) <= {"0", "1"}:
         return replace(task, classes=("0", "1"))
-    most = 2 if task.kind == "binary" else MOST_CLASSES
+    most = 2 if task.has_threshold else MOST_CLASSES
     return replace(task, classes=tuple(dict.fromkeys((*task.classes, *seen)))[:most])

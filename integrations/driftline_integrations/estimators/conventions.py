@@ -129,9 +129,9 @@ def single_result(said: ScoreAndClass, task: Task) -> float | str | None:
     0.25
     """
     score, predicted = said
-    if isinstance(score, np.ndarray) and task.kind in ("binary", "regression"):
-        if score.shape == (1, 2) and task.kind == "binary":
-            return float(score.item(task.classes.index(task.positive_class)))
+    if isinstance(score, np.ndarray) and (task.has_threshold or task.predicts_number):
+        if score.shape == (1, 2) and (positive := task.positive) is not None:
+            return float(score.item(positive))
         return float(score.item()) if score.size == 1 else None
     if score is ABSENT and isinstance(predicted, np.ndarray) and predicted.size == 1:
         return class_text(predicted.item()) or None

@@ -28,8 +28,8 @@ from driftline.panes.pane import Pane, merge
 from driftline.panes.pca import choose_space
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import resolve_task, seen_classes
-from driftline.tables.performance_columns import actual_numbers, scores_for, target_score
-from driftline.tables.table import CLASSLESS, Column, ModelKey, PredictionTable, Task, Text, concatenate, is_present
+from driftline.tables.performance_columns import actual_numbers
+from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text, concatenate, is_present
 from driftline.tables.timestamps import Seasonality
 
 from .reference_rows import MOST_SAMPLED, Period, ReferenceRows, ReferenceSetup, Sample, Settle, joined
@@ -173,7 +173,7 @@ def choose_bins(
         )
         for name in names
     }
-    scores = [target_score(table.task, table.scores) for table in tables if table.scores is not None]
+    scores = [table.task.target_score(table.scores) for table in tables if table.scores is not None]
     vectors = {name: [t.features[name] for t in tables if name in t.features] for name in features}
     decided = bool(scores) or any(table.predicted is not None for table in tables)
     return ModelBins(
@@ -233,8 +233,8 @@ def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str,
         task=task,
         time=np.zeros(rows.rows, dtype=np.int64) if rows.time is None else rows.time,
         id=Text(np.zeros(rows.rows + 1, dtype=np.int32), b""),
-        scores=None if rows.scores is None else scores_for(task, rows.scores),
-        predicted=None if task.kind in CLASSLESS else rows.predicted,
+        scores=None if rows.scores is None else task.shape_scores(rows.scores),
+        predicted=rows.predicted if task.may_have_classes else None,
         features=described(short, texts),
         slices=dict(rows.slices),
     )
@@ -252,7 +252,7 @@ def task_and_vocabularies(
         raise ValueError("score holds no number at all; pass the model's scores, and its classes as predicted=")
     if rows.time is not None and rows.rows and not rows.time.any():
         raise ValueError("time: no value can be read as a time; pass times, ISO 8601 texts or unix seconds")
-    if said.task == "regression" and rows.actual is not None:
+    if Task(said.task).predicts_number and rows.actual is not None:
         _refuse_no_number(rows.actual)
     names = said.text_features
     if names is None:

@@ -27,7 +27,8 @@ from driftline.panes.pane import DURATION_BOUNDS, Pane
 from driftline.panes.pca import Space, widths
 from driftline.panes.unbinned_values import part_width
 from driftline.tables.classes import quantile_levels
-from driftline.tables.table import CLASSLESS, F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import KINDS, Task
 
 SCHEMA, SCHEMA_WITH_TEXTS, SCHEMA_WITH_EXTRAS = (f"driftline.baseline/{version}" for version in (1, 2, 3))
 
@@ -243,10 +244,11 @@ def _task(read: _Reader, value: dict[str, Any]) -> Task:
     classes = tuple(read.texts(value, "classes", "task"))
     positive = read.get(value, "positive_class", str, "task")
     threshold = value.get("threshold")
-    if kind not in ("binary", "multiclass", *CLASSLESS, ""):
-        raise read.error("task.kind", f"is {kind!r}, not binary, multiclass, regression or ranking")
+    if kind and kind not in KINDS:
+        *first, last = KINDS
+        raise read.error("task.kind", f"is {kind!r}, not {', '.join(first)} or {last}")
     # Of a model that only spans describe, the positive class may not be known, and one class may not have been seen.
-    if kind == "binary" and (len(classes) > 2 or (len(classes) == 2 and positive not in ("", *classes))):
+    if Task(kind).has_threshold and (len(classes) > 2 or (len(classes) == 2 and positive not in ("", *classes))):
         raise read.error("task.positive_class", f"must be one of two classes, but is {positive!r} of {classes}")
     if not isinstance(threshold, int | float) or isinstance(threshold, bool) or not 0 <= threshold <= 1:
         raise read.error("task.threshold", "must be a number between 0 and 1")

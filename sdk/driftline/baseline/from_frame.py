@@ -100,14 +100,15 @@ def rows_from_frame(X: FrameLike, said: ReferenceDescription, columns: FrameColu
             raise ValueError(f"features: {_no_column(name, frame)}")
     named["features"] = chosen
 
-    ranking = said.task == "ranking"
+    task = Task(said.task)
+    ranking = task.ranks_items
     scores = _scores(columns.score, named.get("score"), frame, ranking=ranking)
     decided = None if ranking else _column(columns.predicted, named.get("predicted"), frame)
     truth = None if ranking else _column(columns.actual, named.get("actual"), frame)
     relevance = _relevance(columns, named, frame) if ranking else None
     if ranking and "predicted" in named:
         named["items"] = named.pop("predicted")
-    if said.task == "regression" and scores is None and decided is not None:
+    if task.predicts_number and scores is None and decided is not None:
         scores = numbers_of(decided)[:, np.newaxis]  # a regression predicts its value
     if scores is None and decided is None and not (ranking and columns.predicted is not None):
         raise ValueError("there is neither a score nor a predicted class; pass score= or predicted=")

@@ -28,7 +28,6 @@ from driftline.outputs.output import Output
 from driftline.tables.classes import EXACT
 from driftline.tables.column_codec import strings, texts
 from driftline.tables.ids import IDS
-from driftline.tables.performance_columns import score_columns
 from driftline.tables.ranked_items import first_scores, items_of
 from driftline.tables.table import F64, I64, Column, Ids, Items, Text, length
 from driftline.tables.timestamps import instants
@@ -105,7 +104,7 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
         features=features_of(plan, columns),
         slices={name: _slice_values([one.get(name) if one else None for one in slices]) for name in slice_names},
     )
-    if plan.identity.task.kind == "ranking":  # last, so that what is no number is not counted at each of some attempts
+    if plan.identity.task.ranks_items:  # last, so that what is no number is not counted at each of some attempts
         block.items, block.scores = _rankings(plan, scores)
     else:
         block.scores = _finite(plan, _scores(plan, scores), scores.count(None))
@@ -117,7 +116,7 @@ def _singles(plan: CallPlan, shape: RowSchema | None, group: Sequence[BufferedRo
 def _scores(plan: CallPlan, scores: Sequence[Any]) -> F64 | None:
     """Return the scores of n rows, NaN where a row has none; None where no row has one."""
     task = plan.identity.task
-    k = score_columns(task) if task.kind == "multiclass" or task.quantiles else 1
+    k = task.score_columns if task.has_several_scores else 1
     if None in scores:
         if scores.count(None) == len(scores):
             return None
@@ -133,7 +132,7 @@ def _finite(plan: CallPlan, scores: F64 | None, missing: int = 0) -> F64 | None:
     """
     if scores is None:
         return None
-    if plan.identity.task.kind == "binary":
+    if plan.identity.task.has_threshold:
         warn_improbable_scores(plan, scores)
     if (sound := np.isfinite(scores)).all():
         return scores

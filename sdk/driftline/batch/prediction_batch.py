@@ -177,13 +177,12 @@ class PredictionBatch:
         return columns
 
     def _score(self) -> tuple[str, F64]:
-        kind, scores = self.identity.task.kind, self.scores
+        task, scores = self.identity.task, self.scores
         if scores is None:
             raise TypeError("no scores")
-        if kind == "ranking":  # of items that nobody named
+        if task.ranks_items:  # of items that nobody named
             return a.ML_PREDICTION_SCORE, scores[:, 0]
-        several = kind == "multiclass" or bool(self.identity.task.quantiles)
-        return self.identity.score_attribute, scores if several else scores[:, 0]
+        return self.identity.score_attribute, scores if task.has_several_scores else scores[:, 0]
 
     def part(self, start: int, stop: int) -> PredictionBatch:
         """Return rows ``start`` to ``stop``."""

@@ -147,7 +147,7 @@ def measure_entry(entry: Prediction | BufferedRow) -> tuple[int, int]:
             return entry.later.cost, 1
         batch, shape = entry.batch, entry.shape
         cost = (ROW_BYTES if shape is None else shape.cost) + (0 if batch is None else batch.cost)
-        if batch is not None or entry.plan.identity.task.kind == "ranking":
+        if batch is not None or entry.plan.identity.task.ranks_items:
             cost += sum(map(result_copy.cost_of, (entry.result, entry.score, entry.predicted, entry.ids)))
         return cost + cost_of(entry.values), entry.count
     shape = entry[1]

@@ -88,10 +88,11 @@ class CallPlan:
         self._known: dict[str, bool] = {}
         self.names_held = 0
         self.start_span = self.tracer.start_span
-        single = self.identity.task.kind in ("binary", "regression") and not self.identity.task.quantiles
+        task = self.identity.task
+        single = (task.has_threshold or task.predicts_number) and not task.has_several_scores
         self.score_type = float if single else None
-        self.keep_said = rankings.copy_ranking if self.identity.task.kind == "ranking" else result_copy.copy_separate
-        self.keep = rankings.copy_ranking if self.identity.task.kind == "ranking" else result_copy.copy_result
+        self.keep_said = rankings.copy_ranking if task.ranks_items else result_copy.copy_separate
+        self.keep = rankings.copy_ranking if task.ranks_items else result_copy.copy_result
         self.inputs = _permitted(self.inputs, self.identity)
         self.span_values = self.span_features and self.identity.capture == "features"
         self.no_features = self.newest = RowSchema((), "", self.wanted, *self._span_attributes())
@@ -109,7 +110,7 @@ class CallPlan:
     def note_result(self, result: Any) -> None:
         """Remember what the first call returned. From then on a returned float may be the score without a look."""
         self.first_result = describe(result)
-        self.quick = self.inputs.plain and not self.selective and self.identity.task.kind != "ranking"
+        self.quick = self.inputs.plain and not self.selective and not self.identity.task.ranks_items
 
     def wanted(self, name: str) -> bool:
         """Say whether an input field of that name is a feature: allowed by the model, and neither id nor time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from driftline.faults import FAULTS, logger
@@ -10,6 +10,7 @@ from driftline.inputs.batch import Unrecorded
 from driftline.loss_counters import NO_SUCH_FIELD, UNRECORDED, UNUSABLE
 from driftline.outputs.output import Unread, describe
 from driftline.tables.table import F64
+from driftline.tables.task import PerKind, Task
 
 from .call_plan import CallPlan
 
@@ -143,7 +144,7 @@ def warn_unknown_class(plan: CallPlan, decided: Iterable[str]) -> None:
     plan.told_strange = True
     name = plan.identity.name
     what = "a class" if plan.identity.discreet else f"class {strange[:_MOST_LETTERS]!r}"
-    which = ", positive_class=..." if plan.identity.task.kind == "binary" else ""
+    which = ", positive_class=..." if plan.identity.task.has_threshold else ""
     logger.warning(
         "driftline: %s.%s predicts %s, but the classes of %s are %s: name them in the order of the scores, "
         "driftline.Model(%r, classes=(...)%s), or such predictions and outcomes cannot be used",
@@ -169,16 +170,23 @@ def _result(plan: CallPlan, scored: bool, decided: bool) -> str:
     what = "what was set" if plan.first_result is None else _words(plan, plan.first_result)
     if not scored:
         return f"{what} as the predicted class" if decided else f"{what} could not be read"
-    if task.kind == "regression":
-        return f"{what} as the value"
     if plan.by_class and len(task.classes) <= _MOST_CLASSES:
         named = ", ".join(map(repr, task.classes))
-        fix = "classes=..., positive_class=..." if task.kind == "binary" else "classes=..."
+        fix = "classes=..., positive_class=..." if task.has_threshold else "classes=..."
         return f"{what} as the scores of classes {named} in this order (other classes or another order: Model({fix}))"
-    if task.kind == "ranking":
-        return f"{what} as items, best first"
-    if task.kind == "multiclass":
-        return f"{what} as the scores of {len(task.classes)} classes"
-    if decided and plan.predicted is not None:
+    if task.has_threshold and decided and plan.predicted is not None:
         return f"{what} as the score of class {task.positive_class!r} and the predicted class"
-    return f"{what} as the score of class {task.positive_class!r}, which is predicted at {task.threshold:g}"
+    return f"{what} as {_SCORES_IN_WORDS.of(task)(task)}"
+
+
+def _score_at_threshold(task: Task) -> str:
+    return f"the score of class {task.positive_class!r}, which is predicted at {task.threshold:g}"
+
+
+_SCORES_IN_WORDS: PerKind[Callable[[Task], str]] = PerKind(
+    binary=_score_at_threshold,
+    multiclass=lambda task: f"the scores of {len(task.classes)} classes",
+    regression=lambda _: "the value",
+    ranking=lambda _: "items, best first",
+    unknown=lambda _: "a score",
+)

@@ -15,16 +15,17 @@ from driftline.privacy.policy import Capture, Privacy
 from driftline.privacy.rules import DENY
 from driftline.semconv import attributes as a
 from driftline.settings import read, switch
-from driftline.tables.table import Task
+from driftline.tables.task import PerKind, Task
 
 SCOPE = "driftline"
 VERSION = "0.1.0"
-_SCORES = {
-    "binary": a.ML_PREDICTION_SCORE,
-    "multiclass": a.ML_PREDICTION_SCORES,
-    "regression": a.ML_PREDICTION_VALUE,
-    "ranking": a.ML_PREDICTION_SCORES,
-}
+_SCORES = PerKind(
+    binary=a.ML_PREDICTION_SCORE,
+    multiclass=a.ML_PREDICTION_SCORES,
+    regression=a.ML_PREDICTION_VALUE,
+    ranking=a.ML_PREDICTION_SCORES,
+    unknown="",
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Identity:
     ``distributions``: of how many features the distribution is sent as metrics, at most; 0 = of none, nor of scores.
     ``text_features``: features that are documents, of which only descriptors leave; but for ``kept_texts``.
     ``vocabularies``: text features of the baseline, with the words of its texts.
-    ``score_attribute``: the name under which this task's score travels. ``negative_class``: binary, the other one.
+    ``score_attribute``: the name under which this task's score travels. ``derive_class``: the class
+    that a score decides for, as :meth:`Task.derive_class`.
     ``discreet``: whether values may leave only as the rules say, so that no message of an exception and no log line
     may hold one. ``hash_id``: what makes an id fit to leave, None where it is so already.
     """
@@ -54,16 +56,15 @@ class Identity:
     kept_texts: frozenset[str] = frozenset()
     vocabularies: tuple[tuple[str, Vocabulary], ...] = ()
     score_attribute: str = field(init=False, compare=False)
-    negative_class: str = field(init=False, compare=False)
+    derive_class: Callable[[Task, Any], str] = field(init=False, compare=False)
     discreet: bool = field(init=False, compare=False)
     hash_id: Callable[[str], str] | None = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out what the hot path asks: a plain attribute is read five times as fast as a property."""
-        others = [text for text in self.task.classes if text != self.task.positive_class]
-        score = a.ML_PREDICTION_SCORES if self.task.quantiles else _SCORES.get(self.task.kind, "")
+        score = a.ML_PREDICTION_SCORES if self.task.quantiles else _SCORES.of(self.task)
         object.__setattr__(self, "score_attribute", score)
-        object.__setattr__(self, "negative_class", others[0] if self.task.kind == "binary" else "")
+        object.__setattr__(self, "derive_class", self.task.of_kind.derive_class)
         object.__setattr__(self, "discreet", self.privacy.rules or self.capture != "features")
         object.__setattr__(self, "hash_id", self.privacy.id if self.privacy.hash_id else None)
 
@@ -90,27 +91,10 @@ class Identity:
             attributes[a.ML_MODEL_CLASSES] = self.task.classes
         if self.task.quantiles:
             attributes[a.ML_MODEL_QUANTILES] = self.task.quantiles
-        if self.task.kind == "binary":
+        if self.task.has_threshold:
             attributes[a.ML_MODEL_POSITIVE_CLASS] = self.task.positive_class
             attributes[a.ML_MODEL_THRESHOLD] = self.task.threshold
         return attributes
-
-    def derive(self, score: Any) -> str:
-        """Return the class that a score decides for: at the threshold, or the first of the greatest; "" if none.
-
-        ``score``: a float (binary), or one float per class.
-
-        >>> Identity("churn", task=Task("binary", ("0", "1"), "1")).derive(0.5)
-        '1'
-        """
-        task = self.task
-        if task.kind == "binary":
-            if score >= task.threshold:
-                return task.positive_class
-            return self.negative_class if score == score else ""
-        if task.kind == "multiclass" and all(value == value for value in score):
-            return task.classes[max(range(len(score)), key=score.__getitem__)]
-        return ""
 
 
 def declared_texts(

@@ -112,7 +112,7 @@ def outcome_of(
 
 def _truth(identity: Identity, actual: object, item: object) -> Any:
     """Return an actual as it is sent: of a ranking, relevant items are JSON (:mod:`~driftline.outputs.rankings`)."""
-    if isinstance(actual, SCALARS) or identity.task.kind not in ("", "ranking"):
+    if isinstance(actual, SCALARS) or not identity.task.may_rank_items:
         return clean_value(actual)
     try:
         relevant = relevant_text(actual, identity.hash_id)

@@ -32,7 +32,7 @@ def scored_attributes(
         del attributes[identity.score_attribute]
     else:
         attributes[identity.score_attribute] = score
-        decided = identity.derive(score)
+        decided = identity.derive_class(identity.task, score)
     if decided:
         attributes[a.ML_PREDICTION_CLASS] = decided
     else:
@@ -114,13 +114,13 @@ def _set_result(attributes: dict[str, Any], prediction: Prediction) -> None:
         score, decided, unread = read_one(prediction)
         if unread is not None:
             attributes[a.ML_PREDICTION_UNREAD] = True
-    if identity.task.kind == "ranking":
+    if identity.task.ranks_items:
         score = _set_ranking(attributes, score, identity.hash_id)
     if score is None:
         del attributes[identity.score_attribute]
     else:
         attributes[identity.score_attribute] = score
-        decided = decided or identity.derive(score)
+        decided = decided or identity.derive_class(identity.task, score)
     if decided:
         attributes[a.ML_PREDICTION_CLASS] = decided
     else:

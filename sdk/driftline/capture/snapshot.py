@@ -258,14 +258,14 @@ def _read_output(prediction: Prediction) -> Output:
         if layer.result is ABSENT:
             return Output()
         return _read(task, layer.result, n, one_row=one_row)
-    if task.kind == "ranking":
+    if task.ranks_items:
         said = (layer.predicted if layer.decided else None, layer.score if layer.scored else None)
         return rankings.read_separate(*said, n, one_row=one_row)
     output = Output()
     if layer.scored:
         output = outputs.score_of(task, layer.score, n, one_row=one_row)
     if layer.decided:
-        if task.kind == "regression":
+        if task.predicts_number:
             return outputs.score_of(task, layer.predicted, n, one_row=one_row)
         decided = outputs.predicted_of(layer.predicted, n)
         output.predicted, output.unread = decided.predicted, output.unread or decided.unread
@@ -273,7 +273,7 @@ def _read_output(prediction: Prediction) -> Output:
 
 
 def _read(task: Task, kept: Any, n: int, *, one_row: bool) -> Output:
-    if task.kind == "ranking":
+    if task.ranks_items:
         return rankings.read(kept, n, one_row=one_row)
     return outputs.read(task, kept, n, one_row=one_row)
 
@@ -303,4 +303,4 @@ def _said_plainly(prediction: Prediction) -> tuple[float, str, None] | None:
 def is_plain_class(plan: CallPlan, decided: Any) -> bool:
     """Say whether a decision that was said can be taken as it is."""
     plain = decided.__class__ in (str, bool) or (decided.__class__ is int and decided.bit_length() < 64)
-    return plain and plan.identity.task.kind == "binary"
+    return plain and plan.identity.task.has_threshold

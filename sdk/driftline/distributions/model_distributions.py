@@ -19,7 +19,6 @@ from driftline.faults import FAULTS, logger, retry_in_halves
 from driftline.panes.bins import NumberBins
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import DURATION_BOUNDS
-from driftline.tables.performance_columns import target_score
 from driftline.tables.table import Column
 
 from .feature_distribution import OTHER, BinnedNumbers, FeatureDistribution
@@ -66,7 +65,7 @@ class ModelDistributions:
         if block.scores is None:
             self.score.missing += n
         else:
-            self.score.add(Column(numbers=target_score(block.identity.task, block.scores)))
+            self.score.add(Column(numbers=block.identity.task.target_score(block.scores)))
         for name, values in block.features.items():
             feature = self.features.get(name)
             if feature is None:

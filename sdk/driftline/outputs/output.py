@@ -91,7 +91,7 @@ def output_of_row(task: Task, output: Output) -> tuple[Any, str, Unread | None]:
         score = output.rankings[0]
     elif output.scores is not None:
         values = output.scores[0].tolist()
-        score = tuple(values) if task.kind == "multiclass" or task.quantiles else values[0]
+        score = tuple(values) if task.has_several_scores else values[0]
     predicted = ""
     if output.predicted is not None and output.predicted.codes is not None and output.predicted.codes[0] >= 0:
         predicted = output.predicted.labels[output.predicted.codes[0]]
@@ -104,11 +104,11 @@ def read(task: Task, kept: Any, n: int, *, one_row: bool = False) -> Output:
         return Output(unread=kept)
     if kept is None:
         return Output(unread=Unread("None"))
-    values = _as_array(kept) if task.kind != "regression" or kept.__class__ is not list else column_of_values(kept)
-    if isinstance(values, Column) and values.numbers is not None and task.kind == "regression":
+    values = _as_array(kept) if not task.predicts_number or kept.__class__ is not list else column_of_values(kept)
+    if isinstance(values, Column) and values.numbers is not None and task.predicts_number:
         values = values.numbers  # the texts among them are missing
     if isinstance(values, Column):
-        read_as_classes = task.kind != "regression" and n == _length(values)
+        read_as_classes = not task.predicts_number and n == _length(values)
         return Output(predicted=class_column(values)) if read_as_classes else _unread(kept)
     if values.dtype.kind not in "fiub":
         return _unread(kept)
@@ -121,25 +121,24 @@ def read(task: Task, kept: Any, n: int, *, one_row: bool = False) -> Output:
         values = values[:, 0]
     if len(values.shape) not in (1, 2) or len(values) != n:
         return _unread(kept)
-    return _numbers(task, values, kept)
+    return (_numbers if task.predicts_number else _scores_or_classes)(task, values, kept)
 
 
 def _numbers(task: Task, values: NDArray[Any], kept: Any) -> Output:
+    fits = values.ndim == 2 and values.shape[1] == len(task.quantiles) if task.quantiles else values.ndim == 1
+    if not fits or values.dtype.kind not in "fiu":
+        return _unread(kept)
+    return Output(scores=_double(values) if task.quantiles else _double(values)[:, None])
+
+
+def _scores_or_classes(task: Task, values: NDArray[Any], kept: Any) -> Output:
     kind = values.dtype.kind
-    if task.quantiles:
-        fits = values.ndim == 2 and values.shape[1] == len(task.quantiles)
-        return Output(scores=_double(values)) if fits and kind in "fiu" else _unread(kept)
-    if task.kind == "regression":
-        return Output(scores=_double(values)[:, None]) if values.ndim == 1 and kind in "fiu" else _unread(kept)
     if values.ndim == 2:
-        if kind != "f" or values.shape[1] != len(task.classes):
+        if kind != "f" or not 0 < values.shape[1] == len(task.classes):
             return _unread(kept)
-        scores = _double(values)
-        if task.kind == "binary":
-            scores = scores[:, [task.classes.index(task.positive_class)]]
-        return Output(scores=scores, by_class=True)
+        return Output(scores=task.shape_scores(_double(values)), by_class=True)
     if kind == "f":
-        return Output(scores=_double(values)[:, None]) if task.kind == "binary" else _unread(kept)
+        return Output(scores=_double(values)[:, None]) if task.has_threshold else _unread(kept)
     return Output(predicted=class_column(Column(numbers=_double(values))))
 
 

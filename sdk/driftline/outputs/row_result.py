@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from driftline.tables.classes import class_text
-from driftline.tables.table import Task
+from driftline.tables.task import PerKind, Task
 
 Answer = tuple[Any, str]
 """A score (a float, or a tuple of one per class; None where there is none), and the class decided for ("" if none)."""
@@ -34,17 +34,35 @@ def readers(task: Task) -> Mapping[type, Reader]:
     >>> binary[bool](True), binary[np.float32](np.float32(0.25)), binary[np.ndarray](np.array([[0.75, 0.25]]))
     ((None, '1'), (0.25, ''), (0.25, ''))
     """
-    known: dict[type, Reader] = {}
+    return MappingProxyType(_READERS.of(task)(task))
+
+
+def _of_class(task: Task) -> dict[type, Reader]:
+    known: dict[type, Reader] = {**dict.fromkeys((*_BOOLEANS, str), _class), **dict.fromkeys(_INTEGERS, _integer)}
+    return known | {np.ndarray: _columns(task)}
+
+
+def _of_score_or_class(task: Task) -> dict[type, Reader]:
+    return _of_class(task) | dict.fromkeys(_FLOATS, _score)
+
+
+def _of_number(task: Task) -> dict[type, Reader]:
     if task.quantiles:
-        known = {np.ndarray: _quantiles(len(task.quantiles))}
-    elif task.kind == "regression":
-        known = {**dict.fromkeys(_INTEGERS, _value), **dict.fromkeys(_FLOATS, _score), np.ndarray: _one_value}
-    elif task.kind in ("binary", "multiclass"):
-        known = {**dict.fromkeys((*_BOOLEANS, str), _class), **dict.fromkeys(_INTEGERS, _integer)}
-        known[np.ndarray] = _columns(task)
-        if task.kind == "binary":
-            known.update(dict.fromkeys(_FLOATS, _score))
-    return MappingProxyType(known)
+        return {np.ndarray: _quantiles(len(task.quantiles))}
+    return {**dict.fromkeys(_INTEGERS, _value), **dict.fromkeys(_FLOATS, _score), np.ndarray: _one_value}
+
+
+def _of_nothing(_task: Task) -> dict[type, Reader]:
+    return {}
+
+
+_READERS = PerKind(
+    binary=_of_score_or_class,
+    multiclass=_of_class,
+    regression=_of_number,
+    ranking=_of_nothing,
+    unknown=_of_nothing,
+)
 
 
 def _class(result: Any) -> Answer:
@@ -81,18 +99,17 @@ def _quantiles(k: int) -> Reader:
 def _columns(task: Task) -> Reader:
     """Return the reader of a row of ``predict_proba``: one column per class, (k,) or (1, k)."""
     k = len(task.classes)
-    binary = task.kind == "binary"
-    position = task.classes.index(task.positive_class) if binary else 0
+    position = task.positive
 
     def read(result: Any) -> Answer | None:
         if result.dtype.kind != "f":
             return None
-        if binary and _one(result):
+        if position is not None and _one(result):
             return float(result.reshape(-1)[0]), ""
         if result.shape not in ((1, k), (k,)):
             return None
         values = result.reshape(-1).tolist()
-        return (values[position] if binary else tuple(values)), ""
+        return (tuple(values) if position is None else values[position]), ""
 
     return read
 

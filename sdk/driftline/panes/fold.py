@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftline.tables.classes import number_text
-from driftline.tables.performance_columns import decide, target_score, usable_weight
+from driftline.tables.performance_columns import decide, usable_weight
 from driftline.tables.table import F64, I64, Column, PredictionTable, length
 
 from .bins import Bins, Index, assign
@@ -239,7 +239,7 @@ def _parts(
         for name in sorted(table.features.keys() - bins.features.keys())[:MOST_UNKNOWN]:
             parts[f"unknown:{name}"] = weighed
     if bins.score is not None:
-        score = None if table.scores is None else target_score(table.task, table.scores)
+        score = None if table.scores is None else table.task.target_score(table.scores)
         target("score", bins.score, None if score is None else Column(numbers=score))
     if bins.classes is not None:
         codes = decide(table.task, table.scores, table.predicted)

@@ -8,19 +8,21 @@ Which parts of a pane say how right a model was, and how long each is; what they
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftline.tables.classes import class_codes
-from driftline.tables.performance_columns import EPSILON, GREATEST, actual_numbers, decide, usable_weight, value_column
-from driftline.tables.table import F64, I32, I64, Column, Task, length, take_rows
+from driftline.tables.performance_columns import EPSILON, GREATEST, actual_numbers, decide, usable_weight
+from driftline.tables.table import F64, I32, I64, Column, length, take_rows
+from driftline.tables.task import PerKind, Task
 
 from .bins import SCORE_BINS, score_bin
-from .pane import LOSSES, Pane
+from .pane import Pane
 from .relevance import CUTOFFS, PREFIX, WIDTH, Relevance, clicks_of, fold_relevance
 from .relevance import take_rankings as taken_relevance
 from .sparse_sums import Sparse, cells, columns, join_parts, shifted
@@ -88,31 +90,13 @@ def widths(task: Task) -> Mapping[str, int]:
     >>> widths(Task("binary", ("0", "1"), "1"))["spread"]
     9
     """
-    k, losses = len(task.classes), len(LOSSES.get(task.kind, ()))
+    k, losses = len(task.classes), len(task.losses)
     found = {"outcomes": 3, "value": 6, "value_negative": 1, "confusion": k * k, "confusion_excess": k * k}
-    found |= {"losses": losses, "spread": max(0, 2 * losses - 1)}
-    grids: list[str] = []
-    if task.kind == "binary":
-        found |= {"calibration": 3 * CALIBRATION_BINS}
-        grids = ["score_negative", "score_positive"]
-    elif task.kind == "multiclass":
-        found |= {"ranks": k, "ranks_excess": k}
-        if k <= MOST_CLASS_SCORES:
-            grids = [part for code in range(k) for part in class_scores(code)]
-    elif task.kind == "regression":
-        found |= {"percentage": 5}
-        if task.quantiles:
-            found["quantiles"] = 2 + 3 * (len(task.quantiles) + len(intervals(task)))
-    elif task.kind == "ranking":
-        found |= {"clicks": 2} | {f"{PREFIX}{cutoff}": WIDTH for cutoff in task.cutoffs or CUTOFFS}
-    found |= {count_of(part): k * k if part == "confusion" else 1 for part in COUNTED if part in found}
-    return found | {part: SCORE_BINS for grid in grids for part in (grid, excess_of(grid))}
+    found |= {"losses": losses, "spread": max(0, 2 * losses - 1)} | _PARTS.of(task).widths(task)
+    return found | {count_of(part): k * k if part == "confusion" else 1 for part in COUNTED if part in found}
 
 
 Mask = NDArray[np.bool_]
-
-SUM_TOLERANCE = 1e-3
-"""Scores of one row whose sum is farther from 1 are no probabilities and have no log loss."""
 
 
 def fold_outcomes(
@@ -179,14 +163,7 @@ def fold_outcomes_by(
         value = None if value is None else value[order]
         relevance = None if relevance is None else taken_relevance(relevance, order)
     rows = _Rows(group, groups, None if weight is None or (weight == 1).all() else weight)
-    if task.kind == "regression":
-        parts = _values(task, scores, actual_numbers(actual), rows)
-    elif task.kind == "ranking":
-        known_of = clicks_of(actual_numbers(actual)) if relevance is None else relevance
-        ranked = fold_relevance(known_of, rows.weight, task.cutoffs or CUTOFFS, group, groups)
-        parts = {name: Sparse.of(sums) for name, sums in ranked.items()}
-    else:
-        parts = _classes(task, scores, predicted, actual, rows)
+    parts = _PARTS.of(task).fold(task, scores, predicted, actual, relevance, rows)
     if value is not None and (usable := np.abs(value) <= GREATEST).any():
         worth = rows.where(usable)
         parts["value"] = worth.means([value[usable]], counted=True)
@@ -257,12 +234,20 @@ class _Rows:
         }
 
 
-def _values(task: Task, scores: F64 | None, actual: F64, rows: _Rows) -> dict[str, Sparse]:
+def _fold_numbers(
+    task: Task,
+    scores: F64 | None,
+    _predicted: Column | None,
+    truth: Column,
+    _relevance: Relevance | None,
+    rows: _Rows,
+) -> dict[str, Sparse]:
+    actual = actual_numbers(truth)
     known = np.abs(actual) <= GREATEST
     parts = rows.where(known).outcomes()
     if scores is None or not len(scores):
         return parts
-    value = scores[:, value_column(task, scores.shape[1])]
+    value = scores[:, task.value_column(scores.shape[1])]
     usable = known & (np.abs(value) <= GREATEST)
     y, scored = actual[usable], rows.where(usable)
     error = value[usable] - y
@@ -291,8 +276,26 @@ def _quantile_losses(task: Task, scores: F64, actual: F64) -> list[F64]:
     return [*pinball.T, *inside]
 
 
-def _classes(
-    task: Task, scores: F64 | None, predicted: Column | None, actual: Column, rows: _Rows
+def _fold_rankings(
+    task: Task,
+    _scores: F64 | None,
+    _predicted: Column | None,
+    actual: Column,
+    relevance: Relevance | None,
+    rows: _Rows,
+) -> dict[str, Sparse]:
+    known = clicks_of(actual_numbers(actual)) if relevance is None else relevance
+    sums = fold_relevance(known, rows.weight, task.cutoffs or CUTOFFS, rows.group, rows.groups)
+    return {name: Sparse.of(part) for name, part in sums.items()}
+
+
+def _fold_classes(
+    task: Task,
+    scores: F64 | None,
+    predicted: Column | None,
+    actual: Column,
+    _relevance: Relevance | None,
+    rows: _Rows,
 ) -> dict[str, Sparse]:
     n, classes = length(actual), len(task.classes)
     truth = class_codes(actual, task.classes)
@@ -310,16 +313,13 @@ def _classes(
     parts |= judged.counted("confusion", cell, classes * classes)
     if scores is None or not len(scores):
         return parts
-    with np.errstate(invalid="ignore"):
-        probable = (scores.min(axis=1) >= 0) & (scores.max(axis=1) <= 1)
-    if task.kind == "multiclass" and scores.shape[1] == classes:
-        usable = known & probable & (np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE)
+    if task.has_class_scores and scores.shape[1] == classes:
+        usable = known & task.are_probabilities(scores)
         whole = bool(usable.all())  # choosing all of fifty columns would cost more than what follows
         parts |= _many(scores if whole else scores[usable], truth[usable], rows.where(usable))
-    elif task.kind == "binary" and scores.shape[1] == 1 and task.positive_class in task.classes:
-        usable = known & probable
-        positive = truth[usable] == task.classes.index(task.positive_class)
-        parts |= _two(scores[usable, 0], positive, rows.where(usable))
+    elif task.positive is not None and scores.shape[1] == 1:
+        usable = known & task.are_probabilities(scores)
+        parts |= _two(scores[usable, 0], truth[usable] == task.positive, rows.where(usable))
     return parts
 
 
@@ -364,3 +364,42 @@ def _on_grid(names: tuple[str, str], at: I64, own: Mask, rows: _Rows) -> dict[st
         if (excess := some.excess(at[which], SCORE_BINS)) is not None:
             parts[excess_of(name)] = excess
     return parts
+
+
+def _grid_widths(*parts: str) -> dict[str, int]:
+    return {name: SCORE_BINS for part in parts for name in (part, excess_of(part))}
+
+
+def _binary_widths(_task: Task) -> dict[str, int]:
+    return {"calibration": 3 * CALIBRATION_BINS, **_grid_widths("score_negative", "score_positive")}
+
+
+def _multiclass_widths(task: Task) -> dict[str, int]:
+    k = len(task.classes)
+    grids = [part for code in range(k if k <= MOST_CLASS_SCORES else 0) for part in class_scores(code)]
+    return {"ranks": k, "ranks_excess": k, **_grid_widths(*grids)}
+
+
+def _regression_widths(task: Task) -> dict[str, int]:
+    means = len(task.quantiles) + len(intervals(task))
+    return {"percentage": 5} | ({"quantiles": 2 + 3 * means} if task.quantiles else {})
+
+
+def _ranking_widths(task: Task) -> dict[str, int]:
+    return {"clicks": 2} | {f"{PREFIX}{cutoff}": WIDTH for cutoff in task.cutoffs or CUTOFFS}
+
+
+class _Parts(NamedTuple):
+    """The parts that only one kind of task has: how long they are, and how joined rows are folded into all parts."""
+
+    widths: Callable[[Task], dict[str, int]]
+    fold: Callable[[Task, F64 | None, Column | None, Column, Relevance | None, _Rows], dict[str, Sparse]]
+
+
+_PARTS = PerKind(
+    binary=_Parts(_binary_widths, _fold_classes),
+    multiclass=_Parts(_multiclass_widths, _fold_classes),
+    regression=_Parts(_regression_widths, _fold_numbers),
+    ranking=_Parts(_ranking_widths, _fold_rankings),
+    unknown=_Parts(lambda _: {}, _fold_classes),
+)

@@ -35,7 +35,7 @@ invalid
 ``confusion``          weight per actual × predicted class, row-major, ``len(classes)`` squared
 ``confusion_excess``   Σ(w² - w) of the same; not there where all weights are 1, so Σw² = confusion + confusion_excess
 ``confusion_count``    Σ(1 - w) of the same; not there where all weights are 1, so rows = confusion + confusion_count
-``losses``             sums in the order of ``LOSSES[task.kind]``
+``losses``             sums in the order of ``Task.losses``
 ``losses_count``       Σ(1 - w) of the same rows; and likewise ``percentage_count``, ``quantiles_count`` and
                        ``outcomes_count``: n is known there, so what it lacks is of rows from before they were counted
 ``spread``             Σw² of the same rows, then Σw²ℓ, Σw²ℓ² of each of these losses after ``weight``
@@ -65,13 +65,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from driftline.tables.table import F64
-
-LOSSES: dict[str, tuple[str, ...]] = {
-    "binary": ("weight", "brier", "log_loss", "score", "positive"),
-    "multiclass": ("weight", "brier", "log_loss"),
-    "regression": ("weight", "error", "absolute_error", "squared_error", "actual", "squared_actual"),
-    "ranking": (),
-}
 
 DURATION_BOUNDS: tuple[float, ...] = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075),

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from .table import CLASSLESS, I32, Column, Task
+from .table import I32, Column
+from .task import KINDS, Task
 from .text import sendable
 
 _INTEGRAL = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0*)?")
@@ -151,17 +152,18 @@ def resolve_task(
     ...
     ValueError: classes are ('stays', 'churns') and none is known to be the positive one; pass positive_class=...
     """
-    if kind not in ("binary", "multiclass", *CLASSLESS):
-        raise ValueError(f"task is {kind!r}; it must be 'binary', 'multiclass', 'regression' or 'ranking'")
+    if kind not in KINDS:
+        *first, last = map(repr, KINDS)
+        raise ValueError(f"task is {kind!r}; it must be {', '.join(first)} or {last}")
     levels = quantile_levels(kind, quantiles)
-    if kind in CLASSLESS:
+    if not KINDS[kind].has_classes:
         return Task(kind, quantiles=levels)
     if isinstance(threshold, str) or not 0.0 <= threshold <= 1.0:
         raise ValueError(f"threshold is {threshold!r}; it must be a probability between 0 and 1")
     texts = tuple(class_text(value) for value in classes) if classes is not None else seen_classes(seen)
     if len(set(texts)) < len(texts) or "" in texts:
         raise ValueError(f"classes are {texts}; each class must be named once, and none may be empty")
-    if kind == "binary":
+    if KINDS[kind].has_threshold:
         if classes is None and set(texts) <= {"0", "1"}:
             texts = ("0", "1")
         if len(texts) != 2:
@@ -196,7 +198,7 @@ def quantile_levels(kind: str, quantiles: Sequence[float] | None) -> tuple[float
     """
     if quantiles is None or not len(quantiles):
         return ()
-    if kind != "regression":
+    if not Task(kind).predicts_number:
         raise ValueError(f"quantiles are {tuple(quantiles)}, but only a regression has any; leave them out")
     numbers = all(
         isinstance(quantile, int | float | np.floating) and not isinstance(quantile, bool) for quantile in quantiles

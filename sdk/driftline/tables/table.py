@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from .task import Task as Task  # re-exported
+
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 Ids = NDArray[np.void]
-
-CLASSLESS = frozenset({"regression", "ranking"})
-"""The kinds of task that decide for no class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +30,6 @@ class ModelKey:
     model: str
     version: str = ""
     environment: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """The task of a model: its kind, classes and threshold.
-
-    ``kind``: ``"binary"``, ``"multiclass"``, ``"regression"``, ``"ranking"`` or ``""`` while unknown. ``classes``:
-    canonical class texts (see :func:`driftline.tables.classes.class_text`), in the order of the score columns.
-    ``threshold``:
-    the score of the positive class from which on it is predicted, binary only. ``cutoffs``: the ranks at which lists
-    are judged, ranking only; () = :data:`driftline.panes.relevance.CUTOFFS`. ``quantiles``: of a
-    regression that predicts several, their levels, increasing, in the order of the score columns.
-    """
-
-    kind: str = ""
-    classes: tuple[str, ...] = ()
-    positive_class: str = ""
-    threshold: float = 0.5
-    cutoffs: tuple[int, ...] = ()
-    quantiles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ def _rows(said: Mapping[str, Any], spans: Mapping[int, ReadableSpan]) -> Iterato
             table[a.ML_PREDICTION_ID][i],
             features[i],
             score,
-            decided[i] or (identity.derive(score) if score is not None else ""),
+            decided[i] or (identity.task.derive_class(score) if score is not None else ""),
             items[i],
             slices[i],
             _instant(table[a.ML_PREDICTION_TIME][i]),

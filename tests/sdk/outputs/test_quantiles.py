@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.classes import complete_task, quantile_levels
-from driftline.tables.performance_columns import target_score
 from driftline.tables.table import F64, PredictionTable, Task
 
 from tests.support.service import Service, returns
@@ -42,7 +41,7 @@ def test_a_row_of_quantiles_is_read_in_whatever_shape_it_comes(service: Service,
     [table] = service.tables()
     assert table.task == Task("regression", quantiles=LEVELS)
     assert scores(table).tolist() == [[1.0, 2.0, 4.0]]
-    assert target_score(table.task, scores(table)).tolist() == [2.0]
+    assert table.task.target_score(scores(table)).tolist() == [2.0]
     assert table.predicted is None
 
 

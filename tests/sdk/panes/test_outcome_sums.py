@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from driftline.panes.outcome_sums import MOST_CLASS_SCORES, fold_outcomes, fold_outcomes_by, intervals, widths
-from driftline.panes.pane import LOSSES, Pane, merge
+from driftline.panes.pane import Pane, merge
 from driftline.panes.sparse_sums import cells
 from driftline.tables.table import F64, Column, Task
 from hypothesis import given
@@ -119,7 +119,7 @@ def test_squares_are_kept_only_where_weights_say_more_than_one() -> None:
     for side, squares in (("score_negative", [0.25]), ("score_positive", [9, 1])):
         held = weighted[side] > 0
         assert (weighted[side] + weighted[f"{side}_excess"])[held].tolist() == squares
-    names = LOSSES["binary"][1:]
+    names = BINARY.losses[1:]
     losses = {
         "brier": [0.04, 0.49, 0.36],
         "log_loss": [-math.log(0.8), -math.log(0.3), -math.log(0.4)],

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.panes.outcome_sums import SUM_TOLERANCE
 from driftline.tables.classes import class_codes
-from driftline.tables.performance_columns import GREATEST, actual_numbers, decide, target_score
+from driftline.tables.performance_columns import GREATEST, actual_numbers, decide
 from driftline.tables.table import F64, I32, Column, Task, length
 
 from driftline_processor.core.outcomes.sums import losses
@@ -27,9 +26,9 @@ LEAST_REFERENCE = 100
 
 def kind_of(task: Task) -> Kind | None:
     """Return what the errors of a task are; None where there are none (rankings, and what is not known yet)."""
-    if task.kind in ("binary", "multiclass"):
+    if task.has_classes:
         return "error"
-    return "loss" if task.kind == "regression" else None
+    return "loss" if task.predicts_number else None
 
 
 def losses_of_rows(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> F64:
@@ -43,11 +42,11 @@ def losses_of_rows(task: Task, scores: F64 | None, predicted: Column | None, act
     >>> losses_of_rows(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
     array([0., 1.])
     """
-    if task.kind == "regression":
+    if task.predicts_number:
         truth = actual_numbers(actual)
         if scores is None or not len(scores):
             return np.full(len(truth), np.nan)
-        said = target_score(task, scores)
+        said = task.target_score(scores)
         with np.errstate(invalid="ignore", over="ignore"):
             usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
             return np.where(usable, np.abs(said - truth), np.nan)
@@ -62,9 +61,9 @@ def losses_of_rows(task: Task, scores: F64 | None, predicted: Column | None, act
 
 def reference_loss(baseline: Baseline | None) -> tuple[float, float] | None:
     """Return mean and standard deviation of the absolute error in a baseline; None where it has no outcomes."""
-    if baseline is None or baseline.task.kind != "regression":
+    if baseline is None or not baseline.task.predicts_number:
         return None
-    sums = losses(baseline.pane, "regression")
+    sums = losses(baseline.pane, baseline.task)
     if sums is None or sums["weight"] < LEAST_REFERENCE:
         return None
     mean = sums["absolute_error"] / sums["weight"]
@@ -96,15 +95,12 @@ def probability_of_outcome(task: Task, scores: F64 | None, happened: I32) -> F64
     array([0.8, 0.6, nan])
     """
     classes = len(task.classes)
-    columns = classes if task.kind == "multiclass" else int(task.positive_class in task.classes)
+    columns = classes if task.has_class_scores else int(task.positive is not None)
     if scores is None or not len(scores) or not columns or scores.shape[1] != columns:
         return np.full(len(happened), np.nan)
-    with np.errstate(invalid="ignore"):
-        known = (happened >= 0) & (happened < classes) & ((scores >= 0) & (scores <= 1)).all(axis=1)
-        if task.kind == "multiclass":
-            known &= np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE
-    if task.kind == "multiclass":
+    known = (happened >= 0) & (happened < classes) & task.are_probabilities(scores)
+    if task.has_class_scores:
         given = scores[np.arange(len(scores)), np.where(known, happened, 0)]
     else:
-        given = np.where(happened == task.classes.index(task.positive_class), scores[:, 0], 1 - scores[:, 0])
+        given = np.where(happened == task.positive, scores[:, 0], 1 - scores[:, 0])
     return np.where(known, given, np.nan)

@@ -20,7 +20,8 @@ from driftline.outputs.rankings import MOST_TEXT
 from driftline.semconv import attributes as a
 from driftline.tables.classes import EXACT, class_column, class_text, quantile_levels
 from driftline.tables.ids import id_text
-from driftline.tables.table import CLASSLESS, F64, I32, I64, Column, Task
+from driftline.tables.table import F64, I32, I64, Column
+from driftline.tables.task import KINDS, Task
 from numpy.typing import NDArray
 
 MAX_TEXT: Final = 1024
@@ -281,7 +282,6 @@ class Grid:
 
 
 Mask = NDArray[np.bool_]
-_TASK_KINDS: Final = ("binary", "multiclass", *CLASSLESS)
 
 
 class Fields:
@@ -452,15 +452,13 @@ def task_of(
     that is no probability, levels that are none.
     """
     texts = tuple(class_text(value)[:MAX_TEXT] for value in classes)
-    usable = "" not in texts and len(set(texts)) == len(texts) and (kind != "binary" or len(texts) == 2)
+    usable = "" not in texts and len(set(texts)) == len(texts) and (len(texts) == 2 or not Task(kind).has_threshold)
     threshold = threshold if 0 <= threshold <= 1 else 0.5
     try:
         levels = quantile_levels(kind, quantiles)
     except ValueError:
         levels = ()
-    return Task(
-        kind if kind in _TASK_KINDS else "", texts if usable else (), positive_class, threshold, quantiles=levels
-    )
+    return Task(kind if kind in KINDS else "", texts if usable else (), positive_class, threshold, quantiles=levels)
 
 
 def grouped(*codes: NDArray[Any]) -> tuple[I64, list[int]]:

@@ -16,14 +16,13 @@ from driftline.semconv import attributes as a
 from driftline.tables.column_codec import ColumnError, Value, decode, strings
 from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import items_of
-from driftline.tables.table import F64, I64, Column, Items, Task, Text
+from driftline.tables.table import F64, I64, Column, Items, Text
+from driftline.tables.task import BINARY, MULTICLASS, RANKING, REGRESSION, PerKind, Task
 
 from .attributes import MAX_CELLS, MAX_TEXT, Where
 
 Scores = tuple[I64, list[tuple[Any, ...]]] | F64 | None
 """Codes (n,), -1 = missing, into lists of scalars; or a float64 matrix (n, k) from a columnar record."""
-
-BINARY, MULTICLASS, REGRESSION, RANKING = "binary", "multiclass", "regression", "ranking"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +59,47 @@ def scores_of(task: Task, given: ScoreColumns, rejected: Counter[str]) -> tuple[
     ranking's the first item's. Rows without a usable score are NaN; None where all are.
     """
     kind = task.kind or _infer(given)
-    if kind == REGRESSION and task.quantiles:
-        return kind, _matrix(given.scores, len(task.quantiles), rejected)
-    if kind == REGRESSION:
-        value = given.value
-        if given.score is not None:
-            value = given.score if value is None else np.where(np.isnan(value), given.score, value)
-        return kind, _usable(value)
-    if kind == MULTICLASS:
-        return kind, _matrix(given.scores, len(task.classes), rejected)
-    if kind == BINARY:
-        score = given.score
-        pairs = _matrix(given.scores, 2, rejected)
-        if pairs is not None:
-            positive = pairs[
-                :, task.classes.index(task.positive_class) if task.positive_class in task.classes[:2] else 1
-            ]
-            score = positive if score is None else np.where(np.isnan(score), positive, score)
-        return kind, _usable(score)
-    if kind == RANKING:
-        first, score = _first(given.scores), given.score
-        return kind, _usable(
-            score if first is None else first if score is None else np.where(np.isnan(first), score, first)
-        )
-    return kind, None
+    return kind, _SCORES.of(replace(task, kind=kind))(task, given, rejected)
+
+
+def _score_of_positive(task: Task, given: ScoreColumns, rejected: Counter[str]) -> F64 | None:
+    pairs = _matrix(given.scores, 2, rejected)
+    at = task.classes.index(task.positive_class) if task.positive_class in task.classes[:2] else 1
+    return _usable(_filled(given.score, None if pairs is None else pairs[:, at]))
+
+
+def _scores_of_classes(task: Task, given: ScoreColumns, rejected: Counter[str]) -> F64 | None:
+    return _matrix(given.scores, len(task.classes), rejected)
+
+
+def _value_or_quantiles(task: Task, given: ScoreColumns, rejected: Counter[str]) -> F64 | None:
+    if task.quantiles:
+        return _matrix(given.scores, len(task.quantiles), rejected)
+    return _usable(_filled(given.value, given.score))
+
+
+def _score_of_first_item(_task: Task, given: ScoreColumns, _rejected: Counter[str]) -> F64 | None:
+    return _usable(_filled(_first(given.scores), given.score))
+
+
+def _no_scores(_task: Task, _given: ScoreColumns, _rejected: Counter[str]) -> None:
+    return None
+
+
+_SCORES = PerKind(
+    binary=_score_of_positive,
+    multiclass=_scores_of_classes,
+    regression=_value_or_quantiles,
+    ranking=_score_of_first_item,
+    unknown=_no_scores,
+)
+
+
+def _filled(values: F64 | None, others: F64 | None) -> F64 | None:
+    """Return values, and the others where those are missing."""
+    if values is None or others is None:
+        return others if values is None else values
+    return np.where(np.isnan(values), others, values)
 
 
 def _first(scores: Scores) -> F64 | None:
@@ -99,12 +115,12 @@ def _first(scores: Scores) -> F64 | None:
 
 def _infer(given: ScoreColumns) -> str:
     if given.ranked:
-        return RANKING
+        return RANKING.name
     if _any(given.value):
-        return REGRESSION
+        return REGRESSION.name
     if given.scores is not None:
-        return MULTICLASS
-    return BINARY if _any(given.score) else ""
+        return MULTICLASS.name
+    return BINARY.name if _any(given.score) else ""
 
 
 def _any(values: F64 | None) -> bool:

@@ -26,7 +26,7 @@ from .attributes import (
     tasks,
 )
 from .otlp_rows import Rows, is_sampled, trace_columns
-from .outputs import RANKING, Lists, ScoreColumns, scores_of
+from .outputs import Lists, ScoreColumns, scores_of
 from .outputs import from_lists as items_from_lists
 
 _PREDICT = "predict"
@@ -132,7 +132,7 @@ class _Whole:
         """Return the rows of one model."""
         given = self.given.at(members)
         items = None
-        if self.items is not None and task.kind in ("", RANKING):
+        if self.items is not None and task.may_rank_items:
             lists = self.items[1]
             some = self.items[0][members]
             if (some >= 0).any():

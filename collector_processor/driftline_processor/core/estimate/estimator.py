@@ -185,13 +185,13 @@ class ReferenceLearning:
             moved = 0.0 if was is None or was.value is None or point.value is None else point.value - was.value
             chance = point.chance / worth if worth > 0 else 0.0
             overfit = chance * self._overfit(name)
-            bias = overfit if self.task.kind == "multiclass" else 0.0  # of losses: tried on other rows than learned of
+            bias = overfit if self.task.has_class_scores else 0.0  # of losses: tried on other rows than learned of
             found[name] = replace(point, learned=overfit + (OFF * moved) ** 2, bias=bias, unsure=unsure)
         return found
 
     def _overfit(self, metric: str) -> float:
         """Return the squared factor by which learned values err more than chance (docs/data/estimates.md)."""
-        if self.task.kind == "regression":
+        if self.task.predicts_number:
             return 2.5
         if metric in ("log_loss", "brier"):
             return 1.0 + len(self.task.classes)
@@ -201,7 +201,7 @@ class ReferenceLearning:
         worth = weight_per_row(self._pane, "outcomes")
         if any(one.rate @ one.weight < LEAST_OF_A_CLASS * worth for one in self.estimation.classes.values()):
             return True
-        return self.rows < LEAST_ROWS and self.task.kind == "regression"
+        return self.rows < LEAST_ROWS and self.task.predicts_number
 
     def labelled(self, pane: Pane, points: dict[str, Point], rows: int) -> dict[str, Point]:
         """Return what is expected of those rows of a pane whose outcome is known; {} where that is not known.
@@ -210,7 +210,7 @@ class ReferenceLearning:
         all ``rows`` (``points``), while half of their outcomes are known, with the chance of fewer.
         """
         outcomes = effective_rows(pane)
-        if self.task.kind != "binary":
+        if not self.task.has_threshold:
             all_rows = effective_rows(pane, "rows")
             if outcomes <= 0 or pane.parts["outcomes"][0] < LEAST_COVERAGE * rows:
                 return {}
@@ -257,7 +257,7 @@ class ReferenceLearning:
         return self._per_row[cut]
 
     def _reference_points(self, cut: int) -> dict[str, Point]:
-        if self.task.kind == "binary" and self.rates is not None:
+        if self.task.has_threshold and self.rates is not None:
             weight = self._pane.parts["score_negative"] + self._pane.parts["score_positive"]
             grid = np.zeros((3, len(weight)))
             grid[0, :cut], grid[1, cut:] = weight[:cut], weight[cut:]
@@ -305,11 +305,11 @@ class ReferenceLearning:
         """Return what the estimate of a block of the reference says."""
         if sums is None:
             return {}
-        if self.task.kind == "regression":
+        if self.task.predicts_number:
             trees = self.estimation.losses
             return {} if trees is None else direct_loss.of_sums(sums, trees.spread)
         k = len(self.task.classes)
-        if self.task.kind == "binary":
+        if self.task.has_threshold:
             return cbpe_binary.of_confusion(sums.reshape(k, k), self.task)
         return cbpe_multiclass.of_sums(sums, k)
 
@@ -322,7 +322,7 @@ def learn_reference(baseline: Baseline) -> ReferenceLearning:
     cached = _CACHE.get(baseline)
     if cached is None:
         pane, task = baseline.pane, baseline.task
-        rates = rates_of(pane) if task.kind == "binary" else None
+        rates = rates_of(pane) if task.has_threshold else None
         estimation = baseline.extras.estimation or Estimation()
         cached = ReferenceLearning(task, effective_rows(pane), realized(pane, task), rates, estimation, pane)
         _CACHE[baseline] = cached
@@ -366,7 +366,7 @@ class _Made:
         self._lengths, self._lasting = (
             span / length if length else 1.0 for length in (learned.length, learned.lasting)
         )
-        self._method: EstimateMethod = "direct_loss" if learned.task.kind == "regression" else "cbpe"
+        self._method: EstimateMethod = "direct_loss" if learned.task.predicts_number else "cbpe"
 
     def estimate(
         self, name: str, point: Point, realized: MetricValue | None, labelled: Mapping[str, Point]
@@ -410,10 +410,10 @@ def _rows(pane: Pane, task: Task) -> int:
     rows = pane.parts.get("rows")
     if rows is None or rows[1] <= 0:
         return 0
-    if task.kind == "binary":
+    if task.has_threshold:
         grid = grid_of(pane, task)
         weight = 0.0 if grid is None else float(grid.sum())
     else:
-        sums = pane.parts.get(CLASSES if task.kind == "multiclass" else LOSS)
+        sums = pane.parts.get(CLASSES if task.has_class_scores else LOSS)
         weight = 0.0 if sums is None else float(sums[0])
     return round(weight * float(rows[0] / rows[1]))

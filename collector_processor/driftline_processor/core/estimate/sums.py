@@ -11,7 +11,6 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.estimation import GRID, Entries, class_sums, loss_sums, score_grid
 from driftline.panes.bins import SCORE_BINS, NumberBins
-from driftline.tables.performance_columns import target_score
 from driftline.tables.table import F64, I64, PredictionTable
 
 from driftline_processor.core.histogram import Histogram, spread
@@ -32,8 +31,8 @@ def learned_parts(table: PredictionTable, baseline: Baseline, group: I64, groups
     weight, task = table.weight, table.task
     if learned.classes:
         return class_sums(task, table.scores, table.predicted, weight, group, groups, learned.classes)
-    if learned.losses is not None and task.kind == "regression":
-        scores = None if table.scores is None else target_score(table.task, table.scores)[:, np.newaxis]
+    if learned.losses is not None and task.predicts_number:
+        scores = None if table.scores is None else table.task.target_score(table.scores)[:, np.newaxis]
         return loss_sums(table.features, scores, weight, group, groups, baseline.bins, learned.losses)
     return []
 
@@ -58,7 +57,7 @@ def score_parts_of(histogram: Histogram, baseline: Baseline, threshold: float) -
     """
     task, pane = baseline.task, baseline.pane
     sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
-    if task.kind != "binary" or task.positive_class not in task.classes or sides[0] is None or sides[1] is None:
+    if not task.has_threshold or task.positive_class not in task.classes or sides[0] is None or sides[1] is None:
         return {}
     counts, guessed = spread(histogram, _BINS, sides[0] + sides[1])
     if guessed or len(counts) != SCORE_BINS:

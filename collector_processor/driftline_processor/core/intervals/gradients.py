@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from driftline.panes.pane import LOSSES, Pane
+from driftline.panes.pane import Pane
 from driftline.tables.table import F64
+from driftline.tables.task import Task
 
 from driftline_processor.core.outcomes.review import UnseenDecisions
 from driftline_processor.core.outcomes.sums import effective
@@ -203,9 +204,9 @@ def _squares(pane: Pane) -> F64:
     return weight if excess is None or len(excess) != len(weight) else np.maximum(weight + excess, 0.0)
 
 
-def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> LossMean | None:
+def mean_of_loss(pane: Pane, blocks: Sequence[Pane], task: Task, name: str) -> LossMean | None:
     """Return a mean loss; None where its squares are not known."""
-    place = LOSSES[kind].index(name)
+    place = task.losses.index(name)
     sums, spread = pane.parts.get("losses"), pane.parts.get("spread")
     if sums is None or spread is None or len(sums) <= place or len(spread) < 2 * place + 1 or sums[0] <= 0:
         return None
@@ -214,8 +215,8 @@ def mean_of_loss(pane: Pane, blocks: Sequence[Pane], kind: str, name: str) -> Lo
     squares = np.array([one.parts["spread"][0] if "spread" in one.parts else 0.0 for one in own])
     first, second = spread[2 * place - 1], spread[2 * place]
     found = loss_mean(sums[0], sums[place], (spread[0], first, second), by_block, squares, sums[place])
-    if kind == "regression" and found is not None:  # of errors, whatever is made of them
-        size = LOSSES[kind].index("absolute_error")
+    if "absolute_error" in task.losses and found is not None:  # of errors, whatever is made of them
+        size = task.losses.index("absolute_error")
         return found._replace(telling=effective(sums[size], spread[2 * size]))
     return found
 

@@ -44,7 +44,7 @@ def fast_labels(
     if halves is None:
         return None
     until, fast, slow = halves
-    compared = _means if task.kind == "regression" else _shares
+    compared = _means if task.predicts_number else _shares
     tests = compared(fast, slow, whole, blocks, task, FEWEST_DAYS if days else FEWEST_BLOCKS)
     if not tests:
         return None
@@ -88,9 +88,9 @@ def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: T
     if of_all is None or any(table is None for table in tables):
         return []
     counted: dict[ComparedOutcomes, F64] = {}
-    if task.kind == "binary" and task.positive_class in task.classes:
+    if task.positive is not None:
         counted["actual_rate"] = np.zeros((k, k))
-        counted["actual_rate"][task.classes.index(task.positive_class)] = 1.0
+        counted["actual_rate"][task.positive] = 1.0
     counted["error_rate"] = 1 - np.eye(k)
     found = []
     for metric, hits in counted.items():
@@ -125,8 +125,8 @@ def _means(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: Ta
     found = []
     losses: tuple[tuple[ComparedOutcomes, str], ...] = (("mae", "absolute_error"), ("mean_actual", "actual"))
     for metric, loss in losses:
-        halves = [gradients.mean_of_loss(one, (), task.kind, loss) for one in (fast, slow)]
-        all_of = gradients.mean_of_loss(whole, blocks, task.kind, loss)
+        halves = [gradients.mean_of_loss(one, (), task, loss) for one in (fast, slow)]
+        all_of = gradients.mean_of_loss(whole, blocks, task, loss)
         if halves[0] is None or halves[1] is None or all_of is None:
             continue
         less = _counting_as_one(all_of[2], fewest)

@@ -72,12 +72,12 @@ def uncertainty(task: Task, scores: F64 | None) -> F64 | None:
     """
     if scores is None or not len(scores):
         return None
-    if task.kind == "binary" and scores.shape[1] == 1:
+    if task.has_threshold and scores.shape[1] == 1:
         score, threshold = scores[:, 0], task.threshold
         room = np.where(score >= threshold, 1 - threshold, threshold)
         away = np.abs(score - threshold) / np.where(room > 0, room, 1.0)
         return np.asarray(np.nan_to_num(1 - np.clip(away, 0, 1), nan=1.0), dtype=np.float64)
-    if task.kind == "multiclass" and scores.shape[1] > 1:
+    if task.has_class_scores and scores.shape[1] > 1:
         first = np.partition(np.nan_to_num(scores), -2, axis=1)
         return np.asarray(np.clip(1 - (first[:, -1] - first[:, -2]), 0, 1), dtype=np.float64)
     return None

@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Collection, Iterable, Iterator
 from importlib import import_module
 
-from driftline.tables.table import Task
+from driftline.tables.task import RANKING, Task
 
 from driftline_processor.core.nearest_names import near
 
@@ -123,14 +123,15 @@ def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
     need = metric.argument
     if need is not None and (found.at is None or not need.valid(found.at)):
         return f"'{name}' needs {need.words}, as in '{name_with_number(metric.name, need.example)}'"
-    ranked = kind == "ranking" or (not kind and "ranking" in metric.tasks)
+    task = Task(kind)
+    ranked = task.ranks_items or (not kind and RANKING.name in metric.tasks)
     if found.at is not None and (need is not None or ranked):
         of = "" if found.of is None else f"[{found.of}]"
         if name != (plain := name_with_number(found.base, found.at) + of):
             return f"'{name}' is written '{plain}'"
     elif found.at is not None:
         return f"'{name}' has no number: write '{found.base}'"
-    if found.of is not None and (found.base not in _names_of_classes() or kind not in ("", "multiclass")):
+    if found.of is not None and (found.base not in _names_of_classes() or not (task.has_class_scores or not kind)):
         return f"'{name}' is not told of single classes; {', '.join(_names_of_classes())} are, of a multiclass model"
     return ""
 

@@ -26,7 +26,7 @@ def slopes(cells: F64) -> tuple[float | None, F64]:
 
 def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
     """Return the share of rows whose decision is right; there is none of a single class."""
-    if name.of is not None or (sums.task.kind == "binary" and sums.positive is None):
+    if name.of is not None or (sums.task.has_threshold and sums.positive is None):
         return None
     right = np.eye(len(sums.task.classes))
     return share_of_cells(sums, right, 1 - right)

@@ -29,9 +29,9 @@ def slopes(cells: F64) -> tuple[float | None, F64]:
 def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
     """Return the mean recall; of two classes only where both have rows, of more over those that have."""
     cells = sums.confusion
-    if cells is None or (sums.task.kind == "binary" and sums.positive is None):
+    if cells is None or (sums.task.has_threshold and sums.positive is None):
         return None
-    if sums.task.kind == "binary":
+    if sums.task.has_threshold:
         found = slopes(cells)[0]
     else:
         found = mean_over_classes(*RECALL.above_and_below(cells), np.ones(len(cells)))
@@ -42,7 +42,7 @@ def interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRo
     """Return the interval from those of the recall of each class."""
     if sums.table is None:
         return None
-    if sums.task.kind != "binary":
+    if not sums.task.has_threshold:
         return macro_interval(sums, RECALL)
     if sums.positive is None:
         return None

@@ -94,7 +94,7 @@ def class_share(weights_of: Callable[[Name], ClassWeights | None]) -> tuple[Valu
             return None
         if code is not None:
             return share_of_cells(sums, *weights.cells(len(cells), code))
-        if name.of is not None or sums.task.kind == "binary":
+        if name.of is not None or sums.task.has_threshold:
             return None
         above, below = weights.above_and_below(cells)
         average = name.base.partition("_")[2]
@@ -112,7 +112,7 @@ def class_share(weights_of: Callable[[Name], ClassWeights | None]) -> tuple[Valu
             return accuracy_interval(sums, name, value)
         if code is not None:
             return sums.share_interval(sums.table.ratio(*weights.cells(len(sums.task.classes), code)))
-        if name.of is not None or sums.task.kind == "binary":
+        if name.of is not None or sums.task.has_threshold:
             return None
         if average == "weighted":
             moved = sums.table.averaged(weights, weighted=True)

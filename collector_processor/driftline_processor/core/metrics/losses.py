@@ -18,7 +18,7 @@ LossesOfScore = Callable[[F64], tuple[F64, F64]]
 
 
 def mean_of_loss(loss: str, form: Form = student) -> tuple[Value, IntervalOfValue]:
-    """Return value and interval of the mean of a loss of the pane, ``LOSSES[kind]``.
+    """Return value and interval of the mean of a loss of the pane, :attr:`~driftline.tables.task.Task.losses`.
 
     Args:
         loss: The name of the loss.

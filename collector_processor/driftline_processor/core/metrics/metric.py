@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal, NamedTuple
 
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import Interval
@@ -120,7 +121,7 @@ class Metric:
         """Return what names begin with for a kind of task: averages over classes are of many classes alone."""
         if kind not in self.tasks:
             return ()
-        return self.bases if kind == "multiclass" else (self.name,)
+        return self.bases if Task(kind).has_class_scores else (self.name,)
 
 
 def usual_for(*kinds: str, names: tuple[str, ...]) -> Callable[[Task], Iterable[str]]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from math import inf
 
 import numpy as np
-from driftline.panes.pane import LOSSES, Pane
+from driftline.panes.pane import Pane
 from driftline.tables.table import F64, Task
 
 from driftline_processor.core.evaluation import MetricValue
@@ -63,13 +63,12 @@ class PerformanceSums:
     @cached_property
     def positive(self) -> int | None:
         """Return the code of the positive class; None where the task has none, or does not know it."""
-        known = self.task.kind == "binary" and self.task.positive_class in self.task.classes
-        return self.task.classes.index(self.task.positive_class) if known else None
+        return self.task.positive
 
     @cached_property
     def losses(self) -> dict[str, float] | None:
         """Return the summed losses of the task by their names, and ``weight``; None where there are none."""
-        return pane_sums.losses(self.pane, self.task.kind) if self.task.kind in LOSSES else None
+        return pane_sums.losses(self.pane, self.task)
 
     @cached_property
     def means(self) -> dict[str, pane_sums.Mean]:
@@ -91,7 +90,7 @@ class PerformanceSums:
     @cached_property
     def lists(self) -> dict[str, ListMean]:
         """Return the means over ranked lists by the name of their metric; {} of other tasks."""
-        return list_means(self.pane) if self.task.kind == "ranking" else {}
+        return list_means(self.pane) if self.task.ranks_items else {}
 
     @cached_property
     def lists_of_blocks(self) -> list[dict[str, ListMean]]:
@@ -166,7 +165,7 @@ class PerformanceSums:
 
     def loss_mean(self, name: str) -> LossMean | None:
         """Return the mean of one of the losses of the task; None where its squares are not known."""
-        return gradients.mean_of_loss(self.pane, self.blocks, self.task.kind, name)
+        return gradients.mean_of_loss(self.pane, self.blocks, self.task, name)
 
     def part_mean(self, part: str, place: int, head: int = 0, negative: float = 0.0) -> LossMean | None:
         """Return the mean of a part that holds Σw, Σw², then Σwl, Σw²l and Σw²l² of each loss l.

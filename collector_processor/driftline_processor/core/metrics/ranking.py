@@ -58,10 +58,10 @@ def for_rankings_too(of_classes: tuple[Value, IntervalOfValue]) -> tuple[Value, 
     value_of, interval_of = of_classes
 
     def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
-        return (value_over_lists if sums.task.kind == "ranking" else value_of)(sums, name)
+        return (value_over_lists if sums.task.ranks_items else value_of)(sums, name)
 
     def interval(sums: PerformanceSums, name: Name, value: float) -> IntervalAndRows | None:
-        return (interval_over_lists if sums.task.kind == "ranking" else interval_of)(sums, name, value)
+        return (interval_over_lists if sums.task.ranks_items else interval_of)(sums, name, value)
 
     return value, interval
 

@@ -17,7 +17,7 @@ from .score_order import ScoreOrder
 
 def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
     """Return the area of the positive class, or of a named class against all others."""
-    if sums.task.kind == "binary":
+    if sums.task.has_threshold:
         return value_of_order(ScoreOrder.area)(sums, name)
     if sums.losses is None or name.of not in sums.task.classes:
         return None

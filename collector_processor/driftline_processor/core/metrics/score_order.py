@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from driftline.panes.outcome_sums import MOST_CLASS_SCORES, SUM_TOLERANCE
+from driftline.panes.outcome_sums import MOST_CLASS_SCORES
 from driftline.panes.pane import Pane
 from driftline.tables.classes import class_codes
 from driftline.tables.table import F64, Column, Task
@@ -212,8 +212,6 @@ def class_order_of_rows(task: Task, scores: F64, actual: Column, weight: F64 | N
     truth, classes = class_codes(actual, task.classes), len(task.classes)
     if truth is None or scores.shape[1] != classes or classes > MOST_RANKED:
         return _no_order
-    with np.errstate(invalid="ignore"):
-        usable = (truth >= 0) & (truth < classes) & ((scores >= 0) & (scores <= 1)).all(axis=1)
-        usable &= np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE
+    usable = (truth >= 0) & (truth < classes) & task.are_probabilities(scores)
     own, w = truth[usable], None if weight is None else weight[usable]
     return lambda code: ScoreOrder.of_rows(scores[usable, code], own == code, w)

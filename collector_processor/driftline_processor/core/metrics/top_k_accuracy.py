@@ -33,7 +33,7 @@ def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRow
 
 def usual(task: Task) -> tuple[str, ...]:
     """Return the name that a task of many classes has without being asked."""
-    return ("top_k_accuracy@5",) if task.kind == "multiclass" and len(task.classes) > MANY_CLASSES else ()
+    return ("top_k_accuracy@5",) if task.has_class_scores and len(task.classes) > MANY_CLASSES else ()
 
 
 METRIC = Metric(

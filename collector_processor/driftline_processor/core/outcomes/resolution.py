@@ -52,9 +52,9 @@ def impossible_actuals(actual: Column, task: Task) -> Mask:
     [False, True, False]
     """
     there = is_present(actual)
-    if task.kind == "regression":
+    if task.predicts_number:
         return there & ~np.isfinite(actual_numbers(actual))
-    if task.kind == "ranking":
+    if task.ranks_items:
         gain, which, _ = read_actuals(actual)
         return there & np.isnan(gain) & (which < 0)
     codes = class_codes(actual, task.classes)
@@ -67,9 +67,9 @@ def possible_actuals_text(task: Task) -> str:
     >>> possible_actuals_text(Task("binary", ("0", "1")))
     'none of the classes 0, 1'
     """
-    if task.kind == "ranking":
+    if task.ranks_items:
         return "neither a number nor a set of items"
-    return "no number" if task.kind == "regression" else f"none of the classes {', '.join(task.classes)}"
+    return "no number" if task.predicts_number else f"none of the classes {', '.join(task.classes)}"
 
 
 class OutcomeHistories:

@@ -6,17 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.panes.outcome_sums import count_of, intervals, widths
-from driftline.panes.pane import LOSSES, Pane
+from driftline.panes.pane import Pane
 from driftline.panes.relevance import CLICKS, OF_ALL, OF_RELEVANT, PREFIX, WIDTH
 from driftline.tables.table import F64, Task
 from numpy.typing import NDArray
 
 
-def losses(pane: Pane, kind: str) -> dict[str, float] | None:
-    """Return the summed losses of a kind of task by their names in ``LOSSES``; None where there are none."""
-    sums = pane.parts.get("losses")
-    names = LOSSES[kind]
-    return None if sums is None or len(sums) != len(names) else dict(zip(names, sums.tolist(), strict=True))
+def losses(pane: Pane, task: Task) -> dict[str, float] | None:
+    """Return the summed losses of a task by the names of :attr:`Task.losses`; None where there are none."""
+    sums, names = pane.parts.get("losses"), task.losses
+    if sums is None or not names or len(sums) != len(names):
+        return None
+    return dict(zip(names, sums.tolist(), strict=True))
 
 
 def confusion(pane: Pane, classes: int) -> F64 | None:
@@ -56,7 +57,7 @@ def means(pane: Pane, task: Task) -> dict[str, Mean]:
     1.5
     """
     found: dict[str, Mean] = {}
-    sums, spread = losses(pane, task.kind) if task.kind in LOSSES else None, pane.parts.get("spread")
+    sums, spread = losses(pane, task), pane.parts.get("spread")
     if sums and spread is not None and len(spread) == 2 * len(sums) - 1:
         weight, squared = sums.pop("weight"), spread[1:].reshape(-1, 2).tolist()
         for (name, total), squares in zip(sums.items(), squared, strict=True):

@@ -37,7 +37,7 @@ def curves(pane: Pane, task: Task, confidence: float = 0.95) -> dict[str, Curve]
     [[0.0, 0.0], [0.0, 0.5], [0.0, 1.0], [1.0, 1.0]]
     """
     intervals: dict[str, Curve] = {}
-    if task.kind != "binary":
+    if not task.has_threshold:
         return intervals
     ranked = ScoreOrder.of_pane(pane)
     if ranked is not None and ranked.weight > 0:

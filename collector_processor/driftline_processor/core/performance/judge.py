@@ -50,7 +50,7 @@ def judge_performance(
     """
     if outcomes.delay.complete(evaluation.coverage):
         outcomes = replace(outcomes, young=False)
-    silent = settings.outcomes == "implicit" and task is not None and task.kind == "ranking"
+    silent = settings.outcomes == "implicit" and task is not None and task.ranks_items
     young = outcomes.young or not evaluation.closed
     if silent and task is not None:
         outcomes = count_silence_in_steps(outcomes, task)

@@ -92,16 +92,16 @@ def row_losses_of(task: Task, scores: F64 | None, predicted: Column | None, actu
     n = length(actual)
     nothing = np.full(n, -1, np.int32)
     error = losses_of_rows(task, scores, predicted, actual)
-    if task.kind == "regression":
+    if task.predicts_number:
         return RowLosses(error, np.isfinite(actual_numbers(actual)), nothing, nothing)
-    happened = class_codes(actual, task.classes) if task.kind in ("binary", "multiclass") else None
-    if happened is None or (task.kind == "binary" and task.positive_class not in task.classes):
+    happened = class_codes(actual, task.classes) if task.has_classes else None
+    if happened is None or (task.has_threshold and task.positive_class not in task.classes):
         return None
     decided, known = decide(task, scores, predicted), (happened >= 0) & (happened < len(task.classes))
     chance = np.zeros(n)  # of what happened
-    if scores is not None and task.kind == "multiclass" and scores.shape[1] == len(task.classes):
+    if scores is not None and task.has_class_scores and scores.shape[1] == len(task.classes):
         chance = scores[np.arange(n), np.where(known, happened, 0)]
-    elif scores is not None and task.kind == "binary":
+    elif scores is not None and task.has_threshold:
         chance = np.where(happened == task.classes.index(task.positive_class), scores[:, 0], 1 - scores[:, 0])
     loss = np.where(error == 1, 1 - np.nan_to_num(chance, nan=0.0), np.nan)
     return RowLosses(loss, known, happened, decided if len(decided) else nothing)

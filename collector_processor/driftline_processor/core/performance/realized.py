@@ -7,7 +7,7 @@ from dataclasses import replace
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance
-from driftline.tables.performance_columns import usable_weight, value_column
+from driftline.tables.performance_columns import usable_weight
 from driftline.tables.table import F64, Column, Task
 
 from driftline_processor.core.evaluation import MetricValue
@@ -56,7 +56,7 @@ def _measured(
         metric = None if which is None else metric_of(which.base)
         if which is None or metric is None or which.base not in metric.bases_for(task.kind):
             continue
-        if which.of is None or (metric.of_class and task.kind == "multiclass"):
+        if which.of is None or (metric.of_class and task.has_class_scores):
             value = metric.value(sums, which)
             if value is not None:
                 found[name] = value
@@ -84,13 +84,13 @@ def from_rows(
     there = scores is not None and len(scores) > 0
     usable = None if weight is None else usable_weight(weight)
     ranked, order = None, None
-    if scores is not None and there and task.kind == "binary":
+    if scores is not None and there and task.has_threshold:
         ranked = order_of_rows(task, scores, actual, usable)
-    elif scores is not None and there and task.kind == "multiclass":
+    elif scores is not None and there and task.has_class_scores:
         order = class_order_of_rows(task, scores, actual, usable)
     summed = _measured(pane, task, asked, ranked, order)
     metrics = {name: replace(metric, source="rows", bound=0.0) for name, metric in summed.items()}
     if scores is not None and there and "r2" in metrics:
-        values = scores[:, value_column(task, scores.shape[1])]
+        values = scores[:, task.value_column(scores.shape[1])]
         metrics["r2"] = replace(metrics["r2"], value=r2_from_rows(values, actual, usable))
     return metrics

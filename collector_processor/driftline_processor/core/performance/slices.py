@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from driftline.baseline.sections.slices import slice_name
 from driftline.panes.pane import Pane
-from driftline.tables.table import CLASSLESS, F64, I64, Task
+from driftline.tables.table import F64, I64, Task
 
 from driftline_processor.core.evaluation import Evaluation, Fairness, MetricValue, SlicePerformance
 from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts, judge_fairness
@@ -80,7 +80,7 @@ def judge_slices(
         evaluation.immature += f"; {evaluation.fast_labels.sentence}"
     evaluation.ages = {name: evaluation.ages[name] for name in COHORTS if name in evaluation.ages}
     evaluation.weak = outcomes.weak
-    if task.kind == "binary" and groups:
+    if task.has_threshold and groups:
         judged = (_fairness(rule, pane, task, outcomes, settings, days) for rule in settings.fairness)
         evaluation.fairness = tuple(one for one in judged if one is not None)
 
@@ -100,7 +100,7 @@ def measured(
     """
     own = outcomes.slices[name]
     metrics = realized(own, task, settings) | custom.from_pane(own, task, settings.custom)
-    if settings.outcomes == "implicit" and task.kind == "ranking" and "rows" not in own.parts:
+    if settings.outcomes == "implicit" and task.ranks_items and "rows" not in own.parts:
         metrics = without_young_lists(metrics)  # how many of its lists nobody clicked is not known
     if only:
         metrics = {only: metrics[only]} if only in metrics else {}
@@ -113,7 +113,7 @@ def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[
     Where the predictions of a slice were not counted, a decision of which it has no outcome weighs there what it does
     in the window.
     """
-    if task.kind in CLASSLESS:
+    if not task.may_have_classes:
         return {}
     unseen = find_unseen_decisions(pane, task)
     rows, like_all = confusion_table(pane, (), len(task.classes), unseen), None

@@ -52,7 +52,7 @@ def align_threshold(baseline: Baseline, pane: Pane, task: Task) -> Reference:
     'the baseline, its rows decided at 0.3 as these are, not at 0.5; its predicted classes are not compared'
     """
     own = baseline.task
-    if task.kind != "binary" or task.threshold == own.threshold or replace(task, threshold=own.threshold) != own:
+    if not task.has_threshold or task.threshold == own.threshold or replace(task, threshold=own.threshold) != own:
         return Reference(baseline)
     sides = _by_decision(pane, task)
     at = _decided_by(sides, task.threshold, own.threshold)

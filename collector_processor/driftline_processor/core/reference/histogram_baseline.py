@@ -10,7 +10,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import LONGEST_LABEL, MOST_LABELS, RARE, Bins, CategoryBins, NumberBins, anonymous_number_bins
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
-from driftline.tables.table import CLASSLESS, F64, ModelKey, Task
+from driftline.tables.table import F64, ModelKey, Task
 
 from driftline_processor.core.histogram import MOST_IN_TWO, Histogram, cells, spread
 
@@ -41,7 +41,7 @@ def baseline_from_histograms(
     for part, counted in labels.items():
         if part in bins:
             parts[part][-2] += counted.get("", 0.0)
-        elif part != "class" or (task.classes and task.kind not in CLASSLESS):
+        elif part != "class" or (task.classes and task.may_have_classes):
             frequent = sorted((-n, label) for label, n in counted.items() if label and n >= RARE)
             chosen = [label for _, label in frequent if len(label) <= LONGEST_LABEL][:MOST_LABELS]
             known = CategoryBins(task.classes if part == "class" else tuple(chosen))

@@ -25,7 +25,7 @@ from math import ceil, log
 from typing import Final, NamedTuple
 
 import numpy as np
-from driftline.panes.pane import LOSSES, Pane
+from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse, cells
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import decide, usable_weight
@@ -136,7 +136,7 @@ def bounds_of(task: Task, loss: str, *, paired: bool, costs: F64 | None = None) 
         return float(costs.min()), float(costs.max())
     if loss == "log_loss":
         return (0.0, -log(FLOOR)) if paired else None
-    greatest = {"error": 1.0, "brier": 2.0 if task.kind == "multiclass" else 1.0}.get(loss)
+    greatest = {"error": 1.0, "brier": 2.0 if task.has_class_scores else 1.0}.get(loss)
     return None if greatest is None else (0.0, greatest)
 
 
@@ -154,12 +154,12 @@ def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual:
     if task.kind not in _OF_TASK:
         return {}
     errors = losses_of_rows(task, scores, predicted, actual)
-    if task.kind == "regression":
+    if task.predicts_number:
         return {"absolute_error": errors, "squared_error": errors**2}
     truth, _ = _codes(task, scores, predicted, actual)
     chance = probability_of_outcome(task, scores, truth)
     brier = (1 - chance) ** 2
-    if task.kind == "multiclass" and scores is not None and len(scores):
+    if task.has_class_scores and scores is not None and len(scores):
         with np.errstate(invalid="ignore", over="ignore"):  # of what is no probability
             brier += (scores**2).sum(axis=1) - chance**2
     return {"error": errors, "brier": brier, "log_loss": -np.log(np.maximum(chance, FLOOR))}
@@ -193,7 +193,7 @@ def fold_requests(
     one, other = (row_losses(*side, actual) for side in (first, second))
     sums = {part: Sparse.of(whole) for part, whole in fold_pairs(one, other, weight, group, groups).items()}
     classes = first.task.classes
-    if first.task.kind in ("binary", "multiclass") and classes == second.task.classes:
+    if first.task.has_classes and classes == second.task.classes:
         (truth, decided), (_, its) = (_codes(*side, actual) for side in (first, second))
         usable = usable_weight(np.where(np.isnan(weight), 1.0, weight))
         sums |= fold_decisions(len(classes), truth, decided, its, usable, group, groups)
@@ -287,7 +287,7 @@ def alone_of_hours(parts: Mapping[str, F64], task: Task, loss: str, costs: F64 |
         x = (1 - np.eye(k) if loss == "error" or costs is None else costs).ravel()
         own = np.stack([counts.sum(axis=1), squares.sum(axis=1), counts @ x, squares @ x, squares @ x**2])
     else:
-        names, sums, spread = LOSSES.get(task.kind, ()), held.get("losses"), held.get("spread")
+        names, sums, spread = task.losses, held.get("losses"), held.get("spread")
         if sums is None or spread is None or loss not in names or spread.shape[1] != 2 * len(names) - 1:
             return nothing
         at = names.index(loss)

@@ -287,10 +287,10 @@ def losses_of(task: Task, scores: F64 | None, predicted: Column | None, actual: 
     >>> losses_of(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))["error"].tolist()
     [0.0, 1.0]
     """
-    if task.kind not in ("binary", "multiclass", "regression"):
+    if not task.losses:
         return {}
     errors = losses_of_rows(task, scores, predicted, actual)
-    if task.kind == "regression":
+    if task.predicts_number:
         return {"absolute_error": errors}
     found: dict[RowLoss, F64] = {"error": errors}
     codes = class_codes(actual, task.classes)

@@ -31,7 +31,6 @@ from driftline.privacy.policy import rules_in_force
 from driftline.privacy.rules import Rule
 from driftline.tables.classes import number_text
 from driftline.tables.table import (
-    CLASSLESS,
     F64,
     I64,
     Column,
@@ -42,6 +41,7 @@ from driftline.tables.table import (
     numbers_of,
     take_rows,
 )
+from driftline.tables.task import Task
 
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.present.numbers import many
@@ -196,19 +196,20 @@ def build_from_files(
     ``importance``: of features, by name. ``first``: only the rows of the first stretch of so
     much past. Raises :class:`BadInput` when a file, a column or the task cannot be made sense of.
     """
-    as_written = column_notation(options, {}, options.task)
+    task = Task(options.task)
+    as_written = column_notation(options, {}, task)
     sources = open_sources(paths, {id_column(options, {})}, say, in_memory, as_written)
     patterns = has_patterns(options.features)
     if patterns:
         names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
         options = replace(options, features=match_patterns(names, options.features, "--features", sources[0].path))
         sources = filter_rows(sources, options.features, say)
-    roles = find_roles(sources, options, options.task, {}, say)
+    roles = find_roles(sources, options, task, {}, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
-    if options.task == "multiclass" and not (options.classes or roles.actual or roles.predicted):
+    if task.has_class_scores and not (options.classes or roles.actual or roles.predicted):
         raise BadInput("--classes is missing: name the classes, in the order of the score columns")
-    reading = _Reading(sources, roles, options.task, say, None if first is None else _until(sources, roles, first))
+    reading = _Reading(sources, roles, task, say, None if first is None else _until(sources, roles, first))
     said = ReferenceDescription(
         ModelKey(options.model, options.version),
         options.task,
@@ -287,12 +288,11 @@ def _importance(given: Mapping[str, float] | None, roles: Roles) -> Importance |
 class _Reading:
     """The rows of files as reference rows, batch by batch; what cannot be read is counted in the first pass."""
 
-    def __init__(self, sources: Sequence[Source], roles: Roles, kind: str, say: Say, until: int | None = None) -> None:
-        self._sources, self._roles, self._kind, self._say = sources, roles, kind, say
+    def __init__(self, sources: Sequence[Source], roles: Roles, task: Task, say: Say, until: int | None = None) -> None:
+        self._sources, self._roles, self._task, self._say = sources, roles, task, say
         self._until = until
-        score = roles.score or ((roles.predicted,) if kind == "regression" and roles.predicted else ())
-        self._score = score
-        self._predicted = "" if kind in CLASSLESS else roles.predicted
+        self._score = roles.scores_of(task)
+        self._predicted = roles.predicted if task.may_have_classes else ""
         self._strays: dict[tuple[str, str], tuple[int, str]] = {}
         self._timeless: dict[str, int] = {}
         self._units: dict[str, str] = {}
@@ -304,7 +304,7 @@ class _Reading:
         roles = self._roles
         names = {*roles.features, *self._score, self._predicted, roles.actual, roles.time, *roles.slices, roles.items}
         names -= {""}
-        of_lists = {roles.items, roles.actual} if self._kind == "ranking" else set()
+        of_lists = {roles.items, roles.actual} if self._task.ranks_items else set()
         for source in self._sources:
             nested = {field.name for field in source.schema if is_nested(field.type)} - of_lists
             for name in (names - set(roles.features)) & nested:
@@ -336,11 +336,11 @@ class _Reading:
 
         roles = self._roles
         relevance = None
-        if self._kind == "ranking" and roles.actual in there:
+        if self._task.ranks_items and roles.actual in there:
             lists = batch.column(roles.items) if roles.items in there else None
             relevance = relevance_of_batch(source.path, roles.items, lists, batch.column(roles.actual))
-        actual = None if relevance is not None else optional(roles.actual, self._kind == "regression")
-        if actual is not None and self._kind == "regression":
+        actual = None if relevance is not None else optional(roles.actual, self._task.predicts_number)
+        if actual is not None and self._task.predicts_number:
             self._numbers(source, roles.actual, actual, before)
         return ReferenceRows(
             n,

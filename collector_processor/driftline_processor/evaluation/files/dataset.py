@@ -83,17 +83,17 @@ def read_dataset(
     if strange := [name for name in attributes if name not in shared and name not in later]:
         say(f"fairness, objectives: no column and no slice of an outcome is called {listed(strange)}")
     options = replace(options, slices=tuple(key for key in options.slices if key not in later))
-    roles = find_roles(sources, options, task.kind, baseline.columns, say, there, bins.projections)
+    roles = find_roles(sources, options, task, baseline.columns, say, there, bins.projections)
     groups = tuple(name for name in dict.fromkeys(attributes) if name in shared and name not in roles.slices)
     unknown = tuple(name for name in roles.unknown if name not in groups)
     if patterns:
         unknown = tuple(name for name in unknown if any(fnmatchcase(name, pattern) for pattern in patterns))
     roles = replace(roles, slices=(*roles.slices, *groups), unknown=unknown)
     report_unreadable(sources, {*roles.features, roles.time}, say)
-    reads = [shape_scores(read_rows(source, roles, task.kind, say), task) for source in sources]
+    reads = [shape_scores(read_rows(source, roles, task, say), task) for source in sources]
     if roles.time:
         reads = [add_time(read, roles.time, say) for read in reads]
-    if task.kind == "ranking":
+    if task.ranks_items:
         reads = [add_rankings(read, roles, say) for read in reads]
     weights: list[F64 | None] = [None] * len(reads)
     heard: list[FirstOutcomes] | None = None
@@ -101,7 +101,7 @@ def read_dataset(
         if not roles.id:
             raise BadInput(f"{data[0]}: no id column to join {outcomes} with; name it with --id COL")
         known = read_file_outcomes(truth, task, say, known_notation(baseline, options))
-        if task.kind == "ranking":
+        if task.ranks_items:
             reads, weights = join_rankings(known, reads, roles.id, say, sampled)
         else:
             reads, weights, heard = join_outcomes(known, reads, roles.id, say, sampled)

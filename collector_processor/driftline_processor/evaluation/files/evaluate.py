@@ -123,7 +123,7 @@ def evaluate_files(
         raise BadInput("--seasonality and --reference-last: choose one of them; 'driftline up' can do both at once")
     if options.seasonality and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
-    if performance.outcomes == "implicit" and baseline.task.kind == "ranking":
+    if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     delay = settings.outcome_delay or learn_delay(read.rows)
     rows = _Rows(data, reference, read, key, built, baseline, options, counted, delay)
@@ -178,7 +178,7 @@ def _judge_windows(
     sliced = SliceOutcomes(slice_values(read, slices.values), baseline.task)
     check_objective_slices(performance, sliced.values)
     task = baseline.task
-    if task.kind == "ranking":
+    if task.ranks_items:
         task = replace(task, cutoffs=performance.cutoffs)
     of_files = FileWindows(
         key=key,

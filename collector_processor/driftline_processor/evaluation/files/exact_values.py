@@ -13,7 +13,6 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import NumberBins
 from driftline.privacy.rules import Rule
-from driftline.tables.performance_columns import target_score
 from driftline.tables.table import F64, I64, Column, PredictionTable, Task, numbers_of
 
 from driftline_processor.core.drift.methods import METHODS
@@ -108,8 +107,8 @@ class _Plain:
 
     def scores(self) -> F64 | None:
         task = self.baseline.task
-        roles = find_roles([self.source], self.options, task.kind, self.baseline.columns, lambda _: None)
-        return shape_scores(read_rows(self.source, roles, task.kind, self.say), task).scores
+        roles = find_roles([self.source], self.options, task, self.baseline.columns, lambda _: None)
+        return shape_scores(read_rows(self.source, roles, task, self.say), task).scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def _ruled(values: F64, rule: Rule | None) -> F64:
 
 
 def _target(scores: F64 | None, task: Task) -> F64:
-    return np.zeros(0) if scores is None else target_score(task, scores)
+    return np.zeros(0) if scores is None else task.target_score(scores)
 
 
 def _wants(target: TargetDrift) -> bool:

@@ -74,9 +74,9 @@ def _labelled_reference(
         parts, rows = [kept], len(kept)
     else:
         source = open_source(path, text_columns(baseline, options), say, written=known_notation(baseline, options))
-        found, kind = features_of_files([source], baseline), baseline.task.kind
-        roles = find_roles([source], options, kind, baseline.columns, lambda _: None, found, baseline.bins.projections)
-        read = shape_scores(read_rows(source, roles, kind, say), baseline.task)
+        found, task = features_of_files([source], baseline), baseline.task
+        roles = find_roles([source], options, task, baseline.columns, lambda _: None, found, baseline.bins.projections)
+        read = shape_scores(read_rows(source, roles, task, say), task)
         parts, actual, rows = (
             table_batches(read, roles, _key(baseline), baseline.task, baseline),
             read.actual,

@@ -51,7 +51,7 @@ def _mispredictions(
             score=scores[0] if len(scores) == 1 and scores[0] == scores[0] else None,
             scores=scores if len(scores) > 1 else None,
             predicted=classes.get(int(found.decided[at])),
-            actual=float(actual[at]) if task.kind == "regression" else classes.get(int(found.happened[at])),
+            actual=float(actual[at]) if task.predicts_number else classes.get(int(found.happened[at])),
             outcome_time=0 if truth.outcome_time is None else int(truth.outcome_time[at]),
             loss=float(found.loss[at]),
             weight=weight if weight == weight else 1.0,

@@ -179,7 +179,7 @@ def _joined(parts: Sequence[Column | None]) -> Column | None:
 def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -> None:
     """Name the actual values that are nothing the model could have predicted; they count as not known."""
     for read in reads:
-        asked = read.actual if task.kind != "ranking" else None  # of a ranking it is what was clicked
+        asked = read.actual if not task.ranks_items else None  # of a ranking it is what was clicked
         strange = np.zeros(0, np.bool_) if asked is None else impossible_actuals(asked, task)
         if strange.any():
             count = many(int(strange.sum()))

@@ -56,7 +56,7 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
     ):
         if given not in ("", (), None, own):
             raise BadInput(f"{option}: the baseline {reference} was built with {own!r}; leave the option out")
-    if options.threshold is not None and (task.kind != "binary" or not 0 <= options.threshold <= 1):
+    if options.threshold is not None and (not task.has_threshold or not 0 <= options.threshold <= 1):
         raise BadInput(f"--threshold {options.threshold:g}: a score from 0 to 1, and only a binary model has one")
     _check_seasons(baseline, reference, options)
     if options.text_features:
@@ -124,7 +124,6 @@ def reference_rows(
         kept = load_rows(path, baseline)[0]
         return len(kept), [kept]
     source = open_source(path, text_columns(baseline, options), say, written=known_notation(baseline, options))
-    found = features_of_files([source], baseline)
-    kind, told = baseline.task.kind, baseline.columns
-    roles = find_roles([source], options, kind, told, lambda _: None, found, baseline.bins.projections)
+    found, told = features_of_files([source], baseline), baseline.columns
+    roles = find_roles([source], options, baseline.task, told, lambda _: None, found, baseline.bins.projections)
     return source.rows, table_batches(FileRows(source), roles, key, baseline.task, baseline)

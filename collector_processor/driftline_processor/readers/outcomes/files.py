@@ -63,7 +63,7 @@ class FileOutcomes:
 
 def open_outcomes(path: Path, task: Task, say: Say) -> Source:
     """Open a file of outcomes; classes and ids stay texts. Raises :class:`BadInput`."""
-    texts = {"id", "item", "retracted"} | ({"actual"} if task.kind != "regression" else set())
+    texts = {"id", "item", "retracted"} | ({"actual"} if not task.predicts_number else set())
     return open_source(path, texts, say, written=None)
 
 
@@ -99,7 +99,7 @@ def read_file_outcomes(source: Source, task: Task, say: Say, written: KnownNotat
             raise BadInput(f"{path}: no column '{name}'; {near(name, names)}")
     slices = _slice_columns(names)
     [source] = with_notation([source], _notation(written, task, slices.values()), {"id", "item"}, say)
-    left_out = {*_OF_THE_EVALUATION, "slices", *(() if task.kind == "ranking" else ("item",))}
+    left_out = {*_OF_THE_EVALUATION, "slices", *(() if task.ranks_items else ("item",))}
     wanted = {name: name for name in names if name in FIELDS and name not in left_out}
     wanted |= {f"{SLICE}{key}": name for key, name in slices.items()}
     with readable(path):
@@ -138,7 +138,7 @@ def read_file_outcomes(source: Source, task: Task, say: Say, written: KnownNotat
 def _notation(rows: KnownNotation, task: Task, slices: Iterable[str]) -> KnownNotation:
     """Return how outcomes are written: weights and values are numbers, classes and slices are texts."""
     texts, numbers = {*slices, "retracted"}, {"weight", "value"}
-    (numbers if task.kind == "regression" else texts).add("actual")
+    (numbers if task.predicts_number else texts).add("actual")
     known = {name: style for name, style in rows.known.items() if name == "time"}
     return KnownNotation(rows.decimal, rows.day_first, known, numbers, {"time", "prediction_time"}, texts)
 

@@ -32,12 +32,13 @@ from numpy.typing import NDArray
 from driftline.panes.bins import SCORE_BINS, score_bin
 from driftline.panes.json_checks import by_name
 from driftline.panes.model_bins import ModelBins
-from driftline.panes.outcome_sums import SUM_TOLERANCE, fold_outcomes
+from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
-from driftline.tables.performance_columns import EPSILON, GREATEST, actual_numbers, decide, target_score, usable_weight
-from driftline.tables.table import F64, I32, I64, Column, PredictionTable, Task
+from driftline.tables.performance_columns import EPSILON, GREATEST, actual_numbers, decide, usable_weight
+from driftline.tables.table import F64, I32, I64, Column, PredictionTable
+from driftline.tables.task import PerKind, Task
 
 from .calibration import IsotonicSteps
 from .loss_trees import OUTPUTS, LossTrees, cell_of
@@ -101,7 +102,7 @@ def score_grid(
     >>> [(one.part, one.index.tolist(), one.value.tolist()) for one in found]
     [('score_grid:0', [1871], [1.0]), ('score_grid:1', [2049], [2.0])]
     """
-    if task.kind != "binary" or scores is None or scores.shape[1:] != (1,) or task.positive_class not in task.classes:
+    if task.positive is None or scores is None or scores.shape[1:] != (1,):
         return []
     score = scores[:, 0]
     with np.errstate(invalid="ignore"):
@@ -132,12 +133,10 @@ def class_sums(
 ) -> list[Entries]:
     """Return what the scores of a multiclass model lead to expect; ``learned``: the steps of each class."""
     k = len(task.classes)
-    if task.kind != "multiclass" or scores is None or scores.shape[1] != k or learned.keys() != set(task.classes):
+    if not task.has_class_scores or scores is None or scores.shape[1] != k or learned.keys() != set(task.classes):
         return []
-    with np.errstate(invalid="ignore"):
-        probable = ((scores >= 0) & (scores <= 1)).all(axis=1) & (np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE)
     decided = decide(task, scores, predicted)
-    rows = np.flatnonzero(probable & (decided >= 0) & (decided < k))
+    rows = np.flatnonzero(task.are_probabilities(scores) & (decided >= 0) & (decided < k))
     if not len(rows):
         return []
     s, at = scores[rows], group[rows]
@@ -320,17 +319,17 @@ class EstimationGatherer:
     def add(self, table: PredictionTable, actual: Column | None) -> None:
         """Take in more rows."""
         task = table.task
-        if actual is None or table.scores is None or not len(table) or task.kind not in _KINDS:
+        if actual is None or table.scores is None or not len(table) or not task.losses:
             return
         drawn = self._random.random(len(table))
-        scores = table.scores if task.kind != "regression" else target_score(task, table.scores)[:, np.newaxis]
+        scores = task.target_score(table.scores)[:, np.newaxis] if task.predicts_number else table.scores
         known = _usable(task, scores, actual)
         self._task = task
         rows = np.flatnonzero((drawn < self._limit) & known[0])
         if not len(rows):
             return
         cells: dict[str, NDArray[np.uint8]] = {}
-        if task.kind == "regression":
+        if task.predicts_number:
             over = {f"feature:{name}": feature for name, feature in self._bins.features.items()}
             if self._bins.score is not None:
                 over["score"] = self._bins.score
@@ -360,42 +359,59 @@ class EstimationGatherer:
         if not self._kept or self._task is None:
             return None
         task, rows = self._task, self._shrink()
-        found = Estimation()
-        expected: Mapping[str, F64] = {}
         groups = 1 if self._stretches is None else self._stretches.count + 1
-        if task.kind == "binary":
-            expected = _binary(task, rows, groups)
-        elif task.kind == "multiclass" and len(task.classes) <= MOST_CLASSES:
-            classes = _classes(task, rows)
-            found, expected = Estimation(classes), _multiclass(task, rows, groups, classes)
-        elif task.kind == "regression":
-            learned = _learned_losses(rows, self._bins)
-            found = Estimation(losses=learned)
-            expected = {} if learned is None else _regression(rows, groups, learned)
+        found, expected = _LEARN.of(task)(task, rows, groups, self._bins)
         if self._stretches is not None and expected:
             panes = [_block(task, rows, at, expected) for at in range(self._stretches.count)]
             found = Estimation(found.classes, found.losses, OutcomeBlocks.of(self._stretches.length, panes))
         return found if found.to_json() else None
 
 
-_KINDS = ("binary", "multiclass", "regression")
-
-
 def _usable(task: Task, scores: F64, actual: Column) -> tuple[NDArray[np.bool_], F64]:
     """Return which rows have a usable score and outcome, and the outcome: the place of its class, or the value."""
-    with np.errstate(invalid="ignore"):
-        if task.kind == "regression":
-            truth = actual_numbers(actual)
+    if task.predicts_number:
+        truth = actual_numbers(actual)
+        with np.errstate(invalid="ignore"):
             return (np.abs(truth) <= GREATEST) & (np.abs(scores[:, 0]) <= GREATEST), truth
-        codes = class_codes(actual, task.classes)
-        truth = np.full(len(scores), -1.0) if codes is None else codes.astype(np.float64)
-        probable = ((scores >= 0) & (scores <= 1)).all(axis=1)
-        if task.kind == "multiclass":
-            probable &= np.abs(scores.sum(axis=1) - 1) <= SUM_TOLERANCE
-        return probable & (truth >= 0) & (truth < len(task.classes)), truth
+    codes = class_codes(actual, task.classes)
+    truth = np.full(len(scores), -1.0) if codes is None else codes.astype(np.float64)
+    return task.are_probabilities(scores) & (truth >= 0) & (truth < len(task.classes)), truth
 
 
-def _binary(task: Task, rows: _Kept, groups: int) -> Mapping[str, F64]:
+Learned = tuple[Estimation, Mapping[str, F64]]
+"""What was learned, and what is expected of each stretch of the reference by it."""
+
+
+def _learn_binary(task: Task, rows: _Kept, groups: int, _bins: ModelBins) -> Learned:
+    return Estimation(), _expected_confusion(task, rows, groups)
+
+
+def _learn_multiclass(task: Task, rows: _Kept, groups: int, _bins: ModelBins) -> Learned:
+    if len(task.classes) > MOST_CLASSES:
+        return Estimation(), {}
+    classes = _classes(task, rows)
+    return Estimation(classes), _expected_sums(task, rows, groups, classes)
+
+
+def _learn_regression(_task: Task, rows: _Kept, groups: int, bins: ModelBins) -> Learned:
+    learned = _learned_losses(rows, bins)
+    return Estimation(losses=learned), {} if learned is None else _expected_losses(rows, groups, learned)
+
+
+def _learn_nothing(_task: Task, _rows: _Kept, _groups: int, _bins: ModelBins) -> Learned:
+    return Estimation(), {}
+
+
+_LEARN = PerKind(
+    binary=_learn_binary,
+    multiclass=_learn_multiclass,
+    regression=_learn_regression,
+    ranking=_learn_nothing,
+    unknown=_learn_nothing,
+)
+
+
+def _expected_confusion(task: Task, rows: _Kept, groups: int) -> Mapping[str, F64]:
     """The expected confusion of each stretch."""
     positive = task.classes.index(task.positive_class)
     at, hit = score_bin(rows.scores[:, 0]), rows.actual == positive
@@ -429,7 +445,7 @@ def _classes(task: Task, rows: _Kept) -> dict[str, IsotonicSteps]:
     return found
 
 
-def _multiclass(task: Task, rows: _Kept, groups: int, classes: Mapping[str, IsotonicSteps]) -> Mapping[str, F64]:
+def _expected_sums(task: Task, rows: _Kept, groups: int, classes: Mapping[str, IsotonicSteps]) -> Mapping[str, F64]:
     labels = Column(codes=rows.decided, labels=task.classes)
     found = class_sums(task, rows.scores, labels, rows.weight, rows.place, groups, classes)
     sums = next((one.dense(groups) for one in found if one.part == CLASSES), None)
@@ -445,7 +461,7 @@ def _learned_losses(rows: _Kept, bins: ModelBins) -> LossTrees | None:
     return LossTrees.learned({name: cells.astype(np.intp) for name, cells in rows.cells.items()}, bins, losses)
 
 
-def _regression(rows: _Kept, groups: int, learned: LossTrees) -> Mapping[str, F64]:
+def _expected_losses(rows: _Kept, groups: int, learned: LossTrees) -> Mapping[str, F64]:
     places = np.stack(
         [
             rows.cells[name] if (order := learned.orders.get(name)) is None else order[rows.cells[name]]
@@ -462,7 +478,7 @@ def _block(task: Task, rows: _Kept, at: int, expected: Mapping[str, F64]) -> Pan
     own = np.flatnonzero(rows.place == at)
     actual = Column(numbers=rows.actual[own])
     predicted = None
-    if task.kind != "regression":
+    if not task.predicts_number:
         actual = Column(codes=rows.actual[own].astype(np.int32), labels=task.classes)
         predicted = Column(codes=rows.decided[own], labels=(*task.classes, ""))
     pane = fold_outcomes(task, rows.scores[own], predicted, actual, rows.weight[own])

@@ -23,7 +23,7 @@ from driftline.panes.json_checks import by_name, is_number, short
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
-from driftline.tables.performance_columns import actual_numbers, scores_for
+from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import F64, Column, Task
 
 
@@ -119,7 +119,7 @@ def permutation_importance(
     >>> round(found["f0"]), found["f1"]
     (17, 0.0)
     """
-    if task.kind == "ranking":
+    if task.ranks_items:
         raise ValueError("predict: importance by permutation is not known for rankings; pass importance=")
     n = _rows(X)
     at = np.arange(n) if n <= MOST_ROWS else np.linspace(0, n - 1, MOST_ROWS).astype(np.intp)
@@ -146,12 +146,12 @@ def scores_of(predict: Predict, frame: FrameLike, task: Task) -> F64:
         ) from error
     if not len(scores) or np.isnan(scores).all():
         raise ValueError("predict: it gives no numbers; pass what returns scores, such as model.predict_proba")
-    return scores_for(task, scores)
+    return task.shape_scores(scores)
 
 
 def _target(task: Task, actual: Column) -> F64:
     """Return what was true, float64 (n,): a number, or the position of a class; NaN where it is not known."""
-    if task.kind == "regression":
+    if task.predicts_number:
         return actual_numbers(actual)
     codes = class_codes(actual, task.classes)
     assert codes is not None
@@ -162,12 +162,11 @@ def _loss(before: F64, task: Task, truth: F64 | None) -> Callable[[F64], float]:
     known = None if truth is None else np.flatnonzero(~np.isnan(truth))
     if truth is None or known is None or not len(known):
         return lambda scores: float(np.mean(((scores - before) ** 2).sum(axis=1)))
-    if task.kind == "regression":
-        wanted = truth[known, np.newaxis]
-    elif task.kind == "binary":
-        wanted = (truth[known, np.newaxis] == task.classes.index(task.positive_class)).astype(np.float64)
-    else:
+    wanted = truth[known, np.newaxis]
+    if task.has_class_scores:
         wanted = np.eye(len(task.classes))[truth[known].astype(np.intp)]
+    elif task.has_threshold:
+        wanted = (wanted == task.positive).astype(np.float64)
     return lambda scores: float(np.mean(((scores[known] - wanted) ** 2).sum(axis=1)))
 
 

@@ -18,7 +18,7 @@ from driftline.panes.json_checks import by_name, floats, is_whole, short
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
-from driftline.tables.performance_columns import target_score, usable_weight
+from driftline.tables.performance_columns import usable_weight
 from driftline.tables.table import F64, Column, PredictionTable
 
 from .time_blocks import BlockCounts, block_targets
@@ -74,7 +74,7 @@ class ClassScoresGatherer:
     def add(self, table: PredictionTable, actual: Column | None) -> None:
         """Take in more rows."""
         classes = table.task.classes[:MOST_CLASSES]
-        if table.task.kind != "multiclass" or table.scores is None or table.scores.shape[1] < len(classes):
+        if not table.task.has_class_scores or table.scores is None or table.scores.shape[1] < len(classes):
             return
         truth = None if actual is None else class_codes(actual, table.task.classes)
         for code, name in enumerate(classes):
@@ -168,7 +168,7 @@ class ScoreByFeatureGatherer:
         """Take in more rows."""
         if table.scores is None or not len(table.scores):
             return
-        score = target_score(table.task, table.scores)
+        score = table.task.target_score(table.scores)
         usable = np.isfinite(score)
         weight = np.ones(len(score)) if table.weight is None else usable_weight(table.weight)
         weight = np.where(usable, weight, 0.0)

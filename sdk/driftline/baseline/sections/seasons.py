@@ -25,7 +25,7 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
 from driftline.panes.pca import widths
 from driftline.privacy.rules import FeatureFilter
-from driftline.tables.performance_columns import decide, target_score, usable_weight
+from driftline.tables.performance_columns import decide, usable_weight
 from driftline.tables.table import F64, I64, Column, PredictionTable
 from driftline.tables.timestamps import Seasonality
 
@@ -384,7 +384,7 @@ def _indices(table: PredictionTable, bins: ModelBins) -> Iterator[tuple[str, Bin
     """The bin of every row, target by target."""
     columns: dict[str, Column] = {f"feature:{name}": column for name, column in table.features.items()}
     if table.scores is not None and len(table.scores):
-        columns["score"] = Column(numbers=target_score(table.task, table.scores))
+        columns["score"] = Column(numbers=table.task.target_score(table.scores))
     codes = decide(table.task, table.scores, table.predicted)
     if len(codes):
         columns["class"] = Column(codes=codes, labels=(*table.task.classes, ""))

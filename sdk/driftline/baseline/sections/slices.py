@@ -336,7 +336,7 @@ class SliceOutcomesGatherer:
     def add(self, table: PredictionTable, actual: Column | None) -> None:
         """Take in more rows."""
         task = table.task
-        if actual is None or task.kind == "ranking" or len(task.classes) > MOST_CLASSES:
+        if actual is None or task.ranks_items or len(task.classes) > MOST_CLASSES:
             return
         place = np.zeros(len(table), np.int64) if self._stretches is None else self._stretches.place(table.time)
         for key, values in self._values.items():
@@ -354,7 +354,7 @@ class SliceOutcomesGatherer:
                 groups,
             )
             sums = self._sums[key]
-            for part in ERRORS if task.kind == "regression" else PARTS:
+            for part in ERRORS if task.predicts_number else PARTS:
                 if part in known:
                     sums[part] = sums.get(part, 0.0) + known[part].dense(groups)
 
