@@ -85,13 +85,11 @@ def evaluate(
     Columns default to the baseline's. Exit code 0: fine, 3: a --fail-on crossed, 2: bad input.
     """
     with report_bad_input():
-        from driftline_processor.core.performance.mispredictions import to_json as worst_to_json
         from driftline_processor.evaluation.files.evaluate import evaluate_files
         from driftline_processor.evaluation.files.rolling_reference import read_rolling
         from driftline_processor.evaluation.files.settings import EvaluationSettings
         from driftline_processor.evaluation.files.windows import Cut
-        from driftline_processor.present.evaluation_json import evaluations_to_json
-        from driftline_processor.present.versions_json import to_json
+        from driftline_processor.present.evaluation_json import evaluations_to_json, json_of
         from driftline_processor.readers.sources import download_artifact, expand_paths
 
         from .fail_on import check, metrics_in, parse
@@ -137,13 +135,13 @@ def evaluate(
             result.evaluations,
             result.concept,
             curves,
-            [to_json(version) for version in result.versions],
+            result.versions,
             result.delay,
         )
         if result.notations:
             answer["notations"] = {name: notation.to_json() for name, notation in result.notations.items()}
         for told, worst in zip(answer["windows"], result.wrong, strict=False):
-            told["performance"]["mispredictions"] = worst_to_json(worst)
+            told["performance"]["mispredictions"] = json_of(worst)
         if as_json:
             typer.echo(json.dumps(answer, indent=2))
         else:

@@ -10,49 +10,22 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from typing import Any, NamedTuple
+from dataclasses import asdict, fields, is_dataclass, replace
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pyarrow as pa
-from driftline.tables.table import F64, I64, ModelKey
-from pydantic import TypeAdapter
+from driftline.tables.table import F64, I64
 
-from driftline_processor.core.evaluation import (
-    Cause,
-    Change,
-    Curve,
-    Delay,
-    DriftContributor,
-    Estimate,
-    Evaluation,
-    Expected,
-    Explanation,
-    Fairness,
-    FastLabels,
-    Finding,
-    JointDrift,
-    MethodValue,
-    MetricValue,
-    ObjectiveState,
-    SlaResult,
-    SliceDrift,
-    SlicePerformance,
-    TargetDrift,
-    TrackRecord,
-    WeakSearch,
-)
+from driftline_processor.core.evaluation import Curve, Evaluation
 from driftline_processor.core.performance.objective import newest_objectives, overdue
-from driftline_processor.core.windows.window import Window
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import Connection, insert, number, read
 
 from .judge import follow
-
-_SLICES = TypeAdapter(dict[str, SlicePerformance])
-_WEAK = TypeAdapter(WeakSearch | None)
-_FAIRNESS = TypeAdapter(tuple[Fairness, ...])
 
 
 def evaluation_to_text(evaluation: Evaluation) -> str:
@@ -63,52 +36,55 @@ def evaluation_to_text(evaluation: Evaluation) -> str:
 
 
 def evaluation_from_text(text: str) -> Evaluation:
-    """Read what :func:`evaluation_to_text` wrote."""
+    """Read what :func:`evaluation_to_text` wrote.
+
+    A field that an older release did not write keeps its default; one that is no more is passed over.
+    """
     said = json.loads(text)
-    return Evaluation(
-        key=ModelKey(**said["key"]),
-        window=Window(**said["window"]),
-        rows=said["rows"],
-        closed=said["closed"],
-        distributed=said.get("distributed", 0),  # older evaluations have none
-        features={name: _target(target) for name, target in said["features"].items()},
-        score=_target_or_none(said["score"]),
-        predicted=_target_or_none(said["predicted"]),
-        share=said["share"],
-        weighted_share=said.get("weighted_share"),
-        incident=said.get("incident", {}),
-        realized={name: MetricValue(**metric) for name, metric in said["realized"].items()},
-        reference={name: MetricValue(**metric) for name, metric in said["reference"].items()},
-        outcome_rows=said["outcome_rows"],
-        coverage=said["coverage"],
-        missing_features=tuple(said["missing_features"]),
-        new_features=tuple(said["new_features"]),
-        findings=tuple(Finding(**{**one, "features": tuple(one["features"])}) for one in said.get("findings", ())),
-        baseline_version=said.get("baseline_version"),
-        compared=said.get("compared", ""),
-        joint={name: _joint(one) for name, one in said.get("joint", {}).items()},
-        slices={name: _slice(one) for name, one in said.get("slices", {}).items()},
-        expected=tuple(Expected(**one) for one in said.get("expected", ())),
-        explanation=None if said.get("explanation") is None else _explanation(said["explanation"]),
-        maturity=said.get("maturity", "mature"),
-        estimated={
-            name: Estimate(**{**one, "record": TrackRecord(**one["record"])})
-            for name, one in said.get("estimated", {}).items()
-        },
-        performance_slices=_SLICES.validate_python(said.get("performance_slices", {})),
-        ages=_SLICES.validate_python(said.get("ages", {})),
-        fast_labels=None if said.get("fast_labels") is None else FastLabels(**said["fast_labels"]),
-        weak=_WEAK.validate_python(said.get("weak")),
-        fairness=_FAIRNESS.validate_python(said.get("fairness", ())),
-        curves={name: _curve(one) for name, one in said.get("curves", {}).items()},
-        confusion=_array_or_none(said.get("confusion")),
-        immature=said.get("immature", ""),
-        unreviewed=said.get("unreviewed", {}),
-        young=said.get("young", False),
-        objectives=tuple(ObjectiveState(**one) for one in said.get("objectives", ())),
-        delay=None if said.get("delay") is None else Delay(**said["delay"]),
-        label_sla=None if said.get("label_sla") is None else SlaResult(**said["label_sla"]),
+    evaluation: Evaluation = _reader(Evaluation)(
+        {one.name: said[one.name] for one in fields(Evaluation) if one.name in said}
     )
+    return evaluation
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """Return a function that makes a value of a type from the JSON of one."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        readers = {name: read for name in hints if (read := _reader(hints[name])) is not _as_it_is}
+        if kind is Curve:
+            readers["points"] = readers["limits"] = _points
+
+        def read_fields(said: dict[str, Any]) -> Any:
+            for name in readers.keys() & said.keys():
+                said[name] = readers[name](said[name])
+            return kind(**said)  # type: ignore[operator]
+
+        return read_fields
+    if origin in (Union, UnionType) and NoneType in inner:
+        one = _reader(next(part for part in inner if part is not NoneType))
+        return one if one is _as_it_is else lambda said: None if said is None else one(said)
+    if origin is dict:
+        one = _reader(inner[1])
+        return one if one is _as_it_is else lambda said: {name: one(value) for name, value in said.items()}
+    if origin is tuple:
+        one = _reader(inner[0])
+        return tuple if one is _as_it_is else lambda said: tuple(map(one, said))
+    return _array if origin is np.ndarray else _as_it_is
+
+
+def _as_it_is(said: Any) -> Any:
+    return said
+
+
+def _array(said: list[Any]) -> F64:
+    return np.array(said, dtype=np.float64)
+
+
+def _points(said: list[Any] | None) -> F64 | None:
+    return None if said is None else _array(said).reshape(-1, 2)
 
 
 def share_arrays(evaluation: Evaluation, other: Evaluation) -> None:
@@ -121,57 +97,6 @@ def share_arrays(evaluation: Evaluation, other: Evaluation) -> None:
 
 def _or_none(values: F64 | None) -> F64:
     return np.empty(0) if values is None else values
-
-
-def _curve(said: dict[str, Any]) -> Curve:
-    points = np.array(said["points"], dtype=np.float64).reshape(-1, 2)
-    limits = None if said.get("limits") is None else np.array(said["limits"], np.float64).reshape(-1, 2)
-    return Curve(said["x"], said["y"], points, _array_or_none(said["weight"]), limits)
-
-
-def _array_or_none(values: list[Any] | None) -> F64 | None:
-    return None if values is None else np.array(values, dtype=np.float64)
-
-
-def _target(said: dict[str, Any]) -> TargetDrift:
-    return TargetDrift(
-        **{
-            **said,
-            "methods": {name: MethodValue(**method) for name, method in said["methods"].items()},
-            "cells": tuple(said["cells"]),
-            "blocks": None if said.get("blocks") is None else tuple(said["blocks"]),
-            "was": _array_or_none(said["was"]),
-            "now": _array_or_none(said["now"]),
-        }
-    )
-
-
-def _slice(said: dict[str, Any]) -> SliceDrift:
-    targets = {name: _target_or_none(said[name]) for name in ("score", "predicted")}
-    return SliceDrift(**{**said, **targets, "features": {name: _target(one) for name, one in said["features"].items()}})
-
-
-def _joint(said: dict[str, Any]) -> JointDrift:
-    told = tuple(DriftContributor(**{**one, "features": tuple(one["features"])}) for one in said["told"])
-    return JointDrift(**{**said, "told": told})
-
-
-def _target_or_none(said: dict[str, Any] | None) -> TargetDrift | None:
-    return None if said is None else _target(said)
-
-
-def _explanation(said: dict[str, Any]) -> Explanation:
-    causes = tuple(
-        Cause(
-            **{
-                **one,
-                "features": tuple(one["features"]),
-                "changes": tuple(Change(**change) for change in one["changes"]),
-            }
-        )
-        for one in said["causes"]
-    )
-    return Explanation(**{**said, "causes": causes})
 
 
 def _plain(value: object) -> object:

@@ -20,6 +20,7 @@ from driftline_processor.evaluation.evaluation_store import evaluation_from_text
 from driftline_processor.present.evaluation_json import to_json
 from typer.testing import CliRunner
 
+from tests.support.answer_schema import check_answer
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, outcomes, predictions
 
@@ -110,7 +111,9 @@ def on_files(folder: Path, frame: pd.DataFrame, kind: str, asked: dict[str, Any]
         said += ["--task", kind]
     done = CliRunner().invoke(app, [str(word) for word in said])
     assert done.exit_code == 0, done.stderr
-    (window,) = json.loads(done.stdout)["windows"]
+    answer = json.loads(done.stdout)
+    check_answer(answer, "Evaluations")
+    (window,) = answer["windows"]
     found: dict[str, Any] = window["performance"]
     return found
 

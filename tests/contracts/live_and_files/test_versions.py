@@ -16,7 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline_processor.present.versions_json import to_json
+from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.state import State
 
 from tests.support.churn_files import Run
@@ -64,7 +64,7 @@ def from_files(run: Run, folder: Path, kind: str, suffix: str, flagged: bool = F
 def told_by(state: State) -> dict[str, Any]:
     state.settle()
     (first, *_) = state.view.models()
-    return {one.challenger.name: to_json(one) for one in first.versions}
+    return {one.challenger.name: json_of(one) for one in first.versions}
 
 
 @pytest.mark.slow

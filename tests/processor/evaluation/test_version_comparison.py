@@ -9,7 +9,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.config.model import Model
 from driftline_processor.core.versions import SideBySide
-from driftline_processor.present.versions_json import to_json
+from driftline_processor.present.evaluation_json import json_of
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
@@ -37,7 +37,7 @@ def compared(state: Opened) -> SideBySide:
 
 def told(found: SideBySide) -> object:
     """All that is said of it; sums of sums are the same to the last digits."""
-    return json.loads(json.dumps(to_json(found)), parse_float=lambda text: round(float(text), 9))
+    return json.loads(json.dumps(json_of(found)), parse_float=lambda text: round(float(text), 9))
 
 
 def tidied(state: Opened, clock: Clock, days: int) -> set[object]:

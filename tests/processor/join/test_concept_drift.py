@@ -23,7 +23,7 @@ from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.join import concept_drift as watching
 from driftline_processor.present.concept import sentence
-from driftline_processor.present.evaluation_json import concept_to_json
+from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.store.database import StorageError
 
@@ -292,7 +292,7 @@ class TestTheSameRowsInFilesAndLive:
         assert in_files is not None
         assert (live.state, live.outcomes) == ("drift", N)
         assert live.corrected == (known["actual"].iloc[:40] != 0).sum()
-        assert concept_to_json(live) == concept_to_json(in_files)
+        assert json_of(live) == json_of(in_files)
 
     @staticmethod
     def rows(task: str, n: int = N, changed: bool = True) -> pd.DataFrame:
@@ -374,7 +374,7 @@ def test_errors_that_become_more_in_one_slice_are_found_there_live_as_in_a_file(
     assert found.before is not None
     assert found.after > found.before + 0.3
     assert "the errors of churn 1 where country=NL rose from" in caplog.text
-    assert concept_to_json(live)["slices"]["country=NL"]["state"] == "drift"  # type: ignore[index]
+    assert json_of(live)["slices"]["country=NL"]["state"] == "drift"
     assert "; in country=NL it rose from" in sentence(live, str)
     series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.ML_DRIFT_STATE]
     of_concept = {one.get(a.ML_DRIFT_SLICE): one[a.STATE] for one in series if one[a.ML_DRIFT_TARGET] == "concept"}

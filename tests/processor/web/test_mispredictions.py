@@ -14,6 +14,7 @@ from driftline_processor.state import State
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
+from tests.support.answer_schema import check_answer
 from tests.support.state_fixtures import Open, clock, open_state  # noqa: F401 - fixtures
 from tests.support.state_rows import DAY, HOUR, NOON, Opened, column, outcomes, predictions
 
@@ -50,6 +51,7 @@ def rows(client: TestClient, query: str = "") -> list[str]:
 def test_the_worst_come_first_with_their_traces_in_any_spelling_of_what_happened(client: TestClient) -> None:
     answer = client.get(PATH).json()
     assert [row["id"] for row in answer["rows"]] == ["a", "c", "b"]
+    check_answer(answer, "Mispredictions")
     assert (answer["wrong"], answer["outcomes"]) == (3, 4)
     first = answer["rows"][0]
     assert (first["predicted"], first["actual"], first["loss"]) == ("1", "0", pytest.approx(0.9))

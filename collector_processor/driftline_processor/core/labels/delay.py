@@ -16,7 +16,7 @@ reads the delay reads from how many outcomes it was learned.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from driftline.panes.pane import Pane
@@ -127,15 +127,6 @@ class OutcomeDelay(NamedTuple):
     def complete(self, coverage: float | None) -> bool:
         """Return whether a window need not wait: its outcomes are as good as all known, and nobody asked it to wait."""
         return self.source == "learned" and coverage is not None and coverage >= SHARE
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values; no seconds where nothing is known."""
-        known = self.source != "unknown"
-        return {
-            "seconds": self.nanoseconds // _SECOND if known else None,
-            "source": self.source,
-            "outcomes": self.outcomes if self.source == "learned" else None,
-        }
 
 
 UNKNOWN_DELAY = OutcomeDelay()

@@ -1,10 +1,10 @@
-"""The predictions that were the most wrong, and their JSON."""
+"""The predictions that were the most wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from driftline.tables.classes import class_codes
@@ -13,7 +13,6 @@ from driftline.tables.table import F64, I32, I64, Column, Task, length
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept.losses import losses_of_rows
-from driftline_processor.core.wording import iso_time
 
 MOST: Final = 1_000
 """Rows that are told at most."""
@@ -105,13 +104,3 @@ def row_losses_of(task: Task, scores: F64 | None, predicted: Column | None, actu
         chance = np.where(happened == task.classes.index(task.positive_class), scores[:, 0], 1 - scores[:, 0])
     loss = np.where(error == 1, 1 - np.nan_to_num(chance, nan=0.0), np.nan)
     return RowLosses(loss, known, happened, decided if len(decided) else nothing)
-
-
-def to_json(found: Worst) -> dict[str, Any]:
-    """Return what ``GET /api/v1/models/{name}/mispredictions`` says of rows."""
-    return {"outcomes": found.outcomes, "wrong": found.wrong, "rows": [_row(row) for row in found.rows]}
-
-
-def _row(row: Misprediction) -> dict[str, Any]:
-    times = {name: iso_time(at) if (at := getattr(row, name)) else None for name in ("time", "outcome_time")}
-    return {**asdict(row), **times, "trace_id": row.trace_id or None, "span_id": row.span_id or None}

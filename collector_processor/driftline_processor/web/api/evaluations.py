@@ -1,17 +1,14 @@
-"""``/api/v1``: models, evaluations as they are now or were at a time, lineage, and the outcomes of an id, as
-JSON.
+"""``/api/v1``: models, evaluations as they are now or were at a time, lineage, and the outcomes of an id.
 
-``/api/v1``: what the pages show, as JSON. The shapes are in docs/reference/http-api.md.
-
-Errors are ``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
-
-``GET /api/v1/models/{name}/outcomes?id=`` and ``GET /api/v1/models/{name}/evaluations?as_of=``.
+The answers are in docs/reference/http-api.md and, as a JSON schema, in docs/reference/evaluations.schema.json. Errors
+are ``{"error": "a sentence"}``. An unknown value is ``null``, never 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,15 +16,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.estimate.track_record import with_track_records
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.wording import iso_time
 from driftline_processor.exporters.openlineage import run_event
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present import evaluation_json
+from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
+from driftline_processor.present.json_shapes import Key, computed, group, or_null, time_of, time_or_null
 from driftline_processor.present.numbers import finite
 from driftline_processor.present.states import compared, drifted, overall
 from driftline_processor.queries.history import History, RecordedOutcome
-from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.queries.overview import BaselineView, ModelView, View
 
 from .parameters import find_model, moment, no_window, number, read_flag
 
@@ -39,7 +37,7 @@ def models(known: Sequence[ModelView], hints: Sequence[str]) -> Response:
 
     ``hints``: those of no model.
     """
-    return JSONResponse({"models": [_model(model) for model in known], "hints": list(hints)})
+    return JSONResponse({"models": list(map(MODEL_SHAPES.writer(ModelView), known)), "hints": list(hints)})
 
 
 def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
@@ -50,7 +48,7 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
     wanted = read_window_request(request, known)
     chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
     windows = [wanted.rendered(one) for one in _recorded(wanted.model, wanted.window, chosen)]
-    concept, delay = evaluation_json.concept_to_json(wanted.model.concept), wanted.model.outcome_delay.to_json()
+    concept, delay = json_of(wanted.model.concept), json_of(wanted.model.outcome_delay)
     return wanted.answer(windows, concept=concept, outcome_delay=delay)
 
 
@@ -78,7 +76,7 @@ class WindowRequest(NamedTuple):
 
     def rendered(self, evaluation: Evaluation) -> dict[str, Any]:
         """Return a window as it was asked for."""
-        return evaluation_json.to_json(evaluation, self.curves, self.slices)
+        return to_json(evaluation, self.curves, self.slices)
 
     def answer(self, windows: Sequence[Mapping[str, Any]], **more: Any) -> Response:
         """Answer with windows; ``more``: what else there is to say of all of them."""
@@ -97,91 +95,98 @@ def read_window_request(request: Request, known: Sequence[ModelView]) -> WindowR
     return WindowRequest(model, window, limit, read_flag(request, "curves", False), read_flag(request, "slices", True))
 
 
-def _model(model: ModelView) -> dict[str, Any]:
-    baseline = model.baseline
-    return {
-        "model": model.key.model,
-        "version": model.key.version,
-        "environment": model.key.environment,
-        "task": model.task.kind,
-        "classes": list(model.task.classes),
-        "positive_class": model.task.positive_class,
-        "rows": model.rows,
-        "distributed": model.distributed,
-        "completeness": None if model.balance is None else _completeness(model.balance),
-        "first": iso_time(model.first) if model.received else None,
-        "last": iso_time(model.last) if model.received else None,
-        "received": iso_time(model.received) if model.received else None,
-        "by_class": model.by_class,
-        "outcomes": model.outcomes,
-        "pending": model.pending,
-        "pending_since": iso_time(model.pending_since) if model.pending else None,
-        "timezone": model.timezone,
-        "concept": evaluation_json.concept_to_json(model.concept),
-        "baseline": None
-        if baseline is None
-        else {
-            "source": baseline.source,
-            "own": baseline.own,
-            "other_version": baseline.other_version or None,
-            "digest": baseline.digest,
-            "rows": baseline.rows,
-            "features": list(baseline.features),
-            "learned": baseline.learned,
-            "needed": baseline.needed,
-        },
-        "outcome_delay": model.outcome_delay.to_json(),
-        "hints": list(model.hints),
-        "windows": {
-            name: {
-                "closed": _brief(next((e for e in reversed(known) if e.closed), None)),
-                "open": _brief(next((e for e in reversed(known) if not e.closed), None)),
-                "measured": _brief(model.measured(name)),
-                "rows": [evaluation.rows for evaluation in known[-40:]],
-            }
-            for name, known in model.windows.items()
-        },
-    }
-
-
-def _completeness(balance: Balance) -> dict[str, Any]:
-    """Rows that arrived, of the predictions that were counted in a stretch of time."""
-    return {
-        "value": finite(balance.completeness),
-        "rows": balance.rows,
-        "counted": balance.counted,
-        "start": iso_time(balance.start),
-        "end": iso_time(balance.end),
-    }
-
-
-def _brief(evaluation: Evaluation | None) -> dict[str, Any] | None:
+class BriefWindow(Evaluation):
     """A window without its features: what a table of models shows of it."""
-    if evaluation is None:
-        return None
-    psi = evaluation.score.methods.get("psi") if evaluation.score else None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowsOfLength:
+    """The windows of one length: the newest closed, the open, and the newest whose outcomes had their time.
+
+    ``rows``: of up to 40 windows, the newest last.
+    """
+
+    closed: BriefWindow | None
+    open: BriefWindow | None
+    measured: BriefWindow | None
+    rows: list[int]
+
+
+def _windows(model: ModelView) -> dict[str, Any]:
+    def newest(known: Sequence[Evaluation], closed: bool) -> Any:
+        return next((one for one in reversed(known) if one.closed == closed), None)
+
     return {
-        "start": iso_time(evaluation.window.start),
-        "end": iso_time(evaluation.window.end),
-        "rows": evaluation.rows,
-        "distributed": evaluation.distributed,
-        "closed": evaluation.closed,
-        "state": overall(evaluation),
-        "drift": {
-            "drifted": drifted(evaluation),
-            "compared": compared(evaluation),
-            "share": finite(evaluation.share),
-            "weighted_share": finite(evaluation.weighted_share),
-            "incident": {part: iso_time(since) for part, since in evaluation.incident.items()},
-            "score_psi": None if psi is None else finite(psi.value),
-        },
-        "performance": {
-            name: {"value": finite(metric.value), "rows": metric.rows, "source": metric.source}
-            for name, metric in evaluation.realized.items()
-        },
-        "outcomes": {"rows": evaluation.outcome_rows, "coverage": finite(evaluation.coverage)},
-        "explanation": None if evaluation.explanation is None else evaluation.explanation.sentence or None,
+        name: WindowsOfLength(
+            newest(known, True),
+            newest(known, False),
+            cast("Any", model.measured(name)),
+            [one.rows for one in known[-40:]],
+        )
+        for name, known in model.windows.items()
     }
+
+
+def _score_psi(evaluation: Evaluation) -> float | None:
+    psi = evaluation.score.methods.get("psi") if evaluation.score else None
+    return None if psi is None else finite(psi.value)
+
+
+def _finite(name: str, attribute: str | None = None) -> Key:
+    return Key(name, attribute, finite, float | None)
+
+
+def _received(name: str) -> Key:
+    return computed(name, lambda model: iso_time(getattr(model, name)) if model.received else None, str | None)
+
+
+class BriefMetric(MetricValue):
+    """A metric without its interval."""
+
+
+MODEL_SHAPES = SHAPES.with_more(
+    {
+        BriefMetric: (_finite("value"), "rows source"),
+        BriefWindow: (
+            time_of("start", "window.start"),
+            time_of("end", "window.end"),
+            "rows distributed closed",
+            computed("state", overall, State),
+            group(
+                "drift",
+                computed("drifted", drifted, int),
+                computed("compared", compared, int),
+                _finite("share"),
+                _finite("weighted_share"),
+                INCIDENT,
+                computed("score_psi", _score_psi, float | None),
+            ),
+            Key("performance", "realized", type=dict[str, BriefMetric]),
+            group("outcomes", Key("rows", "outcome_rows"), _finite("coverage")),
+            Key("explanation", by=lambda why: None if why is None else why.sentence or None, type=str | None),
+        ),
+        WindowsOfLength: "closed open measured rows",
+        Balance: (_finite("value", "completeness"), "rows counted", time_of("start"), time_of("end")),
+        BaselineView: ("source own", or_null("other_version"), "digest rows features learned needed"),
+        ModelView: (
+            Key("model", "key.model", type=str),
+            Key("version", "key.version", type=str),
+            Key("environment", "key.environment", type=str),
+            Key("task", "task.kind", type=str),
+            Key("classes", "task.classes", type=list[str]),
+            Key("positive_class", "task.positive_class", type=str),
+            "rows distributed",
+            Key("completeness", "balance"),
+            _received("first"),
+            _received("last"),
+            time_or_null("received"),
+            "by_class outcomes pending",
+            computed("pending_since", lambda one: iso_time(one.pending_since) if one.pending else None, str | None),
+            "timezone concept baseline outcome_delay hints",
+            computed("windows", _windows, dict[str, WindowsOfLength]),
+        ),
+    }
+)
 
 
 def outcome_history_routes(view: View, history: History) -> list[BaseRoute]:

@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
-from driftline_processor.core.performance.mispredictions import MOST, to_json
+from driftline_processor.core.performance.mispredictions import MOST
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView, View
 
@@ -31,7 +32,7 @@ def routes(view: View, source: Mispredictions) -> list[BaseRoute]:
                 "start": iso_time(since),
                 "end": iso_time(until),
                 "slice": slices,
-                **to_json(found),
+                **json_of(found),
             }
         )
 

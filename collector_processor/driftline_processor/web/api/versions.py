@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from driftline_processor.core.versions import Comparison, SideBySide
+from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.versions import LOSS_WORDS, VERDICT_WORDS, about, interval, value
-from driftline_processor.present.versions_json import to_json
 from driftline_processor.queries.overview import ModelView
 
 from .parameters import find_model
@@ -24,7 +24,7 @@ def versions(request: Request, known: Sequence[ModelView]) -> Response:
             "model": model.key.model,
             "environment": model.key.environment,
             "champion": model.versions[0].champion.name if model.versions else None,
-            "challengers": [to_json(one) for one in model.versions],
+            "challengers": [json_of(one) for one in model.versions],
         }
     )
 

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.wording import iso_time
-from driftline_processor.present.evaluation_json import weak_to_json
+from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.queries.overview import View
 from driftline_processor.queries.weak_slices import WeakSliceSearch
 
@@ -33,6 +33,7 @@ def routes(view: View, source: WeakSliceSearch) -> list[BaseRoute]:
             )
             raise HTTPException(404, f"no closed window {name!r} {where}")
         window = closed[-1]
+        found = source.search(model.key, window.start, window.end)
         return JSONResponse(
             {
                 "model": model.key.model,
@@ -40,7 +41,7 @@ def routes(view: View, source: WeakSliceSearch) -> list[BaseRoute]:
                 "environment": model.key.environment,
                 "start": iso_time(window.start),
                 "end": iso_time(window.end),
-                "weak_slices": weak_to_json(source.search(model.key, window.start, window.end)),
+                "weak_slices": json_of(found),
             }
         )
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from driftline.tables.table import F64
 from driftline_processor.core.labels.delay import BOUNDS, FEW, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
+from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.outcomes import delay_sentence
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ def test_of_few_outcomes_the_latest_decides_and_of_many_all_but_a_twentieth(
 
 def test_without_outcomes_nothing_is_known() -> None:
     assert learn_outcome_delay(np.zeros(WIDTH)) == UNKNOWN_DELAY
-    assert UNKNOWN_DELAY.to_json() == {"seconds": None, "source": "unknown", "outcomes": None}
+    assert json_of(UNKNOWN_DELAY) == {"seconds": None, "source": "unknown", "outcomes": None}
     assert delay_sentence(UNKNOWN_DELAY) == "How long outcomes take is not known: none has come with a time."
 
 

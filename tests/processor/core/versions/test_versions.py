@@ -27,8 +27,8 @@ from driftline_processor.core.versions.losses import (
     row_losses,
     swap_versions,
 )
+from driftline_processor.present.evaluation_json import json_of
 from driftline_processor.present.versions import sentence
-from driftline_processor.present.versions_json import to_json
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -418,7 +418,7 @@ def test_a_sentence_says_what_the_verdict_rests_on() -> None:
 
 def test_json_has_what_is_known_and_null_for_what_is_not() -> None:
     champion, challenger, pairs = sides((0.2, 0.3))
-    told = to_json(side_by_side(champion, challenger, pairs, stretch=(0, 0)))
+    told = json_of(side_by_side(champion, challenger, pairs, stretch=(0, 0)))
     assert (told["verdict"], told["decided_by"], told["pairs"], told["start"]) == ("worse", "error", 3000, None)
     assert told["comparisons"]["error"]["low"] > 0
     assert told["champion"]["metrics"]["accuracy"]["low"] is not None

@@ -1,0 +1,148 @@
+"""Write docs/reference/evaluations.schema.json, the JSON schema of the answers that carry evaluations.
+
+python scripts/generate_schema.py            write the schema
+python scripts/generate_schema.py --check    exit 1 where it differs
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, NotRequired, Union, get_args, get_origin
+
+from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.evaluation import Evaluation, WeakSearch
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.performance.mispredictions import Misprediction
+from driftline_processor.core.versions.side_by_side import SideBySide
+from driftline_processor.present.json_shapes import Shape, keys_of
+from driftline_processor.queries.overview import ModelView
+from driftline_processor.web.api.evaluations import MODEL_SHAPES
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+from typing_extensions import TypedDict
+
+SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "reference" / "evaluations.schema.json"
+_MODEL = {"model": str, "version": str, "environment": str}
+_STRETCH = {"start": str, "end": str}
+
+
+def json_type(hint: Any) -> Any:
+    """Return the type of the JSON of a value of a type."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if MODEL_SHAPES.holds(hint):
+        return _object(hint)
+    if origin in (Union, UnionType):
+        return Union[tuple(map(json_type, inner))]  # noqa: UP007 - of as many as there are
+    if origin is dict:
+        return dict[str, json_type(inner[1])]  # type: ignore[misc]
+    if origin in (tuple, list):
+        return list[json_type(inner[0])]  # type: ignore[misc]
+    return hint
+
+
+@cache
+def _object(kind: type) -> Any:
+    return _typed(
+        kind.__name__, _types_of(kind.__name__, kind, MODEL_SHAPES.of[kind]), (kind.__doc__ or "").split("\n\n")[0]
+    )
+
+
+def _types_of(name: str, kind: type, shape: Shape) -> dict[str, Any]:
+    types: dict[str, Any] = {}
+    for key in keys_of(shape):
+        if key.keys:
+            types[key.name] = _typed(f"{name}_{key.name}", _types_of(f"{name}_{key.name}", kind, key.keys))
+        else:
+            found = json_type(MODEL_SHAPES.type_of(kind, key))
+            types[key.name] = NotRequired[found] if key.optional else found | None if key.asked else found
+    return types
+
+
+def _typed(name: str, types: dict[str, Any], doc: str = "") -> Any:
+    found = TypedDict(name, types)  # type: ignore[misc]
+    found.__doc__ = doc or None
+    return found
+
+
+ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Models": ("GET /api/v1/models.", {"models": json_type(list[ModelView]), "hints": list[str]}),
+    "Evaluations": (
+        "GET /api/v1/models/{name}/evaluations, and driftline evaluate --json.",
+        {
+            "model": str,
+            "version": str,
+            "environment": NotRequired[str],
+            "window": NotRequired[str],
+            "timezone": NotRequired[str],
+            "as_of": NotRequired[str],
+            "concept": NotRequired[json_type(ConceptDrift | None)],
+            "outcome_delay": NotRequired[json_type(OutcomeDelay)],
+            "windows": json_type(list[Evaluation]),
+            "versions": NotRequired[json_type(list[SideBySide])],
+            "notations": NotRequired[dict[str, Any]],
+        },
+    ),
+    "Versions": (
+        "GET /api/v1/models/{name}/versions.",
+        {
+            "model": str,
+            "environment": str,
+            "champion": str | None,
+            "challengers": json_type(list[SideBySide]),
+        },
+    ),
+    "WeakSlices": (
+        "GET /api/v1/models/{name}/weak-slices.",
+        {**_MODEL, **_STRETCH, "weak_slices": json_type(WeakSearch | None)},
+    ),
+    "Mispredictions": (
+        "GET /api/v1/models/{name}/mispredictions.",
+        {
+            **_MODEL,
+            **_STRETCH,
+            "slice": dict[str, str],
+            "outcomes": int,
+            "wrong": int,
+            "rows": json_type(list[Misprediction]),
+        },
+    ),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the schema; return the exit code."""
+    after = json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+    if SCHEMA.exists() and SCHEMA.read_text(encoding="utf-8") == after:
+        return 0
+    if "--check" in arguments:
+        print(f"docs/reference/{SCHEMA.name} is not what present/ declares; run: python scripts/generate_schema.py")
+        return 1
+    SCHEMA.write_text(after, encoding="utf-8")
+    print(f"wrote docs/reference/{SCHEMA.name}")
+    return 0
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema: one definition for each answer, and for each object in them."""
+    adapters = [
+        (name, "serialization", TypeAdapter(_typed(name, types, doc))) for name, (doc, types) in ANSWERS.items()
+    ]
+    _, found = TypeAdapter.json_schemas(
+        adapters, title="Answers of Driftline that carry evaluations", schema_generator=_WithoutTitles
+    )
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
+
+
+class _WithoutTitles(GenerateJsonSchema):
+    """Says nothing that repeats the name of a key."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,97 @@
+"""Every answer that carries evaluations against docs/reference/evaluations.schema.json, with no key more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import jsonschema
+import pytest
+from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.evaluation import Evaluation, WeakSearch
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.versions.side_by_side import SideBySide
+from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.present.evaluation_json import evaluations_to_json
+from driftline_processor.queries.overview import ModelView, View
+from driftline_processor.web.api import weak_slices
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from tests.support.answer_schema import check_answer
+from tests.support.any_object import Builder
+from tests.support.fake_view import FakeView, many
+
+Browse = Callable[[View], TestClient]
+
+
+def evaluation(seed: int) -> Evaluation:
+    """Return an evaluation with something in every field, and the more gaps the higher the seed is of four."""
+    found: Evaluation = Builder(seed, gaps=seed % 4 / 4).build(Evaluation)
+    fast = found.fast_labels
+    for name, curve in found.curves.items():
+        found.curves[name] = replace(curve, weight=None if curve.weight is None else curve.weight[:, 0])
+    return replace(found, fast_labels=None if fast is None else replace(fast, until="<1d"))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_an_evaluation_holds_its_json_is_of_the_schema(seed: int) -> None:
+    concept, beside = (Builder(seed, gaps=seed % 4 / 4, depth=3).build(kind) for kind in (ConceptDrift, SideBySide))
+    delay = OutcomeDelay(10**9, "learned", 5)
+    answer = evaluations_to_json("churn", "1", [evaluation(seed)], concept, seed % 2 == 0, [beside], delay)
+    check_answer(json.loads(json.dumps(answer)), "Evaluations")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_evaluation_is_read_back_whole_from_its_text(seed: int) -> None:
+    text = evaluation_to_text(evaluation(seed))
+    assert evaluation_to_text(evaluation_from_text(text)) == text
+
+
+def test_a_state_of_an_older_release_is_read_with_defaults_for_what_it_did_not_write() -> None:
+    text = json.loads(evaluation_to_text(evaluation(1)))
+    kept = {name: text[name] for name in ("key", "window", "rows", "closed")}
+    found = evaluation_from_text(json.dumps({**kept, "no_such_field": 1}))
+    assert (found.rows, found.maturity, found.weighted, found.share) == (text["rows"], "mature", {}, None)
+
+
+def test_a_key_that_is_not_declared_is_found() -> None:
+    answer = {**evaluations_to_json("churn", "1", []), "surprise": 1}
+    with pytest.raises(jsonschema.ValidationError, match="surprise"):
+        check_answer(answer, "Evaluations")
+
+
+@pytest.mark.parametrize("query", ["", "&curves=true", "&slices=false"])
+def test_answers_of_pages_with_realistic_data_are_of_the_schema(browse: Browse, query: str) -> None:
+    client = browse(many())
+    models = client.get("/api/v1/models").json()
+    check_answer(models, "Models")
+    for model in models["models"]:
+        path = f"/api/v1/models/{model['model']}"
+        for window in model["windows"]:
+            check_answer(client.get(f"{path}/evaluations?window={window}{query}").json(), "Evaluations")
+        check_answer(client.get(f"{path}/versions").json(), "Versions")
+
+
+def test_models_and_versions_are_of_the_schema_whatever_they_hold(browse: Browse) -> None:
+    known: ModelView = many().known[0]
+    versions = tuple(Builder(seed, gaps=0.3, depth=3).build(SideBySide) for seed in range(3))
+    model = replace(known, windows={"1d": [evaluation(2), evaluation(3)]}, versions=versions)
+    client = browse(FakeView([model]))
+    check_answer(client.get("/api/v1/models").json(), "Models")
+    check_answer(client.get("/api/v1/models/flights/versions").json(), "Versions")
+
+
+class Search:
+    """Finds a weak slice of every kind of condition."""
+
+    def search(self, *_: object) -> WeakSearch:
+        """Return it."""
+        found: WeakSearch = Builder(5, gaps=0.3).build(WeakSearch)
+        return found
+
+
+def test_weak_slices_are_of_the_schema() -> None:
+    client = TestClient(Starlette(routes=weak_slices.routes(many(), Search())))  # type: ignore[arg-type]
+    check_answer(client.get("/api/v1/models/flights/weak-slices?window=1mo").json(), "WeakSlices")
