@@ -25,7 +25,7 @@ from driftline_processor.store.database import Connection, number
 from driftline_processor.store.duplicate_rows import recurrence_of, repeats_between
 from driftline_processor.store.panes import (
     OUTCOMES,
-    Trails,
+    StoredSteps,
     learned_fold,
     part_width,
     performance_fold,
@@ -45,12 +45,12 @@ class StoreReaders:
     def __init__(self, connection: Connection, baselines: Baselines) -> None:
         """Read nothing yet."""
         self.connection, self.baselines = connection, baselines
-        self.trails, self.past = Trails(connection), RollingReferences(connection)
+        self.steps, self.past = StoredSteps(connection), RollingReferences(connection)
         self.slices, self.outcomes = SlicePanes(connection), StoredOutcomes(connection)
 
     def forget_rows(self, series: int, panes: set[int]) -> None:
         """Forget what was read of panes, by their starts, which were touched by rows or outcomes."""
-        self.trails.forget(series, panes)
+        self.steps.forget(series, panes)
         self.slices.forget(series, panes)
 
     def forget_counted(self, series: int, panes: Collection[int]) -> None:
@@ -126,22 +126,17 @@ class StoreSource:
                 return Reference(baseline)
             return past.cold(self.series, baseline, self.window, settings.seasons)
         zone, seasons, closed = settings.timezone, settings.seasons, closed_until(self.watermark)
-        found = past.compared(self.series, baseline, settings.rolling, self.window, zone, closed, seasons)
-        if settings.slices and self.closed and found.baseline is not baseline:
-            sliced = self.readers.slices.with_past(self.series, found.baseline, settings.slices, self._width)
-            found = found._replace(baseline=sliced)
-        return found
+        return past.compared(self.series, baseline, settings.rolling, self.window, zone, closed, seasons)
 
     def season_mix(self, seasons: Seasons) -> F64:
         """Return the weight of the window's rows in each season: float64 (seasons,)."""
         return season_mix(self.readers.connection, self.series.number, self.window, seasons)
 
     def time_before(self) -> TimeBefore:
-        """Return what tells the steps of time up to the end of the window."""
+        """Return what answers how the time up to the end of the window looked."""
         assert self.baseline is not None
-        return partial(
-            self.readers.trails.until, self.series.number, self.baseline, self.window, self.settings.timezone
-        )
+        series, zone = self.series.number, self.settings.timezone
+        return partial(self.readers.steps.until, series, self.baseline, self.window, zone)
 
     def slices(self) -> Mapping[str, SliceContext]:
         """Return the rows of each slice."""

@@ -1,19 +1,11 @@
-"""Panes in the store: sparse sums that add up, read over a window, by steps, and as the time before it.
+"""Panes in the store: sums that add up, read over a window, by steps, and as the time before it.
 
-Panes in the store: sparse ``(series, fold, pane, part, index, value)`` rows that add up.
+They are sparse ``(series, fold, pane, part, index, value)`` rows that add up.
 
 A change to a pane is appended, never written over; a window is ``sum(value)`` over its panes. ``fold`` says what the
 sums were folded over, because only equal folds may be added: the empty text for what needs no bins (rows, durations,
 decisions), a baseline's ``fold`` for what its bins counted, :func:`performance_fold` for what an outcome added.
 ``span`` is the length of the stored pane: five minutes, and after a roll-up an hour or a day of the model's time zone.
-
-Panes by steps of time that follow each other: blocks of a window, or five minutes after five minutes.
-
-What the time up to a window's end looked like, from the panes in the store: since when something is as it is.
-
-Steps are counted coarsely, in the store, when something drifts, and only what drifts; they are kept in memory until
-their panes are touched again. So a window that is evaluated every second reads the step it touched, and one that is the
-first to drift reads at most 184.
 """
 
 from __future__ import annotations
@@ -29,7 +21,6 @@ import pyarrow as pa
 import xxhash
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections import estimation
-from driftline.baseline.sections.time_blocks import block_targets
 from driftline.panes import pca, unbinned_values
 from driftline.panes.fold import PREFIX as CLUSTER_PREFIX
 from driftline.panes.fold import WIDTH as CLUSTER_WIDTH
@@ -38,13 +29,13 @@ from driftline.panes.pane import DURATION_BOUNDS, Pane
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.table import F64, I64, Task
 
-from driftline_processor.core.drift.coarse_bins import grid
+from driftline_processor.core.drift.coarse_bins import cells_of_parts
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
 from driftline_processor.core.expectations.rule import WIDTH as EXPECTED_WIDTH
 from driftline_processor.core.labels import delay
 from driftline_processor.core.outcomes.coverage import ERASED
 from driftline_processor.core.performance.window_outcomes import BlockSums
-from driftline_processor.core.windows.time_before import TimeSteps, steps_of
+from driftline_processor.core.windows.time_before import TimeSteps, steps_of, steps_with_rows
 from driftline_processor.core.windows.window import PANE, Window, closed_until, window_of
 
 from .database import Connection, insert, read, run
@@ -380,8 +371,12 @@ _Step = tuple[int, str, int, int]
 """Series, what its panes were folded over, start and end."""
 
 
-class Trails:
-    """Reads steps. One thread uses it."""
+class StoredSteps:
+    """Reads what the time before a window looked like, by steps. One thread uses it.
+
+    Steps are counted coarsely, in the store, when something drifts, and only what drifts. They are kept in memory until
+    their panes are touched again: a window that is judged every second reads the step it touched.
+    """
 
     def __init__(self, connection: Connection, table: str = "panes") -> None:
         """Know nothing yet; ``table``: which panes are read."""
@@ -402,20 +397,17 @@ class Trails:
 
         ``fold``: of the panes, where it is not the baseline's.
         """
-        own, bins = baseline.pane.parts, block_targets(baseline.bins)
-        cells = {part: grid(bins[part], own[part]) for part in parts if part in bins and part in own}
-        steps = steps_of(window, timezone)
-        keys: list[_Step] = [(series, fold or baseline.fold, step.start, step.end) for step in steps]
+        cells = cells_of_parts(baseline, parts)
+        steps, over = steps_of(window, timezone), fold or baseline.fold
+        keys: list[_Step] = [(series, over, step.start, step.end) for step in steps]
         lacking = [key for key in keys if any(part not in self._kept.get(key, {}) for part in cells)]
         if lacking and cells:
             self._read(lacking, cells)
-        held = [key for key in keys if any(self._kept[key][part].any() for part in cells)] if cells else []
-        of = {part: np.stack([self._kept[key][part] for key in held]) for part in cells} if held else {}
-        starts, ends = (np.array([key[side] for key in held], np.int64) for side in (2, 3))
-        trail = TimeSteps(starts, ends, of, cells) if held else None
+        counts = {part: np.stack([self._kept[key][part] for key in keys]) for part in cells}
         while len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
-        return trail
+        starts, ends = (np.array([key[side] for key in keys], np.int64) for side in (2, 3))
+        return steps_with_rows(starts, ends, counts, cells)
 
     def _read(self, keys: Sequence[_Step], cells: dict[str, np.typing.NDArray[np.int64]]) -> None:
         series, fold, start, _ = keys[0]

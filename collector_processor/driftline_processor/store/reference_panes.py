@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -31,7 +32,7 @@ from driftline.tables.timestamps import HOUR, Seasonality
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, MAPPED, count_missing_rows
 from driftline_processor.core.reference.cold_start import grow_reference, reference_span
-from driftline_processor.core.reference.reference import Reference, with_slices
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import Rolling, rolling_reference
 from driftline_processor.core.windows.window import Window
 
@@ -323,14 +324,11 @@ class RollingReferences:
         key = (series.number, baseline.digest, stretches[0].start, stretches[-1].end)
         found = self._kept.pop(key, None)
         if found is None:
-            found = rolling_reference(
-                baseline, rolling, stretches, self._days.panes(series, baseline, stretches, closed)
-            )
-            if found.baseline is not baseline:
-                slices = slices_between(self._connection, series, baseline, stretches[0].start, stretches[-1].end)
-                found = found._replace(baseline=with_slices(found.baseline, slices))
+            ends = (stretches[0].start, stretches[-1].end)
+            panes = self._days.panes(series, baseline, stretches, closed)
+            slices = partial(slices_between, self._connection, series, baseline, *ends)
+            found = rolling_reference(baseline, rolling, stretches, panes, slices)
             if seasonality is not None and found.baseline is not baseline:
-                ends = (stretches[0].start, stretches[-1].end)
                 known = add_seasons(self._connection, series, found.baseline, *ends, seasonality)
                 found = found._replace(baseline=known)
         self._keep(key, found)

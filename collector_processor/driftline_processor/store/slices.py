@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -25,13 +24,13 @@ from driftline.panes.fold import GroupCounts
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Column, PredictionTable
 
+from driftline_processor.core.drift.slices import of_slice
 from driftline_processor.core.outcomes.coverage import ERASED
-from driftline_processor.core.reference.reference import derive_baseline
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.window import PANE, Window, parse, window_of
 
 from .database import Connection, insert, read
-from .panes import SLICED, PaneChanges, Trails, part_width, read_window
+from .panes import SLICED, PaneChanges, StoredSteps, part_width, read_window
 from .series import Series
 
 HOUR = 12 * PANE
@@ -246,12 +245,11 @@ class SlicePanes:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._trails = Trails(connection, SLICED)
-        self._past: WeakKeyDictionary[Baseline, Baseline] = WeakKeyDictionary()
+        self._steps = StoredSteps(connection, SLICED)
 
     def forget(self, series: int, panes: set[int]) -> None:
         """Forget what is known of steps that hold panes of all rows, by their starts, which were touched."""
-        self._trails.forget(series, panes)
+        self._steps.forget(series, panes)
 
     def of(
         self,
@@ -271,25 +269,10 @@ class SlicePanes:
         found = {}
         for name, pane in self._panes(series, window.start, window.end, baseline, keys, width).items():
             fold = fold_of(baseline, name)
-            ask = partial(self._trails.until, series.number, baseline, window, timezone, fold=fold)
-            found[name] = SliceContext(pane, ask)
+            own = of_slice(baseline, name) or baseline
+            before = partial(self._steps.until, series.number, own, window, timezone, fold=fold)
+            found[name] = SliceContext(pane, before)
         return found
-
-    def with_past(
-        self, series: Series, past: Baseline, keys: Sequence[str], width: Callable[[str, str], int]
-    ) -> Baseline:
-        """Return a reference of the model's own past with the slices of that time, read once while it is kept.
-
-        ``past``: its ``period`` says from when until when. The arguments are those of :meth:`of`.
-        """
-        known, period = self._past.get(past), past.extras.period
-        if known is None and period is not None:
-            of: dict[str, dict[str, Pane]] = {}
-            for name, pane in self._panes(series, period.first, period.last + 1, past, keys, width).items():
-                key, _, value = name.partition("=")
-                of.setdefault(key, {})[value] = pane
-            known = self._past[past] = derive_baseline(past, past.pane, replace(past.extras, slices=Slices(of)))
-        return known or past
 
     def _panes(
         self,

@@ -18,10 +18,13 @@ A dozen cells of a target, by which windows and stretches of time are compared t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from driftline.baseline.baseline import Baseline
 from driftline.baseline.reference_rows import MOST_SAMPLED
+from driftline.baseline.sections.time_blocks import block_targets
 from driftline.panes.bins import MOST_LABELS, RARE, Bins, CategoryBins
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
@@ -362,6 +365,12 @@ def grid(bins: Bins, reference: F64) -> I64:
     _, dense = np.unique(cells, return_inverse=True)
     last = int(dense.max(initial=-1)) + 1
     return np.concatenate([dense, [last, last]]).astype(np.int64)
+
+
+def cells_of_parts(baseline: Baseline, parts: Iterable[str]) -> dict[str, I64]:
+    """Return the cell of each bin, as :func:`grid` has them, of those parts that a baseline has."""
+    own, bins = baseline.pane.parts, block_targets(baseline.bins)
+    return {part: grid(bins[part], own[part]) for part in parts if part in bins and part in own}
 
 
 def coarsen(counts: F64, cells: I64) -> F64:

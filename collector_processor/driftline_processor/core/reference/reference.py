@@ -1,7 +1,4 @@
-"""A reference: a baseline, or one of other rows over the same bins, and its description.
-
-A reference, and in words what of the baseline it is.
-"""
+"""A reference: a baseline, or one of other rows over the same bins, and its description."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ from typing import NamedTuple
 
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.catalogue import Extras
-from driftline.baseline.sections.slices import Slices
 from driftline.panes.pane import Pane
 from driftline.tables.table import Task
 
@@ -46,8 +42,3 @@ def derive_baseline(baseline: Baseline, pane: Pane, extras: Extras, task: Task |
     other = replace(baseline, pane=pane, extras=extras, task=task or baseline.task)
     vars(other)["fold"] = baseline.fold
     return other
-
-
-def with_slices(baseline: Baseline, slices: Slices | None) -> Baseline:
-    """Return a baseline with other slices of its rows."""
-    return derive_baseline(baseline, baseline.pane, replace(baseline.extras, slices=slices))

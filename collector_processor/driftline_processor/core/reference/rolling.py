@@ -5,19 +5,21 @@ The bins stay those of the baseline, so panes that were counted once are the ref
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Self
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.reference_rows import Period
+from driftline.baseline.sections.slices import Slices
 from driftline.baseline.sections.time_blocks import MOST_BLOCKS, TimeBlocks
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import Pane, merge
 
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
-from driftline_processor.core.windows.window import DAY, Window, before, parse, window_of
+from driftline_processor.core.windows.window import DAY, Window, before, parse, window_of, windows_back
 
 from .reference import Reference, derive_baseline
 
@@ -84,12 +86,9 @@ class Rolling:
         length = until - before(until, self.last, timezone)
         unit = "1d" if length >= 7 * DAY else next(u for u in (*_SHORT, "1d") if length <= MOST_BLOCKS * _length(u))
         end = window_of(unit, until, timezone).start
-        start, found = before(end, self.last, timezone), list[Window]()
-        while end > start:
-            stretch = window_of(unit, end - 1, timezone)
-            found.append(Window(unit, max(stretch.start, start), end))
-            end = stretch.start
-        return found[::-1]
+        start = before(end, self.last, timezone)
+        inside = takewhile(lambda one: one.end > start, windows_back(unit, end, timezone))
+        return [Window(unit, max(one.start, start), one.end) for one in inside][::-1]
 
     @property
     def words(self) -> str:
@@ -98,11 +97,16 @@ class Rolling:
 
 
 def rolling_reference(
-    baseline: Baseline, rolling: Rolling, stretches: Sequence[Window], panes: Sequence[Pane]
+    baseline: Baseline,
+    rolling: Rolling,
+    stretches: Sequence[Window],
+    panes: Sequence[Pane],
+    slices: Callable[[], Slices | None] = lambda: None,
 ) -> Reference:
     """Return what a window is compared with: the rows of the stretches of time, over the bins of the baseline.
 
-    ``panes``: one for each stretch, over the baseline's bins, with ``rows``. Too few rows, or rows on too few
+    ``panes``: one for each stretch, over the baseline's bins, with ``rows``. ``slices``: reads the rows of every slice
+    in the stretches. Too few rows, or rows on too few
     stretches: the baseline as it is, and the note says so. Blocks of time are those of the stretches. What sums over
     bins cannot tell stays the baseline's: importance, ranges, how often rows repeat, mean scores by value, and the
     performance that realized performance is compared with (outcomes of the last days are still to come, and a
@@ -126,7 +130,7 @@ def rolling_reference(
         period=Period(first, last - 1),
         blocks=_blocks(baseline, stretches, panes),
         fitted=fitted,
-        slices=None,
+        slices=slices(),
     )
     return Reference(derive_baseline(baseline, pane, extras), f"{rolling.words}, {whole.rows:,} rows")
 

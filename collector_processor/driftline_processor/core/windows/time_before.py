@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
+import numpy as np
 from driftline.tables.table import F64, I64
 
-from .window import DAY, Window, window_of
+from .window import DAY, Window, length, windows_back
 
 MOST_STEPS = 184
 """Steps that are looked at: half a year of days, a week of hours."""
@@ -19,8 +21,7 @@ class TimeSteps:
 
     ``starts``, ``ends``: int64 (steps,), unix nanoseconds. ``of``: the name of a pane's part → its counts over the
     cells of :func:`~driftline_processor.core.drift.coarse_bins.grid`: float64 (steps, cells). ``cells``: the cell of
-    each bin of these parts; those of
-    the baseline in force, whatever a window is compared with.
+    each bin of these parts; those of the baseline in force, whatever a window is compared with.
     """
 
     starts: I64
@@ -38,16 +39,31 @@ def no_time_before(_parts: Collection[str]) -> TimeSteps | None:
     return None
 
 
-def step_name(window: str, length: int) -> str:
+def steps_with_rows(starts: I64, ends: I64, counts: Mapping[str, F64], cells: Mapping[str, I64]) -> TimeSteps | None:
+    """Return the steps that hold rows, the newest 184; None where none does.
+
+    Args:
+        starts: Where each step begins, int64 (steps,), unix nanoseconds.
+        ends: Where each step ends.
+        counts: Part → its counts over the cells, float64 (steps, cells).
+        cells: Part → the cell of each bin.
+    """
+    held = np.any([sums.any(axis=1) for sums in counts.values()], axis=0) if counts else np.zeros(0, np.bool_)
+    which = np.flatnonzero(held)[-MOST_STEPS:]
+    if not len(which):
+        return None
+    return TimeSteps(starts[which], ends[which], {part: sums[which] for part, sums in counts.items()}, cells)
+
+
+def step_name(window: str) -> str:
     """Return the length of the steps by which a window is looked at: its own, but no more than a day.
 
-    ``length``: of the window, nanoseconds. Hours of a day differ from each other, and that is no news; so a day, or a
-    week, is not cut into them.
+    Hours of a day differ from each other, and that is no news; so a day, or a week, is not cut into them.
 
-    >>> step_name("1h", 3_600 * 10**9), step_name("1mo", 30 * 86_400 * 10**9)
+    >>> step_name("1h"), step_name("1mo")
     ('1h', '1d')
     """
-    return window if length <= DAY else "1d"
+    return window if length(window) <= DAY else "1d"
 
 
 def steps_of(window: Window, timezone: str = "UTC") -> list[Window]:
@@ -56,10 +72,4 @@ def steps_of(window: Window, timezone: str = "UTC") -> list[Window]:
     >>> [step.end // 10**9 for step in steps_of(Window("1d", 0, 86_400 * 10**9))][-2:]
     [0, 86400]
     """
-    name, at = step_name(window.name, window.end - window.start), window.end - 1
-    steps: list[Window] = []
-    while len(steps) < MOST_STEPS:
-        step = window_of(name, at, timezone)
-        steps.append(step)
-        at = step.start - 1
-    return steps[::-1]
+    return list(islice(windows_back(step_name(window.name), window.end, timezone), MOST_STEPS))[::-1]

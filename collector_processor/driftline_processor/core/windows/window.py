@@ -11,6 +11,7 @@ Windows of one name are disjoint, cover all time, and consist of whole panes.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -130,6 +131,19 @@ def _window_of_pane(name: str, pane: int, tz: str) -> Window:
     days = count * (7 if unit == "w" else 1)
     first = today - timedelta(days=(today - _FIRST_MONDAY).days % days)
     return Window(name, _midnight(first, zone), _midnight(first + timedelta(days=days), zone))
+
+
+def windows_back(name: str, end: int, tz: str = "UTC") -> Iterator[Window]:
+    """Yield the windows of a name that begin before ``end`` (unix nanoseconds), the newest first, without an end.
+
+    >>> days = windows_back("1d", 2 * DAY)
+    >>> [next(days).start // DAY for _ in range(3)]
+    [1, 0, -1]
+    """
+    while True:
+        window = window_of(name, end - 1, tz)
+        yield window
+        end = window.start
 
 
 def hours_between(start: int, end: int, tz: str = "UTC") -> I64:

@@ -49,7 +49,7 @@ from .settings import DEFAULT_SETTINGS, EvaluationSettings, check_objective_slic
 from .slices import SliceOutcomes, WindowSlices, slice_values
 from .versions import compare_versions
 from .weak_slices import LabelledRows
-from .windows import Cut, Trails, cut_rows, cut_steps
+from .windows import Cut, StepCounts, cut_rows, cut_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +170,10 @@ def _judge_windows(
     steps, past = cut_steps(read.rows, cut, windows, groups), None
     if settings.rolling is not None:
         past, steps = cut_references(settings.rolling, read.rows, windows, steps, cut.timezone)
-    trails = Trails(steps, baseline)
-    slices = WindowSlices(read.rows, read.roles, baseline, trails.steps, len(windows), say, read.groups)
+    counts = StepCounts(steps, baseline)
+    slices = WindowSlices(read.rows, read.roles, baseline, steps, len(windows), say, read.groups)
     labelled = LabelledRows.of(read, groups, len(windows), baseline)
-    folded = fold_rows(read.rows, read.roles, key, baseline, trails, len(windows), rows.counted, slices, past, labelled)
+    folded = fold_rows(read.rows, read.roles, key, baseline, counts, len(windows), rows.counted, slices, past, labelled)
     known = outcomes_of_windows(read.rows, read.weights, groups, len(windows), anyway=bool(performance.fairness))
     sliced = SliceOutcomes(slice_values(read, slices.values), baseline.task)
     check_objective_slices(performance, sliced.values)
@@ -189,7 +189,7 @@ def _judge_windows(
         folds=folded,
         newest=newest_rows(read.rows, groups, len(windows)),
         until=None if cut.window else time.time_ns(),  # a window of rows ends with its newest row, which is never old
-        trails=trails,
+        steps=counts,
         slices=slices,
         sliced=sliced,
         history=OutcomeHistory.of(lambda: outcomes_of_all_rows(read.rows, read.weights), baseline.task, performance),

@@ -30,7 +30,7 @@ from driftline_processor.readers.prediction_rows import FileRows, select_rows, t
 from .rolling_reference import RollingReference
 from .slices import SliceCounter, SlicePane, WindowSlices
 from .weak_slices import LabelledRows
-from .windows import Trails
+from .windows import StepCounts
 
 Prints = dict[str, U64]
 """Fingerprints of whole rows under "", of the values of a feature under its name."""
@@ -156,7 +156,7 @@ def fold_rows(
     roles: Roles,
     key: ModelKey,
     baseline: Baseline,
-    trails: Trails,
+    counts: StepCounts,
     windows: int,
     expect: Expectations,
     slices: WindowSlices,
@@ -165,10 +165,10 @@ def fold_rows(
 ) -> list[WindowFold]:
     """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
 
-    ``trails``: gets what each step of time looks like, ``slices`` the rows of each, ``past`` what later windows are
+    ``counts``: gets what each step of time looks like, ``slices`` the rows of each, ``past`` what later windows are
     compared with. ``labelled``: gets the bins of rows whose outcome is known.
     """
-    steps = trails.steps
+    steps = counts.steps
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
     most = min(MOST_KEPT, max(LEAST_KEPT, ALL_KEPT // max(1, windows)))
 
@@ -189,7 +189,7 @@ def fold_rows(
             past.add_slices(sliced)
         for at, pane, prints in folded:
             total[int(steps.owner[at])].add(pane, prints)
-            trails.add(at, pane)
+            counts.add(at, pane)
             if past is not None:
                 past.add(at, pane)
     for one in total:

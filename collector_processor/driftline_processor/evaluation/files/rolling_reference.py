@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -11,7 +12,7 @@ from driftline.baseline.sections.slices import Slices
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64
 
-from driftline_processor.core.reference.reference import Reference, with_slices
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import Rolling, rolling_reference
 from driftline_processor.core.windows.window import Window
 from driftline_processor.readers.errors import BadInput
@@ -58,10 +59,8 @@ class RollingReference:
         key = (*edges, baseline.digest)
         if key not in self._compared:  # all hours of a day have the same
             panes = [self._stretch(one.start, one.end) for one in stretches]
-            found = rolling_reference(baseline, self.rolling, stretches, panes)
-            if found.baseline is not baseline:
-                found = found._replace(baseline=with_slices(found.baseline, self._slices(*edges)))
-            self._compared[key] = found
+            slices = partial(self._slices, *edges)
+            self._compared[key] = rolling_reference(baseline, self.rolling, stretches, panes, slices)
         return self._compared[key]
 
     def _slices(self, start: int, end: int) -> Slices | None:

@@ -28,7 +28,7 @@ from .outcomes import LabelledPredictions, OutcomeHistory
 from .rolling_reference import RollingReference
 from .slices import SliceOutcomes, WindowSlices
 from .weak_slices import LabelledRows
-from .windows import Trails
+from .windows import StepCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class FileWindows:
         folds: The rows of each window.
         newest: When the newest row of each window was predicted, unix nanoseconds; None without times.
         until: The moment up to which rows may age, unix nanoseconds; None = the end of their window.
-        trails: What each step of time looks like.
+        steps: What each step of time looks like.
         slices: The rows of each slice.
         sliced: The outcomes of each slice.
         history: The outcomes of all rows, where objectives roll over them.
@@ -63,7 +63,7 @@ class FileWindows:
     folds: Sequence[WindowFold]
     newest: Sequence[int | None]
     until: int | None
-    trails: Trails
+    steps: StepCounts
     slices: WindowSlices
     sliced: SliceOutcomes
     history: OutcomeHistory
@@ -139,12 +139,12 @@ class RowsSource:
         return mix if mix is not None and len(mix) == seasons.seasonality.count else None
 
     def time_before(self) -> TimeBefore:
-        """Return what tells the steps of time up to the end of the window."""
-        return partial(self.files.trails.until, self.window.end)
+        """Return what answers how the time up to the end of the window looked."""
+        return partial(self.files.steps.until, self.window, self.files.settings.timezone)
 
     def slices(self) -> Mapping[str, SliceContext]:
         """Return the rows of each slice."""
-        return self.files.slices.of(self.at, self.window.end)
+        return self.files.slices.of(self.at, self.window, self.files.settings.timezone)
 
     def repeats(self) -> Repeats | None:
         """Return how often whole rows repeat."""

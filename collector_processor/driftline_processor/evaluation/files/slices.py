@@ -34,7 +34,7 @@ from driftline_processor.readers.prediction_rows import FileRows
 
 from .dataset import Dataset
 from .outcomes import LabelledPredictions
-from .windows import MOST_WINDOWS, Trails, WindowSteps
+from .windows import MOST_WINDOWS, StepCounts, WindowSteps
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class WindowSlices:
                 )
         self._steps, self._baseline = steps, baseline
         self._panes: list[dict[str, Pane]] = [{} for _ in range(windows)]
-        self._trails: dict[str, Trails] = {}
+        self._counts: dict[str, StepCounts] = {}
 
     def counting(self, table: PredictionTable, pieces: I64) -> list[SliceCounter]:
         """Return what counts the rows of a batch, one a column; ``pieces``: that of each row, int64 (n,)."""
@@ -122,17 +122,16 @@ class WindowSlices:
         for one in found:
             panes = self._panes[int(self._steps.owner[one.piece])]
             panes[one.name] = merge([panes[one.name], one.pane]) if one.name in panes else one.pane
-            trails = self._trails.get(one.name)
-            if trails is None:
+            if one.name not in self._counts:
                 own = of_slice(self._baseline, one.name) or self._baseline
-                trails = self._trails[one.name] = Trails(self._steps, own)
-            trails.add(one.piece, one.pane)
+                self._counts[one.name] = StepCounts(self._steps, own)
+            self._counts[one.name].add(one.piece, one.pane)
 
-    def of(self, window: int, end: int) -> dict[str, SliceContext]:
-        """Return the slices of a window, which ends at ``end``, by their names."""
+    def of(self, at: int, window: Window, timezone: str) -> dict[str, SliceContext]:
+        """Return the slices of a window, by its place, by their names."""
         return {
-            name: SliceContext(pane, partial(self._trails[name].until, end))
-            for name, pane in sorted(self._panes[window].items())
+            name: SliceContext(pane, partial(self._counts[name].until, window, timezone))
+            for name, pane in sorted(self._panes[at].items())
             if name.partition("=")[0] not in self._groups
         }
 

@@ -1,24 +1,20 @@
-"""Cut the rows of files into windows, and long windows into steps of time.
-
-Cut the rows of files into windows: by event time, by number of rows, or all in one.
-
-The steps of time of a file, finer than its windows where those are long: since when something is as it is.
-"""
+"""Cut the rows of files into windows, by event time or number of rows, and long windows into steps of time."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.time_blocks import TimeGrid, block_targets
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, I64
+from driftline.tables.table import I64
 
-from driftline_processor.core.drift.coarse_bins import coarsen, grid
-from driftline_processor.core.windows.time_before import MOST_STEPS, TimeSteps
-from driftline_processor.core.windows.window import DAY, PANE, Window, length, window_of
+from driftline_processor.core.drift.coarse_bins import cells_of_parts, coarsen
+from driftline_processor.core.windows.time_before import TimeSteps, step_name, steps_of, steps_with_rows
+from driftline_processor.core.windows.window import PANE, Window, window_of, windows_back
 from driftline_processor.core.windows.window import parse as parse_window
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
@@ -143,7 +139,7 @@ def cut_steps(reads: Sequence[FileRows], cut: Cut, windows: Sequence[Window], gr
     step is a window.
     """
     starts, ends = (np.array([getattr(one, side) for one in windows], np.int64) for side in ("start", "end"))
-    short = bool(cut.window) and length(cut.window) <= DAY
+    short = bool(cut.window) and step_name(cut.window) == cut.window
     times = [read.time for read in reads if read.time is not None]
     edges = np.zeros(0, np.int64)
     if len(times) == len(reads) and not short:
@@ -173,10 +169,8 @@ def _midnights(times: Sequence[I64], timezone: str) -> I64:
     """Return where the local days begin that hold the times, and where the last one ends."""
     low = min(int(time.min()) for time in times if len(time))
     high = max(int(time.max()) for time in times if len(time))
-    found = [window_of("1d", low, timezone)]
-    while found[-1].end <= high:
-        found.append(window_of("1d", found[-1].end, timezone))
-    return np.array([*(day.start for day in found), found[-1].end], np.int64)
+    days = list(takewhile(lambda day: day.end > low, windows_back("1d", high + 1, timezone)))[::-1]
+    return np.array([*(day.start for day in days), days[-1].end], np.int64)
 
 
 def _place(edges: I64, times: I64) -> I64:
@@ -189,20 +183,13 @@ def _place(edges: I64, times: I64) -> I64:
     return np.where((times != 0) & (at >= 0) & (at < count), at, count)
 
 
-@dataclass(slots=True)
-class Trails:
-    """The coarse counts of every step, gathered while rows are folded."""
+class StepCounts:
+    """The coarse counts of every step of time, gathered while rows are folded."""
 
-    steps: WindowSteps
-    baseline: Baseline
-    _cells: dict[str, I64] = field(init=False)
-    _counts: dict[str, F64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        own = self.baseline.pane.parts
-        bins = {part: over for part, over in block_targets(self.baseline.bins).items() if part in own}
-        self._cells = {part: grid(over, own[part]) for part, over in bins.items()} if self.steps.known else {}
-        count = len(self.steps.starts)
+    def __init__(self, steps: WindowSteps, baseline: Baseline) -> None:
+        self.steps = steps
+        self._cells = cells_of_parts(baseline, block_targets(baseline.bins) if steps.known else ())
+        count = len(steps.starts)
         self._counts = {part: np.zeros((count, int(cells.max()) + 1)) for part, cells in self._cells.items()}
 
     def add(self, piece: int, pane: Pane) -> None:
@@ -213,13 +200,13 @@ class Trails:
             if counts is not None:
                 self._counts[part][at] += coarsen(counts, cells)
 
-    def until(self, end: int, parts: Collection[str]) -> TimeSteps | None:
-        """Return the steps that begin before a time; None where rows have no times."""
+    def until(self, window: Window, timezone: str, parts: Collection[str]) -> TimeSteps | None:
+        """Return the steps up to the end of a window; None where rows have no times."""
         known = [part for part in parts if part in self._counts]
         if not known:
             return None
-        held = np.any([self._counts[part].any(axis=1) for part in known], axis=0)
-        which = np.flatnonzero(held & (self.steps.starts < end))[-MOST_STEPS:]
-        of = {part: self._counts[part][which] for part in known}
-        cells = {part: self._cells[part] for part in known}
-        return TimeSteps(self.steps.starts[which], self.steps.ends[which], of, cells)
+        starts, ends = self.steps.starts, self.steps.ends
+        since = steps_of(window, timezone)[0].start if window.name else starts[0]
+        which = (starts >= since) & (starts < window.end)
+        counts = {part: self._counts[part][which] for part in known}
+        return steps_with_rows(starts[which], ends[which], counts, {part: self._cells[part] for part in known})
