@@ -18,7 +18,7 @@ from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.readers.column_roles import ColumnOptions
 
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, NOON, Clock, Opened, predictions
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, predictions
 
 DAYS, ROWS, SINCE = 14, 400, 9
 MIDNIGHT = NOON - DAY // 2
@@ -58,7 +58,12 @@ def baseline() -> Baseline:
 def send(state: Opened, rows: pd.DataFrame) -> None:
     names = ("age", "income", "plan")
     features: dict[str, Sequence[object]] = {name: rows[name].tolist() for name in names}
-    state.send(predictions([""] * len(rows), rows["time"].tolist(), rows["score"].tolist(), features=features))
+    sent = predictions(
+        *([""] * len(rows), rows["time"].tolist(), rows["score"].tolist()),
+        features=features,
+        slices={"plan": rows["plan"].tolist()},
+    )
+    state.send(sent)
 
 
 def live(state: Opened, clock: Clock, rows: pd.DataFrame, baseline: Baseline, window: str) -> list[Evaluation]:
@@ -112,6 +117,35 @@ def test_a_step_that_late_rows_touch_is_read_again(open_state: Open, clock: Cloc
     send(state, rows[last])  # so that the last day is judged again
     found = [one for one in state.view().windows["1d"] if one.rows]
     assert {cause.since for cause in explanation(found).causes} == {MIDNIGHT + SINCE * DAY}
+
+
+@pytest.mark.slow
+def test_no_change_is_dated_further_back_than_the_steps_before_a_window(
+    open_state: Open, clock: Clock, tmp_path: Path, baseline: Baseline
+) -> None:
+    """Three drifting hours, ten days of nothing, and two more: the first ones are 240 hours ago, more than 184."""
+    rows = drifting().tail(5 * ROWS)
+    hour = np.repeat([0, 1, 2, 243, 244], ROWS)
+    rows["time"] = MIDNIGHT + hour * HOUR + np.tile(np.arange(ROWS) * 10**9, 5)
+    found = live(open_state(churn=Model(windows=("1h",))), clock, rows, baseline, "1h")
+    assert said(found) == said(in_file(tmp_path, rows, baseline, "1h"))
+    assert {cause.since for cause in explanation(found[:3]).causes} == {MIDNIGHT}
+    assert {cause.since for cause in explanation(found).causes} == {MIDNIGHT + 243 * HOUR}
+
+
+@pytest.mark.slow
+def test_a_slice_is_dated_by_its_own_rows_live_as_in_a_file(open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    reference, rows = frame(20, 1), frame(DAYS, 2)
+    late = (rows["time"] >= MIDNIGHT + SINCE * DAY) & (rows["plan"] == "pro")
+    rows.loc[late, "income"] *= 1.6
+    known = Baseline.from_frame(
+        reference.drop(columns="time"), score="score", model="churn", task="binary", version="1", slices=["plan"]
+    )
+    state = open_state(churn=Model(windows=("1d",), slices=("plan",)))
+    found = live(state, clock, rows, known, "1d")
+    assert said(found) == said(in_file(tmp_path, rows, known, "1d"))
+    [cause] = explanation(found).causes
+    assert (cause.features, cause.slice, cause.since) == (("income",), "plan=pro", MIDNIGHT + SINCE * DAY)
 
 
 def test_one_window_of_a_whole_file_is_dated_by_its_days(tmp_path: Path, baseline: Baseline) -> None:
