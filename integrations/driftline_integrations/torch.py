@@ -201,7 +201,12 @@ def uninstrument_all() -> None:
 
 @dataclass(slots=True)
 class _Call:
-    """A call that runs. ``frame``: where; ``handled``: the error that was being handled when it began."""
+    """A call that runs.
+
+    Attributes:
+        frame: Where.
+        handled: The error that was being handled when it began.
+    """
 
     prediction: Prediction
     frame: FrameType | None

@@ -67,7 +67,12 @@ def read_production_baseline(
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRows:
-    """The rows of a snapshot. ``since`` / ``until``: a time, or how long ago ("7d")."""
+    """The rows of a snapshot.
+
+    Attributes:
+        since: A time, or how long ago ("7d").
+        until: A time, or how long ago ("7d").
+    """
 
     model: str
     version: str = ""

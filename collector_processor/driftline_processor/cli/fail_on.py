@@ -66,9 +66,11 @@ DEFAULT = Choices().names()
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One parsed condition. ``keys``: the way through the JSON of a window, or of all of them (``concept``).
+    """One parsed condition.
 
-    ``any_feature``: a ``*`` among the keys stands for every feature, and the condition is true where it is of one.
+    Attributes:
+        keys: The way through the JSON of a window, or of all of them (``concept``).
+        any_feature: A ``*`` among the keys stands for every feature, and the condition is true where it is of one.
     """
 
     text: str

@@ -52,9 +52,11 @@ class UploadPart:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeColumns:
-    """The columns of a file of outcomes. ``given``: field → column; others are found by the names of the fields.
+    """The columns of a file of outcomes.
 
-    ``without``: fields that are not taken from the file.
+    Attributes:
+        given: Field → column; others are found by the names of the fields.
+        without: Fields that are not taken from the file.
     """
 
     given: Mapping[str, str]
@@ -222,8 +224,10 @@ _WAIT = 120.0
 
 @dataclass(slots=True)
 class UploadResult:
-    """The result of uploading one file. ``reasons``: (row from 1, or None where only their number is known; rows;
-    reason).
+    """The result of uploading one file.
+
+    Attributes:
+        reasons: (row from 1, or None where only their number is known; rows; reason).
     """
 
     accepted: int = 0
@@ -234,9 +238,12 @@ class UploadResult:
 
 @dataclass(frozen=True, slots=True)
 class UploadTarget:
-    """The destination of outcomes, and their model. ``timeout``: seconds for which a part is tried again.
+    """The destination of outcomes, and their model.
 
-    ``pause``: waits so many seconds before another attempt; ``clock``: seconds that only grow.
+    Attributes:
+        timeout: Seconds for which a part is tried again.
+        pause: Waits so many seconds before another attempt.
+        clock: Seconds that only grow.
     """
 
     url: str

@@ -37,7 +37,11 @@ def versions(
 
 
 def show_versions(challengers: Sequence[Mapping[str, Any]]) -> None:
-    """Print a sentence for each challenger, and a table of all; ``challengers``: as the API has them."""
+    """Print a sentence for each challenger, and a table of all.
+
+    Args:
+        challengers: As the API has them.
+    """
     if not challengers:
         return
     from driftline_processor.terminal.console import Readable, terminal

@@ -32,13 +32,19 @@ class MethodValue:
 class TargetDrift:
     """Drift of one target: a feature, the score or the predicted class.
 
-    ``decided_by``: the one method that decides ("ks", "chi2", ...), the first of ``methods``. ``rows``: rows with a
-    usable value. ``effect``: the deciding effect less its expectation without drift. ``size``: the word for PSI less
-    its null mean. ``was`` / ``now``: shares over ``cells`` display cells of the baseline and of the window; ``cells``
-    are their labels ("12.5 – 20", "AA"). ``missing_was`` / ``missing_now``: shares of missing and invalid values.
-    ``design_effect``: how many rows, which resemble each other, count as one; 1 when they are independent. ``blocks``:
-    the least and the greatest effect of the baseline's own blocks of time against all of it, where they differ more
-    than independent rows would: what is nothing new.
+    Attributes:
+        decided_by: The one method that decides ("ks", "chi2", ...), the first of ``methods``.
+        rows: Rows with a usable value.
+        effect: The deciding effect less its expectation without drift.
+        size: The word for PSI less its null mean.
+        was: Shares over ``cells`` display cells of the baseline and of the window; ``cells`` are their labels ("12.5 –
+            20", "AA").
+        now: As ``was``.
+        missing_was: Shares of missing and invalid values.
+        missing_now: Shares of missing and invalid values.
+        design_effect: How many rows, which resemble each other, count as one; 1 when they are independent.
+        blocks: The least and the greatest effect of the baseline's own blocks of time against all of it, where they
+            differ more than independent rows would: what is nothing new.
     """
 
     target: Literal["feature", "score", "class"]
@@ -62,10 +68,14 @@ class TargetDrift:
 class SliceDrift:
     """Drift in one slice of a window, judged in one family with all rows and the other slices.
 
-    ``state``: drift where any target drifts, else ok where any could be judged. ``compared``: with what, where that is
-    not the same slice of the baseline: then nothing is decided (``no_baseline``). ``judged``: features that could be
-    judged, ``share``: drifted features of them. ``features``, ``score``, ``predicted``: without their drawings; what
-    the service keeps holds only the features that drift.
+    Attributes:
+        state: Drift where any target drifts, else ok where any could be judged.
+        compared: With what, where that is not the same slice of the baseline: then nothing is decided
+            (``no_baseline``).
+        judged: Features that could be judged, ``share``: drifted features of them.
+        features: Without their drawings; what the service keeps holds only the features that drift.
+        score: As ``features``.
+        predicted: As ``features``.
     """
 
     rows: int
@@ -89,9 +99,11 @@ class SliceDrift:
 
 @dataclass(frozen=True, slots=True)
 class DriftContributor:
-    """A feature, or a pair, that gives drift away. ``value``: how far, in the unit of what was compared.
+    """A feature, or a pair, that gives drift away.
 
-    ``p_value``: corrected over all pairs, of a pair that was tested.
+    Attributes:
+        value: How far, in the unit of what was compared.
+        p_value: Corrected over all pairs, of a pair that was tested.
     """
 
     features: tuple[str, ...]
@@ -105,9 +117,14 @@ class DriftContributor:
 class JointDrift:
     """The drift that one multivariate method (:mod:`.drift.multivariate`) found in a window.
 
-    ``rows``: the (effective) rows of the smaller side. ``value``: how far, in the method's unit, None where something
-    else moves it, too (``blind``); ``was`` / ``now``: what was compared. ``p_value``: corrected over the methods.
-    ``told``: what gives it away, the most telling first. ``sentence``: for people.
+    Attributes:
+        rows: The (effective) rows of the smaller side.
+        value: How far, in the method's unit, None where something else moves it, too (``blind``).
+        p_value: Corrected over the methods.
+        was: What was compared.
+        now: What was compared.
+        told: What gives it away, the most telling first.
+        sentence: For people.
     """
 
     method: str
@@ -124,10 +141,14 @@ class JointDrift:
 
 @dataclass(frozen=True, slots=True)
 class MetricValue:
-    """A performance value. ``bound``: how far the value from panes can be from the one from rows; 0 when exact.
+    """A performance value.
 
-    ``low``, ``high``: the ends of its interval, None where it is not known; ``interval``: the method it comes from, ""
-    where there is none. ``effective_rows``: how many rows of equal weight say as much, None where nobody asked.
+    Attributes:
+        bound: How far the value from panes can be from the one from rows; 0 when exact.
+        low: The ends of its interval, None where it is not known.
+        high: The ends of its interval, None where it is not known.
+        interval: The method it comes from, "" where there is none.
+        effective_rows: How many rows of equal weight say as much, None where nobody asked.
     """
 
     value: float | None
@@ -146,8 +167,11 @@ Metric = MetricValue
 
 @dataclass(frozen=True, slots=True)
 class SlicePerformance:
-    """The performance of the model in one slice. ``rows``: labelled ones. ``predictions``: all, None where not
-    known.
+    """The performance of the model in one slice.
+
+    Attributes:
+        rows: Labelled ones.
+        predictions: All, None where not known.
     """
 
     rows: int
@@ -157,9 +181,12 @@ class SlicePerformance:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A curve to draw. ``points``: float64 (m, 2), ``x`` and ``y`` say of what; ``weight``: of each, if told.
+    """A curve to draw.
 
-    ``limits``: float64 (m, 2), between which the true ``y`` of each is, if told.
+    Attributes:
+        points: float64 (m, 2), ``x`` and ``y`` say of what.
+        weight: Of each, if told.
+        limits: float64 (m, 2), between which the true ``y`` of each is, if told.
     """
 
     x: str
@@ -173,10 +200,14 @@ class Curve:
 class Finding:
     """Something wrong with the data of a window, beyond what chance and the baseline explain.
 
-    ``check``: its name in :data:`~driftline_processor.core.quality.judge.CHECKS`. ``features``: one, two that were
-    swapped, or none: the rows as a
-    whole. ``severity``: by the share of rows concerned. ``was`` / ``now``: the shares that were compared. ``p_value``:
-    corrected over features and checks. ``sentence``: for people.
+    Attributes:
+        check: Its name in :data:`~driftline_processor.core.quality.judge.CHECKS`.
+        features: One, two that were swapped, or none: the rows as a whole.
+        severity: By the share of rows concerned.
+        was: The shares that were compared.
+        now: The shares that were compared.
+        p_value: Corrected over features and checks.
+        sentence: For people.
     """
 
     check: str
@@ -190,10 +221,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The result of one expectation in a window. ``feature``: "" for the rows as a whole. ``rule``: as YAML writes it.
+    """The result of one expectation in a window.
 
-    ``low`` / ``high``: what was measured lies between them: equal where it is exact, None where nothing is known.
-    ``rows``: those it was measured on.
+    Attributes:
+        feature: "" for the rows as a whole.
+        rule: As YAML writes it.
+        low: What was measured lies between them: equal where it is exact, None where nothing is known.
+        high: As ``low``.
+        rows: Those it was measured on.
     """
 
     feature: str
@@ -207,15 +242,22 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class ObjectiveState:
-    """The result of one objective in a window. ``rule``: as one writes it.
+    """The result of one objective in a window.
 
-    ``value``, ``low``, ``high``: of the metric, or of its change since the baseline; ``limit``: what they are compared
-    with. ``rows``: those that say something of it, effective ones; ``needed``: how many would tell, None where that is
-    not known.
-    ``undecided``: windows in a row, up to this one, that cannot tell; ``alert_after`` so many are too many. ``since``,
-    ``until``: unix nanoseconds, the stretch of a rolling objective that is worst; 0 = the window. ``slice``: the one
-    that it is of, or the worst of those of its key, whose states are ``slices``; ``few``: how many more have too few
-    rows to be judged. ``lacks``: what a longer window would have more of, where it is not reviewed rows that lack.
+    Attributes:
+        rule: As one writes it.
+        value: Of the metric, or of its change since the baseline.
+        low: Of the metric, or of its change since the baseline.
+        high: Of the metric, or of its change since the baseline.
+        rows: Those that say something of it, effective ones.
+        limit: What they are compared with.
+        needed: How many would tell, None where that is not known.
+        undecided: Windows in a row, up to this one, that cannot tell; ``alert_after`` so many are too many.
+        since: Unix nanoseconds, the stretch of a rolling objective that is worst; 0 = the window.
+        until: As ``since``.
+        slice: The one that it is of, or the worst of those of its key, whose states are ``slices``.
+        few: How many more have too few rows to be judged.
+        lacks: What a longer window would have more of, where it is not reviewed rows that lack.
     """
 
     metric: str
@@ -245,10 +287,12 @@ class ObjectiveState:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A range or label whose share of rows changed. ``where``: in the feature's own unit ("below 5", "NO", "missing").
+    """A range or label whose share of rows changed.
 
-    ``was`` / ``now``: the share of the rows that have a value, in the baseline and in the window; of "missing" that of
-    all rows.
+    Attributes:
+        where: In the feature's own unit ("below 5", "NO", "missing").
+        was: The share of the rows that have a value, in the baseline and in the window; of "missing" that of all rows.
+        now: As ``was``.
     """
 
     where: str
@@ -260,14 +304,19 @@ class Change:
 class Cause:
     """One reason why a window is not like the baseline.
 
-    ``features``: one, or two that were swapped. ``check``: the finding about the data that explains it, "" for drift.
-    ``moved``: the share of rows whose value moved, less what chance moves; what was missing counts as a value.
-    ``changes``: where from and where to, the most telling first. ``slice``: the one in which it is; "" = everywhere, or
-    not known. ``since``: unix nanoseconds, the start of the first step of time that is so; None where it is not known.
-    ``before``: the first step that is known is so already. ``p_value``: that of the change at ``since``.
-    ``importance``: share of the model's importance, ``weight``: share of moved × importance of all causes; both None
-    where the importance of the features is unknown. ``score_shift``: the part of the score's shift that goes with the
-    feature; None where it is not known. ``sentence``: for people.
+    Attributes:
+        features: One, or two that were swapped.
+        check: The finding about the data that explains it, "" for drift.
+        moved: The share of rows whose value moved, less what chance moves; what was missing counts as a value.
+        changes: Where from and where to, the most telling first.
+        slice: The one in which it is; "" = everywhere, or not known.
+        since: Unix nanoseconds, the start of the first step of time that is so; None where it is not known.
+        before: The first step that is known is so already.
+        p_value: That of the change at ``since``.
+        importance: Share of the model's importance, ``weight``: share of moved × importance of all causes; both None
+            where the importance of the features is unknown.
+        score_shift: The part of the score's shift that goes with the feature; None where it is not known.
+        sentence: For people.
     """
 
     features: tuple[str, ...]
@@ -286,9 +335,13 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a window drifts. ``causes``: those that count most first. ``sentence``: the first, and how many more.
+    """Why a window drifts.
 
-    ``score_was`` / ``score_now``: the mean score in the baseline and in the window; None where it is not known.
+    Attributes:
+        causes: Those that count most first.
+        sentence: The first, and how many more.
+        score_was: The mean score in the baseline and in the window; None where it is not known.
+        score_now: As ``score_was``.
     """
 
     causes: tuple[Cause, ...]

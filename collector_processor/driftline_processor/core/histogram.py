@@ -18,7 +18,10 @@ from driftline.tables.table import F64
 class Explicit:
     """``counts`` float64 (k + 1,) of the values in ``(bounds[i - 1], bounds[i]]``; ``bounds`` float64 (k,), ascending.
 
-    ``total``: the sum of the values, NaN where unknown; ``low`` / ``high``: the least and the greatest, where known.
+    Attributes:
+        total: The sum of the values, NaN where unknown.
+        low: The least and the greatest, where known.
+        high: The least and the greatest, where known.
     """
 
     bounds: F64

@@ -44,7 +44,9 @@ def hash_numbers(numbers: I64 | U64, salt: int = 0) -> U64:
 def hash_texts(data: U8, offsets: I64) -> U64:
     """Return 64 bits as if drawn for each text, the same for ever: uint64 (n,).
 
-    ``data``: uint8, all texts after each other in UTF-8. ``offsets``: int64 (n + 1,), where each begins, and the end.
+    Args:
+        data: uint8, all texts after each other in UTF-8.
+        offsets: int64 (n + 1,), where each begins, and the end.
 
     >>> hash_texts(np.frombuffer(b"abab", np.uint8), np.array([0, 2, 4])).tolist()
     [8569939193919485869, 8569939193919485869]

@@ -325,8 +325,11 @@ class Sink:
 class DerivedMetrics:
     """Sends what a view shows to every sink, every few seconds, on a thread of its own.
 
-    ``clock``: unix nanoseconds. ``worst``: what it sends as exemplars. Make it before anything is received: counters
-    count from here.
+    Make it before anything is received: counters count from here.
+
+    Args:
+        clock: Unix nanoseconds.
+        worst: What it sends as exemplars.
     """
 
     def __init__(

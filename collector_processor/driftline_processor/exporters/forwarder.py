@@ -49,11 +49,16 @@ class _Waiting:
 
 
 class Destination:
-    """Where requests go. ``forward``: what of the received ones (traces, metrics, logs, records).
+    """Where requests go.
 
-    ``forward_headers``: names of the headers that travel. ``queue_bytes``: what may wait. ``max_request``: bytes above
-    which a request is cut between its records. ``on_sent``: called with every body that was delivered.
-    ``clock``: seconds; ``pause``: waits so many seconds or until the event is set, and says which.
+    Args:
+        forward: What of the received ones (traces, metrics, logs, records).
+        forward_headers: Names of the headers that travel.
+        queue_bytes: What may wait.
+        max_request: Bytes above which a request is cut between its records.
+        on_sent: Called with every body that was delivered.
+        clock: Seconds.
+        pause: Waits so many seconds or until the event is set, and says which.
     """
 
     def __init__(

@@ -33,7 +33,13 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Exemplar:
-    """One that was counted. ``time``: when, unix nanoseconds. ``trace_id`` / ``span_id``: 16 and 8 bytes."""
+    """One that was counted.
+
+    Attributes:
+        time: When, unix nanoseconds.
+        trace_id: 16 and 8 bytes.
+        span_id: 16 and 8 bytes.
+    """
 
     time: int
     trace_id: bytes
@@ -44,8 +50,10 @@ class Exemplar:
 class Point:
     """The value of one series now; ``metric`` and the keys of ``attributes`` are names of the registry.
 
-    ``buckets``: of a histogram, how many fell into each bucket of ``DURATION_BOUNDS`` and beyond; ``value`` is their
-    sum, then. A gauge of NaN is one that has ended. ``exemplars``: of a counter.
+    Attributes:
+        buckets: Of a histogram, how many fell into each bucket of ``DURATION_BOUNDS`` and beyond; ``value`` is their
+            sum, then. A gauge of NaN is one that has ended.
+        exemplars: Of a counter.
     """
 
     metric: str
@@ -120,7 +128,9 @@ _Found = tuple[float, Exemplar]
 class WorstMispredictions:
     """Counts joined outcomes by model, and keeps the worst: a listener of ``State.on_joined``; any thread may ask.
 
-    ``series``: what is known of every series. ``clock``: unix nanoseconds.
+    Args:
+        series: What is known of every series.
+        clock: Unix nanoseconds.
     """
 
     def __init__(

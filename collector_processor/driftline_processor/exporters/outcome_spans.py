@@ -47,11 +47,20 @@ _OPERATION = "outcome"
 class JoinedRows:
     """n sampled predictions of one model with their outcomes.
 
-    ``time`` / ``outcome_time``: int64 (n,), unix nanoseconds, as sent; ``received`` / ``outcome_received``: when they
-    arrived. ``score``: float64 (n,), of a regression the value, NaN
-    where there is none. ``predicted``: the decided class, None for a regression. ``actual``: class texts, or numbers of
-    a regression. ``weight``: float64 (n,). ``trace_id`` / ``span_id``: 16 and 8 bytes each. ``value``, ``item``: what
-    the prediction was worth, and the item of a ranking that the outcome is about; ``slices``: as they are kept.
+    Attributes:
+        time: int64 (n,), unix nanoseconds, as sent.
+        score: float64 (n,), of a regression the value, NaN where there is none.
+        predicted: The decided class, None for a regression.
+        actual: Class texts, or numbers of a regression.
+        outcome_time: int64 (n,), unix nanoseconds, as sent.
+        received: When they arrived.
+        outcome_received: When they arrived.
+        weight: float64 (n,).
+        trace_id: 16 and 8 bytes each.
+        span_id: 16 and 8 bytes each.
+        value: What the prediction was worth, and the item of a ranking that the outcome is about.
+        item: As ``value``.
+        slices: As they are kept.
     """
 
     key: ModelKey
@@ -77,7 +86,9 @@ class JoinedRows:
 def joined_rows(joined: pa.Table, keys: Mapping[int, ModelKey]) -> list[JoinedRows]:
     """Return the sampled rows of a join, by model.
 
-    ``joined``: as ``State.on_joined`` gives it. ``keys``: the model of each series; a series it lacks is left out.
+    Args:
+        joined: As ``State.on_joined`` gives it.
+        keys: The model of each series; a series it lacks is left out.
     """
     sampled = traced_rows(joined)
     tables = []
@@ -192,8 +203,11 @@ def _digest(identity: bytes, size: int) -> bytes:
 class OutcomeSpans:
     """Makes spans of what is joined, and offers them to every destination: a listener of ``State.on_joined``.
 
-    ``keys``: reads the model of every series; asked again when a series is new. ``clock``: seconds. Above
-    ``per_second`` outcomes a second, on average over a second, the rest is counted and gets no span.
+    Above ``per_second`` outcomes a second, on average over a second, the rest is counted and gets no span.
+
+    Args:
+        keys: Reads the model of every series; asked again when a series is new.
+        clock: Seconds.
     """
 
     def __init__(

@@ -72,9 +72,13 @@ class ChangedPanes:
 class SeriesTotals:
     """Running totals of one series: rows kept, their event times, the newest arrival, and what was decided.
 
-    ``distributed``: rows that are known from distributions only, none of ``rows``; ``unscored``: rows with neither a
-    score nor a class; ``by_class``: weight per decided class; ``duration``: as the pane part. Replaced as a whole,
-    never changed in place.
+    Replaced as a whole, never changed in place.
+
+    Attributes:
+        distributed: Rows that are known from distributions only, none of ``rows``.
+        unscored: Rows with neither a score nor a class.
+        by_class: Weight per decided class.
+        duration: As the pane part.
     """
 
     rows: int = 0

@@ -36,7 +36,8 @@ half minute of a busy service it is most of them, after ten minutes a twentieth 
 class Balance(NamedTuple):
     """``rows`` that arrived of ``counted`` predictions, made in ``[start, end)``, unix nanoseconds.
 
-    ``doubt``: how many of those at most were made outside of it, or others in it.
+    Attributes:
+        doubt: How many of those at most were made outside of it, or others in it.
     """
 
     rows: float

@@ -93,7 +93,12 @@ UPLOADS_KEPT = 30 * 86_400 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class UploadPart:
-    """One part of an upload. ``number``: from 0; ``rejected``: rows of it that could not be read."""
+    """One part of an upload.
+
+    Attributes:
+        number: From 0.
+        rejected: Rows of it that could not be read.
+    """
 
     upload: str
     number: int
@@ -102,7 +107,11 @@ class UploadPart:
 
 @dataclass(frozen=True, slots=True)
 class StoredPart:
-    """A part of an upload that is on disk. ``received``: unix nanoseconds."""
+    """A part of an upload that is on disk.
+
+    Attributes:
+        received: Unix nanoseconds.
+    """
 
     digest: bytes
     accepted: int
@@ -112,7 +121,12 @@ class StoredPart:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The progress of an upload. ``next``: the first part that has not; ``faulty``: parts with rejected rows."""
+    """The progress of an upload.
+
+    Attributes:
+        next: The first part that has not.
+        faulty: Parts with rejected rows.
+    """
 
     parts: int
     next: int

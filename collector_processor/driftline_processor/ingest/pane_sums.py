@@ -245,7 +245,12 @@ _DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
 
 @dataclass(slots=True)
 class DistributionSums:
-    """What came of it. ``rows``: known from distributions only, the rest belongs to them; ``panes``: those touched."""
+    """What came of it.
+
+    Attributes:
+        rows: Known from distributions only, the rest belongs to them.
+        panes: Those touched.
+    """
 
     rows: int = 0
     first: int = 0

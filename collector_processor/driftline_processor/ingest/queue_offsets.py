@@ -14,7 +14,11 @@ from driftline_processor.store.database import Connection, read
 
 
 class Offset(NamedTuple):
-    """The first message of a partition that has not been taken in; ``group``: who reads."""
+    """The first message of a partition that has not been taken in.
+
+    Attributes:
+        group: Who reads.
+    """
 
     group: str
     topic: str

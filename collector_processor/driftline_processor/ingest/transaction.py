@@ -75,12 +75,16 @@ _NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
 
 @dataclass(slots=True)
 class Request:
-    """One decoded request. ``batches``: parallel to ``predictions``, the batch id or "".
+    """One decoded request.
 
-    ``columnar``, ``beside``: as in :class:`~driftline_processor.core.decode.requests.Decoded`. ``baselines``: JSON
-    that a service sent of itself; ``pushed``:
-    JSON that somebody put in force. ``part``: of which upload it is a part, None of none. ``offsets``: how far topics
-    of Kafka have been read with it.
+    Attributes:
+        batches: Parallel to ``predictions``, the batch id or "".
+        baselines: JSON that a service sent of itself.
+        pushed: JSON that somebody put in force.
+        part: Of which upload it is a part, None of none.
+        offsets: How far topics of Kafka have been read with it.
+        columnar: As in :class:`~driftline_processor.core.decode.requests.Decoded`.
+        beside: As in :class:`~driftline_processor.core.decode.requests.Decoded`.
     """
 
     digest: bytes
@@ -384,7 +388,12 @@ class Intake:
 
 @dataclass(slots=True)
 class _Work:
-    """The content of one transaction. ``tables``: alike ones together; ``unused``: reason → rows that count nowhere."""
+    """The content of one transaction.
+
+    Attributes:
+        tables: Alike ones together.
+        unused: Reason → rows that count nowhere.
+    """
 
     now: int
     tables: dict[Hashable, list[PredictionTable]] = field(default_factory=dict)

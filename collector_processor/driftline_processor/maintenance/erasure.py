@@ -89,7 +89,12 @@ class ErasureOrder:
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """The result of a deletion. ``series``: predictions by series; ``touched``: panes whose performance changed."""
+    """The result of a deletion.
+
+    Attributes:
+        series: Predictions by series.
+        touched: Panes whose performance changed.
+    """
 
     predictions: int = 0
     outcomes: int = 0

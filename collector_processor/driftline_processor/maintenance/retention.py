@@ -55,7 +55,11 @@ class Sizing:
         self._said = False
 
     def step(self, expire: Callable[[int], object]) -> None:
-        """Expire rows until the rest fits. ``expire``: deletes rows that arrived before a time, unix nanoseconds."""
+        """Expire rows until the rest fits.
+
+        Args:
+            expire: Deletes rows that arrived before a time, unix nanoseconds.
+        """
         for _ in range(_ROUNDS):
             used, total = self.measured()
             if used <= self._most:

@@ -35,8 +35,10 @@ _HEADLINES = {"roc_auc": 1, "accuracy": 1, "rmse": -1}
 def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float, int] | None:
     """Return a metric, its value on the reference rows, the best since, and of how many windows; else None.
 
-    ``windows``: of one length, those that have outcomes to show. A model that was worse from its first day on, and a
-    baseline of rows that it was trained on, look alike here.
+    A model that was worse from its first day on, and a baseline of rows that it was trained on, look alike here.
+
+    Args:
+        windows: Of one length, those that have outcomes to show.
     """
     judged = [window for window in windows if window.closed and window.outcome_rows >= FEWEST_ROWS]
     if len(judged) < FEWEST_WINDOWS:
@@ -120,7 +122,11 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
 def unknown_model_hints(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, ...]:
     """Say which outcomes wait for models of which no prediction has come: a typo in a model's name, most likely.
 
-    ``pending``: outcomes that wait, by model; ``known``: the models that have predicted. The most first, five at most.
+    The most first, five at most.
+
+    Args:
+        pending: Outcomes that wait, by model.
+        known: The models that have predicted.
 
     >>> unknown_model_hints({"rsik": 1, "churn": 9}, {"churn", "risk"})
     ('1 outcome waits for model rsik, of which no prediction has come; predictions have come of churn, risk.',)

@@ -47,7 +47,9 @@ class MatchedPrediction:
 class RecordedOutcome:
     """One outcome, as it came. Times are unix nanoseconds; ``None`` is what nobody said.
 
-    ``actual``: a class or a number, as text. ``belongs_to``: one prediction of each version, none while it waits.
+    Attributes:
+        actual: A class or a number, as text.
+        belongs_to: One prediction of each version, none while it waits.
     """
 
     time: int

@@ -58,7 +58,12 @@ FROM joined j SEMI JOIN wanted ON wanted.seq = j.prediction JOIN outcomes o ON o
 
 @dataclass(frozen=True, slots=True)
 class LabelCandidate:
-    """One prediction that should be labelled. ``reasons``: 0 to 1 each. ``probability``: with which it was drawn."""
+    """One prediction that should be labelled.
+
+    Attributes:
+        reasons: 0 to 1 each.
+        probability: With which it was drawn.
+    """
 
     id: str
     time: int
@@ -73,7 +78,10 @@ class LabelCandidate:
 class ReweightedLabel:
     """A label of a row that was drawn before, as it was said, and the ``probability`` that it has from now on.
 
-    ``prediction_time``, ``time``: unix nanoseconds. ``environment``: None where the label names none.
+    Attributes:
+        prediction_time: Unix nanoseconds.
+        environment: None where the label names none.
+        time: Unix nanoseconds.
     """
 
     id: str

@@ -45,10 +45,12 @@ def has_performance(evaluation: Evaluation) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class BaselineView:
-    """The baseline that windows are compared with. ``rows``: its reference rows; ``learned`` < ``needed`` while it is
-    learning.
+    """The baseline that windows are compared with.
 
-    ``own``: it was made for the model's own version. ``other_version``: else the one it was made for, "" = for any.
+    Attributes:
+        rows: Its reference rows; ``learned`` < ``needed`` while it is learning.
+        own: It was made for the model's own version.
+        other_version: Else the one it was made for, "" = for any.
     """
 
     source: Literal["config", "event", "push", "provisional"]
@@ -65,18 +67,26 @@ class BaselineView:
 class ModelView:
     """One model, version and environment as of now.
 
-    ``rows``: predictions kept; ``distributed``: those besides that are known from distributions only; ``first`` /
-    ``last``: their event times; ``received``: wall time of the newest arrival, 0 where none has arrived (all unix ns).
-    ``by_class``: weighted predictions per predicted class since the state began ("" where no class is
-    known). ``duration``: as the pane part of that name. ``outcomes``: rows joined; ``pending``: outcomes of this model
-    that found no prediction yet, ``pending_since``: when the oldest of them arrived, 0 = none waits. ``timezone``: the
-    model's, in which its windows begin and end. ``outcome_delay``: how long its outcomes may take.
-    ``balance``: rows that arrived against predictions that were counted, None where nothing counts them. ``windows``:
-    window name → evaluations, oldest first; the last may be open.
-    ``waiting``: how many of its windows wait to be evaluated: what is shown of them is older than their rows.
-    ``concept``: whether its errors have become more, on the stream of its outcomes; None where nothing can or shall
-    tell. ``versions``: the model's challengers beside its champion, the same for each of its versions.
-    ``hints``: full sentences: what is missing, and what to do about it.
+    Attributes:
+        rows: Predictions kept.
+        first: Their event times.
+        last: Their event times.
+        received: Wall time of the newest arrival, 0 where none has arrived (all unix ns).
+        by_class: Weighted predictions per predicted class since the state began ("" where no class is known).
+        duration: As the pane part of that name.
+        outcomes: Rows joined.
+        pending: Outcomes of this model that found no prediction yet, ``pending_since``: when the oldest of them
+            arrived, 0 = none waits.
+        timezone: The model's, in which its windows begin and end.
+        outcome_delay: How long its outcomes may take.
+        distributed: Those besides that are known from distributions only.
+        balance: Rows that arrived against predictions that were counted, None where nothing counts them.
+        windows: Window name → evaluations, oldest first; the last may be open.
+        concept: True where its errors have become more, on the stream of its outcomes; None where nothing can or shall
+            tell.
+        versions: The model's challengers beside its champion, the same for each of its versions.
+        waiting: How many of its windows wait to be evaluated: what is shown of them is older than their rows.
+        hints: Full sentences: what is missing, and what to do about it.
     """
 
     key: ModelKey

@@ -86,7 +86,12 @@ _LIST_COLUMNS = {
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A written snapshot. ``labelled``: rows whose outcome is known. ``renamed``: parts that bear another name."""
+    """A written snapshot.
+
+    Attributes:
+        labelled: Rows whose outcome is known.
+        renamed: Parts that bear another name.
+    """
 
     rows: int
     labelled: int

@@ -84,9 +84,13 @@ class ColumnOptions:
 class Roles:
     """The columns of each part; empty where there is none.
 
-    ``score``: in the order of the classes. ``cluster``: whose rows of one value belong together. ``unknown``: columns
-    that could be features and that the baseline lacks. ``slices``: by whose values rows are cut; they may be features.
-    ``items``: what was ranked. ``version``: which version of the model predicted.
+    Attributes:
+        score: In the order of the classes.
+        cluster: Whose rows of one value belong together.
+        unknown: Columns that could be features and that the baseline lacks.
+        slices: By whose values rows are cut; they may be features.
+        items: What was ranked.
+        version: Which version of the model predicted.
     """
 
     features: tuple[str, ...]

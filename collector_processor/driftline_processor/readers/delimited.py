@@ -152,7 +152,12 @@ def _leading_zeros(path: Path) -> bool:
 
 
 def convert_options(types: Mapping[str, pa.DataType], names: list[str] | None = None) -> Any:
-    """Return what the values of a CSV mean; ``types``: of the columns that are known; ``names``: those read, or all."""
+    """Return what the values of a CSV mean.
+
+    Args:
+        types: Of the columns that are known.
+        names: Those read, or all.
+    """
     return pa.csv.ConvertOptions(
         column_types=types,
         include_columns=names,

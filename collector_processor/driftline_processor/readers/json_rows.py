@@ -38,7 +38,11 @@ _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[
 
 
 class Columns(NamedTuple):
-    """Columns of n rows. ``mixed``: those that hold several types; all of their values are texts here."""
+    """Columns of n rows.
+
+    Attributes:
+        mixed: Those that hold several types; all of their values are texts here.
+    """
 
     arrays: dict[str, pa.Array]
     mixed: frozenset[str] = frozenset()
@@ -235,7 +239,11 @@ LOGGED = "asctime"
 
 
 class UnreadableLines(NamedTuple):
-    """The count of unreadable lines and the number of the first; ``noun``: what they are."""
+    """The count of unreadable lines and the number of the first.
+
+    Attributes:
+        noun: What they are.
+    """
 
     bad: int = 0
     first: int = 0
@@ -248,7 +256,11 @@ class UnreadableLines(NamedTuple):
 
 
 class ParsedLines(NamedTuple):
-    """Lines as columns. ``mixed``: the columns that hold several types; all of their values are texts here."""
+    """Lines as columns.
+
+    Attributes:
+        mixed: The columns that hold several types; all of their values are texts here.
+    """
 
     table: pa.Table
     lines: UnreadableLines = UnreadableLines()
@@ -284,7 +296,11 @@ def check_rows(path: Path, table: pa.Table) -> None:
 
 
 class JsonList(NamedTuple):
-    """Objects of a list, or over several lines, as lines; ``cut``: the text ends within one."""
+    """Objects of a list, or over several lines, as lines.
+
+    Attributes:
+        cut: The text ends within one.
+    """
 
     lines: bytes
     objects: int

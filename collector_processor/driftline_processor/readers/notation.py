@@ -81,10 +81,13 @@ _DATE_FORMS = (
 class KnownNotation:
     """The notation of columns that is known before they are read.
 
-    ``decimal``: "." or ",", ``day_first``: what an option says, "" and None where none does. ``known``: column → the
-    style that the baseline's rows had. ``sizes``: column → the size of a usual value in the baseline, which decides
-    where nobody knows the style. ``numbers``: columns that are numbers however few of their texts are.
-    ``times``: those that are times. ``as_they_are``: texts that stand for themselves: classes, slices, versions.
+    Attributes:
+        decimal: "." or ",", ``day_first``: what an option says, "" and None where none does.
+        known: Column → the style that the baseline's rows had.
+        numbers: Columns that are numbers however few of their texts are.
+        times: Those that are times.
+        as_they_are: Texts that stand for themselves: classes, slices, versions.
+        sizes: Column → the size of a usual value in the baseline, which decides where nobody knows the style.
     """
 
     decimal: str = ""
@@ -418,9 +421,13 @@ def read_array(array: pa.Array, notation: Notation) -> pa.Array:
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """n texts in one style. ``fits``: bool (n,). ``values``: float64, or unix nanoseconds of dates, 0 where not.
+    """n texts in one style.
 
-    ``unit``: int64 (n,), which of ``units`` each has. ``written``: numbers as programs write them, null where not.
+    Attributes:
+        fits: bool (n,).
+        values: float64, or unix nanoseconds of dates, 0 where not.
+        unit: int64 (n,), which of ``units`` each has.
+        written: Numbers as programs write them, null where not.
     """
 
     fits: NDArray[np.bool_]

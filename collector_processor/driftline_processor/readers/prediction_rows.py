@@ -29,13 +29,20 @@ from .times import UNIT_NAMES, read_times
 
 @dataclass(frozen=True, slots=True)
 class FileRows:
-    """n rows of one file. ``time``: unix nanoseconds, None without a time column.
+    """n rows of one file.
 
-    ``scores``, ``predicted``: as in :class:`PredictionTable`. ``actual``: None without a column of that part.
-    ``usable``: bool (n,), False where the time cannot be read; None when all rows are. ``cluster``, ``slices``: see
-    :class:`Roles`. ``outcome_time``: when the actual was known, unix nanoseconds, 0 = nobody said; ``value``: what the
-    prediction was worth; ``told``: slices that came with the outcome. ``items``: what a ranking
-    ranked, ``relevance``: what was relevant in it.
+    Attributes:
+        time: Unix nanoseconds, None without a time column.
+        scores: As in :class:`PredictionTable`.
+        predicted: As in :class:`PredictionTable`.
+        actual: None without a column of that part.
+        usable: bool (n,), False where the time cannot be read; None when all rows are.
+        cluster: See :class:`Roles`.
+        slices: See :class:`Roles`.
+        outcome_time: When the actual was known, unix nanoseconds, 0 = nobody said.
+        value: What the prediction was worth.
+        told: Slices that came with the outcome.
+        items: What a ranking ranked, ``relevance``: what was relevant in it.
     """
 
     source: Source

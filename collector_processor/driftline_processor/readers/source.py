@@ -45,12 +45,17 @@ class CellPlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """The notation of a column. ``unit``: a currency or a percent sign, "" for none.
+    """The notation of a column.
 
-    ``decided_by``: "values" where one style reads most of them, else "--decimal", "--dayfirst", "--monthfirst",
-    "baseline", "other columns", "semicolons" or "default". ``other``: the style that reads as many, "" for none.
-    ``unread``: how many of the ``values`` it cannot read; ``first``: the first of them, with its file and row.
-    ``plain``: numbers as programs write them. ``alike``: the other style reads the same values.
+    Attributes:
+        unit: A currency or a percent sign, "" for none.
+        decided_by: "values" where one style reads most of them, else "--decimal", "--dayfirst", "--monthfirst",
+            "baseline", "other columns", "semicolons" or "default".
+        other: The style that reads as many, "" for none.
+        unread: How many of the ``values`` it cannot read.
+        first: The first of them, with its file and row.
+        plain: Numbers as programs write them.
+        alike: The other style reads the same values.
     """
 
     style: Style
@@ -105,9 +110,11 @@ class Notation:
 class Source(Protocol):
     """Rows of one file. ``schema`` knows every column's type; ``rows`` how many there are.
 
-    ``by_looks``: columns whose texts may be numbers, because the file does not say what they are: all texts of a CSV,
-    and of NDJSON those of columns that hold several types. Everywhere else a text is a text, "1" and "02139" too.
-    ``notations``: how columns are written that were read from their texts (:mod:`.notation`).
+    Attributes:
+        by_looks: Columns whose texts may be numbers, because the file does not say what they are: all texts of a CSV,
+            and of NDJSON those of columns that hold several types. Everywhere else a text is a text, "1" and "02139"
+            too.
+        notations: How columns are written that were read from their texts (:mod:`.notation`).
     """
 
     path: str

@@ -27,9 +27,11 @@ _UNIX = r"^[+-]?\d+(\.\d+)?([eE][+]?\d+)?$"
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """n points in time. ``values``: int64 (n,), unix nanoseconds, 0 where ``readable`` (bool (n,)) is False.
+    """n points in time.
 
-    ``unit``: the key into :data:`UNIT_NAMES` that plain numbers were read in, guessed by their size, else "".
+    Attributes:
+        values: int64 (n,), unix nanoseconds, 0 where ``readable`` (bool (n,)) is False.
+        unit: The key into :data:`UNIT_NAMES` that plain numbers were read in, guessed by their size, else "".
     """
 
     values: I64

@@ -133,7 +133,11 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
 
 @dataclass(eq=False, slots=True)
 class _Arrival:
-    """A message that is awaited since ``began``. ``holding``: of a slow one, whose bytes gRPC keeps meanwhile."""
+    """A message that is awaited since ``began``.
+
+    Attributes:
+        holding: Of a slow one, whose bytes gRPC keeps meanwhile.
+    """
 
     began: float
     cancel: Callable[[], object]
@@ -149,7 +153,8 @@ class PendingMessages:
     has arrived of it; where there is no room, or no thread to spare, the one that is awaited the longest is
     cancelled, and after :data:`DEADLINE` each. Exporters send again what was CANCELLED.
 
-    ``clock``: seconds that only grow.
+    Args:
+        clock: Seconds that only grow.
     """
 
     DEADLINE = 60.0

@@ -83,9 +83,11 @@ def routes(
 ) -> list[BaseRoute]:
     """Return the routes of the outcome API.
 
-    ``submit``: called once per request that holds a usable outcome. ``counters``: count those that cannot be used.
-    ``clock``: unix nanoseconds, the time of outcomes that say none. ``submit_part``: called once per part of an upload;
-    None = there are no uploads.
+    Args:
+        submit: Called once per request that holds a usable outcome.
+        counters: Count those that cannot be used.
+        clock: Unix nanoseconds, the time of outcomes that say none.
+        submit_part: Called once per part of an upload; None = there are no uploads.
     """
 
     parsers = ThreadPoolExecutor(PARSERS, "driftline-outcomes")
@@ -155,7 +157,12 @@ def routes(
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """The content of a body. ``timed``: every row says its time; ``digest``: of the body and of what it was read as."""
+    """The content of a body.
+
+    Attributes:
+        timed: Every row says its time.
+        digest: Of the body and of what it was read as.
+    """
 
     parsed: ParsedDocument
     tables: list[OutcomeTable]
@@ -219,7 +226,11 @@ SHOWN_PARTS = 10_000
 
 
 def upload_routes(found: Callable[[str], Upload | None]) -> list[BaseRoute]:
-    """Return the route. ``found``: the upload of a name, None where nothing of it has come."""
+    """Return the route.
+
+    Args:
+        found: The upload of a name, None where nothing of it has come.
+    """
 
     async def upload(request: Request) -> Response:
         name = request.path_params["name"]

@@ -43,9 +43,11 @@ _log = logging.getLogger("driftline")
 class AccessRules:
     """Whose requests a port answers.
 
-    ``hosts``: names beside this machine's, such as ``drift.example.com``, or ``*.example.com`` for all below; ``*`` is
-    every name. ``origins``: sites whose pages may send here, such as ``https://shop.example.com``; ``*`` stands for any
-    part of one.
+    Attributes:
+        hosts: Names beside this machine's, such as ``drift.example.com``, or ``*.example.com`` for all below; ``*`` is
+            every name.
+        origins: Sites whose pages may send here, such as ``https://shop.example.com``; ``*`` stands for any part of
+            one.
     """
 
     hosts: Collection[str] = ()

@@ -39,7 +39,12 @@ class UnknownEncoding(MalformedBody):
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A received body. ``limit``: bytes, packed and unpacked. ``scope``: of the request that holds them."""
+    """A received body.
+
+    Attributes:
+        limit: Bytes, packed and unpacked.
+        scope: Of the request that holds them.
+    """
 
     data: bytes
     encoding: str

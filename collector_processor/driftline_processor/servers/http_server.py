@@ -118,7 +118,11 @@ class Deadlines:
 
 
 class Connections:
-    """All HTTP connections of the process. One event loop uses it; ``clock``: seconds that only grow."""
+    """All HTTP connections of the process. One event loop uses it.
+
+    Args:
+        clock: Seconds that only grow.
+    """
 
     def __init__(
         self,

@@ -31,7 +31,11 @@ class ExceedsRequestMemory(Exception):  # noqa: N818 - what the answer says
 
 
 class MemoryClaim:
-    """The bytes that one request holds. ``end``: ends the request from any thread, where others need its room."""
+    """The bytes that one request holds.
+
+    Args:
+        end: Ends the request from any thread, where others need its room.
+    """
 
     def __init__(self, memory: RequestMemory, end: Callable[[], object] | None, now: float) -> None:
         self._memory = memory
@@ -54,7 +58,10 @@ class MemoryClaim:
 
 
 class RequestMemory:
-    """The bytes of all requests under way. Any thread may use it; ``clock``: seconds that only grow.
+    """The bytes of all requests under way. Any thread may use it.
+
+    Args:
+        clock: Seconds that only grow.
 
     >>> memory = RequestMemory(limit=4 * 2**20)
     >>> request = memory.open()
@@ -79,7 +86,11 @@ class RequestMemory:
         return self._room(self.limit)
 
     def open(self, end: Callable[[], object] | None = None) -> MemoryClaim:
-        """Return the holding of a request that has begun. ``end``: see :class:`MemoryClaim`."""
+        """Return the holding of a request that has begun.
+
+        Args:
+            end: See :class:`MemoryClaim`.
+        """
         return MemoryClaim(self, end, self._clock())
 
     def has_room(self, size: int) -> bool:

@@ -31,7 +31,12 @@ _BEGAN, _FORGOTTEN, _EXPIRED = "streams_began", "streams_forgotten", "streams_ex
 
 
 class LastPoint(NamedTuple):
-    """The last point of a stream. ``counts``: "" where points are deltas; ``counter``: of ``ml.predictions``."""
+    """The last point of a stream.
+
+    Attributes:
+        counter: Of ``ml.predictions``.
+        counts: "" where points are deltas.
+    """
 
     process: bytes
     series: int
@@ -46,8 +51,9 @@ class LastPoint(NamedTuple):
 class Increase:
     """The increase that a point adds: ``histogram`` counts what happened in ``(since, until]``, unix nanoseconds.
 
-    ``histogram``: None where the point cannot be told from what came before it was listened to: it is only the base of
-    the next.
+    Attributes:
+        histogram: None where the point cannot be told from what came before it was listened to: it is only the base of
+            the next.
     """
 
     point: Point

@@ -438,8 +438,9 @@ class Store:
     def connect(self, *, lasting: bool = False) -> Connection:
         """Return a connection for one thread; close it when the thread ends.
 
-        ``lasting``: held by a thread that rests while the file is rewritten, and good for the new one, too; any other
-        is soon closed.
+        Args:
+            lasting: Held by a thread that rests while the file is rewritten, and good for the new one, too; any other
+                is soon closed.
         """
         with self._gate:
             self._gate.wait_for(lambda: not self._swapping)

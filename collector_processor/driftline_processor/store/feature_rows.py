@@ -40,7 +40,11 @@ _ROWS = "SELECT prediction, numbers, texts, vectors FROM kept WHERE series = ? A
 
 @dataclass(slots=True)
 class _Columns:
-    """The columns of one series, in the order in which they were first seen. ``vectors``: name → length."""
+    """The columns of one series, in the order in which they were first seen.
+
+    Attributes:
+        vectors: Name → length.
+    """
 
     numbers: dict[str, int] = field(default_factory=dict)
     texts: dict[str, int] = field(default_factory=dict)
@@ -68,7 +72,11 @@ class _Columns:
 
 @dataclass(slots=True)
 class _Day:
-    """The sample of a day. ``below``: rows of a greater rank are not kept."""
+    """The sample of a day.
+
+    Attributes:
+        below: Rows of a greater rank are not kept.
+    """
 
     rows: int
     below: int = 2**64 - 1

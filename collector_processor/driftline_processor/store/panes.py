@@ -79,7 +79,9 @@ def learned_fold(baseline: Baseline) -> str:
 class PaneChanges:
     """Sums to be added to panes, gathered for one transaction.
 
-    ``table``: which panes, those of all rows or :data:`SLICED`; ``span``: how long they are, nanoseconds.
+    Attributes:
+        table: Which panes, those of all rows or :data:`SLICED`.
+        span: How long they are, nanoseconds.
     """
 
     table: str = "panes"
@@ -302,7 +304,9 @@ def _labels(codes: list[I64], labels: dict[str, int]) -> pa.Array:
 class StepQuery(NamedTuple):
     """The SQL that tells the step of a pane: ``SELECT {step} ... FROM table {join}``.
 
-    ``parameters``: those of both, which come first. ``tables``: what the join needs.
+    Attributes:
+        parameters: Those of both, which come first.
+        tables: What the join needs.
     """
 
     step: str

@@ -131,7 +131,11 @@ class _Kind(NamedTuple):
 
 
 class IdLookup:
-    """Ids that are looked for. ``ids``: texts, none twice; ``which`` numbers them, from 0."""
+    """Ids that are looked for.
+
+    Args:
+        ids: Texts, none twice; ``which`` numbers them, from 0.
+    """
 
     def __init__(self, connection: Connection, ids: pa.Array) -> None:
         self._connection, self._ids = connection, ids

@@ -27,8 +27,10 @@ MOST_CLASSES = 1_000
 class Series:
     """One model, version and environment.
 
-    ``task``: what it predicts, as far as it is known; ``declared``: somebody named the classes, else they are learned;
-    ``sent``: what its sender said last.
+    Attributes:
+        task: What it predicts, as far as it is known.
+        declared: Somebody named the classes, else they are learned.
+        sent: What its sender said last.
     """
 
     number: int

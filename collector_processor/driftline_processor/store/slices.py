@@ -141,8 +141,11 @@ def forget_rare_values(connection: Connection, series: Sequence[int]) -> list[tu
 
 @dataclass(frozen=True, slots=True)
 class Cutting:
-    """The slices by which rows are cut while they are counted. ``values``: key → those told apart; ``changes``: what
-    is added to.
+    """The slices by which rows are cut while they are counted.
+
+    Attributes:
+        changes: What is added to.
+        values: Key → those told apart.
     """
 
     changes: PaneChanges

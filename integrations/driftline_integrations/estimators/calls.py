@@ -90,7 +90,11 @@ TRAINING = ("fit", "partial_fit", "fit_predict", "fit_transform", "score")
 
 @dataclass
 class OpenPrediction:
-    """A prediction under way. ``reading``: what the result is, a key of ``READINGS``."""
+    """A prediction under way.
+
+    Attributes:
+        reading: What the result is, a key of ``READINGS``.
+    """
 
     recorder: Recorder
     prediction: Prediction
@@ -117,9 +121,12 @@ class OpenPrediction:
 class WatchedEstimator:
     """One estimator and the model by whose name its predictions are recorded.
 
-    ``library``: through whose integration somebody named it, "" where nobody did.
-    ``joins``: whether, inside an open prediction of any model, it only fills in what that one lacks.
-    ``only``: the methods whose calls are predictions. ``options``: of its recorders.
+    ``options``: of its recorders.
+
+    Args:
+        library: Through whose integration somebody named it, "" where nobody did.
+        joins: Whether, inside an open prediction of any model, it only fills in what that one lacks.
+        only: The methods whose calls are predictions.
     """
 
     def __init__(

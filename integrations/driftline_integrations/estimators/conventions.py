@@ -57,9 +57,11 @@ def conventional_reading(fitted: FittedEstimator, method: str, given: CallArgume
 class EstimatorFamily:
     """The estimators of one library.
 
-    ``look``: describes a fitted one; ``mark``: gives what is another after another fit, by identity, or a tuple by its
-    value. ``reading``: says what a call's result is, a key of ``READINGS`` or "". ``rows``: turns the samples into what
-    the SDK records, ``ABSENT`` where nothing can be.
+    Attributes:
+        look: Describes a fitted one.
+        reading: Says what a call's result is, a key of ``READINGS`` or "".
+        rows: Turns the samples into what the SDK records, ``ABSENT`` where nothing can be.
+        mark: Gives what is another after another fit, by identity, or a tuple by its value.
     """
 
     look: Callable[[Any], FittedEstimator | None] = look

@@ -17,10 +17,13 @@ _MOST_STEPS = 20
 class FittedEstimator:
     """A fitted estimator.
 
-    ``kind``: "classifier", "regressor", "outlier_detector" or "clusterer". ``classes``: in the order of the columns of
-    ``predict_proba``; ``positive``: that whose probability a binary score is. ``names``: of its features, where it was
-    fitted on named ones. ``coded``: whether its classes are only numbers from 0 on, which stand for those of the model
-    in their order. ``objective``: what it was trained for, where the meaning of a result depends on that.
+    Attributes:
+        kind: "classifier", "regressor", "outlier_detector" or "clusterer".
+        classes: In the order of the columns of ``predict_proba``.
+        positive: That whose probability a binary score is.
+        names: Of its features, where it was fitted on named ones.
+        coded: True where its classes are only numbers from 0 on, which stand for those of the model in their order.
+        objective: What it was trained for, where the meaning of a result depends on that.
     """
 
     kind: str

@@ -26,9 +26,11 @@ from .model_names import ModelLeftOut
 class RecordingPlan:
     """The plan that says where an object's predictions are recorded and how they are read.
 
-    ``features``: takes the call's arguments and gives what is recorded. ``read``: takes the result and the call's
-    arguments and gives the score and the predicted class, each ``ABSENT`` for none; without it the recorder reads the
-    result itself, or what ``result`` makes of it, for selectors to choose from.
+    Attributes:
+        features: Takes the call's arguments and gives what is recorded.
+        read: Takes the result and the call's arguments and gives the score and the predicted class, each ``ABSENT`` for
+            none; without it the recorder reads the result itself, or what ``result`` makes of it, for selectors to
+            choose from.
     """
 
     recorder: Recorder
@@ -40,8 +42,13 @@ class RecordingPlan:
 class LibraryMethod:
     """One method of a library's class.
 
-    ``library``: its name; ``home``, ``kind``, ``method``: module, class and method. ``unnamed``: gives the place of an
-    object that nobody named; it raises ``ValueError`` or ``TypeError`` where it cannot be recorded.
+    Args:
+        library: Its name.
+        home: Module, class and method.
+        kind: Module, class and method.
+        method: Module, class and method.
+        unnamed: Gives the place of an object that nobody named; it raises ``ValueError`` or ``TypeError`` where it
+            cannot be recorded.
     """
 
     def __init__(

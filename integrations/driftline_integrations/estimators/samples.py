@@ -61,9 +61,12 @@ def _none() -> Categories:
 
 
 class Matrix(Batch):
-    """n rows of m features. ``read``: returns them, float64 (n, m), NaN where missing; ``names``: of the features.
+    """n rows of m features.
 
-    ``categories``: returns what the codes among them stand for, as far as the matrix knows it.
+    Args:
+        names: Of the features.
+        read: Returns them, float64 (n, m), NaN where missing.
+        categories: Returns what the codes among them stand for, as far as the matrix knows it.
     """
 
     def __init__(
@@ -106,7 +109,11 @@ class Matrix(Batch):
 
 
 def label_column(codes: F64, labels: Any) -> Any:
-    """Return a column of categories as anybody else's is read. ``codes``: NaN where missing; ``labels``: pyarrow array.
+    """Return a column of categories as anybody else's is read.
+
+    Args:
+        codes: NaN where missing.
+        labels: Pyarrow array.
 
     >>> import pyarrow
     >>> label_column(np.array([1.0, np.nan]), pyarrow.array(["basic", "pro"])).labels

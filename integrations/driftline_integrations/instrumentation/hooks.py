@@ -47,9 +47,11 @@ class ImportHooks:
 
 
 class ConstructorHook:
-    """Wraps the methods by which some classes make their objects. ``told``: called with each that one of them made.
+    """Wraps the methods by which some classes make their objects.
 
-    ``births``: those methods; ``__setstate__`` is where an object comes from that is unpickled.
+    Args:
+        told: Called with each that one of them made.
+        births: Those methods; ``__setstate__`` is where an object comes from that is unpickled.
     """
 
     def __init__(self, told: Callable[[Any], None], births: Iterable[str] = ("__init__",)) -> None:

@@ -22,7 +22,10 @@ Around = Callable[["WrappedMethod", Any, Callable[..., Any], tuple[Any, ...], di
 class WrappedMethod:
     """The descriptor in the place of a method.
 
-    ``original``: what stood there. ``owners``: who wants it wrapped; the last one that leaves puts it back.
+    ``owners``: who wants it wrapped; the last one that leaves puts it back.
+
+    Args:
+        original: What stood there.
     """
 
     def __init__(self, name: str, original: Any, around: Around) -> None:

@@ -31,8 +31,10 @@ FIELDS: dict[TextMapPropagator, frozenset[bytes]] = {}
 def join_trace(header: Callable[[str], str]) -> Token[context.Context] | None:
     """Make the trace current that a request belongs to, where nothing else does: no web instrumentation is there.
 
-    ``header``: the value of a header by its lower-case name, "" for none. Return what ``context.detach`` wants, None
-    where there is nothing to detach.
+    Return what ``context.detach`` wants, None where there is nothing to detach.
+
+    Args:
+        header: The value of a header by its lower-case name, "" for none.
     """
     try:
         carrier = {name: text for name in _fields() if (text := header(name))}
@@ -79,9 +81,11 @@ _LIKE = 0.65
 
 @dataclass(frozen=True, slots=True)
 class ServedRoute:
-    """A route that an application has. ``methods``: None for all of them.
+    """A route that an application has.
 
-    ``opaque``: anything may be beneath ``path``, since what is mounted there does not say.
+    Attributes:
+        methods: None for all of them.
+        opaque: Anything may be beneath ``path``, since what is mounted there does not say.
     """
 
     methods: frozenset[str] | None
@@ -92,7 +96,9 @@ class ServedRoute:
 class MappedRoutes:
     """The mapped routes of one application, and those that it has.
 
-    ``served``: gives the routes that it has. ``meets``: whether a request can be for a mapped path and for one of them.
+    Args:
+        served: Gives the routes that it has.
+        meets: True where a request can be for a mapped path and for one of them.
     """
 
     def __init__(self, served: Callable[[], Iterable[ServedRoute]], meets: Callable[[str, ServedRoute], bool]) -> None:

@@ -37,8 +37,10 @@ class RequestPrediction(Opening):
     """A prediction that opens with a request and closes with its response.
 
     A response below 500 that is no success, such as a 422 of the validation or a 404, is no prediction: unless a model
-    ran inside, or the response says the route's score or class. ``given``: what is read of the request besides its
-    body, None for nothing.
+    ran inside, or the response says the route's score or class.
+
+    Args:
+        given: What is read of the request besides its body, None for nothing.
     """
 
     __slots__ = ("_body", "_given", "_told", "route")

@@ -130,7 +130,12 @@ def feature_sources(route: Route) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The source of one value. ``kind``: "" for a field of the features. ``parts``: the way to it from there."""
+    """The source of one value.
+
+    Attributes:
+        kind: "" for a field of the features.
+        parts: The way to it from there.
+    """
 
     kind: str
     parts: tuple[str, ...]
@@ -221,7 +226,11 @@ def response_selector(source: Source | None) -> Callable[[Any], Any] | None:
 
 @dataclass(slots=True)
 class RequestParts:
-    """A request, as far as it is read. ``header``: the value of a header by its lower-case name, "" for none."""
+    """A request, as far as it is read.
+
+    Attributes:
+        header: The value of a header by its lower-case name, "" for none.
+    """
 
     header: Callable[[str], str]
     path: Mapping[str, Any]

@@ -45,10 +45,13 @@ Strange = Callable[[Column, Task], None]
 class ReferenceDescription:
     """The description of reference rows; whatever is left out is learned from the rows.
 
-    ``task``: the kind, "" where only features are compared. ``text_features``: None = those that look like it.
-    ``named``: the features were named one by one, so none of them is taken for an identifier. ``sample``: rows that
-    bins are chosen from at most, None = all. ``quantiles``: the levels that a regression predicts. ``seasonality``: by
-    which seasons they are told apart, None = by none.
+    Attributes:
+        task: The kind, "" where only features are compared.
+        text_features: None = those that look like it.
+        named: The features were named one by one, so none of them is taken for an identifier.
+        sample: Rows that bins are chosen from at most, None = all.
+        seasonality: By which seasons they are told apart, None = by none.
+        quantiles: The levels that a regression predicts.
     """
 
     key: ModelKey

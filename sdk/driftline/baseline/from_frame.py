@@ -24,10 +24,13 @@ from .reference_rows import ReferenceRows
 
 @dataclass(frozen=True, slots=True)
 class FrameColumns:
-    """The parts of a frame: each the name of a column, or n values; ``features``: None = all other columns.
+    """The parts of a frame: each the name of a column, or n values.
 
-    ``slices``: names of columns, which stay features, or key → values.
     The arguments of :meth:`driftline.Baseline.from_frame`.
+
+    Attributes:
+        features: None = all other columns.
+        slices: Names of columns, which stay features, or key → values.
     """
 
     score: ArrayLike | None = None
@@ -143,7 +146,7 @@ def _relevance(columns: FrameColumns, named: Columns, frame: Mapping[str, ArrayL
 
 
 def _slices(given: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str, ArrayLike]) -> dict[str, Column]:
-    """The columns by which rows are cut."""
+    """Return the columns that define slices."""
     if isinstance(given, str):
         raise ValueError(f"slices: {given!r} is one name; pass a list of them, as [{given!r}]")
     cuts = {}
@@ -157,7 +160,7 @@ def _slices(given: Mapping[str, ArrayLike] | Sequence[str], frame: Mapping[str, 
 
 
 def _named(role: str, given: ArrayLike | None, frame: Mapping[str, ArrayLike]) -> str | list[str] | None:
-    """The column name or names an argument stands for; None when it is an array or nothing."""
+    """Return the name or names of the columns in an argument; None for an array or nothing."""
     if isinstance(given, str):
         if given not in frame:
             raise ValueError(f"{role}: {_no_column(given, frame)}")

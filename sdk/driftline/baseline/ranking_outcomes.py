@@ -41,8 +41,10 @@ from driftline.tables.table import F64, I32, I64, Column, Items
 def carry_forward(group: I64, taken_back: Mask, said: Mask) -> NDArray[np.intp]:
     """Return, for each of n words, the place of the one that it has something from, -1 where nobody said it.
 
-    ``group``: int64 (n,), of which prediction; the words of one stand together, oldest first. ``taken_back``: bool
-    (n,), words that take back all that was said before them. ``said``: bool (n,), those that say it.
+    Args:
+        group: int64 (n,), of which prediction; the words of one stand together, oldest first.
+        taken_back: bool (n,), words that take back all that was said before them.
+        said: bool (n,), those that say it.
 
     >>> group, nobody = np.array([7, 7, 7, 8]), np.zeros(4, np.bool_)
     >>> carry_forward(group, nobody, np.array([True, False, False, False]))
@@ -66,9 +68,12 @@ Relevant = Mapping[str, float]
 class ListStatements:
     """m statements about lists, oldest first.
 
-    ``row``: int64 (m,), of which list. ``item``: codes of the items they are about, -1 = the whole list. ``gain``:
-    float64 (m,), NaN where there is none. ``retracted``: bool (m,). ``relevant``: int32 (m,), codes into ``sets``, -1 =
-    it does not say which items were relevant.
+    Attributes:
+        row: int64 (m,), of which list.
+        item: Codes of the items they are about, -1 = the whole list.
+        gain: float64 (m,), NaN where there is none.
+        retracted: bool (m,).
+        relevant: int32 (m,), codes into ``sets``, -1 = it does not say which items were relevant.
     """
 
     row: I64

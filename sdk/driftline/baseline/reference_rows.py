@@ -25,7 +25,7 @@ MOST_SAMPLED = 100_000
 (one standard error, in the middle), and what is counted over the bins is counted over all rows."""
 
 MOST_BYTES = 256 << 20
-"""Of a sample: wide rows and long texts have fewer rows in it."""
+"""Bytes of a sample: with wide rows and long texts it has fewer rows."""
 
 FEWEST_SAMPLED = 1_000
 _SEED = 20_260_213
@@ -33,10 +33,16 @@ _SEED = 20_260_213
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRows:
-    """n rows. ``scores``: float64 (n, k), in the order of the classes. ``time``: int64 (n,), unix ns, 0 = not known.
+    """n rows.
 
-    Texts among ``features`` are the texts themselves. ``actual``: what really happened. ``slices``: by key, the cuts by
-    which the rows are counted, too. ``relevance``: of rankings, what was relevant in each list.
+    Texts among ``features`` are the texts themselves.
+
+    Attributes:
+        scores: float64 (n, k), in the order of the classes.
+        actual: What really happened.
+        time: int64 (n,), unix ns, 0 = not known.
+        slices: By key, the cuts by which the rows are counted, too.
+        relevance: Of rankings, what was relevant in each list.
     """
 
     rows: int
@@ -126,7 +132,10 @@ def _filled(column: Column | None, rows: int) -> Column:
 class Sample:
     """Rows drawn evenly from all that are added; all of them, in their order, while they are not too many.
 
-    ``most``: rows at most; None = all, however many. Drawn with a fixed seed: the same rows give the same sample.
+    Drawn with a fixed seed: the same rows give the same sample.
+
+    Attributes:
+        most: Rows at most; None = all, however many.
     """
 
     most: int | None = MOST_SAMPLED
@@ -177,7 +186,7 @@ STEP = 300 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """``first`` and ``last`` time of a row, unix nanoseconds."""
+    """Time of the first and of the last row, unix nanoseconds."""
 
     first: int
     last: int
@@ -224,10 +233,12 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSetup:
-    """What a section is gathered with, before all rows are read.
+    """Inputs of every section before all rows are read.
 
-    ``sample``: some of the rows, or all while they are few. ``bins``: those of the baseline. ``seasonality``: the
-    seasons that the rows are counted by, None = by none.
+    Attributes:
+        sample: Some of the rows, or all while they are few.
+        bins: Bins of the baseline.
+        seasonality: Seasons that the rows are counted by; None without seasons.
     """
 
     sample: PredictionTable

@@ -105,9 +105,11 @@ Values = NDArray[Any] | Column
 class PredictionBatch:
     """n predictions of one identity, as columns.
 
-    ``trace``: V16 (n,), ``span``: V8 (n,), zero = not sampled; None where no row is. ``errors``: the error type of each
-    row, missing where the call returned; None where all did. What holds for all rows of most blocks is not there n
-    times: that was a third of what a batch cost.
+    What holds for all rows of most blocks is not there n times: that was a third of what a batch cost.
+
+    Attributes:
+        trace: V16 (n,), ``span``: V8 (n,), zero = not sampled; None where no row is.
+        errors: The error type of each row, missing where the call returned; None where all did.
     """
 
     identity: Identity

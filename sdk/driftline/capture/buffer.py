@@ -28,11 +28,12 @@ T = TypeVar("T")
 class BoundedBuffer(Generic[T]):
     """A queue bounded in bytes. Full, it drops the oldest and counts their rows.
 
-    ``measure``: gives an item's bytes, about, and its rows; asked only when one leaves, so that adding one is cheap.
-    ``dropped``: told of each item that is dropped.
-
     Adding takes no lock, which on the hot path costs as much as the rest of it: the end of a deque is thread-safe, and
     the sums are bounds, not books. Only what takes items out is serialised.
+
+    Args:
+        measure: Gives an item's bytes, about, and its rows; asked only when one leaves, so that adding one is cheap.
+        dropped: Told of each item that is dropped.
 
     >>> queue = BoundedBuffer[bytes](limit=100, measure=lambda item: (len(item), 1))
     >>> queue.append(b"a" * 60, 60, 1), queue.append(b"b" * 50, 50, 1)

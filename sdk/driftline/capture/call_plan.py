@@ -34,7 +34,8 @@ _MOST_REMEMBERED = 1000
 class EntrySink(Protocol):
     """Takes what calls record: the pipeline of the model.
 
-    ``recording``: whether entries reach a record; spans say so in ``ml.prediction.recorded``.
+    Attributes:
+        recording: True where entries reach a record; spans say so in ``ml.prediction.recorded``.
     """
 
     recording: bool
@@ -47,17 +48,23 @@ class EntrySink(Protocol):
 class CallPlan:
     """One decorated function, or one ``with model.prediction()``, of one model.
 
-    ``name``: of the function, for people. ``score``, ``predicted``: selectors of the result, if any. ``first_input``,
-    ``first_result``: what the first call was given and returned, in words; ``told_read``, ``told_unread``,
-    ``told_strange``: whether the log has told how that was read, and of a class that the model does not have.
-    ``quick``: whether ``fast_call.py`` may take a call. ``selective``: whether score or class are selected from the
-    result.
-    ``score_type``: float where a returned one is the score. ``by_class``: whether scores came as one column per class.
-    ``no_features``: the shape of a call that has none; ``newest``: that of the last row. ``position``: of the argument
-    that is the row, where there is one. ``asked``: when a request found that the tracer makes no span at all, unix
-    nanoseconds. ``joins``: whether it only fills in an open prediction of any model, where there is one. ``names``: of
-    the features of an input that names none, where the one who predicts knows them. ``fix``: what to write where a
-    result cannot be read, given the selectors; None for a decorator.
+    Attributes:
+        name: Of the function, for people.
+        score: Selectors of the result, if any.
+        predicted: Selectors of the result, if any.
+        first_input: What the first call was given and returned, in words.
+        first_result: What the first call was given and returned, in words.
+        quick: True where ``fast_call.py`` may take a call. ``selective``: whether score or class are selected from the
+            result. ``score_type``: float where a returned one is the score.
+        by_class: True where scores came as one column per class. ``no_features``: the shape of a call that has none;
+            ``newest``: that of the last row. ``position``: of the argument that is the row, where there is one.
+            ``asked``: when a request found that the tracer makes no span at all, unix nanoseconds.
+        told_read: True where the log has told how that was read, and of a class that the model does not have.
+        told_unread: As ``told_read``.
+        told_strange: As ``told_read``.
+        joins: True where it only fills in an open prediction of any model, where there is one.
+        names: Of the features of an input that names none, where the one who predicts knows them.
+        fix: What to write where a result cannot be read, given the selectors; None for a decorator.
     """
 
     identity: Identity

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .call_plan import CallPlan
 
 Plain = tuple[RowSchema, tuple[Any, ...], Any, str]
-"""What most predictions are, once they are read: shape and values of the row, score, and class ("" for none)."""
+"""A prediction that was read, in its most common form: shape and values of the row, score, and class ("" for none)."""
 
 
 class DeferredReader(Protocol):
@@ -52,7 +52,7 @@ class UnmadePrediction(tuple[Any, ...]):
 
     @property
     def plan(self) -> CallPlan:
-        """Of the place where it was made."""
+        """Call plan of the place that made the prediction."""
         plan: CallPlan = self[0].plan
         return plan
 

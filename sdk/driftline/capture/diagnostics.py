@@ -17,7 +17,7 @@ from .call_plan import CallPlan
 _SCORE_WORDS = ("prob", "score", "confidence", "p_")
 _CLASS_WORDS = ("label", "class", "pred", "decision", "outcome")
 _MOST_LETTERS = 100
-"""Of a class that is named: it may be a whole document, by mistake."""
+"""Characters of a class in a message: by mistake it may be a whole document."""
 _MOST_CLASSES = 12
 """More than these are counted instead of named."""
 _MOST_FIELDS = 12

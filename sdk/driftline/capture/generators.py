@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
 MOST_BYTES = 4 * 2**20
-"""What is kept of the values of one iteration, 58,000 floats; one that yields more, such as a download, is unread."""
+"""Bytes kept of the values of one iteration, 58,000 floats; a longer one, such as a download, is unread."""
 _PER_VALUE = 48  # bytes that a value costs in a list beside its own, about
 _PER_OBJECT = 4096  # what an object is taken to hold that only a selector can read
 

@@ -32,15 +32,18 @@ _SCORES = PerKind(
 class Identity:
     """A model as its handles describe it; equal handles share records and counts.
 
-    ``features``: the allow-list, and the names of inputs that have none, in order; None = every feature.
-    ``capture``: what leaves per row: "features" and scores, "scores" alone, or "none". ``privacy``: rules per feature.
-    ``distributions``: of how many features the distribution is sent as metrics, at most; 0 = of none, nor of scores.
-    ``text_features``: features that are documents, of which only descriptors leave; but for ``kept_texts``.
-    ``vocabularies``: text features of the baseline, with the words of its texts.
-    ``score_attribute``: the name under which this task's score travels. ``derive_class``: the class
-    that a score decides for, as :meth:`Task.derive_class`.
-    ``discreet``: whether values may leave only as the rules say, so that no message of an exception and no log line
-    may hold one. ``hash_id``: what makes an id fit to leave, None where it is so already.
+    Attributes:
+        features: The allow-list, and the names of inputs that have none, in order; None = every feature.
+        capture: What leaves per row: "features" and scores, "scores" alone, or "none".
+        privacy: Rules per feature.
+        text_features: Features that are documents, of which only descriptors leave; but for ``kept_texts``.
+        distributions: Of how many features the distribution is sent as metrics, at most; 0 = of none, nor of scores.
+        vocabularies: Text features of the baseline, with the words of its texts.
+        score_attribute: The name under which this task's score travels.
+        derive_class: The class that a score decides for, as :meth:`Task.derive_class`.
+        discreet: True where values may leave only as the rules say, so that no message of an exception and no log line
+            may hold one.
+        hash_id: What makes an id fit to leave, None where it is so already.
     """
 
     name: str

@@ -31,9 +31,13 @@ SLICE = "slice."
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One outcome. ``actual``: text, number or bool, None where it is retracted.
+    """One outcome.
 
-    Times are unix nanoseconds, 0 = not said. ``slices``: as they may leave.
+    Times are unix nanoseconds, 0 = not said.
+
+    Attributes:
+        actual: Text, number or bool, None where it is retracted.
+        slices: As they may leave.
     """
 
     identity: Identity

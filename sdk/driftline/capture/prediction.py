@@ -62,7 +62,8 @@ _UNSET: dict[str, Any] = {
 class DeferredReading(Protocol):
     """The input and the result of a closed prediction, to be read on the background thread.
 
-    ``cost``: bytes that it holds, about.
+    Attributes:
+        cost: Bytes that it holds, about.
     """
 
     cost: int

@@ -24,13 +24,15 @@ class RowSchema:
     """The names of a row's fields, in order.
 
     ``take`` takes the values of a row of ``width`` fields, or raises ``KeyError`` where it has others: twice as quick
-    as looking at its names.
-    ``keys``: the attribute keys of the features that ride on the span; ``pick`` takes their values out of a row's, None
-    where it takes all; ``dropped``: how many features are one too many. ``recorded`` and ``unrecorded`` are the
-    attributes of a span whose row is, or is not, in a record, values still to be set: to copy them and write in place
-    costs half of growing a dict. ``id_at``: where the id stands, if it is a field. ``guard``: what makes the values of
-    a row fit to be kept, before anything else sees them; None where they are so already. ``cost``: bytes that such a
-    row takes while it waits, about.
+    as looking at its names. ``keys``: the attribute keys of the features that ride on the span; ``pick`` takes
+    their values out of a row's, None where it takes all; ``dropped``: how many features are one too many.
+    ``recorded`` and ``unrecorded`` are the attributes of a span whose row is, or is not, in a record, values still
+    to be set: to copy them and write in place costs half of growing a dict. ``id_at``: where the id stands, if it
+    is a field. ``cost``: bytes that such a row takes while it waits, about.
+
+    Args:
+        guard: What makes the values of a row fit to be kept, before anything else sees them; None where they are so
+            already.
     """
 
     __slots__ = (

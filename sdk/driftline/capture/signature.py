@@ -87,12 +87,17 @@ _SCALAR_NAMES = {"bool", "int", "float", "str", "Decimal", "date", "datetime", "
 class Inputs:
     """The sources of a call's features, id and slices.
 
-    ``features``: one getter; or, for a row of several scalars, ``scalars``: its names and getters. ``argument``: the
-    parameter's name, also the feature's where the input is one scalar. ``id``, ``time`` and ``slices``: getters;
-    ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead. ``id_name``, ``time_name``: what
-    the id and the time were called, argument or field, "" where they have no name. ``as_given``: the features are what
-    a function makes of the arguments, so fields are looked for in the arguments first. ``plain``: the features are the
-    argument at ``position``, and nothing but that and the id is needed.
+    Attributes:
+        features: One getter; or, for a row of several scalars, ``scalars``: its names and getters.
+        argument: The parameter's name, also the feature's where the input is one scalar.
+        id: Getters; ``id_field``, ``time_field`` and ``slice_fields`` name fields of the input instead.
+        id_name: What the id and the time were called, argument or field, "" where they have no name.
+        time: As ``id``.
+        time_name: As ``id_name``.
+        slices: As ``id``.
+        as_given: The features are what a function makes of the arguments, so fields are looked for in the arguments
+            first.
+        plain: The features are the argument at ``position``, and nothing but that and the id is needed.
     """
 
     features: Getter | None
@@ -282,7 +287,9 @@ def _is_scalar(annotation: Any) -> bool:
 def recorder_inputs(id_field: str, time_field: str) -> Inputs:
     """Return the inputs of a recorder, whose arguments are features, id, slices and time, ``ABSENT`` where not given.
 
-    ``id_field``, ``time_field``: fields or columns of the features that hold them, "" where there is none.
+    Args:
+        id_field: Fields or columns of the features that hold them, "" where there is none.
+        time_field: As ``id_field``.
     """
     return Inputs(
         features=lambda args, _: args[0],

@@ -98,8 +98,13 @@ class Part:
 
 
 def part_of(values: F64, logs: F64, scale: int | None = None) -> Part:
-    """Count values of one sign: float64 (n,), n > 0. ``logs``: of their magnitudes to base 2; ``scale``: see
-    :func:`bucketed`."""
+    """Count values of one sign.
+
+    Args:
+        values: float64 (n,), n > 0.
+        logs: Logarithms of the magnitudes to base 2, float64 (n,).
+        scale: See :func:`bucketed`.
+    """
     low, high = float(values.min()), float(values.max())
     with np.errstate(over="ignore"):
         total = float(values.sum())
@@ -115,7 +120,11 @@ class Window:
     offset: int
 
     def holds(self, logs: F64) -> NDArray[np.bool_]:
-        """Say which values lie here: bool (n,). ``logs``: the logarithms of their magnitudes, float64 (n,)."""
+        """Say which values lie here: bool (n,).
+
+        Args:
+            logs: The logarithms of their magnitudes, float64 (n,).
+        """
         index = _index(logs, self.scale) - self.offset
         return (index >= 0) & (index < MOST_BUCKETS)
 
@@ -174,7 +183,8 @@ class ExponentialBuckets:
     def fresh(self, *, cumulative: bool) -> ExponentialBuckets:
         """Return an empty one that goes on where this ends: with the parts that are in use, and the last values.
 
-        ``cumulative``: what it counts is added to all before, so it must judge resolution by the extent of all.
+        Args:
+            cumulative: What it counts is added to all before, so it must judge resolution by the extent of all.
         """
         new = ExponentialBuckets()
         new.fine = {window: Part() for window, part in self.fine.items() if part.count or cumulative}

@@ -60,9 +60,9 @@ class BinnedNumbers:
 
 
 class FrequentLabels:
-    """The labels that may be named: those seen ten times in this process, the first fifty. Others are too rare to
-    compare,
-    and possibly personal.
+    """Labels that may be named: the first fifty labels that came ten times in this process.
+
+    Other labels are too rare to compare, and possibly personal.
 
     The first nine of a label are counted nowhere until it is clear what they are: its own with the tenth, ``other``
     where it is crowded out or the process ends.
@@ -106,12 +106,14 @@ class FrequentLabels:
 
 
 class FeatureDistribution:
-    """The distribution of one feature: every row is in ``numbers``, in ``labels``, ``missing`` or ``invalid``, or waits
-    for its label to be named.
+    """The distribution of one feature.
 
-    ``bins``: the baseline's, if it knows the feature; then what is invalid is what :func:`driftline.panes.bins.count`
-    says,
-    and labels are the baseline's. Else numbers and texts are both counted, and only infinities are invalid.
+    Every row is in ``numbers``, in ``labels``, ``missing`` or ``invalid``, or waits until its label may be named.
+
+    Args:
+        bins: The baseline's, if it knows the feature; then what is invalid is what :func:`driftline.panes.bins.count`
+            says, and labels are the baseline's. Else numbers and texts are both counted, and only infinities are
+            invalid.
     """
 
     def __init__(self, bins: Bins | None, vocabulary: FrequentLabels | None = None) -> None:

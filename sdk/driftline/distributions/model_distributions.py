@@ -44,7 +44,9 @@ class FeatureBudget:
 class ModelDistributions:
     """The sums over some rows of one model. ``durations``: by error type, "" where the call returned.
 
-    ``bins``: the baseline's, if there is one; ``most``: how many features are counted, while there is ``room``.
+    Args:
+        bins: The baseline's, if there is one.
+        most: How many features are counted, while there is ``room``.
     """
 
     def __init__(self, bins: ModelBins, most: int, room: FeatureBudget) -> None:
@@ -151,7 +153,7 @@ MOST_STREAMS = 256
 
 
 MOST_OF_ALL = 4096
-"""Of all models of a process together: 60 MB, since a number takes 15 kB with all that is remembered of it."""
+"""Numbers of all models of a process together, 60 MB: one takes 15 kB with its memory."""
 
 Key = tuple[str, str, bool, int]
 _NONE = ModelBins()
@@ -161,8 +163,10 @@ _NONE = ModelBins()
 class Stream:
     """One model.
 
-    ``current``: what was counted since the last report; ``told``: all there is to say, since ``start`` (unix
-    nanoseconds). ``news``: whether anything came since it was last said.
+    Attributes:
+        current: What was counted since the last report.
+        told: All there is to say, since ``start`` (unix nanoseconds).
+        news: True where anything came since it was last said.
     """
 
     identity: Identity
@@ -221,7 +225,8 @@ class Distributions:
     def take(self, *, last: bool = False) -> tuple[int, list[Stream]]:
         """Return now, in unix nanoseconds, and every model with all that there is to say about it up to then.
 
-        ``last``: whether nothing more will come, so that what waits to be named is counted, too.
+        Args:
+            last: True where nothing more will come, so that what waits to be named is counted, too.
         """
         with self._lock:
             self._count()

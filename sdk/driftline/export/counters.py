@@ -83,7 +83,7 @@ def count_dropped(rows: int, reason: str) -> None:
 
 
 def _counter(provider: MeterProvider | None, name: str, *, rowless: bool = False) -> Counter:
-    """``rowless``: what it counts is in no record, so an analysis of rows reads the classes from here."""
+    """Return the counter of a metric; ``rowless`` counters hold predictions without records."""
     provider = _instead or provider
     key = (provider, name, rowless)
     counter = _counters.get(key)

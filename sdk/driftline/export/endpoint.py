@@ -28,7 +28,10 @@ DEFAULT_GRPC = "http://localhost:4317"
 class Endpoint:
     """One receiver of OTLP logs or metrics.
 
-    ``base``: as people write it; ``url``: of the signal (http), or host:port (grpc). ``timeout``: seconds.
+    Attributes:
+        base: As people write it.
+        url: Of the signal (http), or host:port (grpc).
+        timeout: Seconds.
     """
 
     base: str

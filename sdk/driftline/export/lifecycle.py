@@ -50,7 +50,7 @@ def _celery(signals: Any, end: End, _pause: End, _count: End) -> None:
 
 
 def _uvicorn(server: Any, _end: End, pause: End, _count: End) -> None:
-    """uvicorn raises the signal that asked it to end once more, at a moment when nothing handles it.
+    """Send before uvicorn raises once more the signal that asked it to end, when nothing handles it.
 
     The process is gone in the middle of ``Server.serve()``, so the last thing that uvicorn does of its own accord,
     ``Server.shutdown()``, is where what waits has to be sent (measured: 1 of 1 prediction of the last second was lost).
@@ -59,7 +59,7 @@ def _uvicorn(server: Any, _end: End, pause: End, _count: End) -> None:
 
 
 def _lifespan(on: Any, _end: End, _pause: End, count: End) -> None:
-    """An application often shuts its tracer and meter provider down when uvicorn tells it to end, after the requests.
+    """Count before an ASGI application shuts its providers down: uvicorn ends it after the requests.
 
     Whatever is counted later is counted nowhere, and spans that end later are lost.
     """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 INTERVAL_SECONDS = 60.0
 SEND_SECONDS = 30.0
-"""How long one report may take before the next is due."""
+"""Seconds that one report may take before the next is due."""
 _OVER = Delivery("retry", "no time is left")
 
 
@@ -56,7 +56,7 @@ class Reporter:
 
     @property
     def distributions(self) -> Distributions:
-        """What is counted; loaded with the first row, since a service may never send any."""
+        """Distributions to report; loaded with the first row, since a service may never send any."""
         if self._distributions is None:
             from driftline.distributions.model_distributions import Distributions
 

@@ -23,8 +23,14 @@ _WRAP = 1 << 64
 def log_record(
     event: str, time: int, attributes: Mapping[str, Any], body: str | None = None, observed: int | None = None
 ) -> Parts:
-    """Return one LogRecord. ``time``, ``observed``: unix nanoseconds, one if only one is given. ``attributes``: see
-    :func:`any_value`.
+    """Return one LogRecord.
+
+    Args:
+        event: Name of the event.
+        time: Unix nanoseconds.
+        attributes: Values that :func:`any_value` takes, by name.
+        body: Text of the record; None without a body.
+        observed: Unix nanoseconds. Default: ``time``.
 
     >>> b"".join(log_record("ml.outcome", 1, {})).hex()
     '090100000000000000590100000000000000620a6d6c2e6f7574636f6d65'

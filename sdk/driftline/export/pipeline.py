@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 
 GATHER_SECONDS = 1.0
-"""How long a row may wait before it is sent; a thousand rows a second make one record of a thousand."""
+"""Seconds that a row may wait before it is sent; a thousand rows a second make one record of a thousand."""
 FULL_ROWS = 5000
 BUFFER_BYTES = 32 * 2**20
 QUEUE_BYTES = 32 * 2**20
@@ -68,20 +68,21 @@ AT_ONCE, NEVER = -sys.maxsize, sys.maxsize
 
 
 Entry = Prediction | BufferedRow | UnmadePrediction | Outcome
-"""What waits."""
+"""Entry of the buffer: a prediction or an outcome."""
 
 
 class Pipeline:
     """Buffer, thread and queue of one channel. ``open_channel`` is called by the first flush.
 
-    ``reporter``: sends distributions, where they are sent.
+    Args:
+        reporter: Sends distributions, where they are sent.
     """
 
     def __init__(
         self, open_channel: Callable[[], Channel], *, recording: bool = True, reporter: Reporter | None = None
     ) -> None:
         self.recording = recording
-        """Whether rows reach a record; spans say so in ``ml.prediction.recorded``."""
+        """True where rows reach a record; spans say so in ``ml.prediction.recorded``."""
         self._open_channel = open_channel
         self._reporter = reporter
         self._baselines: dict[tuple[str, str], tuple[Identity, Baseline]] = {}
@@ -107,7 +108,7 @@ class Pipeline:
         self._full = threading.Event()
         self._thread: threading.Thread | None = None
         self._due = AT_ONCE
-        """How many rows wait when the thread hears of it: while it sleeps any, then a full record, then no more."""
+        """Waiting rows at which the thread is woken: any while it sleeps, then a full record, then never."""
         self._resting = False
         self._held = False
         self._backoff = Backoff()

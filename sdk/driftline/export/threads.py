@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from driftline.faults import FAULTS
 
 ENDING_SECONDS = 5.0
-"""How long a fork waits for a thread that is at nothing and was told to end: long, for all it needs is a processor."""
+"""Seconds that a fork waits for an idle thread that was told to end: long, since the thread only needs a processor."""
 _TURN_SECONDS = 0.05
 
 
@@ -78,7 +78,7 @@ class BoundedClose:
         self, name: str, close: Callable[[], object], flush: Callable[[], object], *, after_records: bool = False
     ) -> None:
         self.after_records = after_records
-        """Whether it must stay open until the records are sent, because sending them counts."""
+        """True where the provider stays open until the records are sent, because sending counts them."""
         self._name = name
         self._close = close
         self._flush = flush

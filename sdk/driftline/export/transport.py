@@ -60,7 +60,12 @@ class Delivery:
 
 @dataclass(slots=True, eq=False)
 class ExportRequest:
-    """One ``ExportLogsServiceRequest``. ``rows``: predictions or outcomes in it; ``predictions``: which of the two."""
+    """One ``ExportLogsServiceRequest``.
+
+    Attributes:
+        rows: Predictions or outcomes in it.
+        predictions: Which of the two.
+    """
 
     body: bytes
     rows: int
@@ -68,7 +73,11 @@ class ExportRequest:
 
 
 class Channel(Protocol):
-    """Somewhere to send requests. ``name``: the endpoint, as people write it."""
+    """Somewhere to send requests.
+
+    Attributes:
+        name: The endpoint, as people write it.
+    """
 
     name: str
 
@@ -360,7 +369,11 @@ class Backoff:
         self._until = 0.0  # monotonic seconds
 
     def fail(self, after: float | None = None) -> None:
-        """Wait longer than before. ``after``: as many seconds as the receiver asks for, if it does."""
+        """Wait longer than before.
+
+        Args:
+            after: As many seconds as the receiver asks for, if it does.
+        """
         self.pause = next_pause(self.pause, SHORTEST_PAUSE, LONGEST_PAUSE)
         self._until = time.monotonic() + (
             self.pause if after is None else min(max(SHORTEST_AFTER, after), LONGEST_AFTER)

@@ -58,7 +58,7 @@ class Matrix(Batch):
         return Matrix(self.array.copy())
 
     def names(self) -> tuple[str, ...] | None:
-        """An array names nothing."""
+        """Return None: an array has no names."""
         return None
 
     def width(self) -> int:

@@ -39,7 +39,7 @@ def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
 
 
 def read_array(value: Any) -> Row | Unrecorded:
-    """An array is one row without names."""
+    """Read an array as one row without names."""
     if len(value) > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
     return None, clean(tuple(value.to_pylist()))

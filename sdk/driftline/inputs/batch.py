@@ -24,10 +24,12 @@ MOST_BYTES = 24 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
-    """An input whose features cannot be recorded. ``reason``: one of :mod:`driftline.loss_counters`; ``fix``: what to
-    do.
+    """An input whose features cannot be recorded.
 
-    ``rows``: how many it has, where that is known; None = one, or who knows.
+    Attributes:
+        reason: Reason of :mod:`driftline.loss_counters`.
+        fix: Sentence with the fix, "" without one.
+        rows: Number of rows; None where unknown, which counts as one row.
     """
 
     reason: str
@@ -38,7 +40,9 @@ class Unrecorded:
 class Batch:
     """n rows as they were given, without a copy; :meth:`kept` is their snapshot.
 
-    ``count``: n; ``cost``: bytes that a snapshot holds, about.
+    Attributes:
+        count: N.
+        cost: Bytes that a snapshot holds, about.
     """
 
     count: int
@@ -85,17 +89,20 @@ class Batch:
 
 
 class Featureless(Batch):
-    """n rows of which nothing is known but that they were predicted."""
+    """n rows without recorded features: only their number is known."""
 
     def __init__(self, rows: int) -> None:
         self.count = rows
         self.cost = 0
 
     def snapshot(self) -> Batch:
+        """Return the batch itself."""
         return self
 
     def names(self) -> tuple[str, ...] | None:
+        """Return no names."""
         return ()
 
     def width(self) -> int:
+        """Return 0 columns."""
         return 0

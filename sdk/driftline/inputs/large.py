@@ -25,7 +25,11 @@ from .vocabulary import LOOKED_AT
 
 
 class Excerpt(str):
-    """The first characters of a text. ``full_length``: characters of the whole."""
+    """The first characters of a text.
+
+    Attributes:
+        full_length: Characters of the whole.
+    """
 
     __slots__ = ("full_length",)
 
@@ -53,7 +57,11 @@ LONGEST_VECTOR = 4096
 
 
 class Document:
-    """A text that is longer than a category. ``text``: its first 10,000 characters; ``length``: of the whole."""
+    """A text that is longer than a category.
+
+    Args:
+        text: Its first 10,000 characters; ``length``: of the whole.
+    """
 
     __slots__ = ("length", "text")
 
@@ -86,7 +94,11 @@ class Document:
 
 
 class Vector:
-    """A copy of an embedding. ``numbers``: float32 (k,); None of more than 4,096 numbers."""
+    """A copy of an embedding.
+
+    Args:
+        numbers: float32 (k,); None of more than 4,096 numbers.
+    """
 
     __slots__ = ("length", "numbers")
 
@@ -109,7 +121,8 @@ LARGE = (Document, Vector)
 def vector_of(value: Any) -> Any:
     """Return a copy of a list, tuple, 1-D array or tensor of numbers; a single one is that number; else None.
 
-    ``value``: a list, a tuple, or what has one dimension.
+    Args:
+        value: A list, a tuple, or what has one dimension.
 
     >>> vector_of([0.5, 1]).numbers, vector_of([2.5]), vector_of(["a"]), vector_of([])
     (array([0.5, 1. ], dtype=float32), 2.5, None, None)
@@ -154,8 +167,7 @@ def vector_column(vectors: NDArray[Any]) -> Column:
 
 
 def column_of_vectors(values: Sequence[Any]) -> Column:
-    """Turn n values of which some are :class:`~driftline.inputs.large.Vector` into a column, of the length that most
-    have.
+    """Turn n values, some of them :class:`~driftline.inputs.large.Vector`, into a column of the most common length.
 
     Vectors of another length, or longer than 4,096, and whatever else is there are missing and counted.
 

@@ -33,7 +33,7 @@ def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
 
 
 def read_series(value: Any) -> Row | Unrecorded:
-    """A Series is one row, as ``frame.iloc[0]`` and ``frame.apply(f, axis=1)`` give it."""
+    """Read a Series as one row, as ``frame.iloc[0]`` and ``frame.apply(f, axis=1)`` give it."""
     if len(value) > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
     return tuple(map(str, value.index)), clean(tuple(value.tolist()))

@@ -51,7 +51,7 @@ def column_reader(kind: type) -> Callable[[Any], NDArray[Any] | Column] | None:
 
 
 def read_series(value: Any) -> Row | Unrecorded:
-    """A Series is one row without names."""
+    """Read a Series as one row without names."""
     if len(value) > MOST_VALUES:
         return Unrecorded(TOO_LARGE, f"a row has at most {MOST_VALUES:,} features")
     return None, clean(tuple(value.to_list()))

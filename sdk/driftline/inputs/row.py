@@ -41,7 +41,11 @@ class Sparse(tuple[Any, ...]):
 
 
 class Large(Sparse):
-    """The values of a row of which some are documents or vectors. ``cost``: bytes that those take, about."""
+    """The values of a row of which some are documents or vectors.
+
+    Attributes:
+        cost: Bytes that those take, about.
+    """
 
     cost: int
 

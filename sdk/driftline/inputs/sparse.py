@@ -54,7 +54,7 @@ class SparseMatrix(Batch):
         return SparseMatrix(self.matrix.copy())
 
     def names(self) -> tuple[str, ...] | None:
-        """A matrix names nothing."""
+        """Return None: a matrix has no names."""
         return None
 
     def width(self) -> int:

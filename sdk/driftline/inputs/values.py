@@ -1,4 +1,4 @@
-"""How Python values and numpy arrays become one column: what is missing, a number, a text, a time or a vector."""
+"""Turn Python values and numpy arrays into one column of numbers, texts, times or vectors, with missing values."""
 
 from __future__ import annotations
 
@@ -186,7 +186,8 @@ def column_of_any(values: Any) -> NDArray[Any] | Column:
 def seconds_of(times: NDArray[Any]) -> F64:
     """Return points in time as unix seconds, durations as seconds; NaT is NaN.
 
-    ``times``: datetime64 or timedelta64 (n,) of any unit.
+    Args:
+        times: Datetime64 or timedelta64 (n,) of any unit.
     """
     unit = "datetime64[ns]" if times.dtype.kind == "M" else "timedelta64[ns]"
     return np.where(np.isnat(times), np.nan, times.astype(unit).astype(np.int64) / 1e9)

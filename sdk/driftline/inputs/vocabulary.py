@@ -45,7 +45,10 @@ def words_of(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The words of reference texts, as 24-bit hashes. ``hashes``: big-endian, three bytes each, ascending.
+    """The words of reference texts, as 24-bit hashes.
+
+    Attributes:
+        hashes: Big-endian, three bytes each, ascending.
 
     >>> vocabulary = Vocabulary.learn(f"the parcel {i} is late" for i in range(10))
     >>> len(vocabulary), vocabulary.unknown(["the", "parcel", "burnt", "the"])

@@ -50,10 +50,13 @@ def header_id(text: str) -> str:
 class WebRequest(Prediction):
     """The link between a web request and the predictions made for it.
 
-    ``given``: the id that the request came with, "" for none; what :func:`header_id` refuses is none. The first
-    prediction of each model takes it, unless the code or the input says another. The first prediction's id is the
-    answer's. ``fresh``: no prediction was made in it, and none was open around it. ``named``: the answer's id where its
-    prediction was never made; ``opening``: that prediction, as long as it is open, a :class:`RequestPrediction`.
+    The first prediction of each model takes it, unless the code or the input says another. The first prediction's id is
+    the answer's. ``fresh``: no prediction was made in it, and none was open around it. ``named``: the answer's id
+    where its prediction was never made; ``opening``: that prediction, as long as it is open, a
+    :class:`RequestPrediction`.
+
+    Args:
+        given: The id that the request came with, "" for none; what :func:`header_id` refuses is none.
     """
 
     __slots__ = ("_first", "_models", "fresh", "given", "named", "opening")
@@ -124,10 +127,15 @@ _NOWHERE = WebRequest()
 class RequestPrediction:
     """The prediction that is open while a web request is handled.
 
-    ``plan``: of the place where the model predicts. ``prediction``: None as long as nobody asked; it is made at once
-    where anything is unusual: no exchange around it, or one that has a prediction already. ``id``: what
-    the answer says, "" before there is one. ``time``, ``started``, ``span``: as of a prediction; ``span`` is None where
-    there is no tracer. ``closed``: it is over.
+    Attributes:
+        plan: Of the place where the model predicts.
+        span: As of a prediction; ``span`` is None where there is no tracer.
+        time: As of a prediction; ``span`` is None where there is no tracer.
+        started: As of a prediction; ``span`` is None where there is no tracer.
+        prediction: None as long as nobody asked; it is made at once where anything is unusual: no exchange around it,
+            or one that has a prediction already.
+        closed: It is over.
+        id: What the answer says, "" before there is one.
     """
 
     __slots__ = (

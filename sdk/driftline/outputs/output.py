@@ -28,8 +28,11 @@ _SHOWN = 12
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A result that could not be read. ``text``: "a dict with keys ['label', 'probability']"; ``fields``: those
-    keys.
+    """A result that could not be read.
+
+    Attributes:
+        text: Description of the result, such as "a dict with keys ['label', 'probability']".
+        fields: Keys of the result.
     """
 
     text: str
@@ -38,11 +41,14 @@ class Unread:
 
 @dataclass(slots=True)
 class Output:
-    """The scores and decisions of n results. ``scores``: float64 (n, k), NaN where a row has none; ``predicted``:
-    canonical classes;
-    ``rankings``: of a ranking model, one per row.
+    """The scores and decisions of n results.
 
-    ``by_class``: whether the scores came as one column per class, which their order decides the meaning of.
+    Attributes:
+        scores: float64 (n, k), NaN for a row without a score; None without scores.
+        predicted: Canonical classes, or values; None without decisions.
+        rankings: Ranking of each row, for a ranking model.
+        unread: Description of a result that could not be read.
+        by_class: True where the scores came as one column per class, in the order of the classes.
     """
 
     scores: F64 | None = None

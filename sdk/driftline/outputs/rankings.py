@@ -171,7 +171,8 @@ def one_ranking(value: Any) -> Ranked | None:
 def first_of(scores: Any) -> F64:
     """Return the first score of each of n rankings: float64 (n, 1), NaN where there is none.
 
-    ``scores``: n lists of scores, best first, or n scores of first items.
+    Args:
+        scores: n lists of scores, best first, or n scores of first items.
 
     >>> first_of([[0.75, 0.5], [], [0.25]]).tolist(), first_of(np.array([0.75, 0.5])).tolist()
     ([[0.75], [nan], [0.25]], [[0.75], [0.5]])
@@ -251,8 +252,11 @@ MOST_TEXT = 65_536
 def relevant_text(actual: Any, fit: Callable[[str], str] | None = None) -> str | None:
     """Return the JSON of relevant items, [item, ...] or {item: gain, ...}; None for what is neither.
 
-    ``actual``: a list, tuple, set, array or Series of item ids, or a mapping from item to how relevant it was. ``fit``:
-    what makes an id fit to leave. Raises ``ValueError`` for an id or a gain that is none, and for too many items.
+    Raises ``ValueError`` for an id or a gain that is none, and for too many items.
+
+    Args:
+        actual: A list, tuple, set, array or Series of item ids, or a mapping from item to how relevant it was.
+        fit: What makes an id fit to leave.
 
     >>> relevant_text(["p17", 4]), relevant_text({"p17": 3}), relevant_text("p17"), relevant_text(1)
     ('["p17", "4"]', '{"p17": 3.0}', None, None)

@@ -135,7 +135,7 @@ def _stacked(columns: list[Any]) -> Any:
 
 
 def _sequence(result: list[Any]) -> Any:
-    """A list of numbers or texts, or of equally long lists of numbers."""
+    """Copy a list of numbers or texts, or of equally long lists of numbers."""
     if all(isinstance(value, _AT_ONCE) for value in result):
         return list(result)
     kept = [list(value) if isinstance(value, tuple) else copy_result(value) for value in result]

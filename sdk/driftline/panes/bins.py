@@ -42,8 +42,9 @@ class BinLookup:
     A value's cell never decreases with the value, whatever is rounded on the way. So every edge in a cell before a
     value's own lies below the value, and every edge in one after it above.
 
-    ``before``: how many edges lie in the cells before each, intp (CELLS,). ``edges``: those in each, NaN where
-    there are fewer: as many float64 (CELLS,) as the fullest cell has.
+    Attributes:
+        before: How many edges lie in the cells before each, intp (CELLS,).
+        edges: Those in each, NaN where there are fewer: as many float64 (CELLS,) as the fullest cell has.
     """
 
     low: float
@@ -147,14 +148,15 @@ _PER_LOGIT = 4096 / 32
 class NumberBins:
     """Bins of a number: bin i is ``[edges[i - 1], edges[i])``; the outer two are open.
 
-    ``edges``: float64, strictly increasing, finite; empty when the reference had no finite value.
+    Attributes:
+        edges: float64, strictly increasing, finite; empty when the reference had no finite value.
     """
 
     edges: F64
 
     @property
     def size(self) -> int:
-        """How many bins there are; counts have two more entries, for missing and invalid."""
+        """Number of bins; counts have two more entries, for missing and invalid."""
         return len(self.edges) + 1
 
     def __eq__(self, other: object) -> bool:
@@ -171,7 +173,7 @@ class CategoryBins:
 
     @property
     def size(self) -> int:
-        """How many bins there are; counts have two more entries, for missing and invalid."""
+        """Number of bins; counts have two more entries, for missing and invalid."""
         return len(self.labels) + 1
 
 
@@ -241,7 +243,7 @@ def _assign_labels(bins: CategoryBins, column: Column) -> Index:
 
 
 def _number(label: str) -> float | None:
-    """The number that is written as this label, so that 17.0 meets "17"; None where no number is written so."""
+    """Return the number of a label, so that 17.0 meets "17"; None where no number has this label."""
     try:
         number = float(label)
     except ValueError:

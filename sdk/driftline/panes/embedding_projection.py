@@ -50,9 +50,11 @@ _BLOCK = 8_192
 class Projection:
     """The projection of one embedding.
 
-    ``length``: of its vectors. ``bandwidth``: of the kernel, the median distance between two vectors of the reference.
-    ``spectrum``: the variances of the features along their principal axes in the reference, descending, at most 128.
-    ``axes``: the first of these axes, at most 16 directions of 128 numbers, of four digits each.
+    Attributes:
+        length: Of its vectors.
+        bandwidth: Of the kernel, the median distance between two vectors of the reference.
+        spectrum: The variances of the features along their principal axes in the reference, descending, at most 128.
+        axes: The first of these axes, at most 16 directions of 128 numbers, of four digits each.
     """
 
     length: int
@@ -126,7 +128,7 @@ class Projection:
 
 @lru_cache(maxsize=16)
 def _directions(length: int) -> F64:
-    """Standard normal directions, float64 (length, PROJECTIONS), the same in every process and every numpy.
+    """Return standard normal directions, float64 (length, PROJECTIONS), equal in every process and numpy.
 
     The bits of Philox are promised to stay; what numpy makes normal numbers of them with is not.
     """

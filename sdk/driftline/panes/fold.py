@@ -29,7 +29,7 @@ from .pca import Joint
 from .unbinned_values import UnbinnedPart, unbinned_parts
 
 GROUPS = 64
-"""Of 50 customers about 35 groups hold some: p-values then have some 28 degrees of freedom."""
+"""Groups of clusters. With 50 customers about 35 groups hold some: p-values then have some 28 degrees of freedom."""
 
 CELLS = 10
 """Cells of a target in a group, neighbouring bins each."""
@@ -37,7 +37,7 @@ CELLS = 10
 WIDTH = GROUPS * CELLS
 
 PREFIX = "clusters:"
-"""Of the parts, before the part of the target: ``clusters:feature:age``."""
+"""Prefix of the parts, before the part of the target: ``clusters:feature:age``."""
 
 
 def key_of(table: PredictionTable, name: str) -> Column | None:
@@ -100,11 +100,11 @@ LONGEST = 1e9
 
 
 class GroupCounts:
-    """Rows counted by groups of their own beside the panes they are folded into: by slice, see
-    :mod:`~driftline.baseline.sections.slices`.
+    """Rows counted by slice, beside the panes they are folded into; see :mod:`~driftline.baseline.sections.slices`.
 
-    ``group``: int64 (n,), -1 <= group < groups, -1 = in none. ``parts``: the name of a pane's part → its sums,
-    float64 (groups, width): rows, features, score and class, and their clusters where a key is named.
+    Attributes:
+        groups: Number of groups.
+        parts: Sums by part, float64 (groups, width): rows, features, score and class, and their clusters with a key.
     """
 
     def __init__(self, group: I64, groups: int) -> None:
@@ -177,7 +177,7 @@ def _parts(
     cluster: str,
     cuts: Sequence[GroupCounts] = (),
 ) -> tuple[dict[str, F64], dict[str, tuple[Index, F64]]]:
-    """Sums of all groups by part, float64 (groups, width); and what strays, of the groups in which anything does."""
+    """Return the sums of all groups by part, float64 (groups, width); and the stray values of groups with any."""
     n = len(table)
     weight = None if table.weight is None else usable_weight(table.weight)
 

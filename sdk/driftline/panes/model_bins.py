@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 class ModelBins:
     """The bins of one model: what a pane is folded over. Panes merge only over the same ones.
 
-    ``projections``: of features that are embeddings, whose bins are those of their L2 norm.
-    ``space``: the features together, as coordinates; None where there are too few or too many. It counts only while
-    all of its features have bins.
+    It counts only while all of its features have bins.
+
+    Attributes:
+        projections: Of features that are embeddings, whose bins are those of their L2 norm.
+        space: The features together, as coordinates; None where there are too few or too many.
     """
 
     features: dict[str, Bins] = field(default_factory=dict)

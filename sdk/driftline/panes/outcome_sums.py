@@ -201,14 +201,14 @@ class _Rows:
         return cells(self.group, cell, self.weight * (self.weight - 1), self.groups, width)
 
     def counted(self, part: str, cell: I64 | None = None, width: int = 1) -> dict[str, Sparse]:
-        """The part of Σ(1 - w) by cell, None = of all together; none where all weigh 1."""
+        """Return the part of Σ(1 - w) by cell, None for all cells together; empty where all weights are 1."""
         if self.weight is None:
             return {}
         at = np.zeros(len(self.group), np.int64) if cell is None else cell
         return {count_of(part): cells(self.group, at, 1 - self.weight, self.groups, width)}
 
     def outcomes(self) -> dict[str, Sparse]:
-        """The part ``outcomes``: how many, Σw, Σw²."""
+        """Return the part ``outcomes``: number of outcomes, Σw, Σw²."""
         one = self.ones()
         sums = columns(self.group, [one, self.times(one), self.times(one, 2)], 3)
         return {"outcomes": sums, **self.counted("outcomes")}
@@ -222,7 +222,7 @@ class _Rows:
         return columns(self.group, sums, len(sums))
 
     def losses(self, losses: Sequence[F64]) -> dict[str, Sparse]:
-        """The parts ``losses`` and ``spread``."""
+        """Return the parts ``losses`` and ``spread``."""
         one = self.ones()
         spread = [self.times(one, 2)]
         for loss in losses:
@@ -265,7 +265,7 @@ def _fold_numbers(
 
 
 def _quantile_losses(task: Task, scores: F64, actual: F64) -> list[F64]:
-    """The pinball loss of each level, then for each interval whether it holds the actual value, bounds included."""
+    """Return the pinball loss of each level, then for each interval 1 where it holds the actual value (closed)."""
     distance = actual[:, np.newaxis] - scores
     levels = np.array(task.quantiles)
     pinball = np.where(distance >= 0, levels * distance, (levels - 1) * distance)
@@ -356,7 +356,7 @@ def _many(scores: F64, truth: I32, rows: _Rows) -> dict[str, Sparse]:
 
 
 def _on_grid(names: tuple[str, str], at: I64, own: Mask, rows: _Rows) -> dict[str, Sparse]:
-    """The scores of rows that are not of a class, and of those that are, by bin of the score grid."""
+    """Return the scores of rows outside and inside a class, by bin of the score grid."""
     parts = {}
     for name, which in zip(names, (~own, own), strict=True):
         some = rows.where(which)

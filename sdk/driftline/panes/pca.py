@@ -60,9 +60,11 @@ _NORMAL = NormalDist()
 class Space:
     """d features as coordinates.
 
-    ``places``: feature → thousandths of a standard deviation of each of its bins, int16 (size,). Missing and invalid
-    values lie at 0, the mean. ``components``: float64 (k, d), the first principal components of the reference, about
-    orthonormal (they are rounded).
+    Attributes:
+        places: Feature → thousandths of a standard deviation of each of its bins, int16 (size,). Missing and invalid
+            values lie at 0, the mean.
+        components: float64 (k, d), the first principal components of the reference, about orthonormal (they are
+            rounded).
     """
 
     places: Mapping[str, I16]
@@ -90,7 +92,8 @@ class Space:
     def errors(self, points: F64) -> F64:
         """Return how far each point is from its projection onto the components: float64 (n,).
 
-        ``points``: float64 (d, n), in standard deviations.
+        Args:
+            points: float64 (d, n), in standard deviations.
 
         >>> flat = Space({"x": np.zeros(1, np.int16), "y": np.zeros(1, np.int16)}, np.array([[1.0, 0.0]]))
         >>> flat.errors(np.array([[5.0, 1.0], [0.0, 2.0]])).tolist()
@@ -154,7 +157,8 @@ def normal_scores(counts: F64) -> I16:
     ties), with mean 0 and standard deviation 1 over all rows, and at most 4 from the mean. Categories count in the
     order of their bins: the most frequent lowest, whatever they are called.
 
-    ``counts``: float64 (size,), the reference's rows per bin, in order; at least two bins have some.
+    Args:
+        counts: float64 (size,), the reference's rows per bin, in order; at least two bins have some.
 
     Source: Blom, "Statistical estimates and transformed beta-variables" (1958).
 
@@ -197,9 +201,7 @@ def choose_space(tables: Sequence[PredictionTable], bins: Mapping[str, Bins]) ->
 
 
 def bin_of_each(tables: Sequence[PredictionTable], name: str, over: Bins) -> NDArray[np.intp]:
-    """Return the bin of each row of tables, one after the other: intp (n,), as :func:`driftline.panes.bins.assign`
-    does.
-    """
+    """Return the bin of each row of tables, one after the other: intp (n,); see :func:`driftline.panes.bins.assign`."""
     found = []
     for table in tables:
         column = table.features.get(name)
@@ -312,7 +314,7 @@ class Joint:
 
 
 def _ordered(group: I64 | None, groups: int, n: int) -> tuple[Index | None, list[int]]:
-    """The rows by group (None: as they are), and where each group ends."""
+    """Return the rows in the order of their groups (None: unchanged), and the end of each group."""
     if group is None:
         return None, [n]
     ends = np.cumsum(np.bincount(group, minlength=groups)).tolist()

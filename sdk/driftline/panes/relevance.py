@@ -32,7 +32,7 @@ CUTOFFS = (1, 5, 10)
 
 OF_ALL = ("hit", "precision")
 OF_RELEVANT = ("recall", "ndcg", "reciprocal_rank", "average_precision")
-"""What a part ``ranking@K`` sums: over all lists, and over those of which something is relevant."""
+"""Sums in a part ``ranking@K``: over all lists, and over lists with a relevant item."""
 
 PREFIX = "ranking@"
 GREATEST_GAIN = 1e12
@@ -46,10 +46,13 @@ WIDTH = _HEAD + 3 * (len(OF_ALL) + len(OF_RELEVANT))
 class Relevance:
     """The relevance of the items of n rankings.
 
-    ``clicked``: float64 (n,), 1 where anything in the list was relevant, 0 where nothing was, NaN where nobody said.
-    ``ranked``: bool (n,), whether it is known which items were. ``offsets``: int64 (n + 1,), list i has the gains
-    ``gains[offsets[i]:offsets[i + 1]]``, best rank first; zeros at its end may be left out. ``missed_offsets``,
-    ``missed``: in the same way the gains of relevant items that the list did not hold.
+    Attributes:
+        clicked: float64 (n,), 1 where anything in the list was relevant, 0 where nothing was, NaN where nobody said.
+        ranked: bool (n,), whether it is known which items were.
+        offsets: int64 (n + 1,), list i has the gains ``gains[offsets[i]:offsets[i + 1]]``, best rank first; zeros at
+            its end may be left out.
+        missed_offsets: In the same way the gains of relevant items that the list did not hold.
+        missed: As ``missed_offsets``.
     """
 
     clicked: F64
@@ -93,7 +96,10 @@ def relevance_of(
 def clicks_of(actual: F64) -> Relevance:
     """Return n rankings of which it is known whether anything was clicked, and not what; NaN = unknown.
 
-    ``actual``: float64 (n,), above 0 = clicked. That nothing was relevant says so of every item.
+    That nothing was relevant says so of every item.
+
+    Args:
+        actual: float64 (n,), above 0 = clicked.
 
     >>> found = clicks_of(np.array([2.0, 0.0, np.nan]))
     >>> found.clicked, found.ranked
@@ -189,11 +195,19 @@ def fold_relevance(
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """The relevant items of m lists. ``lists``: which of all lists they are, (m,).
+    """The relevant items of m lists.
 
-    ``row``, ``rank``, ``gain``, ``found``: of each relevant item in a list, by list and rank: its list (0 to m - 1),
-    rank from 0, gain, and how many are up to it. ``ideal_row``, ``ideal_rank``, ``ideal_gain``: of each relevant item,
-    missed ones too, where the best order would have put it. ``relevant``: how many each list has, (m,).
+    Attributes:
+        lists: Which of all lists they are, (m,).
+        row: Of each relevant item in a list, by list and rank: its list (0 to m - 1), rank from 0, gain, and how many
+            are up to it.
+        rank: As ``row``.
+        gain: As ``row``.
+        found: As ``row``.
+        ideal_row: Of each relevant item, missed ones too, where the best order would have put it.
+        ideal_rank: As ``ideal_row``.
+        ideal_gain: As ``ideal_row``.
+        relevant: How many each list has, (m,).
     """
 
     lists: NDArray[np.intp]

@@ -67,7 +67,7 @@ def cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) ->
 
 
 def _cells(group: I64, cell: I64, weight: F64 | None, groups: int, width: int) -> Sparse:
-    """The same, of groups that lie within ``groups`` of the first."""
+    """Return the sums of groups that lie within ``groups`` of the first."""
     first = int(group[0]) if len(group) else 0
     key = (group - first) * width + cell
     size = groups * width

@@ -27,7 +27,7 @@ KINDS = ("number_in_text", "text", "infinite", "number")
 category feature numbers."""
 
 PREFIXES = ("tails:", "kinds:", "elsewhere:")
-"""Of the parts, before the feature's name."""
+"""Prefixes of the parts, before the feature's name."""
 
 _NUMBER_IN_TEXT, _TEXT, _INFINITE, _NUMBER = range(len(KINDS))
 

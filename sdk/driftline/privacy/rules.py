@@ -273,9 +273,11 @@ def _text(value: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class FeatureFilter:
-    """``kept``: the features that leave at all; ``plain``: those whose values leave as they are.
+    """Features that may leave. A hashed or rounded feature is not in ``plain``: nothing may tell its values.
 
-    Of a feature that is hashed or rounded nothing may leave that tells a value.
+    Attributes:
+        kept: Features that leave in any form.
+        plain: Features whose values leave unchanged.
     """
 
     kept: Collection[str]

@@ -24,7 +24,7 @@ LEAST_WEIGHT, GREATEST_WEIGHT = 1e-12, 1e12
 """Weights outside are no 1 / probability: their squares would be 0, or leave nothing of the others in a sum."""
 
 WEIGHTS = "a number from 1e-12 to 1e12, 1 / the probability of review"
-"""What a weight is, for whoever sends another."""
+"""Sentence about weights, for senders of invalid ones."""
 
 
 def decide(task: Task, scores: F64 | None, predicted: Column | None) -> I32:

@@ -23,8 +23,9 @@ Ids = NDArray[np.void]
 
 @dataclass(frozen=True, slots=True)
 class ModelKey:
-    """The model, version and environment of a row. Outcomes join on environment, model and prediction id; never on
-    version.
+    """The model, version and environment of a row.
+
+    Outcomes join on environment, model and prediction id; never on version.
     """
 
     model: str
@@ -36,7 +37,9 @@ class ModelKey:
 class Text:
     """n texts in Arrow's layout: text i is ``data[offsets[i]:offsets[i + 1]]``, UTF-8.
 
-    ``offsets``: int32 (n + 1,), starts at 0. ``data``: bytes.
+    Attributes:
+        offsets: int32 (n + 1,), starts at 0.
+        data: Bytes.
     """
 
     offsets: I32
@@ -50,10 +53,11 @@ class Text:
 class Column:
     """n values of one feature or slice, each a number, a text or missing.
 
-    ``numbers``: float64 (n,), NaN where the value is no number; None when no value is.
-    ``codes``: int32 (n,), index into ``labels``, -1 where the value is no text; None when no value is.
-    A row is missing where it is neither. Booleans are the numbers 0 and 1. Infinities stay and are counted as invalid.
-    ``vectors``: float32 (n, k), of a feature that is an embedding, NaN where missing; ``numbers`` are its L2 norms.
+    Attributes:
+        numbers: float64 (n,), NaN where the value is no number; None when no value is.
+        codes: int32 (n,), index into ``labels``, -1 where the value is no text; None when no value is. A row is missing
+            where it is neither. Booleans are the numbers 0 and 1. Infinities stay and are counted as invalid.
+        vectors: float32 (n, k), of a feature that is an embedding, NaN where missing; ``numbers`` are its L2 norms.
     """
 
     numbers: F64 | None = None
@@ -92,9 +96,11 @@ def is_present(column: Column) -> NDArray[np.bool_]:
 class Items:
     """The items of n rankings, best first: those of row i are entries ``offsets[i]`` to ``offsets[i + 1]``.
 
-    ``offsets``: int32 (n + 1,), starts at 0. ``ids``: codes and labels of the m item ids. ``scores``: float64 (m,), NaN
-    where an item has none; None when no item has one. ``left_out``: int32 (n,), how many more items each ranking has
-    than are named here; None = none.
+    Attributes:
+        offsets: int32 (n + 1,), starts at 0.
+        ids: Codes and labels of the m item ids.
+        scores: float64 (m,), NaN where an item has none; None when no item has one.
+        left_out: int32 (n,), how many more items each ranking has than are named here; None = none.
     """
 
     offsets: I32
@@ -110,15 +116,21 @@ class Items:
 class PredictionTable:
     """n predictions of one model.
 
-    ``time``: int64 (n,), unix nanoseconds. ``id``: n texts, empty where the sender gave none.
-    ``scores``: float64 (n, k): binary (n, 1) = score of the positive class; multiclass (n, k) in the order of
-    ``task.classes``; regression (n, 1) = the value; ranking (n, 1) = the score of the first item. ``predicted``: the
-    decided class as text codes (binary, multiclass); None = derive it from the scores. ``items``: what was ranked.
-    ``duration``: float64 (n,), seconds. ``weight``: float64 (n,), how many predictions the row stands for; None = 1
-    each. ``trace_id`` / ``span_id``: V16 / V8 (n,), all zero = not sampled. ``keyed``: rows are recognised when they
-    come again by time and id (plain spans and records); columnar rows are recognised by their batch id instead.
-    ``observed``: int64 (n,), unix nanoseconds, when the record of the row was written, whatever its event time is; None
-    where the rows came in no record.
+    Attributes:
+        time: int64 (n,), unix nanoseconds.
+        id: n texts, empty where the sender gave none.
+        scores: float64 (n, k): binary (n, 1) = score of the positive class; multiclass (n, k) in the order of
+            ``task.classes``; regression (n, 1) = the value; ranking (n, 1) = the score of the first item.
+        predicted: The decided class as text codes (binary, multiclass); None = derive it from the scores.
+        items: What was ranked.
+        duration: float64 (n,), seconds.
+        weight: float64 (n,), how many predictions the row stands for; None = 1 each.
+        trace_id: V16 / V8 (n,), all zero = not sampled.
+        span_id: V16 / V8 (n,), all zero = not sampled.
+        keyed: Rows are recognised when they come again by time and id (plain spans and records); columnar rows are
+            recognised by their batch id instead.
+        observed: int64 (n,), unix nanoseconds, when the record of the row was written, whatever its event time is; None
+            where the rows came in no record.
     """
 
     key: ModelKey
@@ -145,12 +157,17 @@ class PredictionTable:
 class OutcomeTable:
     """n outcomes of one model in one environment (None = whichever environment holds the id).
 
-    ``id``: n texts. ``actual``: classes as text codes, or numbers, as they were sent. ``time``: int64 (n,), unix
-    nanoseconds, when the truth was known. ``prediction_time``: int64 (n,), 0 where not given. ``weight``: float64 (n,),
-    NaN where not given. ``item``: n texts, the item of a ranking that each is about, empty = the whole prediction.
-    ``value``: float64 (n,), what the prediction was worth, NaN where not given. ``retracted``: bool (n,), takes back
-    what was said before; its actual may be missing. None of the three = nobody said any. ``slices``: those that came
-    with the outcome, such as attributes that no prediction may carry.
+    Attributes:
+        id: n texts.
+        actual: Classes as text codes, or numbers, as they were sent.
+        time: int64 (n,), unix nanoseconds, when the truth was known.
+        prediction_time: int64 (n,), 0 where not given.
+        weight: float64 (n,), NaN where not given.
+        item: n texts, the item of a ranking that each is about, empty = the whole prediction.
+        value: float64 (n,), what the prediction was worth, NaN where not given.
+        retracted: bool (n,), takes back what was said before; its actual may be missing. None of the three = nobody
+            said any.
+        slices: Those that came with the outcome, such as attributes that no prediction may carry.
     """
 
     model: str

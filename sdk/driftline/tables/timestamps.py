@@ -34,9 +34,12 @@ def nanoseconds_per_unit(size: float) -> int:
 def instant(value: object) -> int:
     """Return unix nanoseconds, 0 when missing.
 
-    ``value``: a datetime or pandas Timestamp (UTC if it names no zone), a numpy datetime64, an ISO 8601 text, or unix
-    seconds, milliseconds, microseconds or nanoseconds, told apart by their size. Raises ``ValueError`` for the rest,
-    and for what is beyond 2262, such as the 9999-12-31 of many databases: 64 bits of nanoseconds end there.
+    Raises ``ValueError`` for the rest, and for what is beyond 2262, such as the 9999-12-31 of many databases: 64 bits
+    of nanoseconds end there.
+
+    Args:
+        value: A datetime or pandas Timestamp (UTC if it names no zone), a numpy datetime64, an ISO 8601 text, or unix
+            seconds, milliseconds, microseconds or nanoseconds, told apart by their size.
 
     >>> instant(datetime(2026, 11, 20, 8, tzinfo=UTC)) == instant("2026-11-20T08:00:00Z") == instant(1795161600)
     True
@@ -77,9 +80,10 @@ def _whole(value: float) -> int:
 def instants(values: NDArray[Any] | Column) -> I64:
     """Return n unix nanoseconds, 0 where a value is missing or no time; texts are read once per distinct text.
 
-    ``values``: numbers (n,), told apart by their size as in :func:`instant`, or a column of texts and numbers.
-
     Numbers are read to the microsecond.
+
+    Args:
+        values: Numbers (n,), told apart by their size as in :func:`instant`, or a column of texts and numbers.
 
     >>> instants(np.array([1795161600.123456, 1795161600000, -5.0])).tolist()
     [1795161600123456000, 1795161600000000000, 0]
@@ -125,7 +129,10 @@ _MONDAY = 4 * DAY  # 1970-01-05
 class Seasonality:
     """The season of a time: ``kind`` "hour" (0 to 23), "weekday" (0 = Monday), "hour_of_week" (0 to 167).
 
-    ``timezone``: an IANA name; hours and days are those of the clock there. Raises ``ValueError`` for another kind.
+    Raises ``ValueError`` for another kind.
+
+    Attributes:
+        timezone: An IANA name; hours and days are those of the clock there.
     """
 
     kind: Kind
@@ -151,7 +158,10 @@ class Seasonality:
         return DAY if self.kind == "weekday" else HOUR
 
     def of(self, times: I64) -> NDArray[np.intp]:
-        """Return the season of each time: intp (n,); ``times``: int64 (n,), unix nanoseconds.
+        """Return the season of each time: intp (n,).
+
+        Args:
+            times: int64 (n,), unix nanoseconds.
 
         >>> Seasonality("hour", "America/New_York").of(np.array([1_767_243_600 * 10**9]))  # 05:00 UTC
         array([0])

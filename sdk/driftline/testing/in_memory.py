@@ -25,7 +25,11 @@ from driftline.export.transport import Delivery
 
 
 class Memory:
-    """A channel that keeps the requests it is given. ``name``: what the log calls it."""
+    """A channel that keeps the requests it is given.
+
+    Args:
+        name: What the log calls it.
+    """
 
     def __init__(self, name: str = "memory") -> None:
         self.name = name

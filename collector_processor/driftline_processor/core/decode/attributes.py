@@ -285,7 +285,11 @@ Mask = NDArray[np.bool_]
 
 
 class Fields:
-    """Read known attributes of ``n`` rows of a grid. ``rejected``: reason → values that could not be used."""
+    """Read known attributes of ``n`` rows of a grid.
+
+    Args:
+        rejected: Reason → values that could not be used.
+    """
 
     def __init__(self, grid: Grid, rows: Where, rejected: Counter[str]) -> None:
         self._grid = grid

@@ -35,12 +35,16 @@ SECONDS: Final[Mapping[str, float]] = {"": 1.0, "s": 1.0, "ms": 1e3, "us": 1e6, 
 class MetricMapping:
     """The meaning of one metric for one model.
 
-    ``target``: the one of our metrics that its points become. ``feature``: of which feature, or ``feature_attribute``,
-    the attribute that names it. ``label_attribute``: each point counts the rows of one category or class, which this
-    attribute names. ``match``: attributes that a point, its scope or its resource must have, with these values.
-    ``version_attribute``, ``environment_attribute``: where version and environment are read. ``rows``: whether it says
-    how many rows there were; of ``feature_attribute`` only the points of ``rows_feature`` do. ``gauge``: its points
-    are gauges, see :func:`points`.
+    Attributes:
+        target: The one of our metrics that its points become.
+        feature: Of which feature, or ``feature_attribute``, the attribute that names it.
+        label_attribute: Each point counts the rows of one category or class, which this attribute names.
+        match: Attributes that a point, its scope or its resource must have, with these values.
+        version_attribute: Where version and environment are read.
+        environment_attribute: Where version and environment are read.
+        rows: True where it says how many rows there were; of ``feature_attribute`` only the points of ``rows_feature``
+            do.
+        gauge: Its points are gauges, see :func:`points`.
     """
 
     name: str

@@ -54,11 +54,15 @@ _SCALES = range(-10, 27)
 class Point:
     """One point of one of :data:`METRICS`.
 
-    ``stream``: 16 bytes, the same for all points that count the same thing since the same beginning; ``process``: 16
-    bytes, the same for all points of one process, scope and beginning, which come together. ``captured``: its
-    rows are in no record. ``task``: what the model predicts, where it is said. ``decided``: the class of
-    ``ml.predictions``. ``begin``, ``end``: unix nanoseconds, ``begin``
-    0 where unknown. ``delta``: it counts what happened in between, else everything since ``begin``.
+    Attributes:
+        stream: 16 bytes, the same for all points that count the same thing since the same beginning.
+        process: 16 bytes, the same for all points of one process, scope and beginning, which come together.
+        captured: Its rows are in no record.
+        task: What the model predicts, where it is said.
+        decided: The class of ``ml.predictions``.
+        begin: Unix nanoseconds, ``begin`` 0 where unknown.
+        end: Unix nanoseconds, ``begin`` 0 where unknown.
+        delta: It counts what happened in between, else everything since ``begin``.
     """
 
     metric: str
@@ -108,7 +112,11 @@ def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """The process, model and scope that metric points share. ``digest``: of the process and the scope."""
+    """The process, model and scope that metric points share.
+
+    Attributes:
+        digest: Of the process and the scope.
+    """
 
     environment: str
     captured: bool

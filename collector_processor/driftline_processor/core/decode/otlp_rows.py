@@ -215,11 +215,14 @@ _OLD_ENVIRONMENT: Final = "deployment.environment"  # before semantic convention
 
 @dataclass(slots=True)
 class Rows:
-    """n spans or records. ``attributes``: per row ``KeyValue`` messages, or their bytes where ``lean``.
+    """n spans or records.
 
-    ``time``: start, or when it happened, else when it was observed; ``end``: of spans; ``observed``: of records, when
-    they were written; unsigned nanoseconds.
-    ``environment``: None where the resource has none.
+    Attributes:
+        attributes: Per row ``KeyValue`` messages, or their bytes where ``lean``.
+        time: Start, or when it happened, else when it was observed.
+        end: Of spans.
+        observed: Of records, when they were written; unsigned nanoseconds.
+        environment: None where the resource has none.
     """
 
     lean: bool

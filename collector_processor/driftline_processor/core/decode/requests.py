@@ -67,11 +67,15 @@ class TooManyMessages(Malformed):
 class Decoded:
     """The decoded content of one request: tables, points, baselines and rejections.
 
-    ``predictions``: one table per model, version, environment and task. ``batches``: parallel to it, the batch id of a
-    columnar table, "" where there is none. ``baselines``: JSON texts. ``points``: counts and distributions.
-    ``rejected``: reason → rows, columns or points that could not be used. ``ignored``: spans whose row is also in a
-    record. ``columnar``: how many of the first tables are a log record each. ``beside``: rejected rows that were in one
-    log record with another.
+    Attributes:
+        predictions: One table per model, version, environment and task.
+        batches: Parallel to it, the batch id of a columnar table, "" where there is none.
+        baselines: JSON texts.
+        rejected: Reason → rows, columns or points that could not be used.
+        ignored: Spans whose row is also in a record.
+        points: Counts and distributions.
+        columnar: How many of the first tables are a log record each.
+        beside: Rejected rows that were in one log record with another.
     """
 
     predictions: list[PredictionTable] = field(default_factory=list)

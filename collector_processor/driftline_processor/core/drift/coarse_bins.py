@@ -41,7 +41,9 @@ def least_kept(reference: F64, others: I64) -> F64:
     room for no more labels, and beyond doubt more than that where these are other rows. No label with more rows than
     ``other`` has can be in it.
 
-    ``reference``: float64 (k, bins). ``others``: int64 (k,), which bin is ``other``, -1 = none.
+    Args:
+        reference: float64 (k, bins).
+        others: int64 (k,), which bin is ``other``, -1 = none.
     """
     held = np.take_along_axis(reference, np.maximum(others, 0)[:, np.newaxis], axis=1)[:, 0]
     least = RARE * np.maximum(1.0, reference.sum(axis=1) / MOST_SAMPLED)
@@ -168,9 +170,12 @@ CERTAIN = 0.01
 class Coarse(NamedTuple):
     """Counts over few cells, one pair a row; cells beyond those of a pair are empty.
 
-    ``reference``, ``current``: float64 (k, cells), rare bins pooled but for those that hold more than chance explains.
-    ``pooled_reference``, ``pooled_current``: the same with all rare bins pooled. ``p_rare``: float64 (k,), the p-value
-    of the least likely rare bin.
+    Attributes:
+        reference: float64 (k, cells), rare bins pooled but for those that hold more than chance explains.
+        current: As ``reference``.
+        pooled_reference: The same with all rare bins pooled.
+        pooled_current: The same with all rare bins pooled.
+        p_rare: float64 (k,), the p-value of the least likely rare bin.
     """
 
     reference: F64

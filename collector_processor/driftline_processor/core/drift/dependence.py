@@ -99,8 +99,10 @@ def student_p_value(p: float, freedom: float) -> float:
 def chance_of_blocks(blocks: F64, *, ordered: bool = False) -> float:
     """Return how likely independent rows differ so much from block to block: the p-value of a chi-square test of all.
 
-    ``blocks``: float64 (b, cells), (effective) rows, none empty. ``ordered``: of a number; then their mean ranks are
-    tested, too (Kruskal and Wallis, 1952), which sees sooner that one day is higher than another; the less counts.
+    Args:
+        blocks: float64 (b, cells), (effective) rows, none empty.
+        ordered: Of a number; then their mean ranks are tested, too (Kruskal and Wallis, 1952), which sees sooner that
+            one day is higher than another; the less counts.
 
     >>> round(chance_of_blocks(np.array([[50.0, 50.0], [45.0, 55.0], [55.0, 45.0]])), 2)
     0.37

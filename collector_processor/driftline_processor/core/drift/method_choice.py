@@ -27,7 +27,9 @@ SHOWN = ("psi", "js")
 class Choice:
     """Names of methods, each of which counts for the kinds it compares.
 
-    ``deciding``: the first that compares a target's kind decides. ``shown``: what else is computed.
+    Attributes:
+        deciding: The first that compares a target's kind decides.
+        shown: What else is computed.
 
     >>> Choice(("cramer_von_mises", "proportion")).of("boolean")
     ('proportion', 'psi', 'js')

@@ -93,11 +93,15 @@ fewer than 5 rows, which only sums over bins that were not pooled have, at five 
 def ks_p_values(distance: F64, reference: F64, current: F64) -> F64:
     """Return the exact probability, without drift, that two distribution functions differ so much at some bin edge.
 
-    ``distance``: float64 (k,). ``reference``, ``current``: float64 (k, bins), counts over the same ordered bins; what
-    is no whole number (weights, effective rows) is rounded. Equal to ``scipy.stats.ks_2samp(method="exact")`` where no
-    two values share a bin, and to the permutation test where they do: there the asymptotic p-value is too large, for
-    two values of which one is rare by any factor. Where p is surely above :data:`CLEAR` the limit is returned,
-    K(sqrt(nm / (n + m)) D), which errs to the large side.
+    Equal to ``scipy.stats.ks_2samp(method="exact")`` where no two values share a bin, and to the permutation test where
+    they do: there the asymptotic p-value is too large, for two values of which one is rare by any factor. Where p
+    is surely above :data:`CLEAR` the limit is returned, K(sqrt(nm / (n + m)) D), which errs to the large side.
+
+    Args:
+        distance: float64 (k,).
+        reference: float64 (k, bins), counts over the same ordered bins; what is no whole number (weights, effective
+            rows) is rounded.
+        current: As ``reference``.
 
     >>> ks_p_values(np.array([0.6]), np.array([[10.0, 0.0]]), np.array([[2.0, 3.0]])).round(4)
     array([0.022])
@@ -121,11 +125,16 @@ def ks_p_values(distance: F64, reference: F64, current: F64) -> F64:
 def sum_p_values(value: F64, term: Term, reference: F64, current: F64, unit: F64) -> F64:
     """Return the probability, without drift, that a sum over cells is as large as its value.
 
-    ``value``: float64 (k,). ``reference``, ``current``: float64 (k, cells), counts. ``term``: what cells add.
-    ``unit``: float64 (k,), what the sum is divided by to be chi-square in the limit: 1 for chi-square itself, 1/n + 1/m
-    for PSI. Cells that expect up to :data:`COMMON` rows of the smaller sample are walked over, exactly but for a grid
-    of the sums; what the others add is taken as chi-square. Where each cell expects 5 rows and p is surely above
-    :data:`CLEAR`, all are.
+    Where each cell expects 5 rows and p is surely above :data:`CLEAR`, all are.
+
+    Args:
+        value: float64 (k,).
+        term: What cells add.
+        reference: float64 (k, cells), counts.
+        current: float64 (k, cells), counts.
+        unit: float64 (k,), what the sum is divided by to be chi-square in the limit: 1 for chi-square itself, 1/n + 1/m
+            for PSI. Cells that expect up to :data:`COMMON` rows of the smaller sample are walked over, exactly but for
+            a grid of the sums; what the others add is taken as chi-square.
 
     >>> def chi2(was, now, of):
     ...     expected = (was + now) * of.m / (of.n + of.m)
@@ -365,9 +374,12 @@ _STEPS = 60
 def quadratic_tail(x: F64, weights: F64) -> F64:
     """Return P(Σ w_j Z_j² >= x): float64 (k,).
 
-    ``x``: float64 (k,). ``weights``: float64 (k, n), none negative; zeros are nothing. A saddlepoint approximation:
-    right to 2 % of itself where many weights count, and up to 12 % too large where one does, at 0.05 as at 1e-12, which
-    no fit of moments is.
+    A saddlepoint approximation: right to 2 % of itself where many weights count, and up to 12 % too large where one
+    does, at 0.05 as at 1e-12, which no fit of moments is.
+
+    Args:
+        x: float64 (k,).
+        weights: float64 (k, n), none negative; zeros are nothing.
 
     Source: Kuonen, "Saddlepoint approximations for distributions of quadratic forms in normal variables" (1999);
     Lugannani and Rice (1980).
@@ -500,8 +512,10 @@ def _log_choose(n: float, k: float) -> float:
 def benjamini_hochberg(p: F64) -> F64:
     """Return adjusted p-values: those <= a are the discoveries whose expected false share is at most a.
 
-    ``p``: float64 (k,), none NaN. Equal to ``scipy.stats.false_discovery_control(method="bh")``. Evidently and NannyML
-    do not correct.
+    Evidently and NannyML do not correct.
+
+    Args:
+        p: float64 (k,), none NaN. Equal to ``scipy.stats.false_discovery_control(method="bh")``.
 
     Source: Benjamini and Hochberg, "Controlling the false discovery rate" (1995).
 

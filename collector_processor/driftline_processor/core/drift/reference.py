@@ -28,12 +28,18 @@ FEW_VALUES = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """One target of a baseline. ``part``: of the pane. ``name``: of a feature, else "".
+    """One target of a baseline.
 
-    ``counts``: float64 (bins,), effective rows; ``rows``: their sum. ``missing``: share of missing and invalid values.
-    ``embedding``: what is known of its vectors, where it is one. ``blocks``: float64 (b, cells), effective rows of the
-    blocks of time (:class:`Series`), where they differ more than independent rows would, else None. ``draw``: draws a
-    window beside it.
+    Attributes:
+        name: Of a feature, else "".
+        part: Of the pane.
+        counts: float64 (bins,), effective rows.
+        rows: Their sum.
+        missing: Share of missing and invalid values.
+        draw: Draws a window beside it.
+        embedding: What is known of its vectors, where it is one.
+        blocks: float64 (b, cells), effective rows of the blocks of time (:class:`Series`), where they differ more than
+            independent rows would, else None.
     """
 
     target: Literal["feature", "score", "class"]
@@ -144,8 +150,11 @@ def _with_blocks(baseline: Baseline, targets: list[Reference]) -> list[Reference
 class Series(NamedTuple):
     """A target in blocks that hold some of it, days where they are shorter and reach over seven of them or more.
 
-    ``counts``: float64 (b, cells), effective rows. ``start``: of the first, unix nanoseconds. ``length``: of each.
-    ``place``: int64 (b,), the place of each, in lengths after the first.
+    Attributes:
+        counts: float64 (b, cells), effective rows.
+        start: Of the first, unix nanoseconds.
+        length: Of each.
+        place: int64 (b,), the place of each, in lengths after the first.
     """
 
     counts: F64

@@ -116,13 +116,19 @@ class Drift(NamedTuple):
 class _Judged:
     """A target on its way to a verdict.
 
-    ``methods``: the one that decides first; ``values``: parallel to them. ``pair``: what is compared, None where there
-    is nothing to. ``p``: None where nothing can be decided. ``coarse``: most values lie in buckets that reach over
-    several bins, where they are taken to lie as the reference rows do: a drift that shows nevertheless is one, and that
-    none shows says nothing. ``design``: of clusters. ``blocks``: effects of the baseline's blocks of time, where they
-    differ; ``said``: what they say, unless the window is :data:`OUTSIDE`. ``least_p``: the p-value with what favours
-    drift most and the blocks do not exclude; it is corrected over the family as ``p`` is. ``apart``: the effect alone
-    is that of a drift, before what days share is taken off.
+    Attributes:
+        methods: The one that decides first.
+        pair: What is compared, None where there is nothing to.
+        coarse: Most values lie in buckets that reach over several bins, where they are taken to lie as the reference
+            rows do: a drift that shows nevertheless is one, and that none shows says nothing.
+        design: Of clusters.
+        blocks: Effects of the baseline's blocks of time, where they differ.
+        said: What they say, unless the window is :data:`OUTSIDE`.
+        values: Parallel to them.
+        p: None where nothing can be decided.
+        least_p: The p-value with what favours drift most and the blocks do not exclude; it is corrected over the family
+            as ``p`` is.
+        apart: The effect alone is that of a drift, before what days share is taken off.
     """
 
     reference: Reference
@@ -177,9 +183,11 @@ class _Judged:
 class Rules:
     """The choices by which a model's drift is judged.
 
-    ``min_effect``: feature → the least effect that counts as drift, in the unit of the method that decides, where the
-    method's own (``Method.min_effect``) does not suit. ``choices``: which methods decide and are shown. ``shift``:
-    in standard deviations, drift is no less than that, whatever the method.
+    Attributes:
+        min_effect: Feature → the least effect that counts as drift, in the unit of the method that decides, where the
+            method's own (``Method.min_effect``) does not suit.
+        choices: Which methods decide and are shown.
+        shift: In standard deviations, drift is no less than that, whatever the method.
     """
 
     min_effect: Mapping[str, float] = field(default_factory=dict)

@@ -58,10 +58,13 @@ NOT_EXCLUDED = 0.1
 class SeriesMemory:
     """The memory of a series of blocks: how far one block resembles the next.
 
-    ``keeps``: float64 (shares,), of a block's deviation in the next. ``variances``: float64 (variances,), of a block
-    about the mean of all time. ``weights``: float64 (shares, variances), how likely, sum 1. ``mean``: float64
-    (shares,), the variance of the mean of the reference, as a share of a block's. ``within``: float64 (quantiles,), how
-    much more a stretch varies that is hardly longer than none. ``squares``: the mean square of the series.
+    Attributes:
+        keeps: float64 (shares,), of a block's deviation in the next.
+        variances: float64 (variances,), of a block about the mean of all time.
+        weights: float64 (shares, variances), how likely, sum 1.
+        mean: float64 (shares,), the variance of the mean of the reference, as a share of a block's.
+        within: float64 (quantiles,), how much more a stretch varies that is hardly longer than none.
+        squares: The mean square of the series.
     """
 
     keeps: F64
@@ -104,9 +107,13 @@ def learn_series_memory(
 ) -> SeriesMemory:
     """Learn how a series goes on.
 
-    ``series``: float64 (b,), how far each block is from all, with a sign. ``at``: float64 (b,), when, in blocks.
-    ``rows``: float64 (b,), of each. ``noise``: the variance of a block that independent rows have. ``day``: blocks of
-    a day. ``within``: see :func:`within`.
+    Args:
+        series: float64 (b,), how far each block is from all, with a sign.
+        at: float64 (b,), when, in blocks.
+        rows: float64 (b,), of each.
+        noise: The variance of a block that independent rows have.
+        day: Blocks of a day.
+        within: See :func:`within`.
 
     >>> rng = np.random.default_rng(1)
     >>> found = learn_series_memory(rng.normal(size=60), np.arange(60.0), np.ones(60), 0.0, 1.0)
@@ -128,8 +135,11 @@ def learn_series_memory(
 def within(blocks: F64, short: F64, noise: float, length: float) -> F64:
     """Return how much more than a block a stretch varies that is hardly longer than none: float64 (quantiles,).
 
-    ``blocks``, ``short``: float64 (k,), how far blocks, and a short stretch of each, are from all. ``noise``: the
-    variance that independent rows add. ``length``: of a short stretch, in blocks.
+    Args:
+        blocks: float64 (k,), how far blocks, and a short stretch of each, are from all.
+        short: As ``blocks``.
+        noise: The variance that independent rows add.
+        length: Of a short stretch, in blocks.
     """
     most = max(float(((short - blocks) ** 2).mean()), float((short**2).mean() - (blocks**2).mean()))
     drawn = most * len(blocks) / chdtri(len(blocks), np.array(QUANTILES))
@@ -198,8 +208,10 @@ def normal_shift(apart: F64, *, ordered: bool) -> F64:
 class ShiftNoise(NamedTuple):
     """Rows times the variance that a shift has by chance, of independent rows.
 
-    ``alone``: where there is none, its mean square. ``beside``: of one that is greater. ``rarely``: of a normal deviate
-    that is as far as a shift by chance is once in a hundred.
+    Attributes:
+        alone: Where there is none, its mean square.
+        beside: Of one that is greater.
+        rarely: Of a normal deviate that is as far as a shift by chance is once in a hundred.
     """
 
     alone: float
@@ -225,9 +237,11 @@ SQUARED = ("chi2", "psi")
 class BlockVerdict:
     """The verdict of blocks of time on a window.
 
-    ``p_values``: when asked, of a quiet window so far away, and that with what favours drift most and is not excluded.
-    ``shared``: the part of the deciding effect, or of its square, that quiet windows have; ``excess``: of PSI.
-    ``alike``: how many rows count as one.
+    Attributes:
+        p_values: When asked, of a quiet window so far away, and that with what favours drift most and is not excluded.
+        shared: The part of the deciding effect, or of its square, that quiet windows have.
+        excess: Of PSI.
+        alike: How many rows count as one.
     """
 
     p_values: Callable[[], tuple[float, float]]
@@ -240,8 +254,12 @@ class BlockVerdict:
 class BlockSeries:
     """One target in the blocks of a reference, where these differ more than independent rows would.
 
-    ``counts``: float64 (b, cells), effective rows. ``first``: the first bin of each cell. ``lasts``: how they go on.
-    ``each``: nanoseconds of a block. ``typical``: variances of windows by their length, some that were asked for.
+    Attributes:
+        counts: float64 (b, cells), effective rows.
+        first: The first bin of each cell.
+        lasts: How they go on.
+        each: Nanoseconds of a block.
+        typical: Variances of windows by their length, some that were asked for.
     """
 
     counts: F64

@@ -33,7 +33,9 @@ from .point import Point
 class Rates:
     """Rates of positives by bin of the score.
 
-    ``rows``: float64 (SCORE_BINS,), the (effective) rows of each. ``rarer``: of all, those of the rarer class.
+    Attributes:
+        rows: float64 (SCORE_BINS,), the (effective) rows of each.
+        rarer: Of all, those of the rarer class.
     """
 
     rate: F64
@@ -89,8 +91,12 @@ _WIDER = 3.0
 def counterparts(reference: F64, window: F64) -> float:
     """Return how many rows of the reference a window's rows have beside them, effectively (Kish); inf of no window.
 
-    ``reference``, ``window``: float64 (SCORE_BINS,), effective rows by score. By cells that hold three times as many
-    rows of the reference each from either end on, so what lies beyond all but a few rows of it has those few beside it.
+    By cells that hold three times as many rows of the reference each from either end on, so what lies beyond all but a
+    few rows of it has those few beside it.
+
+    Args:
+        reference: float64 (SCORE_BINS,), effective rows by score.
+        window: float64 (SCORE_BINS,), effective rows by score.
 
     >>> reference, window = np.zeros((2, SCORE_BINS))
     >>> reference[1800:2300], window[1800:2300] = 10, 2

@@ -245,9 +245,10 @@ class ReferenceLearning:
     def per_row(self, cut: int) -> dict[str, tuple[float, float]]:
         """Return the variance of each metric of the reference by chance and by mix, times its rows.
 
-        ``cut``: see :meth:`points`.
-
         {} where it is not known: then that of the window has to do.
+
+        Args:
+            cut: See :meth:`points`.
         """
         if cut not in self._per_row:
             points = self._reference_points(cut)

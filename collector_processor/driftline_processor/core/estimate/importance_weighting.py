@@ -54,8 +54,10 @@ class LabelledRows:
 class Ratios:
     """Density ratios of window and reference.
 
-    ``without``: float64 (GROUPS, n), the same had a group of the rows of both not been there. ``alike``: so many of
-    them the window's rows have beside them (:func:`.cbpe_binary.counterparts`), by the odds and by each coordinate.
+    Attributes:
+        without: float64 (GROUPS, n), the same had a group of the rows of both not been there.
+        alike: So many of them the window's rows have beside them (:func:`.cbpe_binary.counterparts`), by the odds and
+            by each coordinate.
     """
 
     whole: F64

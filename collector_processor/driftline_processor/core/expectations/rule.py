@@ -116,10 +116,16 @@ def _limit(written: object, default: Operator, wanted: str) -> tuple[Limit, bool
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One expectation. ``feature``: "" for the rows as a whole. ``written``: as in YAML, ``range: [0, 120]``.
+    """One expectation.
 
-    ``limit``: for a share of values, or of rows, or their number; of ``freshness`` in seconds. ``low`` / ``high``: of a
-    range, a length, a mean; None is open. ``values``: canonical texts. ``pattern``: see :mod:`.pattern`.
+    Attributes:
+        feature: "" for the rows as a whole.
+        written: As in YAML, ``range: [0, 120]``.
+        limit: For a share of values, or of rows, or their number; of ``freshness`` in seconds.
+        low: Of a range, a length, a mean; None is open.
+        high: Of a range, a length, a mean; None is open.
+        values: Canonical texts.
+        pattern: See :mod:`.pattern`.
     """
 
     kind: Kind
@@ -147,7 +153,12 @@ WIDTH = 4
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """All that is expected of a model's data. ``rows``: of them as a whole; ``features``: name → rules."""
+    """All that is expected of a model's data.
+
+    Attributes:
+        rows: Of them as a whole.
+        features: Name → rules.
+    """
 
     rows: tuple[Rule, ...] = ()
     features: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)

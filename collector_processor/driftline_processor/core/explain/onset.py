@@ -58,9 +58,11 @@ class _Cut(NamedTuple):
 def onset(baseline: F64, steps: F64, current: int = 1, design_effect: float = 1.0) -> Onset | None:
     """Return since when the last steps are as they are; None where no change is beyond chance.
 
-    ``baseline``: float64 (cells,), its rows. ``steps``: float64 (steps, cells), the same of each step of time, oldest
-    first. ``current``: how many of the last ones are the window. ``design_effect``: how many rows count as one at
-    least; steps say themselves whether more do.
+    Args:
+        baseline: float64 (cells,), its rows.
+        steps: float64 (steps, cells), the same of each step of time, oldest first.
+        current: How many of the last ones are the window.
+        design_effect: How many rows count as one at least; steps say themselves whether more do.
 
     >>> quiet, drifted = [50.0, 50.0], [80.0, 20.0]
     >>> onset(np.array([500.0, 500.0]), np.array([quiet, [48.0, 52.0], quiet, drifted, [78.0, 22.0]])).at

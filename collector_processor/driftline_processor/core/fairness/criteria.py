@@ -40,10 +40,12 @@ TOLERANCE = 0.1
 class GroupCounts:
     """Sums of one group.
 
-    ``labelled``: its labelled rows, the positive class second; None where there are none; ``rows``: how many these are,
-    whatever they weigh. ``predictions``: all rows that have a decision, as if none had come true; None where they were
-    not counted. Their blocks are those of time, the same for every group, so that it can be seen on which days groups
-    differ.
+    Their blocks are those of time, the same for every group, so that it can be seen on which days groups differ.
+
+    Attributes:
+        labelled: Its labelled rows, the positive class second; None where there are none.
+        rows: How many these are, whatever they weigh.
+        predictions: All rows that have a decision, as if none had come true; None where they were not counted.
     """
 
     labelled: ConfusionTable | None
@@ -60,9 +62,10 @@ class GroupCounts:
 class FairnessRule:
     """A fairness rule for one attribute.
 
-    ``reference``: the group the others are compared with, "" = that of the highest rate.
-
-    ``tolerance``: how far rates may be apart; ``least_ratio``: how small the ratio of selection rates may be.
+    Attributes:
+        reference: The group the others are compared with, "" = that of the highest rate.
+        tolerance: How far rates may be apart.
+        least_ratio: How small the ratio of selection rates may be.
     """
 
     attribute: str
@@ -148,8 +151,9 @@ def judge_fairness(
 class _Part(NamedTuple):
     """A rate of a group: the rows that count for it, and those that count against it.
 
-    ``known``: whether rows of all decisions that it needs were reviewed. ``fewest``: see
-    :func:`~driftline_processor.core.intervals.time_blocks.design`.
+    Attributes:
+        known: True where rows of all decisions that it needs were reviewed.
+        fewest: See :func:`~driftline_processor.core.intervals.time_blocks.design`.
     """
 
     ratio: Ratio

@@ -56,7 +56,11 @@ class Interval(NamedTuple):
 
 
 class WeightSums(NamedTuple):
-    """Rows of one kind. ``weight``: Σw, ``squares``: Σw², ``more``: what one row more of them would weigh."""
+    """Rows of one kind.
+
+    Attributes:
+        weight: Σw, ``squares``: Σw², ``more``: what one row more of them would weigh.
+    """
 
     weight: float
     squares: float

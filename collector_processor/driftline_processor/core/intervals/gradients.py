@@ -58,7 +58,11 @@ class ClassWeights(NamedTuple):
     alarm: float
 
     def above_and_below(self, cells: F64) -> tuple[F64, F64]:
-        """Return numerator and denominator of each class: float64 (k,); ``cells``: (k, k), actual by predicted."""
+        """Return numerator and denominator of each class: float64 (k,).
+
+        Args:
+            cells: (k, k), actual by predicted.
+        """
         return self.hit * cells.diagonal(), self.miss * cells.sum(axis=1) + self.alarm * cells.sum(axis=0)
 
     def cells(self, k: int, cls: int) -> tuple[F64, F64]:
@@ -73,10 +77,15 @@ class ClassWeights(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ConfusionTable:
-    """Rows by actual and predicted class. ``weight``, ``squares``: Σw and Σw² of each cell, float64 (k, k).
+    """Rows by actual and predicted class.
 
-    ``blocks``, ``block_squares``: the same by block of time, float64 (b, k, k). ``uneven``: n Σw² / (Σw)² of the rows
-    of one predicted class, over all: 1 where all of them weigh the same. ``unseen``: what is not among them.
+    Attributes:
+        weight: Σw and Σw² of each cell, float64 (k, k).
+        squares: Σw and Σw² of each cell, float64 (k, k).
+        blocks: The same by block of time, float64 (b, k, k).
+        block_squares: The same by block of time, float64 (b, k, k).
+        uneven: n Σw² / (Σw)² of the rows of one predicted class, over all: 1 where all of them weigh the same.
+        unseen: What is not among them.
     """
 
     weight: F64

@@ -27,9 +27,13 @@ from .gradients import Influence, Ratio
 
 
 class ClassScores(NamedTuple):
-    """Scores of one class on the fixed grid. ``weight``, ``squares``: Σw and Σw² by bin, float64 (n,).
+    """Scores of one class on the fixed grid.
 
-    ``blocks``: Σw of blocks, float64 (b, n); ``block_squares``: Σw² of all bins of each, float64 (b,).
+    Attributes:
+        weight: Σw and Σw² by bin, float64 (n,).
+        squares: Σw and Σw² by bin, float64 (n,).
+        blocks: Σw of blocks, float64 (b, n).
+        block_squares: Σw² of all bins of each, float64 (b,).
     """
 
     weight: F64

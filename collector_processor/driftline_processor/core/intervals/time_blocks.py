@@ -107,8 +107,10 @@ class Design(NamedTuple):
 def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | None:
     """Return what blocks say of a metric; None where they differ no more than independent rows would, or are too few.
 
-    ``influence``: float64 (b,), how far each block moves the metric, in the order of time; they add up to 0.
-    ``expected``: float64 (b,), the variance of each, were its rows independent. ``fewest``: (effective) blocks.
+    Args:
+        influence: float64 (b,), how far each block moves the metric, in the order of time; they add up to 0.
+        expected: float64 (b,), the variance of each, were its rows independent.
+        fewest: (effective) blocks.
 
     >>> calm, stormy = np.tile([0.1, -0.1], 10), np.tile([0.4, -0.4], 10)
     >>> design(calm, np.full(20, 0.01)) is None

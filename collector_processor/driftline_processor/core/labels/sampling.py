@@ -130,8 +130,10 @@ def weakness_of_rows(slices: Mapping[str, Column], badness: Mapping[str, float],
 def row_lots(rows: I64 | U64) -> F64:
     """Return the lot of each row, the same whenever one asks: float64 (n,), between 0 and 1.
 
-    ``rows``: int64 or uint64 (n,), numbers that rows keep for good, the same where they share a label. Other draws
-    from the same numbers say nothing about it.
+    Other draws from the same numbers say nothing about it.
+
+    Args:
+        rows: int64 or uint64 (n,), numbers that rows keep for good, the same where they share a label.
     """
     return (hash_numbers(rows, _SALT).astype(np.float64) + 0.5) / 2.0**64
 

@@ -16,7 +16,10 @@ from .performance_sums import PerformanceSums
 
 
 def calibration_error(sums: F64) -> float | None:
-    """Return Σ |Σw score - Σw positive| over ten bins of the score, / Σw; ``sums``: the part ``calibration``.
+    """Return Σ |Σw score - Σw positive| over ten bins of the score, / Σw.
+
+    Args:
+        sums: The part ``calibration``.
 
     >>> pane = np.zeros(30)
     >>> pane[27:] = [4.0, 3.8, 3.0]  # four scores above 0.9, 3.8 in sum, of which three came true

@@ -17,7 +17,12 @@ _NAME = re.compile(r"(?P<base>[a-z][a-z0-9_]*)(?:@(?P<at>[0-9.eE+-]+))?(?:\[(?P<
 
 
 class Name(NamedTuple):
-    """A name in its pieces. ``at``: the number behind ``@``; ``of``: the class in brackets, ``*`` = every one."""
+    """A name in its pieces.
+
+    Attributes:
+        at: The number behind ``@``.
+        of: The class in brackets, ``*`` = every one.
+    """
 
     base: str
     at: float | None = None

@@ -35,8 +35,9 @@ UNKNOWN = BoundedValue(None)
 class ScoreOrder:
     """Weight of negatives and positives by score, the lowest first: float64 (m,) each.
 
-    ``exact``: an entry is one score, so that its rows are ties indeed; else it is a bin of scores, and ``unit`` the
-    mean weight of a row.
+    Attributes:
+        exact: An entry is one score, so that its rows are ties indeed; else it is a bin of scores, and ``unit`` the
+            mean weight of a row.
     """
 
     negative: F64

@@ -30,11 +30,16 @@ _WRITTEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A limit that a metric must keep: one of four kinds. ``least_change``, ``most_change``: against the baseline.
+    """A limit that a metric must keep: one of four kinds.
 
-    ``window``: in windows of this name; "" = in all. ``rolling``: over every stretch of this length. ``slice``: of the
-    rows of ``key=value``, or by ``key`` of those of each of its values of which ``min_rows`` tell; "" = of all rows.
-    ``alert_after``: so many windows in a row that cannot tell are too many; 0 = those of a week.
+    Attributes:
+        least_change: Against the baseline.
+        most_change: Against the baseline.
+        window: In windows of this name; "" = in all.
+        rolling: Over every stretch of this length.
+        slice: Of the rows of ``key=value``, or by ``key`` of those of each of its values of which ``min_rows`` tell; ""
+            = of all rows.
+        alert_after: So many windows in a row that cannot tell are too many; 0 = those of a week.
     """
 
     metric: str

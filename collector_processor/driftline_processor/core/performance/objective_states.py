@@ -187,7 +187,11 @@ def _state(
 
 
 class _Against(NamedTuple):
-    """The reference that a change is measured against. ``rows``: the rows of the baseline, in words, for a slice."""
+    """The reference that a change is measured against.
+
+    Attributes:
+        rows: The rows of the baseline, in words, for a slice.
+    """
 
     reference: Mapping[str, MetricValue]
     rows: str = ""

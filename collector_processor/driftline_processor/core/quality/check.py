@@ -15,7 +15,11 @@ MINOR, MAJOR = 0.05, 0.5
 
 
 class Suspicion(NamedTuple):
-    """A finding of one test that is worth a look; ``p``: its p-value, alone."""
+    """A finding of one test that is worth a look.
+
+    Attributes:
+        p: Its p-value, alone.
+    """
 
     p: float
     finding: Finding
@@ -32,8 +36,11 @@ class CheckResult(NamedTuple):
 class Check:
     """One way in which data goes wrong.
 
-    ``name``: as in JSON and metrics. ``title``: for headings. ``needs``: what it is computed from. ``covers``: checks
-    that find the same fault of the same feature in a less telling way, and are not told beside it.
+    Attributes:
+        name: As in JSON and metrics.
+        title: For headings.
+        needs: What it is computed from.
+        covers: Checks that find the same fault of the same feature in a less telling way, and are not told beside it.
     """
 
     name: str

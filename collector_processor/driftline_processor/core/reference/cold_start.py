@@ -38,7 +38,10 @@ week. Of a daily cycle of ±0.5 standard deviations night and noon are one apart
 def least_shift(covered: int) -> float:
     """Return the least shift that counts as drift, in standard deviations, of a reference that covers so much time.
 
-    ``covered``: nanoseconds in which it has rows. How few rows it has is in the p-value already.
+    How few rows it has is in the p-value already.
+
+    Args:
+        covered: Nanoseconds in which it has rows.
 
     >>> [round(least_shift(int(days * DAY)), 2) for days in (0, 0.5, 1, 3.5, 7)]
     [1.25, 1.25, 0.43, 0.25, 0.0]

@@ -14,9 +14,12 @@ from driftline.tables.table import Task
 class Reference(NamedTuple):
     """The reference that a window is compared with.
 
-    ``baseline``: over the bins, and with the ``fold``, of the one in force, so that everything that compares takes it
-    as it is. ``note``: for people, such as "the same hours"; "" = the baseline as it is. ``shift``: the least that
-    counts as drift, in standard deviations, while little is known of the reference (:mod:`.cold_start`).
+    Attributes:
+        baseline: Over the bins, and with the ``fold``, of the one in force, so that everything that compares takes it
+            as it is.
+        note: For people, such as "the same hours"; "" = the baseline as it is.
+        shift: The least that counts as drift, in standard deviations, while little is known of the reference
+            (:mod:`.cold_start`).
     """
 
     baseline: Baseline

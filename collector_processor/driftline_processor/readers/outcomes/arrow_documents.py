@@ -48,9 +48,13 @@ _CODED: Final = {"PLAIN", "RLE", "BIT_PACKED", "RLE_DICTIONARY", "PLAIN_DICTIONA
 
 @dataclass(frozen=True, slots=True)
 class ParquetPlan:
-    """The plan for reading a Parquet file. ``rows``: together; ``coded``: columns of which only codes are read.
+    """The plan for reading a Parquet file.
 
     The texts that codes stand for may come to terabytes, and are not made before that is known.
+
+    Attributes:
+        rows: Together.
+        coded: Columns of which only codes are read.
     """
 
     rows: int

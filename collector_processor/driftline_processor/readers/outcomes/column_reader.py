@@ -90,8 +90,10 @@ def _sliced(schema: pa.Schema) -> list[str]:
 class Rejections:
     """Which of n rows cannot be used, and why.
 
-    ``bad``: bool (n,). ``reasons``: of the first rows, the first reason. ``checks``: of each check that rejected rows,
-    how many, the place of the first one and its reason.
+    Attributes:
+        bad: bool (n,).
+        reasons: Of the first rows, the first reason.
+        checks: Of each check that rejected rows, how many, the place of the first one and its reason.
     """
 
     n: int

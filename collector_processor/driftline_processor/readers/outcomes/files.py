@@ -41,11 +41,18 @@ _ONE_MODEL = "-"
 class FileOutcomes:
     """n usable outcomes, oldest first; those without a time before all others, equal times as in the file.
 
-    ``ids``: the distinct ids; ``code``: int64 (n,), the id of each outcome. ``actual``: missing where nothing is said.
-    ``retracted``: bool (n,), it takes back what was said before. ``time``, ``made``: when the truth was known and when
-    the prediction was made, int64 (n,), unix nanoseconds, 0 = not said; None where the file has no such column.
-    ``weight``, ``value``: float64 (n,), NaN = not said, None where the file has no such column. ``slices``: those that
-    come with the outcome. ``item``: of rankings, the item that an outcome is about.
+    Attributes:
+        ids: The distinct ids.
+        code: int64 (n,), the id of each outcome.
+        actual: Missing where nothing is said.
+        retracted: bool (n,), it takes back what was said before.
+        time: When the truth was known and when the prediction was made, int64 (n,), unix nanoseconds, 0 = not said;
+            None where the file has no such column.
+        made: As ``time``.
+        weight: float64 (n,), NaN = not said, None where the file has no such column.
+        value: float64 (n,), NaN = not said, None where the file has no such column.
+        slices: Those that come with the outcome.
+        item: Of rankings, the item that an outcome is about.
     """
 
     path: str

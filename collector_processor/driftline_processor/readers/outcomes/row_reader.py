@@ -36,11 +36,17 @@ _Row = tuple[str, str | None, str, str | None, float, int, int, float, str | Non
 
 @dataclass(slots=True)
 class OutcomeRows:
-    """n outcomes of any models, as columns. ``text``: actuals that are texts, null where ``number`` holds.
+    """n outcomes of any models, as columns.
 
-    ``time`` / ``prediction_time``: int64 unix nanoseconds, 0 = not said. ``weight``, ``value``: NaN = not said.
-    ``item``: null = not said. ``retracted``: bool (n,); such an outcome may lack text and number. ``slices``: name →
-    canonical texts, null = not said.
+    Attributes:
+        text: Actuals that are texts, null where ``number`` holds.
+        time: int64 unix nanoseconds, 0 = not said.
+        prediction_time: int64 unix nanoseconds, 0 = not said.
+        weight: NaN = not said.
+        item: Null = not said.
+        value: NaN = not said.
+        retracted: bool (n,); such an outcome may lack text and number.
+        slices: Name → canonical texts, null = not said.
     """
 
     model: pa.StringArray
@@ -118,7 +124,8 @@ SHOWN_REJECTIONS = 1000
 class ParsedDocument:
     """The content of a document: its rows, and (index from 0, reason) of the first rows that cannot be used.
 
-    ``more``: how many other rows cannot be used.
+    Attributes:
+        more: How many other rows cannot be used.
     """
 
     rows: OutcomeRows
@@ -170,8 +177,11 @@ def concatenate_rows(parts: Sequence[OutcomeRows]) -> OutcomeRows:
 class RowReader:
     """Read outcomes one by one: the general way, for documents of thousands and for lines of mixed types.
 
-    ``model`` / ``environment``: what the request says, for rows that say nothing. ``rejected``: (index, reason) of the
-    first; ``more``: how many others.
+    Attributes:
+        model: What the request says, for rows that say nothing.
+        environment: What the request says, for rows that say nothing.
+        rejected: (index, reason) of the first.
+        more: How many others.
     """
 
     model: str | None

@@ -31,9 +31,12 @@ FEWEST = 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IsotonicSteps:
-    """A step function over the bins of the score grid. ``first``: int64 (s,), the first bin of each step, from 0 on.
+    """A step function over the bins of the score grid.
 
-    ``rate``: float64 (s,), the share of positives, ascending; ``weight``: float64 (s,), of the rows it stands on.
+    Attributes:
+        first: int64 (s,), the first bin of each step, from 0 on.
+        rate: float64 (s,), the share of positives, ascending.
+        weight: float64 (s,), of the rows it stands on.
     """
 
     first: I64
@@ -104,10 +107,10 @@ class IsotonicSteps:
 
 DRAWN = 64
 PLACES = 512
-"""Of scores, with as many rows each, that are told apart."""
+"""Places of scores with equal numbers of rows."""
 
 _PENALTIES = np.array([1e-9, 0.1, 10.0, 30.0])
-"""Of the coefficients of the curve: it is a line in the normal score of the rank unless rows say otherwise."""
+"""Penalties of the curve's coefficients: a line in the normal score of the rank unless rows show otherwise."""
 
 _STEPS, _HALVINGS, _NEAR, _STEEPEST = 60, 40, 1e-5, 30.0
 _SEED = 20_261_122
@@ -115,9 +118,12 @@ _SEED = 20_261_122
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResampledCalibration:
-    """``place``: int64 (SCORE_BINS,), of p places, which one each bin is of. ``smooth``: float64 (p,), the curve.
+    """A calibration curve, and curves learned from resampled outcomes.
 
-    ``off``: float64 (DRAWN, p), what was learned of outcomes drawn about a curve, less the curve.
+    Attributes:
+        place: int64 (SCORE_BINS,), index of the place of each bin, of p places.
+        smooth: float64 (p,), the curve.
+        off: float64 (DRAWN, p), curves learned from outcomes drawn about the curve, less the curve.
     """
 
     place: I64
@@ -127,7 +133,8 @@ class ResampledCalibration:
     def off_by(self, slope: F64) -> tuple[float, float]:
         """Return the mean square of what is off in a sum over bins, and the square of its mean: what all draws share.
 
-        ``slope``: float64 (SCORE_BINS,), of each bin.
+        Args:
+            slope: float64 (SCORE_BINS,), of each bin.
         """
         moved = self.off @ np.bincount(self.place, slope, minlength=len(self.smooth))
         return float((moved**2).mean()), float(moved.mean()) ** 2
@@ -167,7 +174,7 @@ def resample_calibration(negative: F64, positive: F64) -> ResampledCalibration:
 
 
 def _curves(weight: F64, hits: F64, random: np.random.Generator) -> tuple[F64, F64]:
-    """The curve and ``DRAWN`` others, float64 (p,) and (DRAWN, p), about as far from it as chance may have it."""
+    """Return the curve, float64 (p,), and ``DRAWN`` curves at distances that chance explains, float64 (DRAWN, p)."""
     total = float(weight.sum())
     rank = (np.cumsum(weight) - weight / 2) / total
     z = np.array([NormalDist().inv_cdf(one) for one in rank.tolist()])
@@ -179,7 +186,7 @@ def _curves(weight: F64, hits: F64, random: np.random.Generator) -> tuple[F64, F
 
 
 def _fitted(x: F64, weight: F64, hits: F64) -> tuple[F64, F64] | None:
-    """The coefficients of a curve and how they may be off, float64 (k,) and (k, k); None where steps find no end.
+    """Return the coefficients of a curve and their covariance, float64 (k,) and (k, k); None without convergence.
 
     Newton's steps by the expected information, each halved until the penalised likelihood rises: whole ones leave it
     for good where positives are few. ``x``: float64 (k, p), the first of ones; of no other term there always is an end.
@@ -204,9 +211,7 @@ def _fitted(x: F64, weight: F64, hits: F64) -> tuple[F64, F64] | None:
 
 
 class _Likely(NamedTuple):
-    """The likelihood of a curve: Firth's penalised logarithm, the step that would raise it, and how far it may be
-    off.
-    """
+    """The likelihood of a curve: Firth's penalised logarithm, the next step upwards, and the covariance."""
 
     value: float
     step: F64

@@ -49,16 +49,23 @@ class Section(Protocol):
 class Extras:
     """The pieces a baseline has; None where it lacks one.
 
-    ``importance``: of each feature to the model. ``ranges``: the least and the greatest value of each number.
-    ``period``: when the rows were predicted. ``blocks``: what they looked like in each stretch of that time.
-    ``repeats``: how many of the rows are different. ``class_scores``: of a multiclass model, class by class.
-    ``score_by``: the mean score where each feature has which values.
-    ``fitted``: how well the space of the features fits its own rows.
-    ``marks``: which features are none, and compared with nothing. ``embeddings``: how each of them is projected.
-    ``ruled``: which are hashed or rounded already. ``seasons``: what the rows looked like hour by hour, or day by day.
-    ``slices``: the rows of each value of cuts such as a country. ``estimation``: what estimates of performance need.
-    ``slice_outcomes``: how right the model was in each of these slices.
-    ``unread``: pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
+    Attributes:
+        importance: Of each feature to the model.
+        ranges: The least and the greatest value of each number.
+        period: When the rows were predicted.
+        blocks: What they looked like in each stretch of that time.
+        repeats: How many of the rows are different.
+        fitted: How well the space of the features fits its own rows.
+        class_scores: Of a multiclass model, class by class.
+        score_by: The mean score where each feature has which values.
+        marks: Which features are none, and compared with nothing.
+        embeddings: How each of them is projected.
+        ruled: Which are hashed or rounded already.
+        seasons: What the rows looked like hour by hour, or day by day.
+        slices: The rows of each value of cuts such as a country.
+        estimation: What estimates of performance need.
+        slice_outcomes: How right the model was in each of these slices.
+        unread: Pieces that a newer driftline wrote, as their JSON: kept, so that the digest stays the same.
     """
 
     importance: Importance | None = None
@@ -131,7 +138,7 @@ PIECES: dict[str, type[Section]] = {
 """JSON key and field of :class:`Extras` → what reads and writes it."""
 
 FOLDED_OVER = ("embeddings",)
-"""Those that say how rows are folded: panes add up only where they are equal, too."""
+"""Sections that define how rows are counted: panes add up only where these are equal, too."""
 
 
 class Gatherer(Protocol):

@@ -33,7 +33,7 @@ _SHIFT = np.uint64(30), np.uint64(27), np.uint64(31)
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """``distinct`` of ``rows`` rows are different; rows that have all features."""
+    """Number of rows with all features, and number of distinct ones among them."""
 
     rows: int
     distinct: int
@@ -58,9 +58,12 @@ class Repeats:
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """``again`` of ``rows`` different rows equal one of the ``before`` rows of an earlier window.
+    """Distinct rows that recur from an earlier window; a probe that sends one row again and again is one row.
 
-    Rows that have all features. Different ones: a probe that sends one row again and again is one of them.
+    Attributes:
+        rows: Distinct rows with all features.
+        again: Distinct rows that equal a row of the earlier window.
+        before: Distinct rows of the earlier window.
     """
 
     rows: int
@@ -127,7 +130,7 @@ class Counting:
 
 
 def _below(some: U64, halved: int) -> U64:
-    """The fingerprints below a bound that was halved so often."""
+    """Return the fingerprints below a bound, which was halved a number of times."""
     return some if not halved else some[some >> np.uint64(64 - halved) == 0]
 
 

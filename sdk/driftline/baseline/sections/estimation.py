@@ -63,9 +63,11 @@ MOST_CLASSES = 50
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entries:
-    """Some of the sums of a part by group: ``group``, ``index``: int64 (m,); ``value``: float64 (m,), not 0.
+    """Some of the sums of a part by group: ``group``, ``index``: int64 (m,).
 
-    ``width``: how long the part's vector is.
+    Attributes:
+        width: How long the part's vector is.
+        value: float64 (m,), not 0.
     """
 
     part: str
@@ -223,9 +225,12 @@ _SEED = 20_261_121
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimation:
-    """``classes``: of a multiclass model, class → how often a score of it came true. ``losses``: of a regression.
+    """Reference outcomes from which performance is estimated. Those of binary scores are in the baseline's pane.
 
-    ``blocks``: performance by stretch of time. What the scores of a binary model came to is in the baseline's pane.
+    Attributes:
+        classes: Calibration of the score of each class, for a multiclass model.
+        losses: Model of the losses of a regression.
+        blocks: Performance by stretch of time.
     """
 
     classes: Mapping[str, IsotonicSteps] = field(default_factory=dict)
@@ -270,7 +275,11 @@ class Estimation:
 
 @dataclass(slots=True)
 class _Kept:
-    """Labelled rows of a table, some of them drawn by chance. ``drawn``: float64 (n,), what each has drawn."""
+    """Labelled rows of a table, some of them drawn by chance.
+
+    Attributes:
+        drawn: float64 (n,), what each has drawn.
+    """
 
     drawn: F64
     scores: F64

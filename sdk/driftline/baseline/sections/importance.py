@@ -177,7 +177,7 @@ def _rows(X: FrameLike) -> int:
 
 
 def _selected(X: FrameLike, features: Sequence[str], at: NDArray[np.intp]) -> Any:
-    """The features of some rows, in a frame of the same kind."""
+    """Return the features of some rows, in a frame of the same kind."""
     if isinstance(X, Mapping):
         return {name: _taken(X[name], at) for name in features}
     if isinstance(X, np.ndarray) and X.ndim == 2:
@@ -194,7 +194,7 @@ def _selected(X: FrameLike, features: Sequence[str], at: NDArray[np.intp]) -> An
 
 
 def _shuffled(frame: Any, name: str, position: int, order: NDArray[np.intp]) -> Any:
-    """A frame with one column in another order."""
+    """Return a frame with one column in another order."""
     if isinstance(frame, Mapping):
         return {**frame, name: _taken(frame[name], order)}
     if isinstance(frame, np.ndarray):

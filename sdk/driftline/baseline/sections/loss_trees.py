@@ -55,10 +55,15 @@ _AT_ONCE = 8_192
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trees:
-    """t trees of depth d for k outputs. ``base``: float64 (k,). ``feature``, ``place``: uint8 (t, d).
+    """t trees of depth d for k outputs.
 
-    A row answers yes at level l where the place of that feature is at least ``place``. ``leaves``: float64 (t, 2^d, k),
-    by the answers as bits, the first level the lowest.
+    A row answers yes at level l where the place of that feature is at least ``place``.
+
+    Attributes:
+        base: float64 (k,).
+        feature: uint8 (t, d).
+        place: uint8 (t, d).
+        leaves: float64 (t, 2^d, k), by the answers as bits, the first level the lowest.
     """
 
     base: F64
@@ -67,7 +72,11 @@ class Trees:
     leaves: F64
 
     def predict(self, places: Codes) -> F64:
-        """Return the outputs of n rows, float64 (n, k); ``places``: uint8 (features, n)."""
+        """Return the outputs of n rows, float64 (n, k).
+
+        Args:
+            places: uint8 (features, n).
+        """
         n = places.shape[1]
         found = np.empty((n, len(self.base)))
         for first in range(0, n, _AT_ONCE):
@@ -236,11 +245,13 @@ _SEED = 20_261_120
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LossTrees:
-    """``inputs``: the parts that are looked at, ``feature:NAME`` and ``score``. ``orders``: input → uint8 (cells,), the
+    """Trees that predict the loss of a row from its features and score.
 
-    place of each cell of a category, missing and invalid among them, by how wrong its rows are. ``trees``: of
-    :data:`OUTPUTS`. ``spread``: float64 (3,), the variance of a loss about what is said of it, per square of that, on
-    rows held out.
+    Attributes:
+        inputs: Parts that the trees read, ``feature:NAME`` and ``score``.
+        orders: uint8 (cells,) by input: rank of each cell of a category by mean loss, with missing and invalid.
+        trees: Trees of :data:`OUTPUTS`.
+        spread: float64 (3,), variance of a loss per square of its prediction, on held-out rows.
     """
 
     inputs: tuple[str, ...]
@@ -337,7 +348,7 @@ def _placed(cells: NDArray[np.intp], order: Codes | None) -> Codes:
 
 
 def _order(cells: NDArray[np.intp], over: Bins, losses: F64) -> Codes:
-    """The place of each cell when they are ordered by their mean loss; those without rows lie in the middle."""
+    """Return the rank of each cell by mean loss; cells without rows lie in the middle."""
     width = over.size + 2
     rows = np.bincount(cells, minlength=width)
     mean = (np.bincount(cells, losses[:, 0], minlength=width) + 10 * losses[:, 0].mean()) / (rows + 10)

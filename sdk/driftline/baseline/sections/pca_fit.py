@@ -37,12 +37,14 @@ LEAST_FACTOR = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PcaFit:
-    """``rows``: how many the coordinates and components were chosen from, 0 where the pane holds none of them.
+    """The fit of the coordinates and components to the reference rows.
 
-    ``optimism``: by how much the mean reconstruction error of other rows is greater than that of these, in standard
-    deviations of a coordinate. ``factors``: float64 (d (d - 1) / 2,), for each pair of features the variance of
-    Fisher's z of their correlation, times the rows (1 for normal variables), upper triangle by rows; None where there
-    are too many features for pairs.
+    Attributes:
+        rows: Rows from which they were chosen, 0 where the pane holds none of them.
+        optimism: Mean reconstruction error of other rows less that of these rows, in standard deviations of a
+            coordinate.
+        factors: float64 (d (d - 1) / 2,), variance of Fisher's z of each pair's correlation, times the rows (1 for
+            normal variables), upper triangle by rows. None where there are too many features for pairs.
     """
 
     rows: int
@@ -116,8 +118,11 @@ def measure_pca_fit(space: Space, sample: PredictionTable, bins: ModelBins) -> P
 def factors(points: F64) -> F64:
     """Return the variance of Fisher's z of each pair's correlation, times the rows, whatever the distribution.
 
-    ``points``: float64 (d, n). By the influence of each row on the correlation, (u v - r (u² + v²) / 2) / (1 - r²): 1
-    for normal variables, more for rows that agree in their extremes.
+    By the influence of each row on the correlation, (u v - r (u² + v²) / 2) / (1 - r²): 1 for normal variables, more
+    for rows that agree in their extremes.
+
+    Args:
+        points: float64 (d, n).
 
     Source: Steiger and Hakstian, "The asymptotic distribution of elements of a correlation matrix" (1982).
 

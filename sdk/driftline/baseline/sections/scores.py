@@ -93,8 +93,13 @@ class ClassScoresGatherer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreMeans:
-    """One target. ``first``: intp (cells,), the first bin of each cell, ascending from 0; the rows without a usable
-    value are a cell more. ``mean``, ``rows``: float64 (cells + 1,), mean score and weight of the rows of each."""
+    """Mean scores by cell of one target.
+
+    Attributes:
+        first: intp (cells,), first bin of each cell, ascending from 0. Rows without a usable value are one more cell.
+        mean: float64 (cells + 1,), mean score of each cell.
+        rows: float64 (cells + 1,), weight of the rows of each cell.
+    """
 
     first: Index
     mean: F64

@@ -61,9 +61,13 @@ class Deseasonalized:
 class Seasons:
     """The reference season by season.
 
-    ``rows``: float64 (seasons, 3), number, sum of weights and of squared weights. ``of``: name of a pane's part →
-    float64 (seasons, width). ``length``: of a block, nanoseconds, 0 = there are none; ``starts``: int64 (b,);
-    ``block_rows``: float64 (b, 3); ``blocks``: name of a part → the target in each block.
+    Attributes:
+        rows: float64 (seasons, 3), number, sum of weights and of squared weights.
+        of: Name of a pane's part → float64 (seasons, width).
+        length: Of a block, nanoseconds, 0 = there are none.
+        starts: int64 (b,).
+        block_rows: float64 (b, 3).
+        blocks: Name of a part → the target in each block.
     """
 
     seasonality: Seasonality
@@ -132,14 +136,14 @@ class Seasons:
 
 
 def widths_of(bins: ModelBins) -> dict[str, int]:
-    """The length of every part that may be kept by season."""
+    """Return the width of every part that may be kept by season."""
     wide = {name: over.size + 2 for name, over in block_targets(bins).items()}
     wide |= {f"embedding:{name}": 1 + WIDTH for name in bins.projections}
     return wide | (widths(len(bins.space.names)) if bins.space is not None else {})
 
 
 def kept_of(bins: ModelBins, seasons: int) -> dict[str, int]:
-    """Those that are kept: not what features are together where that would outweigh them."""
+    """Return the width of every part that is kept by season, without joint moments of features that are too large."""
     wide = widths_of(bins)
     if wide.get("pairs", 0) * seasons > MOST_TOGETHER:
         wide = {name: width for name, width in wide.items() if name not in ("pairs", "unpaired")}
@@ -222,8 +226,9 @@ def _lists(values: F64) -> list[list[float]]:
 class SeasonCounts:
     """Gathers a reference season by season: panes of seasons, and what their blocks hold, from rows or from panes.
 
-    ``rough``: name of a target → float64 (seasons, bins), roughly how it lies in each season, by which ranks are told.
-    ``stretches``: the blocks, None where there are none.
+    Attributes:
+        rough: Name of a target → float64 (seasons, bins), roughly how it lies in each season, by which ranks are told.
+        stretches: The blocks, None where there are none.
     """
 
     seasonality: Seasonality
@@ -376,12 +381,12 @@ class SeasonsGatherer:
 
 
 def _season(seasonality: Seasonality, times: I64) -> Index:
-    """The season of each row; one more for rows without a time."""
+    """Return the season of each row; one season more for rows without a time."""
     return np.where(times != 0, seasonality.of(times), seasonality.count)
 
 
 def _indices(table: PredictionTable, bins: ModelBins) -> Iterator[tuple[str, Bins, Index]]:
-    """The bin of every row, target by target."""
+    """Yield the bin of every row, target by target."""
     columns: dict[str, Column] = {f"feature:{name}": column for name, column in table.features.items()}
     if table.scores is not None and len(table.scores):
         columns["score"] = Column(numbers=table.task.target_score(table.scores))
@@ -395,7 +400,7 @@ def _indices(table: PredictionTable, bins: ModelBins) -> Iterator[tuple[str, Bin
 
 
 def _below(counts: F64) -> F64:
-    """The share of each season below each bin, float64 (seasons, bins + 1); of a season without rows that of all."""
+    """Return the share below each bin by season, float64 (seasons, bins + 1); without rows that of all seasons."""
     total = counts.sum(axis=1, keepdims=True)
     filled = np.where(total > 0, counts, counts.sum(axis=0))
     shares = filled / filled.sum(axis=1, keepdims=True)

@@ -170,8 +170,10 @@ class Slices:
 class SlicesGatherer:
     """Counts reference rows by slice while they are folded.
 
-    ``sample``: some of the rows, which say what the values are. One seen fewer than 10 times goes to ``other``, as a
-    label does: it is too rare to compare, and possibly personal.
+    One seen fewer than 10 times goes to ``other``, as a label does: it is too rare to compare, and possibly personal.
+
+    Args:
+        sample: Some of the rows, which say what the values are.
     """
 
     def __init__(self, sample: PredictionTable) -> None:
@@ -240,7 +242,7 @@ def _left(pane: Pane, features: FeatureFilter) -> Iterator[tuple[str, F64]]:
 
 
 PARTS = ("outcomes", "confusion", "confusion_excess")
-"""Of a classifier's pane, those that a slice has."""
+"""Parts of a classifier's pane that a slice has."""
 
 ERRORS = ("outcomes", "losses", "spread")
 """The same of a regression. ``spread`` is of all stretches together: a row varies in each as it does in all."""
@@ -252,14 +254,17 @@ MOST_SUMS = 50_000
 """Sums that are not zero in all slices together, 0.4 MB of JSON: those with fewest outcomes are left out."""
 
 MOST_CLASSES = 50
-"""Of a model with more, slices are left out: a slice has a sum for every pair of them."""
+"""Most classes of a model with slices: a slice has a sum for every pair of classes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SliceOutcomes:
-    """``length``: of a stretch, nanoseconds, 0 = there is one, of rows without a time. ``count``: of stretches.
+    """Reference performance by slice and stretch of time.
 
-    ``of``: ``key=value`` → part → its sums, whose groups are stretches; of ``spread`` one, of all.
+    Attributes:
+        length: Nanoseconds of a stretch; 0 for a single stretch of rows without a time.
+        count: Number of stretches.
+        of: Sums by ``key=value`` and part, a group per stretch; ``spread`` has one group for all.
     """
 
     length: int

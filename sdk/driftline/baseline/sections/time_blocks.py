@@ -45,7 +45,7 @@ TELLING = 25.0
 
 _MONDAY = 4 * _DAY  # 1970-01-05
 STRAY = 4.0
-"""Where all times reach over more than so many times what the middle 99.8 % of them do, the others are strays."""
+"""Factor of the range of the middle 99.8 % of times beyond which times are strays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class TimeGrid:
 
     @property
     def shorts(self) -> I64:
-        """When the short stretch of each begins, int64 (count,): at other times of the day in each.
+        """Start of the short stretch in each block, int64 (count,): at a different time of day in each block.
 
         >>> days = TimeGrid.of(np.arange(1, 9) * _DAY)
         >>> ((days.shorts - days.start) // _HOUR % 24).tolist()
@@ -138,7 +138,8 @@ def _quietest_hour(times: I64) -> int:
 class BlockCounts:
     """One target in every block: ``counts`` float64 (blocks, cells), weights of rows with a usable value.
 
-    ``first``: intp (cells,), the first bin of each cell, from 0 on, ascending: a cell is neighbouring bins.
+    Attributes:
+        first: intp (cells,), the first bin of each cell, from 0 on, ascending: a cell is neighbouring bins.
     """
 
     first: Index
@@ -170,10 +171,13 @@ class BlockCounts:
 class TimeBlocks:
     """Coarse histograms of up to 60 stretches of time that hold rows, oldest first.
 
-    ``length``: of a stretch, nanoseconds; ``starts``: int64 (b,), unix nanoseconds; ``rows``: float64 (b, 3), number,
-    sum of weights and of squared weights. ``of``: the name of a pane's part (``feature:NAME``, ``score``, ``class``) →
-    its cells. ``within``: the same of a short stretch of each (an hour of a day), over the same cells, where these hold
-    rows enough: how much more a window varies that is shorter than a block.
+    Attributes:
+        length: Of a stretch, nanoseconds.
+        starts: int64 (b,), unix nanoseconds.
+        rows: float64 (b, 3), number, sum of weights and of squared weights.
+        of: The name of a pane's part (``feature:NAME``, ``score``, ``class``) → its cells.
+        within: The same of a short stretch of each (an hour of a day), over the same cells, where these hold rows
+            enough: how much more a window varies that is shorter than a block.
     """
 
     length: int
@@ -305,7 +309,7 @@ def _lists(values: F64) -> list[list[float]]:
 
 
 PARTS = ("outcomes", "confusion", "losses", "percentage", "score_negative", "score_positive")
-"""Of a pane's parts, those of which performance is made."""
+"""Parts of a pane that performance is computed from."""
 
 EXPECTED = "expected"
 """The part that holds what the estimate of the block says: a confusion, or the sums of
@@ -321,9 +325,12 @@ SCORE_CELLS = 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutcomeBlocks:
-    """``length``: of a stretch, nanoseconds. ``panes``: of each that has outcomes enough, in order, with
+    """Reference performance by stretch of time.
 
-    :data:`PARTS` and :data:`EXPECTED`; scores are put together to 30 places.
+    Attributes:
+        length: Nanoseconds of a stretch.
+        panes: Panes of the stretches with enough outcomes, in order, with :data:`PARTS` and :data:`EXPECTED`; scores
+            are merged to 30 places.
     """
 
     length: int
@@ -363,7 +370,7 @@ class OutcomeBlocks:
 
 
 def _places(panes: Sequence[Pane]) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
-    """The bin that stands for each bin of the score grid: the middle one of its thirtieth of all rows."""
+    """Return the representative of each bin of the score grid: the middle bin of its thirtieth of all rows."""
     total = np.zeros(SCORE_BINS)
     for pane in panes:
         for name in ("score_negative", "score_positive"):

@@ -16,12 +16,15 @@ from .method import Counts, Measured, Method
 def anderson_darling(reference: F64, current: F64) -> F64:
     """Return A² = nm / N² Σ (F - G)² / (H (1 - H)), over all N = n + m rows, H of both samples together: float64 (...).
 
-    ``reference``, ``current``: counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
     The form for ties (A²akN, mid-ranks), of which a bin is one: ``scipy.stats.anderson_ksamp`` of the bins, before it
     takes 1 off and divides by the standard deviation.
 
     It weighs the ends of the range as much as its middle, so it sees a drift of the tails that Kolmogorov-Smirnov
     does not. Evidently has scipy's, whose p-values end at 0.001 and at 0.25. NannyML has none.
+
+    Args:
+        reference: Counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
+        current: As ``reference``.
 
     Source: Scholz and Stephens, "K-sample Anderson-Darling tests" (1987), equation 7.
 

@@ -17,13 +17,15 @@ from .psi import psi_excess
 def chi2(reference: F64, current: F64) -> tuple[F64, F64]:
     """Return the statistic and its p-value, on counts over the same bins: float64 (...) each.
 
-    ``reference``, ``current``: counts, float64 (..., bins), missing and invalid left out; pool them first
-    (:mod:`~driftline_processor.core.drift.coarse_bins`). Bins that are empty in both are left out; with fewer than two
-    others there is nothing
-    to compare: (0, 1). Equal to ``scipy.stats.chi2_contingency(correction=False)``. Evidently tests the window against
-    the reference's shares as if they were known exactly (``scipy.stats.chisquare``), which is too liberal unless the
-    reference is much larger than the window; NannyML's is the contingency test, with Yates' correction for two
-    categories. Neither pools.
+    Bins that are empty in both are left out; with fewer than two others there is nothing to compare: (0, 1). Equal to
+    ``scipy.stats.chi2_contingency(correction=False)``. Evidently tests the window against the reference's shares as
+    if they were known exactly (``scipy.stats.chisquare``), which is too liberal unless the reference is much larger
+    than the window; NannyML's is the contingency test, with Yates' correction for two categories. Neither pools.
+
+    Args:
+        reference: Counts, float64 (..., bins), missing and invalid left out; pool them first
+            (:mod:`~driftline_processor.core.drift.coarse_bins`).
+        current: As ``reference``.
 
     Source: Pearson (1900); Cochran, "Some methods for strengthening the common χ² tests" (1954) for the rule of 5.
 

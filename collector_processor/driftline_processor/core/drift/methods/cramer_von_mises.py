@@ -16,12 +16,15 @@ from .method import Counts, Measured, Method
 def cramer_von_mises(reference: F64, current: F64) -> F64:
     """Return T = nm / N² Σ (F - G)², over all N = n + m rows of both samples: float64 (...).
 
-    ``reference``, ``current``: counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
-    The rows of a bin are taken to come evenly mixed. With a bin per distinct value, where none occurs twice, it is
-    the statistic of ``scipy.stats.cramervonmises_2samp``; scipy gives tied rows their mean rank instead.
+    The rows of a bin are taken to come evenly mixed. With a bin per distinct value, where none occurs twice, it is the
+    statistic of ``scipy.stats.cramervonmises_2samp``; scipy gives tied rows their mean rank instead.
 
     It sees what Kolmogorov-Smirnov does, and drift that is spread over the whole range a little better, since it adds
     up what the other looks for once. Evidently has a copy of scipy's. NannyML has none.
+
+    Args:
+        reference: Counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
+        current: As ``reference``.
 
     Source: Anderson, "On the distribution of the two-sample Cramér-von Mises criterion" (1962).
 

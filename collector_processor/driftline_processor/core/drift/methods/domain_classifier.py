@@ -15,16 +15,19 @@ def domain_classifier(apart: F64, variances: F64, base: F64) -> F64:
     """Return how well a linear classifier tells the samples apart, as the area under its ROC curve: float64 (...).
 
     Fisher's linear discriminant on random features (:mod:`driftline.panes.embedding_projection`), along their first 16
-    axes in the baseline. ``apart``: difference of the means along the axes, float64 (..., axes). ``variances``: of the
-    baseline along them, none negative; axes without any are left out. ``base``: 1/n + 1/m, float64 (...). The distance
-    of the means in standard deviations of the discriminant, less what sampling alone makes of it, is the area
-    Φ(distance / √2), were its scores normal; in the tests that is up to 0.05 above a discriminant trained on one half
-    of the rows and tried on the other. 0.5 is chance.
+    axes in the baseline. The distance of the means in standard deviations of the discriminant, less what sampling
+    alone makes of it, is the area Φ(distance / √2), were its scores normal; in the tests that is up to 0.05 above a
+    discriminant trained on one half of the rows and tried on the other. 0.5 is chance.
 
     It looks into every one of these directions with the same weight, where MMD goes by those in which the baseline
     varies most. Evidently trains a classifier on half of the rows (``model``, on others it is tried) and calls an area
     above 0.55 drift, however many there are; of a window of 100 rows that is 1.2 standard deviations of chance.
     NannyML's domain classifier is trained on tabular rows, alibi-detect's on any, with a test.
+
+    Args:
+        apart: Difference of the means along the axes, float64 (..., axes).
+        variances: Of the baseline along them, none negative; axes without any are left out.
+        base: 1/n + 1/m, float64 (...).
 
     Source: Fisher (1936); Hotelling (1931); Kim, Ramdas, Singh and Wasserman, "Classification accuracy as a proxy for
     two-sample testing" (2021).

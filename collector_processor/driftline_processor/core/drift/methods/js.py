@@ -14,10 +14,14 @@ from .method import Counts, Measured, Method
 def js(reference: F64, current: F64) -> F64:
     """Return the Jensen-Shannon distance, the root of the divergence to base 2, so between 0 and 1: float64 (...).
 
-    ``reference``, ``current``: counts over the same bins, float64 (..., bins), missing and invalid left out; the same
-    coarse bins as PSI, nothing added to empty ones. Equal to ``scipy.spatial.distance.jensenshannon(p, q, base=2)``.
-    NannyML has the same base, on equal widths by Doane's rule; Evidently the natural logarithm, which is smaller by the
-    factor sqrt(ln 2) = 0.833, on equal widths by Sturges' rule.
+    Equal to ``scipy.spatial.distance.jensenshannon(p, q, base=2)``. NannyML has the same base, on equal widths by
+    Doane's rule; Evidently the natural logarithm, which is smaller by the factor sqrt(ln 2) = 0.833, on equal
+    widths by Sturges' rule.
+
+    Args:
+        reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; the same coarse bins as
+            PSI, nothing added to empty ones.
+        current: As ``reference``.
 
     Source: Lin, "Divergence measures based on the Shannon entropy" (1991); Endres and Schindelin (2003) for the root.
 

@@ -16,13 +16,15 @@ from .method import Counts, Measured, Method
 def ks(reference: F64, current: F64) -> F64:
     """Return the greatest distance between the two distribution functions, seen at the bin edges: float64 (...).
 
-    ``reference``, ``current``: counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
-    None may be empty.
-
     With a bin per distinct value this *is* the two-sample statistic of ``scipy.stats.ks_2samp``. Over quantile bins it
     is smaller by at most the greater share, of either sample, that lies in one bin. Evidently takes raw rows. From
     10,000 reference rows on NannyML takes 10,000 equal widths between their extremes: one stray 1e9 among
     them and all other values share a bin.
+
+    Args:
+        reference: Counts over the same ordered bins, float64 (..., bins), missing and invalid left out. None may be
+            empty.
+        current: As ``reference``.
 
     Source: Smirnov (1939); Hodges, "The significance probability of the Smirnov two-sample test" (1958).
 

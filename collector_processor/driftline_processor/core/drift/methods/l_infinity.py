@@ -11,11 +11,14 @@ from .method import Counts, Measured, Method
 def l_infinity(reference: F64, current: F64) -> F64:
     """Return max |p - q|, how much the share that changed most changed: between 0 and 1, float64 (...).
 
-    ``reference``, ``current``: counts over the same bins, float64 (..., bins), missing and invalid left out; rare
-    labels pooled as for the chi-square test. A drift that is spread over many labels hardly shows in it: total
-    variation says more then.
+    A drift that is spread over many labels hardly shows in it: total variation says more then.
 
     The same in NannyML (``l_infinity``), labels as they are; the two agree unless what changed most is a rare label.
+
+    Args:
+        reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; rare labels pooled as
+            for the chi-square test.
+        current: As ``reference``.
 
     Source: Deza and Deza, "Encyclopedia of Distances" (2009), the Chebyshev distance of two distributions.
 

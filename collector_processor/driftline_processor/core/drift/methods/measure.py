@@ -17,7 +17,8 @@ from .psi import psi_excess
 class SamplePair(NamedTuple):
     """Two samples of one target over its bins: float64 (bins,) each, (effective) rows, neither of them empty.
 
-    ``vectors``: of embeddings, what is known of the reference, and the mean features of the window.
+    Attributes:
+        vectors: Of embeddings, what is known of the reference, and the mean features of the window.
     """
 
     kind: Kind

@@ -72,8 +72,9 @@ those of its L2 norm, a number.
 class Vectors(NamedTuple):
     """The reference of an embedding, see :class:`driftline.panes.embedding_projection.Projection`.
 
-    ``means``: of the features, float64 (width,). ``spectrum``: float64 (width,), ``axes``: float64 (axes, width), each
-    padded with zeros.
+    Attributes:
+        means: Of the features, float64 (width,).
+        spectrum: float64 (width,), ``axes``: float64 (axes, width), each padded with zeros.
     """
 
     means: F64
@@ -84,9 +85,13 @@ class Vectors(NamedTuple):
 class Sums(NamedTuple):
     """The sums that panes keep of k pairs of samples of vectors, see :mod:`driftline.panes.embedding_projection`.
 
-    ``reference``, ``current``: float64 (k, width), means of the features. ``n``, ``m``: float64 (k,), (effective) rows.
-    ``spectrum``: float64 (k, width), variances of the features along their axes in the reference, padded with zeros.
-    ``axes``: float64 (k, axes, width), the first of these axes, padded with zeros.
+    Attributes:
+        reference: float64 (k, width), means of the features.
+        current: float64 (k, width), means of the features.
+        n: float64 (k,), (effective) rows.
+        m: float64 (k,), (effective) rows.
+        spectrum: float64 (k, width), variances of the features along their axes in the reference, padded with zeros.
+        axes: float64 (k, axes, width), the first of these axes, padded with zeros.
     """
 
     reference: F64
@@ -101,11 +106,17 @@ class Sums(NamedTuple):
 class Counts:
     """k pairs of samples, counted over bins that the two of a pair share.
 
-    ``reference``, ``current``: float64 (k, bins), (effective) rows per bin; missing and invalid are left out, and no
-    sample is empty. ``edges``: of numbers, float64 (k, bins - 1), where the bins meet, padded with the last; None of
-    categories, whose bins have no order. ``fences``: float64 (k, 2), what lies beyond counts as lying there where the
-    size of a value matters; None = :func:`fences` of the reference. ``sums``: of embeddings. ``others``: of
-    categories whose labels were chosen from the reference, int64 (k,), the bin of all other labels, -1 = not one.
+    Attributes:
+        reference: float64 (k, bins), (effective) rows per bin; missing and invalid are left out, and no sample is
+            empty.
+        current: As ``reference``.
+        edges: Of numbers, float64 (k, bins - 1), where the bins meet, padded with the last; None of categories, whose
+            bins have no order.
+        fences: float64 (k, 2), what lies beyond counts as lying there where the size of a value matters; None =
+            :func:`fences` of the reference.
+        sums: Of embeddings.
+        others: Of categories whose labels were chosen from the reference, int64 (k,), the bin of all other labels, -1 =
+            not one.
     """
 
     reference: F64
@@ -162,8 +173,10 @@ class Counts:
 class Measured(NamedTuple):
     """The result of one drift method for k targets, each float64 (k,).
 
-    ``p_value``: of no drift, not corrected for looking at many. ``effect``: how large the drift is beyond what sampling
-    alone makes of it, in ``Method.unit``. None where the method has none.
+    Attributes:
+        p_value: Of no drift, not corrected for looking at many.
+        effect: How large the drift is beyond what sampling alone makes of it, in ``Method.unit``. None where the method
+            has none.
     """
 
     value: F64
@@ -175,17 +188,25 @@ class Measured(NamedTuple):
 class Method:
     """One drift method.
 
-    ``name``: as it is written in YAML, JSON and metrics. ``title``: as people write it, ``symbol``: in a
-    table. ``kinds``: what it compares.
-    ``least``, ``greatest``: the range of the value; ``least`` is what two equal samples have. ``unit``: of the value.
-    ``source``: the paper. ``counts``: the method. ``p_value``: k p-values, of a method that is shown beside others and
-    whose p-value costs more than its value, so that it is asked for only where the method decides. ``min_effect``: the
-    least effect that counts as drift, of a method that may decide: it has a p-value and an effect; None of one that is
-    only shown. ``symmetric``: whether exchanging
-    the samples, over the same cells, changes no value. ``scaling``: what multiplying all counts does to the value:
-    "none", nothing; "fades", ever less, since something is added to every bin; "grows", a test statistic does.
-    ``rows``: whether rows say more than counts (exact, not from bins); of the others the definition is over the bins.
-    ``bound``: how far the value of counts can be from the one of the rows, where that is known.
+    Attributes:
+        name: As it is written in YAML, JSON and metrics.
+        title: As people write it, ``symbol``: in a table.
+        kinds: What it compares.
+        least: The range of the value; ``least`` is what two equal samples have.
+        greatest: The range of the value; ``least`` is what two equal samples have.
+        unit: Of the value.
+        source: The paper.
+        counts: The method.
+        p_value: k p-values, of a method that is shown beside others and whose p-value costs more than its value, so
+            that it is asked for only where the method decides.
+        min_effect: The least effect that counts as drift, of a method that may decide: it has a p-value and an effect;
+            None of one that is only shown.
+        symmetric: True where exchanging the samples, over the same cells, changes no value.
+        scaling: What multiplying all counts does to the value: "none", nothing; "fades", ever less, since something is
+            added to every bin; "grows", a test statistic does.
+        rows: True where rows say more than counts (exact, not from bins); of the others the definition is over the
+            bins.
+        bound: How far the value of counts can be from the one of the rows, where that is known.
     """
 
     name: str
@@ -208,8 +229,10 @@ class Method:
 class Moments(NamedTuple):
     """Moments of k samples, float64 (k,) each, in the unit of the feature.
 
-    ``variance``: over n, not n - 1. ``mean_bound``, ``deviation_bound``: how far mean and standard deviation of the
-    clipped rows can be from those of the counts.
+    Attributes:
+        variance: Over n, not n - 1.
+        mean_bound: How far mean and standard deviation of the clipped rows can be from those of the counts.
+        deviation_bound: As ``mean_bound``.
     """
 
     mean: F64
@@ -219,7 +242,10 @@ class Moments(NamedTuple):
 
 
 def middles(edges: F64) -> F64:
-    """Return the middle of each bin, float64 (k, bins); of an outer one its edge. ``edges``: float64 (k, bins - 1).
+    """Return the middle of each bin, float64 (k, bins); of an outer one its edge.
+
+    Args:
+        edges: float64 (k, bins - 1).
 
     >>> middles(np.array([[0.0, 1.0, 3.0]])).tolist()
     [[0.0, 0.5, 2.0, 3.0]]

@@ -16,15 +16,20 @@ PER_DEVIATION = 0.52
 def mmd(reference: F64, current: F64, n: F64, m: F64) -> F64:
     """Return the distance of the mean features, less what sampling alone makes of it, at least 0: float64 (...).
 
-    ``reference``, ``current``: means of the features of both samples, float64 (..., width), where each vector's
-    features have length 1 (:mod:`driftline.panes.embedding_projection`). ``n``, ``m``: (effective) rows. The root of
-    the unbiased estimate of MMD², where that is positive, of the kernel that the random features stand for: a Gaussian
-    one as wide as the median distance in the reference, of 64 projections. A shift of every coordinate by 0.1 standard
-    deviations makes about 0.05, by 0.3 about 0.15, by 0.5 about 0.26, on 8 dimensions as on 384.
+    The root of the unbiased estimate of MMD², where that is positive, of the kernel that the random features stand for:
+    a Gaussian one as wide as the median distance in the reference, of 64 projections. A shift of every coordinate
+    by 0.1 standard deviations makes about 0.05, by 0.3 about 0.15, by 0.5 about 0.26, on 8 dimensions as on 384.
 
     Evidently's ``empirical_mmd`` takes all pairs of rows of one number, a kernel whose width changes with the sample,
     and 100 permutations, so p comes in steps of 0.01. NannyML and whylogs have none. Alibi-detect has that of all
     pairs, with a width of the median distance, and permutations.
+
+    Args:
+        reference: Means of the features of both samples, float64 (..., width), where each vector's features have length
+            1 (:mod:`driftline.panes.embedding_projection`).
+        current: As ``reference``.
+        n: (effective) rows.
+        m: (effective) rows.
 
     Source: Gretton et al., "A kernel two-sample test" (2012), equation 3; Zhao and Meng, "FastMMD" (2015).
 

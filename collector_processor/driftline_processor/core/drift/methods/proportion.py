@@ -14,13 +14,18 @@ from .method import Counts, Measured, Method
 def proportion(held_was: F64, n: F64, held_now: F64, m: F64) -> tuple[F64, F64]:
     """Return how much the share grew, q - p, and the p-value of it, both sides: float64 (...) each.
 
-    ``held_was``, ``held_now``: (effective) rows that have the value; ``n``, ``m``: all rows. The pooled z-test where
-    each of the four cells expects at least 5 rows; its p-value is that of ``chi2_contingency(correction=False)``. Else
-    exact: given how many rows of both samples have the rarer of the two values, those of the window are binomial; the
-    smaller tail, doubled. That errs to the safe side.
+    The pooled z-test where each of the four cells expects at least 5 rows; its p-value is that of
+    ``chi2_contingency(correction=False)``. Else exact: given how many rows of both samples have the rarer of the
+    two values, those of the window are binomial; the smaller tail, doubled. That errs to the safe side.
 
     Evidently's ``z`` is the z-test, also where hardly any row is expected. NannyML has chi-square with Yates'
     correction here.
+
+    Args:
+        held_was: (effective) rows that have the value.
+        n: All rows.
+        held_now: (effective) rows that have the value.
+        m: All rows.
 
     Source: Fleiss, "Statistical Methods for Rates and Proportions" (1981); Przyborowski and Wilenski (1940).
 

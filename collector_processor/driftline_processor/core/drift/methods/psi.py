@@ -17,12 +17,16 @@ SMALL, MODERATE = 0.1, 0.25
 def psi(reference: F64, current: F64) -> F64:
     """Return Σ (q - p) ln(q / p) over bins, natural logarithm, 0.5 added to every count: float64 (...).
 
-    ``reference``, ``current``: counts over the same bins, float64 (..., bins), missing and invalid left out; bins that
-    are empty in both are left out. Numbers come as the deciles of the baseline, categories as they are, both pooled as
-    for the chi-square test: one of 50 rows in a bin that the reference never filled would otherwise add 0.26.
+    Numbers come as the deciles of the baseline, categories as they are, both pooled as for the chi-square test: one of
+    50 rows in a bin that the reference never filled would otherwise add 0.26.
 
     Evidently cuts equal widths over both samples (Sturges' rule, from 21 distinct values on) and writes a share of
     0.0001 or less into empty bins, whatever the number of rows; half a row fades as rows come. NannyML has no PSI.
+
+    Args:
+        reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; bins that are empty in
+            both are left out.
+        current: As ``reference``.
 
     Source: Siddiqi, "Credit Risk Scorecards" (2006); 0.5 per cell is Jeffreys' prior.
 

@@ -11,12 +11,13 @@ from .method import Counts, Measured, Method
 def total_variation(reference: F64, current: F64) -> F64:
     """Return ½ Σ |p - q|, the share of rows that would have to change their bin: between 0 and 1, float64 (...).
 
-    ``reference``, ``current``: counts over the same bins, float64 (..., bins), missing and invalid left out; the same
-    coarse bins as PSI. Without drift its mean is about Σ sqrt(p (1 - p) (1/n + 1/m) / 2π): 0.12 for 100 rows over
-    ten bins.
-
     Evidently has it for categories (``TVD``), labels as they are, and shows not the distance but a p-value of 1,000
     permutations, so never below 0.001.
+
+    Args:
+        reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; the same coarse bins as
+            PSI. Without drift its mean is about Σ sqrt(p (1 - p) (1/n + 1/m) / 2π): 0.12 for 100 rows over ten bins.
+        current: As ``reference``.
 
     Source: Levin and Peres, "Markov Chains and Mixing Times" (2017), section 4.1.
 

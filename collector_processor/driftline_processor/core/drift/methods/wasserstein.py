@@ -13,14 +13,17 @@ from .method import Counts, Measured, Method
 def wasserstein(distances: F64, edges: F64) -> F64:
     """Return ∫ |F - G| dx, how far the average row would have to move, in the feature's unit: float64 (...).
 
-    ``distances``: F - G at the edges, float64 (..., edges); ``edges``: float64 (..., edges), ascending. Between two
-    edges rows are spread evenly, so F - G is a straight line there; what lies beyond the fences
+    Between two edges rows are spread evenly, so F - G is a straight line there; what lies beyond the fences
     (:func:`.method.fences`) counts as lying on them, so that one stray 1e9 moves nothing.
 
     With a bin around each distinct value it is ``scipy.stats.wasserstein_distance`` of the rows, clipped to the fences.
     NannyML takes 10,000 equal widths between the reference's extremes from 10,000 rows on, and unclipped what is
     beyond: one 1e9 among 50,000 rows adds 20,000 to it. It has no p-value here, and grows with a drift anywhere: a few
     rows far out weigh as much as many near by.
+
+    Args:
+        distances: F - G at the edges, float64 (..., edges).
+        edges: float64 (..., edges), ascending.
 
     Source: Vallender, "Calculation of the Wasserstein distance between probability distributions on the line" (1974).
 

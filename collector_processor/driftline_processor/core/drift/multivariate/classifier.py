@@ -31,7 +31,11 @@ MOST_TOLD = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """n rows in the space of a baseline: ``z`` float64 (n, d), ``missing`` bool (n, d); ``names``: the d features."""
+    """n rows in the space of a baseline: ``z`` float64 (n, d), ``missing`` bool (n, d).
+
+    Attributes:
+        names: The d features.
+    """
 
     names: tuple[str, ...]
     z: F64
@@ -41,7 +45,9 @@ class Points:
 def auc(scores: F64, side: F64) -> F64:
     """Return the area under the ROC curve of each row of scores: float64 (b,).
 
-    ``scores``: float64 (b, n); ``side``: float64 (b, n) or (1, n), 1 for rows of the window.
+    Args:
+        scores: float64 (b, n).
+        side: float64 (b, n) or (1, n), 1 for rows of the window.
 
     >>> auc(np.array([[0.1, 0.4, 0.35, 0.8]]), np.array([[0.0, 0.0, 1.0, 1.0]])).tolist()
     [0.75]

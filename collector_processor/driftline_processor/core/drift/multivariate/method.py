@@ -19,7 +19,9 @@ ALPHA = 0.01
 class PanePair:
     """Two panes over one space: the reference and the window.
 
-    ``fitted``: how the space fits the reference. ``alike``: how many rows, which resemble each other, count as one.
+    Attributes:
+        fitted: How the space fits the reference.
+        alike: How many rows, which resemble each other, count as one.
     """
 
     space: Space
@@ -32,11 +34,16 @@ class PanePair:
 class JointResult(NamedTuple):
     """The result of one multivariate method for a window.
 
-    ``value``: ``JointMethod.neutral`` where nothing changed. ``was``, ``now``: what was compared. ``p_value``: of no
-    drift. ``effect``: how large the drift is beyond what sampling alone makes of it, in ``JointMethod.unit``. ``rows``:
-    the (effective) rows of the smaller side. ``told``: the features, or pairs, that give it away, the most telling
-    first. ``certain``: how many pairs there are that changed for certain. ``blind``: why the value says nothing of
-    drift, for people; "" where it does.
+    Attributes:
+        value: ``JointMethod.neutral`` where nothing changed.
+        was: What was compared.
+        now: What was compared.
+        p_value: Of no drift.
+        effect: How large the drift is beyond what sampling alone makes of it, in ``JointMethod.unit``.
+        rows: The (effective) rows of the smaller side.
+        told: The features, or pairs, that give it away, the most telling first.
+        certain: How many pairs there are that changed for certain.
+        blind: Why the value says nothing of drift, for people; "" where it does.
     """
 
     value: float
@@ -54,10 +61,17 @@ class JointResult(NamedTuple):
 class JointMethod:
     """One multivariate method.
 
-    ``name``: as it is written in JSON and metrics. ``title``: as people write it. ``unit``: of the effect.
-    ``min_effect``: the least effect that counts as drift. ``least``, ``greatest``: the range of the value; ``neutral``:
-    where nothing changed. ``source``: the paper. ``sentence``: what was found, for people. ``measure``: from the sums
-    of panes, None where they do not hold what it takes; None of a method that needs rows.
+    Attributes:
+        name: As it is written in JSON and metrics.
+        title: As people write it.
+        unit: Of the effect.
+        min_effect: The least effect that counts as drift.
+        least: The range of the value.
+        greatest: The range of the value.
+        source: The paper.
+        sentence: What was found, for people.
+        measure: From the sums of panes, None where they do not hold what it takes; None of a method that needs rows.
+        neutral: Where nothing changed.
     """
 
     name: str

@@ -38,7 +38,9 @@ def square(triangle: F64, features: int) -> F64:
 class Correlations(NamedTuple):
     """Pearson's ``r`` of the coordinates of all pairs, upper triangle by rows, NaN for a constant; and rows per pair.
 
-    ``r``, ``rows``: float64 (d (d - 1) / 2,); rows are (effective) ones that have both features.
+    Attributes:
+        r: float64 (d (d - 1) / 2,); rows are (effective) ones that have both features.
+        rows: As ``r``.
     """
 
     r: F64
