@@ -111,7 +111,7 @@ class Shutdown(Section):
     timeout: Seconds = Field(
         default=timedelta(seconds=20),
         description="How long the end may take after SIGTERM or SIGINT, for all parts of it together; at least `1s`. "
-        "[What happens meanwhile](../how-to/configure-the-processor.md#the-end).",
+        "[What happens meanwhile](../how-to/configure-the-processor.md#how-does-it-stop).",
         examples=["60s"],
     )
 
