@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -33,14 +34,15 @@ from driftline.baseline.sections.estimation import CLASSES, LOSS, Estimation
 from driftline.baseline.sections.time_blocks import EXPECTED
 from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import PerKind, Task
 
 from driftline_processor.core.evaluation import Estimate, EstimateMethod, MetricValue, Unsure
 from driftline_processor.core.outcomes.sums import effective_rows
 from driftline_processor.core.performance.realized import realized
 
 from . import cbpe_binary, cbpe_multiclass, direct_loss
-from .cbpe_binary import Rates, grid_of, rates_of, weight_per_row
+from .cbpe_binary import Rates, rates_of, weight_per_row
 from .point import DEVIATIONS, Point, limits
 
 BOUND_DEVIATIONS = 3.0
@@ -121,7 +123,15 @@ LEAST_ROWS, LEAST_OF_A_CLASS = 1_000, 300
 
 @dataclass(eq=False, slots=True)
 class ReferenceLearning:
-    """Calibrations and errors learned from the outcomes of one baseline."""
+    """Calibrations and errors learned from the outcomes of one baseline; of a task without an estimate, nothing.
+
+    Each kind of task that has an estimate has a subclass. ``method``: how it is estimated. ``learned_of_own_rows``:
+    whether what was learned is too good of the reference's own rows; losses are tried on other rows than those that
+    they are learned of.
+    """
+
+    method: ClassVar[EstimateMethod] = "cbpe"
+    learned_of_own_rows: ClassVar[bool] = False
 
     task: Task
     rows: float
@@ -148,21 +158,7 @@ class ReferenceLearning:
 
     def points(self, pane: Pane) -> tuple[dict[str, Point], int]:
         """Return what each metric of a pane is expected to be, and at which bin of the grid its model decides."""
-        kind = self.task.kind
-        if kind == "binary" and self.rates is not None:
-            grid = cbpe_binary.grid_of(pane, self.task)
-            per_row = weight_per_row(pane, "rows")
-            if grid is None:
-                return {}, 0
-            return cbpe_binary.expected(grid, self.rates, per_row), cbpe_binary.cut_of(grid, self._usual_cut)
-        if kind == "multiclass":
-            points = cbpe_multiclass.expected(pane, len(self.task.classes))
-        else:
-            trees = self.estimation.losses
-            points = {} if trees is None else direct_loss.expected(pane, trees.spread)
-        if kind == "binary":
-            return {}, 0
-        return self._with_learned(points, effective_rows(pane, "rows")), 0
+        return self._with_learned(self._expected_of_window(pane), effective_rows(pane, "rows")), 0
 
     def _with_learned(self, points: dict[str, Point], rows: float) -> dict[str, Point]:
         """Add the variance of what was learned, of kinds whose sums do not tell where rows lie.
@@ -185,37 +181,123 @@ class ReferenceLearning:
             moved = 0.0 if was is None or was.value is None or point.value is None else point.value - was.value
             chance = point.chance / worth if worth > 0 else 0.0
             overfit = chance * self._overfit(name)
-            bias = overfit if self.task.has_class_scores else 0.0  # of losses: tried on other rows than learned of
+            bias = overfit if self.learned_of_own_rows else 0.0
             found[name] = replace(point, learned=overfit + (OFF * moved) ** 2, bias=bias, unsure=unsure)
         return found
-
-    def _overfit(self, metric: str) -> float:
-        """Return the squared factor by which learned values err more than chance (docs/data/estimates.md)."""
-        if self.task.predicts_number:
-            return 2.5
-        if metric in ("log_loss", "brier"):
-            return 1.0 + len(self.task.classes)
-        return 4.0 if metric in ("accuracy", "roc_auc_ovr") else 1.5
-
-    def _too_few(self) -> bool:
-        worth = weight_per_row(self._pane, "outcomes")
-        if any(one.rate @ one.weight < LEAST_OF_A_CLASS * worth for one in self.estimation.classes.values()):
-            return True
-        return self.rows < LEAST_ROWS and self.task.predicts_number
 
     def labelled(self, pane: Pane, points: dict[str, Point], rows: int) -> dict[str, Point]:
         """Return what is expected of those rows of a pane whose outcome is known; {} where that is not known.
 
-        Of a binary model from their own scores, decided as those of their bin were. Of others it is what is expected of
-        all ``rows`` (``points``), while half of their outcomes are known, with the chance of fewer.
+        It is what is expected of all ``rows`` (``points``), while half of their outcomes are known, with the chance of
+        fewer.
         """
-        outcomes = effective_rows(pane)
-        if not self.task.has_threshold:
-            all_rows = effective_rows(pane, "rows")
-            if outcomes <= 0 or pane.parts["outcomes"][0] < LEAST_COVERAGE * rows:
-                return {}
-            more = max(1.0, all_rows / outcomes)
-            return {name: replace(point, chance=point.chance * more) for name, point in points.items()}
+        outcomes, all_rows = effective_rows(pane), effective_rows(pane, "rows")
+        if outcomes <= 0 or pane.parts["outcomes"][0] < LEAST_COVERAGE * rows:
+            return {}
+        more = max(1.0, all_rows / outcomes)
+        return {name: replace(point, chance=point.chance * more) for name, point in points.items()}
+
+    def has_bounds(self, _metric: str, _cut: int, _rows: int) -> bool:
+        """Return True where a quiet window has enough rows of each decision of a metric, as the reference has."""
+        return True
+
+    def per_row(self, cut: int) -> dict[str, tuple[float, float]]:
+        """Return the variance of each metric of the reference by chance and by mix, times its rows.
+
+        {} where it is not known: then that of the window has to do.
+
+        Args:
+            cut: See :meth:`points`.
+        """
+        if cut not in self._per_row:
+            points = self._reference_points(cut)
+            self._per_row[cut] = {
+                name: (point.chance * self.rows, point.mix * self.rows) for name, point in points.items()
+            }
+        return self._per_row[cut]
+
+    def _reference_points(self, _cut: int) -> dict[str, Point]:
+        blocks = self.estimation.blocks
+        known = [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
+        return self._expected_of_sums(np.sum(known, axis=0)) if known else {}
+
+    def differ(self, cut: int, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
+        """Return how much the reference's stretches differ in a metric, and how far estimates of them are off.
+
+        ``per_row``: the variance of the metric by chance and by mix, times the rows.
+        """
+        key = (cut, metric)
+        if metric not in self.per_row(cut):  # that of the window: another one has another
+            return self._of_blocks(metric, per_row)
+        if key not in self._differ:
+            self._differ[key] = self._of_blocks(metric, per_row)
+        return self._differ[key]
+
+    def _of_blocks(self, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
+        blocks = self.estimation.blocks
+        if blocks is None:
+            return NO_STRETCHES, NO_STRETCHES
+        values, chance, errors, of_errors = [], [], [], []
+        for pane in blocks.panes:
+            found = realized(pane, self.task).get(metric)
+            if found is None or found.value is None:
+                continue
+            rows = effective_rows(pane)
+            values.append(found.value)
+            chance.append(sum(per_row) / rows)
+            sums = pane.parts.get(EXPECTED)
+            said = None if sums is None else self._expected_of_sums(sums).get(metric)
+            if said is not None and said.value is not None:
+                errors.append(found.value - said.value)
+                of_errors.append(per_row[0] / rows)
+        differ = stretch_variance(values, chance)
+        off = estimate_error_variance(errors, of_errors) if errors else differ
+        many = round(off.stretches * self.length / max(self.lasting, 1))
+        # their mean was learned
+        beyond = off.variance * many / (many - 1) if errors and many > 1 else off.variance
+        return differ, StretchVariance(beyond, many)
+
+    def estimated_rows(self, pane: Pane) -> int:
+        """Return how many rows of a pane its sums for estimates are of."""
+        rows = pane.parts.get("rows")
+        return 0 if rows is None or rows[1] <= 0 else round(self._weight(pane) * float(rows[0] / rows[1]))
+
+    def _weight(self, _pane: Pane) -> float:
+        """Return the weight of the rows that the sums for estimates are of."""
+        return 0.0
+
+    def _expected_of_window(self, _pane: Pane) -> dict[str, Point]:
+        """Return what each metric of a pane is expected to be, without the variance of what was learned."""
+        return {}
+
+    def _expected_of_sums(self, _sums: F64) -> dict[str, Point]:
+        """Return the same of what was expected of rows of the reference: their part ``EXPECTED``."""
+        return {}
+
+    def _overfit(self, _metric: str) -> float:
+        """Return the squared factor by which learned values err more than chance (docs/data/estimates.md)."""
+        return 0.0
+
+    def _too_few(self) -> bool:
+        """Tell whether the reference has too few rows for an interval."""
+        worth = weight_per_row(self._pane, "outcomes")
+        return any(one.rate @ one.weight < LEAST_OF_A_CLASS * worth for one in self.estimation.classes.values())
+
+
+class _BinaryLearning(ReferenceLearning):
+    """Rates of positives by score: their sums tell where rows lie, so they need no variance of what was learned."""
+
+    __slots__ = ()
+
+    def points(self, pane: Pane) -> tuple[dict[str, Point], int]:
+        grid = cbpe_binary.grid_of(pane, self.task)
+        if self.rates is None or grid is None:
+            return {}, 0
+        points = cbpe_binary.expected(grid, self.rates, weight_per_row(pane, "rows"))
+        return points, cbpe_binary.cut_of(grid, self._usual_cut)
+
+    def labelled(self, pane: Pane, _points: dict[str, Point], _rows: int) -> dict[str, Point]:
+        """Return the estimate of those rows from their own scores, decided as those of their bin were."""
         sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
         grid = cbpe_binary.grid_of(pane, self.task)
         if self.rates is None or grid is None or sides[0] is None or sides[1] is None:
@@ -242,78 +324,76 @@ class ReferenceLearning:
         decided = np.array([self.rates.rows[:cut].sum(), self.rates.rows[cut:].sum()])
         return cbpe_binary.enough_decided(metric, decided * min(1.0, rows / float(decided.sum())))
 
-    def per_row(self, cut: int) -> dict[str, tuple[float, float]]:
-        """Return the variance of each metric of the reference by chance and by mix, times its rows.
-
-        {} where it is not known: then that of the window has to do.
-
-        Args:
-            cut: See :meth:`points`.
-        """
-        if cut not in self._per_row:
-            points = self._reference_points(cut)
-            self._per_row[cut] = {
-                name: (point.chance * self.rows, point.mix * self.rows) for name, point in points.items()
-            }
-        return self._per_row[cut]
-
     def _reference_points(self, cut: int) -> dict[str, Point]:
-        if self.task.has_threshold and self.rates is not None:
-            weight = self._pane.parts["score_negative"] + self._pane.parts["score_positive"]
-            grid = np.zeros((3, len(weight)))
-            grid[0, :cut], grid[1, cut:] = weight[:cut], weight[cut:]
-            return cbpe_binary.as_learned(grid, self.rates, weight_per_row(self._pane, "outcomes"))
-        blocks = self.estimation.blocks
-        known = [] if blocks is None else [pane.parts[EXPECTED] for pane in blocks.panes if EXPECTED in pane.parts]
-        return self._expected(np.sum(known, axis=0)) if known else {}
-
-    def differ(self, cut: int, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
-        """Return how much the reference's stretches differ in a metric, and how far estimates of them are off.
-
-        ``per_row``: the variance of the metric by chance and by mix, times the rows.
-        """
-        key = (cut, metric)
-        if metric not in self.per_row(cut):  # that of the window: another one has another
-            return self._of_blocks(metric, per_row)
-        if key not in self._differ:
-            self._differ[key] = self._of_blocks(metric, per_row)
-        return self._differ[key]
-
-    def _of_blocks(self, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
-        blocks = self.estimation.blocks
-        if blocks is None:
-            return NO_STRETCHES, NO_STRETCHES
-        values, chance, errors, of_errors = [], [], [], []
-        for pane in blocks.panes:
-            found = realized(pane, self.task).get(metric)
-            if found is None or found.value is None:
-                continue
-            rows = effective_rows(pane)
-            values.append(found.value)
-            chance.append(sum(per_row) / rows)
-            said = self._expected(pane.parts.get(EXPECTED)).get(metric)
-            if said is not None and said.value is not None:
-                errors.append(found.value - said.value)
-                of_errors.append(per_row[0] / rows)
-        differ = stretch_variance(values, chance)
-        off = estimate_error_variance(errors, of_errors) if errors else differ
-        many = round(off.stretches * self.length / max(self.lasting, 1))
-        # their mean was learned
-        beyond = off.variance * many / (many - 1) if errors and many > 1 else off.variance
-        return differ, StretchVariance(beyond, many)
-
-    def _expected(self, sums: F64 | None) -> dict[str, Point]:
-        """Return what the estimate of a block of the reference says."""
-        if sums is None:
+        if self.rates is None:
             return {}
-        if self.task.predicts_number:
-            trees = self.estimation.losses
-            return {} if trees is None else direct_loss.of_sums(sums, trees.spread)
-        k = len(self.task.classes)
-        if self.task.has_threshold:
-            return cbpe_binary.of_confusion(sums.reshape(k, k), self.task)
-        return cbpe_multiclass.of_sums(sums, k)
+        weight = self._pane.parts["score_negative"] + self._pane.parts["score_positive"]
+        grid = np.zeros((3, len(weight)))
+        grid[0, :cut], grid[1, cut:] = weight[:cut], weight[cut:]
+        return cbpe_binary.as_learned(grid, self.rates, weight_per_row(self._pane, "outcomes"))
 
+    def _weight(self, pane: Pane) -> float:
+        grid = cbpe_binary.grid_of(pane, self.task)
+        return 0.0 if grid is None else float(grid.sum())
+
+    def _expected_of_sums(self, sums: F64) -> dict[str, Point]:
+        return cbpe_binary.of_confusion(sums.reshape(2, 2), self.task)
+
+
+class _MulticlassLearning(ReferenceLearning):
+    """Calibrated probabilities of each class."""
+
+    __slots__ = ()
+    learned_of_own_rows = True
+
+    def _weight(self, pane: Pane) -> float:
+        sums = pane.parts.get(CLASSES)
+        return 0.0 if sums is None else float(sums[0])
+
+    def _expected_of_window(self, pane: Pane) -> dict[str, Point]:
+        return cbpe_multiclass.expected(pane, len(self.task.classes))
+
+    def _expected_of_sums(self, sums: F64) -> dict[str, Point]:
+        return cbpe_multiclass.of_sums(sums, len(self.task.classes))
+
+    def _overfit(self, metric: str) -> float:
+        if metric in ("log_loss", "brier"):
+            return 1.0 + len(self.task.classes)
+        return 4.0 if metric in ("accuracy", "roc_auc_ovr") else 1.5
+
+
+class _RegressionLearning(ReferenceLearning):
+    """Losses, learned from the features and the value: direct loss estimation."""
+
+    __slots__ = ()
+    method = "direct_loss"
+
+    def _weight(self, pane: Pane) -> float:
+        sums = pane.parts.get(LOSS)
+        return 0.0 if sums is None else float(sums[0])
+
+    def _expected_of_window(self, pane: Pane) -> dict[str, Point]:
+        trees = self.estimation.losses
+        return {} if trees is None else direct_loss.expected(pane, trees.spread)
+
+    def _expected_of_sums(self, sums: F64) -> dict[str, Point]:
+        trees = self.estimation.losses
+        return {} if trees is None else direct_loss.of_sums(sums, trees.spread)
+
+    def _overfit(self, _metric: str) -> float:
+        return 2.5
+
+    def _too_few(self) -> bool:
+        return self.rows < LEAST_ROWS
+
+
+_LEARNING: PerKind[type[ReferenceLearning]] = PerKind(
+    binary=_BinaryLearning,
+    multiclass=_MulticlassLearning,
+    regression=_RegressionLearning,
+    ranking=ReferenceLearning,
+    unknown=ReferenceLearning,
+)
 
 _CACHE: WeakKeyDictionary[Baseline, ReferenceLearning] = WeakKeyDictionary()
 
@@ -325,7 +405,7 @@ def learn_reference(baseline: Baseline) -> ReferenceLearning:
         pane, task = baseline.pane, baseline.task
         rates = rates_of(pane) if task.has_threshold else None
         estimation = baseline.extras.estimation or Estimation()
-        cached = ReferenceLearning(task, effective_rows(pane), realized(pane, task), rates, estimation, pane)
+        cached = _LEARNING.of(task)(task, effective_rows(pane), realized(pane, task), rates, estimation, pane)
         _CACHE[baseline] = cached
     return cached
 
@@ -350,7 +430,7 @@ def estimate_metrics(
     ):
         return {}
     known = learn_reference(baseline)
-    rows = _rows(pane, task)
+    rows = known.estimated_rows(pane)
     if rows < FEWEST or known.rows < FEWEST:
         return {}
     points, cut = known.points(pane)
@@ -367,7 +447,6 @@ class _Made:
         self._lengths, self._lasting = (
             span / length if length else 1.0 for length in (learned.length, learned.lasting)
         )
-        self._method: EstimateMethod = "direct_loss" if learned.task.predicts_number else "cbpe"
 
     def estimate(
         self, name: str, point: Point, realized: MetricValue | None, labelled: Mapping[str, Point]
@@ -376,7 +455,7 @@ class _Made:
         reference = learned.reference.get(name)
         value = None if reference is None else reference.value
         if point.value is None:
-            return Estimate(None, None, None, None, None, None, None, rows, "panes", self._method, value)
+            return Estimate(None, None, None, None, None, None, None, rows, "panes", learned.method, value)
         per_row = learned.per_row(self._cut).get(name, (point.chance * rows, point.mix * rows))
         differ, off = learned.differ(self._cut, name, per_row)
         time = off.over(self._lasting)
@@ -394,7 +473,7 @@ class _Made:
             alert = not lower <= point.value <= upper
         estimates = (float(point.value), low, high, error, lower, upper, alert, rows)
         judged = _judged(labelled.get(name), realized, time)
-        return Estimate(*estimates, "panes", self._method, value, *judged, unsure=point.unsure)
+        return Estimate(*estimates, "panes", learned.method, value, *judged, unsure=point.unsure)
 
 
 def _judged(labelled: Point | None, realized: MetricValue | None, time: float) -> tuple[float | None, float | None]:
@@ -404,17 +483,3 @@ def _judged(labelled: Point | None, realized: MetricValue | None, time: float) -
     if realized.value is None or realized.rows < FEWEST:
         return None, None
     return realized.value - labelled.value, math.sqrt(labelled.chance + labelled.learned + time)
-
-
-def _rows(pane: Pane, task: Task) -> int:
-    """Return how many rows the sums for estimates are of."""
-    rows = pane.parts.get("rows")
-    if rows is None or rows[1] <= 0:
-        return 0
-    if task.has_threshold:
-        grid = grid_of(pane, task)
-        weight = 0.0 if grid is None else float(grid.sum())
-    else:
-        sums = pane.parts.get(CLASSES if task.has_class_scores else LOSS)
-        weight = 0.0 if sums is None else float(sums[0])
-    return round(weight * float(rows[0] / rows[1]))
