@@ -22,7 +22,8 @@ from driftline.distributions.model_distributions import Distributions
 from driftline.export.metric_points import metrics_data
 from driftline.panes.bins import number_bins
 from driftline.panes.model_bins import ModelBins
-from driftline.tables.table import F64, Task, Text
+from driftline.tables.table import F64, Text
+from driftline.tables.task import Task
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics.export import AggregationTemporality
 

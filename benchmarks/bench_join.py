@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.config.schema import Config, Storage
 from driftline_processor.core.concept import Settings, Stream
 from driftline_processor.state import State

@@ -25,7 +25,8 @@ import pyarrow as pa
 from driftline.panes.bins import SCORE_BINS, score_bin
 from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.pane import merge
-from driftline.tables.table import F64, I64, Column, ModelKey, Task
+from driftline.tables.table import F64, I64, Column, ModelKey
+from driftline.tables.task import Task
 from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.curves import curves

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from driftline.panes.relevance import CUTOFFS, Relevance, fold_relevance
 from driftline.tables.ranked_items import items_of
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 from driftline_processor.state import State
 from sklearn.metrics import ndcg_score
 

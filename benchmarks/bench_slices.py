@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text
+from driftline.tables.table import Column, ModelKey, PredictionTable, Text
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, Storage
 from driftline_processor.ingest.deduplication import digest_of

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-from driftline.tables.table import Column, ModelKey, OutcomeTable, PredictionTable, Task, Text
+from driftline.tables.table import Column, ModelKey, OutcomeTable, PredictionTable, Text
+from driftline.tables.task import Task
 from driftline_processor.config.schema import Config, Storage
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.ingest.transaction import Request

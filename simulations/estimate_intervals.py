@@ -13,7 +13,8 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.estimation import Entries, class_sums, loss_sums, score_grid
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 from driftline_processor.core.drift.multivariate.classifier import Points
 from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.estimate.importance_weighting import LabelledRows, estimate_by_weights, ratios

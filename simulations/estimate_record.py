@@ -13,7 +13,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.estimation import score_grid
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Column, ModelKey, Task
+from driftline.tables.table import F64, Column, ModelKey
+from driftline.tables.task import Task
 from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation

@@ -15,7 +15,8 @@ from driftline.panes.bins import SCORE_BINS, score_bin
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
 from driftline_processor.core.intervals.confidence import Interval, difference

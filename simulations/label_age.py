@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import FastLabels
 from driftline_processor.core.labels.fast_labels import fast_labels
 

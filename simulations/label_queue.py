@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.core.labels.sampling import FLOOR, draw_rows, row_lots, uncertainty
 
 from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of

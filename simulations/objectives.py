@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from driftline.panes.pane import Pane
-from driftline.tables.table import ModelKey, Task
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.performance.objective_states import judge_objectives

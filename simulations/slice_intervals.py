@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from driftline.panes.sparse_sums import Sparse
-from driftline.tables.table import F64, ModelKey, Task
+from driftline.tables.table import F64, ModelKey
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, MetricValue, SlicePerformance
 from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
 from driftline_processor.core.performance.objective import Objective

@@ -24,7 +24,7 @@ from driftline_integrations.instrumentation.instrumentor import BaseInstrumentor
 if TYPE_CHECKING:
     from driftline.capture.signature import Selector
     from driftline.model import Model
-    from driftline.tables.table import Task
+    from driftline.tables.task import Task
 
 S = TypeVar("S")
 
@@ -177,7 +177,7 @@ def read_outputs(outputs: Mapping[str, Any], task: Task) -> tuple[Any, Any]:
         outputs: Each output, by name.
         task: Task of the model.
 
-    >>> from driftline.tables.table import Task
+    >>> from driftline.tables.task import Task
     >>> binary = Task("binary", ("0", "1"), "1")
     >>> read_outputs({"label": np.array([1]), "probabilities": [{0: 0.25, 1: 0.75}]}, binary)
     (array([[0.25, 0.75]]), array([1]))

@@ -97,7 +97,7 @@ class Model:
         from driftline.export.pipeline import SILENT, pipeline_of
         from driftline.privacy.policy import capture_of, rules_in_force
         from driftline.tables.classes import resolve_task
-        from driftline.tables.table import Task
+        from driftline.tables.task import Task
 
         from .settings import switch
 

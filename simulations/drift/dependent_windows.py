@@ -14,7 +14,8 @@ from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
 from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, I64, Task
+from driftline.tables.table import F64, I64
+from driftline.tables.task import Task
 from driftline_processor.core.drift import drift
 from scipy.signal import lfilter
 from scipy.special import ndtr

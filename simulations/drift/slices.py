@@ -10,7 +10,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.catalogue import Extras
 from driftline.baseline.sections.slices import Slices, slice_name
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 from driftline_processor.core.drift.slices import drift_with_slices
 
 from simulations.drift.worlds import REFERENCE, Counted, normal, pane_of

@@ -15,7 +15,8 @@ from driftline.panes.bins import QUANTILES, Bins, CategoryBins, NumberBins
 from driftline.panes.fold import CELLS, GROUPS, PREFIX, WIDTH, cells, fold
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, I64, Task
+from driftline.tables.table import F64, I64
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 from scipy.stats import norm
 

@@ -11,7 +11,8 @@ from driftline.inputs.dataframes import column_of
 from driftline.panes.bins import Bins
 from driftline.panes.fold import groups_of
 from driftline.panes.model_bins import ModelBins
-from driftline.tables.table import ModelKey, Task
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.method_choice import Choice, Choices

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import DURATION_BOUNDS
-from driftline.tables.table import F64, Column, ModelKey, OutcomeTable, Task
+from driftline.tables.table import F64, Column, ModelKey, OutcomeTable
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, Size, State, TargetDrift
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.curves import confused, curves

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from driftline.tables.table import OutcomeTable, PredictionTable, Task
+from driftline.tables.table import OutcomeTable, PredictionTable
+from driftline.tables.task import Task
 from driftline_processor.config.schema import load
 from driftline_processor.state import State
 

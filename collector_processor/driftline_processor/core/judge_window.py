@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from driftline.panes.pane import Pane
-from driftline.tables.table import ModelKey, Task
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.rule import Rules, weighted_share

@@ -10,7 +10,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
 from driftline.baseline.sections.seasons import Seasons
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import F64, ModelKey, Task
+from driftline.tables.table import F64, ModelKey
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.labels.delay import OutcomeDelay

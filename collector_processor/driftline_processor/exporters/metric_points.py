@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables.table import ModelKey, Task
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 
 from driftline_processor.core.performance.mispredictions import row_losses_of
 from driftline_processor.health import Counters

@@ -24,7 +24,8 @@ from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_column
 from driftline.tables.performance_columns import decide, usable_weight
-from driftline.tables.table import F64, I64, Column, PredictionTable, Task
+from driftline.tables.table import F64, I64, Column, PredictionTable
+from driftline.tables.task import Task
 
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.estimate.sums import learned_parts, score_parts, score_parts_of

@@ -17,7 +17,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import fingerprints
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables.table import I64, ModelKey, OutcomeTable, PredictionTable, Task, Text
+from driftline.tables.table import I64, ModelKey, OutcomeTable, PredictionTable, Text
+from driftline.tables.task import Task
 
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits

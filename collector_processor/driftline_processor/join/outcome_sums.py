@@ -20,7 +20,8 @@ import pyarrow as pa
 from driftline.baseline.sections.slices import OTHER, places_of, slice_name
 from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.sparse_sums import Sparse
-from driftline.tables.table import I64, Task
+from driftline.tables.table import I64
+from driftline.tables.task import Task
 
 from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_window
 from driftline_processor.core.labels.delay import PART as DELAY

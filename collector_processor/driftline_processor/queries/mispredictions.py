@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from driftline.tables.classes import class_codes
-from driftline.tables.table import Column, ModelKey, Task
+from driftline.tables.table import Column, ModelKey
+from driftline.tables.task import Task
 
 from driftline_processor.core.performance.mispredictions import MOST, Misprediction, Worst
 from driftline_processor.store.arrow_tables import actual_of, integers_of, labels_of, score_in

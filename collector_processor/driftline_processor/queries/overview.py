@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from driftline.semconv import metrics as m
-from driftline.tables.table import F64, ModelKey, Task
+from driftline.tables.table import F64, ModelKey
+from driftline.tables.task import Task
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation

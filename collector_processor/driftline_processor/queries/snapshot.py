@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from driftline.tables.classes import class_column, number_text
-from driftline.tables.table import Column, ModelKey, Task
+from driftline.tables.table import Column, ModelKey
+from driftline.tables.task import Task
 
 from driftline_processor.config.values import Keep
 from driftline_processor.core.arrow_arrays import label_array, number_array

@@ -14,7 +14,8 @@ from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.relevance import Relevance
 from driftline.privacy.policy import rules_in_force
 from driftline.privacy.rules import Rule
-from driftline.tables.table import F64, I64, Column, Items, ModelKey, PredictionTable, Task, Text, take_rows
+from driftline.tables.table import F64, I64, Column, Items, ModelKey, PredictionTable, Text, take_rows
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.present.numbers import many

@@ -25,11 +25,11 @@ from driftline.tables.table import (
     Items,
     OutcomeTable,
     PredictionTable,
-    Task,
     Text,
     concatenate,
     take_rows,
 )
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import label_array, number_array, text_array

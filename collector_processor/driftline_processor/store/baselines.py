@@ -16,7 +16,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.ranges import Ranges
 from driftline.semconv import metrics as m
 from driftline.tables.column_codec import Value, decode, encode
-from driftline.tables.table import I64, Column, ModelKey, PredictionTable, Task, Text, take_rows, used_labels
+from driftline.tables.table import I64, Column, ModelKey, PredictionTable, Text, take_rows, used_labels
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.histogram import Histogram, count, dump, parse

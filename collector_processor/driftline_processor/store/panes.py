@@ -27,7 +27,8 @@ from driftline.panes.fold import WIDTH as CLUSTER_WIDTH
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import DURATION_BOUNDS, Pane
 from driftline.panes.sparse_sums import Sparse
-from driftline.tables.table import F64, I64, Task
+from driftline.tables.table import F64, I64
+from driftline.tables.task import Task
 
 from driftline_processor.core.drift.coarse_bins import cells_of_parts
 from driftline_processor.core.expectations.rule import PREFIX as EXPECTED

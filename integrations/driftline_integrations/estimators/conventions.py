@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from driftline.capture.absent import ABSENT
 from driftline.tables.classes import class_text
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 from .fitted import FittedEstimator, look, mark
 from .samples import rows_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from driftline.tables.classes import class_text
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 _MOST_STEPS = 20
 

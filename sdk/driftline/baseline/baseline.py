@@ -35,7 +35,8 @@ from driftline.panes.pca import PARTS
 from driftline.panes.unbinned_values import PREFIXES
 from driftline.privacy.policy import Privacy, rules_in_force
 from driftline.privacy.rules import COMMON_VALUES, DENY, FeatureFilter, Hash, Rule
-from driftline.tables.table import Column, ModelKey, PredictionTable, Task
+from driftline.tables.table import Column, ModelKey, PredictionTable
+from driftline.tables.task import Task
 from driftline.tables.timestamps import Kind, Seasonality
 
 from .build import ReferenceDescription, build, choose_bins, fold_lists, fold_tables, marks_of

@@ -29,7 +29,8 @@ from driftline.panes.pca import choose_space
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import resolve_task, seen_classes
 from driftline.tables.performance_columns import actual_numbers
-from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text, concatenate, is_present
+from driftline.tables.table import Column, ModelKey, PredictionTable, Text, concatenate, is_present
+from driftline.tables.task import Task
 from driftline.tables.timestamps import Seasonality
 
 from .reference_rows import MOST_SAMPLED, Period, ReferenceRows, ReferenceSetup, Sample, Settle, joined

@@ -13,7 +13,8 @@ from driftline.outputs.rankings import copy_ranking, first_of, one_ranking, valu
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import class_codes, seen_classes
 from driftline.tables.ranked_items import items_of
-from driftline.tables.table import F64, Column, ModelKey, PredictionTable, Task, length, numbers_of
+from driftline.tables.table import F64, Column, ModelKey, PredictionTable, length, numbers_of
+from driftline.tables.task import Task
 from driftline.tables.timestamps import instants
 
 from .build import ReferenceDescription, table_of, task_and_vocabularies

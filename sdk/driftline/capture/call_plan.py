@@ -20,7 +20,7 @@ from .signature import Inputs, Selector
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-    from driftline.tables.table import Task
+    from driftline.tables.task import Task
 
     from .model_identity import Identity
 

@@ -15,7 +15,7 @@ from driftline.outputs import rankings
 from driftline.outputs.output import Output, Unread
 from driftline.privacy.policy import ProtectedBatch
 from driftline.tables.classes import class_text
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 from .absent import ABSENT
 from .call_plan import CallPlan

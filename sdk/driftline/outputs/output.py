@@ -19,7 +19,8 @@ from driftline.inputs.objects import fields
 from driftline.inputs.values import column_of_values
 from driftline.tables.classes import class_column, class_text
 from driftline.tables.ranked_items import Ranked
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 
 _AT_ONCE = (float, int, bool, str, type(None), np.generic)
 _FLOATS = {float, np.float64, np.float32, np.float16}

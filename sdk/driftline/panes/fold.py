@@ -133,7 +133,8 @@ def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
     A feature the table lacks is missing in each row. Features the bins do not know are named in ``unknown:NAME`` parts.
     ``cluster``: the slice or feature whose rows of one value belong together.
 
-    >>> from driftline.tables.table import ModelKey, Task, Text
+    >>> from driftline.tables.table import ModelKey, Text
+    >>> from driftline.tables.task import Task
     >>> rows = Text(np.zeros(3, np.int32), b"")
     >>> time, value = np.zeros(2, np.int64), np.array([[1.0], [5.0]])
     >>> table = PredictionTable(ModelKey("m"), Task("regression"), time, rows, value)

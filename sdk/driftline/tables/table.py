@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .task import Task as Task  # re-exported
+from .task import Task
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

@@ -21,7 +21,8 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events, metrics
 from driftline.tables import column_codec
 from driftline.tables.classes import class_text
-from driftline.tables.table import Column, Task, Text
+from driftline.tables.table import Column, Text
+from driftline.tables.task import Task
 
 from .captured_rows import CapturedOutcome, CapturedPrediction, Count, Distribution, Loss
 

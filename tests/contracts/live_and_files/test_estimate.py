@@ -14,7 +14,8 @@ from driftline.panes.bins import NumberBins, count
 from driftline.panes.pane import DURATION_BOUNDS, Pane
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables.table import Column, Task
+from driftline.tables.table import Column
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.evaluation import Evaluation

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.cli.commands import app
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance

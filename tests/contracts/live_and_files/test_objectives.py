@@ -11,7 +11,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
 from driftline_processor.core.evaluation import Evaluation

@@ -12,7 +12,8 @@ from driftline.panes.pane import DURATION_BOUNDS
 from driftline.semconv import SCHEMA_URL
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables.table import ModelKey, Task
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, MetricValue, TargetDrift
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.quality import CHECKS

@@ -15,7 +15,8 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.semconv import metrics as m
-from driftline.tables.table import ModelKey, Task
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 from driftline_processor.config.schema import Config, Storage
 from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink, Temporality
 from driftline_processor.exporters.metric_points import MOST, SHOWN, WorstMispredictions

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
-from driftline.tables.table import PredictionTable, Task
+from driftline.tables.table import PredictionTable
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 
 from tests.support.state_fixtures import Open

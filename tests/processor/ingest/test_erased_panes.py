@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Literal, NamedTuple
 
 import pytest
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Fairness, LabelSla, Performance
 from driftline_processor.maintenance.erasure import ErasureOrder

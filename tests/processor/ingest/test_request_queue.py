@@ -12,7 +12,8 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables.column_codec import encode_column, texts
 from driftline.tables.ranked_items import Ranked, items_of
-from driftline.tables.table import Task, Text
+from driftline.tables.table import Text
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.decode.requests import Malformed

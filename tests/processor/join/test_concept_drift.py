@@ -13,7 +13,7 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.config.model import Concept as Watched
 from driftline_processor.config.model import Model
 from driftline_processor.core.concept import detectors

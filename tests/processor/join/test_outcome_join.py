@@ -9,7 +9,8 @@ from itertools import permutations
 import numpy as np
 import pyarrow as pa
 import pytest
-from driftline.tables.table import OutcomeTable, PredictionTable, Task
+from driftline.tables.table import OutcomeTable, PredictionTable
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.join import matching

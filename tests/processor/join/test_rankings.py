@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from driftline.tables.ranked_items import items_of
-from driftline.tables.table import OutcomeTable, PredictionTable, Task
+from driftline.tables.table import OutcomeTable, PredictionTable
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
 from driftline_processor.core.performance.objective import read_objective

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.ranges import Ranges
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.maintenance.erasure import ROWS, SUMS, ErasureOrder, ErasureOrders
 from driftline_processor.store.database import Store

@@ -11,7 +11,8 @@ from driftline.baseline.sections.duplicate_rows import Repeats
 from driftline.panes.fold import fold
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import merge
-from driftline.tables.table import ModelKey, PredictionTable, Task
+from driftline.tables.table import ModelKey, PredictionTable
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.queries.baselines import ConfiguredBaselineError, production_of_state
 from driftline_processor.state import State

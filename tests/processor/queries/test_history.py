@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 from driftline.tables.ranked_items import items_of
-from driftline.tables.table import ModelKey, Task
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions, text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.cli.outcome_upload import OutcomeColumns, split_outcomes
 from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep

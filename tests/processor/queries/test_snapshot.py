@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from driftline.tables.ranked_items import items_of
-from driftline.tables.table import ModelKey, Task
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 from driftline_processor.cli.commands import app
 from driftline_processor.config.model import Model
 from driftline_processor.config.values import Keep

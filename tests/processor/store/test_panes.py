@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.core.windows.window import PANE
 from driftline_processor.store.database import Connection, Store, read, transaction
 from driftline_processor.store.panes import (

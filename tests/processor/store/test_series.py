@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from driftline.tables.table import PredictionTable, Task
+from driftline.tables.table import PredictionTable
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.store.series import resolve
 

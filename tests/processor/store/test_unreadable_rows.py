@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.semconv import attributes as a
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.config.schema import Config, Storage
 from driftline_processor.health import Problem
 from driftline_processor.ingest import transaction

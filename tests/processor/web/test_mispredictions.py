@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driftline.tables.table import Column, ModelKey, Task
+from driftline.tables.table import Column, ModelKey
+from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.core.performance.mispredictions import row_losses_of
 from driftline_processor.health import Health

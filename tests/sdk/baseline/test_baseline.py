@@ -22,7 +22,8 @@ from driftline.panes.fold import fold
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -20,7 +20,7 @@ from driftline.capture.call_plan import CallPlan
 from driftline.export.pipeline import pipeline_of
 from driftline.outputs import output, result_copy, row_result
 from driftline.tables.column_codec import strings
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace

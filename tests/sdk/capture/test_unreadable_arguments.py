@@ -16,7 +16,8 @@ from driftline.outputs import rankings, result_copy
 from driftline.outputs.output import predicted_of, score_of
 from driftline.outputs.output import read as read_output
 from driftline.tables.ranked_items import items_of
-from driftline.tables.table import Column, Task, length
+from driftline.tables.table import Column, length
+from driftline.tables.task import Task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

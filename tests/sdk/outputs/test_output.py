@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from driftline.loss_counters import UNRECORDED
 from driftline.outputs.output import read
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 from tests.support.service import Service, returns
 

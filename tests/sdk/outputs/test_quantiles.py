@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.classes import complete_task, quantile_levels
-from driftline.tables.table import F64, PredictionTable, Task
+from driftline.tables.table import F64, PredictionTable
+from driftline.tables.task import Task
 
 from tests.support.service import Service, returns
 

@@ -10,7 +10,8 @@ from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.fold import CELLS, GROUPS, WIDTH, by_group, cells, fold, fold_by, groups_of
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import merge
-from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text
+from driftline.tables.table import Column, ModelKey, PredictionTable, Text
+from driftline.tables.task import Task
 
 BINS = ModelBins(
     {"age": NumberBins(np.arange(20.0)), "plan": CategoryBins(("a", "b"))}, score=NumberBins(np.array([0.5]))

@@ -13,7 +13,8 @@ from driftline.panes.model_bins import ModelBins
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane, merge
 from driftline.tables.performance_columns import decide, usable_weight
-from driftline.tables.table import F64, Column, ModelKey, PredictionTable, Task, Text
+from driftline.tables.table import F64, Column, ModelKey, PredictionTable, Text
+from driftline.tables.task import Task
 from hypothesis import given
 from hypothesis import strategies as st
 

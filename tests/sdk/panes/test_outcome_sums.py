@@ -9,7 +9,8 @@ import pytest
 from driftline.panes.outcome_sums import MOST_CLASS_SCORES, fold_outcomes, fold_outcomes_by, intervals, widths
 from driftline.panes.pane import Pane, merge
 from driftline.panes.sparse_sums import cells
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 from hypothesis import given
 from hypothesis import strategies as st
 

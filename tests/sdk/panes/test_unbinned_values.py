@@ -11,7 +11,8 @@ from driftline.panes.fold import fold, fold_by
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane, merge
 from driftline.panes.unbinned_values import KINDS, OCTAVES, TAILS, octave, octave_bounds
-from driftline.tables.table import Column, ModelKey, PredictionTable, Task, Text
+from driftline.tables.table import Column, ModelKey, PredictionTable, Text
+from driftline.tables.task import Task
 from hypothesis import given
 from hypothesis import strategies as st
 

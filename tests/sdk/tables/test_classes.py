@@ -7,7 +7,8 @@ import re
 import numpy as np
 import pytest
 from driftline.tables.classes import class_codes, class_column, class_text, number_text, resolve_task, seen_classes
-from driftline.tables.table import Column, Task
+from driftline.tables.table import Column
+from driftline.tables.task import Task
 
 
 @pytest.mark.parametrize(

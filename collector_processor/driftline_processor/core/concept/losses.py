@@ -11,7 +11,8 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import GREATEST, actual_numbers, decide
-from driftline.tables.table import F64, I32, Column, Task, length
+from driftline.tables.table import F64, I32, Column, length
+from driftline.tables.task import Task
 
 from driftline_processor.core.outcomes.sums import losses
 

@@ -16,7 +16,8 @@ from driftline.tables.classes import class_column, class_text
 from driftline.tables.column_codec import Array, ColumnError, Value, decode, strings, texts
 from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import first_scores
-from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, Task, Text
+from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, Text
+from driftline.tables.task import Task
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from driftline.semconv import attributes as a
 from driftline.tables.column_codec import texts
-from driftline.tables.table import F64, I64, Column, Ids, ModelKey, PredictionTable, Task
+from driftline.tables.table import F64, I64, Column, Ids, ModelKey, PredictionTable
+from driftline.tables.task import Task
 
 from .attributes import (
     ABSENT,

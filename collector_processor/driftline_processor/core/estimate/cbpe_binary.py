@@ -21,7 +21,8 @@ from driftline.baseline.sections.calibration import IsotonicSteps, ResampledCali
 from driftline.baseline.sections.estimation import GRID, OTHER
 from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import Unsure
 from driftline_processor.core.metrics import METRICS, Estimation, metric_of

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from driftline.panes.bins import SCORE_BINS, Index, score_bin
-from driftline.tables.table import F64, I64, Column, Task, take_rows
+from driftline.tables.table import F64, I64, Column, take_rows
+from driftline.tables.task import Task
 
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
 from driftline_processor.core.evaluation import Estimate, Unsure

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 from scipy.special import stdtr
 
 from driftline_processor.core.evaluation import WITHIN, ComparedOutcomes, FastLabels

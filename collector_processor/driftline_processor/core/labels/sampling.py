@@ -17,7 +17,8 @@ from typing import Literal
 
 import numpy as np
 from driftline.panes.bins import Bins, CategoryBins, assign
-from driftline.tables.table import F64, I64, Column, Task, length
+from driftline.tables.table import F64, I64, Column, length
+from driftline.tables.task import Task
 
 from driftline_processor.core.drift.display_cells import shares
 from driftline_processor.core.stable_hash import U64, hash_numbers

@@ -14,7 +14,8 @@ from math import sqrt
 
 import numpy as np
 from driftline.tables.classes import class_text
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 
 from driftline_processor.core.intervals.confidence import Interval, WeightSums
 from driftline_processor.core.intervals.gradients import ConfusionTable

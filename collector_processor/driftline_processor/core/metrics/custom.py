@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from driftline.panes.pane import Pane
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 

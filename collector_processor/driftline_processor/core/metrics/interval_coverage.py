@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.panes.outcome_sums import intervals
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import WeightSums

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 

@@ -14,7 +14,8 @@ import numpy as np
 from driftline.panes.outcome_sums import MOST_CLASS_SCORES
 from driftline.panes.pane import Pane
 from driftline.tables.classes import class_codes
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 MOST_RANKED = 100

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.score_curves import top_k_ratio

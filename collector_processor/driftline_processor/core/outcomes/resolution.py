@@ -19,7 +19,8 @@ from driftline.baseline.ranking_outcomes import ListStatements, carry_forward, r
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import actual_numbers
-from driftline.tables.table import F64, I32, I64, Column, Items, Task, is_present
+from driftline.tables.table import F64, I32, I64, Column, Items, is_present
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]

@@ -13,7 +13,8 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.classes import class_text
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 
 from .coverage import kept_decisions
 

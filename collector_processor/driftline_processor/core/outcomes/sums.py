@@ -8,7 +8,8 @@ import numpy as np
 from driftline.panes.outcome_sums import count_of, intervals, widths
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import CLICKS, OF_ALL, OF_RELEVANT, PREFIX, WIDTH
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 

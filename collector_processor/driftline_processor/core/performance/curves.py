@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from driftline.panes.outcome_sums import CALIBRATION_BINS
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import Curve
 from driftline_processor.core.intervals.confidence import WeightSums, clopper_pearson

@@ -14,7 +14,8 @@ from dataclasses import replace
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import CUTOFFS, PREFIX, WIDTH
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.outcomes.coverage import sent_rows

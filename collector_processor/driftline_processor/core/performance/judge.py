@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import Evaluation, Maturity, MetricValue
 from driftline_processor.core.intervals.time_blocks import has_day_blocks

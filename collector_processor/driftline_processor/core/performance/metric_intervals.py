@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import UNREVIEWED

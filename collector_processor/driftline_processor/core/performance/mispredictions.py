@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import actual_numbers, decide
-from driftline.tables.table import F64, I32, I64, Column, Task, length
+from driftline.tables.table import F64, I32, I64, Column, length
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept.losses import losses_of_rows

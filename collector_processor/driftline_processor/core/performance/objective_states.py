@@ -29,7 +29,7 @@ from typing import NamedTuple, get_args
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import MOST_VALUES, OTHER, slice_name
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, SlicePerformance, Verdict
 from driftline_processor.core.intervals.confidence import (

@@ -8,7 +8,8 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance
 from driftline.tables.performance_columns import usable_weight
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import metric_of, metrics_of_task

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from driftline.baseline.sections.slices import slice_name
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, I64, Task
+from driftline.tables.table import F64, I64
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import Evaluation, Fairness, MetricValue, SlicePerformance
 from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts, judge_fairness

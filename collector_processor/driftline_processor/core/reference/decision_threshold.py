@@ -18,7 +18,8 @@ from driftline.baseline.sections.time_blocks import EXPECTED
 from driftline.panes.bins import SCORE_BINS, score_bin
 from driftline.panes.outcome_sums import count_of, excess_of
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 
 from .reference import Reference, derive_baseline
 

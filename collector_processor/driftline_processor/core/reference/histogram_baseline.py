@@ -10,7 +10,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import LONGEST_LABEL, MOST_LABELS, RARE, Bins, CategoryBins, NumberBins, anonymous_number_bins
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, ModelKey, Task
+from driftline.tables.table import F64, ModelKey
+from driftline.tables.task import Task
 
 from driftline_processor.core.histogram import MOST_IN_TWO, Histogram, cells, spread
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.catalogue import Extras
 from driftline.panes.pane import Pane
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 
 
 class Reference(NamedTuple):

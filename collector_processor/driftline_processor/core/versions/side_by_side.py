@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics.cost_and_value import cost_matrix, unknown_classes

@@ -14,7 +14,8 @@ import numpy as np
 from driftline.panes.bins import Bins, Index
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import EPSILON
-from driftline.tables.table import F64, I64, Column, Task
+from driftline.tables.table import F64, I64, Column
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept.losses import losses_of_rows, probability_of_outcome

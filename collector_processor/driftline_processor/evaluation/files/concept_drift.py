@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import OTHER, places_of, slice_name
-from driftline.tables.table import F64, I64, Column, Task, take_rows
+from driftline.tables.table import F64, I64, Column, take_rows
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, Stream, losses_of_rows, reference_loss

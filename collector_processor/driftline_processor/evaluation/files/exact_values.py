@@ -13,7 +13,8 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import NumberBins
 from driftline.privacy.rules import Rule
-from driftline.tables.table import F64, I64, Column, PredictionTable, Task, numbers_of
+from driftline.tables.table import F64, I64, Column, PredictionTable, numbers_of
+from driftline.tables.task import Task
 
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.methods.method import counts_of_rows

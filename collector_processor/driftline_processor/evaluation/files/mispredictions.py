@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from driftline.tables.classes import class_column
 from driftline.tables.performance_columns import actual_numbers
-from driftline.tables.table import I64, Column, Task, length
+from driftline.tables.table import I64, Column, length
+from driftline.tables.task import Task
 
 from driftline_processor.core.performance.mispredictions import Misprediction, RowLosses, Worst, row_losses_of
 from driftline_processor.readers.arrow_columns import ids, positions

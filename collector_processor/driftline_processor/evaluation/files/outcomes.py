@@ -19,7 +19,8 @@ from driftline.panes.pane import Pane
 from driftline.panes.relevance import Relevance, join_rankings, take_rankings
 from driftline.tables.classes import class_column
 from driftline.tables.performance_columns import decide
-from driftline.tables.table import F64, I64, Column, Task, concatenate, length, take_rows
+from driftline.tables.table import F64, I64, Column, concatenate, length, take_rows
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import MetricValue

@@ -19,7 +19,8 @@ from driftline.panes.pane import Pane, merge
 from driftline.panes.sparse_sums import Sparse
 from driftline.tables.classes import class_text
 from driftline.tables.performance_columns import decide
-from driftline.tables.table import I64, PredictionTable, Task, concatenate
+from driftline.tables.table import I64, PredictionTable, concatenate
+from driftline.tables.task import Task
 
 from driftline_processor.core.drift.slices import of_slice
 from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_window

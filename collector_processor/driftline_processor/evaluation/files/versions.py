@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.panes.outcome_sums import fold_outcomes_by
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, I64, Task
+from driftline.tables.table import F64, I64
+from driftline.tables.task import Task
 
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.versions import SideBySide, VersionInput, VersionNames, side_by_side

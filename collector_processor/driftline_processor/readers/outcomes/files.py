@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from driftline.outputs.rankings import ITEM_NAMES
-from driftline.tables.table import F64, I64, Column, Task
+from driftline.tables.table import F64, I64, Column
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import label_array

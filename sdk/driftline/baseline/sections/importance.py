@@ -24,7 +24,8 @@ from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import actual_numbers
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 
 
 @dataclass(frozen=True, slots=True)

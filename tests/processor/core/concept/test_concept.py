@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 from driftline_processor.core.concept import Settings, Stream, losses_of_rows
 from driftline_processor.core.concept.detectors import DETECTORS, Detector
 from driftline_processor.core.concept.losses import CLIP, standardised

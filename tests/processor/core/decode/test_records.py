@@ -12,7 +12,8 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables.classes import class_column
 from driftline.tables.column_codec import encode_column, strings, texts
-from driftline.tables.table import Column, ModelKey, Task
+from driftline.tables.table import Column, ModelKey
+from driftline.tables.task import Task
 from driftline_processor.core.decode import prediction_batches
 from driftline_processor.core.decode.requests import MAX_MESSAGES, Decoded, Malformed, TooManyMessages, decode_logs
 from driftline_processor.core.decode.wire_format import count_messages

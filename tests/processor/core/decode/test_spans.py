@@ -9,7 +9,8 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_column
 from driftline.tables.column_codec import strings
-from driftline.tables.table import Column, ModelKey, PredictionTable, Task
+from driftline.tables.table import Column, ModelKey, PredictionTable
+from driftline.tables.task import Task
 from driftline_processor.core.decode import attributes
 from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
 from driftline_processor.core.decode.requests import Malformed, decode_traces

@@ -11,7 +11,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.fold import fold
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Task
+from driftline.tables.table import F64
+from driftline.tables.task import Task
 from driftline_processor.core.drift import Drift, drift
 
 RNG_SEED = 42

@@ -9,7 +9,8 @@ from driftline.baseline.sections.calibration import ResampledCalibration, resamp
 from driftline.baseline.sections.estimation import class_sums, score_grid
 from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 from driftline_processor.core.estimate import cbpe_binary, cbpe_multiclass
 from driftline_processor.core.estimate.cbpe_binary import rates_of
 from driftline_processor.core.estimate.estimator import estimate_metrics, half_width, learn_reference, stretch_variance

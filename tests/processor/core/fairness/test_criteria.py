@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
-from driftline.tables.table import Column, Task
+from driftline.tables.table import Column
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Fairness, FairnessCriterion
 from driftline_processor.core.fairness.criteria import CRITERIA, FairnessRule, GroupCounts, judge_fairness
 from driftline_processor.core.intervals.confidence import (

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, I64, Column, Task, take_rows
+from driftline.tables.table import F64, I64, Column, take_rows
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals import gradients

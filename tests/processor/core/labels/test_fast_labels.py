@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import Column, Task
+from driftline.tables.table import Column
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import FastLabels
 from driftline_processor.core.labels.fast_labels import fast_labels
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from driftline.panes.bins import CategoryBins, count, number_bins
-from driftline.tables.table import Column, Task
+from driftline.tables.table import Column
+from driftline.tables.task import Task
 from driftline_processor.core.labels.sampling import (
     bin_rise,
     draw_rows,

@@ -19,7 +19,8 @@ import sklearn.metrics
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.panes.relevance import Relevance, relevance_of
-from driftline.tables.table import F64, I64, Column, Task
+from driftline.tables.table import F64, I64, Column
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import METRICS, Metric, direction, is_known, misnamed, title
 from driftline_processor.core.metrics.names import name_with_number

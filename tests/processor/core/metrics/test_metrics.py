@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import F64, Column, Task
+from driftline.tables.table import F64, Column
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Metric
 from driftline_processor.core.metrics import direction, is_known, metrics_of_task, misnamed
 from driftline_processor.core.metrics.custom import CustomMetric, from_pane

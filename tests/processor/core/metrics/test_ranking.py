@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from driftline.panes.pane import Pane, merge
 from driftline.panes.relevance import CUTOFFS, WIDTH, fold_relevance, relevance_of, take_rankings
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.outcomes.sums import list_means
 from driftline_processor.core.performance import realized

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from driftline.panes.pane import Pane
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Fairness
 from driftline_processor.core.fairness.criteria import FairnessRule, judge_fairness
 from driftline_processor.core.outcomes.review import advice, find_unseen_decisions, unreviewed, unreviewed_sentence

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from driftline.panes.pane import Pane
 from driftline.panes.relevance import fold_relevance, relevance_of
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED
 from driftline_processor.core.outcomes.sums import list_means
 from driftline_processor.core.performance.implicit_feedback import count_silence

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from driftline.tables.table import Column, Task
+from driftline.tables.table import Column
+from driftline.tables.task import Task
 from driftline_processor.core.performance.mispredictions import row_losses_of
 
 NAN = np.nan

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import ModelKey, Task
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState
 from driftline_processor.core.intervals import confidence as of
 from driftline_processor.core.intervals.confidence import WeightSums

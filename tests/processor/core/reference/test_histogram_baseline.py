@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins, NumberBins
-from driftline.tables.table import F64, ModelKey, Task
+from driftline.tables.table import F64, ModelKey
+from driftline.tables.task import Task
 from driftline_processor.core.histogram import Explicit, dump, parse, spread
 from driftline_processor.core.reference.histogram_baseline import MOST_BINS, baseline_from_histograms, edges_of
 

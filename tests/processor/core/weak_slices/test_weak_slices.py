@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 from driftline.panes.bins import Bins, CategoryBins, Index, assign, number_bins
-from driftline.tables.table import F64, I64, Column, Task
+from driftline.tables.table import F64, I64, Column
+from driftline.tables.task import Task
 from driftline_processor.core.evaluation import WeakSlice
 from driftline_processor.core.weak_slices.confirmation import difference, fisher, pearson
 from driftline_processor.core.weak_slices.search import halves, losses_of, sample_evenly, weak_slices

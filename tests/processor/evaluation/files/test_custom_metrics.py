@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from driftline.panes.pane import Pane
-from driftline.tables.table import Task
+from driftline.tables.task import Task
 from driftline_processor.custom_metrics import GROUP, load_custom_metrics
 
 from tests.support.churn_files import Run

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 from driftline import Baseline
 from driftline.baseline.sections.importance import permutation_importance
-from driftline.tables.table import Column, Task
+from driftline.tables.table import Column
+from driftline.tables.task import Task
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.inspection import permutation_importance as of_sklearn
 from sklearn.linear_model import LinearRegression

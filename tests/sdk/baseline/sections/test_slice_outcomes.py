@@ -10,7 +10,8 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import FEWEST, SliceOutcomes
 from driftline.panes.outcome_sums import fold_outcomes
-from driftline.tables.table import Column, Task
+from driftline.tables.table import Column
+from driftline.tables.task import Task
 
 BINARY = Task("binary", ("0", "1"), "1")
 RNG = np.random.default_rng(3)
