@@ -34,6 +34,7 @@ from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.evaluation.window_outcomes import StoredOutcomes
+from driftline_processor.evaluation.window_source import window_blocks
 from driftline_processor.join.outcome_sums import add_outcomes
 from driftline_processor.store.database import Connection, Store, insert, read, transaction
 from driftline_processor.store.panes import PaneChanges, part_width, performance_fold, read_window
@@ -162,7 +163,7 @@ def out_of_panes(connection: Connection, a_pane: int) -> float:
         curves(pane, BINARY)
 
     def intervals() -> None:
-        blocks = StoredOutcomes(connection).blocks(series, window, "UTC", width)
+        blocks = StoredOutcomes(connection).panes(series, window_blocks(window, "UTC"), width)
         pane = merge(blocks)
         curves(pane, BINARY)
         with_intervals(realized(pane, BINARY), pane, blocks, BINARY, STANDARD)

@@ -10,10 +10,13 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.evaluation import Evaluation, Finding
 from driftline_processor.core.expectations.judge import RowFacts
+from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_window
 from driftline_processor.core.judge_window import ModelWindow, judge_window
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import count_missing_rows
 from driftline_processor.core.performance.objective import undecided
+from driftline_processor.core.performance.objective_states import rolling_steps
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.quality.checks.missing import CHECK as MISSING
 from driftline_processor.core.quality.checks.missing import never_arrived
 from driftline_processor.core.reference.decision_threshold import align_threshold
@@ -22,6 +25,7 @@ from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import remove_season, seasonal_reference
 from driftline_processor.core.window_context import NO_CONTEXT, WindowContext
 from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
+from driftline_processor.core.windows.window import PANE, length
 
 from .window_source import WindowSource
 
@@ -59,7 +63,7 @@ def judge(source: WindowSource, settings: ModelSettings, say: Callable[[str], No
         before = remove_season(source.time_before(), reference.baseline, mix)
     context = replace(
         _context(source, settings, baseline, sliced=mix is None),
-        outcomes=replace(source.outcomes(), reference=None if aligned is None else aligned.baseline),
+        outcomes=outcomes_of_window(source, settings, None if aligned is None else aligned.baseline),
         realized=source.realized(),
         time_before=before,
     )
@@ -79,6 +83,35 @@ def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:
     """
     since = incident(evaluation, before) if evaluation.window.end > evaluation.window.start else evaluation.incident
     return replace(evaluation, incident=since, objectives=undecided(evaluation, before))
+
+
+def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference: Baseline | None) -> WindowOutcomes:
+    """Return the outcomes of a window by block of time and by slice, and whether they had their time.
+
+    Slices are those of closed windows: an open one is judged often. Objectives that roll are judged in the shortest
+    windows alone, each once.
+    """
+    window, timezone, delay, progress = source.window, settings.timezone, source.delay, source.progress
+    slices = source.outcome_slices(blocks_of_window(window, timezone, HOURS) or (window,)) if source.closed else {}
+    steps = None
+    if window.name in ("", min(settings.windows, key=length, default=window.name)):
+        ripe = window.end + PANE if progress.complete is None else progress.complete - delay.nanoseconds
+        minutes = rolling_steps(window, settings.performance.objectives, timezone, ripe, progress.kept)
+        panes = None if minutes is None else source.outcome_panes(minutes)
+        steps = None if minutes is None or panes is None else (minutes, panes)
+    age = None if progress.reached is None else progress.reached - window.end
+    return WindowOutcomes(
+        source.blocks,
+        {name: one.whole for name, one in slices.items()},
+        young=age is not None and age < delay.nanoseconds,
+        reference=reference,
+        weak=source.weak(),
+        delay=delay,
+        steps=steps,
+        timezone=timezone,
+        age=age,
+        in_time=slices,
+    )
 
 
 def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline | None, sliced: bool) -> WindowContext:

@@ -16,15 +16,17 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
-from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
-from driftline_processor.core.windows.window import PANE, Window, closed_until, is_closed, window_of
+from driftline_processor.core.windows.window import PANE, Window, closed_until, is_closed, parse, window_of
+from driftline_processor.join.outcome_sums import slices_of
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Connection, number
 from driftline_processor.store.duplicate_rows import recurrence_of, repeats_between
 from driftline_processor.store.panes import (
+    KEEP_PANES,
     OUTCOMES,
     StoredSteps,
     learned_fold,
@@ -38,6 +40,7 @@ from driftline_processor.store.series import Series
 from driftline_processor.store.slices import SlicePanes
 
 from .window_outcomes import StoredOutcomes
+from .window_source import Progress, window_blocks
 
 
 class StoreReaders:
@@ -173,11 +176,30 @@ class StoreSource:
         """The end of the window: up to there the newest row may age."""
         return None
 
-    def outcomes(self) -> WindowOutcomes:
-        """Return the outcomes by block of time and by slice, and how long outcomes may take."""
-        return self.readers.outcomes.of(
-            self.series, self.window, self.settings, self.watermark, self._blocks, self._width, self.delay
-        )
+    @property
+    def progress(self) -> Progress:
+        """How far the watermark is; late rows may come until a window closes."""
+        return Progress(self.watermark, closed_until(self.watermark), self.watermark - KEEP_PANES)
+
+    @cached_property
+    def blocks(self) -> Sequence[Pane]:
+        """The outcomes by block of time, read once."""
+        return self.readers.outcomes.panes(self.series, window_blocks(self.window, self.settings.timezone), self._width)
+
+    def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:
+        """Return the outcomes in each of some steps of time."""
+        return self.readers.outcomes.panes(self.series, steps, self._width)
+
+    def outcome_slices(self, blocks: Sequence[Window]) -> Mapping[str, BlockSums]:
+        """Return outcomes and predictions by slice; nothing of windows of minutes: slices are kept by the hour."""
+        if parse(self.window.name).unit == "m":
+            return {}
+        keys = {*self.settings.slices, *self.settings.performance.keys}
+        return slices_of(self.readers.connection, self.series, blocks, keys, self._width)
+
+    def weak(self) -> None:
+        """Return nothing: rows are searched when somebody asks."""
+        return
 
     def realized(self) -> dict[str, MetricValue] | None:
         """Return nothing: performance is computed from sums."""
@@ -188,14 +210,10 @@ class StoreSource:
         return ()
 
     @cached_property
-    def _blocks(self) -> list[Pane]:
-        return self.readers.outcomes.blocks(self.series, self.window, self.settings.timezone, self._width)
-
-    @cached_property
     def _folds(self) -> dict[str, Pane]:
         series, window = self.series.number, self.window
         folds = read_window(self.readers.connection, series, window.start, window.end, self._width, without=OUTCOMES)
-        folds[performance_fold(self.series.task)] = merge(self._blocks)
+        folds[performance_fold(self.series.task)] = merge(self.blocks)
         return folds
 
     @property

@@ -7,22 +7,17 @@ How long the outcomes of each model may take: as driftline.yaml says, else as le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 
-from driftline_processor.core.intervals.time_blocks import blocks_of_window
 from driftline_processor.core.labels.delay import PART, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
-from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
-from driftline_processor.core.performance.objective_states import rolling_steps
-from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
-from driftline_processor.core.windows.window import Window, closed_until, is_closed, length
-from driftline_processor.join.outcome_sums import slices_of
+from driftline_processor.core.windows.window import Window
 from driftline_processor.store.database import Connection, read
-from driftline_processor.store.panes import KEEP_PANES, order_by_code, part_width, performance_fold, step_query
+from driftline_processor.store.panes import order_by_code, part_width, performance_fold, step_query
 from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series, SeriesRegister
 
@@ -35,48 +30,6 @@ class StoredOutcomes:
     def __init__(self, connection: Connection) -> None:
         """Read from this store."""
         self._connection = connection
-
-    def of(
-        self,
-        series: Series,
-        window: Window,
-        settings: ModelSettings,
-        watermark: int,
-        blocks: Sequence[Pane],
-        width: Callable[[str, str], int],
-        delay: OutcomeDelay,
-    ) -> WindowOutcomes:
-        """Return what is known of a window.
-
-        ``delay``: how long outcomes may take. ``watermark``: of the model, unix nanoseconds. ``blocks``: see
-        :meth:`blocks`. ``width``: how long the
-        vector of a (fold, part) is. Of an open window, which is judged many times, slices are not looked at.
-        """
-        slices: Mapping[str, BlockSums] = {}
-        if is_closed(window, watermark):
-            keys = dict.fromkeys((*settings.slices, *settings.performance.keys))
-            slices = slices_of(self._connection, series, window, tuple(keys), width, settings.timezone)
-        timezone = settings.timezone
-        steps = None
-        if window.name == min(settings.windows, key=length):
-            ripe = closed_until(watermark) - delay.nanoseconds
-            minutes = rolling_steps(window, settings.performance.objectives, timezone, ripe, watermark - KEEP_PANES)
-            steps = None if minutes is None else (minutes, self.panes(series, minutes, width))
-        age = watermark - window.end
-        return WindowOutcomes(
-            blocks,
-            {name: one.whole for name, one in slices.items()},
-            young=age < delay.nanoseconds,
-            age=age,
-            delay=delay,
-            steps=steps,
-            timezone=timezone,
-            in_time=slices,
-        )
-
-    def blocks(self, series: Series, window: Window, timezone: str, width: Callable[[str, str], int]) -> list[Pane]:
-        """Return the performance parts of a window by block of time: added up, they are those of the window."""
-        return self.panes(series, blocks_of_window(window, timezone) or (window,), width)
 
     def panes(self, series: Series, steps: Sequence[Window], width: Callable[[str, str], int]) -> list[Pane]:
         """Return the performance parts of each of some steps of time, which follow each other.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
@@ -12,12 +12,33 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 
-from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.evaluation import MetricValue, WeakSearch
+from driftline_processor.core.intervals.time_blocks import blocks_of_window
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import Window
+
+
+class Progress(NamedTuple):
+    """How far the time of a model has come, unix nanoseconds.
+
+    Attributes:
+        reached: The newest moment that is known; None = nothing more will come.
+        complete: The moment up to which all rows have come; None = all have.
+        kept: The moment from which on steps of five minutes are told apart.
+    """
+
+    reached: int | None
+    complete: int | None
+    kept: int = 0
+
+
+def window_blocks(window: Window, timezone: str) -> Sequence[Window]:
+    """Return the blocks of time by which the outcomes of a window are judged; the window where it has none."""
+    return blocks_of_window(window, timezone) or (window,)
 
 
 class WindowSource(Protocol):
@@ -80,8 +101,26 @@ class WindowSource(Protocol):
     def until(self) -> int | None:
         """The moment up to which the newest row may age, unix nanoseconds; None = the end of the window."""
 
-    def outcomes(self) -> WindowOutcomes:
-        """Return the outcomes by block of time and by slice, and how long outcomes may take."""
+    @property
+    def progress(self) -> Progress:
+        """How far the time of the model has come."""
+
+    @property
+    def delay(self) -> OutcomeDelay:
+        """How long outcomes may take."""
+
+    @property
+    def blocks(self) -> Sequence[Pane]:
+        """The outcomes by block of time (:func:`window_blocks`), which add up to those of :attr:`pane`."""
+
+    def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
+        """Return the outcomes in each of some steps of time, also before the window; None where nobody knows."""
+
+    def outcome_slices(self, blocks: Sequence[Window]) -> Mapping[str, BlockSums]:
+        """Return outcomes and predictions of each slice, and of each cohort of label age, by block of time."""
+
+    def weak(self) -> WeakSearch | None:
+        """Return what a search for weak slices finds; None where nobody searches while windows are judged."""
 
     def realized(self) -> dict[str, MetricValue] | None:
         """Return the performance from single rows; None where it is computed from the sums of :attr:`pane`."""

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.slices import places_of
 from driftline.panes.bins import Bins, CategoryBins, NumberBins
 from driftline.panes.fold import fold_by
 from driftline.panes.model_bins import ModelBins
@@ -33,6 +32,7 @@ from driftline_processor.core.expectations.counting import count_rules
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.histogram import count, spread
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS, GUESSED, MAPPED
+from driftline_processor.core.slice_groups import SliceKey
 from driftline_processor.core.windows.pane_shares import pane_or_panes, places, share_out
 from driftline_processor.core.windows.window import PANE
 from driftline_processor.store.arrow_tables import (
@@ -49,9 +49,8 @@ from driftline_processor.store.series import Series
 from driftline_processor.store.slices import (
     UNCUT,
     Cutting,
-    KeyRows,
+    SliceHours,
     SliceValues,
-    add_to_slices,
     hour_of_each,
     powers_of,
 )
@@ -105,8 +104,8 @@ def add_plain_slices(
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
     powers = powers_of(weight)
     for key, known in cuts.items():
-        rows = KeyRows(key, known, places_of(table.slices[key], known, len(table)), hour)
-        add_to_slices(changes, series.number, "rows", rows, powers)
+        rows = SliceHours.of(SliceKey.of(key, table.slices[key], known, len(table)), hour)
+        rows.add(changes, series.number, "rows", powers)
         add_slices_by_class(changes, series, DECIDED, rows, decided, weight)
 
 
@@ -132,14 +131,14 @@ def add_by_class(
 
 
 def add_slices_by_class(
-    changes: PaneChanges, series: Series, prefix: str, rows: KeyRows, decided: Column | None, weight: F64
+    changes: PaneChanges, series: Series, prefix: str, rows: SliceHours, decided: Column | None, weight: F64
 ) -> None:
     """Add the weight of each decided class to the slices of one key."""
     labels = class_labels(series.task)
     codes = _label_codes(decided, labels, len(weight))
     for code in np.unique(codes).tolist():
         own = np.where(codes == code, weight, 0.0)[:, np.newaxis]
-        add_to_slices(changes, series.number, f"{prefix}{labels[code]}", rows, own)
+        rows.add(changes, series.number, f"{prefix}{labels[code]}", own)
 
 
 def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64:
@@ -442,8 +441,8 @@ def add_erased(
     hour = hour_of_each(panes, timezone)[at]
     for key in values.keys(series.number):
         names = values.of(series.number, key)
-        of_key = KeyRows(key, names, places_of(slice_of(rows, key), names, len(rows)), hour)
-        add_to_slices(sliced, series.number, ERASED, of_key, columns)
+        of_key = SliceHours.of(SliceKey.of(key, slice_of(rows, key), names, len(rows)), hour)
+        of_key.add(sliced, series.number, ERASED, columns)
         add_slices_by_class(sliced, series, ERASED_AS, of_key, decided, weight)
     return panes
 

@@ -13,22 +13,17 @@ The sums of joined rows, by any groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
-from driftline.baseline.sections.slices import OTHER, places_of, slice_name
-from driftline.panes.outcome_sums import fold_outcomes_by
-from driftline.panes.sparse_sums import Sparse
 from driftline.tables.table import I64
 from driftline.tables.task import Task
 
-from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_window
-from driftline_processor.core.labels.delay import PART as DELAY
-from driftline_processor.core.labels.delay import fold_delays
-from driftline_processor.core.performance.slices import COHORTS, LABEL_AGE, label_age_cohorts
+from driftline_processor.core.performance.labelled_predictions import LabelledPredictions, fold_outcomes_by_slice
+from driftline_processor.core.performance.slices import LABEL_AGE
 from driftline_processor.core.performance.window_outcomes import BlockSums
-from driftline_processor.core.windows.window import PANE, Window, parse
+from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of, slice_of
 from driftline_processor.store.database import Connection, number, read
 from driftline_processor.store.panes import SLICED, PaneChanges, performance_fold, read_by_step
@@ -37,24 +32,18 @@ from driftline_processor.store.slices import BETWEEN, HOUR, SliceValues, hours_o
 
 from .outcome_resolution import relevance_of
 
-FOLDED = ["score", "scores", "predicted", "actual", "number", "weight", "value", "relevance", "missed", "outcome_time"]
-"""The columns of rows that are folded into panes, beside the time."""
 
-
-def fold_joined(task: Task, rows: pa.Table, group: I64, groups: int) -> dict[str, Sparse]:
-    """Fold rows of the table ``joined`` into the performance parts of each group.
-
-    ``group``: int64 (n,), 0 <= group < groups.
-    """
-    return fold_outcomes_by(
-        task,
+def labelled_rows(task: Task, rows: pa.Table, keys: Iterable[str] = ()) -> LabelledPredictions:
+    """Read rows of the table ``joined``, with the slices of some keys."""
+    return LabelledPredictions(
         *scores_and_classes_of(task, rows),
         actual_of(rows),
         numbers_of(rows, "weight"),
+        integers_of(rows, "time"),
+        integers_of(rows, "outcome_time"),
         numbers_of(rows, "value"),
-        group,
-        groups,
-        relevance_of(rows) if task.ranks_items else None,
+        {key: slice_of(rows, key) for key in keys},
+        relevance=relevance_of(rows) if task.ranks_items else None,
     )
 
 
@@ -125,48 +114,32 @@ def _add(
     if not rows.num_rows:
         return
     hours, at = np.unique(hour, return_inverse=True)
-    ages = label_age_cohorts(integers_of(rows, "time"), integers_of(rows, "outcome_time"))
-    cuts: list[tuple[str, Sequence[str], I64]] = [(LABEL_AGE, COHORTS, ages)]
-    for key in keys:
-        column = slice_of(rows, key)
-        if not column.labels:
-            continue
-        values.learn(series.number, key, column, None)
-        known = values.of(series.number, key)
-        cuts.append((key, (*known, OTHER), places_of(column, known, len(rows))))
+    labelled, known = labelled_rows(series.task, rows, keys), dict[str, Sequence[str]]()
+    for key, column in labelled.slices.items():
+        if column.labels:
+            values.learn(series.number, key, column, None)
+            known[key] = values.of(series.number, key)
     fold = performance_fold(series.task)
-    for key, names, place in cuts:
-        inside = np.flatnonzero(place >= 0)
-        present, group = np.unique(at[inside] * len(names) + place[inside], return_inverse=True)
-        some = rows if len(inside) == len(rows) else rows.take(pa.array(inside))
-        sums = fold_joined(series.task, some, group, len(present))
-        folds = [f"{fold}{BETWEEN}{slice_name(key, names[which])}" for which in (present % len(names)).tolist()]
-        changes.add_sparse(series.number, folds, hours[present // len(names)], sums)
+    for one in fold_outcomes_by_slice(labelled, series.task, known, at):
+        folds = [f"{fold}{BETWEEN}{one.names[place]}" for place in one.slice.tolist()]
+        changes.add_sparse(series.number, folds, hours[one.step], one.sums)
 
 
 def slices_of(
-    connection: Connection,
-    series: Series,
-    window: Window,
-    keys: Collection[str],
-    width: Width,
-    timezone: str,
-) -> Mapping[str, BlockSums]:
-    """Return what is known of the outcomes of a window by slice and block of time: of the declared keys, and by the age
-    of labels.
+    connection: Connection, series: Series, steps: Sequence[Window], keys: Collection[str], width: Width
+) -> dict[str, BlockSums]:
+    """Return the outcomes of each slice by step of time: of the declared keys, and by the age of labels.
 
-    And how many rows each slice has, what was decided of them, and how many were deleted. Nothing of a window whose
-    length is said in minutes.
+    And how many rows each slice has, what was decided of them, and how many were deleted. ``steps``: whole hours that
+    follow each other.
     """
-    if window.name and parse(window.name).unit == "m":
-        return {}
-    fold, blocks = performance_fold(series.task), blocks_of_window(window, timezone, HOURS) or (window,)
+    fold = performance_fold(series.task)
 
     def own_width(over: str, part: str) -> int:
         return width(over.partition(BETWEEN)[0], part)
 
     def sums(prefix: str, wanted: Collection[str]) -> dict[str, BlockSums]:
-        folds = read_by_step(connection, series.number, blocks, own_width, SLICED, prefix)
+        folds = read_by_step(connection, series.number, steps, own_width, SLICED, prefix)
         named = {name.partition(BETWEEN)[2]: own for name, own in folds.items()}
         return {name: own for name, own in named.items() if name.partition("=")[0] in wanted}
 
@@ -186,16 +159,15 @@ def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
     """
     if not rows.num_rows:
         return np.empty(0, dtype=np.int64)
-    time = integers_of(rows, "time")
+    labelled, time = labelled_rows(series.task, rows), integers_of(rows, "time")
     if (time[1:] < time[:-1]).any():
         order = np.argsort(time, kind="stable")
-        rows, time = rows.select(FOLDED).take(pa.array(order)), time[order]
+        labelled, time = labelled.taken(order), time[order]
     starts = time - time % PANE
     new = np.diff(starts, prepend=starts[0] - 1) != 0
     panes: I64 = starts[new]
     group = np.cumsum(new) - 1
-    delays = fold_delays(time, integers_of(rows, "outcome_time"), group, len(panes))
-    sums = {**fold_joined(series.task, rows, group, len(panes)), DELAY: delays}
+    sums = labelled.fold(series.task, group, len(panes)) | labelled.delays(group, len(panes))
     changes.add_sparse(series.number, performance_fold(series.task), panes, sums)
     return panes
 

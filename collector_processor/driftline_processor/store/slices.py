@@ -18,14 +18,14 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.slices import MOST_VALUES, OTHER, Slices, places_of, slice_name, values_of
+from driftline.baseline.sections.slices import MOST_VALUES, OTHER, Slices, slice_name, values_of
 from driftline.panes.bins import RARE
-from driftline.panes.fold import GroupCounts
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64, Column, PredictionTable
 
 from driftline_processor.core.drift.slices import of_slice
 from driftline_processor.core.outcomes.coverage import ERASED
+from driftline_processor.core.slice_groups import SliceKey
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.window import PANE, Window, parse, window_of
 
@@ -169,17 +169,15 @@ class HourlySlices:
     """The rows of a table by hour and value of one key; ``counted`` is what the fold counts into."""
 
     def __init__(self, table: PredictionTable, key: str, values: Sequence[str], hours: I64, hour: I64) -> None:
-        place, width = places_of(table.slices.get(key), values, len(table)), len(values) + 1
-        self.counted = GroupCounts(np.where(place < 0, -1, hour * width + place), len(hours) * width)
-        self._names = [slice_name(key, value) for value in (*values, OTHER)]
-        self._hours = hours
+        by_value = SliceKey.of(key, table.slices.get(key), values, len(table))
+        self._names, self._groups, self._hours = by_value.names, by_value.by_step(hour), hours
+        self.counted = self._groups.counts()
 
     def write(self, changes: PaneChanges, series: int, baseline: Baseline) -> None:
         """Add what was counted to the panes of slices."""
-        folds = [fold_of(baseline, name) for name in self._names] * len(self._hours)
-        starts = np.repeat(self._hours, len(self._names))
+        folds = [fold_of(baseline, self._names[place]) for place in self._groups.slice.tolist()]
         for part, sums in self.counted.parts.items():
-            changes.add_part(series, folds, starts, part, sums)
+            changes.add_part(series, folds, self._hours[self._groups.step], part, sums)
 
 
 def hour_of_each(panes: I64, timezone: str) -> I64:
@@ -194,38 +192,32 @@ def powers_of(weight: F64) -> F64:
     return np.stack([np.ones(len(weight)), weight, weight**2], axis=1)
 
 
-class KeyRows(NamedTuple):
-    """The place of n rows among the slices of one key.
+class SliceHours(NamedTuple):
+    """The panes of one key that some rows belong to, whatever the bins: those of the fold ``|key=value``.
 
     Attributes:
-        key: The key.
-        values: Values of the key that are told apart.
-        place: Position of each row's value in ``values``, int64 (n,); their number = another value, -1 = none.
-        hour: Start of each row's hour, unix nanoseconds, int64 (n,).
+        folds: Fold of each pane.
+        starts: Start of each, unix nanoseconds, int64 (panes,).
+        group: Pane of each row, int64 (n,), -1 = the row has no value of the key.
     """
 
-    key: str
-    values: Sequence[str]
-    place: I64
-    hour: I64
+    folds: Sequence[str]
+    starts: I64
+    group: I64
 
+    @classmethod
+    def of(cls, rows: SliceKey, hour: I64) -> SliceHours:
+        """Group rows; ``hour``: the start of the hour of each, int64 (n,)."""
+        starts, step = np.unique(hour, return_inverse=True)
+        groups, names = rows.by_step(step), rows.names
+        folds = [f"{BETWEEN}{names[place]}" for place in groups.slice.tolist()]
+        return cls(folds, starts[groups.step], groups.group)
 
-def add_to_slices(changes: PaneChanges, series: int, part: str, rows: KeyRows, columns: F64) -> None:
-    """Sum columns of rows by slice of one key: a part of the panes of the fold ``|key=value``, whatever the bins.
-
-    Args:
-        changes: Where the sums are added.
-        series: Number of the series.
-        part: Name of the part.
-        rows: The place of each row.
-        columns: float64 (n, width).
-    """
-    inside, names = np.flatnonzero(rows.place >= 0), (*rows.values, OTHER)
-    starts, at = np.unique(rows.hour[inside], return_inverse=True)
-    present, group = np.unique(at * len(names) + rows.place[inside], return_inverse=True)
-    folds = [f"{BETWEEN}{slice_name(rows.key, names[which])}" for which in (present % len(names)).tolist()]
-    sums = [np.bincount(group, column, minlength=len(present)) for column in columns[inside].T]
-    changes.add_part(series, folds, starts[present // len(names)], part, np.stack(sums, axis=1).astype(np.float64))
+    def add(self, changes: PaneChanges, series: int, part: str, columns: F64) -> None:
+        """Add the sums of columns of the rows as a part of the panes; ``columns``: float64 (n, width)."""
+        inside = np.flatnonzero(self.group >= 0)
+        sums = [np.bincount(self.group[inside], column, len(self.starts)) for column in columns[inside].T]
+        changes.add_part(series, self.folds, self.starts, part, np.stack(sums, axis=1).astype(np.float64))
 
 
 def slices_between(connection: Connection, series: Series, like: Baseline, start: int, end: int) -> Slices | None:

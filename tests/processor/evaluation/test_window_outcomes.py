@@ -36,7 +36,7 @@ def test_blocks_add_up_to_what_a_window_of_theirs_is(tmp_path: Path, timezone: s
         return part_width(part, None, BINARY)
 
     days = blocks_of_window(march, timezone)
-    blocks = StoredOutcomes(connection).blocks(Series(1, ModelKey("m"), BINARY, True), march, timezone, width)
+    blocks = StoredOutcomes(connection).panes(Series(1, ModelKey("m"), BINARY, True), days, width)
     assert len(blocks) == 31
     for day, block in zip(days, blocks, strict=True):
         alone = read_window(connection, 1, day.start, day.end, width)[performance_fold(BINARY)]

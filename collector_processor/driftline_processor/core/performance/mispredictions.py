@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from driftline.tables.classes import class_codes
+from driftline.tables.classes import class_codes, class_column
 from driftline.tables.performance_columns import actual_numbers, decide
 from driftline.tables.table import F64, I32, I64, Column, length
 from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.concept.losses import losses_of_rows
+
+from .labelled_predictions import LabelledPredictions
 
 MOST: Final = 1_000
 """Rows that are told at most."""
@@ -105,3 +107,47 @@ def row_losses_of(task: Task, scores: F64 | None, predicted: Column | None, actu
         chance = np.where(happened == task.classes.index(task.positive_class), scores[:, 0], 1 - scores[:, 0])
     loss = np.where(error == 1, 1 - np.nan_to_num(chance, nan=0.0), np.nan)
     return RowLosses(loss, known, happened, decided if len(decided) else nothing)
+
+
+def describe_mispredictions(
+    task: Task,
+    rows: LabelledPredictions,
+    found: RowLosses,
+    ids: Sequence[str],
+    traces: Sequence[str],
+    spans: Sequence[str],
+) -> Iterator[Misprediction]:
+    """Yield predictions with what was decided, what happened, and how wrong each was.
+
+    Args:
+        task: What the model predicts.
+        rows: n predictions.
+        found: How wrong each is.
+        ids: The id of each, "" = none.
+        traces: The trace of each, hexadecimal, "" = it was not sampled.
+        spans: The span of each.
+    """
+    actual, classes = actual_numbers(rows.actual), dict(enumerate(task.classes))
+    slices = {key: _labels(column) for key, column in rows.slices.items()}
+    for at in range(len(rows)):
+        scores = () if rows.scores is None or np.isnan(rows.scores[at]).any() else tuple(rows.scores[at].tolist())
+        weight = 1.0 if rows.weight is None else float(rows.weight[at])
+        yield Misprediction(
+            id=ids[at],
+            time=0 if rows.time is None else int(rows.time[at]),
+            score=scores[0] if len(scores) == 1 else None,
+            scores=scores if len(scores) > 1 else None,
+            predicted=classes.get(int(found.decided[at])),
+            actual=float(actual[at]) if task.predicts_number else classes.get(int(found.happened[at])),
+            outcome_time=0 if rows.outcome_time is None else int(rows.outcome_time[at]),
+            loss=float(found.loss[at]),
+            weight=weight if weight == weight else 1.0,
+            slices={key: text for key, texts in slices.items() if (text := texts[at])},
+            trace_id=traces[at],
+            span_id=spans[at],
+        )
+
+
+def _labels(column: Column) -> list[str]:
+    known = class_column(column)
+    return [""] * length(column) if known.codes is None else np.array([*known.labels, ""])[known.codes].tolist()

@@ -41,12 +41,12 @@ from .fold import batches, fold_rows, newest_rows
 from .importance_weights import weigh_windows
 from .mispredictions import worst_predictions
 from .outcome_join import silence_as_irrelevant
-from .outcomes import OutcomeHistory, outcomes_of_all_rows, outcomes_of_windows
+from .outcomes import LabelledWindows, labelled_predictions
 from .reference import baseline_of, baseline_of_first_period, reference_rows
 from .rolling_reference import cut_references
 from .rows_source import FileWindows
 from .settings import DEFAULT_SETTINGS, EvaluationSettings, check_objective_slices, model_settings
-from .slices import SliceOutcomes, WindowSlices, slice_values
+from .slices import WindowSlices, slice_values
 from .versions import compare_versions
 from .weak_slices import LabelledRows
 from .windows import Cut, StepCounts, cut_rows, cut_steps
@@ -174,9 +174,10 @@ def _judge_windows(
     slices = WindowSlices(read.rows, read.roles, baseline, steps, len(windows), say, read.groups)
     labelled = LabelledRows.of(read, groups, len(windows), baseline)
     folded = fold_rows(read.rows, read.roles, key, baseline, counts, len(windows), rows.counted, slices, past, labelled)
-    known = outcomes_of_windows(read.rows, read.weights, groups, len(windows), anyway=bool(performance.fairness))
-    sliced = SliceOutcomes(slice_values(read, slices.values), baseline.task)
-    check_objective_slices(performance, sliced.values)
+    rows_known = labelled_predictions(read.rows, read.weights, anyway=bool(performance.fairness))
+    known = None if rows_known is None else LabelledWindows(rows_known, np.concatenate(groups), len(windows))
+    values = slice_values(read, slices.values)
+    check_objective_slices(performance, values)
     task = baseline.task
     if task.ranks_items:
         task = replace(task, cutoffs=performance.cutoffs)
@@ -191,8 +192,8 @@ def _judge_windows(
         until=None if cut.window else time.time_ns(),  # a window of rows ends with its newest row, which is never old
         steps=counts,
         slices=slices,
-        sliced=sliced,
-        history=OutcomeHistory.of(lambda: outcomes_of_all_rows(read.rows, read.weights), baseline.task, performance),
+        values=values,
+        outcomes=known,
         past=past,
         labelled=labelled,
         columns={name for source in read.rows for name in source.source.schema.names},
@@ -200,7 +201,7 @@ def _judge_windows(
         reached=None if asked.model is None else _reached(read.rows),
     )
     evaluations: list[Evaluation] = []
-    for source in of_files.sources(known):
+    for source in of_files.sources():
         evaluations.append(follow(judge(source, settings), evaluations[-1] if evaluations else None))
     evaluations = with_track_records(evaluations)
     reference, options = rows.reference, rows.options
@@ -214,7 +215,7 @@ def _judge_windows(
         current = batches(read.rows, groups, read.roles, key, baseline)
         weigh_windows(evaluations, reference, current, groups, baseline, options, say)
     declared = {name: values for name, values in slices.values.items() if name not in read.groups}
-    wrong = worst_predictions(read, groups, len(windows), baseline.task, asked.mispredictions)
+    wrong = worst_predictions(read, known, baseline.task, asked.mispredictions)
     return _JudgedWindows(evaluations, declared, wrong)
 
 

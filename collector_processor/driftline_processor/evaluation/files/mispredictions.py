@@ -2,64 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
 import pyarrow as pa
-from driftline.tables.classes import class_column
-from driftline.tables.performance_columns import actual_numbers
-from driftline.tables.table import I64, Column, length
+from driftline.tables.table import I64
 from driftline.tables.task import Task
 
-from driftline_processor.core.performance.mispredictions import Misprediction, RowLosses, Worst, row_losses_of
+from driftline_processor.core.performance.mispredictions import Worst, describe_mispredictions, row_losses_of
 from driftline_processor.readers.arrow_columns import ids, positions
 from driftline_processor.readers.column_roles import TRACES
 from driftline_processor.readers.source import readable
 
 from .dataset import Dataset
-from .outcomes import LabelledPredictions, outcomes_of_all_rows
+from .outcomes import LabelledWindows
 
 
-def worst_predictions(read: Dataset, groups: Sequence[I64], windows: int, task: Task, most: int) -> list[Worst]:
+def worst_predictions(read: Dataset, known: LabelledWindows | None, task: Task, most: int) -> list[Worst]:
     """Return the worst rows of each window; [] where nobody asks, no outcome is known, or nothing can be wrong."""
-    truth = outcomes_of_all_rows(read.rows, read.weights) if most else None
-    found = None if truth is None else row_losses_of(task, truth.scores, truth.predicted, truth.actual)
-    if truth is None or found is None:
+    rows = None if known is None or not known.rows.labelled or not most else known.rows
+    found = None if rows is None else row_losses_of(task, rows.scores, rows.predicted, rows.actual)
+    if known is None or rows is None or found is None:
         return []
-    group = np.concatenate(groups)
-    order = np.argsort(group, kind="stable")
-    parts = np.split(order, np.searchsorted(group[order], np.arange(windows + 1)))[1:-1]
-    worst = [some[found.of(some).worst(most)] for some in parts]
-    rows = np.concatenate(worst)
-    told = iter(_mispredictions(read, truth.taken(rows), found.of(rows), task, rows))
-    wrong, known = (np.bincount(group[(group >= 0) & of], minlength=windows) for of in (found.wrong, found.known))
-    return [Worst(tuple(islice(told, len(some))), int(wrong[at]), int(known[at])) for at, some in enumerate(worst)]
-
-
-def _mispredictions(
-    read: Dataset, truth: LabelledPredictions, found: RowLosses, task: Task, rows: I64
-) -> Iterator[Misprediction]:
-    id, trace, span = (_texts(read, name, rows) for name in (read.roles.id, *TRACES))
-    actual, classes = actual_numbers(truth.actual), dict(enumerate(task.classes))
-    slices = {key: _labels(column) for key, column in truth.slices.items()}
-    for at in range(len(rows)):
-        scores = () if truth.scores is None else tuple(truth.scores[at].tolist())
-        weight = 1.0 if truth.weight is None else float(truth.weight[at])
-        yield Misprediction(
-            id=id[at],
-            time=0 if truth.time is None else int(truth.time[at]),
-            score=scores[0] if len(scores) == 1 and scores[0] == scores[0] else None,
-            scores=scores if len(scores) > 1 else None,
-            predicted=classes.get(int(found.decided[at])),
-            actual=float(actual[at]) if task.predicts_number else classes.get(int(found.happened[at])),
-            outcome_time=0 if truth.outcome_time is None else int(truth.outcome_time[at]),
-            loss=float(found.loss[at]),
-            weight=weight if weight == weight else 1.0,
-            slices={key: text for key, texts in slices.items() if (text := texts[at])},
-            trace_id=trace[at],
-            span_id=span[at],
-        )
+    windows = [known.places(window) for window in range(known.windows)]
+    worst = [places[found.of(places).worst(most)] for places in windows]
+    chosen = np.concatenate(worst)
+    texts = [_texts(read, name, chosen) for name in (read.roles.id, *TRACES)]
+    told = describe_mispredictions(task, rows.taken(chosen), found.of(chosen), *texts)
+    return [
+        Worst(tuple(islice(told, len(some))), int(found.wrong[of].sum()), int(found.known[of].sum()))
+        for some, of in zip(worst, windows, strict=True)
+    ]
 
 
 def _texts(read: Dataset, name: str, rows: I64) -> list[str]:
@@ -76,8 +49,3 @@ def _texts(read: Dataset, name: str, rows: I64) -> list[str]:
                 found[place] = text or ""
         start += len(one)
     return found
-
-
-def _labels(column: Column) -> list[str]:
-    known = class_column(column)
-    return [""] * length(column) if known.codes is None else np.array([*known.labels, ""])[known.codes].tolist()

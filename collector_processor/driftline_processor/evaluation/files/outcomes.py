@@ -1,122 +1,73 @@
-"""The predictions of each window with their outcomes, from which performance is exact, and their sums over steps of
-time.
-
-What happened, window by window: the rows whose outcome is known, from which performance is exact.
-
-What files know of the outcomes of a window, and what is asked of a model's performance.
-"""
+"""The predictions of files with their outcomes, by window."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
-from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane
-from driftline.panes.relevance import Relevance, join_rankings, take_rankings
+from driftline.panes.relevance import join_rankings
 from driftline.tables.classes import class_column
-from driftline.tables.performance_columns import decide
-from driftline.tables.table import F64, I64, Column, concatenate, length, take_rows
+from driftline.tables.table import F64, I64, Column, concatenate
 from driftline.tables.task import Task
-from numpy.typing import NDArray
 
-from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.intervals.time_blocks import blocks_of_window
-from driftline_processor.core.labels.delay import PART as DELAY
-from driftline_processor.core.labels.delay import fold_delays
-from driftline_processor.core.outcomes.coverage import DECIDED
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
-from driftline_processor.core.performance import from_rows
-from driftline_processor.core.performance.objective_states import rolling_steps
-from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
-from driftline_processor.core.performance.window_outcomes import WindowOutcomes
-from driftline_processor.core.windows.window import PANE, Window
+from driftline_processor.core.performance.labelled_predictions import LabelledPredictions, fold_by_step
+from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import many
 from driftline_processor.readers.errors import Say
 from driftline_processor.readers.prediction_rows import FileRows
 
 Numbers = TypeVar("Numbers", F64, I64)
-Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledPredictions:
-    """Rows with what was predicted and what happened, as :func:`from_rows` takes them.
+@dataclass(eq=False)
+class LabelledWindows:
+    """The predictions of files with their outcomes, by window.
 
-    ``time``: int64 (n,), unix nanoseconds, None where no file has any. ``outcome_time``: when the actual was known, 0 =
-    nobody said. ``value``: what the prediction was worth. ``slices``: of prediction and outcome. ``relevance``: of
-    rankings. ``told``: whether any file says what happened.
+    Attributes:
+        rows: All predictions, in the order of the files.
+        group: The window of each, int64 (n,), -1 = in none.
+        windows: How many windows there are.
     """
 
-    scores: F64 | None
-    predicted: Column | None
-    actual: Column
-    weight: F64 | None
-    time: I64 | None = None
-    outcome_time: I64 | None = None
-    value: F64 | None = None
-    slices: Mapping[str, Column] = field(default_factory=dict)
-    relevance: Relevance | None = None
-    told: bool = True
+    rows: LabelledPredictions
+    group: I64
+    windows: int
 
-    def __len__(self) -> int:
-        return length(self.actual)
+    def of(self, window: int) -> LabelledPredictions:
+        """Return the predictions of a window."""
+        return self.rows.taken(self.places(window))
 
-    def sums(self, task: Task) -> Pane:
-        """Return the outcomes as a pane has them, and the predictions of each decision, known or not."""
-        pane = fold_outcomes(task, self.scores, self.predicted, self.actual, self.weight, self.relevance, self.value)
-        if self.time is not None and self.outcome_time is not None:
-            together = np.zeros(len(self.time), np.int64)
-            pane.parts[DELAY] = fold_delays(self.time, self.outcome_time, together, 1).dense(1)[0]
-        decided = decide(task, self.scores, self.predicted)
-        for code, name in enumerate(task.classes if len(decided) else ()):
-            pane.parts[f"{DECIDED}{name}"] = np.array([float(np.count_nonzero(decided == code))])
-        return pane
+    def places(self, window: int) -> I64:
+        """Return where the predictions of a window stand among all: int64 (m,)."""
+        order, ends = self._by_window
+        return order[ends[window] : ends[window + 1]]
 
-    def taken(self, which: I64) -> LabelledPredictions:
-        """Return some of the rows, in this order."""
-        return LabelledPredictions(
-            None if self.scores is None else self.scores[which],
-            None if self.predicted is None else take_rows(self.predicted, which),
-            take_rows(self.actual, which),
-            None if self.weight is None else self.weight[which],
-            None if self.time is None else self.time[which],
-            None if self.outcome_time is None else self.outcome_time[which],
-            None if self.value is None else self.value[which],
-            {key: take_rows(column, which) for key, column in self.slices.items()},
-            None if self.relevance is None else take_rankings(self.relevance, which),
-            self.told,
-        )
+    def panes(self, steps: Sequence[Window], task: Task) -> list[Pane] | None:
+        """Return the outcomes in each of some steps of time; None where rows have no times."""
+        time = self._in_time.time
+        if time is None:
+            return None
+        first, last = np.searchsorted(time, [steps[0].start, steps[-1].end] if steps else [0, 0])
+        return fold_by_step(self._in_time.taken(np.arange(first, last)), task, steps)
 
-    def performance(self, task: Task, asked: PerformanceSettings = STANDARD) -> dict[str, MetricValue]:
-        """Return every metric, from the rows."""
-        return from_rows(task, self.scores, self.predicted, self.actual, self.weight, self.relevance, self.value, asked)
+    @cached_property
+    def _by_window(self) -> tuple[I64, I64]:
+        order = np.argsort(self.group, kind="stable")
+        return order, np.searchsorted(self.group[order], np.arange(self.windows + 1))
+
+    @cached_property
+    def _in_time(self) -> LabelledPredictions:
+        """The rows in the order of time."""
+        time = self.rows.time
+        return self.rows if time is None else self.rows.taken(np.argsort(time, kind="stable"))
 
 
-def outcomes_of_windows(
-    reads: Sequence[FileRows],
-    weights: Sequence[F64 | None],
-    groups: Sequence[I64],
-    windows: int,
-    *,
-    anyway: bool = False,
-) -> Iterator[LabelledPredictions | None]:
-    """Yield the truth of each window; None everywhere when no file has any, and it is not wanted ``anyway``."""
-    known = outcomes_of_all_rows(reads, weights, anyway=anyway)
-    if known is None:
-        yield from [None] * windows
-        return
-    group = np.concatenate(groups)
-    order = np.argsort(group, kind="stable")
-    ends = np.searchsorted(group[order], np.arange(windows + 1))
-    for start, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
-        yield known.taken(order[start:end])
-
-
-def outcomes_of_all_rows(
+def labelled_predictions(
     reads: Sequence[FileRows], weights: Sequence[F64 | None], *, anyway: bool = False
 ) -> LabelledPredictions | None:
     """Return what was predicted and what happened in all rows; None when no file has any outcome.
@@ -136,20 +87,21 @@ def outcomes_of_all_rows(
     actual = unknown if actual is None else actual
     ranked = [read.relevance for read in reads if read.relevance is not None]
     relevance = join_rankings(ranked) if ranked else None
+    sent = _slices([read.slices for read in reads], reads)
+    later = _slices([read.told for read in reads], reads)
+    slices = sent | {key: _over(sent[key], column) if key in sent else column for key, column in later.items()}
     return LabelledPredictions(
-        scores, predicted, actual, weight, time, outcome_time, value, _slices(reads), relevance, told
+        scores, predicted, actual, weight, time, outcome_time, value, slices, sent, relevance, told
     )
 
 
-def _slices(reads: Sequence[FileRows]) -> dict[str, Column]:
-    """The slices of all rows: what came with an outcome stands before what came with the prediction."""
+def _slices(columns: Sequence[Mapping[str, Column]], reads: Sequence[FileRows]) -> dict[str, Column]:
+    """The values of each key in all rows, as texts; a file without the key has none."""
     found: dict[str, Column] = {}
-    for key in dict.fromkeys(key for read in reads for key in (*read.slices, *read.told)):
-        parts = []
-        for read in reads:
-            nothing = Column(codes=np.full(len(read), -1, np.int32))
-            own, later = read.slices.get(key, nothing), read.told.get(key)
-            parts.append(own if later is None else _over(class_column(own), class_column(later)))
+    for key in dict.fromkeys(key for of_file in columns for key in of_file):
+        parts = [
+            of.get(key, Column(codes=np.full(len(read), -1, np.int32))) for of, read in zip(columns, reads, strict=True)
+        ]
         found[key] = concatenate([class_column(part) for part in parts])
     return found
 
@@ -185,56 +137,3 @@ def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -
         if strange.any():
             count = many(int(strange.sum()))
             say(f"{read.source.path}: {count} with an actual that is {possible_actuals_text(task)}, taken as not known")
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeHistory:
-    """What happened in all rows, beside those of a window. ``whole``: None where no file has outcomes."""
-
-    whole: LabelledPredictions | None
-    task: Task
-    asked: PerformanceSettings
-
-    @classmethod
-    def of(
-        cls, rows: Callable[[], LabelledPredictions | None], task: Task, asked: PerformanceSettings
-    ) -> OutcomeHistory:
-        """Keep the rows in the order of time, where objectives roll over them; else none of them."""
-        whole = rows() if any(one.rolling for one in asked.objectives) else None
-        if whole is None or whole.time is None:
-            return cls(None, task, asked)
-        return cls(whole.taken(np.argsort(whole.time, kind="stable")), task, asked)
-
-    def known(
-        self, truth: LabelledPredictions | None, window: Window, timezone: str, ripe: int | None
-    ) -> WindowOutcomes:
-        """Return the outcomes of a window.
-
-        Args:
-            truth: Its rows; None where no file has outcomes.
-            window: The window.
-            timezone: The clock by which days begin.
-            ripe: The moment up to which outcomes had their time, unix nanoseconds; None = all had.
-        """
-        if truth is None:
-            return WindowOutcomes(timezone=timezone)
-        steps, minutes = None, None
-        if self.whole is not None:
-            ripe = window.end + PANE if ripe is None else ripe
-            minutes = rolling_steps(window, self.asked.objectives, timezone, ripe, 0)
-        if minutes is not None and self.whole is not None:
-            steps = (minutes, outcome_panes(self.whole, minutes, self.task))
-        blocks = outcome_panes(truth, blocks_of_window(window, timezone), self.task)
-        return WindowOutcomes(blocks, steps=steps, timezone=timezone)
-
-
-def outcome_panes(truth: LabelledPredictions, steps: Sequence[Window], task: Task) -> list[Pane]:
-    """Return the performance parts of each of some steps of time; none where rows have no time."""
-    time = truth.time
-    if time is None or not steps:
-        return []
-    if (time[1:] < time[:-1]).any():
-        order = np.argsort(time, kind="stable")
-        truth, time = truth.taken(order), time[order]
-    ends = np.searchsorted(time, [steps[0].start, *(step.end for step in steps)])
-    return [truth.taken(np.arange(first, last)).sums(task) for first, last in pairwise(ends)]

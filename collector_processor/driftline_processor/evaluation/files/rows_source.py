@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
 
@@ -14,20 +14,28 @@ from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 
-from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.evaluation import MetricValue, WeakSearch
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
-from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.performance import from_rows
+from driftline_processor.core.performance.labelled_predictions import (
+    LabelledPredictions,
+    Values,
+    fold_by_step,
+    slices_in_time,
+)
+from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
-from driftline_processor.core.windows.window import Window, length
+from driftline_processor.core.windows.window import Window
+from driftline_processor.evaluation.window_source import Progress, window_blocks
 
 from .fold import WindowFold
-from .outcomes import LabelledPredictions, OutcomeHistory
+from .outcomes import LabelledWindows
 from .rolling_reference import RollingReference
-from .slices import SliceOutcomes, WindowSlices
+from .slices import WindowSlices
 from .weak_slices import LabelledRows
 from .windows import StepCounts
 
@@ -47,8 +55,8 @@ class FileWindows:
         until: The moment up to which rows may age, unix nanoseconds; None = the end of their window.
         steps: What each step of time looks like.
         slices: The rows of each slice.
-        sliced: The outcomes of each slice.
-        history: The outcomes of all rows, where objectives roll over them.
+        values: Slice key → the values that are told apart where performance is looked at.
+        outcomes: The predictions with their outcomes; None where no file has any, and nobody asks.
         past: The rows before each window, where windows are compared with them.
         labelled: The rows that are searched for weak slices.
         columns: The columns that some file has.
@@ -66,21 +74,21 @@ class FileWindows:
     until: int | None
     steps: StepCounts
     slices: WindowSlices
-    sliced: SliceOutcomes
-    history: OutcomeHistory
+    values: Values
+    outcomes: LabelledWindows | None
     past: RollingReference | None
     labelled: LabelledRows | None
     columns: Collection[str]
     delay: OutcomeDelay = UNKNOWN_DELAY
     reached: int | None = None
 
-    def sources(self, outcomes: Iterator[LabelledPredictions | None]) -> Iterator[RowsSource]:
-        """Yield each window as the judge asks about it; ``outcomes``: the predictions of each, with what happened."""
+    def sources(self) -> Iterator[RowsSource]:
+        """Yield each window as the judge asks about it."""
         whole = [one.counting[""] for one in self.folds]
         follows = [False, *(is_next(*both) for both in pairwise(self.windows))]
         again = [whole[at].recurrence(whole[at - 1]) if follows[at] else None for at in range(len(whole))]
-        for at, rows in zip(range(len(self.windows)), outcomes, strict=True):
-            yield RowsSource(self, at, rows, again[max(0, at - 1) : at + 1][::-1])
+        for at in range(len(self.windows)):
+            yield RowsSource(self, at, again[max(0, at - 1) : at + 1][::-1])
 
 
 @dataclass(eq=False)
@@ -90,13 +98,11 @@ class RowsSource:
     Attributes:
         files: All windows.
         at: The place of this window among them.
-        rows: Its predictions with what happened; None where no file says what happened, and nobody asks.
         again: How often its rows repeat those of the window before, and how often those repeat the ones before.
     """
 
     files: FileWindows
     at: int
-    rows: LabelledPredictions | None
     again: Sequence[Recurrence | None]
 
     @property
@@ -127,8 +133,7 @@ class RowsSource:
     @cached_property
     def pane(self) -> Pane:
         """The sums of the window's rows and of their outcomes."""
-        pane = self.files.folds[self.at].pane
-        return merge([pane, self._truth.sums(self.task)]) if self._truth is not None else pane
+        return merge([self.files.folds[self.at].pane, *self.blocks])
 
     def reference(self, baseline: Baseline) -> Reference:
         """Return the rows before the window where these are the reference; else the baseline."""
@@ -168,31 +173,54 @@ class RowsSource:
         """The moment up to which the newest row may age."""
         return self.files.until
 
-    def outcomes(self) -> WindowOutcomes:
-        """Return the outcomes by block of time and by slice, and the weak slices that were found."""
-        files, window = self.files, self.window
-        ripe = None if files.reached is None else files.reached - files.delay.nanoseconds
-        known = files.history.known(self._truth, window, files.settings.timezone, ripe)
-        if window.name and window.name != min(files.settings.windows, key=length, default=window.name):
-            known = replace(known, steps=None)  # an objective that rolls is judged once, in the shortest windows
-        if files.reached is not None:
-            age = max(0, files.reached - window.end)
-            known = replace(known, age=age, young=age < files.delay.nanoseconds, delay=files.delay)
-        known = files.sliced.of(known, self.rows, window, files.slices.counted(self.at))
-        return replace(known, weak=None if files.labelled is None else files.labelled.weak(self.at))
+    @property
+    def progress(self) -> Progress:
+        """How far event time goes in the files, at least to the end of the window."""
+        reached = self.files.reached
+        return Progress(None if reached is None else max(reached, self.window.end), reached)
+
+    @property
+    def delay(self) -> OutcomeDelay:
+        """How long outcomes may take."""
+        return self.files.delay
+
+    @cached_property
+    def rows(self) -> LabelledPredictions | None:
+        """The predictions of the window with their outcomes; None where no file has any, and nobody asks."""
+        return None if self.files.outcomes is None else self.files.outcomes.of(self.at)
+
+    @cached_property
+    def blocks(self) -> Sequence[Pane]:
+        """The outcomes by block of time."""
+        if self.rows is None or not self.rows.labelled:
+            return ()
+        return fold_by_step(self.rows, self.task, window_blocks(self.window, self.files.settings.timezone))
+
+    def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
+        """Return the outcomes in each of some steps of time; None where rows have no times or no outcomes."""
+        known = self.files.outcomes
+        return known.panes(steps, self.task) if known is not None and known.rows.labelled else None
+
+    def outcome_slices(self, blocks: Sequence[Window]) -> Mapping[str, BlockSums]:
+        """Return outcomes and predictions of each slice, and of each cohort of label age, by block of time."""
+        return {} if self.rows is None else slices_in_time(self.rows, self.task, self.files.values, blocks)
+
+    def weak(self) -> WeakSearch | None:
+        """Return the weak slices of the window."""
+        return None if self.files.labelled is None else self.files.labelled.weak(self.at)
 
     def realized(self) -> dict[str, MetricValue] | None:
-        """Return the performance from the rows; None where no file says what happened."""
-        return None if self._truth is None else self._truth.performance(self.task, self.files.settings.performance)
+        """Return the performance from the rows: also what depends on the order of scores is exact."""
+        rows, asked = self.rows, self.files.settings.performance
+        if rows is None or not rows.labelled:
+            return None
+        columns = rows.scores, rows.predicted, rows.actual, rows.weight, rows.relevance, rows.value
+        return from_rows(self.task, *columns, asked)
 
     def absent_features(self) -> Collection[str]:
         """Return the features of the baseline of which no file has a column."""
         names = self.baseline.bins.features
         return [name for name in names if self.baseline.raw_name(name) not in self.files.columns]
-
-    @property
-    def _truth(self) -> LabelledPredictions | None:
-        return self.rows if self.rows is not None and self.rows.told else None
 
 
 def is_next(earlier: Window, window: Window) -> bool:

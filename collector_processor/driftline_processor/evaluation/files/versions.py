@@ -13,6 +13,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 
+from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.versions import SideBySide, VersionInput, VersionNames, side_by_side
 from driftline_processor.core.versions.losses import PARTS, VersionAnswers, fold_requests, stretches_from
@@ -22,7 +23,7 @@ from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
 
 from .dataset import Dataset
-from .outcomes import LabelledPredictions, outcomes_of_all_rows
+from .outcomes import labelled_predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def compare_versions(
     """
     if not read.roles.version:
         return ()
-    truth = outcomes_of_all_rows(read.rows, read.weights)
+    truth = labelled_predictions(read.rows, read.weights)
     if truth is None:
         raise BadInput("--version-column: versions are compared by their outcomes, and no file has any")
     everything = _all(read, truth, task)

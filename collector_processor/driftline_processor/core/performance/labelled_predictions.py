@@ -1,0 +1,224 @@
+"""Predictions with their outcomes as columns, and their sums by step of time and by slice.
+
+The joined rows of the store and the rows of files take this form, so that both add up to the same sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+from driftline.panes.outcome_sums import fold_outcomes_by
+from driftline.panes.pane import Pane
+from driftline.panes.relevance import Relevance, take_rankings
+from driftline.panes.sparse_sums import Sparse
+from driftline.tables.performance_columns import decide
+from driftline.tables.table import F64, I64, Column, length, take_rows
+from driftline.tables.task import Task
+
+from driftline_processor.core.labels.delay import PART as DELAY
+from driftline_processor.core.labels.delay import fold_delays
+from driftline_processor.core.outcomes.coverage import DECIDED
+from driftline_processor.core.slice_groups import SliceKey
+from driftline_processor.core.windows.window import Window
+
+from .slices import COHORTS, LABEL_AGE, label_age_cohorts
+from .window_outcomes import BlockSums
+
+Values = Mapping[str, Sequence[str]]
+"""Slice key → the values that are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPredictions:
+    """n predictions and the outcome of each that counts.
+
+    Attributes:
+        scores: float64 (n, k), as in :class:`~driftline.tables.table.PredictionTable`.
+        predicted: The class that the service decided; None = derive it from the scores.
+        actual: What happened; missing where no outcome is known.
+        weight: float64 (n,), NaN = 1; None = 1 each.
+        time: int64 (n,), when each was predicted, unix nanoseconds; None where nobody knows.
+        outcome_time: int64 (n,), when the outcome was known, unix nanoseconds, 0 = nobody said.
+        value: float64 (n,), what the prediction was worth, NaN = nobody said.
+        slices: Key → the value of each row; that of the outcome stands before that of the prediction.
+        sent_slices: The same as it came with the prediction.
+        relevance: What was relevant in each ranking.
+        labelled: Whether any outcome is known.
+    """
+
+    scores: F64 | None
+    predicted: Column | None
+    actual: Column
+    weight: F64 | None
+    time: I64 | None = None
+    outcome_time: I64 | None = None
+    value: F64 | None = None
+    slices: Mapping[str, Column] = field(default_factory=dict)
+    sent_slices: Mapping[str, Column] = field(default_factory=dict)
+    relevance: Relevance | None = None
+    labelled: bool = True
+
+    def __len__(self) -> int:
+        return length(self.actual)
+
+    def taken(self, which: I64) -> LabelledPredictions:
+        """Return some of the rows, in this order."""
+        return LabelledPredictions(
+            None if self.scores is None else self.scores[which],
+            None if self.predicted is None else take_rows(self.predicted, which),
+            take_rows(self.actual, which),
+            None if self.weight is None else self.weight[which],
+            None if self.time is None else self.time[which],
+            None if self.outcome_time is None else self.outcome_time[which],
+            None if self.value is None else self.value[which],
+            {key: take_rows(column, which) for key, column in self.slices.items()},
+            {key: take_rows(column, which) for key, column in self.sent_slices.items()},
+            None if self.relevance is None else take_rankings(self.relevance, which),
+            self.labelled,
+        )
+
+    def fold(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
+        """Return the performance parts of each group; ``group``: int64 (n,), 0 <= group < groups."""
+        return fold_outcomes_by(
+            *(task, self.scores, self.predicted, self.actual, self.weight, self.value, group, groups), self.relevance
+        )
+
+    def sums(self, task: Task) -> Pane:
+        """Return performance, delays and the predictions of each decision of all rows."""
+        parts = self.parts(task, np.zeros(len(self), np.int64), 1)
+        return Pane({name: sums.dense(1)[0] for name, sums in parts.items()})
+
+    def parts(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
+        """Return the same by group, which increases."""
+        return self.fold(task, group, groups) | self.delays(group, groups) | self.decisions(task, group, groups)
+
+    def delays(self, group: I64, groups: int) -> dict[str, Sparse]:
+        """Return the delays of outcomes by group, which increases; nothing where times are not known."""
+        if self.time is None or self.outcome_time is None:
+            return {}
+        return {DELAY: fold_delays(self.time, self.outcome_time, group, groups)}
+
+    def decisions(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
+        """Return how many predictions of each group were decided for each class."""
+        decided, found = decide(task, self.scores, self.predicted), {}
+        for code, name in enumerate(task.classes if len(decided) else ()):
+            counts = np.bincount(group[decided == code], minlength=groups).astype(np.float64)
+            found[f"{DECIDED}{name}"] = Sparse.of(counts[:, np.newaxis])
+        return found
+
+    def age_cohorts(self) -> SliceKey | None:
+        """Return the cohort of label age of each row; None where times are not known."""
+        if self.time is None or self.outcome_time is None:
+            return None
+        cohort = label_age_cohorts(self.time, self.outcome_time)
+        return SliceKey(LABEL_AGE, COHORTS, np.where(self.outcome_time > 0, cohort, -1))
+
+
+def step_of_each(time: I64 | None, steps: Sequence[Window], n: int) -> I64:
+    """Return the step of time of each of n rows: int64 (n,), -1 = in none.
+
+    Args:
+        time: int64 (n,), unix nanoseconds; without times all rows are in the one step there is, or in none.
+        steps: Steps that follow each other.
+        n: Rows.
+    """
+    if time is None:
+        return np.full(n, 0 if len(steps) == 1 else -1, np.int64)
+    if len(steps) == 1 and steps[0].end <= steps[0].start:
+        return np.zeros(n, np.int64)
+    at = np.searchsorted([step.end for step in steps], time, side="right")
+    return np.where((at < len(steps)) & (time >= steps[0].start), at, -1).astype(np.int64)
+
+
+def fold_by_step(rows: LabelledPredictions, task: Task, steps: Sequence[Window]) -> list[Pane]:
+    """Return a pane for each of some steps of time: performance, delays, and the predictions of each decision."""
+    step = step_of_each(rows.time, steps, len(rows))
+    if (step < 0).any() or (step[1:] < step[:-1]).any():
+        inside = np.flatnonzero(step >= 0)
+        order = inside[np.argsort(step[inside], kind="stable")]
+        rows, step = rows.taken(order), step[order]
+    return BlockSums(len(steps), rows.parts(task, step, len(steps))).blocks()
+
+
+class SliceSums(NamedTuple):
+    """Sums of the slices of one key: ``slice`` and ``step`` of each group, int64 (g,); ``names`` of the slices."""
+
+    names: Sequence[str]
+    slice: I64
+    step: I64
+    sums: Mapping[str, Sparse]
+
+
+def fold_outcomes_by_slice(rows: LabelledPredictions, task: Task, values: Values, step: I64) -> Iterator[SliceSums]:
+    """Yield the performance parts by slice and step of time: of the age of labels, then of each key.
+
+    Args:
+        rows: n predictions.
+        task: What the model predicts.
+        values: The values that are told apart.
+        step: Step of each row, int64 (n,), from 0.
+    """
+    ages = rows.age_cohorts()
+    keys = [] if ages is None else [ages]
+    keys += [
+        SliceKey.of(key, rows.slices[key], known, len(rows)) for key, known in values.items() if key in rows.slices
+    ]
+    yield from _fold_keys(rows, keys, step, lambda some, group, groups: some.fold(task, group, groups))
+
+
+def count_predictions_by_slice(rows: LabelledPredictions, task: Task, values: Values, step: I64) -> Iterator[SliceSums]:
+    """Yield how many predictions each slice has in each step of time, and those of each decision.
+
+    A slice that came with the outcome alone has none: nobody knows how many were predicted. The arguments are those of
+    :func:`fold_outcomes_by_slice`.
+    """
+
+    def counted(some: LabelledPredictions, group: I64, groups: int) -> dict[str, Sparse]:
+        rows_of_each = np.bincount(group, minlength=groups).astype(np.float64)
+        return {"rows": Sparse.of(np.tile(rows_of_each[:, np.newaxis], 3)), **some.decisions(task, group, groups)}
+
+    yield from _fold_keys(rows, _keys(rows.sent_slices, values, len(rows)), step, counted)
+
+
+def _keys(columns: Mapping[str, Column], values: Values, n: int) -> list[SliceKey]:
+    return [SliceKey.of(key, columns[key], known, n) for key, known in values.items() if key in columns]
+
+
+def _fold_keys(
+    rows: LabelledPredictions,
+    keys: Sequence[SliceKey],
+    step: I64,
+    fold: Callable[[LabelledPredictions, I64, int], Mapping[str, Sparse]],
+) -> Iterator[SliceSums]:
+    bare = replace(rows, slices={}, sent_slices={})
+    for key in keys:
+        groups = key.by_step(step)
+        inside = np.flatnonzero(groups.group >= 0)
+        some = bare if len(inside) == len(rows) else bare.taken(inside)
+        sums = fold(some, groups.group[inside], len(groups.slice))
+        yield SliceSums(key.names, groups.slice, groups.step, sums)
+
+
+def slices_in_time(
+    rows: LabelledPredictions, task: Task, values: Values, steps: Sequence[Window]
+) -> dict[str, BlockSums]:
+    """Return outcomes and predictions of each slice by step of time; rows that are in no step are left out."""
+    step = step_of_each(rows.time, steps, len(rows))
+    if (step < 0).any():
+        inside = np.flatnonzero(step >= 0)
+        rows, step = rows.taken(inside), step[inside]
+    found: dict[str, BlockSums] = {}
+    folded = fold_outcomes_by_slice(rows, task, values, step), count_predictions_by_slice(rows, task, values, step)
+    for one in (each for some in folded for each in some):
+        for at in np.unique(one.slice).tolist():
+            parts = {}
+            for part, sums in one.sums.items():
+                own = one.slice[sums.group] == at
+                parts[part] = Sparse(sums.width, one.step[sums.group[own]], sums.index[own], sums.value[own])
+            name = one.names[at]
+            before = found[name].parts if name in found else {}
+            found[name] = BlockSums(len(steps), {**before, **parts})
+    return dict(sorted(found.items()))
