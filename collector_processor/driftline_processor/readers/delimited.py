@@ -36,37 +36,37 @@ def read_csv(path: Path, text: Collection[str], say: Say) -> tuple[pa.Table, set
     again. ``NA``, ``null``, ``NaN`` and nothing at all, unquoted, are missing, as in pandas.
     """
     bad: list[Any] = []
+    written, threads = encoding(path), True
 
     def skip(row: Any) -> str:
         bad.append(row)
         return "skip"
 
-    def parse(text: Collection[str], names: list[str] | None = None, **options: Any) -> pa.Table:
+    def parse(text: Collection[str], names: list[str] | None = None) -> pa.Table:
         return pa.csv.read_csv(
             path,
-            read_options=pa.csv.ReadOptions(block_size=1 << 23, **options),
+            read_options=pa.csv.ReadOptions(block_size=1 << 23, encoding=written, use_threads=threads),
             parse_options=pa.csv.ParseOptions(
-                delimiter=delimiter(path), newlines_in_values=True, invalid_row_handler=skip if options else None
+                delimiter=delimiter(path), newlines_in_values=True, invalid_row_handler=None if threads else skip
             ),
             convert_options=convert_options({name: pa.string() for name in text}, names),
         )
 
-    slowly: dict[str, Any] = {}
     try:
         table = parse(text)
     except pa.ArrowInvalid:
-        slowly = {"use_threads": False, "encoding": encoding(path)}
-        table = parse(text, **slowly)
+        threads = False
+        table = parse(text)
     say_bad_lines(path, bad, say)
     maybe = maybe_codes(path, table.schema, text)
     numbers = [name for name in maybe if not pa.types.is_string(table.schema.field(name).type)]
-    texts = parse(numbers, numbers, **slowly) if numbers else table
+    texts = parse(numbers, numbers) if numbers else table
     columns = {name: (texts if name in numbers else table).column(name) for name in maybe}
     codes = {name for name, values in columns.items() if are_codes(*codes_among(values))}
     for name in codes.intersection(numbers):
         table = table.set_column(table.schema.names.index(name), name, texts.column(name))
     either = maybe_thousands(table)
-    texts = parse(either, either, **slowly) if either else table
+    texts = parse(either, either) if either else table
     for name in either:
         if are_thousands(texts.column(name)):
             table = table.set_column(table.schema.names.index(name), name, texts.column(name))

@@ -98,11 +98,7 @@ def object_in(value: object) -> dict[str, Any] | None:
     """
     if not isinstance(value, str) or not (value.startswith("{") and value.endswith("}")):
         return None
-    try:
-        found = load_json(value.encode("utf-8", "surrogatepass"))
-    except UnreadableJson:
-        return None
-    return found if isinstance(found, dict) else None
+    return _object(value.encode("utf-8", "surrogatepass"))
 
 
 def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, frozenset[str]]:
@@ -359,12 +355,13 @@ def parse_lines(data: bytes, first: int, text: Collection[str] = ()) -> ParsedLi
     if shape_of(data).depth > MAX_DEPTH:  # which would end the process in Arrow
         return _line_by_line(data, first, text)
     try:
+        data.decode()  # Arrow does not look, and reading such a text fails later
         table, mixed = flattened(_parse(data, []), text)
         times = [f.name for f in table.schema if f.name in text and pa.types.is_timestamp(f.type)]
         if times:
             table, mixed = flattened(_parse(data, times), text)
         return ParsedLines(table, mixed=mixed)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, UnicodeDecodeError):
         return _line_by_line(data, first, text)
 
 
@@ -409,8 +406,11 @@ def _line_by_line(data: bytes, start: int, text: Collection[str] = ()) -> Parsed
 
 
 def _object(line: bytes) -> dict[str, Any] | None:
+    """Return the object of a line, half surrogates as question marks; None where the line is no object."""
     try:
         row = load_json(line)
+        if b"\\u" in line:
+            row = load_json(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))
     except UnreadableJson:
         return None
     return row if isinstance(row, dict) else None

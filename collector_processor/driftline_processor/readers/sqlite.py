@@ -96,6 +96,7 @@ def _opened(address: Address) -> Iterator[sqlite3.Connection]:
     try:
         database = sqlite3.connect(f"file:{quote(str(address.file.absolute()))}?mode=ro", uri=True)
         try:
+            database.text_factory = lambda text: text.decode("utf-8", "replace")
             database.execute("PRAGMA query_only = ON")
             database.set_authorizer(_may)
             yield database

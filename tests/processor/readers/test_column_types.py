@@ -67,6 +67,14 @@ def test_a_file_without_zeros_is_read_as_the_files_beside_it(tmp_path: Path) -> 
     assert set(labels(baseline, "a") or ()) == {"1", "2", "94105", "94107"}
 
 
+@pytest.mark.parametrize("most", [None, 0])
+def test_a_csv_that_is_no_utf_8_is_latin_1(tmp_path: Path, most: int | None) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes("straße,b\nZürich,1\nBern,2\n".encode("latin-1"))
+    source = open_source(path, (), silent, most)
+    assert source.column("straße").to_pylist() == ["Zürich", "Bern"]
+
+
 @pytest.mark.parametrize("kind", ["parquet", "ndjson"])
 def test_texts_of_a_file_that_knows_types_are_texts_in_a_baseline(tmp_path: Path, kind: str) -> None:
     frame = pd.DataFrame({"a": ["1", "2"] * N, "b": np.arange(2 * N) % 7})

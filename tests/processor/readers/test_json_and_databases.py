@@ -270,3 +270,30 @@ def test_a_column_of_several_types_is_read_by_its_looks(tmp_path: Path) -> None:
     assert (source.column("a").to_pylist(), source.column("b").to_pylist()) == ([1.0, 2.5], ["1", "x"])
     assert (set(source.by_looks), source.column("c").null_count) == ({"b"}, 2)
     assert str(source.schema.field("d").type) == "timestamp[ns]"
+
+
+@pytest.mark.parametrize("block", [None, 40])
+@pytest.mark.parametrize("noise", ["", "no object\n"])
+def test_half_a_surrogate_pair_is_a_question_mark(tmp_path: Path, block: int | None, noise: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": "x", "b": "{\\"c\\": \\"\\\\ud800\\"}"}\n{"a": "\\ud83d", "\\udfff": 1}\n' + noise)
+    source = open_source(path, (), silent) if block is None else NdjsonStream(path, silent, block)
+    assert source.column("a").to_pylist() == ["x", "?"]
+    assert source.column("b.c").to_pylist() == ["?", None]
+    assert source.column("?").to_pylist() == [None, 1]
+
+
+@pytest.mark.parametrize("most", [None, 0])
+def test_a_line_that_is_no_utf_8_is_left_out_and_named(tmp_path: Path, most: int | None) -> None:
+    path, said = tmp_path / "rows.jsonl", list[str]()
+    path.write_bytes(b'{"a": "x"}\n' + '{"a": "ü"}\n'.encode("latin-1") + '{"a": "ü"}\n'.encode())
+    assert open_source(path, (), said.append, most).column("a").to_pylist() == ["x", "ü"]
+    assert said == [f"{path}: 1 line left out: line 2 is no JSON object"]
+
+
+def test_a_text_of_a_database_that_is_no_utf_8_costs_only_its_letters(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as database:
+        database.execute("CREATE TABLE t (a)")
+        database.execute("INSERT INTO t VALUES (CAST(X'78FC' AS TEXT)), ('ü')")
+        database.commit()
+    assert open_source(tmp_path / "a.db", (), silent).column("a").to_pylist() == ["x\ufffd", "ü"]
