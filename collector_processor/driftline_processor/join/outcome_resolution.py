@@ -28,9 +28,8 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.arrow_arrays import number_array
 from driftline_processor.core.outcomes.resolution import (
-    IMPOSSIBLE,
-    UNKNOWN_CLASS,
     OutcomeHistories,
+    impossible_actual_reason,
     impossible_actuals,
     lacks_weight,
     resolve_rankings,
@@ -402,10 +401,10 @@ class UsableOutcomes:
             if not len(at):
                 continue
             actual = actual_of(take_table_rows(rows, at))
-            if series.task.kind not in IMPOSSIBLE and not series.declared:
+            if series.task.may_have_classes and not series.declared:
                 series = self._series.learn(self._connection, series, seen_classes([actual]))
             bad = impossible_actuals(actual, series.task) | ~is_present(actual)
-            reasons[series.number] = IMPOSSIBLE.get(series.task.kind, UNKNOWN_CLASS)
+            reasons[series.number] = impossible_actual_reason(series.task)
             usable[at[bad]] = False
         if not usable.all():
             self._count(filter_rows(rows, ~usable), reasons, done, refused)

@@ -7,12 +7,15 @@ How likely a classifier took what happened to be: what log losses and Brier scor
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import GREATEST, actual_numbers, decide
 from driftline.tables.table import F64, I32, Column, length
-from driftline.tables.task import Task
+from driftline.tables.task import PerKind, Task
 
 from driftline_processor.core.outcomes.sums import losses
 
@@ -27,9 +30,7 @@ LEAST_REFERENCE = 100
 
 def kind_of(task: Task) -> Kind | None:
     """Return what the errors of a task are; None where there are none (rankings, and what is not known yet)."""
-    if task.has_classes:
-        return "error"
-    return "loss" if task.predicts_number else None
+    return _ROW_LOSSES.of(task).kind
 
 
 def losses_of_rows(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> F64:
@@ -43,14 +44,27 @@ def losses_of_rows(task: Task, scores: F64 | None, predicted: Column | None, act
     >>> losses_of_rows(task, np.array([[0.8], [0.4]]), None, Column(numbers=np.array([1.0, 1.0])))
     array([0., 1.])
     """
-    if task.predicts_number:
-        truth = actual_numbers(actual)
-        if scores is None or not len(scores):
-            return np.full(len(truth), np.nan)
-        said = task.target_score(scores)
-        with np.errstate(invalid="ignore", over="ignore"):
-            usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
-            return np.where(usable, np.abs(said - truth), np.nan)
+    return _ROW_LOSSES.of(task).find(task, scores, predicted, actual)
+
+
+class _RowLoss(NamedTuple):
+    """What the errors of a kind of task are, and how they are found."""
+
+    kind: Kind | None
+    find: Callable[[Task, F64 | None, Column | None, Column], F64]
+
+
+def _absolute_errors(task: Task, scores: F64 | None, _predicted: Column | None, actual: Column) -> F64:
+    truth = actual_numbers(actual)
+    if scores is None or not len(scores):
+        return np.full(len(truth), np.nan)
+    said = task.target_score(scores)
+    with np.errstate(invalid="ignore", over="ignore"):
+        usable = (np.abs(truth) <= GREATEST) & (np.abs(said) <= GREATEST)
+        return np.where(usable, np.abs(said - truth), np.nan)
+
+
+def _class_errors(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> F64:
     codes, n = class_codes(actual, task.classes), length(actual)
     decided = decide(task, scores, predicted)
     if codes is None or len(decided) != n:
@@ -58,6 +72,19 @@ def losses_of_rows(task: Task, scores: F64 | None, predicted: Column | None, act
     classes = len(task.classes)
     told = (codes >= 0) & (codes < classes) & (decided >= 0) & (decided < classes)
     return np.where(told, (codes != decided).astype(np.float64), np.nan)
+
+
+def _no_errors(_task: Task, _scores: F64 | None, _predicted: Column | None, actual: Column) -> F64:
+    return np.full(length(actual), np.nan)
+
+
+_ROW_LOSSES = PerKind(
+    binary=_RowLoss("error", _class_errors),
+    multiclass=_RowLoss("error", _class_errors),
+    regression=_RowLoss("loss", _absolute_errors),
+    ranking=_RowLoss(None, _no_errors),
+    unknown=_RowLoss(None, _no_errors),
+)
 
 
 def reference_loss(baseline: Baseline | None) -> tuple[float, float] | None:

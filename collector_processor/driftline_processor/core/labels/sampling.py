@@ -11,14 +11,14 @@ greatest of the probabilities that it was drawn with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from driftline.panes.bins import Bins, CategoryBins, assign
 from driftline.tables.table import F64, I64, Column, length
-from driftline.tables.task import Task
+from driftline.tables.task import PerKind, Task
 
 from driftline_processor.core.drift.display_cells import shares
 from driftline_processor.core.stable_hash import U64, hash_numbers
@@ -71,17 +71,36 @@ def uncertainty(task: Task, scores: F64 | None) -> F64 | None:
     >>> uncertainty(Task("binary", ("0", "1"), "1", 0.2), np.array([[0.2], [0.6], [1.0], [0.1]])).tolist()
     [1.0, 0.5, 0.0, 0.5]
     """
-    if scores is None or not len(scores):
+    return None if scores is None or not len(scores) else _UNCERTAINTY.of(task)(task, scores)
+
+
+def _nearness_to_threshold(task: Task, scores: F64) -> F64 | None:
+    if scores.shape[1] != 1:
         return None
-    if task.has_threshold and scores.shape[1] == 1:
-        score, threshold = scores[:, 0], task.threshold
-        room = np.where(score >= threshold, 1 - threshold, threshold)
-        away = np.abs(score - threshold) / np.where(room > 0, room, 1.0)
-        return np.asarray(np.nan_to_num(1 - np.clip(away, 0, 1), nan=1.0), dtype=np.float64)
-    if task.has_class_scores and scores.shape[1] > 1:
-        first = np.partition(np.nan_to_num(scores), -2, axis=1)
-        return np.asarray(np.clip(1 - (first[:, -1] - first[:, -2]), 0, 1), dtype=np.float64)
+    score, threshold = scores[:, 0], task.threshold
+    room = np.where(score >= threshold, 1 - threshold, threshold)
+    away = np.abs(score - threshold) / np.where(room > 0, room, 1.0)
+    return np.asarray(np.nan_to_num(1 - np.clip(away, 0, 1), nan=1.0), dtype=np.float64)
+
+
+def _nearness_of_classes(_task: Task, scores: F64) -> F64 | None:
+    if scores.shape[1] < 2:
+        return None
+    first = np.partition(np.nan_to_num(scores), -2, axis=1)
+    return np.asarray(np.clip(1 - (first[:, -1] - first[:, -2]), 0, 1), dtype=np.float64)
+
+
+def _not_known(_task: Task, _scores: F64) -> None:
     return None
+
+
+_UNCERTAINTY: PerKind[Callable[[Task, F64], F64 | None]] = PerKind(
+    binary=_nearness_to_threshold,
+    multiclass=_nearness_of_classes,
+    regression=_not_known,
+    ranking=_not_known,
+    unknown=_not_known,
+)
 
 
 def bin_rise(bins: Bins, was: F64, now: F64) -> F64:

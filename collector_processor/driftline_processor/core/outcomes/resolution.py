@@ -12,15 +12,16 @@ known; of equal times the one that arrived later is the later one. From a histor
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from driftline.baseline.ranking_outcomes import ListStatements, carry_forward, read_actuals, relevance_in, worth_of
 from driftline.panes.relevance import Relevance
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import actual_numbers
-from driftline.tables.table import F64, I32, I64, Column, Items, is_present
-from driftline.tables.task import Task
+from driftline.tables.table import F64, I32, I64, Column, Items, is_present, length
+from driftline.tables.task import PerKind, Task
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
@@ -28,12 +29,6 @@ Places = NDArray[np.intp]
 
 _DENSE = 8
 """Numbers of predictions up to so many times their count are counted by a table instead of sorted."""
-
-IMPOSSIBLE: Final = {"regression": "not_a_number", "ranking": "not_a_relevance"}
-"""Kind of task → the reason that is counted for an impossible actual."""
-
-UNKNOWN_CLASS: Final = "unknown_class"
-"""The reason of all other tasks."""
 
 
 def impossible_actuals(actual: Column, task: Task) -> Mask:
@@ -52,14 +47,7 @@ def impossible_actuals(actual: Column, task: Task) -> Mask:
     >>> impossible_actuals(Column(numbers=np.array([1.0, 2.0, np.nan])), Task("binary", ("0", "1"))).tolist()
     [False, True, False]
     """
-    there = is_present(actual)
-    if task.predicts_number:
-        return there & ~np.isfinite(actual_numbers(actual))
-    if task.ranks_items:
-        gain, which, _ = read_actuals(actual)
-        return there & np.isnan(gain) & (which < 0)
-    codes = class_codes(actual, task.classes)
-    return there if codes is None else np.asarray(codes == len(task.classes), np.bool_)
+    return is_present(actual) & _ACTUALS.of(task).find_impossible(actual, task)
 
 
 def possible_actuals_text(task: Task) -> str:
@@ -68,9 +56,44 @@ def possible_actuals_text(task: Task) -> str:
     >>> possible_actuals_text(Task("binary", ("0", "1")))
     'none of the classes 0, 1'
     """
-    if task.ranks_items:
-        return "neither a number nor a set of items"
-    return "no number" if task.predicts_number else f"none of the classes {', '.join(task.classes)}"
+    return _ACTUALS.of(task).possible(task)
+
+
+def impossible_actual_reason(task: Task) -> str:
+    """Return the reason under which an impossible actual is counted."""
+    return _ACTUALS.of(task).reason
+
+
+class _Actuals(NamedTuple):
+    """The actual values of a kind of task: which it cannot predict, the reason they are counted by, and the others."""
+
+    reason: str
+    find_impossible: Callable[[Column, Task], Mask]
+    possible: Callable[[Task], str]
+
+
+def _no_such_class(actual: Column, task: Task) -> Mask:
+    codes = class_codes(actual, task.classes)
+    return np.ones(length(actual), np.bool_) if codes is None else np.asarray(codes == len(task.classes), np.bool_)
+
+
+def _no_number(actual: Column, _task: Task) -> Mask:
+    return ~np.isfinite(actual_numbers(actual))
+
+
+def _no_relevance(actual: Column, _task: Task) -> Mask:
+    gain, which, _ = read_actuals(actual)
+    return np.isnan(gain) & (which < 0)
+
+
+_CLASSES = _Actuals("unknown_class", _no_such_class, lambda task: f"none of the classes {', '.join(task.classes)}")
+_ACTUALS = PerKind(
+    binary=_CLASSES,
+    multiclass=_CLASSES,
+    regression=_Actuals("not_a_number", _no_number, lambda _: "no number"),
+    ranking=_Actuals("not_a_relevance", _no_relevance, lambda _: "neither a number nor a set of items"),
+    unknown=_CLASSES,
+)
 
 
 class OutcomeHistories:

@@ -30,7 +30,7 @@ from driftline.panes.sparse_sums import Sparse, cells
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import decide, usable_weight
 from driftline.tables.table import F64, I32, I64, Column, length
-from driftline.tables.task import Task
+from driftline.tables.task import PerKind, Task
 
 from driftline_processor.core.concept.losses import losses_of_rows, probability_of_outcome
 
@@ -108,11 +108,14 @@ FLOOR: Final = 1e-3
 
 COST: Final = "cost_per_prediction"
 
-_OF_TASK: Final[dict[str, tuple[str, ...]]] = {
-    "binary": ("error", "brier", "log_loss"),
-    "multiclass": ("error", "brier", "log_loss"),
-    "regression": ("absolute_error", "squared_error"),
-}
+_CLASS_LOSSES = ("error", "brier", "log_loss")
+_LOSSES: Final[PerKind[tuple[str, ...]]] = PerKind(
+    binary=_CLASS_LOSSES,
+    multiclass=_CLASS_LOSSES,
+    regression=("absolute_error", "squared_error"),
+    ranking=(),
+    unknown=(),
+)
 
 
 def losses_of(task: Task, *, priced: bool = False) -> tuple[str, ...]:
@@ -123,7 +126,7 @@ def losses_of(task: Task, *, priced: bool = False) -> tuple[str, ...]:
     >>> losses_of(Task("binary")), losses_of(Task("ranking"))
     (('error', 'brier', 'log_loss'), ())
     """
-    known = _OF_TASK.get(task.kind, ())
+    known = _LOSSES.of(task)
     return (COST, *known) if priced and task.classes and known else known
 
 
@@ -152,7 +155,7 @@ def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual:
     >>> {name: loss.round(2).tolist() for name, loss in rows.items()}
     {'error': [0.0, 1.0], 'brier': [0.04, 0.36], 'log_loss': [0.22, 0.92]}
     """
-    if task.kind not in _OF_TASK:
+    if not _LOSSES.of(task):
         return {}
     errors = losses_of_rows(task, scores, predicted, actual)
     if task.predicts_number:
