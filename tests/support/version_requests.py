@@ -20,8 +20,11 @@ MODELS = 'models: {churn: {versions: {champion: "1", shadow: ["2"], canary: ["03
 COSTS = "performance: {costs: {a: {b: 5, c: 4}, b: {c: 5}, c: {a: 4, b: -1}}}"
 
 
-def rows(kind: str) -> pa.Table:
-    """Two versions that score the same requests, and one of its own, whose first and last rows are alone."""
+def rows(kind: str, later: int = 0) -> pa.Table:
+    """Two versions that score the same requests, and one of its own, whose first and last rows are alone.
+
+    ``later``: the seconds by which all rows come later.
+    """
     rng = np.random.default_rng(3)
     parts = []
     truth = rng.integers(0, 3, ROWS)
@@ -32,7 +35,7 @@ def rows(kind: str) -> pa.Table:
         columns: dict[str, Any] = {
             "id": [f"{prefix}{row}" for row in range(ROWS)],
             "version": [version] * ROWS,
-            "time": [NOON + (begin + row) * SECOND for row in range(ROWS)],
+            "time": [NOON + (later + begin + row) * SECOND for row in range(ROWS)],
         }
         if kind == "binary":
             columns["score"] = np.where(said > 0, confidence, 1 - confidence)
@@ -86,15 +89,16 @@ def sent(table: pa.Table, kind: str, flagged: bool = False) -> list[PredictionTa
     return requests
 
 
-def said_of(kind: str) -> str:
+def said_of(kind: str, timezone: str = "UTC") -> str:
     """The configuration; of several classes with what decisions cost."""
-    return MODELS.replace("versions:", f"{COSTS}, versions:") if kind == "multiclass" else MODELS
+    more = f"{COSTS}, " if kind == "multiclass" else ""
+    return MODELS.replace("versions:", f"timezone: {timezone}, {more}versions:")
 
 
-def opened(folder: Path, kind: str = "binary") -> State:
+def opened(folder: Path, kind: str = "binary", timezone: str = "UTC") -> State:
     """Open a state that knows which version is the champion, the shadow and the canary."""
     said = folder / "driftline.yaml"
-    said.write_text(f"storage: {{directory: {folder / 'state'}}}\n{said_of(kind)}")
+    said.write_text(f"storage: {{directory: {folder / 'state'}}}\n{said_of(kind, timezone)}")
     state = State(load(said), clock=Clock(NOON))
     state._ingest.start()
     return state

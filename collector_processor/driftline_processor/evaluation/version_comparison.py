@@ -1,6 +1,4 @@
-"""Versions of a model side by side, from stored sums alone, over the time in which both predicted.
-
-When the versions of a model predicted, and the moments that none of their panes may hold within.
+"""Versions of a model side by side, from stored sums alone, and the moments that none of their panes may hold within.
 
 Two versions are compared over the time in which both predicted, hour by hour, and what counts there must not depend on
 how long the panes are by now. So panes of a model with several versions roll up to hours and days in pieces, which end
@@ -12,17 +10,16 @@ versions.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
 from driftline.panes.pane import Pane, merge
-from driftline.tables.table import I64, ModelKey
+from driftline.tables.table import F64, I64, ModelKey
 
-from driftline_processor.core.versions import SideBySide, VersionInput, side_by_side
-from driftline_processor.core.versions.losses import PARTS, stretches_from, swap_versions
+from driftline_processor.core.versions import SideBySide, VersionInput, VersionPeriod, compare_versions
+from driftline_processor.core.versions.losses import PARTS, swap_versions
 from driftline_processor.core.windows.window import PANE, Window, hours_between, pane_from
 from driftline_processor.join.version_pairs import pair_fold
 from driftline_processor.store.arrow_tables import integers_of
@@ -31,6 +28,8 @@ from driftline_processor.store.panes import part_width, read_window
 from driftline_processor.store.series import Series, SeriesRegister
 
 from .window_outcomes import StoredOutcomes
+
+_log = logging.getLogger(__name__)
 
 _STRETCHES = """
 SELECT series, min(pane) AS start, max(pane + span) AS stop, fsum(value) FILTER (idx = 0) AS rows
@@ -42,46 +41,45 @@ WHERE list_contains(?, series) AND fold = '' AND part = 'rows' AND span > ? GROU
 """
 
 
-@dataclass(frozen=True, slots=True)
-class VersionPeriod:
-    """When a series predicted: ``[start, stop)`` of its panes, unix nanoseconds, and how many rows in all."""
-
-    start: int
-    stop: int
-    rows: float
-
-
-def version_periods(connection: Connection) -> dict[int, VersionPeriod]:
+def version_periods(connection: Connection, register: SeriesRegister) -> dict[int, VersionPeriod]:
     """Return when each series predicted, by its number."""
-    found = read(connection, _STRETCHES).to_pylist()
-    return {row["series"]: VersionPeriod(row["start"], row["stop"], row["rows"] or 0.0) for row in found}
+    by_number, found = register.by_number(), read(connection, _STRETCHES).to_pylist()
+    return {
+        row["series"]: VersionPeriod(
+            by_number[row["series"]].key.version, row["start"], row["stop"], row["rows"] or 0.0
+        )
+        for row in found
+        if row["series"] in by_number
+    }
 
 
-def versions_of(register: SeriesRegister, stretches: dict[int, VersionPeriod]) -> list[list[Series]]:
+def versions_of(register: SeriesRegister, periods: dict[int, VersionPeriod]) -> list[list[Series]]:
     """Return the series of each model and environment that predicted as several versions."""
     of_model: dict[tuple[str, str], list[Series]] = {}
     for series in register:
-        if series.number in stretches:
+        if series.number in periods:
             of_model.setdefault((series.key.environment, series.key.model), []).append(series)
     return [versions for versions in of_model.values() if len(versions) > 1]
 
 
-def clear_of_panes(connection: Connection, versions: Sequence[Series], moments: Iterable[int]) -> I64:
-    """Return moments at which no stored pane of a model's versions is cut in two: each as it is, or what ends later.
+class LongPanes:
+    """The stored panes of a model's versions that are longer than five minutes."""
 
-    ``moments``: unix nanoseconds; the result is int64 of the same length, whole panes.
-    """
-    clear = np.array([pane_from(moment) for moment in moments], np.int64)
-    long = read(connection, _LONG, [series.number for series in versions], PANE)
-    if not len(long):
+    def __init__(self, connection: Connection, versions: Sequence[Series]) -> None:
+        """Read where they are."""
+        found = read(connection, _LONG, [series.number for series in versions], PANE)
+        self._starts, self._reached = integers_of(found, "start"), np.maximum.accumulate(integers_of(found, "stop"))
+
+    def edges(self, moments: Iterable[int]) -> I64:
+        """Return moments at which no pane is cut in two: each as it is, or what ends later; int64, whole panes."""
+        clear = np.array([pane_from(moment) for moment in moments], np.int64)
+        while len(self._starts):
+            before = np.searchsorted(self._starts, clear)
+            later = np.where(before > 0, np.maximum(clear, self._reached[before - 1]), clear)
+            if np.array_equal(later, clear):
+                break
+            clear = later
         return clear
-    starts, reached = integers_of(long, "start"), np.maximum.accumulate(integers_of(long, "stop"))
-    while True:
-        before = np.searchsorted(starts, clear)
-        later = np.where(before > 0, np.maximum(clear, reached[before - 1]), clear)
-        if np.array_equal(later, clear):
-            return clear
-        clear = later
 
 
 def cuts_of(connection: Connection, register: SeriesRegister) -> dict[int, I64]:
@@ -90,13 +88,13 @@ def cuts_of(connection: Connection, register: SeriesRegister) -> dict[int, I64]:
     That is where a version of its model begins or ends, from when on its versions are compared, and every hour of the
     time in which several predict; nothing for models of one version. A shadow is compared by requests, and needs none.
     """
-    stretches = version_periods(connection)
+    periods = version_periods(connection, register)
     cuts: dict[int, I64] = {}
-    for versions in versions_of(register, stretches):
-        own = {one.number: (stretches[one.number].start, stretches[one.number].stop) for one in versions}
+    for versions in versions_of(register, periods):
+        own = {one.number: (periods[one.number].start, periods[one.number].stop) for one in versions}
         settings = register.settings(versions[0].key.model)
         since = settings.versions.since
-        shared = clear_of_panes(connection, versions, [since, *(moment for both in own.values() for moment in both)])
+        shared = LongPanes(connection, versions).edges([since, *(moment for both in own.values() for moment in both)])
         heard = [one for one in versions if settings.versions.named.role(one.key.version) != "shadow"]
         hours = _together([own[one.number] for one in heard], since, settings.timezone)
         cuts |= {number: np.unique([*shared, *both, *hours]) for number, both in own.items()}
@@ -111,8 +109,6 @@ def _together(stretches: Sequence[tuple[int, int]], since: int, timezone: str) -
     open_ones = np.searchsorted(np.sort(begun), hours, "right") - np.searchsorted(np.sort(ended), hours, "right")
     return hours[open_ones > 1]
 
-
-_log = logging.getLogger(__name__)
 
 MOST = 20
 """Versions that are compared with the champion, those that predicted last."""
@@ -139,12 +135,12 @@ class VersionWatch:
         seen = (*kept, len(list(self.register)), *(mark(self.connection, name) for name in marks))
         if seen == self._seen:
             return False
-        stretches = version_periods(self.connection)
+        periods = version_periods(self.connection, self.register)
         shown = {}
-        for versions in versions_of(self.register, stretches):
+        for versions in versions_of(self.register, periods):
             key = versions[0].key
             try:
-                shown[key.environment, key.model] = tuple(self._compared(versions, stretches))
+                shown[key.environment, key.model] = tuple(self._compared(versions, periods))
             except Exception:  # of one model, whatever it is: the others are compared
                 _log.exception("the versions of %s could not be compared", key.model)
                 shown[key.environment, key.model] = self.of(key)
@@ -155,53 +151,42 @@ class VersionWatch:
         """Return the challengers of a model in an environment beside its champion, () where it has one version."""
         return self._shown.get((key.environment, key.model), ())
 
-    def _compared(self, versions: list[Series], stretches: dict[int, VersionPeriod]) -> Iterator[SideBySide]:
-        said = self.register.settings(versions[0].key.model).versions.named
-        named = [series for series in versions if series.key.version == said.champion]
-        champion = named[0] if named else max(versions, key=lambda one: (stretches[one.number].rows, -one.number))
-        others = sorted(
-            (series for series in versions if series is not champion),
-            key=lambda one: (-stretches[one.number].stop, one.number),
-        )
-        shown = others[:MOST]
-        mine = stretches[champion.number]
-        theirs = [stretches[one.number] for one in shown]
-        starts = [max(said.since, mine.start, one.start) for one in theirs]
-        stops = [min(mine.stop, one.stop) for one in theirs]
-        clear = clear_of_panes(self.connection, versions, [*starts, *stops]).tolist()
-        for at, challenger in enumerate(shown):
-            start, stop = clear[at], clear[at + len(shown)]
-            yield self._pair(champion, challenger, start, max(start, stop))
+    def _compared(self, versions: list[Series], periods: dict[int, VersionPeriod]) -> Iterator[SideBySide]:
+        settings = self.register.settings(versions[0].key.model)
+        source = StoredVersions(self.connection, versions, [periods[series.number] for series in versions])
+        asked = settings.performance.asked
+        return compare_versions(source, settings.versions.named, settings.timezone, asked, MOST)
 
-    def _pair(self, champion: Series, challenger: Series, start: int, stop: int) -> SideBySide:
-        settings = self.register.settings(champion.key.model)
-        first, second = sorted((champion.number, challenger.number))
-        fold = pair_fold(second)
-        folds = read_window(self.connection, first, start, stop, lambda *_: 0, prefix=fold)
-        pairs = folds.get(fold, Pane())
-        if first != champion.number:
-            pairs = swap_versions(pairs)
-        hours = partial(self._hours, (champion, challenger), start, stop, settings.timezone)
-        one, other = (self._side(series, start, stop, hours) for series in (champion, challenger))
-        role = settings.versions.named.role(challenger.key.version)
-        return side_by_side(one, other, pairs, role, (start, stop), settings.performance.asked)
 
-    def _hours(self, versions: tuple[Series, Series], start: int, stop: int, timezone: str) -> list[Window]:
-        """The hours of a stretch; those that a longer pane of either version holds are one."""
-        hours = stretches_from(hours_between(start, stop, timezone), len(versions[0].task.classes))
-        begins = clear_of_panes(self.connection, versions, hours.tolist())
-        edges = np.unique(np.append(begins, stop)).tolist()
-        return [Window("", *both) for both in pairwise(edges)]
+class StoredVersions:
+    """The versions of a model in the store."""
 
-    def _side(self, series: Series, start: int, stop: int, hours: Callable[[], list[Window]]) -> VersionInput:
-        known = StoredOutcomes(self.connection)
+    def __init__(self, connection: Connection, versions: Sequence[Series], periods: Sequence[VersionPeriod]) -> None:
+        self._connection, self._versions, self.periods = connection, versions, periods
+        self._outcomes, self._long = StoredOutcomes(connection), LongPanes(connection, versions)
+
+    def pane_edges(self, moments: I64) -> I64:
+        """Return moments at which no stored pane is cut in two."""
+        return self._long.edges(moments.tolist())
+
+    def side(self, version: int, start: int, stop: int) -> VersionInput:
+        """Return the sums of a version in a stretch of time."""
+        series = self._versions[version]
         stretch = [Window("", start, stop)] if start < stop else []
-        panes = known.panes(series, stretch, lambda _, part: part_width(part, None, series.task))
-        rows = read(self.connection, _ROWS, series.number, start, stop).column(0)[0].as_py()
-        return VersionInput(
-            series.key.version,
-            series.task,
-            merge(panes),
-            round(rows or 0.0),
-            lambda: known.hours(series, hours(), PARTS),
-        )
+        panes = self._outcomes.panes(series, stretch, lambda _, part: part_width(part, None, series.task))
+        rows = read(self._connection, _ROWS, series.number, start, stop).column(0)[0].as_py()
+        return VersionInput(series.key.version, series.task, merge(panes), round(rows or 0.0))
+
+    def by_hour(self, version: int, edges: I64) -> Mapping[str, F64]:
+        """Return the losses of a version between each two edges."""
+        hours = [Window("", *both) for both in pairwise(edges.tolist())]
+        return self._outcomes.hours(self._versions[version], hours, PARTS)
+
+    def pairs(self, champion: int, challenger: int, start: int, stop: int) -> Pane:
+        """Return the sums of requests that both scored: they are kept with the series of the lesser number."""
+        numbers = self._versions[champion].number, self._versions[challenger].number
+        first, second = sorted(numbers)
+        fold = pair_fold(second)
+        folds = read_window(self._connection, first, start, stop, lambda *_: 0, prefix=fold)
+        pairs = folds.get(fold, Pane())
+        return pairs if numbers[0] == first else swap_versions(pairs)

@@ -42,8 +42,10 @@ def baseline(table: pa.Table, kind: str, path: Path) -> Path:
     return path
 
 
-def from_files(run: Run, folder: Path, kind: str, suffix: str, flagged: bool = False) -> dict[str, Any]:
-    table = rows(kind)
+def from_files(
+    run: Run, folder: Path, kind: str, suffix: str, *, flagged: bool = False, timezone: str = "", later: int = 0
+) -> dict[str, Any]:
+    table = rows(kind, later)
     reference, data, said = baseline(table, kind, folder / "base.json"), folder / f"rows.{suffix}", folder / "d.yaml"
     outcome_rows = known_of(table, flagged).select(["id", "actual"])
     table = table.drop_columns(["actual"]).append_column("x", pa.array(np.zeros(len(table))))
@@ -52,11 +54,11 @@ def from_files(run: Run, folder: Path, kind: str, suffix: str, flagged: bool = F
     else:
         pq.write_table(table, data)
     pq.write_table(outcome_rows, folder / "outcomes.parquet")
-    said.write_text(said_of(kind))
+    said.write_text(said_of(kind, timezone or "UTC"))
     scores = "s0,s1,s2" if kind == "multiclass" else "score"
     command = ["evaluate", data, "--baseline", reference, "--outcomes", folder / "outcomes.parquet", "--json"]
     columns = ["--version-column", "version", "--id", "id", "--time", "time", "--score", scores]
-    told = run(*command, *columns, "--performance", said, "--concept", "none")
+    told = run(*command, *columns, "--config" if timezone else "--performance", said, "--concept", "none")
     assert told.exit_code == 0, told.stderr
     return {one["challenger"]["version"]: one for one in json.loads(told.stdout)["versions"]}
 
@@ -84,6 +86,21 @@ def test_files_and_a_running_service_say_the_same(run: Run, tmp_path: Path, kind
     decided_by = {"binary": "error", "multiclass": "cost_per_prediction", "regression": "absolute_error"}[kind]
     assert [one["decided_by"] for one in live.values()] == [decided_by] * 2
     agree(live, of_files)
+
+
+@pytest.mark.slow
+def test_hours_begin_by_the_clock_of_the_model(run: Run, tmp_path: Path) -> None:
+    """In India an hour begins within these rows, in UTC none does; a canary is compared hour by hour."""
+    later, zone = 20 * 60, "Asia/Kolkata"
+    of_files = from_files(run, tmp_path, "binary", "parquet", timezone=zone, later=later)
+    elsewhere = from_files(run, tmp_path, "binary", "parquet", timezone="UTC", later=later)
+    state = opened(tmp_path, timezone=zone)
+    for request in sent(rows("binary", later), "binary"):
+        Opened(state).send(request)
+    live = told_by(state)
+    state.stop()
+    agree(live, of_files)
+    assert of_files["03"]["comparisons"] != elsewhere["03"]["comparisons"]
 
 
 @pytest.mark.slow

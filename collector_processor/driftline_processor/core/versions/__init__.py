@@ -4,7 +4,16 @@ May import `performance` and below.
 """
 
 from .comparison import Comparison, compare
-from .side_by_side import Role, SideBySide, VersionInput, VersionNames, side_by_side
+from .side_by_side import (
+    Role,
+    SideBySide,
+    VersionInput,
+    VersionNames,
+    VersionPeriod,
+    VersionSource,
+    compare_versions,
+    side_by_side,
+)
 from .sums import PairedSums, SingleSums, Sums, unpaired_sums
 
 __all__ = [
@@ -16,7 +25,10 @@ __all__ = [
     "Sums",
     "VersionInput",
     "VersionNames",
+    "VersionPeriod",
+    "VersionSource",
     "compare",
+    "compare_versions",
     "side_by_side",
     "unpaired_sums",
 ]

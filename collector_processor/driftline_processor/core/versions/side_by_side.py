@@ -1,13 +1,19 @@
-"""A challenger beside the champion over the stretch of time in which both predicted."""
+"""A challenger beside the champion over the stretch of time in which both predicted.
+
+Which versions are compared, over what time and by what hours, is said here. A :class:`VersionSource` says where the
+sums come from: the store of a running processor, or the rows of files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from functools import partial
+from typing import Literal, NamedTuple, Protocol
 
+import numpy as np
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
@@ -21,9 +27,10 @@ from driftline_processor.core.outcomes.review import (
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
+from driftline_processor.core.windows.window import hours_between
 
 from .comparison import Comparison, Verdict, compare
-from .losses import alone_of_hours, bounds_of, losses_of, paired_of
+from .losses import alone_of_hours, bounds_of, losses_of, paired_of, stretches_from
 from .sums import Sums, unpaired_sums
 
 Role = Literal["challenger", "shadow", "canary"]
@@ -109,6 +116,75 @@ class VersionInput:
     pane: Pane
     rows: int
     hours: Callable[[], Mapping[str, F64]] | None = None
+
+
+class VersionPeriod(NamedTuple):
+    """The time in which a version predicted.
+
+    Attributes:
+        version: Its name.
+        start: Where its first pane begins, unix nanoseconds; 0 where rows have no time.
+        stop: Where its last pane ends.
+        rows: Its predictions.
+    """
+
+    version: str
+    start: int
+    stop: int
+    rows: float
+
+
+class VersionSource(Protocol):
+    """The versions of one model, each named by its place in :attr:`periods`."""
+
+    @property
+    def periods(self) -> Sequence[VersionPeriod]:
+        """When each version predicted."""
+
+    def pane_edges(self, moments: I64) -> I64:
+        """Return the edges of panes at moments (unix nanoseconds), or the first ones after them."""
+
+    def side(self, version: int, start: int, stop: int) -> VersionInput:
+        """Return the sums of a version in ``[start, stop)``."""
+
+    def by_hour(self, version: int, edges: I64) -> Mapping[str, F64]:
+        """Return :data:`.losses.PARTS` of a version between each two edges: float64 (len(edges) - 1, width)."""
+
+    def pairs(self, champion: int, challenger: int, start: int, stop: int) -> Pane:
+        """Return what :func:`.losses.fold_requests` made of requests that both scored, the champion first."""
+
+
+def compare_versions(
+    source: VersionSource, names: VersionNames, timezone: str, asked: PerformanceSettings, most: int | None = None
+) -> Iterator[SideBySide]:
+    """Yield each version beside the champion, those that predicted last first; nothing of a single version.
+
+    The champion is the version that is named, else the one with most rows.
+
+    Args:
+        source: The versions.
+        names: The champion, the roles of the others, and since when they are compared.
+        timezone: The clock by which hours begin.
+        asked: What the owner asks of the performance.
+        most: How many versions are compared with the champion; None = all.
+    """
+    periods = source.periods
+    named = [at for at, period in enumerate(periods) if period.version == names.champion]
+    champion = named[0] if named else max(range(len(periods)), key=lambda at: (periods[at].rows, -at))
+    others = [at for at in range(len(periods)) if at != champion]
+    for challenger in sorted(others, key=lambda at: (-periods[at].stop, at))[:most]:
+        both = periods[champion], periods[challenger]
+        ends = max(names.since, *(period.start for period in both)), min(period.stop for period in both)
+        start, stop = source.pane_edges(np.array(ends, np.int64)).tolist()
+        stop = max(start, stop)
+        one, other = (source.side(version, start, stop) for version in (champion, challenger))
+        if start < stop:
+            hours = stretches_from(hours_between(start, stop, timezone), len(one.task.classes))
+            edges = np.unique(np.append(source.pane_edges(hours), stop))
+            one = replace(one, hours=partial(source.by_hour, champion, edges))
+            other = replace(other, hours=partial(source.by_hour, challenger, edges))
+        pairs = source.pairs(champion, challenger, start, stop)
+        yield side_by_side(one, other, pairs, names.role(both[1].version), (start, stop), asked)
 
 
 def side_by_side(

@@ -47,7 +47,7 @@ from .rolling_reference import cut_references
 from .rows_source import FileWindows
 from .settings import DEFAULT_SETTINGS, EvaluationSettings, check_objective_slices, model_settings
 from .slices import WindowSlices, slice_values
-from .versions import compare_versions
+from .versions import compare_file_versions
 from .weak_slices import LabelledRows
 from .windows import Cut, StepCounts, cut_rows, cut_steps
 
@@ -111,7 +111,7 @@ def evaluate_files(
         options = replace(options, actual="")  # the reference rows had it; the truth of these may come later, or apart
     key = ModelKey(baseline.model, options.version or baseline.version)
     settings, counted = model_settings(asked, baseline, options, say)
-    settings = replace(settings, windows=tuple(one.window for one in cuts if one.window))
+    settings = replace(settings, windows=tuple(one.window for one in cuts if one.window), timezone=cut.timezone)
     performance = settings.performance
     sampled = performance.outcomes == "sampled"
     named = baseline
@@ -131,7 +131,7 @@ def evaluate_files(
     evaluations = [one for of_cut in judged for one in of_cut.evaluations]
     declared = judged[0].slices
     concept = detect_concept_drift(read.rows, read.heard, baseline, settings.concept or Settings(), declared)
-    versions = compare_versions(read, baseline.task, settings.versions, performance)
+    versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [one for of_cut in judged for one in of_cut.wrong]
     found = (baseline, evaluations, settings.choices, concept, tuple(declared), versions, wrong, read.notations)
     return EvaluationResult(key, *found, delay)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +16,9 @@ from driftline.tables.task import Task
 
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.settings import PerformanceSettings
-from driftline_processor.core.versions import SideBySide, VersionInput, VersionNames, side_by_side
-from driftline_processor.core.versions.losses import PARTS, VersionAnswers, fold_requests, stretches_from
-from driftline_processor.core.windows.window import PANE, hours_between, pane_from
+from driftline_processor.core.versions import SideBySide, VersionInput, VersionNames, VersionPeriod, compare_versions
+from driftline_processor.core.versions.losses import PARTS, VersionAnswers, fold_requests
+from driftline_processor.core.windows.window import PANE
 from driftline_processor.readers.arrow_columns import ids
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
@@ -26,46 +27,27 @@ from .dataset import Dataset
 from .outcomes import labelled_predictions
 
 
-@dataclass(frozen=True, slots=True)
-class _VersionRows:
-    """n rows of all files. ``version`` and ``id``: codes, int64 (n,), -1 where a row has none. ``time``: 0 = none."""
-
-    truth: LabelledPredictions
-    task: Task
-    names: tuple[str, ...]
-    version: I64
-    id: I64
-    time: I64
-
-
-def compare_versions(
-    read: Dataset, task: Task, said: VersionNames, asked: PerformanceSettings
+def compare_file_versions(
+    read: Dataset, task: Task, names: VersionNames, timezone: str, asked: PerformanceSettings
 ) -> tuple[SideBySide, ...]:
     """Return every version beside the champion; () without a column of versions, and where it has one value.
 
-    ``said``: who is the champion, and what the others are. Raises :class:`BadInput` where no file has an outcome, or no
-    row is the champion's.
+    ``names``: who is the champion, and what the others are. Raises :class:`BadInput` where no file has an outcome, or
+    no row is the champion's.
     """
     if not read.roles.version:
         return ()
     truth = labelled_predictions(read.rows, read.weights)
     if truth is None:
         raise BadInput("--version-column: versions are compared by their outcomes, and no file has any")
-    everything = _all(read, truth, task)
-    rows = np.bincount(everything.version[everything.version >= 0], minlength=len(everything.names))
-    if said.champion is not None and said.champion not in everything.names:
-        raise BadInput(f"--version-column: no row is of version {said.champion}, the champion")
-    champion = int(rows.argmax()) if said.champion is None else everything.names.index(said.champion)
-    others = [other for other in range(len(rows)) if other != champion]
-    return tuple(_side_by_side(everything, champion, other, said, asked) for other in others)
-
-
-def _all(read: Dataset, truth: LabelledPredictions, task: Task) -> _VersionRows:
-    version, names = _codes(read.rows, read.roles.version)
-    id, _ = _codes(read.rows, read.roles.id) if read.roles.id else (np.full(len(version), -1, np.int64), ())
-    time = np.zeros(len(version), np.int64) if truth.time is None else truth.time
+    version, versions = _codes(read.rows, read.roles.version)
+    if names.champion is not None and names.champion not in versions:
+        raise BadInput(f"--version-column: no row is of version {names.champion}, the champion")
+    id = _codes(read.rows, read.roles.id)[0] if read.roles.id else np.full(len(version), -1, np.int64)
     usable = np.concatenate([np.ones(len(one), bool) if one.usable is None else one.usable for one in read.rows])
-    return _VersionRows(truth, task, names, np.where(usable, version, -1), id, time)
+    source = FileVersions(truth, task, versions, np.where(usable, version, -1), id)
+    names = names if truth.time is not None else replace(names, since=0)
+    return tuple(compare_versions(source, names, timezone, asked))
 
 
 def _codes(reads: Sequence[FileRows], name: str) -> tuple[I64, tuple[str, ...]]:
@@ -75,50 +57,70 @@ def _codes(reads: Sequence[FileRows], name: str) -> tuple[I64, tuple[str, ...]]:
     return codes, tuple(encoded.dictionary.to_pylist())
 
 
-def _side_by_side(
-    rows: _VersionRows, champion: int, other: int, said: VersionNames, asked: PerformanceSettings
-) -> SideBySide:
-    mine, theirs = (np.flatnonzero(rows.version == one) for one in (champion, other))
-    first, last = ([int(f(rows.time[of])) for of in (mine, theirs)] for f in (np.min, np.max))
-    start, stop = 0, 0
-    if rows.truth.time is not None:  # as panes have it
-        start = max(pane_from(said.since), *(one - one % PANE for one in first))
-        stop = max(start, min(one - one % PANE + PANE for one in last))
-        mine, theirs = (of[(rows.time[of] >= start) & (rows.time[of] < stop)] for of in (mine, theirs))
-    hours = stretches_from(hours_between(start, stop), len(rows.task.classes))
-    one, another = (_side(rows, version, at, hours) for version, at in ((champion, mine), (other, theirs)))
-    return side_by_side(one, another, _pairs(rows, mine, theirs), said.role(another.name), (start, stop), asked)
+class FileVersions:
+    """The versions of a model in files.
 
+    Attributes:
+        truth: The n rows of all files with their outcomes.
+        task: What the model predicts.
+        names: The versions.
+        version: The version of each row, a code, int64 (n,); -1 where it has none.
+        id: The id of each row, a code, int64 (n,); -1 where it has none.
+    """
 
-def _side(rows: _VersionRows, version: int, at: I64, hours: I64) -> VersionInput:
-    """``hours``: where they begin; none where rows have no time."""
-    truth = rows.truth.taken(at)
+    def __init__(self, truth: LabelledPredictions, task: Task, names: Sequence[str], version: I64, id: I64) -> None:
+        self.truth, self.task, self.names, self.version, self.id = truth, task, names, version, id
+        self._time = np.zeros(len(version), np.int64) if truth.time is None else truth.time
 
-    def by_hour() -> dict[str, F64]:
-        hour = np.searchsorted(hours, rows.time[at], "right") - 1
-        own = truth.scores, truth.predicted, truth.actual, truth.weight
-        sums = fold_outcomes_by(rows.task, *own, None, hour, len(hours))
-        return {part: sums[part].dense(len(hours)) for part in PARTS if part in sums}
+    @cached_property
+    def periods(self) -> Sequence[VersionPeriod]:
+        """When each version predicted, in whole panes as a processor has them."""
+        found = []
+        for code, name in enumerate(self.names):
+            time, start, stop = self._time[self.version == code], 0, 0
+            if self.truth.time is not None and len(time):
+                start, stop = (int(edge) - int(edge) % PANE for edge in (time.min(), time.max() + PANE))
+            found.append(VersionPeriod(name, start, stop, len(time)))
+        return found
 
-    return VersionInput(rows.names[version], rows.task, truth.sums(rows.task), len(at), by_hour if len(hours) else None)
+    def pane_edges(self, moments: I64) -> I64:
+        """Return the edges of panes of five minutes."""
+        return -(-moments // PANE) * PANE
 
+    def side(self, version: int, start: int, stop: int) -> VersionInput:
+        """Return the sums of a version in a stretch of time."""
+        at = self._rows(version, start, stop)
+        return VersionInput(self.names[version], self.task, self.truth.taken(at).sums(self.task), len(at))
 
-def _pairs(rows: _VersionRows, mine: I64, theirs: I64) -> Pane:
-    """The sums of requests that both scored: of several rows of one id the latest of each."""
-    one, other = (_latest(rows, at) for at in (mine, theirs))
-    _, first, second = np.intersect1d(rows.id[one], rows.id[other], return_indices=True)
-    one, other = one[first], other[second]
-    if not len(one):
-        return Pane()
-    own, its = (rows.truth.taken(at) for at in (one, other))
-    told = [VersionAnswers(rows.task, some.scores, some.predicted) for some in (own, its)]
-    weight = np.ones(len(one)) if own.weight is None else own.weight
-    sums = fold_requests(told[0], told[1], own.actual, weight, np.zeros(len(one), np.int64), 1)
-    return Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})
+    def by_hour(self, version: int, edges: I64) -> Mapping[str, F64]:
+        """Return the losses of a version between each two edges."""
+        at, hours = self._rows(version, int(edges[0]), int(edges[-1])), len(edges) - 1
+        rows, hour = self.truth.taken(at), np.searchsorted(edges, self._time[at], "right") - 1
+        own = rows.scores, rows.predicted, rows.actual, rows.weight
+        sums = fold_outcomes_by(self.task, *own, None, hour, hours)
+        return {part: sums[part].dense(hours) for part in PARTS if part in sums}
 
+    def pairs(self, champion: int, challenger: int, start: int, stop: int) -> Pane:
+        """Return the sums of requests that both scored: of several rows of one id the latest of each."""
+        one, other = (self._latest(self._rows(version, start, stop)) for version in (champion, challenger))
+        _, first, second = np.intersect1d(self.id[one], self.id[other], return_indices=True)
+        own, its = (self.truth.taken(at) for at in (one[first], other[second]))
+        if not len(own):
+            return Pane()
+        mine, theirs = (VersionAnswers(self.task, rows.scores, rows.predicted) for rows in (own, its))
+        weight = np.ones(len(own)) if own.weight is None else own.weight
+        sums = fold_requests(mine, theirs, own.actual, weight, np.zeros(len(own), np.int64), 1)
+        return Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})
 
-def _latest(rows: _VersionRows, at: I64) -> I64:
-    at = at[rows.id[at] >= 0]
-    at = at[np.lexsort((at, rows.time[at], rows.id[at]))]
-    last: I64 = at[np.diff(rows.id[at], append=-1) != 0]
-    return last
+    def _rows(self, version: int, start: int, stop: int) -> I64:
+        """The rows of a version in a stretch of time; all of them where rows have no time."""
+        inside = self.version == version
+        if self.truth.time is not None:
+            inside &= (self._time >= start) & (self._time < stop)
+        return np.flatnonzero(inside)
+
+    def _latest(self, at: I64) -> I64:
+        at = at[self.id[at] >= 0]
+        at = at[np.lexsort((at, self._time[at], self.id[at]))]
+        last: I64 = at[np.diff(self.id[at], append=-1) != 0]
+        return last
