@@ -230,7 +230,7 @@ def _check_metric(name: str, kind: str, metrics: Collection[str]) -> None:
 
 
 def _estimated_keys(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """The keys of an estimate; its metrics are more than the realized ones of an older baseline."""
+    """Return the keys of an estimate, which has more metrics than the realized ones of an older baseline."""
     if parts[2] not in (known := estimated_names()):
         raise LookupError(f"no estimated metric '{parts[2]}'; {near(parts[2], known)}")
     leaf = parts[3] if len(parts) == 4 else "value"
@@ -242,7 +242,7 @@ def _estimated_keys(parts: tuple[str, ...]) -> tuple[str, ...]:
 def _slice_keys(
     path: str, features: Collection[str], methods: Sequence[str], slices: Collection[str]
 ) -> tuple[str, ...]:
-    """The keys below ``drift.slices``, where the name of a slice comes first; it may contain dots."""
+    """Return the keys below ``drift.slices``, where the name of a slice comes first; it may contain dots."""
     match = _SLICED.fullmatch(path)
     if match is None:
         raise LookupError(f"'{path}' is no value of a slice; there are KEY=VALUE.share and KEY=VALUE.features.NAME...")
@@ -253,7 +253,7 @@ def _slice_keys(
 
 
 def _performance_slice_keys(path: str, kind: str, metrics: Collection[str], slices: Collection[str]) -> tuple[str, ...]:
-    """The keys of ``performance.slices.KEY=VALUE.metrics.METRIC.value``, or in short ``slices.KEY=VALUE.METRIC``."""
+    """Return the keys of ``performance.slices.KEY=VALUE.metrics.METRIC.value``, or of ``slices.KEY=VALUE.METRIC``."""
     match = _OF_SLICES.fullmatch(path)
     if match is None:
         raise LookupError(f"'{path}' is no value of a slice; write slices.KEY=VALUE.METRIC, or .rows or .coverage")
@@ -272,7 +272,7 @@ def _check_key(key: str, slices: Collection[str]) -> None:
 
 
 def _target_keys(path: str, features: Collection[str] | None, methods: Sequence[str]) -> tuple[str, ...]:
-    """The keys below ``drift.features`` (where a name comes first) or below ``drift.score`` and ``drift.class``."""
+    """Return the keys below ``drift.features`` (where a name comes first), ``drift.score`` or ``drift.class``."""
     match = _LEAF.fullmatch(path)
     named = match is not None and match["name"] is not None
     if match is None or named != (features is not None):
@@ -321,7 +321,7 @@ def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) 
 
 
 def _unknown(condition: Condition, window: Mapping[str, Any]) -> list[str] | None:
-    """The features of which a value is unknown, "" where it is of none; None where all are known."""
+    """Return the features whose value is unknown, "" for a condition on no feature; None where all are known."""
     values = condition.values(window)
     if not values:
         return [""]
@@ -329,7 +329,7 @@ def _unknown(condition: Condition, window: Mapping[str, Any]) -> list[str] | Non
 
 
 def _written(fired: Mapping[str, float]) -> str:
-    """The values for which a condition is true, the greatest first, with the features they are of.
+    """Return the values for which a condition is true, greatest first, with their features.
 
     >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3})
     ('1.5 (income), 0.25 (age)', '0.3')

@@ -41,7 +41,7 @@ ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class UploadPart:
-    """``number``: from 0. ``first``: the row of the file that is its first, from 0. ``kind``: its content type."""
+    """A part of a file of outcomes."""
 
     number: int
     first: int

@@ -335,7 +335,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a window drifts.
+    """The causes of a window's drift.
 
     Attributes:
         causes: Those that count most first.
@@ -353,12 +353,12 @@ class Explanation:
 EstimateMethod = Literal["cbpe", "direct_loss", "importance_weighted"]
 Trust = Literal["ok", "failed", "unknown"]
 Unsure = Literal["too_few", "unlike"]
-"""Why an estimate has no interval: too few rows or outcomes, or rows of another kind than those of the reference."""
+"""Reason why an estimate has no interval: too few rows or outcomes, or rows unlike those of the reference."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackRecord:
-    """How earlier estimates of a metric compare with the values that labels showed later.
+    """Earlier estimates of a metric compared with the values that labels showed later.
 
     Attributes:
         state: ``failed`` once two of the judged windows were missed.
@@ -521,7 +521,7 @@ class Fairness:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """How late the known outcomes of a window came.
+    """The delay of a window's known outcomes.
 
     A quantile is the upper end of its bin of :data:`.labels.delay.BOUNDS`; None beyond the last.
 
@@ -540,7 +540,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class SlaResult:
-    """Whether the outcomes of a window kept the SLA on their arrival.
+    """The verdict on the agreed arrival of a window's outcomes.
 
     Attributes:
         state: Whether the SLA was kept.
@@ -573,7 +573,7 @@ _FAST_AND_SLOW = {
 
 @dataclass(frozen=True, slots=True)
 class FastLabels:
-    """Whether outcomes that came fast differ from those that took long.
+    """The comparison of outcomes that came fast with outcomes that took long.
 
     Attributes:
         until: The last cohort of the fast half, a key of :data:`WITHIN`.

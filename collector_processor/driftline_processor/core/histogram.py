@@ -16,7 +16,9 @@ from driftline.tables.table import F64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explicit:
-    """``counts`` float64 (k + 1,) of the values in ``(bounds[i - 1], bounds[i]]``; ``bounds`` float64 (k,), ascending.
+    """A histogram with bounds.
+
+    ``counts``, float64 (k + 1,), are those of ``(bounds[i - 1], bounds[i]]``; ``bounds`` are float64 (k,), ascending.
 
     Attributes:
         total: The sum of the values, NaN where unknown.
@@ -103,7 +105,7 @@ def increase(now: Histogram, before: Histogram) -> Histogram | None:
 
 
 def _coarser(buckets: Buckets, by: int) -> Buckets:
-    """The same buckets ``by`` scales down: 2^by neighbours become one."""
+    """Return the buckets at a lower scale: 2^by neighbours become one."""
     if by == 0 or not len(buckets.counts):
         return buckets
     index = (buckets.offset + np.arange(len(buckets.counts))) >> min(by, 62)
@@ -112,7 +114,7 @@ def _coarser(buckets: Buckets, by: int) -> Buckets:
 
 
 def _less(now: Buckets, before: Buckets) -> Buckets | None:
-    """The counts of ``now`` less those of ``before``; None where one would be negative."""
+    """Return the counts of ``now`` less those of ``before``; None where one would be negative."""
     held = np.flatnonzero(before.counts)
     if not len(held):
         return now

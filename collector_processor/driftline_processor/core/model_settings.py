@@ -18,7 +18,7 @@ from .versions import VersionNames
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """How the windows of one model are judged.
+    """Settings that judge the windows of one model.
 
     Attributes:
         windows: The names of the windows, such as ``"1d"``; () = all rows are one window.

@@ -1,4 +1,4 @@
-"""What the way in tells the other threads: which panes it touched, and running totals per series."""
+"""News from the way in for the other threads: the panes that changed, and running totals per series."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PaneProgress(NamedTuple):
 
 
 class ChangedPanes:
-    """Which panes of which series have changed since they were last evaluated, and since they were last rolled up."""
+    """The panes that changed since they were last evaluated, and since they were last rolled up."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

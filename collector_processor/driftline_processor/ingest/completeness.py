@@ -21,7 +21,7 @@ SHORTEST, LONGEST = 3_600 * 10**9, 86_400 * 10**9
 """The stretch: an hour, and where that has fewer predictions than ``ENOUGH``, as much longer as they need, to a day."""
 
 AHEAD = 3_600 * 10**9
-"""How far a sender's clock may be ahead, nanoseconds."""
+"""Nanoseconds by which a sender's clock may be ahead."""
 
 ENOUGH = 2_000
 """Predictions that make an edge small: counts come once a minute, so at either end up to a minute's are split by a
@@ -29,8 +29,9 @@ guess, some 4 of 2,000 at a steady rate; an hour of 36 would be off by 3 % now a
 
 
 MOST_DOUBT = 0.05
-"""Where more of the predictions than this may lie on the other side of an edge, nothing is said yet: after the first
-half minute of a busy service it is most of them, after ten minutes a twentieth at worst."""
+"""Greatest share of predictions that may lie on the other side of an edge. After the first half minute of a busy
+service it is most of them, after ten minutes a twentieth at worst.
+"""
 
 
 class Balance(NamedTuple):
@@ -53,7 +54,7 @@ class Balance(NamedTuple):
 
     @property
     def stretch(self) -> Window:
-        """When they were made."""
+        """Stretch of time in which the predictions were made."""
         return Window("", self.start, self.end)
 
 

@@ -23,7 +23,7 @@ from driftline_processor.store.database import Connection, insert, read
 
 REQUESTS_KEPT = 15 * 60 * 10**9
 BATCHES_KEPT = 7 * 86_400 * 10**9
-"""How long a digest of a request and the id of a batch are remembered, nanoseconds."""
+"""Nanoseconds for which the digest of a request and the id of a batch are remembered."""
 
 _FEW = 65_536
 
@@ -88,7 +88,7 @@ def _holds(block: NDArray[np.void], wanted: NDArray[np.void]) -> bool:
 
 
 UPLOADS_KEPT = 30 * 86_400 * 10**9
-"""How long after its last part an upload is remembered, nanoseconds."""
+"""Nanoseconds for which an upload is remembered after its last part."""
 
 
 @dataclass(frozen=True, slots=True)

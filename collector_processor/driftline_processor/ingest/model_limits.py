@@ -44,8 +44,9 @@ _MOST_NAMES = 10_000
 
 
 class ModelLimits:
-    """The models, versions and environments that have a place. One thread uses it; any may ask :meth:`sentence` and
-    :meth:`holds`.
+    """The models, versions and environments that have a place.
+
+    One thread uses it; any thread may call :meth:`sentence` and :meth:`holds`.
 
     >>> limits = ModelLimits(Limits(models=1, versions=1), {}, Counters())
     >>> limits.place(ModelKey("churn", "1"), rows=1, now=0)
@@ -59,7 +60,7 @@ class ModelLimits:
     """
 
     def __init__(self, limits: Limits, models: Mapping[str, Model], counters: Counters) -> None:
-        """``models``: the configuration of models."""
+        """Take the limits and the configuration of models."""
         self._limits, self._models, self._counters = limits, models, counters
         self._beyond: dict[str, dict[str, None]] = {"models": {}, "versions": {}, "environments": {}}
         self.load()
@@ -181,7 +182,7 @@ class ModelLimits:
         return len(self._versions[model].keys() - {OTHER, *self._named(model)})
 
     def _named(self, model: str) -> tuple[str, ...]:
-        """The versions that the configuration names."""
+        """Return the versions that the configuration names."""
         if model not in self._models:
             return ()
         said = self._models[model].versions

@@ -142,7 +142,7 @@ def add_slices_by_class(
 
 
 def _label_codes(decided: Column | None, labels: tuple[str, ...], n: int) -> I64:
-    """The position of each row's class among the labels, of which the last two are other and unknown."""
+    """Return the position of each row's class among the labels, whose last two are other and unknown."""
     if decided is None or decided.codes is None:
         return np.full(n, len(labels) - 1, dtype=np.int64)
     index = {label: code for code, label in enumerate(labels[:-2])}
@@ -245,7 +245,7 @@ _DURATIONS = NumberBins(np.nextafter(DURATION_BOUNDS, np.inf))
 
 @dataclass(slots=True)
 class DistributionSums:
-    """What came of it.
+    """The result of adding distributions to panes.
 
     Attributes:
         rows: Known from distributions only, the rest belongs to them.

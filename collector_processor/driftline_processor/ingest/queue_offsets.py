@@ -1,4 +1,4 @@
-"""How far queues such as the topics of Kafka have been read.
+"""Positions up to which queues, such as the topics of Kafka, have been read.
 
 An offset is written in the transaction of the rows that its message brought, so a message counts once, whatever is
 killed when. What the queue itself remembers follows, for whoever watches the lag, and for another processor that takes

@@ -28,7 +28,7 @@ from .transaction import Intake, Request
 _log = logging.getLogger(__name__)
 
 QUEUE_BYTES = 64 << 20
-"""How many bytes of requests may wait; beyond that senders are told to come again."""
+"""Bytes of waiting requests; beyond that senders are told to come again."""
 
 _TOGETHER_BYTES = 16 << 20
 _LARGE, _TOGETHER = 1 << 20, 2
@@ -49,9 +49,7 @@ class RequestQueue:
         queue_bytes: int = QUEUE_BYTES,
         mappings: Mappings | None = None,
     ) -> None:
-        """``mappings``: what metrics of other names mean, see
-        :mod:`driftline_processor.core.decode.foreign_metrics`.
-        """
+        """Take the way in, and the meaning of metrics of other names (``core.decode.foreign_metrics``)."""
         metrics = partial(decode_metrics, mappings=mappings or {})
         self._decoders: dict[Signal, Callable[[bytes, int], Decoded]] = {
             "traces": decode_traces,

@@ -152,7 +152,7 @@ class Intake:
 
     @property
     def outage(self) -> str | None:
-        """Why nothing can be taken for now, None while the storage is well."""
+        """Reason why nothing can be taken for now, None while the storage is well."""
         return self._store.outage
 
     def take(self, requests: Sequence[Request]) -> list[Receipt]:
@@ -420,5 +420,5 @@ def _timely(times: I64, now: int, rejected: Counter[str]) -> Rows:
 
 
 def _last(connection: Connection, table: str) -> int:
-    """The last sequence number that was handed out; its row may have expired, what has read it has not forgotten."""
+    """Return the last sequence number that was handed out, also where its row has expired: readers remember it."""
     return max(number(connection, f"SELECT max(seq) FROM {table}") or 0, mark(connection, f"joined_{table}"))

@@ -13,7 +13,7 @@ ROWS = 1_000
 """The newest rows whose event times count."""
 
 AHEAD = 300 * 10**9
-"""How far beyond the wall clock a watermark may be: five minutes."""
+"""Nanoseconds by which a watermark may be ahead of the wall clock: five minutes."""
 
 SILENCE = 120 * 10**9
 """After two minutes without a row event time is taken to pass as wall time does."""

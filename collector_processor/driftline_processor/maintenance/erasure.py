@@ -271,7 +271,7 @@ def is_known(connection: Connection, order: ErasureOrder) -> bool:
 
 
 def _named(order: ErasureOrder) -> tuple[tuple[str, dict[str, object]], tuple[str, dict[str, object]]]:
-    """The conditions, with their parameters, for what has a version, and for what belongs to all versions."""
+    """Return the conditions, with parameters, for rows with a version, and for rows of all versions."""
     where, named = "model = $model", dict[str, object](model=order.model)
     if order.environment is not None:
         where += " AND coalesce(environment, $environment) = $environment"
@@ -290,7 +290,7 @@ def _counts(connection: Connection, rows: str) -> list[dict[str, int]]:
 
 
 def _tables_by_series(connection: Connection) -> list[str]:
-    """The tables whose rows are each of one series."""
+    """Return the tables whose rows belong to one series each."""
     columns = "duckdb_columns() c JOIN duckdb_tables() t USING (database_name, schema_name, table_name)"
     found = read(
         connection, f"SELECT DISTINCT table_name FROM {columns} WHERE c.column_name = 'series' AND NOT t.temporary"
@@ -320,7 +320,7 @@ def _delete(connection: Connection, table: str, condition: str) -> int:
 
 
 def _stays(lost: pa.Table, whole: Sequence[tuple[Series, Sequence[tuple[int, int]]]]) -> I64:
-    """The predictions whose outcome stays in the sums, so that they stay among those that have one."""
+    """Return the predictions whose outcome stays in the sums, so that they still count as having one."""
     stays, time = np.ones(len(lost), np.bool_), integers_of(lost, "time")
     for series, stretches in whole:
         for start, end in stretches:

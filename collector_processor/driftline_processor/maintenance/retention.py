@@ -50,7 +50,7 @@ class Sizing:
         resting: Callable[[], AbstractContextManager[object]],
         rewrite: Callable[[], None],
     ) -> None:
-        """``most``: bytes. ``resting``: within it nobody else writes. ``rewrite``: writes the file anew."""
+        """Take the greatest size in bytes, the lock of other writers, and the function that rewrites the file."""
         self._connection, self._most, self._resting, self._rewrite = connection, most, resting, rewrite
         self._said = False
 
@@ -110,7 +110,7 @@ class Upkeep:
         clock: Callable[[], int],
         sizing: Sizing | None = None,
     ) -> None:
-        """``sizing``: keeps the file within a size; None = whatever it grows to."""
+        """Take the state to keep small; without ``sizing`` the file grows freely."""
         self._connection, self._series, self._touched, self._watermark = connection, series, touched, watermark
         self._retention = int(retention.total_seconds()) * 10**9
         self._counters, self._clock, self._sizing = counters, clock, sizing
@@ -144,7 +144,7 @@ class Upkeep:
             self._roll_up(series, self._written.setdefault(series.number, set()), own)
 
     def _roll_up(self, series: Series, written: set[int], cuts: list[int]) -> None:
-        """``written``: the panes that may be in pieces; those that are still open stay in it."""
+        """Merge panes into longer ones; ``written`` loses the panes that are not open any more."""
         timezone, watermark = self._series.settings(series.key.model).timezone, self._watermark(series)
         with transaction(self._connection):
             prune_samples(self._connection, series.number, self._series.settings(series.key.model).keep_features)

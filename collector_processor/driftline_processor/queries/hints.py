@@ -25,7 +25,7 @@ from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 from driftline_processor.store.series import Series
 
 FEWEST_WINDOWS = 8
-"""Of a model that does as well as on its reference rows, so many windows are all worse once in 256 times, by chance."""
+"""Windows in a row that are all worse than the reference once in 256 times by chance."""
 
 FEWEST_ROWS = 100
 _HEADLINES = {"roc_auc": 1, "accuracy": 1, "rmse": -1}

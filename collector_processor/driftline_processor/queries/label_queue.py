@@ -1,6 +1,4 @@
-"""The queue of predictions to label next, drawn from those without an outcome, see
-:mod:`~driftline_processor.core.labels`.
-"""
+"""Choose the predictions to label next, among those without an outcome; see :mod:`~driftline_processor.core.labels`."""
 
 from __future__ import annotations
 
@@ -167,7 +165,7 @@ class LabelQueue:
         return found
 
     def _newest(self, series: Series) -> Evaluation | None:
-        """The newest closed window of the model's longest windows."""
+        """Return the newest closed window of the model's longest windows."""
         history = self._evaluations.history(series.number)
         for name in sorted(history, key=length, reverse=True):
             closed = [one for one in history[name].values() if one.closed]
@@ -177,7 +175,7 @@ class LabelQueue:
 
 
 def _least(connection: Connection, series: Series, stretch: tuple[int, int]) -> tuple[I64, float]:
-    """The rows of the least lots, and up to which lot they are all there: 1 where all rows are."""
+    """Return the rows of the least lots, and the lot up to which they are complete: 1 for all rows."""
     seq, lot, reach = np.empty(0, np.int64), np.empty(0), 1.0
     for day in days_of(connection, series.number, *stretch):
         more = read(connection, f"SELECT p.seq, p.id {_ASKED}", *day, series.number, *day)
@@ -190,7 +188,7 @@ def _least(connection: Connection, series: Series, stretch: tuple[int, int]) -> 
 
 
 def _lots(rows: pa.Table) -> F64:
-    """The lots of rows: of their ids alone, because a label belongs to all versions that scored its id."""
+    """Return the lots of rows, from their ids alone: a label belongs to all versions that scored its id."""
     return row_lots(numbers_of_ids(rows["id"]))
 
 

@@ -137,7 +137,7 @@ class View(Protocol):
         """Full sentences on what belongs to no model that has been seen: what is missing, and what to do about it."""
 
     def counters(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-        """The processor's own monotonic counters and gauges: (metric name, sorted labels) → value."""
+        """Return the processor's own monotonic counters and gauges: (metric name, sorted labels) → value."""
 
 
 class Overview:
@@ -166,9 +166,7 @@ class Overview:
         return sorted(models, key=lambda model: model.rows + model.distributed, reverse=True)
 
     def hints(self) -> tuple[str, ...]:
-        """Return what no model's own hints can say, see
-        :func:`~driftline_processor.queries.hints.unknown_model_hints`.
-        """
+        """Return the hints of no model; see :func:`~driftline_processor.queries.hints.unknown_model_hints`."""
         beyond = self._intake.limits.sentence()
         limited = () if beyond is None else (f"{beyond[0].upper()}{beyond[1:]}.",)
         return (
@@ -177,7 +175,7 @@ class Overview:
         )
 
     def counters(self) -> dict[tuple[str, Labels], float]:
-        """The counters of the process, and how many outcomes and windows wait."""
+        """Return the counters of the process, and the numbers of waiting outcomes and windows."""
         backlog, now = self._waiting.backlog, self._clock()
         pending = sum(self._join.pending.values())
         oldest = max((now - since for since in self._join.pending_since.values()), default=0)

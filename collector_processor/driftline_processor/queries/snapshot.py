@@ -41,8 +41,9 @@ PARTS = (
     ("value", pa.float64()),
     ("weight", pa.float64()),
 )
-"""What a snapshot has besides features, slices and the scores of classes. A feature of such a name keeps it, and the
-part is called ``prediction_NAME``."""
+"""Columns of a snapshot beside features, slices and class scores. A feature of such a name keeps it, and the column is
+called ``prediction_NAME``.
+"""
 
 LISTS = (
     ("items", pa.list_(pa.string())),
@@ -52,7 +53,7 @@ LISTS = (
     ("gains", pa.list_(pa.float64())),
     ("missed_gains", pa.list_(pa.float64())),
 )
-"""What the snapshot of a ranking has besides; a list each, the best rank first. See
+"""Further columns of a ranking's snapshot, a list each, best rank first. See
 :func:`~driftline_processor.join.outcome_resolution.of_lists`.
 """
 
@@ -192,7 +193,7 @@ class _Writing:
         return [f"slice.{name}" for name in sorted(found)]
 
     def _part(self, series: Series, start: int, end: int) -> tuple[pa.Table | None, int]:
-        """The rows of one series and day, and how many of their outcomes are known."""
+        """Return the rows of one series and day, and the number of their known outcomes."""
         query = _ROWS.format(
             columns=", ".join(f"{read_by} AS {_identifier(name)}" for name, read_by in self._columns(series).items()),
             kept="" if self._rowless else f"SEMI JOIN ({SAMPLE}) k ON k.prediction = p.seq",

@@ -23,7 +23,7 @@ from .source import Source
 from .sources import FilteredSource
 
 NO_TEXTS = "none"
-"""What ``--text-features`` says where no feature is a document."""
+"""Value of ``--text-features`` where no feature is a document."""
 
 TRACES = ("trace_id", "span_id")
 """Columns that say in which trace a row was predicted, hexadecimal or bytes: features only where somebody says so."""
@@ -172,7 +172,7 @@ def column_notation(options: ColumnOptions, known: Columns, task: Task, numbers:
 
 
 def id_column(options: ColumnOptions, known: Columns) -> str:
-    """The name of the id column, if there is one: it must be known before a CSV is parsed, or 007 becomes 7."""
+    """Return the name of the id column, if any: it must be known before a CSV is parsed, or 007 becomes 7."""
     return options.id or "".join(_remembered(known, "id")) or "id"
 
 
@@ -267,7 +267,7 @@ def find_roles(
 
 
 def _slices(sources: Sequence[Source], given: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:
-    """The columns by whose values rows are cut: those that were asked for, else those of the baseline."""
+    """Return the columns that define slices: the given ones, else those of the baseline."""
     for name in given:
         _demand(sources, name, "--slices")
         if "=" in name:
@@ -301,7 +301,7 @@ def _silent(sentence: str) -> None:
 
 
 def _only_time(sources: Sequence[Source], shared: Sequence[str], reserved: Collection[str]) -> tuple[str, ...]:
-    """The one column whose type says that it holds times, where there is exactly one, and every file has some of it.
+    """Return the only column whose type is a time, where there is exactly one with values in every file.
 
     What was guessed must not end an evaluation: a column of which a file has no value is that file's finding.
     """

@@ -1,5 +1,6 @@
-"""Read JSON as rows: an object a line, a list of objects, or objects in lines of a log; fields of nested objects
-become columns.
+"""Read JSON as rows: an object a line, a list of objects, or objects in lines of a log.
+
+Fields of nested objects become columns.
 
 Objects within objects as columns: `{"features": {"age": 31}}` has a column `features.age`.
 
@@ -132,7 +133,7 @@ def flattened(table: pa.Table, text: Collection[str] = ()) -> tuple[pa.Table, fr
 
 
 def _first_of_each(table: pa.Table) -> pa.Table:
-    """The first of the columns of each name."""
+    """Return the first of the columns of each name."""
     names = dict[str, int]()
     for at, name in enumerate(table.schema.names):
         names.setdefault(name, at)
@@ -140,7 +141,7 @@ def _first_of_each(table: pa.Table) -> pa.Table:
 
 
 def _inside(table: pa.Table, name: str, text: Collection[str]) -> tuple[Columns | None, bool]:
-    """The columns of the objects that texts are, None where no text is one; and whether every text is one."""
+    """Return the columns of the objects in texts, None without any; and True where every text is an object."""
     if table.schema.names.count(name) > 1 or not pa.types.is_string(table.schema.field(name).type):
         return None, False
     column = table.column(name)
@@ -417,7 +418,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
 
 
 def _logged(line: bytes) -> dict[str, Any] | None:
-    """The object at the end of a line of a log, with the time at which the line begins; None where there is none."""
+    """Return the object at the end of a line of a log, with the time at its beginning; None without an object."""
     at = line.find(b"{")
     row = _object(line[at:]) if at > 0 and not line.lstrip().startswith((b"[{", b'"')) else None
     if row is not None and (stamp := _STAMP.match(line)) is not None:

@@ -38,9 +38,7 @@ _SIGN = f"(?:[+]|{_MINUS})"
 
 
 def _patterns(decimal: str, between: str) -> tuple[str, str]:
-    """Return how numbers look that have a decimal and a thousands mark only; and those with a unit, brackets, other
-    marks.
-    """
+    """Return the patterns of numbers with a decimal and a thousands mark, and of numbers with a unit or brackets."""
     grouped = rf"[1-9]\d{{0,2}}(?:{between}\d{{3}})+"
     if between == ",":
         grouped += r"|[1-9]\d?(?:,\d{2})+,\d{3}"  # lakh and crore: 12,34,567
@@ -335,7 +333,7 @@ class _Survey:
         return sum(self.fits[style, unit] for unit in self._accepted(style))
 
     def _accepted(self, style: Style) -> tuple[str, ...]:
-        """The units of a column: per cent where most values have it, else none and the currency of most of them."""
+        """Return the units of a column: per cent where most values have it, else none and the most common currency."""
         counts = {unit: count for (one, unit), count in self.fits.items() if one == style and count}
         if counts.get(PERCENT, 0) * 2 > sum(counts.values()):
             return (PERCENT,)

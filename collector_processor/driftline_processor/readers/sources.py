@@ -76,7 +76,7 @@ def _data_set(mlflow: Any, run: str) -> str:
 
 
 def _table(path: Path) -> Path:
-    """A table that ``mlflow.log_table`` wrote is JSON of columns and rows: as Parquet, beside it."""
+    """Return the path of a table as Parquet: ``mlflow.log_table`` writes JSON of columns and rows."""
     if path.suffix != ".json":
         return path
     try:
@@ -287,6 +287,7 @@ class ParquetSource:
         self.rows = int(self._file.metadata.num_rows)
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in batches."""
         wanted = [name for name in self.schema.names if name in names]
         with readable(self.path):
             if wanted:
@@ -296,6 +297,7 @@ class ParquetSource:
                     yield _no_columns(min(BATCH, self.rows - start))
 
     def column(self, name: str) -> pa.ChunkedArray:
+        """Return one column of all rows."""
         with readable(self.path):
             return self._file.read(columns=[name]).column(name)
 
@@ -317,6 +319,7 @@ class TableSource:
         self._table = table
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in batches."""
         wanted = self._table.select([name for name in self.schema.names if name in names])
         if wanted.num_columns:
             yield from wanted.to_batches(max_chunksize=BATCH)
@@ -324,6 +327,7 @@ class TableSource:
             yield _no_columns(self.rows)
 
     def column(self, name: str) -> pa.ChunkedArray:
+        """Return one column of all rows."""
         return self._table.column(name)
 
 

@@ -67,7 +67,7 @@ def _whole(arrays: list[pa.Array | None], values: list[list[object]]) -> tuple[p
 
 
 def _table(database: sqlite3.Connection, address: Address) -> str:
-    """The name of the table or view that is read."""
+    """Return the name of the table or view to read."""
     listing = (
         "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY name"
     )

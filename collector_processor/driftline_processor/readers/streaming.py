@@ -38,7 +38,7 @@ _WIDER = (
     *(pa.null(), pa.int64(), pa.bool_(), pa.float64(), pa.date32(), pa.time32("s")),
     *(pa.timestamp("s"), pa.timestamp("ns"), pa.string()),
 )
-"""What Arrow tries for a column that it is told nothing about, in its order (arrow/csv/column_builder.cc)."""
+"""Types that Arrow tries for a column without a given type, in its order (arrow/csv/column_builder.cc)."""
 
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*CSV conversion error", re.DOTALL)
 
@@ -122,9 +122,7 @@ class CsvStream:
         return {name for name, found in counts.items() if are_codes(*found)}
 
     def _thousands(self, codes: Collection[str]) -> set[str]:
-        """Return which columns of doubles hold nothing but what may be a whole number with a point after the
-        thousands.
-        """
+        """Return the columns of doubles whose values may all be whole numbers with a point after the thousands."""
         first = next(iter(self._open([])), None)
         found = set() if first is None else set(maybe_thousands(first)) - set(codes)
         if not found:

@@ -1,5 +1,6 @@
-"""``POST /v1/outcomes``: outcomes as JSON, NDJSON, CSV, Parquet or Arrow, plain or gzip, whole or in parts that can be
-resumed.
+"""Receive outcomes by ``POST /v1/outcomes``: JSON, NDJSON, CSV, Parquet or Arrow.
+
+The body is plain or gzip, whole or in parts that can be resumed.
 
 Mounted by the pages and by the OTLP/HTTP receiver, so that one address is enough for a service that sends both.
 

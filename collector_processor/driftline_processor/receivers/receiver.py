@@ -1,4 +1,4 @@
-"""What every receiver promises, and the receivers of ``driftline.yaml``.
+"""The contract of every receiver, and the receivers of ``driftline.yaml``.
 
 ``tests/contracts/test_receivers.py`` checks the promise on every type.
 """
@@ -68,11 +68,11 @@ class Receiver(Protocol):
 
     @property
     def address(self) -> Address | None:
-        """Where it listens, with the real port, as soon as it is made; None for a receiver that fetches."""
+        """Address of the receiver, with its real port, as soon as it is made; None for a receiver that fetches."""
 
     @property
     def line(self) -> str:
-        """What it receives and where, for people, such as ``OTLP over gRPC on 127.0.0.1:4317``."""
+        """Line about the receiver, for people, such as ``OTLP over gRPC on 127.0.0.1:4317``."""
 
     def start(self, intake: Intake) -> None:
         """Begin to receive; at most once. What it fetches from need not be there yet.
@@ -94,7 +94,7 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What receivers have in common.
+    """The parts of the processor that receivers use.
 
     Attributes:
         counters: Count what cannot be used.

@@ -1,4 +1,4 @@
-"""Whose HTTP requests are answered: those that name this machine, and of browsers only those of our own pages.
+"""Refuse HTTP requests of other sites: answer those that name this machine, and from browsers those of our own pages.
 
 A page of another site can make a browser on this network send requests here, and by giving its own name our address
 (DNS rebinding) can read the answers, too. So every request is looked at, on every port, whatever its route:
@@ -41,7 +41,7 @@ _log = logging.getLogger("driftline")
 
 @dataclass(frozen=True)
 class AccessRules:
-    """Whose requests a port answers.
+    """The origins whose requests a port answers.
 
     Attributes:
         hosts: Names beside this machine's, such as ``drift.example.com``, or ``*.example.com`` for all below; ``*`` is

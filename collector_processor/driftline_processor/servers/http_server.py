@@ -222,6 +222,7 @@ class Connection(HttpToolsProtocol):
         self._ended: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start to serve a connection."""
         super().connection_made(transport)
         # asyncio does so only for sockets that name their protocol. An answer is two writes, head and body, and the
         # second would wait until the first is confirmed: 40 ms.
@@ -231,10 +232,12 @@ class Connection(HttpToolsProtocol):
             self.end(503)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """End the requests of a lost connection."""
         super().connection_lost(exc)
         self._connections.lost(self)
 
     def data_received(self, data: bytes) -> None:
+        """Parse received bytes."""
         if self._ended is not None:
             return
         self.heard = self._connections.clock()
@@ -247,47 +250,56 @@ class Connection(HttpToolsProtocol):
             self.end(431)
 
     def on_message_begin(self) -> None:
+        """Start a request."""
         super().on_message_begin()
         self._head = self._unread = 0
         self._wait_for("head")
         self.scope["driftline.end"] = self._end_silent  # type: ignore[typeddict-unknown-key]
 
     def on_url(self, url: bytes) -> None:
+        """Take a part of the request's target."""
         super().on_url(url)
         self._head += len(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header of the request."""
         self._head += len(name) + len(value)
         if self._head <= MOST_HEAD:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        """Start the application on a request whose headers are complete."""
         if self._head <= MOST_HEAD:
             self._unread = 0
             self._wait_for("body")
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        """Take a part of the request's body."""
         if self._head <= MOST_HEAD:
             self._came += len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        """End the request's body."""
         if self._head <= MOST_HEAD:
             super().on_message_complete()
             self._wait_for("next" if self.cycle.response_complete else "answer")
 
     def on_response_complete(self) -> None:
+        """Go on with the next request of the connection."""
         another = bool(self.pipeline)
         super().on_response_complete()
         if self.waits == "answer" and not another:
             self._wait_for("next")
 
     def pause_writing(self) -> None:
+        """Hold the application while the client reads too slowly."""
         super().pause_writing()
         self._stuck = self._connections.clock()
 
     def resume_writing(self) -> None:
+        """Let the application write again."""
         super().resume_writing()
         self._stuck = None
 

@@ -23,7 +23,7 @@ SILENT = 2.0
 
 
 HOLDING = "driftline.holding"
-"""Where an HTTP request's holding is found in its ASGI scope."""
+"""Key of an HTTP request's holding in its ASGI scope."""
 
 
 class ExceedsRequestMemory(Exception):  # noqa: N818 - what the answer says

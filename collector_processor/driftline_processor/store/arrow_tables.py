@@ -232,9 +232,7 @@ def traced_rows(rows: pa.Table) -> pa.Table:
 
 
 def scores_and_classes_of(task: Task, rows: pa.Table) -> tuple[F64 | None, Column | None]:
-    """Read the scores and the decided classes of rows, as :func:`~driftline.panes.outcome_sums.fold_outcomes` takes
-    them.
-    """
+    """Return scores and decided classes of rows, in the form of :func:`~driftline.panes.outcome_sums.fold_outcomes`."""
     predicted = None if not task.may_have_classes else labels_of(rows, "predicted")
     return scores_of(rows, task.score_columns), predicted
 
@@ -383,9 +381,7 @@ def take_text(text: Text, rows: Rows) -> Text:
 
 
 def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTable:
-    """Return the rows of tables that are alike (:func:`table_layout`) as one table; a feature that one lacks is
-    missing.
-    """
+    """Return the rows of tables of one layout (:func:`table_layout`) as one; a feature that one lacks is missing."""
     first = tables[0]
     if len(tables) == 1:
         return first

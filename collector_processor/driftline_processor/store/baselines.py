@@ -85,7 +85,7 @@ _SCHEMA = pa.schema(
 
 
 def _row(series: Series, one: Increase, histogram: Histogram) -> dict[str, Any]:
-    """A row of the store. ``part``: of the pane, "" = nothing to learn; ``label``: null for a distribution."""
+    """Return a row of the store."""
     point, part, label = one.point, f"feature:{one.point.feature}", None
     if point.metric == m.ML_PREDICTION_SCORE:
         part = "score"
@@ -140,9 +140,7 @@ class ActiveBaseline:
 
     @property
     def task(self) -> Task | None:
-        """Return what somebody said that the model predicts; of a learned baseline nobody did, and classes may yet
-        come.
-        """
+        """Task that somebody declared; None for a learned baseline, whose classes may still grow."""
         return None if self.source == "provisional" else self.baseline.task
 
 

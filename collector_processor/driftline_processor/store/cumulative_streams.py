@@ -27,7 +27,7 @@ SILENT = 600 * 10**9
 """A stream that said nothing for ten minutes of wall time (nanoseconds) is not waited for: its process has ended."""
 
 _BEGAN, _FORGOTTEN, _EXPIRED = "streams_began", "streams_forgotten", "streams_expired"
-"""When it was first listened to, and the end of the last stream that the way in and the keeper have forgotten."""
+"""Time of the first export, and ends of the last stream that the way in and the keeper have forgotten."""
 
 
 class LastPoint(NamedTuple):
@@ -138,7 +138,7 @@ class Streams:
         return Increase(point, None, point.end, point.end)
 
     def _before_this(self, point: Point) -> int:
-        """When the process was heard before the export that this point belongs to; 0 where it was not."""
+        """Return the time of the process's last export before this point's, 0 without any."""
         latest, before = self._before.get(point.process, (0, 0))
         return latest if latest < point.end else before
 

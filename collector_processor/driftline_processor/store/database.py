@@ -99,17 +99,17 @@ Connection = Any
 """A DuckDB connection (the package has no types that hold over its versions)."""
 
 DatabaseError = duckdb.Error
-"""What a statement raises; the transaction it was in has failed."""
+"""Exception of a statement; its transaction has failed."""
 
 SCHEMA_VERSION = 1
 
 _FILE = "driftline.duckdb"
 
 _OWN = ("driftline.duckdb", "driftline.fresh.duckdb", "driftline.room", "driftline.acknowledged", "erase.")
-"""How the names of the files begin that are the state's."""
+"""Prefix of the names of the state's files."""
 
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
-"""How the names of the logs end that DuckDB keeps beside a file."""
+"""Suffix of the names of the logs that DuckDB keeps beside a file."""
 
 _MARGIN = 1 << 20
 """Bytes that must be free beside as many as the log holds, before a file that could not be written is opened again."""
@@ -225,9 +225,9 @@ class Store:
         self._swapping = False
         self._said, self._since, self._told = -_SAID_EVERY, 0.0, False
         self.outage: str | None = None
-        """Why nothing can be written or read until :meth:`reopen`; None while all is well."""
+        """Reason why nothing can be written or read until :meth:`reopen`; None while all is well."""
         self.gap: str | None = None
-        """What was acknowledged before the file was opened, and is missing; None where nothing is."""
+        """Acknowledged requests that were missing when the file was opened; None without any."""
         self._acknowledged = directory / "driftline.acknowledged"
         self._marks, self._stamp = -1, 0
         try:
@@ -277,7 +277,7 @@ class Store:
         )
 
     def _acknowledged_in_file(self) -> int | None:
-        """When the last request came that is in the file itself, without the log; None where it cannot be read."""
+        """Return the time of the last request in the file itself, without the log; None where it cannot be read."""
         alone = self.path.with_name("driftline.duckdb.alone")  # under another name the file has no log
         try:
             alone.unlink(missing_ok=True)
@@ -293,7 +293,7 @@ class Store:
             alone.unlink(missing_ok=True)
 
     def _acknowledged_last(self) -> int:
-        """When the last request came that was acknowledged, as far as is known beside the file; 0 where nothing is."""
+        """Return the time of the last acknowledged request, by the marks beside the file; 0 without any."""
         try:
             return int(self._acknowledged.read_text())
         except (OSError, ValueError):

@@ -54,7 +54,7 @@ SLICED = "slice_panes"
 KEEP_PANES = 14 * 86_400 * 10**9
 KEEP_HOURS = 90 * 86_400 * 10**9
 KEEP_DAYS = 3 * 366 * 86_400 * 10**9
-"""How long behind the watermark panes stay five minutes, then hours, then days (nanoseconds)."""
+"""Nanoseconds behind the watermark for which panes stay five minutes, then hours, then days."""
 
 
 def performance_fold(task: Task) -> str:
@@ -118,8 +118,11 @@ class PaneChanges:
         self._value.append(sums[row, index])
 
     def add_sparse(self, series: int, fold: str | Sequence[str], starts: I64, parts: Mapping[str, Sparse]) -> None:
-        """Add what is not zero of many panes; ``starts``: of each group, int64, unix nanoseconds. ``fold``: of all, or
-        of each."""
+        """Add the nonzero sums of many panes.
+
+        ``starts`` has the start of each group, int64, unix nanoseconds. ``fold`` is one for all groups, or one per
+        group.
+        """
         of_each = [fold] * len(starts) if isinstance(fold, str) else fold
         numbers = np.array([self._folds.setdefault(one, len(self._folds)) for one in of_each], np.int64)
         for part, sums in parts.items():

@@ -92,7 +92,7 @@ def group_intervals(start: I64, end: I64, apart: int, most: int = _MOST) -> tupl
 
 
 _SKEW = 7 * 86_400 * 10**9
-"""How far the clock that made an id may be ahead of ours, nanoseconds."""
+"""Nanoseconds by which the clock that made an id may be ahead of ours."""
 
 _HOUR = 3_600_000
 """Ids are put together by the hour in which they were made, milliseconds."""
@@ -115,7 +115,7 @@ _HEX[list(b"0123456789abcdef")] = np.arange(16)
 _HEX[list(b"ABCDEF")] = np.arange(10, 16)
 
 _MARKS: Final = {8: b"-", 13: b"-", 14: b"7", 18: b"-", 19: b"89abAB"}
-"""What stands where in a UUIDv7."""
+"""Places of the marks in a UUIDv7."""
 
 _LAST: Final = "~"
 """Greater than whatever stands in an id of hexadecimal digits."""

@@ -42,7 +42,7 @@ from .series import Series
 from .slices import slices_between
 
 _PLAIN = ("rows", "duration", DISTRIBUTED, MAPPED)
-"""What is read of a pane beside its bins."""
+"""Parts of a pane that are read beside its bins."""
 
 _NOTES = {DISTRIBUTED, MAPPED, "guessed", "unknown"}
 """Parts, or what their names begin with, that say how rows came and not what they are."""
@@ -100,7 +100,7 @@ def counted_panes(connection: Connection, series: int, fold: str, since: int, un
 
 
 def _runs(rows: pa.Table) -> list[tuple[int, str, I64, F64]]:
-    """The entries of each part of each stretch."""
+    """Return the entries of each part of each stretch."""
     if not rows.num_rows:
         return []
     at, index, value = (rows.column(name).to_numpy() for name in ("stretch", "idx", "value"))

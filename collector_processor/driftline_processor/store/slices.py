@@ -34,7 +34,7 @@ from .panes import SLICED, PaneChanges, StoredSteps, part_width, read_window
 from .series import Series
 
 HOUR = 12 * PANE
-"""How long a slice's pane is, nanoseconds: twelve times fewer than those of all rows, of up to 21 times as many."""
+"""Nanoseconds of a slice's pane: twelve times fewer panes than those of all rows, with up to 21 times the slices."""
 
 BETWEEN = "|"
 
@@ -221,8 +221,7 @@ class SliceHours(NamedTuple):
 
 
 def slices_between(connection: Connection, series: Series, like: Baseline, start: int, end: int) -> Slices | None:
-    """Return the rows of every slice in a stretch of time that were counted over the bins of ``like``, as a baseline
-    has them; None where there is none."""
+    """Return the rows of every slice in a stretch of time, over the bins of ``like``; None without slices."""
 
     def width(_fold: str, part: str) -> int:
         return part_width(part, like, series.task)
@@ -278,7 +277,7 @@ class SlicePanes:
         keys: Sequence[str],
         width: Callable[[str, str], int],
     ) -> dict[str, Pane]:
-        """The rows of each slice of the declared keys between two times, over the baseline's bins."""
+        """Return the rows of each slice of the declared keys between two times, over the baseline's bins."""
 
         def own_width(fold: str, part: str) -> int:
             return width(fold.partition(BETWEEN)[0], part)

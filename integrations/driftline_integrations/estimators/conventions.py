@@ -101,12 +101,12 @@ def _log_probability(result: Any, fitted: FittedEstimator, task: Task) -> ScoreA
 
 
 def _second_probability(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:  # noqa: ARG001
-    """The probability of class 1, as boosters give it."""
+    """Return the probability of class 1, as boosters give it."""
     return (result if task.positive_class == task.classes[1] else 1.0 - np.asarray(result)), ABSENT
 
 
 def _margin(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:
-    """A margin is no probability: it says the class, by its sign or by the greatest of one per class."""
+    """Return the class of a margin, by its sign or by the greatest of one per class: a margin is no probability."""
     margins, classes = np.asarray(result), np.array(task.classes if fitted.coded else fitted.classes)
     if fitted.kind == "outlier_detector":
         return ABSENT, np.where(margins < 0, -1, 1)
@@ -120,7 +120,7 @@ def _margin(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:
 
 
 def _value(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:  # noqa: ARG001 - every reading has this signature
-    """A value per row; the first of a tuple, where somebody asked for its deviation too."""
+    """Return a value per row; the first of a tuple that holds a deviation, too."""
     return result[0] if isinstance(result, tuple) and result else result, ABSENT
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .conventions import EstimatorFamily
 
 Root = tuple[str, str, Callable[[], "EstimatorFamily"]]
-"""``(module, class, family)``: what estimators of a library derive from, and how they are asked."""
+"""``(module, class, family)`` of a library: the base class of its estimators, and their conventions."""
 
 _INIT_SUBCLASS = "__init_subclass__"
 

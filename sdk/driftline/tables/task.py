@@ -323,7 +323,7 @@ UNKNOWN: Final = TaskKind(
     derive_classes=_no_classes,
     derive_class=_no_class,
 )
-"""What is known of a task before anybody has said its kind."""
+"""Task of a model before anybody has named its kind."""
 
 KINDS: Final = MappingProxyType({kind.name: kind for kind in (BINARY, MULTICLASS, REGRESSION, RANKING)})
 

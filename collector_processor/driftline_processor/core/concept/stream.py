@@ -256,8 +256,9 @@ class Stream:
                 self.watches[name] = Watch(name, self.kind, self.settings.delta)
 
     def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
-        """Feed errors in their order (:func:`~driftline_processor.core.concept.losses.losses_of_rows`); return the
-        changes that the deciding detector found.
+        """Feed errors in order, and return the changes that the deciding detector found.
+
+        For the errors see :func:`~driftline_processor.core.concept.losses.losses_of_rows`.
 
         ``times``: of the predictions, ``heard``: of the outcomes, int64 (n,), unix nanoseconds.
         """

@@ -40,12 +40,12 @@ _OF_A_VALUE = (
     "wrong_length:",
     "wrong_type:",
 )
-"""How reasons begin that cost a value or a column, while its row is kept."""
+"""Prefixes of reasons that cost a value or a column, while the row is kept."""
 
 _KEPT = 200
 
 ABSENT, NUMBER, INTEGER, BOOLEAN, TEXT, LIST, OTHER, EMPTY = range(8)
-"""What an attribute holds: ``OTHER`` is a map or bytes, ``EMPTY`` an AnyValue without a value."""
+"""Kinds of attribute values: ``OTHER`` is a map or bytes, ``EMPTY`` an AnyValue without a value."""
 
 _VALUE_KINDS: Final = {
     None: EMPTY,
@@ -166,7 +166,7 @@ KNOWN: Final = frozenset(
 _NUMERIC = {NUMBER, INTEGER, BOOLEAN}
 
 Where = slice | NDArray[np.intp]
-"""Which rows: a slice where they follow each other, which numpy writes several times faster."""
+"""Rows: a slice where they follow each other, which numpy writes several times faster."""
 
 
 class Cells:
@@ -194,8 +194,10 @@ class Cells:
         return tuple(self._index)
 
     def code(self, thing: Any) -> int:
-        """Return the code of a text or list. Of features and slices (not ``plain``) a long text is cut, and ``most``
-        texts are told apart."""
+        """Return the code of a text or list.
+
+        A long text of features and slices (not ``plain``) is cut, and at most ``most`` texts are distinguished.
+        """
         if self.plain:
             return self._index.setdefault(thing, len(self._index))
         text = label(thing)
@@ -466,7 +468,7 @@ def task_of(
 
 
 def grouped(*codes: NDArray[Any]) -> tuple[I64, list[int]]:
-    """Number the distinct combinations of codes (>= -1) in the order of appearance.
+    """Group rows by their combination of codes (>= -1), in order of appearance.
 
     Returns the group of each row, and the first row of each group.
 
@@ -533,5 +535,5 @@ def whole_column(column: Column, integers: I64) -> Column:
 
 
 def _text(thing: Any) -> str:
-    """A text as it is, a list of scalars as JSON."""
+    """Return a text as it is, a list of scalars as JSON."""
     return thing if isinstance(thing, str) else json.dumps(thing, ensure_ascii=False)

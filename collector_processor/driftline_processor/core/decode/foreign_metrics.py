@@ -120,7 +120,7 @@ def _points_of(
     digest: Any,
     now: int,
 ) -> Iterable[Point | str]:
-    """The points of one metric, or why one cannot be used; nothing for those that do not match."""
+    """Yield the points of one metric, or reasons why points cannot be used; nothing for points without a match."""
     kind = metric.WhichOneof("data")
     level = kind == "gauge" or (kind == "sum" and not metric.sum.is_monotonic and not _is_delta(metric))
     if level != mapped.gauge:
@@ -185,7 +185,7 @@ def _points_of(
 
 
 def _target(mapped: MetricMapping, named: str) -> str:
-    """A count of rows whose label is not said is one of rows that lack the feature."""
+    """Return the metric of a point: rows without a label count as rows that lack the feature."""
     if mapped.target == m.ML_FEATURE_CATEGORIES and not named:
         return m.ML_FEATURE_MISSING
     return mapped.target

@@ -35,7 +35,7 @@ METRICS: Final = frozenset(
     )
 )
 MARKS: Final = (m.ML_PREDICTIONS.removesuffix("s").encode(), m.ML_FEATURE_VALUE.removesuffix("value").encode())
-"""What all of them begin with, ``ml.prediction`` or ``ml.feature.``: a body without either is not looked into."""
+"""Prefixes of all our metrics, ``ml.prediction`` or ``ml.feature.``: a body without either is not read."""
 
 _METRICS: Final = "metrics"
 """The value of ``ml.capture`` on a scope whose rows are in no record."""
@@ -256,7 +256,7 @@ def _buckets(buckets: otlp.ExponentialHistogramDataPoint.Buckets) -> Buckets | N
 
 
 def _extent(point: Any) -> tuple[float, float, float]:
-    """The sum, the least and the greatest value; NaN and infinities where they are not known."""
+    """Return the sum, the least and the greatest value; NaN and infinities where unknown."""
     total = point.sum if point.HasField("sum") and math.isfinite(point.sum) else math.nan
     low = point.min if point.HasField("min") and math.isfinite(point.min) else -math.inf
     high = point.max if point.HasField("max") and math.isfinite(point.max) else math.inf

@@ -84,7 +84,7 @@ def _has_text(actual: Column) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
 
 
 def _told(value: F64 | None, members: Where) -> F64 | None:
-    """The finite values of some rows; None where none has one."""
+    """Return the finite values of some rows; None without any."""
     if value is None:
         return None
     told = np.where(np.isfinite(value[members]), value[members], np.nan)
@@ -92,5 +92,5 @@ def _told(value: F64 | None, members: Where) -> F64 | None:
 
 
 def _items(codes: I64, labels: list[str]) -> Text | None:
-    """The items that outcomes are about, empty where one is about none; None where all are."""
+    """Return the items of outcomes, empty for an outcome without an item; None where no outcome has one."""
     return texts([labels[code] for code in codes.tolist()]) if (codes >= 0).any() else None

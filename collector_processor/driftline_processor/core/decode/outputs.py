@@ -27,7 +27,7 @@ Scores = tuple[I64, list[tuple[Any, ...]]] | F64 | None
 
 @dataclass(frozen=True, slots=True)
 class ScoreColumns:
-    """``score`` and ``value``: float64 (n,), or None where no row has one. ``ranked``: whether any row names items."""
+    """Scores and values, float64 (n,) or None without any; ``ranked`` is True where a row names items."""
 
     score: F64 | None
     scores: Scores

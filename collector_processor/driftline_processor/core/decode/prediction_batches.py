@@ -88,8 +88,9 @@ def from_record(
 
 @dataclass(slots=True)
 class _Head:
-    """The attributes of the record itself, which hold for all its rows; as
-    :class:`~driftline_processor.core.decode.attributes.Fields`, for one row.
+    """The attributes of the record itself, which hold for all its rows.
+
+    They are :class:`~driftline_processor.core.decode.attributes.Fields` of one row.
     """
 
     rejected: Counter[str]
@@ -262,9 +263,7 @@ def _classes(value: Value) -> Column:
 
 
 def _column(value: Value, most: int) -> Column:
-    """Return a feature or slice; see :meth:`~driftline_processor.core.decode.attributes.Cells.code` for the bounds on
-    its texts.
-    """
+    """Return a feature or slice; :meth:`~driftline_processor.core.decode.attributes.Cells.code` limits its texts."""
     if isinstance(value, np.ndarray):
         if value.dtype.char != "d" or value.ndim != 1:
             value = _array(value, "fiub").astype(np.float64)

@@ -1,5 +1,6 @@
-"""The predictions of a pane that can get an outcome: those sent as rows and not deleted; other rows are distributions
-only.
+"""Count the predictions of a pane that can get an outcome.
+
+These are predictions sent as rows and not deleted; other rows are distributions only.
 
 Panes of rows that nobody sent: what tells them apart from panes of rows.
 """
@@ -47,7 +48,7 @@ ERASED_AS = "erased:"
 """Prefix of parts that hold the weight of those of one decided class."""
 
 _ROUNDED = 1e-12
-"""What is left of a sum when all of its rows are taken off may be rounding, as a share of it."""
+"""Share of a sum that may be left by rounding when all its rows are subtracted."""
 
 
 def kept_rows(pane: Pane) -> F64:

@@ -17,13 +17,13 @@ _CLOSE = 8
 """Entries of a table for each number in it."""
 
 EARLY = 86_400 * 10**9
-"""How much older than its prediction an outcome may say it is, nanoseconds."""
+"""Nanoseconds by which an outcome may claim to be older than its prediction."""
 
 _DOUBLE = 256
 """Nanoseconds from one double to the next, of today's unix time."""
 
 COARSEST = 10**9
-"""How far the time of a prediction and the one that an outcome names may be apart at most, nanoseconds."""
+"""Greatest difference between a prediction's time and the prediction time of its outcome, nanoseconds."""
 
 
 def outcome_precision(named: I64) -> I64:

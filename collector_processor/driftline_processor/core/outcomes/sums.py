@@ -86,7 +86,7 @@ LIST_METRICS = {
 
 
 class ListMean(NamedTuple):
-    """What a metric that is a mean over lists was made from: lists, Σw, Σw², Σwx, Σw²x, Σw²x²."""
+    """Sums of a metric that is a mean over lists: lists, Σw, Σw², Σwx, Σw²x, Σw²x²."""
 
     lists: int
     weight: float

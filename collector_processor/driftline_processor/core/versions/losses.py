@@ -40,7 +40,7 @@ DECISIONS: Final = "decisions:"
 """Prefix of the part, before the number of classes k: number of rows, Σw and Σw² of each of k³ cells, row-major."""
 
 MOST_CLASSES: Final = 50
-"""Of models with more classes the cells are too many, and pairs are not compared by what they cost."""
+"""Most classes of a model whose pairs of versions are compared by cost: more have too many cells."""
 
 
 def fold_decisions(
@@ -170,7 +170,7 @@ def row_losses(task: Task, scores: F64 | None, predicted: Column | None, actual:
 
 
 def _codes(task: Task, scores: F64 | None, predicted: Column | None, actual: Column) -> tuple[I32, I32]:
-    """The actual and the decided class of each row, codes into those of the task; -1 where it is not known."""
+    """Return the actual and the decided class of each row, codes into the task's classes, -1 where unknown."""
     n = length(actual)
     nothing = np.full(n, -1, dtype=np.int32)
     truth = class_codes(actual, task.classes) if task.classes else None
@@ -207,8 +207,9 @@ def fold_requests(
 def fold_pairs(
     first: Mapping[str, F64], second: Mapping[str, F64], weight: F64, group: I64, groups: int
 ) -> dict[str, F64]:
-    """Sum the losses of requests that both versions scored: part → float64 (groups, 7), see
-    :class:`~driftline_processor.core.versions.sums.PairedSums`.
+    """Sum the losses of requests that both versions scored: part → float64 (groups, 7).
+
+    The columns are those of :class:`~driftline_processor.core.versions.sums.PairedSums`.
 
     ``first`` / ``second``: as :func:`row_losses` gives them; ``weight``: float64 (n,), NaN = 1; ``group``: int64 (n,),
     0 <= group < groups. A request counts where both have the loss.
@@ -270,8 +271,9 @@ def stretches_from(begins: I64, classes: int) -> I64:
 
 
 def alone_of_hours(parts: Mapping[str, F64], task: Task, loss: str, costs: F64 | None = None) -> F64:
-    """Return the sums of one version's loss in each of some stretches of time:
-    :class:`~driftline_processor.core.versions.sums.SingleSums`, float64 (6, n).
+    """Return the sums of one version's loss by stretch of time, float64 (6, n).
+
+    The rows are those of :class:`~driftline_processor.core.versions.sums.SingleSums`.
 
     ``parts``: :data:`PARTS` of a pane, float64 (n, width) each, or (width,) of one stretch; 0 where it has none.
 

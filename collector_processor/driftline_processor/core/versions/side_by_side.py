@@ -43,8 +43,9 @@ SHARED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class VersionNames:
-    """The roles of versions in a comparison. ``champion``: None = the version with most rows; who is not named is a
-    challenger.
+    """The roles of versions in a comparison.
+
+    ``champion`` None is the version with most rows. Every other version is a challenger.
 
     ``since``: unix nanoseconds, from when on versions are compared at the earliest.
     """

@@ -60,7 +60,7 @@ def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, least: int) 
 
 
 def _labels(feature: str, bins: CategoryBins, counts: F64, least: int) -> tuple[Index, F64, list[SliceCondition]]:
-    """A cell for each label with enough rows, one for all others together, which is no choice."""
+    """Return a cell for each label with enough rows, and one for all others, which is no choice."""
     order = np.argsort(-counts, kind="stable")[:MOST_LABELS]
     kept = order[counts[order] >= least]
     places = np.full(len(counts), len(kept), np.intp)
@@ -122,7 +122,7 @@ def _text(bins: NumberBins, low: float | None, high: float | None, first: int, l
 
 
 def _value(bins: NumberBins, at: int) -> str | None:
-    """The one value of a bin, None where it is wider."""
+    """Return the only value of a bin, None for a wider bin."""
     if at == 0 or at >= len(bins.edges):
         return None
     low, high = float(bins.edges[at - 1]), float(bins.edges[at])
@@ -207,7 +207,7 @@ class _Whole:
         return rows, np.bincount(cell, self.weight, size).astype(np.float64, copy=False), lost
 
     def ratio(self, rows: F64, weight: F64, lost: F64) -> F64:
-        """The log likelihood ratio of each choice, -inf where it is too small, too large, or better than the rest."""
+        """Return the log likelihood ratio of each choice; -inf for one too small or large, or better than the rest."""
         expected = self.sum * weight / self.total
         usable = (rows >= self.least) & (rows <= self.number / 2) & (lost > expected)
         x, e = np.where(usable, lost, 0.0), np.where(usable, expected, 1.0)

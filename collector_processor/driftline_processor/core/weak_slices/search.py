@@ -49,8 +49,9 @@ def stretches(time: I64) -> I64 | None:
 
 
 def few_days(time: I64) -> I64 | None:
-    """Return the day of each row where those in which rows are put to the test are too few to tell how days differ:
-    int64 (n,); None of more, and within one day.
+    """Return the day of each row, int64 (n,), where too few days test a slice to tell how days differ.
+
+    None with enough days, and within one day.
 
     ``time``: of these rows.
     """
@@ -119,7 +120,7 @@ LEAST_ROWS = 200
 """Labelled rows of a slice, at least half of them in each half."""
 
 LEAST_RATIO = 1.2
-"""How many times as great the mean loss of a slice must be as that of the rest."""
+"""Least factor between the mean loss of a slice and that of the rest."""
 
 ALPHA = 0.01
 """The chance that a window in which nothing is wrong has a weak slice."""
@@ -212,7 +213,7 @@ class _Rows:
         return confirmed
 
     def _chosen(self, loss: F64, rows: Mask) -> list[Candidate]:
-        """The slices that say most, each without the rows of those before; after the first only those that say much."""
+        """Return the slices with the greatest gain, each without the rows of the earlier ones."""
         weight = np.ones(len(loss)) if self.weight is None else self.weight
         paired = self._paired(loss, rows, weight)
         chosen: list[Candidate] = []
@@ -225,7 +226,7 @@ class _Rows:
         return chosen
 
     def _paired(self, loss: F64, rows: Mask, weight: F64) -> Sequence[FeatureCells]:
-        """The features whose pairs are looked at."""
+        """Return the features whose pairs are searched."""
         if len(self.coarse) <= MOST_FEATURES:
             return list(self.coarse.values())
         gains = {}

@@ -8,7 +8,7 @@ from driftline.tables.table import F64, I64
 from .window import PANE
 
 LONGEST = 86_400 * 10**9
-"""Of a longer stretch than a day (nanoseconds) only the last day is told apart: all of it is put there."""
+"""Nanoseconds of the longest stretch that is shared out: a longer stretch counts in its last day."""
 
 
 def places(since: int, until: int) -> tuple[I64, F64]:

@@ -38,7 +38,10 @@ _FIRST_MONDAY = date(1970, 1, 5)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """``[start, end)`` in unix nanoseconds; ``name`` as configured ("1h", "1d", "1mo") or "" for a whole file."""
+    """A stretch of event time, ``[start, end)`` in unix nanoseconds.
+
+    ``name`` is its configured name ("1h", "1d", "1mo"), or "" for a whole file.
+    """
 
     name: str
     start: int
@@ -227,7 +230,7 @@ def _month(months: int) -> date:
 
 
 def _midnight(day: date, zone: ZoneInfo) -> int:
-    """The first instant of a local day, on a pane's edge (zones off the five-minute grid are older than 1973).
+    """Return the first instant of a local day, on a pane's edge (zones off the five-minute grid are older than 1973).
 
     Where the clocks skip midnight the day begins after the gap: the skipped 00:00 is read with the offset before it,
     which names that very instant.
@@ -236,7 +239,7 @@ def _midnight(day: date, zone: ZoneInfo) -> int:
 
 
 def _instant(local: datetime, zone: ZoneInfo) -> int:
-    """The pane in which a local time lies."""
+    """Return the pane of a local time."""
     since = local.replace(tzinfo=zone).astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     time = round(since.total_seconds()) * _SECOND
     return time - time % PANE

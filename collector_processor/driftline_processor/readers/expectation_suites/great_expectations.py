@@ -205,4 +205,4 @@ READERS: dict[str, tuple[Callable[[ImportedSuite, Kwargs], None], tuple[str, ...
     "expect_table_row_count_to_be_between": (_row_count, _ENDS),
     "expect_table_row_count_to_equal": (_row_count_equal, ("value",)),
 }
-"""What is read: the expectation's type → its reader, and the keyword arguments that it knows."""
+"""Type of an expectation → its reader, and its keyword arguments."""

@@ -74,7 +74,7 @@ def _read_all(imported: ImportedSuite, checks: yaml.Node, part: str) -> None:
 
 
 def _parts(node: yaml.Node) -> tuple[str, Config]:
-    """The check as a text, and what stands below it."""
+    """Return the check as a text, and the configuration below it."""
     plain = _plain(node)
     if isinstance(plain, dict) and len(plain) == 1:
         written, config = next(iter(plain.items()))
@@ -153,7 +153,7 @@ def _known(said: Config) -> None:
 
 
 def _ends(condition: str, whole: bool = False) -> list[float | int | None]:
-    """``[low, high]`` of a condition on a value; both included. ``whole``: of whole numbers."""
+    """Return ``[low, high]`` of a condition on a value, both included."""
     between = _BETWEEN.fullmatch(condition)
     if between is not None:
         return [_value(between["low"]), _value(between["high"])]
@@ -190,7 +190,7 @@ def _none(condition: str, count: bool) -> bool:
 
 
 def _share(condition: str, metric: str) -> str | int:
-    """The limit of a share; of a count only none at all is one."""
+    """Return the limit of a share; a count is a share only where it must be zero."""
     if metric.endswith("count"):
         if not _none(condition, True):
             raise Unsupported("a number of rows depends on how many there are; only '= 0' has a counterpart")

@@ -1,5 +1,4 @@
-"""Expectations that were read from another tool, the checks that could not be read, and both written as a
-driftline.yaml.
+"""Expectations of another tool, the checks that could not be read, and both as a driftline.yaml.
 
 What was read from another tool's file: expectations as our YAML has them, and what was left out and why.
 
@@ -56,7 +55,7 @@ class ImportedSuite:
 
 
 def _both(one: Any, other: Any) -> list[float | int | None] | None:
-    """The range that keeps two ranges; None where they are none, or leave nothing."""
+    """Return the range that keeps two ranges; None for no ranges, or an empty one."""
     if not (isinstance(one, list) and isinstance(other, list) and len(one) == len(other) == 2):
         return None
     ends = [*one, *other]
@@ -121,7 +120,7 @@ def _stays(text: str) -> bool:
 
 
 def _escaped(value: Any) -> Any:
-    """A value in which our reader fills in no variable; keys are never filled in."""
+    """Return a value in which our reader fills in no variable; keys are never filled in."""
     if isinstance(value, dict):
         return {key: _escaped(one) for key, one in value.items()}
     if isinstance(value, list):

@@ -40,7 +40,7 @@ MAX_PAGES: Final = 100_000
 """Pages of a Parquet file, dictionaries included; a million rows of 75 columns have some 4,000."""
 
 _RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
-"""``MessageHeader`` of Message.fbs."""
+"""Values of ``MessageHeader`` in Message.fbs."""
 
 _CODED: Final = {"PLAIN", "RLE", "BIT_PACKED", "RLE_DICTIONARY", "PLAIN_DICTIONARY"}
 """Encodings of texts that Arrow can leave as codes. In another, one text may be the beginning of every other."""

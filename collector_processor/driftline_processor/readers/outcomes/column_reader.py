@@ -88,7 +88,7 @@ def _sliced(schema: pa.Schema) -> list[str]:
 
 @dataclass(slots=True)
 class Rejections:
-    """Which of n rows cannot be used, and why.
+    """Rows that cannot be used, with their reasons.
 
     Attributes:
         bad: bool (n,).

@@ -53,7 +53,7 @@ _BLOCK_CELLS = 2**22
 """Arrow makes a column of every key, and a cell of it in every row: 100 KiB of keys come to a gigabyte."""
 
 MARK = "'"
-"""What makes a text of a cell, for programs for spreadsheets."""
+"""Mark that makes a text of a cell, for spreadsheets."""
 
 _NO_JSON = "this is not JSON"
 

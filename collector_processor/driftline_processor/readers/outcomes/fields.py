@@ -1,6 +1,4 @@
-"""One field of an outcome as it was sent → its value, or :class:`UnusableField` with the sentence that its sender
-reads.
-"""
+"""Read one field of an outcome: its value, or :class:`UnusableField` with the sentence for its sender."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ FIELDS = (
     "model",
     "environment",
 )
-"""What an outcome may say. ``id`` and ``actual`` are needed, and a model from the row or from the request."""
+"""Fields of an outcome. ``id`` and ``actual`` are needed, and a model from the row or from the request."""
 
 SLICE = "slice."
 """Prefix of columns that hold one slice each, in files that have columns."""
@@ -228,6 +226,7 @@ def _float(value: float, name: str) -> float:
 
 
 def kind_of(value: object) -> str:
+    """Return the kind of a value's type, for messages."""
     names = {
         dict: "an object",
         list: "a list",

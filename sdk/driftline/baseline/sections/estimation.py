@@ -388,7 +388,7 @@ def _usable(task: Task, scores: F64, actual: Column) -> tuple[NDArray[np.bool_],
 
 
 Learned = tuple[Estimation, Mapping[str, F64]]
-"""What was learned, and what is expected of each stretch of the reference by it."""
+"""The learned estimation, and its expectation for each stretch of the reference."""
 
 
 def _learn_binary(task: Task, rows: _Kept, groups: int, _bins: ModelBins) -> Learned:
@@ -421,7 +421,7 @@ _LEARN = PerKind(
 
 
 def _expected_confusion(task: Task, rows: _Kept, groups: int) -> Mapping[str, F64]:
-    """The expected confusion of each stretch."""
+    """Return the expected confusion of each stretch."""
     positive = task.classes.index(task.positive_class)
     at, hit = score_bin(rows.scores[:, 0]), rows.actual == positive
     steps = _steps(at, hit, rows.weight)

@@ -111,7 +111,7 @@ class ScoreByFeature:
     """The name of a pane's part (``feature:NAME``, ``score``) → mean scores.
 
     Features by about a tenth of the rows, the score by its own bins; the score as in
-    :func:`~driftline.tables.performance_columns.target_score`.
+    :meth:`~driftline.tables.task.Task.target_score`.
     """
 
     of: Mapping[str, ScoreMeans]

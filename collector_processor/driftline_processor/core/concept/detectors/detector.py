@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Kind = Literal["error", "loss"]
-"""What is fed: 0 or 1, right or wrong; or a standardised loss, within ``-CLIP`` and ``CLIP``."""
+"""Input of a detector: 0 or 1 for right and wrong, or a standardised loss within ``-CLIP`` and ``CLIP``."""
 
 ALARM_RATE = 1e-5
-"""What is promised where nothing changes: at most this many alarms per value."""
+"""Most alarms per value where nothing changes."""
 
 River = Any
 """One of River's detectors: ``update(value)``, and ``drift_detected`` after it."""
