@@ -1,68 +1,156 @@
-"""Custom metrics that are installed: entry points of the group ``driftline_metric``, each a function over a pane."""
+"""Metrics of users: entry points of the group ``driftline_metric``, each a :class:`Metric` or a function over a pane.
+
+A metric that fails costs itself alone, and says so once.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from importlib.metadata import entry_points
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import wraps
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
+import numpy as np
 from driftline.panes.pane import Pane
-from driftline.tables.task import Task
+from driftline.tables.task import KINDS, Task
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics import is_known
-from driftline_processor.core.metrics.custom import CustomMetric
+from driftline_processor.core.metrics import Metric, declaration_problems, install_metrics, usual_for
+from driftline_processor.core.metrics.confusion import interval_from_gradient
+from driftline_processor.core.metrics.metric import nothing_usual
+from driftline_processor.core.metrics.names import Name
+from driftline_processor.core.metrics.performance_sums import PerformanceSums
 
 GROUP = "driftline_metric"
 
-
-def custom_names() -> frozenset[str]:
-    """Return the names of the metrics that are installed; none of them is loaded."""
-    return frozenset(entry_points(group=GROUP).names)
+PaneFunction = Callable[[Pane, Task], MetricValue | float | None]
+"""From the sums of a pane, read-only, and the task they are of to a value; None = there is nothing to say."""
 
 
-def load_custom_metrics(say: Callable[[str], None]) -> dict[str, CustomMetric]:
-    """Return what is installed, by name, each so that a failure costs the metric alone.
+def load_custom_metrics(say: Callable[[str], object] = lambda _: None) -> dict[str, Metric]:
+    """Install the metrics of users beside Driftline's, and return them by name.
 
-    ``say``: told once of each that cannot be loaded, raises, or returns what is no number.
+    Args:
+        say: Is told once of each metric that cannot be used, that raises, or that returns what is no value.
     """
-    found: dict[str, CustomMetric] = {}
+    found: dict[str, Metric] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        if is_known(point.name):
-            say(f"the metric '{point.name}' ({point.value}) is left out: Driftline has one of that name; rename it")
-            continue
         try:
-            function = point.load()
+            metric = _metric_of(point)
+            problem = next(declaration_problems(metric), None)
         except Exception as error:
             say(f"the metric '{point.name}' ({point.value}) cannot be loaded: {type(error).__name__}: {error}")
             continue
-        found[point.name] = Guarded(point.name, function, say)
+        if problem is None and metric.name in found:
+            problem = "another package has one of that name"
+        if problem is not None:
+            say(f"the metric '{point.name}' ({point.value}) is left out: {problem}")
+        else:
+            found[metric.name] = _guarded(metric, say)
+    install_metrics(found.values())
     return found
 
 
-class Guarded:
-    """A custom metric that never raises: what it says otherwise is said once, and is no value."""
+def _metric_of(point: EntryPoint) -> Metric:
+    """Return what an entry point names: a metric, a module with a ``METRIC``, or a function."""
+    loaded = point.load()
+    metric = getattr(loaded, "METRIC", loaded)
+    if isinstance(metric, Metric):
+        if metric.name != point.name:
+            raise ValueError(f"its METRIC is called '{metric.name}'; give both one name")
+        if metric.usual is nothing_usual and metric.argument is None:
+            return replace(metric, usual=usual_for(*metric.tasks, names=(metric.name,)))
+        return metric
+    if not callable(metric):
+        raise TypeError(f"it is a {type(metric).__name__}; write a Metric, or a function of a pane and a task")
+    return metric_of_function(point.name, metric)
 
-    def __init__(self, name: str, function: CustomMetric, say: Callable[[str], None]) -> None:
-        self._name, self._function, self._say = name, function, say
-        self._said: set[str] = set()
 
-    def __call__(self, pane: Pane, task: Task) -> MetricValue | float | None:
-        """Return what the function returns; None where it fails."""
-        try:
-            value = self._function(pane, task)
-            if value is None or isinstance(value, MetricValue):
-                return value
-            number = float(value)
-        except Exception as error:
-            self._once(f"{type(error).__name__}: {error}", type(error).__name__)
+def metric_of_function(name: str, function: PaneFunction) -> Metric:
+    """Return a function over a pane as a metric of every task.
+
+    >>> import numpy as np
+    >>> metric = metric_of_function("known", lambda pane, task: pane.parts["outcomes"][0])
+    >>> sums = PerformanceSums(Pane({"outcomes": np.array([3.0, 3.0, 3.0])}), Task("binary"))
+    >>> metric.value(sums, Name("known"))
+    MetricValue(value=3.0, rows=3, source='panes', bound=0.0, low=None, high=None, interval='', effective_rows=None)
+    """
+
+    def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
+        parts = {part: numbers.view() for part, numbers in sums.pane.parts.items()}
+        for numbers in parts.values():
+            numbers.flags.writeable = False
+        found = function(Pane(parts), sums.task)
+        if found is None or isinstance(found, MetricValue):
+            return found
+        return MetricValue(float(found), int(sums.pane.parts["outcomes"][0]), "panes")
+
+    def usual(_task: Task) -> Iterable[str]:
+        return (name,)
+
+    every = frozenset({*KINDS, ""})
+    return Metric(
+        name=name,
+        title=name.replace("_", " "),
+        tasks=every,
+        direction=0,
+        unit="value",
+        least=-math.inf,
+        source="a function of a user",
+        of_pane=True,
+        value=value,
+        usual=usual,
+    )
+
+
+def _guarded(metric: Metric, say: Callable[[str], object]) -> Metric:
+    """Return a metric whose functions never raise: each failure is said once, and the value is left out."""
+    said: set[str] = set()
+
+    def fail(problem: str, kind: str) -> None:
+        if kind not in said:
+            said.add(kind)
+            say(f"the metric '{metric.name}' is left out where it fails: {problem}")
+
+    def guard(function: Callable[..., Any], otherwise: Any) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except Exception as error:
+                fail(f"{type(error).__name__}: {error}", type(error).__name__)
+                return otherwise
+
+        return call
+
+    def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
+        found = metric.value(sums, name)
+        if found is not None and not isinstance(found, MetricValue):
+            raise TypeError(f"its value is a {type(found).__name__}; return a MetricValue or None")
+        if found is not None and found.value is not None and not math.isfinite(found.value):
+            fail(f"its value is {found.value}", "value")
             return None
-        if not math.isfinite(number):
-            self._once(f"its value is {number}", "value")
-            return None
-        return number
+        return found
 
-    def _once(self, what: str, kind: str) -> None:
-        if kind not in self._said:
-            self._said.add(kind)
-            self._say(f"the metric '{self._name}' is left out where it fails: {what}")
+    interval = metric.interval
+    if interval is None and metric.gradient is not None:
+
+        def interval(sums: PerformanceSums, _name: Name, value: float) -> Any:
+            return interval_from_gradient(metric, sums, value)
+
+    estimate = metric.estimate
+    if estimate is not None:
+        estimate = replace(
+            estimate,
+            of_decisions=estimate.of_decisions and guard(estimate.of_decisions, (None, np.zeros((2, 2)))),
+            of_scores=estimate.of_scores and guard(estimate.of_scores, None),
+        )
+    return replace(
+        metric,
+        value=guard(value, None),
+        interval=interval and guard(interval, None),
+        estimate=estimate,
+        usual=guard(metric.usual, ()),
+    )

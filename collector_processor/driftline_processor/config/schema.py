@@ -15,6 +15,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 
+from driftline_processor.custom_metrics import load_custom_metrics
+
 from .exporters import TYPES, Exporter, forward_exporter, with_names
 from .model import Model
 from .problems import sentence, without
@@ -233,6 +235,7 @@ def validate_file(path: Path | str) -> list[str]:
 def _read(path: Path | None, forward: str | None) -> tuple[Config | None, list[str]]:
     problems: list[str] = []
     filled: Filled = {}
+    load_custom_metrics()  # the file may ask for them; what is wrong with one is said where it is computed
     tree = _tree(path, problems, filled) if path is not None else {}
     if tree is None:
         return None, problems

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -60,7 +59,7 @@ class Evaluator:
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
         self._failed: set[tuple[int, Window]] = set()
         self._warned: set[tuple[str, str]] = set()
-        self._custom = load_custom_metrics(_log.warning)
+        load_custom_metrics(_log.warning)
         self._load()
 
     def step(self, patient: bool = True, ended: Callable[[], bool] = lambda: False) -> bool:
@@ -155,8 +154,7 @@ class Evaluator:
     def _settings_of(self, model: str) -> ModelSettings:
         """Return how windows of a model are judged."""
         if model not in self._judged:
-            found = settings_of(self._series.settings(model))
-            self._judged[model] = replace(found, performance=replace(found.performance, custom=self._custom))
+            self._judged[model] = settings_of(self._series.settings(model))
         return self._judged[model]
 
     def _warn_asked(self, series: Series) -> None:

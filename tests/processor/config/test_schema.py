@@ -14,6 +14,8 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.config.exporters import OtlpGrpc, OtlpHttp
 from driftline_processor.config.schema import Config, ConfigError, Storage, load, validate_file
 from driftline_processor.config.values import Address
+from driftline_processor.core.metrics import install_metrics
+from driftline_processor.custom_metrics import metric_of_function
 
 from tests.support.paths import ROOT
 
@@ -545,10 +547,13 @@ def test_what_is_wrong_with_an_objective_is_said(tmp_path: Path, written: str, s
     assert said in problem
 
 
-def test_an_objective_is_of_a_metric_that_the_model_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_objective_is_of_a_metric_that_the_model_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     text = "models: {churn: {task: regression, performance: {objectives: [rmsee <= 3, saved >= 1], metrics: [maee]}}}"
-    installed = frozenset({"saved"})
-    monkeypatch.setattr("driftline_processor.config.performance.custom_names", lambda: installed)
+    saved = metric_of_function("saved", lambda *_: 1.0)
+    monkeypatch.setattr("driftline_processor.config.schema.load_custom_metrics", lambda: install_metrics([saved]))
+    request.addfinalizer(lambda: install_metrics(()))
     assert "'maee' is no metric; did you mean 'mae'" in validate_file(write(tmp_path, text))[0]
     [second] = validate_file(write(tmp_path, text.replace("maee", "saved")))
     assert second == (

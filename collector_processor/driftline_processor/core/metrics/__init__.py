@@ -1,19 +1,22 @@
 """The metrics of performance, one a file: a module with a constant ``METRIC`` is one, and is found by that alone.
 
+Metrics of users stand beside them, see :func:`install_metrics` and :mod:`driftline_processor.custom_metrics`.
 May import `intervals` and below.
 """
 
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Collection, Iterable, Iterator
 from importlib import import_module
+from typing import get_args
 
-from driftline.tables.task import RANKING, Task
+from driftline.tables.task import KINDS, RANKING, Task
 
 from driftline_processor.core.nearest_names import near
 
-from .metric import Argument, Estimation, Metric, Slopes
+from .metric import Argument, Estimation, Metric, Slopes, Unit, usual_for
 from .names import name_with_number, parse_name
 
 __all__ = [
@@ -22,13 +25,15 @@ __all__ = [
     "Estimation",
     "Metric",
     "Slopes",
+    "declaration_problems",
     "direction",
     "estimated_names",
-    "is_known",
+    "install_metrics",
     "metric_of",
     "metrics_of_task",
     "misnamed",
     "title",
+    "usual_for",
 ]
 
 
@@ -40,10 +45,45 @@ def _discovered() -> Iterator[Metric]:
 
 
 METRICS: dict[str, Metric] = {one.name: one for one in sorted(_discovered(), key=lambda one: (one.rank, one.name))}
-"""Driftline's metrics by name, in the order in which a task shows them."""
+"""Every metric by name, Driftline's in the order in which a task shows them, then those of users."""
 
-_BASES = {base: metric for metric in METRICS.values() for base in metric.bases}
-_KINDS = frozenset().union(*(metric.tasks for metric in METRICS.values()))
+_OURS = tuple(METRICS.values())
+_BASES = {base: metric for metric in _OURS for base in metric.bases}
+
+
+def install_metrics(metrics: Iterable[Metric]) -> None:
+    """Put the metrics of users beside Driftline's, instead of those of an earlier call."""
+    catalogue = {metric.name: metric for metric in (*_OURS, *metrics)}
+    METRICS.clear()
+    METRICS.update(catalogue)
+    _BASES.clear()
+    _BASES.update((base, metric) for metric in catalogue.values() for base in metric.bases)
+
+
+def declaration_problems(metric: Metric) -> Iterator[str]:
+    """Yield what a metric of a user says of itself and cannot be, a sentence each.
+
+    >>> from dataclasses import replace
+    >>> list(declaration_problems(replace(METRICS["mcc"], name="my_mcc", tasks=frozenset({"binari"}))))
+    ["its task 'binari' is not known; write some of binary, multiclass, ranking, regression"]
+    """
+    name = metric.name
+    if not isinstance(name, str) or re.fullmatch("[a-z][a-z0-9_]*", name) is None:
+        yield f"its name {name!r} is not allowed; write small letters, digits and underscores, and begin with a letter"
+    elif any(base in ours.bases for ours in _OURS for base in metric.bases):
+        yield "Driftline has one of that name; rename it"
+    if not metric.tasks:
+        yield f"it names no task; write some of {', '.join(sorted(KINDS))}"
+    for kind in sorted(set(metric.tasks) - {*KINDS, ""}):
+        yield f"its task '{kind}' is not known; write some of {', '.join(sorted(KINDS))}"
+    if metric.direction not in (-1, 0, 1):
+        yield f"its direction is {metric.direction!r}; write 1 = higher is better, -1 = lower is better, or 0 = neither"
+    if metric.unit not in get_args(Unit):
+        yield f"its unit '{metric.unit}' is not known; write one of {', '.join(get_args(Unit))}"
+    if not metric.title:
+        yield "it has no title; write what pages call it"
+    if not metric.least < metric.greatest:
+        yield f"its least value {metric.least:g} is not below its greatest, {metric.greatest:g}"
 
 
 def metric_of(base: str) -> Metric | None:
@@ -56,7 +96,7 @@ def metric_of(base: str) -> Metric | None:
 
 
 def direction(name: str) -> int:
-    """Tell which way is good: 1 = higher, -1 = lower, 0 = neither, or it cannot be told (a plain function of a user).
+    """Tell which way is good: 1 = higher, -1 = lower, 0 = neither, or it cannot be told.
 
     >>> direction("lift@0.1"), direction("quantile_loss@0.9"), direction("bias"), direction("my_metric")
     (1, -1, 0, 0)
@@ -101,7 +141,7 @@ def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
     Args:
         name: The name, with its number or its class.
         kind: The kind of task; "" where it is not known.
-        custom: The names of metrics that are installed.
+        custom: Other names that are known.
 
     >>> misnamed("fbeta")
     "'fbeta' needs a beta above 0, as in 'fbeta@2'"
@@ -112,7 +152,7 @@ def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
     """
     if name in custom:
         return ""
-    found, of_kind = parse_name(name), kind if kind in _KINDS else ""
+    found, of_kind = parse_name(name), kind if kind in KINDS else ""
     every = METRICS.values()
     known = {base for one in every for base in (one.bases_for(of_kind) if of_kind else one.bases)}
     if found is None or found.base not in known:
@@ -154,9 +194,3 @@ def title(name: str) -> str:
         return name.replace("_", " ")
     average = found.base.removeprefix(metric.name).lstrip("_")
     return metric.title + (f", {average}" if average else "") + name.removeprefix(found.base)
-
-
-def is_known(name: str) -> bool:
-    """Tell whether a name means something already, so that no custom metric may have it."""
-    found = parse_name(name)
-    return found is not None and found.base in _BASES

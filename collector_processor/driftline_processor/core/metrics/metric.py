@@ -61,7 +61,8 @@ class Estimation:
     fewest: tuple[float, float] = (30.0, 50.0)
 
 
-def _nothing_usual(_task: Task) -> Iterable[str]:
+def nothing_usual(_task: Task) -> Iterable[str]:
+    """Return no names: the metric is computed where somebody asks for it."""
     return ()
 
 
@@ -89,6 +90,7 @@ class Metric:
         averages: Other means over classes than the plain one, each a name of its own: ``f1_weighted``.
         own_decision: Whether the metric needs outcomes of its own decision alone.
         share_of_rows: Whether a row counts for the value or against it, and all rows alike.
+        of_pane: Whether the value needs every sum of a window, so that rows with their outcomes do not tell it.
         rank: The place among the metrics of a task, smallest first.
     """
 
@@ -104,12 +106,13 @@ class Metric:
     estimate: Estimation | None = None
     least: float = 0.0
     greatest: float = inf
-    usual: Callable[[Task], Iterable[str]] = _nothing_usual
+    usual: Callable[[Task], Iterable[str]] = nothing_usual
     argument: Argument | None = None
     of_class: bool = False
     averages: tuple[str, ...] = ()
     own_decision: bool = False
     share_of_rows: bool = False
+    of_pane: bool = False
     rank: int = 1_000
 
     @property

@@ -17,7 +17,6 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, Maturity, MetricValue
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
 from driftline_processor.core.labels.delay import OutcomeDelay, delay_of, judge_sla
-from driftline_processor.core.metrics import custom
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
@@ -27,7 +26,7 @@ from .curves import confused, curves
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
 from .metric_intervals import with_intervals
 from .objective_states import judge_objectives
-from .realized import realized
+from .realized import realized, realized_from_panes_alone
 from .reference import reference_of
 from .settings import PerformanceSettings
 from .slices import judge_slices, unseen_by_slice
@@ -58,17 +57,18 @@ def judge_performance(
         pane, outcomes = count_silence(pane, task), count_silence_everywhere(outcomes, task)
         evaluation.outcome_rows, evaluation.coverage = int(pane.parts.get("outcomes", [0])[0]), 1.0
     if exact is not None:
-        evaluation.realized = exact
+        alone = {} if task is None or not exact else realized_from_panes_alone(pane, task, settings)
+        evaluation.realized = exact | alone
     elif task is not None:
         evaluation.realized = realized(pane, task, settings)
     if silent and young:
         evaluation.realized = without_young_lists(evaluation.realized)
     if task is not None and evaluation.realized:
-        found = evaluation.realized | custom.from_pane(pane, task, settings.custom)
         outcomes = replace(outcomes, unseen=unseen_by_slice(pane, outcomes.slices, task))
         unseen, days = outcomes.unseen.get(""), has_day_blocks(evaluation.window)
         evaluation.unreviewed = unreviewed(unseen, task)
-        evaluation.realized = with_intervals(found, pane, outcomes.blocks, task, settings, unseen, days=days)
+        blocks = outcomes.blocks
+        evaluation.realized = with_intervals(evaluation.realized, pane, blocks, task, settings, unseen, days=days)
         evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)
     evaluation.maturity, evaluation.immature = maturity(evaluation, outcomes, settings)
     evaluation.young = outcomes.young

@@ -37,7 +37,7 @@ def with_intervals(
     """Return the metrics of a pane with their intervals.
 
     Args:
-        found: Metrics by name. A function of a user, which is no metric of the task, stays as it is.
+        found: Metrics by name. What is no metric of the task stays as it is.
         pane: Sums of the window.
         blocks: Performance parts by block of time, in order. Without blocks, rows count as independent.
         task: Task of the model.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from driftline.panes.outcome_sums import fold_outcomes
@@ -12,7 +13,7 @@ from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics import metric_of, metrics_of_task
+from driftline_processor.core.metrics import Metric, metric_of, metrics_of_task
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.metrics.r2 import r2_from_rows
@@ -39,14 +40,20 @@ def realized(pane: Pane, task: Task, settings: PerformanceSettings = STANDARD) -
     return _measured(pane, task, settings)
 
 
+def realized_from_panes_alone(pane: Pane, task: Task, settings: PerformanceSettings) -> dict[str, MetricValue]:
+    """Return the metrics that :func:`from_rows` lacks, since they need every sum of a window."""
+    return _measured(pane, task, settings, lambda metric: metric.of_pane)
+
+
 def _measured(
     pane: Pane,
     task: Task,
     asked: PerformanceSettings,
+    wanted: Callable[[Metric], bool] = lambda _: True,
     score_order: ScoreOrder | None = None,
     class_order: ClassOrder | None = None,
 ) -> dict[str, MetricValue]:
-    """Return the metrics of sums; the orders are those of the scores of rows, where rows are at hand."""
+    """Return the wanted metrics of sums; the orders are those of the scores of rows, where rows are at hand."""
     known = pane.parts.get("outcomes")
     if known is None or known[0] == 0:
         return {}
@@ -55,7 +62,7 @@ def _measured(
     for name in dict.fromkeys((*sums.lists, *metrics_of_task(task, asked.metrics))):
         which = parse_name(name)
         metric = None if which is None else metric_of(which.base)
-        if which is None or metric is None or which.base not in metric.bases_for(task.kind):
+        if which is None or metric is None or which.base not in metric.bases_for(task.kind) or not wanted(metric):
             continue
         if which.of is None or (metric.of_class and task.has_class_scores):
             value = metric.value(sums, which)
@@ -89,7 +96,7 @@ def from_rows(
         ranked = order_of_rows(task, scores, actual, usable)
     elif scores is not None and there and task.has_class_scores:
         order = class_order_of_rows(task, scores, actual, usable)
-    summed = _measured(pane, task, asked, ranked, order)
+    summed = _measured(pane, task, asked, lambda metric: not metric.of_pane, ranked, order)
     metrics = {name: replace(metric, source="rows", bound=0.0) for name, metric in summed.items()}
     if scores is not None and there and "r2" in metrics:
         values = scores[:, task.value_column(scores.shape[1])]

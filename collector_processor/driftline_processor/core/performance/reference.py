@@ -15,7 +15,6 @@ from driftline.baseline.sections.time_blocks import EXPECTED
 from driftline.panes.pane import Pane, merge
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics import custom
 from driftline_processor.core.outcomes.review import find_unseen_decisions
 from driftline_processor.core.windows.window import DAY
 
@@ -48,7 +47,7 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> dict[str, Me
     pane, task = baseline.pane, baseline.task
     found = realized(pane, task, settings)
     unseen = find_unseen_decisions(pane, task, baseline)
-    whole = with_intervals(found | custom.from_pane(pane, task, settings.custom), pane, (), task, settings, unseen)
+    whole = with_intervals(found, pane, (), task, settings, unseen)
     estimation = baseline.extras.estimation
     if estimation is None or estimation.blocks is None or not found:
         return whole

@@ -8,7 +8,6 @@ from typing import Literal
 
 from driftline_processor.core.fairness.criteria import FairnessRule
 from driftline_processor.core.labels.delay import Sla
-from driftline_processor.core.metrics.custom import CustomMetric
 
 from .objective import Objective
 
@@ -28,7 +27,6 @@ class PerformanceSettings:
         fairness: Rules for attributes that define groups of people.
         metrics: Names of metrics beside the usual ones (:mod:`~driftline_processor.core.metrics.names`).
         costs: Cost of one row: actual class → predicted class → cost.
-        custom: Installed metrics of users, by name (:mod:`~driftline_processor.core.metrics.custom`).
         objectives: Objectives of metrics.
         label_sla: Agreed age of outcomes, and the share of predictions that it holds for.
         outcomes: "implicit" counts a list without outcomes as a list without clicks (:mod:`.implicit_feedback`);
@@ -42,7 +40,6 @@ class PerformanceSettings:
     fairness: tuple[FairnessRule, ...] = ()
     metrics: tuple[str, ...] = ()
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    custom: Mapping[str, CustomMetric] = field(default_factory=dict)
     objectives: tuple[Objective, ...] = ()
     label_sla: Sla | None = None
     outcomes: Outcomes = "told"

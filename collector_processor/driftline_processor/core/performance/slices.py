@@ -15,7 +15,7 @@ from driftline_processor.core.fairness.criteria import FairnessRule, GroupCounts
 from driftline_processor.core.intervals.gradients import ConfusionTable, confusion_table
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
 from driftline_processor.core.labels.fast_labels import fast_labels
-from driftline_processor.core.metrics import custom, direction
+from driftline_processor.core.metrics import direction
 from driftline_processor.core.outcomes.coverage import kept_rows
 from driftline_processor.core.outcomes.review import UnseenDecisions, find_unseen_decisions, predictions_of
 from driftline_processor.core.outcomes.sums import rows_of
@@ -100,7 +100,7 @@ def measured(
         only: Name of the only metric to compute, "" for all.
     """
     own = outcomes.slices[name]
-    metrics = realized(own, task, settings) | custom.from_pane(own, task, settings.custom)
+    metrics = realized(own, task, settings)
     if settings.outcomes == "implicit" and task.ranks_items and "rows" not in own.parts:
         metrics = without_young_lists(metrics)  # how many of its lists nobody clicked is not known
     if only:

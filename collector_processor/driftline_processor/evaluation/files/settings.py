@@ -135,20 +135,20 @@ def performance_settings(asked: EvaluationSettings, baseline: Baseline, say: Say
     option = "--performance" if asked.model is None else "--config"
     if known and model not in known:
         raise BadInput(f"{option}: it says nothing of the model '{model}'; {near(model, tuple(known))}")
-    found, custom = known.get(model, STANDARD), load_custom_metrics(say)
+    load_custom_metrics(say)
+    found = known.get(model, STANDARD)
     named = (*found.metrics, *(objective.metric for objective in found.objectives))
-    wrong = [problem for name in named if (problem := misnamed(name, task.kind, custom))]
+    wrong = [problem for name in named if (problem := misnamed(name, task.kind))]
     if unknown := unknown_classes(found.costs, task):
         wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
     if wrong:
         raise BadInput(f"{option}: {wrong[0]}")
     metrics = [*found.metrics, *asked.metrics]
     for objective in asked.objectives:
-        if problem := misnamed(objective.metric, task.kind, custom):
+        if problem := misnamed(objective.metric, task.kind):
             raise BadInput(f"--objective '{objective.rule}': {problem}")
-        if objective.metric not in custom:
-            metrics.append(objective.metric)
-    return replace(found, metrics=tuple(metrics), custom=custom, objectives=(*found.objectives, *asked.objectives))
+        metrics.append(objective.metric)
+    return replace(found, metrics=tuple(metrics), objectives=(*found.objectives, *asked.objectives))
 
 
 def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) -> None:

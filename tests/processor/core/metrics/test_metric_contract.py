@@ -22,7 +22,7 @@ from driftline.panes.relevance import Relevance, relevance_of
 from driftline.tables.table import F64, I64, Column
 from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics import METRICS, Metric, direction, is_known, misnamed, title
+from driftline_processor.core.metrics import METRICS, Metric, direction, misnamed, title
 from driftline_processor.core.metrics.names import name_with_number
 from driftline_processor.core.performance import from_rows, realized
 from driftline_processor.core.performance.metric_intervals import with_intervals
@@ -178,7 +178,6 @@ def test_a_metric_says_what_it_is(metric: Metric) -> None:
     assert metric.tasks
     assert metric.least < metric.greatest
     assert direction(metric.name) == metric.direction
-    assert is_known(metric.name)
     assert title(metric.name) == metric.title
     assert [one.name for one in METRICS.values() if one.title == metric.title] == [metric.name]
 

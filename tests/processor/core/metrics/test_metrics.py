@@ -10,9 +10,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
-from driftline_processor.core.evaluation import Metric
-from driftline_processor.core.metrics import direction, is_known, metrics_of_task, misnamed
-from driftline_processor.core.metrics.custom import CustomMetric, from_pane
+from driftline_processor.core.metrics import direction, metrics_of_task, misnamed
 from driftline_processor.core.metrics.score_order import ScoreOrder
 from driftline_processor.core.performance import from_rows, realized
 from driftline_processor.core.performance.curves import POINTS, confused, curves
@@ -228,32 +226,6 @@ def test_every_usual_metric_has_a_known_name_and_which_way_is_good() -> None:
         assert [misnamed(name, task.kind) for name in metrics_of_task(task)] == [""] * len(metrics_of_task(task))
     good = {name: direction(name) for name in ("roc_auc", "brier", "lift@0.1", "mape", "bias", "recall[a]", "mine")}
     assert good == {"roc_auc": 1, "brier": -1, "lift@0.1": 1, "mape": -1, "bias": 0, "recall[a]": 1, "mine": 0}
-    assert is_known("accuracy")
-    assert not is_known("profit_of_retention")
-
-
-def test_metrics_of_ones_own_get_the_sums_and_cannot_change_them() -> None:
-    pane = fold(np.array([0.9, 0.4]), np.array([1.0, 1.0]))
-
-    def spoil(pane: Pane, _task: Task) -> float:
-        pane.parts["losses"][0] = 7.0
-        return 0.0
-
-    def missed(pane: Pane, task: Task) -> float:
-        k = len(task.classes)
-        return float(pane.parts["confusion"].reshape(k, k)[1, 0])
-
-    def nothing(_pane: Pane, _task: Task) -> None:
-        return None
-
-    def whole(_pane: Pane, _task: Task) -> Metric:
-        return Metric(None, 5, "panes")
-
-    with pytest.raises(ValueError, match="read-only"):
-        from_pane(pane, BINARY, {"spoil": spoil})
-    own: dict[str, CustomMetric] = {"missed": missed, "nothing": nothing, "whole": whole}
-    assert from_pane(pane, BINARY, own) == {"missed": Metric(1.0, 2, "panes"), "whole": Metric(None, 5, "panes")}
-    assert from_pane(Pane(), BINARY, own) == {}
 
 
 def test_curves_are_a_few_points_of_those_that_scikit_learn_draws() -> None:
