@@ -1,7 +1,9 @@
 #!/bin/sh
-# Take the pictures of the pages in docs/images, from a running `make demo`. Needs curl, Chromium, and pngquant for small files.
+# Take the pictures of docs/images from a running `make demo`: of its pages, and of what it printed. Needs curl, Chromium,
+# and pngquant for small files.
 #
-#     scripts/take_screenshots.sh [ADDRESS]
+#     FORCE_COLOR=1 COLUMNS=106 make demo >demo.log      # until it serves
+#     scripts/take_screenshots.sh [ADDRESS [demo.log]]
 set -eu
 address=${1:-http://127.0.0.1:8780}
 july="$address/models/late-flights?window=1mo&at=2013-07-04"
@@ -19,11 +21,28 @@ shoot() { # NAME HEIGHT SECTION
         /<main/ { print; hidden = 1; next }
         $0 ~ section { hidden = 0 }
         !hidden' >"$work/page.html"
+    draw "$1" 1180 "$2" page.html
+}
+
+draw() { # NAME WIDTH HEIGHT FILE
     chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --no-first-run --user-data-dir="$work/profile" \
-        --window-size="1180,$2" --screenshot="docs/images/$1" "file://$work/page.html" 2>/dev/null
+        --window-size="$2,$3" --screenshot="docs/images/$1" "file://$work/$4" 2>/dev/null
     pngquant --force --output "docs/images/$1" 64 "docs/images/$1"
 }
 
 shoot model-page.png 800 '<h1>'
 shoot performance.png 640 '<section id="performance">'
 shoot drift.png 1060 '<section id="drift">'
+
+[ -n "${2:-}" ] || exit 0
+# The table and the findings; what comes before and after them tells of this machine.
+awk '/log loss/ && !found { found = 1 } /predictions, with every outcome/ { exit } found' "$2" | .venv/bin/python -c '
+import sys
+from rich.console import Console
+from rich.text import Text
+
+console = Console(record=True, width=106, file=open("/dev/null", "w"), force_terminal=True)
+console.print(Text.from_ansi(sys.stdin.read().rstrip()))
+console.save_svg(sys.argv[1], title="make demo")
+' "$work/demo.svg"
+draw demo.png 1310 710 demo.svg
