@@ -1,4 +1,4 @@
-"""When something must be over: one time for all parts of it together."""
+"""A deadline: one time for all parts of a step together."""
 
 from __future__ import annotations
 

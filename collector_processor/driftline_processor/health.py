@@ -1,4 +1,4 @@
-"""What the process counts of itself, and what is wrong with it.
+"""Counters of the process, and its current faults.
 
 ``/healthz`` answers 200 as long as the process answers at all: a restart would mend nothing. ``/readyz`` answers 200
 while data are taken, else 503. Both answer the same body, with every problem by name.
@@ -57,7 +57,7 @@ class Problem:
 
 
 class Health:
-    """What is wrong with the process, for ``/readyz`` and ``/healthz``. Any thread may report and read.
+    """Current faults of the process, for ``/readyz`` and ``/healthz``. Any thread may report and read.
 
     A part either reports its problem and clears it, or is asked whenever somebody looks, see :meth:`watch`.
 

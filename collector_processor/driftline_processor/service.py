@@ -45,7 +45,7 @@ from .state import State
 
 BAD_INPUT = 2
 RECEIVING, EVALUATING, FORWARDING = 0.25, 0.6, 0.9
-"""When each part of the end is over, as a share of ``shutdown.timeout``; what is left is for closing the file."""
+"""Share of ``shutdown.timeout`` after which each part of the end is over; the rest is for closing the file."""
 
 _log = logging.getLogger("driftline")
 
@@ -114,7 +114,7 @@ class Service:
         self._receivers = []
 
     def _ending(self, deadline: Deadline) -> Iterator[Callable[[], object]]:
-        """The steps, each with the time that is left when its turn comes."""
+        """Yield the steps of the end, each with the time that is left when its turn comes."""
         receiving, forwarding = deadline.share(RECEIVING), deadline.share(FORWARDING)
         yield self._servers.end
         for receiver in self._receivers:

@@ -48,7 +48,7 @@ def _texts(written: object) -> tuple[str, ...]:
 
 
 def _value_text(value: object) -> str:
-    """A value as a category holds it: 17 and 17.0 are "17", true is "1", a text stays as it is.
+    """Return a value as a category holds it: 17 and 17.0 are "17", true is "1", a text stays as it is.
 
     >>> _value_text(17.0), _value_text(True), _value_text(" a")
     ('17', '1', ' a')
@@ -118,7 +118,7 @@ Ends = Annotated[Bounds, BeforeValidator(_bounds), Form("range")]
 
 
 class ExpectFeature(Section):
-    """What is expected of one feature."""
+    """Expectations of one feature."""
 
     exists: Annotated[bool, BeforeValidator(_true), Form("true")] | None = Field(
         default=None,
@@ -198,7 +198,7 @@ MOSTLY: tuple[Kind, ...] = ("type", "range", "values", "not_values", "length", "
 
 
 class Expect(Section):
-    """What is expected of a model's rows as a whole."""
+    """Expectations of a model's rows as a whole."""
 
     rows: Annotated[Limit | Bounds, BeforeValidator(_rows), Form("limit, or range")] | None = Field(
         default=None,

@@ -16,14 +16,14 @@ from .section import Section
 from .values import Address, FilePath, Seconds, Secret, Text
 
 Forwarded = Literal["traces", "metrics", "logs", "records"]
-"""What can be passed on as it came; ``records`` are the log records that are predictions, outcomes and baselines."""
+"""Signals that pass on as they came; ``records`` are the log records that are predictions, outcomes and baselines."""
 
 Derived = Literal["metrics", "traces"]
-"""What Driftline makes itself: drift and performance as metrics, outcomes as spans."""
+"""Signals that Driftline makes itself: drift and performance as metrics, outcomes as spans."""
 
 
 class Tls(Section):
-    """How a destination is trusted, and how the processor identifies itself there."""
+    """The trust in a destination, and the identity of the processor there."""
 
     insecure: StrictBool = Field(
         default=False,
@@ -70,7 +70,7 @@ _OF_THE_REQUEST = (
 
 
 class Exporter(Section):
-    """What every type of exporter has: what is forwarded to the destination, and what is derived for it.
+    """Keys of every type of exporter: what is forwarded to the destination, and what is derived for it.
 
     Attributes:
         type: The module in ``exporters/types/``, and what the exporter's name begins with.
@@ -119,7 +119,7 @@ class Exporter(Section):
 
     @property
     def destination(self) -> str:
-        """Where it sends, for people: without any user and password."""
+        """Address of the destination, for people: without any user and password."""
         raise NotImplementedError
 
     def problems(self, listeners: Sequence[tuple[str, Address]]) -> Iterator[str]:
@@ -139,7 +139,7 @@ class Exporter(Section):
 
 
 class Otlp(Exporter):
-    """What OTLP over gRPC and over HTTP have in common."""
+    """Keys that OTLP over gRPC and over HTTP share."""
 
     endpoint: Text
     headers: dict[str, Secret] = Field(

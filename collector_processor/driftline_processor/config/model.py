@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class Concept(Section):
-    """How concept drift is looked for."""
+    """The search for concept drift."""
 
     detectors: Watching = Field(
         default=("adwin",),
@@ -89,7 +89,7 @@ class Reference(Section):
 
 
 class Feature(Section):
-    """How one feature is compared, and what is expected of it."""
+    """The comparison of one feature, and its expectations."""
 
     method: Deciding = Field(
         default=(),
@@ -119,7 +119,7 @@ class Feature(Section):
 
 
 class Model(Section):
-    """What the processor should know of one model beyond what arrives; every key is optional."""
+    """Settings of one model beyond what arrives; every key is optional."""
 
     task: Literal["binary", "multiclass", "regression", "ranking"] | None = Field(
         default=None,
@@ -285,7 +285,7 @@ class Model(Section):
 
     @property
     def choices(self) -> Choices:
-        """Which methods compare the model's targets."""
+        """Methods that compare the model's targets."""
         from driftline_processor.core.drift.method_choice import Choice, Choices
 
         own = {name: feature.choice for name, feature in self.features.items()}
@@ -293,7 +293,7 @@ class Model(Section):
 
     @cached_property
     def expectations(self) -> Expectations:
-        """What is expected of the model's data."""
+        """Expectations of the model's data."""
         own = {name: feature.expect for name, feature in self.features.items() if feature.expect is not None}
         return expectations(self.expect, own)
 

@@ -125,7 +125,7 @@ MetricNames = Annotated[tuple[str, ...], BeforeValidator(_names), Form("list of 
 
 
 class LabelSla(Section):
-    """How many of a window's predictions have their outcome within which time."""
+    """The share of a window's predictions that must have an outcome, and the time for it."""
 
     within: Days = Field(
         description="How late outcomes may be. Without `label_sla` nothing is judged.",
@@ -144,7 +144,7 @@ class LabelSla(Section):
 
 
 class Performance(Section):
-    """How a model's performance is computed and judged."""
+    """The computation and judging of a model's performance."""
 
     confidence: Between = Field(
         default=0.95,

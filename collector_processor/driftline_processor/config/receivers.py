@@ -23,7 +23,7 @@ class Grpc(Section):
 
 
 class Cors(Section):
-    """Which web pages may send OTLP from a browser."""
+    """Web pages that may send OTLP from a browser."""
 
     allowed_origins: tuple[Origin, ...] = Field(
         default=(),
@@ -139,12 +139,12 @@ class Declared(NamedTuple):
 
     @property
     def endpoint(self) -> Address | None:
-        """Where it listens; None for a receiver that fetches."""
+        """Address of the receiver; None for a receiver that fetches."""
         return getattr(self.settings, "endpoint", None)
 
 
 class Receivers(Section):
-    """What is received: a field for each type of receiver. ``TYPE/NAME`` is a key of the field ``TYPE``."""
+    """A field for each type of receiver. ``TYPE/NAME`` is a key of the field ``TYPE``."""
 
     otlp: Otlp = Field(default=Otlp(), description="OTLP over gRPC and HTTP.")
     kafka: dict[str, Kafka] = Field(

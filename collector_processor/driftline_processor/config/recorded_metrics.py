@@ -24,14 +24,14 @@ def _rows(written: object) -> object:
 
 
 def _matched(written: object) -> object:
-    """What looks like a number or a boolean in YAML is compared as the text that an attribute's value is."""
+    """Return the values of attributes as texts, also where YAML reads a number or a boolean."""
     if not isinstance(written, Mapping):
         return written
     return {key: {True: "true", False: "false"}[v] if isinstance(v, bool) else v for key, v in written.items()}
 
 
 class Metric(Section):
-    """What one metric holds: a feature, the score, a count by class, or durations."""
+    """The content of one metric: a feature, the score, a count by class, or durations."""
 
     feature: Text | None = Field(
         default=None,

@@ -49,7 +49,7 @@ class Web(Section):
 
 
 class Limits(Section):
-    """How much is taken in at a time by all receivers together, and how many names are kept apart."""
+    """Limits of what all receivers together take in at a time, and of the names that are kept apart."""
 
     connections: Annotated[int, Field(ge=8, strict=True)] = Field(
         default=1_000,
@@ -84,7 +84,7 @@ class Limits(Section):
 
 
 class Storage(Section):
-    """Where rows are kept, how long, and how much room they may take."""
+    """The place of rows, the time for which they are kept, and the room that they may take."""
 
     directory: FilePath = Field(
         default=Path("driftline-data"),
@@ -108,7 +108,7 @@ class Storage(Section):
 
 
 class Shutdown(Section):
-    """How the processor ends."""
+    """The end of the processor."""
 
     timeout: Seconds = Field(
         default=timedelta(seconds=20),
@@ -273,7 +273,7 @@ def _tree(path: Path, problems: list[str], filled: Filled) -> dict[str, Any] | N
 
 
 def _within(said: str, problems: list[str]) -> bool:
-    """Whether a problem below the key of this one has been named."""
+    """Return True where a problem below the key of this one has been named."""
     return any(problem.startswith(f"{said.partition(': ')[0]}.") for problem in problems)
 
 

@@ -181,7 +181,7 @@ def _detector_names(written: object) -> object:
 
 
 def _host_name(written: object) -> object:
-    """A name as it stands in an address bar, without scheme and port."""
+    """Return a name as it stands in an address bar, without scheme and port."""
     if isinstance(written, str) and not _HOST_NAME.fullmatch(written):
         raise ValueError(
             f"'{written:.80}' is no host name; write it alone, as in 'drift.example.com' or '*.example.com'"
@@ -190,7 +190,7 @@ def _host_name(written: object) -> object:
 
 
 def _origin(written: object) -> object:
-    """A site as a browser names it: scheme, host, and the port where it is unusual."""
+    """Return a site as a browser names it: scheme, host, and the port where it is unusual."""
     if isinstance(written, str) and not _ORIGIN.fullmatch(written):
         raise ValueError(f"'{written:.80}' is no origin; write scheme and host, as in 'https://shop.example.com'")
     return written
@@ -203,7 +203,7 @@ def _confidence(written: object) -> object:
 
 
 def one_or_several(written: object) -> object:
-    """A text alone is a list of one."""
+    """Return a text alone as a list of one."""
     return (written,) if isinstance(written, str) else written
 
 
@@ -213,7 +213,7 @@ def _as_text(written: object) -> object:
 
 
 class Keep(NamedTuple):
-    """Of how many rows a day the features are kept; None = of all."""
+    """Rows a day whose features are kept; None for all."""
 
     per_day: int | None = None
 

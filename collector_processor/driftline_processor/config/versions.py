@@ -31,7 +31,7 @@ Names = Annotated[tuple[Text, ...], BeforeValidator(_several), Form("list of tex
 
 
 class Versions(Section):
-    """Which version the others are compared with, and what the others are."""
+    """The version that others are compared with, and the roles of the others."""
 
     champion: Text | None = Field(
         default=None,

@@ -18,7 +18,7 @@ FEATURES = [*NUMBERS, *CATEGORIES]
 LATE_MINUTES = 15
 """A flight is late when it arrives more than this many minutes after its schedule."""
 EVERY = 5
-"""Of so many flights one is replayed."""
+"""One of this number of flights is replayed."""
 
 
 def data_directory() -> Path:
@@ -59,13 +59,16 @@ def load() -> pd.DataFrame:
 
 
 def training_rows(flights: pd.DataFrame) -> pd.DataFrame:
-    """January and February without every fourth day. Whole days: flights of one hour share the weather, so a random
-    split would leak it (AUC .74 instead of .67)."""
+    """Return January and February without every fourth day.
+
+    Whole days are held out: flights of one hour share the weather, so a random split would leak it (AUC .74 instead of
+    .67).
+    """
     return flights[(flights["month"] <= 2) & (flights["day"] % 4 != 0) & flights["late"].notna()]
 
 
 def reference_rows(flights: pd.DataFrame) -> pd.DataFrame:
-    """The held-out days of January and February: what the baseline is built from."""
+    """Return the held-out days of January and February, for the baseline."""
     return flights[(flights["month"] <= 2) & (flights["day"] % 4 == 0)]
 
 

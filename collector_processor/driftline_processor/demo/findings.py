@@ -1,4 +1,4 @@
-"""What the replay shows, said in sentences, each number taken from the processor's own evaluations.
+"""Findings of the replay in sentences, each number from the processor's own evaluations.
 
 Nothing here knows the answer: months are chosen by rules over the numbers, and a sentence whose condition does not hold
 is not said. ``tests/end_to_end/demo`` recomputes the numbers with pandas and scikit-learn alone.

@@ -20,7 +20,7 @@ BATCH_HOURS = 6
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the replay is: the event time reached, predictions and outcomes sent so far."""
+    """Progress of the replay: event time, predictions and outcomes sent so far."""
 
     time: pd.Timestamp
     predictions: int

@@ -137,7 +137,7 @@ def _settle(pages: httpx.Client, predictions: int, outcomes: int) -> dict[str, A
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the replay left behind: the evaluated months as ``/api`` gives them, the story, and where to look."""
+    """Results of the replay: the evaluated months as ``/api`` gives them, the story, and the addresses of its pages."""
 
     months: dict[str, Any]
     sentences: list[str]

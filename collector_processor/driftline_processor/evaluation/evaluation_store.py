@@ -29,9 +29,7 @@ from .judge import follow
 
 
 def evaluation_to_text(evaluation: Evaluation) -> str:
-    """Write an evaluation as JSON that :func:`evaluation_from_text` reads back whole; equal evaluations are equal
-    texts.
-    """
+    """Write an evaluation as canonical JSON, which :func:`evaluation_from_text` reads back completely."""
     return json.dumps(asdict(evaluation), default=_plain, separators=(",", ":"))
 
 
@@ -121,7 +119,7 @@ EvaluationHistory = dict[str, dict[int, Evaluation]]
 
 
 class WindowKey(NamedTuple):
-    """Which window of which series."""
+    """The window of a series."""
 
     series: int
     name: str

@@ -17,7 +17,7 @@ LONG = 60 * SECOND
 
 
 class Backlog(NamedTuple):
-    """How many windows wait, and since when the one that waits longest (unix nanoseconds, 0 where none does)."""
+    """Number of waiting windows, and since when the longest waits (unix nanoseconds, 0 without any)."""
 
     windows: int = 0
     since: int = 0

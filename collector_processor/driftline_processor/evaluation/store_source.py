@@ -44,7 +44,7 @@ from .window_source import Progress, window_blocks
 
 
 class StoreReaders:
-    """What reads the store for all windows, and keeps what several of them need. One thread uses it."""
+    """Readers of the store for all windows, and their shared results. One thread uses them."""
 
     def __init__(self, connection: Connection, baselines: Baselines) -> None:
         """Read nothing yet."""
@@ -89,17 +89,17 @@ class StoreSource:
 
     @property
     def task(self) -> Task:
-        """What the model predicts now."""
+        """Current task of the model."""
         return self.series.task
 
     @property
     def closed(self) -> bool:
-        """Whether the watermark has passed the window."""
+        """True where the watermark has passed the window."""
         return is_closed(self.window, self.watermark)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was ever counted in the window."""
+        """True where nothing was ever counted in the window."""
         return not any(sums.any() for pane in self._folds.values() for sums in pane.parts.values())
 
     @cached_property
@@ -218,6 +218,6 @@ class StoreSource:
 
     @property
     def _width(self) -> Callable[[str, str], int]:
-        """How long the vector of a fold and part is."""
+        """Function from a fold and part to the length of its vector."""
         task, by_fold = self.series.task, self.readers.baselines.by_fold
         return lambda fold, part: part_width(part, by_fold(fold), task)

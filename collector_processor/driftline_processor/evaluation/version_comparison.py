@@ -102,7 +102,7 @@ def cuts_of(connection: Connection, register: SeriesRegister) -> dict[int, I64]:
 
 
 def _together(stretches: Sequence[tuple[int, int]], since: int, timezone: str) -> I64:
-    """The hours, by their beginnings, in which more than one of some stretches of time lies."""
+    """Return the starts of the hours that lie in more than one stretch of time."""
     begun = np.array([start for start, _ in stretches], np.int64)
     ended = np.array([stop for _, stop in stretches], np.int64)
     hours = hours_between(max(int(begun.min(initial=2**62)), since), int(ended.max(initial=0)), timezone)

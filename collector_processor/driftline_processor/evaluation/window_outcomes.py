@@ -1,4 +1,4 @@
-"""What is known of a window's outcomes beside their sums, and how long outcomes may take.
+"""Read the outcomes of a window beside their sums, and the time that outcomes may take.
 
 What the store knows of the outcomes of a window beside their sums.
 
@@ -56,7 +56,7 @@ class StoredOutcomes:
     def _steps(
         self, series: Series, steps: Sequence[Window], asked: Condition, width: Callable[[str, str], int]
     ) -> dict[str, tuple[F64, I64]]:
-        """The sums of each step, by part, and which steps have any."""
+        """Return the sums of each step by part, and the steps with any."""
         if not steps:
             return {}
         how = step_query(steps)

@@ -55,7 +55,7 @@ class WindowSource(Protocol):
 
     @property
     def task(self) -> Task:
-        """What the model predicts now."""
+        """Current task of the model."""
 
     @property
     def window(self) -> Window:
@@ -63,7 +63,7 @@ class WindowSource(Protocol):
 
     @property
     def closed(self) -> bool:
-        """Whether no more rows are expected."""
+        """True where no more rows are expected."""
 
     @property
     def pane(self) -> Pane:

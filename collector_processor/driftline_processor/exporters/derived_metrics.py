@@ -1,4 +1,4 @@
-"""What is known, as OTLP metrics: the same names, attributes and values as the Prometheus page.
+"""Drift and performance as OTLP metrics: the names, attributes and values of the Prometheus page.
 
 Gauges describe the newest closed window, those of performance the newest whose outcomes have had their time to arrive.
 They are stamped now, since backends refuse old timestamps; an unknown value is an absent series, and a state is one
@@ -166,7 +166,7 @@ def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, st
 
 
 def _outcomes(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    """Of the newest window whose outcomes had their time, also where none came: labels that stop show here."""
+    """Yield the outcome metrics of the newest window whose outcomes had their time: labels that stop show here."""
     yield _point(m.ML_OUTCOME_COVERAGE, {**model, **window}, newest.coverage)
     if newest.delay is not None:
         for share, seconds in zip(QUANTILES, (newest.delay.median, newest.delay.p90, newest.delay.p99), strict=True):
@@ -174,7 +174,7 @@ def _outcomes(newest: Evaluation, model: dict[str, str], window: dict[str, str])
 
 
 def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    """Performance without labels, and that of the baseline, which it is read against."""
+    """Yield estimated performance, and that of the baseline for comparison."""
     for metric, one in newest.estimated.items():
         what = {**model, a.ML_PERFORMANCE_METRIC: metric}
         yield _point(m.ML_PERFORMANCE_ESTIMATE, {**what, **window}, one.value)
@@ -229,7 +229,7 @@ def _shares(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -
 
 
 def _incidents(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
-    """Those of all rows, whether there is one or not, and those of slices."""
+    """Yield the incidents of all rows, 0 without one, and those of slices."""
     named = [part for part, target in targets(newest) if target.state != "no_baseline"]
     for part in dict.fromkeys((*named, *newest.incident)):
         name, _, cut = part.partition(WHERE) if part in newest.incident and part not in named else (part, "", "")
@@ -316,7 +316,7 @@ def _key_values(labels: Labels) -> list[KeyValue]:
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Where metrics go: ``offer`` queues the body of a request and returns at once."""
+    """Destination of metrics: ``offer`` queues the body of a request and returns at once."""
 
     offer: Callable[[bytes], object]
     temporality: Temporality = "cumulative"

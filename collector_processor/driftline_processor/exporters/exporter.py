@@ -1,4 +1,4 @@
-"""What every exporter promises, and the exporter of each type in ``driftline.yaml``.
+"""The contract of every exporter, and the exporter of each type in ``driftline.yaml``.
 
 An exporter sends one request to one destination and says what became of it. Queues, pauses and repeats are the
 forwarder's. ``tests/contracts/test_exporters.py`` checks the promise on every exporter.
@@ -20,7 +20,7 @@ CLOSED = "closed"
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """What became of a request.
+    """The result of a request.
 
     Attributes:
         result: ``success``: the destination has it. ``retryable``: it may take the same request later.

@@ -33,7 +33,7 @@ from .exporter import CLOSED, Exporter, ExportResult, exporter_for
 
 QUEUE_BYTES = 64 * 2**20
 MAX_REQUEST = 4 * 2**20
-"""What a gRPC server takes unless told otherwise."""
+"""Bytes of a request that a gRPC server takes by default."""
 
 _SHORTEST_DELAY, _FIRST_DELAY, _LONGEST_DELAY, _PATIENCE = 0.1, 0.5, 30.0, 300.0
 """Seconds."""
@@ -49,7 +49,7 @@ class _Waiting:
 
 
 class Destination:
-    """Where requests go.
+    """One destination of requests.
 
     Args:
         forward: What of the received ones (traces, metrics, logs, records).
@@ -255,7 +255,7 @@ _REMEMBERED = 200_000
 
 
 class RecentRequests:
-    """What passed in the last 15 minutes: resends, and what comes back to where it was.
+    """Requests of the last 15 minutes, to recognise resends and loops.
 
     Known again are the groups of a request, each of one resource, by their bytes: a Collector that sends back to us
     makes new requests of the old groups.

@@ -31,7 +31,7 @@ NOMINAL = f"{_SPEC}/facets/1-0-1/NominalTimeRunFacet.json#/$defs/NominalTimeRunF
 
 PRODUCER = f"https://driftline.invalid/{VERSION}"
 NAMESPACE = "driftline"
-"""Of the job, and of rows that are in no file."""
+"""Namespace of the job, and of rows that are in no file."""
 
 Json = dict[str, Any]
 
@@ -123,7 +123,7 @@ def _column(target: TargetDrift, rows: int) -> Json:
 
 
 def _assertions(evaluation: Evaluation) -> Json:
-    """What was expected and is met or broken; and each check, for the rows as a whole and for what it found."""
+    """Return the expectations that are met or broken, and each check with its findings."""
     told = [_expected(expected) for expected in evaluation.expected if expected.state != "cannot_tell"]
     found: dict[str, list[Json]] = {}
     for finding in evaluation.findings:

@@ -1,4 +1,4 @@
-"""What the answers of OTLP destinations mean, over gRPC and over HTTP."""
+"""Meaning of the answers of OTLP destinations, over gRPC and over HTTP."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ RETRYABLE_STATUSES = (429, 502, 503, 504)
 
 
 def not_sent(error: Exception, closed: bool) -> ExportResult:
+    """Return the result of a request that never reached its destination."""
     return ExportResult("retryable", CLOSED) if closed else ExportResult("permanent", "not sent", str(error))
 
 

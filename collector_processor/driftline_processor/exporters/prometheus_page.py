@@ -137,7 +137,7 @@ def _help(metric: str) -> str:
 
 
 def _exemplar(point: Point) -> samples.Exemplar | None:
-    """The first exemplar of a point: OpenMetrics has at most one for a sample."""
+    """Return the first exemplar of a point: OpenMetrics has at most one per sample."""
     if not point.exemplars:
         return None
     first = point.exemplars[0]

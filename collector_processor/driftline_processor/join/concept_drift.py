@@ -87,8 +87,10 @@ class ConceptWatch:
                 self._streams[row["series"], row["slice"]] = stream
 
     def feed(self, series: Series, rows: pa.Table) -> None:
-        """Feed first outcomes of a series; ``rows``: as
-        :func:`~driftline_processor.join.matching.match_waiting_outcomes` gives them, one a prediction.
+        """Feed the first outcomes of a series to its detectors.
+
+        ``rows`` has one row per prediction, as :func:`~driftline_processor.join.matching.match_waiting_outcomes`
+        returns.
 
         All of them, and those of each slice to a stream of its own. What goes wrong here costs the stream, which begins
         anew, and not the join.
@@ -111,7 +113,7 @@ class ConceptWatch:
             self._streams[series.number, which] = Stream(stream.kind, stream.settings, stream.scale)
 
     def _cut(self, series: Series, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.intp]]]:
-        """The slices that rows are in, and which rows."""
+        """Yield each slice, and the positions of its rows."""
         for key in self._series.settings(series.key.model).slices:
             values = self._slices.of(series.number, key)
             place = places_of(slice_of(rows, key), values, len(rows))

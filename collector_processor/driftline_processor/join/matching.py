@@ -164,7 +164,7 @@ def _families(series: Series) -> tuple[tuple[str, str, str, str], tuple[str, str
 
 
 def _codes(texts: pa.ChunkedArray) -> tuple[dict[str, int], NDArray[np.int64]]:
-    """The number of each text, and those of all rows, -1 where null."""
+    """Return the code of each text, and those of all rows, -1 for null."""
     encoded = texts.combine_chunks().dictionary_encode()
     numbers = {text: number for number, text in enumerate(encoded.dictionary.to_pylist())}
     return numbers, encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -83,8 +83,10 @@ _COLUMNS = [
 
 
 class Join:
-    """Joins what is new. One thread uses it; others may read ``joined`` by series, ``pending`` by model, and since when
-    the oldest of those waits (unix nanoseconds).
+    """Join new outcomes with their predictions.
+
+    One thread uses it. Others may read ``joined`` by series, ``pending`` by model, and the arrival of the oldest
+    pending outcome (unix nanoseconds).
 
     ``unusable``: outcomes by series and fold whose actual is none of the classes or no number; kept over restarts. A
     model whose classes change has another fold, so what was refused before is not held against the new ones.
@@ -230,7 +232,7 @@ class Join:
             work.touched.append((number, anew))
 
     def _aged(self, matches: Matches, verdict: OutcomeChanges) -> pa.Table:
-        """The rows whose outcome says the same again, but so much later that its delay or age is another one.
+        """Return the rows whose outcome is repeated so much later that its delay or age changes.
 
         Those that can be told: nothing is lost where rows of their pane have expired. That is seen before anything is
         written, when as many rows are kept as were added.
@@ -291,7 +293,7 @@ class Join:
             self._concept.corrected(by_number[number], otherwise)
 
     def _refused(self, verdict: OutcomeChanges, work: _Work) -> I64:
-        """The predictions whose outcome cannot change: rows of their pane have expired, it cannot be made anew."""
+        """Return the predictions whose outcome cannot change: rows of their pane have expired."""
         prediction, numbers, time = verdict.changed()
         refused = self._lost(numbers, time)
         work.refused.rejected["expired"] += int(np.count_nonzero(refused))

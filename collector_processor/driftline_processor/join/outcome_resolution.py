@@ -389,9 +389,7 @@ class UsableOutcomes:
         return merge_rankings(connection, usable, rankings)
 
     def _told(self, rows: pa.Table, done: JoinProgress, refused: RefusedOutcomes) -> Mask:
-        """Return which rows say something: an actual that can be used, or that nothing is known; the others are
-        counted.
-        """
+        """Return True for rows with a usable actual, or with a retraction; the others are counted."""
         retracted = flags_of(rows, "retracted")
         usable = np.ones(len(rows), dtype=bool)
         numbers = integers_of(rows, "series")

@@ -128,7 +128,9 @@ def _add(
 def slices_of(
     connection: Connection, series: Series, steps: Sequence[Window], keys: Collection[str], width: Width
 ) -> dict[str, BlockSums]:
-    """Return the outcomes of each slice by step of time: of the declared keys, and by the age of labels.
+    """Return the outcomes of a window by slice and block of time.
+
+    The slices are those of the declared keys, and those by the age of labels.
 
     And how many rows each slice has, what was decided of them, and how many were deleted. ``steps``: whole hours that
     follow each other.

@@ -65,7 +65,7 @@ def _fallen(concept: ConceptDrift) -> bool:
 
 
 def _highest(concept: ConceptDrift) -> float | None:
-    """The highest level to which a change since the rise led."""
+    """Return the highest level after a change since the rise."""
     changes = [one.after for one in concept.changes if concept.since is None or one.since >= concept.since]
     return max(changes, default=None)
 

@@ -11,7 +11,7 @@ _RATES = {
     "precision": "precision",
 }
 HIGHEST = "the highest rate"
-"""What groups are compared with where no group is named."""
+"""Name of the group that others are compared with where no group is named."""
 NAMED = 4
 """Comparisons that are told, the widest apart first."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 UNKNOWN = "–"
-"""What stands for a value that is not known."""
+"""Text of an unknown value."""
 
 MINUS = "−"
 

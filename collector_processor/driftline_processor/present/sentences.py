@@ -20,7 +20,7 @@ COMPLETE = 0.99
 """From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
 
 TELLING = 0.04
-"""How far blocks of a baseline differ that is worth a remark, in the effect of the deciding method."""
+"""Least difference of a baseline's blocks that is worth a remark, in the effect of the deciding method."""
 
 HEADLINES = ("roc_auc", "accuracy", "mae")
 """The metric that stands for a model in one sentence: the first of these that is known."""
@@ -202,9 +202,7 @@ def _expectations(evaluation: Evaluation) -> str:
 
 
 def _how_much(target: TargetDrift) -> str:
-    """Return how far, by a value that is comparable: a chi-square statistic grows with the rows, so PSI speaks for
-    it.
-    """
+    """Return the size of a drift by a comparable value: PSI in place of chi-square, which grows with the rows."""
     shown = method_value(target, "psi" if target.decided_by == "chi2" else target.decided_by)
     return f" ({shown}: {target.size})" if shown and target.size else ""
 

@@ -19,7 +19,7 @@ BESIDE = {"log_loss": "log_loss_constant", "mean_score": "actual_rate"}
 """Metric → what it is read against: drawn in one chart. Above a constant's log loss a model is worse than none."""
 
 SOURCE_WORDS: dict[Source, str] = {"rows": "rows", "panes": "counts"}
-"""What a metric was computed from: the rows themselves, or the counts that are kept of them."""
+"""Source of a metric in words: rows, or counts."""
 
 HEADLINES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2")
 """The metrics that tables of windows and models show, the first of them that are known."""

@@ -90,7 +90,6 @@ def routes(
         clock: Unix nanoseconds, the time of outcomes that say none.
         submit_part: Called once per part of an upload; None = there are no uploads.
     """
-
     parsers = ThreadPoolExecutor(PARSERS, "driftline-outcomes")
 
     async def post_outcomes(request: Request) -> Response:

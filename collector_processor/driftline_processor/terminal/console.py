@@ -26,7 +26,7 @@ _ASCII = str.maketrans("▁▂▃▄▅▆▇█→–−·≈χ²", ".:-=+*%#>-
 
 
 def terminal() -> Console:
-    """The console of standard output; a pipe has no width, so it gets one that cuts little."""
+    """Return the console of standard output; a pipe has no width, so it gets one that cuts little."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a name no such terminal can show ends no report
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)

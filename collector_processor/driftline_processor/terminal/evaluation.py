@@ -77,7 +77,7 @@ class DriftTable:
 
 
 def _chosen(targets: Sequence[TargetDrift]) -> dict[str, str]:
-    """The methods that are shown beside because somebody chose them: name → heading."""
+    """Return the methods that are shown because somebody chose them: name → heading."""
     names = (name for target in targets for name in target.methods if name not in (target.decided_by, *SHOWN))
     return {name: METHOD_SYMBOLS[name] for name in sorted(set(names), key=list(METHOD_SYMBOLS).index)}
 

@@ -146,7 +146,7 @@ def performance(evaluation: Evaluation) -> Table:
 
 
 def _interval(metric: MetricValue) -> str:
-    """The ends of an interval, or why there is none."""
+    """Return the ends of an interval, or the reason why there is none."""
     if metric.low is None or metric.high is None:
         return {"too_few": "too few", "unreviewed": "not reviewed"}.get(metric.interval, "")
     return ends(metric.low, metric.high)

@@ -1,4 +1,4 @@
-"""``driftline top``: what the pages show, live in a terminal, from the ``/api`` of any running processor."""
+"""Show the pages live in a terminal, from the ``/api`` of any running processor: ``driftline top``."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def windows_table(document: Mapping[str, Any]) -> Table:
 
 
 def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> tuple[Text, Text, Text, Text]:
-    """The cells that both tables share: drifted features, score PSI, rates, coverage."""
+    """Return the cells that both tables share: drifted features, score PSI, rates, coverage."""
     unknown = Text(UNKNOWN, "dim")
     if window is None:
         return unknown, unknown, unknown, unknown
@@ -147,7 +147,7 @@ def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> t
 
 
 def _rows(model: Mapping[str, Any]) -> Text:
-    """How many rows there are and, where some of the predictions that were counted have not arrived, how many have."""
+    """Return the number of rows, and the share of counted predictions that have arrived where some have not."""
     text = Text(compact(model["rows"] + model.get("distributed", 0)))
     share = (model.get("completeness") or {}).get("value")
     if share is not None and share < COMPLETE:
@@ -156,7 +156,7 @@ def _rows(model: Mapping[str, Any]) -> Text:
 
 
 def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> Text:
-    """A metric, red when a constant does better, which stands behind it in brackets."""
+    """Return a metric, red when a constant does better; the constant follows in brackets."""
     value, constant = _value(measured, name), _value(measured, f"{name}_constant")
     if value is None:
         return Text(UNKNOWN, "dim")
@@ -167,7 +167,7 @@ def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> T
 
 
 def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: str = "") -> Text:
-    """The first metrics that are known; ``of``: of which window, "" = of the one that is shown."""
+    """Return the first known metrics; ``of`` names their window, "" for the shown one."""
     known = [name for name in HEADLINES if _value(measured, name) is not None][:most]
     if not known:
         return Text(UNKNOWN, "dim")
@@ -180,7 +180,7 @@ def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: st
 def _measured(
     model: Mapping[str, Any], name: str, shown: Mapping[str, Any] | None
 ) -> tuple[str, Mapping[str, Any] | None]:
-    """The newest window whose outcomes had their time, of the length that is shown, else of the longest that has one.
+    """Return the newest window whose outcomes had their time: of the shown length, else of the longest with one.
 
     And its name. The window that is shown where it is that one, or where no window is.
     """
@@ -212,7 +212,7 @@ def _brief(window: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _window(model: Mapping[str, Any]) -> tuple[str, Mapping[str, Any] | None]:
-    """The longest window with a closed one, else the newest open one: the page's choice."""
+    """Return the longest window that has closed once, else the newest open one: the page's choice."""
     names = list(model["windows"])
     for kind in ("closed", "open"):
         found = [(name, model["windows"][name][kind]) for name in names if model["windows"][name][kind]]

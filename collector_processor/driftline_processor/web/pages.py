@@ -188,7 +188,7 @@ def _concept(model: ModelView) -> str:
 
 
 def _default_window(model: ModelView) -> str:
-    """The longest window that has closed at least once, else the shortest: what says most, and soonest."""
+    """Return the longest window that has closed once, else the shortest: the most informative one."""
     length = {name: known[-1].window.end - known[-1].window.start for name, known in model.windows.items() if known}
     closed = [name for name in length if any(evaluation.closed for evaluation in model.windows[name])]
     if closed:

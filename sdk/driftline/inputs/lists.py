@@ -39,7 +39,6 @@ def _read(reader_for: Callable[[type], Reader], value: list[Any] | tuple[Any, ..
 
     Rows are copied as they are read. An element of a batch that is no row is one without features, and counted.
     """
-
     if not value:
         return Rows([])
     first = value[0]

@@ -107,10 +107,16 @@ class SideBySide:
 
 @dataclass(frozen=True, slots=True)
 class VersionInput:
-    """The inputs of a comparison for one version. ``pane``: its performance parts in the stretch, and its predictions
-    by decision;
-    ``rows``: its predictions there. ``hours``: reads :data:`.losses.PARTS` of each hour of the stretch, float64
-    (hours, width), the same hours of both sides in their order; None = all is of one hour."""
+    """The inputs of a comparison for one version.
+
+    Attributes:
+        name: Name of the version.
+        task: Task of the version.
+        pane: Performance parts in the stretch, and predictions by decision.
+        rows: Predictions in the stretch.
+        hours: Function that reads :data:`.losses.PARTS` of each hour, float64 (hours, width); both sides have the same
+            hours in order. None where all is of one hour.
+    """
 
     name: str
     task: Task
@@ -231,9 +237,7 @@ def side_by_side(
 
 
 def _priced(task: Task, asked: PerformanceSettings) -> F64 | None:
-    """Return what decisions of a task cost, float64 (k, k), actual × decided class; None where nobody said it, or all
-    cost the
-    same, by which nothing is worse."""
+    """Return the costs of decisions, float64 (k, k), actual × decided class; None without, or with equal costs."""
     if not asked.costs or not task.classes or unknown_classes(asked.costs, task):
         return None
     costs = cost_matrix(asked.costs, task)

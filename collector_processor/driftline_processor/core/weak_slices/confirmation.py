@@ -101,9 +101,7 @@ def _within(day: I64, loss: F64, w: F64) -> tuple[F64, I64]:
 
 
 def _stretches(inside: Mask, loss: F64, w: F64, stretch: I64, value: float, rest: float) -> tuple[float, float]:
-    """Return how many rows count as one where those of a stretch of time resemble each other, and the p-value that
-    says so;
-    1 and 0 where they do not.
+    """Return the design effect of rows of one stretch of time, and its p-value; 1 and 0 without resemblance.
 
     The variance between stretches is that of a one-way analysis of variance of what slice and rest leave. A stretch
     moves the difference by as much as it has more of the slice than of the rest. Degrees of freedom are those of

@@ -146,8 +146,14 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """``cuts``: one or two, ``choice``: which of each. ``gain``: its log likelihood ratio less the log of how many
-    choices of one, or of two features there are, so that two features have to say more than one."""
+    """A slice by one or two features.
+
+    Attributes:
+        cuts: Cells of each feature.
+        choice: Index of the choice of each feature.
+        gain: Log likelihood ratio less the log of the number of choices of one or of two features: two features must
+            explain more than one.
+    """
 
     cuts: tuple[FeatureCells, ...]
     choice: tuple[int, ...]

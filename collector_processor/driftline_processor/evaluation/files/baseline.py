@@ -257,7 +257,7 @@ def build_from_files(
 
 
 def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:
-    """The time up to which rows are of the first stretch."""
+    """Return the end of the first stretch, unix nanoseconds."""
     if not roles.time:
         raise BadInput(f"{sources[0].path}: --reference-last needs a time; name it with --time COL")
     found = [read_times(source.column(roles.time)) for source in sources]
@@ -319,7 +319,7 @@ class _Reading:
                 before += batch.num_rows
 
     def _early(self, read: ReferenceRows) -> ReferenceRows:
-        """The rows of the time that is read."""
+        """Return the rows of the time that is read."""
         if self._until is None or read.time is None:
             return read
         return read.taken(np.flatnonzero((read.time != 0) & (read.time < self._until)))
@@ -356,7 +356,7 @@ class _Reading:
         )
 
     def _numbers(self, source: Source, name: str, values: Column, before: int) -> F64:
-        """The numbers of a score or of what came true; texts that are none are named and taken as missing."""
+        """Return the numbers of a score or of an actual; other texts are reported, and count as missing."""
         if values.codes is not None and self._passes == 1:
             stray = np.flatnonzero(values.codes >= 0)
             if len(stray):

@@ -28,7 +28,7 @@ NOT_FOR_FILES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredEvaluation:
-    """What to evaluate, and how; see :func:`.evaluate.evaluate_files`."""
+    """Settings of an evaluation of files; see :func:`.evaluate.evaluate_files`."""
 
     reference: Path | None
     options: ColumnOptions

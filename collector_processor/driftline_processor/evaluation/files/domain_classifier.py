@@ -1,4 +1,4 @@
-"""``--classifier``: the domain classifier of each window, on rows of the window and of the reference."""
+"""Compare window and reference rows by a classifier, for ``--classifier``."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ from .windows import Cut, StepCounts, cut_rows, cut_steps
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """What `driftline evaluate` found: the baseline it used, and one evaluation per window, oldest first.
+    """The result of `driftline evaluate`: the baseline, and one evaluation per window, oldest first.
 
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
     ``slices``: the columns by whose values rows were cut. ``versions``: challengers beside their champion. ``wrong``:
@@ -139,8 +139,11 @@ def evaluate_files(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """What was read, whichever windows it is cut into. ``built``: the baseline; ``baseline``: at the threshold asked
-    for; ``counted``: the expectations whose features the baseline has."""
+    """Rows that were read, before they are cut into windows.
+
+    ``built`` is the baseline as built, ``baseline`` that at the asked threshold. ``counted`` are the expectations whose
+    features the baseline has.
+    """
 
     data: Sequence[Path]
     reference: Path | None

@@ -127,7 +127,7 @@ def _unique(expect: Expectations) -> list[str]:
 
 
 def _seasons(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
-    """The weight of the rows of each group in each season: float64 (groups, seasons)."""
+    """Return the weight of the rows by group and season: float64 (groups, seasons)."""
     known = baseline.extras.seasons
     if known is None or not table.time.any():
         return {}
@@ -136,9 +136,9 @@ def _seasons(table: PredictionTable, baseline: Baseline, group: I64, groups: int
 
 
 def _estimates(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
-    """Return what estimates of performance need, see :mod:`driftline.baseline.sections.estimation`: float64 (groups,
-    ...) by
-    part.
+    """Return the sums for estimates of performance by part: float64 (groups, ...).
+
+    The parts are those of :mod:`driftline.baseline.sections.estimation`.
     """
     found = [*score_parts(table, group), *learned_parts(table, baseline, group, groups)]
     return {one.part: one.dense(groups) for one in found}

@@ -1,4 +1,4 @@
-"""``--importance-weighted``: the performance of windows without labels, from weighted labelled reference rows."""
+"""Estimate the performance of windows without labels from weighted reference rows, for ``--importance-weighted``."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def weigh_windows(
 def _labelled_reference(
     path: Path, baseline: Baseline, options: ColumnOptions, say: Say
 ) -> tuple[Points, LabelledRows] | None:
-    """The labelled rows of a reference, 10,000 at most, evenly chosen; None where there are none."""
+    """Return the labelled rows of a reference, at most 10,000, evenly chosen; None without any."""
     parts: Iterable[PredictionTable]
     if holds_kept_rows(path):
         kept, actual = load_rows(path, baseline)
@@ -96,7 +96,7 @@ def _labelled_reference(
 def _points(
     parts: Iterable[PredictionTable], chosen: I64, actual: Column, baseline: Baseline, rows: int
 ) -> tuple[Points, LabelledRows]:
-    """The chosen rows, by their place among all ``rows``, as points and as what performance is made of."""
+    """Return the chosen rows, by their place among all ``rows``, as points and as labelled rows."""
     bins, space = baseline.bins.features, baseline.bins.space
     assert space is not None
     z, missing, scores = [], [], []

@@ -36,7 +36,7 @@ def worst_predictions(read: Dataset, known: LabelledWindows | None, task: Task, 
 
 
 def _texts(read: Dataset, name: str, rows: I64) -> list[str]:
-    """A column of some rows of all files, in their order; "" where there is none."""
+    """Return a column of some rows of all files, in order; "" for a missing value."""
     found, start = [""] * len(rows), 0
     for one in read.rows:
         at = np.flatnonzero((rows >= start) & (rows < start + len(one)))

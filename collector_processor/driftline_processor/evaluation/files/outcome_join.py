@@ -176,7 +176,7 @@ def values_at(values: Numbers | None, index: Places, missing: float) -> Numbers 
 
 
 def id_codes(outcomes: FileOutcomes, read: FileRows, name: str) -> I64:
-    """Which id each row of a file has, -1 = none that an outcome names."""
+    """Return the code of each row's id, -1 for an id without an outcome."""
     with readable(read.source.path):
         found = pc.index_in(ids(read.source.column(name)), value_set=outcomes.ids)
     return np.asarray(values_of(found, -1), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The predictions of files with their outcomes, by window."""
+"""Join the predictions of each window with their outcomes: exact performance, and sums over steps of time."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def labelled_predictions(
 
 
 def _slices(columns: Sequence[Mapping[str, Column]], reads: Sequence[FileRows]) -> dict[str, Column]:
-    """The values of each key in all rows, as texts; a file without the key has none."""
+    """Return the slices of all rows; a slice of an outcome wins over that of its prediction."""
     found: dict[str, Column] = {}
     for key in dict.fromkeys(key for of_file in columns for key in of_file):
         parts = [
@@ -107,7 +107,7 @@ def _slices(columns: Sequence[Mapping[str, Column]], reads: Sequence[FileRows]) 
 
 
 def _over(own: Column, later: Column) -> Column:
-    """The texts of one column, and of another one where it has none."""
+    """Return the texts of one column, or of another where the first has none."""
     if later.codes is None:
         return own
     if own.codes is None:

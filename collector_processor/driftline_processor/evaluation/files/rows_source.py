@@ -112,7 +112,7 @@ class RowsSource:
 
     @property
     def task(self) -> Task:
-        """What the model predicts."""
+        """Task of the model."""
         return self.files.task
 
     @property

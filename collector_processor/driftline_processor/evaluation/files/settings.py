@@ -164,7 +164,7 @@ def check_objective_slices(asked: PerformanceSettings, keys: Collection[str]) ->
 def expectations_of_model(
     expect: Mapping[str, Expectations], baseline: Baseline, say: Say, option: str = "--expect"
 ) -> tuple[Expectations, Expectations]:
-    """What is expected of the model, and of what is read; features that the baseline lacks are not, and are named."""
+    """Return the expectations of the model, and those of its data; features that the baseline lacks are reported."""
     if expect and baseline.model not in expect:
         raise BadInput(
             f"--expect: it expects nothing of the model '{baseline.model}'; {near(baseline.model, tuple(expect))}"

@@ -26,9 +26,7 @@ from .windows import MOST_WINDOWS, StepCounts, WindowSteps
 
 @dataclass(frozen=True, slots=True)
 class SlicePane:
-    """The rows of one slice in one piece of rows
-    (:class:`~driftline_processor.evaluation.files.windows.WindowSteps`).
-    """
+    """The rows of one slice in one piece of :class:`~driftline_processor.evaluation.files.windows.WindowSteps`."""
 
     piece: int
     name: str

@@ -113,7 +113,7 @@ class FileVersions:
         return Pane({part: of_all.dense(1)[0] for part, of_all in sums.items()})
 
     def _rows(self, version: int, start: int, stop: int) -> I64:
-        """The rows of a version in a stretch of time; all of them where rows have no time."""
+        """Return the rows of a version in a stretch of time; all of them where rows have no time."""
         inside = self.version == version
         if self.truth.time is not None:
             inside &= (self._time >= start) & (self._time < stop)

@@ -19,7 +19,7 @@ MOST_ROWS = 200_000
 """Rows of a window that are searched, drawn evenly where it has more: a slice of 0.1 % still has 200."""
 
 ALL_ROWS = 2_000_000
-"""Those of all windows together: two bytes each and feature, 200 MB of 50 features."""
+"""Rows of all windows together: two bytes per feature each, 200 MB with 50 features."""
 
 MOST_WINDOWS = 31
 """Windows that are searched, the newest: a search takes as long as reading the rows of one, some tenths of a second."""
@@ -95,7 +95,7 @@ class LabelledRows:
 
 
 def _chosen(window: I64, time: I64, losses: dict[RowLoss, F64], windows: int) -> I64:
-    """The places of the rows that are searched: of the newest windows, evenly where there are many."""
+    """Return the places of the rows to search: of the newest windows, evenly where there are many."""
     known = np.zeros(len(window), np.bool_)
     for values in losses.values():
         known |= np.isfinite(values)

@@ -25,7 +25,7 @@ _SECOND = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How rows are cut into windows; without a length and a number of rows all are one window.
+    """The rule that cuts rows into windows; without a length and a number of rows all are one window.
 
     Attributes:
         window: A length of event time, such as ``"1d"``.
@@ -117,8 +117,15 @@ def _spanning(time: I64 | None, which: np.typing.NDArray[np.bool_] | np.typing.N
 
 @dataclass(frozen=True, slots=True)
 class WindowSteps:
-    """``starts``, ``ends``: int64 (steps,), unix nanoseconds. ``owner``, ``step``: int64 (pieces,), the window and the
-    step of each piece of rows; ``pieces``: per file the piece of each row, int64 (n,), -1 = in none."""
+    """Windows cut into steps of time.
+
+    Attributes:
+        starts: int64 (steps,), unix nanoseconds.
+        ends: int64 (steps,), unix nanoseconds.
+        owner: int64 (pieces,), window of each piece of rows.
+        step: int64 (pieces,), step of each piece of rows.
+        pieces: int64 (n,) per file, piece of each row, -1 for a row in none.
+    """
 
     starts: I64
     ends: I64

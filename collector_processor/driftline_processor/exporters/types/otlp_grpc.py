@@ -49,6 +49,7 @@ class OtlpGrpcExporter:
         self._headers = {key.lower(): value.get_secret_value() for key, value in exporter.headers.items()}
 
     def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
+        """Send one request."""
         metadata = tuple({**headers, **self._headers}.items())
         try:
             answer = self._calls[signal](body, timeout=self._timeout, metadata=metadata, compression=self._compression)
@@ -59,6 +60,7 @@ class OtlpGrpcExporter:
         return success(answer)
 
     def close(self) -> None:
+        """Close the connection."""
         self._closed = True
         self._channel.close()
 

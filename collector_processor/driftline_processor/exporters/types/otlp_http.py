@@ -41,6 +41,7 @@ class OtlpHttpExporter:
             self._headers["content-encoding"] = "gzip"
 
     def export(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> ExportResult:
+        """Send one request."""
         content = gzip.compress(body, compresslevel=1, mtime=0) if self._gzip else body
         try:
             response = self._client.post(
@@ -60,6 +61,7 @@ class OtlpHttpExporter:
         return ExportResult("permanent", kind, message)
 
     def close(self) -> None:
+        """Close the connection."""
         self._closed = True
         self._client.close()
 

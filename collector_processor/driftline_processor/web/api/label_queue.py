@@ -24,7 +24,7 @@ from .parameters import find_model, moment, number
 
 MOST = 10_000
 LAST = 7 * 86_400 * 10**9
-"""How far back rows are looked for where nobody says since when, nanoseconds."""
+"""Nanoseconds to look back for rows where the request names no start."""
 
 _SHEET = ("id", "prediction_time", "weight", "actual")
 
@@ -69,7 +69,7 @@ def routes(view: View, queue: LabelQueue) -> list[BaseRoute]:
 
 
 def _outcome(row: ReweightedLabel) -> dict[str, Any]:
-    """A label as ``POST /v1/outcomes`` takes it: what was said before, with another weight."""
+    """Return a label in the form of ``POST /v1/outcomes``: its earlier values with another weight."""
     said = {"environment": row.environment, "value": row.value, "slices": dict(row.slices) or None}
     return {
         "id": row.id,
@@ -82,7 +82,7 @@ def _outcome(row: ReweightedLabel) -> dict[str, Any]:
 
 
 def _csv(found: LabelBatch) -> str:
-    """A file that can be filled in and sent back to ``POST /v1/outcomes``, whose columns these are."""
+    """Return a file to fill in and send back to ``POST /v1/outcomes``, whose columns these are."""
     text = io.StringIO()
     names, rows = _sheet(found)
     sheet = csv.writer(text)
@@ -92,7 +92,7 @@ def _csv(found: LabelBatch) -> str:
 
 
 def _spreadsheet(found: LabelBatch) -> str:
-    """That file with an apostrophe before every text and the names of their columns, but those of numbers.
+    """Return that file with an apostrophe before every text and the names of text columns.
 
     So that a program for spreadsheets runs no id as a formula, and makes no number or date of it.
     """
@@ -111,7 +111,7 @@ _NUMBERS = ("weight", "value")
 
 
 def _sheet(found: LabelBatch) -> tuple[list[str], list[dict[str, Any]]]:
-    """The columns, and the cells of each row: of those to label, and of those that have a label."""
+    """Return the columns, and the cells of each row: rows to label, and rows with a label."""
     known = [_outcome(row) for row in found.labelled]
     for one, row in zip(known, found.labelled, strict=True):
         one |= {f"{SLICE}{name}": value for name, value in one.pop("slices", {}).items()}

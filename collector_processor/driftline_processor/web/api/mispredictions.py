@@ -51,7 +51,7 @@ def slices_of(request: Request) -> dict[str, str]:
 
 
 def _stretch(request: Request, model: ModelView) -> tuple[int, int]:
-    """``?window=1d`` is the newest closed one of the name, else ``?since=&until=``, else all that is kept."""
+    """Return the newest closed window of ``?window=1d``, else ``?since=&until=``, else all that is kept."""
     name = request.query_params.get("window")
     if name:
         known = model.windows.get(name)

@@ -1,6 +1,4 @@
-"""The parameters of a request, read and checked: which model, which time, how many. Raises 400 or 404 with a
-sentence.
-"""
+"""Read and check the parameters of a request: model, time, number. Raises 400 or 404 with a sentence."""
 
 from __future__ import annotations
 

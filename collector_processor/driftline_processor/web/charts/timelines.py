@@ -22,7 +22,7 @@ from driftline_processor.present.titles import BESIDE, metric_title
 from . import svg
 
 MOST = 1e100
-"""What is larger is drawn at the edge: differences of the largest floats have no float."""
+"""Greatest value that is drawn; a larger one lies at the edge: differences of the largest floats have no float."""
 
 Address = Callable[[Evaluation], str]
 """Evaluation → the address of its window's page."""
@@ -240,7 +240,7 @@ def time_ticks(evaluations: Sequence[Evaluation], left: float, right: float, y: 
 
 
 def _shade(target: TargetDrift) -> str:
-    """The class of a heat map's cell: only what is in state drift has a size; the rest is at most a wash."""
+    """Return the class of a heat map's cell: only drift has a size; any other cell is at most a wash."""
     return f"drift-{target.size or 'small'}" if target.state == "drift" else f"is-{target.state}"
 
 

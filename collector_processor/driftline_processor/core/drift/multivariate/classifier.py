@@ -106,6 +106,7 @@ class Design:
 
     @classmethod
     def of(cls, reference: Points, current: Points, rng: np.random.Generator) -> Design:
+        """Return the standardised columns of reference and window, and of pairs of features."""
         z = np.concatenate([reference.z, current.z])
         missing = np.concatenate([reference.missing, current.missing])
         d = z.shape[1]
