@@ -60,7 +60,8 @@ def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
     """Return a row for each challenger and loss, from the JSON of the API."""
     from rich.text import Text
 
-    from driftline_processor.present.versions import LOSS_WORDS, VERDICT_WORDS, ends, value
+    from driftline_processor.present.numbers import count
+    from driftline_processor.present.versions import LOSS_WORDS, VERDICT_WORDS, ends, mean_loss
     from driftline_processor.terminal.console import empty
 
     found = empty()
@@ -73,11 +74,11 @@ def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
             found.add_row(
                 name,
                 LOSS_WORDS.get(loss, loss),
-                value(loss, told["champion"]),
-                value(loss, told["challenger"]),
+                mean_loss(loss, told["champion"]),
+                mean_loss(loss, told["challenger"]),
                 ends(loss, told["low"], told["high"]),
                 Text(VERDICT_WORDS[told["verdict"]], colours[told["verdict"]]),
-                f"{told['rows']:,}",
+                count(told["rows"]),
             )
             name = ""
     return found

@@ -12,18 +12,22 @@ SHOWN = 80
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
-def format_percent(share: float) -> str:
-    """Write a share so that two that differ by enough to be told look different.
+def format_percent(share: float, digits: int = 2) -> str:
+    """Write a share with two significant digits in a sentence. No share is rounded to nothing or to all.
 
     >>> tuple(format_percent(share) for share in (0.998, 0.0004, 0.12, 1.0, 0.0, 0.99996))
     ('99.8 %', '0.04 %', '12 %', '100 %', '0 %', '99.996 %')
+    >>> format_percent(0.1234, digits=3), format_percent(1e-9), format_percent(1 - 1e-9)
+    ('12.3 %', '< 0.001 %', '> 99.999 %')
     """
-    if share in (0.0, 1.0):
-        return f"{share * 100:.0f} %"
-    if share > 0.99:
-        digits = next((d for d in range(1, 6) if round((1 - share) * 100, d) > 0), 5)
-        return f"{share * 100:.{digits}f} %"
-    return f"{float(f'{share * 100:.2g}'):g} %"
+    if 0 < share < 1e-5:
+        return "< 0.001 %"
+    if 1 - 1e-5 < share < 1:
+        return "> 99.999 %"
+    if 0.99 < share < 1:
+        decimals = next(decimals for decimals in range(1, 6) if round((1 - share) * 100, decimals) > 0)
+        return f"{share * 100:.{max(decimals, digits - 2)}f} %"
+    return f"{float(f'{share * 100:.{digits}g}'):g} %"
 
 
 def format_value(number: float) -> str:

@@ -8,6 +8,8 @@ from driftline_processor.core.concept.detectors import DETECTORS
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.wording import short
 
+from .numbers import many, number, percent
+
 NAMED = 3
 """Slices that are told; the JSON has all."""
 
@@ -16,7 +18,7 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
     """Tell what is known of the stream of errors; ``moment``: writes a time.
 
     >>> sentence(ConceptDrift("ok", "adwin", outcomes=1200, after=0.2), str)
-    'concept: the error rate is 20 % of 1,200 outcomes, no rise found (ADWIN)'
+    'concept: the error rate is 20 % over 1,200 outcomes, no rise found (ADWIN)'
     """
     told = _whole(concept, moment)
     for at, (name, own) in enumerate(list(concept.drifting().items())[:NAMED]):
@@ -29,7 +31,7 @@ def sentence(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
 def _whole(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
     what = "error rate" if concept.measure == "error_rate" else "absolute error"
     by = f" ({DETECTORS[concept.decided_by].title})" if concept.decided_by else ""
-    outcomes = f"{concept.outcomes:,} outcome{'' if concept.outcomes == 1 else 's'}"
+    outcomes = many(concept.outcomes, "outcome")
     level = _level(concept, concept.after)
     since = f" since {moment(concept.since)}" if concept.since else ""
     if concept.state == "drift":
@@ -42,7 +44,7 @@ def _whole(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
                 reached, now = fall.after, f", and is {level} now"
             fell = f"fell from {_level(concept, fall.before)} to {_level(concept, reached)}"
             return f"concept: the {what} {fell}{since}{now}{by}"
-        return f"concept: the {what} is {level} of {outcomes}, no rise found{by}"
+        return f"concept: the {what} is {level} over {outcomes}, no rise found{by}"
     if concept.state == "learning":
         return f"concept: learning, {outcomes} so far"
     return f"concept: unknown, {concept.reason or 'no outcome has come'}"
@@ -71,6 +73,4 @@ def _highest(concept: ConceptDrift) -> float | None:
 
 
 def _level(concept: ConceptDrift, value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    return f"{100 * value:.3g} %" if concept.measure == "error_rate" else f"{value:.4g}"
+    return "unknown" if value is None else (percent if concept.measure == "error_rate" else number)(value)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from driftline_processor.core.evaluation import FairnessCriterion, GroupComparison
 
 _RATES = {
-    "selection_rate": "selected",
-    "true_positive_rate": "true positives",
-    "false_positive_rate": "false positives",
+    "selection_rate": "selection rate",
+    "true_positive_rate": "true positive rate",
+    "false_positive_rate": "false positive rate",
     "precision": "precision",
 }
 HIGHEST = "the highest rate"
@@ -21,7 +21,7 @@ def criterion_sentence(criterion: FairnessCriterion) -> str:
 
     >>> one = GroupComparison("F", "selection_rate", -0.06, -0.09, -0.03, "met", "M")
     >>> criterion_sentence(FairnessCriterion("demographic_parity", "predictions", "met", 0.06, 0.76, 0.1, (one,)))
-    'F −6 points selected beside M (−9 to −3), of all predictions'
+    'F: selection rate −6 points compared with M (−9 to −3), over all predictions'
     """
     ratio = criterion.name == "disparate_impact"
     known = [one for one in criterion.comparisons if one.value is not None and one.low is not None]
@@ -32,15 +32,15 @@ def criterion_sentence(criterion: FairnessCriterion) -> str:
     known.sort(key=lambda one: -abs((one.value or 0.0) - centre))
     parts = [_comparison(one, ratio) for one in known[:NAMED]]
     more = f" and {len(known) - NAMED} more" if len(known) > NAMED else ""
-    return f"{'; '.join(parts)}{more}, of {'all ' if criterion.basis == 'predictions' else ''}{criterion.basis}"
+    return f"{'; '.join(parts)}{more}, over {'all ' if criterion.basis == 'predictions' else ''}{criterion.basis}"
 
 
 def _comparison(one: GroupComparison, ratio: bool) -> str:
-    rate, beside = _RATES.get(one.rate, one.rate), f" beside {one.beside}" if one.beside else ""
+    rate, beside = _RATES.get(one.rate, one.rate), f" compared with {one.beside}" if one.beside else ""
     if ratio:
         high = "" if one.high is None else f" to {one.high:.2f}"
-        return f"{one.group} {one.value:.2f} times as often {rate}{beside} ({one.low:.2f}{high or ' or more'})"
-    return f"{one.group} {_points(one.value)} points {rate}{beside} ({_points(one.low)} to {_points(one.high)})"
+        return f"{one.group}: {rate} {one.value:.2f} times as high{beside} ({one.low:.2f}{high or ' or more'})"
+    return f"{one.group}: {rate} {_points(one.value)} points{beside} ({_points(one.low)} to {_points(one.high)})"
 
 
 def _points(share: float | None) -> str:

@@ -10,6 +10,8 @@ from driftline.tables.table import ModelKey
 
 from driftline_processor.core.wording import short
 
+from .numbers import count
+
 LINKED = 200
 """Characters of a name that fit in an address; longer names are addressed by a digest."""
 
@@ -20,7 +22,7 @@ def listed(names: Sequence[str]) -> str:
     >>> listed(["a", "b"]), listed(["x"] * 12)
     ('a, b', 'x, x, x, x, x, x, x, x, x, x and 2 more')
     """
-    more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+    more = f" and {count(len(names) - 10)} more" if len(names) > 10 else ""
     return ", ".join(short(name, 40) for name in names[:10]) + more
 
 

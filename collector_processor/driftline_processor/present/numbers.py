@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+from driftline_processor.core.wording import format_percent
+
 UNKNOWN = "–"
 """Text of an unknown value."""
 
@@ -91,18 +93,12 @@ def compact(value: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a share with three significant digits.
+    """Write a share with three significant digits, as a table does; sentences of `core` have two.
 
     >>> percent(0.974), percent(0.9999), percent(0.0001), percent(1), percent(0), percent(None)
-    ('97.4 %', '> 99.9 %', '< 0.1 %', '100 %', '0 %', '–')
+    ('97.4 %', '99.99 %', '0.01 %', '100 %', '0 %', '–')
     """
-    if share is None or not math.isfinite(share):
-        return UNKNOWN
-    if 0 < share < 0.001:
-        return "< 0.1 %"
-    if 0.999 < share < 1:
-        return "> 99.9 %"
-    return f"{share * 100:.3g} %"
+    return UNKNOWN if share is None or not math.isfinite(share) else format_percent(share, digits=3)
 
 
 def shares(before: float | None, after: float | None) -> str:

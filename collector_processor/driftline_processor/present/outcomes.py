@@ -6,6 +6,8 @@ from driftline_processor.core.evaluation import Delay, Evaluation, SlaResult
 from driftline_processor.core.labels.delay import BOUNDS, FEW, QUANTILES, SHARE, OutcomeDelay
 from driftline_processor.core.wording import duration
 
+from .numbers import count, percent
+
 _SECOND = 10**9
 
 
@@ -19,7 +21,7 @@ def lateness(evaluation: Evaluation) -> str:
     ...     delay=Delay(400, day, 5 * day, None), label_sla=SlaResult("met", 7 * day * 10**9, 0.7, 0.78, 0.78, 500)))
     >>> print(said.replace(". ", ".\\n"))
     Half of its outcomes came within 1d, 90 % within 5d, some later than 730d.
-    Label SLA met: 70 % of predictions shall have theirs within 7d, 78 % did.
+    Label SLA met: 78 % of predictions had their outcome within 7d; at least 70 % must.
     """
     said = [] if evaluation.delay is None else [_came(evaluation.delay)]
     if evaluation.label_sla is not None:
@@ -33,17 +35,17 @@ def delay_sentence(delay: OutcomeDelay) -> str:
     >>> print(delay_sentence(OutcomeDelay(2 * 86_400 * 10**9, "learned", 1200)))
     Outcomes take up to 2d: 95 % of 1,200 came within that time.
     >>> print(delay_sentence(OutcomeDelay(60 * 10**9, "configured")))
-    Outcomes may take 1m, as outcome_delay says.
+    Outcomes may take up to 1m, as outcome_delay in driftline.yaml says.
     """
     took = duration(delay.nanoseconds)
     if delay.source == "configured":
-        return f"Outcomes may take {took}, as outcome_delay says."
+        return f"Outcomes may take up to {took}, as outcome_delay in driftline.yaml says."
     if delay.source == "unknown":
-        return "How long outcomes take is not known: none has come with a time."
+        return "How long outcomes take is not known yet: no outcome with a time has come."
     if delay.outcomes < FEW:
         some = "the only one came" if delay.outcomes == 1 else f"the latest of {delay.outcomes} came"
         return f"Outcomes take up to {took}: {some} within that time."
-    return f"Outcomes take up to {took}: {SHARE * 100:g} % of {delay.outcomes:,} came within that time."
+    return f"Outcomes take up to {took}: {percent(SHARE)} of {count(delay.outcomes)} came within that time."
 
 
 def _came(delay: Delay) -> str:
@@ -64,13 +66,8 @@ def _came(delay: Delay) -> str:
 
 
 def _kept(sla: SlaResult) -> str:
-    agreed = f"{_percent(sla.coverage)} of predictions shall have theirs within {duration(sla.within)}"
-    low, high = _percent(sla.low), _percent(sla.high)
-    did = f"{low} did" if low == high else f"{low} to {high} did"
+    low, high, within = percent(sla.low), percent(sla.high), f"their outcome within {duration(sla.within)}"
+    must = f"at least {percent(sla.coverage)} must"
     if sla.state == "cannot_tell":
-        return f"Label SLA not decided yet: {agreed}, {low} did and up to {high} can."
-    return f"Label SLA {sla.state}: {agreed}, {did}."
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.3g} %"
+        return f"Label SLA not decided yet: {low} of predictions had {within} and up to {high} still can; {must}."
+    return f"Label SLA {sla.state}: {low if low == high else f'{low} to {high}'} of predictions had {within}; {must}."

@@ -14,16 +14,13 @@ from driftline_processor.core.wording import printable
 from .numbers import UNKNOWN, count, ends, many, number, percent
 from .states import compared, drifted, overall, rank, state_word
 from .times import window_name
-from .titles import method_value, metric_title
+from .titles import READ_ALONE, method_value, metric_title
 
 COMPLETE = 0.99
 """From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
 
 TELLING = 0.04
 """Least difference of a baseline's blocks that is worth a remark, in the effect of the deciding method."""
-
-HEADLINES = ("roc_auc", "accuracy", "mae")
-"""The metric that stands for a model in one sentence: the first of these that is known."""
 
 
 def verdict(evaluation: Evaluation) -> str:
@@ -34,7 +31,7 @@ def verdict(evaluation: Evaluation) -> str:
         return f"{n} of {of} features {'drifts' if n == 1 else 'drift'}"
     parts = sum(found.state == "drift" for found in evaluation.slices.values())
     if parts and not any(one is not None and one.state == "drift" for one in (evaluation.score, evaluation.predicted)):
-        return f"drift in {many(parts, 'slice')}, none of {of} features drifts in all rows"
+        return f"drift in {many(parts, 'slice')}; over all rows none of {of} features drifts"
     if state == "drift":
         return "the predictions drift, no feature does"
     if of:
@@ -67,25 +64,27 @@ def resemblances(targets: Iterable[TargetDrift]) -> list[str]:
     >>> alike = TargetDrift("feature", "age", "ok", "ks", 100, {}, design_effect=20.4, blocks=(0.01, 0.3))
     >>> week = TargetDrift("feature", "temp", "ok", "ks", 100, {}, blocks=(0.01, 0.3))
     >>> for line in resemblances([alike, week]):
-    ...     print(line)
-    age: rows resemble each other, 20 rows count as one; blocks of the baseline differ from all of it by 0.01 to 0.3
-    no farther from the baseline than blocks of the baseline are: temp
+    ...     print(line.replace("; ", ";\\n"))
+    age: rows resemble each other: 20 rows tell as much as 1 independent row;
+    blocks of time within the baseline differ from the whole baseline by 0.01 to 0.3
+    no more different than blocks of time within the baseline are: temp
     """
     lines, usual = [], []
     for target in targets:
         name, differ = target_name(target), ""
         if target.blocks is not None:
-            differ = f"blocks of the baseline differ from all of it by {ends(*target.blocks)}"
+            differ = f"blocks of time within the baseline differ from the whole baseline by {ends(*target.blocks)}"
         p = target.methods[target.decided_by].p_value if target.decided_by in target.methods else None
         if target.state == "too_few_rows" and p is not None and differ:
-            lines.append(f"{name}: {differ}; this window is farther, but there are too few blocks to be sure")
+            lines.append(f"{name}: {differ}; this window differs more, but too few blocks are known to be sure")
         elif target.design_effect >= 2:
-            alike = f"{name}: rows resemble each other, {target.design_effect:.0f} rows count as one"
+            worth = f"{count(target.design_effect)} rows tell as much as 1 independent row"
+            alike = f"{name}: rows resemble each other: {worth}"
             lines.append(f"{alike}; {differ}" if differ else alike)
         elif target.blocks is not None and target.blocks[1] >= TELLING and target.state == "ok":
             usual.append(name)
     if usual:
-        lines.append(f"no farther from the baseline than blocks of the baseline are: {', '.join(usual)}")
+        lines.append(f"no more different than blocks of time within the baseline are: {', '.join(usual)}")
     return lines
 
 
@@ -94,8 +93,8 @@ def origin(evaluation: Evaluation) -> str:
     if not evaluation.distributed:
         return ""
     if evaluation.distributed >= evaluation.rows:
-        return ", known from distributions: no row of them was sent"
-    return f", {count(evaluation.distributed)} of them known from distributions: no row was sent"
+        return ", known from distributions only: the service sent no rows"
+    return f", {count(evaluation.distributed)} of them known from distributions only: the service sent no rows"
 
 
 def no_outcome(outcomes: int, waiting: int) -> str:
@@ -108,17 +107,17 @@ def no_outcome(outcomes: int, waiting: int) -> str:
     >>> no_outcome(0, 2)
     'no outcome known yet'
     >>> no_outcome(12_789, 0)
-    'no outcome known yet; the 12,789 outcomes joined are of other windows'
+    'no outcome known yet; the 12,789 joined outcomes belong to other windows'
     >>> no_outcome(12_789, 1)
-    'how many outcomes are known is not counted yet: 1 window of the model waits to be evaluated'
+    'outcomes are not counted yet: 1 window of the model waits to be evaluated'
     """
     if not outcomes:
         return "no outcome known yet"
     if not waiting:
-        joined = "1 outcome joined is" if outcomes == 1 else f"{outcomes:,} outcomes joined are"
-        return f"no outcome known yet; the {joined} of other windows"
-    windows = "1 window of the model waits" if waiting == 1 else f"{waiting:,} windows of the model wait"
-    return f"how many outcomes are known is not counted yet: {windows} to be evaluated"
+        belong = "belongs to another window" if outcomes == 1 else "belong to other windows"
+        return f"no outcome known yet; the {many(outcomes, 'joined outcome')} {belong}"
+    windows = f"{many(waiting, 'window')} of the model {'waits' if waiting == 1 else 'wait'}"
+    return f"outcomes are not counted yet: {windows} to be evaluated"
 
 
 def interval(metric: MetricValue) -> str:
@@ -138,10 +137,10 @@ def effective(metric: MetricValue) -> str:
     """Say how many rows of equal weight say as much, where weights make a difference.
 
     >>> effective(MetricValue(0.9, 200, "rows", effective_rows=40.0)), effective(MetricValue(0.9, 20, "rows"))
-    (', worth 40', '')
+    (', effective sample size 40', '')
     """
     worth = metric.effective_rows
-    return "" if worth is None or worth >= 0.99 * metric.rows else f", worth {worth:,.0f}"
+    return "" if worth is None or worth >= 0.99 * metric.rows else f", effective sample size {count(worth)}"
 
 
 def objective(one: ObjectiveState, timezone: str = "UTC") -> str:
@@ -177,7 +176,7 @@ def _slices(evaluation: Evaluation) -> str:
     found = [name for name, found in slices.rank_drifted_slices(evaluation.slices) if found.state == "drift"]
     if not found:
         return ""
-    more = f" and {len(found) - 1} more slice{'' if len(found) == 2 else 's'}" if found[1:] else ""
+    more = f" and {many(len(found) - 1, 'more slice')}" if found[1:] else ""
     return f"drift in {printable(found[0])}{more}"
 
 
@@ -192,7 +191,7 @@ def _quality(evaluation: Evaluation) -> str:
     if not evaluation.findings:
         return ""
     more = len(evaluation.findings) - 1
-    rest = f" (and {more} more finding{'' if more == 1 else 's'})" if more else ""
+    rest = f" (and {many(more, 'more finding')})" if more else ""
     return f"{printable(evaluation.findings[0].sentence)}{rest}"
 
 
@@ -208,7 +207,7 @@ def _how_much(target: TargetDrift) -> str:
 
 
 def _performance(evaluation: Evaluation) -> str:
-    known = [name for name in HEADLINES if name in evaluation.realized and evaluation.realized[name].value is not None]
+    known = [name for name in READ_ALONE if name in evaluation.realized and evaluation.realized[name].value is not None]
     if not known:
         return "performance is unknown" if evaluation.outcome_rows else "no outcomes, so performance is unknown"
     name = known[0]

@@ -21,10 +21,13 @@ BESIDE = {"log_loss": "log_loss_constant", "mean_score": "actual_rate"}
 SOURCE_WORDS: dict[Source, str] = {"rows": "rows", "panes": "counts"}
 """Source of a metric in words: rows, or counts."""
 
-HEADLINES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2")
-"""The metrics that tables of windows and models show, the first of them that are known."""
+HEADLINES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
+"""The metrics that stand for a model, the most telling first. Tables show the first of them that are known."""
 
-_ORDER = ("log_loss", "mean_score", *HEADLINES[1:], "precision", "recall", "f1", "brier", "ctr")
+READ_ALONE = tuple(name for name in HEADLINES if name not in BESIDE)
+"""Those for a sentence, which needs no second metric: the first of them that is known."""
+
+_ORDER = ("log_loss", "mean_score", *HEADLINES[1:], "precision", "recall", "brier", "ctr")
 
 
 def metric_title(name: str) -> str:

@@ -1,11 +1,14 @@
-"""Two versions in sentences."""
+"""Two versions in sentences, and the cells of their table."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from driftline_processor.core.versions.comparison import Comparison
 from driftline_processor.core.versions.side_by_side import SideBySide
+
+from .numbers import count, many, number, percent
 
 LOSS_WORDS: Final = {
     "error": "error rate",
@@ -19,24 +22,17 @@ LOSS_WORDS: Final = {
 VERDICT_WORDS: Final = {"worse": "worse", "better": "better", "not_yet": "not yet"}
 
 
-def value(loss: str, number: float | None) -> str:
-    """Return a mean loss for people, error rates in percent.
+def mean_loss(loss: str, value: float | None) -> str:
+    """Write a mean loss, error rates in percent.
 
-    >>> value("error", 0.2), value("brier", 0.16251), value("error", None)
+    >>> mean_loss("error", 0.2), mean_loss("brier", 0.16251), mean_loss("error", None)
     ('20 %', '0.1625', 'unknown')
     """
-    if number is None:
-        return "unknown"
-    return f"{number * 100:.3g} %" if loss == "error" else f"{number:.4g}"
-
-
-def interval(one: Comparison) -> str:
-    """Return the interval of a difference, signed; error rates in percentage points."""
-    return ends(one.loss, one.low, one.high)
+    return "unknown" if value is None else (percent if loss == "error" else number)(value)
 
 
 def ends(loss: str, low: float | None, high: float | None) -> str:
-    """Return the ends of an interval.
+    """Return the ends of the interval of a difference, signed; error rates in percentage points.
 
     >>> ends("error", 0.012, 0.0731), ends("brier", None, None)
     ('+1.2 to +7.31 points', 'unknown')
@@ -59,18 +55,55 @@ def about(rows: int) -> int:
 
 def sentence(found: SideBySide) -> str:
     """Say what is known of a challenger, and what it rests on."""
-    name, champion = (f"version {one.name}" if one.name else "no version" for one in (found.challenger, found.champion))
+    name, champion = (
+        f"version {one.name}" if one.name else "the version without a name"
+        for one in (found.challenger, found.champion)
+    )
     one = found.decides
     if one is None:
         return f"{name} cannot be compared with {champion}: {found.reason}"
     told = {"worse": "is worse than", "better": "is better than", "not_yet": "cannot be told from"}[one.verdict]
     yet = " yet" if one.verdict == "not_yet" else ""
-    rows = f"{one.rows:,} requests that both scored" if one.paired else f"{one.rows:,} requests"
+    rows = many(one.rows, "request") + (" that both scored" if one.paired else "")
     loss = LOSS_WORDS.get(one.loss, one.loss)
     said = (
-        f"{name} {told} {champion}{yet}: {loss} {value(one.loss, one.challenger)} against "
-        f"{value(one.loss, one.champion)} in {rows}, a difference of {interval(one)}"
+        f"{name} {told} {champion}{yet}: {loss} {mean_loss(one.loss, one.challenger)} against "
+        f"{mean_loss(one.loss, one.champion)} in {rows}, a difference of {ends(one.loss, one.low, one.high)}"
     )
     if one.rows_needed is not None:
-        said += f"; if it goes on like this, about {about(one.rows_needed):,} requests will tell"
+        said += f"; at this rate about {count(about(one.rows_needed))} requests are needed to decide"
     return said
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonCells:
+    """A comparison as a line of the page. ``state``: its colour."""
+
+    loss: str
+    champion: str
+    challenger: str
+    difference: str
+    verdict: str
+    state: str
+    rows: str
+
+
+def comparison_cells(found: SideBySide) -> list[ComparisonCells]:
+    """Return a line for each loss, the one that decides first."""
+    return [_cells(one) for one in found.comparisons.values()]
+
+
+def _cells(one: Comparison) -> ComparisonCells:
+    rows = f"{count(one.rows)} {'of both' if one.paired else 'in all'}"
+    if one.rows_needed is not None:
+        rows += f", about {count(about(one.rows_needed))} needed"
+    state = {"worse": "drift", "better": "ok", "not_yet": "too_few_rows"}[one.verdict]
+    return ComparisonCells(
+        LOSS_WORDS.get(one.loss, one.loss),
+        mean_loss(one.loss, one.champion),
+        mean_loss(one.loss, one.challenger),
+        ends(one.loss, one.low, one.high),
+        VERDICT_WORDS[one.verdict],
+        state,
+        rows,
+    )

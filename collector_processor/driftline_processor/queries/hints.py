@@ -12,15 +12,16 @@ from driftline_processor.config.model import Model
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
+from driftline_processor.core.metrics import direction
 from driftline_processor.core.performance.objective import newest_objectives, overdue
 from driftline_processor.core.wording import short
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance
-from driftline_processor.present.numbers import many, percent
+from driftline_processor.present.numbers import count, many, number, percent
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.sentences import COMPLETE
 from driftline_processor.present.times import window_name
-from driftline_processor.present.titles import metric_title
+from driftline_processor.present.titles import READ_ALONE, metric_title
 from driftline_processor.store.baselines import NEEDED, ActiveBaseline
 from driftline_processor.store.series import Series
 
@@ -28,8 +29,6 @@ FEWEST_WINDOWS = 8
 """Windows in a row that are all worse than the reference once in 256 times by chance."""
 
 FEWEST_ROWS = 100
-_HEADLINES = {"roc_auc": 1, "accuracy": 1, "rmse": -1}
-"""The metric that stands for a model: the first that is known; 1 where more is better."""
 
 
 def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float, int] | None:
@@ -43,7 +42,8 @@ def suspicious_metric(windows: Sequence[Evaluation]) -> tuple[str, float, float,
     judged = [window for window in windows if window.closed and window.outcome_rows >= FEWEST_ROWS]
     if len(judged) < FEWEST_WINDOWS:
         return None
-    for name, better in _HEADLINES.items():
+    for name in READ_ALONE:
+        better = direction(name)
         pairs = [(one.realized.get(name), one.reference.get(name)) for one in judged]
         known = [(now.value, was.value) for now, was in pairs if now is not None and was is not None]
         values = [(now, was) for now, was in known if now is not None and was is not None]
@@ -129,16 +129,16 @@ def unknown_model_hints(pending: Mapping[str, int], known: Collection[str]) -> t
         known: The models that have predicted.
 
     >>> unknown_model_hints({"rsik": 1, "churn": 9}, {"churn", "risk"})
-    ('1 outcome waits for model rsik, of which no prediction has come; predictions have come of churn, risk.',)
+    ('1 outcome waits for model rsik, which has sent no prediction; these models have: churn, risk.',)
     """
     found = sorted((name for name in pending if name not in known), key=lambda name: (-pending[name], name))
-    come = f"predictions have come of {_names(tuple(sorted(known)))}" if known else "none has come of any model"
+    come = f"these models have: {_names(tuple(sorted(known)))}" if known else "no model has sent any"
     said = [
-        f"{_waiting(pending[name])} for model {short(name)}, of which no prediction has come; {come}."
+        f"{_waiting(pending[name])} for model {short(name)}, which has sent no prediction; {come}."
         for name in found[:_FEW]
     ]
     if len(found) > _FEW:
-        said.append(f"Outcomes wait for {many(len(found) - _FEW, 'more model')} of which no prediction has come.")
+        said.append(f"Outcomes wait for {many(len(found) - _FEW, 'more model')} without a prediction.")
     return tuple(said)
 
 
@@ -157,8 +157,8 @@ def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
     missing = [key for key in settings.slices if known is None or key not in known.of]
     if missing:
         yield (
-            f"The baseline does not know the slices by {_names(tuple(missing))}: they are shown beside all of its rows "
-            f"and decide nothing; build it with slices={missing}, or with driftline baseline build --slices."
+            f"The baseline has no slices by {_names(tuple(missing))}: such slices are compared with all of its rows "
+            f"and decide nothing; build the baseline with slices={missing}, or with driftline baseline build --slices."
         )
 
 
@@ -167,10 +167,10 @@ def _incomplete(series: Series, balance: Balance | None, timezone: str) -> Itera
     if balance is None or balance.completeness >= COMPLETE or balance.counted - balance.rows <= balance.doubt:
         return
     yield (
-        f"Of {balance.counted:,.0f} predictions of {series.key.model} counted "
+        f"Of {count(balance.counted)} predictions that {series.key.model} counted "
         f"{window_name(balance.stretch, timezone)}, "
-        f"{balance.rows:,.0f} have arrived ({percent(balance.completeness)}): a buffer of the service was full, or "
-        "its records do not reach this processor; its log says which, as does driftline.sdk.dropped.rows."
+        f"{count(balance.rows)} have arrived ({percent(balance.completeness)}): a buffer of the service was full, or "
+        "its records do not reach this processor; the service's log and driftline.sdk.dropped.rows say which."
     )
 
 
@@ -185,10 +185,11 @@ def _baseline(series: Series, in_force: ActiveBaseline | None, learned: int, tot
             f"could be learned; {name_one}."
         )
     elif in_force is None:
-        yield f"{of} has no baseline: learning {learned:,} of {NEEDED:,} rows for a provisional one; {name_one}."
+        so_far = f"{count(learned)} of {count(NEEDED)} rows"
+        yield f"{of} has no baseline: learning {so_far} for a provisional one; {name_one}."
     elif in_force.source == "provisional":
         rows = in_force.baseline.pane.rows
-        yield f"{of} is compared with its own first {rows:,} rows; if you have rows known to be right, {name_one}."
+        yield f"{of} is compared with its own first {many(rows)}; if you have rows known to be right, {name_one}."
     elif in_force.baseline.version not in ("", version):
         yield (
             f"Version {version or '(none)'} has no baseline of its own; "
@@ -220,8 +221,8 @@ def _unscored(series: Series, totals: SeriesTotals) -> Iterator[str]:
         return
     if totals.unscored and totals.unscored >= _MANY * totals.rows:
         yield (
-            f"{totals.unscored:,} of {totals.rows:,} predictions of {series.key.model} came without score or class: "
-            "the call raised, or what it returned is no score; the service's log says what to write."
+            f"{count(totals.unscored)} of {count(totals.rows)} predictions of {series.key.model} came without "
+            "score or class: the call raised, or what it returned is no score; the service's log says what to write."
         )
 
 
@@ -244,7 +245,7 @@ def _marked(in_force: ActiveBaseline | None) -> Iterator[str]:
     marks = None if in_force is None else in_force.baseline.extras.marks
     if marks is not None:
         yield (
-            f"Compared with nothing, because they are identifiers or times: {_names(tuple(marks.of))}; "
+            f"Not compared, because they are identifiers or times: {_names(tuple(marks.of))}; "
             "leave them out of what the model records, or name the features when building the baseline."
         )
 
@@ -255,11 +256,11 @@ def _too_good(
     if in_force is None or in_force.source == "provisional":
         return
     for found in filter(None, map(suspicious_metric, windows.values())):
-        metric, was, best, count = found
+        metric, was, best, compared = found
         yield (
-            f"All {count} windows of {series.key.model} with outcomes do worse than the rows of its baseline "
-            f"({metric_title(metric)} {was:.3f} there, {best:.3f} at best since): if the model was trained on those "
-            "rows, build the baseline from others."
+            f"All {compared} windows of {series.key.model} with outcomes do worse than the rows of its baseline "
+            f"({metric_title(metric)} {number(was)} there, {number(best)} at best since): if the model was trained on "
+            "those rows, build the baseline from others."
         )
         return
 
@@ -290,13 +291,14 @@ def _unusable(series: Series, unusable: int) -> Iterator[str]:
     if not unusable:
         return
     task, model = series.task, series.key.model
-    outcomes = f"{unusable:,} outcome{'' if unusable == 1 else 's'} of {model}"
+    outcomes = f"{many(unusable, 'outcome')} of {model}"
     if task.predicts_number:
         yield f"{outcomes} could not be used: what really happened must be a number. Send them again as one."
     else:
         yield (
-            f"{outcomes} could not be used: none of the classes {_names(task.classes)}. Send them again with one of "
-            f"these, or first name the model's own: driftline.Model({model!r}, classes=...) or models.{model}.classes."
+            f"{outcomes} could not be used: their actual is none of the classes {_names(task.classes)}. "
+            f"Send them again with one of these, or first name the model's own: "
+            f"driftline.Model({model!r}, classes=...) or models.{model}.classes."
         )
 
 
@@ -320,7 +322,7 @@ def _outcomes_of_nothing(series: Series, pending: int) -> Iterator[str]:
 
 
 def _waiting(pending: int) -> str:
-    return "1 outcome waits" if pending == 1 else f"{pending:,} outcomes wait"
+    return f"{many(pending, 'outcome')} {'waits' if pending == 1 else 'wait'}"
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -21,7 +21,7 @@ from driftline_processor.core.reference.decision_threshold import align_threshol
 from driftline_processor.core.reference.rebinning import changed_types, rebin_baseline
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import printable
-from driftline_processor.present.numbers import ends, number, percent
+from driftline_processor.present.numbers import count, ends, many, number, percent
 from driftline_processor.present.times import window_name
 from driftline_processor.present.titles import metric_title
 
@@ -47,7 +47,7 @@ def baseline_view(baseline: Baseline, timezone: str = "UTC") -> RenderableType:
         table = plain_table("performance", ("was", "outcomes"))
         for name, metric in metrics.items():
             about = "≈ " if metric.bound else ""
-            table.add_row(metric_title(name), about + number(metric.value), f"{metric.rows:,}")
+            table.add_row(metric_title(name), about + number(metric.value), count(metric.rows))
         parts += [Text(), table]
     parts += [Text(line, style="dim") for line in ("", *_facts(baseline))]
     return Readable(Group(*parts))
@@ -62,7 +62,7 @@ def heading(baseline: Baseline, timezone: str = "UTC") -> Text:
     facts = [
         f"version {printable(baseline.version)}" if baseline.version else "",
         kind,
-        f"{baseline.pane.rows:,} rows",
+        many(baseline.pane.rows),
         window_name(Window("", period.first, period.last + 1), timezone) if period is not None else "",
         "provisional" if baseline.provisional else "",
     ]

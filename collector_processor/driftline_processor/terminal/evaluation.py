@@ -1,7 +1,7 @@
 """Show an Evaluation in the terminal: heading, table of targets, table of windows, remarks and one sentence.
 
-The tables choose their columns by the width there is, their characters by what the terminal can show. The tables below
-the table of targets are in :mod:`.sections`.
+The tables choose their columns by the width there is, their characters by what the terminal can show. What is below the
+table of targets, and in which order, is in :mod:`.sections`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.wording import printable
 from driftline_processor.present.concept import sentence as concept_sentence
-from driftline_processor.present.numbers import many, number, p_value, percent, shares
+from driftline_processor.present.numbers import count, many, number, p_value, percent, shares
 from driftline_processor.present.outcomes import lateness
 from driftline_processor.present.sentences import resemblances, sentence, target_name
 from driftline_processor.present.states import rank, state_word
@@ -28,19 +28,7 @@ from driftline_processor.present.times import moment, window_label, window_name
 from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method_value, metric_title
 
 from .console import LONGEST_NAME, Readable, change_style, empty, fewer_cells, histogram, state_style, terminal
-from .performance_by_slice import by_age, fairness, performance_by_slice, weak_slices
-from .sections import (
-    by_slice,
-    causes,
-    estimate_assumptions,
-    estimates,
-    expectations,
-    findings,
-    joint,
-    mispredictions,
-    objectives,
-    performance,
-)
+from .sections import SECTIONS, mispredictions
 
 _NUMBERS = ("test", "p", "PSI", "JS")
 
@@ -157,7 +145,7 @@ def _window_line(evaluation: Evaluation, timezone: str) -> list[Text]:
     score = evaluation.score
     return [
         Text(window_label(evaluation.window, timezone) + ("" if evaluation.closed else " (open)")),
-        Text(f"{evaluation.rows:,}"),
+        Text(count(evaluation.rows)),
         Text(percent(evaluation.coverage)),
         Text(f"{len(drifted)} of {judged}", style=style),
         Text(f"{most} {drifted[0].size}" if drifted else "", style=style),
@@ -174,32 +162,9 @@ def _window_value(evaluation: Evaluation, name: str) -> Text:
 def evaluation_view(evaluation: Evaluation, timezone: str = "UTC") -> RenderableType:
     """Show one window: heading, drift ranked by what matters, performance, and one sentence."""
     parts: list[RenderableType] = [_heading(evaluation, timezone), Text(), DriftTable(evaluation)]
-    if evaluation.slices:
-        parts += [Text(), by_slice(evaluation)]
-    if evaluation.joint:
-        parts += [Text(), joint(evaluation)]
-    if evaluation.explanation is not None and evaluation.explanation.causes:
-        parts += [Text(), causes(evaluation.explanation)]
-    if evaluation.findings:
-        parts += [Text(), findings(evaluation)]
-    if evaluation.expected:
-        parts += [Text(), expectations(evaluation)]
-    if evaluation.realized:
-        parts += [Text(), performance(evaluation)]
-    if evaluation.performance_slices:
-        parts += [Text(), performance_by_slice(evaluation)]
-    if evaluation.weak is not None and evaluation.weak.slices:
-        parts += [Text(), weak_slices(evaluation.weak)]
-    for found in evaluation.fairness:
-        parts += [Text(), fairness(found)]
-    if len(evaluation.ages) > 1:
-        parts += [Text(), by_age(evaluation)]
-        if evaluation.fast_labels is not None:
-            parts.append(Text(evaluation.fast_labels.sentence, style="dim"))
-    if evaluation.estimated:
-        parts += [Text(), estimates(evaluation), Text(f"estimated: {estimate_assumptions(evaluation)}", style="dim")]
-    if evaluation.objectives:
-        parts += [Text(), objectives(evaluation)]
+    for section in SECTIONS:
+        for shown in section(evaluation):
+            parts += [Text(), shown]
     parts += [Text(line, style="dim") for line in _remarks(evaluation, timezone)]
     return Readable(Group(*parts, Text(), Text(sentence(evaluation), style="bold")))
 
@@ -268,9 +233,9 @@ def _remarks(evaluation: Evaluation, timezone: str) -> list[str]:
     if any(target.state == "drift" for target in evaluation.features.values()):
         share = evaluation.weighted_share
         remarks.append(
-            "importance unknown: every feature counts alike"
+            "importance unknown: all features count the same"
             if share is None
-            else f"by importance {percent(share)} drifted"
+            else f"weighted by importance, {percent(share)} of the features drifted"
         )
     for name, since in evaluation.incident.items():
         remarks.append(f"incident: {printable(name.removeprefix('feature:'))}, since {moment(since, timezone)}")

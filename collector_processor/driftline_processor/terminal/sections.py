@@ -1,10 +1,14 @@
-"""Show the tables below the table of drift: slices, causes, data quality, expectations, performance, estimates.
+"""The sections of an Evaluation in the terminal below the table of drift, and their order: :data:`SECTIONS`.
 
-To add a section: one function here, a line in `terminal.evaluation.evaluation_view`, its words in `present/`.
+To add one: its words in `present/`, a function here, and the function's place in the list. The page has the same
+section in `web/templates/sections/`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -12,11 +16,13 @@ from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.slices import rank_drifted_slices, slice_sentence
 from driftline_processor.core.estimate.point import ASSUMES
 from driftline_processor.core.estimate.track_record import standing
-from driftline_processor.core.evaluation import Evaluation, Explanation, MetricValue
+from driftline_processor.core.evaluation import Evaluation, MetricValue, SlicePerformance
 from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.performance.slices import rank_slices, ranking_metric
 from driftline_processor.core.wording import printable
 from driftline_processor.present.estimates import interval, sentence
-from driftline_processor.present.numbers import change, ends, number, p_value
+from driftline_processor.present.fairness import HIGHEST, criterion_sentence
+from driftline_processor.present.numbers import change, count, ends, number, p_value, percent
 from driftline_processor.present.sentences import objective
 from driftline_processor.present.states import objective_state, state_word
 from driftline_processor.present.times import moment
@@ -26,55 +32,17 @@ from .console import SEVERITY_STYLES, change_style, empty, plain_table
 
 _STYLES = {"ok": "green", "alert": "bold yellow", "failed": "bold red"}
 
-
-def estimates(evaluation: Evaluation) -> Table:
-    """Show each estimated metric: its interval, that of the baseline, and what is normal."""
-    table = plain_table("estimated", ("is", "95 %", "baseline", "bounds"))
-    table.add_column("state", no_wrap=True)
-    for name, one in evaluation.estimated.items():
-        if one.value is None:
-            continue
-        state = standing(one)
-        table.add_row(
-            Text(metric_title(name)),
-            Text(number(one.value)),
-            Text(interval(one, number), style="dim"),
-            Text(number(one.reference), style="dim"),
-            Text(ends(one.lower_bound, one.upper_bound), style="dim"),
-            Text(state or "\N{EN DASH}", style=_STYLES.get(state or "", "dim")),
-        )
-    return table
-
-
-def estimate_assumptions(evaluation: Evaluation) -> str:
-    """Say what estimates assume, and whether they were right."""
-    return f"{ASSUMES}; {sentence(evaluation.estimated)}"
-
-
 MOST_CAUSES = 8
-"""Causes that are told; ``--json`` has all."""
+"""Causes that are shown; ``--json`` has all."""
 
 MOST_SLICES = 24
 """Slices that are shown; ``--json`` has all."""
 
 
-def joint(evaluation: Evaluation) -> Table:
-    """Show what is seen of all features together, a line for each method."""
-    table = empty()
-    for heading in ("together", "state"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("p", justify="right", no_wrap=True)
-    table.add_column("what is")
-    for found in evaluation.joint.values():
-        style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
-        state = Text(state_word(found.state), style=style)
-        p = Text(p_value(found.p_value), style="dim")
-        table.add_row(Text(JOINT[found.method].title), state, p, Text(printable(found.sentence)))
-    return table
-
-
-def by_slice(evaluation: Evaluation) -> Table:
+def drift_by_slice(evaluation: Evaluation) -> Iterator[Table]:
     """Show what drifts in which slice, a line for each: those in which something drifts, then those with most rows."""
+    if not evaluation.slices:
+        return
     table = plain_table("slice", ("rows",))
     for heading in ("state", "what drifts"):
         table.add_column(heading, no_wrap=heading == "state")
@@ -83,15 +51,35 @@ def by_slice(evaluation: Evaluation) -> Table:
         style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
         state = Text(state_word(found.state), style=style)
         table.add_row(
-            Text(printable(name)), Text(f"{found.rows:,}", style="dim"), state, Text(printable(slice_sentence(found)))
+            Text(printable(name)), Text(count(found.rows), style="dim"), state, Text(printable(slice_sentence(found)))
         )
     if len(known) > MOST_SLICES:
         table.add_row(Text(f"and {len(known) - MOST_SLICES} more", style="dim"))
-    return table
+    yield table
 
 
-def causes(explanation: Explanation) -> Table:
+def joint_drift(evaluation: Evaluation) -> Iterator[Table]:
+    """Show what is seen of all features together, a line for each method."""
+    if not evaluation.joint:
+        return
+    table = empty()
+    for heading in ("together", "state"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("p", justify="right", no_wrap=True)
+    table.add_column("finding")
+    for found in evaluation.joint.values():
+        style = "bold yellow" if found.state == "drift" else "green" if found.state == "ok" else "cyan"
+        state = Text(state_word(found.state), style=style)
+        p = Text(p_value(found.p_value), style="dim")
+        table.add_row(Text(JOINT[found.method].title), state, p, Text(printable(found.sentence)))
+    yield table
+
+
+def causes(evaluation: Evaluation) -> Iterator[Table]:
     """Show the causes, those that count most first."""
+    explanation = evaluation.explanation
+    if explanation is None or not explanation.causes:
+        return
     table = empty()
     table.add_column("why", no_wrap=True)
     table.add_column("")
@@ -99,22 +87,26 @@ def causes(explanation: Explanation) -> Table:
         table.add_row(Text(f"{at}.", style="dim"), Text(printable(cause.sentence)))
     if len(explanation.causes) > MOST_CAUSES:
         table.add_row("", Text(f"and {len(explanation.causes) - MOST_CAUSES} more", style="dim"))
-    return table
+    yield table
 
 
-def findings(evaluation: Evaluation) -> Table:
+def findings(evaluation: Evaluation) -> Iterator[Table]:
     """Show what is wrong with the data, the gravest first."""
+    if not evaluation.findings:
+        return
     table = empty()
     table.add_column("data", no_wrap=True)
     table.add_column("what is wrong")
     for finding in evaluation.findings:
         style = SEVERITY_STYLES[finding.severity]
         table.add_row(Text(finding.severity, style=style), Text(printable(finding.sentence)))
-    return table
+    yield table
 
 
-def expectations(evaluation: Evaluation) -> Table:
+def expectations(evaluation: Evaluation) -> Iterator[Table]:
     """Show what is not as expected, and what cannot be told; of what is, how many."""
+    if not evaluation.expected:
+        return
     table = empty()
     met = sum(expected.state == "met" for expected in evaluation.expected)
     for heading in ("expected", f"{met} of {len(evaluation.expected)} met", ""):
@@ -124,11 +116,13 @@ def expectations(evaluation: Evaluation) -> Table:
             style = "bold red" if expected.state == "broken" else "yellow"
             state = Text(state_word(expected.state), style=style)
             table.add_row(state, Text(printable(expected.sentence)), Text(printable(expected.rule), style="dim"))
-    return table
+    yield table
 
 
-def performance(evaluation: Evaluation) -> Table:
+def performance(evaluation: Evaluation) -> Iterator[Table]:
     """Show each metric beside that of the baseline."""
+    if not evaluation.realized:
+        return
     table = plain_table("performance", ("is", "interval", "baseline", "change", "outcomes"))
     for name, metric in evaluation.realized.items():
         reference = evaluation.reference.get(name)
@@ -140,9 +134,9 @@ def performance(evaluation: Evaluation) -> Table:
             Text(_interval(metric), style="dim"),
             Text(number(was), style="dim"),
             Text(change(was, metric.value), style=change_style(name, was, metric.value)),
-            Text(f"{metric.rows:,}", style="dim"),
+            Text(count(metric.rows), style="dim"),
         )
-    return table
+    yield table
 
 
 def _interval(metric: MetricValue) -> str:
@@ -152,8 +146,89 @@ def _interval(metric: MetricValue) -> str:
     return ends(metric.low, metric.high)
 
 
-def objectives(evaluation: Evaluation) -> Table:
+def performance_by_slice(evaluation: Evaluation) -> Iterator[Table]:
+    """Show the slices from the one in which the model does worst."""
+    if evaluation.performance_slices:
+        yield _slices("slice", dict(rank_slices(evaluation.performance_slices)), MOST_SLICES)
+
+
+def performance_by_age(evaluation: Evaluation) -> Iterator[RenderableType]:
+    """Show the cohorts of how long labels took to come, the youngest first, and whether they differ."""
+    if len(evaluation.ages) > 1:
+        table = _slices("label age", evaluation.ages, len(evaluation.ages))
+        fast = evaluation.fast_labels
+        yield table if fast is None else Group(table, Text(fast.sentence, style="dim"))
+
+
+def _slices(first: str, slices: Mapping[str, SlicePerformance], most: int) -> Table:
+    metric, _ = ranking_metric(slices.values())
+    table = plain_table(first, ("outcomes", metric_title(metric) if metric else "", "interval"))
+    for name, one in list(slices.items())[:most]:
+        measured = one.metrics.get(metric)
+        value, interval = (None, "") if measured is None else (measured.value, ends(measured.low, measured.high))
+        table.add_row(
+            Text(printable(name)),
+            Text(count(one.rows), style="dim"),
+            Text(number(value)),
+            Text(interval, style="dim"),
+        )
+    if len(slices) > most:
+        table.add_row(Text(f"and {len(slices) - most} more", style="dim"))
+    return table
+
+
+def weak_slices(evaluation: Evaluation) -> Iterator[Table]:
+    """Show where the model does worse than elsewhere."""
+    weak = evaluation.weak
+    if weak is None or not weak.slices:
+        return
+    table = empty()
+    table.add_column("weak", justify="right", no_wrap=True)
+    table.add_column("where, found on one half of the rows and confirmed on the other")
+    for one in weak.slices:
+        table.add_row(Text(percent(one.excess), style="bold yellow"), Text(printable(one.sentence)))
+    yield table
+
+
+def fairness(evaluation: Evaluation) -> Iterator[Table]:
+    """Show the state of each criterion, a table for each attribute."""
+    for found in evaluation.fairness:
+        table = empty()
+        table.add_column(printable(found.attribute), no_wrap=True)
+        table.add_column("state", no_wrap=True)
+        table.add_column(f"compared with {printable(found.reference) or HIGHEST}")
+        for one in found.criteria:
+            style = {"broken": "bold red", "met": "green"}.get(one.state, "yellow")
+            state = Text(state_word(one.state), style=style)
+            table.add_row(Text(state_word(one.name)), state, Text(printable(criterion_sentence(one))))
+        yield table
+
+
+def estimates(evaluation: Evaluation) -> Iterator[Group]:
+    """Show each estimated metric: its interval, that of the baseline, and what is normal."""
+    if not evaluation.estimated:
+        return
+    table = plain_table("estimated", ("is", "95 %", "baseline", "bounds"))
+    table.add_column("state", no_wrap=True)
+    for name, one in evaluation.estimated.items():
+        if one.value is None:
+            continue
+        state = standing(one)
+        table.add_row(
+            Text(metric_title(name)),
+            Text(number(one.value)),
+            Text(interval(one), style="dim"),
+            Text(number(one.reference), style="dim"),
+            Text(ends(one.lower_bound, one.upper_bound), style="dim"),
+            Text(state or "\N{EN DASH}", style=_STYLES.get(state or "", "dim")),
+        )
+    yield Group(table, Text(f"estimated: {ASSUMES}; {sentence(evaluation.estimated)}", style="dim"))
+
+
+def objectives(evaluation: Evaluation) -> Iterator[Table]:
     """Show what came of each objective, what is broken first."""
+    if not evaluation.objectives:
+        return
     table = empty()
     met = sum(objective.state == "met" for objective in evaluation.objectives)
     for heading in ("objective", f"{met} of {len(evaluation.objectives)} met", ""):
@@ -162,7 +237,24 @@ def objectives(evaluation: Evaluation) -> Table:
         style = {"broken": "bold red", "met": "green"}.get(one.state, "bold yellow" if one.overdue else "yellow")
         state = Text(objective_state(one), style=style)
         table.add_row(state, Text(printable(objective(one))), Text(printable(one.rule), style="dim"))
-    return table
+    yield table
+
+
+SECTIONS: tuple[Callable[[Evaluation], Iterator[RenderableType]], ...] = (
+    drift_by_slice,
+    joint_drift,
+    causes,
+    findings,
+    expectations,
+    performance,
+    performance_by_slice,
+    weak_slices,
+    fairness,
+    performance_by_age,
+    estimates,
+    objectives,
+)
+"""The sections in the order in which they are shown. One that has nothing to show yields nothing."""
 
 
 def mispredictions(found: Worst) -> Table:
@@ -179,5 +271,5 @@ def mispredictions(found: Worst) -> Table:
         cells = (row.id, time, predicted, actual, number(row.loss), row.trace_id)
         table.add_row(*(Text(printable(cell)) for cell in cells))
     if found.wrong > len(found.rows):
-        table.add_row(Text(f"and {found.wrong - len(found.rows):,} more of {found.outcomes:,}", style="dim"))
+        table.add_row(Text(f"and {count(found.wrong - len(found.rows))} more of {count(found.outcomes)}", style="dim"))
     return table

@@ -115,7 +115,7 @@ def windows_table(document: Mapping[str, Any]) -> Table:
     measured = [window["performance"]["realized"] for window in windows]
     metrics = [name for name in HEADLINES if any(_value(found, name) is not None for found in measured)]
     if "log_loss" in metrics:
-        metrics = [name for name in metrics if name != "accuracy"]  # it follows the base rate; 80 columns are few
+        metrics = [name for name in metrics if name not in ("accuracy", "f1")]  # they follow the base rate
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("window", no_wrap=True)
     for title in ("rows", "known", "drifted", "score\nPSI", "said → was"):

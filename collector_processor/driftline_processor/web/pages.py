@@ -1,8 +1,8 @@
 """The pages: which window is chosen, in what order things are shown, and where every link leads.
 
-To add a section: choose what it shows in :func:`model`, word it in the module of `present/` that has its subject, and
-print it in a file of its own in `templates/`, included by `templates/model.html`. The terminal has the same section in
-`terminal/sections.py`.
+To add a section: its words in the module of `present/` that has its subject, a file in `templates/sections/`, and its
+place in `templates/model.html`, which orders them. A template sees the window as ``chosen``, and the modules of
+`present/` by name. The terminal has the same section in `terminal/sections.py`.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from driftline_processor.present import fairness as fairness_words
 from driftline_processor.present import names, numbers, outcomes, sentences, states, times, titles
 from driftline_processor.present.concept import sentence
 from driftline_processor.present.outcomes import delay_sentence
+from driftline_processor.present.versions import comparison_cells as version_cells
 from driftline_processor.present.versions import sentence as version_sentence
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import ModelView, has_performance
 from driftline_processor.web.api.mispredictions import slices_of
 from driftline_processor.web.api.parameters import find_model, moment, no_window
-from driftline_processor.web.api.versions import comparison_cells as version_cells
 from driftline_processor.web.charts import curves, timelines
 from driftline_processor.web.charts.distributions import distribution
 

@@ -158,13 +158,13 @@ def test_outcomes_of_a_model_that_never_predicted_are_named(open_state: Open) ->
     state.send(outcomes(["a"], [1], model="rsik"))
     state.state.settle()
     assert state.state.view.hints() == (
-        "1 outcome waits for model rsik, of which no prediction has come; none has come of any model.",
+        "1 outcome waits for model rsik, which has sent no prediction; no model has sent any.",
     )
     state.send(predictions(["a"]), *(outcomes(["b", "c"], [1, 1], model=f"m{place}") for place in range(5)))
     state.state.settle()
     found = open_state().state.view.hints()
-    assert found[0] == "2 outcomes wait for model m0, of which no prediction has come; predictions have come of churn."
-    assert found[5:] == ("Outcomes wait for 1 more model of which no prediction has come.",)
+    assert found[0] == "2 outcomes wait for model m0, which has sent no prediction; these models have: churn."
+    assert found[5:] == ("Outcomes wait for 1 more model without a prediction.",)
     state = open_state()
     state.send(predictions(["a"], model="rsik"))
     state.state.settle()
@@ -198,8 +198,9 @@ def test_an_actual_that_is_no_class_is_counted_and_its_neighbours_are_kept(open_
     assert state.counted("unknown_class") == 2
     assert state.rows("SELECT count(*) FROM outcomes") == [(3,)]  # as they came
     assert view.hints[-1] == (
-        "2 outcomes of churn could not be used: none of the classes 0, 1. Send them again with one of these, "
-        "or first name the model's own: driftline.Model('churn', classes=...) or models.churn.classes."
+        "2 outcomes of churn could not be used: their actual is none of the classes 0, 1. "
+        "Send them again with one of these, or first name the model's own: "
+        "driftline.Model('churn', classes=...) or models.churn.classes."
     )
 
 

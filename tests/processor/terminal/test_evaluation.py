@@ -77,7 +77,7 @@ def test_how_late_outcomes_came_is_said() -> None:
     assert "half" not in said
     assert (
         "90 % of its outcomes came within 1h, 99 % within 1d. "
-        "Label SLA met: 95 % of predictions shall have theirs within 7d, 97 % did" in said
+        "Label SLA met: 97 % of predictions had their outcome within 7d; at least 95 % must" in said
     )
 
 
@@ -94,7 +94,7 @@ def test_the_whole_picture() -> None:
         "ROC AUC      0.66                0.67   −0.01       970",
         "log loss      0.5                   –               970",
         "",
-        "importance unknown: every feature counts alike",
+        "importance unknown: all features count the same",
         "",
         "1 of 2 features drifted, temp most (KS 0.41: large); ROC AUC 0.66 on 97 % of rows, 0.67 in the baseline.",
     ]

@@ -45,7 +45,7 @@ def test_the_page_says_what_an_estimate_assumes_and_that_it_failed(client: TestC
     page = client.get("/models/churn?window=1h").text
     section = page[page.index('<section id="estimated">') :]
     assert "An estimate <strong>assumes P(y|x) unchanged</strong>" in section
-    assert 'class="bad" id="estimate-record">The estimate failed: accuracy was estimated wrong' in section
+    assert 'class="bad" id="estimate-record">Do not rely on the estimate: estimates of ROC AUC were wrong' in section
     assert section.count('class="chart"') >= 3
 
 

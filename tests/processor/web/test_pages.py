@@ -95,7 +95,7 @@ def test_with_no_model_the_page_says_how_to_send_the_first_prediction(browse: Br
 
 
 def test_hints_of_no_model_are_on_the_overview_with_and_without_models(browse: Browse) -> None:
-    said = "1 outcome waits for model <rsik>, of which no prediction has come."
+    said = "1 outcome waits for model <rsik>, which has sent no prediction."
     for view in (FakeView([price()], said=(said,)), FakeView(said=(said,))):
         assert said in page(browse(view)).text
 
@@ -137,7 +137,7 @@ def test_how_late_outcomes_come_and_what_was_agreed_is_a_line_below_the_window(b
     page = browse(view).get(address).text
     assert (
         '<p class="bad" id="lateness">Half of its outcomes came within 1d, 90 % within 5d, some later than 730d. '
-        "Label SLA broken: 95 % of predictions shall have theirs within 7d, 50 % to 60 % did.</p>" in page
+        "Label SLA broken: 50 % to 60 % of predictions had their outcome within 7d; at least 95 % must.</p>" in page
     )
 
 
@@ -302,7 +302,7 @@ def test_a_window_is_not_said_to_have_no_outcome_while_windows_wait(browse: Brow
     model = next(one for one in many().known if one.key.model == "fraud")
     model.outcomes = 12_789
     model.waiting = 3
-    waits = "how many outcomes are known is not counted yet: 3 windows of the model wait to be evaluated"
+    waits = "outcomes are not counted yet: 3 windows of the model wait to be evaluated"
     text = page(browse(FakeView([model])), "/models/fraud").text
     assert "no outcome known yet" not in text
     assert "no outcome has been joined" not in text
@@ -310,7 +310,7 @@ def test_a_window_is_not_said_to_have_no_outcome_while_windows_wait(browse: Brow
     assert f"unknown: {waits}" in page(browse(FakeView([model]))).text
     model.waiting = 0
     text = page(browse(FakeView([model])), "/models/fraud").text
-    assert "no outcome known yet; the 12,789 outcomes joined are of other windows" in text
+    assert "no outcome known yet; the 12,789 joined outcomes belong to other windows" in text
 
 
 def test_a_model_without_outcomes_says_how_to_send_them(browse: Browse) -> None:
@@ -419,10 +419,11 @@ def test_a_page_says_where_its_numbers_come_from_and_what_has_not_arrived(browse
     client = browse(FakeView([rowless]))
     said = page(client, "/models/price").text
     assert "812 rows known from distributions only" in said
-    assert "known from distributions: no row of them was sent" in said
+    assert "known from distributions only: the service sent no rows" in said
     unjoined = [replace(each, outcome_rows=0, realized={}) for each in windows["1d"]]
     assert (
-        "no row was sent" in page(browse(FakeView([replace(rowless, windows={"1d": unjoined})])), "/models/price").text
+        "the service sent none"
+        in page(browse(FakeView([replace(rowless, windows={"1d": unjoined})])), "/models/price").text
     )
     assert "75 % of 120 counted predictions arrived, 1 January 2014, 07:00 – 08:00" in said
     assert "812 rows from distributions" in page(client).text

@@ -58,11 +58,11 @@ def test_a_failed_estimate_stands_as_failed_whatever_its_bounds_say() -> None:
     last = with_track_records(windows([-0.1, -0.18]))[-1].estimated
     assert standing(last["accuracy"]) == "failed"
     assert sentence(last) == (
-        "the estimate failed: accuracy was estimated wrong: 2 of the last 2 windows with outcomes were missed; "
-        "it was 0.14 lower on average"
+        "do not rely on the estimate: estimates of accuracy were wrong in 2 of the last 2 windows with outcomes; "
+        "outcomes showed 0.14 less on average"
     )
     none = with_track_records(windows([None]))[-1].estimated["accuracy"]
-    assert told("accuracy", none.record) == "no outcome has shown yet whether estimates of accuracy are right"
+    assert told("accuracy", none.record) == "no outcome has come yet to check the estimate of accuracy"
 
 
 @pytest.mark.slow

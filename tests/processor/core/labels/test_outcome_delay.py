@@ -42,7 +42,7 @@ def test_of_few_outcomes_the_latest_decides_and_of_many_all_but_a_twentieth(
 def test_without_outcomes_nothing_is_known() -> None:
     assert learn_outcome_delay(np.zeros(WIDTH)) == UNKNOWN_DELAY
     assert json_of(UNKNOWN_DELAY) == {"seconds": None, "source": "unknown", "outcomes": None}
-    assert delay_sentence(UNKNOWN_DELAY) == "How long outcomes take is not known: none has come with a time."
+    assert delay_sentence(UNKNOWN_DELAY) == "How long outcomes take is not known yet: no outcome with a time has come."
 
 
 def test_what_came_later_than_the_last_bound_counts_as_that_bound() -> None:
@@ -79,7 +79,7 @@ def test_a_window_of_which_nearly_all_outcomes_are_known_waits_only_where_somebo
             OutcomeDelay(3 * DAY * SECOND, "learned", 18_000),
             "Outcomes take up to 3d: 95 % of 18,000 came within that time.",
         ),
-        (OutcomeDelay(0, "configured"), "Outcomes may take 0s, as outcome_delay says."),
+        (OutcomeDelay(0, "configured"), "Outcomes may take up to 0s, as outcome_delay in driftline.yaml says."),
     ],
 )
 def test_a_sentence_says_how_long_and_who_says_so(delay: OutcomeDelay, said: str) -> None:
