@@ -106,7 +106,7 @@ def test_rows_that_a_full_buffer_dropped_are_missed(open_state: Open, clock: Clo
     (model,) = state.state.view.models()
     assert model.balance is not None
     assert model.balance.completeness == 0.75
-    assert model.hints[0].startswith("Of 200 predictions of churn counted ")
+    assert model.hints[0].startswith("Of 200 predictions that churn counted ")
     assert "150 have arrived (75 %): a buffer of the service was full" in model.hints[0]
     (gauge,) = [point for point in points(state.state.view) if point.metric == m.DRIFTLINE_RECORD_COMPLETENESS]
     assert gauge.value == 0.75
@@ -261,7 +261,7 @@ def test_a_sentence_waits_until_no_edge_explains_what_is_missing(open_state: Ope
     found = state.view().balance
     assert found is not None
     assert (found.rows, found.counted, found.doubt) == (9_800.0, 10_200.0, 200.0)
-    assert state.view().hints[0].startswith("Of 10,200 predictions of churn counted ")
+    assert state.view().hints[0].startswith("Of 10,200 predictions that churn counted ")
     arrived(state, 210, 4.6)
     found = state.view().balance
     assert found is not None

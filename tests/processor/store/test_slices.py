@@ -187,7 +187,7 @@ def test_a_slice_is_compared_with_its_own_past_where_that_is_the_reference(open_
         send(state, frame(2_000, 30 + hour, moved=0.9 if hour == 7 else 0.0), NOON + hour * HOUR)
     clock.now = NOON + 10 * HOUR
     *before, last = windows(state)
-    assert not any(hint.startswith("The baseline does not know") for hint in state.view().hints)
+    assert not any(hint.startswith("The baseline has no slices") for hint in state.view().hints)
     assert before[0].slices["country=FR"].compared == "all rows"  # there is no past yet
     assert {found.state for found in before[-1].slices.values()} == {"ok"}
     assert {found.compared for found in last.slices.values()} == {""}
@@ -229,7 +229,7 @@ def test_windows_of_minutes_and_open_ones_have_no_slices_and_undeclared_keys_non
     other = open_state(churn=Model(slices=("plan", "region")))
     send(other, frame(10, 8), NOON + 1)
     assert {name.partition("=")[0] for name in windows(other)[0].slices} == {"plan"}
-    [hint] = [hint for hint in other.view().hints if hint.startswith("The baseline does not know")]
+    [hint] = [hint for hint in other.view().hints if hint.startswith("The baseline has no slices")]
     assert hint.startswith("The baseline has no slices by region: such slices are compared with all of its rows")
 
 

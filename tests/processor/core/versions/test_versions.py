@@ -414,7 +414,7 @@ def test_a_sentence_says_what_the_verdict_rests_on() -> None:
     assert "in 3,000 requests that both scored, a difference of +" in said
     champion, challenger, pairs = sides((0.2, 0.22), 400)
     assert "cannot be told from version 1 yet" in (said := sentence(side_by_side(champion, challenger, pairs)))
-    assert "requests will tell" in said
+    assert "requests are needed to decide" in said
 
 
 def test_json_has_what_is_known_and_null_for_what_is_not() -> None:
