@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -18,6 +19,7 @@ from driftline_processor.config.schema import load, validate_file
 from driftline_processor.core.metrics import METRICS, direction, install_metrics, metric_of, misnamed, title
 from driftline_processor.core.performance import realized
 from driftline_processor.custom_metrics import GROUP, load_custom_metrics
+from driftline_processor.testing import metric_problems
 
 from tests.support.churn_files import Run
 from tests.support.paths import ROOT
@@ -122,6 +124,11 @@ def test_a_metric_object_that_pip_installed_has_title_direction_and_interval(
     (objective,) = window["performance"]["objectives"]
     assert objective["state"] == "broken"
     assert (title("youden"), direction("youden")) == ("Youden's J", 1)
+
+
+def test_the_metric_of_the_documentation_keeps_what_every_metric_promises(site: Path) -> None:
+    install(site, {"our_youden": example("our_youden")}, youden="our_youden")
+    assert metric_problems(importlib.import_module("our_youden").METRIC) == []
 
 
 def test_a_metric_object_may_be_asked_for_in_the_file(site: Path, tmp_path: Path) -> None:

@@ -1,0 +1,370 @@
+"""Check a metric against what every metric promises, Driftline's own and yours.
+
+    from driftline_processor.testing import metric_problems
+
+    def test_my_metric():
+        assert metric_problems(METRIC) == []
+
+The checks draw rows of each task of the metric, and compute it as a window does: from rows, from panes and from merged
+panes, on few rows and on many, with its interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache, partial
+
+import numpy as np
+from driftline.panes.outcome_sums import fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.panes.relevance import Relevance, relevance_of
+from driftline.tables.table import F64, I64, Column
+from driftline.tables.task import Task
+
+from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.metrics import METRICS, Metric, declaration_problems, install_metrics, misnamed
+from driftline_processor.core.metrics.names import name_with_number
+from driftline_processor.core.outcomes.sums import LIST_METRICS
+from driftline_processor.core.performance import from_rows, realized
+from driftline_processor.core.performance.metric_intervals import with_intervals
+from driftline_processor.core.performance.settings import PerformanceSettings
+
+TASKS = {
+    "binary": Task("binary", ("0", "1"), "1", threshold=0.4),
+    "multiclass": Task("multiclass", ("a", "b", "c")),
+    "regression": Task("regression", quantiles=(0.1, 0.5, 0.9)),
+    "ranking": Task("ranking"),
+}
+"""A task of each kind."""
+
+CLOSE = 1e-9
+"""How far two values may be apart that are the same in theory, as a share of the value."""
+
+Values = dict[str, MetricValue]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of a task whose outcomes are known; a model that is right somewhat more often than not."""
+
+    task: Task
+    scores: F64 | None
+    truth: F64
+    weight: F64
+    relevance: Relevance | None = None
+    value: F64 | None = None
+
+    @property
+    def actual(self) -> Column:
+        """The outcomes as a column."""
+        if not self.task.classes:
+            return Column(numbers=self.truth)
+        return Column(codes=self.truth.astype(np.int32), labels=self.task.classes)
+
+    @property
+    def decided(self) -> I64:
+        """The code of the class that is predicted: int64 (n,)."""
+        assert self.scores is not None
+        if self.task.has_threshold:
+            return (self.scores[:, 0] >= self.task.threshold).astype(np.int64)
+        greatest: I64 = self.scores.argmax(axis=1)
+        return greatest
+
+    @cached_property
+    def pane(self) -> Pane:
+        """The sums of the rows."""
+        return fold_outcomes(self.task, self.scores, None, self.actual, self.weight, self.relevance, self.value)
+
+    def of(self, metric: Metric) -> Values:
+        """Return the values of a metric from the sums of the rows."""
+        return values_of_pane(metric, self.pane, self.task)
+
+    def of_rows(self, metric: Metric) -> Values:
+        """Return the values of a metric from the rows themselves."""
+        columns = (self.task, self.scores, None, self.actual, self.weight, self.relevance, self.value)
+        return of_metric(metric, self.task, from_rows(*columns, settings_for(metric, self.task)))
+
+    def with_intervals(self, metric: Metric) -> Values:
+        """Return the values of a metric from sums, with their intervals."""
+        return with_intervals(self.of(metric), self.pane, (), self.task, settings_for(metric, self.task))
+
+
+@lru_cache(maxsize=64)
+def draw_rows(kind: str, n: int = 2_000, seed: int = 1, right: float = 0.3) -> Rows:
+    """Draw rows of a kind of task; ``right``: how much of the truth is in the scores, up to 1."""
+    rng, task = np.random.default_rng(seed), TASKS[kind]
+    weight, value = rng.uniform(0.5, 2.0, n), rng.normal(1.0, 1.0, n)
+    if task.ranks_items:
+        lists = [(rng.random(12) < 0.2 + 0.5 * right * (np.arange(12) < 3)).tolist() for _ in range(n)]
+        return Rows(task, None, np.zeros(n), weight, relevance_of(lists), value)
+    if task.predicts_number:
+        truth = rng.normal(5.0, 1.0, n)
+        middle = right * truth + (1 - right) * rng.normal(5.0, 1.0, n)
+        return Rows(task, middle[:, np.newaxis] + [-1.0, 0.0, 1.0], truth, weight, None, value)
+    k = len(task.classes)
+    codes = rng.integers(0, k, n)
+    noise = rng.dirichlet(np.ones(k), n)
+    scores = right * np.eye(k)[codes] + (1 - right) * noise
+    return Rows(task, scores[:, 1:] if task.has_threshold else scores, codes.astype(np.float64), weight, None, value)
+
+
+def names_of(metric: Metric, kind: str) -> Iterator[str]:
+    """Yield the names by which a metric is computed for a kind of task, each with a number or a class it may have."""
+    task = TASKS[kind]
+    number = None
+    if task.ranks_items and metric.name in LIST_METRICS.values():
+        number = 5.0
+    elif metric.argument is not None:
+        number = 2.0 if metric.argument.valid(2.0) else metric.argument.example
+    for base in metric.bases_for(kind):
+        name = base if number is None else name_with_number(base, number)
+        if not (task.has_class_scores and base == "roc_auc"):  # of many classes it is of each, or roc_auc_ovr
+            yield name
+        if task.has_class_scores and metric.of_class and base == metric.name:
+            yield f"{name}[b]"
+
+
+def settings_for(metric: Metric, task: Task) -> PerformanceSettings:
+    """Return settings that ask for a metric."""
+    costs = {task.classes[0]: {task.classes[1]: 3.0}} if task.classes else {}
+    return PerformanceSettings(metrics=tuple(names_of(metric, task.kind)), costs=costs)
+
+
+def values_of_pane(metric: Metric, pane: Pane, task: Task) -> Values:
+    """Return the values of a metric from sums."""
+    return of_metric(metric, task, realized(pane, task, settings_for(metric, task)))
+
+
+def of_metric(metric: Metric, task: Task, values: Values) -> Values:
+    """Return the values of one metric among those of all."""
+    return {name: values[name] for name in names_of(metric, task.kind) if name in values}
+
+
+def metric_problems(metric: Metric) -> list[str]:
+    """Return what a metric promises and does not keep, a sentence each; none where it keeps all.
+
+    Args:
+        metric: The metric, of Driftline or of your own. It need not be installed.
+
+    >>> from dataclasses import replace
+    >>> metric_problems(METRICS["mcc"])
+    []
+    >>> metric_problems(replace(METRICS["mcc"], name="my_mcc", greatest=0.2))[0]
+    'my_mcc of a binary model: 0.382 of 500 rows is not between least, -1, and greatest, 0.2'
+    """
+    ours = METRICS.get(metric.name) is metric
+    problems = [] if ours else list(declaration_problems(metric))
+    if problems:
+        return problems
+    name, kinds = metric.name, sorted(metric.tasks & TASKS.keys())
+    checks = [(f"{name} of a {kind} model", partial(check, metric, kind)) for kind in kinds for check in CHECKS]
+    checks += [(name, partial(check, metric)) for check in (gradient_problems, estimate_problems)]
+    with _installed(metric):
+        for of, check in checks:
+            try:
+                problems += [f"{of}: {problem}" for problem in check()]
+            except Exception as error:
+                problems.append(f"{of}: {type(error).__name__}: {error}")
+    return problems
+
+
+@contextmanager
+def _installed(metric: Metric) -> Iterator[None]:
+    """Have a metric in the catalogue while it is checked."""
+    before = tuple(METRICS.values())
+    if metric not in before:
+        install_metrics((*before, metric))
+    try:
+        yield
+    finally:
+        install_metrics(before)
+
+
+def name_problems(metric: Metric, kind: str) -> Iterator[str]:
+    """Yield what is wrong with its names, of which there has to be one, and every one may be asked for."""
+    names = list(names_of(metric, kind))
+    if not names:
+        yield "it has no name"
+    yield from (problem for name in names if (problem := misnamed(name, kind)))
+
+
+def merge_problems(metric: Metric, kind: str) -> Iterator[str]:
+    """Yield where the value of merged panes is not that of their rows together, within its bound."""
+    if metric.of_pane:
+        return
+    parts = [draw_rows(kind, 300, seed) for seed in range(4)]
+    task = parts[0].task
+    merged = values_of_pane(metric, merge([rows.pane for rows in parts]), task)
+    if task.ranks_items:
+        yield from (f"{name} has a bound, but lists are counted" for name, value in merged.items() if value.bound != 0)
+        return
+    together = Rows(
+        task,
+        np.concatenate([rows.scores for rows in parts if rows.scores is not None]),
+        np.concatenate([rows.truth for rows in parts]),
+        np.concatenate([rows.weight for rows in parts]),
+        value=np.concatenate([rows.value for rows in parts if rows.value is not None]),
+    )
+    exact = together.of_rows(metric)
+    if merged.keys() != exact.keys():
+        yield f"from panes it has {sorted(merged)}, from rows {sorted(exact)}"
+    for name, value in merged.items():
+        of_rows = exact.get(name, value)
+        if not _same(value.value, of_rows.value, value.bound):
+            yield f"{name} of merged panes is {value.value}, of their rows {of_rows.value}; its bound is {value.bound}"
+        if value.rows != of_rows.rows:
+            yield f"{name} of merged panes is of {value.rows} rows, not of {of_rows.rows}"
+
+
+def range_problems(metric: Metric, kind: str) -> Iterator[str]:
+    """Yield where a value is out of its range, or not the same when every row weighs twice as much."""
+    rows = draw_rows(kind, 500, 4)
+    heavier = replace(rows, weight=rows.weight * 2).of(metric)
+    for name, value in rows.of(metric).items():
+        if value.value is None:
+            yield f"{name} of 500 rows is not known"
+            continue
+        if not metric.least <= value.value <= metric.greatest:
+            yield (
+                f"{value.value:.3g} of 500 rows is not between least, {metric.least:g}, "
+                f"and greatest, {metric.greatest:g}"
+            )
+        twice = heavier[name].value
+        adds_up = metric.unit in ("cost", "value") and _same(twice, 2 * value.value, value.bound)
+        if not adds_up and not _same(twice, value.value, value.bound):
+            yield f"{name} is {value.value:.6g}, and {twice} when every row weighs twice as much"
+
+
+def degenerate_problems(metric: Metric, kind: str) -> Iterator[str]:
+    """Yield where no rows, one row or rows without weight have a value that is not finite, or any of nothing."""
+    for n in (0, 1, 2):
+        for weight in (0.0, 1.0):
+            drawn = draw_rows(kind, n, 2)
+            truth = np.zeros(n) if drawn.task.classes else drawn.truth
+            found = replace(drawn, truth=truth, weight=np.full(n, weight)).with_intervals(metric)
+            for name, value in found.items():
+                if n == 0 or weight == 0:
+                    yield f"{name} of {n} rows of weight {weight:g} is {value.value}; return None"
+                elif value.value is not None and not math.isfinite(value.value):
+                    yield f"{name} of {n} rows is {value.value}"
+                elif value.value is None and (value.low, value.high) != (None, None):
+                    yield f"{name} of {n} rows has an interval and no value"
+
+
+def interval_problems(metric: Metric, kind: str) -> Iterator[str]:
+    """Yield where an interval does not hold its value, leaves the range, or is no shorter of sixteen times the rows."""
+    few, many = (draw_rows(kind, n, 3).with_intervals(metric) for n in (400, 6_400))
+    for name, value in many.items():
+        if metric.gradient is not None and metric.interval is None and not value.interval:
+            yield f"{name} has a gradient and no interval"
+    for name, value in few.items():
+        if value.value is None or value.low is None or value.high is None:
+            continue
+        ends = f"{name} of 400 rows is {value.value:.6g} with an interval from {value.low:.6g} to {value.high:.6g}"
+        if not metric.least - 1e-12 <= value.low <= value.value <= value.high <= metric.greatest + 1e-12:
+            yield f"{ends}, which does not hold it within {metric.least:g} and {metric.greatest:g}"
+        more = many[name]
+        if more.low is None or more.high is None or value.effective_rows is None:
+            yield f"{ends}, and none of 6,400 rows"
+        elif more.high - more.low >= 0.6 * _rows_add_up(metric, more, value) * (value.high - value.low):
+            yield f"{ends}, and from {more.low:.6g} to {more.high:.6g} of 6,400, which is not much shorter"
+
+
+def direction_problems(metric: Metric, kind: str) -> Iterator[str]:
+    """Yield where better predictions make the value worse than its direction says."""
+    if TASKS[kind].ranks_items or metric.unit == "value":
+        return  # lists are drawn without a model, and what a row is worth has nothing to do with its prediction
+    worse, better = (draw_rows(kind, 500, 4, right).of(metric) for right in (0.2, 0.9))
+    for name, value in better.items():
+        before = worse[name].value
+        if value.value is not None and before is not None and (value.value - before) * metric.direction < 0:
+            yield f"{name} is {before:.4g}, and {value.value:.4g} of better predictions; its direction says otherwise"
+
+
+CHECKS = (
+    name_problems,
+    merge_problems,
+    range_problems,
+    degenerate_problems,
+    interval_problems,
+    direction_problems,
+)
+"""The checks of a metric for a kind of task."""
+
+
+def gradient_problems(metric: Metric) -> Iterator[str]:
+    """Yield where the gradient is not how the value moves, at a confusion of each kind of task with classes."""
+    if metric.gradient is None:
+        return
+    for kind in sorted(metric.tasks & {"binary", "multiclass"}):
+        task, k = TASKS[kind], len(TASKS[kind].classes)
+        cells = np.random.default_rng(5).uniform(2, 20, (k, k))
+
+        def value(confusion: F64, task: Task = task) -> float | None:
+            pane = Pane({"outcomes": np.full(3, confusion.sum()), "confusion": confusion.ravel()})
+            return values_of_pane(metric, pane, task)[metric.name].value
+
+        slopes = metric.gradient(cells)
+        for at, step in _steps(cells):
+            ends = value(cells + step), value(cells - step)
+            yield from _slope_problem(f"its gradient at {at} of {k} classes", slopes[at], *ends)
+
+
+def estimate_problems(metric: Metric) -> Iterator[str]:
+    """Yield where the slopes of an estimate are not how it moves."""
+    estimate, rng = metric.estimate, np.random.default_rng(6)
+    if estimate is None:
+        return
+    if estimate.of_decisions is not None:
+        cells = rng.uniform(2, 20, (2, 2))
+        slopes = estimate.of_decisions(cells)[1]
+        for at, step in _steps(cells):
+            above, below = (estimate.of_decisions(cells + side * step)[0] for side in (1, -1))
+            yield from _slope_problem(f"the gradient of its estimate at {at}", slopes[at], above, below)
+    if estimate.of_scores is not None:
+        p, q = rng.uniform(1, 9, (2, 12))
+        score, step = np.linspace(0.05, 0.95, 12), np.zeros(12)
+        step[4] = _STEP
+        found = estimate.of_scores(p, q, score)
+        if found is None:
+            yield "its estimate is not known of twelve bins with positives and negatives"
+            return
+        for of, moved, of_bins in (
+            ("positives", (step, 0 * step), found.of_positive),
+            ("negatives", (0 * step, step), found.of_negative),
+        ):
+            more, less = (estimate.of_scores(p + s * moved[0], q + s * moved[1], score) for s in (1, -1))
+            ends = (None if end is None else end.value for end in (more, less))
+            yield from _slope_problem(f"the slope of its estimate in {of}", of_bins[4], *ends)
+
+
+_STEP = 1e-4
+
+
+def _steps(cells: F64) -> Iterator[tuple[tuple[int, int], F64]]:
+    for at in np.ndindex(cells.shape):
+        step = np.zeros_like(cells)
+        step[at] = _STEP
+        yield (int(at[0]), int(at[1])), step
+
+
+def _slope_problem(of: str, slope: float, above: float | None, below: float | None) -> Iterator[str]:
+    moved = math.nan if above is None or below is None else (above - below) / (2 * _STEP)
+    if not abs(slope - moved) <= 1e-6 * max(1.0, abs(moved)):
+        yield f"{of} is {slope:.6g}, and the value moves by {moved:.6g}"
+
+
+def _same(value: float | None, other: float | None, bound: float) -> bool:
+    if value is None or other is None:
+        return value is other
+    return abs(value - other) <= max(CLOSE * abs(other), CLOSE + bound)
+
+
+def _rows_add_up(metric: Metric, more: MetricValue, fewer: MetricValue) -> float:
+    """Return how many times as large the value is of more rows, where it is a sum over rows."""
+    if metric.unit not in ("cost", "value") or not more.value or not fewer.value:
+        return 1.0
+    return abs(more.value / fewer.value)
