@@ -158,6 +158,16 @@ class Task:
         derived = self.of_kind.derive_classes(self, scores)
         return np.full(len(scores), -1, dtype=np.int32) if derived is None else derived
 
+    def score_of_classes(self, scores: F64, codes: I32) -> F64 | None:
+        """Return the score that each row gave to one class: float64 (n,); None where the scores do not say.
+
+        ``codes``: int32 (n,), the class of each row; the score of a code that is no class means nothing.
+
+        >>> Task("binary", ("0", "1"), "1").score_of_classes(np.array([[0.75], [0.75]]), np.array([1, 0], np.int32))
+        array([0.75, 0.25])
+        """
+        return self.of_kind.score_of_classes(self, scores, codes)
+
     def derive_class(self, score: Any) -> str:
         """Return the class that the score of one row decides for; "" where there is none.
 
@@ -183,7 +193,8 @@ class TaskKind:
         losses: The sums of the part ``losses`` of a pane: the weight, then each loss; () where there is none.
         shape_scores: Scores (n, k) as they were given → as a table holds them; None = k does not fit.
         derive_classes: Scores as a table holds them → int32 (n,), the class of each row; None = they decide nothing.
-        derive_class: The same of the score of one row, without numpy, for spans: a text, "" = none.
+        score_of_classes: Scores as a table holds them, and a class of each row, int32 (n,) → its score, float64 (n,).
+        derive_class: The class of the score of one row, without numpy, for spans: a text, "" = none.
     """
 
     name: str
@@ -195,6 +206,7 @@ class TaskKind:
     losses: tuple[str, ...]
     shape_scores: Callable[[Task, F64], F64 | None]
     derive_classes: Callable[[Task, F64], I32 | None]
+    score_of_classes: Callable[[Task, F64, I32], F64 | None]
     derive_class: Callable[[Task, Any], str]
 
 
@@ -215,6 +227,12 @@ def _classes_at_threshold(task: Task, scores: F64) -> I32 | None:
     return derived
 
 
+def _score_or_its_rest(task: Task, scores: F64, codes: I32) -> F64 | None:
+    if task.positive is None or scores.shape[1] != 1:
+        return None
+    return np.where(codes == task.positive, scores[:, 0], 1 - scores[:, 0])
+
+
 def _class_at_threshold(task: Task, score: Any) -> str:
     if score >= task.threshold:
         return task.positive_class
@@ -232,6 +250,7 @@ BINARY: Final = TaskKind(
     losses=("weight", "brier", "log_loss", "score", "positive"),
     shape_scores=_score_of_positive,
     derive_classes=_classes_at_threshold,
+    score_of_classes=_score_or_its_rest,
     derive_class=_class_at_threshold,
 )
 
@@ -246,6 +265,13 @@ def _greatest_classes(task: Task, scores: F64) -> I32 | None:
     derived: I32 = scores.argmax(axis=1).astype(np.int32)
     derived[np.isnan(scores).any(axis=1)] = -1
     return derived
+
+
+def _scores_of_classes(task: Task, scores: F64, codes: I32) -> F64 | None:
+    if not 0 < scores.shape[1] == len(task.classes):
+        return None
+    own: F64 = scores[np.arange(len(scores)), np.where((codes >= 0) & (codes < len(task.classes)), codes, 0)]
+    return own
 
 
 def _greatest_class(task: Task, score: Any) -> str:
@@ -264,6 +290,7 @@ MULTICLASS: Final = TaskKind(
     losses=("weight", "brier", "log_loss"),
     shape_scores=_score_of_each_class,
     derive_classes=_greatest_classes,
+    score_of_classes=_scores_of_classes,
     derive_class=_greatest_class,
 )
 
@@ -273,6 +300,10 @@ def _value_or_quantiles(task: Task, scores: F64) -> F64 | None:
 
 
 def _no_classes(_task: Task, _scores: F64) -> None:
+    return None
+
+
+def _no_score(_task: Task, _scores: F64, _codes: I32) -> None:
     return None
 
 
@@ -290,6 +321,7 @@ REGRESSION: Final = TaskKind(
     losses=("weight", "error", "absolute_error", "squared_error", "actual", "squared_actual"),
     shape_scores=_value_or_quantiles,
     derive_classes=_no_classes,
+    score_of_classes=_no_score,
     derive_class=_no_class,
 )
 
@@ -308,6 +340,7 @@ RANKING: Final = TaskKind(
     losses=(),
     shape_scores=_score_of_first_item,
     derive_classes=_no_classes,
+    score_of_classes=_no_score,
     derive_class=_no_class,
 )
 
@@ -321,6 +354,7 @@ UNKNOWN: Final = TaskKind(
     losses=(),
     shape_scores=_value_or_quantiles,
     derive_classes=_no_classes,
+    score_of_classes=_no_score,
     derive_class=_no_class,
 )
 """Task of a model before anybody has named its kind."""

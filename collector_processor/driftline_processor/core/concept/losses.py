@@ -122,13 +122,8 @@ def probability_of_outcome(task: Task, scores: F64 | None, happened: I32) -> F64
     >>> probability_of_outcome(Task("binary", ("0", "1"), "1"), scores, happened)
     array([0.8, 0.6, nan])
     """
-    classes = len(task.classes)
-    columns = classes if task.has_class_scores else int(task.positive is not None)
-    if scores is None or not len(scores) or not columns or scores.shape[1] != columns:
+    given = None if scores is None or not len(scores) else task.score_of_classes(scores, happened)
+    if scores is None or given is None:
         return np.full(len(happened), np.nan)
-    known = (happened >= 0) & (happened < classes) & task.are_probabilities(scores)
-    if task.has_class_scores:
-        given = scores[np.arange(len(scores)), np.where(known, happened, 0)]
-    else:
-        given = np.where(happened == task.positive, scores[:, 0], 1 - scores[:, 0])
+    known = (happened >= 0) & (happened < len(task.classes)) & task.are_probabilities(scores)
     return np.where(known, given, np.nan)

@@ -125,9 +125,9 @@ LEAST_DECIDED = 10.0
 
 def grid_of(pane: Pane, task: Task) -> F64 | None:
     """Return the scores of a pane by decision, float64 (3, SCORE_BINS), see :func:`expected`; None without any."""
-    if task.positive_class not in task.classes or len(task.classes) != 2:
+    positive = task.positive
+    if positive is None or len(task.classes) != 2:
         return None
-    positive = task.classes.index(task.positive_class)
     found = [pane.parts.get(f"{GRID}{name}") for name in (1 - positive, positive, OTHER)]
     if all(one is None for one in found):
         return None

@@ -57,11 +57,11 @@ def score_parts_of(histogram: Histogram, baseline: Baseline, threshold: float) -
     """
     task, pane = baseline.task, baseline.pane
     sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
-    if not task.has_threshold or task.positive_class not in task.classes or sides[0] is None or sides[1] is None:
+    positive = task.positive
+    if positive is None or sides[0] is None or sides[1] is None:
         return {}
     counts, guessed = spread(histogram, _BINS, sides[0] + sides[1])
     if guessed or len(counts) != SCORE_BINS:
         return {}
-    positive = task.classes.index(task.positive_class)
     above = score_edges() >= threshold
     return {f"{GRID}{positive}": counts * above, f"{GRID}{1 - positive}": counts * ~above}

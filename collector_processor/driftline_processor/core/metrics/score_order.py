@@ -183,11 +183,11 @@ def order_of_rows(task: Task, scores: F64, actual: Column, weight: F64 | None) -
         weight: float64 (n,); None = 1 each.
     """
     truth = class_codes(actual, task.classes)
-    if truth is None or task.positive_class not in task.classes or scores.shape[1] != 1:
+    if truth is None or task.positive is None or scores.shape[1] != 1:
         return None
     score = scores[:, 0]
-    usable = (truth >= 0) & (truth < len(task.classes)) & (score >= 0) & (score <= 1)
-    positive = truth[usable] == task.classes.index(task.positive_class)
+    usable = (truth >= 0) & (truth < len(task.classes)) & task.are_probabilities(scores)
+    positive = truth[usable] == task.positive
     return ScoreOrder.of_rows(score[usable], positive, None if weight is None else weight[usable])
 
 

@@ -97,15 +97,11 @@ def row_losses_of(task: Task, scores: F64 | None, predicted: Column | None, actu
     if task.predicts_number:
         return RowLosses(error, np.isfinite(actual_numbers(actual)), nothing, nothing)
     happened = class_codes(actual, task.classes) if task.has_classes else None
-    if happened is None or (task.has_threshold and task.positive_class not in task.classes):
+    if happened is None or (task.has_threshold and task.positive is None):
         return None
     decided, known = decide(task, scores, predicted), (happened >= 0) & (happened < len(task.classes))
-    chance = np.zeros(n)  # of what happened
-    if scores is not None and task.has_class_scores and scores.shape[1] == len(task.classes):
-        chance = scores[np.arange(n), np.where(known, happened, 0)]
-    elif scores is not None and task.has_threshold:
-        chance = np.where(happened == task.classes.index(task.positive_class), scores[:, 0], 1 - scores[:, 0])
-    loss = np.where(error == 1, 1 - np.nan_to_num(chance, nan=0.0), np.nan)
+    chance = None if scores is None else task.score_of_classes(scores, happened)  # of what happened
+    loss = np.where(error == 1, 1.0 if chance is None else 1 - np.nan_to_num(chance, nan=0.0), np.nan)
     return RowLosses(loss, known, happened, decided if len(decided) else nothing)
 
 

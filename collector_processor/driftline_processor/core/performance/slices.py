@@ -212,7 +212,7 @@ def counts_of(
     The decisions of all rows are known where the pane has those of every prediction. ``unseen``: what its outcomes say
     nothing of. ``blocks``: the same by block of time, the same blocks for every group.
     """
-    positive = task.classes.index(task.positive_class) if task.positive_class in task.classes else 1
+    positive = 1 if task.positive is None else task.positive
     rows = confusion_table(pane, blocks, 2, unseen)
     labelled = None if rows is None else rows.ordered([1 - positive, positive])
     many = 0 if rows is None else rows_of(pane, float(rows.weight.sum()), "confusion")
