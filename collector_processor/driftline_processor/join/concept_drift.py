@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-from driftline.baseline.sections.slices import OTHER, places_of, slice_name
+from driftline.baseline.sections.slices import places_of
 from driftline.tables.table import I64, ModelKey
-from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, Stream, losses_of_rows, reference_loss
 from driftline_processor.core.concept.detectors import MISSING, installed
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import Change, ConceptDrift
+from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.core.wording import iso_time
 from driftline_processor.store.arrow_tables import (
     actual_of,
@@ -35,9 +35,6 @@ from driftline_processor.store.series import Series, SeriesRegister
 from driftline_processor.store.slices import SliceValues
 
 _log = logging.getLogger(__name__)
-
-WHOLE = ""
-"""The slice that is all rows."""
 
 Place = tuple[int, str]
 """A series and a slice of it."""
@@ -54,8 +51,8 @@ class ConceptWatch:
     ) -> None:
         self._connection, self._series, self._baselines = connection, series, baselines
         self._slices = slices
-        self._streams: dict[Place, Stream] = {}
-        self._shown: dict[Place, ConceptDrift] = {}
+        self._streams: dict[int, dict[str, Stream]] = {}
+        self._shown: dict[int, ConceptDrift] = {}
         self._changed: set[Place] = set()
         self._news: list[tuple[ModelKey, str, Change]] = []
         self._installed = installed()
@@ -64,7 +61,7 @@ class ConceptWatch:
     def reread(self) -> None:
         """Read all states, and show them."""
         self.forget()
-        self._shown = {place: stream.concept() for place, stream in self._streams.items()}
+        self._shown = {number: concept_of(streams) for number, streams in self._streams.items()}
 
     def forget(self) -> None:
         """Read all states again: a transaction failed, and what memory knows is not in the store."""
@@ -78,13 +75,13 @@ class ConceptWatch:
             series = known.get(row["series"])
             if series is None:
                 continue
-            settings = self._settings(series.key.model, row["slice"])
+            settings = self._settings(series.key.model)
             try:
-                stream = Stream.from_json(json.loads(row["state"]), settings)
+                stream = Stream.from_json(json.loads(row["state"]), settings.of(row["slice"]))
             except Exception as error:  # it begins anew
                 self._connection.unreadable.add("concept", row, error)
             else:
-                self._streams[row["series"], row["slice"]] = stream
+                self._streams.setdefault(row["series"], {})[row["slice"]] = stream
 
     def feed(self, series: Series, rows: pa.Table) -> None:
         """Feed the first outcomes of a series to its detectors.
@@ -95,36 +92,36 @@ class ConceptWatch:
         All of them, and those of each slice to a stream of its own. What goes wrong here costs the stream, which begins
         anew, and not the join.
         """
-        if self._stream(series, WHOLE, len(rows)) is None:
+        streams = self._model(series)
+        if streams is None or not len(rows):
             return
-        rows = _in_order(rows)
-        self._feed(series, WHOLE, rows)
-        for which, at in self._cut(series, rows):
-            self._feed(series, which, rows.take(pa.array(at)))
-
-    def _feed(self, series: Series, which: str, rows: pa.Table) -> None:
-        stream = self._stream(series, which, len(rows))
-        if stream is None:
-            return
+        keys = self._series.settings(series.key.model).slices
+        values = {key: self._slices.of(series.number, key) for key in keys}
         try:
-            self._news += [(series.key, which, change) for change in _fed(stream, series, rows)]
+            parts = list(_losses(series, _in_order(rows), values).by_slice(values))
         except Exception:
-            _log.exception("concept drift of %s could not be told; it begins anew", series.key.model)
-            self._streams[series.number, which] = Stream(stream.kind, stream.settings, stream.scale)
+            self._restart(series, streams, WHOLE)
+            return
+        for name, losses in parts:
+            self._changed.add((series.number, name))
+            try:
+                self._news += [(series.key, name, change) for change in streams.feed(name, losses)]
+            except Exception:
+                self._restart(series, streams, name)
 
-    def _cut(self, series: Series, rows: pa.Table) -> Iterator[tuple[str, NDArray[np.intp]]]:
-        """Yield each slice, and the positions of its rows."""
-        for key in self._series.settings(series.key.model).slices:
-            values = self._slices.of(series.number, key)
-            place = places_of(slice_of(rows, key), values, len(rows))
-            for at in np.unique(place[place >= 0]).tolist():
-                yield slice_name(key, (*values, OTHER)[at]), np.flatnonzero(place == at)
+    def _restart(self, series: Series, streams: ModelStreams, name: str) -> None:
+        """Begin a stream anew, in which something went wrong."""
+        _log.exception("concept drift of %s could not be told; it begins anew", series.key.model)
+        streams.streams.pop(name, None)
+        streams.stream(name)
+        self._changed.add((series.number, name))
 
     def corrected(self, series: Series, rows: int) -> None:
         """Count outcomes that replaced another one or lost their prediction: they are not fed."""
-        stream = self._stream(series, WHOLE, rows)
-        if stream is not None:
-            stream.corrected += rows
+        streams = self._model(series)
+        if streams is not None and rows:
+            streams.stream(WHOLE).corrected += rows
+            self._changed.add((series.number, WHOLE))
 
     def write(self) -> None:
         """Store what was fed, inside the transaction that joins it."""
@@ -135,7 +132,9 @@ class ConceptWatch:
             {
                 "series": pa.array([number for number, _ in places], pa.int32()),
                 "slice": pa.array([which for _, which in places], pa.string()),
-                "state": [json.dumps(self._streams[place].to_json(), separators=(",", ":")) for place in places],
+                "state": [
+                    json.dumps(self._streams[place[0]][place[1]].to_json(), separators=(",", ":")) for place in places
+                ],
             }
         )
         replaced = "DELETE FROM concept USING fed WHERE concept.series = fed.series AND concept.slice = fed.slice"
@@ -144,8 +143,7 @@ class ConceptWatch:
 
     def publish(self) -> None:
         """Show what was stored, and say in the log what was found, after the transaction."""
-        for place in self._changed:
-            self._shown[place] = self._streams[place].concept()
+        self._shown |= {number: concept_of(self._streams[number]) for number, _ in self._changed}
         self._changed.clear()
         news, self._news = self._news, []
         for key, which, change in news:
@@ -157,31 +155,22 @@ class ConceptWatch:
             return None
         if not self._installed:
             return ConceptDrift("unknown", reason=MISSING)
-        whole = self._shown.get((series.number, WHOLE), ConceptDrift("unknown", reason="no outcome has come"))
+        shown = self._shown.get(series.number, NO_OUTCOME)
         declared = self._series.settings(series.key.model).slices
-        slices = {
-            name: found
-            for (number, name), found in list(self._shown.items())
-            if number == series.number and name and name.partition("=")[0] in declared
-        }
-        return replace(whole, slices=dict(sorted(slices.items())))
+        slices = {name: found for name, found in shown.slices.items() if name.partition("=")[0] in declared}
+        return replace(shown, slices=slices)
 
-    def _stream(self, series: Series, which: str, rows: int) -> Stream | None:
-        settings, kind = self._settings(series.key.model, which), kind_of(series.task)
-        if not rows or kind is None or not settings.detectors or not self._installed:
+    def _model(self, series: Series) -> ModelStreams | None:
+        """Return the streams of a series; None where nothing watches it."""
+        settings, kind = self._settings(series.key.model), kind_of(series.task)
+        if kind is None or not settings.detectors or not self._installed:
             return None
-        place = (series.number, which)
-        stream = self._streams.get(place)
-        if stream is None or stream.kind != kind:
-            in_force = self._baselines.in_force(series.key)
-            scale = reference_loss(None if in_force is None else in_force.baseline)
-            stream = self._streams[place] = Stream(kind, settings, scale)
-        self._changed.add(place)
-        return stream
+        in_force = self._baselines.in_force(series.key)
+        scale = reference_loss(None if in_force is None else in_force.baseline)
+        return ModelStreams(kind, settings, scale, self._streams.setdefault(series.number, {}))
 
-    def _settings(self, model: str, which: str = WHOLE) -> Settings:
-        settings = self._series.settings(model).concept.settings
-        return settings.of_slice if which else settings
+    def _settings(self, model: str) -> Settings:
+        return self._series.settings(model).concept.settings
 
     def _log(self, key: ModelKey, which: str, change: Change) -> None:
         how = "rose" if change.after > change.before else "fell"
@@ -203,9 +192,10 @@ def _in_order(rows: pa.Table) -> pa.Table:
     return take_table_rows(rows.select(_FED), order)
 
 
-def _fed(stream: Stream, series: Series, rows: pa.Table) -> list[Change]:
-    errors = losses_of_rows(series.task, *scores_and_classes_of(series.task, rows), actual_of(rows))
-    return stream.feed(errors, integers_of(rows, "time"), integers_of(rows, "outcome_time"))
+def _losses(series: Series, rows: pa.Table, values: Mapping[str, Sequence[str]]) -> FirstLosses:
+    losses = losses_of_rows(series.task, *scores_and_classes_of(series.task, rows), actual_of(rows))
+    places = {key: places_of(slice_of(rows, key), known, len(rows)) for key, known in values.items()}
+    return FirstLosses(losses, integers_of(rows, "time"), integers_of(rows, "outcome_time"), places)
 
 
 def forget_losses(connection: Connection, series: I64, times: I64) -> None:

@@ -13,12 +13,15 @@ differ most for their number of values (the least squares estimate of a single c
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import compress, count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.tables.table import F64, I64
+from numpy.typing import NDArray
 
 from .detectors import DETECTORS, Kind, River
 from .losses import LEAST_REFERENCE, standardised
@@ -224,10 +227,9 @@ class Settings:
     detectors: tuple[str, ...] = ("adwin",)
     delta: float = DELTA
 
-    @property
-    def of_slice(self) -> Settings:
-        """The same for a slice: the deciding detector alone, so that twenty slices cost what twenty of it do."""
-        return Settings(self.detectors[:1], self.delta)
+    def of(self, slice: str) -> Settings:
+        """Return those of a slice: the deciding detector alone, so that twenty slices cost what twenty of it do."""
+        return Settings(self.detectors[:1], self.delta) if slice else self
 
 
 @dataclass(slots=True)
@@ -353,3 +355,70 @@ class Stream:
         waiting = [(value, time, heard) for value, time, heard in said["waiting"]]
         counted = (said["fed"], said["unusable"], said["corrected"])
         return cls(kind, settings, scale, *counted, waiting, watches)
+
+
+WHOLE = ""
+"""The slice that is all rows."""
+
+NO_OUTCOME = ConceptDrift("unknown", reason="no outcome has come")
+
+
+class FirstLosses(NamedTuple):
+    """The losses of n predictions by their first outcomes, in the order in which these came.
+
+    Attributes:
+        values: The losses, float64 (n,); NaN where nobody can tell right from wrong.
+        times: When each prediction was made, int64 (n,), unix nanoseconds.
+        outcome_times: When each outcome was known.
+        places: Slice key → the place of each row's value among those that are told apart, int64 (n,); -1 = none.
+    """
+
+    values: F64
+    times: I64
+    outcome_times: I64
+    places: Mapping[str, I64]
+
+    def taken(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> FirstLosses:
+        """Return some of them, or all in another order."""
+        places = {key: place[which] for key, place in self.places.items()}
+        return FirstLosses(self.values[which], self.times[which], self.outcome_times[which], places)
+
+    def by_slice(self, values: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, FirstLosses]]:
+        """Yield all of them as :data:`WHOLE`, then those of each slice; ``values``: of each key, told apart."""
+        yield WHOLE, self
+        for key, place in self.places.items():
+            for at in np.unique(place[place >= 0]).tolist():
+                yield slice_name(key, (*values[key], OTHER)[at]), self.taken(place == at)
+
+
+@dataclass(slots=True)
+class ModelStreams:
+    """The streams of one model: of all rows under :data:`WHOLE`, and of each slice by its name.
+
+    Attributes:
+        kind: What the losses are.
+        settings: The detectors; a slice has the deciding one alone.
+        scale: Mean and standard deviation of the baseline's losses, for streams that begin now.
+        streams: The streams.
+    """
+
+    kind: Kind
+    settings: Settings
+    scale: tuple[float, float] | None
+    streams: dict[str, Stream] = field(default_factory=dict)
+
+    def stream(self, name: str) -> Stream:
+        """Return the stream of a slice; a new one where there is none of this kind."""
+        if name not in self.streams or self.streams[name].kind != self.kind:
+            self.streams[name] = Stream(self.kind, self.settings.of(name), self.scale)
+        return self.streams[name]
+
+    def feed(self, name: str, losses: FirstLosses) -> list[Change]:
+        """Feed the losses of a slice; return the changes that were found."""
+        return self.stream(name).feed(losses.values, losses.times, losses.outcome_times)
+
+
+def concept_of(streams: Mapping[str, Stream]) -> ConceptDrift:
+    """Return what the streams of one model have found: of all rows, and of each slice."""
+    found = {name: stream.concept() for name, stream in sorted(streams.items())}
+    return replace(found.pop(WHOLE, NO_OUTCOME), slices=found)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.slices import OTHER, places_of, slice_name
-from driftline.tables.table import F64, I64, Column, take_rows
+from driftline.baseline.sections.slices import places_of
+from driftline.tables.table import I64, Column, take_rows
 from driftline.tables.task import Task
-from numpy.typing import NDArray
 
-from driftline_processor.core.concept import Settings, Stream, losses_of_rows, reference_loss
+from driftline_processor.core.concept import Settings, losses_of_rows, reference_loss
 from driftline_processor.core.concept.detectors import DETECTORS, MISSING, check_names, installed
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
 
@@ -79,41 +79,31 @@ def detect_concept_drift(
     task, kind = baseline.task, kind_of(baseline.task)
     if kind is None or not settings.detectors:
         return None
-    if heard is None and all(read.actual is None for read in reads):
-        return ConceptDrift("unknown", reason="no outcome has come")
     if not installed():
         return ConceptDrift("unknown", reason=MISSING)
-    stream = Stream(kind, settings, reference_loss(baseline))
-    told_of: list[NDArray[np.intp]] = []
-    errors: list[F64] = []
-    places: list[I64] = []
-    times: list[I64] = []
-    known: list[I64] = []
+    if heard is None and all(read.actual is None for read in reads):
+        return NO_OUTCOME
+    streams, known = ModelStreams(kind, settings, reference_loss(baseline)), slices or {}
+    orders, losses = list[I64](), list[FirstLosses]()
     for at, read in enumerate(reads):
-        said = heard[at] if heard is not None else _of_rows(read)
-        told = np.flatnonzero((said.place >= 0) & (np.True_ if read.usable is None else read.usable))
-        heard_at = np.zeros(len(read), np.int64) if said.time is None else said.time
-        time = heard_at if read.time is None else read.time
-        predicted = None if read.predicted is None else take_rows(read.predicted, told)
-        scores = None if read.scores is None else read.scores[told]
-        errors.append(losses_of_rows(task, scores, predicted, take_rows(said.actual, told)))
-        told_of.append(told)
-        places.append(said.place[told])
-        times.append(time[told])
-        known.append((time if said.time is None else heard_at)[told])
-        stream.corrected += said.corrected
-    order = _order(np.concatenate(places), np.concatenate(times), apart=heard is not None)
-    fed = np.concatenate(errors)[order], np.concatenate(times)[order], np.concatenate(known)[order]
-    stream.feed(*fed)
-    found: dict[str, ConceptDrift] = {}
-    for key, values in (slices or {}).items():
-        columns = zip(reads, told_of, strict=True)
-        place = np.concatenate([places_of(r.slices.get(key), values, len(r))[told] for r, told in columns])[order]
-        for at in np.unique(place[place >= 0]).tolist():
-            own = Stream(kind, settings.of_slice, reference_loss(baseline))
-            own.feed(*(of_all[place == at] for of_all in fed))
-            found[slice_name(key, (*values, OTHER)[at])] = own.concept()
-    return replace(stream.concept(), slices=dict(sorted(found.items())))
+        first = heard[at] if heard is not None else _of_rows(read)
+        came = np.flatnonzero((first.place >= 0) & (np.True_ if read.usable is None else read.usable))
+        outcome_time = np.zeros(len(read), np.int64) if first.time is None else first.time
+        time = outcome_time if read.time is None else read.time
+        predicted = None if read.predicted is None else take_rows(read.predicted, came)
+        scores = None if read.scores is None else read.scores[came]
+        values = losses_of_rows(task, scores, predicted, take_rows(first.actual, came))
+        places = {key: places_of(read.slices.get(key), known[key], len(read))[came] for key in known}
+        when = (time if first.time is None else outcome_time)[came]
+        losses.append(FirstLosses(values, time[came], when, places))
+        orders.append((first.place if heard is not None else time)[came])
+        streams.stream(WHOLE).corrected += first.corrected
+    values, times, outcome_times = (np.concatenate([part[column] for part in losses]) for column in range(3))
+    every = {key: np.concatenate([part.places[key] for part in losses]) for key in known}
+    together = FirstLosses(values, times, outcome_times, every).taken(np.argsort(np.concatenate(orders), kind="stable"))
+    for name, part in together.by_slice(known):
+        streams.feed(name, part)
+    return concept_of(streams.streams)
 
 
 def _of_rows(read: FileRows) -> FirstOutcomes:
@@ -121,7 +111,3 @@ def _of_rows(read: FileRows) -> FirstOutcomes:
     if read.actual is None:
         return FirstOutcomes(Column(), np.full(len(read), -1, np.int64))
     return FirstOutcomes(read.actual, np.arange(len(read)))
-
-
-def _order(places: I64, times: I64, apart: bool) -> NDArray[np.intp]:
-    return np.argsort(places if apart else times, kind="stable")
