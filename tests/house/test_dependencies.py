@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 from tests.support.paths import ROOT
@@ -64,6 +65,7 @@ FRAMEWORKS = {
 """Modules of an integration that are not named like its extra."""
 
 
+@cache
 def declared() -> dict[str, set[str]]:
     """Return the distributions that each extra names; those of the bare install under ""."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

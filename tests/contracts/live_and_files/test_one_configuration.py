@@ -24,7 +24,9 @@ from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, NOON, Clock, outcomes, predictions
 
 MIDNIGHT = NOON - 12 * HOUR
-DAYS = 9
+A_DAY, DAYS, WEEK_AND_MORE = 1_000, 5, 9
+LONG = ("windows", "seasonality")
+"""Scenarios of windows of six hours, each of which costs as much as a day."""
 
 SCENARIOS: dict[str, dict[str, Any]] = {
     "no key but windows": {},
@@ -72,14 +74,15 @@ def built() -> Baseline:
     )
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in SCENARIOS])
 def test_a_configuration_means_the_same_live_and_in_files(
     name: str, built: Baseline, open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:
     built.save(tmp_path / "built.json")
     written = {"baseline": "built.json", "windows": ["1d"], **SCENARIOS[name]}
     (tmp_path / "driftline.yaml").write_text(yaml.safe_dump({"models": {"churn": written}}))
-    sent = rows(9_000, 2, MIDNIGHT, DAYS, 2.0)
+    days = WEEK_AND_MORE if "1w" in written["windows"] else DAYS
+    sent = rows(A_DAY * days, 2, MIDNIGHT, days, 2.0)
     sent["id"] = [f"id-{at}" for at in range(len(sent))]
     known = sent[sent.index % 4 != 0]
 
