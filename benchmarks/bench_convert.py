@@ -6,6 +6,8 @@ CPU time of the whole process, caller and background: one call, then one flush i
 that each thousand rows pays for a request of its own. Sending is not in it: it costs about 1 ms per request. The
 references encode the same features, and nothing else, from what the caller holds: ``tobytes()`` per column (texts by
 ``numpy.unique``) into the generated protobuf classes, and the same map through OpenTelemetry's log encoder.
+
+Promised: at most 0.3 µs a row of a numpy array, 1.5 µs of a DataFrame with texts, 3 µs of single rows with texts.
 """
 
 from __future__ import annotations

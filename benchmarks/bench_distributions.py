@@ -5,6 +5,8 @@
 CPU time of blocks of 1,000 rows, as flushes hand them over, until all are counted. References over the same arrays: on
 a baseline's bins ``searchsorted`` and ``bincount``; without, ``log2``, ``ceil`` and ``bincount`` at one scale that is
 known beforehand, with no sum, no extremes and no sign.
+
+Promised: at most as long as the reference on bins of a baseline; without one 3 times, with both signs 5 times.
 """
 
 from __future__ import annotations

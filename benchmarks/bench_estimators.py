@@ -6,6 +6,8 @@ CPU time of the calling thread, spans sampled and dropped by a batch processor, 
 alternate between a named estimator, a copy of it, which is plain, and that copy inside a bare span which is given the
 same attributes by hand; the ratios are the medians of the rounds' ratios. "inside" is what a forest pays for its trees,
 of which none is recorded, while the whole library is instrumented.
+
+Promised: at most 1.5 times the bare estimator on one row of an array, 1.25 times on one row of a DataFrame.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
 CPU time of the server's process for 200 requests of 512 spans, none of them a prediction, over gRPC and over HTTP. The
 bare servers are grpcio and uvicorn: they take the bytes and answer. Ours also has protobuf check them, knows them again
 by their digest, and sends them on, packed unless told otherwise; every byte must arrive.
+
+No promise: a figure beside the reference.
 """
 
 from __future__ import annotations

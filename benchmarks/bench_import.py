@@ -1,9 +1,11 @@
 """What ``import driftline`` and a first ``Model`` cost in CPU time, in fresh interpreters.
 
-python -m benchmarks.bench_import
+    python -m benchmarks.bench_import
 
 ``import driftline`` is measured over ``import opentelemetry.sdk.trace``. The first ``Model`` is a ratio to importing
 OpenTelemetry's SDK, numpy and the exporters in the same interpreter.
+
+Promised: ``import driftline`` at most 15 ms more, the first ``Model`` at most 0.75 times its reference.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What the sums of rankings cost a list, beside scikit-learn's NDCG on the same lists; and clicks in the join.
 
-python -m benchmarks.bench_ranking
+    python -m benchmarks.bench_ranking
+
+No promise: a figure beside the reference.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
     python -m benchmarks.bench_state [ROWS]
 
 CPU time of the whole process, fsync included. One request is one transaction here; under load they share one.
+
+No promise: a figure beside the reference.
 """
 
 from __future__ import annotations

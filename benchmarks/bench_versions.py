@@ -1,8 +1,10 @@
 """What it costs to compare versions: joining outcomes with their pairs beside joining the same ones without.
 
-python -m benchmarks.bench_versions [MILLIONS]
+    python -m benchmarks.bench_versions [MILLIONS]
 
 A champion and a shadow score the same requests; the reference is the same join without pairs, in the same run.
+
+No promise: a figure beside the reference.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ A request is a JSON object of 20 fields that the handler takes as a dict; the ha
 a pipeline of scikit-learn (imputer, scaler, as many trees as take that long), or digests a megabyte, which takes every
 cache of the core and is the worst that a model can do. With a sampled span, a third process is the reference: one in
 whose handler somebody wrote that span, with the same attributes.
+
+Promised: at most 3 % fewer requests per second of a core.
 """
 
 from __future__ import annotations
