@@ -42,7 +42,7 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        """Return whether the time is over."""
+        """Return True where the time is over."""
         return self.left <= 0
 
 

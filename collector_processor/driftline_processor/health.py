@@ -110,7 +110,7 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Return whether data are taken."""
+        """Return True where data are taken."""
         return all(problem.ready for problem in self.problems())
 
     def body(self) -> dict[str, object]:

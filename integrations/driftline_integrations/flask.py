@@ -215,7 +215,7 @@ def _served_routes(rules: Map) -> Iterator[ServedRoute]:
 
 
 def _paths_meet(mapped: str, served: ServedRoute) -> bool:
-    """Say whether a mapped path is that of a rule."""
+    """Return True where a mapped path is that of a rule."""
     return _untyped_path(mapped) == _untyped_path(served.path)
 
 

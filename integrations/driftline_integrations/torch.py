@@ -170,7 +170,7 @@ def instrument(
 
 
 def _exported(module: torch.nn.Module) -> bool:
-    """Say whether it is the module of an exported program: in training for good, so hooks would never see it predict.
+    """Return True for the module of an exported program: always in training mode, it never runs the hooks.
 
     torch replaces ``eval`` on such a module by a function that raises (``torch.export.ExportedProgram.module``).
     """
@@ -339,7 +339,7 @@ class CompiledCall:
 
 
 def _has_torch_forward(module: torch.nn.Module) -> bool:
-    """Say whether ``forward`` is PyTorch's own, and not on the object itself, as that of a compiled module is."""
+    """Return True where ``forward`` is PyTorch's own, and not on the object itself, as that of a compiled module is."""
     code = getattr(getattr(type(module), "forward", None), "__code__", None)
     return code is not None and "forward" not in vars(module) and code.co_filename.startswith(_TORCH)
 

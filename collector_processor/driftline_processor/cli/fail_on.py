@@ -101,7 +101,7 @@ class Condition:
         return {name: value for name, value in known.items() if self.compare(value, self.number)}
 
     def holds(self, window: Mapping[str, Any]) -> bool | None:
-        """Say whether the condition is true in a window (its JSON); None when no value is true and one is unknown.
+        """Return True where the condition holds in a window (its JSON); None where no value holds and one is unknown.
 
         >>> parse("drift.share > 0.3", (), "").holds({"drift": {"share": 0.5}})
         True

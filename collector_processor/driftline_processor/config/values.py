@@ -76,19 +76,19 @@ class Address:
 
     @property
     def everywhere(self) -> bool:
-        """Return whether it listens on every address of the machine."""
+        """Return True where it listens on every address of the machine."""
         return self.host in ("0.0.0.0", "::")
 
     @property
     def loopback(self) -> bool:
-        """Return whether only this machine can reach it."""
+        """Return True where only this machine can reach it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
 
     def meets(self, other: Address) -> bool:
-        """Return whether a listener on this address would get what is sent to the other, or be in its way."""
+        """Return True where a listener on this address would get what is sent to the other, or be in its way."""
         if self.port != other.port or self.port == 0:
             return False
         if self.host == other.host or self.everywhere or other.everywhere:

@@ -108,7 +108,7 @@ _SHOWN = 6
 
 
 def _shown(value: str, said: str, values: Mapping[str, str]) -> bool:
-    """Return whether a sentence still has a piece of a value."""
+    """Return True where a sentence still has a piece of a value."""
     for name in values.values():
         said = said.replace(name, "")
     pieces = (value[at : at + _SHOWN] for at in range(len(value) - _SHOWN + 1))

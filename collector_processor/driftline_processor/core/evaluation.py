@@ -281,7 +281,7 @@ class ObjectiveState:
 
     @property
     def overdue(self) -> bool:
-        """Return whether nobody could tell for so long that somebody has to know."""
+        """Return True where nobody could tell for so long that somebody has to know."""
         return 0 < self.alert_after <= self.undecided
 
 

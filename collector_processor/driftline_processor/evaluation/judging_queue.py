@@ -23,7 +23,7 @@ class Backlog(NamedTuple):
     since: int = 0
 
     def long(self, now: int) -> bool:
-        """Return whether a window has waited so long that its numbers are not those of its rows."""
+        """Return True where a window has waited so long that its numbers are not those of its rows."""
         return bool(self.windows) and now - self.since >= LONG
 
 

@@ -93,7 +93,7 @@ class Destination:
         self._thread.start()
 
     def forwards(self, signal: Signal) -> bool:
-        """Say whether received requests of this signal go here, in part at least."""
+        """Return True where received requests of this signal go here, in part at least."""
         return signal in self.forward or (signal == "logs" and "records" in self.forward)
 
     def offer(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> None:

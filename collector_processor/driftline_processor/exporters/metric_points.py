@@ -112,7 +112,7 @@ def ended(now: Iterable[Point], before: Iterable[Point]) -> list[Point]:
 
 
 def counts_up(point: Point) -> bool:
-    """Say whether a point is of a counter or a histogram."""
+    """Return True where a point is of a counter or a histogram."""
     return point.buckets is not None or m.INSTRUMENTS.get(point.metric) == "counter"
 
 

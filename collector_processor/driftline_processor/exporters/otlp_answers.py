@@ -24,12 +24,12 @@ def not_sent(error: Exception, closed: bool) -> ExportResult:
 
 
 def packs(exporter: Otlp) -> bool:
-    """Say whether requests are packed, which is three quarters of what forwarding costs (``bench_forward.py``)."""
+    """Return True where requests are packed: three quarters of the cost of forwarding (``bench_forward.py``)."""
     return (exporter.compression or ("none" if is_here(exporter.endpoint) else "gzip")) == "gzip"
 
 
 def is_here(endpoint: str) -> bool:
-    """Say whether this machine is the destination, which a proxy of the environment (``HTTP_PROXY``) cannot reach."""
+    """Return True where the destination is this machine, which no proxy (``HTTP_PROXY``) can reach."""
     host = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}").hostname
     return Address(host or "", 0).loopback
 

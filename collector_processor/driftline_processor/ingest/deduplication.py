@@ -149,7 +149,7 @@ class Uploads:
         self.expire(now)
 
     def known(self, part: UploadPart, digest: bytes) -> tuple[Literal["new", "again", "other"], StoredPart | None]:
-        """Say whether a part is new, was taken before, or was taken with other bytes; and what is known of it."""
+        """Return True where a part is new, was taken before, or was taken with other bytes; and what is known of it."""
         kept = self._parts.get(part.upload, {}).get(part.number)
         return "new" if kept is None else "again" if kept.digest == digest else "other", kept
 

@@ -109,11 +109,11 @@ class ModelLimits:
         )
 
     def holds(self, key: ModelKey) -> bool:
-        """Say whether a version has a place still."""
+        """Return True where a version has a place still."""
         return key.version in self._versions.get(key.model, ())
 
     def place_baseline(self, model: str, version: str, now: int) -> bool:
-        """Say whether a baseline is kept: one of a model and version that have a place."""
+        """Return True where a baseline is kept: one of a model and version that have a place."""
         return self._admit_model(model, 1) and self._version(model, version, 1, now) == version
 
     def place_outcomes(self, outcomes: OutcomeTable) -> OutcomeTable | None:

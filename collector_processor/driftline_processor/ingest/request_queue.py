@@ -84,7 +84,7 @@ class RequestQueue:
 
     @property
     def alive(self) -> bool:
-        """Return whether the writer works."""
+        """Return True where the writer works."""
         return self._thread.is_alive()
 
     def close(self) -> None:

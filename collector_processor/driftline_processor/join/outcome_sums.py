@@ -226,7 +226,7 @@ def stored_stretches(connection: Connection, series: int, panes: Iterable[int]) 
 
 
 def all_rows_kept(connection: Connection, series: int, stretch: tuple[int, int]) -> bool:
-    """Say whether every row whose outcome was added to a stretch is still kept, so that it can be made anew.
+    """Return True where every row whose outcome was added to a stretch is still kept, so that it can be made anew.
 
     And to the hours that hold it: of those are the slices.
     """

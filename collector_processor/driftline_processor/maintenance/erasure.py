@@ -261,7 +261,7 @@ def forget_model(connection: Connection, order: ErasureOrder) -> ErasureResult:
 
 
 def is_known(connection: Connection, order: ErasureOrder) -> bool:
-    """Say whether there is anything that :func:`forget_model` would delete."""
+    """Return True where there is anything that :func:`forget_model` would delete."""
     of_versions, of_model = _named(order)
     places = (("models", of_versions), ("baselines", of_versions), ("outcomes", of_model))
     return any(

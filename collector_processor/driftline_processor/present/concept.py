@@ -62,7 +62,7 @@ def _now(concept: ConceptDrift) -> str:
 
 
 def _fallen(concept: ConceptDrift) -> bool:
-    """Return whether errors are as few as before the rise, though not yet for so long that the drift has ended."""
+    """Return True where errors are as few as before the rise, though not yet for so long that the drift has ended."""
     return concept.before is not None and concept.after is not None and concept.after <= concept.before
 
 

@@ -60,7 +60,7 @@ def sentence(estimated: Mapping[str, Estimate], name: str = "") -> str:
 
 
 def failed(estimated: Mapping[str, Estimate]) -> bool:
-    """Say whether outcomes have shown of any estimate that it is wrong."""
+    """Return True where outcomes have shown of any estimate that it is wrong."""
     return any(one.record.state == "failed" for one in estimated.values())
 
 

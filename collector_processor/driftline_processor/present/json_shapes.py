@@ -97,7 +97,7 @@ class Shapes:
         return Shapes({**self.of, **shapes})
 
     def holds(self, kind: Any) -> bool:
-        """Return whether a type is a class with a shape."""
+        """Return True where a type is a class with a shape."""
         return isinstance(kind, type) and kind in self.of
 
     def type_of(self, kind: type, key: Key) -> Any:

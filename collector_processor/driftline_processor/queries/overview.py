@@ -40,7 +40,7 @@ ENOUGH = 30
 
 
 def has_performance(evaluation: Evaluation) -> bool:
-    """Return whether any metric of a window is known."""
+    """Return True where any metric of a window is known."""
     return any(metric.value is not None for metric in evaluation.realized.values())
 
 
@@ -116,7 +116,7 @@ class ModelView:
     hints: tuple[str, ...] = ()
 
     def mature(self, evaluation: Evaluation) -> bool:
-        """Say whether the outcomes of a closed window have had their time to arrive, so that its performance counts."""
+        """Return True where the outcomes of a closed window have had their time, so that its performance counts."""
         had_time = self.outcome_delay.nanoseconds <= max(0, self.watermark - evaluation.window.end)
         had_time = had_time or self.outcome_delay.complete(evaluation.coverage)
         return evaluation.closed and had_time and evaluation.maturity == "mature"

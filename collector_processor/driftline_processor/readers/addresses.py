@@ -35,7 +35,7 @@ def file_or_address(text: str) -> Path:
 
 
 def is_database(path: Path) -> bool:
-    """Say whether a path is a database, or the address of something in one.
+    """Return True where a path is a database, or the address of something in one.
 
     >>> is_database(Path("log.db")), is_database(Path("sqlite:log.db?table=t")), is_database(Path("log.csv"))
     (True, True, False)

@@ -23,17 +23,17 @@ _WHOLE = r"^([+-]?\d+)\.0+$"
 
 
 def is_time(kind: pa.DataType) -> bool:
-    """Say whether a value of this type names a point in time."""
+    """Return True where a value of this type names a point in time."""
     return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
 def is_nested(kind: pa.DataType) -> bool:
-    """Say whether values of this type are lists, structs or anything else that is neither number, text nor time."""
+    """Return True for types of lists, structs and anything else that is neither number, text nor time."""
     return not _plain(kind)
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Say whether values of this type are texts, or codes of texts.
+    """Return True where values of this type are texts, or codes of texts.
 
     >>> is_text(pa.string()), is_text(pa.dictionary(pa.int32(), pa.string())), is_text(pa.int64())
     (True, True, False)
@@ -42,7 +42,7 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def is_vector(kind: pa.DataType) -> bool:
-    """Say whether values of this type are vectors: lists of floating-point numbers, as embeddings are.
+    """Return True where values of this type are vectors: lists of floating-point numbers, as embeddings are.
 
     >>> is_vector(pa.list_(pa.float32())), is_vector(pa.list_(pa.float64(), 3)), is_vector(pa.list_(pa.int64()))
     (True, True, False)
@@ -79,7 +79,7 @@ def column(array: pa.Array, number: bool | None = None) -> Column:
 
 
 def mostly_numbers(texts: Column) -> bool:
-    """Say whether a column of texts is one of numbers with stray texts in it, see :data:`MOSTLY`.
+    """Return True where a column of texts is one of numbers with stray texts in it, see :data:`MOSTLY`.
 
     >>> mostly_numbers(column(pa.array(["1", "2", None]), number=False)), mostly_numbers(Column())
     (True, False)

@@ -132,7 +132,7 @@ def match_patterns(names: Sequence[str], patterns: Sequence[str], option: str, p
 
 
 def has_patterns(names: Sequence[str]) -> bool:
-    """Say whether one of some names is a pattern, such as ``features.*``."""
+    """Return True where one of some names is a pattern, such as ``features.*``."""
     return any(glob.has_magic(name) for name in names)
 
 
@@ -311,7 +311,7 @@ def _only_time(sources: Sequence[Source], shared: Sequence[str], reserved: Colle
 
 
 def _holds_nothing(sources: Sequence[Source], name: str) -> bool:
-    """Say whether one of the files has this column but, by its type, no value of it."""
+    """Return True where one of the files has this column but, by its type, no value of it."""
     return any(pa.types.is_null(source.schema.field(name).type) for source in sources)
 
 

@@ -109,7 +109,7 @@ def _could_be_thousands(column: pa.Array | pa.ChunkedArray) -> bool:
 
 
 def are_thousands(texts: pa.Array | pa.ChunkedArray) -> bool:
-    """Say whether all of some texts are as whole numbers look that have a point after the thousands: 999, 1.234.
+    """Return True where all of some texts are as whole numbers look that have a point after the thousands: 999, 1.234.
 
     >>> are_thousands(pa.array(["1.234", "999", None])), are_thousands(pa.array(["1.234", "2.5"]))
     (True, False)
@@ -128,7 +128,7 @@ def codes_among(values: pa.Array | pa.ChunkedArray) -> tuple[int, int]:
 
 
 def are_codes(codes: int, of: int) -> bool:
-    """Say whether so many of so many values make a column one of codes, see :data:`CODED`.
+    """Return True where so many of so many values make a column one of codes, see :data:`CODED`.
 
     >>> are_codes(1, 1_000), are_codes(1, 1_001), are_codes(0, 0)
     (True, False, False)
@@ -137,7 +137,7 @@ def are_codes(codes: int, of: int) -> bool:
 
 
 def _leading_zeros(path: Path) -> bool:
-    """Return whether any value begins with a zero and another digit; a date in the middle of a value does not count."""
+    """Return True where any value begins with a zero and another digit, as no number does."""
     begins = np.frombuffer(b'\n\r"' + delimiter(path).encode(), np.uint8)
     rest = b"\n"
     with pa.input_stream(str(path), compression="detect") as stream:

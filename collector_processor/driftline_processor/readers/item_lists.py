@@ -81,7 +81,7 @@ def relevance_statements(
 
 
 def holds_lists(kind: pa.DataType) -> bool:
-    """Say whether values of this type are lists of items, or maps from item to relevance."""
+    """Return True where values of this type are lists of items, or maps from item to relevance."""
     lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
     if lists and pa.types.is_struct(kind.value_type):
         return any(field.name in ITEM_NAMES for field in kind.value_type)

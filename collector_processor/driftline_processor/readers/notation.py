@@ -260,7 +260,7 @@ class _Survey:
                 self.first[style, key] = CellPlace(path, before + row + 1, texts[int(codes[row])].as_py())
 
     def is_hopeless(self, name: str, written: KnownNotation) -> bool:
-        """Return whether so few of the values have a digit that the column is neither of numbers nor of dates."""
+        """Return True where so few of the values have a digit that the column is neither of numbers nor of dates."""
         return self.digits < MOSTLY / 2 * self.values and name not in written.numbers and name not in written.times
 
     def kind(self, name: str, written: KnownNotation) -> tuple[Style, ...]:
@@ -276,7 +276,7 @@ class _Survey:
         return kind if reads[kind] >= MOSTLY * self.values and reads[kind] else ()
 
     def shows(self, kind: tuple[Style, ...], style: Style) -> bool:
-        """Return whether the values are of this style, and could not be of the other one."""
+        """Return True where the values are of this style, and could not be of the other one."""
         return style in kind and self._fits(style) > min(self._fits(one) for one in kind)
 
     def notation(

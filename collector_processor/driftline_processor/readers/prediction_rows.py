@@ -127,7 +127,7 @@ def table_batches(
 
 
 def _readable(name: str, schema: pa.Schema, baseline: Baseline) -> bool:
-    """Return whether a column holds plain values, or vectors where the baseline has an embedding."""
+    """Return True where a column holds plain values, or vectors where the baseline has an embedding."""
     kind = schema.field(name).type
     return not is_nested(kind) or (is_vector(kind) and name in baseline.bins.projections)
 

@@ -71,11 +71,11 @@ class Notation:
 
     @property
     def is_date(self) -> bool:
-        """Return whether values are dates."""
+        """Return True where values are dates."""
         return self.style in DATES
 
     def accepts(self, unit: str) -> bool:
-        """Return whether a value with this unit, "" for none, is one of the column's: a bare 12 is no 12 %."""
+        """Return True where a value with this unit, "" for none, is one of the column's: a bare 12 is no 12 %."""
         return unit == self.unit or (unit == "" and self.unit != PERCENT)
 
     def to_json(self) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def expand_paths(paths: Sequence[Path]) -> list[Path]:
 
 
 def is_built_baseline(path: Path) -> bool:
-    """Say whether a file is a built baseline: it ends in ``.json`` and is no list of rows."""
+    """Return True where a file is a built baseline: it ends in ``.json`` and is no list of rows."""
     if path.suffix != ".json":
         return False
     try:

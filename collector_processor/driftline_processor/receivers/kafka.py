@@ -197,7 +197,7 @@ class KafkaReceiver:
                     raise _Stopping from None
 
     def _well(self) -> bool:
-        """Say whether the state stores anything at all: how far nothing new has come."""
+        """Return True where the state stores anything at all: how far nothing new has come."""
         try:
             self._offer(Request(os.urandom(16), offsets=[Offset(self._settings.group, "", -1, 0)])).result()
         except Exception:

@@ -59,7 +59,7 @@ class AccessRules:
         return frozenset(filter(None, ("localhost", name, name.partition(".")[0], f"{name.partition('.')[0]}.local")))
 
     def answers(self, host: str) -> bool:
-        """Say whether requests to ``host`` (without a port, lower case) are answered.
+        """Return True where requests to ``host`` (without a port, lower case) are answered.
 
         >>> rules = AccessRules(hosts=["*.example.com"])
         >>> [rules.answers(host) for host in ("127.0.0.1", "::1", "localhost", "drift.example.com", "evil.test")]
@@ -68,13 +68,13 @@ class AccessRules:
         return _is_address(host) or host.endswith(".localhost") or host in self._own or self.names(host)
 
     def names(self, host: str, everyone: bool = True) -> bool:
-        """Say whether ``allowed_hosts`` names a host. ``everyone``: whether ``*`` does."""
+        """Return True where ``allowed_hosts`` names a host. ``everyone``: whether ``*`` does."""
         return any(
             fnmatchcase(host, written.lower().rstrip(".")) for written in self.hosts if everyone or written != "*"
         )
 
     def accepts(self, origin: str) -> bool:
-        """Say whether pages of another origin may send here."""
+        """Return True where pages of another origin may send here."""
         return any(fnmatchcase(origin.lower(), written.lower().rstrip("/")) for written in self.origins)
 
 
@@ -146,7 +146,7 @@ class BrowserGuard:
         return None
 
     def _same(self, origin: str, host: re.Match[str] | None) -> bool:
-        """Say whether an origin is that of the page itself, also behind a proxy that sends another Host."""
+        """Return True where an origin is that of the page itself, also behind a proxy that sends another Host."""
         try:
             parts = urlsplit(origin.lower())
             port = str(parts.port or _DEFAULT_PORTS.get(parts.scheme, ""))

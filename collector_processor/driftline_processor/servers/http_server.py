@@ -145,7 +145,7 @@ class Connections:
         return Connection(self, **keys)
 
     def admit(self, connection: Connection) -> bool:
-        """Say whether there is room for a new connection; make some where one is silent."""
+        """Return True where there is room for a new connection; make some where one is silent."""
         most = min(self._most, max(8, most_files() // 2))  # the other half is for the state, gRPC and destinations
         if len(self._open) >= most:
             silent = self._most_silent()
@@ -304,7 +304,7 @@ class Connection(HttpToolsProtocol):
         self._stuck = None
 
     def overdue(self, now: float) -> bool:
-        """Say whether the client has kept the connection waiting for too long."""
+        """Return True where the client has kept the connection waiting for too long."""
         deadlines = self._connections.deadlines
         if self._ended is None and self.transport.is_closing():
             self._ended = now
@@ -343,7 +343,7 @@ class Connection(HttpToolsProtocol):
         self.loop.call_soon_threadsafe(lambda: self.end(503) if self.waits == "body" else None)
 
     def _unanswered(self) -> bool:
-        """Return whether a request has begun of whose answer nothing is written."""
+        """Return True where a request has begun of whose answer nothing is written."""
         if self.waits == "next":
             return False
         return self.waits == "head" or not self.cycle.response_started

@@ -94,7 +94,7 @@ class RequestMemory:
         return MemoryClaim(self, end, self._clock())
 
     def has_room(self, size: int) -> bool:
-        """Say whether a request of ``size`` bytes would be taken now."""
+        """Return True where a request of ``size`` bytes would be taken now."""
         with self._lock:
             return self.used + size <= self._room(size)
 

@@ -595,7 +595,7 @@ class _Handle:
 
 
 def _ends_use(error: duckdb.Error) -> bool:
-    """Return whether nothing more can be done with the file before it is opened again, or nothing should be."""
+    """Return True where nothing more can be done with the file before it is opened again, or nothing should be."""
     text = str(error)
     if isinstance(error, duckdb.FatalException):
         return True

@@ -59,7 +59,7 @@ _MOST_NAMES = 10_000
 
 
 def is_service_call(frame: FrameType | None) -> bool:
-    """Say whether a call whose caller is ``frame`` is one of a service."""
+    """Return True where a call whose caller is ``frame`` is one of a service."""
     while frame is not None:
         name = frame.f_globals.get("__name__")
         inside = _inside.get(name) if name.__class__ is str else False
@@ -72,7 +72,7 @@ def is_service_call(frame: FrameType | None) -> bool:
 
 
 def is_library_module(module: str) -> bool:
-    """Say whether a module belongs to one of the libraries that call estimators on the way."""
+    """Return True where a module belongs to one of the libraries that call estimators on the way."""
     return module.partition(".")[0] in _LIBRARIES
 
 
@@ -327,7 +327,7 @@ def _watch_unnamed(family: EstimatorFamily, estimator: Any) -> WatchedEstimator:
 
 
 def _answered_already(method: str, estimator: Any, samples: Any) -> bool:
-    """Say whether another method of the estimator has just answered for the very same object.
+    """Return True where another method of the estimator has just answered for the very same object.
 
     A service that asks for probabilities and then for the decision makes one prediction. The same method asked again
     is another one: the object may be a buffer that was filled anew.

@@ -35,12 +35,12 @@ _CONVENTIONS = {
 
 
 def asks_for_explanation(given: CallArguments) -> bool:
-    """Say whether a call asks why, for leaves or contributions, and not what."""
+    """Return True where a call asks why, for leaves or contributions, and not what."""
     return any(given.get(flag) for flag in _EXPLANATIONS)
 
 
 def asks_for_margins(given: CallArguments) -> bool:
-    """Say whether a call asks for what stands before the link function: logits, logs."""
+    """Return True where a call asks for what stands before the link function: logits, logs."""
     return any(given.get(flag) for flag in _MARGINS)
 
 

@@ -40,7 +40,7 @@ class FittedEstimator:
         return tuple(map(class_text, self.classes))
 
     def suits(self, task: Task) -> bool:
-        """Say whether what this predicts can be read as an answer to that task."""
+        """Return True where what this predicts can be read as an answer to that task."""
         if self.task != task.kind:
             return False
         if self.coded:

@@ -134,7 +134,7 @@ class MappedRoutes:
             FAULTS.swallow("routes", fault)
 
     def _has(self, plan: RoutePlan) -> bool:
-        """Say whether the route is mapped here, and there."""
+        """Return True where the route is mapped here, and there."""
         own = self._plans.get((plan.method, plan.path))
         if own is None or own.model.name != plan.model.name:
             return False

@@ -113,7 +113,7 @@ class Tee(RequestPrediction):
 
 
 def _readable(route: RoutePlan, headers: Headers, what: str) -> bool:
-    """Say whether a body is JSON of a size that is read; count it where it is not."""
+    """Return True where a body is JSON of a size that is read; count it where it is not."""
     kind, length = headers.get(b"content-type", b""), headers.get(b"content-length", b"")
     if (kind != _JSON and not is_json(kind.decode("latin-1"))) or b"content-encoding" in headers:
         route.go_without(f"{what}_not_json")

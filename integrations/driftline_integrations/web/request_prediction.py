@@ -22,7 +22,7 @@ _NOT_FOUND = (404, 405)
 
 
 def is_json(content_type: str) -> bool:
-    """Say whether a content type is JSON: ``application/json``, or anything that ends in ``+json``.
+    """Return True where a content type is JSON: ``application/json``, or anything that ends in ``+json``.
 
     >>> is_json("application/json; charset=utf-8"), is_json("application/problem+json"), is_json("text/html")
     (True, True, False)

@@ -83,7 +83,7 @@ class ColumnSelection:
         self._room = MOST_FEATURES
 
     def __call__(self, name: str) -> bool:
-        """Say whether the column of that name is read."""
+        """Return True where the column of that name is read."""
         plan, inputs = self._plan, self._plan.inputs
         feature = plan.wanted(str(name))
         if not feature and name not in (inputs.id_field, inputs.time_field) and name not in inputs.slice_fields:

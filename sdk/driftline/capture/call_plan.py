@@ -120,7 +120,7 @@ class CallPlan:
         self.quick = self.inputs.plain and not self.selective and not self.identity.task.ranks_items
 
     def wanted(self, name: str) -> bool:
-        """Say whether an input field of that name is a feature: allowed by the model, and neither id nor time."""
+        """Return True where an input field of that name is a feature: allowed by the model, and neither id nor time."""
         known = self._known.get(name)
         if known is None:
             if len(self._known) >= _MOST_KNOWN:
@@ -136,11 +136,11 @@ class CallPlan:
         return name in self.identity.text_features or self.identity.privacy.allows(name)
 
     def cuts(self, name: str) -> bool:
-        """Say whether an input field may be a slice: no document is."""
+        """Return True where an input field may be a slice: no document is."""
         return self.identity.privacy.allows(name) and name not in self.identity.text_features
 
     def _rides(self, name: str) -> bool:
-        """Say whether a feature goes on spans: no text does, and neither do its descriptors."""
+        """Return True where a feature goes on spans: no text does, and neither do its descriptors."""
         return self.wanted(name) and name not in self.identity.text_features
 
     def shape_of(self, names: tuple[str, ...]) -> RowSchema:
@@ -201,7 +201,7 @@ def _permitted(inputs: Inputs, identity: Identity) -> Inputs:
 
 
 def withholds_id(identity: Identity, name: str) -> bool:
-    """Say whether a value of that name may be no id, since a privacy rule is about it; if so, tell once."""
+    """Return True where a value of that name may be no id, since a privacy rule is about it; if so, tell once."""
     if not name or identity.privacy.hash_id or not identity.privacy.withholds(name):
         return False
     _tell_withheld(identity.name, "id", name, "ids are made up instead", ", or hash ids: hash_id=True")

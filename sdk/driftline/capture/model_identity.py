@@ -72,7 +72,7 @@ class Identity:
         object.__setattr__(self, "hash_id", self.privacy.id if self.privacy.hash_id else None)
 
     def records(self, feature: str) -> bool:
-        """Say whether anything may leave under the name of a feature, or of a text's descriptor.
+        """Return True where anything may leave under the name of a feature, or of a text's descriptor.
 
         >>> churn = Identity("churn", features=("age", "message"), text_features=frozenset({"message"}))
         >>> churn.records("message.words"), churn.records("income")

@@ -301,6 +301,6 @@ def _said_plainly(prediction: Prediction) -> tuple[float, str, None] | None:
 
 
 def is_plain_class(plan: CallPlan, decided: Any) -> bool:
-    """Say whether a decision that was said can be taken as it is."""
+    """Return True where a decision that was said can be taken as it is."""
     plain = decided.__class__ in (str, bool) or (decided.__class__ is int and decided.bit_length() < 64)
     return plain and plan.identity.task.has_threshold

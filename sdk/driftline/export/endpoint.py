@@ -112,7 +112,7 @@ def _check(url: str, where: str) -> None:
 
 
 def is_here(url: str) -> bool:
-    """Say whether a URL, or host:port, is on this machine, which a proxy of the environment cannot reach.
+    """Return True where a URL, or host:port, is on this machine, which a proxy of the environment cannot reach.
 
     >>> is_here("http://localhost:4318"), is_here("127.0.0.1:4317"), is_here("http://[::1]:4318"), is_here("http://d:4318")
     (True, True, True, False)
@@ -122,12 +122,12 @@ def is_here(url: str) -> bool:
 
 
 def records_silenced(environ: Mapping[str, str] = os.environ) -> bool:
-    """Say whether ``OTEL_LOGS_EXPORTER=none`` silences records: not where ``DRIFTLINE_ENDPOINT`` asks for them."""
+    """Return True where ``OTEL_LOGS_EXPORTER=none`` silences records; ``DRIFTLINE_ENDPOINT`` wins over it."""
     return environ.get("OTEL_LOGS_EXPORTER", "").strip() == "none" and not read("DRIFTLINE_ENDPOINT", environ)
 
 
 def disabled(environ: Mapping[str, str] = os.environ) -> bool:
-    """Say whether ``OTEL_SDK_DISABLED`` turns everything off."""
+    """Return True where ``OTEL_SDK_DISABLED`` turns everything off."""
     return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 

@@ -235,7 +235,7 @@ def interval(environ: Mapping[str, str] = os.environ) -> float:
 
 
 def is_cumulative(environ: Mapping[str, str] = os.environ) -> bool:
-    """Say whether each report repeats what came before it: not where deltas are preferred.
+    """Return True where each report repeats what came before it: not where deltas are preferred.
 
     >>> is_cumulative({}), is_cumulative({"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "LowMemory"})
     (True, False)
@@ -245,7 +245,7 @@ def is_cumulative(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def metrics_wanted(configured: bool, environ: Mapping[str, str] = os.environ) -> bool:
-    """Say whether this process sends metrics over OTLP. ``configured``: whether code said where to.
+    """Return True where this process sends metrics over OTLP. ``configured``: whether code said where to.
 
     Not where its metrics go another way (``OTEL_METRICS_EXPORTER``), and not where only ``DRIFTLINE_ENDPOINT`` says
     anything: that is for records, and nobody may listen on the specification's default.

@@ -296,7 +296,7 @@ class Pipeline:
                     FAULTS.swallow("flush", error)
 
     def _ended(self) -> bool:
-        """Say whether the thread is over; from then on the next row starts another, also where a fork gave up."""
+        """Return True where the thread is over; from then on the next row starts another, also where a fork gave up."""
         if not self._must_end():
             return False
         with self._start_lock:
@@ -307,7 +307,7 @@ class Pipeline:
             return True
 
     def _must_end(self) -> bool:
-        """Say whether the thread is to end: for good, or for a fork."""
+        """Return True where the thread is to end: for good, or for a fork."""
         return self._closed or self._resting
 
     def _tick(self) -> None:

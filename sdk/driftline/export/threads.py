@@ -119,7 +119,7 @@ class BoundedClose:
         start_thread(f"driftline-flush-{self._name}", flush)
 
     def flushed(self, timeout: float) -> bool:
-        """Say whether the provider sent that, within ``timeout`` seconds."""
+        """Return True where the provider sent that, within ``timeout`` seconds."""
         return self._sent.wait(max(0.0, timeout))
 
     def begin(self) -> None:
@@ -127,7 +127,7 @@ class BoundedClose:
         self._begun.set()
 
     def wait(self, timeout: float) -> bool:
-        """Say whether it is closed, within ``timeout`` seconds."""
+        """Return True where it is closed, within ``timeout`` seconds."""
         return self._done.wait(max(0.0, timeout))
 
     def _run(self) -> None:

@@ -74,7 +74,7 @@ def score_matrix(values: ArrayLike) -> F64:
 
 
 def is_time(values: ArrayLike) -> bool:
-    """Say whether values are points in time: they place a row, but drift of the calendar says nothing.
+    """Return True where values are points in time: they place a row, but drift of the calendar says nothing.
 
     >>> is_time(np.array(["2026-11-01"], "datetime64[D]"))
     True

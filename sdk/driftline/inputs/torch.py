@@ -55,5 +55,5 @@ def array_of(tensor: Any) -> NDArray[Any]:
 
 
 def on_cpu(tensor: Any) -> bool:
-    """Say whether a tensor can be read without waiting for a device."""
+    """Return True where a tensor can be read without waiting for a device."""
     return bool(tensor.device.type == "cpu" and str(tensor.layout) == "torch.strided" and not tensor.is_quantized)

@@ -52,7 +52,7 @@ def tamed(values: list[Any]) -> tuple[list[Any], int]:
 
 
 def _few_characters(values: list[Any]) -> bool:
-    """Say whether all are texts, together no longer than what counts for them: 3 ns each, and 30 by type and length.
+    """Return True for texts alone, together within their limit: 3 ns each, and 30 by type and length.
 
     One among them may be long. That is found where labels are read, as in the texts of Arrow.
     """

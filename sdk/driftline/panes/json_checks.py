@@ -35,12 +35,12 @@ def by_name(value: object) -> Mapping[str, Any]:
 
 
 def is_number(value: object) -> bool:
-    """Say whether a JSON value is a number; true and false are none."""
+    """Return True where a JSON value is a number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_whole(value: object) -> bool:
-    """Say whether a JSON value is a whole number."""
+    """Return True where a JSON value is a whole number."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -86,7 +86,7 @@ class Space:
     __hash__ = None  # type: ignore[assignment]
 
     def names_in(self, features: Container[str]) -> bool:
-        """Say whether all of its features are among these: of some the coordinates say nothing."""
+        """Return True where all of its features are among these: of some the coordinates say nothing."""
         return all(name in features for name in self.places)
 
     def errors(self, points: F64) -> F64:

@@ -203,7 +203,7 @@ def tap(provider: object, sink: Sink) -> Callable[[], None]:
 
 
 def _sends(processor: SpanProcessor) -> bool:
-    """Say whether a processor would take spans out of the process, or to a capture around this one."""
+    """Return True where a processor would take spans out of the process, or to a capture around this one."""
     if isinstance(processor, BatchSpanProcessor):
         return not isinstance(processor.span_exporter, InMemorySpanExporter)
     if isinstance(processor, SimpleSpanProcessor):

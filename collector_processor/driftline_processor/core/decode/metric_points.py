@@ -216,7 +216,7 @@ def _said(attributes: Iterable[KeyValue]) -> list[tuple[str, bytes]]:
 
 
 def is_captured(attributes: Iterable[KeyValue]) -> bool:
-    """Say whether the rows of a scope are in no record."""
+    """Return True where the rows of a scope are in no record."""
     return any(said.key == a.ML_CAPTURE and said.value.string_value == _METRICS for said in attributes)
 
 

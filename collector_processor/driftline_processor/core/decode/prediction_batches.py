@@ -201,7 +201,7 @@ class _Columns:
 
 @lru_cache(maxsize=4096)
 def _place(name: str) -> tuple[bool, str]:
-    """Return whether a column is a feature, and the name of the feature or slice; "" for neither."""
+    """Return True where a column is a feature, and the name of the feature or slice; "" for neither."""
     for prefix in (FEATURE, SLICE):
         if name.startswith(prefix):
             return prefix == FEATURE, label(name[len(prefix) :])

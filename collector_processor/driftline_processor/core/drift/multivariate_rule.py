@@ -53,7 +53,7 @@ def drift_together(
 
 
 def joint_design_effect(space: Space, features: Mapping[str, TargetDrift]) -> float:
-    """Return how many rows count as one: as many as of the feature whose rows resemble each other most."""
+    """Return the design effect: as many as of the feature whose rows resemble each other most."""
     return max([1.0, *(features[name].design_effect for name in space.names if name in features)])
 
 

@@ -338,7 +338,7 @@ def _compare(targets: Sequence[_Judged]) -> None:
 
 
 def _outside(reference: Reference, pair: SamplePair | None) -> bool:
-    """Return whether most rows are in open bins that the baseline hardly fills, or have labels that it never had."""
+    """Return True where most rows are in open bins that the baseline hardly fills, or have labels that it never had."""
     if pair is None:
         return False
     beyond = reference.counts <= 0

@@ -207,7 +207,7 @@ def as_learned(grid: F64, rates: Rates, weight_per_row: float) -> dict[str, Poin
 
 
 def _too_few(metric: str, window: float, reference: float, decided: F64) -> Unsure | None:
-    """Say whether an interval would not hold what it says, for lack of rows.
+    """Return True where an interval would not hold what it says, for lack of rows.
 
     ``window``, ``reference``: those of the rarer class. ``decided``: see :func:`enough_decided`.
     """

@@ -59,7 +59,7 @@ def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) ->
 
 
 def judged(evaluation: Evaluation) -> bool:
-    """Say whether the outcomes of a window judge its estimates."""
+    """Return True where the outcomes of a window judge its estimates."""
     return evaluation.maturity == "mature" and any(one.error is not None for one in evaluation.estimated.values())
 
 

@@ -102,7 +102,7 @@ _FEWER = _Fewer()
 
 
 def _names_ascii(pattern: str) -> bool:
-    """Say whether an expression names no character beyond ASCII, neither as itself nor by its number."""
+    """Return True where an expression names no character beyond ASCII, neither as itself nor by its number."""
     return pattern.isascii() and not re.search(r"\\[uUNx0-7]", pattern)
 
 

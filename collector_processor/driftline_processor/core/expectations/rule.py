@@ -167,5 +167,5 @@ class Expectations:
         return bool(self.rows or self.features)
 
     def wants(self, kind: Kind) -> bool:
-        """Return whether any rule is of this kind."""
+        """Return True where any rule is of this kind."""
         return any(rule.kind == kind for rules in (self.rows, *self.features.values()) for rule in rules)

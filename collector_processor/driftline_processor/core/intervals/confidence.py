@@ -166,7 +166,7 @@ def _quantile(some: WeightSums, others: WeightSums, tail: float) -> float:
 
 
 def has_equal_weights(hits: WeightSums, misses: WeightSums) -> bool:
-    """Return whether all rows weigh the same, and so would one more.
+    """Return True where all rows weigh the same, and so would one more.
 
     >>> nine = WeightSums(9, 9)
     >>> has_equal_weights(nine, WeightSums(1, 1)), has_equal_weights(nine, WeightSums(0, 0, 100))

@@ -118,7 +118,7 @@ class ConfusionTable:
         return ConfusionTable(self.weight[at], self.squares[at], blocks, squares, self.uneven, unseen)
 
     def knows(self, cells: F64) -> bool:
-        """Return whether rows were reviewed of all decisions whose ``cells`` count, float64 (k, k)."""
+        """Return True where rows were reviewed of all decisions whose ``cells`` count, float64 (k, k)."""
         return self.unseen is None or not self.unseen.unreviewed[cells.any(axis=0)].any()
 
     def ratio(self, hits: F64, misses: F64) -> Ratio:

@@ -63,7 +63,7 @@ _SHORT = ("5m", "15m", *HOURS)
 
 
 def has_day_blocks(window: Window) -> bool:
-    """Return whether the blocks of a window are days, or longer."""
+    """Return True where the blocks of a window are days, or longer."""
     return window.end - window.start >= _TWO_DAYS
 
 

@@ -83,7 +83,7 @@ def delay_of(pane: Pane) -> Delay | None:
 
 
 def judge_sla(pane: Pane, rows: int, age: int | None, sla: Sla) -> SlaResult | None:
-    """Say whether the outcomes of a window came in time; None of a window without rows.
+    """Return True where the outcomes of a window came in time; None of a window without rows.
 
     ``rows``: the predictions that an outcome can be known of. ``age``: how long ago the window ended, nanoseconds, None
     where time goes no further: no outcome will still come.
@@ -125,7 +125,7 @@ class OutcomeDelay(NamedTuple):
     outcomes: int = 0
 
     def complete(self, coverage: float | None) -> bool:
-        """Return whether a window need not wait: its outcomes are as good as all known, and nobody asked it to wait."""
+        """Return True where a window need not wait: nearly all outcomes are known, and no delay is configured."""
         return self.source == "learned" and coverage is not None and coverage >= SHARE
 
 

@@ -56,7 +56,7 @@ def fast_labels(
 
 
 def _counting_as_one(moved: gradients.Influence, fewest: float) -> float:
-    """Return how many rows count as one, Student's t included, at the level of one of the tests."""
+    """Return the design effect, Student's t included, at the level of one of the tests."""
     return counting_as_one(moved.influence, moved.expected, fewest, 1 - ALPHA / TESTS)
 
 

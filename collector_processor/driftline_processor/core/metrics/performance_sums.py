@@ -143,7 +143,7 @@ class PerformanceSums:
         return exact(hits, misses, self.confidence, design)
 
     def rows_as_one(self, moved: Influence) -> tuple[float, bool]:
-        """Return how many rows count as one, and whether blocks of time say so."""
+        """Return the design effect, and whether blocks of time say so."""
         effect = counting_as_one(moved.influence, moved.expected, self.fewest, self.confidence)
         return effect, effect > 1
 

@@ -190,7 +190,7 @@ def lacks_weight(weighted: Mask, retracted: Mask) -> Mask:
 
 
 def _all_differ(prediction: I64 | Places) -> bool:
-    """Say whether no prediction has two outcomes."""
+    """Return True where no prediction has two outcomes."""
     if len(prediction) < 2 or (prediction[1:] > prediction[:-1]).all():
         return True
     first, last = int(prediction.min()), int(prediction.max())

@@ -55,12 +55,12 @@ class Objective:
 
     @property
     def relative(self) -> bool:
-        """Return whether it is the change since the baseline that is limited."""
+        """Return True where it is the change since the baseline that is limited."""
         return self.least_change is not None or self.most_change is not None
 
     @property
     def upwards(self) -> bool:
-        """Return whether more is better."""
+        """Return True where more is better."""
         return self.least is not None or self.least_change is not None
 
     @property

@@ -111,7 +111,7 @@ def judge_objectives(
 
 
 def _all_reviewed(state: ObjectiveState, evaluation: Evaluation) -> bool:
-    """Return whether nobody can tell, by the number of rows, although (nearly) all of them have their outcome."""
+    """Return True where nobody can tell, by the number of rows, although (nearly) all of them have their outcome."""
     if state.state != "cannot_tell" or not state.needed:
         return False
     own = evaluation.performance_slices.get(state.slice)

@@ -71,5 +71,5 @@ def quality(
 
 
 def _covers(finding: Finding, other: Finding) -> bool:
-    """Return whether a finding tells what the other tells of the same feature, and more."""
+    """Return True where a finding tells what the other tells of the same feature, and more."""
     return other.check in CHECKS[finding.check].covers and set(other.features) <= set(finding.features)

@@ -101,7 +101,7 @@ class SideBySide:
 
     @property
     def verdict(self) -> Verdict:
-        """Say whether the challenger is worse, better, or that nobody can tell yet."""
+        """Return True where the challenger is worse, better, or that nobody can tell yet."""
         return "not_yet" if self.decides is None else self.decides.verdict
 
 

@@ -157,7 +157,7 @@ def by_stretch(first: F64, second: F64) -> F64:
 
 
 def weights_differ(rows: float, weight: float, weight_squared: float) -> bool:
-    """Return whether rows have other weights than 1.
+    """Return True where rows have other weights than 1.
 
     >>> weights_differ(3, 3, 3), weights_differ(2, 3, 5)
     (False, True)

@@ -274,7 +274,7 @@ def _ends(value: float, limits: Interval) -> tuple[float, float]:
 
 
 def _overlap(one: Mask, other: Mask) -> bool:
-    """Return whether two slices are mostly the same rows."""
+    """Return True where two slices are mostly the same rows."""
     both = int(np.count_nonzero(one & other))
     return 2 * both >= min(int(np.count_nonzero(one)), int(np.count_nonzero(other)))
 

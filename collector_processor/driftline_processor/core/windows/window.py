@@ -205,7 +205,7 @@ def closed_until(watermark: int) -> int:
 
 
 def is_closed(window: Window, watermark: int) -> bool:
-    """Say whether a model's watermark has passed the window's end and its grace."""
+    """Return True where a model's watermark has passed the window's end and its grace."""
     return window.end <= closed_until(watermark)
 
 

@@ -126,7 +126,7 @@ def save_rows(
 
 
 def holds_kept_rows(path: Path) -> bool:
-    """Return whether a file was written by :func:`save_rows`; else its columns are as somebody has them."""
+    """Return True where a file was written by :func:`save_rows`; else its columns are as somebody has them."""
     if path.suffix != ".parquet":
         return False
     with readable(path):

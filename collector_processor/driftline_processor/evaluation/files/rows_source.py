@@ -224,5 +224,5 @@ class RowsSource:
 
 
 def is_next(earlier: Window, window: Window) -> bool:
-    """Return whether a window begins where an earlier one ends, or neither is one of time."""
+    """Return True where a window begins where an earlier one ends, or neither is one of time."""
     return not window.name or earlier.end == window.start

@@ -135,7 +135,7 @@ class WindowSteps:
 
     @property
     def known(self) -> bool:
-        """Return whether rows have times."""
+        """Return True where rows have times."""
         return bool(len(self.ends)) and bool(self.ends[-1] > 0)
 
 

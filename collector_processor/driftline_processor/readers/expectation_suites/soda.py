@@ -181,7 +181,7 @@ def _value(text: str) -> float | int:
 
 
 def _none(condition: str, count: bool) -> bool:
-    """Return whether a condition on a number of rows, or on a share of them, says that there are none."""
+    """Return True where a condition on a number of rows, or on a share of them, says that there are none."""
     match = _LIMIT.fullmatch(condition)
     if match is None:
         return False

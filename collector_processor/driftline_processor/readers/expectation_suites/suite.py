@@ -110,7 +110,7 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
 
 
 def _stays(text: str) -> bool:
-    """Return whether a scalar that is written without quotes is read as a text; what the dumper quotes itself is."""
+    """Return True where a scalar that is written without quotes is read as a text; what the dumper quotes itself is."""
     if not text.strip() or any(character in text for character in "\n:#[]{},&*!|>'\"%@`"):
         return True
     try:

@@ -142,7 +142,7 @@ def value_of(value: object) -> float:
 
 
 def retracted_of(value: object) -> bool:
-    """Say whether an outcome takes back what was said; false when it is missing.
+    """Return True where an outcome takes back what was said; false when it is missing.
 
     >>> retracted_of(None), retracted_of(True), retracted_of("true"), retracted_of(0)
     (False, True, True, False)

@@ -202,7 +202,7 @@ class RowReader:
                 self.more += 1
 
     def has_room(self, items: Sequence[object]) -> bool:
-        """Return whether all that outcomes say of slices goes with what was said before."""
+        """Return True where all that outcomes say of slices goes with what was said before."""
         said = (slices_in(item) for item in items if isinstance(item, Mapping))
         return len({*self._slices, *chain.from_iterable(said)}) <= MAX_SLICES
 

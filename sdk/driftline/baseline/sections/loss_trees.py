@@ -287,7 +287,7 @@ class LossTrees:
         return np.maximum(self.trees.predict(places), 0.0)
 
     def needs(self, features: Mapping[str, Column]) -> bool:
-        """Say whether rows with these features have enough of them for it: any at all, where it looks at any."""
+        """Return True where rows with these features have enough of them for it: any at all, where it looks at any."""
         named = [name.removeprefix("feature:") for name in self.inputs if name != SCORE]
         return not named or any(name in features for name in named)
 

@@ -29,7 +29,7 @@ DETECTORS: dict[str, Detector] = _found()
 
 
 def installed() -> bool:
-    """Say whether River is there: the extra ``concept``, which the extra ``processor`` brings along."""
+    """Return True where River is there: the extra ``concept``, which the extra ``processor`` brings along."""
     return find_spec("river") is not None
 
 

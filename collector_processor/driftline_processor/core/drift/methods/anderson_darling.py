@@ -24,7 +24,7 @@ def anderson_darling(reference: F64, current: F64) -> F64:
 
     Args:
         reference: Counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
-        current: As ``reference``.
+        current: Counts of the window, in the same form.
 
     Source: Scholz and Stephens, "K-sample Anderson-Darling tests" (1987), equation 7.
 
@@ -48,6 +48,11 @@ def anderson_darling_p_value(statistic: F64, n: F64, m: F64) -> F64:
     """Return the asymptotic probability of a statistic this large without drift, matched to its variance at n, m.
 
     ``anderson_ksamp`` interpolates between seven critical values of the same law.
+
+    Args:
+        statistic: float64 (k,), A² of :func:`anderson_darling`.
+        n: float64 (k,), effective rows of the reference.
+        m: float64 (k,), effective rows of the window.
 
     >>> anderson_darling_p_value(np.array([3.857]), np.array([1e9]), np.array([1e9])).round(4).tolist()
     [0.0102]
@@ -83,7 +88,7 @@ def _inside(rows: F64, total: F64) -> tuple[F64, F64]:
 
 
 def p_value(counts: Counts) -> F64:
-    """Return the p-values: those of the limit law, and where equal values are frequent those given which are equal."""
+    """Return the p-values of the limit law, or with frequent ties those given the ties."""
     statistic = anderson_darling(counts.reference, counts.current)
     given = bridge_p_values(statistic, np.ones_like(statistic), counts, _form)
     return anderson_darling_p_value(statistic, counts.n, counts.m) if given is None else given

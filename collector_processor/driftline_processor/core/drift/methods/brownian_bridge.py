@@ -28,10 +28,15 @@ WIDEST = 512
 
 
 def bridge_p_values(statistic: F64, mean: F64, counts: Counts, form: Form) -> F64 | None:
-    """Return the p-values of k statistics: float64 (k,); None where values are hardly tied, and a limit law holds.
+    """Return the p-values of k statistics, float64 (k,); None where ties are rare, and a limit law holds.
 
-    ``mean``: float64 (k,), of the statistic without drift. Of one up to twice its mean, which is no news, the p-value
-    is Markov's bound.
+    The p-value of a statistic up to twice its mean is Markov's bound.
+
+    Args:
+        statistic: float64 (k,).
+        mean: float64 (k,), mean of the statistic without drift.
+        counts: Counts of the k targets.
+        form: Function that makes the quadratic form of a target.
     """
     both, total = counts.reference + counts.current, counts.n + counts.m
     if both.shape[1] > WIDEST or (both.max(axis=1) <= TIED * total).all():
@@ -44,10 +49,15 @@ def bridge_p_values(statistic: F64, mean: F64, counts: Counts, form: Form) -> F6
 
 
 def bridge_tail(statistic: float, form: F64, both: F64, n: float, m: float) -> float:
-    """Return the probability, without drift, that a quadratic form of the window's rows is so large.
+    """Return the probability, without drift, of a quadratic form of the window's rows as large.
 
-    ``form``: float64 (bins, bins), symmetric: the statistic is ``x @ form @ x``, x the window's rows of each bin less
-    what is expected. ``both``: float64 (bins,), rows of both samples; ``n``, ``m``: of each.
+    Args:
+        statistic: Value of the form.
+        form: float64 (bins, bins), symmetric. The statistic is ``x @ form @ x``, with x the window's rows by bin less
+            the expected ones.
+        both: float64 (bins,), rows of both samples.
+        n: Rows of the reference.
+        m: Rows of the window.
 
     Source: the covariance is that of the multivariate hypergeometric distribution; see also Scholz and Stephens
     (1987), section 5, for Anderson-Darling with ties.

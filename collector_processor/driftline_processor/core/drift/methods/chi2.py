@@ -25,7 +25,7 @@ def chi2(reference: F64, current: F64) -> tuple[F64, F64]:
     Args:
         reference: Counts, float64 (..., bins), missing and invalid left out; pool them first
             (:mod:`~driftline_processor.core.drift.coarse_bins`).
-        current: As ``reference``.
+        current: Counts of the window, in the same form.
 
     Source: Pearson (1900); Cochran, "Some methods for strengthening the common χ² tests" (1954) for the rule of 5.
 
@@ -47,7 +47,7 @@ def chi2(reference: F64, current: F64) -> tuple[F64, F64]:
 
 
 def chi2_terms(reference: F64, current: F64, of: Samples) -> F64:
-    """Return what each cell adds to the statistic: float64 (k,)."""
+    """Return the part of each cell in the statistic: float64 (k,)."""
     expected = (reference + current) * (of.m / (of.n + of.m))
     return (current - expected) ** 2 / expected * ((of.n + of.m) / of.n)
 

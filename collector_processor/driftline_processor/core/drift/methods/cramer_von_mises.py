@@ -24,7 +24,7 @@ def cramer_von_mises(reference: F64, current: F64) -> F64:
 
     Args:
         reference: Counts over the same ordered bins, float64 (..., bins), missing and invalid left out.
-        current: As ``reference``.
+        current: Counts of the window, in the same form.
 
     Source: Anderson, "On the distribution of the two-sample Cramér-von Mises criterion" (1962).
 
@@ -47,6 +47,11 @@ def cramer_von_mises_p_value(statistic: F64, n: F64, m: F64) -> F64:
 
     The same as ``scipy.stats.cramervonmises_2samp(method="asymptotic")``, and right in the tail beyond 1e-8.
 
+    Args:
+        statistic: float64 (k,), T of :func:`cramer_von_mises`.
+        n: float64 (k,), effective rows of the reference.
+        m: float64 (k,), effective rows of the window.
+
     >>> cramer_von_mises_p_value(np.array([0.8]), np.array([100_000.0]), np.array([1_000.0])).round(5).tolist()
     [0.00731]
     """
@@ -65,7 +70,7 @@ def _mixed(rows: F64) -> F64:
 
 
 def p_value(counts: Counts) -> F64:
-    """Return the p-values: those of the limit law, and where equal values are frequent those given which are equal."""
+    """Return the p-values of the limit law, or with frequent ties those given the ties."""
     statistic = cramer_von_mises(counts.reference, counts.current)
     given = bridge_p_values(statistic, _expected(counts), counts, _form)
     return cramer_von_mises_p_value(statistic, counts.n, counts.m) if given is None else given
@@ -102,7 +107,7 @@ def from_counts(counts: Counts) -> Measured:
 
 
 def bound(counts: Counts) -> F64:
-    """Return how far the statistic of the rows can be: within a bin either sample may rise before the other."""
+    """Return the greatest difference from the statistic of rows: within a bin either sample may rise first."""
     p, q = counts.reference / counts.n[:, np.newaxis], counts.current / counts.m[:, np.newaxis]
     left = np.cumsum(p - q, axis=-1) - (p - q)
     most = np.maximum(np.abs(left + p), np.abs(left - q)) ** 2

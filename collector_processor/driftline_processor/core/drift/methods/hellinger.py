@@ -19,7 +19,7 @@ def hellinger(reference: F64, current: F64) -> F64:
     Args:
         reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; the same coarse bins as
             PSI, nothing added to empty ones. 1 where the samples share no bin. For a small drift it is sqrt(PSI / 8).
-        current: As ``reference``.
+        current: Counts of the window, in the same form.
 
     Source: Hellinger (1909); Cha, "Comprehensive survey on distance measures between probability density functions"
     (2007).

@@ -21,7 +21,7 @@ def js(reference: F64, current: F64) -> F64:
     Args:
         reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; the same coarse bins as
             PSI, nothing added to empty ones.
-        current: As ``reference``.
+        current: Counts of the window, in the same form.
 
     Source: Lin, "Divergence measures based on the Shannon entropy" (1991); Endres and Schindelin (2003) for the root.
 

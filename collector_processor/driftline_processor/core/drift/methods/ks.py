@@ -24,7 +24,7 @@ def ks(reference: F64, current: F64) -> F64:
     Args:
         reference: Counts over the same ordered bins, float64 (..., bins), missing and invalid left out. None may be
             empty.
-        current: As ``reference``.
+        current: Counts of the window, in the same form.
 
     Source: Smirnov (1939); Hodges, "The significance probability of the Smirnov two-sample test" (1958).
 
@@ -40,10 +40,15 @@ def ks(reference: F64, current: F64) -> F64:
 def ks_p_value(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
     """Return the asymptotic probability of a distance this large without drift: K(sqrt(nm / (n + m)) D).
 
-    ``n``, ``m``: (effective) rows of the two samples. For small samples and for values with ties it errs to the large
-    side; what decides is exact, see :func:`from_counts`. The same as ``scipy.stats.kstwobign.sf``;
-    ``ks_2samp(method="asymp")`` uses the slightly different ``kstwo``. Evidently decides at p <= 0.05 of ``ks_2samp``,
-    NannyML by a threshold on the distance; neither corrects for the number of features.
+    For small samples and for ties it errs to the large side; the deciding p-value is exact, see :func:`from_counts`.
+    The same as ``scipy.stats.kstwobign.sf``; ``ks_2samp(method="asymp")`` uses the slightly different ``kstwo``.
+    Evidently decides at p <= 0.05 of ``ks_2samp``, NannyML by a threshold on the distance; neither corrects for the
+    number of features.
+
+    Args:
+        distance: float64 (...), distance of :func:`ks`.
+        n: float64 (...), effective rows of the reference.
+        m: float64 (...), effective rows of the window.
 
     >>> float(ks_p_value(0.05, 100_000, 1_000).round(4))
     0.0142
@@ -53,10 +58,15 @@ def ks_p_value(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
 
 
 def ks_effect(distance: F64 | float, n: F64 | float, m: F64 | float) -> F64:
-    """Return the distance less what sampling alone makes of it: sqrt(max(0, D² - (π² / 12)(1/n + 1/m))).
+    """Return the distance less what sampling alone explains: sqrt(max(0, D² - (π² / 12)(1/n + 1/m))).
 
     π² / 12 is the mean of the squared Kolmogorov distribution, so without drift the expression under the root is 0 on
     average, whatever the sizes.
+
+    Args:
+        distance: float64 (...), distance of :func:`ks`.
+        n: float64 (...), effective rows of the reference.
+        m: float64 (...), effective rows of the window.
 
     >>> float(ks_effect(0.05, 100_000, 1_000).round(4))
     0.0409
@@ -76,7 +86,7 @@ def from_counts(counts: Counts) -> Measured:
 
 
 def bound(counts: Counts) -> F64:
-    """Return how much greater the distance of the rows can be: within a bin one sample may rise before the other."""
+    """Return the greatest excess of the distance of rows: within a bin one sample may rise before the other."""
     p, q = counts.reference / counts.n[:, np.newaxis], counts.current / counts.m[:, np.newaxis]
     left = np.cumsum(p - q, axis=-1) - (p - q)
     greatest: F64 = np.maximum(np.abs(left + p), np.abs(left - q)).max(axis=-1)

@@ -18,7 +18,7 @@ def l_infinity(reference: F64, current: F64) -> F64:
     Args:
         reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; rare labels pooled as
             for the chi-square test.
-        current: As ``reference``.
+        current: Counts of the window, in the same form.
 
     Source: Deza and Deza, "Encyclopedia of Distances" (2009), the Chebyshev distance of two distributions.
 

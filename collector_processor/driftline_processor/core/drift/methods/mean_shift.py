@@ -14,16 +14,22 @@ from .method import Counts, Measured, Method, Moments, middles, moments
 
 
 def mean_shift(reference: Moments, current: Moments, n: F64, m: F64) -> tuple[F64, F64]:
-    """Return mean now - mean before, in the feature's unit, and Welch's p-value: float64 (...) each.
+    """Return the mean of the window less that of the reference, and Welch's p-value: float64 (...) each.
 
-    ``n``, ``m``: (effective) rows. Values beyond the fences (:func:`.method.fences`) count as lying on them (they are
-    Winsorised), so that one stray value neither makes nor hides a shift. With a bin around each distinct value this is
-    ``scipy.stats.ttest_ind(current, reference, equal_var=False)`` of the clipped rows. Two constants that are equal
-    have p 1, two that differ 0.
+    Values beyond the fences (:func:`.method.fences`) count as lying on them (they are Winsorised), so that one stray
+    value neither makes nor hides a shift. With a bin around each distinct value this is
+    ``scipy.stats.ttest_ind(current, reference, equal_var=False)`` of the clipped rows. Two equal constants have p 1,
+    two different ones 0.
 
-    It sees nothing but the mean: a distribution that only widens, or splits in two, has no shift. Evidently's
-    ``t_test`` is Student's, with equal variances, which errs when the smaller sample is the wider one.
-    NannyML has none.
+    The method compares means alone: a distribution that only widens, or splits in two, has no shift. Evidently's
+    ``t_test`` is Student's, with equal variances, which errs when the smaller sample is the wider one. NannyML has
+    none.
+
+    Args:
+        reference: Moments of the reference, in the feature's unit.
+        current: Moments of the window.
+        n: float64 (...), effective rows of the reference.
+        m: float64 (...), effective rows of the window.
 
     Source: Welch, "The generalization of Student's problem" (1947); Dixon and Tukey (1968) for Winsorising.
 
@@ -68,8 +74,8 @@ def from_counts(counts: Counts) -> Measured:
 def p_value(counts: Counts) -> F64:
     """Return the p-values: Welch's, or that of the permutation test where it is larger.
 
-    With equal spreads the two agree. Of few rows of a skewed number the mean is not normal, and only a permutation
-    knows it; of a number that only spreads, only Welch does.
+    With equal spreads the two agree. The mean of few rows of a skewed number is not normal: the permutation test holds.
+    Where only the spread changes, Welch's test holds.
     """
     welch = from_counts(counts).p_value
     assert welch is not None
@@ -91,7 +97,7 @@ def p_value(counts: Counts) -> F64:
 
 
 def bound(counts: Counts) -> F64:
-    """Return how far the shift of the clipped rows can be: the half widths of the bins they are in, of both samples."""
+    """Return the greatest difference from the shift of clipped rows: the half widths of their bins, of both samples."""
     return moments(counts.reference, counts.places).mean_bound + moments(counts.current, counts.places).mean_bound
 
 

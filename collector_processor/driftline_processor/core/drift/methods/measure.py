@@ -37,10 +37,13 @@ class MethodMeasure(NamedTuple):
 
 
 def measure(pairs: Sequence[SamplePair], wanted: Sequence[Sequence[Method]]) -> list[tuple[list[MethodMeasure], float]]:
-    """Return, per pair, what each of its methods says, and its PSI less the mean without drift.
+    """Return the measures of each pair by its methods, and its PSI less the mean without drift.
 
-    ``wanted``: the methods of each pair, the one that decides first. All pairs of numbers are measured together, and
-    all others.
+    All pairs of numbers are measured together, and all others.
+
+    Args:
+        pairs: Pairs of samples.
+        wanted: Methods of each pair, the deciding one first.
     """
     found: list[tuple[list[MethodMeasure], float]] = [([], 0.0)] * len(pairs)
     for kinds in (("number",), ("embedding",), ("category", "boolean")):
@@ -62,7 +65,7 @@ def measure(pairs: Sequence[SamplePair], wanted: Sequence[Sequence[Method]]) -> 
 
 
 def stacked(pairs: Sequence[SamplePair], *, ordered: bool) -> Counts:
-    """Return the pairs as the rows of one ``Counts``, padded with empty bins to the width of the widest."""
+    """Return the pairs as the rows of one ``Counts``, padded with empty bins to the widest."""
     width = max(len(pair.reference) for pair in pairs)
     reference, current = np.zeros((len(pairs), width)), np.zeros((len(pairs), width))
     edges = np.zeros((len(pairs), width - 1)) if ordered else None

@@ -1,13 +1,9 @@
-"""A drift method: its definition over counts, the counts, and what is promised of it.
+"""A drift method, and the counts that it compares.
 
 A method works on many targets at once, one a row: 10,000 comparisons a second are a few numpy calls over stacked
-counts, not 10,000 calls. Narrower targets are padded with empty bins, which change no method.
-
-How far out a value may lie before only its being far out counts: what keeps a sentinel from being a distance.
-
-Mean and variance of counts over bins, values beyond the fences counted as lying on them.
-
-Counts with a bin around each distinct value: the same methods, and no binning left in them.
+counts. Narrower targets are padded with empty bins, which change no method. Values beyond the fences count as lying on
+them, so that a sentinel such as 1e9 is no distance. With a bin around each distinct value, the same methods compare
+exact rows.
 """
 
 from __future__ import annotations
@@ -38,9 +34,12 @@ OTHERS = 0.1
 def fences(reference: F64, edges: F64) -> F64:
     """Return least and greatest value, float64 (k, 2): the outer edges, or 10 widths of the middle half from it.
 
-    ``reference``: counts float64 (k, bins), ``edges``: float64 (k, bins - 1), at least one. The middle half is that of
-    the rows in no :data:`ATOM`, where they are a tenth of all. Of a reference whose middle half is one value, the outer
-    edges.
+    The middle half is that of the rows in no :data:`ATOM`, where these are a tenth of all rows. Where it is a single
+    value, the outer edges are the fences.
+
+    Args:
+        reference: Counts of the reference, float64 (k, bins).
+        edges: float64 (k, bins - 1), at least one.
 
     >>> edges = np.array([[0.0, 1.0, 2.0, 3.0, 4.0, 1e9]])
     >>> fences(np.array([[1.0, 25.0, 25.0, 25.0, 25.0, 2.0, 3.0]]), edges).tolist()
@@ -70,11 +69,12 @@ those of its L2 norm, a number.
 
 
 class Vectors(NamedTuple):
-    """The reference of an embedding, see :class:`driftline.panes.embedding_projection.Projection`.
+    """The reference of an embedding; see :class:`driftline.panes.embedding_projection.Projection`.
 
     Attributes:
-        means: Of the features, float64 (width,).
-        spectrum: float64 (width,), ``axes``: float64 (axes, width), each padded with zeros.
+        means: Means of the features, float64 (width,).
+        spectrum: Variances along the axes, float64 (width,), padded with zeros.
+        axes: float64 (axes, width), padded with zeros.
     """
 
     means: F64
@@ -104,19 +104,18 @@ class Sums(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """k pairs of samples, counted over bins that the two of a pair share.
+    """k pairs of samples, counted over bins that the two samples of a pair share.
 
     Attributes:
-        reference: float64 (k, bins), (effective) rows per bin; missing and invalid are left out, and no sample is
-            empty.
-        current: As ``reference``.
-        edges: Of numbers, float64 (k, bins - 1), where the bins meet, padded with the last; None of categories, whose
-            bins have no order.
-        fences: float64 (k, 2), what lies beyond counts as lying there where the size of a value matters; None =
+        reference: float64 (k, bins), effective rows of the reference by bin, without missing and invalid; never all
+            zero.
+        current: float64 (k, bins), effective rows of the window, in the same form.
+        edges: Borders of the bins of numbers, float64 (k, bins - 1), padded with the last; None for categories.
+        fences: float64 (k, 2); values beyond count as lying there where the size of a value matters. None for
             :func:`fences` of the reference.
-        sums: Of embeddings.
-        others: Of categories whose labels were chosen from the reference, int64 (k,), the bin of all other labels, -1 =
-            not one.
+        sums: Sums of embeddings; None for other targets.
+        others: int64 (k,), bin of all other labels where the labels were chosen from the reference, -1 without one;
+            None for numbers.
     """
 
     reference: F64
@@ -131,7 +130,12 @@ class Counts:
         return {}
 
     def once(self, name: str, make: Callable[[], F64]) -> F64:
-        """Return what was made under this name before, else make it."""
+        """Return a cached value by name, made on the first call.
+
+        Args:
+            name: Name of the value.
+            make: Function that makes the value.
+        """
         made = self._made.get(name)
         if made is None:
             made = self._made[name] = make()
@@ -151,7 +155,7 @@ class Counts:
 
     @cached_property
     def places(self) -> F64:
-        """The edges, float64 (k, bins - 1), none beyond what values count as; one at 0 where a number has no edges."""
+        """Edges between the fences, float64 (k, bins - 1); one edge at 0 for a number without edges."""
         if self.edges is None or self.edges.shape[1] == 0:
             return np.zeros((len(self.reference), 1))
         outer = fences(self.reference, self.edges) if self.fences is None else self.fences
@@ -171,12 +175,14 @@ class Counts:
 
 
 class Measured(NamedTuple):
-    """The result of one drift method for k targets, each float64 (k,).
+    """The result of one drift method for k targets.
 
     Attributes:
-        p_value: Of no drift, not corrected for looking at many.
-        effect: How large the drift is beyond what sampling alone makes of it, in ``Method.unit``. None where the method
-            has none.
+        value: float64 (k,), value of the method.
+        p_value: float64 (k,), probability of such a value without drift, not corrected for several targets. None for a
+            method without a p-value.
+        effect: float64 (k,), size of the drift beyond what sampling explains, in ``Method.unit``. None for a method
+            without an effect.
     """
 
     value: F64
@@ -186,27 +192,27 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One drift method.
+    """One drift method. A module of this package with a constant ``METHOD`` defines one, and is found by that alone.
 
     Attributes:
-        name: As it is written in YAML, JSON and metrics.
-        title: As people write it, ``symbol``: in a table.
-        kinds: What it compares.
-        least: The range of the value; ``least`` is what two equal samples have.
-        greatest: The range of the value; ``least`` is what two equal samples have.
-        unit: Of the value.
-        source: The paper.
-        counts: The method.
-        p_value: k p-values, of a method that is shown beside others and whose p-value costs more than its value, so
-            that it is asked for only where the method decides.
-        min_effect: The least effect that counts as drift, of a method that may decide: it has a p-value and an effect;
-            None of one that is only shown.
+        name: Name in YAML, JSON and metrics.
+        title: Name on pages and in sentences.
+        symbol: Name in a table.
+        kinds: Kinds of targets that the method compares.
+        least: Least value, that of two equal samples.
+        greatest: Greatest value.
+        unit: Unit of the value.
+        source: Paper of the definition.
+        counts: Function that measures k targets.
+        p_value: Function that returns k p-values, for a method whose p-value costs more than its value: called only
+            where the method decides.
+        min_effect: Least effect that counts as drift; None for a method that cannot decide.
         symmetric: True where exchanging the samples, over the same cells, changes no value.
-        scaling: What multiplying all counts does to the value: "none", nothing; "fades", ever less, since something is
-            added to every bin; "grows", a test statistic does.
-        rows: True where rows say more than counts (exact, not from bins); of the others the definition is over the
-            bins.
-        bound: How far the value of counts can be from the one of the rows, where that is known.
+        scaling: Effect of multiplying all counts: "none"; "fades", ever less, since a constant is added to every bin;
+            "grows", as a test statistic does.
+        rows: True where exact rows give another value than bins; else the definition is over the bins.
+        bound: Function that returns the greatest difference between the value of counts and that of rows; None where
+            unknown.
     """
 
     name: str
@@ -230,9 +236,10 @@ class Moments(NamedTuple):
     """Moments of k samples, float64 (k,) each, in the unit of the feature.
 
     Attributes:
-        variance: Over n, not n - 1.
-        mean_bound: How far mean and standard deviation of the clipped rows can be from those of the counts.
-        deviation_bound: As ``mean_bound``.
+        mean: Mean of the counts.
+        variance: Variance of the counts, over n, not n - 1.
+        mean_bound: Greatest difference between this mean and that of the clipped rows.
+        deviation_bound: Greatest difference between this standard deviation and that of the clipped rows.
     """
 
     mean: F64
@@ -254,10 +261,14 @@ def middles(edges: F64) -> F64:
 
 
 def moments(counts: F64, edges: F64) -> Moments:
-    """Take every row of a bin as its middle: counts float64 (k, bins), edges float64 (k, bins - 1).
+    """Return the moments of counts, every row taken as the middle of its bin.
 
-    A row is at most half a bin from the middle; so mean and, by the triangle inequality, deviation are off by at most
-    the mean and the root mean square of these halves.
+    A row is at most half a bin from the middle. So the mean is off by at most the mean of these halves, and the
+    deviation, by the triangle inequality, by at most their root mean square.
+
+    Args:
+        counts: float64 (k, bins).
+        edges: float64 (k, bins - 1).
 
     >>> found = moments(np.array([[0.0, 1.0, 1.0, 0.0]]), np.array([[0.0, 1.0, 2.0]]))
     >>> found.mean.tolist(), found.variance.tolist(), found.mean_bound.tolist()
@@ -276,9 +287,12 @@ def moments(counts: F64, edges: F64) -> Moments:
 
 
 def counts_of_rows(reference: F64, current: F64, bins: NumberBins) -> Counts:
-    """Return the counts of rows of one number, float64 (n,) and (m,), none of them empty; NaN and infinities left out.
+    """Return the counts of the rows of one number, with a bin around each distinct value.
 
-    ``bins``: of the baseline, whose fences hold here as they do for counts over these bins.
+    Args:
+        reference: float64 (n,), not empty; NaN and infinities are left out.
+        current: float64 (m,), not empty; NaN and infinities are left out.
+        bins: Bins of the baseline, whose fences hold here, too.
 
     >>> from .ks import METHOD
     >>> counts = counts_of_rows(np.array([1.0, 2.0, 3.0]), np.array([2.0, 5.0]), NumberBins(np.array([0.0, 9.0])))

@@ -14,22 +14,22 @@ PER_DEVIATION = 0.52
 
 
 def mmd(reference: F64, current: F64, n: F64, m: F64) -> F64:
-    """Return the distance of the mean features, less what sampling alone makes of it, at least 0: float64 (...).
+    """Return the distance of the mean features, less what sampling alone explains, at least 0: float64 (...).
 
-    The root of the unbiased estimate of MMD², where that is positive, of the kernel that the random features stand for:
-    a Gaussian one as wide as the median distance in the reference, of 64 projections. A shift of every coordinate
-    by 0.1 standard deviations makes about 0.05, by 0.3 about 0.15, by 0.5 about 0.26, on 8 dimensions as on 384.
+    This is the root of the unbiased estimate of MMD², where that is positive, for the kernel of the random features: a
+    Gaussian one as wide as the median distance in the reference, of 64 projections. A shift of every coordinate by 0.1
+    standard deviations gives about 0.05, by 0.3 about 0.15, by 0.5 about 0.26, on 8 dimensions as on 384.
 
     Evidently's ``empirical_mmd`` takes all pairs of rows of one number, a kernel whose width changes with the sample,
-    and 100 permutations, so p comes in steps of 0.01. NannyML and whylogs have none. Alibi-detect has that of all
-    pairs, with a width of the median distance, and permutations.
+    and 100 permutations, so p comes in steps of 0.01. NannyML and whylogs have none. Alibi-detect takes all pairs, with
+    the median distance as width, and permutations.
 
     Args:
-        reference: Means of the features of both samples, float64 (..., width), where each vector's features have length
-            1 (:mod:`driftline.panes.embedding_projection`).
-        current: As ``reference``.
-        n: (effective) rows.
-        m: (effective) rows.
+        reference: Means of the features of the reference, float64 (..., width), where each vector's features have
+            length 1 (:mod:`driftline.panes.embedding_projection`).
+        current: Means of the features of the window, float64 (..., width).
+        n: float64 (...), effective rows of the reference.
+        m: float64 (...), effective rows of the window.
 
     Source: Gretton et al., "A kernel two-sample test" (2012), equation 3; Zhao and Meng, "FastMMD" (2015).
 
@@ -54,15 +54,18 @@ def _square(mean: F64, rows: F64) -> F64:
 def mmd_p_value(sums: Sums) -> F64:
     """Return the asymptotic probability of means so far apart without drift: float64 (k,).
 
-    Then their squared distance over 1/n + 1/m is a sum of squared normals, weighted with the variances of the features
-    along their axes, which the baseline knows.
+    Their squared distance over 1/n + 1/m is then a sum of squared normals, weighted with the variances of the features
+    along their axes, which the baseline has.
+
+    Args:
+        sums: Sums of k embeddings.
     """
     squared = ((sums.reference - sums.current) ** 2).sum(axis=-1)
     return quadratic_tail(squared / (1 / sums.n + 1 / sums.m), sums.spectrum)
 
 
 def mmd_as_psi(counts: Counts) -> F64:
-    """Return the PSI of a normal number whose shift makes the same distance: what the words for size go by."""
+    """Return the PSI of a normal number whose shift makes the same distance: the scale of the words for size."""
     distance: F64 = from_counts(counts).value
     return (distance / PER_DEVIATION) ** 2
 

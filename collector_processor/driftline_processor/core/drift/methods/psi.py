@@ -26,7 +26,7 @@ def psi(reference: F64, current: F64) -> F64:
     Args:
         reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; bins that are empty in
             both are left out.
-        current: As ``reference``.
+        current: Counts of the window, in the same form.
 
     Source: Siddiqi, "Credit Risk Scorecards" (2006); 0.5 per cell is Jeffreys' prior.
 
@@ -42,7 +42,11 @@ def psi(reference: F64, current: F64) -> F64:
 
 
 def psi_null_mean(reference: F64, current: F64) -> F64:
-    """Return what PSI is on average without drift: about (bins - 1)(1/n + 1/m), bins that hold anything.
+    """Return the mean of PSI without drift: about (bins - 1)(1/n + 1/m), over bins that hold any rows.
+
+    Args:
+        reference: Counts of the reference, float64 (..., bins).
+        current: Counts of the window, float64 (..., bins).
 
     Source: Yurdakul, "Statistical properties of the population stability index" (2018).
 
@@ -55,7 +59,7 @@ def psi_null_mean(reference: F64, current: F64) -> F64:
 
 
 def psi_excess(counts: Counts) -> F64:
-    """Return the index less its mean without drift, at least 0: what the words for size go by."""
+    """Return the index less its mean without drift, at least 0: the scale of the words for size."""
     was, now = counts.coarse.reference, counts.coarse.current
     return np.maximum(0.0, _index(counts) - psi_null_mean(was, now))
 
@@ -66,7 +70,7 @@ def _index(counts: Counts) -> F64:
 
 
 def psi_terms(reference: F64, current: F64, of: Samples) -> F64:
-    """Return what each cell adds to the index: float64 (k,)."""
+    """Return the part of each cell in the index: float64 (k,)."""
     half = of.cells / 2
     p, q = (reference + 0.5) / (of.n + half), (current + 0.5) / (of.m + half)
     return (q - p) * np.log(q / p)

@@ -17,7 +17,7 @@ def total_variation(reference: F64, current: F64) -> F64:
     Args:
         reference: Counts over the same bins, float64 (..., bins), missing and invalid left out; the same coarse bins as
             PSI. Without drift its mean is about Σ sqrt(p (1 - p) (1/n + 1/m) / 2π): 0.12 for 100 rows over ten bins.
-        current: As ``reference``.
+        current: Counts of the window, in the same form.
 
     Source: Levin and Peres, "Markov Chains and Mixing Times" (2017), section 4.1.
 

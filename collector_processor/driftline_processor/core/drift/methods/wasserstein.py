@@ -40,10 +40,13 @@ def wasserstein(distances: F64, edges: F64) -> F64:
 
 
 def wasserstein_bound(counts: Counts) -> F64:
-    """Return how far the distance of the clipped rows can be from the one of counts: float64 (k,).
+    """Return the greatest difference between the distance of clipped rows and that of counts: float64 (k,).
 
-    Within a bin F and G may rise anywhere, so F - G lies between its value on the left less the bin's share of one
-    sample and the same plus that of the other.
+    Within a bin F and G may rise anywhere. So F - G lies between its value on the left less the bin's share of one
+    sample, and the same plus the share of the other.
+
+    Args:
+        counts: Counts of k targets.
     """
     edges, distances = counts.places, counts.distances
     left, right = distances[..., :-1], distances[..., 1:]

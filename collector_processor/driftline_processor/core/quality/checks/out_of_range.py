@@ -56,7 +56,7 @@ def suspect_far_values(check: str, pair: FeaturePair) -> Suspicion | None:
 
 
 def _had_no_infinity(pair: FeaturePair) -> bool:
-    """Return whether the baseline had none: one from before kinds were told has invalid values of any kind."""
+    """Return True where the baseline had none: one from before kinds were told has invalid values of any kind."""
     return pair.was.usable > 0 and (pair.was.infinite == 0 if pair.was.kinds is not None else pair.was.invalid == 0)
 
 

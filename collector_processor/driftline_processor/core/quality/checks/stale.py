@@ -55,7 +55,7 @@ def _expected(repeats: Repeats, recurrence: Recurrence) -> float:
 
 
 def _is_news(look: CheckInput, repeats: Repeats) -> bool:
-    """Return whether rows used not to repeat from one stretch of time to the next."""
+    """Return True where rows used not to repeat from one stretch of time to the next."""
     blocks = look.baseline.extras.blocks
     if blocks is not None and len(blocks.starts) > 2:
         return True
