@@ -23,7 +23,7 @@ from driftline_processor.readers.column_roles import ColumnOptions
 from tests.end_to_end.scenarios.stage import same
 from tests.support.otlp_requests import logs, record
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, NOON, Clock, Opened, baseline, predictions
+from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, baseline, predictions
 
 MIDNIGHT = NOON - NOON % DAY
 ROLLING_30 = Reference(last="30d", without="24h")
@@ -164,3 +164,52 @@ def test_files_and_the_service_say_the_same_also_of_late_rows_and_after_a_restar
         "region=south",
         "region=west",
     }
+
+
+@pytest.mark.slow
+def test_stretches_of_an_hour_by_the_clock_of_the_model_are_the_same_in_files(
+    open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    """Twelve hours are cut into quarters, and hours begin at half past: in UTC they would hold other rows."""
+    zone, hours, an_hour = "Asia/Kolkata", 20, 150
+    rows = produced(1, hours * an_hour)
+    first = MIDNIGHT + HOUR // 2
+    rows["ts"] = first + np.arange(hours * an_hour) * (HOUR // an_hour)
+    rows["age"] += np.where(rows["ts"] >= first + 15 * HOUR, 12, 0)
+    pq.write_table(pa.table({**rows}), tmp_path / "shop.parquet")
+    known = Baseline.from_frame(
+        {name: rows[name][:1_000] for name in ("age", "plan")},
+        score=rows["score"][:1_000],
+        model="shop",
+        task="binary",
+    )
+    known.save(tmp_path / "shop.baseline.json")
+    options = ColumnOptions(
+        model="shop", task="binary", time="ts", score=("score",), features=("age", "plan"), slices=("region",)
+    )
+    asked = EvaluationSettings(past=Rolling("12h"))
+    files = [tmp_path / "shop.parquet"], tmp_path / "shop.baseline.json"
+    found = evaluate_files(*files, None, options, Cut("1h", timezone=zone), print, asked).evaluations
+
+    rolling = Model(
+        windows=("1h",),
+        timezone=zone,
+        baseline=tmp_path / "shop.baseline.json",
+        reference=Reference(last="12h"),
+        slices=("region",),
+    )
+    clock.now = MIDNIGHT + 2 * DAY
+    state = open_state(shop=rolling)
+    for some in np.array_split(np.arange(hours * an_hour), 4):
+        state.state.submit("logs", as_records(rows, some)).result(60)
+        state.state.settle()
+    clock.now += DAY
+    in_files, live = (
+        evaluations_to_json("shop", "", some)["windows"] for some in (found, state.view("shop", "").windows["1h"])
+    )
+    for one in (*in_files, *live):
+        for own in one["drift"]["slices"].values():
+            own.pop("features")  # the service keeps those of slices that drift
+    assert same(in_files, live) == []
+    assert [one["drift"]["features"]["age"]["state"] for one in in_files[13:16]] == ["ok", "ok", "drift"]
+    assert [one["baseline"]["compared"] for one in in_files[13:15]] == ["its own last 12h, 1,800 rows"] * 2
