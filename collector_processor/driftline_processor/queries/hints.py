@@ -119,27 +119,27 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
     return (*found, *_outcomes(series, model.outcomes + model.unusable, model.pending))
 
 
-def unknown_model_hints(pending: Mapping[str, int], known: Collection[str]) -> tuple[str, ...]:
+def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> tuple[str, ...]:
     """Say which outcomes wait for models of which no prediction has come: a typo in a model's name, most likely.
 
     The most first, five at most.
 
     Args:
         pending: Outcomes that wait, by model.
-        known: The models that have predicted.
+        models: Models that have predicted.
 
     >>> unknown_model_hints({"rsik": 1, "churn": 9}, {"churn", "risk"})
     ('1 outcome waits for model rsik, which has sent no prediction; these models have: churn, risk.',)
     """
-    found = sorted((name for name in pending if name not in known), key=lambda name: (-pending[name], name))
-    come = f"these models have: {_names(tuple(sorted(known)))}" if known else "no model has sent any"
-    said = [
+    found = sorted((name for name in pending if name not in models), key=lambda name: (-pending[name], name))
+    come = f"these models have: {_names(tuple(sorted(models)))}" if models else "no model has sent any"
+    hints = [
         f"{_waiting(pending[name])} for model {short(name)}, which has sent no prediction; {come}."
         for name in found[:_FEW]
     ]
     if len(found) > _FEW:
-        said.append(f"Outcomes wait for {many(len(found) - _FEW, 'more model')} without a prediction.")
-    return tuple(said)
+        hints.append(f"Outcomes wait for {many(len(found) - _FEW, 'more model')} without a prediction.")
+    return tuple(hints)
 
 
 def _methods(series: Series, in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:

@@ -103,16 +103,16 @@ class History:
         return [StoredEvaluation(evaluation, row["believed"]) for row, evaluation in parsed]
 
     def _outcomes(self, connection: Connection, model: str, id: str) -> list[RecordedOutcome]:
-        said = IdLookup(connection, pa.array([id])).read(_COLUMNS, "outcomes", Condition("t.model = ?", (model,)))
-        said = said.sort_by("outcome")
-        if not len(said):
+        statements = IdLookup(connection, pa.array([id])).read(_COLUMNS, "outcomes", Condition("t.model = ?", (model,)))
+        statements = statements.sort_by("outcome")
+        if not len(statements):
             return []
         last = np.iinfo(np.int64).max
-        found = find_predictions(connection, list(self._series), said, int(last))
+        found = find_predictions(connection, list(self._series), statements, int(last))
         rows = read(connection, _OF_PREDICTIONS, wanted=pa.table({"prediction": np.unique(found.prediction)}))
         predictions = {row["prediction"]: row for row in rows.to_pylist()}
         by_number = self._series.by_number()
-        words = {row["outcome"]: row for row in said.to_pylist()}
+        words = {row["outcome"]: row for row in statements.to_pylist()}
         ranked = {
             (prediction, words[outcome]["item"]): outcome
             for outcome, prediction in sorted(

@@ -200,10 +200,16 @@ def _labelled(connection: Connection, rows: pa.Table, again: ChosenRows) -> tupl
     of = {row["prediction"]: row for row in read(connection, _SAID, wanted=some.select(["seq"])).to_pylist()}
     found = []
     for seq, time, p in zip(some["seq"].to_pylist(), some["time"].to_pylist(), again.probability.tolist(), strict=True):
-        said = of[seq]
-        actual = said["actual"] if said["number"] is None else said["number"]
-        told = (said["environment"], said["time"], actual, said["value"], dict(said["slices"] or ()))
-        found.append(ReweightedLabel(said["id"], time, *told, p))
+        statement = of[seq]
+        actual = statement["actual"] if statement["number"] is None else statement["number"]
+        fields = (
+            statement["environment"],
+            statement["time"],
+            actual,
+            statement["value"],
+            dict(statement["slices"] or ()),
+        )
+        found.append(ReweightedLabel(statement["id"], time, *fields, p))
     return tuple(found)
 
 

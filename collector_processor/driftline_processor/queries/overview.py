@@ -123,8 +123,10 @@ class ModelView:
 
     def measured(self, window: str) -> Evaluation | None:
         """Return the newest mature window with outcomes enough to tell how good the model is, else with any."""
-        known = [one for one in self.windows.get(window, ()) if has_performance(one) and self.mature(one)]
-        return next((one for one in reversed(known) if one.outcome_rows >= ENOUGH), known[-1] if known else None)
+        windows = self.windows.get(window, ())
+        measured = [evaluation for evaluation in windows if has_performance(evaluation) and self.mature(evaluation)]
+        enough = (evaluation for evaluation in reversed(measured) if evaluation.outcome_rows >= ENOUGH)
+        return next(enough, measured[-1] if measured else None)
 
 
 class View(Protocol):

@@ -222,9 +222,9 @@ class _Writing:
         for name in self._features:
             values.append(self._feature(name, features.get(name), n))
             fields.append(pa.field(name, values[-1].type))
-        told = {"model": key.model, "task": series.task.kind, "classes": list(series.task.classes)}
-        told["positive_class"] = series.task.positive_class
-        schema = pa.schema(fields, metadata={"driftline": json.dumps(told)})
+        metadata = {"model": key.model, "task": series.task.kind, "classes": list(series.task.classes)}
+        metadata["positive_class"] = series.task.positive_class
+        schema = pa.schema(fields, metadata={"driftline": json.dumps(metadata)})
         whole = [value.cast(field.type) for value, field in zip(values, fields, strict=True)]
         return pa.Table.from_arrays(whole, schema=schema), int(np.count_nonzero(rows["known"]))
 

@@ -166,9 +166,11 @@ class Baseline:
         ValueError: classes are ('no', 'yes') and none is known to be the positive one; pass positive_class=...
         """
         key = ModelKey(model, version)
-        said = ReferenceDescription(key, task, classes, positive_class, threshold, text_features, quantiles=quantiles)
+        description = ReferenceDescription(
+            key, task, classes, positive_class, threshold, text_features, quantiles=quantiles
+        )
         columns = FrameColumns(score, predicted, actual, time, id, features, slices)
-        table, rows, named, texts = read_frame(X, said, columns)
+        table, rows, named, texts = read_frame(X, description, columns)
         seasons = _seasonality(seasonality, timezone, time is not None)
         if importance is None and predict is not None:
             importance = permutation_importance(X, predict, cast(list[str], named["features"]), table.task, rows.actual)
@@ -257,25 +259,25 @@ class Baseline:
             )
         open_batches = batches if callable(batches) else batches.__iter__
         key, said_so = ModelKey(model, version), features is not None
-        said = ReferenceDescription(
+        description = ReferenceDescription(
             key, task, classes, positive_class, threshold, text_features, said_so, sample, quantiles=quantiles
         )
         seasons = _seasonality(seasonality, timezone, time is not None)
-        said = replace(said, strange=refuse_unknown_classes, seasonality=seasons)
+        description = replace(description, strange=refuse_unknown_classes, seasonality=seasons)
         named: Columns = {}
 
         def rows() -> Iterator[ReferenceRows]:
             chosen = features
             for batch in open_batches():
                 read, own = rows_from_frame(
-                    batch, said, FrameColumns(score, predicted, actual, time, id, chosen, slices)
+                    batch, description, FrameColumns(score, predicted, actual, time, id, chosen, slices)
                 )
                 if not named:
                     named.update(own)
                 chosen = cast(list[str], own["features"])
                 yield read
 
-        built = build(rows, said)
+        built = build(rows, description)
         extras = replace(built.extras, importance=_importance(importance, named))
         baseline = cls(model, version, built.task, built.bins, built.pane, named, texts=built.texts, extras=extras)
         return _finished(baseline, privacy)
@@ -320,9 +322,9 @@ class Baseline:
         if provisional:
             period = None if found.period is None else found.period.widened()
             found = replace(found, ranges=Ranges.counted(pane, bins), period=period)
-        known = replace(found, importance=importance, marks=marks)
+        extras = replace(found, importance=importance, marks=marks)
         key = first.key
-        return cls(key.model, key.version, first.task, bins, pane, columns or {}, provisional, texts or {}, known)
+        return cls(key.model, key.version, first.task, bins, pane, columns or {}, provisional, texts or {}, extras)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Baseline:
@@ -427,8 +429,8 @@ class Baseline:
         return dump(self._fields())
 
     def _fields(self) -> Fields:
-        known = (self.model, self.version, self.task, self.bins, self.pane, self.columns, self.provisional)
-        return Fields(*known, self.texts, self.extras)
+        fields = (self.model, self.version, self.task, self.bins, self.pane, self.columns, self.provisional)
+        return Fields(*fields, self.texts, self.extras)
 
 
 def _digest(text: str) -> str:
@@ -548,9 +550,9 @@ def _leaving(features: Collection[str], texts: Collection[str], rules: Mapping[s
 def _ruled(
     features: Collection[str], rules: Mapping[str, Rule | None], before: Mapping[str, str]
 ) -> AppliedRules | None:
-    of = {name: kind for name, kind in before.items() if name in features}
+    rule_of = {name: kind for name, kind in before.items() if name in features}
     for name in features:
         rule = rules[name]
         if rule is not None and rule is not COMMON_VALUES:  # which changes no row
-            of[name] = HASHED if isinstance(rule, Hash) else ROUNDED
-    return AppliedRules(of) if of else None
+            rule_of[name] = HASHED if isinstance(rule, Hash) else ROUNDED
+    return AppliedRules(rule_of) if rule_of else None

@@ -81,21 +81,21 @@ class BaselineParts(NamedTuple):
     actual: Column | None
 
 
-def build(open_rows: Pass, said: ReferenceDescription) -> BaselineParts:
+def build(open_rows: Pass, description: ReferenceDescription) -> BaselineParts:
     """Build from rows that can be read twice.
 
     Raises ``ValueError``, with the fix, when there are no rows, when classes or positive class cannot be known, and
     when scores do not fit them.
     """
-    sample, seen = Sample(said.sample), set[str]()
+    sample, seen = Sample(description.sample), set[str]()
     for rows in open_rows():
         seen.update(seen_classes([one for one in (rows.actual, rows.predicted) if one is not None]))
         sample.add(rows)
     drawn = sample.rows()
-    settle = said.settle(drawn) if said.settle is not None else _as_it_is
+    settle = description.settle(drawn) if description.settle is not None else _as_it_is
     drawn = settle(drawn)
-    task, texts = task_and_vocabularies(drawn, said, seen)
-    reference = table_of(drawn, said.key, task, texts)
+    task, texts = task_and_vocabularies(drawn, description, seen)
+    reference = table_of(drawn, description.key, task, texts)
 
     ranked = Pane()
 
@@ -104,14 +104,14 @@ def build(open_rows: Pass, said: ReferenceDescription) -> BaselineParts:
         for rows in open_rows():
             if rows.relevance is not None:
                 ranked = merge([ranked, fold_lists(task, rows.relevance)])
-            if rows.actual is not None and said.strange is not None and task.classes:
-                said.strange(rows.actual, task)
+            if rows.actual is not None and description.strange is not None and task.classes:
+                description.strange(rows.actual, task)
             if rows.rows:
-                yield table_of(settle(rows), said.key, task, texts), rows.actual
+                yield table_of(settle(rows), description.key, task, texts), rows.actual
 
-    marks = None if said.named else NonFeatures.learned(_not(texts, drawn.features))
+    marks = None if description.named else NonFeatures.learned(_not(texts, drawn.features))
     bins = choose_bins([reference], task, marks)
-    pane, extras = fold_all(tables(), bins, reference, said.seasonality)
+    pane, extras = fold_all(tables(), bins, reference, description.seasonality)
     pane = merge([pane, ranked])
     return BaselineParts(task, bins, pane, texts, replace(extras, marks=marks), reference, drawn.actual)
 
@@ -245,7 +245,7 @@ def table_of(rows: ReferenceRows, key: ModelKey, task: Task, texts: Mapping[str,
 
 
 def task_and_vocabularies(
-    rows: ReferenceRows, said: ReferenceDescription, seen: Collection[str]
+    rows: ReferenceRows, description: ReferenceDescription, seen: Collection[str]
 ) -> tuple[Task, dict[str, Vocabulary]]:
     """Return the task and the vocabularies of the texts: as they were said, else as rows show them.
 
@@ -256,22 +256,22 @@ def task_and_vocabularies(
         raise ValueError("score holds no number at all; pass the model's scores, and its classes as predicted=")
     if rows.time is not None and rows.rows and not rows.time.any():
         raise ValueError("time: no value can be read as a time; pass times, ISO 8601 texts or unix seconds")
-    if Task(said.task).predicts_number and rows.actual is not None:
+    if Task(description.task).predicts_number and rows.actual is not None:
         _refuse_no_number(rows.actual)
-    names = said.text_features
+    names = description.text_features
     if names is None:
         names = [name for name, column in rows.features.items() if looks_like_texts(column)]
     texts = {name: vocabulary_of(rows.features[name]) for name in names}
-    if not said.task:
+    if not description.task:
         return Task(), texts
     task = resolve_task(
-        said.task,
-        classes=said.classes,
-        positive_class=said.positive_class,
-        threshold=said.threshold,
+        description.task,
+        classes=description.classes,
+        positive_class=description.positive_class,
+        threshold=description.threshold,
         seen=[Column(codes=np.arange(len(seen), dtype=np.int32), labels=tuple(seen))],
         score_columns=0 if rows.scores is None else rows.scores.shape[1],
-        quantiles=said.quantiles,
+        quantiles=description.quantiles,
     )
     return task, texts
 

@@ -68,27 +68,33 @@ def table_from_frame(
 
     The arguments are those of :meth:`driftline.Baseline.from_frame`, and so are the errors.
     """
-    said = ReferenceDescription(ModelKey(model, version), task, classes, positive_class, threshold, text_features)
-    table, rows, named, texts = read_frame(X, said, FrameColumns(score, predicted, actual, time, id, features, slices))
+    description = ReferenceDescription(
+        ModelKey(model, version), task, classes, positive_class, threshold, text_features
+    )
+    table, rows, named, texts = read_frame(
+        X, description, FrameColumns(score, predicted, actual, time, id, features, slices)
+    )
     return table, rows.actual, named, texts
 
 
 def read_frame(
-    X: FrameLike, said: ReferenceDescription, columns: FrameColumns
+    X: FrameLike, description: ReferenceDescription, columns: FrameColumns
 ) -> tuple[PredictionTable, ReferenceRows, Columns, dict[str, Vocabulary]]:
     """Do what :func:`table_from_frame` does, with what was said and where the parts of the frame are.
 
     The rows themselves are returned, whose ``actual`` is that.
     """
-    rows, named = rows_from_frame(X, said, columns)
+    rows, named = rows_from_frame(X, description, columns)
     seen = seen_classes([column for column in (rows.actual, rows.predicted) if column is not None])
-    whole, texts = task_and_vocabularies(rows, said, seen)
+    whole, texts = task_and_vocabularies(rows, description, seen)
     if rows.actual is not None and whole.classes:
         refuse_unknown_classes(rows.actual, whole)
-    return table_of(rows, said.key, whole, texts), rows, named, texts
+    return table_of(rows, description.key, whole, texts), rows, named, texts
 
 
-def rows_from_frame(X: FrameLike, said: ReferenceDescription, columns: FrameColumns) -> tuple[ReferenceRows, Columns]:
+def rows_from_frame(
+    X: FrameLike, description: ReferenceDescription, columns: FrameColumns
+) -> tuple[ReferenceRows, Columns]:
     """Read rows as they are, and the names of the columns they came from."""
     only = columns.features if isinstance(X, np.ndarray) and X.dtype.names is None else None
     frame = columns_of(X, only)
@@ -104,7 +110,7 @@ def rows_from_frame(X: FrameLike, said: ReferenceDescription, columns: FrameColu
             raise ValueError(f"features: {_no_column(name, frame)}")
     named["features"] = chosen
 
-    task = Task(said.task)
+    task = Task(description.task)
     ranking = task.ranks_items
     scores = _scores(columns.score, named.get("score"), frame, ranking=ranking)
     decided = None if ranking else _column(columns.predicted, named.get("predicted"), frame)
@@ -117,7 +123,7 @@ def rows_from_frame(X: FrameLike, said: ReferenceDescription, columns: FrameColu
     if scores is None and decided is None and not (ranking and columns.predicted is not None):
         raise ValueError("there is neither a score nor a predicted class; pass score= or predicted=")
     read = {name: column_of(frame[name]) for name in chosen}
-    for name in said.text_features or ():
+    for name in description.text_features or ():
         if name not in read:
             raise ValueError(f"text_features: {_no_column(name, read)}")
     times = _column(columns.time, named.get("time"), frame)

@@ -127,7 +127,7 @@ def read_actuals(actual: Column) -> tuple[F64, I32, list[Relevant]]:
     return gains, which, sets
 
 
-def relevance_in(lists: Items, said: ListStatements, left_out: I64 | None = None) -> Relevance:
+def relevance_in(lists: Items, statements: ListStatements, left_out: I64 | None = None) -> Relevance:
     """Return what was relevant in n lists: gain by rank, and those of relevant items that they lack.
 
     ``left_out``: int64 (n,), how many more items each list had than are known: one of those may have been clicked.
@@ -141,28 +141,28 @@ def relevance_in(lists: Items, said: ListStatements, left_out: I64 | None = None
     (array([ 1., nan]), array([0., 1., 0.]), array([1.]))
     """
     n = len(lists)
-    about = np.full(len(said.row), -1, np.int32) if said.item.codes is None else said.item.codes
-    whole, place = about < 0, np.arange(len(said.row))
-    replaces = whole & (said.retracted | (said.relevant >= 0) | (said.gain <= 0))
+    about = np.full(len(statements.row), -1, np.int32) if statements.item.codes is None else statements.item.codes
+    whole, place = about < 0, np.arange(len(statements.row))
+    replaces = whole & (statements.retracted | (statements.relevant >= 0) | (statements.gain <= 0))
     since = np.full(n, -1, np.int64)
-    since[said.row[replaces]] = place[replaces]  # of equal rows numpy keeps the last
+    since[statements.row[replaces]] = place[replaces]  # of equal rows numpy keeps the last
     last = since[since >= 0]
-    told, somewhere = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
-    told[said.row[last]] = ~said.retracted[last]
-    stands = place > since[said.row]
-    somewhere[said.row[stands & whole & (said.gain > 0)]] = True
+    has_statement, somewhere = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    has_statement[statements.row[last]] = ~statements.retracted[last]
+    stands = place > since[statements.row]
+    somewhere[statements.row[stands & whole & (statements.gain > 0)]] = True
 
     codes = _Codes(lists.ids.labels)
-    of_sets = _statements(said, last[(said.relevant[last] >= 0) & ~said.retracted[last]], codes)
+    of_sets = _statements(statements, last[(statements.relevant[last] >= 0) & ~statements.retracted[last]], codes)
     single = np.flatnonzero(stands & ~whole)
-    rows = np.concatenate([of_sets[0], said.row[single]])
-    items = np.concatenate([of_sets[1], codes.of(said.item.labels)[about[single]]])
-    gains = np.concatenate([of_sets[2], np.where(said.retracted, np.nan, said.gain)[single]])
+    rows = np.concatenate([of_sets[0], statements.row[single]])
+    items = np.concatenate([of_sets[1], codes.of(statements.item.labels)[about[single]]])
+    gains = np.concatenate([of_sets[2], np.where(statements.retracted, np.nan, statements.gain)[single]])
     final = _last_of_each(rows, items, len(codes.index))
     final = final[~np.isnan(gains[final])]
     rows, items, gains = rows[final], items[final], gains[final]
-    told[rows] = True
-    return _placed(lists, (rows, items, gains), len(codes.index), told | somewhere, somewhere, left_out)
+    has_statement[rows] = True
+    return _placed(lists, (rows, items, gains), len(codes.index), has_statement | somewhere, somewhere, left_out)
 
 
 def worth_of(row: I64, about: I32, value: F64, retracted: Mask, n: int) -> F64:
@@ -218,14 +218,14 @@ class _Codes:
         return np.array([*(index.setdefault(label, len(index)) for label in labels), -1], np.int64)
 
 
-def _statements(said: ListStatements, which: NDArray[np.intp], codes: _Codes) -> tuple[I64, I64, F64]:
+def _statements(statements: ListStatements, which: NDArray[np.intp], codes: _Codes) -> tuple[I64, I64, F64]:
     """Return list, item and gain of all that the sets of these statements hold."""
-    sets = [(codes.of(tuple(one))[:-1], np.array([*one.values()], np.float64)) for one in said.sets]
-    used = said.relevant[which].tolist()
+    sets = [(codes.of(tuple(one))[:-1], np.array([*one.values()], np.float64)) for one in statements.sets]
+    used = statements.relevant[which].tolist()
     lengths = np.array([len(sets[code][0]) for code in used], np.int64)
     nothing = np.zeros(0)
     return (
-        np.repeat(said.row[which], lengths),
+        np.repeat(statements.row[which], lengths),
         np.concatenate([nothing.astype(np.int64), *(sets[code][0] for code in used)]),
         np.concatenate([nothing, *(sets[code][1] for code in used)]),
     )

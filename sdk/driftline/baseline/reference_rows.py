@@ -194,8 +194,8 @@ class Period:
     @classmethod
     def of(cls, times: I64) -> Self | None:
         """Return that of times, int64 (n,), 0 = not known; None where none is."""
-        known = times[times != 0]
-        return cls(int(known.min()), int(known.max())) if len(known) else None
+        timed = times[times != 0]
+        return cls(int(timed.min()), int(timed.max())) if len(timed) else None
 
     def joined(self, other: Self | None) -> Self:
         """Return the period that holds both.

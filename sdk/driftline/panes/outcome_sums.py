@@ -209,8 +209,8 @@ class _Rows:
 
     def outcomes(self) -> dict[str, Sparse]:
         """Return the part ``outcomes``: number of outcomes, Σw, Σw²."""
-        one = self.ones()
-        sums = columns(self.group, [one, self.times(one), self.times(one, 2)], 3)
+        ones = self.ones()
+        sums = columns(self.group, [ones, self.times(ones), self.times(ones, 2)], 3)
         return {"outcomes": sums, **self.counted("outcomes")}
 
     def means(self, losses: Sequence[F64], counted: bool = False) -> Sparse:
@@ -223,12 +223,12 @@ class _Rows:
 
     def losses(self, losses: Sequence[F64]) -> dict[str, Sparse]:
         """Return the parts ``losses`` and ``spread``."""
-        one = self.ones()
-        spread = [self.times(one, 2)]
+        ones = self.ones()
+        spread = [self.times(ones, 2)]
         for loss in losses:
             spread += [self.times(loss, 2), self.times(loss * loss, 2)]
         return {
-            "losses": columns(self.group, [self.times(one), *map(self.times, losses)], 1 + len(losses)),
+            "losses": columns(self.group, [self.times(ones), *map(self.times, losses)], 1 + len(losses)),
             "spread": columns(self.group, spread, len(spread)),
             **self.counted("losses"),
         }

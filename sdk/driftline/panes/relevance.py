@@ -170,9 +170,9 @@ def fold_relevance(
         # of no rows at all bincount makes whole numbers
         return np.bincount(group[at], values, minlength=groups).astype(np.float64, copy=False)
 
-    told = ~np.isnan(relevance.clicked)
-    parts = {"outcomes": counted(told), "clicks": counted(told & (relevance.clicked > 0))[:, 1:]}
-    ranked = told & relevance.ranked
+    known_clicks = ~np.isnan(relevance.clicked)
+    parts = {"outcomes": counted(known_clicks), "clicks": counted(known_clicks & (relevance.clicked > 0))[:, 1:]}
+    ranked = known_clicks & relevance.ranked
     places = _places(relevance, ranked)
     lists = places.lists  # those of which something is relevant
     w = None if weight is None else weight[lists]

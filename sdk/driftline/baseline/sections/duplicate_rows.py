@@ -45,8 +45,8 @@ class Repeats:
     @classmethod
     def from_json(cls, value: object, _: ModelBins) -> Self:
         """Read them back. Raises ``ValueError`` that names the rule."""
-        said = by_name(value)
-        rows, distinct = said.get("rows", 0), said.get("distinct", 0)
+        fields = by_name(value)
+        rows, distinct = fields.get("rows", 0), fields.get("distinct", 0)
         if not is_whole(rows) or not is_whole(distinct) or not 0 < distinct <= rows:
             raise ValueError("must have whole numbers rows and distinct, with 0 < distinct <= rows")
         return cls(rows, distinct)

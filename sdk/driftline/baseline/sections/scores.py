@@ -135,13 +135,13 @@ class ScoreByFeature:
     @classmethod
     def from_json(cls, value: object, bins: ModelBins) -> Self:
         """Read them back. Raises ``ValueError`` that names the rule."""
-        known, of = block_targets(bins), {}
+        targets, of = block_targets(bins), {}
         for name, one in by_name(value).items():
-            if name not in known:
+            if name not in targets:
                 raise ValueError(f"{name!r} has no bins")
             read = by_name(one)
             first = read.get("first")
-            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < known[name].size for at in first):
+            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < targets[name].size for at in first):
                 raise ValueError(f"that of {name!r} needs first, a list of bins")
             if first[:1] != [0] or sorted(set(first)) != first:
                 raise ValueError(f"that of {name!r} needs first bins that ascend from 0")

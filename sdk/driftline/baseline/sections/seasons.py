@@ -162,15 +162,15 @@ def _read_blocks(read: Mapping[str, Any], bins: ModelBins) -> tuple[int, I64, F6
         raise ValueError("blocks: starts must be a list of whole numbers")
     if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
         raise ValueError(f"blocks: starts must be 2 to {MOST_BLOCKS} times that ascend")
-    known, of = block_targets(bins), {}
+    targets, of = block_targets(bins), {}
     for name, one in by_name(read["of"]).items():
-        if name not in known:
+        if name not in targets:
             raise ValueError(f"blocks: {name!r} is counted but has no bins")
         first, width = by_name(one).get("first"), RANKS
-        if isinstance(known[name], CategoryBins) != (first is not None):
+        if isinstance(targets[name], CategoryBins) != (first is not None):
             raise ValueError(f"blocks: that of {name!r} needs first bins of labels, and null of numbers")
         if first is not None:
-            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < known[name].size for at in first):
+            if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < targets[name].size for at in first):
                 raise ValueError(f"blocks: that of {name!r} needs first, a list of bins")
             if first[:1] != [0] or sorted(set(first)) != first:
                 raise ValueError(f"blocks: that of {name!r} needs first bins that ascend from 0")

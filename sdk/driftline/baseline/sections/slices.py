@@ -55,8 +55,8 @@ def slice_name(key: str, value: str) -> str:
     return f"{key}={value}"
 
 
-def values_of(column: Column, known: Sequence[str] = (), least: int = 1) -> tuple[str, ...]:
-    """Return the values of a key that are told apart: those ``known``, then those of the column with most rows.
+def values_of(column: Column, declared: Sequence[str] = (), least: int = 1) -> tuple[str, ...]:
+    """Return the values of a key that are told apart: those ``declared``, then those of the column with most rows.
 
     ``least``: rows that a value needs. At most 20; texts of more than 256 characters, and the word ``other``, are none.
 
@@ -64,7 +64,7 @@ def values_of(column: Column, known: Sequence[str] = (), least: int = 1) -> tupl
     ('BE', 'NL')
     """
     classes = class_column(column)
-    chosen = dict.fromkeys(known)
+    chosen = dict.fromkeys(declared)
     if classes.codes is not None and len(chosen) < MOST_VALUES:
         counts = np.bincount(classes.codes[classes.codes >= 0], minlength=len(classes.labels)).tolist()
         for rows, label in sorted(zip(counts, classes.labels, strict=True), key=lambda one: (-one[0], one[1])):
@@ -121,8 +121,8 @@ class Slices:
 
     def values(self, key: str) -> tuple[str, ...]:
         """Return the values of a key that are told apart, those with most rows first; none where it is not known."""
-        known = {value: pane.rows for value, pane in self.of.get(key, {}).items() if value != OTHER}
-        return tuple(sorted(known, key=lambda value: (-known[value], value)))
+        rows_by_value = {value: pane.rows for value, pane in self.of.get(key, {}).items() if value != OTHER}
+        return tuple(sorted(rows_by_value, key=lambda value: (-rows_by_value[value], value)))
 
     def to_json(self) -> dict[str, Any]:
         """Return key → value → part → its sums, as places and values where most are zero."""
@@ -205,10 +205,10 @@ class SlicesGatherer:
         return Slices.bounded(of)
 
 
-def _merged(one: Pane | None, other: Pane) -> Pane:
-    if one is None:
+def _merged(pane: Pane | None, other: Pane) -> Pane:
+    if pane is None:
         return other
-    return Pane({part: sums + one.parts.get(part, 0.0) for part, sums in other.parts.items()})
+    return Pane({part: sums + pane.parts.get(part, 0.0) for part, sums in other.parts.items()})
 
 
 def _sparse(sums: F64) -> Any:

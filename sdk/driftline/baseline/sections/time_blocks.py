@@ -70,15 +70,15 @@ class TimeGrid:
         >>> TimeGrid.of(np.arange(1, 9) * _DAY)
         TimeGrid(start=86400000000000, length=86400000000000, count=8)
         """
-        known = times[times != 0]
-        if not len(known):
+        timed = times[times != 0]
+        if not len(timed):
             return None
-        low, high = int(known.min()), int(known.max())
-        inner = np.sort(known)[[int(0.001 * (len(known) - 1)), int(np.ceil(0.999 * (len(known) - 1)))]].tolist()
-        if len(known) > 1_000 and high - low > STRAY * (inner[1] - inner[0]):
+        low, high = int(timed.min()), int(timed.max())
+        inner = np.sort(timed)[[int(0.001 * (len(timed) - 1)), int(np.ceil(0.999 * (len(timed) - 1)))]].tolist()
+        if len(timed) > 1_000 and high - low > STRAY * (inner[1] - inner[0]):
             low, high = inner
         length = _DAY if high - low >= 7 * _DAY else LENGTHS[0]  # hours of the day differ, and that is no news
-        begin = _quietest_hour(known) if length == _DAY else 0
+        begin = _quietest_hour(timed) if length == _DAY else 0
         while _floor(high, length, begin) - _floor(low, length, begin) >= MOST_BLOCKS * length:
             length = next((longer for longer in LENGTHS if longer > length), 2 * length)
         start = _floor(low, length, begin)
@@ -251,12 +251,12 @@ class TimeBlocks:
             raise ValueError("starts must be a list of whole numbers")
         if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
             raise ValueError(f"starts must be 2 to {MOST_BLOCKS} times that ascend")
-        known, of = block_targets(bins), {}
+        targets, of = block_targets(bins), {}
         for name, one in by_name(read["of"]).items():
-            if name not in known:
+            if name not in targets:
                 raise ValueError(f"{name!r} is counted but has no bins")
             try:
-                of[name] = _cells(by_name(one), len(starts), known[name].size)
+                of[name] = _cells(by_name(one), len(starts), targets[name].size)
             except ValueError as error:
                 raise ValueError(f"that of {name!r} {error}") from None
         within = cls.from_json(read["within"], bins) if "within" in read else None
