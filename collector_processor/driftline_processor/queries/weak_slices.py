@@ -5,21 +5,17 @@ Not with every evaluation: late labels restate a window every second, and a sear
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
 from driftline.panes.bins import assign
 from driftline.tables.table import ModelKey
 
 from driftline_processor.core.evaluation import WeakSearch
-from driftline_processor.core.weak_slices.search import losses_of, sample_evenly, weak_slices
+from driftline_processor.core.weak_slices.search import losses_of, rows_to_search, weak_slices
 from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.database import Store, read
 from driftline_processor.store.feature_rows import SAMPLE, read_features, sample_parameters
 from driftline_processor.store.series import SeriesRegister
-
-MOST_ROWS = 200_000
-"""Rows that are searched, drawn evenly where there are more."""
 
 _ROWS = (
     f"SELECT j.* FROM joined j SEMI JOIN ({SAMPLE}) k ON k.prediction = j.prediction"
@@ -50,15 +46,10 @@ class WeakSliceSearch:
             losses = losses_of(series.task, *scores_and_classes_of(series.task, rows), actual_of(rows))
             if not losses:
                 return None
-            chosen = np.flatnonzero(sample_evenly(time, list(losses.values()), MOST_ROWS))
+            chosen = rows_to_search(losses, time)
             rows = rows.take(pa.array(chosen))
             features = read_features(connection, series.number, integers_of(rows, "prediction"))
         bins = in_force.baseline.bins.features
         codes = {name: (bins[name], assign(bins[name], features[name])) for name in bins if name in features}
-        weight = numbers_of(rows, "weight")
-        return weak_slices(
-            codes,
-            {by: values[chosen] for by, values in losses.items()},
-            None if (weight == 1).all() else weight,
-            time[chosen],
-        )
+        losses = {by: values[chosen] for by, values in losses.items()}
+        return weak_slices(codes, losses, numbers_of(rows, "weight"), time[chosen])

@@ -129,6 +129,9 @@ MOST_SLICES = 5
 MOST_FEATURES = 64
 """Features whose pairs are looked at: those that say most alone. All are looked at one by one."""
 
+MOST_ROWS = 200_000
+"""Rows of a window that are searched, drawn evenly where it has more: a slice of 0.1 % still has 200."""
+
 CONFIDENCE = 0.95
 
 _WORDS: dict[RowLoss, tuple[str, str]] = {
@@ -136,6 +139,21 @@ _WORDS: dict[RowLoss, tuple[str, str]] = {
     "log_loss": ("a log loss of {:.4g}", "{:.4g}"),
     "absolute_error": ("off by {:.4g} on average", "{:.4g}"),
 }
+
+
+def rows_to_search(losses: Mapping[RowLoss, F64], time: I64, most: int = MOST_ROWS) -> I64:
+    """Return the rows of which a loss is known, drawn evenly where there are more than ``most``: int64 (m,).
+
+    Args:
+        losses: Those of :func:`losses_of`, float64 (n,).
+        time: When each was predicted, unix nanoseconds, int64 (n,).
+        most: Rows at most.
+    """
+    known = np.zeros(len(time), np.bool_)
+    for values in losses.values():
+        known |= np.isfinite(values)
+    at = np.flatnonzero(known)
+    return at[sample_evenly(time[at], [values[at] for values in losses.values()], most)].astype(np.int64)
 
 
 def weak_slices(
@@ -157,6 +175,9 @@ def weak_slices(
     usable: Mask = np.zeros(0 if not losses else len(next(iter(losses.values()))), np.bool_)
     for values in losses.values():
         usable = usable | np.isfinite(values)
+    if weight is not None:
+        weight = np.where(np.isnan(weight), 1.0, weight)
+        weight = None if (weight == 1).all() else weight
     if weight is not None:
         usable &= weight > 0
     at = np.flatnonzero(usable)

@@ -24,6 +24,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay, place_of
 from driftline_processor.core.model_settings import ModelSettings
+from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.judge import follow, judge
@@ -48,7 +49,7 @@ from .rows_source import FileWindows
 from .settings import DEFAULT_SETTINGS, EvaluationSettings, check_objective_slices, model_settings
 from .slices import WindowSlices, slice_values
 from .versions import compare_file_versions
-from .weak_slices import LabelledRows
+from .weak_slices import WeakSliceRows
 from .windows import Cut, StepCounts, cut_rows, cut_steps
 
 
@@ -126,7 +127,8 @@ def evaluate_files(
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     delay = settings.outcome_delay or learn_delay(read.rows)
-    rows = _Rows(data, reference, read, key, built, baseline, options, counted, delay)
+    known = labelled_predictions(read.rows, read.weights, anyway=bool(performance.fairness))
+    rows = _Rows(data, reference, read, known, key, built, baseline, options, counted, delay)
     judged = [_judge_windows(rows, cut, settings, asked, say) for cut in cuts]
     evaluations = [one for of_cut in judged for one in of_cut.evaluations]
     declared = judged[0].slices
@@ -141,13 +143,15 @@ def evaluate_files(
 class _Rows:
     """Rows that were read, before they are cut into windows.
 
-    ``built`` is the baseline as built, ``baseline`` that at the asked threshold. ``counted`` are the expectations whose
-    features the baseline has.
+    ``known`` are the predictions with their outcomes; None where no file has any, and nobody asks. ``built`` is the
+    baseline as built, ``baseline`` that at the asked threshold. ``counted`` are the expectations whose features the
+    baseline has.
     """
 
     data: Sequence[Path]
     reference: Path | None
     read: Dataset
+    known: LabelledPredictions | None
     key: ModelKey
     built: Baseline
     baseline: Baseline
@@ -175,10 +179,9 @@ def _judge_windows(
         past, steps = cut_references(settings.rolling, read.rows, windows, steps, cut.timezone)
     counts = StepCounts(steps, baseline)
     slices = WindowSlices(read.rows, read.roles, baseline, steps, len(windows), say, read.groups)
-    labelled = LabelledRows.of(read, groups, len(windows), baseline)
+    known = None if rows.known is None else LabelledWindows(rows.known, np.concatenate(groups), len(windows))
+    labelled = WeakSliceRows.of(known, baseline)
     folded = fold_rows(read.rows, read.roles, key, baseline, counts, len(windows), rows.counted, slices, past, labelled)
-    rows_known = labelled_predictions(read.rows, read.weights, anyway=bool(performance.fairness))
-    known = None if rows_known is None else LabelledWindows(rows_known, np.concatenate(groups), len(windows))
     values = slice_values(read, slices.values)
     check_objective_slices(performance, values)
     task = baseline.task

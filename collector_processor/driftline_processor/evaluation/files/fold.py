@@ -29,7 +29,7 @@ from driftline_processor.readers.prediction_rows import FileRows, select_rows, t
 
 from .rolling_reference import RollingReference
 from .slices import SliceCounter, SlicePane, WindowSlices
-from .weak_slices import LabelledRows
+from .weak_slices import WeakSliceRows
 from .windows import StepCounts
 
 Prints = dict[str, U64]
@@ -161,7 +161,7 @@ def fold_rows(
     expect: Expectations,
     slices: WindowSlices,
     past: RollingReference | None = None,
-    labelled: LabelledRows | None = None,
+    labelled: WeakSliceRows | None = None,
 ) -> list[WindowFold]:
     """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
 

@@ -36,7 +36,7 @@ from .fold import WindowFold
 from .outcomes import LabelledWindows
 from .rolling_reference import RollingReference
 from .slices import WindowSlices
-from .weak_slices import LabelledRows
+from .weak_slices import WeakSliceRows
 from .windows import StepCounts
 
 
@@ -77,7 +77,7 @@ class FileWindows:
     values: Values
     outcomes: LabelledWindows | None
     past: RollingReference | None
-    labelled: LabelledRows | None
+    labelled: WeakSliceRows | None
     columns: Collection[str]
     delay: OutcomeDelay = UNKNOWN_DELAY
     reached: int | None = None

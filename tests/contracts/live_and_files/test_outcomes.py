@@ -1,0 +1,238 @@
+"""Outcomes say the same live and in files: by slice and age, corrected, reviewed in part, sampled, and row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import ModelKey
+from driftline.tables.task import Task
+from driftline_processor.config.schema import load
+from driftline_processor.core.evaluation import Evaluation, WeakSearch
+from driftline_processor.core.performance.mispredictions import Misprediction, Worst
+from driftline_processor.evaluation.files.configuration import configure_evaluation
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.present.evaluation_json import json_of, to_json
+from driftline_processor.readers.column_roles import ColumnOptions
+
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, outcomes, predictions
+
+MIDNIGHT = NOON - 12 * HOUR
+ROWS, MOST = 3_000, 20
+TASKS = {
+    "binary": Task("binary", ("0", "1"), "1"),
+    "multiclass": Task("multiclass", ("0", "1", "2"), ""),
+    "regression": Task("regression"),
+}
+PERFORMANCE: dict[str, dict[str, Any]] = {
+    "binary": {
+        "objectives": ["accuracy >= 0.6", "accuracy >= 0.6 in plan", "recall >= 0.5 in region=north"],
+        "fairness": {"attributes": ["plan"]},
+        "label_sla": {"within": "1d", "coverage": 0.5},
+    },
+    "multiclass": {"objectives": ["accuracy >= 0.6", "precision[2] >= 0.5 in plan"]},
+    "regression": {"objectives": ["mae <= 0.5", "mae <= 0.5 in region"]},
+}
+Known = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def all_known(known: pd.DataFrame) -> pd.DataFrame:
+    return known
+
+
+def partly_reviewed(known: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes of the rows that were flagged, and of no other."""
+    return known[known.score >= 0.5]
+
+
+def corrected(known: pd.DataFrame) -> pd.DataFrame:
+    """Every fifth outcome is corrected two hours later, and every ninth is taken back."""
+    again = known[::5].assign(actual=1 - known.actual[::5], time=known.time[::5] + 2 * HOUR, region=None)
+    back = known[::9].assign(time=known.time[::9] + 3 * HOUR, retracted=True)
+    return pd.concat([known, again, back], ignore_index=True)
+
+
+def moved(known: pd.DataFrame) -> pd.DataFrame:
+    """Every third outcome says another plan than its prediction."""
+    plan = pd.Series([None if at % 3 else "pro" for at in range(len(known))], known.index, dtype=object)
+    return known.assign(plan=plan)
+
+
+def weighted(known: pd.DataFrame) -> pd.DataFrame:
+    """A sample: rows of high scores more often, each with the weight 1 / its probability; some without."""
+    weight = np.where(known.score >= 0.5, 1.0, 5.0)
+    weight[::7] = np.nan
+    chosen = (known.score >= 0.5) | (np.arange(len(known)) % 5 == 0)
+    found: pd.DataFrame = known.assign(weight=weight).loc[chosen]
+    return found
+
+
+SCENARIOS: dict[str, tuple[str, Known, dict[str, Any]]] = {
+    "by slice and age": ("binary", all_known, {}),
+    "reviewed": ("binary", partly_reviewed, {}),
+    "corrected": ("binary", corrected, {}),
+    "another value with the outcome": ("binary", moved, {}),
+    "sampled": ("binary", weighted, {"outcomes": "sampled"}),
+    "multiclass": ("multiclass", all_known, {}),
+    "regression": ("regression", all_known, {}),
+    "rolling": ("binary", all_known, {"objectives": ["accuracy >= 0.6 over rolling 6h"]}),
+}
+
+
+def drawn(kind: str) -> pd.DataFrame:
+    """Predictions of two days. Of one plan the model is weak in the evenings; outcomes take minutes to days."""
+    rng = np.random.default_rng(5)
+    time = np.sort(rng.integers(0, 2 * DAY, ROWS)) + MIDNIGHT
+    plan = rng.choice(np.array(["basic", "pro", "team"], object), ROWS)
+    score = rng.random(ROWS).round(6)
+    wrong = rng.random(ROWS) < np.where((plan == "pro") & (time // HOUR % 24 > 17), 0.6, 0.15)
+    frame = pd.DataFrame({"id": [f"r{at}" for at in range(ROWS)], "time": time, "plan": plan})
+    frame["age"] = rng.normal(45, 12, ROWS)
+    if kind == "multiclass":
+        scores = rng.dirichlet([1.0] * 3, ROWS).round(6)
+        frame[["s0", "s1", "s2"]] = scores
+        frame["actual"] = np.where(wrong, (scores.argmax(axis=1) + 1) % 3, scores.argmax(axis=1))
+    elif kind == "regression":
+        frame["actual"] = score + rng.normal(0, np.where(wrong, 2.0, 0.3))
+    else:
+        frame["actual"] = ((score >= 0.5) != wrong).astype(int)
+    frame["score"] = score
+    frame["delay"] = rng.choice(np.array([10 * MINUTE, 5 * HOUR, 3 * DAY]), ROWS)
+    frame["region"] = rng.choice(np.array(["north", "south"], object), ROWS)
+    return frame
+
+
+def score_columns(kind: str) -> list[str]:
+    return ["s0", "s1", "s2"] if kind == "multiclass" else ["score"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_outcomes_are_the_same_live_and_in_files(name: str, open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    kind, known_of, performance = SCENARIOS[name]
+    rows = drawn(kind)
+    known = rows[rows.index % 6 != 0]
+    known = known_of(known.assign(time=known.time + known.delay).drop(columns=["plan", "age", "delay"]))
+    before = drawn(kind).assign(time=lambda found: pd.to_datetime(found.time - 30 * DAY))
+    scores = score_columns(kind)
+    Baseline.from_frame(
+        before, score=scores if len(scores) > 1 else "score", actual="actual", features=["age", "plan"], time="time",
+        slices=["plan"], model="churn", version="1", task=kind, classes=list(TASKS[kind].classes) or None,
+    ).save(tmp_path / "built.json")  # fmt: skip
+    model: dict[str, Any] = {
+        "baseline": "built.json",
+        "windows": ["1d"],
+        "slices": ["plan", "region"],
+        "keep_features": "all",
+    }
+    model["performance"] = {**PERFORMANCE[kind], **performance}
+    model["outcome_delay"] = "0s"
+    (tmp_path / "driftline.yaml").write_text(yaml.safe_dump({"models": {"churn": model}}))
+
+    in_files = of_files(tmp_path, kind, rows, known)
+    live = of_service(open_state, clock, tmp_path, kind, rows, known)
+
+    assert live.keys() == in_files.keys()
+    assert len(live) == 2
+    for start, answer in live.items():
+        assert answer["performance"]["slices"], "no slice has outcomes"
+        assert differences(answer, in_files[start]) == []
+
+
+def of_files(folder: Path, kind: str, rows: pd.DataFrame, known: pd.DataFrame) -> dict[int, dict[str, Any]]:
+    made = rows[["id", "time", "plan", "age", *score_columns(kind)]]
+    made.assign(time=pd.to_datetime(made.time, utc=True)).to_parquet(folder / "rows.parquet")
+    named = {name: f"slice.{name}" for name in ("region", "plan") if name in known}
+    known = known.drop(columns=[*(name for name in ("score", "s0", "s1", "s2") if name in known)]).rename(columns=named)
+    if "retracted" in known:
+        known = known.assign(retracted=known.retracted.fillna(False).astype(bool))
+    known.assign(time=pd.to_datetime(known.time, utc=True)).to_parquet(folder / "outcomes.parquet")
+    options = ColumnOptions(score=tuple(score_columns(kind)), id="id", time="time")
+    asked = configure_evaluation(
+        folder / "driftline.yaml", None, options, Cut(), EvaluationSettings(mispredictions=MOST), lambda _: None
+    )
+    result = evaluate_files(
+        *([folder / "rows.parquet"], asked.reference, folder / "outcomes.parquet", asked.options, asked.cut),
+        *(lambda _: None, asked.asked),
+    )
+    return {
+        one.window.start: answered(one, wrong, one.weak)
+        for one, wrong in zip(result.evaluations, result.wrong, strict=True)
+    }
+
+
+def of_service(
+    open_state: Open, clock: Clock, folder: Path, kind: str, rows: pd.DataFrame, known: pd.DataFrame
+) -> dict[int, dict[str, Any]]:
+    clock.now = int(rows.time.iloc[-1])
+    state = open_state(churn=load(folder / "driftline.yaml").models["churn"])
+    features: Any = {"age": rows.age.tolist(), "plan": rows.plan.tolist()}
+    scores = rows[score_columns(kind)].to_numpy().tolist()
+    made: Any = {"task": TASKS[kind], "features": features, "slices": {"plan": rows.plan.tolist()}}
+    state.send(predictions(rows.id.tolist(), rows.time.tolist(), scores, **made))
+    clock.now = int(known.time.max())
+    slices: Any = {name: known[name].tolist() for name in ("region", "plan") if name in known}
+    said: Any = {"weight": known.weight.tolist()} if "weight" in known else {}
+    if "retracted" in known:
+        said["retracted"] = known.retracted.fillna(False).astype(bool).tolist()
+    state.send(outcomes(known.id.tolist(), known.actual.tolist(), known.time.tolist(), slices=slices, **said))
+    found, opened = [one for one in state.view().windows["1d"] if one.closed and one.rows], state.state
+    ends = [(one.window.start, one.window.end) for one in found]
+    key = ModelKey("churn", "1")
+    return {
+        one.window.start: answered(one, opened.wrong.worst(key, *window, MOST), opened.weak.search(key, *window))
+        for one, window in zip(found, ends, strict=True)
+    }
+
+
+def answered(evaluation: Evaluation, wrong: Worst, weak: WeakSearch | None) -> dict[str, Any]:
+    """What outcomes say of a window, but for metrics that files know from single rows and a service up to a bound."""
+    told = to_json(evaluation)
+    performance = {
+        part: told["performance"][part]
+        for part in ("maturity", "unreviewed", "slices", "label_age", "fast_labels", "fairness", "objectives")
+    }
+    performance["realized"] = {
+        name: {**metric, "source": ""}
+        for name, metric in told["performance"]["realized"].items()
+        if not name.startswith(ORDERED)
+    }
+    described = [json_of(replace_slices(row)) for row in wrong.rows]
+    return {
+        "performance": performance,
+        "outcomes": told["outcomes"],
+        "wrong": (wrong.wrong, wrong.outcomes),
+        "worst": dict(enumerate(described)),
+        "weak": json_of(weak),
+    }
+
+
+ORDERED = ("roc_auc", "average_precision", "gain", "ks", "lift", "r2")
+"""Beginnings of metrics that depend on the order of scores, and R², which files take from deviations."""
+
+
+def replace_slices(row: Misprediction) -> Misprediction:
+    return replace(row, slices=dict(sorted(row.slices.items())))
+
+
+def differences(live: Any, in_files: Any, place: str = "") -> list[str]:
+    """Name each value that is not the same, numbers to nine digits."""
+    if isinstance(live, dict) and isinstance(in_files, dict):
+        keys = dict.fromkeys((*live, *in_files))
+        found = [differences(live.get(key), in_files.get(key), f"{place}.{key}") for key in keys]
+        return [one for some in found for one in some]
+    if isinstance(live, list) and isinstance(in_files, list):
+        return differences(dict(enumerate(live)), dict(enumerate(in_files)), place)
+    if isinstance(live, float) and isinstance(in_files, float):
+        return [] if live == pytest.approx(in_files, rel=1e-9, abs=1e-9) else [f"{place}: {live} != {in_files}"]
+    return [] if live == in_files else [f"{place}: {live} != {in_files}"]
