@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from driftline_processor.receipts import Receipt
 from driftline_processor.web.app import create_app
 from starlette.testclient import TestClient
 
+from tests.support.serve import serve
 from tests.support.windows import windows_over
 
 NOW = 1_388_534_400 * 10**9 + 9 * 3600 * 10**9  # 2014-01-01T09:00:00Z
@@ -360,3 +361,11 @@ def accept(tables: list[OutcomeTable], _: bytes) -> Future[Receipt]:
 def browse() -> Callable[[View], TestClient]:
     """Open the pages of a view."""
     return lambda view: TestClient(create_app(view, accept, Health(), clock=lambda: NOW))
+
+
+@pytest.fixture
+def served() -> Iterator[tuple[FakeView, str]]:
+    """Return a view that the test may change, and the address of its pages."""
+    view = many()
+    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
+        yield view, url

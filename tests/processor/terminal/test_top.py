@@ -6,7 +6,6 @@ import io
 import os
 import pty
 import tty
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TextIO
 
@@ -117,13 +116,6 @@ def test_windows_without_outcomes_say_unknown_and_never_zero() -> None:
 
 def test_no_window_at_all_is_an_empty_table() -> None:
     assert len(drawn(windows_table({"windows": []}), 80)) == 2
-
-
-@pytest.fixture
-def served() -> Iterator[tuple[FakeView, str]]:
-    view = many()
-    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
-        yield view, url
 
 
 def printed(url: str) -> tuple[int, str]:

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from itertools import count
@@ -28,14 +27,6 @@ CHROMIUM = next(
 )
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed; install the package chromium")
-
-
-@pytest.fixture
-def served() -> Iterator[tuple[FakeView, str]]:
-    """Pages of a view that the test may change, on a port of the system's choice."""
-    view = many()
-    with serve(create_app(view, accept, Health(), lambda: NOW)) as url:
-        yield view, url
 
 
 def rendered(address: str, profile: Path, milliseconds: int = 2000) -> tuple[str, str]:

@@ -18,8 +18,8 @@ from driftline.batch.conversion import list_of
 from driftline.outputs.rankings import copy_ranking, one_ranking, read
 from driftline.semconv import attributes as a
 from driftline.tables.column_codec import strings
-from driftline.tables.table import Items
 
+from tests.support.rankings import item_ids
 from tests.support.service import Service, returns
 
 NAN = math.nan
@@ -29,14 +29,6 @@ NAN = math.nan
 class Hit:
     item_id: int
     score: float
-
-
-def spelled(items: Items | None) -> list[list[str | None]] | None:
-    """Return the item ids of each row."""
-    if items is None or items.ids.codes is None:
-        return None
-    ids = [items.ids.labels[code] if code >= 0 else None for code in items.ids.codes.tolist()]
-    return [ids[first:last] for first, last in zip(items.offsets[:-1], items.offsets[1:], strict=True)]
 
 
 def _named(value: Any) -> str:
@@ -146,7 +138,7 @@ def test_a_ranking_is_recorded_with_its_items_and_scores(service: Service) -> No
     assert "ml.prediction.class" not in attributes
     table = service.table()
     assert table.task.kind == "ranking"
-    assert spelled(table.items) == [["b", "a"]]
+    assert item_ids(table.items) == [["b", "a"]]
     assert table.items is not None
     assert table.items.scores is not None
     assert table.items.scores.tolist() == [0.5, 0.25]
@@ -166,7 +158,7 @@ def test_rows_of_all_lengths_wait_together(service: Service) -> None:
         feed({"at": at})
 
     table = service.table()
-    assert spelled(table.items) == [["a", "b"], [], ["a"], []]
+    assert item_ids(table.items) == [["a", "b"], [], ["a"], []]
     assert [span.attributes and span.attributes.get("ml.prediction.unread") for span in service.spans] == [
         None,
         None,
@@ -180,7 +172,7 @@ def test_a_batch_has_one_ranking_a_row(service: Service) -> None:
     feed(np.zeros((3, 2)))
 
     table = service.table()
-    assert spelled(table.items) == [["b", "a"], [], ["c"]]
+    assert item_ids(table.items) == [["b", "a"], [], ["c"]]
     np.testing.assert_array_equal(table.scores, [[0.5], [NAN], [0.125]])
     assert len(strings(table.id)) == 3
 
@@ -192,7 +184,7 @@ def test_items_and_scores_may_be_said_apart(service: Service, scores: Any) -> No
         p.score = scores
 
     table = service.table()
-    assert spelled(table.items) == [["b", "a"]]
+    assert item_ids(table.items) == [["b", "a"]]
     assert table.items is not None
     assert table.items.scores is not None
     assert table.items.scores.tolist() == [0.5, 0.25]
@@ -203,7 +195,7 @@ def test_selectors_name_items_and_scores_of_a_result(service: Service) -> None:
     feed = model.predict(returns({"titles": ["b", "a"], "p": [0.5, 0.25]}), predicted="titles", score="p")
     feed({"user": "u"})
 
-    assert spelled(service.table().items) == [["b", "a"]]
+    assert item_ids(service.table().items) == [["b", "a"]]
     assert service.attributes()["ml.prediction.scores"] == (0.5, 0.25)
 
 
@@ -224,7 +216,7 @@ def test_scores_of_another_number_than_the_items_are_left_out_and_said_so(
         p.predicted, p.score = ["b", "a"], [0.5]
 
     table = service.table()
-    assert spelled(table.items) == [["b", "a"]]
+    assert item_ids(table.items) == [["b", "a"]]
     assert table.scores is None
     assert "feed.prediction returned 2 items and 1 scores; say which" in caplog.text
 
@@ -245,7 +237,7 @@ def test_a_result_that_changes_later_is_recorded_as_it_was(service: Service) -> 
     service.model("feed", task="ranking").predict(returns(answer))({"user": "u"})
     answer.reverse()
 
-    assert spelled(service.table().items) == [["b", "a"]]
+    assert item_ids(service.table().items) == [["b", "a"]]
 
 
 def test_a_large_batch_of_rankings_is_cut_into_records(service: Service) -> None:
@@ -254,7 +246,7 @@ def test_a_large_batch_of_rankings_is_cut_into_records(service: Service) -> None
 
     tables = service.tables()
     assert sum(map(len, tables)) == 6000
-    assert [row for table in tables for row in spelled(table.items) or ()] == [[str(i) for i in row] for row in ids]
+    assert [row for table in tables for row in item_ids(table.items) or ()] == [[str(i) for i in row] for row in ids]
 
 
 def test_the_first_call_says_how_the_ranking_was_read(service: Service, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,20 +9,13 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables.column_codec import Value, encode, texts
-from driftline.tables.table import Column, Items
+from driftline.tables.table import Column
 from driftline_processor.core.decode.requests import Decoded, decode_logs, decode_traces
 
 from tests.support.otlp_requests import FEATURE, NOW, logs, record, span, traces
+from tests.support.rankings import item_ids
 
 FEED: dict[str, Any] = {a.ML_MODEL_NAME: "feed", a.ML_MODEL_TASK: "ranking"}
-
-
-def spelled(items: Items | None) -> list[list[str | None]] | None:
-    """Return the item ids of each row."""
-    if items is None or items.ids.codes is None:
-        return None
-    ids = [items.ids.labels[code] if code >= 0 else None for code in items.ids.codes.tolist()]
-    return [ids[first:last] for first, last in zip(items.offsets[:-1], items.offsets[1:], strict=True)]
 
 
 def batch(columns: dict[str, Value], n: int = 3) -> Decoded:
@@ -46,7 +39,7 @@ def test_a_batch_of_rankings() -> None:
 
     [table] = decoded.predictions
     assert table.task.kind == "ranking"
-    assert spelled(table.items) == [["x", "y"], [], ["y"]]
+    assert item_ids(table.items) == [["x", "y"], [], ["y"]]
     assert table.items is not None
     assert table.items.scores is not None
     assert table.items.scores.tolist() == [0.75, 0.5, 0.25]
@@ -59,7 +52,7 @@ def test_item_ids_of_every_kind_are_texts(ids: Value) -> None:
     [table] = batch({**RANKED, a.ML_PREDICTION_ITEMS: ids}).predictions
 
     expected = [["7", "7"], [], ["7"]] if isinstance(ids, Column) else [["7", "8"], [], ["7"]]
-    assert spelled(table.items) == expected
+    assert item_ids(table.items) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,7 +77,7 @@ def test_counts_and_scores_that_do_not_fit_cost_only_the_items(
     [table] = decoded.predictions
     assert len(table) == 3
     assert list(table.features) == ["age"]
-    assert spelled(table.items) == ids
+    assert item_ids(table.items) == ids
     assert (table.scores is not None) == scores
     assert dict(decoded.rejected) == rejected
 
@@ -105,7 +98,7 @@ def test_a_batch_of_empty_rankings_only() -> None:
 
     decoded = batch(nothing)
 
-    assert spelled(decoded.predictions[0].items) == [[], [], []]
+    assert item_ids(decoded.predictions[0].items) == [[], [], []]
     assert decoded.rejected == {}
 
 
@@ -114,7 +107,7 @@ def test_an_item_id_that_is_too_long_is_as_if_not_sent() -> None:
 
     decoded = batch({**RANKED, a.ML_PREDICTION_ITEMS: ids})
 
-    assert spelled(decoded.predictions[0].items) == [[None, "y"], [], ["y"]]
+    assert item_ids(decoded.predictions[0].items) == [[None, "y"], [], ["y"]]
     assert decoded.rejected == {"too_long:ml.prediction.items": 1}
 
 
@@ -143,7 +136,7 @@ def test_plain_rows_of_rankings(kind: str, times: int) -> None:
     [table] = decoded.predictions
     assert table.task.kind == "ranking"
     expected = [["x", "y"], [], ["7", None, "y"], ["z"], ["z", "y"], ["z", "y"], [], []]
-    assert spelled(table.items) == expected * times
+    assert item_ids(table.items) == expected * times
     nan = np.nan
     np.testing.assert_array_equal(table.scores, [[0.75], [nan], [nan], [0.5], [nan], [nan], [nan], [0.125]] * times)
     assert decoded.rejected == {
