@@ -1,9 +1,4 @@
-"""The decided class, score, actual value and weight of each row, which performance is computed from.
-
-What a row says for performance: its decided class, its watched score, its actual value, a weight that adds up.
-
-Scores as a table holds them.
-"""
+"""The decided class, actual value and weight of each row, which performance is computed from."""
 
 from __future__ import annotations
 

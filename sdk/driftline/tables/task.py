@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,8 +179,7 @@ class Task:
         return self.of_kind.derive_class(self, score)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskKind:
+class TaskKind(NamedTuple):
     """What all tasks of a kind have in common.
 
     Attributes:
@@ -364,8 +363,7 @@ KINDS: Final = MappingProxyType({kind.name: kind for kind in (BINARY, MULTICLASS
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PerKind(Generic[T_co]):
+class PerKind(NamedTuple, Generic[T_co]):
     """What a room answers for each kind of task. Without an answer for one of them it does not type-check.
 
     >>> score = PerKind(binary="probability", multiclass="", regression="value", ranking="", unknown="")
