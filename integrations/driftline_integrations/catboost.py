@@ -105,7 +105,7 @@ class CatBoostInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Record the predictions of every CatBoost model of the process, named as by ``SklearnInstrumentor``."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return what has to be installed for this to do anything."""
+        """Return the packages that must be installed."""
         return ("catboost >= 1.2.5",)
 
     def _instrument(self, **kwargs: Any) -> None:

@@ -331,7 +331,7 @@ class FastAPIInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return what must be installed."""
+        """Return the packages that must be installed."""
         return ("starlette >= 0.37",)
 
     def _instrument(self, **kwargs: Any) -> None:

@@ -353,7 +353,7 @@ class FlaskInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return what must be installed."""
+        """Return the packages that must be installed."""
         return ("flask >= 3.0",)
 
     def _instrument(self, **kwargs: Any) -> None:

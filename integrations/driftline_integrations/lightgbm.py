@@ -97,7 +97,7 @@ class LightGBMInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Record the predictions of every LightGBM model of the process, named as by ``SklearnInstrumentor``."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return what has to be installed for this to do anything."""
+        """Return the packages that must be installed."""
         return ("lightgbm >= 4.3",)
 
     def _instrument(self, **kwargs: Any) -> None:

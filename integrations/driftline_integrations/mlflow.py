@@ -112,7 +112,7 @@ class MLflowInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return what has to be installed for this to do anything; ``mlflow-skinny`` brings the same package."""
+        """Return the packages that must be installed; ``mlflow-skinny`` brings the same one."""
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
@@ -144,7 +144,7 @@ def _logged_name(loaded: Any) -> str:
 
 
 def _place(model: Model, loaded: Any, **options: Any) -> RecordingPlan:
-    """Return where a model's predictions go. What scikit-learn knows of itself counts where the model was not told."""
+    """Return the recorder of a model. Its own task is completed from scikit-learn's."""
     fitted = _estimator(loaded)
     if fitted is not None:
         model = model.completed(fitted.task, fitted.classes or None, fitted.positive)
@@ -165,7 +165,7 @@ def _features(data: Any, params: Any = None) -> Any:  # noqa: ARG001 - params sa
 
 
 def _reading(fitted: FittedEstimator, loaded: Any, model: Model) -> Callable[..., tuple[Any, Any]] | None:
-    """Return what reads the results of a scikit-learn estimator: classes are classes there, whatever their dtype."""
+    """Return the reader of a scikit-learn estimator's results: classes are classes there, whatever their dtype."""
     asks = str(loaded.metadata.flavors.get("python_function", {}).get("predict_fn", "predict"))
     reading, task = READINGS.get(conventional_reading(fitted, asks, {})), model._identity.task
     return None if reading is None else lambda result, *_, **__: reading(result, fitted, task)

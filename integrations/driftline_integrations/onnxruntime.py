@@ -86,7 +86,7 @@ class ONNXRuntimeInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return what has to be installed for this to do anything; there are several packages of that module."""
+        """Return the packages that must be installed; several bring that module."""
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:

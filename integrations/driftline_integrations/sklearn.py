@@ -77,7 +77,7 @@ class SklearnInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return what has to be installed for this to do anything."""
+        """Return the packages that must be installed."""
         return ("scikit-learn >= 1.4",)
 
     def _instrument(self, **kwargs: Any) -> None:

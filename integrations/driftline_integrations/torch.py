@@ -436,7 +436,7 @@ def _nothing(function: Callable[..., None], *arguments: Any) -> None:  # noqa: A
 
 
 def _features_of(module: torch.nn.Module, selector: Selector | None) -> Callable[..., Any]:
-    """Return what takes the arguments of ``forward`` and gives the features."""
+    """Return the function from the arguments of ``forward`` to the features."""
     if callable(selector):
         return selector
     parameters = list(inspect.signature(module.forward).parameters.values())

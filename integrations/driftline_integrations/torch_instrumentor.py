@@ -33,7 +33,7 @@ class TorchInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return what has to be installed for this to do anything."""
+        """Return the packages that must be installed."""
         return _NEEDED
 
     def _instrument(self, **kwargs: Any) -> None:

@@ -61,7 +61,7 @@ _HOMES = {
 
 
 def __dir__() -> list[str]:
-    """Return what there is, also what nobody has asked for yet: for completion and documentation."""
+    """Return all public names, also of modules that are not loaded yet: for completion and documentation."""
     return sorted({*globals(), *__all__})
 
 

@@ -221,7 +221,7 @@ class Expect(Section):
 
 
 def expectations(rows: Expect, features: Mapping[str, ExpectFeature]) -> Expectations:
-    """Return what is expected, as the evaluation judges it."""
+    """Return the expectations, as the evaluation judges them."""
     whole = [
         _rule(key, "", value, Limit(">=", 1.0))
         for key in Expect.model_fields

@@ -180,7 +180,7 @@ class Otlp(Exporter):
                 yield f".endpoint: {self.endpoint} is driftline's own {key}: a loop; write where it should go instead"
 
     def _target(self) -> Address:
-        """Return where the exporter sends; ValueError says what is wrong with the endpoint."""
+        """Return the destination of the exporter; a ValueError names the mistake in the endpoint."""
         endpoint = self.endpoint
         try:
             parts = urlsplit(endpoint if "://" in endpoint else f"//{endpoint}")

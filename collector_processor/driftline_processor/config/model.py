@@ -298,7 +298,7 @@ class Model(Section):
         return expectations(self.expect, own)
 
     def mapped(self, name: str) -> tuple[MetricMapping, ...]:
-        """Return what metrics of other names mean for the model, which is called ``name``."""
+        """Return the mapping of foreign metrics of the model ``name``."""
         return mapped(name, self.metrics)
 
     def problems(self) -> Iterator[str]:

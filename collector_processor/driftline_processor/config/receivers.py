@@ -171,7 +171,7 @@ class Receivers(Section):
 
 
 def _kafka_problems(name: str, kafka: Kafka, read: dict[tuple[str, str], str]) -> Iterator[str]:
-    """Yield what is wrong with one receiver. ``read``: group and topic → the receiver that reads it first."""
+    """Yield the mistakes of one receiver. ``read``: group and topic → the receiver that reads it first."""
     for key, values in (("brokers", kafka.brokers), ("topics", kafka.topics)):
         if not values:
             yield f"{key}: none are named; write at least one"

@@ -91,7 +91,7 @@ class Metric(Section):
 
 
 def mapped(model: str, metrics: Mapping[str, Metric]) -> tuple[MetricMapping, ...]:
-    """Return what the metrics of a model mean, as their points are read."""
+    """Return the mapping of a model's metrics, as their points are read."""
     counting = counts_rows(metrics)
     return tuple(_mapped(model, name, metric, name == counting) for name, metric in metrics.items())
 

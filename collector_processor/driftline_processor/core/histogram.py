@@ -83,7 +83,7 @@ def count(histogram: Histogram) -> float:
 
 
 def increase(now: Histogram, before: Histogram) -> Histogram | None:
-    """Return what was counted between two cumulative histograms of one stream; None where a count fell: a reset.
+    """Return the counts between two cumulative histograms of one stream; None where a count fell: a reset.
 
     >>> increase(one(5.0), one(3.0)).counts, increase(one(1.0), one(3.0))
     (array([2.]), None)
@@ -161,7 +161,7 @@ def spread(histogram: Histogram, bins: NumberBins, reference: F64) -> tuple[F64,
 
 
 def _covered(low: float, high: float, edges: F64, begin: int, end: int) -> F64:
-    """Return which part of each bin ``begin`` to ``end`` a bucket covers: 1 for those inside it and for open ones."""
+    """Return the part of each bin ``begin`` to ``end`` that a bucket covers: 1 for inner and open ones."""
     left = np.concatenate([[-np.inf], edges])[begin:end]
     right = np.append(edges, np.inf)[begin:end]
     share = np.ones(end - begin)

@@ -10,7 +10,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def near(name: str, names: Sequence[str], most: int = 12) -> str:
-    """Say which of ``names`` could have been meant by ``name``: the nearest, or else ``most`` of all.
+    """Return the ``names`` that ``name`` may mean: the nearest, or else ``most`` of all.
 
     >>> near("scores", ("score", "temp"))
     "did you mean 'score'?"
@@ -24,7 +24,7 @@ def near(name: str, names: Sequence[str], most: int = 12) -> str:
 
 
 def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
-    """Return which of ``names`` share all words with ``name``, then which are written nearly so, in any case.
+    """Return the ``names`` that share all words with ``name``, then those of nearly the same letters.
 
     >>> nearest("Age", ["age_years", "income", "page"]), nearest("f1_score", ["mean_score", "f1"])
     (['age_years', 'page'], ['f1', 'mean_score'])

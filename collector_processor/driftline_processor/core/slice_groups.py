@@ -25,7 +25,7 @@ class SliceGroups(NamedTuple):
     step: I64
 
     def counts(self) -> GroupCounts:
-        """Return what counts the rows of each group while all rows are folded."""
+        """Return the counts of each group's rows, to fill while all rows are folded."""
         return GroupCounts(self.group, len(self.slice))
 
 

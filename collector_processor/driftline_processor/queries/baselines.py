@@ -114,7 +114,7 @@ class BaselineShelf:
         return self._offer(Request(os.urandom(16), pushed=[text]), len(text))
 
     def in_force(self, key: ModelKey) -> ActiveBaseline | None:
-        """Return what a model is compared with, None where it has nothing."""
+        """Return the reference of a model, None without one."""
         return self._baselines.in_force(key)
 
     def of_production(self, key: ModelKey, since: int, until: int) -> Baseline | None:
@@ -129,7 +129,7 @@ class BaselineShelf:
 
 
 def production_of_state(directory: Path, key: ModelKey, since: int, until: int) -> Baseline | None:
-    """Return what :meth:`BaselineShelf.of_production` does, from the state that a processor left behind.
+    """Return the baseline of production, as :meth:`BaselineShelf.of_production`, from a stopped processor's state.
 
     Raises StorageError when there is none, or a processor that runs has it open.
     """

@@ -98,7 +98,7 @@ class ModelSummary:
 
 
 def hints(model: ModelSummary) -> tuple[str, ...]:
-    """Return what a model lacks, a sentence each."""
+    """Return the missing settings and data of a model, a sentence each."""
     series, settings, in_force, totals = model.series, model.settings, model.in_force, model.totals
     found = [f"Of {series.key.model}, {model.waiting}."] if model.waiting else []
     found += _incomplete(series, model.balance, settings.timezone)
@@ -120,7 +120,7 @@ def hints(model: ModelSummary) -> tuple[str, ...]:
 
 
 def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> tuple[str, ...]:
-    """Say which outcomes wait for models of which no prediction has come: a typo in a model's name, most likely.
+    """Return hints about outcomes that wait for models without predictions: mostly a typo in a model's name.
 
     The most first, five at most.
 
@@ -143,7 +143,7 @@ def unknown_model_hints(pending: Mapping[str, int], models: Collection[str]) -> 
 
 
 def _methods(series: Series, in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
-    """Say which methods were chosen for a feature that they do not compare."""
+    """Yield the methods chosen for a feature that they do not compare."""
     if in_force is not None:
         for wrong in misfits(settings.choices, in_force.baseline):
             yield f"{wrong.key(series.key.model)}: {wrong}. Until then it is passed over."
@@ -266,7 +266,7 @@ def _too_good(
 
 
 def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Iterator[str]:
-    """Say which objectives nobody could tell for too long."""
+    """Yield the objectives that nobody could decide for too long."""
     for name, known in windows.items():
         for newest_objective in newest_objectives(known).values():
             if said := overdue(newest_objective):
@@ -276,7 +276,7 @@ def _overdue(series: Series, windows: Mapping[str, Sequence[Evaluation]]) -> Ite
 def _too_young(
     series: Series, windows: Mapping[str, Sequence[Evaluation]], delay: OutcomeDelay, outcomes: int
 ) -> Iterator[str]:
-    """Say why outcomes have joined and no performance counts: none of the closed windows had the time they take."""
+    """Return why joined outcomes give no performance: no closed window has had its time for outcomes."""
     closed = [one for known in windows.values() for one in known if one.closed]
     if outcomes and closed and all(one.young for one in closed):
         key = f"models.{series.key.model}.outcome_delay"

@@ -147,7 +147,7 @@ class LabelQueue:
     def _reasons(
         self, connection: Connection, series: Series, rows: pa.Table, by: Collection[Reason]
     ) -> dict[Reason, F64]:
-        """Return what speaks for each row, of what is asked and can be told."""
+        """Return the reasons to label each row."""
         found: dict[Reason, F64] = {}
         scores, newest = scores_of(rows, series.task.score_columns), self._newest(series)
         unsure = uncertainty(series.task, scores) if "uncertain" in by else None
@@ -193,7 +193,7 @@ def _lots(rows: pa.Table) -> F64:
 
 
 def _labelled(connection: Connection, rows: pa.Table, again: ChosenRows) -> tuple[ReweightedLabel, ...]:
-    """Return what was said of rows that were drawn before."""
+    """Return the labels of rows that were drawn before."""
     if not len(again.rows):
         return ()
     some = rows.take(pa.array(again.rows))

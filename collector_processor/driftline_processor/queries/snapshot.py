@@ -101,7 +101,7 @@ class Snapshot:
     renamed: tuple[str, ...]
 
     def told(self) -> dict[str, Any]:
-        """Return what is in the file, as JSON has it."""
+        """Return the contents of the file, for JSON."""
         features, renamed = len(self.features), list(self.renamed)
         return {"rows": self.rows, "labelled": self.labelled, "features": features, "renamed": renamed}
 
@@ -267,7 +267,7 @@ class _Writing:
 
 
 def _labels(task: Task) -> tuple[str, ...]:
-    """Return what the columns of several scores are called: classes, or the levels of quantiles."""
+    """Return the names of score columns: classes, or the levels of quantiles."""
     return task.classes if task.has_class_scores else tuple(map(number_text, task.quantiles))
 
 

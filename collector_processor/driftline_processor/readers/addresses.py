@@ -55,7 +55,7 @@ def address_of(path: Path) -> Address:
 
 
 def name_of(path: Path) -> str:
-    """Return what a model is called whose rows these are, where nobody says.
+    """Return the name of the model in an address, where no option names it.
 
     >>> name_of(Path("sqlite:log.db?table=churn")), name_of(Path("logs/week.csv.gz"))
     ('churn', 'week')

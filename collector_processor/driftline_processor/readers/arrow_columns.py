@@ -144,7 +144,7 @@ def values_of(array: pa.Array | pa.ChunkedArray, missing: float) -> Any:
 
 
 def valid_of(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
-    """Return where an array has a value: bool (n,)."""
+    """Return True where an array has a value: bool (n,)."""
     array = one_array(array)
     if pa.types.is_null(array.type):
         return np.zeros(len(array), np.bool_)
@@ -287,7 +287,7 @@ def as_known(texts: Column, known: Sequence[str]) -> Column:
 
 
 def _written_alike(label: str) -> object:
-    """Return what several ways of writing a value have in common; None of a text that has one way only."""
+    """Return the common form of several spellings of a value; None for a text with one spelling."""
     if label.lower() in _BOOLEANS:
         return label.lower()
     return None if re.match(r"0\d", label) or np.isnan(number := _number(label)) else number

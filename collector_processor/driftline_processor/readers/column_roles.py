@@ -115,7 +115,7 @@ Columns = Mapping[str, str | Sequence[str]]
 
 
 def match_patterns(names: Sequence[str], patterns: Sequence[str], option: str, path: str) -> tuple[str, ...]:
-    """Return which names patterns such as ``features.*`` match, in order; a name matches itself.
+    """Return the names that patterns such as ``features.*`` match, in order; a name matches itself.
 
     Raises :class:`BadInput` where a pattern matches none.
 
@@ -148,7 +148,7 @@ def filter_rows(sources: Sequence[Source], names: Sequence[str], say: Say) -> li
 
 
 def column_notation(options: ColumnOptions, known: Columns, task: Task, numbers: Collection[str] = ()) -> KnownNotation:
-    """Return what is known of how the columns of rows are written.
+    """Return the known notations of the columns.
 
     ``known``: the baseline's columns, ``numbers``: its features that are numbers. What is
     ranked, decided and cut by is no number. Raises :class:`BadInput` where ``--decimal`` is no decimal mark.

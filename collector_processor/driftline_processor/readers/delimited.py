@@ -152,7 +152,7 @@ def _leading_zeros(path: Path) -> bool:
 
 
 def convert_options(types: Mapping[str, pa.DataType], names: list[str] | None = None) -> Any:
-    """Return what the values of a CSV mean.
+    """Return the meaning of a CSV's values.
 
     Args:
         types: Of the columns that are known.

@@ -140,7 +140,7 @@ def text_columns(baseline: Baseline, options: ColumnOptions) -> set[str]:
 
 
 def known_notation(baseline: Baseline, options: ColumnOptions) -> KnownNotation:
-    """Return what is known of how rows are written that are compared with a baseline."""
+    """Return the known notations of rows that are compared with a baseline."""
     edges = {name: over.edges for name, over in baseline.bins.features.items() if isinstance(over, NumberBins)}
     sizes = {name: float(np.median(np.abs(some))) for name, some in edges.items() if len(some)}
     known = column_notation(options, baseline.columns, baseline.task, set(edges).difference(baseline.texts))
@@ -167,7 +167,7 @@ def _features(
 
 
 def ruled(values: Column, rule: Rule | None) -> Column:
-    """Return what a rule of privacy leaves of values; without one, the values."""
+    """Return the values under a privacy rule; without a rule, the values."""
     done = None if rule is None else rule.column(values)
     if done is None:
         return values

@@ -110,7 +110,7 @@ class CsvStream:
                 return schema, rows, bad
 
     def _codes(self, maybe: list[str]) -> set[str]:
-        """Return which of some columns are codes, as all of their rows say."""
+        """Return the columns that are codes in all of their rows."""
         if not maybe:
             return set()
         counts = dict.fromkeys(maybe, (0, 0))

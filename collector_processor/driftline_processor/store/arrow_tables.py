@@ -185,7 +185,7 @@ def group_by_value(numbers: I64) -> Iterator[tuple[int, NDArray[np.bool_]]]:
 
 
 def is_among(values: I64, some: I64) -> NDArray[np.bool_]:
-    """Say which values are among others: numpy's ``isin``, by searching, which is quicker for many of few."""
+    """Return True for values among others: numpy's ``isin``, by searching, which is quicker for many of few."""
     if not len(some) or not len(values):
         return np.zeros(len(values), np.bool_)
     if len(some) == len(values) and (some == values).all():
@@ -407,7 +407,7 @@ def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTabl
 
 
 def table_layout(table: PredictionTable) -> Hashable:
-    """Return what tables must have in common to become one: key, task, keyed, and which arrays there are.
+    """Return the layout that tables to concatenate share: key, task, keyed, and their arrays.
 
     And whether they have features at all: those of a table without are not missing, they come as distributions.
     """

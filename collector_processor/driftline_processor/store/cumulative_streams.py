@@ -98,7 +98,7 @@ class Streams:
         self._new = _New()
 
     def take(self, point: Point, series: int, now: int) -> Increase | None:
-        """Return what a point adds, and remember it; None for one that was taken in before, or is older than the last.
+        """Return the increase of a point, and remember the point; None for one that was taken in, or is older.
 
         A cumulative stream that is not known counts from the last time that its process was heard, because what is 0
         is not sent; else from its own beginning, when that is known and was listened to; else its first point is only

@@ -242,7 +242,7 @@ class Store:
             raise StorageError(self._unopenable(str(error))) from error
 
     def _unopenable(self, text: str) -> str:
-        """Say why the file cannot be opened, of what DuckDB said, and what to do."""
+        """Return why the file cannot be opened, from DuckDB's message, and what to do."""
         directory, reason = self.path.parent, text.splitlines()[0]
         if "Could not set lock on file" in text:
             return (
@@ -339,7 +339,7 @@ class Store:
         return root
 
     def _look_for_gap(self) -> None:
-        """Say what was acknowledged that the file and its log do not have."""
+        """Return the sentence about acknowledged requests that the file and its log lack."""
         last = self._acknowledged_last()
         if last > self._stamp:
             self.gap = (
@@ -544,12 +544,12 @@ class Store:
 
     @property
     def _room(self) -> Path:
-        """Return what :meth:`_check_room` writes."""
+        """Return the path of the file of :meth:`_check_room`."""
         return self.path.with_name("driftline.room")
 
     @property
     def _fresh(self) -> Path:
-        """Return where :meth:`rewrite` writes."""
+        """Return the path of the file of :meth:`rewrite`."""
         return self.path.with_name("driftline.fresh.duckdb").absolute()
 
     def released(self, handle: _Handle) -> None:
@@ -607,7 +607,7 @@ def _ends_use(error: duckdb.Error) -> bool:
 
 
 def _outage(directory: Path, text: str) -> str:
-    """Say why the storage cannot be used, of what DuckDB or the system said."""
+    """Return why the storage cannot be used, from the message of DuckDB or the system."""
     fault = _FAULT_OF_THE_DISK.search(text)
     if fault is not None:
         return _unwritable(directory, fault[0])

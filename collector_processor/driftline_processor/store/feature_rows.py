@@ -130,7 +130,7 @@ class KeptFeatures:
         )
 
     def _within(self, connection: Connection, series: int, rank: U64, day: I64, most: int) -> NDArray[np.bool_]:
-        """Return which rows are among those of the least ranks of their day, as far as is known by now."""
+        """Return True for rows of the least ranks of their day, as known so far."""
         within = np.zeros(len(rank), np.bool_)
         for start in np.unique(day).tolist():
             known = self._days.get((series, start))

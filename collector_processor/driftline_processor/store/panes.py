@@ -236,7 +236,7 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
 
 
 def stored_unit(pane: int, watermark: int, timezone: str) -> Window:
-    """Return what a pane of its age belongs to: five minutes, an hour or a day of the time zone."""
+    """Return the longer pane of a pane of its age: five minutes, an hour or a day of the time zone."""
     age = watermark - pane
     name = "1d" if age > KEEP_HOURS else "1h" if age > KEEP_PANES else "5m"
     return window_of(name, pane, timezone)

@@ -199,7 +199,7 @@ def read_by_request(connection: Connection, sought: pa.Table, ids: pa.Array, con
 
 
 def _kind(which: I64, made: I64, begins: NDArray[np.uint64]) -> _Kind:
-    """Return where ids that were made at a time can be. ``begins``: the digits of that time, as they are written."""
+    """Return the place of ids made at a time. ``begins``: the written digits of that time."""
     order = np.argsort(made)
     hour = made[order] * _REST // _HOUR
     new = np.flatnonzero(np.diff(hour, prepend=-1))

@@ -217,7 +217,7 @@ _QUARTER = HOUR // 4
 
 
 def season_mix(connection: Connection, series: int, window: Window, seasons: Seasons) -> F64:
-    """Return how much weight the rows of a window have in each season: float64 (seasons,).
+    """Return the weight of a window's rows by season: float64 (seasons,).
 
     A pane that was rolled up and reaches over several seasons has them as the reference has.
     """
@@ -275,7 +275,7 @@ def _stretches(blocks: TimeBlocks | None) -> TimeGrid | None:
 
 
 def _edges(since: int, until: int, seasonality: Seasonality, blocks: TimeGrid | None) -> I64:
-    """Return where a season, or a block, ends and the next one begins; with both ends."""
+    """Return the borders between seasons, or blocks, with both ends."""
     quarters = np.arange(since - since % _QUARTER, until, _QUARTER)
     season = seasonality.of(quarters)
     found = quarters[1:][np.diff(season) != 0]
@@ -315,7 +315,7 @@ class RollingReferences:
         closed: int,
         seasonality: Seasonality | None = None,
     ) -> Reference:
-        """Return what a window is compared with; ``baseline``: that over whose bins it was counted.
+        """Return the reference of a window; ``baseline``: that over whose bins it was counted.
 
         ``closed``: the time before which windows are closed. ``seasonality``: by which seasons the reference is told
         apart, too.
@@ -337,7 +337,7 @@ class RollingReferences:
     def cold(
         self, series: Series, baseline: Baseline, window: Window, seasonality: Seasonality | None = None
     ) -> Reference:
-        """Return what a window is compared with where the baseline was learned: it, and what came before the window."""
+        """Return the reference of a window with a learned baseline: it, and the rows before the window."""
         ends = reference_span(baseline, window.start)
         if ends is None:
             return Reference(baseline)

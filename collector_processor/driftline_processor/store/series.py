@@ -86,11 +86,11 @@ class SeriesRegister:
         return {series.number: series for series in self}
 
     def settings(self, model: str) -> Model:
-        """Return what is configured for a model; the defaults where nothing is."""
+        """Return the settings of a model; the defaults without any."""
         return self._models.get(model) or Model()
 
     def said(self, key: ModelKey) -> Task:
-        """Return what the sender of a series said last of its task; nothing where it is not known."""
+        """Return the last task that the sender of a series declared; nothing where unknown."""
         known = self._by_key.get(key)
         return Task() if known is None else known.sent
 
@@ -183,7 +183,7 @@ def resolve(
 
 
 def _kind_of(table: PredictionTable) -> str:
-    """Return what the shape of the rows says: one score without classes is binary, several are multiclass."""
+    """Return the task by the shape of rows: one score without classes is binary, several are multiclass."""
     if table.scores is not None and table.scores.shape[1] == 1:
         return BINARY.name
     return MULTICLASS.name if table.scores is not None or table.predicted is not None else ""

@@ -153,7 +153,7 @@ class Cutting:
     timezone: str
 
     def begin(self, table: PredictionTable) -> list[HourlySlices]:
-        """Return what counts the rows of a table, one a key."""
+        """Return the counters of a table's rows, one a key."""
         if not self.values:
             return []
         of_each = hour_of_each(table.time - table.time % PANE, self.timezone)

@@ -45,7 +45,7 @@ def asks_for_margins(given: CallArguments) -> bool:
 
 
 def conventional_reading(fitted: FittedEstimator, method: str, given: CallArguments) -> str:
-    """Return what the result of a method is, a key of ``READINGS``; "" where it predicts nothing."""
+    """Return the reading of a method's result, a key of ``READINGS``; "" where it predicts nothing."""
     if asks_for_explanation(given):
         return ""
     if asks_for_margins(given):
@@ -125,7 +125,7 @@ def _value(result: Any, fitted: FittedEstimator, task: Task) -> ScoreAndClass:  
 
 
 def single_result(said: ScoreAndClass, task: Task) -> float | str | None:
-    """Return what is said of one row as a plain score, or a plain class: read at once, where an array costs 15 µs.
+    """Return one row as a plain score, or a plain class: read at once, where an array costs 15 µs.
 
     >>> single_result((np.array([[0.75, 0.25]]), ABSENT), Task("binary", ("0", "1"), "1"))
     0.25

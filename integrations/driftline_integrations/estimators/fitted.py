@@ -98,7 +98,7 @@ def mark(estimator: Any) -> object:
 
 
 def _kind(estimator: Any) -> str:
-    """Return what scikit-learn's tags call it; by its attributes where it has none."""
+    """Return the kind of an estimator by scikit-learn's tags; by its attributes without tags."""
     tags = getattr(estimator, "__sklearn_tags__", None)
     kind = ""
     try:

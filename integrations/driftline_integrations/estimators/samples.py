@@ -17,7 +17,7 @@ DOCUMENT = "text"
 
 
 def rows_of(samples: Any) -> Any:
-    """Return what the SDK records: a row where there is one sample, the samples as they are otherwise.
+    """Return the samples to record: a row for one sample, else the samples as they are.
 
     >>> rows_of(np.array([[1.0, 2.0]]))
     array([1., 2.])
@@ -127,7 +127,7 @@ def label_column(codes: F64, labels: Any) -> Any:
 
 
 def same_matrix(value: Any) -> Any:
-    """Return what is a snapshot already."""
+    """Return the batch itself, which is a snapshot already."""
     return value
 
 
@@ -141,7 +141,7 @@ def rows_of_matrix(
     read: Callable[[], F64],
     categories: Callable[[], Categories] = _none,
 ) -> Any:
-    """Return what the SDK records: one row with its values, which ride on its span, or n rows that are read later."""
+    """Return the samples to record: one row with its values for the span, or n rows that are read later."""
     if rows != 1 or width > MOST_CELLS:
         return Matrix(rows, width, names, read, categories)
     values = read()[0] if width else np.empty(0)

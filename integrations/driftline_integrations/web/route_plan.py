@@ -55,7 +55,7 @@ else:
 
 
 def parse_json(body: bytes) -> Any:
-    """Return what a body says, as ``json.loads`` reads it. Raises what that raises.
+    """Return the value of a JSON body, as ``json.loads`` reads it. Raises the same errors.
 
     >>> parse_json(b'{"probability": 0.25}')
     {'probability': 0.25}
@@ -158,7 +158,7 @@ class RoutePlan:
         return (*taken, score, class_text(decided)) if is_plain_class(self.plan, decided) else None
 
     def later(self, prediction: Prediction, request: Request, response: bytes) -> RequestContents:
-        """Return what reads any other request and response."""
+        """Return the reader of any other request and response."""
         given, body = request if isinstance(request, tuple) else (None, request)
         told = RequestContents(self, prediction, given)
         told.body, told.response = body, response
@@ -283,7 +283,7 @@ def _parse_response(body: bytes) -> Any:
 
 
 def _value_at(said: Any, parts: tuple[str, ...]) -> Any:
-    """Return what stands at the end of a way that leads through objects alone; raises where it does not."""
+    """Return the value at the end of a path through objects; raises where the path breaks."""
     for part in parts:
         said = said[part]
     return said

@@ -109,7 +109,7 @@ def parse_route(given: Route | Mapping[str, Any], key: str) -> Route:
 
 
 def _mistyped(name: str, value: Any, key: str) -> Iterator[str]:
-    """Yield what is wrong with a key of a route, or with the type of what it says."""
+    """Yield the mistakes in a key of a route, or in the type of its value."""
     if name not in _EXPECTED:
         yield f"{key}.{name}: a route has no such key; it has {', '.join(_EXPECTED)}"
         return
@@ -254,7 +254,7 @@ def parse_parameter(text: Any) -> Any:
 
 
 def read_source(source: Source, given: RequestParts) -> Any:
-    """Return what stands at a place of a request; raises ``MissingValue`` for nothing."""
+    """Return the value at a place of a request; raises ``MissingValue`` for nothing."""
     kind, parts = source.kind, source.parts
     if kind == "body":
         return follow_path(given.body, parts) if parts else given.body

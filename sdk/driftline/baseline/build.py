@@ -190,7 +190,7 @@ def choose_bins(
 
 
 def marks_of(tables: Sequence[PredictionTable], texts: Mapping[str, Vocabulary]) -> NonFeatures | None:
-    """Tell which features of tables are identifiers or times; descriptors of ``texts`` are neither."""
+    """Return the features of tables that are identifiers or times; descriptors of ``texts`` are neither."""
     names = dict.fromkeys(name for table in tables for name in table.features)
     parts = {name: [table.features[name] for table in tables if name in table.features] for name in names}
     return NonFeatures.learned(

@@ -139,7 +139,7 @@ def rows_from_frame(
 
 
 def _relevance(columns: FrameColumns, named: Columns, frame: Mapping[str, ArrayLike]) -> Relevance | None:
-    """Return what was relevant in rankings: ``predicted`` are their items, ``actual`` says which of them."""
+    """Return the relevant items of rankings: ``predicted`` are their items, ``actual`` names the relevant ones."""
     ranked, actual = (
         None if given is None else values_of(frame[own] if isinstance(own := named.get(role), str) else given)
         for role, given in (("predicted", columns.predicted), ("actual", columns.actual))

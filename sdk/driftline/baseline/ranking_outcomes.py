@@ -128,7 +128,7 @@ def read_actuals(actual: Column) -> tuple[F64, I32, list[Relevant]]:
 
 
 def relevance_in(lists: Items, statements: ListStatements, left_out: I64 | None = None) -> Relevance:
-    """Return what was relevant in n lists: gain by rank, and those of relevant items that they lack.
+    """Return the relevance of n lists: gain by rank, and the relevant items that they lack.
 
     ``left_out``: int64 (n,), how many more items each list had than are known: one of those may have been clicked.
 
@@ -166,7 +166,7 @@ def relevance_in(lists: Items, statements: ListStatements, left_out: I64 | None 
 
 
 def worth_of(row: I64, about: I32, value: F64, retracted: Mask, n: int) -> F64:
-    """Return what each of n lists was worth, NaN where nobody said: the sum over the last word on each item.
+    """Return the worth of each of n lists, NaN where unknown: the sum over the last value of each item.
 
     ``row``, ``about``: of which list and item (-1 = the whole list) each statement is, oldest first. ``value``: NaN =
     not said: an item keeps what was said of it before.

@@ -248,7 +248,7 @@ def _batch_ids(prediction: Prediction, columns: Columns) -> Text:
 
 
 def _fit(ids: Text, plan: CallPlan) -> Text:
-    """Return what may leave of the ids."""
+    """Return the ids under the privacy rules."""
     fit = plan.identity.hash_id
     return ids if fit is None else texts(map(fit, strings(ids)))
 

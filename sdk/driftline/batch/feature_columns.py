@@ -56,7 +56,7 @@ def drop_long_texts(model: str, name: str, column: Column) -> Column:
 
 
 def _texts(plan: CallPlan, name: str, texts: Column) -> Columns:
-    """Return what stands for a text, each under the rule of its own name."""
+    """Return the descriptors of a text, each under the rule of its own name."""
     identity = plan.identity
     columns = describe(name, texts, dict(identity.vocabularies).get(name))
     if name in identity.kept_texts:

@@ -129,7 +129,7 @@ class PredictionBatch:
         return len(self.time)
 
     def shape(self) -> tuple[Any, ...]:
-        """Return what two blocks must share to become one record."""
+        """Return the fields that two blocks must share to become one record."""
         scores = None if self.scores is None else self.scores.shape[1]
         result = (scores, self.predicted is None, self.items is None, *_widths(self.features))
         return (self.identity, tuple(self.features), tuple(self.slices), *result)

@@ -51,7 +51,7 @@ def unread_line(plan: CallPlan, unread: Unread) -> str:
 
 
 def _line(plan: CallPlan, selectors: str) -> str:
-    """Return what to write to say selectors: the decorator, or whatever stands in its place."""
+    """Return the code that would give selectors: the decorator, or its replacement."""
     return f"@{plan.identity.name}.predict({selectors})" if plan.fix is None else plan.fix(selectors)
 
 

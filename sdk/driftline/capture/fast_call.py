@@ -169,7 +169,7 @@ def _all(first: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def answer_of(plan: CallPlan, readers: Mapping[type, row_result.Reader], result: Any) -> row_result.Answer | None:
-    """Return what a result says that can be read at once, else None. Never raises."""
+    """Return the score and class of a result that can be read at once, else None. Never raises."""
     if type(result) is plan.score_type:
         return result, ""
     try:
@@ -230,7 +230,7 @@ def recorded_async(plan: CallPlan, function: Callable[..., Any]) -> Callable[...
 
 
 def _halves(plan: CallPlan) -> tuple[Begin, Finish]:
-    """Return what begins a call, and what ends it where it returns. Neither raises."""
+    """Return the functions that begin a call, and that end it where it returns. Neither raises."""
     position, argument, get_id = plan.position, plan.inputs.argument, plan.inputs.id
     shapes, start_span, span_name, append = plan.shapes, plan.start_span, plan.span_name, plan.pipeline.append
     readers = row_result.readers(plan.identity.task)

@@ -177,7 +177,7 @@ class RecordedIteration:
         end(self._prediction, self._yielded() if returned is None else returned, error)
 
     def _yielded(self) -> Any:
-        """Return what the iteration yielded, as a result. Never raises."""
+        """Return the yielded values as a result. Never raises."""
         if self._room < 0:
             return Unread(f"an iteration over more than {MOST_BYTES >> 20} MiB")
         if len(self._values) == 1:

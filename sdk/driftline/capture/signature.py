@@ -210,7 +210,7 @@ def _select(selector: Selector | None, getters: dict[str, Getter], own: int) -> 
 
 
 def _field_getter(name: str, own: int) -> Getter:
-    """Return what looks for a field in each of the call's arguments, in order."""
+    """Return the functions that look for a field in each of the call's arguments, in order."""
 
     def get(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if name in kwargs:

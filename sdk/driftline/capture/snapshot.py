@@ -160,7 +160,7 @@ def take_result(prediction: Prediction, result: Any) -> None:
 
 
 def _selected(prediction: Prediction, selector: Selector, result: Any) -> Any:
-    """Return what a selector finds; ``ABSENT`` where it finds nothing and a layer inside knows."""
+    """Return the value of a selector; ``ABSENT`` where it finds nothing and an inner layer has the value."""
     found = select(selector, result)
     return ABSENT if found.__class__ is Unread and prediction.inner is not None else found
 

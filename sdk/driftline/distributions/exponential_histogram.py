@@ -120,7 +120,7 @@ class Window:
     offset: int
 
     def holds(self, logs: F64) -> NDArray[np.bool_]:
-        """Say which values lie here: bool (n,).
+        """Return True for values in this part: bool (n,).
 
         Args:
             logs: The logarithms of their magnitudes, float64 (n,).

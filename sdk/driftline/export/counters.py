@@ -133,7 +133,7 @@ class DroppedRows:
             durations.low, durations.high = min(durations.low, seconds), max(durations.high, seconds)
 
     def drain(self) -> dict[tuple[Identity, str], BinnedNumbers]:
-        """Return what was dropped since the last call."""
+        """Return the dropped rows since the last call."""
         with self._lock:
             durations, self._durations = self._durations, {}
             return durations

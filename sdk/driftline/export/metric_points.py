@@ -82,7 +82,7 @@ class _Points:
         self._temporality = temporality
 
     def of_rows(self, told: ModelDistributions, task: str, *, exact: bool) -> list[Metric]:
-        """Return how long predictions took, and what they scored. ``exact``: as for features."""
+        """Return the points of durations and scores. ``exact``: as for features."""
         durations = [
             self._binned(binned, {a.ERROR_TYPE: error} if error else {}) for error, binned in told.durations.items()
         ]
@@ -93,7 +93,7 @@ class _Points:
         ]
 
     def of_features(self, told: ModelDistributions, *, exact: bool) -> list[Metric]:
-        """Return what the features were. ``exact``: with sums and extremes, which tell the value of a single row."""
+        """Return the points of features. ``exact``: with sums and extremes, which tell the value of a single row."""
         values: list[Any] = []
         categories, missing = [], []
         for name, feature in told.features.items():

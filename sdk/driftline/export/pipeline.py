@@ -379,7 +379,7 @@ class Pipeline:
         return self._channel
 
     def _next(self) -> ExportRequest | None:
-        """Return what to send next: the oldest frame, or the question whether logs are taken by now."""
+        """Return the next request: the oldest frame, or the question whether logs are taken by now."""
         return self._queue.first() or (_PROBE if self._unsupported else None)
 
     def _send(self, deadline: float) -> Delivery | None:
@@ -539,7 +539,7 @@ def _load(signal: Signal) -> None:
 
 
 def endpoint(signal: Signal = "logs") -> Endpoint:
-    """Return where records and outcomes of this process go, or its distributions."""
+    """Return the destination of this process's records and outcomes, or of its distributions."""
     return resolve(_configured, signal=signal)
 
 

@@ -388,7 +388,7 @@ class Backoff:
         self._until = 0.0
 
     def seconds(self) -> float:
-        """Return how long to wait before the next attempt."""
+        """Return the pause before the next attempt, seconds."""
         return max(0.0, self._until - time.monotonic())
 
 

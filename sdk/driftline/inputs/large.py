@@ -82,7 +82,7 @@ class Document:
 
     @property
     def as_id(self) -> str:
-        """Return what an id that is so long begins with."""
+        """Return the beginning of a long id."""
         return self.text
 
     def label(self) -> str:

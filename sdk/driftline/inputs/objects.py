@@ -33,7 +33,7 @@ def reader(kind: type) -> Reader | None:
 
 
 def _values(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    """Return what gives the values of an object's fields."""
+    """Return the function that reads the values of an object's fields."""
     if not names:
         return lambda _: ()
     get = attrgetter(*names)

@@ -57,7 +57,7 @@ def _find(kind: type) -> Reader:
 
 
 def _finders(kind: type) -> Iterator[Callable[[type], Reader | None]]:
-    """Yield what may know a type, the most particular first; load only what the type's libraries need."""
+    """Yield the readers that may know a type, the most particular first; load only those that the type needs."""
     libraries = libraries_of(kind)
     if "scipy" in libraries:  # before mappings: one sparse layout is a dict
         from . import sparse

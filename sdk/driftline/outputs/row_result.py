@@ -28,7 +28,7 @@ _BOOLEANS = (bool, np.bool_)
 
 
 def readers(task: Task) -> Mapping[type, Reader]:
-    """Return how results of one row are read by their exact type; a float is no question, and is not here.
+    """Return the readers of one-row results by exact type; a float needs none.
 
     >>> binary = readers(Task("binary", ("0", "1"), "1"))
     >>> binary[bool](True), binary[np.float32](np.float32(0.25)), binary[np.ndarray](np.array([[0.75, 0.25]]))

@@ -67,7 +67,7 @@ def groups_of(column: Column) -> Index:
 
 
 def clustered(groups: Index, index: Index, over: Bins) -> UnbinnedPart:
-    """Return where rows count in the part of a target: by group and cell, those with a key and a usable value.
+    """Return the group and cell of rows in the part of a target: of those with a key and a usable value.
 
     ``groups``: of each row. ``index``: the bin of each row (:func:`driftline.panes.bins.assign`).
     """

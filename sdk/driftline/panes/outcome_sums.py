@@ -85,7 +85,7 @@ def intervals(task: Task) -> dict[float, tuple[int, int]]:
 
 @lru_cache(maxsize=64)
 def widths(task: Task) -> Mapping[str, int]:
-    """Return how long each part is that an outcome adds to.
+    """Return the length of each part that an outcome adds to.
 
     >>> widths(Task("binary", ("0", "1"), "1"))["spread"]
     9

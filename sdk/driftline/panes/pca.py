@@ -90,7 +90,7 @@ class Space:
         return all(name in features for name in self.places)
 
     def errors(self, points: F64) -> F64:
-        """Return how far each point is from its projection onto the components: float64 (n,).
+        """Return the distance of each point from its projection onto the components: float64 (n,).
 
         Args:
             points: float64 (d, n), in standard deviations.
@@ -240,7 +240,7 @@ sums are exact too, whatever was added first."""
 
 
 def widths(features: int) -> dict[str, int]:
-    """Return how long the vectors of the parts are, of a space with so many features.
+    """Return the lengths of the parts' vectors, for a space of a number of features.
 
     >>> widths(3)
     {'pca': 4, 'pairs': 11, 'unpaired': 27}

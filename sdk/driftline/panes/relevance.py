@@ -111,7 +111,7 @@ def clicks_of(actual: F64) -> Relevance:
 
 
 def take_rankings(relevance: Relevance, rows: NDArray[np.intp]) -> Relevance:
-    """Return what is known of these rankings, in this order.
+    """Return the relevance of these rankings, in this order.
 
     >>> take_rankings(relevance_of([[1.0], [0.0, 2.0]]), np.array([1])).gains
     array([0., 2.])
@@ -122,7 +122,7 @@ def take_rankings(relevance: Relevance, rows: NDArray[np.intp]) -> Relevance:
 
 
 def join_rankings(parts: Sequence[Relevance]) -> Relevance:
-    """Return what is known of the rankings of several as one.
+    """Return the relevance of several sets of rankings as one.
 
     >>> join_rankings([relevance_of([[1.0]]), relevance_of([[0.0, 2.0]])]).offsets
     array([0, 1, 3])

@@ -79,7 +79,7 @@ def octave_bounds() -> F64:
 def unbinned_parts(
     name: str, bins: Mapping[str, Bins], column: Column, index: Index, counts: F64
 ) -> dict[str, UnbinnedPart]:
-    """Return what strays of one feature, by part.
+    """Return the stray values of one feature, by part.
 
     ``index``: the bin of each row, see :func:`driftline.panes.bins.assign`. ``counts``: how many rows each bin holds.
 

@@ -31,15 +31,15 @@ class Rule(Protocol):
     """A privacy rule for one feature."""
 
     def value(self, value: Any) -> Any:
-        """Return what stands for one clean value (float, int, bool, str or None); None where nothing may."""
+        """Return the form of one clean value (float, int, bool, str or None); None where nothing may leave."""
         ...
 
     def column(self, values: Values) -> Values | None:
-        """Return what stands for n values; None where the feature is recorded nowhere."""
+        """Return the form of n values; None where the feature is recorded nowhere."""
         ...
 
     def bins(self, bins: Bins, counts: F64) -> tuple[Bins, F64] | None:
-        """Return what stands for the bins of a baseline and the weight in each; None where nothing can.
+        """Return the form of a baseline's bins and their weights; None where nothing may leave.
 
         ``counts``: float64 (size + 2,): per bin, then missing, then invalid.
         """

@@ -55,7 +55,7 @@ def usable_weight(weight: F64) -> F64:
 
 
 def no_weight(weight: F64) -> NDArray[np.bool_]:
-    """Return which weights were given and can be none: bool (n,), beyond [1e-12, 1e12].
+    """Return True for given weights that are invalid: bool (n,), beyond [1e-12, 1e12].
 
     >>> no_weight(np.array([1.0, 0.0, -1.0, np.inf, 1e-200, np.nan])).tolist()
     [False, True, True, True, True, False]

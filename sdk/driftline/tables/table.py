@@ -78,7 +78,7 @@ def numbers_of(column: Column) -> F64:
 
 
 def is_present(column: Column) -> NDArray[np.bool_]:
-    """Tell which values are not missing: bool (n,).
+    """Return True for values that are not missing: bool (n,).
 
     >>> numbers, codes = np.array([1.0, np.nan, np.nan]), np.array([-1, 0, -1], np.int32)
     >>> is_present(Column(numbers=numbers, codes=codes, labels=("a",)))

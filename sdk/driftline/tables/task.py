@@ -108,7 +108,7 @@ class Task:
         return len(self.quantiles) if self.predicts_number else len(self.classes)
 
     def value_column(self, columns: int) -> int:
-        """Return which of the columns of a regression is the value: the level 0.5 of its quantiles, else the middle.
+        """Return the column of a regression that is the value: the level 0.5 of its quantiles, else the middle.
 
         >>> Task("regression", quantiles=(0.1, 0.5, 0.9)).value_column(3), Task("regression").value_column(1)
         (1, 0)
@@ -143,7 +143,7 @@ class Task:
         return shaped
 
     def are_probabilities(self, scores: F64) -> NDArray[np.bool_]:
-        """Tell which rows have probabilities as scores: bool (n,), false where one is NaN.
+        """Return True for rows with probabilities as scores: bool (n,), false where one is NaN.
 
         Each lies between 0 and 1; where each class has one, they add up to 1.
         """

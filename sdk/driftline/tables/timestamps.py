@@ -149,12 +149,12 @@ class Seasonality:
 
     @property
     def cycle(self) -> int:
-        """Return how long it takes until all seasons have been, nanoseconds: a day or a week."""
+        """Return the length of the cycle of all seasons, nanoseconds: a day or a week."""
         return DAY if self.kind == "hour" else WEEK
 
     @property
     def length(self) -> int:
-        """Return how long a season is, nanoseconds: an hour or a day."""
+        """Return the length of a season, nanoseconds: an hour or a day."""
         return DAY if self.kind == "weekday" else HOUR
 
     def of(self, times: I64) -> NDArray[np.intp]:

@@ -179,7 +179,7 @@ def _distribution(metric: str, said: Mapping[str, Any], point: Any) -> Distribut
 
 
 def counts(data: MetricsData | None) -> list[Count]:
-    """Return what ``ml.predictions`` says."""
+    """Return the counts of ``ml.predictions``."""
     return [
         Count(
             str(said.get(a.ML_MODEL_NAME, "")),
@@ -194,7 +194,7 @@ def counts(data: MetricsData | None) -> list[Count]:
 
 
 def losses(data: MetricsData | None) -> list[Loss]:
-    """Return what the SDK counts of itself: predictions, values and rows that did not make it, and its own errors."""
+    """Return the losses that the SDK counts: predictions, values and rows, and its own errors."""
     return [
         Loss(name, str(said.get(a.ML_MODEL_NAME, "")), str(said.get(a.DRIFTLINE_REASON, said.get(a.ERROR_TYPE, ""))), n)
         for name, said, n in _sums(data)

@@ -31,7 +31,7 @@ def of_prediction(
     slices: Mapping[str, Any] | None,
     **others: Any,
 ) -> Wanted:
-    """Return what is expected of a prediction."""
+    """Return the expected fields of a prediction."""
     return _said(
         model=model,
         id=id if id is UNSAID else id_text(id),
@@ -44,7 +44,7 @@ def of_prediction(
 
 
 def of_outcome(model: str, id: Any, actual: Any, **others: Any) -> Wanted:
-    """Return what is expected of an outcome."""
+    """Return the expected fields of an outcome."""
     if actual is not UNSAID:
         relevant = relevant_text(actual)
         actual = actual if relevant is None else relevant
@@ -68,7 +68,7 @@ def found(kind: str, wanted: Wanted, rows: Sequence[Row], why: Callable[[], str]
 
 
 def _nearest(kind: str, wanted: Wanted, differing: list[tuple[Row, list[str]]]) -> Iterator[str]:
-    """Yield what was expected, and the rows that come nearest to it."""
+    """Yield the expectation, and the nearest rows."""
     expected = _described(wanted)
     first = f"no {kind} of {wanted['model']!r}{f' has {expected}' if expected else ''}"
     if not differing:
@@ -156,7 +156,7 @@ def nothing_lost(lost: Sequence[Loss], log: Sequence[str]) -> None:
 
 
 def why(model: str, rows: Sequence[CapturedPrediction], counts: Sequence[Count], log: Sequence[str]) -> str:
-    """Return what may explain that a prediction is not among the rows."""
+    """Return the likely reasons why a prediction is not among the rows."""
     counted = sum(count.predictions for count in counts if count.model == model)
     rowless = counted - sum(row.model == model for row in rows)
     lines = []

@@ -29,7 +29,7 @@ LEAST_REFERENCE = 100
 
 
 def kind_of(task: Task) -> Kind | None:
-    """Return what the errors of a task are; None where there are none (rankings, and what is not known yet)."""
+    """Return the kind of a task's errors; None without errors (rankings, unknown tasks)."""
     return _ROW_LOSSES.of(task).kind
 
 

@@ -290,7 +290,7 @@ class Stream:
         return standardised(values, self.scale), times, heard
 
     def concept(self) -> ConceptDrift:
-        """Return what is known now."""
+        """Return the current state of the stream."""
         found = {name: self._found(watch) for name, watch in self.watches.items()}
         decided_by = next(iter(found), "")
         first = found.get(decided_by, DetectorState("unknown"))
@@ -419,6 +419,6 @@ class ModelStreams:
 
 
 def concept_of(streams: Mapping[str, Stream]) -> ConceptDrift:
-    """Return what the streams of one model have found: of all rows, and of each slice."""
+    """Return the findings of one model's streams: of all rows, and of each slice."""
     found = {name: stream.concept() for name, stream in sorted(streams.items())}
     return replace(found.pop(WHOLE, NO_OUTCOME), slices=found)

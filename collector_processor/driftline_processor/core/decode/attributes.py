@@ -300,7 +300,7 @@ class Fields:
         self.n = len(grid.recorded[rows])
 
     def has(self, name: str) -> Mask:
-        """Tell which rows hold a value, of whatever type."""
+        """Return True for rows with a value, of any type."""
         cells = self._grid.known.get(name)
         if cells is None:
             return np.zeros(self.n, np.bool_)
@@ -389,7 +389,7 @@ class Fields:
         return None if values is None else class_column(values)
 
     def flags(self, name: str) -> tuple[Mask, Mask]:
-        """Tell which rows say true (true, 1, "true"), and which say what is neither true nor false: bool (n,)."""
+        """Return the rows that are true (true, 1, "true"), and the rows that are no boolean: bool (n,) each."""
         cells = self._grid.known.get(name)
         if cells is None:
             return np.zeros(self.n, np.bool_), np.zeros(self.n, np.bool_)

@@ -186,7 +186,7 @@ def _text(said: dict[str, tuple[int, Any]], name: str) -> str:
 
 
 def stream_of(metric: str, attributes: Iterable[KeyValue], origin: Any, histogram: Histogram) -> bytes:
-    """Return what tells a stream apart: process, scope, beginning, name, attributes and buckets.
+    """Return the identity of a stream: process, scope, beginning, name, attributes and buckets.
 
     With the beginning in it, a process that starts anew is another stream, and so are two workers that cannot be told
     apart otherwise.
@@ -200,7 +200,7 @@ def stream_of(metric: str, attributes: Iterable[KeyValue], origin: Any, histogra
 
 
 def origin_of(attributes: Iterable[KeyValue]) -> bytes:
-    """Return what tells a process apart: its instance id, else all that its resource says.
+    """Return the identity of a process: its instance id, else its whole resource.
 
     A Collector may learn more of a resource as time goes by, and then adds attributes to it.
     """

@@ -67,7 +67,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[Predictio
 
 
 def _said(grid: Grid, every: Fields) -> Mask:
-    """Tell which rows say anything about a prediction."""
+    """Return True for rows with any field of a prediction."""
     said = np.zeros(every.n, np.bool_)
     for name in _SAID:
         said |= every.has(name)

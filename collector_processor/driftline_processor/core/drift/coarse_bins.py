@@ -147,7 +147,7 @@ def other_moved(reference: F64, current: F64, others: I64) -> F64:
 
 
 def _labels(counts: F64, others: I64) -> Mask:
-    """Return which bins are labels: bool (k, bins), those before ``other``."""
+    """Return True for bins that are labels, bool (k, bins): those before ``other``."""
     found: Mask = np.arange(counts.shape[1]) < others[:, np.newaxis]
     return found
 
@@ -286,7 +286,7 @@ def pool_but(apart: Mask, reference: F64, current: F64) -> I64:
 def unexpected(
     reference: F64, current: F64, *, hidden: F64 | None = None, only: Mask | None = None
 ) -> tuple[Mask, F64]:
-    """Return which rare bins, bool (..., bins), hold more than chance explains, and the p-value of the least likely.
+    """Return the rare bins with more rows than chance explains, bool (..., bins), and the p-value of the least likely.
 
     Beside a large reference a label that it never had, or a constant that changed, is rare by :func:`pool`, and would
     hide in a common bin. So a rare bin of which the smaller sample holds at least 5 rows is looked at by itself, and

@@ -97,7 +97,7 @@ def student_p_value(p: float, freedom: float) -> float:
 
 
 def chance_of_blocks(blocks: F64, *, ordered: bool = False) -> float:
-    """Return how likely independent rows differ so much from block to block: the p-value of a chi-square test of all.
+    """Return the p-value of a chi-square test that blocks differ no more than independent rows.
 
     Args:
         blocks: float64 (b, cells), (effective) rows, none empty.

@@ -44,7 +44,7 @@ Drawing = Callable[[F64], Cells]
 
 
 def cells(bins: Bins, reference: F64, current: F64) -> Cells:
-    """Return what to draw for counts over bins, missing and invalid left out. An empty side is all zero.
+    """Return the cells to draw for counts over bins, missing and invalid left out. An empty side is all zero.
 
     >>> from driftline.panes.bins import number_bins
     >>> drawn = cells(number_bins(np.array([0.0, 1.0])), np.array([0, 3, 0, 1, 0.0]), np.array([0, 1, 0, 1, 2.0]))
@@ -55,7 +55,7 @@ def cells(bins: Bins, reference: F64, current: F64) -> Cells:
 
 
 def drawing(bins: Bins, reference: F64) -> Drawing:
-    """Return how windows are drawn beside a reference: a function of a window's counts.
+    """Return the function that draws a window's counts beside a reference.
 
     Where the cells are and what they are called is settled here, once: two thirds of the work.
     """

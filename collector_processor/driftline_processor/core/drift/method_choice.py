@@ -107,7 +107,7 @@ class Misfit(NamedTuple):
     kind: Kind
 
     def key(self, model: str) -> str:
-        """Return where ``driftline.yaml`` says so."""
+        """Return the place in ``driftline.yaml``."""
         return f"models.{model}.features.{self.feature}.{'method' if self.deciding else 'methods'}"
 
     def __str__(self) -> str:

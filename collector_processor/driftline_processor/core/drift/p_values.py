@@ -170,7 +170,7 @@ def _cell(term: Term, of: Samples) -> Cell:
 
 
 def _surely_clear(distance: F64, both: F64, root: F64) -> Mask:
-    """Return where the exact p-value is certainly above CLEAR, though ties and few rows make it less than its limit."""
+    """Return True where the exact p-value is certainly above CLEAR, despite ties and few rows."""
     total = both.sum(axis=-1)
     largest = both.max(axis=-1) / total
     # Stephens' correction for few rows, and how far a walk seen at steps of that size stays behind its greatest value
@@ -302,7 +302,7 @@ def _within(value: float, cell: Cell, common: I64, chosen: F64, share: float, un
 
 
 def _completed(chosen: I64, passed: I64 | int, total: int, drawn: int) -> F64:
-    """Return how likely the rest of the bins hold the rest of the rows, as a multiple of how likely all hold all."""
+    """Return the likelihood that the rest of the bins hold the rest of the rows, relative to that of all in all."""
     left, remaining = (drawn - chosen).astype(np.float64), total - passed
     possible = (left >= 0) & (left <= remaining)
     share = drawn / total
@@ -328,7 +328,7 @@ _INTERVALS, _NODES = 8, 20
 
 
 def _rule(roots: Callable[[int], float], product: Callable[[F64], F64]) -> tuple[F64, F64]:
-    """Return where and how much each exponential counts. ``roots(j)``: u_j; ``product(u)``: Π (1 - u / u_j)."""
+    """Return the rate and weight of each exponential. ``roots(j)``: u_j; ``product(u)``: Π (1 - u / u_j)."""
     angle = (2 * np.arange(1, _NODES + 1) - 1) / (2 * _NODES) * np.pi
     places, weights = [], []
     for interval in range(_INTERVALS):

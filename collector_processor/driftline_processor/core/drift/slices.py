@@ -122,7 +122,7 @@ def _comparable(name: str, slices: Mapping[str, Pane], baseline: Baseline) -> bo
 
 
 def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
-    """Return what was found in a slice, without its drawings: of twenty slices they would be most of an evaluation."""
+    """Return the drift of a slice without its drawings: those of twenty slices would be most of an evaluation."""
     undecided = bool(compared)
     features = {name: _plain(target, undecided) for name, target in found.features.items()}
     score, predicted = (None if one is None else _plain(one, undecided) for one in (found.score, found.predicted))

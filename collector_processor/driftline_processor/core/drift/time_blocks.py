@@ -133,7 +133,7 @@ def learn_series_memory(
 
 
 def within(blocks: F64, short: F64, noise: float, length: float) -> F64:
-    """Return how much more than a block a stretch varies that is hardly longer than none: float64 (quantiles,).
+    """Return the excess variation of a very short stretch over that of a block: float64 (quantiles,).
 
     Args:
         blocks: float64 (k,), how far blocks, and a short stretch of each, are from all.
@@ -220,7 +220,7 @@ class ShiftNoise(NamedTuple):
 
 
 def shift_noise(cells: int, *, ordered: bool) -> ShiftNoise:
-    """Return how much a shift over so many cells varies by chance."""
+    """Return the variance of a shift over a number of cells by chance."""
     if ordered:
         return ShiftNoise(2 * np.pi * DISTANCE, np.pi / 2, 2 * np.pi * RARELY)
     freedom = max(1, cells - 1)
@@ -324,7 +324,7 @@ def clustered_design(reference: Reference, pane: Pane, m: float, *, ordered: boo
 
 
 def days_of(reference: Reference, baseline: Baseline) -> BlockSeries | None:
-    """Return what the blocks of a baseline say of a target; None where they do not differ. Worked out once."""
+    """Return the effects of a baseline's blocks on a target; None where blocks do not differ. Cached."""
     blocks = baseline.extras.blocks
     if reference.blocks is None or blocks is None:
         return None

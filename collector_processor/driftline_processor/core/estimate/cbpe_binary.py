@@ -169,7 +169,7 @@ def of_confusion(confusion: F64, task: Task) -> dict[str, Point]:
 
 
 def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, Point]:
-    """Return what each metric is expected to be.
+    """Return the expected value of each metric.
 
     ``grid``: float64 (3, SCORE_BINS), the weight of rows decided negative, decided positive, and decided neither (of
     which only the scores count). ``weight_per_row``: Σw² / Σw. Undefined values are None. ``chance``: were other

@@ -16,7 +16,7 @@ from .point import Point
 
 
 def expected(pane: Pane, classes: int) -> dict[str, Point]:
-    """Return what each metric is expected to be; {} without the sums for it.
+    """Return the expected value of each metric; {} without the sums for it.
 
     Macro metrics are means over the classes for which they are defined.
     """

@@ -17,7 +17,7 @@ NAMES = ("mae", "rmse", "mape")
 
 
 def expected(pane: Pane, spread: F64) -> dict[str, Point]:
-    """Return what each metric is expected to be; {} without the sums for it. ``spread``: float64 (3,), of the trees."""
+    """Return the expected value of each metric; {} without sums. ``spread``: float64 (3,), of the trees."""
     sums = pane.parts.get(LOSS)
     return {} if sums is None else of_sums(sums, spread)
 

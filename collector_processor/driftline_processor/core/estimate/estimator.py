@@ -64,7 +64,7 @@ NO_STRETCHES = StretchVariance(0.0, 0)
 
 
 def stretch_variance(values: Sequence[float], chance: Sequence[float]) -> StretchVariance:
-    """Return how much values of stretches differ, beyond the variance that chance gives each.
+    """Return the variance of stretches beyond the variance by chance of each.
 
     >>> stretch_variance([0.9, 0.8, 0.7], [0.004, 0.004, 0.004])
     StretchVariance(variance=0.006, stretches=3)
@@ -76,7 +76,7 @@ def stretch_variance(values: Sequence[float], chance: Sequence[float]) -> Stretc
 
 
 def estimate_error_variance(errors: Sequence[float], chance: Sequence[float]) -> StretchVariance:
-    """Return how far off the estimates of stretches are beyond chance: of errors, whose mean is to be 0.
+    """Return the mean square error of the estimates of stretches beyond chance.
 
     >>> estimate_error_variance([0.1, -0.1], [0.004, 0.004])
     StretchVariance(variance=0.006, stretches=2)
@@ -88,7 +88,7 @@ def estimate_error_variance(errors: Sequence[float], chance: Sequence[float]) ->
 
 
 def half_width(chance: float, differ: StretchVariance, lengths: float, deviations: float = BOUND_DEVIATIONS) -> float:
-    """Return how far a bound lies from its value. ``chance``: variance; ``lengths``: of the window, in stretches.
+    """Return the distance of a bound from its value. ``chance``: variance; ``lengths``: of the window, in stretches.
 
     >>> round(half_width(0.0001, NO_STRETCHES, 1.0), 6)
     0.03
@@ -157,7 +157,7 @@ class ReferenceLearning:
         return max(self.length, DAY) if many * self.length >= FEWEST_DAYS * DAY else self.length
 
     def points(self, pane: Pane) -> tuple[dict[str, Point], int]:
-        """Return what each metric of a pane is expected to be, and at which bin of the grid its model decides."""
+        """Return the expected value of each metric of a pane, and the bin of the grid at which its model decides."""
         return self._with_learned(self._expected_of_window(pane), effective_rows(pane, "rows")), 0
 
     def _with_learned(self, points: dict[str, Point], rows: float) -> dict[str, Point]:
@@ -186,7 +186,7 @@ class ReferenceLearning:
         return found
 
     def labelled(self, pane: Pane, points: dict[str, Point], rows: int) -> dict[str, Point]:
-        """Return what is expected of those rows of a pane whose outcome is known; {} where that is not known.
+        """Return the expected metrics of a pane's rows with a known outcome; {} where unknown.
 
         It is what is expected of all ``rows`` (``points``), while half of their outcomes are known, with the chance of
         fewer.
@@ -222,7 +222,7 @@ class ReferenceLearning:
         return self._expected_of_sums(np.sum(known, axis=0)) if known else {}
 
     def differ(self, cut: int, metric: str, per_row: tuple[float, float]) -> tuple[StretchVariance, StretchVariance]:
-        """Return how much the reference's stretches differ in a metric, and how far estimates of them are off.
+        """Return the variance of a metric among the reference's stretches, and the error of their estimates.
 
         ``per_row``: the variance of the metric by chance and by mix, times the rows.
         """
@@ -267,7 +267,7 @@ class ReferenceLearning:
         return 0.0
 
     def _expected_of_window(self, _pane: Pane) -> dict[str, Point]:
-        """Return what each metric of a pane is expected to be, without the variance of what was learned."""
+        """Return the expected value of each metric of a pane, without the variance of the learned values."""
         return {}
 
     def _expected_of_sums(self, _sums: F64) -> dict[str, Point]:
@@ -399,7 +399,7 @@ _CACHE: WeakKeyDictionary[Baseline, ReferenceLearning] = WeakKeyDictionary()
 
 
 def learn_reference(baseline: Baseline) -> ReferenceLearning:
-    """Return what a baseline has taught; kept as long as it lives."""
+    """Return the calibrations learned from a baseline, cached as long as it lives."""
     cached = _CACHE.get(baseline)
     if cached is None:
         pane, task = baseline.pane, baseline.task
@@ -477,7 +477,7 @@ class _Made:
 
 
 def _judged(labelled: Point | None, realized: MetricValue | None, time: float) -> tuple[float | None, float | None]:
-    """Return how far the labelled rows are from what was expected of them, and the standard error of that."""
+    """Return the difference of labelled rows from their expectation, and its standard error."""
     if labelled is None or labelled.value is None or realized is None:
         return None, None
     if realized.value is None or realized.rows < FEWEST:

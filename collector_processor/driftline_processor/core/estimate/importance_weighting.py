@@ -67,7 +67,7 @@ class Ratios:
 
 
 def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Ratios | None:
-    """Return how much more likely each of n reference rows is in the window; None of too few.
+    """Return the density ratio of window and reference at each of n reference rows; None for too few rows.
 
     By a ridge logistic regression on coordinates, their squares, what is missing, and products of pairs, of rows that
     it was not trained on (five folds). ``rng`` draws folds and products.

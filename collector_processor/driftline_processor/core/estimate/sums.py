@@ -19,12 +19,12 @@ from .calibration import score_edges
 
 
 def score_parts(table: PredictionTable, group: I64) -> list[Entries]:
-    """Return what needs no baseline, of a binary model. ``group``: int64 (n,), from 0 on."""
+    """Return the sums for a binary model, which need no baseline. ``group``: int64 (n,), from 0 on."""
     return score_grid(table.task, table.scores, table.predicted, table.weight, group)
 
 
 def learned_parts(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> list[Entries]:
-    """Return what needs what a baseline has learned, of the other kinds; [] where it has learned nothing."""
+    """Return the sums for other tasks, from the baseline's calibrations; [] without any."""
     learned = baseline.extras.estimation
     if learned is None or not len(table):
         return []

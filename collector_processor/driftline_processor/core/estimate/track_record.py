@@ -87,7 +87,7 @@ def record(metric: str, earlier: Sequence[Estimate], reference: float | None = N
 
 
 def standing(estimate: Estimate) -> Standing | None:
-    """Say what an estimate is good for: ``failed`` once labels have shown that it is wrong, else ``alert`` or ``ok``.
+    """Return the verdict on an estimate: ``failed`` once labels have shown that it is wrong, else ``alert`` or ``ok``.
 
     None where neither bounds nor record are known.
 

@@ -66,7 +66,7 @@ class ClassWeights(NamedTuple):
         return self.hit * cells.diagonal(), self.miss * cells.sum(axis=1) + self.alarm * cells.sum(axis=0)
 
     def cells(self, k: int, cls: int) -> tuple[F64, F64]:
-        """Return what each cell counts for the share of a class, and against it: float64 (k, k) each."""
+        """Return the weights of each cell for and against the share of a class: float64 (k, k) each."""
         hits, misses = np.zeros((k, k)), np.zeros((k, k))
         hits[cls, cls] = self.hit
         misses[:, cls] = self.alarm
@@ -97,7 +97,7 @@ class ConfusionTable:
 
     @property
     def unit(self) -> F64:
-        """Return what a row more of each predicted class may weigh: float64 (k,).
+        """Return the greatest weight of a further row of each predicted class: float64 (k,).
 
         The decision is what review goes by. Where weights of one decision differ, the next may be a heavy one; of a
         decision nobody reviewed, it may stand for all.
@@ -133,14 +133,14 @@ class ConfusionTable:
         return Ratio(*of, self.moved(gradient, share_variance(*of)))
 
     def moved(self, gradient: F64, variance: float | None = None) -> Influence:
-        """Return how a metric with such a gradient moves; ``variance``: where it is known."""
+        """Return the influence of blocks on a metric with a gradient; ``variance``: where it is known."""
         squares = np.where(gradient != 0, self.squares, 0.0)
         varies = float((gradient**2 * self.squares).sum()) if variance is None else variance
         part = np.where(gradient != 0, self.block_squares, 0.0).sum(axis=(1, 2)) / max(float(squares.sum()), 1e-300)
         return Influence(varies, np.einsum("bij,ij->b", self.blocks, gradient), varies * part)
 
     def averaged(self, counts: ClassWeights, *, weighted: bool) -> Influence:
-        """Return how the mean over classes of a share moves; the classes share rows and columns of the table.
+        """Return the influence of blocks on the mean over classes of a share; classes share cells of the table.
 
         Args:
             counts: What counts for and against the share of one class.

@@ -59,7 +59,7 @@ class ClassScores(NamedTuple):
         return WeightSums(float(self.weight.sum()), float(self.squares.sum()), more)
 
     def expected(self, varies: float) -> F64:
-        """Return how much of a variance is that of each block, were rows independent."""
+        """Return the part of each block in a variance of independent rows."""
         return varies * self.block_squares / max(float(self.squares.sum()), 1e-300)
 
 
@@ -138,7 +138,7 @@ def average_precision(curve: ScoreCurve) -> tuple[float, Influence]:
 
 
 def influence_of_scores(curve: ScoreCurve, moves: Sequence[F64], few: Sequence[float]) -> Influence:
-    """Return how something moves that a row of each bin moves so far.
+    """Return the influence of blocks on a value, from the influence of a row of each bin.
 
     ``moves``: float64 (n,), of negatives and of positives; ``few``: how much more few of each vary than shows.
     """

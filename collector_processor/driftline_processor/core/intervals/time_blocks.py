@@ -105,7 +105,7 @@ class Design(NamedTuple):
 
 
 def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | None:
-    """Return what blocks say of a metric; None where they differ no more than independent rows would, or are too few.
+    """Return the design effect of a metric by blocks; None where they vary no more than independent rows, or are few.
 
     Args:
         influence: float64 (b,), how far each block moves the metric, in the order of time; they add up to 0.

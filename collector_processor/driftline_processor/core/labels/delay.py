@@ -64,14 +64,14 @@ def fold_delays(time: I64, outcome_time: I64, group: I64, groups: int) -> Sparse
 
 
 def place_of(time: I64, outcome_time: I64) -> I64:
-    """Return where each delay is counted, 0 to ``WIDTH - 1``; times are int64 (n,), unix nanoseconds."""
+    """Return the cell of each delay, 0 to ``WIDTH - 1``; times are int64 (n,), unix nanoseconds."""
     delay = np.maximum(outcome_time - time, 0)
     place = np.searchsorted(np.array(BOUNDS, np.int64) * 10**9, delay, side="left")
     return np.asarray(place, dtype=np.int64)
 
 
 def delay_of(pane: Pane) -> Delay | None:
-    """Return how late outcomes came; None where the time of none is known.
+    """Return the delay of outcomes; None where no time is known.
 
     >>> delay_of(Pane({PART: np.bincount([3, 3, 40], minlength=WIDTH).astype(float)}))
     Delay(rows=3, median=5, p90=10368000, p99=10368000)

@@ -63,7 +63,7 @@ class LabelDraw:
 
 
 def uncertainty(task: Task, scores: F64 | None) -> F64 | None:
-    """Return how unsure the model was of each row, 0 to 1: float64 (n,); None where scores do not say.
+    """Return the uncertainty of the model about each row, 0 to 1: float64 (n,); None without scores.
 
     Binary: 1 at the threshold, 0 at a score of 0 or 1. Multiclass: 1 less what the likeliest class is ahead of the
     next. NaN scores are unsure: 1.
@@ -104,7 +104,7 @@ _UNCERTAINTY: PerKind[Callable[[Task, F64], F64 | None]] = PerKind(
 
 
 def bin_rise(bins: Bins, was: F64, now: F64) -> F64:
-    """Return how much more frequent each bin has become, 0 to 1: float64 (size + 2,), missing and invalid last.
+    """Return the rise in frequency of each bin, 0 to 1: float64 (size + 2,), missing and invalid last.
 
     ``was``, ``now``: counts over the bins, then missing, then invalid. 0 = not at all, 1 = :data:`GREAT_RISE` times.
     Neighbouring bins of a number are put together until they hold :data:`FEWEST` of the rows, labels stand alone.

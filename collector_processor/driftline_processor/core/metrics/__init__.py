@@ -96,7 +96,7 @@ def metric_of(base: str) -> Metric | None:
 
 
 def direction(name: str) -> int:
-    """Tell which way is good: 1 = higher, -1 = lower, 0 = neither, or it cannot be told.
+    """Return the good direction: 1 = higher, -1 = lower, 0 = neither or unknown.
 
     >>> direction("lift@0.1"), direction("quantile_loss@0.9"), direction("bias"), direction("my_metric")
     (1, -1, 0, 0)
@@ -116,7 +116,7 @@ def estimated_names() -> tuple[str, ...]:
 
 
 def metrics_of_task(task: Task, asked: Collection[str] = ()) -> tuple[str, ...]:
-    """Return which metrics a task has: the usual ones, then those that somebody asked for by name.
+    """Return the metrics of a task: the usual ones, then those asked for by name.
 
     >>> metrics_of_task(Task("regression", quantiles=(0.1, 0.5, 0.9)), ["quantile_loss@0.9"])[4:9]
     ('bias', 'quantile_loss@0.1', 'quantile_loss@0.5', 'quantile_loss@0.9', 'interval_coverage@0.8')

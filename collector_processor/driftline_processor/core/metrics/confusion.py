@@ -25,7 +25,7 @@ F1 = ClassWeights(2.0, 1.0, 1.0)
 
 
 def f_weights(beta: float) -> ClassWeights:
-    """Return what counts for the F score of a beta: recall counts beta times as much as precision.
+    """Return the weights of cells in the F score of a beta: recall counts beta times as much as precision.
 
     Source: van Rijsbergen, Information Retrieval (1979), chapter 7.
     """
@@ -185,5 +185,5 @@ def logit_between(least: float, greatest: float) -> Form:
 
 
 def estimated_share(weights: ClassWeights, decisions: tuple[int, ...], cls: int = 1) -> Estimation:
-    """Return how a share of one class, 1 = the positive one, is estimated from an expected confusion."""
+    """Return the estimation of a share of one class, 1 = the positive one, from an expected confusion."""
     return Estimation(lambda cells: share_by_gradient(*weights.cells(2, cls), cells), decisions=decisions)

@@ -30,7 +30,7 @@ Costs = Mapping[str, Mapping[str, float]]
 
 
 def cost_matrix(costs: Costs, task: Task) -> F64:
-    """Return what a row of each cell costs: float64 (k, k), by actual and predicted class.
+    """Return the cost of a row of each cell: float64 (k, k), by actual and predicted class.
 
     >>> cost_matrix({"1": {"0": 500.0}}, Task("binary", ("0", "1"), "1")).tolist()
     [[0.0, 0.0], [500.0, 0.0]]

@@ -46,7 +46,7 @@ NOT_RARE = (0.0, 50.0)
 
 
 def estimated_mean(losses_of: LossesOfScore) -> Estimation:
-    """Return how a mean loss is estimated from scores.
+    """Return the estimation of a mean loss from scores.
 
     Args:
         losses_of: Scores, float64 (bins,) → the loss of a positive and of a negative with each.

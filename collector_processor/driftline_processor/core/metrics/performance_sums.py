@@ -73,7 +73,7 @@ class PerformanceSums:
 
     @cached_property
     def means(self) -> dict[str, pane_sums.Mean]:
-        """Return what means were made of, by the name of their loss."""
+        """Return the sums of means, by the name of their loss."""
         return pane_sums.means(self.pane, self.task)
 
     @cached_property
@@ -110,7 +110,7 @@ class PerformanceSums:
 
     @cached_property
     def one_more(self) -> float:
-        """Return what one row more of any decision may weigh."""
+        """Return the greatest weight of a further row of any decision."""
         _, total, squared = self.pane.parts["outcomes"][:3].tolist()
         return float(self.table.unit.max()) if self.table is not None else squared / total
 

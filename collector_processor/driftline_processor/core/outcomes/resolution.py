@@ -32,7 +32,7 @@ _DENSE = 8
 
 
 def impossible_actuals(actual: Column, task: Task) -> Mask:
-    """Tell which actual values the model cannot predict; missing values are possible.
+    """Return True for actual values that the model cannot predict; missing values are possible.
 
     A regression needs a finite number, in text too; a ranking a number or a set of relevant items; any other task one
     of its classes.
@@ -133,7 +133,7 @@ class OutcomeHistories:
             self.order = np.argsort(prediction)
 
     def several(self) -> Mask:
-        """Tell which outcomes belong to a prediction that has more than one: bool (m,)."""
+        """Return True for outcomes whose prediction has more than one: bool (m,)."""
         ordered = self.prediction[self.order]
         again = np.append(False, ordered[1:] == ordered[:-1])[: len(ordered)]
         found = np.zeros(len(ordered), np.bool_)
@@ -180,7 +180,7 @@ class OutcomeHistories:
 
 
 def lacks_weight(weighted: Mask, retracted: Mask) -> Mask:
-    """Tell which outcomes of a model whose outcomes are sampled cannot be used: bool (m,).
+    """Return True for outcomes of a sampled model that cannot be used: bool (m,).
 
     Args:
         weighted: bool (m,), outcomes that have a weight, their own or from :meth:`OutcomeHistories.source_of`.

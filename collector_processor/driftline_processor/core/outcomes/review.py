@@ -58,7 +58,7 @@ def predictions_of(pane: Pane, task: Task, baseline: Baseline | None = None) -> 
 
 
 def find_unseen_decisions(pane: Pane, task: Task, baseline: Baseline | None = None) -> UnseenDecisions | None:
-    """Return what the outcomes of a pane say nothing of; None where its predictions were not counted.
+    """Return the decisions without outcomes in a pane; None where its predictions were not counted.
 
     Of a decision without any outcome one row that was not seen may stand for all of its predictions, in the measure of
     those that have one. It is ``unreviewed`` where at least :data:`EXPECTED` outcomes would be expected of it.
@@ -98,7 +98,7 @@ def unreviewed(unseen: UnseenDecisions | None, task: Task | None) -> dict[str, i
 
 
 def unreviewed_sentence(found: Mapping[str, int]) -> str:
-    """Say which these are, those with most predictions first.
+    """Return the names of these decisions, those with most predictions first.
 
     >>> unreviewed_sentence({"0": 9500})
     'none of the 9,500 rows that were predicted 0 has an outcome'

@@ -109,7 +109,7 @@ def measured(
 
 
 def unseen_by_slice(pane: Pane, slices: Mapping[str, Pane], task: Task) -> dict[str, UnseenDecisions]:
-    """Return what the outcomes of each slice of a window say nothing of, by its name; "" = the window.
+    """Return the decisions without outcomes by slice, "" for the window.
 
     Where the predictions of a slice were not counted, a decision of which it has no outcome weighs there what it does
     in the window.
@@ -152,7 +152,7 @@ def ranking_metric(slices: Iterable[SlicePerformance]) -> tuple[str, bool]:
 
 
 def slice_badness(evaluation: Evaluation) -> dict[str, float]:
-    """Return how much worse than all rows the model surely is in each slice, 0 to 1, of those in which it is worse.
+    """Return the sure loss of each slice against all rows, 0 to 1, for slices in which the model is worse.
 
     By the end of the interval that is nearer to all rows: 1 where even there errors are twice as many, or as great.
 
@@ -207,7 +207,7 @@ def _fairness(
 def counts_of(
     pane: Pane, task: Task, unseen: UnseenDecisions | None = None, blocks: Sequence[Pane] = ()
 ) -> GroupCounts:
-    """Return what fairness needs of a group of a binary task, the positive class second.
+    """Return the counts of a group of a binary task for fairness, the positive class second.
 
     The decisions of all rows are known where the pane has those of every prediction. ``unseen``: what its outcomes say
     nothing of. ``blocks``: the same by block of time, the same blocks for every group.

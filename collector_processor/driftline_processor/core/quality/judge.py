@@ -43,7 +43,7 @@ def quality(
     designs: Mapping[str, float] | None = None,
     recurrences: Iterable[Recurrence | None] = (),
 ) -> tuple[Finding, ...]:
-    """Return what is wrong with the data of a window, the gravest first.
+    """Return the findings about the data of a window, the gravest first.
 
     ``pane``: the window, folded over the baseline's bins; ``repeats``: how often its rows repeat, where rows are at
     hand; ``recurrences``: how often they repeat those of the window before, and those of that one the ones before;

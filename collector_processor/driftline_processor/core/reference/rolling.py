@@ -65,7 +65,7 @@ class Rolling:
         return cls(last, without)
 
     def first(self, time: int) -> int:
-        """Return where the first stretch of so much past ends that holds ``time``, in UTC.
+        """Return the end of the first stretch of a length that holds ``time``, in UTC.
 
         >>> Rolling("30d").first(10 * DAY + 1) // DAY
         40
@@ -92,7 +92,7 @@ class Rolling:
 
     @property
     def words(self) -> str:
-        """Return what it is, for people."""
+        """Return the description of the reference, for people."""
         return f"its own last {self.last}" + (f" without {self.without}" if self.without else "")
 
 
@@ -103,7 +103,7 @@ def rolling_reference(
     panes: Sequence[Pane],
     slices: Callable[[], Slices | None] = lambda: None,
 ) -> Reference:
-    """Return what a window is compared with: the rows of the stretches of time, over the bins of the baseline.
+    """Return the rolling reference: the rows of past stretches of time, over the bins of the baseline.
 
     ``panes``: one for each stretch, over the baseline's bins, with ``rows``. ``slices``: reads the rows of every slice
     in the stretches. Too few rows, or rows on too few

@@ -86,7 +86,7 @@ def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
 
 
 def by_season(seasonality: Seasonality, times: I64, weight: F64, group: I64, groups: int) -> F64:
-    """Return how much weight rows have in each season: float64 (groups, seasons); those without a time have none.
+    """Return the weight of rows by season: float64 (groups, seasons), without rows that have no time.
 
     ``times``: int64 (n,), unix nanoseconds, 0 = not known; ``weight``: float64 (n,); ``group``: int64 (n,).
 
@@ -109,7 +109,7 @@ def cycles(baseline: Baseline) -> float:
 
 
 def season_mix(seasons: Seasons, mix: F64) -> SeasonMix | None:
-    """Return how much each season of the reference counts for; None where no season has rows.
+    """Return the weight of each season of the reference; None where no season has rows.
 
     A season with less than 50 rows is put together with its neighbours until they have as many. Effective rows are
     1 / Σ a² / n: those of independent rows whose shares are as well known.
@@ -192,7 +192,7 @@ def _spread(block: Deseasonalized, reference: F64) -> BlockCounts:
 
 
 def remove_season(time_before: TimeBefore, baseline: Baseline, mix: F64 | None) -> TimeBefore:
-    """Return what answers as ``time_before`` does, with the seasons taken out of every step.
+    """Return a ``time_before`` with the seasons taken out of every step.
 
     ``baseline``: it knows its seasons. ``mix``: float64 (seasons,), the weight of the window's rows in each; where one
     of them is not known, it is ``time_before`` itself.

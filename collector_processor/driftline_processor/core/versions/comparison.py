@@ -165,7 +165,7 @@ class _Side:
         return float(normal.mixture_evidence(np.array((seen - difference) / deviation), np.array(rows)))
 
     def _reach(self) -> float:
-        """Return how far below the difference that was seen a bound is looked for."""
+        """Return the distance below the observed difference in which a bound is searched."""
         if self.sums.paired is None:
             within = self.sums.within
             seen = (within.second - within.first) / within.weight
@@ -189,7 +189,7 @@ class _Side:
 
 
 def typical(sums: Sums, bounds: tuple[float, float] | None) -> float:
-    """Return how much one row that counts moves a sum of losses: those with great weights or losses are most of it.
+    """Return the typical move of a sum of losses by one row: rows with great weights or losses are most of it.
 
     Rows of mean weight w of those that make up the weights, times the range of the losses; without a range what the
     losses themselves say, each as often as it is great. A mean that rests on a few rows is taken for as uncertain as a

@@ -56,7 +56,7 @@ class VersionNames:
     since: int = 0
 
     def role(self, version: str) -> Role:
-        """Return what a version is beside the champion.
+        """Return the role of a version beside the champion.
 
         >>> VersionNames(shadow=("2",)).role("2"), VersionNames().role("2")
         ('shadow', 'challenger')
@@ -158,7 +158,7 @@ class VersionSource(Protocol):
         """Return :data:`.losses.PARTS` of a version between each two edges: float64 (len(edges) - 1, width)."""
 
     def pairs(self, champion: int, challenger: int, start: int, stop: int) -> Pane:
-        """Return what :func:`.losses.fold_requests` made of requests that both scored, the champion first."""
+        """Return the sums of :func:`.losses.fold_requests` over requests that both scored, the champion first."""
 
 
 def compare_versions(

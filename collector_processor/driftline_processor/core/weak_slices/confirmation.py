@@ -94,7 +94,7 @@ def pearson(inside: Mask, values: F64, stratum: I64 | None = None) -> float:
 
 
 def _within(day: I64, loss: F64, w: F64) -> tuple[F64, I64]:
-    """Return how far the loss of each row is from that of its day, by its weight; and the day, 0 and up."""
+    """Return the weighted loss of each row less that of its day; and the day, from 0."""
     _, at = np.unique(day, return_inverse=True)
     mean = np.bincount(at, w * loss) / np.maximum(np.bincount(at, w), 1e-300)
     return w * (loss - mean[at]), at

@@ -160,7 +160,7 @@ class Candidate:
     gain: float
 
     def rows(self) -> Mask:
-        """Return which rows are in it: bool (n,)."""
+        """Return True for rows in the slice: bool (n,)."""
         inside = np.ones(len(self.cuts[0].cell), np.bool_)
         for cut, at in zip(self.cuts, self.choice, strict=True):
             inside &= cut.chosen[at, cut.cell] > 0

@@ -61,7 +61,7 @@ def few_days(time: I64) -> I64 | None:
 
 
 def halves(time: I64, content: Sequence[NDArray[np.generic]]) -> Mask:
-    """Return which rows to search, bool (n,); the others confirm.
+    """Return True for rows to search, bool (n,); the others confirm.
 
     Of two days, or hours, that follow each other one is searched (:func:`stretches`): what was so on that day alone is
     not confirmed by other rows of it. Rows within four hours are drawn one by one: a row is told by its time, int64

@@ -150,7 +150,7 @@ def windows_back(name: str, end: int, tz: str = "UTC") -> Iterator[Window]:
 
 
 def hours_between(start: int, end: int, tz: str = "UTC") -> I64:
-    """Return where the hours of ``[start, end)`` begin, unix nanoseconds: the first at ``start``; int64 (n,).
+    """Return the starts of the hours of ``[start, end)``, unix nanoseconds, the first at ``start``: int64 (n,).
 
     >>> (hours_between(0, 2 * HOUR + PANE) // PANE).tolist(), hours_between(PANE, PANE).tolist()
     ([0, 12, 24], [])
@@ -185,7 +185,7 @@ def before(time: int, length: str, tz: str = "UTC") -> int:
 
 
 def length(name: str) -> int:
-    """Return how long windows of a name are at least, in nanoseconds, to compare them.
+    """Return the least length of windows of a name, in nanoseconds, to compare them.
 
     >>> length("1d") > length("12h")
     True

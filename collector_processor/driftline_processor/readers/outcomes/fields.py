@@ -130,7 +130,7 @@ def instant_of(value: object, name: str) -> int:
 
 
 def value_of(value: object) -> float:
-    """Return what an outcome was worth, a finite number; NaN when it is missing."""
+    """Return the worth of an outcome's prediction, a finite number; NaN when it is missing."""
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -144,7 +144,7 @@ def read_file_outcomes(source: Source, task: Task, say: Say, written: KnownNotat
 
 
 def _notation(rows: KnownNotation, task: Task, slices: Iterable[str]) -> KnownNotation:
-    """Return how outcomes are written: weights and values are numbers, classes and slices are texts."""
+    """Return the notation of outcomes: weights and values are numbers, classes and slices are texts."""
     texts, numbers = {*slices, "retracted"}, {"weight", "value"}
     (numbers if task.predicts_number else texts).add("actual")
     known = {name: style for name, style in rows.known.items() if name == "time"}

@@ -66,7 +66,7 @@ class OutcomeRows:
         return len(self.time)
 
     def actual(self) -> Column:
-        """Return what really happened: numbers, and texts as codes."""
+        """Return the actual values: numbers, and texts as codes."""
         codes, labels = _encoded(self.text)
         return Column(numbers=self.number, codes=codes, labels=labels)
 
@@ -139,7 +139,7 @@ class ParsedDocument:
 
 
 def join_parts(parts: Sequence[ParsedDocument]) -> ParsedDocument:
-    """Return what all parts of a document held, in order; the indexes of a part begin where the part before ends."""
+    """Return the rows of all parts of a document in order, with indexes that go on from part to part."""
     rejected: list[tuple[int, str]] = []
     begin = 0
     for part in parts:

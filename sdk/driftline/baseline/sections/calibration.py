@@ -80,7 +80,7 @@ class IsotonicSteps:
 
     @property
     def of_bin(self) -> I64:
-        """Return which step each bin of the grid is on: int64 (SCORE_BINS,)."""
+        """Return the step of each bin of the grid: int64 (SCORE_BINS,)."""
         return np.repeat(np.arange(len(self.first)), np.diff(self.first, append=SCORE_BINS))
 
     def rates(self) -> F64:

@@ -42,7 +42,7 @@ class Section(Protocol):
         """Read it back and check it; ``bins``: those of the baseline. Raises ``ValueError`` that names the rule."""
 
     def leaving(self, features: FeatureFilter, /) -> Self | None:
-        """Return what may leave under privacy rules, None for nothing."""
+        """Return the section under privacy rules, None for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class Counting:
             self._held = sum(map(len, self._pieces))
 
     def result(self) -> Repeats | None:
-        """Return what was counted; None where there was no row."""
+        """Return the repeats; None without rows."""
         if not self._rows:
             return None
         kept = np.concatenate(self._pieces)
@@ -154,7 +154,7 @@ class RepeatsGatherer:
         self._counting.add(fingerprints(table.features, self._names, len(table)))
 
     def piece(self) -> Repeats | None:
-        """Return what was counted."""
+        """Return the repeats."""
         return self._counting.result()
 
 

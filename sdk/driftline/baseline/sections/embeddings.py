@@ -20,7 +20,7 @@ class Embeddings:
 
     @classmethod
     def of_bins(cls, bins: ModelBins) -> Self | None:
-        """Return what bins hold of it; None where no feature is an embedding."""
+        """Return the projections of the bins; None where no feature is an embedding."""
         return cls(bins.projections) if bins.projections else None
 
     def to_json(self) -> dict[str, Any]:

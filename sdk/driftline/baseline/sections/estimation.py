@@ -84,7 +84,7 @@ class Entries:
 
 
 def width_of(part: str, classes: int) -> int | None:
-    """Return how long the vector of a part is; None of other parts."""
+    """Return the length of a part's vector; None for other parts."""
     if part.startswith(GRID):
         return SCORE_BINS
     if part.startswith(AREA):
@@ -133,7 +133,7 @@ def class_sums(
     groups: int,
     learned: Mapping[str, IsotonicSteps],
 ) -> list[Entries]:
-    """Return what the scores of a multiclass model lead to expect; ``learned``: the steps of each class."""
+    """Return the expectation from the scores of a multiclass model; ``learned``: the steps of each class."""
     k = len(task.classes)
     if not task.has_class_scores or scores is None or scores.shape[1] != k or learned.keys() != set(task.classes):
         return []
@@ -190,7 +190,7 @@ def loss_sums(
     bins: ModelBins,
     learned: LossTrees,
 ) -> list[Entries]:
-    """Return what the features and the values of a regression lead to expect of its losses."""
+    """Return the expected losses of a regression, from its features and values."""
     if scores is None or not learned.needs(features):
         return []
     losses = learned.predict(features, scores[:, 0], bins)
@@ -239,7 +239,7 @@ class Estimation:
 
     @property
     def digest(self) -> str:
-        """Return what sums that depend on it are known by: 32 hex characters; "" where none do."""
+        """Identifier of the learned values, on which sums depend: 32 hex characters; "" without any."""
         if not self.classes and self.losses is None:
             return ""
         text = json.dumps({**self.to_json(), "blocks": None}, sort_keys=True)
@@ -364,7 +364,7 @@ class EstimationGatherer:
         return whole
 
     def piece(self) -> Estimation | None:
-        """Return what was learned; None where no outcome is known, or too few."""
+        """Return the learned estimation; None without outcomes, or with too few."""
         if not self._kept or self._task is None:
             return None
         task, rows = self._task, self._shrink()

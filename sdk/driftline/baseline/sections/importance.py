@@ -39,7 +39,7 @@ class Importance:
 
     @classmethod
     def given(cls, values: Any, features: Sequence[str]) -> Importance:
-        """Return what somebody passed: a mapping of names to numbers, or n numbers in the order of the n features.
+        """Return a given importance: a mapping of names to numbers, or n numbers in the order of the n features.
 
         A negative one (a permutation that happened to help) is 0. Raises ``ValueError`` that names the feature, the
         rule and the fix.
@@ -138,7 +138,7 @@ def permutation_importance(
 
 
 def scores_of(predict: Predict, frame: FrameLike, task: Task) -> F64:
-    """Return what ``predict`` gives for a frame of features, as a table holds it: float64 (n, k)."""
+    """Return the scores of ``predict`` for a frame of features, as a table holds them: float64 (n, k)."""
     try:
         scores = score_matrix(predict(frame))
     except (TypeError, ValueError) as error:
@@ -151,7 +151,7 @@ def scores_of(predict: Predict, frame: FrameLike, task: Task) -> F64:
 
 
 def _target(task: Task, actual: Column) -> F64:
-    """Return what was true, float64 (n,): a number, or the position of a class; NaN where it is not known."""
+    """Return the actual values, float64 (n,): a number, or the position of a class; NaN where unknown."""
     if task.predicts_number:
         return actual_numbers(actual)
     codes = class_codes(actual, task.classes)

@@ -86,7 +86,7 @@ class PcaFitGatherer:
         """Take in nothing: the sample is all that the space was chosen from."""
 
     def piece(self) -> PcaFit | None:
-        """Return what was found; None without a space."""
+        """Return the fit; None without a space."""
         return self._found
 
 

@@ -302,7 +302,7 @@ class SeasonCounts:
             ranks[:, tenth] += np.bincount(block, weight * share, minlength=blocks)
 
     def piece(self) -> Seasons | None:
-        """Return what was gathered; None where no row has a time."""
+        """Return the sums by season; None where no row has a time."""
         rows = self._panes.pop("rows", None)
         if rows is None or not rows.any():
             return None
@@ -315,7 +315,7 @@ class SeasonCounts:
         return Seasons(self.seasonality, rows, of, self.stretches.length, starts, self._block_rows[held], blocks)
 
     def _levelled(self, name: str, counts: F64, held: Index) -> Deseasonalized:
-        """Return what is left of each block when its seasons are taken out, as if all had the mean mix of them."""
+        """Return each block without the effect of its seasons, as if all had the mean mix."""
         mixed, ranks = self._mixed[name][held], self._ranks[name][held]
         rows, total = mixed.sum(axis=1), mixed.sum()
         if name in self._cells:
@@ -376,7 +376,7 @@ class SeasonsGatherer:
                 counts.add_values(name, block[usable], season[usable], index[usable], weight[usable])
 
     def piece(self) -> Seasons | None:
-        """Return what was gathered; None where nobody asked, or no row has a time."""
+        """Return the sums by season; None without seasonality, or where no row has a time."""
         return None if self._counts is None else self._counts.piece()
 
 

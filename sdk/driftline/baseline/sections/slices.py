@@ -47,7 +47,7 @@ MOST_COUNTS = 100_000
 
 
 def slice_name(key: str, value: str) -> str:
-    """Return what a slice is called.
+    """Return the name of a slice.
 
     >>> slice_name("country", "NL")
     'country=NL'
@@ -181,7 +181,7 @@ class SlicesGatherer:
         self._sums: dict[str, dict[str, F64]] = {key: {} for key in self._values}
 
     def cuts(self, table: PredictionTable) -> dict[str, GroupCounts]:
-        """Return what counts the rows of a table by each key, for the fold."""
+        """Return the counters of a table's rows by key, for the fold."""
         n = len(table)
         return {
             key: GroupCounts(places_of(table.slices.get(key), values, n), len(values) + 1)

@@ -276,7 +276,7 @@ class TimeBlocks:
 
 
 def block_targets(bins: ModelBins) -> dict[str, Bins]:
-    """Return what is compared by the name of its part in a pane.
+    """Return the compared bins by the name of their part in a pane.
 
     >>> block_targets(ModelBins())
     {}

@@ -12,7 +12,7 @@ from .method import Counts, Measured, Method, Sums
 
 
 def domain_classifier(apart: F64, variances: F64, base: F64) -> F64:
-    """Return how well a linear classifier tells the samples apart, as the area under its ROC curve: float64 (...).
+    """Return the area under the ROC curve of a linear classifier of the two samples: float64 (...).
 
     Fisher's linear discriminant on random features (:mod:`driftline.panes.embedding_projection`), along their first 16
     axes in the baseline. The distance of the means in standard deviations of the discriminant, less what sampling

@@ -12,7 +12,7 @@ from .method import Counts, Measured, Method
 
 
 def proportion(held_was: F64, n: F64, held_now: F64, m: F64) -> tuple[F64, F64]:
-    """Return how much the share grew, q - p, and the p-value of it, both sides: float64 (...) each.
+    """Return the growth of the share, q - p, and its two-sided p-value: float64 (...) each.
 
     The pooled z-test where each of the four cells expects at least 5 rows; its p-value is that of
     ``chi2_contingency(correction=False)``. Else exact: given how many rows of both samples have the rarer of the

@@ -186,7 +186,7 @@ def _told(
 
 
 def sentence(found: JointResult) -> str:
-    """Tell how well the rows are told apart, and by what."""
+    """Return the sentence: the AUC of the classifier, and the features that separate the rows most."""
     most = f", most by {' and '.join(one.features[0] for one in found.told[:2])}" if found.told else ""
     return f"a classifier tells these rows from the baseline's with an AUC of {found.now or 0.5:.3f}{most}"
 

@@ -37,7 +37,7 @@ class MissingChange(NamedTuple):
 
     @property
     def more(self) -> float:
-        """Return how far the share changed."""
+        """Return the change of the share."""
         return abs(self.now - self.was)
 
 
@@ -142,7 +142,7 @@ def measure(sides: PanePair) -> JointResult | None:
 
 
 def _blind(lacking: list[MissingChange]) -> str:
-    """Say why errors of rows that lack more, or less, than they did are no sign of drift; "" where they do not."""
+    """Return why reconstruction errors of rows with more or fewer values are no sign of drift; "" where they are."""
     if not lacking:
         return ""
     name, was, now = lacking[0]

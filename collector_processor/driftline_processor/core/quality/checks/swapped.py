@@ -67,7 +67,7 @@ def _numbers(changed: Sequence[ChangedNumber]) -> Iterator[Suspicion]:
 
 
 def _chance(a: ChangedNumber, one: Mixture, b: ChangedNumber, other: Mixture) -> float:
-    """Return how far two estimates of the share of one swap may lie apart."""
+    """Return the greatest distance of two estimates of one swap's share."""
     return min(MOST_UNLIKE, max(ALIKE, (a.noise / one.apart + b.noise / other.apart) / 3))
 
 
@@ -96,7 +96,7 @@ class _Strayed(NamedTuple):
 
 
 def _of_other(pair: FeaturePair, other: FeaturePair, places: dict[str, int], *, told: bool) -> _Strayed:
-    """Return what of a feature belongs to the other, beyond what did in the baseline.
+    """Return the part of a feature that belongs to the other, beyond that in the baseline.
 
     ``told``: the baseline says what strayed in it. Nothing can be told where the baseline itself has nearly as much of
     it as the other one: two columns of the same cities, of which each keeps only some.
