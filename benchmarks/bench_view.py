@@ -10,12 +10,14 @@ the same days in DuckDB, dense, and numpy adding 30 × 100 × 100 numbers. Promi
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.health import Health
+from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Connection, Store, read
 from driftline_processor.store.reference_panes import DailyPanes, RollingReferences
@@ -84,12 +87,25 @@ def say(what: str, seconds: tuple[float, float], reference: float) -> None:
     print(f"{what:<68} {cpu * 1e3:8.1f} ms   {cpu / reference:6.1f} x bare   (by the clock {wall * 1e3:.1f} ms)")
 
 
-def page_of(evaluation: Evaluation) -> Callable[[], object]:
-    """Return what shows the page of the model, with a month of such days on its timeline."""
-    days = [
+def days_of(evaluation: Evaluation) -> list[Evaluation]:
+    """Return a month of such days."""
+    return [
         replace(evaluation, window=Window("1d", TODAY - back * DAY, TODAY - (back - 1) * DAY), closed=True)
         for back in range(DAYS, 0, -1)
     ]
+
+
+def say_json(days: list[Evaluation]) -> None:
+    """Print what the JSON values of a month of days cost, beside writing them as text."""
+    (made, _), (written, _) = (
+        spent(lambda: [to_json(day) for day in days]),
+        spent(partial(json.dumps, [to_json(day) for day in days])),
+    )
+    print(f"thirty days as JSON values: {made * 1e3:.1f} ms, {made / written:.2f} x writing them as text")
+
+
+def page_of(days: list[Evaluation]) -> Callable[[], object]:
+    """Return what shows the page of the model, with a month of days on its timeline."""
     view = ModelView(KEY, evaluation_task(), 1_000, TODAY - DAYS * DAY, TODAY, TODAY, windows={"1d": days})
     client = TestClient(create_app(FakeView([view]), lambda *_: None, Health(), lambda: TODAY))  # type: ignore[arg-type]
     return lambda: client.get("/models/wide").raise_for_status()
@@ -140,7 +156,9 @@ def main(a_pane: int) -> int:
         known = reference()
         again = spent(lambda: judge_window(ModelWindow(KEY, window, pane), known))
         say("the next window that is compared with it", again, bare)
-        say("the page of the model, 100 features drawn", spent(page_of(view()), 3), bare)
+        judged = days_of(view())
+        say("the page of the model, 100 features drawn", spent(page_of(judged), 3), bare)
+        say_json(judged)
         store.close()
     kept = viewed[0] <= PROMISED
     print(

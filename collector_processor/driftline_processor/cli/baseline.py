@@ -76,8 +76,10 @@ def build(
             baseline.save(output)
         except OSError as error:
             raise BadInput(f"{output}: cannot be written: {error.strerror}") from error
-        rows, count = baseline.pane.rows, len(baseline.bins.features)
-        typer.echo(f"{output}: {count} features of {rows:,} rows; next: driftline evaluate DATA... --baseline {output}")
+        from driftline_processor.present.numbers import many
+
+        held = f"{many(len(baseline.bins.features), 'feature')} of {many(baseline.pane.rows)}"
+        typer.echo(f"{output}: {held}; next: driftline evaluate DATA... --baseline {output}")
 
 
 def _from_files(

@@ -16,6 +16,7 @@ from driftline.tables.table import ModelKey
 from driftline.tables.timestamps import instant
 
 from driftline_processor.core.wording import iso_time
+from driftline_processor.present.numbers import many
 from driftline_processor.readers.errors import BadInput
 
 _SECONDS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
@@ -31,7 +32,7 @@ def put_baseline(url: str, baseline: Baseline) -> str:
     """
     _ask("PUT", url, _path(baseline.model, baseline.version), content=baseline.to_json().encode())
     name = f"{baseline.model} version {baseline.version}" if baseline.version else baseline.model
-    return f"{name} is compared with these {baseline.pane.rows:,} rows from now on; digest {baseline.digest}"
+    return f"{name} is compared with these {many(baseline.pane.rows)} from now on; digest {baseline.digest}"
 
 
 def fetch_production_baseline(url: str, model: str, version: str, environment: str, since: str, until: str) -> Baseline:
@@ -162,7 +163,8 @@ def _delete(url: str, path: str, model: str, by: str, values: Sequence[str], env
     parameters |= {"environment": environment} if environment else {}
     said = json.loads(_ask("DELETE", url, path, parameters, wait=None))
     predictions, outcomes = said["predictions"], said["outcomes"]
-    return f"{predictions:,} predictions and {outcomes:,} outcomes of {model} are deleted, from the disk, too"
+    deleted = f"{many(predictions, 'prediction')} and {many(outcomes, 'outcome')} of {model}"
+    return f"{deleted} are deleted, from the disk, too"
 
 
 def versions(url: str, model: str, environment: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.metrics import estimated_names, misnamed
 from driftline_processor.core.metrics.names import NAME
-from driftline_processor.present.numbers import many
+from driftline_processor.present.numbers import many, number
 from driftline_processor.readers.errors import BadInput, Say, listed, near
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -335,7 +335,7 @@ def _written(fired: Mapping[str, float]) -> str:
     ('1.5 (income), 0.25 (age)', '0.3')
     """
     ranked = sorted(fired.items(), key=lambda one: -abs(one[1]))
-    return listed([f"{value:.4g} ({name})" if name else f"{value:.4g}" for name, value in ranked], most=5)
+    return listed([f"{number(value)} ({name})" if name else number(value) for name, value in ranked], most=5)
 
 
 def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> bool:
@@ -345,6 +345,6 @@ def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> b
         say(f"--fail-on {condition.text!r}: the value is unknown{f' ({why})' if why else ''}, and so it never fires")
         return False
     if condition.holds(answer):
-        say(f"--fail-on {condition.text!r}: true of all rows, where it is {value:.4g}")
+        say(f"--fail-on {condition.text!r}: true of all rows, where it is {number(value)}")
         return True
     return False

@@ -29,6 +29,7 @@ from driftline.export.backoff import doubling_pauses
 
 from driftline_processor.core.decode.untrusted_json import UnreadableJson, load_json
 from driftline_processor.exporters.otlp_answers import RETRYABLE_STATUSES, seconds_to_wait
+from driftline_processor.present.numbers import count, many
 from driftline_processor.readers.errors import BadInput, Say, listed, near
 from driftline_processor.readers.outcomes.documents import MARK
 from driftline_processor.readers.outcomes.fields import FIELDS, SLICE
@@ -313,7 +314,7 @@ def _send(client: httpx.Client, upload: str, part: UploadPart, target: UploadTar
     parameters = {name: value for name, value in named.items() if value}
     headers = {"content-type": part.kind}
     post = lambda: client.post("/v1/outcomes", params=parameters, content=part.body, headers=headers)  # noqa: E731
-    before = f"the first {part.first:,} rows" if part.first else "nothing"
+    before = f"the first {many(part.first)}" if part.first else "nothing"
     return dict(_said(_answer(post, str(client.base_url), target, before, say), str(client.base_url)))
 
 
@@ -373,11 +374,11 @@ def _said(answer: httpx.Response, address: str) -> Any:
 
 def sentences(path: Path, pushed: UploadResult, most: int) -> Iterator[str]:
     """Say what became of a file: how many rows, and what was wrong with the first of those that were rejected."""
-    yield f"{path}: {pushed.accepted:,} accepted, {pushed.rejected:,} rejected"
+    yield f"{path}: {count(pushed.accepted)} accepted, {count(pushed.rejected)} rejected"
     for row, rows, reason in pushed.reasons[:most]:
-        yield f"  {f'row {row:,}' if row is not None else f'{rows:,} rows'}: {reason}"
+        yield f"  {f'row {count(row)}' if row is not None else many(rows)}: {reason}"
     if len(pushed.reasons) > most:
-        yield f"  and {len(pushed.reasons) - most:,} more; --rejected FILE writes them all"
+        yield f"  and {count(len(pushed.reasons) - most)} more; --rejected FILE writes them all"
 
 
 def write_rejected(path: Path, found: Sequence[tuple[Path, UploadResult]]) -> None:

@@ -101,6 +101,15 @@ def percent(share: float | None) -> str:
     return UNKNOWN if share is None or not math.isfinite(share) else format_percent(share, digits=3)
 
 
+def whole_percent(share: float | None) -> str:
+    """Write a share where there is room for four characters.
+
+    >>> whole_percent(0.976), whole_percent(None)
+    ('98 %', '–')
+    """
+    return UNKNOWN if share is None else f"{share * 100:.0f} %"
+
+
 def shares(before: float | None, after: float | None) -> str:
     """Write how a share changed.
 

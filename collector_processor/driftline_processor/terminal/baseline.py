@@ -146,7 +146,7 @@ def _facts(baseline: Baseline) -> Iterator[str]:
         at = np.unique(np.searchsorted(below, _TOLD))
         scores = found.scores[at]
         told = [f"{number(score)} → {number(rate)}" for score, rate in zip(scores, found.of(scores), strict=True)]
-        yield f"calibration: a score from … on came true in …: {', '.join(told)}"
+        yield f"calibration, score → share of positive outcomes: {', '.join(told)}"
     blocks = baseline.extras.blocks
     if blocks is not None:
         hours = blocks.length / 3.6e12
@@ -162,7 +162,7 @@ def _facts(baseline: Baseline) -> Iterator[str]:
     if baseline.extras.importance is None:
         yield "importance unknown: give importance= to Baseline.from_frame"
     size = len(baseline.to_json().encode())
-    yield f"{size / 1000:,.0f} kB, digest {baseline.digest}"
+    yield f"{count(size / 1000)} kB, digest {baseline.digest}"
 
 
 def compare_baselines(old: Baseline, new: Baseline) -> Evaluation:

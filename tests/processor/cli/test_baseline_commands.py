@@ -38,7 +38,7 @@ def test_show_tells_rows_period_features_and_performance(run: Run, saved: tuple[
     [income] = [line for line in lines if line.startswith("income")]
     assert income == "income number ▁▁▃▅▇█▇▅▃▁▁ 11.62 to 89.34 3.25 % 0 %"
     assert any(line.startswith("ROC AUC ≈ 0.699 4,000") for line in lines)
-    assert any(line.startswith("calibration: a score from … on came true in …: ") for line in lines)
+    assert any(line.startswith("calibration, score → share of positive outcomes: ") for line in lines)
     assert "time: 28 blocks of 6 hours" in lines
     assert Baseline.load(saved[0]).digest in lines[-1]
 

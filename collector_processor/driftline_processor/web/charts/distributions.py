@@ -12,7 +12,7 @@ from markupsafe import Markup
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.evaluation import TargetDrift
 from driftline_processor.core.wording import short
-from driftline_processor.present.numbers import percent
+from driftline_processor.present.numbers import percent, whole_percent
 
 from . import svg
 
@@ -113,7 +113,7 @@ def _categories(cells: tuple[str, ...], was: F64 | None, now: F64 | None) -> Mar
             marks.append(svg.rect(label, y + 3, span * after / most, row - 6, "now"))
         if before is not None:
             marks.append(svg.rect(label, y + 1.5, span * before / most, row - 3, "was"))
-        marks.append(svg.text(356, y + 12, f"{_whole(before)} → {_whole(after)}", "axis", "end"))
+        marks.append(svg.text(356, y + 12, f"{whole_percent(before)} → {whole_percent(after)}", "axis", "end"))
         marks.append(svg.rect(0, y, 360, row, "hover", f"{short(name)}: was {percent(before)}, is {percent(after)}"))
     return svg.picture(360, row * len(rows) + 4, marks, "shares of the baseline and of the window", "chart")
 
@@ -128,10 +128,6 @@ def _at(shares: F64 | None, place: int) -> float | None:
 
 def _sum(shares: F64 | None, places: list[int]) -> float | None:
     return None if shares is None else float(shares[places].sum())
-
-
-def _whole(share: float | None) -> str:
-    return "–" if share is None else f"{share * 100:.0f} %"
 
 
 def _said(cell: str, was: F64 | None, now: F64 | None, place: int) -> str:
