@@ -67,10 +67,10 @@ def _look(booster: Any) -> FittedEstimator | None:
         import pyarrow  # noqa: F401 - half a second, now and not in the middle of somebody's request
     learner = json.loads(booster.save_config())["learner"]
     objective = learner["objective"]["name"]
-    kind = objective.partition(":")[0]
-    if kind == "binary":
+    family = objective.partition(":")[0]
+    if family == "binary":
         return FittedEstimator("classifier", "binary", (0, 1), None, names, coded=True, objective=objective)
-    if kind == "multi":
+    if family == "multi":
         classes = tuple(range(int(learner["learner_model_param"]["num_class"])))
         return FittedEstimator("classifier", "multiclass", classes, None, names, coded=True, objective=objective)
     return FittedEstimator("regressor", "regression", names=names, objective=objective)
