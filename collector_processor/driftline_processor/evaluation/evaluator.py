@@ -27,7 +27,7 @@ from .judge import judge
 from .judging_queue import WaitingWindows
 from .settings import settings_of
 from .store_source import StoreReaders, StoreSource
-from .window_outcomes import OutcomeDelays
+from .stored_outcomes import OutcomeDelays
 
 _log = logging.getLogger(__name__)
 

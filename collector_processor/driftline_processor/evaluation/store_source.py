@@ -39,7 +39,7 @@ from driftline_processor.store.reference_panes import RollingReferences, season_
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import SlicePanes
 
-from .window_outcomes import StoredOutcomes
+from .stored_outcomes import StoredOutcomes
 from .window_source import Progress, window_blocks
 
 

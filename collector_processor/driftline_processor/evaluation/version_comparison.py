@@ -27,7 +27,7 @@ from driftline_processor.store.database import Connection, mark, number, read
 from driftline_processor.store.panes import part_width, read_window
 from driftline_processor.store.series import Series, SeriesRegister
 
-from .window_outcomes import StoredOutcomes
+from .stored_outcomes import StoredOutcomes
 
 _log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.judging_queue import WaitingWindows, windows_wait
+from driftline_processor.evaluation.stored_outcomes import OutcomeDelays
 from driftline_processor.evaluation.version_comparison import VersionWatch
-from driftline_processor.evaluation.window_outcomes import OutcomeDelays
 from driftline_processor.health import Counters, Labels
 from driftline_processor.ingest.changes import SeriesTotals
 from driftline_processor.ingest.completeness import Balance

@@ -22,7 +22,8 @@ from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.expectations.rule import Expectations
-from driftline_processor.core.labels.delay import UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay, place_of
+from driftline_processor.core.labels.delay import PART as DELAY
+from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay, learn_outcome_delay
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.mispredictions import Worst
@@ -126,8 +127,8 @@ def evaluate_files(
         raise BadInput(f"{data[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
-    delay = settings.outcome_delay or learn_delay(read.rows)
     known = labelled_predictions(read.rows, read.weights, anyway=bool(performance.fairness))
+    delay = settings.outcome_delay or learn_delay(known)
     rows = _Rows(data, reference, read, known, key, built, baseline, options, counted, delay)
     judged = [_judge_windows(rows, cut, settings, asked, say) for cut in cuts]
     evaluations = [one for of_cut in judged for one in of_cut.evaluations]
@@ -231,11 +232,7 @@ def _reached(reads: Sequence[FileRows]) -> int | None:
     return max((int(some.max()) for some in times), default=0) or None
 
 
-def learn_delay(rows: Sequence[FileRows]) -> OutcomeDelay:
+def learn_delay(known: LabelledPredictions | None) -> OutcomeDelay:
     """Learn how long outcomes took, from those whose own time, and that of their prediction, is known."""
-    counts = np.zeros(WIDTH)
-    for read in rows:
-        if read.time is not None and read.outcome_time is not None:
-            told = read.outcome_time > 0
-            counts += np.bincount(place_of(read.time[told], read.outcome_time[told]), minlength=WIDTH)
-    return learn_outcome_delay(counts)
+    counts = {} if known is None else known.delays(np.zeros(len(known), np.int64), 1)
+    return learn_outcome_delay(counts[DELAY].dense(1)[0]) if counts else UNKNOWN_DELAY

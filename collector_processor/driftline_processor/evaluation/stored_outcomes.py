@@ -1,9 +1,4 @@
-"""Read the outcomes of a window beside their sums, and the time that outcomes may take.
-
-What the store knows of the outcomes of a window beside their sums.
-
-How long the outcomes of each model may take: as driftline.yaml says, else as learned from those that have come.
-"""
+"""Read the outcomes of steps of time from the store, and learn how long the outcomes of a model take."""
 
 from __future__ import annotations
 
@@ -25,7 +20,7 @@ from .settings import configured_delay
 
 
 class StoredOutcomes:
-    """Reads it. One thread uses it."""
+    """The outcomes in the store, by step of time. One thread uses it."""
 
     def __init__(self, connection: Connection) -> None:
         """Read from this store."""
