@@ -76,7 +76,7 @@ def one(value: float) -> Explicit:
 
 
 def count(histogram: Histogram) -> float:
-    """Return how many values were counted."""
+    """Return the number of values."""
     if isinstance(histogram, Explicit):
         return float(histogram.counts.sum())
     return float(histogram.zero + histogram.positive.counts.sum() + histogram.negative.counts.sum())

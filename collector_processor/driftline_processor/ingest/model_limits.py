@@ -127,7 +127,7 @@ class ModelLimits:
         return outcomes if environment == outcomes.environment else replace(outcomes, environment=environment)
 
     def sentence(self) -> str | None:
-        """Say what is beyond the limits since the start, and what to do; None where nothing is."""
+        """Return the sentence about names beyond the limits since the start; None without any."""
         said = []
         for limit, most, fate in (
             ("models", self._limits.models, "counted and not kept"),

@@ -103,7 +103,7 @@ class Request:
 
     @property
     def rows(self) -> int:
-        """Return how many rows, outcomes, baselines and points there are."""
+        """Return the numbers of rows, outcomes, baselines and points."""
         tables = sum(map(len, self.predictions)) + sum(map(len, self.outcomes))
         return tables + len(self.baselines) + len(self.pushed) + len(self.points)
 

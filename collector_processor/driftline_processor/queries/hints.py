@@ -150,7 +150,7 @@ def _methods(series: Series, in_force: ActiveBaseline | None, settings: Model) -
 
 
 def _slices(in_force: ActiveBaseline | None, settings: Model) -> Iterator[str]:
-    """Say by which declared keys nothing can be decided, because the baseline does not know their values."""
+    """Yield the declared keys of slices that cannot be decided: the baseline does not know their values."""
     if in_force is None or settings.reference is not None:
         return
     known = in_force.baseline.extras.slices

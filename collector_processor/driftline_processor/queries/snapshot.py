@@ -245,7 +245,7 @@ class _Writing:
         return found
 
     def _times(self, series: int, day: int) -> float:
-        """Return how many rows of a day each of those in its sample stands for."""
+        """Return the rows of a day that each row in its sample stands for."""
         if self._rowless:
             return 1.0
         rows = "SELECT count(*) FROM predictions WHERE series = ? AND time >= ? AND time < ?"

@@ -118,7 +118,7 @@ def are_thousands(texts: pa.Array | pa.ChunkedArray) -> bool:
 
 
 def codes_among(values: pa.Array | pa.ChunkedArray) -> tuple[int, int]:
-    """Return how many of n texts are digits that begin with a zero, and how many texts there are.
+    """Return the number of texts of digits that begin with a zero, and the number of texts.
 
     >>> codes_among(pa.array(["10001", "02139", "0", "0.5", None]))
     (1, 4)
@@ -189,7 +189,7 @@ def encoding(path: Path) -> str:
 
 
 def delimiter(path: Path) -> str:
-    """Tell by the header: tabs or semicolons where there is no comma."""
+    """Return the delimiter by the header: tabs or semicolons where there is no comma."""
     with pa.input_stream(str(path), compression="detect") as stream:
         header = stream.read(65_536).split(b"\n", 1)[0]
     if b"," in header:

@@ -157,7 +157,7 @@ def known_styles(columns: Mapping[str, str | Sequence[str]]) -> dict[str, str]:
 def find_notations(
     sources: Sequence[Source], written: KnownNotation, text: Collection[str], semicolons: bool = False
 ) -> Notations:
-    """Tell how the columns of files that are one set of rows are written.
+    """Return the notation of the columns of files that are one set of rows.
 
     ``text``: columns whose texts stand for themselves. ``semicolons``: they stand between the values of a file. A
     column that is neither of numbers nor of dates is left out.

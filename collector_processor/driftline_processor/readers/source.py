@@ -86,7 +86,7 @@ class Notation:
         return told | {"values": self.values, "unread": self.unread, "first_unread": first}
 
     def sentence(self) -> str:
-        """Say how the column is read, and what would read it in the other way.
+        """Return the notation of the column in words, and the option that would read it otherwise.
 
         >>> Notation("decimal_comma", "€", "1.234,56 €").sentence()
         "'1.234,56 €' is read as a number in € with a decimal comma"

@@ -100,7 +100,7 @@ _NDJSON = (".ndjson", ".jsonl", ".json", ".log")
 
 
 def format_of(path: Path) -> str:
-    """Tell ``"parquet"``, ``"csv"``, ``"ndjson"`` or ``"sqlite"`` by the name (``.gz`` may follow), ``""`` for others.
+    """Return ``"parquet"``, ``"csv"``, ``"ndjson"`` or ``"sqlite"`` by the name (``.gz`` may follow), else ``""``.
 
     >>> format_of(Path("week.CSV.gz")), format_of(Path("week.xlsx"))
     ('csv', '')

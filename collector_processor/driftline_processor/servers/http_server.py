@@ -55,7 +55,7 @@ _WANTED = 16_384
 if sys.platform == "win32":
 
     def most_files() -> int:
-        """Return how many files may be open."""
+        """Return the number of files that may be open."""
         return _WANTED
 
     def raise_most_files() -> None:
@@ -65,7 +65,7 @@ else:
     import resource
 
     def most_files() -> int:
-        """Return how many files may be open, as things stand now."""
+        """Return the number of files that may be open, at this moment."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return _WANTED if soft == resource.RLIM_INFINITY else soft
 

@@ -82,7 +82,7 @@ class RequestMemory:
 
     @property
     def largest(self) -> int:
-        """Return how many bytes one request may have at most."""
+        """Return the greatest size of one request, bytes."""
         return self._room(self.limit)
 
     def open(self, end: Callable[[], object] | None = None) -> MemoryClaim:

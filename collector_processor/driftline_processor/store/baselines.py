@@ -44,7 +44,7 @@ class LearningPoints:
         self._kept = {row["series"]: (float(row["rows"]), int(row["parts"])) for row in found}
 
     def learned(self, series: int) -> int:
-        """Return how many rows of a series are known from what was kept."""
+        """Return the rows of a series that are known from its kept rows."""
         return int(self._kept.get(series, (0.0, 0))[0])
 
     def forget(self, connection: Connection, series: int) -> None:
@@ -213,7 +213,7 @@ class Baselines:
         return self._by_fold.get(fold)
 
     def learned(self, series: int) -> int:
-        """Return how many rows of a series have been kept for its provisional baseline."""
+        """Return the rows of a series that were kept for its provisional baseline."""
         return self._learning.get(series, 0)
 
     def known(self, series: int) -> int:

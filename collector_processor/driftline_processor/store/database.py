@@ -84,7 +84,7 @@ class UnreadableRows:
             _log.warning("storage: a row of %s (%s) cannot be read and is left out: %s", table, which, reason)
 
     def sentence(self) -> str | None:
-        """Say how many rows of which tables cannot be read; None when all can."""
+        """Return the sentence about tables with rows that cannot be read; None when all can."""
         with self._lock:
             counted = sorted(self._counted.items())
         if not counted:

@@ -10,7 +10,7 @@ from .database import Connection
 
 
 def repeats_between(connection: Connection, series: int, start: int, end: int) -> Repeats | None:
-    """Return how many rows that have all features are different, of ``[start, end)``, as far as rows are kept.
+    """Return the repeats among complete rows of ``[start, end)``, as far as rows are kept.
 
     Of many rows a part is looked at, the same as :class:`driftline.baseline.sections.duplicate_rows.Counting` keeps.
     """
@@ -20,7 +20,7 @@ def repeats_between(connection: Connection, series: int, start: int, end: int) -
 
 
 def recurrence_of(connection: Connection, series: int, window: Window, earlier: Window) -> Recurrence | None:
-    """Return how many rows of a window equal one of an earlier window, as far as rows are kept; None without rows.
+    """Return the rows of a window that recur from an earlier one, as far as rows are kept; None without rows.
 
     Of many rows a part is looked at, the same as
     :meth:`~driftline.baseline.sections.duplicate_rows.Counting.recurrence` looks at.
@@ -46,7 +46,7 @@ _SOME = "series = ? AND time >= ? AND time < ? AND fingerprint < ?"
 
 
 def _kept(connection: Connection, series: int, start: int, end: int) -> tuple[int, int]:
-    """Return how many rows have all features, and how often the bound is halved so that few enough are below it."""
+    """Return the number of complete rows, and the halvings of the bound after which few enough are below it."""
     rows, _ = _counted(connection, series, start, end, 0, "0")
     kept, halved = rows, 0
     while kept > MOST_KEPT:

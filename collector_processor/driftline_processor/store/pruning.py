@@ -217,7 +217,7 @@ def _text(begin: np.uint64) -> str:
 
 
 def _made(ids: pa.Array) -> tuple[I64, NDArray[np.uint64]]:
-    """Say when ids were made: the number that a UUIDv7 begins with, -1 of others, and how it is written."""
+    """Return the time in ids: the number that a UUIDv7 begins with, -1 for others, and its form."""
     data, offsets = bytes_of(ids)
     made, begins = np.full(len(ids), -1, np.int64), np.zeros(len(ids), np.uint64)
     rows = np.flatnonzero(np.diff(offsets) > max(_MARKS))

@@ -114,14 +114,14 @@ class BoundedBuffer(Generic[T]):
                 self._take()
 
     def drops(self) -> int:
-        """Return how many rows were dropped since the last call."""
+        """Return the number of rows dropped since the last call."""
         with self._lock:
             dropped, self._dropped = self._dropped, 0
             return dropped
 
     @property
     def rows(self) -> int:
-        """Return how many rows wait."""
+        """Return the number of waiting rows."""
         return self._rows
 
 

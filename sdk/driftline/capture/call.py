@@ -187,7 +187,7 @@ def _open_of(plan: CallPlan, outer: Prediction | None) -> Prediction | None:
 
 
 def _say_error(span: trace.Span, error: Exception, kind: str, discreet: bool) -> None:
-    """Say on a span what was raised; by its type alone where a message, which often holds a value, may not leave."""
+    """Put an exception on a span; its type alone where a message, which often holds a value, may not leave."""
     if discreet:
         span.add_event("exception", {EXCEPTION_TYPE: kind})
         span.set_status(Status(StatusCode.ERROR, type(error).__name__))

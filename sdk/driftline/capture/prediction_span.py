@@ -91,7 +91,7 @@ def _remove_missing(attributes: dict[str, Any], shape: RowSchema, values: tuple[
 
 
 def _set_ranking(attributes: dict[str, Any], ranked: Any, fit: Callable[[str], str] | None) -> Any:
-    """Say which items were ranked, and how many; return the scores of those that are said, None where there are none.
+    """Put the ranked items and their number on a span; return the given scores, None without any.
 
     ``ranked``: None where nothing was; a float where only the first item's score is known. ``fit``: what makes an id
     fit to leave.
@@ -106,7 +106,7 @@ def _set_ranking(attributes: dict[str, Any], ranked: Any, fit: Callable[[str], s
 
 
 def _set_result(attributes: dict[str, Any], prediction: Prediction) -> None:
-    """Say the result of one row."""
+    """Put the result of one row on a span."""
     identity = prediction.plan.identity
     score: Any = None
     decided = ""

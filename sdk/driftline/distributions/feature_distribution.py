@@ -99,7 +99,7 @@ class FrequentLabels:
         return +named
 
     def give_up(self) -> int:
-        """Return how many rows wait, and let their labels start anew."""
+        """Return the number of waiting rows, and let their labels start anew."""
         rows = self._waiting.total()
         self._waiting.clear()
         return rows

@@ -111,7 +111,7 @@ class ModelDistributions:
         return sum(feature.settle() for feature in self.features.values()) > 0
 
     def _tell(self, block: PredictionBatch, name: str) -> None:
-        """Say once that a model has more features than are counted."""
+        """Log once that a model has more features than are counted."""
         model = block.identity.name
         if FAULTS.once(f"features {model}"):
             logger.info(

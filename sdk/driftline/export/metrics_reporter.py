@@ -197,7 +197,7 @@ class Reporter:
         return None
 
     def _heed(self, delivery: Delivery) -> None:
-        """Say once what a receiver says of a report that it took; what it rejects must not be sent again."""
+        """Log once a receiver's remark about a report that it took; rejected points must not be sent again."""
         name = "the metrics channel" if self._channel is None else self._channel.name
         kind = "rejected" if delivery.rejected else "warning"
         if delivery.reason and FAULTS.once(f"{kind} of distributions {name}"):
@@ -205,7 +205,7 @@ class Reporter:
             logger.warning("driftline: %s took distributions and %s: %s", name, said, delivery.reason)
 
     def _tell(self, delivery: Delivery) -> None:
-        """Say once why a report did not arrive."""
+        """Log once why a report did not arrive."""
         name = "the metrics channel" if self._channel is None else self._channel.name
         said = delivery.reason
         if delivery.state == "unreachable":

@@ -138,7 +138,7 @@ def load(endpoint: Endpoint) -> None:
 
 
 def warn_unopened(signal: Signal, error: Exception) -> None:
-    """Say once what is not sent because its channel cannot be made, and why. Call it in the ``except`` block."""
+    """Log once that a channel cannot be made, and why. Call it in the ``except`` block."""
     if not isinstance(error, ChannelError | ValueError):  # those two come from settings or a bad install
         FAULTS.swallow("channel", error)
     elif FAULTS.once(f"unopened {signal}"):

@@ -69,7 +69,7 @@ def _read(reader_for: Callable[[type], Reader], value: list[Any] | tuple[Any, ..
 
 
 def _room(first: Any, rows: int) -> int:
-    """Return how many rows like the first there is room for."""
+    """Return the number of rows like the first for which there is room."""
     width = len(first) if hasattr(first, "__len__") else 1
     return (
         rows

@@ -60,7 +60,7 @@ class Output:
 
 
 def describe(value: Any) -> Unread:
-    """Say in words what a value is.
+    """Return a value's description in words.
 
     >>> describe((0.2, "x")).text, describe({"label": 1}).text
     ('a tuple of 2', "a dict with keys ['label']")

@@ -83,7 +83,7 @@ class Pane:
 
     @property
     def rows(self) -> int:
-        """Return how many rows were folded, unweighted."""
+        """Return the number of folded rows, unweighted."""
         part = self.parts.get("rows")
         return 0 if part is None else int(part[0])
 

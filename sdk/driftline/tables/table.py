@@ -67,7 +67,7 @@ class Column:
 
 
 def length(column: Column) -> int:
-    """Return how many rows a column has; 0 when it holds no value at all."""
+    """Return the number of rows of a column; 0 for a column without any value."""
     values = column.codes if column.numbers is None else column.numbers
     return 0 if values is None else len(values)
 

@@ -49,37 +49,37 @@ class Task:
 
     @property
     def has_classes(self) -> bool:
-        """Tell whether a prediction decides for a class, and an outcome is a class. False while the kind is unknown."""
+        """Return True where a prediction decides for a class, and an outcome is a class; False for an unknown kind."""
         return self.of_kind.has_classes
 
     @property
     def may_have_classes(self) -> bool:
-        """Tell whether predictions may name a class: those of a task with classes, and while the kind is unknown."""
+        """Return True where predictions may name a class: for tasks with classes, and an unknown kind."""
         return self.of_kind.has_classes or not self.kind
 
     @property
     def has_threshold(self) -> bool:
-        """Tell whether the score is that of a positive class, which a threshold decides for."""
+        """Return True where the score is that of a positive class, which a threshold decides for."""
         return self.of_kind.has_threshold
 
     @property
     def has_class_scores(self) -> bool:
-        """Tell whether each class has a score, and the greatest decides."""
+        """Return True where each class has a score, and the greatest decides."""
         return self.of_kind.has_class_scores
 
     @property
     def predicts_number(self) -> bool:
-        """Tell whether a prediction is a number, and an outcome is the number that it should have been."""
+        """Return True where a prediction is a number, and an outcome is the actual number."""
         return self.of_kind.predicts_number
 
     @property
     def ranks_items(self) -> bool:
-        """Tell whether a prediction is a list of items, and an outcome says which of them were relevant."""
+        """Return True where a prediction is a list of items, and an outcome names the relevant ones."""
         return self.of_kind.ranks_items
 
     @property
     def may_rank_items(self) -> bool:
-        """Tell whether predictions may be lists of items: those of a ranking, and while the kind is unknown."""
+        """Return True where predictions may be lists of items: for rankings, and an unknown kind."""
         return self.of_kind.ranks_items or not self.kind
 
     @property
@@ -95,12 +95,12 @@ class Task:
 
     @property
     def has_several_scores(self) -> bool:
-        """Tell whether a prediction has several scores: one for each class, or for each declared quantile."""
+        """Return True where a prediction has several scores: one for each class, or for each declared quantile."""
         return self.has_class_scores or bool(self.quantiles)
 
     @property
     def score_columns(self) -> int:
-        """Return how many scores a row of several has: one for each class, or for each declared quantile.
+        """Return the number of a row's scores, for several: one for each class, or for each declared quantile.
 
         >>> Task("multiclass", ("a", "b", "c")).score_columns, Task("regression", quantiles=(0.1, 0.9)).score_columns
         (3, 2)

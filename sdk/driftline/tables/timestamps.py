@@ -144,7 +144,7 @@ class Seasonality:
 
     @property
     def count(self) -> int:
-        """Return how many seasons there are."""
+        """Return the number of seasons."""
         return _COUNTS[self.kind]
 
     @property

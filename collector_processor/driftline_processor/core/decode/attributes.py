@@ -80,7 +80,7 @@ def _read_element(value: Any) -> tuple[int, Any]:
 
 
 def rows_rejected(rejected: Counter[str]) -> int:
-    """Return how many rows could not be used, of all that was rejected.
+    """Return the number of rejected rows, without columns and values.
 
     >>> rows_rejected(Counter({"no_id": 2, "wrong_type:ml.model.name": 3}))
     2
@@ -100,7 +100,7 @@ def label(text: str) -> str:
 
 
 def sampling_weight(trace_state: str) -> float | None:
-    """Return how many spans a sampled one stands for; None where its sender does not say.
+    """Return the number of spans that a sampled one stands for; None where its sender does not say.
 
     The threshold ``ot=th:`` of the OpenTelemetry probability sampling specification ("TraceState: Probability
     Sampling", section "Rejection threshold"): up to 14 hexadecimal digits, trailing zeros left out, of the share

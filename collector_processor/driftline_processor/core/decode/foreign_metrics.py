@@ -74,7 +74,7 @@ def by_name(mapped: Iterable[MetricMapping]) -> Mappings:
 
 
 def may_hold(body: bytes, mappings: Mappings) -> bool:
-    """Say quickly whether a metrics request may hold one of them; False is certain."""
+    """Return False for metrics requests that certainly hold none of them, without decoding."""
     return any(body.rfind(name.encode()) >= 0 for name in mappings)
 
 

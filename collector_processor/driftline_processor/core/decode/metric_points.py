@@ -275,7 +275,7 @@ _READERS: Final[dict[str, Reader]] = {
 
 
 def is_ours(body: bytes) -> bool:
-    """Say quickly whether a metrics request may hold one of our metrics; False is certain.
+    """Return False for metrics requests that certainly hold none of our metrics, without decoding.
 
     >>> is_ours(b"http.server.request.duration"), is_ours(b"ml.feature.value")
     (False, True)

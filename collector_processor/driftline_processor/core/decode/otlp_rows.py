@@ -361,5 +361,5 @@ def trace_columns(trace_ids: Sequence[bytes], span_ids: Sequence[bytes]) -> tupl
 
 
 def is_sampled(trace_id: bytes, span_id: bytes) -> bool:
-    """Tell whether these are the ids of a span: of the right length, and not all zero."""
+    """Return True for the ids of a span: of the right length, and not all zero."""
     return len(trace_id) == 16 and len(span_id) == 8 and trace_id != _NO_TRACE and span_id != _NO_SPAN

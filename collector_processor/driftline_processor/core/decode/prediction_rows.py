@@ -200,7 +200,7 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
 
 
 def _weights(states: list[str], counts: F64 | None) -> F64 | None:
-    """Return how many predictions each span stands for: those of its batch, and spans that were not sampled."""
+    """Return the number of predictions of each span: those of its batch, and spans that were not sampled."""
     weights = {state: sampling_weight(state) for state in dict.fromkeys(states)}
     sampled = any(weight is not None for weight in weights.values())
     if not sampled and counts is None:

@@ -35,7 +35,7 @@ SURE = 3.0
 
 
 def least_kept(reference: F64, others: I64) -> F64:
-    """Return how many rows a label had to have to be kept: float64 (k,), 0 where nothing was chosen.
+    """Return the least rows of a label that was kept: float64 (k,), 0 where nothing was chosen.
 
     10; in proportion more where labels were chosen from a sample of the rows; as many as the last one where there was
     room for no more labels, and beyond doubt more than that where these are other rows. No label with more rows than
@@ -55,7 +55,7 @@ def least_kept(reference: F64, others: I64) -> F64:
 
 
 def sure(least: F64 | float) -> F64:
-    """Return how many rows a label must expect so that it has as many as ``least`` beyond doubt: float64 (...).
+    """Return the expected rows of a label that surely has as many as ``least``: float64 (...).
 
     >>> float(sure(10.0)), float(sure(100.0).round(1))
     (25.0, 134.8)
@@ -92,7 +92,7 @@ def in_other(which: Mask, counts: F64, others: I64) -> F64:
 
 
 def missed(reference: F64, others: I64) -> tuple[F64, F64]:
-    """Return how many rows too few ``other`` has on average, and how far that estimate may be off: float64 (k,) twice.
+    """Return the mean number of rows that ``other`` lacks, and the error of that estimate: float64 (k,) twice.
 
     The rows of a label are too few in ``other`` by as much as would fall there with one row less: ``least`` times the
     number of labels with exactly so many rows, which is taken from those with up to a few more. Nothing of a reference
@@ -115,7 +115,7 @@ def missed(reference: F64, others: I64) -> tuple[F64, F64]:
 
 
 def own_rows(reference: F64, others: I64) -> Mask:
-    """Tell whether the reference has enough rows of each label, and most of the first, as they were chosen: bool (k,).
+    """Return True where the reference has enough rows of each label, and most of the first, bool (k,).
 
     Else these are not the rows that the labels were chosen from: those of one hour or one country, or later ones.
     """

@@ -75,7 +75,7 @@ def of_clusters(window: F64, reference: F64 | None, n: float, *, ordered: bool) 
 
 
 def effective_groups(groups: F64) -> float:
-    """Return how many groups of equal size say as much, Kish's (Σn)² / Σn²; 0 without rows.
+    """Return the effective number of groups, Kish's (Σn)² / Σn²; 0 without rows.
 
     >>> effective_groups(np.array([[5.0, 5.0], [0.0, 0.0]])), effective_groups(np.array([[3.0], [1.0]]))
     (1.0, 1.6)

@@ -235,7 +235,7 @@ def _choices(rows: I64, share: float, drawn: int) -> tuple[I64, F64]:
 
 
 def _walked(totals: I64, drawn: int) -> int:
-    """Return how many of the smallest cells to walk over: those that are not common, as far as the time suffices."""
+    """Return the number of smallest cells to walk over: those that are not common, as far as the time suffices."""
     expected = totals * (drawn / totals.sum())
     rare, few = np.searchsorted(expected, (EXPECTED, COMMON)).tolist()
     width = 2 * NEAR * np.sqrt(np.cumsum(expected)) + 20

@@ -90,7 +90,7 @@ def rank_drifted_slices(slices: Mapping[str, SliceDrift]) -> list[tuple[str, Sli
 
 
 def slice_sentence(found: SliceDrift) -> str:
-    """Tell in a few words what there is to say of a slice.
+    """Return the summary of a slice in a few words.
 
     >>> slice_sentence(SliceDrift(900, "ok", "", 12, 0.0, {}, None, None))
     'none of 12 features drifts'

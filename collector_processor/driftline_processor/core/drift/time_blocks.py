@@ -270,7 +270,7 @@ class BlockSeries:
     typical: dict[float, float] = field(default_factory=dict)
 
     def length(self, m: float, span: int) -> float:
-        """Return how many blocks long a window of so many rows is, of which a whole one has no more than its rows do.
+        """Return the length of a window of a number of rows in blocks; a block has no more rows than are typical.
 
         ``span``: nanoseconds, 0 = not known: then as long as its rows took in the reference.
         """

@@ -90,7 +90,7 @@ _WIDER = 3.0
 
 
 def counterparts(reference: F64, window: F64) -> float:
-    """Return how many rows of the reference a window's rows have beside them, effectively (Kish); inf of no window.
+    """Return the effective reference rows beside a window's rows (Kish); inf without window rows.
 
     By cells that hold three times as many rows of the reference each from either end on, so what lies beyond all but a
     few rows of it has those few beside it.

@@ -258,7 +258,7 @@ class ReferenceLearning:
         return differ, StretchVariance(beyond, many)
 
     def estimated_rows(self, pane: Pane) -> int:
-        """Return how many rows of a pane its sums for estimates are of."""
+        """Return the rows of a pane in its sums for estimates."""
         rows = pane.parts.get("rows")
         return 0 if rows is None or rows[1] <= 0 else round(self._weight(pane) * float(rows[0] / rows[1]))
 
@@ -279,7 +279,7 @@ class ReferenceLearning:
         return 0.0
 
     def _too_few(self) -> bool:
-        """Tell whether the reference has too few rows for an interval."""
+        """Return True where the reference has too few rows for an interval."""
         worth = weight_per_row(self._pane, "outcomes")
         return any(one.rate @ one.weight < LEAST_OF_A_CLASS * worth for one in self.estimation.classes.values())
 

@@ -65,7 +65,7 @@ def check_pattern(pattern: str) -> None:
 
 
 def find_pattern(pattern: str, texts: Sequence[str]) -> NDArray[np.bool_]:
-    """Say in which texts a regular expression is found, as ``re.search`` would: bool (n,).
+    """Return True for texts in which a regular expression is found, as by ``re.search``: bool (n,).
 
     Differs from ``re`` in two things: a word boundary (``\\b``) knows only the letters and digits of ASCII, and where
     case is ignored, no letter of ASCII is one of another alphabet.

@@ -170,7 +170,7 @@ class _Part(NamedTuple):
         return limits_of.wilson(*self.ratio[:2], confidence, effect) if self.known else limits_of.UNREVIEWED
 
     def effect(self, confidence: float) -> float:
-        """Return how many rows of the group count as one."""
+        """Return the design effect of the group."""
         moved = self.ratio.moved
         return counting_as_one(moved.influence, moved.expected, self.fewest, confidence)
 

@@ -76,7 +76,7 @@ class WeightSums(NamedTuple):
 
     @property
     def effective(self) -> float:
-        """Return how many rows of equal weight say as much, Kish's (Σw)² / Σw²."""
+        """Return the effective rows, Kish's (Σw)² / Σw²."""
         return effective(self.weight, self.squares)
 
 
@@ -104,7 +104,7 @@ METHODS = {
 
 
 def normal_quantile(confidence: float) -> float:
-    """Return how many standard deviations a two-sided interval reaches.
+    """Return the reach of a two-sided interval in standard deviations.
 
     >>> round(normal_quantile(0.95), 3)
     1.96
@@ -143,7 +143,7 @@ def clopper_pearson(hits: WeightSums, misses: WeightSums, confidence: float, des
 
 
 def power_of_share(rows: int, share: float, limit: float, confidence: float) -> float:
-    """Return how often the interval of :func:`clopper_pearson` of so many rows of weight 1 tells a share from a limit.
+    """Return the power of :func:`clopper_pearson` to separate a share from a limit, with rows of weight 1.
 
     ``share``: the true one; ``limit``: between 0 and 1.
 

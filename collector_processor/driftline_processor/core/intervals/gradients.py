@@ -179,7 +179,7 @@ class Ratio(NamedTuple):
 
     @property
     def effective(self) -> float:
-        """Return how many rows of equal weight say as much, Kish's."""
+        """Return the effective rows, Kish's."""
         return effective(self.hits.weight + self.misses.weight, self.hits.squares + self.misses.squares)
 
 

@@ -43,11 +43,11 @@ class ClassScores(NamedTuple):
 
     @property
     def rows(self) -> float:
-        """Return how many rows of equal weight say as much, Kish's."""
+        """Return the effective rows, Kish's."""
         return self._summed().effective
 
     def with_one_more(self, more: float) -> float:
-        """Return how many these would be, were there one more row of this weight; without that one."""
+        """Return the effective rows with one more row of this weight; without that row itself."""
         return self._summed(more).with_one_more().effective - 1
 
     def heavier(self, more: float) -> float:

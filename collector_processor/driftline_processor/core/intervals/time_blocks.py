@@ -136,7 +136,7 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
 
 
 def counting_as_one(influence: F64, expected: F64, fewest: float, confidence: float) -> float:
-    """Return how many rows of a share count as one, Student's t included; 1 where blocks say nothing.
+    """Return the design effect of a share's rows, Student's t included; 1 where blocks show none.
 
     The arguments are those of :func:`design`.
     """
@@ -174,7 +174,7 @@ def variance_from_blocks(influence: F64, rows: F64) -> Design | None:
 
 
 def lasting(influence: F64) -> float:
-    """Return how many blocks count as one, where each resembles the one before; 1 where that may be by chance.
+    """Return the design effect of blocks that each resemble the one before; 1 where that may be chance.
 
     As of a series that keeps a part r of itself: (1 + r) / (1 - r), r being the correlation of neighbours, corrected
     for what a short series hides of it.

@@ -108,7 +108,7 @@ def _shares(fast: Pane, slow: Pane, whole: Pane, blocks: Sequence[Pane], task: T
 
 
 def _rows_of(ratio: gradients.Ratio, kish: float, less: float) -> float:
-    """Return how many rows of equal weight would know a share as well."""
+    """Return the effective rows of a share."""
     value = ratio.value or 0.0
     return value * (1 - value) / (ratio.moved.variance * less) if 0 < value < 1 and ratio.moved.variance > 0 else kish
 

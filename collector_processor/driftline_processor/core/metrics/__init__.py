@@ -136,7 +136,7 @@ def _spread(task: Task, asked: Iterable[str]) -> Iterable[str]:
 
 
 def misnamed(name: str, kind: str = "", custom: Collection[str] = ()) -> str:
-    """Say what is wrong with the name of a metric that somebody asks for; "" where nothing is.
+    """Return the sentence about a wrong name of a metric; "" for a right name.
 
     Args:
         name: The name, with its number or its class.

@@ -126,7 +126,7 @@ def _by_cutoff(pane: Pane) -> dict[int, F64]:
 
 
 def rows_of(pane: Pane, weight: float, part: str, cells: NDArray[np.bool_] | None = None) -> int:
-    """Return how many joined rows have this weight, which is that of a part, or of cells of the confusion.
+    """Return the number of joined rows of this weight, which is that of a part, or of cells of the confusion.
 
     ``cells``: bool (k, k), None = all. Rows of a pane from before they were counted are taken to be as many as
     their share of all weight says.
@@ -159,7 +159,7 @@ def ratio(numerator: float, denominator: float) -> float | None:
 
 
 def effective(weight: float, squares: float) -> float:
-    """Return how many rows of equal weight say as much as rows of these Σw and Σw²: (Σw)² / Σw² (Kish 1965).
+    """Return the effective rows of Σw and Σw²: (Σw)² / Σw² (Kish 1965).
 
     >>> effective(4.0, 8.0), effective(0.0, 0.0)
     (2.0, 0.0)

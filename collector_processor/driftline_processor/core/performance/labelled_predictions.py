@@ -102,7 +102,7 @@ class LabelledPredictions:
         return {DELAY: fold_delays(self.time, self.outcome_time, group, groups)}
 
     def decisions(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
-        """Return how many predictions of each group were decided for each class."""
+        """Return the predictions of each group by decided class."""
         decided, found = decide(task, self.scores, self.predicted), {}
         for code, name in enumerate(task.classes if len(decided) else ()):
             counts = np.bincount(group[decided == code], minlength=groups).astype(np.float64)

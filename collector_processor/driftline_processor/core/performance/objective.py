@@ -170,7 +170,7 @@ def undecided(current: Evaluation, previous: Evaluation | None) -> tuple[Objecti
 
 
 def overdue(objective: ObjectiveState) -> str:
-    """Say for how long nobody can tell, and what would help, where that is too long; "" where it is not.
+    """Return the sentence about an objective that nobody can decide for too long; "" for any other.
 
     >>> overdue(ObjectiveState("recall", "recall >= 0.9", "cannot_tell", .9, .8, .95, 90, .9, 260, 7, alert_after=7))
     'nobody could tell in 7 windows in a row: too little is reviewed, about 260 rows in a window would tell'

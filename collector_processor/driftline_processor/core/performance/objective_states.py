@@ -121,7 +121,7 @@ def _all_reviewed(state: ObjectiveState, evaluation: Evaluation) -> bool:
 
 
 def _folded(objective: Objective, outcomes: WindowOutcomes) -> str:
-    """Say that a slice may be among the other values of its key; "" where all of them are told apart."""
+    """Return the sentence that a slice may be among the other values of its key; "" where it is not."""
     other = slice_name(objective.key, OTHER)
     if not objective.slice or other not in outcomes.slices or objective.slice in outcomes.slices:
         return ""
@@ -229,7 +229,7 @@ def _state_in(
 
 
 def _rows(metric: MetricValue | None) -> int:
-    """Return how many rows tell of a metric, effective ones where these are known."""
+    """Return the rows behind a metric, effective ones where these are known."""
     if metric is None:
         return 0
     return metric.rows if metric.effective_rows is None else round(metric.effective_rows)
@@ -381,7 +381,7 @@ def _needed(objective: Objective, rows: int, value: float, limits: Interval, con
 
 
 def _least_rows(objective: Objective, confidence: float) -> int | None:
-    """Return how many rows, all of them right, prove that a share is above a limit."""
+    """Return the number of rows that prove a share above a limit if all of them are right."""
     if objective.relative or not objective.upwards or not _is_share(objective.metric) or not 0 < objective.limit < 1:
         return None
     return math.ceil(math.log((1 - confidence) / 2) / math.log(objective.limit))

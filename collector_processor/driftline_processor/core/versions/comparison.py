@@ -204,7 +204,7 @@ def typical(sums: Sums, bounds: tuple[float, float] | None) -> float:
 
 
 def _needed(side: _Side, enough: float) -> int | None:
-    """Return how many rows it takes until there is enough evidence, if every sum grows as it has."""
+    """Return the rows until there is enough evidence, if every sum grows at its rate."""
 
     def over(power: float) -> float:
         found = replace(side, sums=side.sums.times(exp(power))).evidence(0.0) - enough

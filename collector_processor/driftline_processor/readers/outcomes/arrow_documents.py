@@ -87,7 +87,7 @@ def check_stream(body: bytes) -> int:
 
 
 def _unpacked(content: Any, offsets: tuple[int, ...], lengths: tuple[int, ...], packed: bool) -> int:
-    """Return how many bytes buffers come to; a buffer of a packed batch begins with that number, -1 = not packed."""
+    """Return the bytes of buffers unpacked; a packed buffer begins with that number, -1 = not packed."""
     if not packed:
         return sum(lengths)
     said = (
@@ -336,7 +336,7 @@ def _check_offsets(batch: pa.RecordBatch) -> None:
 
 
 def _dense_bytes(column: pa.Array) -> int:
-    """Return how many bytes a column comes to once its texts stand in every row."""
+    """Return the bytes of a column once its texts stand in every row."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         values = column.dictionary

@@ -134,7 +134,7 @@ class ParsedDocument:
 
     @property
     def rejections(self) -> int:
-        """Return how many rows cannot be used."""
+        """Return the number of rows that cannot be used."""
         return len(self.rejected) + self.more
 
 

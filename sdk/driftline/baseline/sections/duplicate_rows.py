@@ -108,7 +108,7 @@ class Counting:
         return repeats_of(self._rows, len(kept), len(np.unique(kept)), self._halved)
 
     def recurrence(self, earlier: Counting) -> Recurrence | None:
-        """Return how many rows equal one of an earlier window; None where either has none.
+        """Return the rows that recur from an earlier window; None where either has none.
 
         Of so many rows that only some are kept, of those that both keep.
 

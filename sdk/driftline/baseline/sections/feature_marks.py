@@ -108,7 +108,7 @@ def bins_of(name: str, column: Column, marks: NonFeatures | None, anonymous: boo
 
 
 def mark_column(name: str, column: Column) -> str:
-    """Tell what a reference column is beside a feature: "identifier", "time", or "" for a feature.
+    """Return the role of a reference column beside a feature: "identifier", "time", or "" for a feature.
 
     Texts: an identifier where more than 90 % of at least 50 differ. Whole numbers of which (nearly) every one differs:
     a time where all are unix times of this century and their name says so or they only grow; an identifier where they

@@ -102,7 +102,7 @@ def shape(pane: Pane, space: Space) -> F64:
 
 
 def sentence(found: JointResult) -> str:
-    """Tell the pair that changed most, and how many others did."""
+    """Return the sentence: the pair that changed most, and the number of other changed pairs."""
     first, second = found.told[0].features
     others = found.certain - 1
     more = f", and {others} more pair{'' if others == 1 else 's'} changed" if others > 0 else ""

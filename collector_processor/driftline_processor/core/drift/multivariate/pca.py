@@ -184,7 +184,7 @@ def _told(sides: PanePair) -> tuple[DriftContributor, ...]:
 
 
 def sentence(found: JointResult) -> str:
-    """Tell the two errors, and which features are reconstructed worse."""
+    """Return the sentence: the two errors, and the features that are reconstructed worse."""
     worse = [one.features[0] for one in found.told[:2] if one.value > 0]
     most = f", most by {' and '.join(worse)}" if worse and found.value > 0 else ""
     how = "worse" if found.value > 0 else "better"
