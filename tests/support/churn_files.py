@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 Run = Callable[..., Result]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run() -> Run:
     """Run `driftline` with these arguments."""
     return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -57,8 +57,13 @@ def week() -> pd.DataFrame:
 
 @pytest.fixture
 def files(tmp_path: Path, reference: pd.DataFrame, week: pd.DataFrame) -> Path:
-    """A folder with reference.parquet, week.parquet (no actual) and outcomes.csv (of the first 2,400 rows)."""
-    reference.to_parquet(tmp_path / "reference.parquet")
-    week.drop(columns="actual").to_parquet(tmp_path / "week.parquet")
-    week[["id", "actual"]].head(2_400).to_csv(tmp_path / "outcomes.csv", index=False)
-    return tmp_path
+    """Return a folder of a test's own, see :func:`write_files`."""
+    return write_files(tmp_path, reference, week)
+
+
+def write_files(folder: Path, reference: pd.DataFrame, week: pd.DataFrame) -> Path:
+    """Write reference.parquet, week.parquet (no actual) and outcomes.csv (of the first 2,400 rows)."""
+    reference.to_parquet(folder / "reference.parquet")
+    week.drop(columns="actual").to_parquet(folder / "week.parquet")
+    week[["id", "actual"]].head(2_400).to_csv(folder / "outcomes.csv", index=False)
+    return folder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import yaml
 from driftline_processor.config.model import Model
 from driftline_processor.evaluation.files.configuration import NOT_FOR_FILES
 
-from tests.support.churn_files import Run
+from tests.support.churn_files import Run, write_files
 
 BINARY = {"task": "binary"}
 DAILY = {**BINARY, "windows": ["1d"]}
@@ -81,12 +81,32 @@ def test_every_key_of_a_model_is_applied_or_said_to_mean_nothing() -> None:
     assert USELESS.keys() == NOT_FOR_FILES.keys()
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, reference: pd.DataFrame, week: pd.DataFrame) -> Path:
+    """Return one folder for all tests: they write driftline.yaml and the baseline anew."""
+    return write_files(tmp_path_factory.mktemp("files"), reference, week)
+
+
+@pytest.fixture(scope="module")
+def answer_without(run: Run, files: Path) -> Callable[..., Any]:
+    """Return what gives the answer without a key, evaluated once for all keys that have the same beside them."""
+    known: dict[str, Any] = {}
+
+    def find(model: Mapping[str, Any], *options: str) -> Any:
+        asked = repr((model, options))
+        if asked not in known:
+            known[asked] = answer(run, files, model, *options)
+        return known[asked]
+
+    return find
+
+
 @pytest.mark.parametrize("name", KEYS)
-def test_a_key_changes_the_answer(name: str, run: Run, files: Path) -> None:
+def test_a_key_changes_the_answer(name: str, run: Run, files: Path, answer_without: Callable[..., Any]) -> None:
     key = KEYS[name]
     if name == "baseline":
         build(run, files)
-    without = answer(run, files, key.beside, *key.options, *(["built"] if name == "baseline" else []))
+    without = answer_without(key.beside, *key.options, *(["built"] if name == "baseline" else []))
     found = answer(run, files, {**key.beside, name: key.value}, *key.options)
 
     assert isinstance(found, dict), found
@@ -94,8 +114,10 @@ def test_a_key_changes_the_answer(name: str, run: Run, files: Path) -> None:
 
 
 @pytest.mark.parametrize("name", USELESS)
-def test_a_key_without_a_meaning_for_files_is_named_once(name: str, run: Run, files: Path) -> None:
-    without = answer(run, files, BINARY)
+def test_a_key_without_a_meaning_for_files_is_named_once(
+    name: str, run: Run, files: Path, answer_without: Callable[..., Any]
+) -> None:
+    without = answer_without(BINARY)
     (files / "driftline.yaml").write_text(
         yaml.safe_dump({"models": {"churn": {**BINARY, name: USELESS[name]}}, "storage": {"retention": "3d"}})
     )

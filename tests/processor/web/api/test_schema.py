@@ -62,7 +62,14 @@ def test_a_key_that_is_not_declared_is_found() -> None:
         check_answer(answer, "Evaluations")
 
 
-@pytest.mark.parametrize("query", ["", "&curves=true", "&slices=false"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "&curves=true",
+        pytest.param("", marks=pytest.mark.slow),
+        pytest.param("&slices=false", marks=pytest.mark.slow),
+    ],
+)
 def test_answers_of_pages_with_realistic_data_are_of_the_schema(browse: Browse, query: str) -> None:
     client = browse(many())
     models = client.get("/api/v1/models").json()
