@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from driftline_processor.present.numbers import many
 from driftline_processor.readers.errors import BadInput
 
 from .options import models_of, report_bad_input, say
@@ -38,6 +37,7 @@ def import_(
 ) -> None:
     """Write the checks of another tool as expectations; name those that cannot be."""
     with report_bad_input():
+        from driftline_processor.present.numbers import many
         from driftline_processor.readers.expectation_suites.great_expectations import read_suite
         from driftline_processor.readers.expectation_suites.soda import read_checks
         from driftline_processor.readers.expectation_suites.suite import to_yaml
