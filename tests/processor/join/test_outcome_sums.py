@@ -316,5 +316,5 @@ def test_slices_are_metrics_a_page_and_json(open_state: Open, clock: Clock) -> N
     assert (short["performance"]["slices"], short["performance"]["label_age"], short["drift"]["slices"]) == (None,) * 3
     assert short["performance"]["objectives"] == answer["objectives"]
     assert answer["objectives"][0]["slices"] == found.objectives[0].slices
-    for text in ("Performance by slice", "country=NL", "Fairness", "disparate impact", "beside M"):
+    for text in ("Performance by slice", "country=NL", "Fairness", "disparate impact", "compared with M"):
         assert text in html
