@@ -22,7 +22,7 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.panes.relevance import Relevance, relevance_of
 from driftline.tables.table import F64, I64, Column
-from driftline.tables.task import Task
+from driftline.tables.task import KINDS, PerKind, Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.metrics import METRICS, Metric, declaration_problems, install_metrics, misnamed
@@ -32,12 +32,14 @@ from driftline_processor.core.performance import from_rows, realized
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.settings import PerformanceSettings
 
-TASKS = {
-    "binary": Task("binary", ("0", "1"), "1", threshold=0.4),
-    "multiclass": Task("multiclass", ("a", "b", "c")),
-    "regression": Task("regression", quantiles=(0.1, 0.5, 0.9)),
-    "ranking": Task("ranking"),
-}
+_TASKS = PerKind(
+    binary=Task("binary", ("0", "1"), "1", threshold=0.4),
+    multiclass=Task("multiclass", ("a", "b", "c")),
+    regression=Task("regression", quantiles=(0.1, 0.5, 0.9)),
+    ranking=Task("ranking"),
+    unknown=Task(),
+)
+TASKS = {kind: _TASKS.of(Task(kind)) for kind in KINDS}
 """A task of each kind."""
 
 CLOSE = 1e-9

@@ -151,6 +151,7 @@ def run(once: bool = False, forward: str | None = None) -> int:
     Collector) that gets everything the service sends and everything Driftline derives.
     """
     console = Console(highlight=False)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processor and the service end with the demo
     try:
         with (
             tempfile.TemporaryDirectory(prefix="driftline-demo-") as name,

@@ -16,7 +16,7 @@ from datetime import timedelta
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 
-from driftline_processor.core.windows.window import PANE
+from driftline_processor.core.windows.window import closed_until
 from driftline_processor.evaluation.version_comparison import cuts_of
 from driftline_processor.health import Counters
 from driftline_processor.ingest.changes import ChangedPanes
@@ -156,7 +156,7 @@ class Upkeep:
                 "DELETE FROM evaluations WHERE series = ? AND start < ?", [series.number, watermark - KEEP_DAYS]
             )
         for open_ones in (written, sliced):
-            open_ones -= {pane for pane in open_ones if pane < watermark - 2 * PANE}
+            open_ones -= {pane for pane in open_ones if pane < closed_until(watermark)}
 
     def _expire(self, oldest: int) -> None:
         """Delete predictions and outcomes that arrived before a time; their sums stay in the panes."""

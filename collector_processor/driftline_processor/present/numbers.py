@@ -40,6 +40,17 @@ def number(value: float | None) -> str:
     return text.replace("-", MINUS)
 
 
+def cell(value: float | None) -> str:
+    """Write a value in a column of a table, with three decimals, so that the points stand below each other.
+
+    >>> cell(0.495213), cell(1.3), cell(1234.5), cell(0.00001), cell(None)
+    ('0.495', '1.300', '1,234', '1e−05', '–')
+    """
+    if value is None or not math.isfinite(value) or not 1e-3 <= abs(value) < 1000:
+        return number(value)
+    return f"{value:.3f}".replace("-", MINUS)
+
+
 def change(before: float | None, after: float | None) -> str:
     """Write a difference with its sign; "" where a side is unknown.
 

@@ -21,7 +21,7 @@ from rich.text import Text
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import short
 from driftline_processor.present import times
-from driftline_processor.present.numbers import UNKNOWN, compact, count, many, number, percent, shares
+from driftline_processor.present.numbers import UNKNOWN, cell, compact, count, many, percent, shares
 from driftline_processor.present.sentences import COMPLETE
 from driftline_processor.present.states import state_word
 from driftline_processor.present.titles import HEADLINES, metric_title
@@ -140,7 +140,7 @@ def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> t
     said, was = _value(measured, "mean_score"), _value(measured, "actual_rate")
     return (
         _drifted(window),
-        unknown if psi is None else Text(number(psi), "bold red" if psi >= LARGE_PSI else ""),
+        unknown if psi is None else Text(cell(psi), "bold red" if psi >= LARGE_PSI else ""),
         unknown if said is None or was is None else Text(shares(said, was)),
         Text(percent(coverage)) if coverage else unknown,
     )
@@ -161,9 +161,9 @@ def _metric(measured: Mapping[str, Any], name: str, constants: bool = True) -> T
     if value is None:
         return Text(UNKNOWN, "dim")
     if constant is None:
-        return Text(number(value))
+        return Text(cell(value))
     worse = "bold red" if value > constant else ""
-    return Text.assemble((number(value), worse), (f" ({number(constant)})" if constants else "", "dim"))
+    return Text.assemble((cell(value), worse), (f" ({cell(constant)})" if constants else "", "dim"))
 
 
 def _performance(measured: Mapping[str, Any], most: int, constants: bool, of: str = "") -> Text:

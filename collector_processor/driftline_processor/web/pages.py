@@ -1,8 +1,9 @@
 """The pages: which window is chosen, in what order things are shown, and where every link leads.
 
 To add a section: its words in the module of `present/` that has its subject, a file in `templates/sections/`, and its
-place in `templates/model.html`, which orders them. A template sees the window as ``chosen``, and the modules of
-`present/` by name. The terminal has the same section in `terminal/sections.py`.
+place in `templates/model.html`, which orders them. A template sees the window as ``chosen``, and what
+:func:`_templates` gives it by name, modules of `present/` above all. The terminal has the same section in
+`terminal/sections.py`.
 """
 
 from __future__ import annotations

@@ -40,12 +40,12 @@ def drawn(table: Table, width: int) -> list[str]:
 
 def test_the_models_fit_eighty_columns() -> None:
     assert drawn(models_table(document("/api/v1/models"), 80, NOW), 80) == [
-        "model            rows      drifted    PSI said → was performance     known",
-        "flights winter …  57k          2/9 0.0385  23 → 33 % log loss 0.6502  96 %",
-        "fraud v7 prod     15k          1/1      –          – –                   –",
-        "animals 2        4.0k            –      –          – log loss 0.3     10 %",
-        "price eu           12 too few rows      –          – MAE 21,000      100 %",
-        "churn              10            –      –          – –                   –",
+        "model            rows      drifted   PSI said → was performance    known",
+        "flights winter …  57k          2/9 0.039  23 → 33 % log loss 0.650  96 %",
+        "fraud v7 prod     15k          1/1     –          – –                  –",
+        "animals 2        4.0k            –     –          – log loss 0.300  10 %",
+        "price eu           12 too few rows     –          – MAE 21,000     100 %",
+        "churn              10            –     –          – –                  –",
     ]
 
 
@@ -65,8 +65,8 @@ def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:
         ["model", "traffic", "rows", "last", "window", "drifted", "PSI", "said", "→", "was", "performance", "known"]
     )
     assert flights == (
-        "flights winter demo ██████████    57k now     Dec 2013                    2/9 0.0385  23 → 33 % "
-        "log loss 0.6502 (0.6729), ROC AUC 0.6364, accuracy 0.67  96 %"
+        "flights winter demo ██████████    57k now     Dec 2013                    2/9 0.039  23 → 33 % "
+        "log loss 0.650 (0.673), ROC AUC 0.636, accuracy 0.670  96 %"
     )
     assert "▅▆▆▆▆▇▇▇▇███  15k now     1 Jan 07:00" in fraud
 
@@ -74,8 +74,8 @@ def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:
 def test_months_are_a_row_each_with_the_rate_that_came_true_and_the_loss_of_a_constant() -> None:
     lines = drawn(windows_table(document("/api/v1/models/flights/evaluations?window=1mo")), 80)
     assert lines[0].split() == ["score", "log", "loss"]
-    assert lines[1] == "window    rows known drifted    PSI    said → was      (constant) ROC AUC"
-    assert lines[6] == "Jul 2013 5,348  96 %     3/9 0.9811 13.5 → 31.5 % 0.7232 (0.6531)  0.6554"
+    assert lines[1] == "window    rows known drifted   PSI    said → was    (constant) ROC AUC"
+    assert lines[6] == "Jul 2013 5,348  96 %     3/9 0.981 13.5 → 31.5 % 0.723 (0.653)   0.655"
     assert len(lines) == 12
 
 
@@ -84,8 +84,8 @@ def test_a_log_loss_above_that_of_a_constant_is_red() -> None:
     console.print(windows_table(document("/api/v1/models/flights/evaluations?window=1mo")))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    assert "\x1b[1;31m0.7232\x1b[0m" in text
-    assert "\x1b[1;31m0.4252\x1b[0m" not in text
+    assert "\x1b[1;31m0.723\x1b[0m" in text
+    assert "\x1b[1;31m0.425\x1b[0m" not in text
 
 
 def test_windows_of_a_regression_show_its_errors() -> None:
@@ -105,7 +105,7 @@ def test_windows_of_a_regression_show_its_errors() -> None:
         "–",
         "21,000",
         "30,100",
-        "0.71",
+        "0.710",
     ]
 
 

@@ -15,7 +15,7 @@ from math import sqrt
 import numpy as np
 from driftline.tables.classes import class_text
 from driftline.tables.table import F64
-from driftline.tables.task import Task
+from driftline.tables.task import KINDS, Task
 
 from driftline_processor.core.intervals.confidence import Interval, WeightSums
 from driftline_processor.core.intervals.gradients import ConfusionTable
@@ -23,7 +23,7 @@ from driftline_processor.core.outcomes.sums import effective
 
 from .performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
 
-EVERY_TASK = frozenset({"binary", "multiclass", "regression", "ranking"})
+EVERY_TASK = frozenset(KINDS)
 
 Costs = Mapping[str, Mapping[str, float]]
 """Actual class → predicted class → cost of one such row; what is not named costs nothing."""
