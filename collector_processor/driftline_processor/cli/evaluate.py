@@ -150,7 +150,7 @@ def evaluate(
             show(result.evaluations, concept=result.concept, wrong=result.wrong)
             show_versions(answer.get("versions", ()))
         if openlineage is not None:
-            from driftline_processor.exporters.openlineage import write_events
+            from driftline_processor.exporters.openlineage_events import write_events
 
             write_events(openlineage, result.evaluations, data)
         if check(conditions, answer, say):

@@ -18,13 +18,13 @@ from driftline_processor.core.outcomes.coverage import DISTRIBUTED, sent_rows
 from driftline_processor.core.performance.judge import judge_performance
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.quality.checks.missing import UNKNOWN, unknown_features
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import Window
 
 from .evaluation import Evaluation, TargetDrift
 from .explain import ExplainInput, explain
 from .model_settings import DEFAULTS, ModelSettings
 from .quality import quality
-from .reference.reference import Reference
 from .window_context import NO_CONTEXT, WindowContext
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from driftline.tables.timestamps import Seasonality
 
+from driftline_processor.core.drift.method_choice import Choices
+from driftline_processor.core.expectations.rule import Expectations
+from driftline_processor.core.labels.delay import OutcomeDelay
+from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
+from driftline_processor.core.reference.rolling import Rolling
+
 from .concept import Settings as ConceptSettings
-from .drift.method_choice import Choices
-from .expectations.rule import Expectations
-from .labels.delay import OutcomeDelay
-from .performance.settings import STANDARD, PerformanceSettings
-from .reference.rolling import Rolling
 from .versions import VersionNames
 
 

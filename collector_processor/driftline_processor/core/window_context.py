@@ -9,10 +9,11 @@ from typing import NamedTuple
 from driftline.baseline.sections.duplicate_rows import Recurrence
 from driftline.panes.pane import Pane
 
-from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.expectations.judge import RowFacts
 from driftline_processor.core.performance.window_outcomes import NOTHING_KNOWN, WindowOutcomes
 from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
+
+from .evaluation import MetricValue
 
 
 class SliceContext(NamedTuple):

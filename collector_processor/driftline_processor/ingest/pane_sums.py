@@ -46,14 +46,7 @@ from driftline_processor.store.cumulative_streams import Increase
 from driftline_processor.store.database import Connection, insert, read
 from driftline_processor.store.panes import PaneChanges, learned_fold, score_fold
 from driftline_processor.store.series import Series
-from driftline_processor.store.slices import (
-    UNCUT,
-    Cutting,
-    SliceHours,
-    SliceValues,
-    hour_of_each,
-    powers_of,
-)
+from driftline_processor.store.slices import UNCUT, Cutting, SliceHours, SliceValues, hour_of_each, powers_of
 
 from .completeness import Balances
 

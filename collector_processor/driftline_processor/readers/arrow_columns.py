@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from driftline.inputs.large import LONGEST_VECTOR, vector_column
+from driftline.inputs.texts_and_vectors import LONGEST_VECTOR, vector_column
 from driftline.tables.table import F64, Column
 from numpy.typing import NDArray
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from driftline.inputs.large import LARGE
+from driftline.inputs.texts_and_vectors import LARGE
 from driftline.semconv import attributes as a
 from driftline.tables.ids import id_text
 from driftline.tables.text import sendable

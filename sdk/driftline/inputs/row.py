@@ -13,7 +13,7 @@ import numpy as np
 from driftline.loss_counters import UNSUPPORTED_VALUE, UNUSABLE
 from driftline.tables.text import sendable
 
-from .large import Document, Vector, vector_of
+from .texts_and_vectors import Document, Vector, vector_of
 from .vocabulary import LOOKED_AT
 
 TEXT_LIMIT = 256
@@ -72,7 +72,7 @@ def clean(values: tuple[Any, ...]) -> tuple[Any, ...]:
     Twenty plain values cost 0.5 µs; a row that holds anything else is copied, into a ``Sparse``. A numpy scalar becomes
     what its ``item()`` gives; a number of another kind (Decimal, Fraction) and a whole number beyond int64 a float,
     which may be infinite; a date, time or duration its :func:`seconds`; a text of more than ``TEXT_LIMIT`` characters
-    a :class:`~.large.Document`, several numbers a :class:`~.large.Vector`; what cannot be recorded is missing, and half
+    a :class:`Document`, several numbers a :class:`Vector`; what cannot be recorded is missing, and half
     a surrogate pair in a text a question mark.
 
     >>> clean((1, 2.5, "a", True, None, {"b": 2}, 10**400, [1, 2], "a" * 300))

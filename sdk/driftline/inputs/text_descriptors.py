@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 
 from driftline.tables.table import F64, Column, length
 
-from .large import full_length
 from .row import TEXT_LIMIT
+from .texts_and_vectors import full_length
 from .vocabulary import Vocabulary, sample, words_of
 
 LOOKED_AT = 1000

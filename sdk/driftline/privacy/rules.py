@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from driftline.inputs.large import Document, Vector, vector_column
+from driftline.inputs.texts_and_vectors import Document, Vector, vector_column
 from driftline.panes.bins import RARE, TOLERANCE, Bins, CategoryBins, NumberBins, assign
 from driftline.tables.classes import number_text
 from driftline.tables.table import F64, Column, length

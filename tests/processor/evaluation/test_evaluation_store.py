@@ -9,11 +9,7 @@ import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, TargetDrift
 from driftline_processor.core.windows.window import Window
-from driftline_processor.evaluation.evaluation_store import (
-    EvaluationStore,
-    evaluation_from_text,
-    evaluation_to_text,
-)
+from driftline_processor.evaluation.evaluation_store import EvaluationStore, evaluation_from_text, evaluation_to_text
 from driftline_processor.store.database import Store, transaction
 
 from tests.support.state_rows import HOUR, NOON, Clock

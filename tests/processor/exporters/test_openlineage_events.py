@@ -11,7 +11,7 @@ from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, Expected, Finding, TargetDrift
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.windows.window import Window
-from driftline_processor.exporters.openlineage import ASSERTIONS, EVENT, METRICS, NOMINAL, Dataset, run_event
+from driftline_processor.exporters.openlineage_events import ASSERTIONS, EVENT, METRICS, NOMINAL, Dataset, run_event
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from referencing import Registry, Resource
 

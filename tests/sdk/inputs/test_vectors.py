@@ -13,7 +13,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.batch.prediction_batch import _cut
 from driftline.export import counters
 from driftline.inputs.dataframes import column_of
-from driftline.inputs.large import LONGEST_VECTOR, vector_column
+from driftline.inputs.texts_and_vectors import LONGEST_VECTOR, vector_column
 from driftline.loss_counters import UNUSABLE
 from driftline.panes.fold import fold
 from driftline.privacy.policy import Privacy

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from driftline.inputs.large import LONGEST_VECTOR, vector_column
+from driftline.inputs.texts_and_vectors import LONGEST_VECTOR, vector_column
 from driftline.semconv import attributes as a
 from driftline.tables.classes import class_column, class_text
 from driftline.tables.column_codec import Array, ColumnError, Value, decode, strings, texts

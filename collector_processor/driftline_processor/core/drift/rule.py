@@ -24,13 +24,13 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from scipy.special import ndtr
 
-from driftline_processor.core.drift.methods.measure import SamplePair, measure
 from driftline_processor.core.drift.methods.psi import MODERATE, SMALL
 from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
 from driftline_processor.core.outcomes.coverage import GUESSED
 
 from .dependence import Design, student_p_value
 from .display_cells import Cells
+from .measure_targets import SamplePair, measure
 from .method_choice import Choices
 from .methods import METHODS, Method
 from .p_values import benjamini_hochberg

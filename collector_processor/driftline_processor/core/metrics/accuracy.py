@@ -6,9 +6,14 @@ import numpy as np
 from driftline.tables.table import F64
 
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.metrics.families.confusion import (
+    CLASSES,
+    accuracy_interval,
+    share_by_gradient,
+    share_of_cells,
+)
+from driftline_processor.core.metrics.families.losses import NOT_RARE
 
-from .confusion import CLASSES, accuracy_interval, share_by_gradient, share_of_cells
-from .losses import NOT_RARE
 from .metric import Estimation, Metric, usual_for
 from .names import Name
 from .performance_sums import PerformanceSums

@@ -6,9 +6,9 @@ import numpy as np
 
 from driftline_processor.core.intervals.confidence import WeightSums
 from driftline_processor.core.intervals.gradients import Ratio
+from driftline_processor.core.metrics.families.confusion import BINARY
+from driftline_processor.core.metrics.families.losses import estimated_mean, mean_of_loss
 
-from .confusion import BINARY
-from .losses import estimated_mean, mean_of_loss
 from .metric import Metric, usual_for
 from .names import Name
 from .performance_sums import IntervalAndRows, PerformanceSums

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from driftline.tables.table import F64
 
-from .confusion import BINARY
+from driftline_processor.core.metrics.families.confusion import BINARY
+from driftline_processor.core.metrics.families.score_metrics import interval_of_area, value_of_order
+
 from .metric import Estimation, Metric, Slopes, usual_for
-from .score_metrics import interval_of_area, value_of_order
 from .score_order import ScoreOrder
 
 

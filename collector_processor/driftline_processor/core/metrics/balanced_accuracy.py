@@ -6,8 +6,15 @@ import numpy as np
 from driftline.tables.table import F64
 
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.metrics.families.confusion import (
+    CLASSES,
+    RECALL,
+    macro_interval,
+    mean_of_shares,
+    mean_over_classes,
+    share_by_gradient,
+)
 
-from .confusion import CLASSES, RECALL, macro_interval, mean_of_shares, mean_over_classes, share_by_gradient
 from .metric import Estimation, Metric, usual_for
 from .names import Name
 from .performance_sums import IntervalAndRows, PerformanceSums

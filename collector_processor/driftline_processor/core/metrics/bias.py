@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import inf
 
-from .losses import mean_of_loss
+from driftline_processor.core.metrics.families.losses import mean_of_loss
+
 from .metric import Metric, usual_for
 
 _VALUE, _INTERVAL = mean_of_loss("error")

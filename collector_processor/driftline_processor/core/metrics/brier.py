@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .confusion import CLASSES
-from .losses import estimated_mean, mean_of_loss
+from driftline_processor.core.metrics.families.confusion import CLASSES
+from driftline_processor.core.metrics.families.losses import estimated_mean, mean_of_loss
+
 from .metric import Metric, usual_for
 
 _VALUE, _INTERVAL = mean_of_loss("brier")

@@ -7,9 +7,9 @@ from driftline.panes.outcome_sums import CALIBRATION_BINS
 from driftline.tables.table import F64
 
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.metrics.families.confusion import BINARY
 from driftline_processor.core.outcomes.sums import ratio
 
-from .confusion import BINARY
 from .metric import Metric, usual_for
 from .names import Name
 from .performance_sums import PerformanceSums

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import inf
 
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.metrics.families.cost_and_value import EVERY_TASK, cost_interval, total_cost_and_weight
 from driftline_processor.core.outcomes.sums import ratio
 
-from .cost_and_value import EVERY_TASK, cost_interval, total_cost_and_weight
 from .metric import Metric
 from .names import Name
 from .performance_sums import PerformanceSums

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from driftline_processor.core.metrics.families.ranking import RANKING, share_interval_of_lists, value_over_lists
+
 from .metric import Metric
-from .ranking import RANKING, share_interval_of_lists, value_over_lists
 
 METRIC = Metric(
     name="ctr",

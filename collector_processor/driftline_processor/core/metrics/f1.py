@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .confusion import CLASSES, F1, class_share, estimated_share
+from driftline_processor.core.metrics.families.confusion import CLASSES, F1, class_share, estimated_share
+
 from .metric import Metric
 
 _VALUE, _INTERVAL = class_share(lambda _name: F1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .confusion import BINARY, class_share, f_weights
+from driftline_processor.core.metrics.families.confusion import BINARY, class_share, f_weights
+
 from .metric import Argument, Metric
 
 _VALUE, _INTERVAL = class_share(lambda name: None if name.at is None else f_weights(name.at))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .confusion import BINARY
+from driftline_processor.core.metrics.families.confusion import BINARY
+from driftline_processor.core.metrics.families.score_metrics import value_of_order
+
 from .metric import Metric, usual_for
-from .score_metrics import value_of_order
 from .score_order import ScoreOrder
 
 METRIC = Metric(

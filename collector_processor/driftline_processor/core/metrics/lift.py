@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .confusion import BINARY
+from driftline_processor.core.metrics.families.confusion import BINARY
+from driftline_processor.core.metrics.families.score_metrics import SHARE_OF_ROWS, interval_of_gain, value_of_gain
+
 from .metric import Metric, usual_for
-from .score_metrics import SHARE_OF_ROWS, interval_of_gain, value_of_gain
 
 METRIC = Metric(
     name="lift",

@@ -6,8 +6,9 @@ import numpy as np
 from driftline.tables.performance_columns import EPSILON
 from driftline.tables.table import F64
 
-from .confusion import CLASSES
-from .losses import estimated_mean, mean_of_loss
+from driftline_processor.core.metrics.families.confusion import CLASSES
+from driftline_processor.core.metrics.families.losses import estimated_mean, mean_of_loss
+
 from .metric import Metric, usual_for
 
 

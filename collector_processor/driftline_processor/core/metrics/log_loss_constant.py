@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from math import log
 
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.metrics.families.confusion import BINARY
 
-from .confusion import BINARY
 from .metric import Metric
 
 

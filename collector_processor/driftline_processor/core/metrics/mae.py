@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .losses import mean_of_loss
+from driftline_processor.core.metrics.families.losses import mean_of_loss
+
 from .metric import Estimation, Metric, usual_for
 
 _VALUE, _INTERVAL = mean_of_loss("absolute_error")

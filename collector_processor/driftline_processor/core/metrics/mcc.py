@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from driftline.tables.table import F64
 
-from .confusion import CLASSES, value_of_cells
+from driftline_processor.core.metrics.families.confusion import CLASSES, value_of_cells
+
 from .metric import Metric
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .confusion import BINARY
-from .losses import mean_of_loss
+from driftline_processor.core.metrics.families.confusion import BINARY
+from driftline_processor.core.metrics.families.losses import mean_of_loss
+
 from .metric import Metric, usual_for
 
 _VALUE, _INTERVAL = mean_of_loss("score")

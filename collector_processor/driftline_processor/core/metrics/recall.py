@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .confusion import CLASSES, RECALL, class_share, estimated_share
+from driftline_processor.core.metrics.families.confusion import CLASSES, RECALL, class_share, estimated_share
+from driftline_processor.core.metrics.families.ranking import RANKING, for_rankings_too
+
 from .metric import Metric, usual_for
-from .ranking import RANKING, for_rankings_too
 
 _VALUE, _INTERVAL = for_rankings_too(class_share(lambda _name: RECALL))
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import root
+from driftline_processor.core.metrics.families.losses import mean_of_loss
 
-from .losses import mean_of_loss
 from .metric import Estimation, Metric, usual_for
 from .names import Name
 from .performance_sums import PerformanceSums

@@ -6,12 +6,12 @@ import numpy as np
 from driftline.tables.table import F64
 
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.metrics.families.confusion import CLASSES
+from driftline_processor.core.metrics.families.score_metrics import interval_of_area, value_of_order
 
-from .confusion import CLASSES
 from .metric import Estimation, Metric, Slopes, usual_for
 from .names import Name
 from .performance_sums import PerformanceSums
-from .score_metrics import interval_of_area, value_of_order
 from .score_order import ScoreOrder
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .confusion import BINARY, RECALL, estimated_share, share_of_cells
+from driftline_processor.core.metrics.families.confusion import BINARY, RECALL, estimated_share, share_of_cells
+
 from .metric import Metric, usual_for
 
 METRIC = Metric(

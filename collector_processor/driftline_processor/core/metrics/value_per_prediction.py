@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf
 
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.metrics.families.cost_and_value import EVERY_TASK, value_interval
 
-from .cost_and_value import EVERY_TASK, value_interval
 from .metric import Metric
 from .names import Name
 from .performance_sums import PerformanceSums

@@ -17,7 +17,7 @@ from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics.cost_and_value import cost_matrix, unknown_classes
+from driftline_processor.core.metrics.families.cost_and_value import cost_matrix, unknown_classes
 from driftline_processor.core.outcomes.review import (
     UnseenDecisions,
     find_unseen_decisions,

@@ -30,17 +30,7 @@ from driftline.panes.json_checks import is_number
 from driftline.privacy.policy import rules_in_force
 from driftline.privacy.rules import Rule
 from driftline.tables.classes import number_text
-from driftline.tables.table import (
-    F64,
-    I64,
-    Column,
-    ModelKey,
-    PredictionTable,
-    Text,
-    length,
-    numbers_of,
-    take_rows,
-)
+from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, Text, length, numbers_of, take_rows
 from driftline.tables.task import Task
 
 from driftline_processor.core.reference.rolling import Rolling

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
 from driftline_processor.core.wording import iso_time
-from driftline_processor.exporters.openlineage import run_event
+from driftline_processor.exporters.openlineage_events import run_event
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.present.evaluation_json import INCIDENT, SHAPES, json_of, to_json
 from driftline_processor.present.json_shapes import Key, computed, group, or_null, time_of, time_or_null

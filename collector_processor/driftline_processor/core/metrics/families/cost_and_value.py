@@ -19,9 +19,8 @@ from driftline.tables.task import KINDS, Task
 
 from driftline_processor.core.intervals.confidence import Interval, WeightSums
 from driftline_processor.core.intervals.gradients import ConfusionTable
+from driftline_processor.core.metrics.performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
 from driftline_processor.core.outcomes.sums import effective
-
-from .performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
 
 EVERY_TASK = frozenset(KINDS)
 

@@ -13,11 +13,10 @@ from driftline_processor.core.intervals.confidence import (
     Interval,
     interval_of_pairs,
 )
-
-from .metric import Argument, Value
-from .names import Name
-from .performance_sums import IntervalAndRows, PerformanceSums
-from .score_order import BoundedValue, ScoreOrder
+from driftline_processor.core.metrics.metric import Argument, Value
+from driftline_processor.core.metrics.names import Name
+from driftline_processor.core.metrics.performance_sums import IntervalAndRows, PerformanceSums
+from driftline_processor.core.metrics.score_order import BoundedValue, ScoreOrder
 
 UNSTEADY = 1.0
 """The standard error of a logit above which its interval is nearly all there can be: an area of 0.99999 of 50 rows."""

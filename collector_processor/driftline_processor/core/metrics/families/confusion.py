@@ -10,11 +10,10 @@ from driftline.tables.table import F64
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import Form, Interval, interval_of_mean, logit, student
 from driftline_processor.core.intervals.gradients import ClassWeights, Ratio
+from driftline_processor.core.metrics.metric import Estimation, IntervalOfValue, Metric, Value
+from driftline_processor.core.metrics.names import Name
+from driftline_processor.core.metrics.performance_sums import IntervalAndRows, PerformanceSums
 from driftline_processor.core.outcomes.sums import ratio
-
-from .metric import Estimation, IntervalOfValue, Metric, Value
-from .names import Name
-from .performance_sums import IntervalAndRows, PerformanceSums
 
 BINARY = frozenset({"binary"})
 CLASSES = frozenset({"binary", "multiclass"})

@@ -8,11 +8,10 @@ from driftline.tables.table import F64
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import Form, student
+from driftline_processor.core.metrics.metric import Estimation, IntervalOfValue, Slopes, Value
+from driftline_processor.core.metrics.names import Name
+from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.outcomes.sums import ratio
-
-from .metric import Estimation, IntervalOfValue, Slopes, Value
-from .names import Name
-from .performance_sums import PerformanceSums
 
 LossesOfScore = Callable[[F64], tuple[F64, F64]]
 
@@ -22,7 +21,7 @@ def mean_of_loss(loss: str, form: Form = student) -> tuple[Value, IntervalOfValu
 
     Args:
         loss: The name of the loss.
-        form: What the interval of the mean becomes: :func:`~..intervals.confidence.root` for a root.
+        form: What the interval of the mean becomes: :func:`~confidence.root` for a root.
     """
 
     def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:

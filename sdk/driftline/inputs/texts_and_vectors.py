@@ -167,7 +167,7 @@ def vector_column(vectors: NDArray[Any]) -> Column:
 
 
 def column_of_vectors(values: Sequence[Any]) -> Column:
-    """Turn n values, some of them :class:`~driftline.inputs.large.Vector`, into a column of the most common length.
+    """Turn n values, some of them :class:`Vector`, into a column of the most common length.
 
     Vectors of another length, or longer than 4,096, and whatever else is there are missing and counted.
 

@@ -7,11 +7,10 @@ import numpy as np
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import WeightSums
 from driftline_processor.core.intervals.gradients import LossMean, Ratio, loss_mean
+from driftline_processor.core.metrics.metric import IntervalOfValue, Value
+from driftline_processor.core.metrics.names import Name, name_with_number
+from driftline_processor.core.metrics.performance_sums import IntervalAndRows, PerformanceSums
 from driftline_processor.core.outcomes.sums import ratio
-
-from .metric import IntervalOfValue, Value
-from .names import Name, name_with_number
-from .performance_sums import IntervalAndRows, PerformanceSums
 
 RANKING = frozenset({"ranking"})
 

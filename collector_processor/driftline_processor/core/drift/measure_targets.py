@@ -9,9 +9,9 @@ import numpy as np
 from driftline.panes.bins import Bins, CategoryBins, NumberBins
 from driftline.tables.table import F64
 
-from .method import Counts, Kind, Measured, Method, Sums, Vectors
-from .mmd import mmd_as_psi
-from .psi import psi_excess
+from driftline_processor.core.drift.methods.method import Counts, Kind, Measured, Method, Sums, Vectors
+from driftline_processor.core.drift.methods.mmd import mmd_as_psi
+from driftline_processor.core.drift.methods.psi import psi_excess
 
 
 class SamplePair(NamedTuple):
