@@ -56,9 +56,10 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
             readers["points"] = readers["limits"] = _points
 
         def read_fields(said: dict[str, Any]) -> Any:
-            for name in readers.keys() & said.keys():
-                said[name] = readers[name](said[name])
-            return kind(**said)  # type: ignore[operator]
+            known = {name: said[name] for name in said if name in hints}  # another release may have more fields
+            for name in readers.keys() & known.keys():
+                known[name] = readers[name](known[name])
+            return kind(**known)  # type: ignore[operator]
 
         return read_fields
     if origin in (Union, UnionType) and NoneType in inner:

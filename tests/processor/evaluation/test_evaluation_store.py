@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, SlicePerformance, TargetDrift
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_store import EvaluationStore, evaluation_from_text, evaluation_to_text
 from driftline_processor.store.database import Store, transaction
@@ -51,6 +52,15 @@ def test_an_evaluation_survives_being_text() -> None:
     again = evaluation_from_text(evaluation_to_text(evaluation))
     assert repr(again) == repr(evaluation)
     assert evaluation_to_text(again) == evaluation_to_text(evaluation)
+
+
+def test_fields_of_another_release_are_no_obstacle() -> None:
+    slices = {"country=NL": SlicePerformance(3, {"accuracy": MetricValue(0.5, 3, "rows")}, 12)}
+    evaluation = Evaluation(ModelKey("churn"), Window("1d", 1, 2), 12, True, performance_slices=slices)
+    said = json.loads(evaluation_to_text(evaluation))
+    said["more"] = said["performance_slices"]["country=NL"]["more"] = 1
+    said["performance_slices"]["country=NL"]["metrics"]["accuracy"]["more"] = 1
+    assert repr(evaluation_from_text(json.dumps(said))) == repr(evaluation)
 
 
 def test_numpy_numbers_are_numbers() -> None:

@@ -54,10 +54,11 @@ _BASES = {base: metric for metric in _OURS for base in metric.bases}
 def install_metrics(metrics: Iterable[Metric]) -> None:
     """Put the metrics of users beside Driftline's, instead of those of an earlier call."""
     catalogue = {metric.name: metric for metric in (*_OURS, *metrics)}
-    METRICS.clear()
-    METRICS.update(catalogue)
-    _BASES.clear()
-    _BASES.update((base, metric) for metric in catalogue.values() for base in metric.bases)
+    bases = {base: metric for metric in catalogue.values() for base in metric.bases}
+    for known, now in ((METRICS, catalogue), (_BASES, bases)):
+        known.update(now)  # never without Driftline's own, which other threads read meanwhile
+        for name in known.keys() - now.keys():
+            del known[name]
 
 
 def declaration_problems(metric: Metric) -> Iterator[str]:

@@ -54,10 +54,6 @@ class BlockSums:
             }
         )
 
-    def without(self, prefix: str) -> BlockSums:
-        """Return the sums without the parts whose names begin with a prefix."""
-        return BlockSums(self.count, {name: part for name, part in self.parts.items() if not name.startswith(prefix)})
-
     def blocks(self) -> list[Pane]:
         """Return each block; one without rows has no parts."""
         panes = [Pane() for _ in range(self.count)]
