@@ -17,7 +17,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.task import KINDS, Task
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics import Metric, declaration_problems, install_metrics, usual_for
+from driftline_processor.core.metrics import METRICS, Metric, declaration_problems, install_metrics, usual_for
 from driftline_processor.core.metrics.families.confusion import interval_from_gradient
 from driftline_processor.core.metrics.metric import nothing_usual
 from driftline_processor.core.metrics.names import Name
@@ -51,6 +51,14 @@ def load_custom_metrics(say: Callable[[str], object] = lambda _: None) -> dict[s
             found[metric.name] = _guarded(metric, say)
     install_metrics(found.values())
     return found
+
+
+def unusable_names() -> frozenset[str]:
+    """Return the names of the metrics of users that are there and cannot be used.
+
+    A file may name them: the processor starts without them and says why, as :func:`load_custom_metrics` does.
+    """
+    return frozenset(entry_points(group=GROUP).names) - METRICS.keys()
 
 
 def _metric_of(point: EntryPoint) -> Metric:

@@ -15,6 +15,7 @@ from driftline_processor.core.labels.delay import Sla
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.core.performance.objective import Objective, checked_objective, read_objective
 from driftline_processor.core.performance.settings import Outcomes, PerformanceSettings, Shares
+from driftline_processor.custom_metrics import unusable_names
 
 from .section import Section
 from .values import Between, ClassText, Cutoff, Days, Form, Share, Text
@@ -115,7 +116,7 @@ def _names(written: object) -> object:
     names = (written,) if isinstance(written, str) else written
     if isinstance(names, list | tuple):
         for name in names:
-            if problem := misnamed(str(name)):
+            if problem := misnamed(str(name), custom=unusable_names()):
                 raise ValueError(problem)
         return tuple(dict.fromkeys(map(str, names)))
     return names
@@ -233,7 +234,7 @@ class Performance(Section):
         if self.outcomes == "implicit" and not known.ranks_items:
             yield f"outcomes: only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
         for key, names in (("metrics", self.metrics), ("objectives", [one.metric for one in self.objectives])):
-            yield from (f"{key}: {problem}" for name in names if (problem := misnamed(name, task)))
+            yield from (f"{key}: {problem}" for name in names if (problem := misnamed(name, task, unusable_names())))
         if self.costs and not known.may_have_classes:
             yield f"costs: are of decisions, and a {task} model decides for no class; leave them out"
         named = dict.fromkeys(name for actual, row in self.costs.items() for name in (actual, *row))

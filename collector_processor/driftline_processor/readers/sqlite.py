@@ -30,17 +30,14 @@ def read_sqlite(path: Path, text: Collection[str] = ()) -> tuple[pa.Table, froze
     """
     address = address_of(path)
     with _opened(address) as database:
-        cursor = database.execute(address.query or f"SELECT * FROM {_quoted(_table(database, address))}")
-        names = [str(one[0]) for one in cursor.description]
-        chunks: list[list[pa.Array | None]] = []
-        kept: list[list[list[object]]] = []
-        while rows := cursor.fetchmany(_CHUNK):
-            columns = [
-                [None if isinstance(one, bytes) else one for one in column] for column in zip(*rows, strict=True)
-            ]
-            arrays = [array_of(column) for column in columns]
-            chunks.append(arrays)
-            kept.append([column if own is None else [] for column, own in zip(columns, arrays, strict=True)])
+        try:
+            names, chunks, kept = _rows(database, address)
+        except sqlite3.OperationalError as error:
+            if "decode" not in str(error):
+                raise
+            # A text is no UTF-8. The reading that costs it its letters alone takes half as long again, of all texts.
+            database.text_factory = lambda text: text.decode("utf-8", "replace")
+            names, chunks, kept = _rows(database, address)
     if not chunks:
         raise BadInput(f"{path}: there are no rows")
     found, several = dict[str, pa.ChunkedArray](), set[str]()
@@ -50,6 +47,25 @@ def read_sqlite(path: Path, text: Collection[str] = ()) -> tuple[pa.Table, froze
         several |= {name} if mixed else set()
     table, inside = flattened(pa.table(found), text)
     return table, frozenset(several | inside)
+
+
+def _rows(
+    database: sqlite3.Connection, address: Address
+) -> tuple[list[str], list[list[pa.Array | None]], list[list[list[object]]]]:
+    """Return the names of the columns; and of each chunk of rows the columns, None for one of several types, and those.
+
+    Raises :class:`BadInput` where the database has no such table.
+    """
+    cursor = database.execute(address.query or f"SELECT * FROM {_quoted(_table(database, address))}")
+    names = [str(one[0]) for one in cursor.description]
+    chunks: list[list[pa.Array | None]] = []
+    kept: list[list[list[object]]] = []
+    while rows := cursor.fetchmany(_CHUNK):
+        columns = [[None if isinstance(one, bytes) else one for one in column] for column in zip(*rows, strict=True)]
+        arrays = [array_of(column) for column in columns]
+        chunks.append(arrays)
+        kept.append([column if own is None else [] for column, own in zip(columns, arrays, strict=True)])
+    return names, chunks, kept
 
 
 def _whole(arrays: list[pa.Array | None], values: list[list[object]]) -> tuple[pa.ChunkedArray, bool]:
@@ -96,7 +112,6 @@ def _opened(address: Address) -> Iterator[sqlite3.Connection]:
     try:
         database = sqlite3.connect(f"file:{quote(str(address.file.absolute()))}?mode=ro", uri=True)
         try:
-            database.text_factory = lambda text: text.decode("utf-8", "replace")
             database.execute("PRAGMA query_only = ON")
             database.set_authorizer(_may)
             yield database

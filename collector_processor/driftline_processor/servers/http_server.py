@@ -451,7 +451,7 @@ class HttpPort:
         self._serving: Future[None] | None = None
 
     def start(self, application: ASGIApp, grace: float = 5.0) -> None:
-        """Serve an application; return when it answers.
+        """Serve an application; return when it answers. Raises what kept it from that.
 
         Args:
             application: The application.
@@ -474,6 +474,8 @@ class HttpPort:
         self._server, self._serving = server, self._servers.serve(server, self._sockets)
         while not server.started and not self._serving.done():
             time.sleep(0.005)
+        if not server.started:
+            self._serving.result()
 
     def end(self) -> None:
         """Stop accepting; :meth:`stop` waits for the requests under way."""

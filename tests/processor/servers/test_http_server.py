@@ -224,3 +224,14 @@ def test_what_the_system_refuses_is_said_once_a_minute(caplog: pytest.LogCapture
         asyncio.run(accept_and_fail())
     said = [record.getMessage() for record in caplog.records]
     assert [sentence.partition(" (")[0] for sentence in said] == ["HTTP connections cannot be accepted: full"] * 2
+
+
+def test_what_keeps_a_port_from_answering_is_raised_and_the_loop_ends() -> None:
+    servers = HttpServers(Connections(100))
+    port = servers.bind(Address("127.0.0.1", 0), "web.endpoint")
+    for listener in port._sockets:
+        listener.close()  # as a listener that the system has taken away
+    with pytest.raises((OSError, ValueError)):  # by system: a closed descriptor
+        port.start(Starlette(), 1.0)
+    port.stop(5.0)
+    assert servers._loop is None

@@ -208,6 +208,26 @@ def test_an_interval_a_gradient_and_an_estimate_that_raise_cost_themselves_alone
     assert [sentence.partition(" is left out")[0] for sentence in said] == ["the metric 'own'", "the metric 'guessed'"]
 
 
+def test_a_file_may_name_a_metric_that_cannot_be_loaded_and_nothing_else_that_is_none(
+    site: Path, tmp_path: Path
+) -> None:
+    install(site, {"our_metrics": "1 / 0"}, gone="our_metrics:gone")
+    file = tmp_path / "driftline.yaml"
+    file.write_text("models: {m: {task: binary, performance: {metrics: [accuracy, gone], objectives: [gone >= 1]}}}")
+    model = load(file, None).models["m"]  # the processor starts, and says at the start what is wrong
+    assert model.performance.asked.metrics == ("accuracy",)
+    file.write_text("models: {m: {performance: {metrics: [gonne]}}}")
+    assert "'gonne' is no metric" in validate_file(file)[0]
+
+
+def test_metrics_that_stay_are_there_while_they_are_installed_anew(site: Path) -> None:
+    install(site, {"our_metrics": "def own(pane, task):\n    return 1.0\n"}, own="our_metrics:own")
+    load_custom_metrics()
+    seen = [name for name in METRICS if load_custom_metrics()]  # as a page goes through them when storage opens again
+    assert seen == list(METRICS)
+    assert "own" in seen
+
+
 def test_nothing_is_installed_where_nobody_installed_anything() -> None:
     said: list[str] = []
     assert load_custom_metrics(said.append) == {}
