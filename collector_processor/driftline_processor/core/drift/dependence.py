@@ -155,6 +155,8 @@ def _design(share: F64, own: F64, estimated: F64, base: float, freedom: float, *
         effect, spread, part = 4 * float(varies[at]) / base, float(varies[at]), float(known[at])
     else:  # a sum of squares: one direction that varies more than the others counts for more
         kept = share > 0
+        if kept.sum() < 2:  # one value alone does not vary
+            return Design()
         scale = 1 / np.sqrt(np.outer(share[kept], share[kept])) / base
         times = 1 + np.maximum(np.linalg.eigvalsh(own[np.ix_(kept, kept)] * scale)[1:], 0.0)
         effect, spread = float((times**2).sum() / times.sum()), float(times.max())

@@ -124,6 +124,12 @@ def test_one_group_says_nothing() -> None:
     assert of_clusters(one, None, 10, ordered=True) == Design(10.0)
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_feature_of_one_value_does_not_vary_between_customers(ordered: bool) -> None:
+    customers = np.array([[200.0, 0.0], [300.0, 0.0], [250.0, 0.0]])
+    assert of_clusters(customers, None, 1e4, ordered=ordered).effect == 1.0
+
+
 @pytest.mark.parametrize("alike", [0.3, 0.9])
 @pytest.mark.parametrize("others", [0, 20])
 def test_rows_of_one_customer_are_too_few_however_many(alike: float, others: int) -> None:
