@@ -152,7 +152,7 @@ def resolve_task(
     ...
     ValueError: classes are ('stays', 'churns') and none is known to be the positive one; pass positive_class=...
     """
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         *first, last = map(repr, KINDS)
         raise ValueError(f"task is {kind!r}; it must be {', '.join(first)} or {last}")
     levels = quantile_levels(kind, quantiles)
