@@ -164,7 +164,6 @@ def test_rows_without_an_outcome_are_rows_all_the_same() -> None:
         ({"score": "plan"}, "score holds no number at all; pass the model's scores, and its classes as predicted="),
         ({"score": [0.5]}, "columns have different lengths: score has 1 rows and"),
         ({"task": "clustering"}, "task is 'clustering'"),
-        ({"task": ["binary"]}, "task is ['binary']"),
         ({"actual": "plan"}, "none is known to be the positive one; pass positive_class="),
         (
             {"classes": ["a", "b"], "positive_class": "b"},

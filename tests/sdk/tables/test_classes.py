@@ -101,6 +101,7 @@ def test_a_regression_has_no_classes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"kind": ["binary"]}, "task is ['binary']; it must be 'binary'"),
         ({"kind": "clustering"}, "it must be 'binary', 'multiclass', 'regression' or 'ranking'"),
         (
             {"kind": "binary", "classes": ["no", "yes"]},
