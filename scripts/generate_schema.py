@@ -22,7 +22,7 @@ from driftline_processor.present.json_shapes import Shape, keys_of
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.web.api.evaluations import MODEL_SHAPES
 from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from typing_extensions import TypedDict
 
 SCHEMA = Path(__file__).resolve().parents[1] / "docs" / "reference" / "evaluations.schema.json"
@@ -128,7 +128,7 @@ def main(arguments: list[str]) -> int:
 
 def schema() -> dict[str, Any]:
     """Return the schema: one definition for each answer, and for each object in them."""
-    adapters = [
+    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
         (name, "serialization", TypeAdapter(_typed(name, types, doc))) for name, (doc, types) in ANSWERS.items()
     ]
     _, found = TypeAdapter.json_schemas(
