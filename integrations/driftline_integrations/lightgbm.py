@@ -56,17 +56,16 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
 
 def _look(booster: Any) -> FittedEstimator | None:
     """Describe a booster by the description of its first tree: 60 µs, once."""
-    from driftline_integrations.estimators.fitted import FittedEstimator
+    from driftline_integrations.estimators.fitted import fitted_booster
 
-    told = booster.dump_model(num_iteration=1)
-    objective = str(told.get("objective", "")).partition(" ")[0]
+    description = booster.dump_model(num_iteration=1)
+    objective = str(description.get("objective", "")).partition(" ")[0]
     names = tuple(map(str, booster.feature_name()))
     if objective == "binary":
-        return FittedEstimator("classifier", "binary", (0, 1), None, names, coded=True, objective=objective)
+        return fitted_booster("binary", 2, names, objective)
     if objective in ("multiclass", "multiclassova"):
-        classes = tuple(range(int(told["num_class"])))
-        return FittedEstimator("classifier", "multiclass", classes, None, names, coded=True, objective=objective)
-    return FittedEstimator("regressor", "regression", names=names, objective=objective)
+        return fitted_booster("multiclass", int(description["num_class"]), names, objective)
+    return fitted_booster("regression", 0, names, objective)
 
 
 def _reading(fitted: FittedEstimator, method: str, given: CallArguments) -> str:  # noqa: ARG001

@@ -60,7 +60,7 @@ def instrument(model: Model, estimator: E, **options: Any) -> E:
 
 def _look(booster: Any) -> FittedEstimator | None:
     """Describe a booster by its own configuration: 50 µs, once."""
-    from driftline_integrations.estimators.fitted import FittedEstimator
+    from driftline_integrations.estimators.fitted import fitted_booster
 
     names = None if booster.feature_names is None else tuple(map(str, booster.feature_names))
     if "c" in (booster.feature_types or ()) and find_spec("pyarrow") is not None:
@@ -69,11 +69,10 @@ def _look(booster: Any) -> FittedEstimator | None:
     objective = learner["objective"]["name"]
     family = objective.partition(":")[0]
     if family == "binary":
-        return FittedEstimator("classifier", "binary", (0, 1), None, names, coded=True, objective=objective)
+        return fitted_booster("binary", 2, names, objective)
     if family == "multi":
-        classes = tuple(range(int(learner["learner_model_param"]["num_class"])))
-        return FittedEstimator("classifier", "multiclass", classes, None, names, coded=True, objective=objective)
-    return FittedEstimator("regressor", "regression", names=names, objective=objective)
+        return fitted_booster("multiclass", int(learner["learner_model_param"]["num_class"]), names, objective)
+    return fitted_booster("regression", 0, names, objective)
 
 
 _ANSWERS = {

@@ -164,7 +164,7 @@ def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
     labelled, time = labelled_rows(series.task, rows), integers_of(rows, "time")
     if (time[1:] < time[:-1]).any():
         order = np.argsort(time, kind="stable")
-        labelled, time = labelled.taken(order), time[order]
+        labelled, time = labelled.take(order), time[order]
     starts = time - time % PANE
     new = np.diff(starts, prepend=starts[0] - 1) != 0
     panes: I64 = starts[new]

@@ -48,6 +48,20 @@ class FittedEstimator:
         return {*self.texts} == {*task.classes}
 
 
+def fitted_booster(task: str, classes: int, names: tuple[str, ...] | None, objective: str) -> FittedEstimator:
+    """Describe a booster of gradient-boosted trees, which has numbers for classes.
+
+    Args:
+        task: What it predicts.
+        classes: The number of its classes; 0 for a regression.
+        names: Of its features, where it was fitted on named ones.
+        objective: What it was trained for.
+    """
+    if not classes:
+        return FittedEstimator("regressor", task, names=names, objective=objective)
+    return FittedEstimator("classifier", task, tuple(range(classes)), None, names, coded=True, objective=objective)
+
+
 def look(estimator: Any) -> FittedEstimator | None:
     """Describe an estimator that follows scikit-learn's conventions; None while it is not fitted.
 

@@ -54,7 +54,7 @@ class ReferenceRows:
     slices: Mapping[str, Column] = field(default_factory=dict)
     relevance: Relevance | None = None
 
-    def taken(self, at: NDArray[np.intp]) -> ReferenceRows:
+    def take(self, at: NDArray[np.intp]) -> ReferenceRows:
         """Return the rows at these positions, with no text of any other row."""
 
         def some(column: Column) -> Column:
@@ -152,7 +152,7 @@ class Sample:
         # each row draws a number, and those with the least ones stay: whoever lost once cannot come back
         drawn = self._random.random(rows.rows)
         at = np.flatnonzero(drawn < self._limit)
-        self._parts.append((drawn[at], rows if len(at) == rows.rows else rows.taken(at)))
+        self._parts.append((drawn[at], rows if len(at) == rows.rows else rows.take(at)))
         if sum(part.rows for _, part in self._parts) > 2 * self.most or self._size() > self.bytes:
             self._shrink(self.most)
             while self.most > FEWEST_SAMPLED and self._size() > self.bytes:
@@ -176,7 +176,7 @@ class Sample:
             return
         chosen = np.sort(np.argpartition(drawn, most)[:most])
         self._limit = float(drawn[chosen].max())
-        rows = joined([part for _, part in self._parts]).taken(chosen)
+        rows = joined([part for _, part in self._parts]).take(chosen)
         self._parts = [(drawn[chosen], rows)]
 
 

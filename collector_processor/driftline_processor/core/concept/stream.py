@@ -378,7 +378,7 @@ class FirstLosses(NamedTuple):
     outcome_times: I64
     places: Mapping[str, I64]
 
-    def taken(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> FirstLosses:
+    def take(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> FirstLosses:
         """Return some of them, or all in another order."""
         places = {key: place[which] for key, place in self.places.items()}
         return FirstLosses(self.values[which], self.times[which], self.outcome_times[which], places)
@@ -388,7 +388,7 @@ class FirstLosses(NamedTuple):
         yield WHOLE, self
         for key, place in self.places.items():
             for at in np.unique(place[place >= 0]).tolist():
-                yield slice_name(key, (*values[key], OTHER)[at]), self.taken(place == at)
+                yield slice_name(key, (*values[key], OTHER)[at]), self.take(place == at)
 
 
 @dataclass(slots=True)

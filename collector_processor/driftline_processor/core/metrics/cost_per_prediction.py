@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from math import inf
 
-from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics.families.cost_and_value import EVERY_TASK, cost_interval, total_cost_and_weight
-from driftline_processor.core.outcomes.sums import ratio
+from driftline_processor.core.metrics.families.cost_and_value import EVERY_TASK, cost_of_decisions
 
 from .metric import Metric
-from .names import Name
-from .performance_sums import PerformanceSums
 
-
-def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
-    """Return the mean cost of the rows with a decision; exact."""
-    found = total_cost_and_weight(sums)
-    return None if found is None else sums.value_of(ratio(*found), found[1], "confusion")
-
+_VALUE, _INTERVAL = cost_of_decisions(total=False)
 
 METRIC = Metric(
     name="cost_per_prediction",
@@ -27,8 +18,8 @@ METRIC = Metric(
     unit="cost",
     least=-inf,
     source="Elkan, The foundations of cost-sensitive learning (2001)",
-    value=value,
-    interval=lambda sums, _name, _value: cost_interval(sums, total=False),
+    value=_VALUE,
+    interval=_INTERVAL,
     usual=lambda _task: ("cost_per_prediction",),
     rank=410,
 )

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from math import inf
 
-from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.metrics.families.cost_and_value import EVERY_TASK, value_interval
+from driftline_processor.core.metrics.families.cost_and_value import EVERY_TASK, value_of_outcomes
 
 from .metric import Metric
-from .names import Name
-from .performance_sums import PerformanceSums
 
-
-def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
-    """Return the weighted mean, in the unit in which values were sent."""
-    mean, held = sums.means.get("value"), sums.pane.parts.get("value")
-    return None if mean is None or held is None else MetricValue(mean.value, int(held[0]), "panes")
-
+_VALUE, _INTERVAL = value_of_outcomes(total=False)
 
 METRIC = Metric(
     name="value_per_prediction",
@@ -26,8 +18,8 @@ METRIC = Metric(
     unit="value",
     least=-inf,
     source="the weighted mean of values",
-    value=value,
-    interval=lambda sums, _name, _value: value_interval(sums, total=False),
+    value=_VALUE,
+    interval=_INTERVAL,
     usual=lambda _task: ("value_per_prediction",),
     rank=430,
 )

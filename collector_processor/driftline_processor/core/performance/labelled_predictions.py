@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -64,7 +65,7 @@ class LabelledPredictions:
     def __len__(self) -> int:
         return length(self.actual)
 
-    def taken(self, which: I64) -> LabelledPredictions:
+    def take(self, which: I64) -> LabelledPredictions:
         """Return some of the rows, in this order."""
         return LabelledPredictions(
             None if self.scores is None else self.scores[which],
@@ -82,9 +83,8 @@ class LabelledPredictions:
 
     def fold(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
         """Return the performance parts of each group; ``group``: int64 (n,), 0 <= group < groups."""
-        return fold_outcomes_by(
-            *(task, self.scores, self.predicted, self.actual, self.weight, self.value, group, groups), self.relevance
-        )
+        columns = self.scores, self.predicted, self.actual, self.weight, self.value
+        return fold_outcomes_by(task, *columns, group, groups, self.relevance)
 
     def sums(self, task: Task) -> Pane:
         """Return performance, delays and the predictions of each decision of all rows."""
@@ -139,7 +139,7 @@ def fold_by_step(rows: LabelledPredictions, task: Task, steps: Sequence[Window])
     if (step < 0).any() or (step[1:] < step[:-1]).any():
         inside = np.flatnonzero(step >= 0)
         order = inside[np.argsort(step[inside], kind="stable")]
-        rows, step = rows.taken(order), step[order]
+        rows, step = rows.take(order), step[order]
     return BlockSums(len(steps), rows.parts(task, step, len(steps))).blocks()
 
 
@@ -162,10 +162,7 @@ def fold_outcomes_by_slice(rows: LabelledPredictions, task: Task, values: Values
         step: Step of each row, int64 (n,), from 0.
     """
     ages = rows.age_cohorts()
-    keys = [] if ages is None else [ages]
-    keys += [
-        SliceKey.of(key, rows.slices[key], known, len(rows)) for key, known in values.items() if key in rows.slices
-    ]
+    keys = [*(() if ages is None else (ages,)), *_keys(rows.slices, values, len(rows))]
     yield from _fold_keys(rows, keys, step, lambda some, group, groups: some.fold(task, group, groups))
 
 
@@ -197,7 +194,7 @@ def _fold_keys(
     for key in keys:
         groups = key.by_step(step)
         inside = np.flatnonzero(groups.group >= 0)
-        some = bare if len(inside) == len(rows) else bare.taken(inside)
+        some = bare if len(inside) == len(rows) else bare.take(inside)
         sums = fold(some, groups.group[inside], len(groups.slice))
         yield SliceSums(key.names, groups.slice, groups.step, sums)
 
@@ -209,10 +206,10 @@ def slices_in_time(
     step = step_of_each(rows.time, steps, len(rows))
     if (step < 0).any():
         inside = np.flatnonzero(step >= 0)
-        rows, step = rows.taken(inside), step[inside]
+        rows, step = rows.take(inside), step[inside]
     found: dict[str, BlockSums] = {}
     folded = fold_outcomes_by_slice(rows, task, values, step), count_predictions_by_slice(rows, task, values, step)
-    for one in (each for some in folded for each in some):
+    for one in chain.from_iterable(folded):
         for at in np.unique(one.slice).tolist():
             parts = {}
             for part, sums in one.sums.items():

@@ -312,7 +312,7 @@ class _Reading:
         """Return the rows of the time that is read."""
         if self._until is None or read.time is None:
             return read
-        return read.taken(np.flatnonzero((read.time != 0) & (read.time < self._until)))
+        return read.take(np.flatnonzero((read.time != 0) & (read.time < self._until)))
 
     def _read(self, source: Source, batch: pa.RecordBatch, before: int) -> ReferenceRows:
         n, there = batch.num_rows, set(batch.schema.names)

@@ -100,7 +100,7 @@ def detect_concept_drift(
         streams.stream(WHOLE).corrected += first.corrected
     values, times, outcome_times = (np.concatenate([part[column] for part in losses]) for column in range(3))
     every = {key: np.concatenate([part.places[key] for part in losses]) for key in known}
-    together = FirstLosses(values, times, outcome_times, every).taken(np.argsort(np.concatenate(orders), kind="stable"))
+    together = FirstLosses(values, times, outcome_times, every).take(np.argsort(np.concatenate(orders), kind="stable"))
     for name, part in together.by_slice(known):
         streams.feed(name, part)
     return concept_of(streams.streams)

@@ -28,7 +28,7 @@ def worst_predictions(read: Dataset, known: LabelledWindows | None, task: Task, 
     worst = [places[found.of(places).worst(most)] for places in windows]
     chosen = np.concatenate(worst)
     texts = [_texts(read, name, chosen) for name in (read.roles.id, *TRACES)]
-    told = describe_mispredictions(task, rows.taken(chosen), found.of(chosen), *texts)
+    told = describe_mispredictions(task, rows.take(chosen), found.of(chosen), *texts)
     return [
         Worst(tuple(islice(told, len(some))), int(found.wrong[of].sum()), int(found.known[of].sum()))
         for some, of in zip(worst, windows, strict=True)

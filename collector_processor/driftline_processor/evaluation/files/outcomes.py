@@ -40,7 +40,7 @@ class LabelledWindows:
 
     def of(self, window: int) -> LabelledPredictions:
         """Return the predictions of a window."""
-        return self.rows.taken(self.places(window))
+        return self.rows.take(self.places(window))
 
     def places(self, window: int) -> I64:
         """Return where the predictions of a window stand among all: int64 (m,)."""
@@ -53,7 +53,7 @@ class LabelledWindows:
         if time is None:
             return None
         first, last = np.searchsorted(time, [steps[0].start, steps[-1].end] if steps else [0, 0])
-        return fold_by_step(self._in_time.taken(np.arange(first, last)), task, steps)
+        return fold_by_step(self._in_time.take(np.arange(first, last)), task, steps)
 
     @cached_property
     def _by_window(self) -> tuple[I64, I64]:
@@ -64,7 +64,7 @@ class LabelledWindows:
     def _in_time(self) -> LabelledPredictions:
         """The rows in the order of time."""
         time = self.rows.time
-        return self.rows if time is None else self.rows.taken(np.argsort(time, kind="stable"))
+        return self.rows if time is None else self.rows.take(np.argsort(time, kind="stable"))
 
 
 def labelled_predictions(

@@ -90,12 +90,12 @@ class FileVersions:
     def side(self, version: int, start: int, stop: int) -> VersionInput:
         """Return the sums of a version in a stretch of time."""
         at = self._rows(version, start, stop)
-        return VersionInput(self.names[version], self.task, self.truth.taken(at).sums(self.task), len(at))
+        return VersionInput(self.names[version], self.task, self.truth.take(at).sums(self.task), len(at))
 
     def by_hour(self, version: int, edges: I64) -> Mapping[str, F64]:
         """Return the losses of a version between each two edges."""
         at, hours = self._rows(version, int(edges[0]), int(edges[-1])), len(edges) - 1
-        rows, hour = self.truth.taken(at), np.searchsorted(edges, self._time[at], "right") - 1
+        rows, hour = self.truth.take(at), np.searchsorted(edges, self._time[at], "right") - 1
         own = rows.scores, rows.predicted, rows.actual, rows.weight
         sums = fold_outcomes_by(self.task, *own, None, hour, hours)
         return {part: sums[part].dense(hours) for part in PARTS if part in sums}
@@ -104,7 +104,7 @@ class FileVersions:
         """Return the sums of requests that both scored: of several rows of one id the latest of each."""
         one, other = (self._latest(self._rows(version, start, stop)) for version in (champion, challenger))
         _, first, second = np.intersect1d(self.id[one], self.id[other], return_indices=True)
-        own, its = (self.truth.taken(at) for at in (one[first], other[second]))
+        own, its = (self.truth.take(at) for at in (one[first], other[second]))
         if not len(own):
             return Pane()
         mine, theirs = (VersionAnswers(self.task, rows.scores, rows.predicted) for rows in (own, its))

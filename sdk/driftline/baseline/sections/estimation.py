@@ -292,7 +292,7 @@ class _Kept:
     def __len__(self) -> int:
         return len(self.drawn)
 
-    def taken(self, which: NDArray[Any]) -> _Kept:
+    def take(self, which: NDArray[Any]) -> _Kept:
         cells = {name: own[which] for name, own in self.cells.items()}
         scores, decided, actual = self.scores[which], self.decided[which], self.actual[which]
         return _Kept(self.drawn[which], scores, decided, actual, self.weight[which], self.place[which], cells)
@@ -359,7 +359,7 @@ class EstimationGatherer:
         if len(whole) > MOST_KEPT:
             chosen = np.sort(np.argpartition(whole.drawn, MOST_KEPT)[:MOST_KEPT])
             self._limit = float(whole.drawn[chosen].max())
-            whole = whole.taken(chosen)
+            whole = whole.take(chosen)
         self._kept = [whole]
         return whole
 

@@ -17,10 +17,13 @@ from driftline.tables.classes import class_text
 from driftline.tables.table import F64
 from driftline.tables.task import KINDS, Task
 
+from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import Interval, WeightSums
 from driftline_processor.core.intervals.gradients import ConfusionTable
+from driftline_processor.core.metrics.metric import IntervalOfValue, Value
+from driftline_processor.core.metrics.names import Name
 from driftline_processor.core.metrics.performance_sums import IntervalAndRows, PerformanceSums, named_after_blocks
-from driftline_processor.core.outcomes.sums import effective
+from driftline_processor.core.outcomes.sums import effective, ratio
 
 EVERY_TASK = frozenset(KINDS)
 
@@ -105,11 +108,19 @@ def _correlation(share: F64, squares: F64) -> F64:
     return found
 
 
-def total_cost_and_weight(sums: PerformanceSums) -> tuple[float, float] | None:
-    """Return Σ weight × cost of the rows with a decision, and Σ weight of them; None without costs of known classes."""
-    if not sums.costs or sums.confusion is None or unknown_classes(sums.costs, sums.task):
-        return None
-    return float((cost_matrix(sums.costs, sums.task) * sums.confusion).sum()), float(sums.confusion.sum())
+def cost_of_decisions(*, total: bool) -> tuple[Value, IntervalOfValue]:
+    """Return value and interval of the cost of the rows with a decision: of all together, else of one on average.
+
+    Both are exact: they are made from the number of rows in cells of each cost.
+    """
+
+    def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
+        if not sums.costs or sums.confusion is None or unknown_classes(sums.costs, sums.task):
+            return None
+        cost, weight = float((cost_matrix(sums.costs, sums.task) * sums.confusion).sum()), float(sums.confusion.sum())
+        return sums.value_of(cost if total else ratio(cost, weight), weight, "confusion")
+
+    return value, lambda sums, _name, _value: cost_interval(sums, total=total)
 
 
 def cost_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | None:
@@ -129,6 +140,18 @@ def cost_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | No
     low, high = mean_cost(table, costs, lambda hits, misses: sums.exact_limits(hits, misses, design))
     rows = effective(weight, float(table.squares.sum()))
     return named_after_blocks(Interval(low * each, high * each, "mover"), blocks=from_blocks), rows
+
+
+def value_of_outcomes(*, total: bool) -> tuple[Value, IntervalOfValue]:
+    """Return value and interval of what outcomes were worth: of all together, else of one on average."""
+
+    def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
+        mean, held = sums.means.get("value"), sums.pane.parts.get("value")
+        if mean is None or held is None:
+            return None
+        return MetricValue(mean.total if total else mean.value, int(held[0]), "panes")
+
+    return value, lambda sums, _name, _value: value_interval(sums, total=total)
 
 
 def value_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | None:

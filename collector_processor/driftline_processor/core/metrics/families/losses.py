@@ -21,7 +21,8 @@ def mean_of_loss(loss: str, form: Form = student) -> tuple[Value, IntervalOfValu
 
     Args:
         loss: The name of the loss.
-        form: What the interval of the mean becomes: :func:`~confidence.root` for a root.
+        form: What the interval of the mean becomes, such as
+            :func:`~driftline_processor.core.intervals.confidence.root`.
     """
 
     def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
