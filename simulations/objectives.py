@@ -9,7 +9,7 @@ import numpy as np
 from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
-from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.evaluation import Evaluation, Judgement
 from driftline_processor.core.performance.objective import Objective
 from driftline_processor.core.performance.objective_states import judge_objectives
 from driftline_processor.core.performance.settings import PerformanceSettings
@@ -34,7 +34,7 @@ class Countries:
     truth: float = LIMIT
     first: float = LIMIT
 
-    def state(self, rng: Random) -> Verdict:
+    def state(self, rng: Random) -> Judgement:
         """Draw a window and judge it."""
         truth = np.full(self.slices, self.truth)
         truth[0] = self.first
@@ -50,7 +50,7 @@ class Countries:
         return found.state
 
 
-def _measured(world: Countries, found: Verdict = "broken") -> Callable[[int, Random], Figures]:
+def _measured(world: Countries, found: Judgement = "broken") -> Callable[[int, Random], Figures]:
     """Return in which share of the windows the objective is broken, is met, and is what it should be found to be."""
 
     def measure(windows: int, rng: Random) -> Figures:

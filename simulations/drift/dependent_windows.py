@@ -106,7 +106,7 @@ def worst(world: Lasting, draws: int, rng: np.random.Generator) -> dict[str, flo
     for _ in range(draws):
         for at, (pane, baseline, span) in enumerate(islice(drawn, len(world.hours))):
             states = [one.state for one in drift(pane, baseline, span=span).features.values()]
-            unsure = "drift" not in states and "too_few_rows" in states
+            unsure = "drift" not in states and "cannot_tell" in states
             found[at] += ("drift" in states, states[0] == "drift", unsure, states[0] == "ok")
     at = int(found[:, 0].argmax())
     alarms, first, unsure, missed = (found[at] / draws).tolist()

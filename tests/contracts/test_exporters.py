@@ -16,6 +16,7 @@ from driftline_processor.exporters.forwarder import Destination
 from driftline_processor.health import Counters
 
 from tests.support.otlp_peers import Peer, counted, grpc_peer, http_peer, trace
+from tests.support.waiting import wait_until
 
 from .balance import IDS, SCENARIOS, OtherSide
 
@@ -91,6 +92,7 @@ def test_an_end_during_a_call_is_no_permanent_error(kind: str) -> None:
         assert exporter.export("traces", trace("2"), {}) == ExportResult("retryable", CLOSED)
     (result,) = results
     assert result.result in ("success", "retryable")
+    wait_until(lambda: bool(peer.names))  # a call that was given up goes on at the other side
     assert peer.names == ["1"]
 
 

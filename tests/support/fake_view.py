@@ -71,8 +71,8 @@ def target(
     p, q = was / was.sum(), now / now.sum()
     psi = float(((q - p) * np.log((q + 1e-4) / (p + 1e-4))).sum())
     ks = float(np.abs(np.cumsum(q - p)).max())
-    state: State = "too_few_rows" if rows < 50 else "drift" if psi > 0.03 else "ok"
-    size: Size = "" if state == "too_few_rows" else "large" if psi > 0.25 else "moderate" if psi > 0.1 else "small"
+    state: State = "cannot_tell" if rows < 50 else "drift" if psi > 0.03 else "ok"
+    size: Size = "" if state == "cannot_tell" else "large" if psi > 0.25 else "moderate" if psi > 0.1 else "small"
     p_value = math.exp(-rows * ks * ks * 2)
     return TargetDrift(
         target=kind,  # type: ignore[arg-type]

@@ -45,7 +45,7 @@ ANY = "*"
 """In place of a feature's name: any feature."""
 
 _ANY_FEATURE = re.compile(r"any feature\.(?P<leaf>\S+)")
-_UNJUDGED = ("blind", "too_few_rows")
+_UNJUDGED = ("blind", "cannot_tell")
 _WORDS = ("state", "size", "decided_by")
 _COUNTED = ("drift", "incident")
 _SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>share|rows|judged|(?:features|score|class)\..+)")

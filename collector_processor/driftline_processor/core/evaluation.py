@@ -12,12 +12,17 @@ from driftline.tables.table import F64, ModelKey
 
 from driftline_processor.core.windows.window import Window
 
-State = Literal["ok", "drift", "too_few_rows", "blind", "no_baseline"]
+State = Literal["ok", "usual", "drift", "cannot_tell", "blind", "no_baseline"]
+Lacking = Literal["", "rows", "days"]
+"""What there is too little of to tell."""
 Size = Literal["", "small", "moderate", "large"]
 Source = Literal["rows", "panes"]
 Maturity = Literal["open", "immature", "mature"]
-Verdict = Literal["met", "broken", "cannot_tell"]
+Judgement = Literal["met", "broken", "cannot_tell"]
 Severity = Literal["minor", "major", "critical"]
+BaselineComparison = Literal["worse", "not_worse", "cannot_tell"]
+ChangeKind = Literal["data_fault", "covariate_shift", "label_shift", "concept_change", "service"]
+VerdictState = Literal["right", "wrong", "at_risk", "unknown", "silent", "behind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,11 @@ class TargetDrift:
         rows: Rows with a usable value.
         effect: The deciding effect less its expectation without drift.
         size: The word for PSI less its null mean.
+        lacking: What lacks where the state is ``cannot_tell``; of a ``drift``, ``days`` where the reference cannot say
+            whether its own time does this by itself.
+        would_see: Smallest shift, in standard deviations of the reference, that would have been drift in this window.
+        alike: How many of the reference's own windows of this length differ from the rest of it as much as this one,
+            and how many it holds; None where it holds too few to say.
         was: Shares over ``cells`` display cells of the baseline and of the window; ``cells`` are their labels ("12.5 –
             20", "AA").
         now: As ``was``.
@@ -62,6 +72,9 @@ class TargetDrift:
     missing_now: float | None = None
     design_effect: float = 1.0
     blocks: tuple[float, float] | None = None
+    lacking: Lacking = ""
+    would_see: float | None = None
+    alike: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +83,7 @@ class SliceDrift:
 
     Attributes:
         state: Drift where any target drifts, else ok where any could be judged.
+        lacking: What lacks where the state is ``cannot_tell``.
         compared: With what, where that is not the same slice of the baseline: then nothing is decided
             (``no_baseline``).
         judged: Features that could be judged, ``share``: drifted features of them.
@@ -86,6 +100,7 @@ class SliceDrift:
     features: dict[str, TargetDrift]
     score: TargetDrift | None
     predicted: TargetDrift | None
+    lacking: Lacking = ""
 
     def drifted(self) -> list[TargetDrift]:
         """Return the targets that drift: features, then score and class."""
@@ -166,6 +181,100 @@ Metric = MetricValue
 
 
 @dataclass(frozen=True, slots=True)
+class MetricChange:
+    """A metric of a window compared with the baseline's, without an objective.
+
+    Attributes:
+        state: ``worse`` where the whole interval of the change is on the bad side, by at least what matters;
+            ``not_worse`` where such a change would have been seen; else ``cannot_tell``.
+        change: Value less that of the baseline, in the metric's unit.
+        low: Lower end of the interval of the change.
+        high: Upper end of the same interval.
+        p_value: That the metric is no worse, corrected over the metrics of the window.
+        least: Smallest worsening that the window would have shown; None where that is not known.
+        lacking: What lacks where the state is ``cannot_tell``.
+    """
+
+    state: BaselineComparison
+    change: float
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    least: float | None = None
+    lacking: Lacking = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevel:
+    """How the service answered: calls, failures and latency.
+
+    Attributes:
+        calls: Calls of predict, failed ones included.
+        failed: Calls that raised.
+        errors: ``error.type`` → failed calls.
+        values: ``error_rate`` (a share), ``latency_p50``, ``latency_p95`` and ``latency_p99`` (seconds) with intervals.
+    """
+
+    calls: int
+    failed: int
+    errors: dict[str, int] = field(default_factory=dict)
+    values: dict[str, MetricValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KindOfChange:
+    """What kind of change a window shows.
+
+    Attributes:
+        kind: The one kind that the evidence supports most.
+        evidence: What shows it, a sentence each.
+        sentence: The kind in words, with what data alone cannot tell apart.
+    """
+
+    kind: ChangeKind
+    evidence: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a model is still right: the one answer that every surface shows.
+
+    Attributes:
+        state: ``right``, ``wrong`` (outcomes or the service show it), ``at_risk`` (the rows moved, the truth is not
+            here yet), ``unknown``, ``silent`` (no traffic where there was), ``behind`` (windows wait).
+        since: Unix nanoseconds, from when on the state holds; None where it is not known.
+        metric: What ``effect`` is measured by, a metric, or a method of drift; "" where there is none.
+        effect: How large, in the metric's unit; None where there is none.
+        low: Lower end of the interval of ``effect``.
+        high: Upper end of the same interval.
+        cause: The first cause in words, "" where none is known.
+        kind: What kind of change it is; "" where none is known.
+        sure: How sure that is, as a sentence.
+        sentence: The answer: whether the model is right, since when, how much, why.
+        next: What to do.
+        slice: The slice it is about; "" = all rows.
+        window_start: Start of the window that decided, unix nanoseconds; None where none did.
+        window_end: End of the same window.
+    """
+
+    state: VerdictState
+    since: int | None
+    metric: str
+    effect: float | None
+    low: float | None
+    high: float | None
+    cause: str
+    kind: ChangeKind | Literal[""]
+    sure: str
+    sentence: str
+    next: str
+    slice: str = ""
+    window_start: int | None = None
+    window_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SlicePerformance:
     """The performance of the model in one slice.
 
@@ -233,7 +342,7 @@ class Expected:
 
     feature: str
     rule: str
-    state: Verdict
+    state: Judgement
     low: float | None
     high: float | None
     rows: int
@@ -262,7 +371,7 @@ class ObjectiveState:
 
     metric: str
     rule: str
-    state: Verdict
+    state: Judgement
     value: float | None
     low: float | None
     high: float | None
@@ -274,7 +383,7 @@ class ObjectiveState:
     until: int = 0
     sentence: str = ""
     slice: str = ""
-    slices: dict[str, Verdict] = field(default_factory=dict)
+    slices: dict[str, Judgement] = field(default_factory=dict)
     few: int = 0
     alert_after: int = 0
     lacks: Literal["", "rows", "days"] = ""
@@ -468,7 +577,7 @@ class GroupComparison:
     value: float | None
     low: float | None
     high: float | None
-    state: Verdict
+    state: Judgement
     beside: str = ""
 
 
@@ -491,7 +600,7 @@ class FairnessCriterion:
 
     name: str
     basis: Basis
-    state: Verdict
+    state: Judgement
     difference: float | None
     ratio: float | None
     limit: float
@@ -551,7 +660,7 @@ class SlaResult:
         rows: Predictions that outcomes can come for.
     """
 
-    state: Verdict
+    state: Judgement
     within: int
     coverage: float
     low: float
@@ -740,6 +849,11 @@ class Evaluation:
         unreviewed: Decisions of which no outcome is known → their predictions.
         young: Whether outcomes may still come.
         objectives: States of the objectives of metrics.
+        realized_changes: Realized metrics compared with the baseline's, by metric.
+        estimated_changes: Estimated metrics compared with the baseline's, by metric.
+        service: How the service answered; None where no call was counted.
+        change_kind: What kind of change the window shows; None where it shows none, or nobody can tell.
+        verdict: Whether the model is still right, by this window; None where nobody asked.
     """
 
     key: ModelKey
@@ -782,3 +896,8 @@ class Evaluation:
     unreviewed: dict[str, int] = field(default_factory=dict)
     young: bool = False
     objectives: tuple[ObjectiveState, ...] = ()
+    realized_changes: dict[str, MetricChange] = field(default_factory=dict)
+    estimated_changes: dict[str, MetricChange] = field(default_factory=dict)
+    service: ServiceLevel | None = None
+    change_kind: KindOfChange | None = None
+    verdict: Verdict | None = None

@@ -59,6 +59,8 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
             known = {name: said[name] for name in said if name in hints}  # another release may have more fields
             for name in readers.keys() & known.keys():
                 known[name] = readers[name](known[name])
+            if known.get("state") == "too_few_rows":  # the word of releases that did not say what lacks
+                known |= {"state": "cannot_tell"} | ({"lacking": "rows"} if "lacking" in hints else {})
             return kind(**known)  # type: ignore[operator]
 
         return read_fields

@@ -34,7 +34,7 @@ from driftline_processor.core.concept.result import ConceptDrift, error_rise
 from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
 from driftline_processor.core.drift.incident import WHERE, targets
 from driftline_processor.core.estimate.track_record import standing, with_track_records
-from driftline_processor.core.evaluation import Evaluation, JointDrift, TargetDrift, Verdict
+from driftline_processor.core.evaluation import Evaluation, JointDrift, Judgement, TargetDrift
 from driftline_processor.core.labels.delay import QUANTILES
 from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.core.performance.slices import LABEL_AGE
@@ -246,7 +246,7 @@ def _quality(newest: Evaluation, model: dict[str, str], window: dict[str, str]) 
             yield _point(m.ML_QUALITY_FINDINGS, {**model, a.ML_QUALITY_CHECK: check, **window}, float(found[check]))
     if newest.expected:
         states = Counter(expected.state for expected in newest.expected)
-        for state in get_args(Verdict):
+        for state in get_args(Judgement):
             what = {**model, a.ML_QUALITY_VERDICT: state, **window}
             yield _point(m.ML_QUALITY_EXPECTATIONS, what, float(states[state]))
 

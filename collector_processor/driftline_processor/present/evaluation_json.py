@@ -28,15 +28,19 @@ from driftline_processor.core.evaluation import (
     GroupComparison,
     GroupRate,
     JointDrift,
+    KindOfChange,
     MethodValue,
+    MetricChange,
     MetricValue,
     ObjectiveState,
+    ServiceLevel,
     SlaResult,
     SliceCondition,
     SliceDrift,
     SlicePerformance,
     TargetDrift,
     TrackRecord,
+    Verdict,
     WeakSearch,
     WeakSlice,
 )
@@ -80,6 +84,10 @@ def _end_of_window(end: str) -> Key:
     return computed(end, time, str | None)
 
 
+def _interval(one: Verdict) -> list[float | None] | None:
+    return None if one.low is None and one.high is None else [one.low, one.high]
+
+
 def _number_of(name: str, attribute: str, state: str) -> Key:
     return Key(name, attribute, lambda found: sum(one.state == state for one in found), int)
 
@@ -95,17 +103,34 @@ def _groups(found: Fairness) -> dict[str, dict[str, Any]]:
 SHAPES = Shapes(
     {
         MetricValue: ("value low high", or_null("interval"), "rows effective_rows source"),
+        MetricChange: ("state", or_null("lacking"), "change low high p_value least"),
+        ServiceLevel: "calls failed errors values",
+        KindOfChange: "kind sentence evidence",
+        Verdict: (
+            "state",
+            Key("since", by=lambda since: None if since is None else iso_time(since), type=str | None),
+            or_null("metric"),
+            "effect",
+            computed("interval", _interval, list[float | None] | None),
+            or_null("cause"),
+            or_null("kind"),
+            "sure sentence next",
+            or_null("slice"),
+            group("window", time_or_null("window_start"), time_or_null("window_end")),
+        ),
         MethodValue: "value p_value",
         TargetDrift: (
             "state",
+            or_null("lacking"),
             or_null("decided_by"),
             "rows methods effect",
             or_null("size"),
             group("missing", Key("was", "missing_was"), Key("now", "missing_now")),
-            "design_effect blocks",
+            "design_effect blocks would_see alike",
         ),
         SliceDrift: (
             "rows state",
+            or_null("lacking"),
             or_null("compared"),
             "judged share features score",
             Key("class", "predicted"),
@@ -181,7 +206,7 @@ SHAPES = Shapes(
         Evaluation: (
             _end_of_window("start"),
             _end_of_window("end"),
-            "rows distributed closed",
+            "rows distributed closed verdict",
             computed("baseline", lambda one: None if one.baseline_version is None else one, BaselineOfWindow | None),
             group(
                 "drift",
@@ -194,11 +219,15 @@ SHAPES = Shapes(
                 INCIDENT,
             ),
             "explanation",
+            Key("change", "change_kind"),
+            "service",
             group(
                 "performance",
                 "maturity",
                 or_null("immature"),
                 "unreviewed realized estimated",
+                Key("changes", "realized_changes"),
+                "estimated_changes",
                 Key("importance_weighted", "weighted"),
                 Key("slices", "performance_slices", asked=SLICES),
                 Key("label_age", "ages", asked=SLICES),

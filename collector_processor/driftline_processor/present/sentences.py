@@ -75,7 +75,7 @@ def resemblances(targets: Iterable[TargetDrift]) -> list[str]:
         if target.blocks is not None:
             differ = f"blocks of time within the baseline differ from the whole baseline by {ends(*target.blocks)}"
         p = target.methods[target.decided_by].p_value if target.decided_by in target.methods else None
-        if target.state == "too_few_rows" and p is not None and differ:
+        if target.state == "cannot_tell" and p is not None and differ:
             lines.append(f"{name}: {differ}; this window differs more, but too few blocks are known to be sure")
         elif target.design_effect >= 2:
             worth = f"{count(target.design_effect)} rows tell as much as 1 independent row"
@@ -164,7 +164,7 @@ def _features(evaluation: Evaluation) -> str:
     if not order:
         return many(evaluation.rows, "row")
     if not of:
-        return f"no feature can be judged: {state_word(order[0].state)}"
+        return f"no feature can be judged: {state_word(order[0].state, order[0].lacking)}"
     rest = "" if of == len(order) else f" ({len(order) - of} cannot be judged)"
     if not n:
         return f"none of {many(of, 'feature')} drifted{rest}"

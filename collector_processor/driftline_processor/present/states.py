@@ -6,18 +6,22 @@ from collections.abc import Iterable
 
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState, State, TargetDrift
 
-STATE_WORDS: dict[str, str] = {"ok": "no drift", "blind": "cannot tell"}
+STATE_WORDS: dict[str, str] = {"ok": "no drift", "usual": "usual for its time", "blind": "cannot tell"}
 """State → its words, where they are not its name."""
 
-_ORDER: dict[State, int] = {"drift": 0, "ok": 1, "blind": 2, "too_few_rows": 3, "no_baseline": 4}
+_ORDER: dict[State, int] = {"drift": 0, "usual": 1, "ok": 2, "blind": 3, "cannot_tell": 4, "no_baseline": 5}
 
 
-def state_word(state: str) -> str:
+def state_word(state: str, lacking: str = "") -> str:
     """Say a state of drift, of an expectation, of an objective or of a criterion in words.
 
-    >>> state_word("blind"), state_word("too_few_rows"), state_word("cannot_tell"), state_word("met")
+    ``lacking``: rows or days, where there are too few of them to tell.
+
+    >>> state_word("blind"), state_word("cannot_tell", "rows"), state_word("cannot_tell"), state_word("met")
     ('cannot tell', 'too few rows', 'cannot tell', 'met')
     """
+    if lacking and state == "cannot_tell":
+        return f"too few {lacking}"
     return STATE_WORDS.get(state, state.replace("_", " "))
 
 
@@ -33,7 +37,7 @@ def drifted(evaluation: Evaluation) -> int:
 
 def compared(evaluation: Evaluation) -> int:
     """Count the features that could be compared with the baseline."""
-    return sum(target.state in ("ok", "drift") for target in evaluation.features.values())
+    return sum(target.state in ("ok", "usual", "drift") for target in evaluation.features.values())
 
 
 def overall(evaluation: Evaluation) -> State:
@@ -43,7 +47,7 @@ def overall(evaluation: Evaluation) -> State:
     states = {target.state for target in targets}
     if any(found.state == "drift" for found in evaluation.slices.values()):
         states.add("drift")
-    order: tuple[State, ...] = ("drift", "ok", "blind", "too_few_rows")
+    order: tuple[State, ...] = ("drift", "ok", "usual", "blind", "cannot_tell")
     return next((state for state in order if state in states), "no_baseline")
 
 
@@ -55,4 +59,4 @@ def rank(targets: Iterable[TargetDrift]) -> list[TargetDrift]:
         value = psi.value if psi is not None and psi.value is not None else target.effect
         return -(value or 0.0)
 
-    return sorted(targets, key=lambda target: (_ORDER.get(target.state, 5), distance(target), target.name))
+    return sorted(targets, key=lambda target: (_ORDER.get(target.state, 6), distance(target), target.name))

@@ -79,7 +79,7 @@ def _shown_cells(target: TargetDrift, beside: Mapping[str, str]) -> dict[str, Te
     return {
         "was": Text(was, style="dim"),
         "→ is": Text(now, style=style if drifts else ""),
-        "state": Text(state_word(target.state), style=style),
+        "state": Text(state_word(target.state, target.lacking), style=style),
         "size": Text(target.size if drifts else "", style=style),
         "test": Text(method_value(target, target.decided_by), style=style if drifts else ""),
         "p": Text(p_value(decisive.p_value if decisive is not None else None), style="dim"),

@@ -230,7 +230,7 @@ def _value(measured: Mapping[str, Any], name: str) -> float | None:
 def _drifted(window: Mapping[str, Any]) -> Text:
     drifted, compared = window["drift"]["drifted"], window["drift"]["compared"]
     if not compared:
-        known = window["state"] in ("too_few_rows", "blind")
+        known = window["state"] in ("cannot_tell", "blind")
         return Text(state_word(window["state"]) if known else UNKNOWN, "dim")
     return Text(f"{drifted}/{compared}", "bold red" if drifted else "green")
 

@@ -27,7 +27,7 @@ STATES = {
     "spends": "drift",  # as many zeros, and what is not zero is more
     "tails": "ok",  # of Cauchy
     "wider": "drift",
-    "nothing": "too_few_rows",  # a number that is now missing
+    "nothing": "cannot_tell",  # a number that is now missing
     "empty": "blind",  # a number that was always missing
     "constant": "ok",
     "changed": "drift",  # another constant
@@ -98,5 +98,5 @@ def test_one_row_says_nothing(open_state: Open, clock: Clock, tmp_path: Path, ba
     window = rows(1, 2, later=True)
     for found in (of_file(tmp_path, window, baseline), live(open_state, clock, window, baseline)):
         assert found.rows == 1
-        assert {target.state for target in found.features.values()} == {"too_few_rows", "blind"}
+        assert {target.state for target in found.features.values()} == {"cannot_tell", "blind"}
         assert (found.share, found.explanation, found.findings) == (None, None, ())

@@ -35,7 +35,7 @@ MODEL = ((a.ML_MODEL_NAME, "churn"), (a.ML_MODEL_VERSION, "7"), (a.DEPLOYMENT_EN
 
 def evaluation(closed: bool = True, start: int = NOW - HOUR, drift: float | None = 0.3) -> Evaluation:
     age = TargetDrift("feature", "age", "drift", "ks", 100, {"ks": MethodValue(drift, 0.001), "psi": MethodValue(None)})
-    score = TargetDrift("score", "", "too_few_rows", "ks", 3, {})
+    score = TargetDrift("score", "", "cannot_tell", "ks", 3, {})
     return Evaluation(
         KEY,
         Window("1h", start, start + HOUR),
@@ -70,7 +70,7 @@ def test_the_newest_closed_window_is_described() -> None:
     assert found(view, m.ML_DRIFT_VALUE) == {(*age, (a.ML_DRIFT_METHOD, "ks"), window): 0.3}
     assert found(view, m.ML_DRIFT_STATE) == {
         (*age, window, (a.STATE, "drift")): 1.0,
-        ((a.ML_DRIFT_TARGET, "score"), window, (a.STATE, "too_few_rows")): 1.0,
+        ((a.ML_DRIFT_TARGET, "score"), window, (a.STATE, "cannot_tell")): 1.0,
     }
     assert found(view, m.ML_PERFORMANCE_VALUE) == {((a.ML_PERFORMANCE_METRIC, "accuracy"), window): 0.75}
     assert found(view, m.ML_PERFORMANCE_WINDOW_END) == {(window,): (NOW - HOUR) / 1e9}

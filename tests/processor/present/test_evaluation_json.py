@@ -82,6 +82,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "features": {
                         "age": {
                             "state": "drift",
+                            "lacking": None,
                             "decided_by": "ks",
                             "rows": 950,
                             "methods": {
@@ -94,10 +95,13 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "missing": {"was": 0.02, "now": 0.05},
                             "design_effect": 20.0,
                             "blocks": [0.1, 0.3],
+                            "would_see": None,
+                            "alike": None,
                         }
                     },
                     "score": {
                         "state": "ok",
+                        "lacking": None,
                         "decided_by": "ks",
                         "rows": 1000,
                         "methods": {"ks": {"value": 0.01, "p_value": 0.9}},
@@ -106,6 +110,8 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "missing": {"was": None, "now": None},
                         "design_effect": 1.0,
                         "blocks": None,
+                        "would_see": None,
+                        "alike": None,
                     },
                     "class": None,
                     "multivariate": {

@@ -141,7 +141,7 @@ def test_what_nobody_reviewed_is_remarked() -> None:
 def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_full() -> None:
     first, last = evaluation(feature("temp", "ok", 0.01)), evaluation(feature("temp", "drift", 0.2, "large"))
     last.window = Window("1d", DAY, 2 * DAY)
-    stub = evaluation(feature("temp", "too_few_rows", 0.0), performance=False)
+    stub = evaluation(feature("temp", "cannot_tell", 0.0), performance=False)
     stub.window, first.share, last.share = Window("1d", 2 * DAY, 3 * DAY), 0.0, 1.0
     file = io.StringIO()
     show([first, last, stub], Console(file=file, width=120))
@@ -161,8 +161,8 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
     [
         ([feature("a", "ok", 0.01)], "none of 1 feature drifted; no outcomes, so performance is unknown."),
         (
-            [feature("a", "too_few_rows", 0.0), feature("b", "too_few_rows", 0.0)],
-            "no feature can be judged: too few rows; no outcomes, so performance is unknown.",
+            [feature("a", "cannot_tell", 0.0), feature("b", "cannot_tell", 0.0)],
+            "no feature can be judged: cannot tell; no outcomes, so performance is unknown.",
         ),
         (
             [feature("a", "drift", 0.3, "large", "chi2"), feature("b", "blind", 0.0)],

@@ -70,7 +70,7 @@ def _slice(name: str) -> str:
 def _quiet(name: str, evaluation: Evaluation) -> bool:
     """Return True where a target without drift was judged in a slice, of which an evaluation keeps only the drift."""
     found = evaluation.slices.get(_slice(name)) if WHERE in name else None
-    return found is not None and found.state in ("ok", "drift")
+    return found is not None and found.state in ("ok", "usual", "drift")
 
 
 def _part(target: TargetDrift) -> str:

@@ -58,7 +58,7 @@ def joint_design_effect(space: Space, features: Mapping[str, TargetDrift]) -> fl
 
 
 def _decided(name: str, found: JointResult, p: float | None, least: float) -> JointDrift:
-    state: State = "blind" if found.blind else "too_few_rows"
+    state: State = "blind" if found.blind else "cannot_tell"
     if p is not None:
         state = "drift" if p <= ALPHA and found.effect >= max(JOINT[name].min_effect, least) else "ok"
     contributors, sentence = ((), found.blind) if found.blind else (found.told, JOINT[name].sentence(found))

@@ -25,7 +25,7 @@ from driftline.tables.table import F64
 from scipy.special import ndtr
 
 from driftline_processor.core.drift.methods.psi import MODERATE, SMALL
-from driftline_processor.core.evaluation import MethodValue, Size, State, TargetDrift
+from driftline_processor.core.evaluation import Lacking, MethodValue, Size, State, TargetDrift
 from driftline_processor.core.outcomes.coverage import GUESSED
 
 from .dependence import Design, student_p_value
@@ -58,7 +58,7 @@ def effect_of(shift: float, decided_by: str) -> float:
 def share_drifted(features: Mapping[str, TargetDrift]) -> float | None:
     """Return the share of features in state drift among those that could be judged; None where none could."""
     states = [feature.state for feature in features.values()]
-    judged = states.count("ok") + states.count("drift")
+    judged = sum(states.count(state) for state in ("ok", "usual", "drift"))
     return states.count("drift") / judged if judged else None
 
 
@@ -74,7 +74,7 @@ def weighted_share(
         return None
     judged: dict[str, bool] = {}
     for name, feature in features.items():
-        if feature.state in ("ok", "drift"):
+        if feature.state in ("ok", "usual", "drift"):
             judged[whole[name]] = judged.get(whole[name], False) or feature.state == "drift"
     shares = importance.shares(judged)
     return None if shares is None else sum(share for name, share in shares.items() if judged[name])
@@ -138,6 +138,7 @@ class _Judged:
     missing: float | None
     min_effect: float
     state: State = "ok"
+    lacking: Lacking = ""
     pair: SamplePair | None = None
     coarse: bool = False
     design: Design = INDEPENDENT
@@ -159,6 +160,7 @@ class _Judged:
         decided_by = self.methods[0]
         if self.p is not None:
             methods[decided_by] = MethodValue(values[decided_by], self.p)
+        lacking = self.lacking if self.state == "cannot_tell" else ""
         labels, was, now = ((), None, None) if self.drawn is None else self.drawn[:3]
         return TargetDrift(
             target=self.reference.target,
@@ -176,6 +178,7 @@ class _Judged:
             missing_now=self.missing,
             design_effect=max(self.design.effect, 1.0 if self.said is None else self.said.alike),
             blocks=None if self.blocks is None else (float(self.blocks.min()), float(self.blocks.max())),
+            lacking=lacking,
         )
 
 
@@ -272,10 +275,10 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
         judged.state = "blind"
         return judged
     if m == 0:
-        judged.state = "too_few_rows"
+        judged.state, judged.lacking = "cannot_tell", "rows"
         return judged
     if min(n, m) < MIN_ROWS:
-        judged.state = "too_few_rows"
+        judged.state, judged.lacking = "cannot_tell", "rows"
     judged.pair = SamplePair(kind, bins, reference.counts, current * (m / weight))
     if kind == "embedding" and reference.embedding is not None and sums is not None:
         judged.pair = judged.pair._replace(vectors=(reference.embedding, sums[1:] / sums[0]))
@@ -288,7 +291,7 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
             design = Design(judged.said.alike, len(days.counts) - 1)
             judged.design, judged.said = max(judged.design, design, key=lambda one: one.effect), None
     if min(n, m) < LEAST_INDEPENDENT * judged.design.effect:
-        judged.state = "too_few_rows"
+        judged.state, judged.lacking = "cannot_tell", "rows"
     return judged
 
 
@@ -363,7 +366,7 @@ def _correct(targets: Sequence[_Judged]) -> None:
         if p <= ALPHA and target.effect is not None and target.effect >= target.min_effect:
             target.state = "drift"
         elif target.apart and least_p <= ALPHA:
-            target.state = "too_few_rows"
+            target.state, target.lacking = "cannot_tell", "days"
 
 
 def _rows(pane: Pane, weight: float) -> int:

@@ -103,7 +103,7 @@ def slice_sentence(found: SliceDrift) -> str:
         return f"none of {found.judged} features drifts" if found.judged else "no drift"
     if found.compared:
         return "the baseline does not know it"
-    return "too few rows" if found.state == "too_few_rows" else "cannot tell"
+    return f"too few {found.lacking}" if found.lacking else "cannot tell"
 
 
 def _told(target: TargetDrift) -> str:
@@ -126,17 +126,20 @@ def _slice(pane: Pane, found: Drift, compared: str = "") -> SliceDrift:
     undecided = bool(compared)
     features = {name: _plain(target, undecided) for name, target in found.features.items()}
     score, predicted = (None if one is None else _plain(one, undecided) for one in (found.score, found.predicted))
-    states = {one.state for one in (*features.values(), score, predicted) if one is not None}
-    order: tuple[State, ...] = ("drift", "ok", "too_few_rows", "blind")
+    targets = [one for one in (*features.values(), score, predicted) if one is not None]
+    states = {one.state for one in targets}
+    order: tuple[State, ...] = ("drift", "ok", "usual", "cannot_tell", "blind")
+    state: State = next((state for state in order if state in states), "no_baseline")
     return SliceDrift(
         rows=pane.rows,
-        state=next((state for state in order if state in states), "no_baseline"),
+        state=state,
         compared=compared,
-        judged=sum(feature.state in ("ok", "drift") for feature in features.values()),
+        judged=sum(feature.state in ("ok", "usual", "drift") for feature in features.values()),
         share=None if undecided else found.share,
         features=features,
         score=score,
         predicted=predicted,
+        lacking=next((one.lacking for one in targets if one.state == state), ""),
     )
 
 

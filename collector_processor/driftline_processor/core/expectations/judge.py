@@ -18,7 +18,7 @@ from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import octave_bounds
 from driftline.tables.table import F64
 
-from driftline_processor.core.evaluation import Expected, Verdict
+from driftline_processor.core.evaluation import Expected, Judgement
 from driftline_processor.core.quality.feature_sums import Sums, sums_of
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import format_percent, short
@@ -221,7 +221,7 @@ def _of_value(rule: Rule, low: float, high: float, rows: int, what: str) -> Expe
 def _of_rows(rule: Rule, rows: int) -> Expected:
     if rule.low is None and rule.high is None:
         return _of_value(rule, float(rows), float(rows), rows, f"{rows:,} rows")
-    state: Verdict = "met" if _inside(rule, rows) else "broken"
+    state: Judgement = "met" if _inside(rule, rows) else "broken"
     return Expected(rule.feature, rule.written, state, float(rows), float(rows), rows, f"{rows:,} rows")
 
 
@@ -255,7 +255,7 @@ def _of_moment(rule: Rule, told: float, total: float, squares: float) -> Expecte
             return _unknown(rule, "the values lie too close together for sums to tell", int(told))
         value = math.sqrt(variance)
     word = "mean" if rule.kind == "mean" else "standard deviation"
-    state: Verdict = "met" if _inside(rule, value) else "broken"
+    state: Judgement = "met" if _inside(rule, value) else "broken"
     return Expected(
         rule.feature, rule.written, state, value, value, int(told), f"{_about(rule)}the {word} is {value:.5g}"
     )
@@ -267,7 +267,7 @@ def _of_end(rule: Rule, told: float, outside: float, within: float) -> Expected:
         out, into = f"below {_value(rule.low)}", f"up to {_value(rule.high)}"
     else:
         out, into = f"above {_value(rule.high)}", f"from {_value(rule.low)} on"
-    state: Verdict = "met" if outside == 0 and within > 0 else "broken"
+    state: Judgement = "met" if outside == 0 and within > 0 else "broken"
     text = f"{_about(rule)}{outside:.0f} of {told:.0f} values are {out}, {within:.0f} {into}"
     return Expected(rule.feature, rule.written, state, None, None, int(told), text)
 

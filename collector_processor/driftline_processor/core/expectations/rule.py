@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Literal
 
-from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.evaluation import Judgement
 
 Operator = Literal["<", "<=", ">", ">=", "="]
 Kind = Literal[
@@ -44,7 +44,7 @@ class Limit:
     operator: Operator
     number: float
 
-    def verdict(self, low: float | None, high: float | None) -> Verdict:
+    def verdict(self, low: float | None, high: float | None) -> Judgement:
         """Judge a value that lies between ``low`` and ``high``.
 
         >>> Limit("<", 0.05).verdict(0.01, 0.01), Limit("<", 0.05).verdict(0.01, 0.1), Limit("<", 0.05).verdict(0.1, 1)

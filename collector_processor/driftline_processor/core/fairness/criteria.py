@@ -22,7 +22,7 @@ from driftline_processor.core.evaluation import (
     GroupComparison,
     GroupRate,
     GroupRates,
-    Verdict,
+    Judgement,
 )
 from driftline_processor.core.intervals import confidence as limits_of
 from driftline_processor.core.intervals.confidence import Interval, Share, ratio_interval
@@ -278,7 +278,7 @@ def _ratio(
     return GroupComparison(group, rate, value, low, None if isinf(high) else high, state, beside)
 
 
-def _state(low: float | None, high: float | None, least: float, most: float) -> Verdict:
+def _state(low: float | None, high: float | None, least: float, most: float) -> Judgement:
     if low is None or high is None:
         return "cannot_tell"
     if low >= least and high <= most:
@@ -286,7 +286,7 @@ def _state(low: float | None, high: float | None, least: float, most: float) -> 
     return "broken" if high < least or low > most else "cannot_tell"
 
 
-def _together(states: Sequence[Verdict]) -> Verdict:
+def _together(states: Sequence[Judgement]) -> Judgement:
     if "broken" in states:
         return "broken"
     return "met" if all(state == "met" for state in states) else "cannot_tell"

@@ -23,7 +23,7 @@ from driftline.panes.pane import Pane
 from driftline.panes.sparse_sums import Sparse, cells
 from driftline.tables.table import F64, I64
 
-from driftline_processor.core.evaluation import Delay, SlaResult, Verdict
+from driftline_processor.core.evaluation import Delay, Judgement, SlaResult
 
 PART = "delay"
 """The part of a pane: rows whose outcome is known by delay, over :data:`BOUNDS` and beyond."""
@@ -97,7 +97,7 @@ def judge_sla(pane: Pane, rows: int, age: int | None, sla: Sla) -> SlaResult | N
     if age is not None and age < sla.within:
         perhaps = rows - float(counts[np.concatenate([[-np.inf], bounds[:-1]]) >= sla.within].sum())
     low, high = min(surely / rows, 1.0), min(perhaps / rows, 1.0)
-    state: Verdict = "met" if low >= sla.coverage else "broken" if high < sla.coverage else "cannot_tell"
+    state: Judgement = "met" if low >= sla.coverage else "broken" if high < sla.coverage else "cannot_tell"
     return SlaResult(state, sla.within, sla.coverage, low, high, rows)
 
 

@@ -31,7 +31,7 @@ from driftline.baseline.sections.slices import MOST_VALUES, OTHER, slice_name
 from driftline.panes.pane import Pane, merge
 from driftline.tables.task import Task
 
-from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, SlicePerformance, Verdict
+from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, SlicePerformance
 from driftline_processor.core.intervals.confidence import (
     TOO_FEW,
     UNREVIEWED,
@@ -173,7 +173,7 @@ def _state(
         (limits.low >= limit, limits.high < limit) if objective.upwards else (limits.high <= limit, limits.low > limit)
     )
     if good or bad:
-        state: Verdict = "cannot_tell" if why else "met" if good else "broken"
+        state: Judgement = "cannot_tell" if why else "met" if good else "broken"
         return replace(bounded, state=state, sentence=_state_sentence(bounded, why))
     if metric.interval == "blocks" and abs(value - limit) > _AT_LIMIT:
         return replace(
@@ -352,7 +352,7 @@ def _wider(metric: MetricValue, reach: float) -> MetricValue:
 def _worst(objective: Objective, states: Sequence[ObjectiveState]) -> ObjectiveState:
     """Return the worst state, with the verdict of all: broken where one is broken, met where all are met."""
     verdicts = {one.state for one in states}
-    state: Verdict = "broken" if "broken" in verdicts else "cannot_tell" if "cannot_tell" in verdicts else "met"
+    state: Judgement = "broken" if "broken" in verdicts else "cannot_tell" if "cannot_tell" in verdicts else "met"
     return replace(max(states, key=lambda one: _badness(objective, one)), state=state)
 
 
@@ -399,10 +399,10 @@ def _state_sentence(state: ObjectiveState, more: str) -> str:
     return f"{value}{limits} on {state.rows:,} rows" + (f"; {more}" if more else "")
 
 
-def _slices_sentence(objective: Objective, worst: ObjectiveState, slices: Mapping[str, Verdict], few: int) -> str:
+def _slices_sentence(objective: Objective, worst: ObjectiveState, slices: Mapping[str, Judgement], few: int) -> str:
     counts = Counter(slices.values())
     parts = ", ".join(
-        f"{counts[verdict]} {verdict.replace('_', ' ')}" for verdict in get_args(Verdict) if counts[verdict]
+        f"{counts[verdict]} {verdict.replace('_', ' ')}" for verdict in get_args(Judgement) if counts[verdict]
     )
     left = f"; {few} with fewer than {objective.min_rows:,} rows {'is' if few == 1 else 'are'} left out" if few else ""
     return f"{worst.slice}: {worst.sentence}; of {len(slices)} by {objective.key}: {parts}{left}"

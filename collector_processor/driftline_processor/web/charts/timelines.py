@@ -246,7 +246,7 @@ def _shade(target: TargetDrift) -> str:
 
 def _how_far(target: TargetDrift) -> str:
     psi = _psi(target)
-    words = [state_word(target.state)]
+    words = [state_word(target.state, target.lacking)]
     if target.state == "drift" and target.size:
         words.append(target.size)
     if psi is not None:

@@ -141,7 +141,7 @@ def test_rows_of_one_customer_are_too_few_however_many(alike: float, others: int
         own = np.repeat(rng.normal(size=2), [1_000 - others, others])
         values = math.sqrt(alike) * own + math.sqrt(1 - alike) * rng.normal(size=1_000)
         states.add(drift(keyed(values, customers, baseline), baseline).features["x"].state)
-    assert states == {"too_few_rows"}
+    assert states == {"cannot_tell"}
 
 
 def test_rows_without_a_key_are_judged_beside_a_few_of_one_customer() -> None:
@@ -161,7 +161,7 @@ def test_a_day_among_days_that_differ_is_no_drift_and_a_week_elsewhere_is(share:
         for _ in range(5):
             found = drift(window(days(rng, rng.normal(size=1), 200, share), baseline), baseline, span=DAY)
             alarms += found.features["x"].state == "drift"
-            blind += found.features["x"].state == "too_few_rows"
+            blind += found.features["x"].state == "cannot_tell"
             assert found.features["x"].design_effect > 3
             low, high = found.features["x"].blocks or (0.0, 0.0)
             assert 0 <= low < high
@@ -221,7 +221,7 @@ def test_two_weeks_of_days_tell_less_of_a_week_than_two_months_do_and_say_so() -
             week = days(rng, rng.normal(size=7) + 4, 150, 0.5)
             seen.append(drift(window(week, baseline), baseline, span=7 * DAY).features["x"].state)
     assert set(states[60]) == {"drift"}
-    assert set(states[14]) == {"drift", "too_few_rows"}  # never "ok"
+    assert set(states[14]) == {"drift", "cannot_tell"}  # never "ok"
 
 
 def family(rng: np.random.Generator, features: int, days_of_it: int) -> Callable[[float], list[str]]:
@@ -251,7 +251,7 @@ def family(rng: np.random.Generator, features: int, days_of_it: int) -> Callable
 @pytest.mark.parametrize("features", [1, 10, 20])
 def test_a_shift_among_features_whose_days_differ_slightly_is_never_passed_over(features: int) -> None:
     rng = np.random.default_rng(17 + features)
-    order = {"ok": 0, "too_few_rows": 1, "drift": 2}
+    order = {"ok": 0, "cannot_tell": 1, "drift": 2}
     last: list[str] = []
     others: list[str] = []
     for days_of_it in (7, 7, 7, 14):

@@ -66,7 +66,7 @@ def target(name: str, state: str) -> TargetDrift:
 
 
 FEATURES = {
-    name: target(name, state) for name, state in [("a", "drift"), ("b", "ok"), ("c", "too_few_rows"), ("d", "ok")]
+    name: target(name, state) for name, state in [("a", "drift"), ("b", "ok"), ("c", "cannot_tell"), ("d", "ok")]
 }
 SELF = {name: name for name in FEATURES}
 

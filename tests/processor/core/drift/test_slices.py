@@ -122,9 +122,9 @@ def test_other_values_are_compared_only_with_the_same_other_values() -> None:
     assert drift_with_slices(pane, many, new).slices["country=other"].compared == "all rows"
 
 
-def test_a_slice_of_too_few_rows_says_so() -> None:
+def test_a_slice_of_cannot_tell_says_so() -> None:
     found = evaluated(frame(500, 7))
-    assert found.slices["country=NL"].state == "too_few_rows"
+    assert found.slices["country=NL"].state == "cannot_tell"
     assert told(found.slices["country=NL"]) == "too few rows"
 
 

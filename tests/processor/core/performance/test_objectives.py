@@ -106,7 +106,7 @@ def test_never_fewer_rows_are_needed_than_can_tell() -> None:
         assert (state(flagged(right, 0), written).needed or 0) >= least
 
 
-def test_a_baseline_of_too_few_rows_says_nothing_of_a_change() -> None:
+def test_a_baseline_of_cannot_tell_says_nothing_of_a_change() -> None:
     """It was taken for certain: of two windows of one world one was broken, or met, in two of three."""
     evaluation = judged(flagged(300, 30))
     evaluation.reference = {"precision": MetricValue(0.8, 12, "panes", interval="too_few")}

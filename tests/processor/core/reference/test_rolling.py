@@ -122,7 +122,7 @@ def test_of_a_long_reference_several_days_are_a_block_and_the_oldest_are_in_none
     assert found.pane.rows == 91 * 20
 
 
-def test_too_few_rows_or_days_leave_the_baseline_and_are_said(baseline: Baseline) -> None:
+def test_cannot_tell_or_days_leave_the_baseline_and_are_said(baseline: Baseline) -> None:
     few = [pane(LEAST_ROWS // 30, at, baseline) for at in range(30)]
     note = "the baseline, since its own last 30d has only 990 rows in 30 of 30 days"
     assert rolling_reference(baseline, Rolling("30d"), days(30), few) == Reference(baseline, note)

@@ -99,7 +99,7 @@ def test_a_slice_of_fewer_than_two_hundred_rows_is_none() -> None:
     assert found(binned(columns), np.repeat([0.0, 1.0], [7_850, 150])) == ()
 
 
-def test_too_few_rows_are_not_searched() -> None:
+def test_cannot_tell_are_not_searched() -> None:
     _, columns = rows(399)
     assert weak_slices(binned(columns), {"error": np.zeros(399)}) is None
 

@@ -61,9 +61,12 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "rows",
         "distributed",
         "closed",
+        "verdict",
         "baseline",
         "drift",
         "explanation",
+        "change",
+        "service",
         "performance",
         "outcomes",
         "quality",
@@ -85,6 +88,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     age = window["drift"]["features"]["age"]
     assert list(age) == [
         "state",
+        "lacking",
         "decided_by",
         "rows",
         "methods",
@@ -93,6 +97,8 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "missing",
         "design_effect",
         "blocks",
+        "would_see",
+        "alike",
     ]
     assert set(age["methods"]) == {"ks", "psi", "js"}
     assert list(age["methods"]["ks"]) == ["value", "p_value"]
@@ -104,7 +110,8 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         *("importance", "weight", "score_shift", "sentence"),
     ]
     assert list(window["performance"]) == [
-        *("maturity", "immature", "unreviewed", "realized", "estimated", "importance_weighted", "slices"),
+        *("maturity", "immature", "unreviewed", "realized", "estimated", "changes", "estimated_changes"),
+        *("importance_weighted", "slices"),
         *("label_age", "fast_labels", "weak_slices"),
         *("fairness", "broken", "undecided", "overdue", "objectives"),
     ]

@@ -113,9 +113,9 @@ def test_a_window_without_a_value_says_nothing_of_its_components() -> None:
 
 
 def test_few_rows_decide_nothing() -> None:
-    assert window(frame(40, 8, rho=-0.7)).joint["pca"].state == "too_few_rows"
+    assert window(frame(40, 8, rho=-0.7)).joint["pca"].state == "cannot_tell"
     weight = np.where(np.arange(2_000) < 40, 1e6, 1.0)
-    assert window(frame(2_000, 8, rho=-0.7), weight=weight).joint["pca"].state == "too_few_rows"
+    assert window(frame(2_000, 8, rho=-0.7), weight=weight).joint["pca"].state == "cannot_tell"
 
 
 def test_a_baseline_or_a_window_without_the_sums_says_nothing() -> None:
@@ -279,7 +279,7 @@ def test_the_auc_is_that_of_scikit_learn() -> None:
     assert auc(scores, side) == pytest.approx([roc_auc_score(side[0], row) for row in scores])
 
 
-def test_too_few_rows_train_no_classifier() -> None:
+def test_cannot_tell_train_no_classifier() -> None:
     some = points(frame(9, 1))
     assert classify(some, points(frame(100, 2)), np.random.default_rng(1)) is None
 
