@@ -87,6 +87,7 @@ def target(
         },
         effect=max(ks - 0.01, 0.0),
         size=size,
+        lacking="rows" if state == "cannot_tell" else "",
         cells=cells,
         was=p,
         now=q,

@@ -12,7 +12,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import printable
 
 from .numbers import UNKNOWN, count, ends, many, number, percent
-from .states import compared, drifted, overall, rank, state_word
+from .states import compared, drifted, lacking, overall, rank, state_word
 from .times import window_name
 from .titles import READ_ALONE, method_value, metric_title
 
@@ -36,7 +36,7 @@ def verdict(evaluation: Evaluation) -> str:
         return "the predictions drift, no feature does"
     if of:
         return f"none of {of} features drifts"
-    return state_word(state)
+    return state_word(state, lacking(evaluation))
 
 
 def sentence(evaluation: Evaluation) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
-from driftline_processor.core.evaluation import Evaluation, ObjectiveState, State, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, Lacking, ObjectiveState, State, TargetDrift
 
 STATE_WORDS: dict[str, str] = {"ok": "no drift", "usual": "usual for its time", "blind": "cannot tell"}
 """State → its words, where they are not its name."""
@@ -42,13 +43,24 @@ def compared(evaluation: Evaluation) -> int:
 
 def overall(evaluation: Evaluation) -> State:
     """Return the one state that stands for a window: drift when anything drifts, else the least sure one."""
-    targets: list[TargetDrift] = [*evaluation.features.values()]
-    targets += [target for target in (evaluation.score, evaluation.predicted) if target is not None]
-    states = {target.state for target in targets}
+    states = {target.state for target in _targets(evaluation)}
     if any(found.state == "drift" for found in evaluation.slices.values()):
         states.add("drift")
     order: tuple[State, ...] = ("drift", "ok", "usual", "blind", "cannot_tell")
     return next((state for state in order if state in states), "no_baseline")
+
+
+def lacking(evaluation: Evaluation) -> Lacking:
+    """Return what most targets of a window lack that cannot tell, rows or days; "" where it can."""
+    if overall(evaluation) != "cannot_tell":
+        return ""
+    known = Counter(target.lacking for target in _targets(evaluation) if target.state == "cannot_tell")
+    return known.most_common(1)[0][0]
+
+
+def _targets(evaluation: Evaluation) -> list[TargetDrift]:
+    targets = (*evaluation.features.values(), evaluation.score, evaluation.predicted)
+    return [target for target in targets if target is not None]
 
 
 def rank(targets: Iterable[TargetDrift]) -> list[TargetDrift]:

@@ -7,6 +7,7 @@ import os
 import select
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -197,14 +198,18 @@ def _measured(
 
 def _brief(window: Mapping[str, Any]) -> dict[str, Any]:
     """Return what ``/api/v1/models`` says of a window, from what ``…/evaluations`` says of it."""
-    states = [feature["state"] for feature in window["drift"]["features"].values()]
+    features = window["drift"]["features"].values()
+    states = Counter(feature["state"] for feature in features)
+    unsure = Counter(feature["lacking"] for feature in features if feature["state"] == "cannot_tell")
     score = window["drift"]["score"] or {}
-    drifted = states.count("drift")
     return {
-        "state": "drift" if drifted else "ok" if "ok" in states else next(iter(states), "no_baseline"),
+        "state": next(
+            (state for state in ("drift", "ok", "usual") if states[state]), next(iter(states), "no_baseline")
+        ),
+        "lacking": next((most for most, _ in unsure.most_common(1)), None),
         "drift": {
-            "drifted": drifted,
-            "compared": drifted + states.count("ok"),
+            "drifted": states["drift"],
+            "compared": states["drift"] + states["ok"] + states["usual"],
             "score_psi": score.get("methods", {}).get("psi", {}).get("value"),
         },
         "outcomes": window["outcomes"],
@@ -231,7 +236,7 @@ def _drifted(window: Mapping[str, Any]) -> Text:
     drifted, compared = window["drift"]["drifted"], window["drift"]["compared"]
     if not compared:
         known = window["state"] in ("cannot_tell", "blind")
-        return Text(state_word(window["state"]) if known else UNKNOWN, "dim")
+        return Text(state_word(window["state"], window.get("lacking") or "") if known else UNKNOWN, "dim")
     return Text(f"{drifted}/{compared}", "bold red" if drifted else "green")
 
 

@@ -44,7 +44,7 @@ def test_the_models_fit_eighty_columns() -> None:
         "flights winter …  57k          2/9 0.039  23 → 33 % log loss 0.650  96 %",
         "fraud v7 prod     15k          1/1     –          – –                  –",
         "animals 2        4.0k            –     –          – log loss 0.300  10 %",
-        "price eu           12 cannot tell      –          – MAE 21,000     100 %",
+        "price eu           12 too few rows     –          – MAE 21,000     100 %",
         "churn              10            –     –          – –                  –",
     ]
 
@@ -55,7 +55,7 @@ def test_rows_that_did_not_arrive_are_shown_where_some_did_not() -> None:
         [replace(lost, balance=Balance(90.0, 120.0, 0, 1)), replace(complete, balance=Balance(99.0, 100.0, 0, 1))]
     )
     rows = drawn(models_table(document("/api/v1/models", view), 80, NOW), 80)
-    assert rows[1].startswith("price eu      12 (75 %) cannot tell ")
+    assert rows[1].startswith("price eu      12 (75 %) too few rows")
     assert "%" not in rows[2].split("1/1")[0]
 
 
