@@ -106,5 +106,6 @@ MANIFEST=$PWD/tests/interop/collector.yaml
 
 build jaeger "$JAEGER" from_module jaeger github.com/jaegertracing/jaeger "$JAEGER" cmd/all-in-one
 build prometheus "$PROMETHEUS" from_module prometheus github.com/prometheus/prometheus "$PROMETHEUS" cmd/prometheus
+build promtool "$PROMETHEUS" from_module promtool github.com/prometheus/prometheus "$PROMETHEUS" cmd/promtool
 build otel-collector "$COLLECTOR" collector
 exit $missing

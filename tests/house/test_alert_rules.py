@@ -1,8 +1,12 @@
-"""The alerts for Prometheus ask for series that there are, by labels that these have."""
+"""The alerts for Prometheus ask for series that there are, fire when they should, and say what to do."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,24 +16,267 @@ from driftline.semconv import attributes, metrics
 from tests.support.paths import ROOT
 
 RULES = ROOT / "otel-config/driftline.rules.yml"
-SERIES = set(metrics.PROMETHEUS.values())
+SERIES = {*metrics.PROMETHEUS.values(), "up"}
 LABELS = {str(value).replace(".", "_") for name, value in vars(attributes).items() if name.isupper()}
+OF_PROMETHEUS = {"job", "instance"}
+PROMTOOLS = {"system": shutil.which("promtool"), "built": str(ROOT / ".peers/promtool")}
 
 
 def rules() -> list[dict[str, Any]]:
-    (group,) = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
-    found: list[dict[str, Any]] = group["rules"]
-    return found
+    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
 def test_an_alert_asks_for_what_there_is(rule: dict[str, Any]) -> None:
     text = " ".join((rule["expr"], *rule["annotations"].values()))
-    assert set(re.findall(r"\bml_\w+(?=\{)", text)) <= SERIES
-    assert set(re.findall(r"^ml_\w+", rule["expr"])) <= SERIES
-    assert set(re.findall(r"(?:\$labels\.|[{,])([a-z_]+)(?:=|\b)", text)) <= LABELS
+    assert set(re.findall(r"\b(?:ml|driftline)_\w+(?=\{)", text)) <= SERIES
+    assert set(re.findall(r"(?<![\w{,=$.])(?:ml|driftline)_\w+|\bup\b", rule["expr"])) <= SERIES
+    assert set(re.findall(r"(?:\$labels\.|[{,])([a-z_]+)(?:=|\b)", text)) <= LABELS | OF_PROMETHEUS
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_an_alert_says_how_bad_it_is_and_what_to_do(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in ("page", "ticket")
+    assert re.fullmatch(r"\d+[mhd]", rule["for"])
+    said = rule["annotations"]
+    assert said.keys() == {"summary", "description", "runbook"}
+    page, _, section = said["runbook"].partition("#")
+    assert section == rule["alert"].lower()
+    assert f"\n## {rule['alert']}\n" in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_prometheus_is_told_of_them() -> None:
     said = yaml.safe_load((ROOT / "otel-config/prometheus.yml").read_text(encoding="utf-8"))
     assert said["rule_files"] == [RULES.name]
+
+
+@dataclass(frozen=True)
+class Fires:
+    """An alert over a minute's samples: it is quiet at one moment and fires at a later one.
+
+    Attributes:
+        series: A series, by its selector → its values, as promtool writes them.
+        labels: Those of the alert, beside its name and severity.
+        description: Where it is no fixed text.
+        step: From one sample to the next.
+    """
+
+    alert: str
+    series: dict[str, str]
+    quiet: str
+    fires: str
+    labels: dict[str, str]
+    summary: str
+    description: str = ""
+    step: str = "1m"
+
+
+CHURN = {"ml_model_name": "churn", "ml_model_version": "7", "deployment_environment_name": "prod"}
+WINDOW = {"ml_model_name": "churn", "ml_model_version": "7", "ml_window": "1d"}
+TO_JAEGER = {"instance": "a:8780", "driftline_destination": "jaeger", "driftline_signal": "traces"}
+HOSTILE = 'ch"urn\\<b>{{ 1 }}'
+
+
+def selector(name: str, labels: dict[str, str]) -> str:
+    """Write a series as Prometheus does."""
+
+    def quoted(text: str) -> str:
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    return name + "{" + ",".join(f"{key}={quoted(value)}" for key, value in labels.items()) + "}"
+
+
+def of_state(state: str, alert: str, quiet: str, fires: str, summary: str, step: str = "1m") -> Fires:
+    """Return the case of a state of a model, which another state precedes."""
+    before = selector("ml_model_state", {**CHURN, "state": "right"})
+    now = selector("ml_model_state", {**CHURN, "state": state})
+    series = {before: "1 1 1 1 1 stale", now: "_ _ _ _ _ 1x999"}
+    return Fires(alert, series, quiet, fires, {**CHURN, "state": state}, summary, step=step)
+
+
+CASES = (
+    of_state("wrong", "ModelWrong", "6m", "7m", "churn 7 in prod: the model is wrong"),
+    of_state("silent", "ModelSilent", "6m", "7m", "churn 7 in prod: no predictions arrive where there were some"),
+    of_state(
+        "at_risk", "ModelAtRisk", "34m", "35m", "churn 7 in prod: the model may be wrong, outcomes are not here yet"
+    ),
+    of_state("behind", "ModelBehind", "19m", "20m", "churn 7 in prod: its windows wait to be evaluated"),
+    of_state(
+        "unknown",
+        "ModelUnknown",
+        "7d4h",
+        "7d5h",
+        "churn 7 in prod: for a week nobody can say whether the model is right",
+        step="1h",
+    ),
+    Fires(
+        "ModelWrong",
+        {selector("ml_model_state", {"ml_model_name": HOSTILE, "state": "wrong"}): "1x20"},
+        "1m",
+        "2m",
+        {"ml_model_name": HOSTILE, "state": "wrong"},
+        f"{HOSTILE}: the model is wrong",
+    ),
+    Fires(
+        "ConceptChanged",
+        {
+            selector("ml_drift_state", {**CHURN, "ml_drift_target": "concept", "state": "drift"}): "1x20",
+            selector(
+                "ml_drift_state", {**CHURN, "ml_drift_target": "concept", "ml_drift_slice": "a=b", "state": "drift"}
+            ): "1x20",
+            selector("ml_drift_state", {**CHURN, "ml_drift_target": "score", "state": "drift"}): "1x20",
+        },
+        "4m",
+        "5m",
+        {**CHURN, "ml_drift_target": "concept", "state": "drift"},
+        "churn 7 in prod: its errors have become more",
+    ),
+    Fires(
+        "ObjectiveBroken",
+        {
+            selector(
+                "ml_performance_objective_state",
+                {**WINDOW, "ml_performance_objective": "recall >= 0.8", "state": "broken"},
+            ): "1x20"
+        },
+        "1m",
+        "2m",
+        {**WINDOW, "ml_performance_objective": "recall >= 0.8", "state": "broken"},
+        "churn 7: recall >= 0.8 is broken in windows of 1d",
+    ),
+    Fires(
+        "TooLittleReviewed",
+        {
+            selector(
+                "ml_performance_objective_overdue", {**WINDOW, "ml_performance_objective": "recall >= 0.8"}
+            ): "1x20",
+            selector(
+                "ml_performance_objective_needed", {**WINDOW, "ml_performance_objective": "recall >= 0.8"}
+            ): "260x20",
+        },
+        "14m",
+        "15m",
+        {**WINDOW, "ml_performance_objective": "recall >= 0.8"},
+        "churn 7: nobody can tell recall >= 0.8 in windows of 1d",
+        "About 260 rows in a window would tell. What to label next: GET /api/v1/models/churn/label-next",
+    ),
+    Fires(
+        "LabelsLate",
+        {selector("ml_outcome_sla_state", {**WINDOW, "state": "broken"}): "1x20"},
+        "14m",
+        "15m",
+        {**WINDOW, "state": "broken"},
+        "churn 7: outcomes did not come in time in windows of 1d",
+    ),
+    Fires(
+        "DriftIncident",
+        {
+            selector(
+                "ml_drift_incident", {**WINDOW, "ml_drift_target": "feature", "ml_feature_name": "age"}
+            ): "0x3 1x20",
+            selector("ml_drift_incident", {**WINDOW, "ml_drift_target": "score"}): "0x99",
+        },
+        "8m",
+        "9m",
+        {**WINDOW, "ml_drift_target": "feature", "ml_feature_name": "age"},
+        "churn 7: feature age drifted in windows of 1d",
+    ),
+    Fires(
+        "DataFault",
+        {
+            selector("ml_quality_findings", {**WINDOW, "ml_quality_check": "missing"}): "2x20",
+            selector("ml_quality_findings", {**WINDOW, "ml_quality_check": "constant"}): "0x20",
+        },
+        "4m",
+        "5m",
+        {**WINDOW, "ml_quality_check": "missing"},
+        "churn 7: the check missing has 2 findings in the newest window of 1d",
+    ),
+    Fires(
+        "ExpectationBroken",
+        {
+            selector("ml_quality_expectations", {**WINDOW, "ml_quality_verdict": "broken"}): "1x20",
+            selector("ml_quality_expectations", {**WINDOW, "ml_quality_verdict": "met"}): "9x20",
+        },
+        "4m",
+        "5m",
+        {**WINDOW, "ml_quality_verdict": "broken"},
+        "churn 7: 1 expectations are broken in the newest window of 1d",
+    ),
+    Fires(
+        "RowsLost",
+        {
+            selector("driftline_record_completeness_ratio", CHURN): "0.9x20",
+            selector("driftline_record_completeness_ratio", {"ml_model_name": "whole"}): "0.99x20",
+        },
+        "14m",
+        "15m",
+        CHURN,
+        "churn 7 in prod: 90% of the predictions arrive",
+    ),
+    Fires(
+        "DriftlineDown",
+        {'up{job="driftline",instance="a:8780"}': "1 1 0x20", 'up{job="shop",instance="b:1"}': "0x20"},
+        "6m",
+        "7m",
+        {"job": "driftline", "instance": "a:8780"},
+        "Driftline at a:8780 does not answer",
+    ),
+    Fires("DriftlineAbsent", {"driftline_windows_pending": "0 0 stale"}, "11m", "12m", {}, "No Driftline is heard of"),
+    Fires(
+        "DriftlineBehind",
+        {'driftline_windows_pending_age_seconds{instance="a:8780"}': "1000x20"},
+        "4m",
+        "5m",
+        {"instance": "a:8780"},
+        "Driftline at a:8780: a window has waited for 16m 40s to be evaluated",
+    ),
+    Fires(
+        "DriftlineDrops",
+        {
+            selector("driftline_forward_dropped_total", TO_JAEGER): "0+3x20",
+            selector("driftline_forward_dropped_total", {**TO_JAEGER, "driftline_destination": "old"}): "7x20",
+        },
+        "5m",
+        "6m",
+        TO_JAEGER,
+        "Driftline at a:8780 drops requests for jaeger",
+    ),
+)
+
+
+def test_every_alert_has_a_case() -> None:
+    assert {case.alert for case in CASES} == {rule["alert"] for rule in rules()}
+
+
+@pytest.mark.parametrize("step", ["1m", "1h"])
+@pytest.mark.parametrize("which", PROMTOOLS)
+def test_alerts_fire_when_they_should_and_not_before(which: str, step: str, tmp_path: Path) -> None:
+    promtool = PROMTOOLS[which]
+    if promtool is None or not Path(promtool).exists():
+        pytest.skip("no promtool: Debian's package prometheus has one, `make interop` builds another")
+    known = {rule["alert"]: rule for rule in rules()}
+    tests = []
+    for case in (case for case in CASES if case.step == step):
+        rule = known[case.alert]
+        said = {**rule["annotations"], "summary": case.summary}
+        said["description"] = case.description or said["description"]
+        firing = {"exp_labels": {**case.labels, **rule["labels"]}, "exp_annotations": said}
+        tests.append(
+            {
+                "name": case.alert,
+                "interval": step,
+                "input_series": [{"series": series, "values": values} for series, values in case.series.items()],
+                "alert_rule_test": [
+                    {"eval_time": case.quiet, "alertname": case.alert, "exp_alerts": []},
+                    {"eval_time": case.fires, "alertname": case.alert, "exp_alerts": [firing]},
+                ],
+            }
+        )
+    path = tmp_path / "alerts.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": step, "tests": tests}))
+
+    ran = subprocess.run([promtool, "test", "rules", str(path)], capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -106,6 +106,8 @@ def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
 
 def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
     for model in models:
+        if model.verdict is not None:
+            yield _point(m.ML_MODEL_STATE, {**model_attributes(model.key), a.STATE: model.verdict.state}, 1.0)
         if model.concept is not None:
             yield from _concept(model.concept, model_attributes(model.key))
         for name, known in model.windows.items():

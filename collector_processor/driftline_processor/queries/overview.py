@@ -14,7 +14,7 @@ from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 
 from driftline_processor.core.concept.result import ConceptDrift
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
@@ -87,6 +87,7 @@ class ModelView:
             tell.
         versions: The model's challengers beside its champion, the same for each of its versions.
         waiting: How many of its windows wait to be evaluated: what is shown of them is older than their rows.
+        verdict: Whether it is still right; None where nothing of it has been judged.
         hints: Full sentences: what is missing, and what to do about it.
     """
 
@@ -114,6 +115,7 @@ class ModelView:
     retired: bool = False
     """Its version gave its place to a new one (``limits.versions``), so that metrics speak of it no more."""
     hints: tuple[str, ...] = ()
+    verdict: Verdict | None = None
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Return True where the outcomes of a closed window have had their time, so that its performance counts."""

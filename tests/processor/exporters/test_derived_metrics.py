@@ -14,7 +14,15 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
-from driftline_processor.core.evaluation import Evaluation, Expected, Finding, MethodValue, MetricValue, TargetDrift
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Expected,
+    Finding,
+    MethodValue,
+    MetricValue,
+    TargetDrift,
+    Verdict,
+)
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.windows.window import Window
@@ -76,6 +84,12 @@ def test_the_newest_closed_window_is_described() -> None:
     assert found(view, m.ML_PERFORMANCE_WINDOW_END) == {(window,): (NOW - HOUR) / 1e9}
     assert found(view, m.ML_OUTCOME_COVERAGE) == {(window,): 0.8}
     assert all(point.attributes[:3] == MODEL for point in points(view))
+
+
+def test_a_model_is_in_the_one_state_of_its_verdict() -> None:
+    wrong = Verdict("wrong", NOW, "log_loss", 0.1, 0.05, 0.15, "", "", "Sure.", "The model is wrong.", "Retrain it.")
+    assert found(FakeView([model(verdict=wrong)]), m.ML_MODEL_STATE) == {((a.STATE, "wrong"),): 1.0}
+    assert found(FakeView([model()]), m.ML_MODEL_STATE) == {}
 
 
 def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -> None:
