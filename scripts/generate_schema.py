@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Any, NotRequired, Union, get_args, get_origin
 
 from driftline_processor.core.concept.result import ConceptDrift
-from driftline_processor.core.evaluation import Evaluation, WeakSearch
+from driftline_processor.core.evaluation import Evaluation, Verdict, WeakSearch
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.performance.mispredictions import Misprediction
 from driftline_processor.core.versions.side_by_side import SideBySide
@@ -79,6 +79,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
             "window": NotRequired[str],
             "timezone": NotRequired[str],
             "as_of": NotRequired[str],
+            "verdict": NotRequired[json_type(Verdict | None)],
             "concept": NotRequired[json_type(ConceptDrift | None)],
             "outcome_delay": NotRequired[json_type(OutcomeDelay)],
             "windows": json_type(list[Evaluation]),

@@ -137,6 +137,7 @@ def evaluate(
             curves,
             result.versions,
             result.delay,
+            result.verdict,
         )
         if result.notations:
             answer["notations"] = {name: notation.to_json() for name, notation in result.notations.items()}
@@ -147,7 +148,7 @@ def evaluate(
         else:
             from driftline_processor.terminal.evaluation import show
 
-            show(result.evaluations, concept=result.concept, wrong=result.wrong)
+            show(result.evaluations, concept=result.concept, wrong=result.wrong, verdict=result.verdict)
             show_versions(answer.get("versions", ()))
         if openlineage is not None:
             from driftline_processor.exporters.openlineage_events import write_events

@@ -84,6 +84,11 @@ def _end_of_window(end: str) -> Key:
     return computed(end, time, str | None)
 
 
+def _time_at(name: str, attribute: str | None = None) -> Key:
+    """Declare a moment; null where it is not known."""
+    return Key(name, attribute, lambda time: None if time is None else iso_time(time), str | None)
+
+
 def _interval(one: Verdict) -> list[float | None] | None:
     return None if one.low is None and one.high is None else [one.low, one.high]
 
@@ -108,7 +113,7 @@ SHAPES = Shapes(
         KindOfChange: "kind sentence evidence",
         Verdict: (
             "state",
-            Key("since", by=lambda since: None if since is None else iso_time(since), type=str | None),
+            _time_at("since"),
             or_null("metric"),
             "effect",
             computed("interval", _interval, list[float | None] | None),
@@ -116,7 +121,7 @@ SHAPES = Shapes(
             or_null("kind"),
             "sure sentence next",
             or_null("slice"),
-            group("window", time_or_null("window_start"), time_or_null("window_end")),
+            group("window", _time_at("start", "window_start"), _time_at("end", "window_end")),
         ),
         MethodValue: "value p_value",
         TargetDrift: (
@@ -143,7 +148,7 @@ SHAPES = Shapes(
             or_null("check"),
             "moved changes",
             or_null("slice"),
-            Key("since", by=lambda since: None if since is None else iso_time(since), type=str | None),
+            _time_at("since"),
             Key("or_before", "before"),
             "p_value importance weight score_shift sentence",
         ),
@@ -332,13 +337,14 @@ def evaluations_to_json(
     curves: bool = False,
     versions: Iterable[SideBySide] = (),
     delay: OutcomeDelay | None = None,
+    verdict: Verdict | None = None,
 ) -> dict[str, Any]:
     """Return the whole answer of ``driftline evaluate --json`` for one model and version.
 
     >>> evaluations_to_json("churn", "3", [])
-    {'model': 'churn', 'version': '3', 'concept': None, 'windows': []}
+    {'model': 'churn', 'version': '3', 'verdict': None, 'concept': None, 'windows': []}
     """
     windows, beside = [to_json(evaluation, curves) for evaluation in evaluations], list(map(json_of, versions))
-    known = {"model": model, "version": version, "concept": json_of(concept)}
+    known = {"model": model, "version": version, "verdict": json_of(verdict), "concept": json_of(concept)}
     late = {} if delay is None else {"outcome_delay": json_of(delay)}
     return {**known, **late, "windows": windows, **({"versions": beside} if beside else {})}

@@ -15,7 +15,7 @@ from rich.text import Text
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import targets
 from driftline_processor.core.drift.method_choice import SHOWN
-from driftline_processor.core.evaluation import Evaluation, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict
 from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.wording import printable
@@ -29,6 +29,16 @@ from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method
 
 from .console import LONGEST_NAME, Readable, change_style, empty, fewer_cells, histogram, state_style, terminal
 from .sections import SECTIONS, mispredictions
+
+VERDICT_STYLES: dict[str, str] = {
+    "right": "green",
+    "wrong": "red",
+    "silent": "red",
+    "behind": "yellow",
+    "at_risk": "yellow",
+    "unknown": "",
+}
+"""State of a verdict → its colour."""
 
 _NUMBERS = ("test", "p", "PSI", "JS")
 
@@ -169,6 +179,13 @@ def evaluation_view(evaluation: Evaluation, timezone: str = "UTC") -> Renderable
     return Readable(Group(*parts, Text(), Text(sentence(evaluation), style="bold")))
 
 
+def verdict_view(verdict: Verdict) -> RenderableType:
+    """Show a verdict: its sentence, how sure it is, and what to do."""
+    parts = [Text(printable(verdict.sentence), style=f"bold {VERDICT_STYLES[verdict.state]}")]
+    parts += [Text(printable(text)) for text in (verdict.next, verdict.sure) if text]
+    return Readable(Group(*parts))
+
+
 def windows_view(evaluations: Sequence[Evaluation], timezone: str = "UTC") -> RenderableType:
     """Show several windows, a line each: rows, coverage, what drifted, the score's PSI, performance."""
     return Readable(WindowsTable(tuple(evaluations), timezone))
@@ -179,12 +196,17 @@ def show(
     console: Console | None = None,
     concept: ConceptDrift | None = None,
     wrong: Sequence[Worst] = (),
+    verdict: Verdict | None = None,
 ) -> None:
-    """Print evaluations: several windows as a table of them, then the newest that can be judged in full.
+    """Print evaluations: the verdict, several windows as a table, then the newest that can be judged in full.
 
     ``concept``: what the errors of all of them say. ``wrong``: the worst rows of each, where somebody asked.
+    ``verdict``: whether the model is right, by all of them.
     """
     console = console or terminal()
+    if verdict is not None:
+        console.print(verdict_view(verdict))
+        console.print()
     if len(evaluations) > 1:
         console.print(windows_view(evaluations))
         console.print()

@@ -15,6 +15,7 @@ from driftline_processor.core.evaluation import (
     MetricValue,
     SliceDrift,
     TargetDrift,
+    Verdict,
 )
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import iso_time
@@ -69,6 +70,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
     assert evaluations_to_json("churn", "7", [evaluation]) == {
         "model": "churn",
         "version": "7",
+        "verdict": None,
         "concept": None,
         "windows": [
             {
@@ -77,6 +79,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 "rows": 1000,
                 "distributed": 0,
                 "closed": True,
+                "verdict": None,
                 "baseline": None,
                 "drift": {
                     "features": {
@@ -133,6 +136,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "country=NL": {
                             "rows": 90,
                             "state": "drift",
+                            "lacking": None,
                             "compared": None,
                             "judged": 2,
                             "share": 0.5,
@@ -144,6 +148,8 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "incident": {"feature:age": "2026-02-28T00:00:00Z"},
                 },
                 "explanation": None,
+                "change": None,
+                "service": None,
                 "performance": {
                     "maturity": "mature",
                     "immature": None,
@@ -169,6 +175,8 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         },
                     },
                     "estimated": {},
+                    "changes": {},
+                    "estimated_changes": {},
                     "importance_weighted": {},
                     "slices": {},
                     "label_age": {},
@@ -211,6 +219,44 @@ def test_an_evaluation_is_the_promised_json() -> None:
             }
         ],
     }
+
+
+def test_a_verdict_says_since_when_how_much_and_what_to_do() -> None:
+    verdict = Verdict(
+        "wrong",
+        WINDOW.start,
+        "log_loss",
+        0.2,
+        0.1,
+        0.3,
+        "",
+        "",
+        "The whole interval.",
+        "The model has been wrong.",
+        "Retrain it.",
+        window_start=WINDOW.start,
+        window_end=WINDOW.end,
+    )
+    evaluation = Evaluation(ModelKey("churn"), WINDOW, 10, True, verdict=verdict)
+    told = evaluations_to_json("churn", "", [evaluation], verdict=verdict)
+    assert (
+        told["verdict"]
+        == told["windows"][0]["verdict"]
+        == {
+            "state": "wrong",
+            "since": "2026-03-01T00:00:00Z",
+            "metric": "log_loss",
+            "effect": 0.2,
+            "interval": [0.1, 0.3],
+            "cause": None,
+            "kind": None,
+            "sure": "The whole interval.",
+            "sentence": "The model has been wrong.",
+            "next": "Retrain it.",
+            "slice": None,
+            "window": {"start": "2026-03-01T00:00:00Z", "end": "2026-03-02T00:00:00Z"},
+        }
+    )
 
 
 def test_rows_without_a_time_have_no_start_and_no_end() -> None:

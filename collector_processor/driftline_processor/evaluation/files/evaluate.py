@@ -20,13 +20,14 @@ from driftline_processor.core.concept import Settings
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.estimate.track_record import with_track_records
-from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay, learn_outcome_delay
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.labelled_predictions import LabelledPredictions
 from driftline_processor.core.performance.mispredictions import Worst
+from driftline_processor.core.verdict import VerdictContext, verdict_of_model, with_verdicts
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.judge import follow, judge
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
@@ -56,7 +57,7 @@ from .windows import Cut, StepCounts, cut_rows, cut_steps
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """The result of `driftline evaluate`: the baseline, and one evaluation per window, oldest first.
+    """The result of `driftline evaluate`: the baseline, one evaluation per window, oldest first, and their verdict.
 
     ``choices``: the drift methods that were asked for. ``concept``: whether errors have become more, over all rows.
     ``slices``: the columns by whose values rows were cut. ``versions``: challengers beside their champion. ``wrong``:
@@ -68,6 +69,7 @@ class EvaluationResult:
     baseline: Baseline
     evaluations: list[Evaluation]
     choices: Choices
+    verdict: Verdict
     concept: ConceptDrift | None = None
     slices: tuple[str, ...] = ()
     versions: tuple[SideBySide, ...] = ()
@@ -136,7 +138,20 @@ def evaluate_files(
     concept = detect_concept_drift(read.rows, read.heard, baseline, settings.concept or Settings(), declared)
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [one for of_cut in judged for one in of_cut.wrong]
-    found = (baseline, evaluations, settings.choices, concept, tuple(declared), versions, wrong, read.notations)
+    context = VerdictContext(concept, versions, settings.timezone)
+    evaluations = with_verdicts(evaluations, context)
+    verdict = verdict_of_model(evaluations, context=context)
+    found = (
+        baseline,
+        evaluations,
+        settings.choices,
+        verdict,
+        concept,
+        tuple(declared),
+        versions,
+        wrong,
+        read.notations,
+    )
     return EvaluationResult(key, *found, delay)
 
 

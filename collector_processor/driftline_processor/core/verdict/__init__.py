@@ -1,0 +1,25 @@
+"""Verdicts: whether a model is still right, since when, how sure that is, why, and what to do.
+
+Driftline computes verdicts from evaluations each time somebody asks, and stores none: a late outcome changes them all.
+May import every other room of core.
+"""
+
+from .context import NO_CONTEXT, VerdictContext
+from .fold import ModelPart, fold_verdicts
+from .model import verdict_of_model
+from .states import ORDER, rank_state
+from .traffic import Traffic
+from .window import verdict_of_window, with_verdicts
+
+__all__ = [
+    "NO_CONTEXT",
+    "ORDER",
+    "ModelPart",
+    "Traffic",
+    "VerdictContext",
+    "fold_verdicts",
+    "rank_state",
+    "verdict_of_model",
+    "verdict_of_window",
+    "with_verdicts",
+]

@@ -1,0 +1,188 @@
+"""What to do about a verdict: a few words for its sentence, and a sentence of its own."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.labels.delay import UNKNOWN_DELAY  # noqa: F401
+from driftline_processor.core.metrics import direction
+from driftline_processor.core.versions.side_by_side import SideBySide
+from driftline_processor.core.wording import format_percent, printable, short
+
+from .context import VerdictContext
+from .reasons import FirstCause
+from .signs import Sign, has_small_drift, is_worse, lacking_to_tell
+from .words import NAME, figure, listed, since_words, slice_words
+
+POWER = 1.96 + 1.2816
+"""Normal quantiles of a test at 5 % that finds in 90 of 100 cases what it looks for."""
+
+WORTH_FINDING = 0.05
+"""The loss of accuracy that labels should be enough to find."""
+
+RANKS = ("roc_auc", "roc_auc_ovr")
+"""Metrics of the ranking, which no recalibration can change."""
+
+LEVELS = ("log_loss", "brier", "calibration_error", "mean_score", "cost_per_prediction")
+"""Metrics that a recalibration repairs where the ranking survived."""
+
+
+class Advice(NamedTuple):
+    """What to do.
+
+    Attributes:
+        action: In a few words, for the end of a sentence.
+        sentence: What to do, in full.
+    """
+
+    action: str
+    sentence: str
+
+
+NOTHING = Advice("nothing to do", "Nothing: keep sending outcomes.")
+
+
+def repair(
+    evaluation: Evaluation, signs: list[Sign], cause: FirstCause, context: VerdictContext, since: int | None
+) -> Advice:
+    """Return what to do about a wrong model.
+
+    Args:
+        evaluation: The window that decided.
+        signs: What shows the loss, the first at the head.
+        cause: The first cause.
+        context: What is known beside windows.
+        since: From when on the model is wrong, unix nanoseconds.
+    """
+    first, timezone = signs[0], context.timezone
+    when = since_words(since, timezone)
+    if first.reason == "service":
+        return Advice("repair the service", f"Repair the service first: {first.words}.")
+    if cause.kind == "data_fault" and cause.features:
+        return _mend(cause.features, cause.words)
+    better = next((one for one in context.versions if one.verdict == "better"), None)
+    if better is not None:
+        return _go_over(better)
+    if first.slice:
+        place = slice_words(first.slice)
+        rows = _rows_since(when)
+        sentence = f"Retrain it with more rows of {place}, from {rows}, and do not rely on it there until then."
+        return Advice(f"retrain it with more rows of {place}", sentence)
+    if _only_its_level_moved(evaluation):
+        auc = evaluation.realized["roc_auc"].value
+        was = evaluation.reference["roc_auc"].value
+        ranks = f"it ranks as before (ROC AUC {figure(auc or 0.0)}, {figure(was or 0.0)} in the baseline)"
+        sentence = f"Recalibrate its score on {_rows_since(when)}: {ranks}, and only the level of its score is off."
+        return Advice("recalibrate it", sentence)
+    return Advice("retrain it", f"Retrain it with {_rows_since(when)}, and build its baseline anew.")
+
+
+def look_closer(evaluation: Evaluation, signs: list[Sign]) -> Advice:
+    """Return what to do about a model at risk: repair the data, or get the outcomes that tell."""
+    fault = next((sign for sign in signs if sign.reason == "data"), None)
+    if fault is not None and fault.features:
+        return _mend(fault.features, fault.words)
+    if fault is not None:
+        return Advice("repair its data", f"Repair its data: {fault.words}.")
+    return outcomes_wanted(evaluation)
+
+
+def outcomes_wanted(evaluation: Evaluation) -> Advice:
+    """Return what would tell whether a model is right, where its outcomes do not."""
+    if not evaluation.closed:
+        return Advice("wait until its window closes", "Wait until the window closes.")
+    if evaluation.young:
+        return Advice("wait for its outcomes", f"Wait: {evaluation.immature or 'its outcomes may still come'}.")
+    if evaluation.maturity == "mature" and evaluation.outcome_rows:
+        lacks = lacking_to_tell(evaluation)
+        if lacks == "days":
+            return Advice("judge a longer window", "Judge a longer window: one with more days would tell.")
+        if not evaluation.reference and not evaluation.objectives:
+            sentence = "Say what is good enough: build the baseline with actual values, or set an objective."
+            return Advice("say what is good enough", sentence)
+    needed = labels_needed(evaluation)
+    if evaluation.outcome_rows == 0:
+        how = f", or label {needed:,} of its rows" if needed and needed <= evaluation.rows else ""
+        return Advice("send its outcomes", f"Send its outcomes{how}: without them nobody knows.")
+    if not needed or needed <= evaluation.outcome_rows:
+        return Advice("send more outcomes", "Send more outcomes, or judge a longer window.")
+    more = needed - evaluation.outcome_rows
+    if needed <= evaluation.rows:
+        sentence = f"Label {more:,} more of its rows: with {needed:,} the window would tell."
+        return Advice(f"label {more:,} more rows", sentence)
+    sentence = (
+        f"Judge a longer window: about {needed:,} outcomes would tell, and this one has {evaluation.rows:,} rows."
+    )
+    return Advice("judge a longer window", sentence)
+
+
+def keep(evaluation: Evaluation) -> Advice:
+    """Return what to do about a right model: nothing, also where its inputs moved."""
+    if has_small_drift(evaluation):
+        return Advice("nothing to do", "Ignore the drift: its effect is small, and outcomes show no loss.")
+    if any(one.state == "drift" for one in evaluation.features.values()):
+        return Advice("nothing to do", "Ignore the drift: outcomes show no loss. Look again when they do.")
+    return NOTHING
+
+
+def labels_needed(evaluation: Evaluation) -> int | None:
+    """Return how many outcomes would tell; None where nobody can say.
+
+    That of the objectives, else so many that a fall of accuracy by :data:`WORTH_FINDING` is found nine times in ten.
+    """
+    needed = [one.needed for one in evaluation.objectives if one.state == "cannot_tell" and one.needed]
+    if needed:
+        return max(needed)
+    accuracy = evaluation.reference.get("accuracy")
+    if accuracy is None or accuracy.value is None:
+        return None
+    share = min(max(accuracy.value - WORTH_FINDING, 0.0), 1.0)
+    return max(30, math.ceil(share * (1 - share) * (POWER / WORTH_FINDING) ** 2 / 10) * 10)
+
+
+def _rows_since(when: str) -> str:
+    return f"the outcomes{when}" if when else "these outcomes"
+
+
+def _mend(features: tuple[str, ...], words: str) -> Advice:
+    names = listed([short(name, NAME) for name in features[:2]])
+    return Advice(f"repair {names}", f"Repair {names} where it is made ({printable(words)}), then judge again.")
+
+
+def _go_over(better: SideBySide) -> Advice:
+    name = short(better.challenger.name, NAME) or "without a name"
+    decides = better.decides
+    figures = ""
+    if decides is not None and decides.challenger is not None and decides.champion is not None:
+        loss = decides.loss.replace("_", " ")
+        write = format_percent if decides.loss == "error" else figure
+        figures = f": its {loss} is {write(decides.challenger)}, {write(decides.champion)} here"
+    return Advice(f"go over to version {name}", f"Go over to version {name}, which is better{figures}.")
+
+
+def _only_its_level_moved(evaluation: Evaluation) -> bool:
+    """Return True where scores rank as they did, and their level is what is wrong."""
+    rank, was = evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc")
+    if rank is None or was is None or rank.value is None or was.value is None:
+        return False
+    change = evaluation.realized_changes.get("roc_auc")
+    if change is not None and change.state == "worse":
+        return False
+    best = rank.high if rank.high is not None else rank.value
+    if best < was.value:
+        return False
+    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
+    beyond = False
+    if said is not None and came is not None and said.value is not None:
+        beyond = came.low is not None and came.high is not None and not came.low <= said.value <= came.high
+    moved = any(one.state == "worse" and name in LEVELS for name, one in evaluation.realized_changes.items())
+    return bool(beyond or moved or _loss_rose(evaluation))
+
+
+def _loss_rose(evaluation: Evaluation) -> bool:
+    now, was = evaluation.realized.get("log_loss"), evaluation.reference.get("log_loss")
+    if now is None or was is None or now.value is None or was.value is None:
+        return False
+    return direction("log_loss") != 0 and is_worse("log_loss", now.value - was.value)

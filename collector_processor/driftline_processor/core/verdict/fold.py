@@ -1,0 +1,91 @@
+"""One verdict from many: versions and environments of a model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from driftline.tables.table import ModelKey
+
+from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.wording import short
+
+from .states import rank_state
+from .words import NAME
+
+_KNOWN = ("right", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPart:
+    """One version of a model in one environment, with its verdict.
+
+    Attributes:
+        key: Model, version and environment.
+        verdict: Its own verdict.
+        rows: Rows of its newest closed window: the share of users that it answers.
+        start: Start of that window, unix nanoseconds; None where rows have no time.
+        end: End of that window.
+        answers: Whether anybody acts on its predictions; False for a shadow.
+    """
+
+    key: ModelKey
+    verdict: Verdict
+    rows: int = 0
+    start: int | None = None
+    end: int | None = None
+    answers: bool = True
+
+
+def fold_verdicts(parts: Iterable[ModelPart]) -> Verdict | None:
+    """Return the verdict of a model from those of its versions and environments; None where there is none.
+
+    The state that goes first in :data:`.states.ORDER` wins; between right and unknown, the part with most rows. Shadows
+    do not count, nor versions whose traffic another version of the same environment took over.
+    """
+    known = list(parts)
+    counted = [part for part in known if part.answers] or known
+    counted = [part for of_one in _by_environment(counted).values() for part in _current(of_one)]
+    if not counted:
+        return None
+    worst = min(counted, key=_order)
+    if len(counted) == 1:
+        return worst.verdict
+    return replace(worst.verdict, sentence=_with_name(worst, counted))
+
+
+def _by_environment(parts: Sequence[ModelPart]) -> dict[str, list[ModelPart]]:
+    found: dict[str, list[ModelPart]] = defaultdict(list)
+    for part in parts:
+        found[part.key.environment].append(part)
+    return found
+
+
+def _current(parts: Sequence[ModelPart]) -> list[ModelPart]:
+    """Return the versions of one environment that still answer."""
+    newest = max((part.start for part in parts if part.start is not None), default=None)
+    latest = [part for part in parts if newest is None or part.end is None or part.end > newest]
+    return [part for part in latest if part.verdict.state != "silent"] or latest
+
+
+def _order(part: ModelPart) -> tuple[int, int, str, str]:
+    state = part.verdict.state
+    rank = rank_state("unknown") if state in _KNOWN else rank_state(state)
+    return rank, -part.rows, part.key.environment, part.key.version
+
+
+def _with_name(part: ModelPart, parts: Sequence[ModelPart]) -> str:
+    """Name the version, and the environment where there are several, in place of the model."""
+    names = []
+    if len({one.key.version for one in parts}) > 1:
+        names.append(f"version {short(part.key.version, NAME)}" if part.key.version else "the version without a name")
+    if len({one.key.environment for one in parts}) > 1:
+        where = short(part.key.environment, NAME)
+        names.append(f"in {where}" if names and where else f"the model in {where}" if where else "the model")
+    if not names:
+        return part.verdict.sentence
+    name, sentence = " ".join(names), part.verdict.sentence
+    if sentence.startswith("The model"):
+        return f"{name[:1].upper()}{name[1:]}{sentence.removeprefix('The model')}"
+    return sentence.replace("the model", name, 1)

@@ -1,0 +1,101 @@
+"""Why a window is as it is: the first cause, in words and as a kind of change."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation
+from driftline_processor.core.wording import format_percent, printable, short
+
+from .signs import Sign, has_small_drift
+from .words import NAME, slice_words
+
+STEADY = "its inputs look as they did: only the outcomes show it"
+"""The reason of a loss without drift."""
+
+
+class FirstCause(NamedTuple):
+    """The first cause of what a window shows.
+
+    Attributes:
+        words: The cause as a clause; "" where none is known.
+        kind: What kind of change it is; "" where none is known.
+        features: The features it is about.
+    """
+
+    words: str
+    kind: ChangeKind | Literal[""]
+    features: tuple[str, ...] = ()
+
+
+def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
+    """Return the first cause: a fault of the data, else the drift that counts most, else the weakest slice.
+
+    Causes of drift come in the order of :mod:`~driftline_processor.core.explain`: by importance where it is known.
+
+    Args:
+        evaluation: The window.
+        signs: What it shows, the first of which the verdict is about.
+    """
+    kind = kind_of_change(evaluation, signs)
+    if signs and signs[0].reason == "service":
+        return FirstCause("", kind)
+    faults = [found for found in evaluation.findings if found.severity == "critical"]
+    if faults:
+        return FirstCause(printable(faults[0].sentence), kind, faults[0].features)
+    if evaluation.explanation is not None and evaluation.explanation.causes:
+        cause = evaluation.explanation.causes[0]
+        return FirstCause(cause_words(cause, evaluation), kind, cause.features)
+    if evaluation.weak is not None and evaluation.weak.slices:
+        return FirstCause(f"it is worst where {short(evaluation.weak.slices[0].name, NAME)}", kind)
+    return FirstCause("", kind)
+
+
+def kind_of_change(evaluation: Evaluation, signs: list[Sign]) -> ChangeKind | Literal[""]:
+    """Return the kind of change that a window shows; "" where none is known."""
+    if signs and signs[0].reason == "service":
+        return "service"
+    if evaluation.change_kind is not None:
+        return evaluation.change_kind.kind
+    return "data_fault" if any(sign.reason == "data" for sign in signs) else ""
+
+
+def cause_words(cause: Cause, evaluation: Evaluation) -> str:
+    """Say a cause of drift: what moved, from where to where.
+
+    >>> from driftline.tables.table import ModelKey
+    >>> from driftline_processor.core.evaluation import Change
+    >>> from driftline_processor.core.windows.window import Window
+    >>> window = Evaluation(ModelKey("late"), Window("1d", 0, 86_400 * 10**9), 900, True)
+    >>> cause_words(Cause(("temp",), "", 0.9, (Change("values below 54", 0.99, 0.0),)), window)
+    'temp moved most (values below 54: from 99 % to 0 %)'
+    """
+    where = f" where {slice_words(cause.slice)}" if cause.slice else ""
+    if cause.check:
+        found = (one for one in evaluation.findings if (one.check, one.features) == (cause.check, cause.features))
+        told = next(found, None)
+        if told is not None:
+            return f"{printable(told.sentence)}{where}"
+    names = " and ".join(short(name, NAME) for name in cause.features)
+    if not cause.changes:
+        return f"{names} moved most{where}"
+    first = cause.changes[0]
+    place = short(first.where, NAME) or "no text"
+    return f"{names} moved most{where} ({place}: from {format_percent(first.was)} to {format_percent(first.now)})"
+
+
+def looks_as_before(evaluation: Evaluation) -> bool:
+    """Return True where every input could be compared, and none moved."""
+    targets = [*evaluation.features.values(), *(one for one in (evaluation.score,) if one is not None)]
+    return bool(evaluation.features) and all(one.state == "ok" for one in targets)
+
+
+def harmless_drift(evaluation: Evaluation) -> str:
+    """Say of a right model what moved without harm; "" where nothing did."""
+    if evaluation.explanation is not None and evaluation.explanation.causes:
+        return f"{cause_words(evaluation.explanation.causes[0], evaluation)}, and that did no harm"
+    if any(one.state == "drift" for one in evaluation.features.values()) or has_small_drift(evaluation):
+        return "its inputs moved, and that did no harm"
+    if evaluation.score is not None and evaluation.score.state == "drift":
+        return "its score moved, and that did no harm"
+    return ""

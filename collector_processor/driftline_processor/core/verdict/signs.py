@@ -1,0 +1,412 @@
+"""What one window shows for or against its model: signs, each with its size, its words and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.drift.incident import AT_ONCE, WHERE
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    Lacking,
+    MetricChange,
+    ObjectiveState,
+    TargetDrift,
+)
+from driftline_processor.core.metrics import METRICS, direction, metric_of
+from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.wording import format_percent, printable, short
+
+from .words import NAME, figure, interval_of_value, metric_value, metric_words, size_of_change
+
+Reason = Literal[
+    "service", "objective", "constant", "worse", "errors", "data", "score", "inputs", "estimate", "slice", "together"
+]
+
+CLEAR = 2.5
+"""How many times as far as an interval asks a value lies from its limit, to count without a second window.
+
+A 95 % interval ends 1.96 standard errors away, and 2.5 × 1.96 leaves a chance of one in a million: that of
+:data:`~driftline_processor.core.drift.incident.AT_ONCE`.
+"""
+
+DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
+"""The metrics that say whether a model is right, the most telling first: the first that a window compares decides."""
+
+_MATTERS = ("moderate", "large")
+"""Sizes of drift that put a model at risk. A small one may be as certain, and is no reason to act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One thing that a window shows.
+
+    Attributes:
+        reason: What it is.
+        words: What is so, as a clause.
+        sure: How sure that is, as a sentence.
+        metric: What ``effect`` is measured by; "" where there is none.
+        effect: Distance from what it is compared with, in the metric's unit; None where there is none.
+        low: Lower end of the interval of ``effect``.
+        high: Upper end of the same interval.
+        clear: Whether it needs no second window to be believed.
+        slice: The slice it is about; "" = all rows.
+        since: From when on it is so, unix nanoseconds; None = as the window says.
+        features: The features it is about.
+    """
+
+    reason: Reason
+    words: str
+    sure: str
+    metric: str = ""
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    clear: bool = False
+    slice: str = ""
+    since: int | None = None
+    features: tuple[str, ...] = ()
+
+
+def is_clear(low: float | None, high: float | None) -> bool:
+    """Return True where an interval lies so far from zero that one window is enough.
+
+    >>> is_clear(0.01, 0.05), is_clear(0.04, 0.08), is_clear(None, None)
+    (False, True, False)
+    """
+    if low is None or high is None:
+        return False
+    half = (high - low) / 2
+    return max(low, -high) >= (CLEAR - 1) * half
+
+
+def signs_of_loss(evaluation: Evaluation, concept: ConceptDrift | None = None) -> list[Sign]:
+    """Return what shows that the model is wrong, what should be acted on first at the head.
+
+    Args:
+        evaluation: The window.
+        concept: Whether errors rose along the stream of outcomes.
+    """
+    found = list(_broken_objectives(evaluation))
+    if evaluation.maturity == "mature":
+        found += _worse_than_a_constant(evaluation)
+        found += _worse_than_the_baseline(evaluation)
+    if concept is not None:
+        found += _more_errors(evaluation, concept)
+    return found
+
+
+def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
+    """Return what shows that something moved that may matter, faults of the data first."""
+    return [
+        *_faulty_data(evaluation),
+        *_worse_estimates(evaluation),
+        *_moved_predictions(evaluation),
+        *_moved_inputs(evaluation),
+        *_moved_slices(evaluation),
+        *_moved_together(evaluation),
+    ]
+
+
+def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
+    """Return the metric that decides whether the model is right, with its change; None where none was compared."""
+    changes = evaluation.realized_changes
+    for name in DECIDING:
+        if name in changes:
+            return name, changes[name]
+    known = [name for name in changes if _compares(name)]
+    ranked = sorted(known, key=lambda name: (_rank(name), name))
+    return (ranked[0], changes[ranked[0]]) if ranked else None
+
+
+def no_loss(evaluation: Evaluation) -> Sign | None:
+    """Return what shows that the model is right; None where nothing does.
+
+    The deciding metric must be no worse than the baseline's; without one, an objective must be met.
+    """
+    if evaluation.maturity != "mature":
+        return None
+    decides = deciding_change(evaluation)
+    if decides is not None and decides[1].state == "not_worse":
+        name, change = decides
+        value = evaluation.realized.get(name)
+        was = evaluation.reference.get(name)
+        now = "" if value is None or value.value is None else f" of {metric_value(name, value.value)}"
+        than = "" if was is None or was.value is None else f" of {metric_value(name, was.value)}"
+        seen = "" if change.least is None else f" a loss of {size_of_change(name, change.least, None, None)} or more"
+        sure = f"The window would have shown{seen or ' a loss that matters'}, from {_outcomes(evaluation)}."
+        words = f"its {metric_words(name)}{now} is no worse than the baseline's{than}"
+        own = _signed(change)
+        return Sign("worse", words, sure, name, *own, clear=_is_better(name, change))
+    if decides is None or decides[1].state == "cannot_tell":
+        met = [one for one in evaluation.objectives if one.state == "met"]
+        if met and all(one.state == "met" for one in evaluation.objectives):
+            one = met[0]
+            effect = _beyond(one)
+            words = f"its {_value_of(one)} meets the objective {printable(one.rule)}"
+            words = f"all its {len(met)} objectives are met" if len(met) > 1 else words
+            sure = f"The interval lies on the right side of the objective, from {_outcomes(evaluation)}."
+            return Sign("objective", words, sure, one.metric, *effect, clear=is_clear(*effect[1:]))
+    return None
+
+
+def lacking_to_tell(evaluation: Evaluation) -> Lacking:
+    """Return what the deciding metric lacks to tell; "" where nobody knows."""
+    decides = deciding_change(evaluation)
+    if decides is not None and decides[1].state == "cannot_tell":
+        return decides[1].lacking
+    return next((one.lacks for one in evaluation.objectives if one.state == "cannot_tell" and one.lacks), "")
+
+
+def is_worse(metric: str, change: float) -> bool:
+    """Return True where a change of a metric is for the worse.
+
+    >>> is_worse("log_loss", 0.1), is_worse("roc_auc", 0.1), is_worse("actual_rate", 0.1)
+    (True, False, False)
+    """
+    return direction(metric) * change < 0
+
+
+def _compares(name: str) -> bool:
+    return direction(name) != 0
+
+
+def _rank(name: str) -> int:
+    parsed = parse_name(name)
+    metric = None if parsed is None else metric_of(parsed.base)
+    return len(METRICS) * 1000 if metric is None else metric.rank
+
+
+def _outcomes(evaluation: Evaluation) -> str:
+    share = evaluation.coverage
+    of = "" if share is None or share > 1 else f", {format_percent(share, 3)} of its rows"
+    return f"{evaluation.outcome_rows:,} outcomes{of}"
+
+
+def _signed(change: MetricChange) -> tuple[float, float | None, float | None]:
+    return change.change, change.low, change.high
+
+
+def _is_better(name: str, change: MetricChange) -> bool:
+    """Return True where the whole interval of a change is on the good side."""
+    bad_end = change.high if direction(name) < 0 else change.low
+    return bad_end is not None and not is_worse(name, bad_end)
+
+
+def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
+    broken = [one for one in evaluation.objectives if one.state == "broken"]
+    for one in sorted(broken, key=lambda one: (_of_service(one), -_excess(one))):
+        effect = _beyond(one)
+        sure = f"The whole interval lies beyond the objective, from {one.rows:,} rows."
+        words = f"its {_value_of(one)} misses the objective {printable(one.rule)}"
+        reason: Reason = "objective" if _of_service(one) else "service"
+        where = one.slice if "=" in one.slice else ""
+        yield Sign(reason, words, sure, one.metric, *effect, clear=is_clear(*effect[1:]), slice=where)
+
+
+def _of_service(one: ObjectiveState) -> bool:
+    """Return False for an objective of the service, which goes before all others."""
+    return not (one.metric.startswith("latency") or one.metric in ("error_rate", "availability"))
+
+
+def _value_of(one: ObjectiveState) -> str:
+    if one.value is None:
+        return metric_words(one.metric)
+    if "= baseline" in one.rule:
+        return f"{metric_words(one.metric)} changed by {size_of_change(one.metric, one.value, one.low, one.high)} and"
+    return f"{metric_words(one.metric)} of {metric_value(one.metric, one.value)}" + interval_of_value(
+        one.metric, one.low, one.high
+    )
+
+
+def _beyond(one: ObjectiveState) -> tuple[float | None, float | None, float | None]:
+    """Return by how much an objective's value, and its interval, lie above its limit."""
+    if one.value is None or one.limit is None:
+        return None, None, None
+    ends = (None if end is None else end - one.limit for end in (one.low, one.high))
+    return one.value - one.limit, *ends  # type: ignore[return-value]
+
+
+def _excess(one: ObjectiveState) -> float:
+    """Return by how many half lengths of its interval a value lies beyond its limit."""
+    if one.value is None or one.limit is None or one.low is None or one.high is None:
+        return 0.0
+    half = (one.high - one.low) / 2
+    return abs(one.value - one.limit) / half if half > 0 else 0.0
+
+
+def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
+    loss, constant = evaluation.realized.get("log_loss"), evaluation.realized.get("log_loss_constant")
+    if loss is None or constant is None or loss.value is None or constant.value is None or loss.low is None:
+        return
+    if loss.low <= constant.value:
+        return
+    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
+    both = ""
+    if said is not None and came is not None and said.value is not None and came.value is not None:
+        both = f"it expected {format_percent(said.value, 3)} positive and {format_percent(came.value, 3)} are; "
+    interval = interval_of_value("log_loss", loss.low, loss.high)
+    words = (
+        f"{both}its log loss of {metric_value('log_loss', loss.value)}{interval} is worse than the "
+        f"{metric_value('log_loss', constant.value)} of a constant"
+    )
+    low, high = loss.low - constant.value, None if loss.high is None else loss.high - constant.value
+    sure = f"The whole interval lies above the loss of a constant, from {_outcomes(evaluation)}."
+    effect = loss.value - constant.value
+    yield Sign("constant", words, sure, "log_loss", effect, low, high, clear=is_clear(low, high))
+
+
+def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
+    changes = evaluation.realized_changes
+    worse = [name for name, one in changes.items() if one.state == "worse"]
+    order = {name: at for at, name in enumerate(DECIDING)}
+    for name in sorted(worse, key=lambda name: (order.get(name, len(order)), _rank(name), name)):
+        one = changes[name]
+        words = f"its {metric_words(name)} {_moved_to(name, one, evaluation)}"
+        sure = f"The whole interval of the change is on the bad side, from {_outcomes(evaluation)}."
+        yield Sign("worse", words, sure, name, *_signed(one), clear=is_clear(one.low, one.high))
+
+
+def _moved_to(name: str, one: MetricChange, evaluation: Evaluation) -> str:
+    verb = "fell" if one.change < 0 else "rose"
+    value = evaluation.realized.get(name)
+    to = "" if value is None or value.value is None else f" to {metric_value(name, value.value)}"
+    return f"{verb} by {size_of_change(name, one.change, one.low, one.high)}{to}"
+
+
+def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign]:
+    """Yield the rise of errors that began before a window ended, unless the window's own errors are no worse."""
+    told = concept.state == "drift"
+    states = {"": concept} if told else concept.drifting()
+    errors = evaluation.realized_changes.get("mae" if concept.measure == "absolute_error" else "accuracy")
+    for name, one in states.items():
+        ended = evaluation.window.end > evaluation.window.start and one.since is not None
+        if ended and (one.since or 0) >= evaluation.window.end:
+            continue
+        if not name and evaluation.maturity == "mature" and errors is not None and errors.state == "not_worse":
+            continue
+        if one.before is None or one.after is None or one.after <= one.before:
+            continue
+        what, metric = ("error rate", "error_rate") if one.measure == "error_rate" else ("absolute error", "mae")
+        ends = (one.before, one.after)
+        levels = [format_percent(level, 3) if metric == "error_rate" else figure(level) for level in ends]
+        words = f"its {what} rose from {' to '.join(levels)}"
+        sure = f"The detector of change found the rise among {one.outcomes or concept.outcomes:,} outcomes."
+        effect = one.after - one.before
+        yield Sign("errors", words, sure, metric, effect, clear=True, slice=name, since=one.since)
+        return
+
+
+def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
+    for found in evaluation.findings:
+        if found.severity == "critical":
+            sure = "Chance does not do this: at most one quiet window in a thousand shows any fault of data."
+            effect = None if found.was is None or found.now is None else found.now - found.was
+            words = printable(found.sentence)
+            yield Sign("data", words, sure, found.check, effect, clear=True, features=found.features)
+    for one in evaluation.expected:
+        if one.state == "broken":
+            of = f" of {short(one.feature, NAME)}" if one.feature else ""
+            words = f"the expectation {printable(one.rule)}{of}"
+            sure = f"Every row was counted: {printable(one.sentence).rstrip('.')}."
+            features = (one.feature,) if one.feature else ()
+            yield Sign("data", f"{words} is broken", sure, clear=True, features=features)
+
+
+def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
+    for name, one in evaluation.estimated_changes.items():
+        estimate = evaluation.estimated.get(name)
+        if one.state != "worse" or (estimate is not None and estimate.record.state == "failed"):
+            continue
+        record = "" if estimate is None or not estimate.record.windows else _record(estimate.record.inside)
+        words = f"its {metric_words(name)} is estimated to have {_moved(name, one)}"
+        sure = f"The estimate assumes that equal rows have equal outcomes{record}."
+        yield Sign("estimate", words, sure, name, *_signed(one), clear=is_clear(one.low, one.high))
+
+
+def _moved(name: str, one: MetricChange) -> str:
+    verb = "fallen" if one.change < 0 else "risen"
+    return f"{verb} by {size_of_change(name, one.change, one.low, one.high)}"
+
+
+def _record(inside: float | None) -> str:
+    return "" if inside is None else f"; so far {format_percent(inside)} of such estimates held"
+
+
+def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
+    for part, name, target in (("score", "score", evaluation.score), ("class", "decisions", evaluation.predicted)):
+        if target is not None and _matters(target):
+            yield _drift_sign("score", part, f"the {name} moved", target, evaluation)
+
+
+def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield the drift of inputs; first that of the most important cause, where causes are known."""
+    weights: Mapping[str, float] = {}
+    if evaluation.explanation is not None:
+        causes = evaluation.explanation.causes
+        weights = {name: 1.0 / (at + 1) for at, cause in enumerate(causes) for name in cause.features}
+    moved = [one for one in evaluation.features.values() if _matters(one)]
+    moved.sort(key=lambda one: (-weights.get(one.name, 0.0), -(one.effect or 0.0), one.name))
+    for one in moved:
+        yield _drift_sign("inputs", f"feature:{one.name}", f"{short(one.name, NAME)} moved", one, evaluation)
+
+
+def _matters(target: TargetDrift) -> bool:
+    return target.state == "drift" and target.size in _MATTERS
+
+
+def _drift_sign(reason: Reason, part: str, words: str, target: TargetDrift, evaluation: Evaluation) -> Sign:
+    decisive = target.methods.get(target.decided_by)
+    p = None if decisive is None else decisive.p_value
+    clear = part in evaluation.incident or (p is not None and p <= AT_ONCE)
+    if target.lacking == "days":
+        sure = "The rows surely differ; whether their weeks do this by themselves, the baseline's days cannot tell."
+    else:
+        sure = f"Chance does not move {target.rows:,} rows so far, and the drift is {target.size}."
+    since = evaluation.incident.get(part)
+    features = (target.name,) if target.target == "feature" else ()
+    return Sign(reason, words, sure, target.decided_by, target.effect, clear=clear, since=since, features=features)
+
+
+def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
+    for name, found in sorted(evaluation.slices.items(), key=lambda one: (-one[1].rows, one[0])):
+        targets = [one for one in found.drifted() if one.size in _MATTERS]
+        if found.state == "drift" and targets:
+            yield _slice_sign(name, targets[0], evaluation)
+
+
+def _slice_sign(name: str, target: TargetDrift, evaluation: Evaluation) -> Sign:
+    part = f"feature:{target.name}" if target.target == "feature" else target.target
+    what = short(target.name, NAME) if target.target == "feature" else f"the {target.target}"
+    told = _drift_sign("slice", f"{part}{WHERE}{name}", f"{what} moved", target, evaluation)
+    return Sign(
+        "slice",
+        told.words,
+        told.sure,
+        told.metric,
+        told.effect,
+        clear=told.clear,
+        slice=name,
+        since=told.since,
+        features=told.features,
+    )
+
+
+def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
+    for one in evaluation.joint.values():
+        if one.state == "drift":
+            features = one.told[0].features if one.told else ()
+            clear = one.p_value is not None and one.p_value <= AT_ONCE
+            names = " and ".join(short(name, NAME) for name in features)
+            words = f"the features no longer go together as they did{f', {names} least' if names else ''}"
+            sure = f"Chance does not do this in {one.rows:,} rows."
+            yield Sign("together", words, sure, one.method, one.effect, clear=clear, features=features)
+
+
+def has_small_drift(evaluation: Evaluation) -> bool:
+    """Return True where something drifts, and all of that is small."""
+    targets = [*evaluation.features.values(), evaluation.score, evaluation.predicted]
+    drifted = [one for one in targets if one is not None and one.state == "drift"]
+    return bool(drifted) and not any(_matters(one) for one in drifted)

@@ -1,0 +1,162 @@
+"""Numbers, dates and sentences of a verdict in plain words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from driftline_processor.core.metrics import metric_of, title
+from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.windows.window import time_zone
+from driftline_processor.core.wording import format_percent, short
+
+MOST_WORDS = 45
+"""Words of a sentence: nobody reads a longer one once."""
+
+NAME = 40
+"""Characters of a name in a sentence."""
+
+_LAST_MOMENT = 253_402_000_000
+"""Unix seconds near the end of the year 9999, after which the calendar has no dates."""
+
+
+def in_shares(metric: str) -> bool:
+    """Return True where a metric is a share, which people read in percent.
+
+    >>> in_shares("accuracy"), in_shares("log_loss"), in_shares("roc_auc")
+    (True, False, False)
+    """
+    name = parse_name(metric)
+    found = None if name is None else metric_of(name.base)
+    return found is not None and found.unit == "share"
+
+
+def figure(value: float) -> str:
+    """Write a number with three digits.
+
+    >>> figure(0.75991), figure(-0.0012), figure(12345.6), figure(0.0)
+    ('0.76', '−0.0012', '12,346', '0')
+    """
+    if not math.isfinite(value):
+        return "unknown"
+    size = abs(value)
+    text = f"{value:,.0f}" if size >= 1000 else f"{value:.3g}"
+    return text.replace("-", "−")
+
+
+def metric_value(metric: str, value: float) -> str:
+    """Write the value of a metric, a share in percent.
+
+    >>> metric_value("accuracy", 0.6429), metric_value("log_loss", 0.7599)
+    ('64.3 %', '0.76')
+    """
+    return format_percent(value, 3) if in_shares(metric) and 0 <= value <= 1 else figure(value)
+
+
+def interval_of_value(metric: str, low: float | None, high: float | None) -> str:
+    """Write the interval of a value in brackets; "" where there is none.
+
+    >>> interval_of_value("accuracy", 0.61, 0.67), interval_of_value("log_loss", None, None)
+    (' (61 % to 67 %)', '')
+    """
+    if low is None or high is None:
+        return ""
+    return f" ({metric_value(metric, low)} to {metric_value(metric, high)})"
+
+
+def size_of_change(metric: str, change: float, low: float | None, high: float | None) -> str:
+    """Write by how much a metric moved, without its sign, and the interval of that.
+
+    >>> size_of_change("accuracy", -0.139, -0.17, -0.1), size_of_change("mae", 2.0, None, None)
+    ('13.9 points (10 to 17)', '2')
+    """
+    scale = 100.0 if in_shares(metric) else 1.0
+    sign = -scale if change < 0 else scale
+    unit = " points" if scale > 1 else ""
+    text = f"{figure(sign * change)}{unit}"
+    if low is None or high is None:
+        return text
+    ends = sorted((sign * low, sign * high))
+    return f"{text} ({figure(ends[0])} to {figure(ends[1])})"
+
+
+def metric_words(metric: str) -> str:
+    """Return a metric's title, as a sentence has it.
+
+    >>> metric_words("roc_auc"), metric_words("mae")
+    ('ROC AUC', 'mean absolute error')
+    """
+    return short(_TITLES.get(metric) or title(metric), NAME)
+
+
+_TITLES = {"mae": "mean absolute error", "rmse": "root mean squared error", "r2": "R²"}
+
+
+def slice_words(name: str) -> str:
+    """Write the name of a slice.
+
+    >>> slice_words("country=NL")
+    'country = NL'
+    """
+    return short(name.replace("=", " = ", 1), NAME)
+
+
+def date(time: int, timezone: str = "UTC") -> str:
+    """Write unix nanoseconds as a date, with the time of day where that is not midnight.
+
+    >>> date(1_372_636_800 * 10**9), date(1_373_774_340 * 10**9)
+    ('1 July 2013', '14 July 2013, 03:59')
+    """
+    at = datetime.fromtimestamp(min(max(time // 10**9, 0), _LAST_MOMENT), time_zone(timezone))
+    text = f"{at.day} {at:%B %Y}"
+    return text if (at.hour, at.minute) == (0, 0) else f"{text}, {at:%H:%M}"
+
+
+def since_words(time: int | None, timezone: str) -> str:
+    """Return " since ..."; "" where the time is not known."""
+    return "" if time is None else f" since {date(time, timezone)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """List names: "a", "a and b", "a, b and c".
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def compose(head: str, clauses: Sequence[str], action: str) -> str:
+    """Return one sentence of at most :data:`MOST_WORDS` words: the head, clauses while there is room, and the action.
+
+    Args:
+        head: Whether the model is right, and since when.
+        clauses: How much and why, the most telling first.
+        action: What to do, in a few words; "" = nothing is said.
+
+    >>> compose("The model has been wrong since 1 July 2013", ["its error rose", ""], "retrain it")
+    'The model has been wrong since 1 July 2013: its error rose; retrain it.'
+    """
+    left = MOST_WORDS - len(head.split()) - len(action.split())
+    kept: list[str] = []
+    for clause in filter(None, clauses):
+        words = len(clause.split())
+        if words <= left:
+            kept.append(clause)
+            left -= words
+    parts = [part for part in ("; ".join(kept).replace("; and ", ", and "), action) if part]
+    sentence = f"{head}: {'; '.join(parts)}" if parts else head
+    whole = sentence.split()
+    if len(whole) > MOST_WORDS:  # a name of forty single letters
+        sentence = " ".join(whole[: MOST_WORDS - 1]) + " …"
+    return sentence.rstrip(". ") + "."
+
+
+def capital(text: str) -> str:
+    """Begin a text with a capital letter.
+
+    >>> capital("the model")
+    'The model'
+    """
+    return text[:1].upper() + text[1:]
