@@ -2,7 +2,8 @@
 
     python -m benchmarks.bench_concept
 
-Reference: the same join without detectors, in the same run. No promise: a figure to choose detectors by.
+References, in the same run: the join without detectors, and River's detector of the same name and parameters. No
+promise: figures to choose detectors by.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from driftline_processor.config.model import Concept, Model
 from driftline_processor.core.concept import Settings, Stream
-from driftline_processor.core.concept.detectors import DETECTORS
+from driftline_processor.core.concept.detectors import DETECTORS, ddm, hddm_a, kswin, page_hinkley
+from driftline_processor.core.concept.stream import DELTA
 from driftline_processor.state import State
 
 from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions
@@ -62,6 +65,27 @@ def fed(name: str) -> tuple[float, float]:
     return took / (n - 100) * 1e6, len(json.dumps(stream.to_json())) / 1000
 
 
+def fed_river(name: str) -> float:
+    """Return the microseconds that a value costs River's detector, one call a value as it offers."""
+    from river import drift
+
+    made: dict[str, Callable[..., Any]] = {
+        "adwin": lambda: drift.ADWIN(delta=DELTA),  # type: ignore[no-untyped-call]
+        "ddm": lambda: drift.binary.DDM(warm_start=ddm.FIRST, drift_threshold=ddm.THRESHOLD),
+        "hddm_a": lambda: drift.binary.HDDMA(hddm_a.CONFIDENCE, hddm_a.CONFIDENCE, True),  # type: ignore[no-untyped-call]
+        "kswin": lambda: drift.KSWIN(kswin.ALPHA, kswin.WINDOW, kswin.NEWEST, seed=1),
+        "page_hinkley": lambda: drift.PageHinkley(30, page_hinkley.TOLERATED["error"], page_hinkley.THRESHOLD["error"]),
+    }
+    n = DEAR_VALUES // 2 if name == "kswin" else VALUES // 5
+    values, detector = (np.random.default_rng(1).random(n) < 0.2).astype(np.float64).tolist(), made[name]()
+
+    def feed() -> None:
+        for value in values:
+            detector.update(value)
+
+    return cpu(feed) / n * 1e6
+
+
 def main() -> None:
     """Print ratios."""
     joined(("adwin",))  # imports
@@ -70,8 +94,10 @@ def main() -> None:
     print(f"join of an outcome                  {without * outcome:8.2f} µs      1.00")
     print(f"with ADWIN                          {watched * outcome:8.2f} µs  {watched / without:8.2f}")
     for name in DETECTORS:
-        took, size = fed(name)
-        print(f"a value, {name:<27}{took:8.2f} µs  {size:8.1f} kB of state")
+        (took, size), theirs = fed(name), fed_river(name)
+        print(
+            f"a value, {name:<27}{took:8.3f} µs {size:6.1f} kB of state  {took / theirs:6.3f}x River's {theirs:.3f} µs"
+        )
 
 
 if __name__ == "__main__":

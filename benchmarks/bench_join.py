@@ -23,11 +23,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 from driftline.tables.task import Task
 from driftline_processor.config.schema import Config, Storage
-from driftline_processor.core.concept import Settings, Stream
 from driftline_processor.state import State
 from driftline_processor.store.arrow_tables import numbers_of_ids
 from driftline_processor.store.database import Connection, Store, insert, read, set_mark
@@ -114,7 +112,6 @@ def measure(directory: Path, predictions: int, spread: bool, named: bool, label:
 
 def join(directory: Path) -> None:
     """Join all outcomes, in a process of its own, and print how many, CPU seconds, and memory before and at most."""
-    Stream("error", Settings()).feed(np.zeros(1), np.zeros(1, np.int64), np.zeros(1, np.int64))  # loads River
     state = State(Config(storage=Storage(directory=directory)), clock=lambda: FIRST + 31 * DAY)
     before = peak()
     seconds = spent(state.join_now)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from driftline.tables.table import F64
 from driftline_processor.core.concept import Settings, Stream
-from driftline_processor.core.concept.detectors import DETECTORS, Kind, River
+from driftline_processor.core.concept.detectors import DETECTORS, Detector, Kind
 from driftline_processor.core.concept.losses import standardised
-from driftline_processor.core.concept.stream import DELTA
 from driftline_processor.present.numbers import percent
 
 from simulations.frame import DATA, Figures, Random, Row, Table, markdown
@@ -43,11 +43,11 @@ RISES = ((0.01, 0.02), (0.05, 0.1), (0.2, 0.25), (0.2, 0.3), (0.2, 0.4))
 BEFORE, AFTER = 5_000, 5_000
 """Outcomes before a rise, and those within which it should be found."""
 
-STREAMS = {"adwin": 50, "ddm": 20, "hddm_a": 10, "page_hinkley": 20, "kswin": 1}
-RUNS = {"adwin": 200, "ddm": 200, "hddm_a": 100, "page_hinkley": 200, "kswin": 10}
+STREAMS = {"adwin": 50, "ddm": 20, "hddm_a": 10, "page_hinkley": 20, "kswin": 5}
+RUNS = {"adwin": 200, "ddm": 200, "hddm_a": 100, "page_hinkley": 200, "kswin": 100}
 
 
-def river_own(name: str) -> River:
+def river_own(name: str) -> Any:
     """Make the detector as River does unless told otherwise."""
     from river import drift
 
@@ -55,11 +55,22 @@ def river_own(name: str) -> River:
     return made.get(name, drift.PageHinkley)(**({"seed": 1} if name == "kswin" else {}))
 
 
-def alarms(make: Callable[[], River], draw: Draw, streams: int, rng: Random, length: int = LENGTH) -> float:
+def alarms(detector: Detector, kind: Kind, draw: Draw, streams: int, rng: Random, length: int = LENGTH) -> float:
     """Count alarms per 100,000 values of streams in which nothing changes."""
     found = 0
     for _ in range(streams):
-        river = make()
+        stream = Stream(kind, Settings((detector.name,)), (0.0, 1.0))
+        at = np.arange(length)
+        stream.feed(draw(rng, length), at, at)
+        found += stream.watches[detector.name].found
+    return found / (streams * length) * 100_000
+
+
+def alarms_of_river(name: str, draw: Draw, streams: int, rng: Random, length: int = LENGTH) -> float:
+    """Count the same with the parameters of River."""
+    found = 0
+    for _ in range(streams):
+        river = river_own(name)
         update = river.update
         for value in draw(rng, length).tolist():
             update(value)
@@ -89,8 +100,8 @@ def delays(name: str, before: float, after: float, runs: int, rng: Random) -> tu
 def _alarms(name: str, kind: Kind, draw: Draw) -> Callable[[int, Random], Figures]:
     def measure(streams: int, rng: Random) -> Figures:
         length = 20_000 if name == "kswin" else LENGTH
-        ours = alarms(lambda: DETECTORS[name].make(kind, DELTA), draw, streams, rng, length)
-        theirs = alarms(lambda: river_own(name), draw, max(1, streams // 5), rng, length)
+        ours = alarms(DETECTORS[name], kind, draw, streams, rng, length)
+        theirs = alarms_of_river(name, draw, max(1, streams // 5), rng, length)
         return {"ours": ours, "theirs": theirs, "values": streams * length}
 
     return measure

@@ -53,9 +53,9 @@ OF_THE_CALLER = {
 ROOMS = {
     "driftline": (),
     "driftline_integrations": (),
-    "driftline_processor": ("processor", "concept"),
-    "driftline_processor.demo": ("processor", "concept", "demo"),
-    "driftline_processor.receivers.kafka": ("processor", "concept", "kafka"),
+    "driftline_processor": ("processor",),
+    "driftline_processor.demo": ("processor", "demo"),
+    "driftline_processor.receivers.kafka": ("processor", "kafka"),
 }
 """Which extras a room may count on, beside the dependencies of the bare install."""
 

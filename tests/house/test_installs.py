@@ -60,7 +60,7 @@ def test_every_pip_install_names_what_exists() -> None:
     ("text", "named"),
     [
         ("    pip install '.[torch]' opentelemetry-distro      # in one go", [".[torch]", "opentelemetry-distro"]),
-        ("River is not installed: pip install river; or leave it", ["river"]),
+        ("MLflow is not installed: pip install mlflow-skinny; or leave it", ["mlflow-skinny"]),
         ("f\"pip install '.[kafka]'\"", [".[kafka]"]),
         ("`pip install .` is enough", ["."]),
         ("-m pip install --quiet driftline", ["driftline"]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from driftline_processor.core.concept.detectors import ALARM_RATE, DETECTORS, Detector
-from driftline_processor.core.concept.stream import DELTA
 
 from simulations.concept_drift import CONCEPT, WORLDS, alarms, delays
 
@@ -22,7 +21,7 @@ def test_at_most_one_alarm_in_a_hundred_thousand_values_was_measured(detector: D
 @pytest.mark.parametrize("world", WORLDS)
 def test_adwin_is_silent_in_fifty_thousand_values_of_every_kind(world: str) -> None:
     kind, draw = WORLDS[world]
-    assert alarms(lambda: DETECTORS["adwin"].make(kind, DELTA), draw, 1, np.random.default_rng(1), 50_000) == 0
+    assert alarms(DETECTORS["adwin"], kind, draw, 1, np.random.default_rng(1), 50_000) == 0
 
 
 def test_adwin_finds_a_rise_when_the_page_says() -> None:

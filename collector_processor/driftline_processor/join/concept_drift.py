@@ -17,7 +17,6 @@ from driftline.baseline.sections.slices import places_of
 from driftline.tables.table import I64, ModelKey
 
 from driftline_processor.core.concept import Settings, Stream, losses_of_rows, reference_loss
-from driftline_processor.core.concept.detectors import MISSING, installed
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
@@ -55,7 +54,6 @@ class ConceptWatch:
         self._shown: dict[int, ConceptDrift] = {}
         self._changed: set[Place] = set()
         self._news: list[tuple[ModelKey, str, Change]] = []
-        self._installed = installed()
         self.reread()
 
     def reread(self) -> None:
@@ -68,8 +66,6 @@ class ConceptWatch:
         self._changed.clear()
         self._news.clear()
         self._streams = {}
-        if not self._installed:
-            return
         known = self._series.by_number()
         for row in read(self._connection, "SELECT * FROM concept").to_pylist():
             series = known.get(row["series"])
@@ -82,6 +78,8 @@ class ConceptWatch:
                 self._connection.unreadable.add("concept", row, error)
             else:
                 self._streams.setdefault(row["series"], {})[row["slice"]] = stream
+                for why in stream.anew():
+                    _log.warning("concept drift of %s begins anew, and keeps what it found: %s", series.key.model, why)
 
     def feed(self, series: Series, rows: pa.Table) -> None:
         """Feed the first outcomes of a series to its detectors.
@@ -153,8 +151,6 @@ class ConceptWatch:
         """Return what is known of a series; None where nothing watches it."""
         if kind_of(series.task) is None or not self._settings(series.key.model).detectors:
             return None
-        if not self._installed:
-            return ConceptDrift("unknown", reason=MISSING)
         shown = self._shown.get(series.number, NO_OUTCOME)
         declared = self._series.settings(series.key.model).slices
         slices = {name: found for name, found in shown.slices.items() if name.partition("=")[0] in declared}
@@ -163,7 +159,7 @@ class ConceptWatch:
     def _model(self, series: Series) -> ModelStreams | None:
         """Return the streams of a series; None where nothing watches it."""
         settings, kind = self._settings(series.key.model), kind_of(series.task)
-        if kind is None or not settings.detectors or not self._installed:
+        if kind is None or not settings.detectors:
             return None
         in_force = self._baselines.in_force(series.key)
         scale = reference_loss(None if in_force is None else in_force.baseline)

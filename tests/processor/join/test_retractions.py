@@ -84,7 +84,6 @@ def test_an_outcome_and_its_retraction_at_once_leave_nothing(open_state: Open) -
 
 @pytest.mark.slow
 def test_the_stream_of_errors_hears_each_prediction_once(open_state: Open) -> None:
-    pytest.importorskip("river")
     state = open_state()
     state.send(predictions(["a", "b"]), outcomes(["a", "b"], [1, 1]))
     state.state.settle()

@@ -13,9 +13,9 @@ differ most for their number of values (the least squares estimate of a single c
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from itertools import compress, count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
 
-from .detectors import DETECTORS, Kind, River
+from .detectors import DETECTORS, Kind, RunningDetector
 from .losses import LEAST_REFERENCE, standardised
 from .result import Change, ConceptDrift, ConceptState, DetectorState
 
@@ -113,7 +113,10 @@ class ChangeSums:
 
 
 MOST_CHANGES = 20
-"""Changes that are remembered, the newest."""
+"""Changes that are remembered, the newest: what a page and the JSON list."""
+
+AT_ONCE = 2_048, 16_384
+"""Values that a detector takes at once, at first and at most: quickest by benchmarks/bench_concept.py."""
 
 
 @dataclass(slots=True)
@@ -121,7 +124,7 @@ class Watch:
     """A detector's running state. ``changes``: found so far, the oldest first.
 
     ``usual``: the mean before the drift it is in, None while there is none; ``worst``: the greatest since; ``since``:
-    when the state began, unix nanoseconds.
+    when the state began, unix nanoseconds. ``anew``: why its detector begins anew, "" where it goes on.
     """
 
     name: str
@@ -133,7 +136,8 @@ class Watch:
     since: int | None = None
     changes: list[Change] = field(default_factory=list)
     found: int = 0
-    _river: River = None
+    anew: str = ""
+    _detector: RunningDetector | None = None
 
     def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
         """Feed values in their order and return the changes found.
@@ -143,24 +147,29 @@ class Watch:
         found: list[Change] = []
         start = 0
         while start < len(values):
-            alarm = self._first_alarm(values[start:].tolist())
+            alarm = self._first_alarm(values[start:])
             end = len(values) if alarm < 0 else start + alarm + 1
             self.stretch.add(values[start:end], times[start:end])
             if self.since is None:
                 self.since = self.stretch.began
             if alarm >= 0:
-                self._river = None
+                self._detector = None
                 change = self._changed(int(times[end - 1]), int(heard[end - 1]))
                 if change is not None:
                     found.append(change)
             start = end
         return found
 
-    def _first_alarm(self, values: list[float]) -> int:
-        if self._river is None:
-            self._river = DETECTORS[self.name].make(self.kind, self.delta)
-        step = DETECTORS[self.name].step(self._river)
-        return next(compress(count(), map(step, values)), -1)  # without a step of Python for each value
+    def _first_alarm(self, values: F64) -> int:
+        if self._detector is None:
+            self._detector = DETECTORS[self.name].make(self.kind, self.delta)
+        first, (size, most) = 0, AT_ONCE
+        while first < len(values):
+            found = self._detector.first_alarm(values[first : first + size])
+            if found >= 0:
+                return first + found
+            first, size = first + size, min(2 * size, most)
+        return -1
 
     def _changed(self, time: int, heard: int) -> Change | None:
         means = self.stretch.split()
@@ -188,36 +197,31 @@ class Watch:
             "since": self.since,
             "changes": [asdict(change) for change in self.changes],
             "found": self.found,
-            "detector": None if self._river is None else DETECTORS[self.name].state(self._river),
+            "detector": None if self._detector is None else self._detector.state(),
         }
 
     @classmethod
     def from_json(cls, name: str, kind: Kind, delta: float, said: Any) -> Watch:
         """Read what :meth:`to_json` wrote.
 
-        Where the detector's own state cannot be read (another version of River wrote it), a new one goes on with what
-        was found.
+        Where the detector's own state cannot be read, a new one goes on with what was found, and ``anew`` says why.
         """
         changes = [Change(**change) for change in said["changes"]]
         stretch = ChangeSums.from_json(said["stretch"])
         watch = cls(name, kind, delta, stretch, said["usual"], said["worst"], said["since"], changes, said["found"])
         if said["detector"] is not None:
-            river = DETECTORS[name].make(kind, delta)
             try:
-                DETECTORS[name].restore(river, said["detector"])
-            except BaseException as error:  # what River's compiled part throws is no Exception
-                if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                    raise
-            else:
-                watch._river = river
+                watch._detector = DETECTORS[name].read(kind, delta, said["detector"])
+            except (ValueError, TypeError, LookupError, zlib.error) as error:
+                watch.anew = f"the state of {DETECTORS[name].title} cannot be read: {error}"
         return watch
 
 
 LEARNING = 100
-"""Outcomes before which nothing is said: of so few no detector finds less than a landslide."""
+"""Outcomes before which nothing is said: with 50 on either side ADWIN finds no change of less than .6, by its bound."""
 
 DELTA = 0.002
-"""ADWIN's confidence, as in River."""
+"""ADWIN's confidence, δ of theorem 3.1 of its paper, as in MOA and River; simulated in docs/data/concept-drift.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +311,10 @@ class Stream:
             changes=tuple(map(self._in_units, self.watches[decided_by].changes)) if decided_by else (),
             detectors=found,
         )
+
+    def anew(self) -> list[str]:
+        """Return why detectors that :meth:`from_json` read begin anew: a sentence of each that does."""
+        return [watch.anew for watch in self.watches.values() if watch.anew]
 
     def _found(self, watch: Watch) -> DetectorState:
         state: ConceptState = "ok" if watch.usual is None else "drift"

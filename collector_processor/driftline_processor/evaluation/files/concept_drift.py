@@ -12,7 +12,7 @@ from driftline.tables.table import I64, Column, take_rows
 from driftline.tables.task import Task
 
 from driftline_processor.core.concept import Settings, losses_of_rows, reference_loss
-from driftline_processor.core.concept.detectors import DETECTORS, MISSING, check_names, installed
+from driftline_processor.core.concept.detectors import DETECTORS, check_names
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
@@ -37,8 +37,7 @@ class FirstOutcomes:
 def detectors_of(said: str, task: Task) -> tuple[str, ...]:
     """Read ``--concept``: names with commas, the first decides; "none" for none; else ADWIN.
 
-    Raises :class:`BadInput` where somebody names what is no detector, what cannot watch such errors, or River is not
-    installed. Who names none asked for nothing: without River concept drift is unknown then.
+    Raises :class:`BadInput` where somebody names what is no detector, or what cannot watch such errors.
 
     >>> detectors_of("ddm,adwin", Task("binary")), detectors_of("none", Task("binary"))
     (('ddm', 'adwin'), ())
@@ -57,8 +56,6 @@ def detectors_of(said: str, task: Task) -> tuple[str, ...]:
         if kind not in DETECTORS[name].kinds:
             fit = ", ".join(other for other, detector in DETECTORS.items() if kind in detector.kinds)
             raise BadInput(f"--concept: {name} does not watch the errors of a {task.kind}; there are {fit}")
-    if not installed():
-        raise BadInput(f"--concept: {MISSING}")
     return names
 
 
@@ -79,8 +76,6 @@ def detect_concept_drift(
     task, kind = baseline.task, kind_of(baseline.task)
     if kind is None or not settings.detectors:
         return None
-    if not installed():
-        return ConceptDrift("unknown", reason=MISSING)
     if heard is None and all(read.actual is None for read in reads):
         return NO_OUTCOME
     streams, known = ModelStreams(kind, settings, reference_loss(baseline)), slices or {}

@@ -66,21 +66,6 @@ def test_who_cannot_watch_is_named(run: Run, worse: list[object], task: str, nam
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, f"driftline: {why}")
 
 
-def test_without_river_only_who_asks_for_it_is_told(
-    run: Run, worse: list[object], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("driftline_processor.evaluation.files.concept_drift.installed", lambda: False)
-    missing = "River is not installed: pip install river"
-    assert concept(run, *worse)["reason"] == missing
-    quiet = run(*worse)
-    assert (quiet.exit_code, "River" in quiet.stdout + quiet.stderr) == (0, False)
-    asked = run(*worse, "--concept", "adwin")
-    assert (asked.exit_code, asked.stderr) == (2, f"driftline: --concept: {missing}\n")
-    failing = run(*worse, "--fail-on", "concept.rise > 0")
-    assert failing.exit_code == 0
-    assert f"the value is unknown ({missing}), and so it never fires" in failing.stderr
-
-
 def test_detectors_are_named_as_in_the_documentation() -> None:
     page = (ROOT / "docs/reference/evaluate.md").read_text(encoding="utf-8")
     row = next(line for line in page.splitlines() if line.startswith("| `--concept"))

@@ -138,7 +138,6 @@ def test_what_is_taken_back_is_not_known_until_it_is_said_again(run: Run, folder
 
 
 def test_a_correction_of_the_worth_or_of_a_slice_alone_is_one(run: Run, folder: Path) -> None:
-    pytest.importorskip("river")
     first = [f"{row},1,2026-01-01,{value},{kind}" for row, value, kind in ((2, 5, "a"), (3, 5, "a"), (6, 5, "a"))]
     later = ["2,1,2026-01-02,7,", "3,1,2026-01-02,,b", "6,1,2026-01-02,5,a"]  # the last says what it said before
     (folder / "o.csv").write_text("\n".join(["id,actual,time,value,slice.kind", *first, *later]))

@@ -1,21 +1,16 @@
 """The detectors of concept drift, one a file: a module with a constant ``DETECTOR`` is one, found by that alone.
 
-All are River's (https://riverml.xyz, BSD-3), which is imported when the first outcome comes: that takes a second, and
-those who never send one need not wait for it.
+All work on arrays of losses; tests hold each to River's detector of its name (https://riverml.xyz), alarm for alarm.
 """
 
 from __future__ import annotations
 
 import pkgutil
 from importlib import import_module
-from importlib.util import find_spec
 
-from .detector import ALARM_RATE, Detector, Kind, River
+from .detector import ALARM_RATE, Detector, Kind, RunningDetector
 
-__all__ = ["ALARM_RATE", "DETECTORS", "MISSING", "Detector", "Kind", "River", "check_names", "installed"]
-
-MISSING = "River is not installed: pip install river"
-"""Why nothing is known of the concept where :func:`installed` says no."""
+__all__ = ["ALARM_RATE", "DETECTORS", "Detector", "Kind", "RunningDetector", "check_names"]
 
 
 def _found() -> dict[str, Detector]:
@@ -26,11 +21,6 @@ def _found() -> dict[str, Detector]:
 
 DETECTORS: dict[str, Detector] = _found()
 """Every detector by its name."""
-
-
-def installed() -> bool:
-    """Return True where River is there: the extra ``concept``, which the extra ``processor`` brings along."""
-    return find_spec("river") is not None
 
 
 def check_names(names: tuple[str, ...]) -> None:
