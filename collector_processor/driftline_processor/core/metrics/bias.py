@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from math import inf
 
+from driftline_processor.core.intervals.confidence import student
 from driftline_processor.core.metrics.families.losses import mean_of_loss
 
 from .metric import Metric, usual_for
 
-_VALUE, _INTERVAL = mean_of_loss("error")
+_VALUE, _INTERVAL = mean_of_loss("error", student)
 
 METRIC = Metric(
     name="bias",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals.confidence import positive
 
 from .metric import Estimation, Metric, usual_for
 from .names import Name
@@ -26,7 +27,7 @@ METRIC = Metric(
     unit="ratio",
     source="scikit-learn, mean_absolute_percentage_error, without rows whose actual value is 0",
     value=value,
-    interval=lambda sums, _name, _value: sums.mean_interval(sums.part_mean("percentage", 0)),
+    interval=lambda sums, _name, _value: sums.mean_interval(sums.part_mean("percentage", 0), positive),
     estimate=Estimation(),
     usual=usual_for("regression", names=("mape",)),
     rank=220,

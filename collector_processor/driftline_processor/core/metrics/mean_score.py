@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from driftline_processor.core.intervals.confidence import logit
 from driftline_processor.core.metrics.families.confusion import BINARY
 from driftline_processor.core.metrics.families.losses import mean_of_loss
 
 from .metric import Metric, usual_for
 
-_VALUE, _INTERVAL = mean_of_loss("score")
+_VALUE, _INTERVAL = mean_of_loss("score", logit)
 
 METRIC = Metric(
     name="mean_score",

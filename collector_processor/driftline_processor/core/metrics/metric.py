@@ -90,6 +90,7 @@ class Metric:
         averages: Other means over classes than the plain one, each a name of its own: ``f1_weighted``.
         own_decision: Whether the metric needs outcomes of its own decision alone.
         share_of_rows: Whether a row counts for the value or against it, and all rows alike.
+        of_all_rows: Whether the value is a sum over rows, which says nothing beside that of other rows.
         of_pane: Whether the value needs every sum of a window, so that rows with their outcomes do not tell it.
         rank: The place among the metrics of a task, smallest first.
     """
@@ -112,6 +113,7 @@ class Metric:
     averages: tuple[str, ...] = ()
     own_decision: bool = False
     share_of_rows: bool = False
+    of_all_rows: bool = False
     of_pane: bool = False
     rank: int = 1_000
 

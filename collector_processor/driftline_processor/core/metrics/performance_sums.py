@@ -16,6 +16,7 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals import confidence as limits_of
 from driftline_processor.core.intervals import gradients
 from driftline_processor.core.intervals.confidence import Form, Interval, WeightSums
+from driftline_processor.core.intervals.day_spread import FEW, FEWEST_LENDING, DaySpread, day_spread, lent_design
 from driftline_processor.core.intervals.gradients import ConfusionTable, Influence, LossMean, Ratio
 from driftline_processor.core.intervals.time_blocks import FEWEST, counting_as_one
 from driftline_processor.core.outcomes import sums as pane_sums
@@ -26,6 +27,10 @@ from .score_order import BoundedValue, ClassOrder, ScoreOrder, class_order_of_pa
 
 IntervalAndRows = tuple[Interval, float]
 """An interval, and the effective rows behind it."""
+
+SHOWN_LONGER = 1.2
+"""Rows that count as one, by days of the baseline, from which on an interval is said to be from blocks: with fewer it
+is less than a tenth longer than that of independent rows."""
 
 
 @dataclass(eq=False)
@@ -43,6 +48,10 @@ class PerformanceSums:
         fewest: Effective blocks from which on blocks tell how rows resemble each other.
         confidence: How often an interval holds the true value.
         shares: The method of the intervals of shares, ``clopper_pearson`` or ``wilson``.
+        days: Whether the blocks are days; else they are parts of one.
+        tested: Whether seven days and more have to differ by more than chance to count.
+        lent: How days of the baseline differ, in the order in which the interval of the metric at hand asks.
+        asked: What it asked for so far: how each block moves it, and its effective rows.
     """
 
     pane: Pane
@@ -55,6 +64,10 @@ class PerformanceSums:
     fewest: float = FEWEST
     confidence: float = 0.95
     shares: str = "clopper_pearson"
+    days: bool = False
+    tested: bool = True
+    lent: Sequence[DaySpread | None] = ()
+    asked: list[tuple[Influence, float]] = field(default_factory=list)
 
     @cached_property
     def confusion(self) -> F64 | None:
@@ -133,7 +146,7 @@ class PerformanceSums:
         """Return the exact interval of a share of rows, or Wilson's; None where there is nothing to divide by."""
         if ratio.value is None:
             return None
-        design, from_blocks = self.rows_as_one(ratio.moved)
+        design, from_blocks = self.rows_as_one(ratio.moved, ratio.effective)
         limits = self.exact_limits(ratio.hits, ratio.misses, design)
         return named_after_blocks(limits, blocks=from_blocks), ratio.effective
 
@@ -142,8 +155,25 @@ class PerformanceSums:
         exact = limits_of.wilson if self.shares == "wilson" else limits_of.clopper_pearson
         return exact(hits, misses, self.confidence, design)
 
-    def rows_as_one(self, moved: Influence) -> tuple[float, bool]:
-        """Return the design effect, and whether blocks of time say so."""
+    def rows_as_one(self, moved: Influence, rows: float) -> tuple[float, bool]:
+        """Return the design effect, and whether blocks of time say so.
+
+        Where a baseline lends how its days differ, its days and those of the window tell together; five days of a
+        window that differ more count by themselves.
+        """
+        at = len(self.asked)
+        self.asked.append((moved, rows))
+        lent = self.lent[at] if at < len(self.lent) else None
+        own = day_spread(moved.influence, moved.expected, rows) if self.days and moved.variance > 0 else None
+        if not self.tested and own is not None and own.freedom >= FEWEST_LENDING - 1:
+            effect = lent_design(own, moved.expected, rows, self.confidence)
+            return effect, effect > SHOWN_LONGER
+        if lent is not None and moved.variance > 0:
+            shares = moved.expected if self.days else moved.expected[:0]
+            effect = lent_design(lent if own is None else lent.pooled(own), shares, rows, self.confidence)
+            if own is not None and own.freedom >= FEW - 1:
+                effect = max(effect, counting_as_one(moved.influence, moved.expected, self.fewest, self.confidence))
+            return effect, effect > SHOWN_LONGER
         effect = counting_as_one(moved.influence, moved.expected, self.fewest, self.confidence)
         return effect, effect > 1
 
@@ -151,7 +181,7 @@ class PerformanceSums:
         """Return the interval of a value from how it moves (the delta method); too few below 20 effective rows."""
         if rows < limits_of.FEWEST_ROWS:
             return limits_of.TOO_FEW, rows
-        effect, from_blocks = self.rows_as_one(moved)
+        effect, from_blocks = self.rows_as_one(moved, rows)
         freedom = inf if from_blocks else rows - 1
         limits = form(value, moved.variance * effect, self.confidence, freedom)
         return named_after_blocks(limits, blocks=from_blocks), rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.intervals.confidence import positive
 
 from .metric import Argument, Metric
 from .names import Name, name_with_number
@@ -22,7 +23,7 @@ def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRow
     levels = list(sums.task.quantiles)
     if name.at not in levels:
         return None
-    return sums.mean_interval(sums.part_mean("quantiles", levels.index(name.at)))
+    return sums.mean_interval(sums.part_mean("quantiles", levels.index(name.at)), positive)
 
 
 def usual(task: Task) -> tuple[str, ...]:

@@ -21,5 +21,6 @@ METRIC = Metric(
     value=_VALUE,
     interval=_INTERVAL,
     usual=lambda _task: ("value",),
+    of_all_rows=True,
     rank=420,
 )

@@ -14,20 +14,23 @@ from driftline.baseline.baseline import Baseline
 from driftline.panes.pane import Pane
 from driftline.tables.task import Task
 
-from driftline_processor.core.evaluation import Evaluation, Maturity, MetricValue
-from driftline_processor.core.intervals.time_blocks import has_day_blocks
+from driftline_processor.core.evaluation import Evaluation, Maturity, MetricChange, MetricValue
+from driftline_processor.core.intervals.day_spread import FEW
+from driftline_processor.core.intervals.time_blocks import MOST, has_day_blocks
 from driftline_processor.core.labels.delay import OutcomeDelay, delay_of, judge_sla
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
+from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import duration
 
+from .changes import Compared, judge_changes
 from .curves import confused, curves
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
-from .metric_intervals import with_intervals
+from .metric_intervals import DaySpreads, with_intervals
 from .objective_states import judge_objectives
 from .realized import realized, realized_from_panes_alone
-from .reference import reference_of
+from .reference import lent_days, reference_of
 from .settings import PerformanceSettings
 from .slices import judge_slices, unseen_by_slice
 from .window_outcomes import WindowOutcomes
@@ -68,7 +71,11 @@ def judge_performance(
         unseen, days = outcomes.unseen.get(""), has_day_blocks(evaluation.window)
         evaluation.unreviewed = unreviewed(unseen, task)
         blocks = outcomes.blocks
-        evaluation.realized = with_intervals(evaluation.realized, pane, blocks, task, settings, unseen, days=days)
+        few = days and _days_with_outcomes(outcomes) < FEW
+        lent = _lent(evaluation, outcomes.reference or baseline, settings) if few else {}
+        evaluation.realized = with_intervals(
+            evaluation.realized, pane, blocks, task, settings, unseen, days=days, lent=lent
+        )
         evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)
     evaluation.maturity, evaluation.immature = maturity(evaluation, outcomes, settings)
     evaluation.young = outcomes.young
@@ -82,11 +89,51 @@ def judge_performance(
     if task is not None:
         judge_slices(evaluation, pane, task, outcomes, settings)
     if baseline is not None:
-        evaluation.reference = reference_of(outcomes.reference or baseline, settings)
+        reference = outcomes.reference or baseline
+        evaluation.reference = reference_of(reference, settings)
+        if task is not None:
+            evaluation.realized_changes = _changes(evaluation, pane, reference, task, outcomes, settings)
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
     evaluation.objectives = judge_objectives(evaluation, task, outcomes, settings, baseline)
+
+
+def _changes(
+    evaluation: Evaluation,
+    pane: Pane,
+    reference: Baseline,
+    task: Task,
+    outcomes: WindowOutcomes,
+    settings: PerformanceSettings,
+) -> dict[str, MetricChange]:
+    """Return how each metric of all rows differs from the baseline's."""
+    days, lent = has_day_blocks(evaluation.window), _lent(evaluation, reference, settings)
+    timeless = evaluation.window.end <= evaluation.window.start
+
+    def now(confidence: float) -> dict[str, MetricValue]:
+        asked, unseen = replace(settings, confidence=confidence), outcomes.unseen.get("")
+        return with_intervals(evaluation.realized, pane, outcomes.blocks, task, asked, unseen, days=days, lent=lent)
+
+    return judge_changes(
+        Compared(
+            now,
+            lambda confidence: reference_of(reference, replace(settings, confidence=confidence)),
+            settings.confidence,
+            final=evaluation.maturity == "mature",
+            days=bool(lent) or timeless or (days and _days_with_outcomes(outcomes) >= FEW),
+        )
+    )
+
+
+def _lent(evaluation: Evaluation, reference: Baseline | None, settings: PerformanceSettings) -> DaySpreads:
+    """Return how days of the baseline differ, where blocks of the window are no longer than days."""
+    span = evaluation.window.end - evaluation.window.start
+    return {} if reference is None or not 0 < span <= MOST * DAY else lent_days(reference, settings)
+
+
+def _days_with_outcomes(outcomes: WindowOutcomes) -> int:
+    return sum(bool("outcomes" in one.parts and one.parts["outcomes"][0] > 0) for one in outcomes.blocks)
 
 
 def maturity(evaluation: Evaluation, outcomes: WindowOutcomes, settings: PerformanceSettings) -> tuple[Maturity, str]:

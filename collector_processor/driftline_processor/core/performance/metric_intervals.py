@@ -14,6 +14,7 @@ from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals.confidence import UNREVIEWED
+from driftline_processor.core.intervals.day_spread import FEWEST_LENDING, DaySpread, day_spread
 from driftline_processor.core.intervals.time_blocks import FEWEST, FEWEST_DAYS
 from driftline_processor.core.metrics import Metric, metric_of
 from driftline_processor.core.metrics.families.confusion import class_of, interval_from_gradient
@@ -22,6 +23,9 @@ from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.outcomes.review import UnseenDecisions, cells_of_decisions
 
 from .settings import PerformanceSettings
+
+DaySpreads = Mapping[str, Sequence[DaySpread | None]]
+"""Metric → how days of a baseline differ in it, in the order in which its interval asks."""
 
 
 def with_intervals(
@@ -33,6 +37,8 @@ def with_intervals(
     unseen: UnseenDecisions | None = None,
     *,
     days: bool = False,
+    lent: DaySpreads | None = None,
+    tested: bool = True,
 ) -> dict[str, MetricValue]:
     """Return the metrics of a pane with their intervals.
 
@@ -44,6 +50,8 @@ def with_intervals(
         settings: Confidence, method of shares and costs.
         unseen: Decisions without an outcome. Default: every decision has outcomes.
         days: Blocks are days, not parts of a day, so few blocks are enough.
+        lent: How days of the baseline differ. Default: the window's own blocks alone tell.
+        tested: Whether seven days and more have to differ by more than chance to count; else they differ as they do.
 
     >>> import numpy as np
     >>> from driftline.panes.outcome_sums import fold_outcomes
@@ -55,21 +63,67 @@ def with_intervals(
     >>> round(found.low, 3), round(found.high, 3), found.interval, found.effective_rows
     (0.751, 0.999, 'clopper_pearson', 20.0)
     """
-    fewest = FEWEST_DAYS if days else FEWEST
-    sums = PerformanceSums(
+    sums = _sums_of(pane, blocks, task, settings, unseen, days=days)
+    sums.tested = tested
+    bounded = {}
+    for name, metric in found.items():
+        sums.lent = () if lent is None else lent.get(name, ())
+        bounded[name] = _with_interval(sums, name, metric)
+    return bounded
+
+
+def day_spreads(
+    found: Mapping[str, MetricValue],
+    pane: Pane,
+    blocks: Sequence[Pane],
+    task: Task,
+    settings: PerformanceSettings,
+) -> DaySpreads:
+    """Return how far days differ in each metric, {} of fewer than seven.
+
+    Args:
+        found: Metrics by name.
+        pane: Sums of all blocks.
+        blocks: Performance parts by stretch of time, in order.
+        task: Task of the model.
+        settings: Method of shares and costs.
+    """
+    if len(blocks) < FEWEST_LENDING:
+        return {}
+    sums, spreads = _sums_of(pane, blocks, task, settings, None, days=True), {}
+    for name, metric in found.items():
+        _with_interval(sums, name, metric)
+        every = [day_spread(moved.influence, moved.expected, rows) for moved, rows in sums.asked]
+        known = [None if one is None or one.freedom < FEWEST_LENDING - 1 else one for one in every]
+        if any(one is not None for one in known):
+            spreads[name] = known
+    return spreads
+
+
+def _sums_of(
+    pane: Pane,
+    blocks: Sequence[Pane],
+    task: Task,
+    settings: PerformanceSettings,
+    unseen: UnseenDecisions | None,
+    *,
+    days: bool,
+) -> PerformanceSums:
+    return PerformanceSums(
         pane,
         task,
         settings.costs,
         blocks=blocks,
         unseen=unseen,
-        fewest=fewest,
+        fewest=FEWEST_DAYS if days else FEWEST,
         confidence=settings.confidence,
         shares=settings.shares,
+        days=days,
     )
-    return {name: _with_interval(sums, name, metric) for name, metric in found.items()}
 
 
 def _with_interval(sums: PerformanceSums, text: str, value: MetricValue) -> MetricValue:
+    sums.asked.clear()
     name = parse_name(text)
     metric = None if name is None else metric_of(name.base)
     if value.value is None or name is None or metric is None or name.base not in metric.bases_for(sums.task.kind):

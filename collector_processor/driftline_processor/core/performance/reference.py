@@ -7,7 +7,7 @@ is compared with: a model that is as good as its baseline would be called worse 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
 from driftline.baseline.baseline import Baseline
@@ -18,19 +18,65 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.outcomes.review import find_unseen_decisions
 from driftline_processor.core.windows.window import DAY
 
-from .metric_intervals import with_intervals
+from .metric_intervals import DaySpreads, day_spreads, with_intervals
 from .realized import realized
-from .settings import PerformanceSettings
+from .settings import STANDARD, PerformanceSettings
 
-_CACHE: WeakKeyDictionary[Baseline, tuple[PerformanceSettings, dict[str, MetricValue]]] = WeakKeyDictionary()
+
+@dataclass(slots=True)
+class _Known:
+    """What was measured of a baseline: for the settings that were asked last, at each confidence.
+
+    Attributes:
+        settings: What was asked, without the confidence.
+        metrics: Confidence → metrics.
+        spreads: How the baseline's stretches differ.
+    """
+
+    settings: PerformanceSettings
+    metrics: dict[float, dict[str, MetricValue]] = field(default_factory=dict)
+    spreads: DaySpreads | None = None
+
+
+_CACHE: WeakKeyDictionary[Baseline, _Known] = WeakKeyDictionary()
+
+
+def _known(baseline: Baseline, settings: PerformanceSettings) -> _Known:
+    asked = replace(settings, confidence=STANDARD.confidence)
+    known = _CACHE.get(baseline)
+    if known is None or known.settings != asked:
+        known = _CACHE[baseline] = _Known(asked)
+    return known
 
 
 def reference_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str, MetricValue]:
     """Return the metrics of a baseline's outcomes; what was asked last is kept as long as it lives."""
-    cached = _CACHE.get(baseline)
-    if cached is None or cached[0] != settings:
-        cached = _CACHE[baseline] = (settings, _measured(baseline, settings))
-    return dict(cached[1])
+    known = _known(baseline, settings)
+    if settings.confidence not in known.metrics:
+        known.metrics[settings.confidence] = _measured(baseline, settings)
+    return dict(known.metrics[settings.confidence])
+
+
+def lent_days(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
+    """Return how days of a baseline differ in each metric, for windows of few days; {} of fewer than seven."""
+    estimation = baseline.extras.estimation
+    if estimation is None or estimation.blocks is None:
+        return {}
+    length = estimation.blocks.length / DAY
+    spreads = _spreads(baseline, settings)
+    return {name: [one and one.of_days(length) for one in known] for name, known in spreads.items()}
+
+
+def _spreads(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
+    """Return how far stretches of a baseline of at least a day each differ; {} of fewer than seven."""
+    known, estimation = _known(baseline, settings), baseline.extras.estimation
+    if estimation is None or estimation.blocks is None or estimation.blocks.length < DAY:
+        return {}
+    if known.spreads is None:
+        blocks, task = list(_in_proportion(estimation.blocks.panes, baseline.pane)), baseline.task
+        rows = merge(blocks)
+        known.spreads = day_spreads(realized(rows, task, settings), rows, blocks, task, settings)
+    return known.spreads
 
 
 def reference_in(baseline: Baseline, name: str, settings: PerformanceSettings) -> dict[str, MetricValue]:
@@ -54,7 +100,9 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> dict[str, Me
     blocks = list(_in_proportion(estimation.blocks.panes, pane))
     rows = merge(blocks)
     days = estimation.blocks.length >= DAY
-    in_time = with_intervals(realized(rows, task, settings), rows, blocks, task, settings, unseen, days=days)
+    in_time = with_intervals(
+        realized(rows, task, settings), rows, blocks, task, settings, unseen, days=days, tested=False
+    )
     return {name: _as_sure(metric, in_time.get(name)) for name, metric in whole.items()}
 
 

@@ -333,7 +333,7 @@ def test_a_perfect_area_is_not_beyond_doubt() -> None:
     assert (found.low, found.high) == pytest.approx((0.025 ** (1 / 100), 1.0))
 
 
-def test_means_have_students_interval() -> None:
+def test_means_have_students_interval_and_losses_that_of_their_logarithm() -> None:
     rng = np.random.default_rng(3)
     error = rng.normal(0.5, 2, 60)
     truth = rng.normal(0, 1, 60)
@@ -342,9 +342,13 @@ def test_means_have_students_interval() -> None:
         losses = np.stack([error, np.abs(error), error**2, truth, truth**2])
         pane.parts["spread"] = np.array([60, *np.stack([losses, losses**2], axis=1).sum(axis=2).ravel()])
     found = with_intervals(realized(pane, Task("regression")), pane, (), Task("regression"), PerformanceSettings())
-    for name, values in (("bias", error), ("mae", np.abs(error))):
-        expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-        assert (found[name].low, found[name].high) == pytest.approx((expected.low, expected.high))
+    expected = stats.ttest_1samp(error, 0).confidence_interval(0.95)
+    assert (found["bias"].low, found["bias"].high) == pytest.approx((expected.low, expected.high))
+    size = np.abs(error)
+    half = stats.ttest_1samp(size, 0).confidence_interval(0.95).high / size.mean() - 1
+    ends = size.mean() * np.exp(-half), size.mean() * np.exp(half)
+    assert (found["mae"].low, found["mae"].high) == pytest.approx(ends)
+    assert found["mae"].interval == "log"
     assert found["r2"].interval == ""
     assert found["r2"].low is None
     assert found["rmse"].low is not None

@@ -135,10 +135,10 @@ def cost_interval(sums: PerformanceSums, *, total: bool) -> IntervalAndRows | No
         return None
     costs, weight = cost_matrix(sums.costs, sums.task), float(table.weight.sum())
     mean = float((costs * table.weight).sum()) / weight
-    design, from_blocks = sums.rows_as_one(table.moved((costs - mean) / weight))
+    rows = effective(weight, float(table.squares.sum()))
+    design, from_blocks = sums.rows_as_one(table.moved((costs - mean) / weight), rows)
     each = weight if total else 1.0
     low, high = mean_cost(table, costs, lambda hits, misses: sums.exact_limits(hits, misses, design))
-    rows = effective(weight, float(table.squares.sum()))
     return named_after_blocks(Interval(low * each, high * each, "mover"), blocks=from_blocks), rows
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from driftline.tables.table import F64
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.intervals.confidence import Form, student
+from driftline_processor.core.intervals.confidence import Form, positive
 from driftline_processor.core.metrics.metric import Estimation, IntervalOfValue, Slopes, Value
 from driftline_processor.core.metrics.names import Name
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
@@ -16,13 +16,12 @@ from driftline_processor.core.outcomes.sums import ratio
 LossesOfScore = Callable[[F64], tuple[F64, F64]]
 
 
-def mean_of_loss(loss: str, form: Form = student) -> tuple[Value, IntervalOfValue]:
+def mean_of_loss(loss: str, form: Form = positive) -> tuple[Value, IntervalOfValue]:
     """Return value and interval of the mean of a loss of the pane, :attr:`~driftline.tables.task.Task.losses`.
 
     Args:
         loss: The name of the loss.
-        form: What the interval of the mean becomes, such as
-            :func:`~driftline_processor.core.intervals.confidence.root`.
+        form: What the interval of the mean becomes: of a loss that is never below 0, of its logarithm.
     """
 
     def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from driftline_processor.core.evaluation import MetricValue
-from driftline_processor.core.intervals.confidence import WeightSums
+from driftline_processor.core.intervals.confidence import WeightSums, logit
 from driftline_processor.core.intervals.gradients import LossMean, Ratio, loss_mean
 from driftline_processor.core.metrics.metric import IntervalOfValue, Value
 from driftline_processor.core.metrics.names import Name, name_with_number
@@ -27,7 +27,7 @@ def interval_over_lists(sums: PerformanceSums, name: Name, _value: float) -> Int
     if own is None or found is None:
         return None
     lost = (own.weight - own.total) ** 2, own.squared - 2 * own.weighted + own.spread
-    return sums.mean_interval(found._replace(telling=min(found.telling, lost[0] / max(lost[1], 1e-300))))
+    return sums.mean_interval(found._replace(telling=min(found.telling, lost[0] / max(lost[1], 1e-300))), logit)
 
 
 def share_interval_of_lists(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:

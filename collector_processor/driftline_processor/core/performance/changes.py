@@ -1,0 +1,203 @@
+"""Whether each metric of a window is worse than that of the baseline, without an objective.
+
+The interval of the difference decides, window and baseline both uncertain, each with its days. *Worse*: the difference
+lies on the bad side by more than chance, at a level of 1 % over all metrics of the window, and by at least a twentieth
+of the baseline's error. *Not worse*: the window would have shown a quarter more error. Else nobody can tell.
+
+The metrics of a window are correlated, and not negatively: who errs more has a worse log loss, AUC and recall. So the
+p-values are corrected by Benjamini and Hochberg's procedure, which keeps its level for such (Benjamini and Yekutieli,
+2001), and finds a model that is worse by many metrics at the level of one. In windows where nothing is worse, the share
+of false discoveries is the chance of any: one window in a hundred.
+
+A p-value is where an end of the interval reaches no change, between intervals of several confidences. Between them the
+quantile is taken as linear, which makes p-values of Student's t too great, never too small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+from scipy.special import ndtr
+
+from driftline_processor.core.drift.p_values import benjamini_hochberg
+from driftline_processor.core.evaluation import BaselineComparison, Lacking, MetricChange, MetricValue
+from driftline_processor.core.intervals.confidence import Interval, difference, normal_quantile
+from driftline_processor.core.metrics import direction, metric_of
+from driftline_processor.core.metrics.names import parse_name
+
+from .objective_states import POWER
+
+LEVEL = 0.01
+"""Share of windows as good as their baseline in which any metric is called worse, at most."""
+
+MATTERS = 0.25
+"""Part of the baseline's error by which a metric has to be worse that a window should not have missed: such a window
+is *not worse*, others cannot tell. Half of it is what 5,000 rows show of an accuracy of .9, a tenth takes 50,000."""
+
+LEAST = 0.05
+"""Part of the baseline's error below which a worsening is too small to be called one, however sure it is: the smallest
+that the tables promise to find is a tenth."""
+
+SUREST = 1e-6
+"""The least p-value that is told: intervals of a greater confidence rest on tails that nobody has seen."""
+
+Bounded = Callable[[float], Mapping[str, MetricValue]]
+"""Confidence → the metrics with intervals of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A window and its baseline.
+
+    Attributes:
+        now: The metrics of the window.
+        was: Those of the baseline.
+        confidence: Of the intervals that are shown.
+        final: Whether the window's performance counts; else nothing is said of it.
+        days: Whether it is known how days differ. Where it is not, a window of few days is worse only by what matters.
+    """
+
+    now: Bounded
+    was: Bounded
+    confidence: float = 0.95
+    final: bool = True
+    days: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """How far a metric may be from worse: the distances are of the end that is nearest to no change.
+
+    Attributes:
+        worse: By how much the metric is worse; negative where it is better.
+        ends: Standard normal quantile → how much of ``worse`` is sure at it.
+    """
+
+    worse: float
+    ends: dict[float, float]
+
+    def p_value(self) -> float:
+        """Return the chance of such a worsening where there is none."""
+        before, sure = 0.0, self.worse
+        for quantile, end in sorted(self.ends.items()):
+            if end <= 0 < sure:
+                return float(ndtr(-(before + (quantile - before) * sure / (sure - end))))
+            before, sure = quantile, end
+        if self.worse > 0:
+            return float(ndtr(-before))
+        quantile, end = min(self.ends.items())
+        return float(ndtr(-quantile * self.worse / (self.worse - end))) if end < self.worse else 1.0
+
+    def least_shown(self, usual: float, single: float) -> float | None:
+        """Return the worsening that would be found with 90 % power, as the only one of its window."""
+        if usual not in self.ends or single not in self.ends:
+            return None
+        return self.worse - self.ends[single] + POWER * (self.worse - self.ends[usual]) / usual
+
+
+def judge_changes(compared: Compared) -> dict[str, MetricChange]:
+    """Compare every metric that has a direction and two intervals with the baseline's; {} where none has.
+
+    >>> now = {"accuracy": MetricValue(0.87, 5_000, "panes", low=0.8607, high=0.8793)}
+    >>> was = {"accuracy": MetricValue(0.90, 20_000, "panes", low=0.8958, high=0.9042)}
+    >>> found = judge_changes(Compared(lambda _: now, lambda _: was))["accuracy"]
+    >>> found.state, round(found.change, 2), round(found.low, 4), round(found.high, 4)
+    ('worse', -0.03, -0.0402, -0.0198)
+    """
+    now, was = compared.now(compared.confidence), compared.was(compared.confidence)
+    shown = {name: limits for name in now if (limits := _difference(name, now, was)) is not None}
+    if not shown:
+        return {}
+    levels = [compared.confidence, 1 - 2 * LEVEL / len(shown)]
+    sides = {name: _Side(_worsening(name, now[name], was[name]), {}) for name in shown}
+    bounded = [(now, was), (compared.now(levels[1]), compared.was(levels[1]))]
+    for level, (of, than) in zip(levels, bounded, strict=True):
+        _add_ends(sides, level, of, than)
+    usual, single = map(normal_quantile, levels)
+    if any(side.ends.get(single, 0.0) > 0 for side in sides.values()):
+        surest = 1 - 2 * SUREST
+        _add_ends(sides, surest, compared.now(surest), compared.was(surest))
+    p_values = benjamini_hochberg(np.array([side.p_value() for side in sides.values()]))
+    return {
+        name: _change(name, p, side, side.least_shown(usual, single), compared, now[name], was[name], shown[name])
+        for (name, side), p in zip(sides.items(), p_values.tolist(), strict=True)
+    }
+
+
+def _change(
+    name: str,
+    p: float,
+    side: _Side,
+    shows: float | None,
+    compared: Compared,
+    now: MetricValue,
+    was: MetricValue,
+    limits: Interval,
+) -> MetricChange:
+    error = error_of(name, was.value or 0.0)
+    least, matters = (LEAST if compared.days else MATTERS) * error, MATTERS * error
+    shows = None if shows is None else max(shows, least)
+    at_most = limits.high if direction(name) < 0 else limits.low and -limits.low
+    state: BaselineComparison = "cannot_tell"
+    if compared.final and p <= LEVEL and side.worse >= least:
+        state = "worse"
+    elif (
+        compared.final
+        and at_most is not None
+        and ((compared.days and shows is not None and shows <= matters) or (not compared.days and at_most <= matters))
+    ):
+        state = "not_worse"
+    lacking: Lacking = ""
+    if compared.final and not compared.days and state != "not_worse":
+        lacking = "days"
+    elif compared.final and state == "cannot_tell":
+        lacking = "days" if now.interval == "blocks" else "rows"
+    return MetricChange(state, -direction(name) * side.worse, limits.low, limits.high, p, shows, lacking)
+
+
+def error_of(name: str, value: float) -> float:
+    """Return what is a metric's error: how far a value is from the best there can be, or from none where that is less.
+
+    A loss is its own error. Of a share it is the share that is missing, or the share itself where that is smaller: the
+    error of a click rate of .02 is .02.
+
+    >>> error_of("mae", 3.0), round(error_of("accuracy", 0.9), 3), error_of("ctr", 0.02)
+    (3.0, 0.1, 0.02)
+    """
+    found = parse_name(name)
+    metric = None if found is None else metric_of(found.base)
+    if metric is None or metric.direction < 0 or not isfinite(metric.greatest):
+        return abs(value)
+    missing = metric.greatest - value
+    return min(missing, value - metric.least) if isfinite(metric.least) else missing
+
+
+def _worsening(name: str, now: MetricValue, was: MetricValue) -> float:
+    return -direction(name) * ((now.value or 0.0) - (was.value or 0.0))
+
+
+def _difference(name: str, now: Mapping[str, MetricValue], was: Mapping[str, MetricValue]) -> Interval | None:
+    """Return the interval of the change of a metric; None where it cannot be judged."""
+    found = parse_name(name)
+    metric = None if found is None else metric_of(found.base)
+    if metric is None or not metric.direction or metric.of_all_rows:
+        return None
+    one, other = now.get(name), was.get(name)
+    if one is None or other is None or one.value is None or other.value is None:
+        return None
+    than = Interval(other.low, other.high, other.interval)
+    limits = difference(one.value, Interval(one.low, one.high, one.interval), other.value, than)
+    return None if limits.low is None or limits.high is None else limits
+
+
+def _add_ends(
+    sides: Mapping[str, _Side], level: float, now: Mapping[str, MetricValue], was: Mapping[str, MetricValue]
+) -> None:
+    for name, side in sides.items():
+        limits = _difference(name, now, was)
+        if limits is not None and limits.low is not None and limits.high is not None:
+            end = -limits.high if direction(name) > 0 else limits.low
+            side.ends[normal_quantile(level)] = end

@@ -1,0 +1,67 @@
+"""How far days differ is read from a baseline's days, and lent to windows of few."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driftline_processor.core.intervals.day_spread import DaySpread, day_spread, lent_design
+from scipy import stats
+
+
+def test_days_that_differ_as_independent_rows_cost_a_window_of_as_many_little() -> None:
+    design = lent_design(DaySpread(29.0, 29, 29 * 500.0), np.ones(3), 1_500.0, 0.95)
+    assert 1.0 < design < 1.2
+
+
+def test_days_that_differ_much_give_students_interval_of_their_variance() -> None:
+    """Fourteen days of 100 rows whose means vary a thousand times as much as by rows: a day is one draw more."""
+    spread = DaySpread(13 * 1_001.0, 13, 13 * 100.0)
+    design = lent_design(spread, np.ones(1), 100.0, 0.95)
+    expected = 1_001 * (stats.t.ppf(0.975, 13) / stats.norm.ppf(0.975)) ** 2
+    assert design == pytest.approx(expected, rel=0.01)
+
+
+def test_a_day_of_many_rows_is_one_draw_all_the_same() -> None:
+    spread = DaySpread(13 * 11.0, 13, 13 * 100.0)
+    few, many = (lent_design(spread, np.ones(1), rows, 0.95) / rows for rows in (1_000.0, 100_000.0))
+    assert few == pytest.approx(many, rel=0.1)
+
+
+def test_days_that_resemble_the_one_before_count_as_fewer() -> None:
+    rng = np.random.default_rng(1)
+    steps = rng.normal(size=60)
+    walk = np.empty(60)
+    walk[0] = steps[0]
+    for at in range(1, 60):
+        walk[at] = 0.9 * walk[at - 1] + steps[at] * (1 - 0.81) ** 0.5
+    rows = np.full(60, 1.0 / 60)
+    walk *= 3
+    lasting = day_spread((walk - walk.mean()) / 60, rows / 60, 60_000.0)
+    mixed = day_spread(rng.permutation(walk - walk.mean()) / 60, rows / 60, 60_000.0)
+    assert lasting is not None
+    assert mixed is not None
+    assert lasting.kept > 0.6
+    assert mixed.kept == 0.0
+    assert lent_design(lasting, np.ones(4), 4_000.0, 0.95) > 1.5 * lent_design(mixed, np.ones(4), 4_000.0, 0.95)
+
+
+def test_one_day_tells_of_no_difference() -> None:
+    assert day_spread(np.array([0.0]), np.array([1.0]), 100.0) is None
+
+
+@pytest.mark.parametrize("theta", [0.0, 1.0, 10.0])
+def test_of_windows_of_two_days_beside_fourteen_as_many_hold_the_truth_as_promised(theta: float) -> None:
+    rng, held, wide = np.random.default_rng(int(theta)), 0, []
+    runs = 600
+    for _ in range(runs):
+        days = rng.normal(size=14) * (1 + theta) ** 0.5
+        influence = (days - days.mean()) / 14
+        spread = day_spread(influence, np.full(14, 1 / 14**2), 1_400.0)
+        assert spread is not None
+        design = lent_design(spread, np.ones(2), 200.0, 0.95)
+        window = rng.normal(size=2).mean() * (1 + theta) ** 0.5
+        half = 1.96 * (design / 2) ** 0.5
+        held += abs(window) <= half
+        wide.append(half / (1.96 * ((1 + theta) / 2) ** 0.5))
+    assert held / runs > 0.93
+    assert np.median(wide) < 1.3

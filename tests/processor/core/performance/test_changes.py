@@ -1,0 +1,154 @@
+"""Every metric is worse than the baseline's, not worse, or nobody can tell; without an objective."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.catalogue import Extras
+from driftline.baseline.sections.estimation import Estimation
+from driftline.baseline.sections.time_blocks import OutcomeBlocks
+from driftline.panes.model_bins import ModelBins
+from driftline.panes.outcome_sums import fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import Column, ModelKey
+from driftline.tables.task import Task
+from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
+from driftline_processor.core.performance.changes import LEVEL, Compared, judge_changes
+from driftline_processor.core.performance.judge import judge_performance
+from driftline_processor.core.performance.settings import STANDARD
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.windows.window import DAY, Window
+
+BINARY = Task("binary", ("0", "1"), "1")
+
+
+def rows(right: int, wrong: int) -> Pane:
+    """Decisions without scores, half of them positive."""
+    n = np.array([float(right + wrong)] * 3)
+    return Pane({"outcomes": n, "confusion": np.array([right / 2, wrong / 2, wrong / 2, right / 2])})
+
+
+def baseline(days: list[Pane], length: int = DAY) -> Baseline:
+    blocks = OutcomeBlocks.of(length, days)
+    return Baseline("m", "", BINARY, ModelBins(), merge(days), extras=Extras(estimation=Estimation(blocks=blocks)))
+
+
+def judged(before: Baseline, days: list[Pane], dated: bool = True, **more: object) -> Evaluation:
+    pane, end = merge(days), len(days) * DAY if dated else 0
+    evaluation = Evaluation(ModelKey("m"), Window("", 0, end), pane.rows, True, coverage=1.0)
+    outcomes = WindowOutcomes(blocks=days if len(days) > 1 else (), **more)  # type: ignore[arg-type]
+    judge_performance(evaluation, pane, before, BINARY, outcomes, STANDARD)
+    return evaluation
+
+
+def accuracy(before: Baseline, days: list[Pane], dated: bool = True, **more: object) -> MetricChange:
+    return judged(before, days, dated, **more).realized_changes["accuracy"]
+
+
+def undated(right: int, wrong: int) -> Baseline:
+    return baseline([rows(right, wrong)])
+
+
+def alike(share: float, days: int, each: int) -> list[Pane]:
+    """Days that differ as independent rows do."""
+    rng = np.random.default_rng(5)
+    right = rng.binomial(each // 2, share, days) * 2
+    return [rows(int(one), each - int(one)) for one in right]
+
+
+class TestTheState:
+    def test_is_worse_where_three_points_are_lost_in_five_thousand_rows(self) -> None:
+        change = accuracy(undated(18_000, 2_000), [rows(4_350, 650)], dated=False)
+        assert change.state == "worse"
+        assert change.change == pytest.approx(-0.03)
+        assert change.low is not None
+        assert change.high is not None
+        assert change.low < -0.03 < change.high < 0
+        assert change.p_value is not None
+        assert change.p_value < LEVEL
+
+    def test_is_not_worse_where_a_quarter_more_error_would_have_been_seen(self) -> None:
+        change = accuracy(undated(18_000, 2_000), [rows(4_500, 500)], dated=False)
+        assert (change.state, change.lacking) == ("not_worse", "")
+        assert change.least is not None
+        assert 0.015 < change.least < 0.025
+
+    def test_cannot_tell_with_few_rows_and_says_that_rows_lack(self) -> None:
+        change = accuracy(undated(18_000, 2_000), [rows(180, 20)], dated=False)
+        assert (change.state, change.lacking) == ("cannot_tell", "rows")
+        assert change.least is not None
+        assert change.least > 0.06
+
+    def test_is_not_worse_where_the_model_became_better(self) -> None:
+        assert accuracy(undated(18_000, 2_000), [rows(4_800, 200)], dated=False).state == "not_worse"
+
+    def test_is_not_worse_by_less_than_a_twentieth_of_the_error_however_sure(self) -> None:
+        change = accuracy(undated(9_000_000, 1_000_000), [rows(8_970_000, 1_030_000)], dated=False)
+        assert change.p_value is not None
+        assert change.p_value < 1e-5
+        assert change.state == "not_worse"
+
+    def test_is_that_of_metrics_with_a_direction_and_an_interval_alone(self) -> None:
+        scored = fold_outcomes(
+            BINARY, np.tile([[0.9], [0.2]], (500, 1)), None, Column(numbers=np.tile([1.0, 0, 0, 1], 250))
+        )
+        changes = judged(baseline([scored]), [scored], dated=False).realized_changes
+        assert {"accuracy", "log_loss", "roc_auc"} <= changes.keys()
+        assert not {"actual_rate", "mean_score", "cost", "calibration_error", "ks"} & changes.keys()
+
+    def test_of_a_window_whose_outcomes_may_still_come_is_not_told(self) -> None:
+        change = accuracy(undated(18_000, 2_000), [rows(4_000, 1_000)], dated=False, young=True)
+        assert (change.state, change.lacking) == ("cannot_tell", "")
+
+
+class TestDays:
+    def test_that_differ_in_the_baseline_make_the_same_drop_no_news(self) -> None:
+        worse = [rows(860, 140)]
+        calm = accuracy(baseline(alike(0.9, 14, 1_000)), worse)
+        stormy = [rows(right, 1_000 - right) for right in (950, 850, 900, 940, 860, 910, 890) * 2]
+        assert calm.state == "worse"
+        differs = accuracy(baseline(stormy), worse)
+        assert (differs.state, differs.lacking) == ("cannot_tell", "days")
+
+    def test_of_a_short_baseline_are_unknown_and_only_what_matters_is_worse(self) -> None:
+        short = baseline(alike(0.9, 12, 1_000), DAY // 4)
+        small, large = accuracy(short, [rows(2_655, 345)]), accuracy(short, [rows(2_580, 420)])
+        assert (small.state, small.lacking) == ("cannot_tell", "days")
+        assert (large.state, large.lacking) == ("worse", "days")
+
+    def test_lend_a_window_of_two_days_an_interval_that_means_something(self) -> None:
+        two = [rows(905, 95), rows(885, 115)]
+        alone = judged(baseline(alike(0.9, 3, 1_000)), two).realized["accuracy"]
+        lent = judged(baseline(alike(0.9, 14, 1_000)), two).realized["accuracy"]
+        assert None not in (alone.low, alone.high, lent.low, lent.high)
+        assert alone.high - alone.low > 0.1  # type: ignore[operator]
+        assert lent.high - lent.low < 0.04  # type: ignore[operator]
+
+
+def test_many_metrics_are_corrected_together_and_help_each_other() -> None:
+    """One of ten that is worse at p = .002 is no finding; ten of ten are."""
+
+    def at(shift: float, count: int) -> dict[str, MetricChange]:
+        names = ["accuracy", *(f"recall[{label}]" for label in "abcdefghi")]
+
+        def now(confidence: float) -> dict[str, MetricValue]:
+            reach = {0.95: 1.96}.get(confidence, 3.09) * 0.01
+            values = [0.8 - (shift if one < count else 0.0) for one in range(len(names))]
+            return {
+                name: MetricValue(value, 1_000, "panes", low=value - reach, high=value + reach)
+                for name, value in zip(names, values, strict=True)
+            }
+
+        def was(_: float) -> dict[str, MetricValue]:
+            return {name: MetricValue(0.8, 10**9, "panes", low=0.8, high=0.8) for name in names}
+
+        return judge_changes(Compared(now, was))
+
+    assert {change.state for change in at(0.0288, 10).values()} == {"worse"}
+    assert "worse" not in {change.state for change in at(0.0288, 1).values()}
+
+
+def test_nothing_is_compared_without_a_baseline_that_knows_outcomes() -> None:
+    empty = Baseline("m", "", BINARY, ModelBins(), Pane())
+    assert judged(empty, [rows(90, 10)]).realized_changes == {}
