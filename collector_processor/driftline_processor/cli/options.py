@@ -100,7 +100,10 @@ _OPTIONS: dict[str, Any] = {
     "features": _text("COL,COL", "The features; else all other columns."),
     "text_features": _text("COL,COL", "Features that are documents, or 'none'; else those that look like it."),
     "slices": _text("COL,COL", "Look at drift value by value of these, too: a country, a plan."),
-    "seasonality": _text("hour|weekday|hour_of_week", "Compare with the same hours, weekdays or hours of the week."),
+    "seasonality": _text(
+        "hour|weekday|hour_of_week|none",
+        "Compare with the same hours, weekdays or hours of the week; else as the reference repeats; 'none' with all.",
+    ),
     "timezone": _text("ZONE", "By whose clock, as 'Europe/Paris'; else UTC, or the baseline's."),
     "items": _text("COL", "Of a ranking, the items, best first: lists, or their JSON."),
     "version_column": _text("COL", "Which version predicted: with outcomes, versions are compared side by side."),

@@ -8,7 +8,7 @@ from functools import cached_property
 from os.path import isfile
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from driftline.tables.timestamps import Seasonality
+from driftline.tables.timestamps import AnySeasonality, Seasonality, UnknownSeasonality
 from pydantic import BeforeValidator, Field
 
 from .expectations import Expect, ExpectFeature, expectations
@@ -184,10 +184,10 @@ class Model(Section):
     versions: Annotated[Versions, BeforeValidator(empty_is_default)] = Field(
         default=Versions(), description="Which version the others are compared with."
     )
-    seasonality: Literal["hour", "weekday", "hour_of_week"] | None = Field(
+    seasonality: Literal["none", "hour", "weekday", "hour_of_week"] | None = Field(
         default=None,
         description="Compare a window [with the same hours or weekdays](../explanation/seasonality.md) by the clock of "
-        "`timezone`. The baseline must know its seasons.",
+        "`timezone`, which the baseline must know; else those by which the baseline repeats; `none` for none.",
         examples=["hour_of_week"],
     )
     slices: tuple[Text, ...] = Field(
@@ -274,9 +274,11 @@ class Model(Section):
     )
 
     @property
-    def seasons(self) -> Seasonality | None:
-        """The seasons of the model's clock with which rows are compared, None for none."""
-        return None if self.seasonality is None else Seasonality(self.seasonality, self.timezone)
+    def seasons(self) -> AnySeasonality | None:
+        """The seasons of the model's clock with which rows are compared, or that are to be found; None for none."""
+        if self.seasonality is None:
+            return UnknownSeasonality(self.timezone)
+        return None if self.seasonality == "none" else Seasonality(self.seasonality, self.timezone)
 
     @property
     def sliced(self) -> tuple[str, ...]:
@@ -387,13 +389,13 @@ def _baseline(model: Model) -> Iterator[str]:
         return
     if model.task and baseline.task.kind and model.task != baseline.task.kind:
         yield f"task: '{model.task}', but the baseline {model.baseline} is of a {baseline.task.kind} model; write that"
-    known = baseline.extras.seasons
-    if model.seasonality is not None and (known is None or known.seasonality.kind != model.seasonality):
+    known, named = baseline.extras.seasons, model.seasonality not in (None, "none")
+    if named and (known is None or known.seasonality.kind != model.seasonality):
         yield (
             f"seasonality: the baseline {model.baseline} does not know its seasons of {model.seasonality}; build it "
             f"with 'driftline baseline build --seasonality {model.seasonality} --timezone {model.timezone}'"
         )
-    elif model.seasonality is not None and known is not None and known.seasonality.timezone != model.timezone:
+    elif named and known is not None and known.seasonality.timezone != model.timezone:
         yield (
             f"timezone: '{model.timezone}', but the seasons of the baseline {model.baseline} are those of "
             f"{known.seasonality.timezone}; write that, or build it with --timezone {model.timezone}"

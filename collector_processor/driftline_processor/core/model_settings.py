@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from driftline.tables.timestamps import Seasonality
+from driftline.tables.timestamps import AnySeasonality, UnknownSeasonality
 
 from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.expectations.rule import Expectations
@@ -25,7 +25,7 @@ class ModelSettings:
         windows: The names of the windows, such as ``"1d"``; () = all rows are one window.
         timezone: The clock by which days begin, an IANA name.
         rolling: The past that windows are compared with; None = the rows of the baseline.
-        seasons: The seasons by which rows are told apart; None = by none.
+        seasons: The seasons by which rows are told apart, or those by which the reference repeats; None = by none.
         slices: The keys by whose values drift is judged.
         min_effect: Feature → the least effect that counts as drift.
         choices: The drift methods of the features.
@@ -40,7 +40,7 @@ class ModelSettings:
     windows: tuple[str, ...] = ()
     timezone: str = "UTC"
     rolling: Rolling | None = None
-    seasons: Seasonality | None = None
+    seasons: AnySeasonality | None = field(default_factory=UnknownSeasonality)
     slices: tuple[str, ...] = ()
     min_effect: Mapping[str, float] = field(default_factory=dict)
     choices: Choices = field(default_factory=Choices)

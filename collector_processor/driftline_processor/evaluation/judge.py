@@ -22,7 +22,7 @@ from driftline_processor.core.quality.checks.missing import never_arrived
 from driftline_processor.core.reference.decision_threshold import align_threshold
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
-from driftline_processor.core.reference.season import remove_season, seasonal_reference
+from driftline_processor.core.reference.season import remove_season, same_seasons
 from driftline_processor.core.window_context import NO_CONTEXT, WindowContext
 from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
 from driftline_processor.core.windows.window import PANE, length
@@ -43,7 +43,7 @@ def judge(source: WindowSource, settings: ModelSettings, say: Callable[[str], No
     pane, baseline = source.pane, source.baseline
     aligned: Reference | None = None
     reference: Reference | None = None
-    mix = None
+    mix, seasonal = None, False
     if baseline is not None:
         count_missing_rows(pane, baseline.bins)
         aligned = align_threshold(baseline, pane, source.task)
@@ -56,13 +56,13 @@ def judge(source: WindowSource, settings: ModelSettings, say: Callable[[str], No
         mix = None if known is None else source.season_mix(known)
         if mix is not None:
             pane.parts[SEASONS] = mix
-        same = seasonal_reference(reference.baseline, settings.seasons.kind, pane)
-        reference = Reference(same.baseline, reference.and_also(same.note), reference.shift)
+        span = source.window.end - source.window.start
+        reference, seasonal = same_seasons(reference, settings.seasons, pane, span)
     before: TimeBefore = no_time_before
     if reference is not None:
-        before = remove_season(source.time_before(), reference.baseline, mix)
+        before = remove_season(source.time_before(), reference.baseline, mix if seasonal else None)
     context = replace(
-        _context(source, settings, baseline, sliced=mix is None),
+        _context(source, settings, baseline, sliced=not seasonal),
         outcomes=outcomes_of_window(source, settings, None if aligned is None else aligned.baseline),
         realized=source.realized(),
         time_before=before,

@@ -18,7 +18,7 @@ from driftline.baseline.sections.ranges import Ranges
 from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
 from driftline.panes.pane import merge
 from driftline.tables.table import ModelKey
-from driftline.tables.timestamps import Seasonality
+from driftline.tables.timestamps import AnySeasonality
 
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.receipts import Overloaded, Receipt
@@ -36,7 +36,7 @@ def production_baseline(
     like: Baseline,
     since: int,
     until: int,
-    seasonality: Seasonality | None = None,
+    seasonality: AnySeasonality | None = None,
 ) -> Baseline | None:
     """Return the rows of a series between two times (unix nanoseconds, until excluded) as a baseline.
 

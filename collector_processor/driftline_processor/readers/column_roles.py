@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 import pyarrow as pa
 from driftline.tables.classes import quantile_levels
 from driftline.tables.task import Task
-from driftline.tables.timestamps import KINDS, Seasonality
+from driftline.tables.timestamps import KINDS, AnySeasonality, Seasonality, UnknownSeasonality
 
 from driftline_processor.core.windows.window import time_zone
 from driftline_processor.present.numbers import many
@@ -21,6 +21,9 @@ from .errors import BadInput, Say, listed, near
 from .notation import KnownNotation, known_styles
 from .source import Source
 from .sources import FilteredSource
+
+NO_SEASONS = "none"
+"""Value of ``--seasonality`` where rows are compared with all hours and weekdays, even if these differ."""
 
 NO_TEXTS = "none"
 """Value of ``--text-features`` where no feature is a document."""
@@ -67,17 +70,26 @@ class ColumnOptions:
             raise BadInput(f"--quantiles: {error}") from error
 
     @property
-    def seasons(self) -> Seasonality | None:
-        """By which seasons rows are told apart; None = by none. Raises :class:`BadInput` where that is none."""
-        if not self.seasonality:
-            return None
-        if self.seasonality not in KINDS:
-            raise BadInput(f"--seasonality is '{self.seasonality}'; it must be {', '.join(KINDS[:-1])} or {KINDS[-1]}")
+    def seasons(self) -> AnySeasonality | None:
+        """By which seasons rows are told apart, or that these are to be found; None = by none.
+
+        Raises :class:`BadInput` where somebody names what is none.
+        """
+        if self.seasonality not in ("", NO_SEASONS, *KINDS):
+            raise BadInput(f"--seasonality is '{self.seasonality}'; it must be {', '.join(KINDS)} or {NO_SEASONS}")
         try:
             time_zone(self.timezone or "UTC")
         except ValueError as error:
             raise BadInput(f"--timezone: {error}") from error
-        return Seasonality(self.seasonality, self.timezone or "UTC")
+        if self.seasonality == NO_SEASONS:
+            return None
+        zone = self.timezone or "UTC"
+        return Seasonality(self.seasonality, zone) if self.seasonality in KINDS else UnknownSeasonality(zone)
+
+    @property
+    def names_seasons(self) -> bool:
+        """True where somebody names the seasons, which then must be known."""
+        return self.seasonality not in ("", NO_SEASONS)
 
 
 @dataclass(frozen=True, slots=True)

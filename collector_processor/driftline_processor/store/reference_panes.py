@@ -23,11 +23,11 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.seasons import SeasonCounts, Seasons
-from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid, block_targets
+from driftline.baseline.sections.seasons import Seasons, seasons_of_panes
+from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
-from driftline.tables.timestamps import HOUR, Seasonality
+from driftline.tables.timestamps import HOUR, AnySeasonality, Seasonality
 
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, MAPPED, count_missing_rows
@@ -239,32 +239,29 @@ def season_mix(connection: Connection, series: int, window: Window, seasons: Sea
 
 
 def add_seasons(
-    connection: Connection, series: Series, found: Baseline, since: int, until: int, seasonality: Seasonality
+    connection: Connection,
+    series: Series,
+    found: Baseline,
+    since: int,
+    until: int,
+    seasonality: AnySeasonality,
 ) -> Baseline:
     """Return a baseline of past panes, of which ``found`` was made, that knows its seasons.
 
-    What was rolled up to more than a season is in none of them.
+    What was rolled up to more than a season is in none of them. Where the seasons are unknown, and it does not repeat,
+    it is ``found`` itself.
     """
+    clock = seasonality if isinstance(seasonality, Seasonality) else seasonality.clock
     rolled = "SELECT max(pane + span) FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? AND span > ?"
     place = (series.number, found.fold, since, until)
-    since = max(since, number(connection, rolled, *place, seasonality.length) or since)
+    since = max(since, number(connection, rolled, *place, clock.length) or since)
+    if since >= until:
+        return found
     blocks = _stretches(found.extras.blocks)
-    edges = _edges(since, until, seasonality, blocks)
+    edges = _edges(since, until, clock, blocks)
     panes = read_counted(connection, series, found, list(pairwise(edges.tolist())))
-    season = seasonality.of(edges[:-1])
-    over = block_targets(found.bins)
-    rough = {name: np.zeros((seasonality.count, bins.size + 2)) for name, bins in over.items()}
-    for at, pane in zip(season.tolist(), panes, strict=True):
-        for name in rough:
-            rough[name][at] += pane.parts.get(name, 0.0)
-    counts = SeasonCounts(seasonality, found.bins, rough, blocks)
-    place_of = np.zeros(len(season), np.int64) if blocks is None else blocks.place(edges[:-1])
-    for at, block, pane in zip(season.tolist(), place_of.tolist(), panes, strict=True):
-        if pane.rows:
-            counts.add(at, pane)
-            if blocks is not None and block < blocks.count:
-                counts.add_block(block, at, pane)
-    return replace(found, extras=replace(found.extras, seasons=counts.piece()))
+    seasons = seasons_of_panes(seasonality, found.bins, blocks, edges[:-1], panes)
+    return replace(found, extras=replace(found.extras, seasons=seasons))
 
 
 def _stretches(blocks: TimeBlocks | None) -> TimeGrid | None:
@@ -313,7 +310,7 @@ class RollingReferences:
         window: Window,
         timezone: str,
         closed: int,
-        seasonality: Seasonality | None = None,
+        seasonality: AnySeasonality | None = None,
     ) -> Reference:
         """Return the reference of a window; ``baseline``: that over whose bins it was counted.
 
@@ -335,7 +332,11 @@ class RollingReferences:
         return found
 
     def cold(
-        self, series: Series, baseline: Baseline, window: Window, seasonality: Seasonality | None = None
+        self,
+        series: Series,
+        baseline: Baseline,
+        window: Window,
+        seasonality: AnySeasonality | None = None,
     ) -> Reference:
         """Return the reference of a window with a learned baseline: it, and the rows before the window."""
         ends = reference_span(baseline, window.start)
@@ -349,7 +350,12 @@ class RollingReferences:
         return found
 
     def _grown(
-        self, series: Series, baseline: Baseline, since: int, until: int, seasonality: Seasonality | None
+        self,
+        series: Series,
+        baseline: Baseline,
+        since: int,
+        until: int,
+        seasonality: AnySeasonality | None,
     ) -> Reference:
         starts = counted_panes(self._connection, series.number, baseline.fold, since, until)
         stretches = TimeGrid.of(np.append(starts, since)) if len(starts) else None

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -37,7 +37,7 @@ from driftline.privacy.policy import Privacy, rules_in_force
 from driftline.privacy.rules import COMMON_VALUES, DENY, FeatureFilter, Hash, Rule
 from driftline.tables.table import Column, ModelKey, PredictionTable
 from driftline.tables.task import Task
-from driftline.tables.timestamps import Kind, Seasonality
+from driftline.tables.timestamps import AnySeasonality, Kind, Seasonality, UnknownSeasonality
 
 from .build import ReferenceDescription, build, choose_bins, fold_lists, fold_tables, marks_of
 from .document import Columns, Fields, dump, dump_bins, parse
@@ -107,7 +107,7 @@ class Baseline:
         predict: Predict | None = None,
         privacy: Privacy | None = None,
         slices: Mapping[str, ArrayLike] | Sequence[str] = (),
-        seasonality: Kind | None = None,
+        seasonality: Kind | Literal["none"] | None = None,
         timezone: str = "UTC",
     ) -> Baseline:
         """Build a baseline from n held-out rows.
@@ -147,8 +147,9 @@ class Baseline:
             slices: Attributes of low cardinality for drift in slices: names of columns (which stay features), or key →
                 n values. The 20 values with most rows are slices (:mod:`driftline.baseline.sections.slices`).
             seasonality: "hour", "weekday" or "hour_of_week": keep the sums of each, and compare a window with the same
-                hours. Needs ``time``.
-            timezone: IANA name of the time zone for ``seasonality``.
+                hours. Needs ``time``. Default: those by which the rows repeat
+                (:func:`driftline.baseline.sections.cycles.find_cycles`). "none" for none.
+            timezone: IANA name of the time zone whose clock tells hours and weekdays.
 
         Returns:
             The baseline.
@@ -210,7 +211,7 @@ class Baseline:
         privacy: Privacy | None = None,
         sample: int = MOST_SAMPLED,
         slices: Sequence[str] = (),
-        seasonality: Kind | None = None,
+        seasonality: Kind | Literal["none"] | None = None,
         timezone: str = "UTC",
     ) -> Baseline:
         """Build a baseline from more held-out rows than memory holds, in two passes over batches.
@@ -240,8 +241,8 @@ class Baseline:
             privacy: Rules for the baseline, as for :meth:`from_frame`.
             sample: Rows of the sample; fewer where the rows exceed 256 MB.
             slices: Names of columns of low cardinality, for drift in slices.
-            seasonality: "hour", "weekday" or "hour_of_week", as for :meth:`from_frame`.
-            timezone: IANA name of the time zone for ``seasonality``.
+            seasonality: "hour", "weekday", "hour_of_week" or "none", as for :meth:`from_frame`.
+            timezone: IANA name of the time zone whose clock tells hours and weekdays.
 
         Returns:
             The baseline.
@@ -293,7 +294,7 @@ class Baseline:
         texts: Mapping[str, Vocabulary] | None = None,
         importance: Importance | None = None,
         named: bool = False,
-        seasonality: Seasonality | None = None,
+        seasonality: AnySeasonality | None = None,
     ) -> Baseline:
         """Build a baseline from tables of one model and task.
 
@@ -305,7 +306,7 @@ class Baseline:
             texts: Vocabulary of each text feature.
             importance: Weight of each feature for the model.
             named: The caller named the features, so none is taken for an identifier.
-            seasonality: Seasons that keep sums of their own.
+            seasonality: Seasons that keep sums of their own, or that are to be found.
 
         Returns:
             The baseline.
@@ -444,8 +445,8 @@ def _finished(baseline: Baseline, privacy: Privacy | None) -> Baseline:
     return protect_baseline(baseline, rules_in_force(privacy))
 
 
-def _seasonality(kind: Kind | None, timezone: str, timed: bool) -> Seasonality | None:
-    if kind is None:
+def _seasonality(kind: Kind | Literal["none"] | None, timezone: str, timed: bool) -> AnySeasonality | None:
+    if kind == "none" or (kind is None and not timed):
         return None
     if not timed:
         raise ValueError(f"seasonality={kind!r} needs to know when the rows were predicted; pass time=...")
@@ -453,7 +454,7 @@ def _seasonality(kind: Kind | None, timezone: str, timed: bool) -> Seasonality |
         ZoneInfo(timezone)
     except (OSError, ValueError, KeyError):
         raise ValueError(f"timezone={timezone!r} is not a time zone; pass an IANA name, as 'Europe/Paris'") from None
-    return Seasonality(kind, timezone)
+    return UnknownSeasonality(timezone) if kind is None else Seasonality(kind, timezone)
 
 
 def _importance(given: Mapping[str, float] | ArrayLike | None, columns: Columns) -> Importance | None:

@@ -31,7 +31,7 @@ from driftline.tables.classes import resolve_task, seen_classes
 from driftline.tables.performance_columns import actual_numbers
 from driftline.tables.table import Column, ModelKey, PredictionTable, Text, concatenate, is_present
 from driftline.tables.task import Task
-from driftline.tables.timestamps import Seasonality
+from driftline.tables.timestamps import AnySeasonality
 
 from .reference_rows import MOST_SAMPLED, Period, ReferenceRows, ReferenceSetup, Sample, Settle, joined
 
@@ -51,7 +51,7 @@ class ReferenceDescription:
         text_features: None = those that look like it.
         named: The features were named one by one, so none of them is taken for an identifier.
         sample: Rows that bins are chosen from at most, None = all.
-        seasonality: By which seasons they are told apart, None = by none.
+        seasonality: By which seasons they are told apart, or that these are to be found; None = by none.
         quantiles: The levels that a regression predicts.
     """
 
@@ -65,7 +65,7 @@ class ReferenceDescription:
     sample: int | None = MOST_SAMPLED
     settle: Settle | None = None
     strange: Strange | None = None
-    seasonality: Seasonality | None = None
+    seasonality: AnySeasonality | None = None
     quantiles: Sequence[float] = ()
 
 
@@ -125,7 +125,7 @@ def fold_all(
     tables: Iterable[tuple[PredictionTable, Column | None]],
     bins: ModelBins,
     sample: PredictionTable,
-    seasonality: Seasonality | None = None,
+    seasonality: AnySeasonality | None = None,
 ) -> tuple[Pane, Extras]:
     """Fold tables, each with its actual values where they are known, into one pane; gather what else they tell.
 
@@ -207,7 +207,7 @@ def fold_tables(
     tables: Sequence[PredictionTable],
     actual: Sequence[Column | None],
     bins: ModelBins,
-    seasonality: Seasonality | None = None,
+    seasonality: AnySeasonality | None = None,
 ) -> tuple[Pane, Extras]:
     """Fold tables that are all in memory, see :func:`fold_all`."""
     parts = [

@@ -18,7 +18,7 @@ from driftline.panes.relevance import Relevance
 from driftline.panes.relevance import take_rankings as taken_relevance
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.table import F64, I64, Column, PredictionTable, concatenate, take_rows, used_labels
-from driftline.tables.timestamps import Seasonality
+from driftline.tables.timestamps import AnySeasonality
 
 MOST_SAMPLED = 100_000
 """Rows that bins are chosen from where not all are in memory: a quantile is then wrong by a share of 0.16 % at most
@@ -238,9 +238,9 @@ class ReferenceSetup:
     Attributes:
         sample: Some of the rows, or all while they are few.
         bins: Bins of the baseline.
-        seasonality: Seasons that the rows are counted by; None without seasons.
+        seasonality: Seasons that the rows are counted by, or that are to be found; None without seasons.
     """
 
     sample: PredictionTable
     bins: ModelBins
-    seasonality: Seasonality | None = None
+    seasonality: AnySeasonality | None = None

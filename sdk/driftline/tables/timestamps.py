@@ -166,17 +166,24 @@ class Seasonality:
         >>> Seasonality("hour", "America/New_York").of(np.array([1_767_243_600 * 10**9]))  # 05:00 UTC
         array([0])
         """
-        if self.timezone == "UTC":
-            local = times
-        else:
-            quarter, at = np.unique(times // _QUARTER, return_inverse=True)
-            zone = ZoneInfo(self.timezone)
-            offset = np.array([_offset(one * (_QUARTER // 10**9), zone) for one in quarter.tolist()], np.int64)
-            local = times + offset[at] * 10**9
-        of_week = (local - _MONDAY) % WEEK
+        of_week = (self.local(times) - _MONDAY) % WEEK
         if self.kind == "hour":
             return np.asarray(of_week % DAY // HOUR, dtype=np.intp)
         return np.asarray(of_week // self.length, dtype=np.intp)
+
+    def local(self, times: I64) -> I64:
+        """Return times by the clock of the time zone: int64 (n,), nanoseconds since 1970-01-01 00:00 there.
+
+        >>> Seasonality("hour", "Asia/Kolkata").local(np.array([0])) // HOUR * 2
+        array([10])
+        """
+        if self.timezone == "UTC":
+            return times
+        quarter, at = np.unique(times // _QUARTER, return_inverse=True)
+        zone = ZoneInfo(self.timezone)
+        offset = np.array([_offset(one * (_QUARTER // 10**9), zone) for one in quarter.tolist()], np.int64)
+        local: I64 = times + offset[at] * 10**9
+        return local
 
     def around(self, season: int, radius: int) -> list[int]:
         """Return a season and as many of those before it as of those after it.
@@ -185,6 +192,26 @@ class Seasonality:
         [22, 23, 0, 1, 2]
         """
         return list(dict.fromkeys((season + apart) % self.count for apart in range(-radius, radius + 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownSeasonality:
+    """The seasons that reference rows turn out to have, where nobody names them; perhaps none.
+
+    Attributes:
+        timezone: An IANA name; hours and days are those of the clock there.
+    """
+
+    timezone: str = "UTC"
+
+    @property
+    def clock(self) -> Seasonality:
+        """The hours of the clock there."""
+        return Seasonality("hour", self.timezone)
+
+
+AnySeasonality = Seasonality | UnknownSeasonality
+"""Seasons that somebody named, or that are to be found."""
 
 
 def _offset(second: int, zone: ZoneInfo) -> int:

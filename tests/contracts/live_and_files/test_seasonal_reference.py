@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -44,7 +44,7 @@ def rows(
     }
 
 
-def built(kind: Kind | None) -> Baseline:
+def built(kind: Kind | Literal["none"]) -> Baseline:
     return Baseline.from_frame(
         rows(28, 20, 1),
         score="score",
@@ -107,7 +107,7 @@ def test_files_say_what_the_service_says(
 def test_without_seasonality_the_same_windows_drift_and_so_does_a_quiet_morning(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 30 * DAY
     state = open_state(churn=Model(windows=("1h", "1d")))
-    state.send(baselines=[built(None).to_json()])
+    state.send(baselines=[built("none").to_json()])
     send(state, rows(1, 100, 2, hours=range(10)))
     view = state.view().windows
     assert sum(one.features["x"].state == "drift" for one in view["1h"]) >= 5
@@ -131,7 +131,7 @@ def test_a_baseline_that_does_not_know_its_seasons_is_used_as_it_is_and_that_is_
 ) -> None:
     clock.now = MIDNIGHT + 30 * DAY
     state = open_state(churn=Model(windows=("1h",), seasonality="hour"))
-    state.send(baselines=[built(None).to_json()])
+    state.send(baselines=[built("none").to_json()])
     send(state, rows(1, 100, 2, hours=range(1)))
     (one,) = state.view().windows["1h"]
     assert one.compared == "all of the baseline: it does not know its hours"
@@ -142,7 +142,7 @@ def test_past_panes_know_their_seasons(open_state: Open, clock: Clock) -> None:
     clock.now = MIDNIGHT + 30 * DAY
     frame = rows(3, 100, 4)
     state = open_state(churn=Model(windows=("1d",), seasonality="hour", timezone=ZONE))
-    state.send(baselines=[built(None).to_json()])
+    state.send(baselines=[built("none").to_json()])
     send(state, frame)
     (key,) = state.state.keys().values()
     past = state.state.shelf.of_production(key, MIDNIGHT, MIDNIGHT + 3 * DAY)

@@ -18,12 +18,13 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.cycles import LEAST_DAYS, LEAST_WEEKS
 from driftline.baseline.sections.seasons import LEAST_CYCLES, RANKS, Deseasonalized, Seasons
 from driftline.baseline.sections.time_blocks import BlockCounts, TimeBlocks, block_targets
 from driftline.panes.bins import CategoryBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
-from driftline.tables.timestamps import HOUR, Kind, Seasonality
+from driftline.tables.timestamps import DAY, HOUR, WEEK, AnySeasonality, Kind, Seasonality
 
 from driftline_processor.core.drift.coarse_bins import coarsen
 from driftline_processor.core.windows.time_before import TimeBefore, TimeSteps
@@ -41,6 +42,16 @@ PART = "seasons"
 """The part of a window's pane that says how much weight its rows have in each season."""
 
 _SAME: Mapping[Kind, str] = {"hour": "hours", "weekday": "weekdays", "hour_of_week": "hours of the week"}
+_REPEATS: Mapping[Kind, str] = {
+    "hour": "the reference repeats every day",
+    "weekday": "the reference repeats every week",
+    "hour_of_week": "the reference repeats every day and every week",
+}
+APART = 0.05
+"""Share of the rows that would have to be at other hours, beyond chance, before a reference that was found to repeat is
+cut to the hours of a window. A whole day has the hours of whole days: it needs its weekdays alone, and a whole week
+nothing. So the length of a window need not be asked for."""
+
 _SCALED = ("tails:", "kinds:", "elsewhere:", "clusters:")
 _TOGETHER = ("pca", "pairs", "unpaired")
 
@@ -83,6 +94,56 @@ def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
             del kept[next(iter(kept))]
         kept[key] = _derived(baseline, seasons, mix, f"the same {same}")
     return kept[key]
+
+
+def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length: int) -> tuple[Reference, bool]:
+    """Return the reference at the seasons of a window, and whether it is at these seasons.
+
+    Args:
+        reference: What the window is compared with.
+        asked: The seasons that somebody named, or that the reference was searched for.
+        pane: The window; its part ``seasons`` holds the weight of its rows in each season, where that is known.
+        length: How long the window is, nanoseconds; 0 where its rows have no times.
+    """
+    baseline, mix = reference.baseline, pane.parts.get(PART)
+    seasons = baseline.extras.seasons
+    if isinstance(asked, Seasonality):
+        found = seasonal_reference(baseline, asked.kind, pane)
+    elif seasons is None:
+        found = Reference(baseline, "" if reference.note else _untold(baseline, length))
+    elif mix is None or not _at_other_seasons(seasons, mix, pane):
+        return reference, False
+    else:
+        found = seasonal_reference(baseline, seasons.seasonality.kind, pane)
+        if found.baseline is not baseline:
+            found = found._replace(note=f"{found.note}: {_REPEATS[seasons.seasonality.kind]}")
+    return Reference(found.baseline, reference.and_also(found.note), reference.shift), found.baseline is not baseline
+
+
+def _at_other_seasons(seasons: Seasons, mix: F64, pane: Pane) -> bool:
+    """Return True where a window's rows lie in other seasons than the reference's, beyond chance."""
+    was = seasons.rows[:, 1]
+    if not mix.any() or not was.any():
+        return False
+    now, was = mix / mix.sum(), was / was.sum()
+    rows = max(float(pane.rows), 1.0)
+    by_chance = float(np.sqrt(2 * was * (1 - was) / (np.pi * rows)).sum()) / 2  # mean distance of as many drawn rows
+    return float(np.abs(now - was).sum()) / 2 > APART + by_chance
+
+
+def _untold(baseline: Baseline, length: int) -> str:
+    """Say why a reference cannot tell whether it repeats, where a window of this length would ask."""
+    period = baseline.extras.period
+    if not 0 < length < WEEK or baseline.provisional:
+        return ""
+    if period is None:
+        return "all of the reference: the times of its rows are not known, so nor is whether its hours or days differ"
+    reach = period.last - period.first + HOUR
+    if length < DAY and reach < LEAST_DAYS * DAY:
+        return f"all of the reference: of less than {LEAST_DAYS} days it cannot tell whether its hours differ"
+    if reach < LEAST_WEEKS * WEEK:
+        return f"all of the reference: of less than {LEAST_WEEKS} weeks it cannot tell whether its weekdays differ"
+    return ""
 
 
 def by_season(seasonality: Seasonality, times: I64, weight: F64, group: I64, groups: int) -> F64:
@@ -142,7 +203,7 @@ def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Refer
     parts |= {name: _summed(name, each @ sums) for name, sums in seasons.of.items() if name in whole}
     total = float(whole["rows"][1])
     for name in parts:
-        if name.startswith(_SCALED) and total > 0:
+        if name.startswith(_SCALED) and total > 0 and _part_of(name) in seasons.of:
             parts[name] = parts[name] * (found.rows / total)
     parts["rows"] = np.full(3, found.rows)
     # of slices the seasons are not known: beside all of them a slice would drift with the weekday
@@ -153,6 +214,12 @@ def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Refer
         several = f"{found.thin} of them have" if found.thin > 1 else "one of them has"
         note += f" ({several} few rows in the baseline, and the neighbouring ones count, too)"
     return Reference(derived, note)
+
+
+def _part_of(name: str) -> str:
+    """Return the part whose values one of :data:`_SCALED` counts, too."""
+    kind, _, rest = name.partition(":")
+    return rest if kind == "clusters" else f"feature:{rest}"
 
 
 def _summed(name: str, sums: F64) -> F64:
@@ -172,6 +239,9 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
         for name, block in seasons.blocks.items()
         if name in parts and name in over and parts[name][: over[name].size].any()
     }
+    plain = baseline.extras.blocks
+    if plain is not None and plain.length == seasons.length and np.array_equal(plain.starts, seasons.starts):
+        of = {**{name: block for name, block in plain.of.items() if name not in seasons.of}, **of}
     return TimeBlocks(seasons.length, seasons.starts, seasons.block_rows, of)
 
 

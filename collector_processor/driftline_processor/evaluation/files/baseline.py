@@ -213,7 +213,7 @@ def build_from_files(
         seasonality=options.seasons,
         quantiles=options.levels,
     )
-    if options.seasonality and not roles.time:
+    if options.names_seasons and not roles.time:
         raise BadInput(f"{paths[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
     try:
         built = build(reading.rows, said)

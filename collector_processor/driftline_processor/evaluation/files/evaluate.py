@@ -123,9 +123,9 @@ def evaluate_files(
         named = replace(baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"})
     read = read_dataset(data, outcomes, named, options, say, performance.keys, sampled)
     options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
-    if options.seasonality and asked.past is not None:
+    if options.names_seasons and asked.past is not None:
         raise BadInput("--seasonality and --reference-last: choose one of them; 'driftline up' can do both at once")
-    if options.seasonality and not all(rows.time is not None for rows in read.rows):
+    if options.names_seasons and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])

@@ -11,6 +11,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.feature_marks import HASHED, IDENTIFIER, TIME
 from driftline.inputs.text_descriptors import raw_names
 from driftline.tables.table import ModelKey, PredictionTable
+from driftline.tables.timestamps import Seasonality
 
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.readers.addresses import name_of
@@ -85,7 +86,7 @@ _MARKED = {IDENTIFIER: "an identifier", TIME: "a time written as a number"}
 
 def _check_seasons(baseline: Baseline, reference: Path, options: ColumnOptions) -> None:
     asked, known = options.seasons, baseline.extras.seasons
-    if asked is None:
+    if not isinstance(asked, Seasonality):
         return
     kept = None if known is None else known.seasonality
     if kept is None or kept.kind != asked.kind:

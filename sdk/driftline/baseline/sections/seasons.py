@@ -5,12 +5,13 @@ them (:mod:`driftline_processor.core.reference.season`). How far one noon differ
 time, as in :mod:`driftline.baseline.sections.time_blocks`, but of ranks: where among the values of its own season each
 value lies. So a sunny noon is no news in them, and a noon that is sunny beyond others is.
 
-Gathers what a reference looked like in each season: from rows while a baseline is built, or from panes.
+Gathers what a reference looked like in each season: from rows while a baseline is built, or from panes. Where nobody
+names the seasons, those are taken by which the rows repeat (:mod:`.cycles`), and only of the parts that do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
@@ -19,16 +20,16 @@ import numpy as np
 
 from driftline.panes.bins import Bins, CategoryBins, Index, assign
 from driftline.panes.embedding_projection import WIDTH
-from driftline.panes.fold import fold_by
 from driftline.panes.json_checks import by_name, floats, is_whole, short
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
-from driftline.panes.pca import widths
+from driftline.panes.pca import Joint, widths
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.performance_columns import decide, usable_weight
 from driftline.tables.table import F64, I64, Column, PredictionTable
-from driftline.tables.timestamps import Seasonality
+from driftline.tables.timestamps import HOUR, AnySeasonality, Seasonality, UnknownSeasonality
 
+from .cycles import MOST_TESTED, Cycles, counted_by_hour, find_cycles, hours_of_rows
 from .time_blocks import MOST_BLOCKS, BlockCounts, TimeGrid, block_targets
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ RANKS = 10
 MOST_TOGETHER = 10_000
 """Sums of features together that are kept, over all seasons: those of 20 features in 24 hours are 5,600. Beyond, they
 would outweigh the histograms, and correlations are not compared."""
+
+_TOGETHER = ("pca", "pairs", "unpaired")
+"""Parts that tell of all features together."""
 
 LEAST_CYCLES = 2
 """Days, or weeks, that the reference must reach over: of a single one nobody knows how far the next may differ."""
@@ -68,6 +72,7 @@ class Seasons:
         starts: int64 (b,).
         block_rows: float64 (b, 3).
         blocks: Name of a part → the target in each block.
+        found: True where the rows were found to repeat, False where somebody named the seasons.
     """
 
     seasonality: Seasonality
@@ -77,6 +82,7 @@ class Seasons:
     starts: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
     block_rows: F64 = field(default_factory=lambda: np.zeros((0, 3)))
     blocks: Mapping[str, Deseasonalized] = field(default_factory=dict)
+    found: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, counts sparse."""
@@ -85,6 +91,7 @@ class Seasons:
             "timezone": self.seasonality.timezone,
             "rows": _lists(self.rows),
             "of": {name: _sparse(counts) for name, counts in self.of.items()},
+            **({"found": True} if self.found else {}),
         }
         if self.length:
             value["blocks"] = {
@@ -115,7 +122,9 @@ class Seasons:
                 raise ValueError(f"{name!r} is counted but has no bins")
             of[name] = _dense(one, seasonality.count, wide[name], name)
         rows = _matrix(read["rows"], seasonality.count, 3, "rows")
-        return cls(seasonality, rows, of, *_read_blocks(by_name(read.get("blocks", {})), bins))
+        return cls(
+            seasonality, rows, of, *_read_blocks(by_name(read.get("blocks", {})), bins), read.get("found") is True
+        )
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return them without the features whose bins a rule changes, and without what is known of all together."""
@@ -132,6 +141,7 @@ class Seasons:
             self.starts,
             self.block_rows,
             {name: block for name, block in self.blocks.items() if plain(name)},
+            self.found,
         )
 
 
@@ -229,12 +239,15 @@ class SeasonCounts:
     Attributes:
         rough: Name of a target → float64 (seasons, bins), roughly how it lies in each season, by which ranks are told.
         stretches: The blocks, None where there are none.
+        parts: Names of the targets that are kept, since they repeat; None = all, since somebody named the seasons.
     """
 
     seasonality: Seasonality
     bins: ModelBins
     rough: Mapping[str, F64]
     stretches: TimeGrid | None
+    parts: frozenset[str] | None = None
+    _kept: dict[str, int] = field(init=False)
     _panes: dict[str, F64] = field(default_factory=dict)
     _below: dict[str, F64] = field(default_factory=dict)
     _cells: dict[str, Index] = field(default_factory=dict)
@@ -245,9 +258,11 @@ class SeasonCounts:
     def __post_init__(self) -> None:
         blocks = 0 if self.stretches is None else self.stretches.count
         self._block_rows = np.zeros((blocks, 3))
+        wide = kept_of(self.bins, self.seasonality.count)
+        self._kept = {name: width for name, width in wide.items() if self.keeps(name)}
         for name, over in block_targets(self.bins).items():
             rough = self.rough.get(name)
-            if rough is None or not rough.any():
+            if rough is None or not rough.any() or not self.keeps(name):
                 continue
             self._mixed[name] = np.zeros((blocks, self.seasonality.count))
             if isinstance(over, CategoryBins):
@@ -257,13 +272,25 @@ class SeasonCounts:
                 self._below[name], width = _below(rough[:, : over.size]), RANKS
             self._ranks[name] = np.zeros((blocks, width))
 
+    def keeps(self, name: str) -> bool:
+        """Return True for a part that is kept: what is known of all features together always is."""
+        if self.parts is None or name in _TOGETHER:
+            return True
+        return name.replace("embedding:", "feature:") in self.parts
+
     def add(self, season: int, pane: Pane) -> None:
         """Add rows of one season."""
-        wide = kept_of(self.bins, self.seasonality.count)
         for name, sums in pane.parts.items():
-            if name == "rows" or name in wide:
-                into = self._panes.setdefault(name, np.zeros((self.seasonality.count, wide.get(name, 3))))
-                into[season, : len(sums)] += sums
+            if name == "rows" or name in self._kept:
+                self._into(name)[season, : len(sums)] += sums
+
+    def add_all(self, name: str, sums: F64) -> None:
+        """Add one part of all seasons: float64 (seasons, width); nothing where it is not kept."""
+        if name == "rows" or name in self._kept:
+            self._into(name)[:, : sums.shape[1]] += sums
+
+    def _into(self, name: str) -> F64:
+        return self._panes.setdefault(name, np.zeros((self.seasonality.count, self._kept.get(name, 3))))
 
     def add_block(self, block: int, season: int, pane: Pane) -> None:
         """Add rows of one season to their block."""
@@ -308,11 +335,12 @@ class SeasonCounts:
             return None
         of = {name: counts for name, counts in self._panes.items() if counts.any()}
         held = np.flatnonzero(self._block_rows[:, 0] > 0)
+        found = self.parts is not None
         if self.stretches is None or len(held) < 2:
-            return Seasons(self.seasonality, rows, of)
+            return Seasons(self.seasonality, rows, of, found=found)
         starts = self.stretches.start + held.astype(np.int64) * self.stretches.length
         blocks = {name: self._levelled(name, of[name], held) for name in self._ranks if name in of}
-        return Seasons(self.seasonality, rows, of, self.stretches.length, starts, self._block_rows[held], blocks)
+        return Seasons(self.seasonality, rows, of, self.stretches.length, starts, self._block_rows[held], blocks, found)
 
     def _levelled(self, name: str, counts: F64, held: Index) -> Deseasonalized:
         """Return each block without the effect of its seasons, as if all had the mean mix."""
@@ -339,45 +367,133 @@ class SeasonCounts:
 
 
 class SeasonsGatherer:
-    """Gathers the reference season by season, where that is asked for."""
+    """Gathers the reference season by season: the seasons that somebody named, or by which the rows repeat."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
         self._counts: SeasonCounts | None = None
-        seasonality, sample = reference.seasonality, reference.sample
+        seasonality, sample, parts = reference.seasonality, reference.sample, None
         if seasonality is None or not sample.time.any():
             return
-        season = _season(seasonality, sample.time)
-        rough = {
-            name: np.zeros((seasonality.count, over.size + 2)) for name, over in block_targets(reference.bins).items()
-        }
-        for at, pane in enumerate(fold_by(sample, reference.bins, season, seasonality.count + 1)[:-1]):
-            for name in rough:
-                rough[name][at] += pane.parts.get(name, 0.0)
-        self._counts = SeasonCounts(seasonality, reference.bins, rough, TimeGrid.of(sample.time))
+        targets = block_targets(reference.bins)
+        every = list(_indices(sample, reference.bins))
+        if isinstance(seasonality, UnknownSeasonality):
+            cycles = _cycles(seasonality, sample, every)
+            if cycles.kind is None:
+                return
+            seasonality, parts = Seasonality(cycles.kind, seasonality.timezone), cycles.parts
+        season, count = _season(seasonality, sample.time), seasonality.count
+        weight = _weight(sample)
+        rough = {name: np.zeros((count, over.size + 2)) for name, over in targets.items()}
+        for name, over, index in every:
+            if parts is None or name in parts:
+                rough[name] += _by_season(season, index, weight, count, over.size + 2)
+        self._counts = SeasonCounts(seasonality, reference.bins, rough, TimeGrid.of(sample.time), parts)
 
     def add(self, table: PredictionTable, _actual: Column | None) -> None:
         """Take in more rows."""
         counts = self._counts
         if counts is None or not len(table):
             return
-        season = _season(counts.seasonality, table.time)
-        for at, pane in enumerate(fold_by(table, counts.bins, season, counts.seasonality.count + 1)[:-1]):
-            if pane.rows:
-                counts.add(at, pane)
-        if counts.stretches is None:
-            return
-        block = counts.stretches.place(table.time)
-        inside = (block < counts.stretches.count) & (season < counts.seasonality.count)
-        weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
-        counts.add_block_rows(block[inside], weight[inside])
+        seasons, season, weight = counts.seasonality.count, _season(counts.seasonality, table.time), _weight(table)
+        squares = np.column_stack([np.ones(len(table)), weight, weight**2])
+        rows = [np.bincount(season, one, minlength=seasons + 1)[:seasons] for one in squares.T]
+        counts.add_all("rows", np.column_stack(rows))
+        space, names = counts.bins.space, counts.bins.features
+        joint = Joint(space, len(table)) if space is not None and space.names_in(names) else None
+        place = None if counts.stretches is None else counts.stretches.place(table.time)
+        inside = season < seasons
+        if place is not None and counts.stretches is not None:
+            inside &= place < counts.stretches.count
+            counts.add_block_rows(place[inside], weight[inside])
+        targets = block_targets(counts.bins)
+        there = set()
         for name, over, index in _indices(table, counts.bins):
-            usable = inside & (index < over.size)
-            if name in counts.rough and counts.rough[name].any():
-                counts.add_values(name, block[usable], season[usable], index[usable], weight[usable])
+            there.add(name)
+            if joint is not None:
+                joint.add(name.removeprefix("feature:"), index, bool((index >= over.size).any()))
+            if not counts.keeps(name):
+                continue
+            counts.add_all(name, _by_season(season, index, weight, seasons, over.size + 2))
+            if place is not None and counts.rough[name].any():
+                usable = inside & (index < over.size)
+                counts.add_values(name, place[usable], season[usable], index[usable], weight[usable])
+        for name in targets.keys() - there:  # a column that these rows lack is missing in each
+            size = targets[name].size
+            lacking = np.full(len(table), size, dtype=np.intp)
+            counts.add_all(name, _by_season(season, lacking, weight, seasons, size + 2))
+        given = None if table.weight is None else weight
+        for name, projection in counts.bins.projections.items():
+            column = table.features.get(name)
+            if column is not None and column.vectors is not None and counts.keeps(f"embedding:{name}"):
+                sums = projection.sums(column.vectors, given, season.astype(np.int64), seasons + 1)
+                counts.add_all(f"embedding:{name}", sums[:-1])
+        if joint is not None:
+            for name, sums in joint.sums(given, season.astype(np.int64), seasons + 1).items():
+                counts.add_all(name, sums[:-1])
 
     def piece(self) -> Seasons | None:
-        """Return the sums by season; None without seasonality, or where no row has a time."""
+        """Return the sums by season; None without seasons, or where no row has a time."""
         return None if self._counts is None else self._counts.piece()
+
+
+def seasons_of_panes(
+    seasonality: AnySeasonality, bins: ModelBins, stretches: TimeGrid | None, starts: I64, panes: Sequence[Pane]
+) -> Seasons | None:
+    """Return the sums by season of panes; None where none has rows, or nobody named seasons and they do not repeat.
+
+    Args:
+        seasonality: The seasons, or that they are to be found.
+        bins: Bins that the panes were counted over.
+        stretches: The blocks of time, whose borders are borders of panes; None where there are none.
+        starts: int64 (p,), the start of each pane, unix nanoseconds; none reaches beyond its hour or season.
+        panes: One for each start.
+    """
+    held = [at for at, pane in enumerate(panes) if pane.rows]
+    starts, panes = starts[held], [panes[at] for at in held]
+    targets, parts = block_targets(bins), None
+    if not held:
+        return None
+    if isinstance(seasonality, UnknownSeasonality):
+        hours, first = np.unique(starts // HOUR * HOUR, return_index=True)
+        counts = {}
+        for name, over in targets.items():
+            none = np.zeros(over.size + 2)
+            counts[name] = np.add.reduceat(np.stack([pane.parts.get(name, none) for pane in panes]), first)
+        cycles = find_cycles(seasonality.clock, hours, counts, targets)
+        if cycles.kind is None:
+            return None
+        seasonality, parts = Seasonality(cycles.kind, seasonality.timezone), cycles.parts
+    season = seasonality.of(starts)
+    rough = {name: np.zeros((seasonality.count, over.size + 2)) for name, over in targets.items()}
+    for at, pane in zip(season.tolist(), panes, strict=True):
+        for name in rough:
+            rough[name][at] += pane.parts.get(name, 0.0)
+    found = SeasonCounts(seasonality, bins, rough, stretches, parts)
+    place = np.zeros(len(season), np.int64) if stretches is None else stretches.place(starts)
+    for at, block, pane in zip(season.tolist(), place.tolist(), panes, strict=True):
+        found.add(at, pane)
+        if stretches is not None and block < stretches.count:
+            found.add_block(block, at, pane)
+    return found.piece()
+
+
+def _cycles(unknown: UnknownSeasonality, sample: PredictionTable, indices: Sequence[tuple[str, Bins, Index]]) -> Cycles:
+    """Return the cycles of a sample, from at most 25,000 of its rows."""
+    some = slice(None, None, max(1, -(-len(sample) // MOST_TESTED)))
+    hours, place = hours_of_rows(sample.time[some])
+    weight = _weight(sample)[some]
+    counts = counted_by_hour(place, len(hours), [(name, over, at[some], weight) for name, over, at in indices])
+    return find_cycles(unknown.clock, hours, counts, {name: over for name, over, _ in indices})
+
+
+def _weight(table: PredictionTable) -> F64:
+    return np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
+
+
+def _by_season(season: Index, index: Index, weight: F64, seasons: int, width: int) -> F64:
+    """Return counts by season, float64 (seasons, width); the season after the last is that of rows without a time."""
+    counts = np.bincount(season * width + index, weight, minlength=(seasons + 1) * width)
+    return counts.astype(np.float64, copy=False).reshape(seasons + 1, width)[:-1]
 
 
 def _season(seasonality: Seasonality, times: I64) -> Index:

@@ -143,4 +143,7 @@ def test_a_baseline_of_another_version_is_named_in_the_report(run: Run, files: P
     build(run, files / "b.json", files / "reference.parquet")
     shown = run("evaluate", files / "week.parquet", "--baseline", files / "b.json", "--version", "4")
     assert "compared with the baseline of version 3" in shown.stdout
-    assert "compared with" not in run("evaluate", files / "week.parquet", "--baseline", files / "b.json").stdout
+    assert (
+        "compared with the baseline"
+        not in run("evaluate", files / "week.parquet", "--baseline", files / "b.json").stdout
+    )
