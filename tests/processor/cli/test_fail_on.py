@@ -80,8 +80,8 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("drift.share", "write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"),
-        ("> 3", "write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"),
+        ("drift.share", "write PATH OP VALUE, as in 'drift.share > 0.3' or 'verdict.state == wrong'"),
+        ("> 3", "write PATH OP VALUE, as in 'drift.share > 0.3' or 'verdict.state == wrong'"),
         ("drift.share > x", "'x' is no number"),
         ("drift.features.tmp.rows > 1", "no feature 'tmp'; did you mean 'temp'?"),
         ("drift.score.state == 1", "'state' is a word; compare a number, such as methods.psi.value or drift.share"),

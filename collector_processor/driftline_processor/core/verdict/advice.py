@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY  # noqa: F401
-from driftline_processor.core.metrics import direction
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
 from .reasons import FirstCause
-from .signs import Sign, has_small_drift, is_worse, lacking_to_tell
+from .signs import Sign, has_small_drift, lacking_to_tell
 from .words import NAME, figure, listed, since_words, slice_words
 
 POWER = 1.96 + 1.2816
@@ -62,7 +61,7 @@ def repair(
         return Advice("repair the service", f"Repair the service first: {first.words}.")
     if cause.kind == "data_fault" and cause.features:
         return _mend(cause.features, cause.words)
-    better = next((one for one in context.versions if one.verdict == "better"), None)
+    better = next((one for one in context.versions if _is_better(one, evaluation.key.version)), None)
     if better is not None:
         return _go_over(better)
     if first.slice:
@@ -104,8 +103,10 @@ def outcomes_wanted(evaluation: Evaluation) -> Advice:
             return Advice("say what is good enough", sentence)
     needed = labels_needed(evaluation)
     if evaluation.outcome_rows == 0:
-        how = f", or label {needed:,} of its rows" if needed and needed <= evaluation.rows else ""
-        return Advice("send its outcomes", f"Send its outcomes{how}: without them nobody knows.")
+        if not needed or needed > evaluation.rows:
+            return Advice("send its outcomes", "Send its outcomes: without them nobody knows.")
+        sentence = f"Send its outcomes, or label {needed:,} of its rows: they would show a loss that matters."
+        return Advice(f"send its outcomes, or label {needed:,} rows", sentence)
     if not needed or needed <= evaluation.outcome_rows:
         return Advice("send more outcomes", "Send more outcomes, or judge a longer window.")
     more = needed - evaluation.outcome_rows
@@ -119,7 +120,11 @@ def outcomes_wanted(evaluation: Evaluation) -> Advice:
 
 
 def keep(evaluation: Evaluation) -> Advice:
-    """Return what to do about a right model: nothing, also where its inputs moved."""
+    """Return what to do about a right model: nothing, also where its inputs moved; faulty data is repaired."""
+    fault = next((one for one in evaluation.findings if one.severity == "critical" and one.features), None)
+    if fault is not None:
+        names = listed([short(name, NAME) for name in fault.features[:2]])
+        return Advice(f"repair {names} all the same", f"Repair {names} all the same: {printable(fault.sentence)}.")
     if has_small_drift(evaluation):
         return Advice("nothing to do", "Ignore the drift: its effect is small, and outcomes show no loss.")
     if any(one.state == "drift" for one in evaluation.features.values()):
@@ -151,6 +156,11 @@ def _mend(features: tuple[str, ...], words: str) -> Advice:
     return Advice(f"repair {names}", f"Repair {names} where it is made ({printable(words)}), then judge again.")
 
 
+def _is_better(one: SideBySide, version: str) -> bool:
+    """Return True where a challenger is better than this version, its champion."""
+    return one.verdict == "better" and one.champion.name == version
+
+
 def _go_over(better: SideBySide) -> Advice:
     name = short(better.challenger.name, NAME) or "without a name"
     decides = better.decides
@@ -178,11 +188,4 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     if said is not None and came is not None and said.value is not None:
         beyond = came.low is not None and came.high is not None and not came.low <= said.value <= came.high
     moved = any(one.state == "worse" and name in LEVELS for name, one in evaluation.realized_changes.items())
-    return bool(beyond or moved or _loss_rose(evaluation))
-
-
-def _loss_rose(evaluation: Evaluation) -> bool:
-    now, was = evaluation.realized.get("log_loss"), evaluation.reference.get("log_loss")
-    if now is None or was is None or now.value is None or was.value is None:
-        return False
-    return direction("log_loss") != 0 and is_worse("log_loss", now.value - was.value)
+    return beyond or moved
