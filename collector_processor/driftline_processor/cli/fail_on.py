@@ -155,7 +155,8 @@ def parse(
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise BadInput(
-            f"--fail-on {text!r}: write PATH OP VALUE, as in 'drift.share > 0.3' or 'verdict.state == wrong'"
+            f"--fail-on {text!r}: write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' "
+            "or 'verdict.state == wrong'"
         )
     path, sign, number = match.groups()
     if path.partition(".")[0] == "verdict":

@@ -21,11 +21,8 @@ POWER = 1.96 + 1.2816
 WORTH_FINDING = 0.05
 """The loss of accuracy that labels should be enough to find."""
 
-RANKS = ("roc_auc", "roc_auc_ovr")
+OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
 """Metrics of the ranking, which no recalibration can change."""
-
-LEVELS = ("log_loss", "brier", "calibration_error", "mean_score", "cost_per_prediction")
-"""Metrics that a recalibration repairs where the ranking survived."""
 
 
 class Advice(NamedTuple):
@@ -173,19 +170,18 @@ def _go_over(better: SideBySide) -> Advice:
 
 
 def _only_its_level_moved(evaluation: Evaluation) -> bool:
-    """Return True where scores rank as they did, and their level is what is wrong."""
+    """Return True where scores rank as they did, so that their level, or the threshold, is what is wrong."""
     rank, was = evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc")
     if rank is None or was is None or rank.value is None or was.value is None:
         return False
     change = evaluation.realized_changes.get("roc_auc")
-    if change is not None and change.state == "worse":
+    state = "cannot_tell" if change is None else change.state
+    if state == "worse" or (state == "cannot_tell" and rank.value < was.value):
         return False
-    best = rank.high if rank.high is not None else rank.value
-    if best < was.value:
-        return False
+    worse = {name for name, one in evaluation.realized_changes.items() if one.state == "worse"}
+    if worse - OF_RANKS:
+        return True
     said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    beyond = False
-    if said is not None and came is not None and said.value is not None:
-        beyond = came.low is not None and came.high is not None and not came.low <= said.value <= came.high
-    moved = any(one.state == "worse" and name in LEVELS for name, one in evaluation.realized_changes.items())
-    return beyond or moved
+    if said is None or came is None or said.value is None or came.low is None or came.high is None:
+        return False
+    return not came.low <= said.value <= came.high
