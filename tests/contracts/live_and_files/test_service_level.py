@@ -150,7 +150,7 @@ def test_failed_calls_and_durations_of_the_sdk_are_counted_live_as_in_a_file(
     assert sum(one.calls for one in live.service_slices.values()) == 400
 
 
-def test_a_restart_loses_no_call_and_old_sums_of_no_call_open(open_state: Open, clock: Clock) -> None:
+def test_a_restart_loses_no_call_and_a_resend_counts_none_twice(open_state: Open, clock: Clock) -> None:
     clock.now = time.time_ns()
     service, state = Service(), open_state(churn=model_settings())
     serve(service, 100)
@@ -164,11 +164,6 @@ def test_a_restart_loses_no_call_and_old_sums_of_no_call_open(open_state: Open, 
     found = closed_day(state, clock)
     assert found.service is not None
     assert (found.service.calls, found.service.failed) == (100, 5)
-    old = open_state(churn=model_settings())
-    parts = "part LIKE 'latency%' OR part LIKE 'failed:%' OR part IN ('calls', 'unanswered')"
-    for table in ("panes", "slice_panes"):
-        old.rows(f"DELETE FROM {table} WHERE {parts}")  # as an earlier release left them
-    assert open_state(churn=model_settings()).view(environment="test").by_error == {}
 
 
 def test_stock_spans_with_an_error_status_are_failed_calls(open_state: Open, clock: Clock) -> None:
