@@ -7,7 +7,7 @@
     state.stop()
 
 Two threads: the way in (:mod:`.ingest`), and the keeper here, which joins every second, evaluates what was touched
-every two, compares versions every five, and tidies up every ten minutes.
+every two, compares versions and follows verdicts every five, and tidies up every ten minutes.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ from driftline_processor.queries.label_queue import LabelQueue
 from driftline_processor.queries.mispredictions import Mispredictions
 from driftline_processor.queries.overview import Overview, View
 from driftline_processor.queries.snapshot import Snapshots
+from driftline_processor.queries.verdicts import VerdictChange, Verdicts
 from driftline_processor.queries.weak_slices import WeakSliceSearch
 from driftline_processor.store.database import DatabaseError, StorageError, Store, read
 from driftline_processor.store.series import Series
@@ -97,6 +98,7 @@ class State:
         self.health = health or Health()
         self._config, self._clock = config, clock
         self._listeners: list[Callable[[pa.Table], None]] = []
+        self._verdict_listeners: list[Callable[[VerdictChange], object]] = []
         self._kept: list[Callable[[Signal, bytes, Mapping[str, str]], object]] = []
         self._store = Store(Path(config.storage.directory))
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
@@ -162,9 +164,10 @@ class State:
         self._wrong = Mispredictions(store, series)
         self._labels = LabelQueue(store, series, baselines, evaluations)
         self._weak = WeakSliceSearch(store, series, baselines)
+        self._verdicts = Verdicts(lambda: intake.arrivals, connection, clock)
         self._view = Overview(
             *(intake, self._join, concept, self._versions, evaluations, self._upkeep, self._evaluator.waiting),
-            *(self._evaluator.delays, counters, clock),
+            *(self._evaluator.delays, counters, clock, self._verdicts),
         )
 
     def start(self) -> None:
@@ -268,6 +271,10 @@ class State:
         self._listeners.append(listener)
         self._join.listen(listener)
 
+    def on_verdict(self, listener: Callable[[VerdictChange], object]) -> None:
+        """Call ``listener`` with each verdict whose state has changed, once that is on disk."""
+        self._verdict_listeners.append(listener)
+
     def erase(self, order: ErasureOrder) -> ErasureResult:
         """Delete what is kept of prediction ids, of a subject or of a model; return when it is gone from the disk, too.
 
@@ -332,6 +339,7 @@ class State:
                 pass
             if not deadline.passed:
                 self._versions.step()
+                self._follow_verdicts()
 
     def tidy_now(self) -> None:
         """Expire, roll up and forget what is old enough."""
@@ -395,6 +403,7 @@ class State:
             (lambda: self._join.step(), JOIN_EVERY),
             (lambda: self._evaluator.step(ended=self._stopping.is_set), EVALUATE_EVERY),
             (lambda: self._versions.step(), COMPARE_EVERY),
+            (lambda: self._follow_verdicts(), COMPARE_EVERY),
             (self._tidy, TIDY_EVERY),
         )
         due = [0.0 for _ in steps]
@@ -433,6 +442,12 @@ class State:
                 return False
             self._store.recover()
             return True
+
+    def _follow_verdicts(self) -> None:
+        """Store the states of verdicts that have changed, and tell who listens."""
+        for change in self._verdicts.write(self._view.verdicts()):
+            for listener in self._verdict_listeners:
+                listener(change)
 
     def _finish(self) -> None:
         """Carry out the orders that are left, of a processor that was killed or a disk that was full."""

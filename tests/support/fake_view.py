@@ -21,6 +21,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, Size, State, TargetDrift
 from driftline_processor.core.performance import realized
 from driftline_processor.core.performance.curves import confused, curves
+from driftline_processor.core.verdict import verdict_of_model
 from driftline_processor.core.windows.window import Window
 from driftline_processor.health import Health
 from driftline_processor.queries.overview import BaselineView, ModelView, View
@@ -215,6 +216,7 @@ def flights() -> ModelView:
     buckets = np.zeros(len(DURATION_BOUNDS) + 2)
     buckets[3:7], buckets[-1] = [30_000.0, 20_000.0, 5_000.0, 1_965.0], 120.5
     return ModelView(
+        verdict=verdict_of_model([*days, *months]),
         key=ModelKey("flights", "winter", "demo"),
         task=Task("binary", ("0", "1"), "1", 0.5),
         rows=56_965,
@@ -275,6 +277,7 @@ def fraud() -> ModelView:
             )
         )
     return ModelView(
+        verdict=verdict_of_model(known),
         key=key,
         task=Task("binary", ("0", "1"), "1", 0.9),
         rows=15_000,

@@ -213,7 +213,6 @@ class ServiceLevel:
         failed: Calls that raised.
         errors: ``error.type`` → failed calls.
         values: ``error_rate`` (a share), ``latency_p50``, ``latency_p95`` and ``latency_p99`` (seconds) with intervals.
-            Only what the rows tell.
     """
 
     calls: int
@@ -853,7 +852,6 @@ class Evaluation:
         realized_changes: Realized metrics compared with the baseline's, by metric.
         estimated_changes: Estimated metrics compared with the baseline's, by metric.
         service: How the service answered; None where no call was counted.
-        service_slices: The same by ``key=value``.
         change_kind: What kind of change the window shows; None where it shows none, or nobody can tell.
         verdict: Whether the model is still right, by this window; None where nobody asked.
     """
@@ -901,6 +899,5 @@ class Evaluation:
     realized_changes: dict[str, MetricChange] = field(default_factory=dict)
     estimated_changes: dict[str, MetricChange] = field(default_factory=dict)
     service: ServiceLevel | None = None
-    service_slices: dict[str, ServiceLevel] = field(default_factory=dict)
     change_kind: KindOfChange | None = None
     verdict: Verdict | None = None

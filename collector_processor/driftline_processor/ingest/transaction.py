@@ -25,7 +25,6 @@ from driftline_processor.config.schema import Limits
 from driftline_processor.core.arrow_arrays import text_array
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.untrusted_json import check_json
-from driftline_processor.core.service_level.sums import bounded_errors, weight_by_error
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Receipt
 from driftline_processor.store.arrow_tables import (
@@ -47,6 +46,7 @@ from driftline_processor.store.panes import SLICED, PaneChanges
 from driftline_processor.store.series import Series, SeriesRegister
 from driftline_processor.store.slices import HOUR, Cutting, SliceValues
 
+from .arrivals import Arrivals
 from .changes import ChangedPanes, SeriesTotals, read_totals
 from .completeness import Balances
 from .deduplication import BATCHES_KEPT, REQUESTS_KEPT, Seen, StoredPart, UploadPart, Uploads, digest_of
@@ -144,6 +144,7 @@ class Intake:
         self.limits.load(heard, self.baselines.sent(), now)
         self.streams = Streams(connection, now)
         self.balances = Balances(connection, now)
+        self.arrivals = Arrivals(connection, now)
         self._prediction_seq = _last(connection, "predictions")
         self._outcome_seq = _last(connection, "outcomes")
 
@@ -279,9 +280,7 @@ class Intake:
         if not len(table):
             return
         settings = self.series.settings(table.key.model)
-        totals = self.totals.get(series.number, SeriesTotals())
-        table = replace(table, task=series.task, errors=bounded_errors(table.errors, totals.by_error))
-        table, subject = split_subject(table, settings.subject)
+        table, subject = split_subject(replace(table, task=series.task), settings.subject)
         decided = decided_classes(table)
         names = in_force.baseline.bins.features if in_force is not None else sorted(table.features)
         prints = fingerprints(table.features, names, len(table)) if table.features and names else None
@@ -303,14 +302,11 @@ class Intake:
                 self.slices.learn(series.number, key, table.slices[key], in_force.baseline if in_force else None)
         apart_by = {key: self.slices.of(series.number, key) for key in settings.sliced}
         add_plain_slices(work.sliced, series, table, decided, apart_by, settings.timezone)
+        totals = self.totals.get(series.number, SeriesTotals())
         self.totals[series.number] = totals.plus(
-            table.time,
-            work.now,
-            count_unscored(table, decided),
-            by_class,
-            duration,
-            weight_by_error(table.errors, table.weight),
+            table.time, work.now, count_unscored(table, decided), by_class, duration
         )
+        self.arrivals.add(series.number, work.now)
         self._compare(series, table, first, work)
 
         model = (table.key.environment, table.key.model)
@@ -332,12 +328,12 @@ class Intake:
         increases = [one for one in taken if one is not None]
         work.unused["point_seen"] += len(taken) - len(increases)
         spread_over_panes(self.balances, series.number, increases)
-        known = self.totals.get(series.number, SeriesTotals()).by_error
-        added = add_distributions(work.changes, series, increases, in_force.baseline if in_force else None, known)
+        added = add_distributions(work.changes, series, increases, in_force.baseline if in_force else None)
         self.baselines.learn_points(self._connection, series, increases, work.now)
         work.touched.append((series.number, added.panes))
         self.totals[series.number] = self.totals.get(series.number, SeriesTotals()).plus_distributed(added, work.now)
         if added.rows:
+            self.arrivals.add(series.number, work.now)
             model = (key.environment, key.model)
             work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
             work.watermarks[model].observe(np.full(min(added.rows, ROWS), added.last), work.now)

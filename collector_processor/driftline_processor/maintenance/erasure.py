@@ -68,7 +68,7 @@ SUMS = frozenset(
             "watermarks",
             "acknowledged",
         ),
-        *("baselines", "kept_columns", "learning_points", "streams", "balance", "concept", "evaluations"),
+        *("baselines", "kept_columns", "learning_points", "streams", "balance", "concept", "evaluations", "verdicts"),
     )
 )
 """Tables that keep sums, settings or digests, and nothing by row."""

@@ -19,6 +19,7 @@ from driftline.semconv import metrics as m
 from driftline_processor.core.windows.window import closed_until
 from driftline_processor.evaluation.version_comparison import cuts_of
 from driftline_processor.health import Counters
+from driftline_processor.ingest.arrivals import note_listening
 from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.completeness import forget_old_balances
 from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT, forget_old_uploads
@@ -130,6 +131,7 @@ class Upkeep:
             forget_old_watermarks(self._connection)
             forget_old_streams(self._connection, now - self._retention)
             forget_old_balances(self._connection, now)
+            note_listening(self._connection, now)
             forget_old_uploads(self._connection, now)
             forget_old_offsets(self._connection)
         if self._written is None:  # not when opening: it reads all panes once

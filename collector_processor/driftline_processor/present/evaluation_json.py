@@ -226,7 +226,6 @@ SHAPES = Shapes(
             "explanation",
             Key("change", "change_kind"),
             "service",
-            Key("service_slices", asked=SLICES),
             group(
                 "performance",
                 "maturity",

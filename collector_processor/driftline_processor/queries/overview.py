@@ -5,7 +5,7 @@ The read side of the state: everything it shows is in memory, so no reader ever 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -16,6 +16,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
+from driftline_processor.core.verdict import ModelPart, fold_verdicts, parts_in_use
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.judging_queue import WaitingWindows, windows_wait
@@ -34,6 +35,7 @@ from driftline_processor.store.panes import performance_fold
 from driftline_processor.store.series import Series
 
 from .hints import ModelSummary, hints, unknown_model_hints
+from .verdicts import Known, Verdicts
 
 ENOUGH = 30
 """Outcomes of a window from which on it is shown before an older one that has more."""
@@ -75,7 +77,6 @@ class ModelView:
         received: Wall time of the newest arrival, 0 where none has arrived (all unix ns).
         by_class: Weighted predictions per predicted class since the state began ("" where no class is known).
         duration: As the pane part of that name.
-        by_error: Weight of failed calls per error type.
         outcomes: Rows joined.
         pending: Outcomes of this model that found no prediction yet, ``pending_since``: when the oldest of them
             arrived, 0 = none waits.
@@ -89,6 +90,8 @@ class ModelView:
         versions: The model's challengers beside its champion, the same for each of its versions.
         waiting: How many of its windows wait to be evaluated: what is shown of them is older than their rows.
         verdict: Whether it is still right; None where nothing of it has been judged.
+        shadow: Nobody acts on its predictions.
+        in_use: Its verdict counts for the model: it is no shadow, and no other version has taken over its traffic.
         hints: Full sentences: what is missing, and what to do about it.
     """
 
@@ -100,7 +103,6 @@ class ModelView:
     received: int
     by_class: dict[str, float] = field(default_factory=dict)
     duration: F64 | None = None
-    by_error: Mapping[str, float] = field(default_factory=dict)
     outcomes: int = 0
     pending: int = 0
     baseline: BaselineView | None = None
@@ -118,6 +120,8 @@ class ModelView:
     """Its version gave its place to a new one (``limits.versions``), so that metrics speak of it no more."""
     hints: tuple[str, ...] = ()
     verdict: Verdict | None = None
+    shadow: bool = False
+    in_use: bool = True
 
     def mature(self, evaluation: Evaluation) -> bool:
         """Return True where the outcomes of a closed window have had their time, so that its performance counts."""
@@ -131,6 +135,23 @@ class ModelView:
         measured = [evaluation for evaluation in windows if has_performance(evaluation) and self.mature(evaluation)]
         enough = (evaluation for evaluation in reversed(measured) if evaluation.outcome_rows >= ENOUGH)
         return next(enough, measured[-1] if measured else None)
+
+
+def verdict_of(models: Iterable[ModelView]) -> Verdict | None:
+    """Return the one verdict of the versions and environments of a model; None where none of them has any."""
+    return fold_verdicts(
+        _part(model.key, model.windows, model.verdict, model.shadow)
+        for model in models
+        if model.in_use and model.verdict is not None
+    )
+
+
+def _part(key: ModelKey, windows: Mapping[str, Sequence[Evaluation]], verdict: Verdict, shadow: bool) -> ModelPart:
+    """Return what counts of a version in an environment for the verdict of its model."""
+    closed = (next((one for one in reversed(known) if one.closed), None) for known in windows.values())
+    newest = max(filter(None, closed), key=lambda one: (one.window.end, one.window.start), default=None)
+    rows, start, end = (0, None, None) if newest is None else (newest.rows, newest.window.start, newest.window.end)
+    return ModelPart(key, verdict, rows, start, end, answers=not shadow)
 
 
 class View(Protocol):
@@ -161,15 +182,65 @@ class Overview:
         delays: OutcomeDelays,
         counters: Counters,
         clock: Callable[[], int],
+        verdicts: Verdicts,
     ) -> None:
         self._intake, self._join, self._concept, self._versions = intake, join, concept, versions
         self._evaluations, self._upkeep, self._waiting, self._delays = evaluations, upkeep, waiting, delays
-        self._counters, self._clock = counters, clock
+        self._counters, self._clock, self._verdicts = counters, clock, verdicts
 
     def models(self) -> list[ModelView]:
         """All models, busiest first."""
-        models = [self._model(series) for series in self._intake.series]
+        models, used = [], {part.key for part in self._parts_in_use()}
+        for series, known in self._known():
+            model = self._model(series, known)
+            model.in_use = series.key in used
+            models.append(model)
         return sorted(models, key=lambda model: model.rows + model.distributed, reverse=True)
+
+    def verdicts(self) -> dict[int, tuple[ModelKey, Verdict]]:
+        """Return the verdict of every series that counts for its model, by its number."""
+        numbers = {series.key: series.number for series in self._intake.series}
+        return {numbers[part.key]: (part.key, part.verdict) for part in self._parts_in_use() if part.key in numbers}
+
+    def _parts_in_use(self) -> list[ModelPart]:
+        """Return the versions and environments of all models that count for their verdicts."""
+        by_model: dict[str, list[ModelPart]] = {}
+        for series, known in self._known():
+            if (verdict := self._verdict(series, known)) is not None and self._intake.limits.holds(series.key):
+                part = _part(series.key, known.windows, verdict, self._shadow(series))
+                by_model.setdefault(series.key.model, []).append(part)
+        return [part for parts in by_model.values() for part in parts_in_use(parts)]
+
+    def _known(self) -> list[tuple[Series, Known]]:
+        """Return what the verdicts of all series are made of."""
+        everything, totals = list(self._intake.series), self._intake.totals
+        siblings: dict[tuple[str, str], list[int]] = {}
+        for series in everything:
+            siblings.setdefault((series.key.environment, series.key.model), []).append(series.number)
+        found = []
+        for series in everything:
+            settings, mine = (
+                self._intake.series.settings(series.key.model),
+                siblings[series.key.environment, series.key.model],
+            )
+            history = self._evaluations.history(series.number)
+            known = Known(
+                windows={name: list(history.get(name, {}).values()) for name in settings.windows},
+                concept=self._concept.concept(series),
+                versions=self._versions.of(series.key),
+                timezone=settings.timezone,
+                backlog=self._waiting.of(series.number),
+                siblings=tuple(mine),
+                received=max(totals[number].received if number in totals else 0 for number in mine),
+            )
+            found.append((series, known))
+        return found
+
+    def _verdict(self, series: Series, known: Known) -> Verdict | None:
+        return self._verdicts.of(series.number, known) if any(known.windows.values()) else None
+
+    def _shadow(self, series: Series) -> bool:
+        return self._intake.series.settings(series.key.model).versions.named.role(series.key.version) == "shadow"
 
     def hints(self) -> tuple[str, ...]:
         """Return the hints of no model; see :func:`~driftline_processor.queries.hints.unknown_model_hints`."""
@@ -193,19 +264,17 @@ class Overview:
         }
         return {**self._counters.snapshot(), **waiting}
 
-    def _model(self, series: Series) -> ModelView:
-        key, settings = series.key, self._intake.series.settings(series.key.model)
+    def _model(self, series: Series, known: Known) -> ModelView:
+        key, settings, windows = series.key, self._intake.series.settings(series.key.model), known.windows
         totals = self._intake.totals.get(series.number, SeriesTotals())
         in_force, learned = self._intake.baselines.in_force(key), self._intake.baselines.known(series.number)
-        history = self._evaluations.history(series.number)
-        windows = {name: list(history.get(name, {}).values()) for name in settings.windows}
         latest = [evaluations[-1] for evaluations in windows.values() if evaluations]
         fullest = max(latest, key=lambda evaluation: evaluation.rows, default=None)
         outcomes, pending = self._join.joined[series.number], self._join.pending.get(key.model, 0)
         unusable = self._join.unusable[series.number, performance_fold(series.task)]
         now = self._clock()
         balance = self._intake.balances.of(series.number, self._intake.streams.reached(series.number, now))
-        backlog = self._waiting.of(series.number)
+        backlog = known.backlog
         watermark = self._intake.watermarks.get((key.environment, key.model), Watermark())
         return ModelView(
             key=key,
@@ -216,7 +285,6 @@ class Overview:
             received=totals.received,
             by_class=totals.by_class,
             duration=totals.duration,
-            by_error=totals.by_error,
             outcomes=outcomes,
             pending=pending,
             pending_since=self._join.pending_since.get(key.model, 0),
@@ -229,8 +297,10 @@ class Overview:
             distributed=totals.distributed,
             balance=balance,
             windows=windows,
-            concept=self._concept.concept(series),
-            versions=self._versions.of(key),
+            concept=known.concept,
+            versions=known.versions,
+            verdict=self._verdict(series, known),
+            shadow=self._shadow(series),
             hints=hints(
                 ModelSummary(
                     series=series,

@@ -142,7 +142,6 @@ ALTER TABLE predictions ADD COLUMN IF NOT EXISTS item_scores DOUBLE[];
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS left_out INTEGER;
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS subject VARCHAR;
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS request UBIGINT;
-ALTER TABLE predictions ADD COLUMN IF NOT EXISTS error VARCHAR;
 CREATE TABLE IF NOT EXISTS outcomes (
     seq BIGINT, model VARCHAR, environment VARCHAR, id VARCHAR, actual VARCHAR, number DOUBLE, time BIGINT,
     prediction_time BIGINT, weight DOUBLE, received BIGINT);
@@ -195,6 +194,7 @@ CREATE TABLE IF NOT EXISTS balance (
 CREATE TABLE IF NOT EXISTS concept (series INTEGER, slice VARCHAR, state VARCHAR);
 CREATE TABLE IF NOT EXISTS evaluations (
     series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, json VARCHAR);
+CREATE TABLE IF NOT EXISTS verdicts (series INTEGER, state VARCHAR, since BIGINT, changed BIGINT);
 CREATE TABLE IF NOT EXISTS acknowledged (time BIGINT);
 INSERT INTO acknowledged SELECT 0 WHERE NOT EXISTS (FROM acknowledged);
 """

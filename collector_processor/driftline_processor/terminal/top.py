@@ -19,6 +19,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from driftline_processor.core.verdict import ORDER
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import short
 from driftline_processor.present import times
@@ -26,13 +27,21 @@ from driftline_processor.present.numbers import UNKNOWN, cell, compact, count, m
 from driftline_processor.present.sentences import COMPLETE
 from driftline_processor.present.states import state_word
 from driftline_processor.present.titles import HEADLINES, metric_title
+from driftline_processor.present.verdicts import verdict_word
 
 from .console import histogram
+from .evaluation import VERDICT_STYLES
 
 EVERY = 2.0
 """Seconds between two looks."""
 
+MOST_ANSWERS = 5
+"""Models whose sentences stand above the table."""
+
 Fetch = Callable[[], Any]
+
+RANKS = {row.state: rank for rank, row in enumerate(ORDER)}
+"""State of a verdict → its place, the worst first."""
 
 LARGE_PSI = 0.25
 """From here on the size of a drift is called large."""
@@ -66,23 +75,25 @@ def run(url: str = "http://127.0.0.1:8780", console: Console | None = None) -> i
     return 0
 
 
-def models_table(document: Mapping[str, Any], width: int = 160, now: int | None = None) -> Table:
+def models_table(document: Mapping[str, Any], width: int = 170, now: int | None = None) -> Table:
     """Return a row per model from the JSON of ``/api/v1/models``.
 
-    ``PSI`` is the score's. Behind the rows, where fewer arrived than predictions were counted: which share. ``width``:
-    characters there are. 80 hold what matters; from 120 on there are the last arrival, the window and the constant's
-    log loss too, from 160 on the traffic and three metrics. ``now``: unix ns.
+    ``state`` is that of its verdict, the worst first. ``PSI`` is the score's. Behind the rows, where fewer arrived than
+    predictions were counted: which share. ``width``: characters there are. 80 hold what matters; from 120 on there are
+    the last arrival, the window, PSI and the constant's log loss too, from 170 on the traffic and three metrics.
+    ``now``: unix ns.
     """
     now = time.time_ns() if now is None else now
-    more, all_of_it = width >= 120, width >= 160
-    titles = ["model", "traffic", "rows", "last", "window", "drifted", "PSI", "said → was", "performance", "known"]
-    left_out = ([] if more else ["last", "window"]) + ([] if all_of_it else ["traffic"])
+    more, all_of_it = width >= 120, width >= 170
+    titles = ["model", "state", "traffic", "rows", "last", "window", "drifted", "PSI"]
+    titles += ["said → was", "performance", "known"]
+    left_out = ([] if more else ["last", "window", "PSI"]) + ([] if all_of_it else ["traffic"])
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for title in titles:
         if title not in left_out:
-            left = title in ("model", "traffic", "last", "window", "performance")
+            left = title in ("model", "state", "traffic", "last", "window", "performance")
             table.add_column(title, justify="left" if left else "right", no_wrap=True, overflow="ellipsis")
-    for model in document["models"]:
+    for model in _worst_first(document):
         name, shown = _window(model)
         of_name, of_outcomes = _measured(model, name, shown)
         measured = {} if of_outcomes is None else of_outcomes["performance"]
@@ -92,6 +103,7 @@ def models_table(document: Mapping[str, Any], width: int = 160, now: int | None 
         of = "" if of_outcomes is shown else f" ({_named(of_outcomes, of_name, model['timezone'])})"
         cells = {
             "model": Text(short(label, 30 if more else 16)),
+            "state": _state(model),
             "traffic": Text(_traffic(model["windows"].get(name, {}).get("rows", [])), "cyan"),
             "rows": _rows(model),
             "last": Text(times.ago(_nanoseconds(model["received"]), now) if model["received"] else UNKNOWN),
@@ -130,6 +142,23 @@ def windows_table(document: Mapping[str, Any]) -> Table:
         values = [_metric(found, name) for name in metrics]
         table.add_row(Text(label), count(window["rows"]), coverage, drifted, score, rates, *values)
     return table
+
+
+def _worst_first(document: Mapping[str, Any]) -> list[Any]:
+    """Sort models by verdict, the worst first; versions that are out of use come last."""
+
+    def rank(model: Mapping[str, Any]) -> tuple[bool, int]:
+        verdict = model.get("verdict")
+        return not model.get("in_use", True), len(RANKS) if verdict is None else RANKS.get(verdict["state"], len(RANKS))
+
+    return sorted(document["models"], key=rank)
+
+
+def _state(model: Mapping[str, Any]) -> Text:
+    verdict = model.get("verdict")
+    if verdict is None:
+        return Text(UNKNOWN, "dim")
+    return Text(verdict_word(short(verdict["state"], 12)), VERDICT_STYLES.get(verdict["state"], ""))
 
 
 def _columns(window: Mapping[str, Any] | None, measured: Mapping[str, Any]) -> tuple[Text, Text, Text, Text]:
@@ -268,7 +297,22 @@ def _screen(document: Mapping[str, Any], url: str, width: int, note: str = "") -
         for model in known
         for hint in model["hints"]
     ]
-    return Group(title, Text(), models_table(document, width), Text(), *_why(document), *of_none, *hints)
+    answers = _answers(document)
+    return Group(title, *answers, Text(), models_table(document, width), Text(), *_why(document), *of_none, *hints)
+
+
+def _answers(document: Mapping[str, Any]) -> list[Text]:
+    """Return the sentences of the worst models, the worst first; their names only where there are several models."""
+    judged = [model for model in _worst_first(document) if model.get("verdict") and model.get("in_use", True)]
+    wanted = [model for model in judged if model["verdict"]["state"] not in ("right", "unknown")] or judged[:1]
+    lines = []
+    for model in wanted[:MOST_ANSWERS]:
+        sentence = Text(short(model["verdict"]["sentence"], 400), VERDICT_STYLES.get(model["verdict"]["state"], ""))
+        if len(document["models"]) == 1:
+            lines.append(sentence)
+        else:
+            lines.append(Text.assemble((short(_label(model), 40), "bold"), ": ", sentence))
+    return lines
 
 
 def _why(document: Mapping[str, Any]) -> list[Text]:

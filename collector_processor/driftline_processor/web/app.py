@@ -84,6 +84,9 @@ def create_app(
     def list_models(_: Request) -> Response:
         return evaluations.models(view.models(), view.hints())
 
+    def show_model(request: Request) -> Response:
+        return evaluations.model(request, view.models())
+
     def list_evaluations(request: Request) -> Response:
         if history is not None and "as_of" in request.query_params:
             return histories.evaluations_as_of(request, view, history)
@@ -121,6 +124,7 @@ def create_app(
             *([] if history is None else histories.outcome_history_routes(view, history)),
             *more,
             *([] if wrong is None else mispredictions.routes(view, wrong)),
+            Route("/api/v1/models/{name:path}", show_model),  # after all that go on behind a name
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4)],

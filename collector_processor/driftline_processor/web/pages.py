@@ -32,7 +32,7 @@ from driftline_processor.core.windows.window import closes_at
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import fairness as fairness_words
-from driftline_processor.present import names, numbers, outcomes, sentences, states, times, titles
+from driftline_processor.present import names, numbers, outcomes, sentences, states, times, titles, verdicts
 from driftline_processor.present.concept import sentence
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.versions import comparison_cells as version_cells
@@ -66,7 +66,7 @@ def models(
         return _page(
             "first.html", now=now, hints=hints, host=request.url.netloc, addresses={**DEFAULT_ADDRESSES, **addresses}
         )
-    return _page("models.html", now=now, hints=hints, models=[_summary(model) for model in known])
+    return _page("models.html", now=now, hints=hints, models=[_summary(model) for model in _worst_first(known)])
 
 
 def model(request: Request, known: Sequence[ModelView], now: int, wrong: Mispredictions | None = None) -> Response:
@@ -161,6 +161,11 @@ def anchor(kind: str, name: str) -> str:
     return f"{kind}-{'_'.join(names.handle(name).split())}"
 
 
+def _worst_first(known: Sequence[ModelView]) -> list[ModelView]:
+    """Sort models by verdict, the worst first; versions that are out of use come last."""
+    return sorted(verdicts.worst_first(known, lambda model: model.verdict), key=lambda model: not model.in_use)
+
+
 def _summary(model: ModelView) -> dict[str, Any]:
     name = _default_window(model)
     known = model.windows.get(name, [])
@@ -237,7 +242,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
-    templates.globals.update(sentences=sentences, outcomes=outcomes, advice=advice)
+    templates.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
     templates.globals.update(charts=timelines, distribution=distribution)
     templates.globals.update(address=address, anchor=anchor, delay_sentence=delay_sentence)
     templates.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)

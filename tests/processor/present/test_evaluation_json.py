@@ -150,7 +150,6 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 "explanation": None,
                 "change": None,
                 "service": None,
-                "service_slices": {},
                 "performance": {
                     "maturity": "mature",
                     "immature": None,

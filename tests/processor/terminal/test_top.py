@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import httpx
 import pytest
-from driftline_processor.core.evaluation import Cause, Explanation
+from driftline_processor.core.evaluation import Cause, Explanation, Verdict
 from driftline_processor.health import Health
 from driftline_processor.ingest.completeness import Balance
 from driftline_processor.terminal.top import models_table, run, windows_table
@@ -23,7 +23,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import NOW, FakeView, accept, fraud, many, price
+from tests.support.fake_view import NOW, FakeView, accept, flights, fraud, many, price
 from tests.support.serve import serve
 
 
@@ -40,12 +40,12 @@ def drawn(table: Table, width: int) -> list[str]:
 
 def test_the_models_fit_eighty_columns() -> None:
     assert drawn(models_table(document("/api/v1/models"), 80, NOW), 80) == [
-        "model            rows      drifted   PSI said → was performance    known",
-        "flights winter …  57k          2/9 0.039  23 → 33 % log loss 0.650  96 %",
-        "fraud v7 prod     15k          1/1     –          – –                  –",
-        "animals 2        4.0k            –     –          – log loss 0.300  10 %",
-        "price eu           12 too few rows     –          – MAE 21,000     100 %",
-        "churn              10            –     –          – –                  –",
+        "model            state   rows      drifted said → was performance    known",
+        "flights winter … at risk  57k          2/9  23 → 33 % log loss 0.650  96 %",
+        "fraud v7 prod    unknown  15k          1/1          – –                  –",
+        "animals 2        –       4.0k            –          – log loss 0.300  10 %",
+        "price eu         –         12 too few rows          – MAE 21,000     100 %",
+        "churn            –         10            –          – –                  –",
     ]
 
 
@@ -55,17 +55,18 @@ def test_rows_that_did_not_arrive_are_shown_where_some_did_not() -> None:
         [replace(lost, balance=Balance(90.0, 120.0, 0, 1)), replace(complete, balance=Balance(99.0, 100.0, 0, 1))]
     )
     rows = drawn(models_table(document("/api/v1/models", view), 80, NOW), 80)
-    assert rows[1].startswith("price eu      12 (75 %) too few rows")
-    assert "%" not in rows[2].split("1/1")[0]
+    assert rows[1].startswith("fraud v7 prod unknown       15k          1/1")
+    assert rows[2].startswith("price eu      –       12 (75 %) too few rows")
 
 
 def test_a_wide_terminal_shows_traffic_the_window_and_more_metrics() -> None:
-    header, flights, fraud, *_ = drawn(models_table(document("/api/v1/models"), 160, NOW), 160)
-    assert header.split() == (
-        ["model", "traffic", "rows", "last", "window", "drifted", "PSI", "said", "→", "was", "performance", "known"]
+    header, flights, fraud, *_ = drawn(models_table(document("/api/v1/models"), 170, NOW), 170)
+    assert header == (
+        "model               state   traffic      rows last    window                  drifted   PSI said → was "
+        "performance                                           known"
     )
     assert flights == (
-        "flights winter demo ██████████    57k now     Dec 2013                    2/9 0.039  23 → 33 % "
+        "flights winter demo at risk ██████████    57k now     Dec 2013                    2/9 0.039  23 → 33 % "
         "log loss 0.650 (0.673), ROC AUC 0.636, accuracy 0.670  96 %"
     )
     assert "▅▆▆▆▆▇▇▇▇███  15k now     1 Jan 07:00" in fraud
@@ -142,6 +143,27 @@ def test_with_no_model_it_says_where_to_read_on(served: tuple[FakeView, str]) ->
     view.known = []
     assert "1 outcome waits for model rsik.\n" in printed(url)[1]
     assert "No model has been seen yet" in printed(url)[1]
+
+
+def test_the_sentences_of_the_worst_models_come_first_and_the_worst_model_is_the_first_row(
+    served: tuple[FakeView, str],
+) -> None:
+    view, url = served
+    wrong = Verdict(
+        "wrong", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model has been wrong: its \x1b[2Jerror rose.", ""
+    )
+    view.known = [flights(), replace(price(), verdict=wrong), replace(fraud(), in_use=False)]
+    lines = printed(url)[1].splitlines()
+    assert lines[1] == "price eu: The model has been wrong: its ·[2Jerror rose."
+    assert lines[2].startswith("flights winter demo: The model has been at risk since")
+    table = next(at for at, line in enumerate(lines) if line.startswith("model"))
+    assert [line.split()[0] for line in lines[table + 1 : table + 4]] == ["price", "flights", "fraud"]
+
+
+def test_one_model_needs_no_name_before_its_sentence(served: tuple[FakeView, str]) -> None:
+    view, url = served
+    view.known = [flights()]
+    assert printed(url)[1].splitlines()[1].startswith("The model has been at risk since")
 
 
 def test_it_says_why_a_model_drifts(served: tuple[FakeView, str]) -> None:

@@ -31,7 +31,6 @@ from .metric_intervals import DaySpreads, with_intervals
 from .objective_states import judge_objectives
 from .realized import realized, realized_from_panes_alone
 from .reference import lent_days, reference_of
-from .service_objectives import judge_service
 from .settings import PerformanceSettings
 from .slices import judge_slices, unseen_by_slice
 from .window_outcomes import WindowOutcomes
@@ -97,8 +96,7 @@ def judge_performance(
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
-    of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline)
-    evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes.slices, settings))
+    evaluation.objectives = judge_objectives(evaluation, task, outcomes, settings, baseline)
 
 
 def _changes(

@@ -5,20 +5,26 @@ May import every other room of core.
 """
 
 from .context import NO_CONTEXT, VerdictContext
-from .fold import ModelPart, fold_verdicts
+from .fold import ModelPart, fold_verdicts, parts_in_use
 from .model import verdict_of_model
+from .pace import Pace, pace_of
 from .states import ORDER, rank_state
 from .traffic import Traffic
-from .window import verdict_of_window, with_verdicts
+from .window import Reading, read_window, verdict_of_window, with_verdicts
 
 __all__ = [
     "NO_CONTEXT",
     "ORDER",
     "ModelPart",
+    "Pace",
+    "Reading",
     "Traffic",
     "VerdictContext",
     "fold_verdicts",
+    "pace_of",
+    "parts_in_use",
     "rank_state",
+    "read_window",
     "verdict_of_model",
     "verdict_of_window",
     "with_verdicts",

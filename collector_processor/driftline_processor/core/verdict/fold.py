@@ -44,15 +44,20 @@ def fold_verdicts(parts: Iterable[ModelPart]) -> Verdict | None:
     The state that goes first in :data:`.states.ORDER` wins; between right and unknown, the part with most rows. Shadows
     do not count, nor versions whose traffic another version of the same environment took over.
     """
-    known = list(parts)
-    counted = [part for part in known if part.answers] or known
-    counted = [part for of_one in _by_environment(counted).values() for part in _current(of_one)]
+    counted = parts_in_use(parts)
     if not counted:
         return None
     worst = min(counted, key=_order)
     if len(counted) == 1:
         return worst.verdict
     return replace(worst.verdict, sentence=_with_name(worst, counted))
+
+
+def parts_in_use(parts: Iterable[ModelPart]) -> list[ModelPart]:
+    """Return the versions and environments that count: no shadows, and none whose traffic another version took over."""
+    known = list(parts)
+    counted = [part for part in known if part.answers] or known
+    return [part for of_one in _by_environment(counted).values() for part in _current(of_one)]
 
 
 def _by_environment(parts: Sequence[ModelPart]) -> dict[str, list[ModelPart]]:

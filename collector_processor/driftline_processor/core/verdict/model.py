@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.wording import duration
 
 from .context import NO_CONTEXT, VerdictContext
 from .traffic import Traffic
@@ -36,6 +36,7 @@ def verdict_of_model(
     traffic: Traffic | None = None,
     previous: Verdict | None = None,
     context: VerdictContext = NO_CONTEXT,
+    read: Callable[[Evaluation, VerdictContext], Reading] = read_window,
 ) -> Verdict:
     """Say whether a model is right, by all its windows, its traffic and its backlog.
 
@@ -48,8 +49,9 @@ def verdict_of_model(
         traffic: What the processor knows of rows and backlog; None = nothing is known, as of files.
         previous: The verdict before this one; it keeps ``since`` where older windows are no longer at hand.
         context: What is known beside windows.
+        read: Reads a window, as :func:`~.window.read_window` does; one that remembers what it has read is quicker.
     """
-    readings = [read_window(one, context) for one in sorted(evaluations, key=_by_time)]
+    readings = [read(one, context) for one in sorted(evaluations, key=_by_time)]
     verdict = _of_windows(readings, previous, context)
     if traffic is None or verdict.state == "wrong":
         return verdict
@@ -82,13 +84,11 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
         return _not_borne_out(run.turned)
     risk = _run_of_risk(lengths.values(), ended, run is None)
     if risk is not None:
-        quiet = "The newest window is quiet; one more has to bear that out." if risk.turned is not None else ""
-        return verdict_of(risk.reading, risk.since, quiet or _last_known(run, context))
+        return verdict_of(risk.reading, risk.since, _last_known(run, context))
     newest = closed[-1]
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
-        untold = replace(newest if run is None else _newest_without(closed, run), state="unknown", signs=())
-        return verdict_of(untold, since, _last_known(run, context))
+        return verdict_of(newest if run is None else _newest_without(closed, run), since, _last_known(run, context))
     return verdict_of(run.reading, run.since, _after(closed, run, context))
 
 
@@ -124,9 +124,7 @@ def _began_before(previous: Verdict, first: int | None) -> bool:
 
 
 def _run_of_risk(lengths: Iterable[Sequence[Reading]], ended: int, alone: bool) -> _Run | None:
-    """Return the newest run of windows at risk that lasts; None where none does.
-
-    A risk begins with two windows in a row, or with one that is clear, and ends with two that show none.
+    """Return the run of windows at risk that ends with the newest window; None where that is not at risk, or not sure.
 
     Args:
         lengths: Closed windows by length, the oldest first.
@@ -137,19 +135,12 @@ def _run_of_risk(lengths: Iterable[Sequence[Reading]], ended: int, alone: bool) 
     for readings in lengths:
         newer = [one for one in readings if one.evaluation.window.end > ended or (alone and one.start is None)]
         run: list[Reading] = []
-        quiet: Reading | None = None
-        sure = len(readings) == 1
-        for one in newer:
-            if one.state == "at_risk":
-                sure = sure or one.clear or (bool(run) and quiet is None)
-                run.append(one)
-                quiet = None
-            elif one.evaluation.rows and run and quiet is None:
-                quiet = one
-            elif one.evaluation.rows:
-                run, quiet, sure = [], None, False
-        if run and sure:
-            found.append(_Run(run[-1], run[0].since(), quiet))
+        for one in reversed(newer):
+            if one.state != "at_risk":
+                break
+            run.append(one)
+        if run and (len(run) > 1 or run[0].clear or len(readings) == 1):
+            found.append(_Run(run[0], run[-1].since()))
     return max(found, key=lambda run: _by_time(run.reading.evaluation), default=None)
 
 
@@ -229,12 +220,12 @@ def _no_window() -> Verdict:
 
 
 def _silent(traffic: Traffic, context: VerdictContext) -> Verdict:
-    promised = f"about {traffic.expected:,.0f} rows" if traffic.expected is not None else "rows"
-    head = f"The model has been silent{since_words(traffic.last, context.timezone)}"
-    sentence = compose(head, (f"its usual pace promised {promised}, and none came",), "look whether its service runs")
-    sure = "It was never without rows for half as long."
+    head = f"The model has been silent{since_words(traffic.silent_since, context.timezone)}"
+    pause = f"no prediction came, and of its usual hours its pauses last at most {duration(traffic.pause)}"
+    sentence = compose(head, (pause,), "look whether its service runs")
+    sure = "So long a pause comes by chance about once in five years."
     do = "Look whether the service runs, and whether it reaches the processor."
-    return _plain("silent", traffic.last, sentence, sure, do)
+    return _plain("silent", traffic.silent_since, sentence, sure, do)
 
 
 def _behind(traffic: Traffic, context: VerdictContext) -> Verdict:

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
+from driftline_processor.core.verdict import VerdictContext, with_verdicts
 from driftline_processor.core.wording import iso_time
 from driftline_processor.exporters.openlineage_events import run_event
 from driftline_processor.ingest.completeness import Balance
@@ -25,7 +26,7 @@ from driftline_processor.present.json_shapes import Key, computed, group, or_nul
 from driftline_processor.present.numbers import finite
 from driftline_processor.present.states import compared, drifted, lacking, overall
 from driftline_processor.queries.history import History, RecordedOutcome
-from driftline_processor.queries.overview import BaselineView, ModelView, View
+from driftline_processor.queries.overview import BaselineView, ModelView, View, verdict_of
 
 from .parameters import find_model, moment, no_window, number, read_flag
 
@@ -40,6 +41,14 @@ def models(known: Sequence[ModelView], hints: Sequence[str]) -> Response:
     return JSONResponse({"models": list(map(MODEL_SHAPES.writer(ModelView), known)), "hints": list(hints)})
 
 
+def model(request: Request, known: Sequence[ModelView]) -> Response:
+    """Answer ``GET /api/v1/models/{name}``: the one verdict of a model, and each of its versions and environments."""
+    found = find_model(request, known)
+    same = [one for one in known if one.key.model == found.key.model]
+    parts = list(map(MODEL_SHAPES.writer(ModelView), same))
+    return JSONResponse({"model": found.key.model, "verdict": json_of(verdict_of(same)), "versions": parts})
+
+
 def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
     """Answer ``GET /api/v1/models/{name}/evaluations``: windows of one name, newest last.
 
@@ -48,14 +57,20 @@ def evaluations(request: Request, known: Sequence[ModelView]) -> Response:
     wanted = read_window_request(request, known)
     chosen = wanted.model.windows.get(wanted.window, [])[-wanted.limit :]
     windows = [wanted.rendered(one) for one in _recorded(wanted.model, wanted.window, chosen)]
-    concept, delay = json_of(wanted.model.concept), json_of(wanted.model.outcome_delay)
-    return wanted.answer(windows, concept=concept, outcome_delay=delay)
+    of, concept, delay = (
+        json_of(one) for one in (wanted.model.verdict, wanted.model.concept, wanted.model.outcome_delay)
+    )
+    return wanted.answer(windows, verdict=of, concept=concept, outcome_delay=delay)
 
 
 def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> list[Evaluation]:
-    """Return what was chosen, with what came of estimates when labels arrived."""
+    """Return what was chosen, with what came of estimates when labels arrived, and the verdict of each."""
     whole = model.windows.get(window, [])
-    return with_track_records(whole, len(whole) - len(chosen))
+    return _with_verdicts(model, with_track_records(whole, len(whole) - len(chosen)))
+
+
+def _with_verdicts(model: ModelView, windows: Sequence[Evaluation]) -> list[Evaluation]:
+    return with_verdicts(windows, VerdictContext(model.concept, model.versions, model.timezone))
 
 
 def lineage(request: Request, known: Sequence[ModelView], now: int) -> Response:
@@ -181,6 +196,7 @@ MODEL_SHAPES = SHAPES.with_more(
             _received("first"),
             _received("last"),
             time_or_null("received"),
+            "verdict in_use",
             "by_class outcomes pending",
             computed("pending_since", lambda one: iso_time(one.pending_since) if one.pending else None, str | None),
             "timezone concept baseline outcome_delay hints",
@@ -207,7 +223,7 @@ def evaluations_as_of(request: Request, view: View, history: History) -> Respons
     """Answer ``GET /api/v1/models/{name}/evaluations?as_of=``: closed windows as they were evaluated then."""
     wanted, as_of = read_window_request(request, view.models()), moment(request, "as_of")
     known = history.evaluations(wanted.model.key, wanted.window, as_of, wanted.limit)
-    windows = with_track_records([one.evaluation for one in known], 0)
+    windows = _with_verdicts(wanted.model, with_track_records([one.evaluation for one in known], 0))
     told = [
         {**wanted.rendered(one), "believed": iso_time(stored.stored_at)}
         for one, stored in zip(windows, known, strict=True)

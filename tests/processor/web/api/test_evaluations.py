@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from driftline.tables.table import ModelKey
+from driftline_processor.core.evaluation import Verdict
+from driftline_processor.core.verdict import with_verdicts
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, animals, flights, many
+from tests.support.fake_view import NOW, FakeView, animals, flights, many
 from tests.support.paths import ROOT
 
 Browse = Callable[[View], TestClient]
@@ -48,7 +51,24 @@ def test_evaluations_are_rendered_as_the_command_line_renders_them(browse: Brows
     assert answer["model"] == "flights"
     assert answer["version"] == "winter"
     assert answer["window"] == "1mo"
-    assert answer["windows"] == json.loads(json.dumps([to_json(known) for known in flights().windows["1mo"]]))
+    windows = with_verdicts(flights().windows["1mo"])
+    assert answer["windows"] == json.loads(json.dumps([to_json(known) for known in windows]))
+    assert answer["windows"][4]["verdict"]["sentence"].startswith("The model has been at risk since 1 July 2013")
+
+
+def test_a_model_has_one_verdict_and_its_versions_theirs(browse: Browse) -> None:
+    wrong = Verdict("wrong", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", "The model has been wrong.", "Retrain it.")
+    key = ModelKey("flights", "summer", "demo")
+    view = FakeView([flights(), replace(flights(), key=key, verdict=wrong)])
+    answer = browse(view).get("/api/v1/models/flights").json()
+    assert answer["model"] == "flights"
+    assert answer["verdict"]["state"] == "wrong"
+    assert answer["verdict"]["sentence"] == "Version summer has been wrong."
+    assert [one["verdict"]["state"] for one in answer["versions"]] == ["at_risk", "wrong"]
+    out_of_use = FakeView([flights(), replace(flights(), key=key, verdict=wrong, in_use=False)])
+    assert browse(out_of_use).get("/api/v1/models/flights").json()["verdict"]["state"] == "at_risk"
+    assert browse(many()).get("/api/v1/models/churn").json()["verdict"] is None
+    assert browse(many()).get("/api/v1/models/nobody").status_code == 404
 
 
 def test_limit_keeps_the_newest(browse: Browse) -> None:

@@ -1,0 +1,64 @@
+"""When rows of each series arrived: the five-minute panes of wall time of the last four weeks, which tell a pace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from driftline.tables.table import I64
+
+from driftline_processor.core.outcomes.coverage import DISTRIBUTED
+from driftline_processor.core.windows.window import DAY, PANE
+from driftline_processor.store.arrow_tables import integers_of
+from driftline_processor.store.database import Connection, mark, read, set_mark
+
+KEPT = 28 * DAY
+"""Nanoseconds for which arrivals are known: each hour of the week four times."""
+
+_LISTENED = "listened"
+
+_ROWS = f"SELECT DISTINCT series, received - received % {PANE} AS pane FROM predictions WHERE received >= ?"
+"""The rows are stored already: another insert for each request would cost more than to look at them once."""
+
+_DISTRIBUTIONS = "SELECT DISTINCT series, pane FROM panes WHERE fold = '' AND part = ? AND span = ? AND pane >= ?"
+"""Of distributions the time of arrival is not stored; services send them every minute."""
+
+
+class Arrivals:
+    """The panes of wall time in which anything of a series arrived. One thread writes; any may read.
+
+    Attributes:
+        away: When the processor was last known to listen before it started, and when it began again, unix nanoseconds;
+            both 0 where it was never started before.
+    """
+
+    def __init__(self, connection: Connection, now: int) -> None:
+        """Read what is stored; ``now``: the wall clock, unix nanoseconds, from when on it listens."""
+        oldest = now - KEPT
+        self._panes: dict[int, list[int]] = {}
+        for query, *parameters in ((_ROWS, oldest), (_DISTRIBUTIONS, DISTRIBUTED, PANE, oldest)):
+            found = read(connection, f"{query} ORDER BY series, pane", *parameters)
+            series, panes = integers_of(found, "series"), integers_of(found, "pane")
+            for number in np.unique(series).tolist():
+                first, last = np.searchsorted(series, [number, number + 1])
+                self._panes.setdefault(number, []).extend(panes[first:last].tolist())
+        listened = mark(connection, _LISTENED)
+        self.away = (listened, now) if 0 < listened < now else (0, 0)
+
+    def add(self, series: int, now: int) -> None:
+        """Note that something of a series arrived at ``now``, unix nanoseconds."""
+        pane, known = now - now % PANE, self._panes.setdefault(series, [])
+        if not known or known[-1] != pane:
+            known.append(pane)
+            if known[0] < now - KEPT - DAY:  # a day's worth at a time
+                self._panes[series] = [one for one in known if one >= now - KEPT]
+
+    def of(self, series: Iterable[int]) -> I64:
+        """Return the panes in which anything of these series arrived, ascending: int64 (n,), unix nanoseconds."""
+        known = [np.array(self._panes.get(number, ()), np.int64) for number in series]
+        return np.unique(np.concatenate(known)) if known else np.empty(0, np.int64)
+
+
+def note_listening(connection: Connection, now: int) -> None:
+    """Write down that the processor listens at ``now``, unix nanoseconds, inside the caller's transaction."""
+    set_mark(connection, _LISTENED, now)
