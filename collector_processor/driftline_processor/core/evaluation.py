@@ -851,6 +851,8 @@ class Evaluation:
         objectives: States of the objectives of metrics.
         realized_changes: Realized metrics compared with the baseline's, by metric.
         estimated_changes: Estimated metrics compared with the baseline's, by metric.
+        beside_constant: The log loss of a binary model less that of a constant, on the same rows: ``worse`` where it
+            is surely greater; None where it is not known.
         service: How the service answered; None where no call was counted.
         change_kind: What kind of change the window shows; None where it shows none, or nobody can tell.
         verdict: Whether the model is still right, by this window; None where nobody asked.
@@ -898,6 +900,7 @@ class Evaluation:
     objectives: tuple[ObjectiveState, ...] = ()
     realized_changes: dict[str, MetricChange] = field(default_factory=dict)
     estimated_changes: dict[str, MetricChange] = field(default_factory=dict)
+    beside_constant: MetricChange | None = None
     service: ServiceLevel | None = None
     change_kind: KindOfChange | None = None
     verdict: Verdict | None = None

@@ -12,6 +12,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.rule import Rules, weighted_share
 from driftline_processor.core.drift.slices import WHOLE, drift_with_slices
+from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.estimate.estimator import estimate_metrics
 from driftline_processor.core.expectations.judge import judge_expectations
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, sent_rows
@@ -77,6 +78,7 @@ def judge_window(
     if baseline is not None and task is not None:
         learned = outcomes.reference or baseline
         evaluation.estimated = estimate_metrics(pane, learned, task, span, realized(pane, task))
+        evaluation.estimated_changes = estimated_changes(evaluation.estimated)
     evaluation.expected = judge_expectations(settings.expectations, context.facts, pane, baseline, window.window)
     if reference is None or baseline is None:
         evaluation.score = _unknown("score", pane)

@@ -232,7 +232,7 @@ SHAPES = Shapes(
                 or_null("immature"),
                 "unreviewed realized estimated",
                 Key("changes", "realized_changes"),
-                "estimated_changes",
+                "estimated_changes beside_constant",
                 Key("importance_weighted", "weighted"),
                 Key("slices", "performance_slices", asked=SLICES),
                 Key("label_age", "ages", asked=SLICES),

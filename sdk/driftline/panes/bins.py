@@ -404,6 +404,16 @@ def score_bin(scores: F64) -> I64:
     return np.where(scores <= 0, 0, np.where(scores >= 1, SCORE_BINS - 1, inner))
 
 
+def score_centers() -> F64:
+    """Return the score in the middle of each bin of that grid: float64 (SCORE_BINS,), exact 0 and 1 their own.
+
+    >>> score_centers()[[0, 2049, SCORE_BINS - 1]].round(4).tolist()
+    [0.0, 0.501, 1.0]
+    """
+    logit = (np.arange(SCORE_BINS - 2) + 0.5) / _PER_LOGIT - 16
+    return np.concatenate([[0.0], 1 / (1 + np.exp(-logit)), [1.0]])
+
+
 def to_json(bins: Bins) -> dict[str, list[float] | list[str]]:
     """Return the bins as plain JSON values; floats round-trip exactly.
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from driftline.baseline.sections.calibration import IsotonicSteps, ResampledCalibration, resample_calibration
 from driftline.baseline.sections.estimation import GRID, OTHER
-from driftline.panes.bins import SCORE_BINS
+from driftline.panes.bins import SCORE_BINS, score_centers
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import Task
@@ -68,16 +68,6 @@ def weight_per_row(pane: Pane, part: str) -> float:
     """Return Σw² / Σw of ``rows`` or ``outcomes``: the weight that is worth one independent row (Kish); 1 of none."""
     known = pane.parts.get(part)
     return 1.0 if known is None or known[1] <= 0 else float(known[2] / known[1])
-
-
-def centers() -> F64:
-    """Return the score in the middle of each bin on the logit scale: float64 (SCORE_BINS,), exact 0 and 1 their own.
-
-    >>> centers()[[0, 2049, SCORE_BINS - 1]].round(4).tolist()
-    [0.0, 0.501, 1.0]
-    """
-    logit = (np.arange(SCORE_BINS - 2) + 0.5) / 128 - 16
-    return np.concatenate([[0.0], 1 / (1 + np.exp(-logit)), [1.0]])
 
 
 LEAST_ALIKE = 0.2
@@ -274,7 +264,7 @@ def _decided(positive: F64, negative: F64) -> dict[str, _EstimatedValue]:
 
 def _scored(p: F64, q: F64) -> dict[str, _EstimatedValue]:
     """Return metrics of the scores, whatever was decided, of the positives and negatives of each bin."""
-    score, found = centers(), {}
+    score, found = score_centers(), {}
     for name, metric in METRICS.items():
         if metric.estimate is not None and metric.estimate.of_scores is not None:
             slopes = metric.estimate.of_scores(p, q, score)

@@ -43,9 +43,7 @@ from driftline_processor.core.performance.realized import realized
 
 from . import cbpe_binary, cbpe_multiclass, direct_loss
 from .cbpe_binary import Rates, rates_of, weight_per_row
-from .point import DEVIATIONS, Point, limits
-
-BOUND_DEVIATIONS = 3.0
+from .point import BOUND_DEVIATIONS, DEVIATIONS, Point, limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ ASSUMES = "assumes P(y|x) unchanged"
 DEVIATIONS = 1.959963984540054
 """Standard errors on either side of an estimate within which the realized value lies in 95 of 100 windows."""
 
+BOUND_DEVIATIONS = 3.0
+"""Standard deviations of windows in which nothing changed on either side of the baseline's value: NannyML's bounds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Point:

@@ -20,6 +20,7 @@ from typing import Literal
 
 from driftline_processor.core.evaluation import Estimate, Evaluation, TrackRecord, Trust
 
+from .changes import estimated_changes
 from .point import DEVIATIONS, limits
 
 Standing = Literal["ok", "alert", "failed"]
@@ -55,7 +56,7 @@ def _recorded(evaluation: Evaluation, earlier: Iterable[dict[str, Estimate]]) ->
         name: replace(estimate, record=record(name, [own[name] for own in earlier if name in own], estimate.reference))
         for name, estimate in evaluation.estimated.items()
     }
-    return replace(evaluation, estimated=estimated)
+    return replace(evaluation, estimated=estimated, estimated_changes=estimated_changes(estimated))
 
 
 def judged(evaluation: Evaluation) -> bool:

@@ -25,6 +25,7 @@ from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import duration
 
 from .changes import Compared, judge_changes
+from .constant import against_constant
 from .curves import confused, curves
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
 from .metric_intervals import DaySpreads, with_intervals
@@ -96,6 +97,11 @@ def judge_performance(
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
+        if constant is not None and task is not None:
+            days, lent = has_day_blocks(evaluation.window), _lent(evaluation, reference, settings)
+            evaluation.beside_constant = against_constant(
+                evaluation, pane, outcomes.blocks, task, settings, days=days, lent=lent
+            )
     evaluation.objectives = judge_objectives(evaluation, task, outcomes, settings, baseline)
 
 

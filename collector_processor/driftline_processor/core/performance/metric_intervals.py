@@ -63,7 +63,7 @@ def with_intervals(
     >>> round(found.low, 3), round(found.high, 3), found.interval, found.effective_rows
     (0.751, 0.999, 'clopper_pearson', 20.0)
     """
-    sums = _sums_of(pane, blocks, task, settings, unseen, days=days)
+    sums = performance_sums(pane, blocks, task, settings, unseen, days=days)
     sums.tested = tested
     bounded = {}
     for name, metric in found.items():
@@ -90,7 +90,7 @@ def day_spreads(
     """
     if len(blocks) < FEWEST_LENDING:
         return {}
-    sums, spreads = _sums_of(pane, blocks, task, settings, None, days=True), {}
+    sums, spreads = performance_sums(pane, blocks, task, settings, None, days=True), {}
     for name, metric in found.items():
         _with_interval(sums, name, metric)
         every = [day_spread(moved.influence, moved.expected, rows) for moved, rows in sums.asked]
@@ -100,7 +100,7 @@ def day_spreads(
     return spreads
 
 
-def _sums_of(
+def performance_sums(
     pane: Pane,
     blocks: Sequence[Pane],
     task: Task,
@@ -109,6 +109,7 @@ def _sums_of(
     *,
     days: bool,
 ) -> PerformanceSums:
+    """Return what metrics and their intervals are made from; the arguments are those of :func:`with_intervals`."""
     return PerformanceSums(
         pane,
         task,

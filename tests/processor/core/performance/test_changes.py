@@ -152,3 +152,33 @@ def test_many_metrics_are_corrected_together_and_help_each_other() -> None:
 def test_nothing_is_compared_without_a_baseline_that_knows_outcomes() -> None:
     empty = Baseline("m", "", BINARY, ModelBins(), Pane())
     assert judged(empty, [rows(90, 10)]).realized_changes == {}
+
+
+class TestAConstant:
+    def scored(self, seed: int, n: int, blur: float) -> Pane:
+        rng = np.random.default_rng(seed)
+        logit = rng.normal(-1, 1.5, n)
+        happened = (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(np.float64)
+        said = 1 / (1 + np.exp(-(logit + blur * rng.normal(size=n))))
+        self.scores, self.happened = said, happened
+        return fold_outcomes(BINARY, said[:, np.newaxis], None, Column(numbers=happened))
+
+    def test_is_compared_row_by_row(self) -> None:
+        before = baseline([self.scored(1, 4_000, 0.0)])
+        rate = float(self.happened.mean())
+        found = judged(before, [self.scored(2, 2_000, 1.0)], dated=False).beside_constant
+        y, s = self.happened, self.scores
+        apart = -y * np.log(s / rate) - (1 - y) * np.log((1 - s) / (1 - rate))
+        half = 1.96 * float(apart.std(ddof=1)) / len(y) ** 0.5
+        assert found is not None
+        assert (found.change, found.low, found.high) == pytest.approx(
+            (float(apart.mean()), float(apart.mean()) - half, float(apart.mean()) + half), abs=2e-3
+        )
+
+    def test_that_a_good_model_beats_and_a_noisy_one_does_not(self) -> None:
+        before = baseline([self.scored(1, 4_000, 0.0)])
+        good = judged(before, [self.scored(2, 2_000, 0.0)], dated=False).beside_constant
+        noisy = judged(before, [self.scored(3, 2_000, 4.0)], dated=False).beside_constant
+        assert good is not None
+        assert noisy is not None
+        assert (good.state, noisy.state) == ("not_worse", "worse")
