@@ -45,7 +45,8 @@ def evaluate(
     ] = False,
     mispredictions: Annotated[int, typer.Option(metavar="N", help="The N most wrong rows of each window.")] = 0,
     fail_on: Annotated[
-        list[str] | None, typer.Option(metavar='"PATH OP NUMBER"', help="Exit 3 when true in any window; repeatable.")
+        list[str] | None,
+        typer.Option(metavar='"PATH OP VALUE"', help="Exit 3 when true in any window, or of the verdict; repeatable."),
     ] = None,
     method: Annotated[
         list[str] | None, typer.Option(metavar="[FEATURE=]NAME", help="The drift method that decides; repeatable.")

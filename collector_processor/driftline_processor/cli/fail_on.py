@@ -1,4 +1,4 @@
-"""`--fail-on "PATH OP NUMBER"`: conditions over a window, or the concept of all rows; PATH as in the JSON."""
+"""`--fail-on "PATH OP VALUE"`: conditions over a window, or over all rows (concept, verdict); PATH as in the JSON."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import operator
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from driftline_processor.core.drift.method_choice import Choices
 from driftline_processor.core.drift.methods import METHODS
 from driftline_processor.core.drift.multivariate import JOINT
+from driftline_processor.core.evaluation import ChangeKind, VerdictState
 from driftline_processor.core.metrics import estimated_names, misnamed
 from driftline_processor.core.metrics.names import NAME
 from driftline_processor.present.numbers import many, number
 from driftline_processor.readers.errors import BadInput, Say, listed, near
 
-_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
     "<": operator.lt,
@@ -50,6 +51,8 @@ _WORDS = ("state", "size", "decided_by")
 _COUNTED = ("drift", "incident")
 _SLICED = re.compile(r"(?P<name>(?P<key>[^=]+)=.*?)\.(?P<below>share|rows|judged|(?:features|score|class)\..+)")
 _JOINT_LEAVES = ("value", "p_value", "was", "now", "rows")
+_VERDICT_WORDS = {"state": get_args(VerdictState), "kind": get_args(ChangeKind)}
+_OF_ALL_ROWS = ("concept", "verdict")
 _CONCEPT_LEAVES = ("rise", "before", "after", "outcomes")
 _SLICES = "drift.slices."
 _PERFORMANCE_SLICES = ("performance.slices.", "slices.")
@@ -69,17 +72,18 @@ class Condition:
     """One parsed condition.
 
     Attributes:
-        keys: The way through the JSON of a window, or of all of them (``concept``).
+        keys: The way through the JSON of a window, or of all of them (``concept``, ``verdict``).
+        value: What it is compared with: a number, or a word of a verdict.
         any_feature: A ``*`` among the keys stands for every feature, and the condition is true where it is of one.
     """
 
     text: str
     keys: tuple[str, ...]
-    compare: Callable[[float, float], bool]
-    number: float
+    compare: Callable[[Any, Any], bool]
+    value: float | str
     any_feature: bool = False
 
-    def values(self, window: Mapping[str, Any]) -> dict[str, float | None]:
+    def values(self, window: Mapping[str, Any]) -> dict[str, float | str | None]:
         """Return what is compared, from a window (its JSON), by feature, or under ""; None where a value is unknown.
 
         Of any feature, a method that does not compare its kind (KS a category) has no value and none is missed.
@@ -88,17 +92,17 @@ class Condition:
             return {"": _at(window, self.keys)}
         at = self.keys.index(ANY)
         targets = _below(window, self.keys[:at])
-        found: dict[str, float | None] = {}
+        found: dict[str, float | str | None] = {}
         for name, target in targets.items() if isinstance(targets, Mapping) else ():
             value = _at(target, self.keys[at + 1 :])
             if value is not None or target.get("state") in _UNJUDGED:
                 found[name] = value
         return found
 
-    def fired(self, window: Mapping[str, Any]) -> dict[str, float]:
+    def fired(self, window: Mapping[str, Any]) -> dict[str, float | str]:
         """Return the values for which the condition is true, by feature, or under ""."""
         known = {name: value for name, value in self.values(window).items() if value is not None}
-        return {name: value for name, value in known.items() if self.compare(value, self.number)}
+        return {name: value for name, value in known.items() if self.compare(value, self.value)}
 
     def holds(self, window: Mapping[str, Any]) -> bool | None:
         """Return True where the condition holds in a window (its JSON); None where no value holds and one is unknown.
@@ -118,11 +122,11 @@ def _below(value: Any, keys: Sequence[str]) -> Any:
     return value
 
 
-def _at(window: Any, keys: tuple[str, ...]) -> float | None:
+def _at(window: Any, keys: tuple[str, ...]) -> float | str | None:
     value = _below(window, keys)
     if keys == _COUNTED and isinstance(value, Mapping):
         return float(len(value))
-    return None if value is None else float(value)
+    return value if value is None or isinstance(value, str) else float(value)
 
 
 def parse(
@@ -145,13 +149,18 @@ def parse(
     ('drift', 'features', '*', 'methods', 'psi', 'value')
     >>> parse("drift.features.a.b.methods.psi.value >= 0.1", ["a.b"], "").keys
     ('drift', 'features', 'a.b', 'methods', 'psi', 'value')
+    >>> parse("verdict.state == wrong", (), "").value
+    'wrong'
     """
     match = _CONDITION.fullmatch(text)
     if match is None:
         raise BadInput(
-            f"--fail-on {text!r}: write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"
+            f"--fail-on {text!r}: write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' "
+            "or 'verdict.state == wrong'"
         )
     path, sign, number = match.groups()
+    if path.partition(".")[0] == "verdict":
+        return _word_condition(text, path, sign, number)
     try:
         value = float(number)
     except ValueError:
@@ -169,6 +178,20 @@ def parse(
     except LookupError as error:
         raise BadInput(f"--fail-on {text!r}: {error.args[0]}") from None
     return Condition(text, keys, _OPERATORS[sign], value, "features" in keys and ANY in keys and ANY not in features)
+
+
+def _word_condition(text: str, path: str, sign: str, word: str) -> Condition:
+    """Return a condition on a word of the verdict. Raises :class:`BadInput` with the words that there are."""
+    leaf = path.partition(".")[2]
+    if leaf not in _VERDICT_WORDS:
+        there = ", ".join(f"verdict.{name}" for name in _VERDICT_WORDS)
+        raise BadInput(f"--fail-on {text!r}: no word '{leaf}' in the verdict; there are {there}")
+    if sign not in ("==", "!="):
+        raise BadInput(f"--fail-on {text!r}: {path} is a word; compare it with == or !=")
+    words = _VERDICT_WORDS[leaf]
+    if word not in words:
+        raise BadInput(f"--fail-on {text!r}: '{word}' is no {leaf} of a verdict; there are {', '.join(words)}")
+    return Condition(text, ("verdict", leaf), _OPERATORS[sign], word)
 
 
 def metrics_in(conditions: Iterable[str]) -> tuple[str, ...]:
@@ -220,7 +243,7 @@ def _keys(
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
         "slices.KEY=VALUE.METRIC, outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken, "
         "performance.broken, performance.undecided, performance.overdue; "
-        "and, of all rows, concept.rise"
+        "and, of all rows, concept.rise and verdict.state"
     )
 
 
@@ -300,7 +323,7 @@ def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) 
     """
     crossed = False
     for condition in conditions:
-        if condition.keys[0] == "concept":
+        if condition.keys[0] in _OF_ALL_ROWS:
             crossed |= _of_all_rows(condition, answer, say)
             continue
         closed = [window for window in answer["windows"] if window["closed"]]
@@ -328,23 +351,24 @@ def _unknown(condition: Condition, window: Mapping[str, Any]) -> list[str] | Non
     return [name for name, value in values.items() if value is None] or None
 
 
-def _written(fired: Mapping[str, float]) -> str:
+def _written(fired: Mapping[str, float | str]) -> str:
     """Return the values for which a condition is true, greatest first, with their features.
 
-    >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3})
-    ('1.5 (income), 0.25 (age)', '0.3')
+    >>> _written({"age": 0.25, "income": 1.5}), _written({"": 0.3}), _written({"": "wrong"})
+    ('1.5 (income), 0.25 (age)', '0.3', 'wrong')
     """
-    ranked = sorted(fired.items(), key=lambda one: -abs(one[1]))
-    return listed([f"{number(value)} ({name})" if name else number(value) for name, value in ranked], most=5)
+    ranked = sorted(fired.items(), key=lambda one: 0.0 if isinstance(one[1], str) else -abs(one[1]))
+    told = [(name, value if isinstance(value, str) else number(value)) for name, value in ranked]
+    return listed([f"{value} ({name})" if name else value for name, value in told], most=5)
 
 
 def _of_all_rows(condition: Condition, answer: Mapping[str, Any], say: Say) -> bool:
     value = condition.values(answer)[""]
     if value is None:
-        why = (answer["concept"] or {}).get("reason")
+        why = (answer[condition.keys[0]] or {}).get("reason")
         say(f"--fail-on {condition.text!r}: the value is unknown{f' ({why})' if why else ''}, and so it never fires")
         return False
     if condition.holds(answer):
-        say(f"--fail-on {condition.text!r}: true of all rows, where it is {number(value)}")
+        say(f"--fail-on {condition.text!r}: true of all rows, where it is {_written({'': value})}")
         return True
     return False

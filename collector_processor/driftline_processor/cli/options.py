@@ -107,6 +107,8 @@ _OPTIONS: dict[str, Any] = {
     "timezone": _text("ZONE", "By whose clock, as 'Europe/Paris'; else UTC, or the baseline's."),
     "items": _text("COL", "Of a ranking, the items, best first: lists, or their JSON."),
     "version_column": _text("COL", "Which version predicted: with outcomes, versions are compared side by side."),
+    "latency": _text("COL", "How long each call took, in seconds; a name that ends in _ms: in milliseconds."),
+    "error": _text("COL", "By which error a call failed; empty, 0 or false where it returned."),
     "decimal": _text("MARK", "The decimal mark of numbers that could be either, as 1.234: '.' or ','."),
     "dayfirst": Annotated[
         bool | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated
@@ -13,14 +14,22 @@ from pydantic import BeforeValidator, Field
 from driftline_processor.core.fairness.criteria import FOUR_FIFTHS, TOLERANCE, FairnessRule
 from driftline_processor.core.labels.delay import Sla
 from driftline_processor.core.metrics import misnamed
-from driftline_processor.core.performance.objective import Objective, checked_objective, read_objective
+from driftline_processor.core.performance.objective import (
+    Objective,
+    checked_objective,
+    misnamed_metric,
+    read_limit,
+    read_objective,
+)
 from driftline_processor.core.performance.settings import Outcomes, PerformanceSettings, Shares
+from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.custom_metrics import unusable_names
 
 from .section import Section
 from .values import Between, ClassText, Cutoff, Days, Form, Share, Text
 
 _LIMITS = ("min", "max", "min_change", "max_change")
+_WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*(\D{1,3})")
 _COUNTS = ("min_rows", "alert_after")
 _KEYS = ("metric", *_LIMITS, "slice", "window", "rolling", *_COUNTS)
 
@@ -38,9 +47,7 @@ def objective(written: object) -> Objective:
     limits = {key: written[key] for key in _LIMITS if key in written}
     if not isinstance(written.get("metric"), str) or len(limits) != 1:
         raise ValueError(f"{dict(written)!r:.80}: write metric and one of {', '.join(_LIMITS)}")
-    for limit in limits.values():
-        if isinstance(limit, bool) or not isinstance(limit, (int, float)):
-            raise ValueError(f"{limit!r:.60} is no number; write {{metric: precision, min: 0.95}}")
+    limits = {key: _limit(written["metric"], key, limit) for key, limit in limits.items()}
     least, most, least_change, most_change = (limits.get(key) for key in _LIMITS)
     window, rolling = written.get("window", ""), written.get("rolling", False)
     if rolling not in (True, False) or (rolling and not window):
@@ -56,6 +63,16 @@ def objective(written: object) -> Objective:
         **{name: written[name] for name in _COUNTS if name in written},
     )  # fmt: skip
     return checked_objective(found, slice)
+
+
+def _limit(metric: str, key: str, limit: object) -> float:
+    """Read a limit: a number, or a text with the unit of a metric that has one."""
+    if isinstance(limit, str) and (match := _WITH_UNIT.fullmatch(limit.strip())):
+        return read_limit(metric, float(match[1]), match[2])
+    if isinstance(limit, bool) or not isinstance(limit, int | float):
+        fix = "{metric: latency_p99, max: 100ms}" if metric in LATENCIES else "{metric: precision, min: 0.95}"
+        raise ValueError(f"{limit!r:.60} is no number; write {fix}")
+    return read_limit(metric, float(limit), "") if key in ("min", "max") else limit
 
 
 Objectives = tuple[Annotated[Objective, BeforeValidator(objective), Form("objective")], ...]
@@ -233,8 +250,11 @@ class Performance(Section):
         known = Task(task)
         if self.outcomes == "implicit" and not known.ranks_items:
             yield f"outcomes: only of a ranking silence is an outcome; leave it out, or write task: ranking, not {task}"
-        for key, names in (("metrics", self.metrics), ("objectives", [one.metric for one in self.objectives])):
-            yield from (f"{key}: {problem}" for name in names if (problem := misnamed(name, task, unusable_names())))
+        custom = unusable_names()
+        yield from (f"metrics: {problem}" for name in self.metrics if (problem := misnamed(name, task, custom)))
+        yield from (
+            f"objectives: {problem}" for one in self.objectives if (problem := misnamed_metric(one, task, custom))
+        )
         if self.costs and not known.may_have_classes:
             yield f"costs: are of decisions, and a {task} model decides for no class; leave them out"
         named = dict.fromkeys(name for actual, row in self.costs.items() for name in (actual, *row))

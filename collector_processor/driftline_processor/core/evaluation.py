@@ -213,6 +213,7 @@ class ServiceLevel:
         failed: Calls that raised.
         errors: ``error.type`` → failed calls.
         values: ``error_rate`` (a share), ``latency_p50``, ``latency_p95`` and ``latency_p99`` (seconds) with intervals.
+            Only what the rows tell.
     """
 
     calls: int
@@ -854,6 +855,7 @@ class Evaluation:
         beside_constant: The log loss of a binary model less that of a constant, on the same rows: ``worse`` where it
             is surely greater; None where it is not known.
         service: How the service answered; None where no call was counted.
+        service_slices: The same by ``key=value``.
         change_kind: What kind of change the window shows; None where it shows none, or nobody can tell.
         verdict: Whether the model is still right, by this window; None where nobody asked.
     """
@@ -902,5 +904,6 @@ class Evaluation:
     estimated_changes: dict[str, MetricChange] = field(default_factory=dict)
     beside_constant: MetricChange | None = None
     service: ServiceLevel | None = None
+    service_slices: dict[str, ServiceLevel] = field(default_factory=dict)
     change_kind: KindOfChange | None = None
     verdict: Verdict | None = None

@@ -39,6 +39,7 @@ from driftline_processor.core.labels.delay import QUANTILES
 from driftline_processor.core.performance.objective import newest_objectives
 from driftline_processor.core.performance.slices import LABEL_AGE
 from driftline_processor.core.quality import CHECKS
+from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.queries.overview import ModelView, View
 
 from .metric_points import (
@@ -97,6 +98,8 @@ def _counted(models: Iterable[ModelView]) -> Iterator[Point]:
         of = model_attributes(model.key)
         for name, value in model.by_class.items():
             yield _point(m.DRIFTLINE_PREDICTIONS, {**of, a.ML_PREDICTION_CLASS: name}, value)
+        for error, value in model.by_error.items():
+            yield _point(m.DRIFTLINE_PREDICTION_FAILURES, {**of, a.ERROR_TYPE: error}, value)
         if model.duration is not None and len(model.duration) == len(DURATION_BOUNDS) + 2:
             *buckets, total = model.duration.tolist()
             yield Point(m.DRIFTLINE_PREDICTION_DURATION, labels(of), total, tuple(buckets))
@@ -128,6 +131,7 @@ def _evaluated(models: Iterable[ModelView]) -> Iterator[Point]:
                 yield from _incidents(newest, of, window)
                 yield from _quality(newest, of, window)
                 yield from _estimates(newest, of, window)
+                yield from _service(newest, of, window)
             mature = next((evaluation for evaluation in reversed(known) if model.mature(evaluation)), None)
             if mature is not None:
                 yield from _outcomes(mature, of, window)
@@ -184,6 +188,19 @@ def _estimates(newest: Evaluation, model: dict[str, str], window: dict[str, str]
             yield _point(m.ML_PERFORMANCE_ESTIMATE_STATE, {**what, **window, a.STATE: state}, 1.0)
     for metric, measured in newest.reference.items():
         yield _point(m.ML_PERFORMANCE_REFERENCE, {**model, a.ML_PERFORMANCE_METRIC: metric, **window}, measured.value)
+
+
+def _service(newest: Evaluation, model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:
+    """Yield how the service answered, in all and by slice."""
+    whole = {} if newest.service is None else {"": newest.service}
+    for name, level in {**whole, **newest.service_slices}.items():
+        what = {**model, **window, **({a.ML_PERFORMANCE_SLICE: name} if name else {})}
+        for metric, measured in level.values.items():
+            if metric in LATENCIES:
+                quantile = f"{LATENCIES[metric]:g}"
+                yield _point(m.ML_SERVICE_LATENCY, {**what, a.ML_SERVICE_QUANTILE: quantile}, measured.value)
+            else:
+                yield _point(m.ML_SERVICE_ERROR_RATE, what, measured.value)
 
 
 def _objectives(known: Sequence[Evaluation], model: dict[str, str], window: dict[str, str]) -> Iterator[Point]:

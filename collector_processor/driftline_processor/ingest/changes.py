@@ -12,6 +12,7 @@ from driftline.panes.pane import DURATION_BOUNDS
 from driftline.tables.table import F64, I64
 
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED
+from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.store.database import Connection, read
 
 from .pane_sums import DistributionSums
@@ -79,6 +80,7 @@ class SeriesTotals:
         unscored: Rows with neither a score nor a class.
         by_class: Weight per decided class.
         duration: As the pane part.
+        by_error: Weight of failed calls per error type.
     """
 
     rows: int = 0
@@ -89,9 +91,16 @@ class SeriesTotals:
     unscored: int = 0
     by_class: dict[str, float] = field(default_factory=dict)
     duration: F64 | None = None
+    by_error: dict[str, float] = field(default_factory=dict)
 
     def plus(
-        self, times: I64, received: int, unscored: int, by_class: dict[str, float], duration: F64 | None
+        self,
+        times: I64,
+        received: int,
+        unscored: int,
+        by_class: dict[str, float],
+        duration: F64 | None,
+        by_error: dict[str, float],
     ) -> SeriesTotals:
         """Return the totals with more rows added."""
         if not len(times):
@@ -105,6 +114,7 @@ class SeriesTotals:
             unscored=self.unscored + unscored,
             by_class=_merged(self.by_class, by_class),
             duration=_sum(self.duration, duration),
+            by_error=_merged(self.by_error, by_error),
         )
 
     def plus_distributed(self, added: DistributionSums, received: int) -> SeriesTotals:
@@ -119,6 +129,7 @@ class SeriesTotals:
             received=max(self.received, received),
             by_class=_merged(self.by_class, added.by_class),
             duration=_sum(self.duration, added.duration),
+            by_error=_merged(self.by_error, added.by_error),
         )
 
 
@@ -142,6 +153,8 @@ def read_totals(connection: Connection) -> dict[int, SeriesTotals]:
             if total.duration is None:
                 total.duration = np.zeros(len(DURATION_BOUNDS) + 2)
             total.duration[row["idx"]] = row["value"]
+        elif row["part"].startswith(FAILED):
+            total.by_error[row["part"].removeprefix(FAILED)] = row["value"]
         elif row["part"] == DISTRIBUTED:
             total.distributed = int(row["value"])
     heard = (

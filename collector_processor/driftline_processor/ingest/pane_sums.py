@@ -10,7 +10,7 @@ or that were decided for a class (:mod:`~driftline_processor.core.outcomes.cover
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from driftline.panes.bins import Bins, CategoryBins, NumberBins
 from driftline.panes.fold import fold_by
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
+from driftline.panes.sparse_sums import Sparse
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_column
 from driftline.tables.performance_columns import decide, usable_weight
@@ -31,7 +32,21 @@ from driftline_processor.core.estimate.sums import learned_parts, score_parts, s
 from driftline_processor.core.expectations.counting import count_rules
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.histogram import count, spread
-from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS, GUESSED, MAPPED
+from driftline_processor.core.outcomes.coverage import (
+    DECIDED,
+    DISTRIBUTED,
+    ERASED,
+    ERASED_AS,
+    GUESSED,
+    MAPPED,
+    UNANSWERED,
+)
+from driftline_processor.core.service_level.sums import (
+    MOST_ERRORS,
+    OTHER_ERROR,
+    call_parts,
+    histogram_parts,
+)
 from driftline_processor.core.slice_groups import SliceKey
 from driftline_processor.core.windows.pane_shares import pane_or_panes, places, share_out
 from driftline_processor.core.windows.window import PANE
@@ -62,7 +77,7 @@ def panes_of(table: PredictionTable) -> I64:
 def add_plain(
     changes: PaneChanges, series: Series, table: PredictionTable, decided: Column | None
 ) -> tuple[dict[str, float], F64 | None]:
-    """Add what needs no bins: rows, durations, and the weight of each decided class.
+    """Add what needs no bins: rows, calls, durations, and the weight of each decided class.
 
     Return the sums over the table of the last two: class → weight ("" where none is known, "other" for what is none of
     the first 100 classes of the task), and durations.
@@ -70,12 +85,17 @@ def add_plain(
     panes, group = np.unique(panes_of(table), return_inverse=True)
     folded = fold_by(table, ModelBins(), group, len(panes))
     changes.add(series.number, "", panes, folded)
+    changes.add_sparse(series.number, "", panes, _calls(table, group, len(panes)))
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
     labels = class_labels(series.task)
     sums = add_by_class(changes, series, DECIDED, panes, group, decided, weight).sum(axis=0)
     by_class = {label: total for label, total in zip(labels, sums.tolist(), strict=True) if total}
     durations = [pane.parts["duration"] for pane in folded if "duration" in pane.parts]
     return by_class, np.sum(durations, axis=0) if durations else None
+
+
+def _calls(table: PredictionTable, group: I64, groups: int) -> dict[str, Sparse]:
+    return call_parts(table.duration, table.errors, table.weight, group, groups)
 
 
 def add_plain_slices(
@@ -86,7 +106,7 @@ def add_plain_slices(
     values: Mapping[str, Sequence[str]],
     timezone: str,
 ) -> None:
-    """Add what needs no bins of slices: rows, and the weight of each decided class. ``values``: key → those told apart.
+    """Add what needs no bins of slices: rows, calls, and decisions. ``values``: key → those told apart.
 
     So a slice has as many rows as it has, also where a baseline came in the middle of a window, or none has come yet.
     """
@@ -99,6 +119,10 @@ def add_plain_slices(
     for key, known in cuts.items():
         rows = SliceHours.of(SliceKey.of(key, table.slices[key], known, len(table)), hour)
         rows.add(changes, series.number, "rows", powers)
+        inside = np.flatnonzero(rows.group >= 0)
+        some = table if len(inside) == len(table) else take_predictions(table, inside)
+        calls = _calls(some, rows.group[inside], len(rows.starts))
+        changes.add_sparse(series.number, rows.folds, rows.starts, calls)
         add_slices_by_class(changes, series, DECIDED, rows, decided, weight)
 
 
@@ -250,6 +274,7 @@ class DistributionSums:
     last: int = 0
     by_class: dict[str, float] = field(default_factory=dict)
     duration: F64 | None = None
+    by_error: dict[str, float] = field(default_factory=dict)
     panes: I64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
@@ -260,14 +285,19 @@ def decided_labels(points: Iterable[Point]) -> Column | None:
 
 
 def add_distributions(
-    changes: PaneChanges, series: Series, increases: Iterable[Increase], baseline: Baseline | None
+    changes: PaneChanges,
+    series: Series,
+    increases: Iterable[Increase],
+    baseline: Baseline | None,
+    errors: Collection[str] = (),
 ) -> DistributionSums:
     """Add the points whose rows are in no record to the panes of their time.
 
     A stretch of at most a pane goes to the pane of its middle, a longer one is shared out in proportion. Without a
-    baseline only rows, durations and decided classes are counted: there are no bins for the rest.
+    baseline only rows, calls, durations and decided classes are counted: there are no bins for the rest. ``errors``:
+    error types that are known of the model.
     """
-    gathered = _Gathered(series, baseline)
+    gathered = _Gathered(series, baseline, errors)
     for increase in increases:
         if increase.point.captured and increase.histogram is not None:
             gathered.take(increase)
@@ -301,8 +331,8 @@ def spread_over_panes(balances: Balances, series: int, increases: Iterable[Incre
 class _Gathered:
     """Sums by fold, part and pane."""
 
-    def __init__(self, series: Series, baseline: Baseline | None) -> None:
-        self._series, self._baseline = series, baseline
+    def __init__(self, series: Series, baseline: Baseline | None, errors: Collection[str]) -> None:
+        self._series, self._baseline, self._errors = series, baseline, set(errors)
         self._sums: defaultdict[tuple[str, str], dict[int, F64]] = defaultdict(dict)
         self._unknown: set[str] = set()
         self._added = DistributionSums()
@@ -317,6 +347,7 @@ class _Gathered:
             self._rows(one, n)
         if metric == m.ML_PREDICTION_DURATION:
             self._durations(one)
+            self._calls(one)
         elif metric == m.ML_PREDICTIONS:
             self._decided(one.point.decided, n)
         elif self._baseline is None:
@@ -350,6 +381,18 @@ class _Gathered:
         self._add("", "duration", durations)
         added = self._added
         added.duration = durations if added.duration is None else added.duration + durations
+
+    def _calls(self, one: Increase) -> None:
+        """Add calls that are known from durations; a mapped metric does not say which of them failed."""
+        assert one.histogram is not None
+        error = None if one.point.foreign else one.point.error
+        if error:
+            known = self._errors | self._added.by_error.keys()
+            error = error if error in known or len(known) < MOST_ERRORS else OTHER_ERROR
+            n = count(one.histogram)
+            self._added.by_error[error] = self._added.by_error.get(error, 0.0) + n
+        for part, sums in histogram_parts(one.histogram, one.point.per_second, error).items():
+            self._add("", part, sums)
 
     def _decided(self, decided: str, n: float) -> None:
         known = decided in self._series.task.classes[:MOST_LABELS]
@@ -429,6 +472,10 @@ def add_erased(
     columns = powers_of(weight)
     sums = [np.bincount(at, column, minlength=len(panes)) for column in columns.T]
     changes.add_part(series.number, "", panes, ERASED, np.stack(sums, axis=1).astype(np.float64))
+    failed = rows.column("error").is_valid().to_numpy(zero_copy_only=False)
+    unanswered = np.where(failed[:, np.newaxis], columns, 0.0)
+    sums = [np.bincount(at, column, minlength=len(panes)) for column in unanswered.T]
+    changes.add_part(series.number, "", panes, UNANSWERED, -np.stack(sums, axis=1).astype(np.float64))
     _, decided = scores_and_classes_of(series.task, rows)
     add_by_class(changes, series, ERASED_AS, panes, at, decided, weight)
     hour = hour_of_each(panes, timezone)[at]
@@ -436,6 +483,7 @@ def add_erased(
         names = values.of(series.number, key)
         of_key = SliceHours.of(SliceKey.of(key, slice_of(rows, key), names, len(rows)), hour)
         of_key.add(sliced, series.number, ERASED, columns)
+        of_key.add(sliced, series.number, UNANSWERED, -unanswered)
         add_slices_by_class(sliced, series, ERASED_AS, of_key, decided, weight)
     return panes
 

@@ -25,6 +25,7 @@ from driftline_processor.config.schema import Limits
 from driftline_processor.core.arrow_arrays import text_array
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.untrusted_json import check_json
+from driftline_processor.core.service_level.sums import bounded_errors, weight_by_error
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Receipt
 from driftline_processor.store.arrow_tables import (
@@ -280,7 +281,9 @@ class Intake:
         if not len(table):
             return
         settings = self.series.settings(table.key.model)
-        table, subject = split_subject(replace(table, task=series.task), settings.subject)
+        totals = self.totals.get(series.number, SeriesTotals())
+        table = replace(table, task=series.task, errors=bounded_errors(table.errors, totals.by_error))
+        table, subject = split_subject(table, settings.subject)
         decided = decided_classes(table)
         names = in_force.baseline.bins.features if in_force is not None else sorted(table.features)
         prints = fingerprints(table.features, names, len(table)) if table.features and names else None
@@ -302,9 +305,13 @@ class Intake:
                 self.slices.learn(series.number, key, table.slices[key], in_force.baseline if in_force else None)
         apart_by = {key: self.slices.of(series.number, key) for key in settings.sliced}
         add_plain_slices(work.sliced, series, table, decided, apart_by, settings.timezone)
-        totals = self.totals.get(series.number, SeriesTotals())
         self.totals[series.number] = totals.plus(
-            table.time, work.now, count_unscored(table, decided), by_class, duration
+            table.time,
+            work.now,
+            count_unscored(table, decided),
+            by_class,
+            duration,
+            weight_by_error(table.errors, table.weight),
         )
         self.arrivals.add(series.number, work.now)
         self._compare(series, table, first, work)
@@ -328,7 +335,8 @@ class Intake:
         increases = [one for one in taken if one is not None]
         work.unused["point_seen"] += len(taken) - len(increases)
         spread_over_panes(self.balances, series.number, increases)
-        added = add_distributions(work.changes, series, increases, in_force.baseline if in_force else None)
+        known = self.totals.get(series.number, SeriesTotals()).by_error
+        added = add_distributions(work.changes, series, increases, in_force.baseline if in_force else None, known)
         self.baselines.learn_points(self._connection, series, increases, work.now)
         work.touched.append((series.number, added.panes))
         self.totals[series.number] = self.totals.get(series.number, SeriesTotals()).plus_distributed(added, work.now)

@@ -226,6 +226,7 @@ SHAPES = Shapes(
             "explanation",
             Key("change", "change_kind"),
             "service",
+            Key("service_slices", asked=SLICES),
             group(
                 "performance",
                 "maturity",

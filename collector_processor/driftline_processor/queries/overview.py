@@ -77,6 +77,7 @@ class ModelView:
         received: Wall time of the newest arrival, 0 where none has arrived (all unix ns).
         by_class: Weighted predictions per predicted class since the state began ("" where no class is known).
         duration: As the pane part of that name.
+        by_error: Weight of failed calls per error type.
         outcomes: Rows joined.
         pending: Outcomes of this model that found no prediction yet, ``pending_since``: when the oldest of them
             arrived, 0 = none waits.
@@ -103,6 +104,7 @@ class ModelView:
     received: int
     by_class: dict[str, float] = field(default_factory=dict)
     duration: F64 | None = None
+    by_error: Mapping[str, float] = field(default_factory=dict)
     outcomes: int = 0
     pending: int = 0
     baseline: BaselineView | None = None
@@ -285,6 +287,7 @@ class Overview:
             received=totals.received,
             by_class=totals.by_class,
             duration=totals.duration,
+            by_error=totals.by_error,
             outcomes=outcomes,
             pending=pending,
             pending_since=self._join.pending_since.get(key.model, 0),

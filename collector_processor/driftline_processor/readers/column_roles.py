@@ -58,6 +58,8 @@ class ColumnOptions:
     cluster: str = ""
     items: str = ""
     version_column: str = ""
+    latency: str = ""
+    error: str = ""
     decimal: str = ""
     dayfirst: bool | None = None
 
@@ -103,6 +105,8 @@ class Roles:
         slices: By whose values rows are cut; they may be features.
         items: What was ranked.
         version: Which version of the model predicted.
+        latency: How long the call took.
+        error: By which error the call failed.
     """
 
     features: tuple[str, ...]
@@ -116,6 +120,8 @@ class Roles:
     slices: tuple[str, ...] = ()
     items: str = ""
     version: str = ""
+    latency: str = ""
+    error: str = ""
 
     def scores_of(self, task: Task) -> tuple[str, ...]:
         """Return the columns of the scores of a task; what a regression predicts is its score."""
@@ -241,6 +247,10 @@ def find_roles(
         _demand(sources, options.cluster, "--cluster")
     if options.version_column:
         _demand(sources, options.version_column, "--version-column")
+    latency, error = (
+        _of_calls(sources, given, known, part, shared, say if features is None else None)
+        for part, given in (("latency", options.latency), ("error", options.error))
+    )
     items = find("items", _some(options.items), "--items") if task.ranks_items else ()
     slices = _slices(sources, options.slices, [name for name in _remembered(known, "slices") if name in shared])
     for name in options.features:
@@ -249,7 +259,7 @@ def find_roles(
         if name != NO_TEXTS:
             _demand(sources, name, "--text-features")
     taken = {*score, *predicted, *actual, *time, *ids, *items, *_some(options.cluster), *reserved}
-    taken |= {*_some(options.version_column), *TRACES} - reserved
+    taken |= {*_some(options.version_column), *TRACES, *_some(latency), *_some(error)} - reserved
     others = [name for name in names if name not in taken]
     if not task.kind and "actual" in others:
         others.remove("actual")
@@ -275,7 +285,25 @@ def find_roles(
         if nested:
             say(f"{source.path}: {listed(nested)}: lists or structures, taken as missing")
     named = ("".join(predicted), "".join(actual), "".join(time), "".join(ids))
-    return Roles(chosen, score, *named, options.cluster, unknown, slices, "".join(items), options.version_column)
+    beside = ("".join(items), options.version_column, latency, error)
+    return Roles(chosen, score, *named, options.cluster, unknown, slices, *beside)
+
+
+def _of_calls(
+    sources: Sequence[Source], given: str, known: Columns, part: str, shared: Sequence[str], say: Say | None
+) -> str:
+    """Return the column of durations or errors: the one that is named, else that of the baseline's rows.
+
+    Never one by its name alone: a latency or an error may be a feature. ``say``: is told where reference rows lack it,
+    which need not have it.
+    """
+    if given and say is not None and given not in shared:
+        say(f"{sources[0].path}: no column '{given}' (--{part}); reference rows need none")
+        return ""
+    if given:
+        _demand(sources, given, f"--{part}")
+        return given
+    return next((name for name in _remembered(known, part) if name in shared), "")
 
 
 def _slices(sources: Sequence[Source], given: Sequence[str], remembered: Sequence[str]) -> tuple[str, ...]:

@@ -14,10 +14,12 @@ from driftline.panes.bins import CategoryBins, NumberBins
 from driftline.panes.relevance import Relevance
 from driftline.privacy.policy import rules_in_force
 from driftline.privacy.rules import Rule
-from driftline.tables.table import F64, I64, Column, Items, ModelKey, PredictionTable, Text, take_rows
+from driftline.tables.classes import class_column
+from driftline.tables.table import F64, I64, Column, Items, ModelKey, PredictionTable, Text, take_rows, without_errors
 from driftline.tables.task import Task
 from numpy.typing import NDArray
 
+from driftline_processor.core.service_level.sums import OTHER_ERROR
 from driftline_processor.present.numbers import many
 
 from .arrow_columns import as_known, column, is_nested, is_vector, whole_column
@@ -44,6 +46,8 @@ class FileRows:
         value: What the prediction was worth.
         told: Slices that came with the outcome.
         items: What a ranking ranked, ``relevance``: what was relevant in it.
+        duration: Seconds that each call took, float64 (n,).
+        errors: As in :class:`PredictionTable`.
     """
 
     source: Source
@@ -59,13 +63,15 @@ class FileRows:
     told: Mapping[str, Column] = field(default_factory=dict)
     items: Items | None = None
     relevance: Relevance | None = None
+    duration: F64 | None = None
+    errors: Column | None = None
 
     def __len__(self) -> int:
         return self.source.rows
 
 
 def read_rows(source: Source, roles: Roles, task: Task, say: Say) -> FileRows:
-    """Read score, predicted and actual of a file."""
+    """Read the few columns of a file that say what was predicted, what happened, and how the service answered."""
     with readable(source.path):
         return FileRows(
             source,
@@ -76,6 +82,8 @@ def read_rows(source: Source, roles: Roles, task: Task, say: Say) -> FileRows:
             else None,
             cluster=whole_column(source.column(roles.cluster)) if roles.cluster else None,
             slices={name: _whole(source, name, False) for name in roles.slices},
+            duration=_durations(source, roles.latency, say) if roles.latency else None,
+            errors=_errors(source, roles.error) if roles.error else None,
         )
 
 
@@ -122,6 +130,8 @@ def table_batches(
             predicted=None if read.predicted is None else take_rows(read.predicted, part),
             features=_features(batch, numeric, labels, texts, rules),
             slices={name: take_rows(values, part) for name, values in cuts.items()},
+            duration=None if read.duration is None else read.duration[part],
+            errors=None if read.errors is None else take_rows(read.errors, part),
         )
         start += n
 
@@ -185,6 +195,8 @@ def select_rows(table: PredictionTable, which: NDArray[np.bool_]) -> PredictionT
         predicted=None if table.predicted is None else take_rows(table.predicted, which),
         features={name: take_rows(values, which) for name, values in table.features.items()},
         slices={name: take_rows(values, which) for name, values in table.slices.items()},
+        duration=None if table.duration is None else table.duration[which],
+        errors=None if table.errors is None else take_rows(table.errors, which),
     )
 
 
@@ -214,14 +226,45 @@ def _scores(source: Source, names: Sequence[str], say: Say) -> F64 | None:
     return np.column_stack([_numbers(source, name, say) for name in names])
 
 
-def _numbers(source: Source, name: str, say: Say) -> F64:
+_RETURNED = frozenset({"", "0", "false", "none"})
+"""Texts of a column of errors, in small letters, that say that a call returned."""
+
+_SLOW = 60.0
+"""Seconds; calls that take so long by half are rather milliseconds."""
+
+
+def _durations(source: Source, name: str, say: Say) -> F64:
+    """Read how long calls took, in seconds; a column whose name ends in ``_ms`` holds milliseconds."""
+    values = _numbers(source, name, say, "a latency")
+    if name.lower().endswith("_ms"):
+        say(f"{source.path}: {name}: read as milliseconds")
+        return values / 1_000
+    known = values[np.isfinite(values)]
+    if len(known) and (middle := float(np.median(known))) > _SLOW:
+        say(f"{source.path}: {name}: read as seconds, {middle:.4g} at the median; name it {name}_ms if it holds those")
+    return values
+
+
+def _errors(source: Source, name: str) -> Column:
+    """Read by which error each call failed; a flag says that it failed by one of no name."""
+    column = class_column(_whole(source, name, False))
+    if column.codes is None:
+        return without_errors(source.rows)
+    labels = [text.strip() for text in column.labels]
+    failed = [text.lower() not in _RETURNED for text in labels]
+    place = np.array([*(code if fails else -1 for code, fails in enumerate(failed)), -1], np.int32)
+    named = tuple(OTHER_ERROR if text.lower() in ("1", "true") else text for text in labels)
+    return Column(codes=place[column.codes], labels=named)
+
+
+def _numbers(source: Source, name: str, say: Say, what: str = "a score") -> F64:
     """Read a column that must be numbers; texts that are none are named and taken as missing."""
     values = _whole(source, name, True)
     stray = np.zeros(0, np.intp) if values.codes is None else np.flatnonzero(values.codes >= 0)
     if len(stray) and values.codes is not None:
         first = f"row {int(stray[0]) + 1}, {values.labels[values.codes[stray[0]]]!r}"
         if values.numbers is None or np.isnan(values.numbers).all():
-            raise BadInput(f"{source.path}: {name}: a score is a number, but there is none; the first is {first}")
+            raise BadInput(f"{source.path}: {name}: {what} is a number, but there is none; the first is {first}")
         say(f"{source.path}: {name}: {many(len(stray))} without a number, taken as missing: the first is {first}")
     return np.full(source.rows, np.nan) if values.numbers is None else values.numbers
 

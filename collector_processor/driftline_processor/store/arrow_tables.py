@@ -71,6 +71,7 @@ def prediction_rows(
             "scores": _lists(None if single else table.scores, n),
             "predicted": label_array(decided, n),
             "weight": number_array(table.weight, n),
+            "error": label_array(table.errors, n),
             "items": _item_lists(ranking, n),
             "item_scores": _item_scores(ranking, n),
             "left_out": pa.nulls(n, pa.int32())
@@ -329,6 +330,7 @@ def take_predictions(table: PredictionTable, rows: Rows) -> PredictionTable:
         predicted=None if table.predicted is None else take_rows(table.predicted, rows),
         items=None if table.items is None else ranked_items.take_items(table.items, rows),
         duration=_taken(table.duration, rows),
+        errors=None if table.errors is None else take_rows(table.errors, rows),
         weight=_taken(table.weight, rows),
         trace_id=_taken(table.trace_id, rows),
         span_id=_taken(table.span_id, rows),
@@ -397,6 +399,9 @@ def concatenate_predictions(tables: Sequence[PredictionTable]) -> PredictionTabl
         if first.items is not None
         else None,
         duration=_joined([table.duration for table in tables]),
+        errors=concatenate([column for table in tables if (column := table.errors) is not None])
+        if first.errors is not None
+        else None,
         weight=_joined([table.weight for table in tables]),
         trace_id=_joined([table.trace_id for table in tables]),
         span_id=_joined([table.span_id for table in tables]),
@@ -415,6 +420,7 @@ def table_layout(table: PredictionTable) -> Hashable:
         table.predicted,
         table.items,
         table.duration,
+        table.errors,
         table.weight,
         table.trace_id,
         table.span_id,

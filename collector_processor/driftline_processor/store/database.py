@@ -142,6 +142,7 @@ ALTER TABLE predictions ADD COLUMN IF NOT EXISTS item_scores DOUBLE[];
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS left_out INTEGER;
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS subject VARCHAR;
 ALTER TABLE predictions ADD COLUMN IF NOT EXISTS request UBIGINT;
+ALTER TABLE predictions ADD COLUMN IF NOT EXISTS error VARCHAR;
 CREATE TABLE IF NOT EXISTS outcomes (
     seq BIGINT, model VARCHAR, environment VARCHAR, id VARCHAR, actual VARCHAR, number DOUBLE, time BIGINT,
     prediction_time BIGINT, weight DOUBLE, received BIGINT);

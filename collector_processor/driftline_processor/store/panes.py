@@ -36,6 +36,7 @@ from driftline_processor.core.expectations.rule import WIDTH as EXPECTED_WIDTH
 from driftline_processor.core.labels import delay
 from driftline_processor.core.outcomes.coverage import ERASED
 from driftline_processor.core.performance.window_outcomes import BlockSums
+from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.windows.time_before import TimeSteps, steps_of, steps_with_rows
 from driftline_processor.core.windows.window import PANE, Window, closed_until, window_of
 
@@ -231,6 +232,8 @@ def part_width(part: str, baseline: Baseline | None, task: Task) -> int:
     if part.startswith(CLUSTER_PREFIX):
         return CLUSTER_WIDTH
     if (known := widths(task).get(part)) is not None:
+        return known
+    if (known := CALL_WIDTHS.get(part)) is not None:
         return known
     return {"rows": 3, ERASED: 3, "duration": len(DURATION_BOUNDS) + 2, delay.PART: delay.WIDTH}.get(part, 1)
 

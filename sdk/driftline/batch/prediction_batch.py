@@ -173,6 +173,8 @@ class PredictionBatch:
         if self.trace is not None and self.span is not None:
             columns["trace_id"] = self.trace
             columns["span_id"] = self.span
+        if self.errors is not None and self.errors.codes is not None and self.errors.codes.max(initial=-1) >= 0:
+            columns[a.ERROR_TYPE] = self.errors
         if self.identity.capture == "features":
             columns.update((f"{a.ML_FEATURE_VALUE}.{name}", values) for name, values in self.features.items())
         columns.update((f"{a.ML_SLICE_VALUE}.{name}", values) for name, values in self.slices.items())

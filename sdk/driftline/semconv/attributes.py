@@ -144,6 +144,9 @@ ML_PERFORMANCE_METRIC: Final = "ml.performance.metric"
 ML_PERFORMANCE_SLICE: Final = "ml.performance.slice"
 """The slice that was measured, `key=value`; absent where it is all rows."""
 
+ML_SERVICE_QUANTILE: Final = "ml.service.quantile"
+"""Of a latency, the share of the calls that took no longer."""
+
 ML_FAIRNESS_ATTRIBUTE: Final = "ml.fairness.attribute"
 """What tells the groups of people."""
 

@@ -106,6 +106,15 @@ ML_OUTCOME_SLA_STATE: Final = "ml.outcome.sla.state"
 DRIFTLINE_PREDICTIONS: Final = "driftline.predictions"
 """Predictions that the processor knows of any sender, each once, by class."""
 
+ML_SERVICE_ERROR_RATE: Final = "ml.service.error.rate"
+"""Share of the calls of the window that failed."""
+
+ML_SERVICE_LATENCY: Final = "ml.service.latency"
+"""How long the calls of the window took that returned, by quantile."""
+
+DRIFTLINE_PREDICTION_FAILURES: Final = "driftline.prediction.failures"
+"""Predictions whose call failed, by the class of the error; they are among `driftline.predictions`."""
+
 DRIFTLINE_PREDICTION_DURATION: Final = "driftline.prediction.duration"
 """How long the predictions took that the processor knows."""
 
@@ -201,6 +210,9 @@ UNITS: Final[Mapping[str, str]] = {
     ML_OUTCOME_DELAY: "s",
     ML_OUTCOME_SLA_STATE: "{state}",
     DRIFTLINE_PREDICTIONS: "{prediction}",
+    ML_SERVICE_ERROR_RATE: "1",
+    ML_SERVICE_LATENCY: "s",
+    DRIFTLINE_PREDICTION_FAILURES: "{prediction}",
     DRIFTLINE_PREDICTION_DURATION: "s",
     DRIFTLINE_RECORD_COMPLETENESS: "1",
     DRIFTLINE_RECEIVED_REQUESTS: "{request}",
@@ -259,6 +271,9 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_OUTCOME_DELAY: "gauge",
     ML_OUTCOME_SLA_STATE: "gauge",
     DRIFTLINE_PREDICTIONS: "counter",
+    ML_SERVICE_ERROR_RATE: "gauge",
+    ML_SERVICE_LATENCY: "gauge",
+    DRIFTLINE_PREDICTION_FAILURES: "counter",
     DRIFTLINE_PREDICTION_DURATION: "histogram",
     DRIFTLINE_RECORD_COMPLETENESS: "gauge",
     DRIFTLINE_RECEIVED_REQUESTS: "counter",
@@ -317,6 +332,9 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_OUTCOME_DELAY: "How long after their predictions the known outcomes of the window came, by quantile.",
     ML_OUTCOME_SLA_STATE: "1 for the state of what was agreed about the arrival of outcomes, which the attribute `state` names.",
     DRIFTLINE_PREDICTIONS: "Predictions that the processor knows of any sender, each once, by class.",
+    ML_SERVICE_ERROR_RATE: "Share of the calls of the window that failed.",
+    ML_SERVICE_LATENCY: "How long the calls of the window took that returned, by quantile.",
+    DRIFTLINE_PREDICTION_FAILURES: "Predictions whose call failed, by the class of the error; they are among `driftline.predictions`.",
     DRIFTLINE_PREDICTION_DURATION: "How long the predictions took that the processor knows.",
     DRIFTLINE_RECORD_COMPLETENESS: "Rows that arrived, of the predictions that were counted, over the last hour and up to a day where they are few.",
     DRIFTLINE_RECEIVED_REQUESTS: "OTLP requests that were acknowledged.",
@@ -375,6 +393,9 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_OUTCOME_DELAY: "ml_outcome_delay_seconds",
     ML_OUTCOME_SLA_STATE: "ml_outcome_sla_state",
     DRIFTLINE_PREDICTIONS: "driftline_predictions_total",
+    ML_SERVICE_ERROR_RATE: "ml_service_error_rate_ratio",
+    ML_SERVICE_LATENCY: "ml_service_latency_seconds",
+    DRIFTLINE_PREDICTION_FAILURES: "driftline_prediction_failures_total",
     DRIFTLINE_PREDICTION_DURATION: "driftline_prediction_duration_seconds",
     DRIFTLINE_RECORD_COMPLETENESS: "driftline_record_completeness_ratio",
     DRIFTLINE_RECEIVED_REQUESTS: "driftline_received_requests_total",

@@ -92,6 +92,15 @@ def is_present(column: Column) -> NDArray[np.bool_]:
     return there
 
 
+def without_errors(n: int) -> Column:
+    """Return the error types of n calls, all of which returned.
+
+    >>> without_errors(2).codes
+    array([-1, -1], dtype=int32)
+    """
+    return Column(codes=np.full(n, -1, np.int32))
+
+
 @dataclass(frozen=True, slots=True)
 class Items:
     """The items of n rankings, best first: those of row i are entries ``offsets[i]`` to ``offsets[i + 1]``.
@@ -124,6 +133,7 @@ class PredictionTable:
         predicted: The decided class as text codes (binary, multiclass); None = derive it from the scores.
         items: What was ranked.
         duration: float64 (n,), seconds.
+        errors: The error type of rows whose call failed, missing where it returned; None = nobody said.
         weight: float64 (n,), how many predictions the row stands for; None = 1 each.
         trace_id: V16 / V8 (n,), all zero = not sampled.
         span_id: V16 / V8 (n,), all zero = not sampled.
@@ -141,6 +151,7 @@ class PredictionTable:
     predicted: Column | None = None
     items: Items | None = None
     duration: F64 | None = None
+    errors: Column | None = None
     weight: F64 | None = None
     trace_id: Ids | None = None
     span_id: Ids | None = None

@@ -104,7 +104,8 @@ def test_a_directory(run: Run, folder: Path) -> None:
         (["--outcomes", "ref.parquet"], "ref.parquet: no id column to join ref.parquet with; name it with --id COL"),
         (
             ["--fail-on", "drift.share"],
-            "--fail-on 'drift.share': write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'",
+            "--fail-on 'drift.share': write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' "
+            "or 'verdict.state == wrong'",
         ),
         (["--fail-on", "drift.share > much"], "--fail-on 'drift.share > much': 'much' is no number"),
         (["--fail-on", "drift.features.y.rows > 1"], "--fail-on 'drift.features.y.rows > 1': no feature 'y'; "

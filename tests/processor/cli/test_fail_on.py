@@ -13,6 +13,9 @@ from tests.support.churn_files import Run
 
 NO_VALUE = "is no value of a target; there are rows, effect, missing.was, missing.now and methods.METHOD.value"
 OF_SLICE = "slices.KEY=VALUE.METRIC, or .rows or .coverage"
+FORM = "write PATH OP VALUE, as in 'drift.share > 0.3', 'any feature.psi > 0.25' or 'verdict.state == wrong'"
+STATES = "right, wrong, at_risk, unknown, silent, behind"
+KINDS = "data_fault, covariate_shift, label_shift, concept_change, service"
 COMPARE = "compare a number, such as methods.psi.value or drift.share"
 
 WINDOW: dict[str, Any] = {
@@ -80,8 +83,8 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("drift.share", "write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"),
-        ("> 3", "write PATH OP NUMBER, as in 'drift.share > 0.3' or 'any feature.psi > 0.25'"),
+        ("drift.share", FORM),
+        ("> 3", FORM),
         ("drift.share > x", "'x' is no number"),
         ("drift.features.tmp.rows > 1", "no feature 'tmp'; did you mean 'temp'?"),
         ("drift.score.state == 1", "'state' is a word; compare a number, such as methods.psi.value or drift.share"),
@@ -94,6 +97,11 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
         ("performance.realized.roc_auc.mean > 1", "no 'mean' in a metric; there are value, low, high, rows"),
         ("slices.country=NL.recall < 1", "there are no slices by 'country'; add --slices country"),
         ("slices.country < 1", "'slices.country' is no value of a slice; write " + OF_SLICE),
+        ("verdict.state == bad", "'bad' is no state of a verdict; there are " + STATES),
+        ("verdict.kind != bad", "'bad' is no kind of a verdict; there are " + KINDS),
+        ("verdict.state > wrong", "verdict.state is a word; compare it with == or !="),
+        ("verdict.effect > 1", "no word 'effect' in the verdict; there are verdict.state, verdict.kind"),
+        ("verdict == wrong", "no word '' in the verdict; there are verdict.state, verdict.kind"),
     ],
 )  # fmt: skip
 def test_a_path_that_cannot_exist_is_bad_input(text: str, why: str) -> None:
@@ -132,6 +140,23 @@ def test_concept_drift_is_named_by_the_rise_of_errors(concept: Any, crossed: boo
     condition = parse("concept.rise > 0", [], "binary")
     assert check([condition], {"concept": concept, "windows": [WINDOW]}, heard.append) is crossed
     assert [said in one for one in heard if said is not None] == ([] if said is None else [True])
+
+
+@pytest.mark.parametrize(
+    ("text", "crossed"),
+    [
+        ("verdict.state == wrong", True),
+        ("verdict.state != right", True),
+        ("verdict.state == right", False),
+        ("verdict.kind == data_fault", False),
+    ],
+)
+def test_a_word_of_the_verdict_is_compared(text: str, crossed: bool) -> None:
+    said: list[str] = []
+    answer = {"verdict": {"state": "wrong", "kind": None}, "windows": [WINDOW]}
+    assert check([parse(text, [], "binary")], answer, said.append) is crossed
+    assert said == ([f"--fail-on {text!r}: true of all rows, where it is wrong"] if crossed else said)
+    assert not check([parse(text, [], "binary")], {"verdict": None, "windows": []}, said.append)
 
 
 @pytest.mark.slow

@@ -150,6 +150,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 "explanation": None,
                 "change": None,
                 "service": None,
+                "service_slices": {},
                 "performance": {
                     "maturity": "mature",
                     "immature": None,

@@ -160,6 +160,7 @@ KNOWN: Final = frozenset(
         a.ML_MODEL_QUANTILES,
         a.ML_OUTCOME_VALUE,
         a.ML_OUTCOME_RETRACTED,
+        a.ERROR_TYPE,
     }
 )
 

@@ -60,6 +60,7 @@ class Point:
         captured: Its rows are in no record.
         task: What the model predicts, where it is said.
         decided: The class of ``ml.predictions``.
+        error: The ``error.type`` of calls that failed, "" of those that returned.
         begin: Unix nanoseconds, ``begin`` 0 where unknown.
         end: Unix nanoseconds, ``begin`` 0 where unknown.
         delta: It counts what happened in between, else everything since ``begin``.
@@ -82,6 +83,7 @@ class Point:
     foreign: bool = False
     rows: bool = False
     per_second: float = 1.0
+    error: str = ""
 
 
 def points(request: ExportMetricsServiceRequest, now: int, rejected: Counter[str]) -> list[Point]:
@@ -176,6 +178,7 @@ def _point(metric: str, point: Any, reader: Reader, delta: bool, source: _Source
         end=end,
         delta=delta,
         histogram=histogram,
+        error=label(_text(said, a.ERROR_TYPE)),
     )
 
 

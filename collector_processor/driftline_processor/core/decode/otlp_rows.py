@@ -29,6 +29,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from . import wire_format
 from .attributes import ABSENT, BOOLEAN, EMPTY, TEXT, Cells, Grid, Where, label, read
@@ -222,6 +223,7 @@ class Rows:
         time: Start, or when it happened, else when it was observed.
         end: Of spans.
         observed: Of records, when they were written; unsigned nanoseconds.
+        failed: Of spans, whether their status is an error.
         environment: None where the resource has none.
     """
 
@@ -232,6 +234,7 @@ class Rows:
     time: list[int] = field(default_factory=list)
     end: list[int] = field(default_factory=list)
     observed: list[int] = field(default_factory=list)
+    failed: list[bool] = field(default_factory=list)
     trace_state: list[str] = field(default_factory=list)
     environment: list[str | None] = field(default_factory=list)
 
@@ -280,6 +283,7 @@ def spans(request: ExportTraceServiceRequest, body: bytes) -> Rows:
                 rows.append(span, span.attributes[:] if lean else span.attributes, environment)
                 rows.time.append(span.start_time_unix_nano)
                 rows.end.append(span.end_time_unix_nano)
+                rows.failed.append(span.status.code == Status.STATUS_CODE_ERROR)
                 rows.trace_state.append(span.trace_state)
     return rows
 

@@ -16,7 +16,7 @@ from driftline.tables.classes import class_column, class_text
 from driftline.tables.column_codec import Array, ColumnError, Value, decode, strings, texts
 from driftline.tables.ids import id_text
 from driftline.tables.ranked_items import first_scores
-from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, Text
+from driftline.tables.table import F64, I64, Column, ModelKey, PredictionTable, Text, without_errors
 from driftline.tables.task import Task
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -182,6 +182,7 @@ class _Columns:
             predicted=known.get(a.ML_PREDICTION_CLASS),
             items=items,
             duration=known.get(a.ML_PREDICTION_DURATION),
+            errors=known.get(a.ERROR_TYPE) or without_errors(self.n),
             trace_id=known[_TRACE_ID] if sampled else None,
             span_id=known[_SPAN_ID] if sampled else None,
             features=self.features,
@@ -262,6 +263,17 @@ def _classes(value: Value) -> Column:
     return class_column(_column(value, MAX_LABELS))
 
 
+def _error_types(value: Value) -> Column:
+    """Return error types; the empty text is none."""
+    column = _column(value, MAX_LABELS)
+    if column.numbers is not None or column.codes is None:
+        raise ColumnError("column_kind")
+    if "" in column.labels:
+        place = np.array([-1 if not text else code for code, text in enumerate((*column.labels, ""))], np.int32)
+        return Column(codes=place[column.codes], labels=column.labels)
+    return column
+
+
 def _column(value: Value, most: int) -> Column:
     """Return a feature or slice; :meth:`~driftline_processor.core.decode.attributes.Cells.code` limits its texts."""
     if isinstance(value, np.ndarray):
@@ -309,6 +321,7 @@ _READERS: Final = {
     a.ML_PREDICTION_VALUE: _numbers,
     a.ML_PREDICTION_DURATION: _numbers,
     a.ML_PREDICTION_CLASS: _classes,
+    a.ERROR_TYPE: _error_types,
     a.ML_PREDICTION_ITEM_COUNT: _integers,
     _TRACE_ID: _trace_ids,
     _SPAN_ID: _span_ids,

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from driftline.semconv import attributes as a
 from driftline.tables.column_codec import texts
-from driftline.tables.table import F64, I64, Column, Ids, ModelKey, PredictionTable
+from driftline.tables.table import F64, I64, Column, Ids, ModelKey, PredictionTable, take_rows
 from driftline.tables.task import Task
 
 from .attributes import (
     ABSENT,
     MAX_ROWS,
     MAX_TABLES,
+    OTHER_LABEL,
     Fields,
     Grid,
     Mask,
@@ -60,7 +61,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[Predictio
     """Return the tables of records named ``ml.prediction``; see :func:`from_spans`."""
     grid = rows.grid()
     every = Fields(grid, slice(None), Counter())
-    said, named = _said(grid, every), every.texts(a.ML_MODEL_NAME)[0] >= 0
+    said, named = _said(grid, every) | every.has(a.ERROR_TYPE), every.texts(a.ML_MODEL_NAME)[0] >= 0
     rejected["no_model_name"] += int((~named).sum())
     rejected["no_features_or_score"] += int((named & ~said).sum())
     return _tables(rows, grid, _choose(said & named), now, rejected, spans=False)
@@ -124,6 +125,7 @@ class _Whole:
     items: Lists
     item_count: F64 | None
     duration: F64 | None
+    errors: Column
     weight: F64 | None
     trace_id: Ids | None
     span_id: Ids | None
@@ -154,6 +156,7 @@ class _Whole:
             predicted=predicted,
             items=items,
             duration=None if self.duration is None else self.duration[members],
+            errors=take_rows(self.errors, members),
             weight=None if self.weight is None else self.weight[members],
             trace_id=None if self.trace_id is None else self.trace_id[members],
             span_id=None if self.span_id is None else self.span_id[members],
@@ -192,11 +195,21 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
         items=fields.lists(a.ML_PREDICTION_ITEMS),
         item_count=fields.numbers(a.ML_PREDICTION_ITEM_COUNT),
         duration=duration,
+        errors=_errors(fields, _pick(rows.failed, chosen) if spans else None),
         weight=weight,
         trace_id=None if sampled is None else sampled[0],
         span_id=None if sampled is None else sampled[1],
         observed=None if observed is None else np.where(observed > 0, observed, now),
     )
+
+
+def _errors(fields: Fields, failed: list[bool] | None) -> Column:
+    """Return the error type of each row; ``failed``: whether its span says that it failed, with or without a type."""
+    codes, labels = fields.texts(a.ERROR_TYPE)
+    if failed is not None and any(failed):
+        codes = np.where(np.array(failed) & (codes < 0), len(labels), codes)
+        labels = [*labels, OTHER_LABEL]
+    return Column(codes=codes.astype(np.int32), labels=tuple(labels))
 
 
 def _weights(states: list[str], counts: F64 | None) -> F64 | None:

@@ -28,6 +28,12 @@ _Field = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "driftline.wire"
 
 
+class LeanStatus(Protocol):
+    """The status of a span."""
+
+    code: int
+
+
 class LeanSpan(Protocol):
     """A span with its attributes as they came; the fields are named as in the generated class."""
 
@@ -37,6 +43,7 @@ class LeanSpan(Protocol):
     start_time_unix_nano: int
     end_time_unix_nano: int
     attributes: Sequence[bytes]
+    status: LeanStatus
 
 
 class LeanRecord(Protocol):
@@ -70,6 +77,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
     _message(file, "Resource", [("scopes", 2, _Field.TYPE_MESSAGE, True, "Scope")])
     _message(file, "Scope", [("rows", 2, _Field.TYPE_BYTES, True, "")])
     _message(file, "Outline", [(f"field_{number}", number, _Field.TYPE_BYTES, True, "") for number in _REPEATED])
+    _message(file, "Status", [("code", 3, _Field.TYPE_INT32, False, "")])
     _message(
         file,
         "Span",
@@ -80,6 +88,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
             ("start_time_unix_nano", 7, _Field.TYPE_FIXED64, False, ""),
             ("end_time_unix_nano", 8, _Field.TYPE_FIXED64, False, ""),
             ("attributes", 9, _Field.TYPE_BYTES, True, ""),
+            ("status", 15, _Field.TYPE_MESSAGE, False, "Status"),
         ],
     )
     _message(

@@ -101,6 +101,7 @@ METHODS = {
     "log": "by Student's t, on the logarithm",
     "logit": "on the logit scale",
     "blocks": "from how blocks of time differ",
+    "order": "between two of the ordered calls",
     "too_few": "too few rows",
     "unreviewed": "nobody reviewed rows of a decision",
 }

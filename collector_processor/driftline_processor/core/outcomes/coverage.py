@@ -47,6 +47,9 @@ ERASED = "erased"
 ERASED_AS = "erased:"
 """Prefix of parts that hold the weight of those of one decided class."""
 
+UNANSWERED = "unanswered"
+"""The part of a pane: n, Σw, Σw² of its ``rows`` whose call failed and that nobody deleted; no outcome can come."""
+
 _ROUNDED = 1e-12
 """Share of a sum that may be left by rounding when all its rows are subtracted."""
 
@@ -61,8 +64,13 @@ def kept_rows(pane: Pane) -> F64:
 
 
 def sent_rows(pane: Pane) -> F64:
-    """Return the same without those that are known from distributions only: an outcome joins a row."""
-    left: F64 = np.maximum(0.0, kept_rows(pane) - float(pane.parts.get(DISTRIBUTED, np.zeros(1))[0]))
+    """Return the same of rows that an outcome can come for: sent as rows, by a call that returned.
+
+    >>> sent_rows(Pane({"rows": np.full(3, 9.0), DISTRIBUTED: np.full(1, 4.0), UNANSWERED: np.full(3, 2.0)}))
+    array([3., 3., 3.])
+    """
+    without = float(pane.parts.get(DISTRIBUTED, np.zeros(1))[0]) + pane.parts.get(UNANSWERED, np.zeros(3))
+    left: F64 = np.maximum(0.0, kept_rows(pane) - without)
     return left
 
 

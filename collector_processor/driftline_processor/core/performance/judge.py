@@ -32,6 +32,7 @@ from .metric_intervals import DaySpreads, with_intervals
 from .objective_states import judge_objectives
 from .realized import realized, realized_from_panes_alone
 from .reference import lent_days, reference_of
+from .service_objectives import judge_service
 from .settings import PerformanceSettings
 from .slices import judge_slices, unseen_by_slice
 from .window_outcomes import WindowOutcomes
@@ -102,7 +103,8 @@ def judge_performance(
             evaluation.beside_constant = against_constant(
                 evaluation, pane, outcomes.blocks, task, settings, days=days, lent=lent
             )
-    evaluation.objectives = judge_objectives(evaluation, task, outcomes, settings, baseline)
+    of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline)
+    evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes.slices, settings))
 
 
 def _changes(

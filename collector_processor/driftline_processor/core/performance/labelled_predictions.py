@@ -22,6 +22,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.labels.delay import PART as DELAY
 from driftline_processor.core.labels.delay import fold_delays
 from driftline_processor.core.outcomes.coverage import DECIDED
+from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.slice_groups import SliceKey
 from driftline_processor.core.windows.window import Window
 
@@ -48,6 +49,8 @@ class LabelledPredictions:
         sent_slices: The same as it came with the prediction.
         relevance: What was relevant in each ranking.
         labelled: Whether any outcome is known.
+        duration: float64 (n,), seconds that each call took; None where nobody said.
+        errors: The error type of calls that failed; None where nobody said.
     """
 
     scores: F64 | None
@@ -61,6 +64,8 @@ class LabelledPredictions:
     sent_slices: Mapping[str, Column] = field(default_factory=dict)
     relevance: Relevance | None = None
     labelled: bool = True
+    duration: F64 | None = None
+    errors: Column | None = None
 
     def __len__(self) -> int:
         return length(self.actual)
@@ -79,6 +84,8 @@ class LabelledPredictions:
             {key: take_rows(column, which) for key, column in self.sent_slices.items()},
             None if self.relevance is None else take_rankings(self.relevance, which),
             self.labelled,
+            None if self.duration is None else self.duration[which],
+            None if self.errors is None else take_rows(self.errors, which),
         )
 
     def fold(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
@@ -167,7 +174,7 @@ def fold_outcomes_by_slice(rows: LabelledPredictions, task: Task, values: Values
 
 
 def count_predictions_by_slice(rows: LabelledPredictions, task: Task, values: Values, step: I64) -> Iterator[SliceSums]:
-    """Yield how many predictions each slice has in each step of time, and those of each decision.
+    """Yield how many predictions each slice has in each step of time, those of each decision, and its calls.
 
     A slice that came with the outcome alone has none: nobody knows how many were predicted. The arguments are those of
     :func:`fold_outcomes_by_slice`.
@@ -175,7 +182,8 @@ def count_predictions_by_slice(rows: LabelledPredictions, task: Task, values: Va
 
     def counted(some: LabelledPredictions, group: I64, groups: int) -> dict[str, Sparse]:
         rows_of_each = np.bincount(group, minlength=groups).astype(np.float64)
-        return {"rows": Sparse.of(np.tile(rows_of_each[:, np.newaxis], 3)), **some.decisions(task, group, groups)}
+        found = {"rows": Sparse.of(np.tile(rows_of_each[:, np.newaxis], 3)), **some.decisions(task, group, groups)}
+        return found | call_parts(some.duration, some.errors, None, group, groups)
 
     yield from _fold_keys(rows, _keys(rows.sent_slices, values, len(rows)), step, counted)
 

@@ -5,14 +5,18 @@ Objectives over many windows: for how long nobody could tell, and what came of e
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from driftline.baseline.sections.slices import slice_name
 from driftline.tables.classes import class_text
 
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState
+from driftline_processor.core.metrics import misnamed
+from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
+from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.windows.window import length, parse
 
 LEAST_ROWS = 50
@@ -23,9 +27,12 @@ _WEEK = 7 * 86_400 * 10**9
 _NUMBER = r"(?:\d[\d.eE]*|\d*\.\d+)"
 _WRITTEN = re.compile(
     rf"(?P<metric>[^<>=]+?)\s*(?P<sign>>=|<=)\s*"
-    rf"(?:(?P<baseline>baseline)(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER}))?|(?P<number>{_NUMBER}))"
+    rf"(?:(?P<baseline>baseline)(?:\s*(?P<change>[+-])\s*(?P<by>{_NUMBER}))?|(?P<number>{_NUMBER})\s*(?P<unit>%|[a-zµμ]+)?)"
     r"(?:\s+in\s+(?P<slice>\S.*?))?(?:\s+over\s+(?P<rolling>rolling\s+)?(?P<window>\d+(?:m|h|d|w|mo)))?"
 )
+
+_UNITS = {"us": 1e6, "µs": 1e6, "μs": 1e6, "ms": 1e3, "s": 1.0}
+"""Unit of a latency → how many are a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,11 @@ class Objective:
         return self.slice.partition("=")[0]
 
     @property
+    def of_service(self) -> bool:
+        """Return True where calls decide, not outcomes: of latency, error rate or availability."""
+        return self.metric in SERVICE_METRICS
+
+    @property
     def rule(self) -> str:
         """The objective as one writes it.
 
@@ -82,9 +94,11 @@ class Objective:
         ('roc_auc >= baseline - 0.02', 'mae <= 3.2 over 1d')
         >>> Objective("recall", least=0.9, slice="country=NL").rule
         'recall >= 0.9 in country=NL'
+        >>> Objective("latency_p99", most=0.1).rule, Objective("error_rate", most=0.001).rule
+        ('latency_p99 <= 100ms', 'error_rate <= 0.1 %')
         """
         change = f" {'-' if self.limit < 0 else '+'} {abs(self.limit):g}" if self.limit else ""
-        limit = f"baseline{change}" if self.relative else f"{self.limit:g}"
+        limit = f"baseline{change}" if self.relative else limit_text(self.metric, self.limit)
         where = f" in {self.slice}" if self.slice else ""
         over = f" over {'rolling ' if self.rolling else ''}{self.window}" if self.window else ""
         return f"{self.metric} {'>=' if self.upwards else '<='} {limit}{where}{over}"
@@ -98,8 +112,65 @@ class Objective:
         return self.alert_after or (max(2, _WEEK // length(window)) if window else 7)
 
 
+def limit_text(metric: str, limit: float) -> str:
+    """Return a limit in the unit of its metric.
+
+    >>> limit_text("latency_p95", 0.25), limit_text("latency_p50", 2), limit_text("availability", 0.9999)
+    ('250ms', '2s', '99.99 %')
+    """
+    if metric in LATENCIES:
+        return f"{limit:.4g}s" if limit >= 1 else f"{1000 * limit:.4g}ms"
+    return f"{100 * limit:.10g} %" if metric in SERVICE_METRICS else f"{limit:g}"
+
+
+def measured_text(metric: str, value: float) -> str:
+    """Return a measured value of calls in three digits, those of what failed where few calls did.
+
+    >>> measured_text("latency_p99", 0.08234), measured_text("error_rate", 0.024812)
+    ('82.3ms', '2.48 %')
+    >>> measured_text("availability", 0.99951234), measured_text("availability", 1.0)
+    ('99.9512 %', '100 %')
+    """
+    if metric in LATENCIES:
+        return limit_text(metric, float(f"{value:.3g}"))
+    rare = min(value, 1 - value)
+    digits = max(0, 2 - math.floor(math.log10(100 * rare))) if rare > 0 else 0
+    return f"{100 * value:.{digits}f} %"
+
+
+def read_limit(metric: str, number: float, unit: str) -> float:
+    """Return a limit in the base unit of its metric: seconds, or a share.
+
+    Raises ``ValueError`` with the rule and the fix.
+
+    >>> read_limit("latency_p99", 100, "ms"), read_limit("availability", 99.9, "%"), read_limit("mae", 3, "")
+    (0.1, 0.999, 3)
+    """
+    if metric in LATENCIES:
+        if unit not in _UNITS:
+            wrong = f"'{unit}' is no unit of a latency" if unit else f"'{number:g}' has no unit"
+            raise ValueError(f"{metric}: {wrong}; write '{number:g}ms' or '{number:g}s'")
+        return number / _UNITS[unit]
+    if metric in (ERROR_RATE, AVAILABILITY):
+        if unit not in ("", "%"):
+            raise ValueError(f"{metric}: '{number:g} {unit}' is no share; write '{number:g} %'")
+        share = round(number / 100, 12) if unit else number
+        if not 0 <= share <= 1:
+            fix = f"write '{number:g} %'" if not unit and number <= 100 else "write a share of at most 100 %"
+            raise ValueError(f"{metric}: '{number:g}{' %' if unit else ''}' is more than all calls; {fix}")
+        return share
+    if metric.startswith("latency"):
+        raise ValueError(f"'{metric:.80}' is no latency; there are {', '.join(LATENCIES)}")
+    if unit:
+        fix = f"{number / 100:g}" if unit == "%" else f"{number:g}"
+        raise ValueError(f"{metric}: '{number:g} {unit}' has a unit; {metric} is a plain number, write {fix}")
+    return number
+
+
 def read_objective(text: str) -> Objective:
     """Read an objective as one writes it: ``METRIC >= NUMBER [in KEY[=VALUE]] [over [rolling] 1h]``.
+
+    A latency has a unit, ``100ms`` or ``0.1s``; an error rate or an availability may be written in percent.
 
     Raises ``ValueError`` with the rule and the fix.
 
@@ -109,14 +180,18 @@ def read_objective(text: str) -> Objective:
     (-0.02, 0.0)
     >>> read_objective("recall >= 0.9 in country=NL over 1d").slice
     'country=NL'
+    >>> read_objective("latency_p99 <= 100ms over 1h").most, read_objective("error_rate <= 0.1 %").most
+    (0.1, 0.001)
     """
     match = _WRITTEN.fullmatch(text.strip())
     if match is None:
         raise ValueError(
             f"'{text:.80}' is no objective; write METRIC >= NUMBER, as in 'precision >= 0.95', 'recall >= 0.9 in "
-            "country=NL', 'precision >= 0.95 over rolling 1h' or 'roc_auc >= baseline - 0.02'"
+            "country=NL', 'precision >= 0.95 over rolling 1h', 'roc_auc >= baseline - 0.02' or 'latency_p99 <= 100ms'"
         )
     number = float(match["number"] or match["by"] or 0)
+    if match["number"]:
+        number = read_limit(match["metric"], number, match["unit"] or "")
     number = -number if match["change"] == "-" else number
     place = 2 * bool(match["baseline"]) + (match["sign"] == "<=")
     least, most, least_change, most_change = (number if at == place else None for at in range(4))
@@ -127,10 +202,12 @@ def read_objective(text: str) -> Objective:
 def checked_objective(objective: Objective, slice: str | None) -> Objective:
     """Return an objective of a slice, its value spelled as values of slices are.
 
-    Raises ``ValueError`` where its window is none, or where it cannot be told of slices.
+    Raises ``ValueError`` where its window is none, or where it cannot be told of slices or of calls.
     """
     if objective.window:
         parse(objective.window)
+    if objective.of_service:
+        _check_service(objective)
     if not slice:
         return objective
     if objective.rolling:
@@ -143,6 +220,31 @@ def checked_objective(objective: Objective, slice: str | None) -> Objective:
         raise ValueError(f"'{slice:.80}' is no slice; write key=value, or the key alone for each of its values")
     named = slice_name(key.strip(), class_text(value)) if given else key.strip()
     return replace(objective, slice=named)
+
+
+def _check_service(objective: Objective) -> None:
+    """Raise ``ValueError`` for an objective that calls cannot answer."""
+    upwards = objective.metric == AVAILABILITY
+    sign, wrong = (">=", "<=") if upwards else ("<=", ">=")
+    written, limit = objective.rule, limit_text(objective.metric, objective.limit)
+    if objective.relative:
+        raise ValueError(
+            f"'{written}': a baseline knows no calls; write a limit, as in '{objective.metric} {sign} "
+            f"{limit_text(objective.metric, 0.1 if objective.metric in LATENCIES else 0.999 if upwards else 0.001)}'"
+        )
+    if objective.upwards != upwards:
+        raise ValueError(f"'{written}': {wrong} asks for a worse service; write '{objective.metric} {sign} {limit}'")
+    if objective.rolling:
+        raise ValueError(f"'{written}': calls are judged by whole windows; leave out rolling")
+
+
+def misnamed_metric(objective: Objective, kind: str = "", custom: Collection[str] = ()) -> str:
+    """Return the sentence about a wrong name of an objective's metric; "" for a right name, and for one of calls.
+
+    >>> misnamed_metric(Objective("error_rate", most=0.01), "ranking")
+    ''
+    """
+    return "" if objective.of_service else misnamed(objective.metric, kind, custom)
 
 
 def about_rows(rows: int) -> str:
@@ -163,7 +265,7 @@ def undecided(current: Evaluation, previous: Evaluation | None) -> tuple[Objecti
     earlier = {} if previous is None else {objective.rule: objective.undecided for objective in previous.objectives}
 
     def count(one: ObjectiveState) -> int:
-        counts = current.closed and (one.until or not current.young)
+        counts = current.closed and (one.until or one.metric in SERVICE_METRICS or not current.young)
         return earlier.get(one.rule, 0) + bool(counts) if one.state == "cannot_tell" else 0
 
     return tuple(replace(objective, undecided=count(objective)) for objective in current.objectives)
@@ -194,6 +296,10 @@ def newest_objectives(windows: Sequence[Evaluation]) -> dict[str, ObjectiveState
     """
     judged = next((window for window in reversed(windows) if window.closed and not window.young), None)
     found = {} if judged is None else {objective.rule: objective for objective in judged.objectives}
-    return found | {
-        objective.rule: objective for window in windows[-2:] for objective in window.objectives if objective.until
-    }
+    closed = next((window for window in reversed(windows) if window.closed), None)
+    of_calls = () if closed is None else closed.objectives  # which wait for no outcome
+    return (
+        found
+        | {objective.rule: objective for objective in of_calls if objective.metric in SERVICE_METRICS}
+        | {objective.rule: objective for window in windows[-2:] for objective in window.objectives if objective.until}
+    )

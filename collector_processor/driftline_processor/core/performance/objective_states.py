@@ -43,7 +43,7 @@ from driftline_processor.core.intervals.confidence import (
 from driftline_processor.core.intervals.time_blocks import blocks_of_window, has_day_blocks
 from driftline_processor.core.metrics import METRICS
 from driftline_processor.core.metrics.names import parse_name
-from driftline_processor.core.outcomes.coverage import kept_rows
+from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import find_unseen_decisions, unreviewed, unreviewed_sentence
 from driftline_processor.core.windows.window import PANE, Window, before, parse
 
@@ -74,16 +74,18 @@ def judge_objectives(
     settings: PerformanceSettings,
     baseline: Baseline | None = None,
 ) -> tuple[ObjectiveState, ...]:
-    """Return the states of the objectives that concern a window, whose metrics are known by now.
+    """Return the states of the objectives on outcomes that concern a window, whose metrics are known by now.
 
     ``baseline``: whose reference they have, None = it knows nothing of slices.
     """
     states: list[ObjectiveState] = []
     for objective in settings.objectives:
+        if objective.of_service:
+            continue
         if objective.rolling:
             if outcomes.steps is not None and task is not None:
                 states.append(_rolling(objective, evaluation, task, outcomes, settings))
-        elif objective.window in ("", evaluation.window.name) and (not objective.slice or _has_slices(evaluation)):
+        elif objective.window in ("", evaluation.window.name) and (not objective.slice or has_slices(evaluation)):
             why = "" if evaluation.maturity == "mature" else evaluation.immature or "the window is still open"
             if objective.slice == objective.key != "":
                 states.append(_each(objective, evaluation, task, outcomes, settings, why, baseline))
@@ -131,7 +133,7 @@ def _folded(objective: Objective, outcomes: WindowOutcomes) -> str:
     )
 
 
-def _has_slices(evaluation: Evaluation) -> bool:
+def has_slices(evaluation: Evaluation) -> bool:
     """Return True where slices are known: a service keeps them by the hour, so a window of minutes has none."""
     name = evaluation.window.name
     return bool(evaluation.performance_slices) or not name or parse(name).unit != "m"
@@ -267,7 +269,7 @@ def _rolling(
             *(objective.metric, objective.rule, "cannot_tell", None, None, None, 0),
             sentence="no such stretch has ended whose outcomes had their time, or its minutes are not kept any more",
         )
-    return _worst(objective, states)
+    return worst_state(objective, states)
 
 
 def _blocks(panes: Sequence[Pane], window: Window, timezone: str) -> list[Pane]:
@@ -315,7 +317,7 @@ def _each(
             against = _against(objective, name, reference, baseline, surer)
             again = _state_in(objective, metrics.get(objective.metric), against, surer, why, none_of[name])
             judged[name] = replace(again, slice=name)
-    worst = _worst(objective, list(judged.values()))
+    worst = worst_state(objective, list(judged.values()))
     unseen = {name: own.predictions or 0 for name, own in slices.items() if own.rows < objective.min_rows}
     name = max(unseen, key=lambda name: unseen[name], default="")
     if worst.state == "met" and unseen.get(name, 0) >= objective.min_rows:
@@ -323,7 +325,7 @@ def _each(
         reason += f", and {objective.min_rows:,} would be the least to tell"
         worst = replace(states[name], state="cannot_tell", needed=objective.min_rows, sentence=why or reason)
     verdicts = {name: state.state for name, state in judged.items()}
-    return replace(worst, slices=verdicts, few=few, sentence=_slices_sentence(objective, worst, verdicts, few))
+    return replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
 
 
 def _slices(key: str, evaluation: Evaluation, outcomes: WindowOutcomes) -> dict[str, SlicePerformance]:
@@ -331,7 +333,7 @@ def _slices(key: str, evaluation: Evaluation, outcomes: WindowOutcomes) -> dict[
     found = {
         name: SlicePerformance(0, {}, rows)
         for name, own in outcomes.slices.items()
-        if (rows := int(kept_rows(own)[0])) > 0
+        if (rows := int(sent_rows(own)[0])) > 0
     } | evaluation.performance_slices
     return {name: own for name, own in found.items() if name.partition("=")[0] == key}
 
@@ -349,7 +351,7 @@ def _wider(metric: MetricValue, reach: float) -> MetricValue:
     return replace(metric, low=low, high=high)
 
 
-def _worst(objective: Objective, states: Sequence[ObjectiveState]) -> ObjectiveState:
+def worst_state(objective: Objective, states: Sequence[ObjectiveState]) -> ObjectiveState:
     """Return the worst state, with the verdict of all: broken where one is broken, met where all are met."""
     verdicts = {one.state for one in states}
     state: Judgement = "broken" if "broken" in verdicts else "cannot_tell" if "cannot_tell" in verdicts else "met"
@@ -369,15 +371,22 @@ def _needed(objective: Objective, rows: int, value: float, limits: Interval, con
     if apart <= _AT_LIMIT or not rows or limits.low is None or limits.high is None:
         return None
     if not objective.relative and _is_share(objective.metric) and 0 < limit < 1:
-        error = reach * math.sqrt(limit * (1 - limit)) + POWER * math.sqrt(max(value * (1 - value), 0.0))
-        needed = math.ceil((error / apart) ** 2)
-        while power_of_share(needed, value, limit, confidence) < _TELLS:  # that was the normal distribution's
-            needed += math.ceil(needed / 500)
+        needed = rows_to_decide(value, limit, confidence)
         if needed > rows:
             return needed
     side = value - limits.low if value > limit else limits.high - value
     error = side / reach * (reach + POWER)
     return max(rows + 1, math.ceil(rows * (error / apart) ** 2))
+
+
+def rows_to_decide(share: float, limit: float, confidence: float) -> int:
+    """Return the rows that would tell a share from another limit, between 0 and 1, with 90 % power."""
+    error = normal_quantile(confidence) * math.sqrt(limit * (1 - limit))
+    error += POWER * math.sqrt(max(share * (1 - share), 0.0))
+    needed = math.ceil((error / abs(share - limit)) ** 2)
+    while power_of_share(needed, share, limit, confidence) < _TELLS:  # that was the normal distribution's
+        needed += math.ceil(needed / 500)
+    return needed
 
 
 def _least_rows(objective: Objective, confidence: float) -> int | None:
@@ -399,7 +408,8 @@ def _state_sentence(state: ObjectiveState, more: str) -> str:
     return f"{value}{limits} on {state.rows:,} rows" + (f"; {more}" if more else "")
 
 
-def _slices_sentence(objective: Objective, worst: ObjectiveState, slices: Mapping[str, Judgement], few: int) -> str:
+def slices_sentence(objective: Objective, worst: ObjectiveState, slices: Mapping[str, Judgement], few: int) -> str:
+    """Return the sentence of the worst slice of a key, and of how many there are in each state."""
     counts = Counter(slices.values())
     parts = ", ".join(
         f"{counts[verdict]} {verdict.replace('_', ' ')}" for verdict in get_args(Judgement) if counts[verdict]

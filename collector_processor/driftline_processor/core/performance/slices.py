@@ -16,7 +16,7 @@ from driftline_processor.core.intervals.gradients import ConfusionTable, confusi
 from driftline_processor.core.intervals.time_blocks import has_day_blocks
 from driftline_processor.core.labels.fast_labels import fast_labels
 from driftline_processor.core.metrics import direction
-from driftline_processor.core.outcomes.coverage import kept_rows
+from driftline_processor.core.outcomes.coverage import kept_rows, sent_rows
 from driftline_processor.core.outcomes.review import UnseenDecisions, find_unseen_decisions, predictions_of
 from driftline_processor.core.outcomes.sums import rows_of
 
@@ -65,7 +65,7 @@ def judge_slices(
     groups, days = {rule.attribute for rule in settings.fairness}, has_day_blocks(evaluation.window)
     for name, own in outcomes.slices.items():
         key, _, value = name.partition("=")
-        rows, predictions = _labelled(own), int(kept_rows(own)[0])
+        rows, predictions = _labelled(own), int(sent_rows(own)[0])
         metrics = measured(name, outcomes, task, settings, days)
         # fewer where the value came with some of the outcomes alone, or was told apart later than they were predicted
         found = SlicePerformance(rows, metrics, predictions if predictions >= rows else None)

@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY  # noqa: F401
-from driftline_processor.core.metrics import direction
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
 from .reasons import FirstCause
-from .signs import Sign, has_small_drift, is_worse, lacking_to_tell
+from .signs import Sign, has_small_drift, lacking_to_tell
 from .words import NAME, figure, listed, since_words, slice_words
 
 POWER = 1.96 + 1.2816
@@ -22,11 +21,8 @@ POWER = 1.96 + 1.2816
 WORTH_FINDING = 0.05
 """The loss of accuracy that labels should be enough to find."""
 
-RANKS = ("roc_auc", "roc_auc_ovr")
+OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
 """Metrics of the ranking, which no recalibration can change."""
-
-LEVELS = ("log_loss", "brier", "calibration_error", "mean_score", "cost_per_prediction")
-"""Metrics that a recalibration repairs where the ranking survived."""
 
 
 class Advice(NamedTuple):
@@ -62,7 +58,7 @@ def repair(
         return Advice("repair the service", f"Repair the service first: {first.words}.")
     if cause.kind == "data_fault" and cause.features:
         return _mend(cause.features, cause.words)
-    better = next((one for one in context.versions if one.verdict == "better"), None)
+    better = next((one for one in context.versions if _is_better(one, evaluation.key.version)), None)
     if better is not None:
         return _go_over(better)
     if first.slice:
@@ -104,8 +100,10 @@ def outcomes_wanted(evaluation: Evaluation) -> Advice:
             return Advice("say what is good enough", sentence)
     needed = labels_needed(evaluation)
     if evaluation.outcome_rows == 0:
-        how = f", or label {needed:,} of its rows" if needed and needed <= evaluation.rows else ""
-        return Advice("send its outcomes", f"Send its outcomes{how}: without them nobody knows.")
+        if not needed or needed > evaluation.rows:
+            return Advice("send its outcomes", "Send its outcomes: without them nobody knows.")
+        sentence = f"Send its outcomes, or label {needed:,} of its rows: they would show a loss that matters."
+        return Advice(f"send its outcomes, or label {needed:,} rows", sentence)
     if not needed or needed <= evaluation.outcome_rows:
         return Advice("send more outcomes", "Send more outcomes, or judge a longer window.")
     more = needed - evaluation.outcome_rows
@@ -119,7 +117,11 @@ def outcomes_wanted(evaluation: Evaluation) -> Advice:
 
 
 def keep(evaluation: Evaluation) -> Advice:
-    """Return what to do about a right model: nothing, also where its inputs moved."""
+    """Return what to do about a right model: nothing, also where its inputs moved; faulty data is repaired."""
+    fault = next((one for one in evaluation.findings if one.severity == "critical" and one.features), None)
+    if fault is not None:
+        names = listed([short(name, NAME) for name in fault.features[:2]])
+        return Advice(f"repair {names} all the same", f"Repair {names} all the same: {printable(fault.sentence)}.")
     if has_small_drift(evaluation):
         return Advice("nothing to do", "Ignore the drift: its effect is small, and outcomes show no loss.")
     if any(one.state == "drift" for one in evaluation.features.values()):
@@ -151,6 +153,11 @@ def _mend(features: tuple[str, ...], words: str) -> Advice:
     return Advice(f"repair {names}", f"Repair {names} where it is made ({printable(words)}), then judge again.")
 
 
+def _is_better(one: SideBySide, version: str) -> bool:
+    """Return True where a challenger is better than this version, its champion."""
+    return one.verdict == "better" and one.champion.name == version
+
+
 def _go_over(better: SideBySide) -> Advice:
     name = short(better.challenger.name, NAME) or "without a name"
     decides = better.decides
@@ -163,26 +170,18 @@ def _go_over(better: SideBySide) -> Advice:
 
 
 def _only_its_level_moved(evaluation: Evaluation) -> bool:
-    """Return True where scores rank as they did, and their level is what is wrong."""
+    """Return True where scores rank as they did, so that their level, or the threshold, is what is wrong."""
     rank, was = evaluation.realized.get("roc_auc"), evaluation.reference.get("roc_auc")
     if rank is None or was is None or rank.value is None or was.value is None:
         return False
     change = evaluation.realized_changes.get("roc_auc")
-    if change is not None and change.state == "worse":
+    state = "cannot_tell" if change is None else change.state
+    if state == "worse" or (state == "cannot_tell" and rank.value < was.value):
         return False
-    best = rank.high if rank.high is not None else rank.value
-    if best < was.value:
-        return False
+    worse = {name for name, one in evaluation.realized_changes.items() if one.state == "worse"}
+    if worse - OF_RANKS:
+        return True
     said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    beyond = False
-    if said is not None and came is not None and said.value is not None:
-        beyond = came.low is not None and came.high is not None and not came.low <= said.value <= came.high
-    moved = any(one.state == "worse" and name in LEVELS for name, one in evaluation.realized_changes.items())
-    return bool(beyond or moved or _loss_rose(evaluation))
-
-
-def _loss_rose(evaluation: Evaluation) -> bool:
-    now, was = evaluation.realized.get("log_loss"), evaluation.reference.get("log_loss")
-    if now is None or was is None or now.value is None or was.value is None:
+    if said is None or came is None or said.value is None or came.low is None or came.high is None:
         return False
-    return direction("log_loss") != 0 and is_worse("log_loss", now.value - was.value)
+    return not came.low <= said.value <= came.high

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from driftline_processor.core.evaluation import Evaluation, Verdict
@@ -84,11 +85,13 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
         return _not_borne_out(run.turned)
     risk = _run_of_risk(lengths.values(), ended, run is None)
     if risk is not None:
-        return verdict_of(risk.reading, risk.since, _last_known(run, context))
+        quiet = "The newest window is quiet; one more has to bear that out." if risk.turned is not None else ""
+        return verdict_of(risk.reading, risk.since, quiet or _last_known(run, context))
     newest = closed[-1]
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
-        return verdict_of(newest if run is None else _newest_without(closed, run), since, _last_known(run, context))
+        untold = replace(newest if run is None else _newest_without(closed, run), state="unknown", signs=())
+        return verdict_of(untold, since, _last_known(run, context))
     return verdict_of(run.reading, run.since, _after(closed, run, context))
 
 
@@ -124,7 +127,9 @@ def _began_before(previous: Verdict, first: int | None) -> bool:
 
 
 def _run_of_risk(lengths: Iterable[Sequence[Reading]], ended: int, alone: bool) -> _Run | None:
-    """Return the run of windows at risk that ends with the newest window; None where that is not at risk, or not sure.
+    """Return the newest run of windows at risk that lasts; None where none does.
+
+    A risk begins with two windows in a row, or with one that is clear, and ends with two that show none.
 
     Args:
         lengths: Closed windows by length, the oldest first.
@@ -135,12 +140,19 @@ def _run_of_risk(lengths: Iterable[Sequence[Reading]], ended: int, alone: bool) 
     for readings in lengths:
         newer = [one for one in readings if one.evaluation.window.end > ended or (alone and one.start is None)]
         run: list[Reading] = []
-        for one in reversed(newer):
-            if one.state != "at_risk":
-                break
-            run.append(one)
-        if run and (len(run) > 1 or run[0].clear or len(readings) == 1):
-            found.append(_Run(run[0], run[-1].since()))
+        quiet: Reading | None = None
+        sure = len(readings) == 1
+        for one in newer:
+            if one.state == "at_risk":
+                sure = sure or one.clear or (bool(run) and quiet is None)
+                run.append(one)
+                quiet = None
+            elif one.evaluation.rows and run and quiet is None:
+                quiet = one
+            elif one.evaluation.rows:
+                run, quiet, sure = [], None, False
+        if run and sure:
+            found.append(_Run(run[-1], run[0].since(), quiet))
     return max(found, key=lambda run: _by_time(run.reading.evaluation), default=None)
 
 

@@ -27,6 +27,11 @@ class FirstCause(NamedTuple):
     kind: ChangeKind | Literal[""]
     features: tuple[str, ...] = ()
 
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The clause, and the same without what stands in brackets."""
+        return (self.words, self.words.partition(" (")[0])
+
 
 def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
     """Return the first cause: a fault of the data, else the drift that counts most, else the weakest slice.
@@ -57,7 +62,8 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign]) -> ChangeKind | Li
         return "service"
     if evaluation.change_kind is not None:
         return evaluation.change_kind.kind
-    return "data_fault" if any(sign.reason == "data" for sign in signs) else ""
+    faulty = any(sign.reason == "data" for sign in signs)
+    return "data_fault" if faulty or any(one.severity == "critical" for one in evaluation.findings) else ""
 
 
 def cause_words(cause: Cause, evaluation: Evaluation) -> str:

@@ -134,7 +134,7 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
         value = evaluation.realized.get(name)
         was = evaluation.reference.get(name)
         now = "" if value is None or value.value is None else f" of {metric_value(name, value.value)}"
-        than = "" if was is None or was.value is None else f" of {metric_value(name, was.value)}"
+        than = "" if was is None or was.value is None else f" {metric_value(name, was.value)}"
         seen = "" if change.least is None else f" a loss of {size_of_change(name, change.least, None, None)} or more"
         sure = f"The window would have shown{seen or ' a loss that matters'}, from {_outcomes(evaluation)}."
         words = f"its {metric_words(name)}{now} is no worse than the baseline's{than}"
@@ -197,18 +197,18 @@ def _is_better(name: str, change: MetricChange) -> bool:
 
 def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
     broken = [one for one in evaluation.objectives if one.state == "broken"]
-    for one in sorted(broken, key=lambda one: (_of_service(one), -_excess(one))):
+    for one in sorted(broken, key=lambda one: (not _of_service(one), bool(one.slice), -_excess(one))):
         effect = _beyond(one)
         sure = f"The whole interval lies beyond the objective, from {one.rows:,} rows."
         words = f"its {_value_of(one)} misses the objective {printable(one.rule)}"
-        reason: Reason = "objective" if _of_service(one) else "service"
+        reason: Reason = "service" if _of_service(one) else "objective"
         where = one.slice if "=" in one.slice else ""
         yield Sign(reason, words, sure, one.metric, *effect, clear=is_clear(*effect[1:]), slice=where)
 
 
 def _of_service(one: ObjectiveState) -> bool:
-    """Return False for an objective of the service, which goes before all others."""
-    return not (one.metric.startswith("latency") or one.metric in ("error_rate", "availability"))
+    """Return True for an objective of the service, which goes before all others."""
+    return one.metric.startswith("latency") or one.metric in ("error_rate", "availability")
 
 
 def _value_of(one: ObjectiveState) -> str:
@@ -246,11 +246,11 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
     said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
     both = ""
     if said is not None and came is not None and said.value is not None and came.value is not None:
-        both = f"it expected {format_percent(said.value, 3)} positive and {format_percent(came.value, 3)} are; "
+        both = f"it says {format_percent(said.value, 3)} positive, {format_percent(came.value, 3)} are, and "
     interval = interval_of_value("log_loss", loss.low, loss.high)
     words = (
-        f"{both}its log loss of {metric_value('log_loss', loss.value)}{interval} is worse than the "
-        f"{metric_value('log_loss', constant.value)} of a constant"
+        f"{both}its log loss of {metric_value('log_loss', loss.value)}{interval} is worse than "
+        f"a constant's {metric_value('log_loss', constant.value)}"
     )
     low, high = loss.low - constant.value, None if loss.high is None else loss.high - constant.value
     sure = f"The whole interval lies above the loss of a constant, from {_outcomes(evaluation)}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,8 +11,8 @@ from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictStat
 from .advice import Advice, keep, look_closer, outcomes_wanted, repair
 from .context import NO_CONTEXT, VerdictContext
 from .reasons import STEADY, first_cause, harmless_drift, looks_as_before
-from .signs import Sign, lacking_to_tell, no_loss, signs_of_loss, signs_of_risk
-from .words import compose, since_words, slice_words
+from .signs import Sign, deciding_change, lacking_to_tell, no_loss, signs_of_loss, signs_of_risk
+from .words import Clause, compose, metric_words, since_words, size_of_change, slice_words
 
 _HEADS: dict[VerdictState, str] = {
     "right": "the model has been right",
@@ -127,12 +127,13 @@ def verdict_of(reading: Reading, since: int | None, sure: str = "") -> Verdict:
     )
 
 
-def _say(reading: Reading, since: int | None) -> tuple[Sequence[str], Advice, str]:
+def _say(reading: Reading, since: int | None) -> tuple[tuple[Clause, ...], Advice, str]:
     """Return the clauses of a sentence, what to do, and how sure the window is."""
     evaluation, signs = reading.evaluation, list(reading.signs)
     if reading.state == "wrong":
         cause = first_cause(evaluation, signs)
-        why = cause.words or (STEADY if looks_as_before(evaluation) and signs[0].reason != "service" else "")
+        steady = looks_as_before(evaluation) and signs[0].reason != "service"
+        why = cause.forms if cause.words else STEADY if steady else ""
         return (signs[0].words, why), repair(evaluation, signs, cause, reading.context, since), signs[0].sure
     if reading.state == "right":
         return (signs[0].words, harmless_drift(evaluation)), keep(evaluation), signs[0].sure
@@ -141,11 +142,12 @@ def _say(reading: Reading, since: int | None) -> tuple[Sequence[str], Advice, st
     return (_nothing_tells(evaluation),), outcomes_wanted(evaluation), "Nothing here shows that it is wrong, or right."
 
 
-def _risk_clauses(evaluation: Evaluation, signs: list[Sign]) -> tuple[str, ...]:
+def _risk_clauses(evaluation: Evaluation, signs: list[Sign]) -> tuple[Clause, ...]:
     first = signs[0]
-    cause = first_cause(evaluation, signs).words if first.reason in ("score", "inputs", "slice", "estimate") else ""
-    moved = first.words if first.reason not in ("inputs", "slice") or not cause else ""
-    return moved, cause, f"and {_nothing_tells(evaluation)}" if first.reason != "data" else _nothing_tells(evaluation)
+    cause = first_cause(evaluation, signs)
+    known = bool(cause.words) and first.reason in ("score", "inputs", "slice", "estimate")
+    moved = first.words if first.reason not in ("inputs", "slice") or not known else ""
+    return moved, cause.forms if known else "", f"and {_nothing_tells(evaluation)}"
 
 
 def _nothing_tells(evaluation: Evaluation) -> str:
@@ -158,9 +160,13 @@ def _nothing_tells(evaluation: Evaluation) -> str:
         return "no outcome is known"
     if evaluation.maturity != "mature":
         return "its outcomes may still come" if evaluation.young else "too few of its outcomes are known"
-    lacks = lacking_to_tell(evaluation)
-    if lacks:
-        return f"it has too few {'outcomes' if lacks == 'rows' else 'days'} to tell"
+    few = {"rows": "so few outcomes", "days": "so few days"}.get(lacking_to_tell(evaluation), "its outcomes")
+    decides = deciding_change(evaluation)
+    if decides is not None and evaluation.realized.get(decides[0]) is not None:
+        name, change = decides
+        verb = "fall" if change.change < 0 else "rise"
+        moved = size_of_change(name, change.change, change.low, change.high)
+        return f"{few} cannot tell the {verb} of its {metric_words(name)} by {moved} from chance"
     if not evaluation.reference and not evaluation.objectives:
         return "nobody said what is good enough"
     return f"its {evaluation.outcome_rows:,} outcomes do not tell"

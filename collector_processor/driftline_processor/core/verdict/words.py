@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from driftline_processor.core.metrics import metric_of, title
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.windows.window import time_zone
 from driftline_processor.core.wording import format_percent, short
+
+Clause = str | tuple[str, ...]
+"""A clause of a sentence, or several forms of it, the longest first."""
 
 MOST_WORDS = 45
 """Words of a sentence: nobody reads a longer one once."""
@@ -127,29 +130,38 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def compose(head: str, clauses: Sequence[str], action: str) -> str:
+def count_words(text: str) -> int:
+    """Count the words of a text; a sign by itself, such as %, is none.
+
+    >>> count_words("13.5 % are late")
+    3
+    """
+    return sum(any(character.isalnum() for character in word) for word in text.split())
+
+
+def compose(head: str, clauses: Iterable[Clause], action: str) -> str:
     """Return one sentence of at most :data:`MOST_WORDS` words: the head, clauses while there is room, and the action.
 
     Args:
         head: Whether the model is right, and since when.
-        clauses: How much and why, the most telling first.
+        clauses: How much and why, the most telling first. Of several forms of a clause the first that fits is taken.
         action: What to do, in a few words; "" = nothing is said.
 
     >>> compose("The model has been wrong since 1 July 2013", ["its error rose", ""], "retrain it")
     'The model has been wrong since 1 July 2013: its error rose; retrain it.'
     """
-    left = MOST_WORDS - len(head.split()) - len(action.split())
+    left = MOST_WORDS - count_words(head) - count_words(action)
     kept: list[str] = []
-    for clause in filter(None, clauses):
-        words = len(clause.split())
-        if words <= left:
-            kept.append(clause)
-            left -= words
+    for clause in clauses:
+        forms = (clause,) if isinstance(clause, str) else clause
+        fitting = next((form for form in forms if count_words(form) <= left), "")
+        if fitting:
+            kept.append(fitting)
+            left -= count_words(fitting)
     parts = [part for part in ("; ".join(kept).replace("; and ", ", and "), action) if part]
     sentence = f"{head}: {'; '.join(parts)}" if parts else head
-    whole = sentence.split()
-    if len(whole) > MOST_WORDS:  # a name of forty single letters
-        sentence = " ".join(whole[: MOST_WORDS - 1]) + " …"
+    if count_words(sentence) > MOST_WORDS:  # a name of forty single letters
+        sentence = " ".join(sentence.split()[: MOST_WORDS - 1]) + " …"
     return sentence.rstrip(". ") + "."
 
 

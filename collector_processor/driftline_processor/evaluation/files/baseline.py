@@ -419,7 +419,7 @@ def _columns(roles: Roles, notations: Mapping[str, Notation]) -> dict[str, str |
     if roles.score:
         columns["score"] = roles.score[0] if len(roles.score) == 1 else list(roles.score)
     named = {"predicted": roles.predicted, "actual": roles.actual, "time": roles.time, "id": roles.id}
-    named["items"] = roles.items
+    named |= {"items": roles.items, "latency": roles.latency, "error": roles.error}
     columns |= {"slices": list(roles.slices)} if roles.slices else {}
     columns |= notations_to_remember(notations, {*roles.features, *roles.score, roles.time, roles.actual})
     return columns | {part: name for part, name in named.items() if name}

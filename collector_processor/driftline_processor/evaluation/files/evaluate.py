@@ -129,7 +129,10 @@ def evaluate_files(
         raise BadInput(f"{data[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
         read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
-    known = labelled_predictions(read.rows, read.weights, anyway=bool(performance.fairness))
+    roles = read.roles
+    known = labelled_predictions(
+        read.rows, read.weights, anyway=bool(performance.fairness or roles.latency or roles.error)
+    )
     delay = settings.outcome_delay or learn_delay(known)
     rows = _Rows(data, reference, read, known, key, built, baseline, options, counted, delay)
     judged = [_judge_windows(rows, cut, settings, asked, say) for cut in cuts]

@@ -24,6 +24,7 @@ from driftline_processor.core.expectations.counting import count_rules
 from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import by_season
+from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.prediction_rows import FileRows, select_rows, table_batches
 
@@ -95,11 +96,13 @@ def fold_windows(
         pane.parts |= {part: sums[0] for part, sums in count_rules(table.features, expect, window, 1).items()}
         pane.parts |= {part: sums[0] for part, sums in _seasons(table, baseline, window, 1).items()}
         pane.parts |= {part: sums[0] for part, sums in _estimates(table, baseline, window, 1).items()}
+        pane.parts |= {part: sums[0] for part, sums in _calls(table, window, 1).items()}
         return [(0, pane, prints)]
     present, local = np.unique(window, return_inverse=True)
     panes = fold_by(table, baseline.bins, local, len(present), cluster, cuts)
     counted = count_rules(table.features, expect, local, len(present))
     counted |= {**_seasons(table, baseline, local, len(present)), **_estimates(table, baseline, local, len(present))}
+    counted |= _calls(table, local, len(present))
     for part, sums in counted.items():
         for pane, own in zip(panes, sums, strict=True):
             pane.parts[part] = own
@@ -142,6 +145,12 @@ def _estimates(table: PredictionTable, baseline: Baseline, group: I64, groups: i
     """
     found = [*score_parts(table, group), *learned_parts(table, baseline, group, groups)]
     return {one.part: one.dense(groups) for one in found}
+
+
+def _calls(table: PredictionTable, group: I64, groups: int) -> dict[str, F64]:
+    """Return how long the calls of each group took and which failed, by part: float64 (groups, ...)."""
+    found = call_parts(table.duration, table.errors, table.weight, group, groups)
+    return {part: sums.dense(groups) for part, sums in found.items()}
 
 
 T = TypeVar("T")

@@ -90,8 +90,10 @@ def labelled_predictions(
     sent = _slices([read.slices for read in reads], reads)
     later = _slices([read.told for read in reads], reads)
     slices = sent | {key: _over(sent[key], column) if key in sent else column for key, column in later.items()}
+    duration = _stacked([read.duration for read in reads])
+    errors = _joined([read.errors for read in reads])
     return LabelledPredictions(
-        scores, predicted, actual, weight, time, outcome_time, value, slices, sent, relevance, told
+        scores, predicted, actual, weight, time, outcome_time, value, slices, sent, relevance, told, duration, errors
     )
 
 

@@ -15,7 +15,7 @@ from driftline_processor.core.metrics import misnamed
 from driftline_processor.core.metrics.families.cost_and_value import unknown_classes
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance.mispredictions import MOST
-from driftline_processor.core.performance.objective import Objective
+from driftline_processor.core.performance.objective import Objective, misnamed_metric
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
 from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.core.versions import VersionNames
@@ -137,17 +137,17 @@ def performance_settings(asked: EvaluationSettings, baseline: Baseline, say: Say
         raise BadInput(f"{option}: it says nothing of the model '{model}'; {near(model, tuple(known))}")
     load_custom_metrics(say)
     found = known.get(model, STANDARD)
-    named = (*found.metrics, *(objective.metric for objective in found.objectives))
-    wrong = [problem for name in named if (problem := misnamed(name, task.kind))]
+    wrong = [problem for name in found.metrics if (problem := misnamed(name, task.kind))]
+    wrong += [problem for one in found.objectives if (problem := misnamed_metric(one, task.kind))]
     if unknown := unknown_classes(found.costs, task):
         wrong.append(f"costs: {listed(unknown)}: no class of the model, which has {', '.join(task.classes) or 'none'}")
     if wrong:
         raise BadInput(f"{option}: {wrong[0]}")
     metrics = [*found.metrics, *asked.metrics]
     for objective in asked.objectives:
-        if problem := misnamed(objective.metric, task.kind):
+        if problem := misnamed_metric(objective, task.kind):
             raise BadInput(f"--objective '{objective.rule}': {problem}")
-        metrics.append(objective.metric)
+        metrics += () if objective.of_service else (objective.metric,)
     return replace(found, metrics=tuple(metrics), objectives=(*found.objectives, *asked.objectives))
 
 

@@ -42,7 +42,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     options = ("--task", "binary", "--outcomes", files / "outcomes.csv", "--version", "7", "--model", "churn")
     result = run("evaluate", files / "week.parquet", "--baseline", files / "reference.parquet", "--json", *options)
     answer = json.loads(result.stdout)
-    assert list(answer) == ["model", "version", "concept", "outcome_delay", "windows"]
+    assert list(answer) == ["model", "version", "verdict", "concept", "outcome_delay", "windows"]
     assert answer["outcome_delay"] == {"seconds": None, "source": "unknown", "outcomes": None}
     concept = answer["concept"]
     assert list(concept) == [

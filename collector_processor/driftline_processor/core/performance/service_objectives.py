@@ -1,0 +1,141 @@
+"""Judge the service level of a window and of its slices, and the objectives on it.
+
+No outcome is waited for: an objective of calls is judged as soon as its window has closed. That a quantile of latency
+keeps a limit, and that so large a share of calls keeps it, is the same statement; so the rows that would tell are those
+of a share.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from driftline.panes.pane import Pane
+
+from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, ServiceLevel
+from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES, Calls
+
+from .objective import Objective, about_rows, measured_text
+from .objective_states import has_slices, rows_to_decide, slices_sentence, worst_state
+from .settings import PerformanceSettings
+
+
+def judge_service(
+    evaluation: Evaluation, pane: Pane, slices: Mapping[str, Pane], settings: PerformanceSettings
+) -> tuple[ObjectiveState, ...]:
+    """Fill in the service level of a window, and return the states of the objectives on it.
+
+    Args:
+        evaluation: The window's.
+        pane: All rows of the window.
+        slices: Those of each ``key=value``.
+        settings: How performance is judged.
+    """
+    found = {name: calls for name, one in slices.items() if (calls := Calls.of(one)) is not None}
+    whole, confidence, shares = Calls.of(pane), settings.confidence, settings.shares
+    if whole is not None:
+        evaluation.service = whole.level(confidence, shares)
+        evaluation.service_slices = {name: calls.level(confidence, shares) for name, calls in sorted(found.items())}
+    states: list[ObjectiveState] = []
+    for objective in settings.objectives:
+        if not objective.of_service or objective.window not in ("", evaluation.window.name):
+            continue
+        if objective.slice and not has_slices(evaluation):
+            continue
+        if objective.slice == objective.key != "":
+            state = _each(objective, evaluation, found, settings)
+        else:
+            calls = found.get(objective.slice) if objective.slice else whole
+            state = replace(_state(objective, evaluation, calls, settings), slice=objective.slice)
+        patience = objective.patience(evaluation.window.name)
+        lacking = state.state == "cannot_tell" and state.needed
+        states.append(replace(state, alert_after=patience, lacks="rows" if lacking else ""))
+    return tuple(states)
+
+
+def metric_of(level: ServiceLevel, name: str) -> MetricValue | None:
+    """Return a metric of a service level; availability is the share of calls that did not fail."""
+    if name != AVAILABILITY:
+        return level.values.get(name)
+    rate = level.values.get(ERROR_RATE)
+    if rate is None or rate.value is None:
+        return None
+    low, high = (None if end is None else 1 - end for end in (rate.high, rate.low))
+    return replace(rate, value=1 - rate.value, low=low, high=high)
+
+
+def _state(
+    objective: Objective, evaluation: Evaluation, calls: Calls | None, settings: PerformanceSettings
+) -> ObjectiveState:
+    """Judge the calls of a window or of one slice."""
+    metric, limit = objective.metric, objective.limit
+    unknown = ObjectiveState(metric, objective.rule, "cannot_tell", None, None, None, 0, limit)
+    level = None if calls is None else calls.level(settings.confidence, settings.shares)
+    measured = None if level is None else metric_of(level, metric)
+    why = "" if evaluation.closed else "the window is still open"
+    if calls is None or measured is None or measured.value is None:
+        what = "says how long it took" if metric in LATENCIES else "says whether it failed"
+        where = f" of {objective.slice}" if objective.slice else ""
+        return replace(unknown, sentence=why or f"no call{where} {what}")
+    known = replace(unknown, value=measured.value, low=measured.low, high=measured.high, rows=measured.rows)
+    low, high = measured.low, measured.high
+    if objective.upwards:
+        good, bad = low is not None and low >= limit, high is not None and high < limit
+    else:
+        good, bad = high is not None and high <= limit, low is not None and low > limit
+    if good or bad:
+        state: Judgement = "cannot_tell" if why else "met" if good else "broken"
+        return replace(known, state=state, sentence=_sentence(metric, measured, why))
+    needed = _needed(objective, calls, measured, settings.confidence)
+    more = f"{about_rows(needed)} would tell" if needed else "it is too close for any number of rows"
+    return replace(known, needed=needed, sentence=_sentence(metric, measured, why or more))
+
+
+def _needed(objective: Objective, calls: Calls, measured: MetricValue, confidence: float) -> int | None:
+    """Return the calls that would decide with 90 % power if the service stays as it is; None at the limit itself."""
+    if objective.metric in LATENCIES:
+        share, limit = calls.share_within(objective.limit), LATENCIES[objective.metric]
+    else:
+        share, limit = measured.value, objective.limit
+    if share is None or math.isclose(share, limit, abs_tol=1e-12):
+        return None
+    if not 0 < limit < 1:  # an error rate of nothing: one failure breaks it, and no number of calls meets it
+        return None
+    needed = rows_to_decide(share, limit, confidence)
+    rows = measured.rows if measured.effective_rows is None else math.ceil(measured.effective_rows)
+    return max(rows + 1, needed)
+
+
+def _each(
+    objective: Objective, evaluation: Evaluation, slices: Mapping[str, Calls], settings: PerformanceSettings
+) -> ObjectiveState:
+    """Judge the slice of each value of a key; return the worst with what all of them come to.
+
+    Those on the wrong side are judged by intervals that hold together (Bonferroni), as for other metrics.
+    """
+    own = {name: calls for name, calls in slices.items() if name.partition("=")[0] == objective.key}
+    states = {name: replace(_state(objective, evaluation, calls, settings), slice=name) for name, calls in own.items()}
+    judged = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
+    few = len(states) - len(judged)
+    if not judged:
+        reason = f"no value of {objective.key} has {objective.min_rows:,} calls that tell of {objective.metric}"
+        unknown = ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, 0, objective.limit)
+        return replace(unknown, needed=objective.min_rows, slice=objective.slice, few=few, sentence=reason)
+    surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
+    for name, state in judged.items():
+        if state.state == "broken":
+            judged[name] = replace(_state(objective, evaluation, own[name], surer), slice=name)
+    worst = worst_state(objective, list(judged.values()))
+    verdicts = {name: state.state for name, state in judged.items()}
+    return replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))
+
+
+def _sentence(metric: str, measured: MetricValue, more: str) -> str:
+    value = "" if measured.value is None else measured_text(metric, measured.value)
+    limits = ""
+    if measured.low is not None and measured.high is not None:
+        limits = f" ({measured_text(metric, measured.low)} to {measured_text(metric, measured.high)})"
+    elif measured.low:
+        limits = f" ({measured_text(metric, measured.low)} or more)"
+    return f"{value}{limits} in {measured.rows:,} calls" + (f"; {more}" if more else "")

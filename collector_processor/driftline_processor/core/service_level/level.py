@@ -1,0 +1,174 @@
+"""The service level of a pane: error rate and quantiles of latency, each with its interval.
+
+Latency is that of calls that returned: a call that fails at once would flatter it. The error rate is a share of all
+calls. Both are facts of the calls of the window; intervals say what other calls of the same time might have shown, as
+though each failed by itself. A window of an outage says nothing about the next one.
+
+The interval of a quantile needs no distribution: it lies between two of the ordered calls, whose ranks follow from the
+binomial distribution (Conover, Practical Nonparametric Statistics, 1999, section 3.2). Ends are then moved outward to
+the bounds of their bins, so that an interval never says more than bins know.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64
+from scipy.special import bdtrik
+
+from driftline_processor.core.evaluation import MetricValue, ServiceLevel
+from driftline_processor.core.intervals.confidence import TOO_FEW, WeightSums, clopper_pearson, wilson
+
+from .sums import BINS, BOUNDS, CALLS, FAILED, LATENCY, LEAST, LONGEST, MOST, OTHER_ERROR
+
+ERROR_RATE: Final = "error_rate"
+AVAILABILITY: Final = "availability"
+LATENCIES: Final[Mapping[str, float]] = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
+"""Metric → the quantile."""
+
+METRICS: Final = (*LATENCIES, ERROR_RATE, AVAILABILITY)
+"""What objectives of a service can be of."""
+
+Shares = Literal["clopper_pearson", "wilson"]
+
+_LOWER = np.array([0.0, *BOUNDS])
+_UPPER = np.array([*BOUNDS, LONGEST])
+_ROUNDED = 1e-9
+"""Share of a rank that may be lost by adding up weights."""
+
+
+class Ranks(NamedTuple):
+    """Ranks of the ordered calls between which a quantile lies; 0 and None are beyond them."""
+
+    low: int
+    high: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calls:
+    """The calls of a pane.
+
+    Attributes:
+        rows: Rows that say whether their call failed, or how long it took.
+        weight: Calls that returned or failed; 0.0 where nobody said.
+        errors: Error type → failed calls.
+        each: Calls that count as one, Σw² / Σw.
+        least: Calls that returned by bin of latency, as if each took as little as is known of it: float64 (bins,).
+        most: The same as if each took as long as is known of it.
+    """
+
+    rows: int
+    weight: float
+    errors: Mapping[str, float]
+    each: float
+    least: F64
+    most: F64
+
+    @classmethod
+    def of(cls, pane: Pane) -> Calls | None:
+        """Read the calls of a pane; None where it holds none."""
+        parts = pane.parts
+        nothing = np.zeros(BINS)
+        known = {part: parts.get(part, nothing) for part in (LATENCY, LEAST, MOST)}
+        n, weight, squares = parts.get(CALLS, np.zeros(3)).tolist()
+        if any(len(own) != BINS for own in known.values()):
+            return None
+        least, most = known[LATENCY] + known[LEAST], known[LATENCY] + known[MOST]
+        if weight <= 0 and least.sum() <= 0:
+            return None
+        errors = {part.removeprefix(FAILED): float(own[0]) for part, own in parts.items() if part.startswith(FAILED)}
+        each = squares / weight if weight > 0 else 1.0
+        return cls(round(n) or round(float(least.sum())), weight, errors, each, least, most)
+
+    @property
+    def failed(self) -> float:
+        """Weight of the calls that failed."""
+        return min(sum(self.errors.values()), self.weight)
+
+    def error_rate(self, confidence: float, shares: Shares = "clopper_pearson") -> MetricValue | None:
+        """Return the share of calls that failed; None where nobody said which did."""
+        if self.weight <= 0:
+            return None
+        failed, returned = self.failed, self.weight - self.failed
+        interval = wilson if shares == "wilson" else clopper_pearson
+        hits, misses = (WeightSums(one, one * self.each, self.each) for one in (failed, returned))
+        low, high, method = interval(hits, misses, confidence)
+        effective = None if self.each == 1 else self.weight / self.each
+        return MetricValue(failed / self.weight, self.rows, "panes", 0.0, low, high, method, effective)
+
+    def latency(self, quantile: float, confidence: float) -> MetricValue | None:
+        """Return a quantile of latency in seconds; None where no duration is known.
+
+        ``bound``: how far the quantile of the calls themselves can be. The upper end is None where too few calls could
+        be slower.
+        """
+        total = float(self.least.sum())
+        if total <= 0:
+            return None
+        rank = quantile * total
+        first, last = _bin_of(self.least, rank), _bin_of(self.most, rank)
+        value = math.sqrt(_within(self.least, first, rank) * _within(self.most, last, rank))
+        bound = max(value - float(_LOWER[first]), float(_UPPER[last]) - value)
+        ranks = quantile_ranks(total / self.each, quantile, confidence)
+        low, high = 0.0, None
+        if ranks.low:
+            low = float(np.nextafter(_LOWER[_bin_of(self.least, ranks.low * self.each)], np.inf))
+        if ranks.high is not None:
+            high = float(_UPPER[_bin_of(self.most, ranks.high * self.each)])
+        effective = None if self.each == 1 else total / self.each
+        method = TOO_FEW.method if high is None else "order"
+        return MetricValue(value, round(total), "panes", bound, low, high, method, effective)
+
+    def share_within(self, limit: float) -> float | None:
+        """Return the share of calls that returned and surely took no longer than so many seconds."""
+        total = float(self.most.sum())
+        return float(self.most[: np.searchsorted(_UPPER, limit, side="right")].sum()) / total if total > 0 else None
+
+    def level(self, confidence: float, shares: Shares = "clopper_pearson") -> ServiceLevel:
+        """Return the service level."""
+        values = {name: self.latency(quantile, confidence) for name, quantile in LATENCIES.items()}
+        values[ERROR_RATE] = self.error_rate(confidence, shares)
+        errors = sorted(self.errors.items(), key=lambda one: (one[0] == OTHER_ERROR, -one[1], one[0]))
+        return ServiceLevel(
+            round(self.weight) or round(float(self.least.sum())),
+            round(self.failed),
+            {error: round(count) for error, count in errors if round(count)},
+            {name: value for name, value in values.items() if value is not None},
+        )
+
+
+def quantile_ranks(calls: float, quantile: float, confidence: float) -> Ranks:
+    """Return the ranks between which a quantile lies, at least as often as the confidence says.
+
+    >>> quantile_ranks(1000, 0.99, 0.95), quantile_ranks(100, 0.99, 0.95)
+    (Ranks(low=983, high=997), Ranks(low=97, high=None))
+    """
+    tail = (1 - confidence) / 2
+    low = 0
+    if (1 - quantile) ** calls <= tail:  # else even the least call may lie above the quantile
+        low = math.floor(bdtrik(tail, calls, quantile)) + 1
+    if quantile**calls > tail:  # of the greatest call, too
+        return Ranks(low, None)
+    high = math.ceil(bdtrik(1 - tail, calls, quantile)) + 1
+    return Ranks(low, high if high <= calls else None)
+
+
+def _bin_of(counts: F64, rank: float) -> int:
+    """Return the bin that holds the call of a rank, from 1."""
+    at = int(np.searchsorted(np.cumsum(counts), rank * (1 - _ROUNDED), side="left"))
+    return min(at, int(np.flatnonzero(counts)[-1]))
+
+
+def _within(counts: F64, at: int, rank: float) -> float:
+    """Return about where in its bin the call of a rank lies: calls are spread evenly over the logarithm."""
+    below, inside = float(counts[:at].sum()), float(counts[at])
+    share = min(1.0, max(0.0, (rank - below) / inside))
+    low, high = float(_LOWER[at]), float(_UPPER[at])
+    if at == len(_UPPER) - 1:  # nobody knows how much longer than the greatest bound
+        return low
+    return high * share if low == 0 else low * (high / low) ** share

@@ -1,0 +1,164 @@
+"""The sums of calls: how long they took, which of them failed, and by which error.
+
+They are parts of a pane, add up as all of them do, and stand on no baseline.
+
+==================  ====================================================================================
+``calls``           n, Σw, Σw² of rows of which it is known whether their call failed
+``failed:TYPE``     weight of failed calls by ``error.type``
+``unanswered``      n, Σw, Σw² of rows whose call failed and that nobody deleted: no outcome can come for them
+``latency``         weight per bin of :data:`BOUNDS` of calls that returned
+``latency_least``   weight of calls that are known from coarser buckets, as if each took as little as its bucket says
+``latency_most``    the same calls, as if each took as long as its bucket says
+==================  ====================================================================================
+
+Bins are fixed, so panes of any sender, time and release add up. Each is at most a tenth wide, and the bounds are round
+numbers: whether more than one call in a hundred took longer than 100 ms is counted, not interpolated. The bounds of
+``duration`` are among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+import numpy as np
+from driftline.panes.sparse_sums import Sparse, cells, columns
+from driftline.tables.performance_columns import usable_weight
+from driftline.tables.table import F64, I64, Column, take_rows
+
+from driftline_processor.core.histogram import Histogram
+from driftline_processor.core.histogram import cells as buckets_of
+from driftline_processor.core.outcomes.coverage import UNANSWERED
+
+CALLS: Final = "calls"
+FAILED: Final = "failed:"
+"""Prefix of the parts of failed calls by ``error.type``."""
+
+LATENCY: Final = "latency"
+LEAST, MOST = "latency_least", "latency_most"
+OTHER_ERROR: Final = "other"
+"""Errors of the types beyond :data:`MOST_ERRORS`, and failures that name no type."""
+
+MOST_ERRORS: Final = 20
+"""Types of errors of a model that are told apart, as in the SDK."""
+
+LONGEST: Final = 1e9
+"""Seconds; a longer duration was measured by a broken clock."""
+
+
+def _decades(first: int, last: int) -> tuple[float, ...]:
+    """Return round bounds of decades of seconds: 1, 1.1, ..., 3, 3.25, ..., 5, 5.5, ..., 9.5 of each."""
+    steps = (*range(100, 300, 10), *range(300, 500, 25), *range(500, 1000, 50))
+    bounds = [float(f"{step}e{decade - 2}") for decade in range(first, last) for step in steps]
+    return (*bounds, float(f"1e{last}"))
+
+
+BOUNDS: Final[tuple[float, ...]] = _decades(-6, 3)
+"""Seconds, from a microsecond to a quarter of an hour; upper bounds are included, as those of OTLP are."""
+
+BINS: Final = len(BOUNDS) + 1
+WIDTHS: Final = {CALLS: 3, UNANSWERED: 3, LATENCY: BINS, LEAST: BINS, MOST: BINS}
+"""Part → the length of its vector; parts of :data:`FAILED` have one entry."""
+
+_EDGES = np.array(BOUNDS)
+
+
+def call_parts(
+    duration: F64 | None, errors: Column | None, weight: F64 | None, group: I64, groups: int
+) -> dict[str, Sparse]:
+    """Return the sums of calls by group.
+
+    Args:
+        duration: float64 (n,), seconds, NaN where unknown; None where nobody said.
+        errors: The error type of each row, missing where its call returned; None where nobody said whether it failed.
+        weight: float64 (n,), how many calls a row stands for; None = 1 each.
+        group: int64 (n,), 0 <= group < groups.
+        groups: How many groups there are.
+
+    >>> errors = Column(codes=np.array([-1, 0], np.int32), labels=("ValueError",))
+    >>> parts = call_parts(np.array([0.02, 0.5]), errors, None, np.zeros(2, np.int64), 1)
+    >>> {name: sums.value.tolist() for name, sums in parts.items()}
+    {'calls': [2.0, 2.0, 2.0], 'unanswered': [1.0, 1.0, 1.0], 'failed:ValueError': [1.0], 'latency': [1.0]}
+    """
+    n = len(group)
+    if not n or (duration is None and errors is None):
+        return {}
+    own = np.ones(n) if weight is None else usable_weight(weight)
+    if (group[1:] < group[:-1]).any():
+        order = np.argsort(group, kind="stable")
+        group, own = group[order], own[order]
+        duration = None if duration is None else duration[order]
+        errors = None if errors is None else take_rows(errors, order)
+    found: dict[str, Sparse] = {}
+    failed = np.zeros(n, np.bool_)
+    if errors is not None:
+        found[CALLS] = _powers(group, own)
+    if errors is not None and errors.codes is not None and (failed := errors.codes >= 0).any():
+        found[UNANSWERED] = _powers(group[failed], own[failed])
+        for label in dict.fromkeys(errors.labels):  # which may repeat
+            those = np.isin(errors.codes, [code for code, text in enumerate(errors.labels) if text == label])
+            if those.any():
+                found[f"{FAILED}{label}"] = columns(group[those], [own[those]], 1)
+    if duration is not None:
+        took = np.flatnonzero(~failed & (duration >= 0) & (duration <= LONGEST))
+        at = np.searchsorted(_EDGES, duration[took], side="left").astype(np.int64)
+        found[LATENCY] = cells(group[took], at, own[took], groups, BINS)
+    return found
+
+
+def histogram_parts(histogram: Histogram, per_second: float, error: str | None) -> dict[str, F64]:
+    """Return the sums of calls that a metric counted; they are in no record.
+
+    Args:
+        histogram: Durations.
+        per_second: How many of its units are a second.
+        error: The error type of these calls, "" where they returned; None where the metric does not say.
+    """
+    low, high, counts = buckets_of(histogram)
+    n = float(counts.sum())
+    found: dict[str, F64] = {}
+    if error is not None:
+        found[CALLS] = np.array([n, n, n])
+    if error:
+        return found | {f"{FAILED}{error}": np.array([n])}
+    least = np.searchsorted(_EDGES, np.nextafter(np.maximum(low / per_second, 0.0), np.inf), side="left")
+    most = np.searchsorted(_EDGES, np.maximum(high / per_second, 0.0), side="left")
+    found[LEAST] = np.bincount(np.minimum(least, most), counts, minlength=BINS).astype(np.float64)
+    found[MOST] = np.bincount(most, counts, minlength=BINS).astype(np.float64)
+    return found
+
+
+def weight_by_error(errors: Column | None, weight: F64 | None) -> dict[str, float]:
+    """Return the weight of failed calls by error type.
+
+    >>> weight_by_error(Column(codes=np.array([-1, 0, 0], np.int32), labels=("ValueError",)), None)
+    {'ValueError': 2.0}
+    """
+    n = 0 if errors is None or errors.codes is None else len(errors.codes)
+    parts = call_parts(None, errors, weight, np.zeros(n, np.int64), 1)
+    return {part.removeprefix(FAILED): float(sums.value[0]) for part, sums in parts.items() if part.startswith(FAILED)}
+
+
+def bounded_errors(errors: Column | None, known: Collection[str]) -> Column | None:
+    """Return error types of which at most :data:`MOST_ERRORS` are told apart, those already known first.
+
+    >>> errors = Column(codes=np.array([0, 1, -1], np.int32), labels=("A", "B"))
+    >>> bounded_errors(errors, [*"CDEFGHIJKLMNOPQRSTU", "A"]).labels
+    ('A', 'other')
+    """
+    if errors is None or not errors.labels or errors.codes is None:
+        return errors
+    told = [label for label in errors.labels if label in known]
+    room = MOST_ERRORS - len(set(known) - {OTHER_ERROR})
+    new = [label for label in errors.labels if label not in known and label != OTHER_ERROR]
+    kept = dict.fromkeys((*told, *new[: max(0, room)]))
+    if len(kept) == len(errors.labels):
+        return errors
+    labels = (*kept, OTHER_ERROR) if OTHER_ERROR not in kept else tuple(kept)
+    index = {label: at for at, label in enumerate(labels)}
+    place = np.array([*(index.get(label, index[OTHER_ERROR]) for label in errors.labels), -1], np.int32)
+    return Column(codes=place[errors.codes], labels=labels)
+
+
+def _powers(group: I64, weight: F64) -> Sparse:
+    return columns(group, [np.ones(len(weight)), weight, weight**2], 3)

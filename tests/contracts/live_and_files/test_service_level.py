@@ -1,0 +1,194 @@
+"""How a service answers: counted to the call, by the SDK, by other senders and from files, and over a restart."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from driftline.baseline.baseline import Baseline
+from driftline.tables.table import PredictionTable
+from driftline_processor.config.model import Model
+from driftline_processor.config.performance import Performance
+from driftline_processor.core.decode.requests import decode_logs
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.performance.objective import read_objective
+from driftline_processor.core.service_level.level import LATENCIES
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from tests.support.live_and_files import agree
+from tests.support.service import Service
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import DAY, Clock, Opened
+
+RULES = (
+    "latency_p99 <= 1s",
+    "latency_p50 <= 1ms",
+    "error_rate <= 0.1 %",
+    "availability >= 90 % in country",
+    "latency_p95 <= 1s in country=NL",
+)
+OBJECTIVES = tuple(map(read_objective, RULES))
+
+
+class FeatureStoreError(Exception):
+    """What this service's own code raises."""
+
+
+def serve(service: Service, calls: int, capture: str = "features") -> list[bool]:
+    """Predict row by row; every twentieth call raises, in turns of two kinds. Return which calls failed."""
+    model = service.model(version="1", capture=capture)
+
+    @model.predict(slices=["country"])
+    def score(amount: float, country: str, fails: str = "") -> float:  # noqa: ARG001
+        time.sleep(0.002 if amount < 100 else 0.012)
+        if fails == "value":
+            raise ValueError(amount)
+        if fails == "store":
+            raise FeatureStoreError(amount)
+        return 0.7
+
+    failed = []
+    for call in range(calls):
+        fails = ("value" if call % 40 == 0 else "store") if call % 20 == 0 else ""
+        failed.append(bool(fails))
+        arguments: dict[str, Any] = {"amount": float(call), "country": "NL" if call % 3 else "DE", "fails": fails}
+        if fails:
+            with pytest.raises((ValueError, FeatureStoreError)):
+                score(**arguments)
+        else:
+            score(**arguments)
+    assert service.flush()
+    return failed
+
+
+def tables_of(service: Service) -> list[PredictionTable]:
+    return [table for body in service.channel.bodies for table in decode_logs(body, time.time_ns()).predictions]
+
+
+def closed_day(state: Opened, clock: Clock, version: str = "1") -> Evaluation:
+    clock.now += 2 * DAY
+    windows = [window for window in state.view(version=version, environment="test").windows["1d"] if window.rows]
+    if len(windows) > 1:
+        pytest.skip("a window ended in between")
+    return windows[0]
+
+
+def model_settings() -> Model:
+    return Model(windows=("1d",), slices=("country",), performance=Performance(objectives=OBJECTIVES))
+
+
+def test_failed_calls_and_durations_of_the_sdk_are_counted_live_as_in_a_file(
+    open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    clock.now = time.time_ns()
+    service, state = Service(), open_state(churn=model_settings())
+    failed = serve(service, 400)
+    for body in service.channel.bodies:
+        state.state.submit("logs", body).result(60)
+    live = closed_day(state, clock)
+
+    assert live.service is not None
+    assert (live.service.calls, live.service.failed) == (400, 20)
+    name = f"{FeatureStoreError.__module__}.{FeatureStoreError.__qualname__}"
+    assert live.service.errors == {name: 10, "ValueError": 10}
+    assert live.coverage == 0.0, "20 of 400 wait for no outcome; of the others none is known"
+    seconds = np.concatenate([table.duration for table in tables_of(service) if table.duration is not None])
+    returned = seconds[~np.array(failed)]
+    for metric, quantile in LATENCIES.items():
+        found = live.service.values[metric]
+        exact = float(np.quantile(returned, quantile, method="inverted_cdf"))
+        assert found.value is not None
+        assert abs(found.value - exact) <= found.bound <= 0.1 * exact
+    assert {one.rule: one.state for one in live.objectives} == {
+        "latency_p99 <= 1s": "met",
+        "latency_p50 <= 1ms": "broken",
+        "error_rate <= 0.1 %": "broken",
+        "availability >= 90 % in country": "cannot_tell",
+        "latency_p95 <= 1s in country=NL": "met",
+    }
+
+    rows = pd.DataFrame(
+        {
+            "amount": np.arange(400.0),
+            "score": np.where(failed, np.nan, 0.7),
+            "country": ["NL" if call % 3 else "DE" for call in range(400)],
+            "took": seconds,
+            "failure": [(name if call % 40 else "ValueError") if fails else None for call, fails in enumerate(failed)],
+        }
+    )  # fmt: skip
+    rows.to_parquet(tmp_path / "rows.parquet")
+    baseline = Baseline.from_frame(
+        rows[["amount", "score", "country"]],
+        score="score",
+        model="churn",
+        version="1",
+        task="binary",
+        slices=["country"],
+    )
+    baseline.save(tmp_path / "baseline.json")
+    options = ColumnOptions(latency="took", error="failure", slices=("country",))
+    asked = EvaluationSettings(objectives=OBJECTIVES)
+    files = [tmp_path / "rows.parquet"], tmp_path / "baseline.json"
+    [of_file] = evaluate_files(*files, None, options, Cut(), print, asked).evaluations
+    assert of_file.service == live.service
+    agree(of_file.service_slices, live.service_slices)
+    assert [(one.rule, one.state, one.value, one.needed) for one in of_file.objectives] == [
+        (one.rule, one.state, one.value, one.needed) for one in live.objectives
+    ]
+    assert sum(one.calls for one in live.service_slices.values()) == 400
+
+
+def test_a_restart_loses_no_call_and_a_resend_counts_none_twice(open_state: Open, clock: Clock) -> None:
+    clock.now = time.time_ns()
+    service, state = Service(), open_state(churn=model_settings())
+    serve(service, 100)
+    for body in service.channel.bodies:
+        state.state.submit("logs", body).result(60)
+    totals = dict(state.view(environment="test").by_error)
+    state = open_state(churn=model_settings())
+    for body in service.channel.bodies:  # an exporter that saw no acknowledgement sends them again
+        state.state.submit("logs", body).result(60)
+    assert state.view(environment="test").by_error == totals
+    found = closed_day(state, clock)
+    assert found.service is not None
+    assert (found.service.calls, found.service.failed) == (100, 5)
+
+
+def test_stock_spans_with_an_error_status_are_failed_calls(open_state: Open, clock: Clock) -> None:
+    clock.now = time.time_ns()
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(resource=Resource({"deployment.environment.name": "test"}), shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = provider.get_tracer("shop")
+    for call in range(60):
+        attributes = {"ml.model.name": "churn", "ml.model.version": "1", "ml.operation.name": "predict"}
+        try:
+            with tracer.start_as_current_span("predict", attributes=attributes) as span:
+                if call % 20 == 0:
+                    raise TimeoutError
+                span.set_attribute("ml.prediction.score", 0.4)
+                if call == 1:
+                    span.set_attribute("error.type", "late")  # says by itself that it failed
+        except TimeoutError:
+            pass
+    spans = exporter.get_finished_spans()
+    state = open_state(churn=model_settings())
+    for some in (spans[:5], spans[5:]):  # few, and many at once, are decoded in two ways
+        state.state.submit("traces", encode_spans(some).SerializeToString()).result(60)
+    found = closed_day(state, clock)
+    assert found.service is not None
+    assert (found.service.calls, found.service.failed) == (60, 4)
+    assert found.service.errors == {"late": 1, "other": 3}
+    assert found.service.values["latency_p50"].rows == 56

@@ -1,0 +1,136 @@
+"""The verdict of a model: which window decides, when a state turns, and what traffic and backlog add."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.verdict import Traffic, verdict_of_model
+
+from tests.support.verdict_windows import DAY, JULY, change, explained, known, right, target, window, wrong
+
+HOUR = DAY // 24
+DRIFT: dict[str, Any] = {"features": {"temp": target(p=0.001)}, "explanation": explained()}
+CLEAR: dict[str, Any] = {"features": {"temp": target(p=1e-12)}, "explanation": explained()}
+YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}
+
+
+def day(number: int) -> int:
+    return JULY + number * DAY
+
+
+@pytest.mark.parametrize(
+    ("windows", "state", "since"),
+    [
+        ([], "unknown", None),
+        ([right(0)], "right", 0),
+        ([wrong(0)], "wrong", 0),
+        ([right(0), right(1), right(2)], "right", 0),
+        ([right(0), wrong(1), wrong(2)], "wrong", 1),
+        ([right(0), wrong(1, clear=True)], "wrong", 1),
+        ([right(0), wrong(1)], "at_risk", 1),
+        ([right(0), wrong(1), right(2)], "right", 0),
+        ([wrong(0), right(1)], "wrong", 0),
+        ([wrong(0), right(1), right(2)], "right", 1),
+        ([wrong(0), right(1), wrong(2)], "wrong", 0),
+        ([right(0), window(1, **YOUNG)], "right", 0),
+        ([right(0), window(1, **YOUNG, **DRIFT)], "right", 0),
+        ([right(0), window(1, **YOUNG, **DRIFT), window(2, **YOUNG, **DRIFT)], "at_risk", 1),
+        ([right(0), window(1, **YOUNG, **CLEAR)], "at_risk", 1),
+        ([right(0), window(1, **YOUNG, **CLEAR), window(2, **YOUNG)], "at_risk", 1),
+        ([right(0), window(1, **YOUNG, **CLEAR), window(2, **YOUNG), window(3, **YOUNG)], "right", 0),
+        ([right(0), window(1, **YOUNG, **CLEAR), right(2)], "right", 0),
+        ([wrong(0), window(1, **YOUNG, **CLEAR)], "wrong", 0),
+        ([window(0, **DRIFT)], "at_risk", 0),
+        ([window(0), window(1, **DRIFT)], "unknown", 1),
+        ([right(0), window(1)], "right", 0),
+        ([right(0), window(1), window(2)], "unknown", 1),
+        ([right(0), window(1), window(2, rows=0)], "right", 0),
+        ([right(0), window(1), right(2), window(3)], "right", 0),
+        ([wrong(0), window(1), window(2)], "wrong", 0),
+        ([right(0), wrong(1, clear=True, closed=False)], "right", 0),
+        ([window(0, closed=False, maturity="open")], "unknown", 0),
+    ],
+)
+def test_which_window_decides(windows: list[Evaluation], state: str, since: int | None) -> None:
+    for given in (windows, windows[::-1]):
+        verdict = verdict_of_model(given)
+        assert (verdict.state, verdict.since) == (state, None if since is None else day(since))
+
+
+def test_the_newest_of_several_lengths_decides_and_the_longer_one_at_the_same_end() -> None:
+    month = wrong(0, length=31, name="1mo")
+    weeks = [right(7 * at, length=7, name="1w") for at in range(4)]
+    assert verdict_of_model([month, *weeks]).state == "wrong"
+    later = [right(31, length=7, name="1w"), right(38, length=7, name="1w")]
+    assert verdict_of_model([month, *weeks, *later]).state == "right"
+    same_end = wrong(24, length=7, name="1w")
+    assert verdict_of_model([right(0, length=31, name="1mo"), same_end]).state == "right"
+
+
+def test_what_is_not_borne_out_yet_says_so() -> None:
+    verdict = verdict_of_model([right(0), wrong(1)])
+    assert verdict.sentence == (
+        "The model has been at risk since 2 July 2013: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; one window "
+        "alone may be chance; wait for the next window."
+    )
+    assert verdict.next.startswith("Wait for the next window; if it shows the same: recalibrate its score")
+    assert verdict.sure.endswith("A second window has to bear it out.")
+    back = verdict_of_model([wrong(0), right(1)])
+    assert back.sure.endswith("The newest window looks right again; one more has to bear that out.")
+
+
+def test_a_right_model_says_up_to_when_that_is_known() -> None:
+    verdict = verdict_of_model([right(0), window(1, **YOUNG)])
+    assert verdict.sure.endswith("That is known up to 2 July 2013; later windows do not tell yet.")
+    risk = verdict_of_model([right(0), window(1, **YOUNG, **CLEAR)])
+    assert risk.sure.endswith("The last outcomes that tell, up to 2 July 2013, showed it right.")
+
+
+def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> None:
+    before = verdict_of_model([right(0), wrong(1), wrong(2)])
+    assert verdict_of_model([wrong(2), wrong(3)], previous=before).since == day(1)
+    assert verdict_of_model([right(2), wrong(3)], previous=before).state == "wrong"
+    assert verdict_of_model([right(2), right(3)], previous=before).since == day(2)
+    assert verdict_of_model([right(0), wrong(1), wrong(2), right(3), right(4)], previous=before).since == day(3)
+
+
+@pytest.mark.parametrize(
+    ("traffic", "state"),
+    [
+        (Traffic(now=day(9), rows=9, last=day(9)), "right"),
+        (Traffic(now=day(9), rows=900, last=day(8), expected=90.0, longest_gap=HOUR), "silent"),
+        (Traffic(now=day(9), rows=900, last=day(8), expected=13.0, longest_gap=HOUR), "right"),
+        (Traffic(now=day(9), rows=900, last=day(8), expected=90.0, longest_gap=13 * HOUR), "right"),
+        (Traffic(now=day(9), rows=900, last=day(8), expected=None), "right"),
+        (Traffic(now=day(9), waiting=3, waiting_since=day(8)), "behind"),
+        (Traffic(now=day(9), waiting=3, waiting_since=day(9) - HOUR, patience=2 * HOUR), "right"),
+        (Traffic(now=day(9), waiting=0, waiting_since=day(8)), "right"),
+        (Traffic(now=day(7), rows=900, last=day(8), expected=-90.0), "right"),
+    ],
+)
+def test_silence_and_backlog_go_before_everything_but_a_wrong_model(traffic: Traffic, state: str) -> None:
+    assert verdict_of_model([right()], traffic).state == state
+    assert verdict_of_model([wrong()], traffic).state == "wrong"
+
+
+def test_silence_and_backlog_say_since_when_and_how_much() -> None:
+    silent = Traffic(now=day(9), rows=900, last=day(8), expected=1_234.0, longest_gap=HOUR)
+    assert verdict_of_model([right()], silent).sentence == (
+        "The model has been silent since 9 July 2013: its usual pace promised about 1,234 rows, and none came; look "
+        "whether its service runs."
+    )
+    behind = Traffic(now=day(9), waiting=1, waiting_since=day(8))
+    assert verdict_of_model([right()], behind).sentence == (
+        "Whether the model is right is not known since 9 July 2013: 1 window waits to be evaluated; wait, or give the "
+        "processor more time."
+    )
+
+
+def test_a_window_without_power_neither_turns_nor_ends_a_state() -> None:
+    few = known(1, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
+    assert verdict_of_model([right(0), few]).state == "right"
+    assert verdict_of_model([right(0), few, replace(few, window=replace(few.window, end=day(3)))]).state == "right"
+    assert verdict_of_model([right(0), wrong(1), few, wrong(3)]).since == day(1)

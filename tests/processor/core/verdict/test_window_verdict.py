@@ -1,0 +1,291 @@
+"""The verdict of one window: every branch, in the words that a reader gets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.evaluation import (
+    Estimate,
+    Evaluation,
+    Expected,
+    JointDrift,
+    KindOfChange,
+    TrackRecord,
+)
+from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, verdict_of_window, with_verdicts
+
+from tests.support.verdict_windows import (
+    COLD,
+    DAY,
+    JULY,
+    MISSING,
+    change,
+    drifted_slice,
+    explained,
+    known,
+    objective,
+    right,
+    target,
+    value,
+    window,
+    wrong,
+)
+
+DRIFT: dict[str, Any] = {"features": {"temp": target()}, "explanation": explained()}
+RISE = ConceptDrift("drift", "adwin", outcomes=9_000, since=JULY + DAY // 2, before=0.18, after=0.66)
+CONSTANT = {
+    "log_loss": value(0.87, 0.79, 0.95),
+    "log_loss_constant": value(0.69),
+    "mean_score": value(0.135),
+    "actual_rate": value(0.315, 0.29, 0.34),
+}
+ESTIMATE = Estimate(0.7, 0.68, 0.72, 0.01, 0.75, 0.85, True, 5_000, "rows", "cbpe", record=TrackRecord("ok", 5, 0, 1.0))
+FAILED = replace(ESTIMATE, record=TrackRecord("failed", 5, 2))
+WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "state", "sentence", "do"),
+    [
+        (
+            right(),
+            "right",
+            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's 0.49; "
+            "nothing to do.",
+            "Nothing: keep sending outcomes.",
+        ),
+        (
+            right(**DRIFT),
+            "right",
+            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's 0.49; "
+            "temp moved most (values below 54: from 99 % to 0 %), and that did no harm; nothing to do.",
+            "Ignore the drift: outcomes show no loss. Look again when they do.",
+        ),
+        (
+            right(features={"temp": target(size="small")}, explanation=explained()),
+            "right",
+            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's 0.49; "
+            "temp moved most (values below 54: from 99 % to 0 %), and that did no harm; nothing to do.",
+            "Ignore the drift: its effect is small, and outcomes show no loss.",
+        ),
+        (
+            known(objectives=(objective("met", number=0.95),)),
+            "right",
+            "The model has been right since 1 July 2013: its precision of 95 % (93 % to 97 %) meets the objective "
+            "precision >= 0.9; nothing to do.",
+            "Nothing: keep sending outcomes.",
+        ),
+        (
+            wrong(features={"temp": target("ok", "")}),
+            "wrong",
+            "The model has been wrong since 1 July 2013: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; its inputs "
+            "look as they did: only the outcomes show it; recalibrate it.",
+            "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
+            "baseline), and only the level of its score is off.",
+        ),
+        (
+            known(realized=CONSTANT, **DRIFT),
+            "wrong",
+            "The model has been wrong since 1 July 2013: it says 13.5 % positive, 31.5 % are, and its log loss of 0.87 "
+            "(0.79 to 0.95) is worse than a constant's 0.69; temp moved most (values below 54: from 99 % to 0 %); "
+            "recalibrate it.",
+            "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
+            "baseline), and only the level of its score is off.",
+        ),
+        (
+            known(changes={**WORSE, "roc_auc": change("worse", -0.1, -0.12, -0.08)}, **DRIFT),
+            "wrong",
+            "The model has been wrong since 1 July 2013: its ROC AUC fell by 0.1 (0.08 to 0.12) to 0.7; temp moved "
+            "most (values below 54: from 99 % to 0 %); retrain it.",
+            "Retrain it with the outcomes since 1 July 2013, and build its baseline anew.",
+        ),
+        (
+            known(objectives=(objective("met", "recall"), objective())),
+            "wrong",
+            "The model has been wrong since 1 July 2013: its precision of 85 % (83 % to 87 %) misses the objective "
+            "precision >= 0.9; retrain it.",
+            "Retrain it with the outcomes since 1 July 2013, and build its baseline anew.",
+        ),
+        (
+            known(objectives=(objective(slice="country=NL", rule="precision >= 0.9 in country"),)),
+            "wrong",
+            "For country = NL the model has been wrong since 1 July 2013: its precision of 85 % (83 % to 87 %) misses "
+            "the objective precision >= 0.9 in country; retrain it with more rows of country = NL.",
+            "Retrain it with more rows of country = NL, from the outcomes since 1 July 2013, and do not rely on it "
+            "there until then.",
+        ),
+        (
+            wrong(findings=(MISSING,)),
+            "wrong",
+            "The model has been wrong since 1 July 2013: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; age: 100 % of "
+            "values are missing (was 2 %); repair age.",
+            "Repair age where it is made (age: 100 % of values are missing (was 2 %)), then judge again.",
+        ),
+        (
+            window(**DRIFT),
+            "at_risk",
+            "The model has been at risk since 1 July 2013: temp moved most (values below 54: from 99 % to 0 %), and no "
+            "outcome is known; send its outcomes.",
+            "Send its outcomes: without them nobody knows.",
+        ),
+        (
+            window(score=target(kind="score", name=""), young=True, maturity="immature", immature="they take 3d"),
+            "at_risk",
+            "The model has been at risk since 1 July 2013: the score moved, and no outcome is known; wait for its "
+            "outcomes.",
+            "Wait: they take 3d.",
+        ),
+        (
+            window(findings=(MISSING,)),
+            "at_risk",
+            "The model has been at risk since 1 July 2013: age: 100 % of values are missing (was 2 %), and no outcome "
+            "is known; repair age.",
+            "Repair age where it is made (age: 100 % of values are missing (was 2 %)), then judge again.",
+        ),
+        (
+            window(expected=(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, "20 % are missing"),)),
+            "at_risk",
+            "The model has been at risk since 1 July 2013: the expectation missing: <= 0.1 of age is broken, and no "
+            "outcome is known; repair age.",
+            "Repair age where it is made (the expectation missing: <= 0.1 of age is broken), then judge again.",
+        ),
+        (
+            window(estimated={"accuracy": ESTIMATE}, estimated_changes=WORSE),
+            "at_risk",
+            "The model has been at risk since 1 July 2013: its accuracy is estimated to have fallen by 10 points (8 to "
+            "12), and no outcome is known; send its outcomes.",
+            "Send its outcomes: without them nobody knows.",
+        ),
+        (
+            window(slices={"country=NL": drifted_slice()}),
+            "at_risk",
+            "For country = NL the model has been at risk since 1 July 2013: temp moved, and no outcome is known; send "
+            "its outcomes.",
+            "Send its outcomes: without them nobody knows.",
+        ),
+        (
+            window(joint={"correlation": JointDrift("correlation", "drift", 5_000, 0.3, 1e-9, 0.3)}),
+            "at_risk",
+            "The model has been at risk since 1 July 2013: the features no longer go together as they did, and no "
+            "outcome is known; send its outcomes.",
+            "Send its outcomes: without them nobody knows.",
+        ),
+        (
+            window(),
+            "unknown",
+            "Whether the model is right is unknown since 1 July 2013: no outcome is known; send its outcomes.",
+            "Send its outcomes: without them nobody knows.",
+        ),
+        (
+            window(reference={"accuracy": value(0.8)}),
+            "unknown",
+            "Whether the model is right is unknown since 1 July 2013: no outcome is known; send its outcomes, or label "
+            "790 rows.",
+            "Send its outcomes, or label 790 of its rows: they would show a loss that matters.",
+        ),
+        (
+            known(reference={}),
+            "unknown",
+            "Whether the model is right is unknown since 1 July 2013: nobody said what is good enough; say what is "
+            "good enough.",
+            "Say what is good enough: build the baseline with actual values, or set an objective.",
+        ),
+        (
+            known(changes={"log_loss": change("cannot_tell", 0.27, -0.4, 0.9, lacking="days")}),
+            "unknown",
+            "Whether the model is right is unknown since 1 July 2013: so few days cannot tell the rise of its log loss "
+            "by 0.27 (−0.4 to 0.9) from chance; judge a longer window.",
+            "Judge a longer window: one with more days would tell.",
+        ),
+        (
+            window(closed=False, maturity="open"),
+            "unknown",
+            "Whether the model is right is unknown since 1 July 2013: its window is still open; wait until its window "
+            "closes.",
+            "Wait until the window closes.",
+        ),
+    ],
+)
+def test_the_words_of_a_window(evaluation: Evaluation, state: str, sentence: str, do: str) -> None:
+    verdict = verdict_of_window(evaluation)
+    assert (verdict.state, verdict.sentence, verdict.next) == (state, sentence, do)
+    assert (verdict.window_start, verdict.window_end) == (evaluation.window.start, evaluation.window.end)
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "state"),
+    [
+        (wrong(**DRIFT), "wrong"),
+        (wrong(maturity="immature", immature="too few"), "unknown"),
+        (known(changes={"log_loss": change("cannot_tell", 0.1)}, **DRIFT), "at_risk"),
+        (known(changes={"log_loss": change("cannot_tell", 0.1), "roc_auc": change("not_worse")}), "unknown"),
+        (known(changes={"log_loss": change("not_worse"), "accuracy": WORSE["accuracy"]}), "wrong"),
+        (window(features={"temp": target(size="small")}), "unknown"),
+        (window(features={"temp": target("usual")}), "unknown"),
+        (window(features={"temp": target("cannot_tell", "")}), "unknown"),
+        (window(slices={"country=NL": drifted_slice("small")}), "unknown"),
+        (window(findings=(replace(MISSING, severity="major"),)), "unknown"),
+        (window(estimated={"accuracy": FAILED}, estimated_changes=WORSE), "unknown"),
+        (known(realized=CONSTANT | {"log_loss": value(0.87, 0.6, 1.1)}), "unknown"),
+        (window(rows=0), "unknown"),
+    ],
+)  # fmt: skip
+def test_the_state_of_a_window(evaluation: Evaluation, state: str) -> None:
+    assert verdict_of_window(evaluation).state == state
+
+
+def test_the_effect_is_the_distance_from_what_it_is_compared_with() -> None:
+    verdict = verdict_of_window(known(realized=CONSTANT))
+    assert verdict.metric == "log_loss"
+    assert [verdict.effect, verdict.low, verdict.high] == pytest.approx([0.18, 0.10, 0.26])
+    missed = verdict_of_window(known(objectives=(objective(),)))
+    assert missed.metric == "precision"
+    assert [missed.effect, missed.low] == pytest.approx([-0.05, -0.07])
+    worse = verdict_of_window(wrong())
+    assert (worse.metric, worse.effect, worse.low, worse.high) == ("log_loss", 0.2, 0.02, 0.38)
+
+
+def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> None:
+    context = VerdictContext(concept=RISE)
+    verdict = verdict_of_window(window(), context)
+    assert (verdict.state, verdict.since) == ("wrong", RISE.since)
+    assert verdict.sentence == (
+        "The model has been wrong since 1 July 2013, 12:00: its error rate rose from 18 % to 66 %; retrain it."
+    )
+    assert verdict_of_window(window(day=-1), context).state == "unknown"
+    fine = known(changes={"log_loss": change("not_worse"), "accuracy": change("not_worse")})
+    assert verdict_of_window(fine, context).state == "right"
+    in_a_slice = VerdictContext(concept=ConceptDrift("ok", outcomes=9_000, slices={"country=NL": RISE}))
+    assert verdict_of_window(window(), in_a_slice).slice == "country=NL"
+
+
+def test_the_date_is_that_of_the_clock_of_the_model() -> None:
+    told = verdict_of_window(window(), VerdictContext(timezone="America/New_York"))
+    assert "since 30 June 2013, 20:00:" in told.sentence
+
+
+def test_the_kind_is_the_one_that_the_window_shows() -> None:
+    kind = KindOfChange("label_shift", ("more positives",), "Positives are more frequent.")
+    assert verdict_of_window(wrong(change_kind=kind)).kind == "label_shift"
+    assert verdict_of_window(window(findings=(MISSING,))).kind == "data_fault"
+    assert verdict_of_window(right(change_kind=kind)).kind == ""
+
+
+def test_the_first_cause_goes_before_the_others_and_faults_before_drift() -> None:
+    cause = replace(COLD, features=("dewp",))
+    assert verdict_of_window(wrong(explanation=explained(cause, COLD))).cause.startswith("dewp moved most")
+    assert verdict_of_window(wrong(findings=(MISSING,), **DRIFT)).cause == MISSING.sentence
+
+
+def test_every_window_gets_its_verdict() -> None:
+    found = with_verdicts([right(), wrong(1)], NO_CONTEXT)
+    assert [one.verdict.state for one in found if one.verdict is not None] == ["right", "wrong"]
+
+
+def test_rows_without_times_have_no_since() -> None:
+    verdict = verdict_of_window(replace(right(), window=replace(right().window, start=0, end=0)))
+    assert (verdict.since, verdict.window_start, verdict.window_end) == (None, None, None)
+    assert verdict.sentence.startswith("The model has been right: its log loss")
