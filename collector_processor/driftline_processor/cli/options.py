@@ -105,6 +105,12 @@ _OPTIONS: dict[str, Any] = {
         "Compare with the same hours, weekdays or hours of the week; else as the reference repeats; 'none' with all.",
     ),
     "timezone": _text("ZONE", "By whose clock, as 'Europe/Paris'; else UTC, or the baseline's."),
+    "ignore_time": Annotated[
+        bool,
+        typer.Option(
+            "--ignore-time", help="Take the reference's rows for independent: do not ask how its days and hours differ."
+        ),
+    ],
     "items": _text("COL", "Of a ranking, the items, best first: lists, or their JSON."),
     "version_column": _text("COL", "Which version predicted: with outcomes, versions are compared side by side."),
     "latency": _text("COL", "How long each call took, in seconds; a name that ends in _ms: in milliseconds."),
@@ -117,6 +123,10 @@ _OPTIONS: dict[str, Any] = {
     "cluster": _text("COL", "Rows of one value belong together: one customer's, one machine's."),
 }
 """Field of ``files.roles.ColumnOptions`` → its option; one whose field is a tuple takes a list with commas."""
+
+
+_DEFAULTS: dict[str, Any] = {"threshold": None, "dayfirst": None, "ignore_time": False}
+"""Field of ``ColumnOptions`` → its default, where that is no text."""
 
 
 def takes_columns(command: Callable[..., None]) -> Callable[..., None]:
@@ -141,7 +151,7 @@ def takes_columns(command: Callable[..., None]) -> Callable[..., None]:
             parameters.append(parameter.replace(annotation=hints[parameter.name], kind=Parameter.KEYWORD_ONLY))
             continue
         for name, option in _OPTIONS.items():
-            default = None if name in ("threshold", "dayfirst") else ""
+            default = _DEFAULTS.get(name, "")
             parameters.append(Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=option))
     with_columns.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     vars(with_columns)["__signature__"] = signature(command).replace(parameters=parameters)

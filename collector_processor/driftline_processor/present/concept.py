@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from driftline_processor.core.concept.detectors import DETECTORS
 from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.wording import short
 
 from .numbers import many, number, percent
@@ -14,13 +16,44 @@ NAMED = 3
 """Slices that are told; the JSON has all."""
 
 
-def sentence(concept: ConceptDrift, moment: Callable[[int], str]) -> str:
+class ErrorLevels(NamedTuple):
+    """The mean error over all rows, and that of the baseline."""
+
+    now: float
+    was: float
+
+
+def error_levels(evaluations: Sequence[Evaluation], measure: str) -> ErrorLevels | None:
+    """Return the errors over all windows beside the baseline's; None where either is not known.
+
+    ``measure``: "error_rate" or "absolute_error".
+    """
+    metric = "accuracy" if measure == "error_rate" else "mae"
+    found = [
+        (now.value, now.rows, was.value)
+        for evaluation in evaluations
+        if (now := evaluation.realized.get(metric)) is not None and now.value is not None and now.rows
+        if (was := evaluation.reference.get(metric)) is not None and was.value is not None
+    ]
+    rows = sum(own for _, own, _ in found)
+    if not rows:
+        return None
+    mean, before = sum(value * own for value, own, _ in found) / rows, found[-1][2]
+    return ErrorLevels(1 - mean, 1 - before) if metric == "accuracy" else ErrorLevels(mean, before)
+
+
+def sentence(concept: ConceptDrift, moment: Callable[[int], str], levels: ErrorLevels | None = None) -> str:
     """Tell what is known of the stream of errors; ``moment``: writes a time.
+
+    ``levels``: of all rows and of the baseline; errors that fell may still be more than the baseline's.
 
     >>> sentence(ConceptDrift("ok", "adwin", outcomes=1200, after=0.2), str)
     'concept: the error rate is 20 % over 1,200 outcomes, no rise found (ADWIN)'
     """
     told = _whole(concept, moment)
+    if levels is not None and concept.state == "ok" and concept.changes and levels.now > levels.was:
+        now, was = (_level(concept, level) for level in levels)
+        told += f"; over all of these rows it is {now}, {was} in the baseline"
     for at, (name, own) in enumerate(list(concept.drifting().items())[:NAMED]):
         since = f" since {moment(own.since)}" if own.since else ""
         begin = "; but" if not at and concept.state != "drift" else "," if at else ";"

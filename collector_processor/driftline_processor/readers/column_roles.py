@@ -55,6 +55,7 @@ class ColumnOptions:
     slices: tuple[str, ...] = ()
     seasonality: str = ""
     timezone: str = ""
+    ignore_time: bool = False
     cluster: str = ""
     items: str = ""
     version_column: str = ""
@@ -83,7 +84,7 @@ class ColumnOptions:
             time_zone(self.timezone or "UTC")
         except ValueError as error:
             raise BadInput(f"--timezone: {error}") from error
-        if self.seasonality == NO_SEASONS:
+        if self.seasonality == NO_SEASONS or self.ignore_time:
             return None
         zone = self.timezone or "UTC"
         return Seasonality(self.seasonality, zone) if self.seasonality in KINDS else UnknownSeasonality(zone)
@@ -91,7 +92,7 @@ class ColumnOptions:
     @property
     def names_seasons(self) -> bool:
         """True where somebody names the seasons, which then must be known."""
-        return self.seasonality not in ("", NO_SEASONS)
+        return self.seasonality not in ("", NO_SEASONS) and not self.ignore_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from driftline_processor.core.evaluation import Evaluation, TargetDrift, Verdict
 from driftline_processor.core.outcomes.review import advice
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.wording import printable
+from driftline_processor.present.concept import error_levels
 from driftline_processor.present.concept import sentence as concept_sentence
 from driftline_processor.present.numbers import count, many, number, p_value, percent, shares
 from driftline_processor.present.outcomes import lateness
@@ -169,13 +170,19 @@ def _window_value(evaluation: Evaluation, name: str) -> Text:
     return Text(number(value), style=change_style(name, None if reference is None else reference.value, value))
 
 
-def evaluation_view(evaluation: Evaluation, timezone: str = "UTC") -> RenderableType:
-    """Show one window: heading, drift ranked by what matters, performance, and one sentence."""
+def evaluation_view(
+    evaluation: Evaluation, timezone: str = "UTC", concept: RenderableType | None = None
+) -> RenderableType:
+    """Show one window: heading, drift ranked by what matters, performance, and one sentence.
+
+    ``concept``: what the errors of all windows say; the sentence is the last word.
+    """
     parts: list[RenderableType] = [_heading(evaluation, timezone), Text(), DriftTable(evaluation)]
     for section in SECTIONS:
         for shown in section(evaluation):
             parts += [Text(), shown]
     parts += [Text(line, style="dim") for line in _remarks(evaluation, timezone)]
+    parts += [] if concept is None else [Text(), concept]
     return Readable(Group(*parts, Text(), Text(sentence(evaluation), style="bold")))
 
 
@@ -212,12 +219,14 @@ def show(
         console.print()
     judged = [at for at, evaluation in enumerate(evaluations) if evaluation.share is not None]
     shown = judged[-1] if judged else len(evaluations) - 1
-    console.print(evaluation_view(evaluations[shown]))
-    if wrong and wrong[shown].rows:
-        console.print(Readable(Group(Text(), mispredictions(wrong[shown]))))
+    told = None
     if concept is not None and (concept.outcomes or concept.unusable):
         style = "bold red" if concept.state == "drift" else ""
-        console.print(Readable(Text(concept_sentence(concept, moment) + ".", style=style)))
+        levels = error_levels(evaluations, concept.measure)
+        told = Text(concept_sentence(concept, moment, levels) + ".", style=style)
+    console.print(evaluation_view(evaluations[shown], concept=told))
+    if wrong and wrong[shown].rows:
+        console.print(Readable(Group(Text(), mispredictions(wrong[shown]))))
 
 
 def _heading(evaluation: Evaluation, timezone: str) -> Text:

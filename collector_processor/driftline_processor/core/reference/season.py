@@ -47,10 +47,9 @@ _REPEATS: Mapping[Kind, str] = {
     "weekday": "the reference repeats every week",
     "hour_of_week": "the reference repeats every day and every week",
 }
-APART = 0.05
-"""Share of the rows that would have to be at other hours, beyond chance, before a reference that was found to repeat is
-cut to the hours of a window. A whole day has the hours of whole days: it needs its weekdays alone, and a whole week
-nothing. So the length of a window need not be asked for."""
+WHOLE = 0.9
+"""Part of a day, or of a week, from which on a window is a whole one: clocks change, and the rows of a file begin and
+end beside midnight."""
 
 _SCALED = ("tails:", "kinds:", "elsewhere:", "clusters:")
 _TOGETHER = ("pca", "pairs", "unpaired")
@@ -111,30 +110,38 @@ def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length
         found = seasonal_reference(baseline, asked.kind, pane)
     elif seasons is None:
         found = Reference(baseline, "" if reference.note else _untold(baseline, length))
-    elif mix is None or not _at_other_seasons(seasons, mix, pane):
+    elif mix is None or (needed := _needed_mix(seasons, mix, length)) is None:
         return reference, False
     else:
+        pane.parts[PART] = needed
         found = seasonal_reference(baseline, seasons.seasonality.kind, pane)
         if found.baseline is not baseline:
-            found = found._replace(note=f"{found.note}: {_REPEATS[seasons.seasonality.kind]}")
+            same = found.note if length < WHOLE * DAY else found.note.replace(_SAME["hour_of_week"], _SAME["weekday"])
+            found = found._replace(note=f"{same}: {_REPEATS[seasons.seasonality.kind]}")
     return Reference(found.baseline, reference.and_also(found.note), reference.shift), found.baseline is not baseline
 
 
-def _at_other_seasons(seasons: Seasons, mix: F64, pane: Pane) -> bool:
-    """Return True where a window's rows lie in other seasons than the reference's, beyond chance."""
-    was = seasons.rows[:, 1]
-    if not mix.any() or not was.any():
-        return False
-    now, was = mix / mix.sum(), was / was.sum()
-    rows = max(float(pane.rows), 1.0)
-    by_chance = float(np.sqrt(2 * was * (1 - was) / (np.pi * rows)).sum()) / 2  # mean distance of as many drawn rows
-    return float(np.abs(now - was).sum()) / 2 > APART + by_chance
+def _needed_mix(seasons: Seasons, mix: F64, length: int) -> F64 | None:
+    """Return the mix of seasons by which a window of a length is compared; None where it needs none.
+
+    What is shorter than a day is compared with its hours, what is shorter than a week with its weekdays. A day whose
+    rows came at other hours than usual is news: so of a day the weekday counts, with the hours of the reference.
+    """
+    kind = seasons.seasonality.kind
+    if length <= 0 or length >= WHOLE * (DAY if kind == "hour" else WEEK):
+        return None
+    if kind != "hour_of_week" or length < WHOLE * DAY:
+        return mix
+    rows = seasons.rows[:, 1].reshape(7, -1)
+    of_day = np.repeat(rows.sum(axis=1, keepdims=True), rows.shape[1], axis=1)
+    hours = np.divide(rows, of_day, out=np.zeros_like(rows), where=of_day > 0)
+    return np.asarray((hours * mix.reshape(7, -1).sum(axis=1, keepdims=True)).ravel(), dtype=np.float64)
 
 
 def _untold(baseline: Baseline, length: int) -> str:
     """Say why a reference cannot tell whether it repeats, where a window of this length would ask."""
     period = baseline.extras.period
-    if not 0 < length < WEEK or baseline.provisional:
+    if not 0 < length < WHOLE * WEEK or baseline.provisional:
         return ""
     if period is None:
         return "all of the reference: the times of its rows are not known, so nor is whether its hours or days differ"

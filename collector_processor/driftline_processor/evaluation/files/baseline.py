@@ -178,13 +178,15 @@ def build_from_files(
     rows_to: Path | None = None,
     importance: Mapping[str, float] | None = None,
     first: Rolling | None = None,
+    undated: bool = False,
 ) -> Baseline:
     """Build the baseline of ``options.model`` from its reference rows.
 
     ``sample``: rows that bins are chosen from, at most. ``in_memory``: bytes of a CSV or NDJSON that is parsed once,
     and not in each pass. ``rows_to``: the file in which some of the rows are kept.
     ``importance``: of features, by name. ``first``: only the rows of the first stretch of so
-    much past. Raises :class:`BadInput` when a file, a column or the task cannot be made sense of.
+    much past. ``undated``: the column of times may lack. Raises :class:`BadInput` when a file, a column or the task
+    cannot be made sense of.
     """
     task = Task(options.task)
     as_written = column_notation(options, {}, task)
@@ -194,6 +196,9 @@ def build_from_files(
         names = tuple(dict.fromkeys(name for source in sources for name in source.schema.names))
         options = replace(options, features=match_patterns(names, options.features, "--features", sources[0].path))
         sources = filter_rows(sources, options.features, say)
+    if undated and options.time and not all(options.time in source.schema.names for source in sources):
+        say(f"{paths[0]}: no column '{options.time}' (--time): when its rows were predicted is not known")
+        options = replace(options, time="")
     roles = find_roles(sources, options, task, {}, say)
     if not roles.features:
         raise BadInput(f"{paths[0]}: it has no column that could be a feature")
@@ -213,7 +218,7 @@ def build_from_files(
         seasonality=options.seasons,
         quantiles=options.levels,
     )
-    if options.names_seasons and not roles.time:
+    if options.names_seasons and not roles.time and not undated:
         raise BadInput(f"{paths[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
     try:
         built = build(reading.rows, said)

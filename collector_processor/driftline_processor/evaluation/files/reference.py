@@ -43,7 +43,8 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
     """
     if not is_built_baseline(reference):
         options = replace(options, model=options.model or name_of(data))
-        return _comparable(build_from_files([reference], options, say), say)
+        built = build_from_files([reference], options, say, undated=True)
+        return _in_time(_comparable(built, say), options)
     try:
         baseline = Baseline.load(reference)
     except (ValueError, OSError) as error:
@@ -78,7 +79,14 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
             f"{name}: compared with nothing: to the baseline {reference}, it is {_MARKED[marks[name]]}; "
             "if it is none, build the baseline anew and name it in --features"
         )
-    return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
+    return _in_time(_comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say), options)
+
+
+def _in_time(baseline: Baseline, options: ColumnOptions) -> Baseline:
+    """Return a baseline without what its times tell, where that is to be ignored."""
+    if not options.ignore_time:
+        return baseline
+    return replace(baseline, extras=replace(baseline.extras, blocks=None, seasons=None))
 
 
 _MARKED = {IDENTIFIER: "an identifier", TIME: "a time written as a number"}

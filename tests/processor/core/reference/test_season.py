@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.seasons import Seasons
 from driftline.panes.pane import Pane
-from driftline.tables.timestamps import HOUR, Kind, Seasonality
+from driftline.tables.timestamps import HOUR, Kind, Seasonality, UnknownSeasonality
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.reference import references
-from driftline_processor.core.reference.season import PART, cycles, season_mix, seasonal_reference
+from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.reference.season import PART, cycles, same_seasons, season_mix, seasonal_reference
 
 START = 1_767_225_600 * 10**9
 
@@ -129,3 +131,63 @@ def test_noon_at_noon_is_no_news_and_noon_at_midnight_is() -> None:
         pane.parts["feature:x0"] = np.pad(counts, (0, size + 2 - len(counts))).astype(np.float64)
         found = drift(pane, seasonal_reference(baseline, "hour", pane).baseline, span=HOUR)
         assert found.features["x0"].state == state
+
+
+def found(days: int, daily: float = 2.0, weekend: float = 0.0, timed: bool = True) -> Baseline:
+    rng = np.random.default_rng(8)
+    hour = np.repeat(np.arange(days * 24), 20)
+    level = daily * np.cos(2 * np.pi * (hour % 24) / 24) + weekend * (hour // 24 % 7 >= 5)
+    frame: dict[str, Any] = {"x": level + rng.normal(size=len(hour)), "p": rng.normal(size=len(hour))}
+    frame |= {"time": START + hour * HOUR} if timed else {}
+    named = {"time": "time"} if timed else {}
+    return Baseline.from_frame(frame, score="p", model="m", task="regression", **named)  # type: ignore[arg-type]
+
+
+def compared(baseline: Baseline, length: int, seasons: int = 24) -> str:
+    pane = Pane({PART: np.eye(seasons)[12] * 100.0})
+    reference, seasonal = same_seasons(Reference(baseline), UnknownSeasonality(), pane, length)
+    assert seasonal == (reference.baseline is not baseline)
+    return reference.note
+
+
+def test_an_hour_is_compared_with_the_hours_that_repeat_and_a_day_is_not() -> None:
+    baseline = found(14)
+    assert compared(baseline, HOUR) == "the same hours: the reference repeats every day"
+    assert compared(baseline, 24 * HOUR) == ""
+
+
+def test_a_day_is_compared_with_its_weekdays_and_a_week_is_not() -> None:
+    baseline = found(28, weekend=2.0)
+    assert compared(baseline, HOUR, 168) == "the same hours of the week: the reference repeats every day and every week"
+    assert compared(baseline, 24 * HOUR, 168) == "the same weekdays: the reference repeats every day and every week"
+    assert compared(baseline, 7 * 24 * HOUR, 168) == ""
+
+
+def test_a_day_whose_rows_came_at_other_hours_counts_by_its_weekday_alone() -> None:
+    baseline = found(28, weekend=2.0)
+    derived, _ = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(168)[12]}), 24 * HOUR)
+    seasons = baseline.extras.seasons
+    assert seasons is not None
+    whole = seasons.of["feature:x"][:24].sum(axis=0)  # START is a Thursday, and season 12 a Monday's noon
+    assert derived.baseline.pane.parts["feature:x"] / derived.baseline.pane.rows == pytest.approx(whole / whole.sum())
+
+
+def test_a_reference_says_what_it_cannot_tell() -> None:
+    assert (
+        compared(found(1), HOUR) == "all of the reference: of less than 2 days it cannot tell whether its hours differ"
+    )
+    assert compared(found(7, daily=0), 24 * HOUR) == (
+        "all of the reference: of less than 4 weeks it cannot tell whether its weekdays differ"
+    )
+    unknown = "all of the reference: the times of its rows are not known, so nor is whether its hours or days differ"
+    assert compared(found(7, timed=False), HOUR) == unknown
+    assert compared(found(28, daily=0), HOUR) == ""
+
+
+def test_what_does_not_repeat_keeps_all_of_its_rows() -> None:
+    baseline = found(14)
+    noon = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(24)[12]}), HOUR)[0].baseline
+    assert noon.pane.parts["score"].sum() == baseline.pane.rows
+    assert noon.pane.parts["feature:x"].sum() == pytest.approx(baseline.pane.rows / 24)
+    assert noon.extras.blocks is not None
+    assert noon.extras.blocks.of.keys() == {"feature:x", "score"}

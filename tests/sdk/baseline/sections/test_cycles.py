@@ -86,7 +86,8 @@ def hourly(rng: np.random.Generator, days: int, many: int, keeps: float, alike: 
     for day in range(1, days):
         days_differ[day] = keeps * days_differ[day - 1] + np.sqrt(1 - keeps**2) * days_differ[day]
     noise: F64 = rng.normal(size=(days * 24, many)) / np.sqrt(200)
-    return noise + np.sqrt(alike) * np.repeat(days_differ, 24, axis=0)
+    means: F64 = noise + np.sqrt(alike) * np.repeat(days_differ, 24, axis=0)
+    return means
 
 
 @pytest.mark.parametrize("days", [7, 28])

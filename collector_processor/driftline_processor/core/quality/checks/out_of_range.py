@@ -5,6 +5,8 @@ Values that no sampling explains, however few they are: infinities where there w
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from driftline.panes.bins import NumberBins
 from driftline.panes.unbinned_values import octave_bounds
@@ -71,6 +73,10 @@ def _beyond(pair: FeaturePair) -> tuple[float, float]:
     return float(pair.now.tails[held].sum()), float(_NEAREST[held].max()) / largest
 
 
+MOST = 0.5
+"""Share of the values beyond the baseline from which on days are not asked: the model has not seen most of these rows,
+whatever made them so. Of fewer values the rows count as few as their days make them."""
+
 BEYOND = 2.0
 """Values of the next sample that lie beyond the least or the greatest of any sample, on average."""
 
@@ -80,7 +86,7 @@ def find(look: CheckInput) -> CheckResult:
 
     From panes, exactly. The edges are the 0.1 % and the 99.9 % quantile of the baseline, or its least and greatest
     where it has few values; so one stray value in the baseline widens nothing. Infinities and values far beyond all
-    others are told however few they are.
+    others are told however few they are. Where most values lie beyond, it is a finding however much days differ.
     """
     looked_at = [pair for pair in look.pairs.values() if isinstance(pair.bins, NumberBins) and len(pair.bins.edges)]
     found = [one for pair in looked_at if (one := _of(pair, pair.bins)) is not None]
@@ -102,6 +108,8 @@ def _of(pair: FeaturePair, bins: object) -> Suspicion | None:
     where = usual if not one_end else f"below {least}" if low > high else f"above {greatest}"
     infinite = f", {format_percent(pair.now.infinite / now.of)} are infinite" if pair.now.infinite else ""
     before = f"before, {format_percent(was.share)} {f'lay {usual}' if one_end else 'did'}"
+    if now.share >= MOST and pair.alike > 1:
+        pair = replace(pair, n=pair.n * pair.alike, m=pair.m * pair.alike, alike=1.0)
     more = suspect_rise(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, BEYOND)
     return more if more is not None and more.p <= CERTAIN else suspect_far_values(CHECK.name, pair) or more
 

@@ -1,0 +1,73 @@
+"""The README's first example reads as a practitioner would: a week of July against a winter.
+
+Each test names a sentence that would be absurd there.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from driftline_processor.cli.commands import app
+from typer.testing import CliRunner
+
+FILES = Path(__file__).parents[3] / "examples" / "two_files"
+WEEK, REFERENCE = FILES / "lastweek.parquet", FILES / "reference.parquet"
+COLUMNS = ("--task", "binary", "--score", "score", "--actual", "late", "--id", "id", "--time", "time")
+
+
+@cache
+def told(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["evaluate", str(WEEK), *COLUMNS, *arguments], env={"COLUMNS": "120"})
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+@cache
+def window(*arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(told("--json", *arguments))["windows"][0]
+    return found
+
+
+def as_named(*arguments: str) -> tuple[str, ...]:
+    return "--baseline", str(REFERENCE), *arguments
+
+
+def test_what_lies_outside_the_range_entirely_is_a_finding() -> None:
+    found = {finding["features"][0]: finding for finding in window(*as_named())["quality"]["findings"]}
+    assert {"temp", "dewp"} <= found.keys()
+    assert found["dewp"]["check"] == "out_of_range"
+    assert found["dewp"]["severity"] == "critical"
+    assert "dewp: 100 % of values lie above 44.96" in told(*as_named())
+
+
+def test_the_answer_does_not_end_with_errors_that_fell() -> None:
+    text = told(*as_named())
+    last = text.rstrip().splitlines()[-1]
+    assert "fell" not in last
+    assert "concept:" not in last
+    said = " ".join(text.split())
+    assert "over all of these rows it is 35.7 %, 21.8 % in the baseline" in said
+
+
+def test_the_rows_alone_are_compared_where_the_time_is_to_be_ignored() -> None:
+    ignoring = window(*as_named("--ignore-time"))
+    states = {name: feature["state"] for name, feature in ignoring["drift"]["features"].items()}
+    assert {name for name, state in states.items() if state == "drift"} >= {
+        *("temp", "dewp", "pressure", "wind_speed", "humid", "visib")
+    }
+    assert ignoring["start"] == window(*as_named())["start"]  # the rows' own times still say which week it is
+
+
+def test_a_reference_without_times_is_compared_as_a_whole_and_that_is_said(tmp_path: Path) -> None:
+    undated = tmp_path / "reference.parquet"
+    pq.write_table(pq.read_table(REFERENCE).drop(["time"]), undated)
+    days = json.loads(told("--json", "--window", "1d", "--baseline", str(undated)))["windows"]
+    assert [day["start"][:10] for day in days] == [f"2013-07-{day:02}" for day in range(8, 15)]
+    assert {day["baseline"]["compared"] for day in days} == {
+        "all of the reference: the times of its rows are not known, so nor is whether its hours or days differ"
+    }
+    assert all(day["drift"]["features"]["temp"]["state"] == "drift" for day in days)
