@@ -242,6 +242,7 @@ def build_from_files(
         texts=built.texts,
         extras=replace(built.extras, importance=_importance(importance, roles)),
     )
+    baseline = without_time(baseline) if options.ignore_time else baseline
     rules = rules_in_force(None)
     baseline = protect_baseline(baseline, rules)
     if rows_to is not None:
@@ -249,6 +250,11 @@ def build_from_files(
         kept = save_rows(rows_to, baseline, built.sample, built.actual, {name: rules.rule(name) for name in ruled})
         say(f"{rows_to}: {many(kept)} kept, for methods that need rows")
     return baseline
+
+
+def without_time(baseline: Baseline) -> Baseline:
+    """Return a baseline without what its times tell of how days and hours differ."""
+    return replace(baseline, extras=replace(baseline.extras, blocks=None, seasons=None))
 
 
 def _until(sources: Sequence[Source], roles: Roles, first: Rolling) -> int:

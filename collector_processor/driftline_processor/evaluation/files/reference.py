@@ -21,7 +21,7 @@ from driftline_processor.readers.prediction_rows import FileRows, known_notation
 from driftline_processor.readers.source import Source
 from driftline_processor.readers.sources import is_built_baseline, open_source
 
-from .baseline import build_from_files, holds_kept_rows, load_rows
+from .baseline import build_from_files, holds_kept_rows, load_rows, without_time
 from .exact_values import reference_rows_path
 
 
@@ -43,8 +43,7 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
     """
     if not is_built_baseline(reference):
         options = replace(options, model=options.model or name_of(data))
-        built = build_from_files([reference], options, say, undated=True)
-        return _in_time(_comparable(built, say), options)
+        return _comparable(build_from_files([reference], options, say, undated=True), say)
     try:
         baseline = Baseline.load(reference)
     except (ValueError, OSError) as error:
@@ -79,14 +78,8 @@ def baseline_of(reference: Path, data: Path, options: ColumnOptions, say: Say) -
             f"{name}: compared with nothing: to the baseline {reference}, it is {_MARKED[marks[name]]}; "
             "if it is none, build the baseline anew and name it in --features"
         )
-    return _in_time(_comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say), options)
-
-
-def _in_time(baseline: Baseline, options: ColumnOptions) -> Baseline:
-    """Return a baseline without what its times tell, where that is to be ignored."""
-    if not options.ignore_time:
-        return baseline
-    return replace(baseline, extras=replace(baseline.extras, blocks=None, seasons=None))
+    baseline = without_time(baseline) if options.ignore_time else baseline
+    return _comparable(replace(baseline, model=options.model or baseline.model, bins=bins), say)
 
 
 _MARKED = {IDENTIFIER: "an identifier", TIME: "a time written as a number"}
