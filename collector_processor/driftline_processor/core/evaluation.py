@@ -460,10 +460,41 @@ class Explanation:
     score_now: float | None = None
 
 
-EstimateMethod = Literal["cbpe", "direct_loss", "importance_weighted"]
+EstimateMethod = Literal["cbpe", "direct_loss", "importance_weighted", "label_shift"]
 Trust = Literal["ok", "failed", "unknown"]
 Unsure = Literal["too_few", "unlike"]
 """Reason why an estimate has no interval: too few rows or outcomes, or rows unlike those of the reference."""
+
+ShiftExplanation = Literal["labels", "inputs", "either"]
+"""What explains that scores moved: a new share of positives, inputs that moved, or nobody can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelShift:
+    """The share of positives that a window's scores tell, and whether it explains that they moved.
+
+    Attributes:
+        explains: ``labels`` where scores and features moved as a new share of positives moves them; ``inputs`` where
+            they moved otherwise; ``either`` where both explain them.
+        was: Share of positives in the baseline.
+        now: Share of positives in the window, if each class is as it was.
+        low: Lower end of the 95 % interval of ``now``.
+        high: Upper end of the same interval.
+        p_value: Of the scores, while the share is the baseline's.
+        fit: Of the scores, while the re-mixed scores of the baseline are theirs.
+        features: Features that tell it.
+        sentence: The finding in words.
+    """
+
+    explains: ShiftExplanation
+    was: float
+    now: float
+    low: float
+    high: float
+    p_value: float
+    fit: float
+    features: tuple[str, ...]
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -837,6 +868,7 @@ class Evaluation:
         maturity: Whether the window still fills, waits for outcomes, or its performance counts.
         estimated: Performance of all rows without labels (:mod:`.estimate`), by metric.
         weighted: The same by importance weighting, where that was asked for.
+        label_shift: The share of positives that the scores tell, where it moved beyond chance.
         performance_slices: Performance by ``key=value``.
         ages: Performance by the delay of outcomes.
         fast_labels: Whether outcomes that came fast differ from the others.
@@ -887,6 +919,7 @@ class Evaluation:
     maturity: Maturity = "mature"
     estimated: dict[str, Estimate] = field(default_factory=dict)
     weighted: dict[str, Estimate] = field(default_factory=dict)
+    label_shift: LabelShift | None = None
     performance_slices: dict[str, SlicePerformance] = field(default_factory=dict)
     ages: dict[str, SlicePerformance] = field(default_factory=dict)
     fast_labels: FastLabels | None = None

@@ -13,7 +13,8 @@ from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.rule import Rules, weighted_share
 from driftline_processor.core.drift.slices import WHOLE, drift_with_slices
 from driftline_processor.core.estimate.changes import estimated_changes
-from driftline_processor.core.estimate.estimator import estimate_metrics
+from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
+from driftline_processor.core.estimate.label_shift import LEVEL as SHIFT_LEVEL
 from driftline_processor.core.expectations.judge import judge_expectations
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, sent_rows
 from driftline_processor.core.performance.judge import judge_performance
@@ -77,8 +78,10 @@ def judge_window(
     span = window.window.end - window.window.start
     if baseline is not None and task is not None:
         learned = outcomes.reference or baseline
-        evaluation.estimated = estimate_metrics(pane, learned, task, span, realized(pane, task))
+        shift = explain_label_shift(pane, learned, task, span)
+        evaluation.estimated = estimate_metrics(pane, learned, task, span, realized(pane, task), shift)
         evaluation.estimated_changes = estimated_changes(evaluation.estimated)
+        evaluation.label_shift = None if shift is None or shift[0].p_value > SHIFT_LEVEL else shift[0]
     evaluation.expected = judge_expectations(settings.expectations, context.facts, pane, baseline, window.window)
     if reference is None or baseline is None:
         evaluation.score = _unknown("score", pane)

@@ -10,7 +10,7 @@ from typing import Any
 
 from driftline_processor.core.concept import result as concept_result
 from driftline_processor.core.concept.result import ConceptDrift, DetectorState, error_rise
-from driftline_processor.core.estimate.point import ASSUMES
+from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
@@ -29,6 +29,7 @@ from driftline_processor.core.evaluation import (
     GroupRate,
     JointDrift,
     KindOfChange,
+    LabelShift,
     MethodValue,
     MetricChange,
     MetricValue,
@@ -153,12 +154,13 @@ SHAPES = Shapes(
             "p_value importance weight score_shift sentence",
         ),
         Explanation: ("sentence", group("score", Key("was", "score_was"), Key("now", "score_now")), "causes"),
+        LabelShift: "explains was now low high p_value fit features sentence",
         TrackRecord: "state windows missed inside mean_error",
         Estimate: (
             "value low high sampling_error unsure reference",
             group("bounds", Key("low", "lower_bound"), Key("high", "upper_bound")),
             "alert rows source method error error_deviation record",
-            computed("assumes", lambda _: ASSUMES.removeprefix("assumes "), str),
+            computed("assumes", lambda one: assumption(one).removeprefix("assumes "), str),
         ),
         SlicePerformance: (
             "rows predictions",
@@ -235,6 +237,7 @@ SHAPES = Shapes(
                 Key("changes", "realized_changes"),
                 "estimated_changes beside_constant",
                 Key("importance_weighted", "weighted"),
+                "label_shift",
                 Key("slices", "performance_slices", asked=SLICES),
                 Key("label_age", "ages", asked=SLICES),
                 "fast_labels",

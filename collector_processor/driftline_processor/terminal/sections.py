@@ -14,7 +14,7 @@ from rich.text import Text
 
 from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.drift.slices import rank_drifted_slices, slice_sentence
-from driftline_processor.core.estimate.point import ASSUMES
+from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import Evaluation, MetricValue, SlicePerformance
 from driftline_processor.core.performance.mispredictions import Worst
@@ -222,7 +222,11 @@ def estimates(evaluation: Evaluation) -> Iterator[Group]:
             Text(ends(one.lower_bound, one.upper_bound), style="dim"),
             Text(state or "\N{EN DASH}", style=_STYLES.get(state or "", "dim")),
         )
-    yield Group(table, Text(f"estimated: {ASSUMES}; {sentence(evaluation.estimated)}", style="dim"))
+    assumes = next(assumption(one) for one in evaluation.estimated.values())
+    lines = [Text(f"estimated: {assumes}; {sentence(evaluation.estimated)}", style="dim")]
+    if evaluation.label_shift is not None:
+        lines.append(Text(printable(evaluation.label_shift.sentence)))
+    yield Group(table, *lines)
 
 
 def objectives(evaluation: Evaluation) -> Iterator[Table]:

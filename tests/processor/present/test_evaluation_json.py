@@ -179,6 +179,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "changes": {},
                     "estimated_changes": {},
                     "importance_weighted": {},
+                    "label_shift": None,
                     "slices": {},
                     "label_age": {},
                     "fast_labels": None,

@@ -37,12 +37,13 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import PerKind, Task
 
-from driftline_processor.core.evaluation import Estimate, EstimateMethod, MetricValue, Unsure
+from driftline_processor.core.evaluation import Estimate, EstimateMethod, LabelShift, MetricValue, Unsure
 from driftline_processor.core.outcomes.sums import effective_rows
 from driftline_processor.core.performance.realized import realized
 
 from . import cbpe_binary, cbpe_multiclass, direct_loss
 from .cbpe_binary import Rates, rates_of, weight_per_row
+from .label_shift import PriorShift, explain_shift, remixed_rates
 from .point import BOUND_DEVIATIONS, DEVIATIONS, Point, limits
 
 
@@ -154,8 +155,11 @@ class ReferenceLearning:
         many = 0 if self.estimation.blocks is None else len(self.estimation.blocks.panes)
         return max(self.length, DAY) if many * self.length >= FEWEST_DAYS * DAY else self.length
 
-    def points(self, pane: Pane) -> tuple[dict[str, Point], int]:
-        """Return the expected value of each metric of a pane, and the bin of the grid at which its model decides."""
+    def points(self, pane: Pane, _shift: PriorShift | None = None) -> tuple[dict[str, Point], int]:
+        """Return the expected value of each metric of a pane, and the bin of the grid at which its model decides.
+
+        ``_shift``: of the share of positives, where the labels shifted and not the inputs.
+        """
         return self._with_learned(self._expected_of_window(pane), effective_rows(pane, "rows")), 0
 
     def _with_learned(self, points: dict[str, Point], rows: float) -> dict[str, Point]:
@@ -183,7 +187,13 @@ class ReferenceLearning:
             found[name] = replace(point, learned=overfit + (OFF * moved) ** 2, bias=bias, unsure=unsure)
         return found
 
-    def labelled(self, pane: Pane, points: dict[str, Point], rows: int) -> dict[str, Point]:
+    def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> tuple[LabelShift, PriorShift] | None:
+        """Return what explains that the scores moved; None where they did not, or where the task has no such test."""
+        return None
+
+    def labelled(
+        self, pane: Pane, points: dict[str, Point], rows: int, _shift: PriorShift | None = None
+    ) -> dict[str, Point]:
         """Return the expected metrics of a pane's rows with a known outcome; {} where unknown.
 
         It is what is expected of all ``rows`` (``points``), while half of their outcomes are known, with the chance of
@@ -287,22 +297,42 @@ class _BinaryLearning(ReferenceLearning):
 
     __slots__ = ()
 
-    def points(self, pane: Pane) -> tuple[dict[str, Point], int]:
-        grid = cbpe_binary.grid_of(pane, self.task)
-        if self.rates is None or grid is None:
+    def points(self, pane: Pane, _shift: PriorShift | None = None) -> tuple[dict[str, Point], int]:
+        grid, rates = cbpe_binary.grid_of(pane, self.task), self._rates(_shift)
+        if rates is None or grid is None:
             return {}, 0
-        points = cbpe_binary.expected(grid, self.rates, weight_per_row(pane, "rows"))
+        points = cbpe_binary.expected(grid, rates, weight_per_row(pane, "rows"))
         return points, cbpe_binary.cut_of(grid, self._usual_cut)
 
-    def labelled(self, pane: Pane, _points: dict[str, Point], _rows: int) -> dict[str, Point]:
+    def _rates(self, shift: PriorShift | None) -> Rates | None:
+        return self.rates if shift is None or self.rates is None else remixed_rates(self.rates, shift)
+
+    def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> tuple[LabelShift, PriorShift] | None:
+        grid = cbpe_binary.grid_of(_pane, self.task)
+        if self.rates is None or grid is None:
+            return None
+        window = grid.sum(axis=0) / weight_per_row(_pane, "rows")
+        if window.sum() < FEWEST:
+            return None
+        name = "actual_rate"
+        per_row = self.per_row(self._usual_cut).get(name)
+        differ = NO_STRETCHES if per_row is None else self.differ(self._usual_cut, name, per_row)[0]
+        between = differ.over(_span / self.length if self.length else 1.0)
+        if between > 0:  # known from few stretches: as wide as Student's t is
+            between *= (_tail(differ.stretches, DEVIATIONS) / DEVIATIONS) ** 2
+        return explain_shift(window, _pane, _baseline, self.rates, between)
+
+    def labelled(
+        self, pane: Pane, _points: dict[str, Point], _rows: int, _shift: PriorShift | None = None
+    ) -> dict[str, Point]:
         """Return the estimate of those rows from their own scores, decided as those of their bin were."""
         sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
-        grid = cbpe_binary.grid_of(pane, self.task)
-        if self.rates is None or grid is None or sides[0] is None or sides[1] is None:
+        grid, rates = cbpe_binary.grid_of(pane, self.task), self._rates(_shift)
+        if rates is None or grid is None or sides[0] is None or sides[1] is None:
             return {}
         weight, all_of = sides[0] + sides[1], grid.sum(axis=0)
         shares = np.divide(grid, all_of, out=np.zeros_like(grid), where=all_of > 0)
-        return cbpe_binary.expected(weight * shares, self.rates, weight_per_row(pane, "outcomes"))
+        return cbpe_binary.expected(weight * shares, rates, weight_per_row(pane, "outcomes"))
 
     @property
     def _usual_cut(self) -> int:
@@ -412,36 +442,81 @@ FEWEST = 30
 """Rows of a window, and outcomes that judge an estimate: with fewer, they say more of chance than of the model."""
 
 
+def explain_label_shift(pane: Pane, baseline: Baseline, task: Task, span: int) -> tuple[LabelShift, PriorShift] | None:
+    """Say whether a new share of positives explains that the scores of a window moved; None where they did not.
+
+    Args:
+        pane: Pane of the window, with the parts of :mod:`driftline.baseline.sections.estimation`.
+        baseline: Baseline whose outcomes are known.
+        task: Task of the model.
+        span: Length of the window, nanoseconds; 0 where it is not known.
+    """
+    return learn_reference(baseline).label_shift(pane, baseline, span) if _alike(task, baseline.task) else None
+
+
+def _alike(task: Task, other: Task) -> bool:
+    return (task.kind, task.classes, task.positive_class) == (other.kind, other.classes, other.positive_class)
+
+
 def estimate_metrics(
-    pane: Pane, baseline: Baseline, task: Task, span: int, realized: Mapping[str, MetricValue] | None = None
+    pane: Pane,
+    baseline: Baseline,
+    task: Task,
+    span: int,
+    realized: Mapping[str, MetricValue] | None = None,
+    shift: tuple[LabelShift, PriorShift] | None = None,
 ) -> dict[str, Estimate]:
     """Estimate every metric of a window; {} where the baseline has too few outcomes, or the window too few rows.
 
     ``pane``: with the parts of :mod:`driftline.baseline.sections.estimation`. ``baseline``: whose outcomes it is
     learned from. ``span``:
     the length of the window, nanoseconds; 0 where it is not known. ``realized``: what is known of it already.
+    ``shift``: what explains that its scores moved (:func:`explain_label_shift`). Estimates of a label shift go by the
+    new share of positives. Unless inputs alone explain the scores, an interval holds what either explanation gives.
     """
-    if (task.kind, task.classes, task.positive_class) != (
-        baseline.task.kind,
-        baseline.task.classes,
-        baseline.task.positive_class,
-    ):
+    if not _alike(task, baseline.task):
         return {}
     known = learn_reference(baseline)
     rows = known.estimated_rows(pane)
     if rows < FEWEST or known.rows < FEWEST:
         return {}
-    points, cut = known.points(pane)
-    labelled = known.labelled(pane, points, rows) if realized else {}
-    made = _Made(known, cut, rows, span)
-    return {name: made.estimate(name, point, (realized or {}).get(name), labelled) for name, point in points.items()}
+    found = _estimates(known, pane, rows, span, realized or {})
+    if shift is None or shift[0].explains == "inputs":
+        return found
+    labels = _estimates(known, pane, rows, span, realized or {}, shift[1])
+    if shift[0].explains == "labels":
+        found, labels = labels, found
+    return {name: _with_both(one, labels[name]) for name, one in found.items()}
+
+
+def _estimates(
+    known: ReferenceLearning,
+    pane: Pane,
+    rows: int,
+    span: int,
+    realized: Mapping[str, MetricValue],
+    prior: PriorShift | None = None,
+) -> dict[str, Estimate]:
+    """Return the estimates of a window; ``prior``: of a share of positives that has shifted."""
+    points, cut = known.points(pane, prior)
+    labelled = known.labelled(pane, points, rows, prior) if realized else {}
+    made = _Made(known, cut, rows, span, known.method if prior is None else "label_shift")
+    return {name: made.estimate(name, point, realized.get(name), labelled) for name, point in points.items()}
+
+
+def _with_both(estimate: Estimate, other: Estimate) -> Estimate:
+    """Return an estimate whose interval holds that of the other explanation, too; without one where either lacks it."""
+    unsure = estimate.unsure or other.unsure
+    if estimate.low is None or estimate.high is None or other.low is None or other.high is None:
+        return replace(estimate, low=None, high=None, unsure=unsure)
+    return replace(estimate, low=min(estimate.low, other.low), high=max(estimate.high, other.high))
 
 
 class _Made:
     """The inputs that all estimates of a window share."""
 
-    def __init__(self, learned: ReferenceLearning, cut: int, rows: int, span: int) -> None:
-        self._learned, self._cut, self._rows = learned, cut, rows
+    def __init__(self, learned: ReferenceLearning, cut: int, rows: int, span: int, method: EstimateMethod) -> None:
+        self._learned, self._cut, self._rows, self._method = learned, cut, rows, method
         self._lengths, self._lasting = (
             span / length if length else 1.0 for length in (learned.length, learned.lasting)
         )
@@ -453,7 +528,7 @@ class _Made:
         reference = learned.reference.get(name)
         value = None if reference is None else reference.value
         if point.value is None:
-            return Estimate(None, None, None, None, None, None, None, rows, "panes", learned.method, value)
+            return Estimate(None, None, None, None, None, None, None, rows, "panes", self._method, value)
         per_row = learned.per_row(self._cut).get(name, (point.chance * rows, point.mix * rows))
         differ, off = learned.differ(self._cut, name, per_row)
         time = off.over(self._lasting)
@@ -471,7 +546,7 @@ class _Made:
             alert = not lower <= point.value <= upper
         estimates = (float(point.value), low, high, error, lower, upper, alert, rows)
         judged = _judged(labelled.get(name), realized, time)
-        return Estimate(*estimates, "panes", learned.method, value, *judged, unsure=point.unsure)
+        return Estimate(*estimates, "panes", self._method, value, *judged, unsure=point.unsure)
 
 
 def _judged(labelled: Point | None, realized: MetricValue | None, time: float) -> tuple[float | None, float | None]:

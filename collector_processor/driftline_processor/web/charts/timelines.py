@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from driftline_processor.core.estimate.point import ASSUMES
+from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TargetDrift
 from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import count, finite, many, number, percent
@@ -293,9 +293,9 @@ def estimate(
     marks += [svg.path(run, "line estimated") for run in stretches(placed(evaluations, values, x, y))]
     for evaluation, value, truth in zip(evaluations, values, came, strict=True):
         begin, width = x(evaluation.window.start), x(evaluation.window.end) - x(evaluation.window.start)
-        title = (
-            f"{window_name(evaluation.window, timezone)}: {metric_title(metric)} estimated {number(value)}, {ASSUMES}"
-        )
+        own = evaluation.estimated.get(metric)
+        assumes = "" if own is None else f", {assumption(own)}"
+        title = f"{window_name(evaluation.window, timezone)}: {metric_title(metric)} estimated {number(value)}{assumes}"
         parts = [svg.rect(begin, top - 8, width, bottom - top + 16, "ground")]
         if truth is not None:
             title += f"; realized {number(truth)}"

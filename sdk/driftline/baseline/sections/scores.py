@@ -20,6 +20,7 @@ from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
 from driftline.tables.performance_columns import usable_weight
 from driftline.tables.table import F64, Column, PredictionTable
+from driftline.tables.task import Task
 
 from .time_blocks import BlockCounts, block_targets
 
@@ -99,11 +100,22 @@ class ScoreMeans:
         first: intp (cells,), first bin of each cell, ascending from 0. Rows without a usable value are one more cell.
         mean: float64 (cells + 1,), mean score of each cell.
         rows: float64 (cells + 1,), weight of the rows of each cell.
+        outcome: float64 (cells + 1,), share of positives among the labelled rows of each cell of a binary model's
+            target; None of other models, and of baselines without outcomes.
+        labelled: float64 (cells + 1,), weight of these labelled rows.
     """
 
     first: Index
     mean: F64
     rows: F64
+    outcome: F64 | None = None
+    labelled: F64 | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        known = {"mean": self.mean, "rows": self.rows, "outcome": self.outcome, "labelled": self.labelled}
+        lists = {name: [short(value) for value in of.tolist()] for name, of in known.items() if of is not None}
+        return {"first": self.first.tolist(), **lists}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,14 +135,7 @@ class ScoreByFeature:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return {
-            name: {
-                "first": one.first.tolist(),
-                "mean": [short(value) for value in one.mean.tolist()],
-                "rows": [short(value) for value in one.rows.tolist()],
-            }
-            for name, one in self.of.items()
-        }
+        return {name: one.to_json() for name, one in self.of.items()}
 
     @classmethod
     def from_json(cls, value: object, bins: ModelBins) -> Self:
@@ -148,7 +153,10 @@ class ScoreByFeature:
             mean, rows = floats(read.get("mean")), floats(read.get("rows"))
             if not len(mean) == len(rows) == len(first) + 1:
                 raise ValueError(f"that of {name!r} needs a mean and a number of rows for each cell and one more")
-            of[name] = ScoreMeans(np.array(first, np.intp), mean, rows)
+            known = [floats(read[key]) if key in read else None for key in ("outcome", "labelled")]
+            if {None if one is None else len(one) for one in known} not in ({None}, {len(rows)}):
+                raise ValueError(f"that of {name!r} needs outcome and labelled, for each cell and one more, or neither")
+            of[name] = ScoreMeans(np.array(first, np.intp), mean, rows, *known)
         return cls(of)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
@@ -162,14 +170,14 @@ class ScoreByFeature:
 
 
 class ScoreByFeatureGatherer:
-    """Gathers, bin by bin, the weight of rows with a score, and the sum of their scores."""
+    """Gathers, bin by bin, the weight of rows with a score, the sum of their scores, and their outcomes."""
 
     def __init__(self, reference: ReferenceSetup) -> None:
         over = block_targets(reference.bins)
         self._bins = {name: bins for name, bins in over.items() if name != "class"} if "score" in over else {}
-        self._sums = {name: np.zeros((2, bins.size + 2)) for name, bins in self._bins.items()}
+        self._sums = {name: np.zeros((4, bins.size + 2)) for name, bins in self._bins.items()}
 
-    def add(self, table: PredictionTable, _actual: Column | None) -> None:
+    def add(self, table: PredictionTable, actual: Column | None) -> None:
         """Take in more rows."""
         if table.scores is None or not len(table.scores):
             return
@@ -178,25 +186,42 @@ class ScoreByFeatureGatherer:
         weight = np.ones(len(score)) if table.weight is None else usable_weight(table.weight)
         weight = np.where(usable, weight, 0.0)
         scored = np.where(usable, score, 0.0) * weight
+        labelled, positive = _outcomes(table.task, actual, weight)
         for name, bins in self._bins.items():
             column = Column(numbers=score) if name == "score" else table.features.get(name[len("feature:") :])
             at = np.empty(0, np.intp) if column is None else assign(bins, column)
             if not len(at):
                 at = np.full(len(score), bins.size, np.intp)
-            for row, values in enumerate((weight, scored)):
+            for row, values in enumerate((weight, scored, labelled, positive)):
                 self._sums[name][row] += np.bincount(at, values, minlength=bins.size + 2)
 
     def piece(self) -> ScoreByFeature | None:
         """Return the means; None where no row has a score."""
         of = {}
-        for name, (rows, scored) in self._sums.items():
+        for name, (rows, scored, labelled, positive) in self._sums.items():
             if not rows.any():
                 continue
             size = self._bins[name].size
             first = np.arange(size) if name == "score" else BlockCounts.of(rows[np.newaxis], size).first
             starts = np.append(first, size)
-            weight, total = np.add.reduceat(rows, starts), np.add.reduceat(scored, starts)
-            mean = np.divide(total, weight, out=np.zeros(len(weight)), where=weight > 0)
-            # six digits, here and not when it is written, so that a baseline says the same before and after
-            of[name] = ScoreMeans(first, np.array([float(f"{value:.6g}") for value in mean.tolist()]), weight)
+            weight = np.add.reduceat(rows, starts)
+            known = np.add.reduceat(labelled, starts) if labelled.any() else None
+            outcome = None if known is None else _means(np.add.reduceat(positive, starts), known)
+            of[name] = ScoreMeans(first, _means(np.add.reduceat(scored, starts), weight), weight, outcome, known)
         return ScoreByFeature(of) if of else None
+
+
+def _means(total: F64, weight: F64) -> F64:
+    mean = np.divide(total, weight, out=np.zeros(len(weight)), where=weight > 0)
+    # six digits, here and not when it is written, so that a baseline says the same before and after
+    return np.array([float(f"{value:.6g}") for value in mean.tolist()])
+
+
+def _outcomes(task: Task, actual: Column | None, weight: F64) -> tuple[F64, F64]:
+    """Return the weight of each labelled row of a binary model, and of each positive one; zeros of other models."""
+    none = np.zeros(len(weight))
+    truth = None if actual is None or not task.has_threshold else class_codes(actual, task.classes)
+    if truth is None or task.positive is None:
+        return none, none
+    labelled = np.where((truth >= 0) & (truth < len(task.classes)), weight, 0.0)
+    return labelled, np.where(truth == task.positive, labelled, 0.0)

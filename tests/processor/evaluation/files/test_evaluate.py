@@ -111,7 +111,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     ]
     assert list(window["performance"]) == [
         *("maturity", "immature", "unreviewed", "realized", "estimated", "changes", "estimated_changes"),
-        *("importance_weighted", "slices"),
+        *("importance_weighted", "label_shift", "slices"),
         *("label_age", "fast_labels", "weak_slices"),
         *("fairness", "broken", "undecided", "overdue", "objectives"),
     ]

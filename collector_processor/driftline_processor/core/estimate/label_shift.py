@@ -1,0 +1,371 @@
+"""Label shift: the share of positives that a window's scores tell, and whether it explains that they moved.
+
+The scores of a window move for two reasons that labels would tell apart. Either the inputs moved, and each score means
+what it meant (covariate shift: CBPE holds). Or one class became more frequent, each class as it was (label shift): then
+each score means something else, and an estimate that goes by the old meaning is off.
+
+Under label shift one number explains every distribution: the change of the share of positives, δ. At a score of which
+the reference knows the rate r, the window is ``1 + δ h`` times as dense, ``h = (r - π) / (π (1 - π))``, where π is the
+reference's share. Therefore
+
+- δ is the one of greatest likelihood of the window's scores (Saerens, Latinne and Decaestecker, "Adjusting the outputs
+  of a classifier to new a priori probabilities", 2002, by Newton's steps in place of EM; on calibrated scores, after
+  Alexandari, Kundaje and Shrikumar, "Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift
+  adaptation", ICML 2020);
+- the scores re-mixed with the new share must fit those of the window;
+- each feature must move as much as its own relation with the outcome says: its mean rate by δ times the share of the
+  outcome's variance that the feature explains.
+
+Under covariate shift the features that moved carry the whole shift of the score, and the others none of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.calibration import ResampledCalibration
+from driftline.baseline.sections.scores import ScoreMeans
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, I64
+
+from driftline_processor.core.evaluation import LabelShift, ShiftExplanation
+from driftline_processor.core.wording import format_percent, short
+
+from .cbpe_binary import Rates
+
+LEVEL = 0.01
+"""Level of each test: windows without a shift show one as rarely (docs/data/estimates.md)."""
+
+POSSIBLE = 0.1
+"""Level from which on an interval allows for a label shift that is not certain. It is wider in a tenth of the windows
+without one, and holds in those whose label shift is too small to be found."""
+
+MATERIAL = 0.25
+"""Part of the score's shift, or of its distance, that a distribution may be off without refuting label shift.
+
+With enough rows every model of a shift is refuted by something too small to matter."""
+
+CELLS = 20
+"""Cells of scores, of equal weight in the reference, by which the re-mixed distribution is compared."""
+
+FEWEST_OF_CELL = 30.0
+"""Labelled rows of the reference by which the rate of a feature's cell is known."""
+
+TWO_SIDED_95 = 1.959963984540054
+_STEPS = 40
+_GOLDEN = (math.sqrt(5) - 1) / 2
+"""Multiples of it lie evenly between 0 and 1, in an order that is that of nothing else."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriorShift:
+    """The shift of the share of positives, by the scores.
+
+    Attributes:
+        prior: Share of positives of the reference, by its rates.
+        shift: δ, the window's share less that.
+        sampling: Variance of δ by chance of the window's and the reference's scores, and between days.
+        drawn: float64 (64,), δ by the resampled rates of the reference.
+        drawn_prior: float64 (64,), the reference's share by the same rates.
+    """
+
+    prior: float
+    shift: float
+    sampling: float
+    drawn: F64
+    drawn_prior: F64
+
+    @property
+    def variance(self) -> float:
+        """Return the variance of δ, that of the reference's rates included."""
+        return self.sampling + float(np.var(self.drawn))
+
+    @property
+    def p_value(self) -> float:
+        """Return the probability of a shift as large by chance, two-sided."""
+        return math.erfc(abs(self.shift) / math.sqrt(2 * self.variance)) if self.variance > 0 else 1.0
+
+
+def prior_shift(window: F64, rates: Rates, between: float = 0.0) -> PriorShift | None:
+    """Estimate the shift of the share of positives; None where the scores of the reference tell nothing apart.
+
+    Args:
+        window: float64 (SCORE_BINS,), effective rows of the window by score.
+        rates: Rates of the reference.
+        between: Variance of the share between stretches of time of the window's length.
+    """
+    again = rates.again
+    own, was = (_by_place(again, rows) for rows in (window, rates.rows))
+    curves = np.vstack([again.smooth, np.clip(again.smooth + again.off, 0.0, 1.0)])
+    priors = curves @ was / was.sum()
+    spread = ((curves - priors[:, np.newaxis]) ** 2) @ was / was.sum()
+    if own.sum() <= 0 or spread[0] <= 1e-9 or not ((priors > 0) & (priors < 1)).all():
+        return None
+    slopes = (curves - priors[:, np.newaxis]) / (priors * (1 - priors))[:, np.newaxis]
+    shifts = _most_likely(slopes, own, priors)
+    ratio = 1 + shifts[0] * slopes[0]
+    information = float(own @ (slopes[0] / np.maximum(ratio, 1e-9)) ** 2)
+    if information <= 0:
+        return None
+    # the reference's own scores are a sample, too: they move the place from which the window is measured
+    of_reference = float(was @ slopes[0] ** 2) / float(was.sum()) ** 2 * (float(own.sum()) / information) ** 2
+    sampling = 1 / information + of_reference + between
+    return PriorShift(float(priors[0]), float(shifts[0]), sampling, shifts[1:], priors[1:])
+
+
+def _by_place(again: ResampledCalibration, rows: F64) -> F64:
+    return np.bincount(again.place, rows, minlength=len(again.smooth)).astype(np.float64, copy=False)
+
+
+def _most_likely(slopes: F64, rows: F64, priors: F64) -> F64:
+    """Return δ of greatest likelihood by each of c curves: float64 (c,), of ``slopes`` (c, p) and ``rows`` (p,).
+
+    The likelihood is concave in δ, so Newton's steps that stay within its limits find the one maximum.
+    """
+    held = rows > 0
+    h, n = slopes[:, held], rows[held]
+    low, high = -priors, 1 - priors
+    found = np.zeros(len(h))
+    for _ in range(_STEPS):
+        ratio = np.maximum(1 + found[:, np.newaxis] * h, 1e-9)
+        gradient = (h / ratio) @ n
+        curvature = (h / ratio) ** 2 @ n
+        step = gradient / np.maximum(curvature, 1e-12)
+        then = np.clip(found + step, found + 0.9 * (low - found), found + 0.9 * (high - found))
+        if np.abs(then - found).max() < 1e-7:
+            return then
+        found = then
+    return found
+
+
+def remixed(rate: F64, prior: float, shift: float) -> F64:
+    """Return the rates of positives by score once their share is ``prior + shift``: float64, as ``rate``.
+
+    >>> remixed(np.array([0.0, 0.5, 1.0]), 0.5, 0.25).tolist()
+    [0.0, 0.75, 1.0]
+    """
+    more, fewer = (prior + shift) / prior, (1 - prior - shift) / (1 - prior)
+    weight = rate * more
+    total = weight + (1 - rate) * fewer
+    mixed: F64 = np.divide(weight, total, out=np.asarray(rate, np.float64).copy(), where=total > 0)
+    return mixed
+
+
+def remixed_rates(rates: Rates, shift: PriorShift) -> Rates:
+    """Return the rates of a window whose share of positives has shifted; resampled with all that δ may be off by.
+
+    The resampled rates of the reference are re-mixed each with its own δ, at a distance that the chance of the scores
+    gives it: 64 evenly spread quantiles of a normal distribution.
+    """
+    from scipy.special import ndtri
+
+    again = rates.again
+    many = len(shift.drawn)
+    apart = ndtri((np.arange(1, many + 1) * _GOLDEN) % 1)
+    drawn = shift.drawn + math.sqrt(shift.sampling) * apart / apart.std()
+    smooth = remixed(again.smooth, shift.prior, shift.shift)
+    curves = np.clip(again.smooth + again.off, 0.0, 1.0)
+    others = [
+        remixed(curve, prior, float(np.clip(one, -prior, 1 - prior)))
+        for curve, prior, one in zip(curves, shift.drawn_prior.tolist(), drawn.tolist(), strict=True)
+    ]
+    resampled = ResampledCalibration(again.place, smooth, np.stack(others) - smooth)
+    return replace(rates, rate=remixed(rates.rate, shift.prior, shift.shift), again=resampled)
+
+
+class ScoreFit(NamedTuple):
+    """How well scores re-mixed with the new share fit those of the window."""
+
+    p_value: float
+    left: float
+    """Part of the distance between window and reference that the new share leaves, 0 to 1."""
+
+
+def score_fit(window: F64, rates: Rates, shift: PriorShift) -> ScoreFit:
+    """Compare the window's scores with the reference's, re-mixed: chi-square over cells of equal weight.
+
+    Args:
+        window: float64 (SCORE_BINS,), effective rows of the window by score.
+        rates: Rates of the reference.
+        shift: The shift of the share of positives.
+    """
+    from scipy.special import chdtrc
+
+    again = rates.again
+    own, was = (_by_place(again, rows) for rows in (window, rates.rows))
+    n, total = own.sum(), was.sum()
+    middle = (np.cumsum(was) - was / 2) / total
+    many = int(max(3, min(CELLS, n // 10, total // 10)))
+    cell = np.minimum((middle * many).astype(np.int64), many - 1)
+    slope = (again.smooth - shift.prior) / (shift.prior * (1 - shift.prior))
+    seen, was_cells = (np.bincount(cell, of, minlength=many).astype(np.float64, copy=False) for of in (own, was))
+    mixed = np.bincount(cell, was * np.maximum(1 + shift.shift * slope, 0.0), minlength=many)
+    mixed *= total / max(float(mixed.sum()), 1e-12)
+    left, whole = (_distance(seen, shares / total, n, total) for shares in (mixed, was_cells))
+    freedom = many - 2
+    beyond = max(0.0, left - freedom) / max(whole - freedom, 1e-12) if whole > freedom else 0.0
+    return ScoreFit(float(chdtrc(max(freedom, 1), left)), min(1.0, beyond))
+
+
+def _distance(seen: F64, shares: F64, n: float, reference: float) -> float:
+    expected = n * shares
+    return float(((seen - expected) ** 2 / np.maximum(expected * (1 + n / reference), 1e-9)).sum())
+
+
+class FeatureShift(NamedTuple):
+    """What one feature says of the two explanations.
+
+    Attributes:
+        name: The feature.
+        carried: Part of the score's shift that the feature's own move carries.
+        due: Part that label shift would have it carry.
+        off: Standard errors that ``carried`` is from ``due``.
+        moved: Standard errors that ``carried`` is from 0, in the direction of the score.
+    """
+
+    name: str
+    carried: float
+    due: float
+    off: float
+    moved: float
+
+
+def feature_shifts(pane: Pane, baseline: Baseline, rates: Rates, shift: PriorShift) -> list[FeatureShift]:
+    """Return what each feature says; [] where the baseline does not know the outcomes by feature.
+
+    Args:
+        pane: Pane of the window.
+        baseline: Baseline of the window.
+        rates: Rates of the reference.
+        shift: The shift of the share of positives.
+    """
+    scores = baseline.extras.score_by
+    if scores is None or shift.shift == 0:
+        return []
+    prior = shift.prior
+    chance = prior * (1 - prior)
+    curve = rates.again.smooth[rates.again.place]
+    explained = float(rates.rows @ (curve - prior) ** 2) / float(rates.rows.sum()) / chance
+    whole = shift.shift * explained
+    per_row = [_per_row(one) for one in (pane, baseline.pane)]
+    found = []
+    for part, means in scores.of.items():
+        name = part.removeprefix("feature:")
+        now = pane.parts.get(part)
+        if name == part or now is None or not now.any():
+            continue
+        if (one := _feature_shift(now, means, per_row, chance, explained, shift.shift)) is not None:
+            carried, due, off, moved = one
+            found.append(FeatureShift(name, carried / whole, due / whole, off, moved))
+    return found
+
+
+def _feature_shift(
+    now: F64, means: ScoreMeans, per_row: Sequence[float], chance: float, explained: float, shift: float
+) -> tuple[float, float, float, float] | None:
+    """Return the shift of the mean rate that a feature carries and should carry, and both in standard errors."""
+    if means.outcome is None or means.labelled is None:
+        return None
+    known = means.labelled / per_row[1] >= FEWEST_OF_CELL
+    if np.count_nonzero(known) < 2:
+        return None
+    size = len(now) - 2
+    counts = np.add.reduceat(now, np.append(means.first, size))
+    nearest = _nearest(known)
+    was = np.bincount(nearest, means.rows / per_row[1], minlength=len(known))
+    seen = np.bincount(nearest, counts / per_row[0], minlength=len(known))
+    n, total = float(seen.sum()), float(was.sum())
+    if n <= 0 or total <= 0:
+        return None
+    p, rate = was / total, means.outcome
+    labelled = float(means.labelled.sum()) / per_row[1]
+    variance = float(p @ (rate - p @ rate) ** 2)
+    # chance makes rates of cells differ, too: by about one row's variance for each cell beyond the first
+    told = variance - chance * (np.count_nonzero(known) - 1) / labelled
+    share = float(max(told, 0.0)) / chance
+    carried, due = float((seen / n - p) @ rate), shift * share
+    rows = 1 / n + 1 / total
+    alone = max(1 - share / max(explained, 1e-12), 0.05)
+    off = (carried - due) / math.sqrt(max(variance, 1e-12) * alone * rows)
+    moved = math.copysign(carried, carried * shift) / math.sqrt(max(variance, 1e-12) * rows)
+    return carried, due, off, moved
+
+
+def _nearest(known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> I64:
+    """Return the nearest cell with a known rate for each cell; the last one, without a value, stands for itself."""
+    at = np.arange(len(known))
+    enough = np.flatnonzero(known[:-1]) if known[:-1].any() else np.flatnonzero(known)
+    nearest: I64 = enough[np.abs(at[:, np.newaxis] - enough).argmin(axis=1)].astype(np.int64, copy=False)
+    if known[-1]:
+        nearest[-1] = at[-1]
+    return nearest
+
+
+def _per_row(pane: Pane) -> float:
+    rows = pane.parts.get("rows")
+    return 1.0 if rows is None or rows[1] <= 0 else float(rows[2] / rows[1])
+
+
+def explain_shift(
+    window: F64, pane: Pane, baseline: Baseline, rates: Rates, between: float = 0.0
+) -> tuple[LabelShift, PriorShift] | None:
+    """Say which of the two explains that scores moved; None where their mean rate is well within chance.
+
+    Args:
+        window: float64 (SCORE_BINS,), effective rows of the window by score.
+        pane: Pane of the window.
+        baseline: Baseline whose outcomes are known.
+        rates: Rates of the reference.
+        between: Variance of the share of positives between stretches of time of the window's length.
+    """
+    shift = prior_shift(window, rates, between)
+    if shift is None or shift.p_value > POSSIBLE:
+        return None
+    fit = score_fit(window, rates, shift)
+    features = feature_shifts(pane, baseline, rates, shift)
+    explains, by = _explanation(fit, features)
+    if shift.p_value > LEVEL and explains != "inputs":
+        explains = "either"  # what is not certain explains nothing
+    wide = TWO_SIDED_95 * math.sqrt(shift.variance)
+    now = shift.prior + shift.shift
+    low, high = max(0.0, now - wide), min(1.0, now + wide)
+    sentence = _sentence(explains, by, shift.prior, now, (low, high))
+    return LabelShift(explains, shift.prior, now, low, high, shift.p_value, fit.p_value, by, sentence), shift
+
+
+def _explanation(fit: ScoreFit, features: Sequence[FeatureShift]) -> tuple[ShiftExplanation, tuple[str, ...]]:
+    """Return what explains the scores, and the features that tell it."""
+    from scipy.special import chdtrc, ndtri
+
+    beyond = -float(ndtri(LEVEL / max(len(features), 1)))
+    carrying = sorted(features, key=lambda one: -abs(one.carried - one.due))
+    refuting = [one for one in carrying if abs(one.off) > beyond and abs(one.carried - one.due) > MATERIAL]
+    if refuting:
+        return "inputs", tuple(one.name for one in refuting if one.carried > one.due) or (refuting[0].name,)
+    if fit.p_value < LEVEL and fit.left > MATERIAL:
+        return "inputs", ()
+    alone = [one for one in features if one.carried > 1 - MATERIAL]
+    shown = [one.name for one in sorted(features, key=lambda one: -one.moved) if one.moved > beyond]
+    together = float(chdtrc(len(features), sum(one.off**2 for one in features))) if features else 1.0
+    if len(shown) < 2 or alone or fit.p_value < LEVEL or together < LEVEL:
+        return "either", tuple(one.name for one in alone)
+    return "labels", tuple(shown)
+
+
+def _sentence(
+    explains: ShiftExplanation, features: Sequence[str], was: float, now: float, between: tuple[float, float]
+) -> str:
+    share = f"{format_percent(now)} of the rows would be positive (95 %: {format_percent(between[0])} to "
+    share += f"{format_percent(between[1])}), {format_percent(was)} in the baseline"
+    if explains == "labels":
+        side = "more" if now > was else "less"
+        return f"positives became {side} frequent: {share}; scores and features moved as that says"
+    if explains == "inputs":
+        what = f"{short(features[0])} moved" if features else "the scores moved in another way"
+        return f"inputs explain that the scores moved: {what} more than a new share of positives would move it"
+    return f"the scores moved; inputs explain it, and a new share of positives as well: then {share}"
