@@ -100,7 +100,7 @@ def pace_of(arrivals: I64, now: int, timezone: str = "UTC") -> Pace | None:
     arrivals = arrivals[arrivals <= now]
     if len(arrivals) <= FEWEST or now - int(arrivals[0]) < SEEN:
         return None
-    usual = _open_hours(arrivals, now, timezone)
+    usual = _open_hours(arrivals, timezone)
     pauses = np.sort(np.diff(open_time(arrivals, usual, timezone)))
     pauses = pauses[pauses > 0].astype(np.float64)
     while len(pauses) > FEWEST and pauses[-1] > max(OUTAGE * pauses[-2], 2 * HOUR):
@@ -126,16 +126,18 @@ def open_time(moments: I64, usual: Bools, timezone: str) -> I64:
     return passed
 
 
-def _open_hours(arrivals: I64, now: int, timezone: str) -> Bools:
-    """Return the open hours of the week; all of them where traffic does not follow the week."""
-    hours = np.arange(int(arrivals[0]) // HOUR, now // HOUR + 1, dtype=np.int64)
+def _open_hours(arrivals: I64, timezone: str) -> Bools:
+    """Return the open hours of the week; all of them where traffic does not follow the week.
+
+    Hours after the last row tell nothing: whether they are a silence is the question.
+    """
+    hours = np.arange(int(arrivals[0]) // HOUR, int(arrivals[-1]) // HOUR + 1, dtype=np.int64)
     active = np.zeros(len(hours), bool)
     active[arrivals // HOUR - hours[0]] = True
     place = _local(hours * HOUR, timezone) % WEEK // HOUR
-    whole = slice(0, len(hours) - 1)  # the last hour is not over
-    seen = np.bincount(place[whole], minlength=_HOURS)
-    held = np.bincount(place[whole], active[whole], minlength=_HOURS)
-    always = bool(active[whole].mean() >= AROUND_THE_CLOCK)
+    seen = np.bincount(place, minlength=_HOURS)
+    held = np.bincount(place, active, minlength=_HOURS)
+    always = bool(active.mean() >= AROUND_THE_CLOCK)
     usual: Bools = np.where(seen == 0, always, held >= USUAL * np.maximum(seen, 1))
     followed = (usual[place] & active).sum() >= SCHEDULED * active.sum()
     return usual if followed else np.ones(_HOURS, bool)

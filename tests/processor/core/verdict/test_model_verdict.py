@@ -100,15 +100,12 @@ def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> 
 @pytest.mark.parametrize(
     ("traffic", "state"),
     [
-        (Traffic(now=day(9), rows=9, last=day(9)), "right"),
-        (Traffic(now=day(9), rows=900, last=day(8), expected=90.0, longest_gap=HOUR), "silent"),
-        (Traffic(now=day(9), rows=900, last=day(8), expected=13.0, longest_gap=HOUR), "right"),
-        (Traffic(now=day(9), rows=900, last=day(8), expected=90.0, longest_gap=13 * HOUR), "right"),
-        (Traffic(now=day(9), rows=900, last=day(8), expected=None), "right"),
+        (Traffic(now=day(9)), "right"),
+        (Traffic(now=day(9), silent_since=day(8), pause=HOUR), "silent"),
+        (Traffic(now=day(9), silent_since=day(8), pause=HOUR, waiting=3, waiting_since=day(8)), "silent"),
         (Traffic(now=day(9), waiting=3, waiting_since=day(8)), "behind"),
         (Traffic(now=day(9), waiting=3, waiting_since=day(9) - HOUR, patience=2 * HOUR), "right"),
         (Traffic(now=day(9), waiting=0, waiting_since=day(8)), "right"),
-        (Traffic(now=day(7), rows=900, last=day(8), expected=-90.0), "right"),
     ],
 )
 def test_silence_and_backlog_go_before_everything_but_a_wrong_model(traffic: Traffic, state: str) -> None:
@@ -117,10 +114,10 @@ def test_silence_and_backlog_go_before_everything_but_a_wrong_model(traffic: Tra
 
 
 def test_silence_and_backlog_say_since_when_and_how_much() -> None:
-    silent = Traffic(now=day(9), rows=900, last=day(8), expected=1_234.0, longest_gap=HOUR)
+    silent = Traffic(now=day(9), silent_since=day(8), pause=HOUR)
     assert verdict_of_model([right()], silent).sentence == (
-        "The model has been silent since 9 July 2013: its usual pace promised about 1,234 rows, and none came; look "
-        "whether its service runs."
+        "The model has been silent since 9 July 2013: no prediction came, and of its usual hours its pauses last at "
+        "most 1h; look whether its service runs."
     )
     behind = Traffic(now=day(9), waiting=1, waiting_since=day(8))
     assert verdict_of_model([right()], behind).sentence == (

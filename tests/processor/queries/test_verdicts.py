@@ -1,0 +1,196 @@
+"""The verdict of a running model: silent by its own pace, behind while windows wait, kept over restarts and kill -9."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+from driftline.tables.table import ModelKey
+from driftline_processor.config.model import Model
+from driftline_processor.evaluation.judging_queue import LONG
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.maintenance.erasure import ErasureOrder
+from driftline_processor.queries.verdicts import VerdictChange
+from driftline_processor.state import State
+
+from tests.support.paths import ROOT
+from tests.support.state_fixtures import Open
+from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, config, predictions
+
+
+def send_hourly(state: Opened, clock: Clock, hours: int, version: str = "1", first: int = 0) -> None:
+    """Send a row every hour from noon on, and leave the clock at the last."""
+    for hour in range(first, first + hours):
+        clock.now = NOON + hour * HOUR
+        state.send(predictions([f"{version}-{hour}"], clock.now, version=version))
+
+
+def states(view: Opened) -> dict[str, float]:
+    return {
+        dict(one.attributes)[a.STATE]: one.value for one in points(view.state.view) if one.metric == m.ML_MODEL_STATE
+    }
+
+
+def test_a_model_is_silent_once_its_own_pace_says_that_a_row_is_overdue_and_no_more_when_one_comes(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    send_hourly(state, clock, 30)
+    clock.now += HOUR
+    verdict = state.view().verdict
+    assert verdict is not None
+    assert verdict.state == "unknown"
+    clock.now += HOUR
+    verdict = state.view().verdict
+    assert verdict is not None
+    assert (verdict.state, verdict.since) == ("silent", NOON + 29 * HOUR)
+    assert verdict.sentence.startswith("The model has been silent since 5 October 2024, 17:00: no prediction came")
+    assert states(state) == {"silent": 1.0}
+    state.send(predictions(["late"], clock.now))
+    assert states(state) == {"unknown": 1.0}
+
+
+def test_before_a_day_of_traffic_nothing_is_silent(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    send_hourly(state, clock, 20)
+    clock.now += 3 * HOUR
+    assert states(state) == {} or state.view().verdict is not None
+    assert "silent" not in states(state)
+
+
+def test_versions_of_a_model_are_silent_together_and_one_that_was_replaced_has_no_state(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    send_hourly(state, clock, 30)
+    send_hourly(state, clock, 6, version="2", first=30)
+    old, new = state.view(), state.view(version="2")
+    assert (old.in_use, new.in_use) == (False, True)
+    assert old.verdict is not None
+    assert old.verdict.state == "unknown"
+    named = [
+        dict(one.attributes)[a.ML_MODEL_VERSION] for one in points(state.state.view) if one.metric == m.ML_MODEL_STATE
+    ]
+    assert named == ["2"]
+    clock.now += 3 * HOUR
+    assert state.view(version="2").verdict.state == "silent"  # type: ignore[union-attr]
+
+
+def test_a_shadow_does_not_count(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model.model_validate({"windows": ["1h"], "versions": {"shadow": ["2"]}}))
+    for version in ("1", "2"):
+        state.send(predictions(["a"], clock.now, version=version))
+    assert state.view().in_use
+    assert not state.view(version="2").in_use
+
+
+def test_windows_that_wait_for_long_make_it_behind(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    state.send(predictions(["a"], clock.now))
+    state.view()
+    waiting, (series,) = state.state._evaluator.waiting, state.state.series()
+    window = next(iter(state.view().windows["1h"])).window
+    waiting.add(series.number, window, clock.now)
+    waiting.publish()
+    clock.now += LONG
+    assert states(state) == {"unknown": 1.0}
+    clock.now += 1
+    assert states(state) == {"behind": 1.0}
+    state.state.evaluate_now()
+    assert states(state) == {"unknown": 1.0}
+
+
+def test_a_restart_keeps_a_silence_and_counts_no_time_in_which_nobody_listened(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    send_hourly(state, clock, 30)
+    state.state.tidy_now()
+    clock.now += 10 * HOUR
+    state = open_state(churn=Model(windows=("1h",)))
+    assert "silent" not in states(state), "it was the processor that was away"
+    clock.now += 2 * HOUR
+    assert "silent" in states(state)
+    state.state.tidy_now()
+    clock.now += 10 * HOUR
+    assert "silent" in states(open_state(churn=Model(windows=("1h",))))
+
+
+def test_a_change_of_state_is_told_once_also_over_a_restart(open_state: Open, clock: Clock) -> None:
+    told: list[VerdictChange] = []
+    state = open_state(churn=Model(windows=("1h",)))
+    state.state.on_verdict(told.append)
+    send_hourly(state, clock, 30)
+    state.state.settle()
+    assert told == [], "a model that was never judged is unknown"
+    clock.now += 2 * HOUR
+    state.state.settle()
+    state.state.settle()
+    assert [(one.key, one.before, one.verdict.state, one.time) for one in told] == [
+        (ModelKey("churn", "1"), "unknown", "silent", clock.now)
+    ]
+    state.state.tidy_now()
+    state = open_state(churn=Model(windows=("1h",)))
+    state.state.on_verdict(told.append)
+    state.state.settle()
+    assert len(told) == 1
+    state.send(predictions(["late"], clock.now))
+    state.state.settle()
+    assert [(one.before, one.verdict.state) for one in told[1:]] == [("silent", "unknown")]
+
+
+def test_the_same_verdict_is_there_until_something_changes(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    send_hourly(state, clock, 4)
+    first = state.view().verdict
+    clock.now += MINUTE
+    assert state.state.view.models()[0].verdict is first
+    send_hourly(state, clock, 2, first=4)
+    assert state.view().verdict is not first
+
+
+def test_a_model_that_is_forgotten_leaves_no_state(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    state.send(predictions(["a"], clock.now))
+    state.view()
+    assert state.rows("SELECT state FROM verdicts") == [("unknown",)]
+    state.state.erase(ErasureOrder("churn", "model"))
+    assert state.rows("SELECT state FROM verdicts") == []
+
+
+_DIES = """
+import sys
+from pathlib import Path
+from tests.processor.queries.test_verdicts import Clock, HOUR, Model, Opened, State, config, send_hourly
+clock = Clock()
+state = State(config(Path(sys.argv[1]), churn=Model(windows=("1h",))), clock=clock)
+state._ingest.start()
+opened = Opened(state)
+send_hourly(opened, clock, 30)
+clock.now += 2 * HOUR
+state.tidy_now()
+print(opened.view().verdict.state, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_amid_a_silence_leaves_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _DIES, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "silent\n"
+        process.send_signal(signal.SIGKILL)
+    clock = Clock(NOON + 32 * HOUR)
+    state = State(config(tmp_path, churn=Model(windows=("1h",))), clock=clock)
+    told: list[VerdictChange] = []
+    state.on_verdict(told.append)
+    state._ingest.start()
+    verdict = Opened(state).view().verdict
+    assert verdict is not None
+    assert (verdict.state, verdict.since) == ("silent", NOON + 29 * HOUR)
+    assert told == []
+    state.stop()
