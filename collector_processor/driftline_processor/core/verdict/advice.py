@@ -12,8 +12,8 @@ from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
 from .reasons import FirstCause
-from .signs import Sign, has_small_drift, lacking_to_tell
-from .words import NAME, figure, listed, since_words, slice_words
+from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, worse_metrics
+from .words import NAME, figure, listed, metric_words, since_words, slice_words
 
 POWER = 1.96 + 1.2816
 """Normal quantiles of a test at 5 % that finds in 90 of 100 cases what it looks for."""
@@ -118,10 +118,15 @@ def outcomes_wanted(evaluation: Evaluation) -> Advice:
 
 def keep(evaluation: Evaluation) -> Advice:
     """Return what to do about a right model: nothing, also where its inputs moved; faulty data is repaired."""
-    fault = next((one for one in evaluation.findings if one.severity == "critical" and one.features), None)
+    fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
     if fault is not None:
         names = listed([short(name, NAME) for name in fault.features[:2]])
         return Advice(f"repair {names} all the same", f"Repair {names} all the same: {printable(fault.sentence)}.")
+    worse = worse_metrics(evaluation)
+    if worse:
+        name = worse[0]
+        sentence = f"Look whether its threshold still fits: its {metric_words(name)} {moved_to(name, evaluation)}."
+        return Advice("look at its threshold", sentence)
     if has_small_drift(evaluation):
         return Advice("nothing to do", "Ignore the drift: its effect is small, and outcomes show no loss.")
     if any(one.state == "drift" for one in evaluation.features.values()):
@@ -178,8 +183,7 @@ def _only_its_level_moved(evaluation: Evaluation) -> bool:
     state = "cannot_tell" if change is None else change.state
     if state == "worse" or (state == "cannot_tell" and rank.value < was.value):
         return False
-    worse = {name for name, one in evaluation.realized_changes.items() if one.state == "worse"}
-    if worse - OF_RANKS:
+    if set(worse_metrics(evaluation)) - OF_RANKS:
         return True
     said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
     if said is None or came is None or said.value is None or came.low is None or came.high is None:

@@ -152,7 +152,7 @@ def _run_of_risk(lengths: Iterable[Sequence[Reading]], ended: int, alone: bool) 
             elif one.evaluation.rows:
                 run, quiet, sure = [], None, False
         if run and sure:
-            found.append(_Run(run[-1], run[0].since(), quiet))
+            found.append(_Run(run[-1], run[0].since(ended), quiet))
     return max(found, key=lambda run: _by_time(run.reading.evaluation), default=None)
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation
 from driftline_processor.core.wording import format_percent, printable, short
 
-from .signs import Sign, has_small_drift
+from .signs import Sign, has_small_drift, is_fault
 from .words import NAME, slice_words
 
 STEADY = "its inputs look as they did: only the outcomes show it"
@@ -45,7 +45,7 @@ def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
     kind = kind_of_change(evaluation, signs)
     if signs and signs[0].reason == "service":
         return FirstCause("", kind)
-    faults = [found for found in evaluation.findings if found.severity == "critical"]
+    faults = [found for found in evaluation.findings if is_fault(found)]
     if faults:
         return FirstCause(printable(faults[0].sentence), kind, faults[0].features)
     if evaluation.explanation is not None and evaluation.explanation.causes:
@@ -63,7 +63,7 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign]) -> ChangeKind | Li
     if evaluation.change_kind is not None:
         return evaluation.change_kind.kind
     faulty = any(sign.reason == "data" for sign in signs)
-    return "data_fault" if faulty or any(one.severity == "critical" for one in evaluation.findings) else ""
+    return "data_fault" if faulty or any(is_fault(found) for found in evaluation.findings) else ""
 
 
 def cause_words(cause: Cause, evaluation: Evaluation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +11,7 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import AT_ONCE, WHERE
 from driftline_processor.core.evaluation import (
     Evaluation,
+    Finding,
     Lacking,
     MetricChange,
     ObjectiveState,
@@ -17,12 +19,26 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.metrics import METRICS, direction, metric_of
 from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.performance.changes import MATTERS
+from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
+from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.wording import format_percent, printable, short
 
 from .words import NAME, figure, interval_of_value, metric_value, metric_words, size_of_change
 
 Reason = Literal[
-    "service", "objective", "constant", "worse", "errors", "data", "score", "inputs", "estimate", "slice", "together"
+    "service",
+    "objective",
+    "constant",
+    "level",
+    "worse",
+    "errors",
+    "data",
+    "score",
+    "inputs",
+    "estimate",
+    "slice",
+    "together",
 ]
 
 CLEAR = 2.5
@@ -35,7 +51,18 @@ A 95 % interval ends 1.96 standard errors away, and 2.5 × 1.96 leaves a chance 
 DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
 """The metrics that say whether a model is right, the most telling first: the first that a window compares decides."""
 
-_MATTERS = ("moderate", "large")
+TOLD_FIRST = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "recall", "precision", "f1")
+"""The metrics of which a sentence tells the first that is worse."""
+
+OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "brier", "roc_auc_ovr")
+"""Metrics that speak against a model even where the deciding one is fine. The others follow the threshold, or how many
+positives there are: a month with fewer late flights has a worse F1, and no worse model."""
+
+OFF = 1.5
+"""How many half lengths of 95 % intervals what a model says lies from what happens: 3 standard errors, by chance in
+0.3 % of windows."""
+
+_SIZES = ("moderate", "large")
 """Sizes of drift that put a model at risk. A small one may be as certain, and is no reason to act."""
 
 
@@ -91,7 +118,7 @@ def signs_of_loss(evaluation: Evaluation, concept: ConceptDrift | None = None) -
     """
     found = list(_broken_objectives(evaluation))
     if evaluation.maturity == "mature":
-        found += _worse_than_a_constant(evaluation)
+        found += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
         found += _worse_than_the_baseline(evaluation)
     if concept is not None:
         found += _more_errors(evaluation, concept)
@@ -124,32 +151,34 @@ def deciding_change(evaluation: Evaluation) -> tuple[str, MetricChange] | None:
 def no_loss(evaluation: Evaluation) -> Sign | None:
     """Return what shows that the model is right; None where nothing does.
 
-    The deciding metric must be no worse than the baseline's; without one, an objective must be met.
+    The deciding metric must be no worse than the baseline's; without one, every objective must be met.
     """
     if evaluation.maturity != "mature":
         return None
     decides = deciding_change(evaluation)
-    if decides is not None and decides[1].state == "not_worse":
-        name, change = decides
-        value = evaluation.realized.get(name)
-        was = evaluation.reference.get(name)
-        now = "" if value is None or value.value is None else f" of {metric_value(name, value.value)}"
-        than = "" if was is None or was.value is None else f" {metric_value(name, was.value)}"
-        seen = "" if change.least is None else f" a loss of {size_of_change(name, change.least, None, None)} or more"
-        sure = f"The window would have shown{seen or ' a loss that matters'}, from {_outcomes(evaluation)}."
-        words = f"its {metric_words(name)}{now} is no worse than the baseline's{than}"
-        own = _signed(change)
-        return Sign("worse", words, sure, name, *own, clear=_is_better(name, change))
-    if decides is None or decides[1].state == "cannot_tell":
-        met = [one for one in evaluation.objectives if one.state == "met"]
-        if met and all(one.state == "met" for one in evaluation.objectives):
-            one = met[0]
-            effect = _beyond(one)
-            words = f"its {_value_of(one)} meets the objective {printable(one.rule)}"
-            words = f"all its {len(met)} objectives are met" if len(met) > 1 else words
-            sure = f"The interval lies on the right side of the objective, from {_outcomes(evaluation)}."
-            return Sign("objective", words, sure, one.metric, *effect, clear=is_clear(*effect[1:]))
-    return None
+    if decides is not None and is_fine(*decides):
+        return _no_worse(evaluation, *decides)
+    met = [one for one in evaluation.objectives if one.state == "met"]
+    if not met or len(met) < len(evaluation.objectives):
+        return None
+    one = met[0]
+    effect = _beyond(one)
+    words = f"its {_value_of(one)} meets the objective {printable(one.rule)}"
+    words = f"all its {len(met)} objectives are met" if len(met) > 1 else words
+    sure = f"The interval lies on the right side of the objective, from {_outcomes(evaluation)}."
+    return Sign("objective", words, sure, one.metric, *effect, clear=is_clear(*effect[1:]))
+
+
+def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
+    value, was = evaluation.realized.get(name), evaluation.reference.get(name)
+    now = "" if value is None or value.value is None else f" of {metric_value(name, value.value)}"
+    than = "" if was is None or was.value is None else f" {metric_value(name, was.value)}"
+    better = _is_better(name, change)
+    least = None if change.least is None else size_of_change(name, change.least, None, None)
+    shown = "a loss that matters" if least is None else f"a loss of {least} or more"
+    sure = "The whole interval of the change is on the good side" if better else f"The window would have shown {shown}"
+    words = f"its {metric_words(name)}{now} is {'better' if better else 'no worse'} than the baseline's{than}"
+    return Sign("worse", words, f"{sure}, from {_outcomes(evaluation)}.", name, *_signed(change), clear=better)
 
 
 def lacking_to_tell(evaluation: Evaluation) -> Lacking:
@@ -238,38 +267,87 @@ def _excess(one: ObjectiveState) -> float:
 
 
 def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
-    loss, constant = evaluation.realized.get("log_loss"), evaluation.realized.get("log_loss_constant")
-    if loss is None or constant is None or loss.value is None or constant.value is None or loss.low is None:
+    one, loss = evaluation.beside_constant, evaluation.realized.get("log_loss")
+    if one is None or one.state != "worse" or loss is None or loss.value is None:
         return
-    if loss.low <= constant.value:
-        return
-    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    both = ""
-    if said is not None and came is not None and said.value is not None and came.value is not None:
-        both = f"it says {format_percent(said.value, 3)} positive, {format_percent(came.value, 3)} are, and "
+    levels = f"{says}, and " if (says := _level_words(evaluation)) else ""
     interval = interval_of_value("log_loss", loss.low, loss.high)
-    words = (
-        f"{both}its log loss of {metric_value('log_loss', loss.value)}{interval} is worse than "
-        f"a constant's {metric_value('log_loss', constant.value)}"
-    )
-    low, high = loss.low - constant.value, None if loss.high is None else loss.high - constant.value
-    sure = f"The whole interval lies above the loss of a constant, from {_outcomes(evaluation)}."
-    effect = loss.value - constant.value
-    yield Sign("constant", words, sure, "log_loss", effect, low, high, clear=is_clear(low, high))
+    constant = metric_value("log_loss", loss.value - one.change)
+    own = f"its log loss of {metric_value('log_loss', loss.value)}{interval} is worse than a constant's {constant}"
+    sure = f"Row by row its loss is above that of a constant by more than chance, from {_outcomes(evaluation)}."
+    yield Sign("constant", levels + own, sure, "log_loss", *_signed(one), clear=is_clear(one.low, one.high))
+
+
+def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield that a model says other shares than happen, beyond what its baseline is off."""
+    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
+    own, usual = (evaluation.reference.get(name) for name in ("mean_score", "actual_rate"))
+    if said is None or came is None or own is None or usual is None:
+        return
+    if said.value is None or came.value is None or own.value is None or usual.value is None:
+        return
+    gap = said.value - came.value
+    since = gap - (own.value - usual.value)
+    if gap * since <= 0:  # it is off less than its baseline is
+        return
+    off = min(gap, since, key=abs)
+    ends = (said.low, came.high) if off > 0 else (said.high, came.low)
+    if ends[0] is None or ends[1] is None:
+        return
+    half = math.hypot(said.value - ends[0], came.value - ends[1])
+    if abs(off) < max(MATTERS * came.value, OFF * half):
+        return
+    loss, constant = (evaluation.realized.get(name) for name in ("log_loss", "log_loss_constant"))
+    words = _level_words(evaluation)
+    if loss is not None and constant is not None and loss.value is not None and constant.value is not None:
+        above = loss.value > constant.value
+        than = f"above a constant's {metric_value('log_loss', constant.value)}"
+        words += f", and its log loss of {metric_value('log_loss', loss.value)} is {than}" if above else ""
+    sure = f"Both shares are known well enough to tell them apart, from {_outcomes(evaluation)}."
+    yield Sign("level", words, sure, "mean_score", off, off - half, off + half, clear=abs(off) > CLEAR * half)
+
+
+def _level_words(evaluation: Evaluation) -> str:
+    """Say how many positives a model promises, and how many there are; "" where that is not known."""
+    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
+    if said is None or came is None or said.value is None or came.value is None:
+        return ""
+    interval = "" if came.low is None or came.high is None else f" ({_percents(came.low, came.high)})"
+    return f"it expects {format_percent(said.value, 3)} positives, {format_percent(came.value, 3)}{interval} came"
+
+
+def _percents(low: float, high: float) -> str:
+    return f"{format_percent(low, 3)} to {format_percent(high, 3)}"
 
 
 def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield the metrics that are worse; where the deciding one is not, those alone that no threshold moves."""
     changes = evaluation.realized_changes
-    worse = [name for name, one in changes.items() if one.state == "worse"]
-    order = {name: at for at, name in enumerate(DECIDING)}
-    for name in sorted(worse, key=lambda name: (order.get(name, len(order)), _rank(name), name)):
+    decides = deciding_change(evaluation)
+    fine = decides is not None and is_fine(*decides)
+    order = {name: at for at, name in enumerate(TOLD_FIRST)}
+    for name in sorted(worse_metrics(evaluation), key=lambda name: (order.get(name, len(order)), _rank(name), name)):
+        if fine and name not in OF_SCORES:
+            continue
         one = changes[name]
-        words = f"its {metric_words(name)} {_moved_to(name, one, evaluation)}"
+        words = f"its {metric_words(name)} {moved_to(name, evaluation)}"
         sure = f"The whole interval of the change is on the bad side, from {_outcomes(evaluation)}."
         yield Sign("worse", words, sure, name, *_signed(one), clear=is_clear(one.low, one.high))
 
 
-def _moved_to(name: str, one: MetricChange, evaluation: Evaluation) -> str:
+def worse_metrics(evaluation: Evaluation) -> list[str]:
+    """Return the metrics that are worse than the baseline's."""
+    return [name for name, one in evaluation.realized_changes.items() if one.state == "worse"]
+
+
+def is_fine(name: str, change: MetricChange) -> bool:
+    """Return True where a metric is surely no worse: the window would have shown it, or its interval does."""
+    return change.state == "not_worse" or (change.state == "cannot_tell" and _is_better(name, change))
+
+
+def moved_to(name: str, evaluation: Evaluation) -> str:
+    """Say by how much a metric rose or fell, and to what: "fell by 13.9 points (10 to 17) to 64.3 %"."""
+    one = evaluation.realized_changes[name]
     verb = "fell" if one.change < 0 else "rose"
     value = evaluation.realized.get(name)
     to = "" if value is None or value.value is None else f" to {metric_value(name, value.value)}"
@@ -301,7 +379,7 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
 
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
     for found in evaluation.findings:
-        if found.severity == "critical":
+        if is_fault(found):
             sure = "Chance does not do this: at most one quiet window in a thousand shows any fault of data."
             effect = None if found.was is None or found.now is None else found.now - found.was
             words = printable(found.sentence)
@@ -313,6 +391,11 @@ def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
             sure = f"Every row was counted: {printable(one.sentence).rstrip('.')}."
             features = (one.feature,) if one.feature else ()
             yield Sign("data", f"{words} is broken", sure, clear=True, features=features)
+
+
+def is_fault(found: Finding) -> bool:
+    """Return True for critical faults of the data; values that were never seen before may be true, and are drift."""
+    return found.severity == "critical" and found.check not in (OUT_OF_RANGE.name, UNSEEN.name)
 
 
 def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
@@ -342,7 +425,13 @@ def _moved_predictions(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield the drift of inputs; first that of the most important cause, where causes are known."""
+    """Yield values never seen before, and the drift of inputs; that of the most important cause first, if known."""
+    for found in evaluation.findings:
+        if found.severity == "critical" and not is_fault(found):
+            sure = "Chance does not do this: at most one quiet window in a thousand shows any such finding."
+            effect = None if found.was is None or found.now is None else found.now - found.was
+            words = printable(found.sentence)
+            yield Sign("inputs", words, sure, found.check, effect, clear=True, features=found.features)
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:
         causes = evaluation.explanation.causes
@@ -354,7 +443,7 @@ def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _matters(target: TargetDrift) -> bool:
-    return target.state == "drift" and target.size in _MATTERS
+    return target.state == "drift" and target.size in _SIZES
 
 
 def _drift_sign(reason: Reason, part: str, words: str, target: TargetDrift, evaluation: Evaluation) -> Sign:
@@ -372,7 +461,7 @@ def _drift_sign(reason: Reason, part: str, words: str, target: TargetDrift, eval
 
 def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
     for name, found in sorted(evaluation.slices.items(), key=lambda one: (-one[1].rows, one[0])):
-        targets = [one for one in found.drifted() if one.size in _MATTERS]
+        targets = [one for one in found.drifted() if one.size in _SIZES]
         if found.state == "drift" and targets:
             yield _slice_sign(name, targets[0], evaluation)
 

@@ -51,11 +51,16 @@ class Reading:
         window = self.evaluation.window
         return window.start if window.end > window.start else None
 
-    def since(self) -> int | None:
-        """Return from when on the window alone shows its state."""
-        if self.signs and self.signs[0].since is not None:
-            return self.signs[0].since
-        return self.start
+    def since(self, earliest: int | None = None) -> int | None:
+        """Return from when on the window alone shows its state.
+
+        Args:
+            earliest: From when on an older drift that lasts counts, unix nanoseconds; None = from the window's start.
+        """
+        known = self.signs[0].since if self.signs else None
+        if known is None or self.start is None:
+            return self.start if known is None else known
+        return max(known, self.start if earliest is None else earliest)
 
 
 def read_window(evaluation: Evaluation, context: VerdictContext = NO_CONTEXT) -> Reading:
@@ -160,13 +165,16 @@ def _nothing_tells(evaluation: Evaluation) -> str:
         return "no outcome is known"
     if evaluation.maturity != "mature":
         return "its outcomes may still come" if evaluation.young else "too few of its outcomes are known"
-    few = {"rows": "so few outcomes", "days": "so few days"}.get(lacking_to_tell(evaluation), "its outcomes")
+    lacks = lacking_to_tell(evaluation)
+    few = {"rows": "it has too few outcomes to", "days": "its days differ too much to"}.get(
+        lacks, "its outcomes do not"
+    )
     decides = deciding_change(evaluation)
     if decides is not None and evaluation.realized.get(decides[0]) is not None:
         name, change = decides
         verb = "fall" if change.change < 0 else "rise"
         moved = size_of_change(name, change.change, change.low, change.high)
-        return f"{few} cannot tell the {verb} of its {metric_words(name)} by {moved} from chance"
+        return f"{few} tell the {verb} of its {metric_words(name)} by {moved} from chance"
     if not evaluation.reference and not evaluation.objectives:
         return "nobody said what is good enough"
     return f"its {evaluation.outcome_rows:,} outcomes do not tell"

@@ -104,6 +104,7 @@ def test_windows_that_are_no_longer_kept_leave_since_to_the_verdict_before() -> 
         (Traffic(now=day(9), silent_since=day(8), pause=HOUR), "silent"),
         (Traffic(now=day(9), silent_since=day(8), pause=HOUR, waiting=3, waiting_since=day(8)), "silent"),
         (Traffic(now=day(9), waiting=3, waiting_since=day(8)), "behind"),
+        (Traffic(now=day(9), silent_since=day(8), waiting=3, waiting_since=day(8)), "silent"),
         (Traffic(now=day(9), waiting=3, waiting_since=day(9) - HOUR, patience=2 * HOUR), "right"),
         (Traffic(now=day(9), waiting=0, waiting_since=day(8)), "right"),
     ],
@@ -124,6 +125,12 @@ def test_silence_and_backlog_say_since_when_and_how_much() -> None:
         "Whether the model is right is not known since 9 July 2013: 1 window waits to be evaluated; wait, or give the "
         "processor more time."
     )
+
+
+def test_a_drift_that_lasts_puts_at_risk_from_its_beginning_or_from_the_last_window_that_was_right() -> None:
+    lasting: dict[str, Any] = {**CLEAR, "incident": {"feature:temp": day(-5)}}
+    assert verdict_of_model([window(0, **lasting), window(1, **lasting)]).since == day(-5)
+    assert verdict_of_model([right(0), window(1, **lasting)]).since == day(1)
 
 
 def test_a_window_without_power_neither_turns_nor_ends_a_state() -> None:

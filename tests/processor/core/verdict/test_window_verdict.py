@@ -36,11 +36,18 @@ from tests.support.verdict_windows import (
 
 DRIFT: dict[str, Any] = {"features": {"temp": target()}, "explanation": explained()}
 RISE = ConceptDrift("drift", "adwin", outcomes=9_000, since=JULY + DAY // 2, before=0.18, after=0.66)
-CONSTANT = {
-    "log_loss": value(0.87, 0.79, 0.95),
-    "log_loss_constant": value(0.69),
-    "mean_score": value(0.135),
-    "actual_rate": value(0.315, 0.29, 0.34),
+CONSTANT: dict[str, Any] = {
+    "realized": {
+        "log_loss": value(0.87, 0.79, 0.95),
+        "log_loss_constant": value(0.69),
+        "mean_score": value(0.135, 0.12, 0.15),
+        "actual_rate": value(0.315, 0.29, 0.34),
+    },
+    "beside_constant": change("worse", 0.18, 0.1, 0.26),
+}
+LEVEL: dict[str, Any] = {
+    "realized": CONSTANT["realized"] | {"log_loss": value(0.6, 0.5, 0.72)},
+    "reference": {"mean_score": value(0.23), "actual_rate": value(0.22), "roc_auc": value(0.7)},
 }
 ESTIMATE = Estimate(0.7, 0.68, 0.72, 0.01, 0.75, 0.85, True, 5_000, "rows", "cbpe", record=TrackRecord("ok", 5, 0, 1.0))
 FAILED = replace(ESTIMATE, record=TrackRecord("failed", 5, 2))
@@ -87,13 +94,42 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             "baseline), and only the level of its score is off.",
         ),
         (
-            known(realized=CONSTANT, **DRIFT),
+            known(**CONSTANT, **DRIFT),
             "wrong",
-            "The model has been wrong since 1 July 2013: it says 13.5 % positive, 31.5 % are, and its log loss of 0.87 "
-            "(0.79 to 0.95) is worse than a constant's 0.69; temp moved most (values below 54: from 99 % to 0 %); "
+            "The model has been wrong since 1 July 2013: it expects 13.5 % positives, 31.5 % (29 % to 34 %) came, and "
+            "its log loss of 0.87 (0.79 to 0.95) is worse than a constant's 0.69; temp moved most (values below 54: "
+            "from 99 % to 0 %); recalibrate it.",
+            "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
+            "baseline), and only the level of its score is off.",
+        ),
+        (
+            known(**LEVEL),
+            "wrong",
+            "The model has been wrong since 1 July 2013: it expects 13.5 % positives, 31.5 % (29 % to 34 %) came; "
             "recalibrate it.",
             "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
             "baseline), and only the level of its score is off.",
+        ),
+        (
+            known(changes={"log_loss": change("not_worse"), "recall": change("worse", -0.1, -0.12, -0.08)}),
+            "right",
+            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's 0.49; "
+            "look at its threshold.",
+            "Look whether its threshold still fits: its recall fell by 10 points (8 to 12).",
+        ),
+        (
+            known(changes={"log_loss": change("cannot_tell", -0.1, -0.2, -0.01, lacking="days")}),
+            "right",
+            "The model has been right since 1 July 2013: its log loss of 0.5 is better than the baseline's 0.49; "
+            "nothing to do.",
+            "Nothing: keep sending outcomes.",
+        ),
+        (
+            window(findings=(replace(MISSING, check="out_of_range", sentence="age: 57 % lie above 45 (before, 0 %)"),)),
+            "at_risk",
+            "The model has been at risk since 1 July 2013: age: 57 % lie above 45 (before, 0 %), and no outcome is "
+            "known; send its outcomes.",
+            "Send its outcomes: without them nobody knows.",
         ),
         (
             known(changes={**WORSE, "roc_auc": change("worse", -0.1, -0.12, -0.08)}, **DRIFT),
@@ -196,8 +232,8 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             known(changes={"log_loss": change("cannot_tell", 0.27, -0.4, 0.9, lacking="days")}),
             "unknown",
-            "Whether the model is right is unknown since 1 July 2013: so few days cannot tell the rise of its log loss "
-            "by 0.27 (−0.4 to 0.9) from chance; judge a longer window.",
+            "Whether the model is right is unknown since 1 July 2013: its days differ too much to tell the rise of "
+            "its log loss by 0.27 (−0.4 to 0.9) from chance; judge a longer window.",
             "Judge a longer window: one with more days would tell.",
         ),
         (
@@ -229,7 +265,10 @@ def test_the_words_of_a_window(evaluation: Evaluation, state: str, sentence: str
         (window(slices={"country=NL": drifted_slice("small")}), "unknown"),
         (window(findings=(replace(MISSING, severity="major"),)), "unknown"),
         (window(estimated={"accuracy": FAILED}, estimated_changes=WORSE), "unknown"),
-        (known(realized=CONSTANT | {"log_loss": value(0.87, 0.6, 1.1)}), "unknown"),
+        (known(realized=CONSTANT["realized"], beside_constant=change("cannot_tell", 0.18)), "unknown"),
+        (known(**LEVEL | {"reference": LEVEL["reference"] | {"mean_score": value(0.1)}}), "unknown"),
+        (known(**LEVEL | {"reference": {}}), "unknown"),
+        (known(**LEVEL, maturity="immature"), "unknown"),
         (window(rows=0), "unknown"),
     ],
 )  # fmt: skip
@@ -238,7 +277,7 @@ def test_the_state_of_a_window(evaluation: Evaluation, state: str) -> None:
 
 
 def test_the_effect_is_the_distance_from_what_it_is_compared_with() -> None:
-    verdict = verdict_of_window(known(realized=CONSTANT))
+    verdict = verdict_of_window(known(**CONSTANT))
     assert verdict.metric == "log_loss"
     assert [verdict.effect, verdict.low, verdict.high] == pytest.approx([0.18, 0.10, 0.26])
     missed = verdict_of_window(known(objectives=(objective(),)))
