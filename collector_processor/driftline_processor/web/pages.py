@@ -32,7 +32,16 @@ from driftline_processor.core.windows.window import closes_at
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import fairness as fairness_words
-from driftline_processor.present import names, numbers, outcomes, sentences, states, times, titles, verdicts
+from driftline_processor.present import (
+    names,
+    numbers,
+    outcomes,
+    sentences,
+    states,
+    times,
+    titles,
+    verdicts,
+)
 from driftline_processor.present.concept import sentence
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.versions import comparison_cells as version_cells
