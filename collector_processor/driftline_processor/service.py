@@ -28,6 +28,7 @@ from driftline_processor.exporters.derived_metrics import DerivedMetrics, Sink
 from driftline_processor.exporters.forwarder import Forwarder, described
 from driftline_processor.exporters.metric_points import WorstMispredictions
 from driftline_processor.exporters.outcome_spans import OutcomeSpans
+from driftline_processor.exporters.verdict_events import VerdictEvents
 from driftline_processor.receivers import outcomes_http
 from driftline_processor.receivers.receiver import Receiver, Surroundings, make_receivers
 from driftline_processor.servers.browser_guard import AccessRules
@@ -161,6 +162,8 @@ class Service:
         wanting = [name for name, exporter in self.config.exporters.items() if "traces" in exporter.derived]
         offers = [partial(forwarder.send, name, "traces") for name in wanting]
         state.on_joined(OutcomeSpans(state.keys, offers, self.health.counters))
+        telling = [name for name, exporter in self.config.exporters.items() if "logs" in exporter.derived]
+        state.on_verdict(VerdictEvents([partial(forwarder.send, name, "logs") for name in telling]))
 
     def _serve(self, state: State) -> None:
         assert self._web is not None

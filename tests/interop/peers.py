@@ -155,21 +155,31 @@ def jaeger(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def prometheus(folder: Path, scraped: str) -> Iterator[str]:
-    """Run Prometheus with otel-config/prometheus.yml, scraping one address every second; yield its URL."""
+def prometheus(folder: Path, scraped: str, program: Path | None = None) -> Iterator[str]:
+    """Run Prometheus with otel-config/prometheus.yml, scraping one address every second; yield its URL.
+
+    ``program``: a Prometheus 2, which knows no OTLP; None is the one that was built. Its alerts wait for a second.
+    """
     (port,) = free_ports(1)
     config = (ROOT / "otel-config/prometheus.yml").read_text(encoding="utf-8")
     assert "scrape_interval: 15s" in config
     assert "127.0.0.1:8780" in config
-    config = config.replace("scrape_interval: 15s", "scrape_interval: 1s").replace("127.0.0.1:8780", scraped)
+    config = config.replace("scrape_interval: 15s", "scrape_interval: 1s\n  evaluation_interval: 1s")
+    tree = yaml.safe_load(config.replace("127.0.0.1:8780", scraped))
+    rules = yaml.safe_load((ROOT / "otel-config/driftline.rules.yml").read_text(encoding="utf-8"))
+    for rule in (rule for group in rules["groups"] for rule in group["rules"]):
+        rule["for"] = "1s"
+    (folder / "driftline.rules.yml").write_text(yaml.safe_dump(rules), encoding="utf-8")
+    if program is not None:
+        del tree["otlp"]
     path = folder / "prometheus.yml"
-    path.write_text(config, encoding="utf-8")
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
     command = [
-        str(executable("prometheus")),
+        str(program or executable("prometheus")),
         f"--config.file={path}",
         f"--storage.tsdb.path={folder / 'prometheus-data'}",
         f"--web.listen-address=127.0.0.1:{port}",
-        "--web.enable-otlp-receiver",
+        *([] if program else ["--web.enable-otlp-receiver"]),
     ]
     with running(command, lambda: get(f"http://127.0.0.1:{port}/-/ready"), folder / "prometheus.log"):
         yield f"http://127.0.0.1:{port}"

@@ -18,8 +18,8 @@ from .values import Address, FilePath, Seconds, Secret, Text
 Forwarded = Literal["traces", "metrics", "logs", "records"]
 """Signals that pass on as they came; ``records`` are the log records that are predictions, outcomes and baselines."""
 
-Derived = Literal["metrics", "traces"]
-"""Signals that Driftline makes itself: drift and performance as metrics, outcomes as spans."""
+Derived = Literal["metrics", "traces", "logs"]
+"""Signals that Driftline makes itself: drift and performance as metrics, outcomes as spans, new verdicts as logs."""
 
 
 class Tls(Section):
@@ -89,8 +89,9 @@ class Exporter(Section):
     )
     derived: tuple[Derived, ...] = Field(
         default=(),
-        description="What Driftline makes: `metrics` (drift, performance), or `traces` (outcomes as "
-        "[spans](../how-to/configure-the-processor.md#outcomes-as-spans), at most 100 a second).",
+        description="What Driftline makes: `metrics` (drift, performance), `traces` (outcomes as "
+        "[spans](../how-to/configure-the-processor.md#outcomes-as-spans), at most 100 a second), or `logs` (a record "
+        "when the verdict of a model changes).",
         examples=["[traces]"],
         json_schema_extra={"shown": True},
     )

@@ -156,6 +156,15 @@ ML_FAIRNESS_CRITERION: Final = "ml.fairness.criterion"
 ML_PERFORMANCE_OBJECTIVE: Final = "ml.performance.objective"
 """What the metric shall be, as its owner wrote it."""
 
+ML_VERDICT_BEFORE: Final = "ml.verdict.before"
+"""The state of the model's verdict before it changed."""
+
+ML_VERDICT_SINCE: Final = "ml.verdict.since"
+"""From when on the model is in its state, in ISO 8601."""
+
+ML_VERDICT_NEXT: Final = "ml.verdict.next"
+"""What to do about a verdict, as a sentence."""
+
 ML_VERSION_CHAMPION: Final = "ml.version.champion"
 """The version that another one is compared with."""
 

@@ -201,7 +201,7 @@ ONE_PROBLEM = [
     (
         "exporters: {otlp/a: {endpoint: 'a:1'}}",
         "exporters.otlp/a: sends nothing; "
-        "add some of forward: [traces, metrics, logs, records], derived: [metrics, traces]",
+        "add some of forward: [traces, metrics, logs, records], derived: [metrics, traces, logs]",
     ),
     (
         "exporters: {otlp/a: {endpoint: 'a:1', forward: [spans]}}",
@@ -489,7 +489,7 @@ def test_forward_sends_everything_to_one_url(url: str, name: str, endpoint: str,
     assert isinstance(exporter, OtlpHttp if name.startswith("otlp_http") else OtlpGrpc)
     assert (exporter.endpoint, exporter.tls.insecure) == (endpoint, insecure)
     assert exporter.forward == ("traces", "metrics", "logs", "records")
-    assert exporter.derived == ("metrics", "traces")
+    assert exporter.derived == ("metrics", "traces", "logs")
 
 
 def test_forwarding_to_oneself_is_a_loop() -> None:

@@ -1,0 +1,88 @@
+"""Send a log record when the verdict of a model changes: its body is the sentence, its attributes say what to do.
+
+A processor that was killed in between sends it not at all; ``ml.model.state`` shows the state all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from driftline.capture.model_identity import VERSION
+from driftline.semconv import SCHEMA_URL, events
+from driftline.semconv import attributes as a
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1 import logs_pb2 as otlp
+
+from driftline_processor.core.decode.otlp_rows import OWN_SCOPE
+from driftline_processor.core.evaluation import VerdictState
+from driftline_processor.core.wording import iso_time
+from driftline_processor.present.verdicts import verdict_next, verdict_sentence
+from driftline_processor.queries.verdicts import VerdictChange
+
+from .derived_metrics import SERVICE
+
+SEVERITIES: Final[dict[VerdictState, tuple[otlp.SeverityNumber.ValueType, str]]] = {
+    "wrong": (otlp.SEVERITY_NUMBER_ERROR, "ERROR"),
+    "silent": (otlp.SEVERITY_NUMBER_ERROR, "ERROR"),
+    "at_risk": (otlp.SEVERITY_NUMBER_WARN, "WARN"),
+    "behind": (otlp.SEVERITY_NUMBER_WARN, "WARN"),
+    "unknown": (otlp.SEVERITY_NUMBER_INFO, "INFO"),
+    "right": (otlp.SEVERITY_NUMBER_INFO, "INFO"),
+}
+"""State → the severity of the record."""
+
+
+def change_request(change: VerdictChange) -> bytes:
+    """Return a change as the body of an ``ExportLogsServiceRequest``."""
+    key, verdict = change.key, change.verdict
+    request = ExportLogsServiceRequest()
+    resource = request.resource_logs.add()
+    resource.resource.attributes.append(_text(a.SERVICE_NAME, SERVICE))
+    if key.environment:
+        resource.resource.attributes.append(_text(a.DEPLOYMENT_ENVIRONMENT_NAME, key.environment))
+    scope = resource.scope_logs.add(schema_url=SCHEMA_URL)
+    scope.scope.name, scope.scope.version = OWN_SCOPE, VERSION
+    number, severity = SEVERITIES[verdict.state]
+    record = scope.log_records.add(
+        time_unix_nano=change.time,
+        observed_time_unix_nano=change.time,
+        event_name=events.ML_VERDICT_CHANGED,
+        severity_number=number,
+        severity_text=severity,
+        body=AnyValue(string_value=_encodable(verdict_sentence(verdict))),
+        attributes=[_text(a.ML_MODEL_NAME, key.model)],
+    )
+    if key.version:
+        record.attributes.append(_text(a.ML_MODEL_VERSION, key.version))
+    record.attributes.append(_text(a.STATE, verdict.state))
+    record.attributes.append(_text(a.ML_VERDICT_BEFORE, change.before))
+    if verdict.since is not None:
+        record.attributes.append(_text(a.ML_VERDICT_SINCE, iso_time(verdict.since)))
+    if verdict.next:
+        record.attributes.append(_text(a.ML_VERDICT_NEXT, verdict_next(verdict)))
+    return bytes(request.SerializeToString())
+
+
+class VerdictEvents:
+    """Offers each change to every destination: a listener of ``State.on_verdict``."""
+
+    def __init__(self, offers: Sequence[Callable[[bytes], object]]) -> None:
+        self._offers = offers
+
+    def __call__(self, change: VerdictChange) -> None:
+        """Take one change."""
+        if self._offers:
+            body = change_request(change)
+            for offer in self._offers:
+                offer(body)
+
+
+def _text(key: str, text: str) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(string_value=_encodable(text)))
+
+
+def _encodable(text: str) -> str:
+    """Replace half surrogates, which names from the wire may hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()

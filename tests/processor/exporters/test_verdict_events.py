@@ -1,0 +1,64 @@
+"""A verdict that changes is a log record: the sentence, the state before and now, and what to do."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from driftline.semconv import attributes as a
+from driftline.semconv import events
+from driftline.tables.table import ModelKey
+from driftline_processor.core.evaluation import Verdict, VerdictState
+from driftline_processor.exporters.verdict_events import SEVERITIES, VerdictEvents, change_request
+from driftline_processor.queries.verdicts import VerdictChange
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+NOW = 1_800_000_000 * 10**9
+
+
+def change(name: str = "churn", sentence: str = "The model has been wrong.") -> VerdictChange:
+    verdict = Verdict("wrong", NOW, "mae", 9.0, 5.0, 13.0, "", "", "Sure.", sentence, "Retrain it.")
+    return VerdictChange(ModelKey(name, "7", "prod"), "right", verdict, NOW + 1)
+
+
+def test_a_change_is_one_record_with_the_sentence_as_its_body() -> None:
+    (resource,) = ExportLogsServiceRequest.FromString(change_request(change())).resource_logs
+    (scope,) = resource.scope_logs
+    (record,) = scope.log_records
+    assert {one.key: one.value.string_value for one in resource.resource.attributes} == {
+        a.SERVICE_NAME: "driftline",
+        a.DEPLOYMENT_ENVIRONMENT_NAME: "prod",
+    }
+    assert (record.event_name, record.severity_text, record.time_unix_nano) == (
+        events.ML_VERDICT_CHANGED,
+        "ERROR",
+        NOW + 1,
+    )
+    assert record.body.string_value == "The model has been wrong."
+    assert {one.key: one.value.string_value for one in record.attributes} == {
+        a.ML_MODEL_NAME: "churn",
+        a.ML_MODEL_VERSION: "7",
+        a.STATE: "wrong",
+        a.ML_VERDICT_BEFORE: "right",
+        a.ML_VERDICT_SINCE: "2027-01-15T08:00:00Z",
+        a.ML_VERDICT_NEXT: "Retrain it.",
+    }
+
+
+@pytest.mark.parametrize("name", ["a\udcffb", "<b>\x1b[2J", "x" * 10_000, '"\n\\'])
+def test_a_hostile_name_is_a_record_all_the_same(name: str) -> None:
+    body = change_request(change(name, f"The model {name} has been wrong."))
+    (record,) = ExportLogsServiceRequest.FromString(body).resource_logs[0].scope_logs[0].log_records
+    assert "\x1b" not in record.body.string_value
+
+
+def test_every_state_has_a_severity() -> None:
+    assert SEVERITIES.keys() == set(get_args(VerdictState))
+
+
+def test_each_destination_is_offered_a_change() -> None:
+    first: list[bytes] = []
+    second: list[bytes] = []
+    VerdictEvents([first.append, second.append])(change())
+    VerdictEvents([])(change())
+    assert first == second == [change_request(change())]
