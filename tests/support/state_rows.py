@@ -173,6 +173,13 @@ class Opened:
         return sum(v for (_, labels), v in self.state.view.counters().items() if ("driftline.reason", reason) in labels)
 
 
+def send_hourly(state: Opened, clock: Clock, hours: int, version: str = "1", first: int = 0) -> None:
+    """Send a row every hour from noon on, and leave the clock at the last."""
+    for hour in range(first, first + hours):
+        clock.now = NOON + hour * HOUR
+        state.send(predictions([f"{version}-{hour}"], clock.now, version=version))
+
+
 def baseline(
     scores: Sequence[float],
     features: dict[str, Sequence[object]],

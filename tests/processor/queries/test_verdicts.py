@@ -20,14 +20,7 @@ from driftline_processor.state import State
 
 from tests.support.paths import ROOT
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, config, predictions
-
-
-def send_hourly(state: Opened, clock: Clock, hours: int, version: str = "1", first: int = 0) -> None:
-    """Send a row every hour from noon on, and leave the clock at the last."""
-    for hour in range(first, first + hours):
-        clock.now = NOON + hour * HOUR
-        state.send(predictions([f"{version}-{hour}"], clock.now, version=version))
+from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, Opened, config, predictions, send_hourly
 
 
 def states(view: Opened) -> dict[str, float]:
@@ -164,7 +157,9 @@ def test_a_model_that_is_forgotten_leaves_no_state(open_state: Open, clock: Cloc
 _DIES = """
 import sys
 from pathlib import Path
-from tests.processor.queries.test_verdicts import Clock, HOUR, Model, Opened, State, config, send_hourly
+from driftline_processor.config.model import Model
+from driftline_processor.state import State
+from tests.support.state_rows import HOUR, Clock, Opened, config, send_hourly
 clock = Clock()
 state = State(config(Path(sys.argv[1]), churn=Model(windows=("1h",))), clock=clock)
 state._ingest.start()
