@@ -19,7 +19,6 @@ import numpy as np
 import pyarrow as pa
 from driftline.tables.table import F64, I64
 
-from driftline_processor.core.drift.lasting import windows_told
 from driftline_processor.core.evaluation import Curve, Evaluation
 from driftline_processor.core.performance.objective import newest_objectives, overdue
 from driftline_processor.ingest.deduplication import digest_of
@@ -188,8 +187,7 @@ class EvaluationStore:
         for start, later in found.items():
             if start > evaluation.window.start:
                 previous = follow(later, previous)
-                known = previous.incident == later.incident and previous.objectives == later.objectives
-                if known and windows_told(previous) == windows_told(later):
+                if previous.incident == later.incident and previous.objectives == later.objectives:
                     break
                 self._take(series, previous)
         self._warn(series, evaluation)

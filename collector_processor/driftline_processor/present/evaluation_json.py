@@ -30,7 +30,6 @@ from driftline_processor.core.evaluation import (
     JointDrift,
     KindOfChange,
     LabelShift,
-    LastingShift,
     MethodValue,
     MetricChange,
     MetricValue,
@@ -126,7 +125,6 @@ SHAPES = Shapes(
             group("window", _time_at("start", "window_start"), _time_at("end", "window_end")),
         ),
         MethodValue: "value p_value",
-        LastingShift: ("state measure shift windows", _time_at("since"), _time_at("found"), "evidence"),
         TargetDrift: (
             "state",
             or_null("lacking"),
@@ -134,7 +132,7 @@ SHAPES = Shapes(
             "rows methods effect",
             or_null("size"),
             group("missing", Key("was", "missing_was"), Key("now", "missing_now")),
-            "design_effect blocks would_see alike",
+            "design_effect blocks would_see alike p_usual",
         ),
         SliceDrift: (
             "rows state",
@@ -226,7 +224,6 @@ SHAPES = Shapes(
                 computed("drifted_slices", lambda one: sum(it.state == "drift" for it in one.slices.values()), int),
                 Key("slices", asked=SLICES),
                 INCIDENT,
-                Key("lasting", by=lambda one: {} if one is None else one.targets, type=dict[str, LastingShift]),
             ),
             "explanation",
             Key("change", "change_kind"),

@@ -100,6 +100,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "blocks": [0.1, 0.3],
                             "would_see": None,
                             "alike": None,
+                            "p_usual": None,
                         }
                     },
                     "score": {
@@ -115,6 +116,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "blocks": None,
                         "would_see": None,
                         "alike": None,
+                        "p_usual": None,
                     },
                     "class": None,
                     "multivariate": {
@@ -146,7 +148,6 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         }
                     },
                     "incident": {"feature:age": "2026-02-28T00:00:00Z"},
-                    "lasting": {},
                 },
                 "explanation": None,
                 "change": None,

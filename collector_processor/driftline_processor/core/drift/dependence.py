@@ -1,4 +1,4 @@
-"""The design effect of clusters, and whether blocks of time differ at all.
+"""The design effect of clusters: rows of one customer resemble each other.
 
 Twenty rows of one customer say less than as many independent rows. How much less is seen
 in how far the groups differ: more than independent rows would, and the excess is what a window adds of its own. The
@@ -15,16 +15,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from driftline.panes.fold import PREFIX, by_group
+from driftline.panes.pane import Pane
 from driftline.tables.table import F64
-from scipy.special import chdtrc, ndtri, stdtr
-
-SURE = 0.01
-"""Blocks that independent rows would differ as much as more often than this are taken as independent."""
-
-LIKELY = 0.2
-"""The same, of a target beside others whose blocks differ for sure: days are the same days for all of them. Were it
-0.01 there, too, 3.3 % of quiet days would drift after a week of ten features whose days differ by 0.02 of the variance;
-so 0 of 300 do."""
+from scipy.special import ndtri, stdtr
 
 FEWEST_GROUPS = 1.75
 """Fewer effective groups do not tell how far groups differ: there are the rows of one customer, or nearly so. With 1.5
@@ -96,36 +90,25 @@ def student_p_value(p: float, freedom: float) -> float:
     return float(2 * stdtr(freedom, ndtri(p / 2)))
 
 
-def chance_of_blocks(blocks: F64, *, ordered: bool = False) -> float:
-    """Return the p-value of a chi-square test that blocks differ no more than independent rows.
+def clustered_design(part: str, bins: int, n: float, pane: Pane, m: float, *, ordered: bool) -> Design:
+    """Return the design effect that the clusters of a window have.
 
     Args:
-        blocks: float64 (b, cells), (effective) rows, none empty.
-        ordered: Of a number; then their mean ranks are tested, too (Kruskal and Wallis, 1952), which sees sooner that
-            one day is higher than another; the less counts.
-
-    >>> round(chance_of_blocks(np.array([[50.0, 50.0], [45.0, 55.0], [55.0, 45.0]])), 2)
-    0.37
-    >>> chance_of_blocks(np.array([[90.0, 10.0], [10.0, 90.0]])) < 1e-20
-    True
+        part: Name of the target.
+        bins: Number of its bins.
+        n: (Effective) rows of the reference.
+        pane: The window.
+        m: (Effective) rows of the window.
+        ordered: Of a number.
     """
-    if len(blocks) < 2:
-        return 1.0
-    rows, cells = blocks.sum(axis=1), blocks.sum(axis=0)
-    expected = np.outer(rows, cells) / blocks.sum()
-    kept = expected.min(axis=0) > 0
-    freedom = (len(blocks) - 1) * (int(np.count_nonzero(kept)) - 1)
-    if freedom <= 0:
-        return 1.0
-    statistic = ((blocks - expected)[:, kept] ** 2 / expected[:, kept]).sum()
-    chance = float(chdtrc(freedom, statistic))
-    if not ordered:
-        return chance
-    rank = np.cumsum(cells) - cells / 2
-    mean = (rank * cells).sum() / cells.sum()
-    varies = ((rank - mean) ** 2 * cells).sum() / cells.sum()
-    higher = (rows * (blocks @ rank / rows - mean) ** 2).sum() / varies
-    return min(chance, float(chdtrc(len(blocks) - 1, higher)))
+    counts = pane.parts.get(PREFIX + part)
+    if counts is None or not counts.any():
+        return Design()
+    groups = by_group(counts)
+    if effective_groups(groups) < FEWEST_GROUPS:  # one customer's rows count as one, those without a key as they are
+        keyed = float(groups.sum() / pane.parts[part][:bins].sum())
+        return Design(max(1.0, keyed**2 * m / effective_groups(groups)))
+    return of_clusters(groups * (m / groups.sum()), None, n, ordered=ordered)
 
 
 def _robust(groups: F64) -> tuple[F64 | None, float, F64, float]:

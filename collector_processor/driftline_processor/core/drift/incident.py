@@ -79,4 +79,4 @@ def _part(target: TargetDrift) -> str:
 
 def _beyond_doubt(target: TargetDrift) -> bool:
     p = target.methods[target.decided_by].p_value
-    return p is not None and p <= AT_ONCE
+    return p is not None and max(p, target.p_usual or 0.0) <= AT_ONCE

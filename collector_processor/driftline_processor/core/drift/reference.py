@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Self
+from dataclasses import dataclass
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.baseline.sections.time_blocks import TimeBlocks
-from driftline.panes.bins import Bins, CategoryBins, Index
+from driftline.panes.bins import Bins, CategoryBins
 from driftline.panes.embedding_projection import AXES, WIDTH
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64, I64
+from driftline.tables.table import F64
 
 from driftline_processor.core.drift.methods.method import Vectors
-from driftline_processor.core.windows.window import DAY
 
-from .dependence import LIKELY, SURE, chance_of_blocks
 from .display_cells import Drawing, drawing
 from .methods import Kind
 
@@ -38,8 +35,6 @@ class Reference:
         missing: Share of missing and invalid values.
         draw: Draws a window beside it.
         embedding: What is known of its vectors, where it is one.
-        blocks: float64 (b, cells), effective rows of the blocks of time (:class:`Series`), where they differ more than
-            independent rows would, else None.
     """
 
     target: Literal["feature", "score", "class"]
@@ -52,7 +47,6 @@ class Reference:
     missing: float | None
     draw: Drawing
     embedding: Vectors | None = None
-    blocks: F64 | None = None
 
 
 _CACHE: WeakKeyDictionary[Baseline, list[Reference]] = WeakKeyDictionary()
@@ -65,8 +59,7 @@ def references(baseline: Baseline) -> list[Reference]:
     """
     cached = _CACHE.get(baseline)
     if cached is None:
-        every = [_reference(baseline, *target) for target in _targets(baseline)]
-        cached = _CACHE[baseline] = _with_blocks(baseline, every)
+        cached = _CACHE[baseline] = [_reference(baseline, *target) for target in _targets(baseline)]
     return cached
 
 
@@ -122,65 +115,6 @@ def _reference(
         drawing(bins, counts),
         embedding,
     )
-
-
-def _with_blocks(baseline: Baseline, targets: list[Reference]) -> list[Reference]:
-    """Give each target its blocks of time, where they differ.
-
-    Of many features whose days differ a little, some look alike by chance, and their next day like a drift. So once the
-    blocks of one differ for sure, also among so many, those of the others count unless they look quite alike.
-    """
-    blocks = baseline.extras.blocks
-    if blocks is None:
-        return targets
-    counts = {target.part: Series.of(blocks, target.part).counts for target in targets if target.part in blocks.of}
-    chances = {
-        target.part: chance_of_blocks(counts[target.part], ordered=target.kind in ("number", "embedding"))
-        for target in targets
-        if target.part in counts
-    }
-    sure = min(chances.values(), default=1.0) * len(chances) <= SURE
-    most = LIKELY if sure else SURE
-    return [
-        replace(target, blocks=counts[target.part]) if chances.get(target.part, 1.0) <= most else target
-        for target in targets
-    ]
-
-
-class Series(NamedTuple):
-    """A target in blocks that hold some of it, days where they are shorter and reach over seven of them or more.
-
-    Attributes:
-        counts: float64 (b, cells), effective rows.
-        start: Of the first, unix nanoseconds.
-        length: Of each.
-        place: int64 (b,), the place of each, in lengths after the first.
-    """
-
-    counts: F64
-    start: int
-    length: int
-    place: I64
-
-    @classmethod
-    def of(cls, blocks: TimeBlocks, part: str) -> Self:
-        """Return that of a part. How they last is seen in days; in pieces of days chance makes it look like less."""
-        counts, held = effective_blocks(blocks, part)
-        starts, length = blocks.starts[held], blocks.length
-        if length < DAY and len(starts) and starts[-1] - starts[0] >= 6 * DAY:
-            length = DAY
-        place, first = np.unique((starts - starts[:1]) // length, return_index=True)
-        start = int(starts[0]) if len(starts) else 0
-        return cls(np.add.reduceat(counts, first, axis=0) if len(first) else counts, start, length, place)
-
-
-def effective_blocks(blocks: TimeBlocks, part: str) -> tuple[F64, Index]:
-    """Return a target in the blocks that hold some of it, float64 (b, cells), as effective rows, and which they are."""
-    weighed, squared = blocks.rows[:, 1], blocks.rows[:, 2]
-    kish = np.divide(weighed, squared, out=np.ones(len(weighed)), where=squared > 0)
-    counts = blocks.of[part].counts * kish[:, np.newaxis]
-    held = np.flatnonzero(counts.sum(axis=1) > 0)
-    return counts[held], held
 
 
 def _kind(bins: Bins, counts: F64) -> Kind:

@@ -1,12 +1,15 @@
-"""The rule for drift: one primary method per feature decides, corrected over the features of the window.
+"""The rule for drift: three things, told apart, of each target.
 
-State *drift* = adjusted p <= 0.01 and bias-corrected effect >= ``min_effect``. Numbers and the score are decided by
-Kolmogorov-Smirnov, categories and the predicted class by chi-square, unless another method is chosen; PSI,
-Jensen-Shannon and whatever else is chosen beside are shown and never decide.
+- *Size*: how far the window is from what the model was built on. PSI less its mean without drift: small < 0.1 <=
+  moderate < 0.25 <= large.
+- *Certain*: rows alone would not differ so much. The p-value of the one method that decides, corrected over the
+  features and slices, is at most 0.01, and the effect at least ``min_effect``. Numbers and the score are decided by
+  Kolmogorov-Smirnov, categories and the predicted class by chi-square, unless another method is chosen.
+- *Usual*: the reference's own windows of this length differ from the rest of it as much (:mod:`.usual`).
 
-How large a shift is in the unit of the method that decides.
-
-How much of a model's input has drifted, as one number.
+What is certain and beyond the usual is drift. What is certain, large and usual is ``usual``. Where the reference holds
+too few windows to say what is usual, a large distance is drift, with what would tell, and a smaller one cannot be told.
+What is left is ``ok``, if a shift that matters would have been drift in this window.
 """
 
 from __future__ import annotations
@@ -21,23 +24,24 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.importance import Importance
 from driftline.panes.bins import NumberBins
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64
-from scipy.special import ndtr
+from scipy.special import chdtri, ndtr, ndtri, stdtrit
 
 from driftline_processor.core.drift.methods.psi import MODERATE, SMALL
 from driftline_processor.core.evaluation import Lacking, MethodValue, Size, State, TargetDrift
 from driftline_processor.core.outcomes.coverage import GUESSED
 
-from .dependence import Design, student_p_value
+from .dependence import Design, clustered_design, student_p_value
 from .display_cells import Cells
 from .measure_targets import SamplePair, measure
 from .method_choice import Choices
 from .methods import METHODS, Method
 from .p_values import benjamini_hochberg
 from .reference import Reference, absent_share, effective, missing_share, references
-from .time_blocks import SQUARED, BlockVerdict, clustered_design, days_of, effects
+from .usual import COUNTED, LEAST_WINDOWS, cells_of, own_windows
 
 _SQUARED = ("chi2", "psi")
+"""Methods whose effect grows with the square of a shift."""
+
 _USUAL = 0.1
 """The shift, in standard deviations, that a method's own least effect is worth: KS 0.04."""
 
@@ -97,6 +101,14 @@ OUTSIDE = 0.5
 of winter could not exclude a July, and the model was not built for a July.
 """
 
+SEEN = 1.0
+"""A window in which a shift by so many standard deviations would not have been drift says nothing by ``ok``. It is a
+PSI of 1: a value that two in three rows of the reference exceed is then exceeded by one in three."""
+
+NEARLY = 1.25
+"""Where days differ so much that endless ones would not show :data:`SEEN`, it is enough to see what is so many times as
+far as what they would show: more days are no help, and the state says how far that is."""
+
 OUTERMOST = 0.005
 """Greatest share of the baseline in an open bin that counts as beyond it; the outer quantiles are the 0.1 % ones."""
 
@@ -117,39 +129,47 @@ class _Judged:
     """A target on its way to a verdict.
 
     Attributes:
+        baseline: What it is compared with.
         methods: The one that decides first.
+        least_shift: The least effect as a shift in standard deviations.
+        declared: The least effect was chosen for this feature.
         pair: What is compared, None where there is nothing to.
         coarse: Most values lie in buckets that reach over several bins, where they are taken to lie as the reference
             rows do: a drift that shows nevertheless is one, and that none shows says nothing.
         design: Of clusters.
-        blocks: Effects of the baseline's blocks of time, where they differ.
-        said: What they say, unless the window is :data:`OUTSIDE`.
-        values: Parallel to them.
-        p: None where nothing can be decided.
-        least_p: The p-value with what favours drift most and the blocks do not exclude; it is corrected over the family
-            as ``p`` is.
-        apart: The effect alone is that of a drift, before what days share is taken off.
+        worth: How many rows count as one, by clusters or by blocks of time.
+        length: Of the window in the reference's blocks of time; None where these say nothing of the target.
+        values: Parallel to ``methods``.
+        p: That rows alone differ so much; None where nothing can be decided.
+        own_p: That the reference's own windows differ as much; None where nobody knows.
+        days: The shift that is beyond the usual, as a function of the level of the test; None where nobody knows.
     """
 
     reference: Reference
+    baseline: Baseline
     methods: tuple[str, ...]
     rows: int
     drawn: Cells | None
     missing: float | None
     min_effect: float
+    least_shift: float
+    declared: bool
     state: State = "ok"
     lacking: Lacking = ""
     pair: SamplePair | None = None
     coarse: bool = False
     design: Design = INDEPENDENT
-    blocks: F64 | None = None
-    said: BlockVerdict | None = None
+    worth: float = 1.0
+    length: float | None = None
     values: Sequence[float] = ()
     effect: float | None = None
     size: Size = ""
     p: float | None = None
-    least_p: float | None = None
-    apart: bool = False
+    own_p: float | None = None
+    days: _OwnDeviation | None = None
+    blocks: tuple[float, float] | None = None
+    alike: tuple[int, int] | None = None
+    would_see: float | None = None
 
     def drift(self) -> TargetDrift:
         """Return the verdict."""
@@ -160,7 +180,6 @@ class _Judged:
         decided_by = self.methods[0]
         if self.p is not None:
             methods[decided_by] = MethodValue(values[decided_by], self.p)
-        lacking = self.lacking if self.state == "cannot_tell" else ""
         labels, was, now = ((), None, None) if self.drawn is None else self.drawn[:3]
         return TargetDrift(
             target=self.reference.target,
@@ -176,10 +195,30 @@ class _Judged:
             now=now,
             missing_was=self.reference.missing,
             missing_now=self.missing,
-            design_effect=max(self.design.effect, 1.0 if self.said is None else self.said.alike),
-            blocks=None if self.blocks is None else (float(self.blocks.min()), float(self.blocks.max())),
-            lacking=lacking,
+            design_effect=max(self.design.effect, self.worth),
+            blocks=self.blocks,
+            lacking=self.lacking if self.state in ("cannot_tell", "drift") else "",
+            p_usual=None if self.p is None or self.state == "blind" else self.own_p,
+            would_see=None if self.p is None or self.state == "blind" else self.would_see,
+            alike=None if self.state == "blind" else self.alike,
         )
+
+
+class _OwnDeviation(NamedTuple):
+    """How much the level of the reference's own windows deviates; see :class:`.usual.OwnDistance`."""
+
+    freedom: float
+    deviation: float
+    known: float
+    part: float
+
+    def beyond(self, alpha: float) -> float:
+        """Return the shift that is beyond the usual at a level."""
+        return -float(stdtrit(min(self.freedom, 1e6), alpha * self.part / 2)) * self.deviation
+
+    def endless(self, alpha: float) -> float:
+        """Return the same where the reference has endless blocks and the window endless rows."""
+        return -float(ndtri(alpha * self.part / 2)) * self.known
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +267,15 @@ def drift_by_slice(
         for name, (pane, baseline) in slices.items()
         for reference in references(baseline)
     ]
-    judged = [_judge(reference, pane, baseline, rules, span) for _, reference, pane, baseline in wanted]
+    judged = [_judge(reference, pane, baseline, rules) for _, reference, pane, baseline in wanted]
+    start = 0
+    for pane, baseline in slices.values():
+        end = start + len(references(baseline))
+        _compare_with_own_windows(judged[start:end], pane, baseline, span)
+        start = end
     _compare(judged)
     for family in (True, False):
-        _correct([one for one in judged if (one.reference.target == "feature") == family])
+        _decide([one for one in judged if (one.reference.target == "feature") == family])
     found: dict[str, list[TargetDrift]] = {name: [] for name in slices}
     for (name, *_), one in zip(wanted, judged, strict=True):
         found[name].append(one.drift())
@@ -244,7 +288,7 @@ def _drift(targets: Sequence[TargetDrift]) -> Drift:
     return Drift(features, named.get("score"), named.get("class"), share_drifted(features))
 
 
-def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, span: int) -> _Judged:
+def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules) -> _Judged:
     bins, part, n = reference.bins, reference.part, reference.rows
     now = pane.parts.get(part)
     if now is None:
@@ -258,16 +302,19 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
         if m > 0 and (sums is None or sums[0] <= 0):  # whoever counted these rows kept no sums of vectors
             kind = "number"
     methods = rules.choices.of(reference.name if reference.target == "feature" else None, kind)
+    least = rules.min_effect.get(reference.name, METHODS[methods[0]].min_effect or 0.0)
     judged = _Judged(
         reference,
+        baseline,
         methods,
         _rows(pane, weight),
         reference.draw(current),
         missing_share(now, bins) if bins.size > 1 else absent_share(now, bins),
-        rules.min_effect.get(reference.name, METHODS[methods[0]].min_effect or 0.0),
+        max(least, effect_of(rules.shift, methods[0])),
+        max(shift_of(least, methods[0]), rules.shift),
+        reference.name in rules.min_effect,
     )
     guessed = pane.parts.get(f"{GUESSED}{part}")
-    judged.min_effect = max(judged.min_effect, effect_of(rules.shift, methods[0]))
     judged.coarse = guessed is not None and guessed[0] > MOST_GUESSED * weight
     if judged.coarse and kind != "number":
         return judged
@@ -282,24 +329,52 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules, s
     judged.pair = SamplePair(kind, bins, reference.counts, current * (m / weight))
     if kind == "embedding" and reference.embedding is not None and sums is not None:
         judged.pair = judged.pair._replace(vectors=(reference.embedding, sums[1:] / sums[0]))
-    judged.design = clustered_design(reference, pane, m, ordered=kind in ("number", "embedding"))
-    days, judged.blocks = days_of(reference, baseline), effects(reference, baseline, methods[0])
-    if days is not None:
-        squares = None if judged.blocks is None else judged.blocks ** (1 if methods[0] in SQUARED else 2)
-        judged.said = days.verdict(reference, judged.pair.current, judged.design.effect, span, squares)
-        if kind == "embedding":  # of the length of its vectors, which says how alike they are, not how far these are
-            design = Design(judged.said.alike, len(days.counts) - 1)
-            judged.design, judged.said = max(judged.design, design, key=lambda one: one.effect), None
+    judged.design = clustered_design(part, bins.size, n, pane, m, ordered=kind in ("number", "embedding"))
     if min(n, m) < LEAST_INDEPENDENT * judged.design.effect:
         judged.state, judged.lacking = "cannot_tell", "rows"
     return judged
+
+
+def _compare_with_own_windows(targets: Sequence[_Judged], pane: Pane, baseline: Baseline, span: int) -> None:
+    """Ask of all targets of one baseline whether its own windows, of the length of this one, differ as much."""
+    own = own_windows(baseline)
+    if own is None:
+        return
+    asked = [(target, target.pair) for target in targets if target.pair is not None]
+    asked = [(target, pair) for target, pair in asked if target.reference.part in own.parts]
+    if not asked:
+        return
+    rows, of_baseline = (one.parts.get("rows", np.zeros(3)) for one in (pane, baseline.pane))
+    length = own.length(effective(pane, float(rows[1])), effective(baseline.pane, float(of_baseline[1])), span)
+    known = own.windows(length) >= LEAST_WINDOWS
+    cells = [
+        cells_of(own, target.reference.part, pair.reference, pair.current, labels=pair.kind in ("category", "boolean"))
+        for target, pair in asked
+    ]
+    was, now, new = (np.array(side) for side in zip(*cells, strict=True))
+    worth = np.array([target.design.effect for target, _ in asked])
+    found = own.judge([target.reference.part for target, _ in asked], was, now, new, worth, length)
+    for at, (target, pair) in enumerate(asked):
+        target.worth = float(found.design_effect[at])
+        if pair.kind == "embedding":  # blocks hold the lengths of its vectors, which say how alike its rows are
+            target.design = max(
+                target.design, Design(target.worth, float(found.freedom[at])), key=lambda one: one.effect
+            )
+            continue
+        target.length = length
+        if known:
+            target.own_p = float(found.p[at])
+            numbers = (found.freedom, found.deviation, found.known, found.part)
+            target.days = _OwnDeviation(*(float(one[at]) for one in numbers))
+            target.alike = (int(found.alike[at]), found.windows) if found.windows >= COUNTED else None
+            target.blocks = float(found.least[at]), float(found.greatest[at])
 
 
 def _compare(targets: Sequence[_Judged]) -> None:
     """Fill in what all methods say, of all targets at once.
 
     Values are those of the rows. What says how sure and how large a drift is, p-value, effect and size, counts rows
-    that resemble each other for as many independent ones as they are worth.
+    of a cluster for as many independent ones as they are worth.
     """
     pairs: list[SamplePair] = []
     wanted: list[list[Method]] = []
@@ -324,20 +399,9 @@ def _compare(targets: Sequence[_Judged]) -> None:
             (decisive,), excess = measured[where + 1]
         target.values = [one.value for one in found]
         target.effect = decisive.effect
-        said = target.said
-        if said is not None:
-            excess -= said.excess
-            if target.effect is not None:
-                left = target.effect - said.shared if target.methods[0] in SQUARED else target.effect**2 - said.shared
-                target.effect = left if target.methods[0] in SQUARED else math.sqrt(max(0.0, left))
         target.size = "small" if excess < SMALL else "moderate" if excess < MODERATE else "large"
         if target.state == "ok" and decisive.p_value is not None:
-            target.p = target.least_p = student_p_value(decisive.p_value, target.design.freedom)
-            # the greater of both decides, and this one costs ten times as much
-            if said is not None and target.p <= ALPHA and not _outside(target.reference, target.pair):
-                p_value, least = said.p_values()
-                target.apart = decisive.effect is not None and decisive.effect >= target.min_effect
-                target.p, target.least_p = max(target.p, p_value), max(target.p, least)
+            target.p = student_p_value(decisive.p_value, target.design.freedom)
 
 
 def _outside(reference: Reference, pair: SamplePair | None) -> bool:
@@ -351,22 +415,115 @@ def _outside(reference: Reference, pair: SamplePair | None) -> bool:
     return float(pair.current[beyond].sum()) >= OUTSIDE * float(pair.current.sum())
 
 
-def _correct(targets: Sequence[_Judged]) -> None:
-    """Decide, by p-values corrected over the family: those of the blocks, and the least that the blocks allow.
+def _decide(targets: Sequence[_Judged]) -> None:
+    """Decide, by p-values corrected over the family: those of rows alone, and those of the reference's own windows."""
+    family = [target for target in targets if target.p is not None]
+    _adjust(family, "p")
+    _adjust([target for target in family if target.own_p is not None], "own_p")
+    for target in family:
+        level = ALPHA / len(family)
+        _see(target, level)
+        target.state, target.lacking = _state(target, level)
 
-    What is drift only with the least is not known: more blocks would have to tell.
+
+def _adjust(targets: Sequence[_Judged], name: str) -> None:
+    adjusted = benjamini_hochberg(np.array([getattr(target, name) for target in targets], dtype=np.float64)).tolist()
+    for target, p in zip(targets, adjusted, strict=True):
+        setattr(target, name, p)
+
+
+def _state(target: _Judged, level: float) -> tuple[State, Lacking]:
+    """Return the state of a target whose p-values are corrected, and what lacks.
+
+    A larger shift is never smaller news: ``ok``, then ``cannot_tell``, then ``usual``, then ``drift``.
     """
-    testable = [target for target in targets if target.p is not None]
-    adjusted, least = (
-        benjamini_hochberg(np.array(p, dtype=np.float64)).tolist()
-        for p in ([target.p for target in testable], [target.least_p for target in testable])
+    certain = target.p is not None and target.p <= ALPHA
+    enough = target.effect is not None and target.effect >= target.min_effect
+    large = target.size == "large"
+    if certain and enough:
+        if target.length is None or _outside(target.reference, target.pair):
+            return "drift", ""
+        if target.own_p is None:
+            return ("drift", "days") if large else ("cannot_tell", "days")
+        if target.own_p <= ALPHA:
+            return "drift", ""
+        if large:
+            return "usual", ""
+    elif large and not certain:
+        return "cannot_tell", "rows"
+    elif large and not target.declared:  # a reference of hours does not say what the other hours are like
+        return "cannot_tell", "days"
+    return _power(target, level)
+
+
+def _power(target: _Judged, level: float) -> tuple[State, Lacking]:
+    """Return ``ok`` where a shift that matters would have been drift, else what lacks for it."""
+    if target.would_see is None:
+        return "ok", ""
+    days = target.days
+    enough = max(SEEN, NEARLY * target.least_shift)
+    if target.would_see <= max(enough, 0.0 if days is None else NEARLY * days.endless(level)):
+        return "ok", ""
+    return "cannot_tell", "rows" if _seen_by_rows(target, level) > enough else "days"
+
+
+def _see(target: _Judged, level: float) -> None:
+    """Work out the smallest shift that would have been drift, were it alone in its family.
+
+    A distance is then tested at ``level``, all of the family's level over its size.
+    """
+    seen = _seen_by_rows(target, level)
+    if target.pair is None or target.pair.kind == "embedding":
+        return
+    if target.days is not None:
+        seen = max(seen, target.days.beyond(level))
+    elif target.length is not None:  # only what is large
+        seen = max(seen, math.sqrt(MODERATE))
+    target.would_see = seen if math.isfinite(seen) else None
+
+
+def _seen_by_rows(target: _Judged, level: float) -> float:
+    """Return the smallest shift that rows alone would not show at a level, and that is large enough to count.
+
+    Of numbers that of a normal feature with such a distance, of categories that with such a PSI.
+    """
+    pair = target.pair
+    if pair is None:
+        return math.inf
+    worth = target.design.effect * float(1 / pair.reference.sum() + 1 / pair.current.sum())
+    tails = 1.0
+    if math.isfinite(target.design.freedom):
+        tails = float(stdtrit(target.design.freedom, level / 2) / ndtri(level / 2))
+    if pair.kind == "number":
+        # the limit of Kolmogorov's distribution: p = 2 exp(-2 x²)
+        distance = max(tails * math.sqrt(math.log(2 / level) / 2 * worth), math.sqrt(math.pi**2 / 12 * worth))
+        return max(_shift_of_distance(distance), target.least_shift)
+    cells = max(
+        2, int(np.count_nonzero(pair.reference * (pair.current.sum() / pair.reference.sum()) >= FEWEST_IN_CELL))
     )
-    for target, p, least_p in zip(testable, adjusted, least, strict=True):
-        target.p = p
-        if p <= ALPHA and target.effect is not None and target.effect >= target.min_effect:
-            target.state = "drift"
-        elif target.apart and least_p <= ALPHA:
-            target.state, target.lacking = "cannot_tell", "days"
+    return max(tails * math.sqrt(float(chdtri(cells - 1, level)) * worth), target.least_shift)
+
+
+FEWEST_IN_CELL = 5
+"""Rows that a cell of labels expects; those with fewer are pooled (:mod:`.coarse_bins`)."""
+
+
+def _shift_of_distance(distance: float) -> float:
+    return 2 * float(ndtri((1 + distance) / 2)) if distance < 1 else math.inf
+
+
+def shift_of(effect: float, decided_by: str) -> float:
+    """Return the shift of a normal distribution that has an effect, in standard deviations; see :func:`effect_of`.
+
+    >>> round(shift_of(0.383, "ks"), 2), shift_of(1.0, "psi")
+    (1.0, 1.0)
+    """
+    if decided_by == "ks":
+        return _shift_of_distance(effect)
+    if decided_by in _SQUARED:
+        return math.sqrt(max(0.0, effect))
+    least = METHODS[decided_by].min_effect
+    return effect / least * _USUAL if least else 0.0
 
 
 def _rows(pane: Pane, weight: float) -> int:

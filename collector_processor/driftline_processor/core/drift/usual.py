@@ -1,0 +1,682 @@
+"""What is usual: how far the reference's own windows are from the rest of it, feature by feature.
+
+A day is not like all days, and that is no news. So a window is asked in how many ways it differs from the reference: in
+its level, its spread, its skew and the share of each cell (numbers), in the share of each cell (labels). Each way is a
+score function over the coarse cells of the reference's blocks of time, with a variance between blocks of its own:
+
+- Days are the same days for all features. So variances are moderated over features (empirical Bayes), and one
+  dependence of a day on the day before is learned from all features together, without its bias in short series.
+- A series of first order says how much less the mean of several blocks varies, how much the mean of the reference
+  varies, and how many independent blocks say as much.
+- Rows of a block are accounted for by their number: what they add by chance is known.
+
+The distance in each way over its standard deviation is Student's t.
+
+Source: Smyth, "Linear models and empirical Bayes methods for assessing differential expression" (2004) for the
+moderation, with unequal degrees of freedom as in limma; Kendall, "Note on bias in the estimation of autocorrelation"
+(1954) for the bias; Bartlett (1946) for the degrees of freedom of a series; Satterthwaite (1946) where a part of the
+variance is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.time_blocks import TimeBlocks, block_targets
+from driftline.panes.bins import Index, NumberBins
+from driftline.tables.table import F64, I64
+from numpy.typing import NDArray
+from scipy.special import digamma, ndtr, ndtri, polygamma, stdtr, stdtrit
+
+from driftline_processor.core.windows.window import DAY
+
+from .methods.psi import psi, psi_null_mean
+
+Mask = NDArray[np.bool_]
+
+LEAST_WINDOWS = 4
+"""Fewer windows of its length in the reference do not tell what is usual. Four weeks are a month, what most references
+are; their 28 days say how days last, and with that how weeks differ."""
+
+COUNTED = 5
+"""Of fewer own windows it is not said how many differ as much."""
+
+BY_CHANCE = 1.645
+"""Standard errors that tails may be heavier by chance, one time in twenty."""
+
+TOLD = 0.5
+"""Part of the variance of blocks that is not their rows' chance, from which on it tells how blocks last."""
+
+MOST_KEPT = 0.95
+"""The most that a block is taken to keep of the one before. Sixty days that keep more have no two independent ones."""
+
+LEVEL, SPREAD, SKEW, CELLS = 0, 1, 2, 3
+"""Columns of the score functions: three of numbers, then those of cells, last that of labels that no block has."""
+
+WEIGHTS = (0.88, 0.04, 0.02)
+"""Parts of the level of a test that level, spread and skew get; the cells share the rest. Most changes move the level,
+and Student's t of its day means is what this is measured by: with 0.88 of the level it finds at most 0.02 less."""
+
+NEW = 0.1
+"""Part of the level of a test for labels that the reference never had, out of that of all cells."""
+
+GRID: F64 = np.linspace(-8.0, 8.0, 641)
+"""Shifts of a normal feature at which the mean score of its level is worked out."""
+
+
+class OwnDistance(NamedTuple):
+    """How far targets of a window are from the reference, beside the reference's own windows: float64 (k,) each.
+
+    Attributes:
+        p: That the reference's own windows differ as much; 1 where nothing is known of the target.
+        freedom: Degrees of freedom of the standard deviation of the level, or of the least sure cell.
+        deviation: Its standard deviation over windows of this length, in those of the reference's rows.
+        known: The same if the reference had endless blocks.
+        part: Of the level of the test, what that score function gets.
+        design_effect: How many rows count as one, by the variance of the level.
+        alike: Own windows that differ as much, by PSI.
+        windows: Own windows there are.
+        least: PSI of the own window that is nearest to the rest, less its mean by chance.
+        greatest: PSI of the farthest, likewise.
+    """
+
+    p: F64
+    freedom: F64
+    deviation: F64
+    known: F64
+    part: F64
+    design_effect: F64
+    alike: I64
+    windows: int
+    least: F64
+    greatest: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreFunctions:
+    """The score functions of k targets over up to c cells each, by what the reference has in these cells.
+
+    Attributes:
+        whole: float64 (k, c), shares of the reference; 0 beyond the cells of a target.
+        ordered: bool (k,), numbers; others are labels.
+        borders: float64 (k, c + 1), normal scores of the borders of cells.
+        polynomials: float64 (3, k, c), level, spread and skew by cell; orthonormal but for the level, whose scale is
+            that of the normal scores.
+        levels: float64 (k, grid), mean of the level where a normal feature has shifted as :data:`GRID` says.
+        noise: float64 (k, f), variance that one independent row has in each function.
+        weight: float64 (k, f), part of the level of a test that each function gets; 0 = it does not exist.
+    """
+
+    whole: F64
+    ordered: Mask
+    borders: F64
+    polynomials: F64
+    levels: F64
+    noise: F64
+    weight: F64
+
+    @classmethod
+    def of(cls, counts: F64, ordered: Mask) -> Self:
+        """Make them of counts over cells, float64 (k, c); cells that are empty do not exist."""
+        k, c = counts.shape
+        whole = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)
+        below = np.concatenate([np.zeros((k, 1)), np.cumsum(whole, axis=1)], axis=1)
+        below[below > 1 - 1e-12] = 1.0
+        borders = ndtri(below)
+        density = np.exp(-0.5 * borders**2) / np.sqrt(2 * np.pi)
+        bounded = np.where(np.isfinite(borders), borders, 0.0)
+        each = np.maximum(whole, 1e-300)[:, np.newaxis]
+        # the mean of the first three Hermite polynomials within each cell
+        means = [-np.diff(bounded**power * density, axis=1) for power in range(2)]
+        means.append(-np.diff((bounded**2 - 1) * density, axis=1))
+        polynomials = np.stack(means) / each[:, 0]
+        polynomials = np.where(whole > 0, polynomials, 0.0)
+        for at in range(3):  # Gram and Schmidt, beside the constant function
+            polynomials[at] -= (polynomials[at] * whole).sum(axis=1, keepdims=True)
+            for other in polynomials[1:at] if at > 1 else ():
+                polynomials[at] -= (polynomials[at] * other * whole).sum(axis=1, keepdims=True) * other
+            if at:
+                first = polynomials[0]
+                variance = np.maximum((first**2 * whole).sum(axis=1, keepdims=True), 1e-12)
+                polynomials[at] -= (polynomials[at] * first * whole).sum(axis=1, keepdims=True) / variance * first
+                length = np.sqrt((polynomials[at] ** 2 * whole).sum(axis=1, keepdims=True))
+                polynomials[at] = np.where(length > 1e-6, polynomials[at] / np.maximum(length, 1e-6), 0.0)
+        variance = (polynomials[0] ** 2 * whole).sum(axis=1)
+        filled = np.count_nonzero(whole, axis=1)
+        exists = np.zeros((k, CELLS + c + 1), np.bool_)
+        exists[:, :CELLS] = ordered[:, np.newaxis] & (filled[:, np.newaxis] > 1 + np.arange(3))
+        exists[:, CELLS:-1] = (whole > 0) & (filled > 1)[:, np.newaxis]
+        two = filled == 2  # the other cell says the same
+        exists[two, CELLS + whole[two].argmax(axis=1)] = False
+        exists[ordered & two, CELLS:] = False
+        exists[:, -1] = ~ordered
+        weight = np.zeros(exists.shape)
+        weight[:, :CELLS] = np.where(exists[:, :CELLS], WEIGHTS, 0.0)
+        weight[:, -1] = np.where(ordered, 0.0, NEW)
+        cells = exists[:, CELLS:-1]
+        left = (1 - weight.sum(axis=1)) / np.maximum(1, cells.sum(axis=1))
+        weight[:, CELLS:-1] = np.where(cells, left[:, np.newaxis], 0.0)
+        noise = np.ones(exists.shape)
+        noise[:, LEVEL] = 1 / np.maximum(variance, 1e-12)
+        told = polynomials[0] ** 2 * whole / np.maximum((1 - whole) * variance[:, np.newaxis], 1e-12)
+        noise[:, CELLS:-1] = np.where(ordered[:, np.newaxis], np.maximum(1 - told, 0.05), 1.0)
+        shifted = np.diff(ndtr(borders[:, :, np.newaxis] - GRID), axis=1)  # float64 (k, c, grid)
+        levels = (polynomials[0][:, :, np.newaxis] * shifted).sum(axis=1)
+        return cls(whole, ordered, borders, polynomials, levels, noise, weight)
+
+    def scores(self, counts: F64, new: F64) -> F64:
+        """Return the score functions of samples: float64 (..., k, f).
+
+        Of numbers the level is the shift of a normal feature with the same mean score; all other functions are what is
+        left beyond that shift. Of cells they are twice the arc sine of the root of a share, which by chance varies by
+        one over the rows whatever the share (Bartlett, 1947).
+
+        Args:
+            counts: float64 (..., k, c).
+            new: float64 (..., k), rows of them with labels that the reference never had.
+        """
+        rows = counts.sum(axis=-1, keepdims=True)
+        # half a row as the reference has it: all rows in the last cell are no endless shift
+        share = (counts + 0.5 * self.whole) / (rows + 0.5)
+        mean = (self.polynomials[0] * share).sum(axis=-1)
+        flat = mean.reshape(-1, len(self.whole))
+        level = np.zeros(flat.shape)
+        for at in np.flatnonzero(self.weight[:, LEVEL] > 0).tolist():
+            level[:, at] = np.interp(flat[:, at], self.levels[at], GRID)
+        level = level.reshape(mean.shape)
+        expected = np.diff(ndtr(self.borders - level[..., np.newaxis]), axis=-1)
+        found = np.zeros((*mean.shape, self.weight.shape[1]))
+        found[..., LEVEL] = level
+        beyond = share - expected
+        found[..., SPREAD] = (self.polynomials[1] * beyond).sum(axis=-1)
+        found[..., SKEW] = (self.polynomials[2] * beyond).sum(axis=-1)
+        of_cells = np.arcsin(np.sqrt(np.minimum(share, 1.0)))
+        of_cells -= np.where(self.ordered[:, np.newaxis], np.arcsin(np.sqrt(np.clip(expected, 0.0, 1.0))), 0.0)
+        found[..., CELLS:-1] = 2 * of_cells
+        found[..., -1] = 2 * np.arcsin(np.sqrt(np.clip(new / np.maximum(rows[..., 0], 1e-300), 0.0, 1.0)))
+        return found
+
+
+class SeriesFactors(NamedTuple):
+    """What a series of first order makes of a sample of its blocks: float64 (...).
+
+    Attributes:
+        variance: Mean of the sample variance over the variance of a block.
+        mean: Variance of the mean over the variance of a block.
+        freedom: Degrees of freedom of the sample variance.
+    """
+
+    variance: F64
+    mean: F64
+    freedom: F64
+
+
+def series_factors(keeps: F64, blocks: F64 | float) -> SeriesFactors:
+    """Return the factors of so many blocks, which keep a share of the one before.
+
+    >>> series_factors(np.array(0.0), 14.0)
+    SeriesFactors(variance=array(1.), mean=array(0.07142857), freedom=array(13.))
+    """
+    fades = (1 - keeps**blocks) / (1 - keeps)
+    together = keeps * (blocks - fades) / (1 - keeps)
+    variance = 1 - 2 * together / (blocks * (blocks - 1))
+    mean = (1 + 2 * together / blocks) / blocks
+    freedom = np.maximum(1.0, (blocks - 1) * (1 - keeps**2) / (1 + keeps**2))
+    return SeriesFactors(variance, mean, freedom)
+
+
+def mean_variance(keeps: F64, length: float) -> F64:
+    """Return the variance of the mean of so many blocks (1 or more, also between whole numbers), as a share of one's.
+
+    >>> mean_variance(np.array([0.0, 0.5]), 2.0).tolist()
+    [0.5, 0.75]
+    """
+    found: F64 = (1 + keeps) / (1 - keeps) / length - 2 * keeps * (1 - keeps**length) / (length * (1 - keeps)) ** 2
+    return found
+
+
+def moderate_variances(variances: F64, freedom: F64) -> tuple[F64, F64]:
+    """Shrink variances to what they have in common; return them and their degrees of freedom: float64 (k,) each.
+
+    How much variances differ beyond chance is itself an estimate, and with few of them is taken to be more: by one
+    standard error of it. Variances of zero are left out, and stay.
+
+    Args:
+        variances: float64 (k,), sample variances.
+        freedom: float64 (k,), degrees of freedom of each.
+
+    >>> alike, freedom = moderate_variances(np.array([1.0, 1.2, 0.9, 1.1] * 5), np.full(20, 6.0))
+    >>> alike.round(1).tolist()[:4], freedom[:1].round().tolist()
+    ([1.0, 1.1, 1.0, 1.1], [39.0])
+    """
+    positive = variances > 0
+    k = int(np.count_nonzero(positive))
+    if k < 2:
+        return variances, freedom
+    own, half = freedom[positive], freedom[positive] / 2
+    z = np.log(variances[positive]) - digamma(half) + np.log(half)
+    expected = float(polygamma(1, half).mean())
+    spread = max(float(z.var(ddof=1)), expected) * (1 + np.sqrt(2 / (k - 1))) - expected
+    y = 0.5 + 1 / spread
+    for _ in range(8):  # trigamma(y) = spread, by Newton's method on 1 / trigamma, which is nearly straight
+        three = polygamma(1, y)
+        y += three * (1 - three / spread) / polygamma(2, y)
+    prior = np.exp(float(z.mean()) + digamma(y) - np.log(y))
+    found, told = variances.copy(), freedom.copy()
+    found[positive] = (2 * y * prior + own * variances[positive]) / (2 * y + own)
+    told[positive] = 2 * y + own
+    return found, told
+
+
+class Lengths(NamedTuple):
+    """What is usual for windows of one length: float64 (k, f) each, and the reference's own windows.
+
+    Attributes:
+        window: Variance of such a window, with as many rows as it takes in the reference.
+        mean: Variance of the mean of the reference.
+        signal: ``window`` without what its rows add by chance.
+        chance: What its rows add in it.
+        freedom: Degrees of freedom of ``window`` and ``mean``.
+        heavy: One over the degrees of freedom of a Student's t with tails as heavy as theirs.
+        apart: Mean score of own windows less the score of the whole reference: one day spreads less than all days do.
+        own: float64 (w, k), PSI of the reference's own windows against the rest, sorted.
+    """
+
+    window: F64
+    mean: F64
+    signal: F64
+    chance: F64
+    freedom: F64
+    heavy: F64
+    apart: F64
+    own: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnWindows:
+    """The blocks of time of a reference as windows of its own.
+
+    Attributes:
+        parts: Name of a pane's part → its place among the k targets.
+        first: The first bin of each cell, of each target.
+        functions: Score functions.
+        counts: float64 (b, k, c), effective rows.
+        place: int64 (b,), the place of each block, in lengths after the first.
+        each: Nanoseconds of a block.
+        keeps: Share of the deviation of a block that the next one keeps.
+        variance: float64 (k, f), between blocks, moderated.
+        freedom: float64 (k, f), its degrees of freedom.
+        chance: float64 (k, f), what rows add to it.
+        tails: float64 (k, f), excess kurtosis of blocks.
+        short: As ``variance``, of a short stretch of each block; None where there are none.
+        short_chance: As ``chance``, of a short stretch.
+        short_counts: float64 (s, k, c), as ``counts``.
+        short_length: Of a short stretch, in blocks.
+    """
+
+    parts: dict[str, int]
+    first: Sequence[Index]
+    functions: ScoreFunctions
+    counts: F64
+    place: I64
+    each: int
+    keeps: float
+    variance: F64
+    freedom: F64
+    chance: F64
+    tails: F64
+    short: F64 | None
+    short_chance: F64 | None
+    short_counts: F64 | None
+    short_length: float
+    _lengths: dict[float, Lengths] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, blocks: TimeBlocks, baseline: Baseline) -> Self:
+        """Learn what is usual from the blocks of a reference."""
+        bins = block_targets(baseline.bins)
+        parts = {part: at for at, part in enumerate(part for part in blocks.of if part in bins)}
+        first = [blocks.of[part].first for part in parts]
+        width = max((len(one) for one in first), default=1)
+        raw = _stacked(blocks, parts, width)
+        starts, each = blocks.starts, blocks.length
+        if each < DAY and len(starts) and starts[-1] - starts[0] >= 6 * DAY:
+            each = DAY  # how days last is seen in days; in pieces of days chance makes it look like less
+        place, at = np.unique((starts - starts[0]) // each, return_index=True)
+        counts = np.add.reduceat(raw, at, axis=0)
+        filled = np.count_nonzero(counts.sum(axis=0), axis=1)
+        number = [isinstance(bins[part], NumberBins) for part in parts]
+        functions = ScoreFunctions.of(counts.sum(axis=0), np.array(number, np.bool_) & (filled > 2))
+        rows = counts.sum(axis=2)
+        trust = _trust(rows)
+        scores = functions.scores(counts, np.zeros(rows.shape))
+        apart, variance, chance, freedom = _variances(scores, trust, rows, functions.noise)
+        alike = _moderated(functions, variance, freedom)[0]
+        keeps = _keeps(functions, apart, trust, place, chance, variance)
+        noisy = np.divide(chance, alike, out=np.ones_like(alike), where=alike > 0)
+        blocks_held = np.maximum(freedom + 1, 2.0)
+        # rows add what no block keeps: the series as it is seen keeps less
+        freedom = series_factors(keeps * np.clip(1 - noisy, 0.0, 1.0), blocks_held).freedom
+        moderated, freedom = _moderated(functions, variance, freedom)
+        signal = np.maximum(moderated - chance, 0.0) / series_factors(np.array(keeps), blocks_held).variance
+        moderated = signal + chance
+        short = short_chance = short_counts = None
+        length = 1.0
+        if blocks.within is not None and blocks.within.length < each:
+            known = {part: at for part, at in parts.items() if part in blocks.within.of}
+            short_counts = np.zeros((len(blocks.within.starts), len(parts), width))
+            short_counts[:, list(known.values())] = _stacked(blocks.within, known, width)
+            few = short_counts.sum(axis=2)
+            believed = _trust(few)
+            inner = functions.scores(short_counts, np.zeros(few.shape))
+            _, varied, short_chance, _ = _variances(inner, believed, few, functions.noise)
+            short = np.maximum(_moderated(functions, varied, np.array(freedom))[0], moderated + short_chance - chance)
+            length = blocks.within.length / each
+        return cls(
+            parts, first, functions, counts, place, each, keeps, moderated, freedom, chance,
+            _tails(functions, apart, trust), short, short_chance, short_counts, length,
+        )  # fmt: skip
+
+    def length(self, rows: float, reference: float, span: int) -> float:
+        """Return the length of a window in blocks: no more than its rows take in the reference.
+
+        Args:
+            rows: Of the window.
+            reference: Rows of the reference.
+            span: Nanoseconds, 0 = not known: then as long as its rows took in the reference.
+        """
+        held = len(self.counts) * rows / max(reference, 1e-300)
+        if not span:
+            return held
+        length = span / self.each
+        return max(1.0, min(held, length)) if length > 1 else length
+
+    def windows(self, length: float) -> int:
+        """Return how many windows of a length the reference holds."""
+        return int(len(self.counts) / max(1.0, length) + 1e-9)
+
+    def of_length(self, length: float) -> Lengths:
+        """Return what is usual for windows of a length, computed once."""
+        key = round(max(length, 1e-3), 2)
+        if (found := self._lengths.get(key)) is None:
+            if len(self._lengths) >= MOST_LENGTHS:
+                self._lengths.clear()
+            found = self._lengths[key] = self._of_length(key)
+        return found
+
+    def _of_length(self, length: float) -> Lengths:
+        window, chance = self.variance, self.chance
+        if length > 1:
+            chance = self.chance / length
+            window = (self.variance - self.chance) * float(mean_variance(np.array(self.keeps), length)) + chance
+        elif self.short is not None and self.short_chance is not None:
+            part = min(1.0, (1 - length) / (1 - self.short_length))
+            window = self.variance + (self.short - self.variance) * part
+            chance = self.chance + (self.short_chance - self.chance) * part
+        many = float(len(self.counts))
+        of_mean = float(series_factors(np.array(self.keeps), many).mean)
+        mean = (self.variance - self.chance) * of_mean + self.chance / many
+        freedom, heavy = self.freedom, self._heavy(length)
+        own, whole = self._own(length), self.counts.sum(axis=0)
+        if not len(own):
+            nothing = np.zeros_like(window)
+            return Lengths(window, mean, window, chance, freedom, heavy, nothing, nothing[:0, :0])
+        rows = own.sum(axis=2)
+        trust, scores = _trust(rows), self.functions.scores(own, np.zeros(rows.shape))
+        part = trust / np.maximum(trust.sum(axis=0), 1e-300)
+        apart = (scores * part[..., np.newaxis]).sum(axis=0) - self.functions.scores(whole, np.zeros(len(whole)))
+        if length > 1:
+            # the spread of a week is that of its days and between them, which no single day shows
+            beyond = self.functions.ordered[:, np.newaxis] & (np.arange(mean.shape[1]) != LEVEL)
+            _, varied, by_rows, of_own = _variances(scores, trust, rows, self.functions.noise)
+            varied, of_own = _moderated(self.functions, varied, of_own)
+            window = np.where(beyond, np.maximum(window, varied), window)
+            chance = np.where(beyond, by_rows, chance)
+            mean = np.where(beyond, varied / len(own), mean)
+            freedom = np.where(beyond, of_own, freedom)
+            heavy = np.where(beyond, self._heavy(1.0), heavy)
+        signal = np.maximum(window - chance, 0.0)
+        sizes = np.sort(_size(np.maximum(whole - own, 0.0), own), axis=0)
+        return Lengths(window, mean, signal, chance, freedom, heavy, apart, sizes)
+
+    def _heavy(self, length: float) -> F64:
+        """Return one over the degrees of freedom of a Student's t with as heavy tails; its kurtosis is 6 / (f - 4)."""
+        found: F64 = 1 / (4 + 6 / np.maximum(self.tails / max(1.0, length), 1e-9))
+        return found
+
+    def _own(self, length: float) -> F64:
+        """Return the reference's own windows of a length: float64 (w, k, c), effective rows."""
+        if length < 1 and self.short_counts is not None:
+            return self.short_counts
+        group = (self.place - self.place[0]) // max(1, round(length))
+        _, at, size = np.unique(group, return_index=True, return_counts=True)
+        own: F64 = np.add.reduceat(self.counts, at, axis=0)[2 * size > max(1, round(length))]
+        return own
+
+    def judge(
+        self, parts: Sequence[str], reference: F64, current: F64, new: F64, worth: F64, length: float
+    ) -> OwnDistance:
+        """Return how far targets are from the reference, beside what its own windows of that length do.
+
+        Args:
+            parts: Names of k targets, all of :attr:`parts`.
+            reference: float64 (k, c), effective rows in the cells.
+            current: float64 (k, c), of the window; with labels that the reference never had in no cell.
+            new: float64 (k,), rows with such labels.
+            worth: float64 (k,), how many rows count as one, by clusters.
+            length: Of the window, in blocks.
+        """
+        at = np.array([self.parts[part] for part in parts], np.int64)
+        functions, usual = self.functions, self.of_length(length)
+        everything = len(at) == len(self.parts) and bool((at == np.arange(len(at))).all())
+        picked = functions if everything else _picked(functions, at)
+        n, m = reference.sum(axis=1), current.sum(axis=1) + new
+        both = picked.scores(np.stack([reference, current]), np.stack([np.zeros(len(at)), new]))
+        # the window's cells hold its rows without the new ones, whose share is a function of its own
+        rows = picked.noise * (worth * (1 / np.maximum(n, 1e-300) + 1 / np.maximum(m, 1e-300)))[:, np.newaxis]
+        window, mean, chance = (one[at] for one in (usual.window, usual.mean, usual.chance))
+        beyond = picked.noise * (worth / np.maximum(m, 1e-300))[:, np.newaxis] - chance
+        variance = np.maximum(window + mean + beyond, rows)
+        variance[:, -1] = rows[:, -1]  # no block had one
+        estimated = window + mean
+        freedom = usual.freedom[at] * (variance / np.maximum(estimated, 1e-300)) ** 2
+        freedom = np.maximum(1.0, 1 / (1 / np.maximum(freedom, 1.0) + usual.heavy[at]))
+        freedom[:, -1] = np.inf
+        t = np.abs(both[1] - both[0] - usual.apart[at]) / np.sqrt(variance)
+        with np.errstate(divide="ignore"):
+            p = np.where(picked.weight > 0, 2 * stdtr(np.minimum(freedom, 1e6), -t) / picked.weight, 1.0)
+        p = np.minimum(1.0, p.min(axis=1))
+        column = np.where(picked.weight[:, LEVEL] > 0, LEVEL, _least_sure(picked.weight, variance))
+        row = np.arange(len(at))
+        deviation = np.sqrt(variance[row, column])
+        known = np.sqrt(np.maximum(usual.signal[at][row, column], 0.0))
+        excess = _size(reference, current, new)
+        own = usual.own[:, at] if len(usual.own) else np.zeros((1, len(at)))
+        design = worth * np.maximum(1.0, variance[row, column] / rows[row, column])
+        return OwnDistance(
+            p, freedom[row, column], deviation, known, picked.weight[row, column], design,
+            np.count_nonzero(own >= excess, axis=0), len(usual.own), own[0], own[-1],
+        )  # fmt: skip
+
+
+MOST_LENGTHS = 64
+_CACHE: WeakKeyDictionary[TimeBlocks, OwnWindows] = WeakKeyDictionary()
+"""Learned once for all windows; references that are derived for a window share the blocks."""
+
+
+def own_windows(baseline: Baseline) -> OwnWindows | None:
+    """Return what a baseline's blocks of time say is usual; None where it has none. Cached."""
+    blocks = baseline.extras.blocks
+    if blocks is None or not blocks.of:
+        return None
+    found = _CACHE.get(blocks)
+    if found is None:
+        found = _CACHE[blocks] = OwnWindows.of(blocks, baseline)
+    return found
+
+
+def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:
+    """Return the targets in the blocks, float64 (b, k, width), as effective rows."""
+    weighed, squared = blocks.rows[:, 1], blocks.rows[:, 2]
+    kish = np.divide(weighed, squared, out=np.ones(len(weighed)), where=squared > 0)
+    counts = np.zeros((len(blocks.starts), len(parts), width))
+    for at, part in enumerate(parts):
+        own = blocks.of[part].counts
+        counts[:, at, : own.shape[1]] = own
+    counts *= kish[:, np.newaxis, np.newaxis]
+    return counts
+
+
+def _trust(rows: F64) -> F64:
+    """Return how much a block counts beside the others, float64 (b, k), at most 1: one of few rows is unsure itself."""
+    held = np.where(rows > 0, rows, np.nan)
+    empty = ~np.isfinite(held).any(axis=0)
+    held[:, empty] = 1.0
+    typical: F64 = np.nanmedian(held, axis=0)
+    trust: F64 = np.minimum(1.0, rows / typical)
+    return trust
+
+
+def _variances(scores: F64, trust: F64, rows: F64, noise: F64) -> tuple[F64, F64, F64, F64]:
+    """Return deviations float64 (b, k, f), and float64 (k, f) variance, what rows add to it, degrees of freedom."""
+    total = np.maximum(trust.sum(axis=0), 1e-300)
+    part = (trust / total)[..., np.newaxis]
+    apart = scores - (scores * part).sum(axis=0)
+    left = np.maximum(total - (trust**2).sum(axis=0) / total, 1e-300)
+    variance = (trust[..., np.newaxis] * apart**2).sum(axis=0) / left[:, np.newaxis]
+    few = np.divide(1.0, rows, out=np.zeros_like(rows), where=rows > 0)
+    chance = noise * ((trust * (1 - trust / total) * few).sum(axis=0) / left)[:, np.newaxis]
+    blocks = total**2 / np.maximum((trust**2).sum(axis=0), 1e-300)
+    freedom = np.broadcast_to(np.maximum(1.0, blocks - 1)[:, np.newaxis], variance.shape)
+    return apart, variance, chance, freedom
+
+
+def _moderated(functions: ScoreFunctions, variance: F64, freedom: F64) -> tuple[F64, F64]:
+    """Return variances and degrees of freedom moderated over all targets, kind of function by kind."""
+    found, told = variance.copy(), np.array(freedom)
+    for kind in _kinds(functions):
+        found[kind], told[kind] = moderate_variances(variance[kind], told[kind])
+    return found, told
+
+
+def _kinds(functions: ScoreFunctions) -> list[Mask]:
+    """Return which score functions are of one kind: bool (k, f) each, none empty."""
+    exists = functions.weight > 0
+    kinds = [np.zeros(exists.shape, np.bool_) for _ in range(5)]
+    for at in (LEVEL, SPREAD, SKEW):
+        kinds[at][:, at] = exists[:, at]
+    for at, which in ((3, functions.ordered), (4, ~functions.ordered)):
+        kinds[at][which, CELLS:-1] = exists[which, CELLS:-1]
+    return [kind for kind in kinds if kind.any()]
+
+
+def _tails(functions: ScoreFunctions, apart: F64, trust: F64) -> F64:
+    """Return how much heavier the tails of score functions are than a normal's, kind by kind: float64 (k, f).
+
+    It is the excess kurtosis over blocks and targets, of equal targets without bias, less what chance adds to it one
+    time in twenty. A square of a normal deviate has 12.
+
+    Source: Fisher (1930), the unbiased fourth cumulant.
+    """
+    found = np.zeros(functions.weight.shape)
+    known = trust > 0
+    many = known.sum(axis=0).astype(np.float64)[:, np.newaxis]
+    second, fourth = ((known[..., np.newaxis] * apart**power).sum(axis=0) / np.maximum(many, 1.0) for power in (2, 4))
+    own = np.divide(fourth, second**2, out=np.full_like(second, 3.0), where=second > 0) - 3
+    few = many < 4
+    unbiased = (many - 1) / np.maximum((many - 2) * (many - 3), 1.0) * ((many + 1) * own + 6)
+    unbiased = np.where(few, 0.0, unbiased)
+    for kind in _kinds(functions):
+        together = float((kind * many).sum())
+        found[kind] = max(0.0, float(unbiased[kind].mean()) - BY_CHANCE * float(np.sqrt(24 / max(together, 1.0))))
+    return found
+
+
+def _keeps(functions: ScoreFunctions, apart: F64, trust: F64, place: I64, chance: F64, variance: F64) -> float:
+    """Return the share of its deviation that a block keeps in the next: one for all targets, without its bias.
+
+    Source: Kendall (1954), the bias of an autocorrelation about an estimated mean, -(1 + 3 r) / b.
+    """
+    used = functions.weight > 0
+    used[:, SPREAD:CELLS] = False
+    used[functions.ordered, SPREAD:] = False
+    used[:, -1] = False
+    next_to = np.flatnonzero(np.diff(place) == 1)
+    if not used.any() or not len(next_to):
+        return 0.0
+    both = trust[next_to] * trust[next_to + 1]
+    blocks = float(len(place))
+    product = (both[..., np.newaxis] * apart[next_to] * apart[next_to + 1]).sum(axis=0)
+    product /= np.maximum(both.sum(axis=0), 1e-300)[:, np.newaxis]
+    square = (trust[..., np.newaxis] * apart**2).sum(axis=0) / np.maximum(trust.sum(axis=0), 1e-300)[:, np.newaxis]
+    squares = float(square[used].sum())
+    if squares <= 0:
+        return 0.0
+    share = float(product[used].sum()) / squares
+    if blocks > 3:
+        share = (share + 1 / blocks) / (1 - 3 / blocks)
+    signal = 1 - float(chance[used].sum()) / float(variance[used].sum())
+    # what rows add keeps nothing, and hides what days keep; where days hardly differ, nothing is told of how they last
+    return float(np.clip(share / max(signal, TOLD) * min(1.0, max(0.0, signal) / (TOLD / 2)), 0.0, MOST_KEPT))
+
+
+def _picked(functions: ScoreFunctions, at: I64) -> ScoreFunctions:
+    return ScoreFunctions(
+        functions.whole[at],
+        functions.ordered[at],
+        functions.borders[at],
+        functions.polynomials[:, at],
+        functions.levels[at],
+        functions.noise[at],
+        functions.weight[at],
+    )
+
+
+def _least_sure(weight: F64, variance: F64) -> I64:
+    """Return the cell whose distance has to be greatest to be beyond the usual: int64 (k,)."""
+    cells = np.where(weight[:, CELLS:-1] > 0, variance[:, CELLS:-1], -1.0)
+    found: I64 = CELLS + cells.argmax(axis=1)
+    return np.where(cells.max(axis=1) > 0, found, weight.shape[1] - 1)
+
+
+def _size(reference: F64, current: F64, new: F64 | None = None) -> F64:
+    """Return PSI over the cells less its mean by chance: float64 (..., k)."""
+    if new is not None:
+        reference = np.concatenate([reference, np.zeros((len(new), 1))], axis=-1)
+        current = np.concatenate([current, new[:, np.newaxis]], axis=-1)
+    held = (reference.sum(axis=-1) > 0) & (current.sum(axis=-1) > 0)
+    was = np.where(held[..., np.newaxis], reference, 1.0)
+    now = np.where(held[..., np.newaxis], current, 1.0)
+    return np.where(held, psi(was, now) - psi_null_mean(was, now), 0.0)
+
+
+def deviations_needed(alpha: F64, freedom: F64) -> F64:
+    """Return how many standard deviations are beyond the usual at a level: float64 (k,)."""
+    found: F64 = -stdtrit(np.minimum(freedom, 1e6), np.maximum(alpha, 1e-300) / 2)
+    return found
+
+
+def cells_of(own: OwnWindows, part: str, reference: F64, current: F64, *, labels: bool) -> tuple[F64, F64, float]:
+    """Return counts over the cells of a target, float64 (c,) twice, and the rows with labels that were never there.
+
+    Args:
+        own: What is usual.
+        part: Name of the target.
+        reference: float64 (bins,), effective rows.
+        current: float64 (bins,), effective rows of the window.
+        labels: Whether bins are labels, of which some may be new.
+    """
+    first = own.first[own.parts[part]]
+    width = own.functions.whole.shape[1]
+    was, now, new = np.zeros(width), np.zeros(width), 0.0
+    if labels:
+        new = float(current[reference <= 0].sum())
+        current = np.where(reference > 0, current, 0.0)
+    was[: len(first)] = np.add.reduceat(reference, first)
+    now[: len(first)] = np.add.reduceat(current, first)
+    return was, now, new
