@@ -12,8 +12,8 @@ from math import log
 
 import numpy as np
 from driftline.tables.table import F64
-from driftline_processor.core.versions import evidence as normal
-from driftline_processor.core.versions import evidence as wagers
+from driftline_processor.core import evidence as normal
+from driftline_processor.core import evidence as wagers
 from driftline_processor.core.versions.comparison import CONFIDENCE, typical
 from driftline_processor.core.versions.sums import SingleSums, Sums, by_stretch
 

@@ -20,6 +20,7 @@ from driftline_processor.core.concept import Settings, Stream, losses_of_rows, r
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import Change, ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
+from driftline_processor.core.performance.reference import level_of_errors
 from driftline_processor.core.wording import iso_time
 from driftline_processor.store.arrow_tables import (
     actual_of,
@@ -162,8 +163,9 @@ class ConceptWatch:
         if kind is None or not settings.detectors:
             return None
         in_force = self._baselines.in_force(series.key)
-        scale = reference_loss(None if in_force is None else in_force.baseline)
-        return ModelStreams(kind, settings, scale, self._streams.setdefault(series.number, {}))
+        baseline = None if in_force is None else in_force.baseline
+        streams = self._streams.setdefault(series.number, {})
+        return ModelStreams(kind, settings, reference_loss(baseline), streams, level_of_errors(baseline))
 
     def _settings(self, model: str) -> Settings:
         return self._series.settings(model).concept.settings

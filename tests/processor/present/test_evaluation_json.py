@@ -180,6 +180,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "estimated": {},
                     "changes": {},
                     "estimated_changes": {},
+                    "beside_constant": None,
                     "importance_weighted": {},
                     "label_shift": None,
                     "slices": {},

@@ -23,6 +23,7 @@ from driftline.baseline.sections.slices import OTHER, slice_name
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
 
+from .baseline_level import BaselineLevel, Bet
 from .detectors import DETECTORS, Kind, RunningDetector
 from .losses import LEAST_REFERENCE, standardised
 from .result import Change, ConceptDrift, ConceptState, DetectorState
@@ -88,6 +89,16 @@ class ChangeSums:
         self._thin()
         return float(before[best]), float(after[best])
 
+    def rise_above(self, level: float) -> tuple[int, float] | None:
+        """Return where values rise above a level: the time of the first prediction, and the mean from there on.
+
+        None of no place: it is the one after which most is above the level.
+        """
+        if not len(self.at):
+            return None
+        first = int(np.argmin(self.sums - level * self.at))
+        return int(self.times[first]), (self.total - float(self.sums[first])) / (self.n - int(self.at[first]))
+
     @property
     def began(self) -> int | None:
         """The time of the first prediction in it."""
@@ -124,7 +135,8 @@ class Watch:
     """A detector's running state. ``changes``: found so far, the oldest first.
 
     ``usual``: the mean before the drift it is in, None while there is none; ``worst``: the greatest since; ``since``:
-    when the state began, unix nanoseconds. ``anew``: why its detector begins anew, "" where it goes on.
+    when the state began, unix nanoseconds. ``anew``: why its detector begins anew, "" where it goes on. ``level``: what
+    the baseline knows of the level of errors, None where it knows nothing; ``bet``: what came since no drift was known.
     """
 
     name: str
@@ -137,6 +149,8 @@ class Watch:
     changes: list[Change] = field(default_factory=list)
     found: int = 0
     anew: str = ""
+    level: BaselineLevel | None = None
+    bet: Bet = field(default_factory=Bet)
     _detector: RunningDetector | None = None
 
     def feed(self, values: F64, times: I64, heard: I64) -> list[Change]:
@@ -149,9 +163,7 @@ class Watch:
         while start < len(values):
             alarm = self._first_alarm(values[start:])
             end = len(values) if alarm < 0 else start + alarm + 1
-            self.stretch.add(values[start:end], times[start:end])
-            if self.since is None:
-                self.since = self.stretch.began
+            found += self._add(values[start:end], times[start:end], heard[start:end])
             if alarm >= 0:
                 self._detector = None
                 change = self._changed(int(times[end - 1]), int(heard[end - 1]))
@@ -159,6 +171,34 @@ class Watch:
                     found.append(change)
             start = end
         return found
+
+    def _add(self, values: F64, times: I64, heard: I64) -> list[Change]:
+        """Add values between two alarms; return the one change to more errors than the baseline's, if there is one."""
+        rise = -1
+        if self.level is not None and self.usual is None:
+            rise = self.bet.first_rise(self.level, values, times)
+        if rise < 0:
+            self._stretch(values, times)
+            return []
+        self._stretch(values[: rise + 1], times[: rise + 1])
+        change = self._above_baseline(int(times[rise]), int(heard[rise]))
+        self._stretch(values[rise + 1 :], times[rise + 1 :])
+        return [change]
+
+    def _stretch(self, values: F64, times: I64) -> None:
+        self.stretch.add(values, times)
+        if self.since is None:
+            self.since = self.stretch.began
+
+    def _above_baseline(self, time: int, heard: int) -> Change:
+        assert self.level is not None
+        mean = self.bet.total / self.bet.n
+        began, after = self.stretch.rise_above((self.level.most + mean) / 2) or (time, mean)
+        change = Change(began, heard, self.level.mean, max(after, mean))
+        self.changes = [*self.changes, change][-MOST_CHANGES:]
+        self.found += 1
+        self.usual, self.worst, self.since, self.bet = change.before, change.after, began, Bet()
+        return change
 
     def _first_alarm(self, values: F64) -> int:
         if self._detector is None:
@@ -179,6 +219,7 @@ class Watch:
         change = Change(self.stretch.began or time, heard, before, after)
         self.changes = [*self.changes, change][-MOST_CHANGES:]
         self.found += 1
+        self.bet = Bet()
         if self.usual is None:
             if after > before:
                 self.usual, self.worst, self.since = before, after, change.since
@@ -197,6 +238,8 @@ class Watch:
             "since": self.since,
             "changes": [asdict(change) for change in self.changes],
             "found": self.found,
+            "level": self.level,
+            "bet": self.bet.to_json(),
             "detector": None if self._detector is None else self._detector.state(),
         }
 
@@ -209,6 +252,8 @@ class Watch:
         changes = [Change(**change) for change in said["changes"]]
         stretch = ChangeSums.from_json(said["stretch"])
         watch = cls(name, kind, delta, stretch, said["usual"], said["worst"], said["since"], changes, said["found"])
+        if said.get("level") is not None:  # releases before knew nothing of a level
+            watch.level, watch.bet = BaselineLevel(*said["level"]), Bet(**said["bet"])
         if said["detector"] is not None:
             try:
                 watch._detector = DETECTORS[name].read(kind, delta, said["detector"])
@@ -276,6 +321,12 @@ class Stream:
             values, times, heard = self._scaled(values, times, heard)
         found = [watch.feed(values, times, heard) for watch in self.watches.values()]
         return [self._in_units(change) for change in found[0]] if found else []
+
+    def know(self, level: BaselineLevel) -> None:
+        """Tell the deciding detector the baseline's level of errors, unless it knows one."""
+        watch = next(iter(self.watches.values()), None)
+        if watch is not None and watch.level is None:
+            watch.level = level
 
     def _scaled(self, values: F64, times: I64, heard: I64) -> tuple[F64, I64, I64]:
         if self.scale is None:
@@ -408,18 +459,24 @@ class ModelStreams:
         settings: The detectors; a slice has the deciding one alone.
         scale: Mean and standard deviation of the baseline's losses, for streams that begin now.
         streams: The streams.
+        level: What the baseline knows of the level of errors of all rows.
     """
 
     kind: Kind
     settings: Settings
     scale: tuple[float, float] | None
     streams: dict[str, Stream] = field(default_factory=dict)
+    level: BaselineLevel | None = None
 
     def stream(self, name: str) -> Stream:
         """Return the stream of a slice; a new one where there is none of this kind."""
         if name not in self.streams or self.streams[name].kind != self.kind:
             self.streams[name] = Stream(self.kind, self.settings.of(name), self.scale)
-        return self.streams[name]
+        stream = self.streams[name]
+        same_unit = self.kind == "error" or stream.scale == self.scale
+        if name == WHOLE and self.level is not None and same_unit:
+            stream.know(self.level)
+        return stream
 
     def feed(self, name: str, losses: FirstLosses) -> list[Change]:
         """Feed the losses of a slice; return the changes that were found."""

@@ -53,6 +53,12 @@ class DaySpread(NamedTuple):
     rows: float
     kept: float = 0.0
 
+    @property
+    def between(self) -> float:
+        """The variance between days in that of a row, as it is expected by what the days show."""
+        freedom = max(3.0, self.freedom)
+        return (_posterior(self.squares, freedom)[0] - 1) / (self.rows / self.freedom)
+
     def of_days(self, length: float) -> DaySpread:
         """Return that of single days, known from stretches of ``length`` days whose days are independent."""
         return self._replace(rows=self.rows / length)

@@ -14,6 +14,8 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.time_blocks import EXPECTED
 from driftline.panes.pane import Pane, merge
 
+from driftline_processor.core.concept.baseline_level import TOO_LOW, BaselineLevel
+from driftline_processor.core.concept.losses import CLIP, LEAST_REFERENCE, reference_loss
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.outcomes.review import find_unseen_decisions
 from driftline_processor.core.windows.window import DAY
@@ -65,6 +67,28 @@ def lent_days(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
     length = estimation.blocks.length / DAY
     spreads = _spreads(baseline, settings)
     return {name: [one and one.of_days(length) for one in known] for name, known in spreads.items()}
+
+
+def level_of_errors(baseline: Baseline | None) -> BaselineLevel | None:
+    """Return what a baseline knows of the level of errors; None where it has too few outcomes to know it.
+
+    In the unit of what detectors are fed: wrong decisions are 1, absolute errors are standardised.
+    """
+    if baseline is None:
+        return None
+    settings = replace(STANDARD, confidence=1 - 2 * TOO_LOW)
+    name = "mae" if baseline.task.predicts_number else "accuracy"
+    found, spread = reference_of(baseline, settings).get(name), lent_days(baseline, settings).get(name, (None,))[0]
+    if found is None or found.value is None or found.rows < LEAST_REFERENCE or found.low is None or found.high is None:
+        return None
+    days = 0.0 if spread is None else spread.between
+    if not baseline.task.predicts_number:
+        return BaselineLevel(1 - found.value, 1 - found.low, days=days)
+    scale = reference_loss(baseline)
+    if scale is None or scale[1] <= 0:
+        return None
+    mean, deviation = scale
+    return BaselineLevel(0.0, (found.high - found.value) / deviation, max(-CLIP, -mean / deviation), days)
 
 
 def _spreads(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:

@@ -13,10 +13,10 @@ from typing import Final, Literal
 
 import numpy as np
 
+from driftline_processor.core import evidence as normal
+from driftline_processor.core import evidence as wagers
 from driftline_processor.core.outcomes.sums import effective
 
-from . import evidence as normal
-from . import evidence as wagers
 from .sums import PairedSums, Sums, weights_differ
 
 Verdict = Literal["worse", "better", "not_yet"]

@@ -16,6 +16,7 @@ from driftline_processor.core.concept.detectors import DETECTORS, check_names
 from driftline_processor.core.concept.losses import kind_of
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLosses, ModelStreams, concept_of
+from driftline_processor.core.performance.reference import level_of_errors
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
 
@@ -78,7 +79,8 @@ def detect_concept_drift(
         return None
     if heard is None and all(read.actual is None for read in reads):
         return NO_OUTCOME
-    streams, known = ModelStreams(kind, settings, reference_loss(baseline)), slices or {}
+    known = slices or {}
+    streams = ModelStreams(kind, settings, reference_loss(baseline), level=level_of_errors(baseline))
     orders, losses = list[I64](), list[FirstLosses]()
     for at, read in enumerate(reads):
         first = heard[at] if heard is not None else _of_rows(read)

@@ -11,9 +11,9 @@ from driftline.panes.outcome_sums import fold_outcomes
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
+from driftline_processor.core import evidence as wagers
 from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.versions import PairedSums, Sums, VersionInput, compare, side_by_side
-from driftline_processor.core.versions import evidence as wagers
 from driftline_processor.core.versions import unpaired_sums as apart
 from driftline_processor.core.versions.losses import (
     COST,
