@@ -5,6 +5,7 @@ from __future__ import annotations
 from simulations.concept_drift import CONCEPT
 from simulations.data_quality import QUALITY
 from simulations.drift.features_together import MULTIVARIATE
+from simulations.drift.lasting import LASTING
 from simulations.drift.methods import METHODS
 from simulations.drift.slices import SLICES
 from simulations.drift.table import DRIFT
@@ -19,6 +20,6 @@ from simulations.versions import VERSIONS
 from simulations.weak_slices import WEAK
 
 TABLES: tuple[Table, ...] = (
-    *(DRIFT, SLICES, METHODS, MULTIVARIATE, QUALITY, CONCEPT, VERSIONS),
+    *(DRIFT, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST),
 )

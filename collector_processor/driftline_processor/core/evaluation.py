@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
 from driftline.tables.table import F64, ModelKey
 
 from driftline_processor.core.windows.window import Window
@@ -78,6 +79,63 @@ class TargetDrift:
     would_see: float | None = None
     alike: tuple[int, int] | None = None
     p_usual: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastingShift:
+    """A shift of one target that lasts over windows, by evidence that holds at any time (:mod:`.drift.lasting`).
+
+    Attributes:
+        state: ``drift`` from the window on at which the evidence was enough, until thirty windows speak against it.
+        measure: What shifted most: ``level`` or ``spread`` of a number, in standard deviations of the reference; of
+            labels the label, in shares.
+        shift: Its mean over the windows of the evidence.
+        windows: How many these are, in steps of a window or of a stretch of the reference, whichever is longer.
+        since: Start of the first of them, unix nanoseconds.
+        evidence: Natural logarithm of the evidence, corrected over all targets; from 4.6 on it is ``drift``.
+        found: End of the window at which it was enough; None where it is not.
+    """
+
+    state: Literal["ok", "drift"]
+    measure: str
+    shift: float
+    windows: int
+    since: int
+    evidence: float
+    found: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastingDrift:
+    """The evidence of a model's windows so far for shifts that last, and what the next window continues from.
+
+    Attributes:
+        targets: By the name of the part of a pane.
+        names: The part of each of s score functions.
+        measures: What each measures.
+        unit: float64 (s,), what a unit of each is worth to people.
+        facts: float64 (s, 5), of the reference.
+        keeps: Share of a stretch's deviation that the next one keeps.
+        step: Nanoseconds of a step.
+        own: float64 (s, 2), what this window adds: sum of scores, effective rows.
+        memory: float64 (s, 13), sums so far.
+        epoch: Number of the stretch of thirty steps.
+        began: Starts of all evidence, and of that of the epoch.
+        covered: Nanoseconds of the step that is not complete.
+    """
+
+    targets: dict[str, LastingShift]
+    names: tuple[str, ...]
+    measures: tuple[str, ...]
+    unit: F64
+    facts: F64
+    keeps: float
+    step: int
+    own: F64
+    memory: F64 = field(default_factory=lambda: np.zeros((0, 0)))
+    epoch: int = 1
+    began: tuple[int, ...] = (0, 0)
+    covered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -854,6 +912,7 @@ class Evaluation:
         weighted_share: The same, weighted by importance to the model; None where importance is unknown.
         incident: Targets whose drift lasts → start of the window in which it began, unix nanoseconds. A target is the
             name of its part of a pane (``feature:NAME``, ``score``, ``class``); `` where SLICE`` follows for a slice.
+        lasting: Shifts that last over windows, by evidence that holds at any time; None where nothing can be watched.
         realized: Performance from outcomes, by metric.
         reference: Performance of the baseline's rows, by metric.
         outcome_rows: Predictions whose outcome is known.
@@ -905,6 +964,7 @@ class Evaluation:
     share: float | None = None
     weighted_share: float | None = None
     incident: dict[str, int] = field(default_factory=dict)
+    lasting: LastingDrift | None = None
     realized: dict[str, MetricValue] = field(default_factory=dict)
     reference: dict[str, MetricValue] = field(default_factory=dict)
     outcome_rows: int = 0

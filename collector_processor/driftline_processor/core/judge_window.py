@@ -9,6 +9,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 
+from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.rule import Rules, weighted_share
 from driftline_processor.core.drift.slices import WHOLE, drift_with_slices
@@ -92,6 +93,7 @@ def judge_window(
     slices = {name: sliced.pane for name, sliced in context.slices.items()}
     found, evaluation.slices, own = drift_with_slices(pane, baseline, slices, rules, span)
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
+    evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span)
     least, wanted = reference.shift, settings.multivariate
     evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=wanted, least=least)
     whole = {name: baseline.raw_name(name) for name in evaluation.features}

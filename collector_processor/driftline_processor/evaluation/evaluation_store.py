@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.tables.table import F64, I64
 
+from driftline_processor.core.drift.lasting import windows_told
 from driftline_processor.core.evaluation import Curve, Evaluation
 from driftline_processor.core.performance.objective import newest_objectives, overdue
 from driftline_processor.ingest.deduplication import digest_of
@@ -187,7 +188,8 @@ class EvaluationStore:
         for start, later in found.items():
             if start > evaluation.window.start:
                 previous = follow(later, previous)
-                if previous.incident == later.incident and previous.objectives == later.objectives:
+                known = previous.incident == later.incident and previous.objectives == later.objectives
+                if known and windows_told(previous) == windows_told(later):
                     break
                 self._take(series, previous)
         self._warn(series, evaluation)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from driftline.baseline.baseline import Baseline
 
 from driftline_processor.core.drift.incident import incident
+from driftline_processor.core.drift.lasting import follow_lasting
 from driftline_processor.core.evaluation import Evaluation, Finding
 from driftline_processor.core.expectations.judge import RowFacts
 from driftline_processor.core.intervals.time_blocks import HOURS, blocks_of_window
@@ -75,14 +76,21 @@ def judge(source: WindowSource, settings: ModelSettings, say: Callable[[str], No
 
 
 def follow(evaluation: Evaluation, before: Evaluation | None) -> Evaluation:
-    """Return an evaluation with what continues from the window before: incidents, and undecided objectives.
+    """Return an evaluation with what continues from the window before.
+
+    Incidents, the evidence for shifts that last, and undecided objectives.
 
     Args:
         evaluation: Of a window.
         before: Of the window of the same name before it; None where there is none.
     """
     since = incident(evaluation, before) if evaluation.window.end > evaluation.window.start else evaluation.incident
-    return replace(evaluation, incident=since, objectives=undecided(evaluation, before))
+    return replace(
+        evaluation,
+        incident=since,
+        lasting=follow_lasting(evaluation, before),
+        objectives=undecided(evaluation, before),
+    )
 
 
 def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference: Baseline | None) -> WindowOutcomes:

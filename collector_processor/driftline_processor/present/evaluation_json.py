@@ -30,6 +30,7 @@ from driftline_processor.core.evaluation import (
     JointDrift,
     KindOfChange,
     LabelShift,
+    LastingShift,
     MethodValue,
     MetricChange,
     MetricValue,
@@ -125,6 +126,7 @@ SHAPES = Shapes(
             group("window", _time_at("start", "window_start"), _time_at("end", "window_end")),
         ),
         MethodValue: "value p_value",
+        LastingShift: ("state measure shift windows", _time_at("since"), _time_at("found"), "evidence"),
         TargetDrift: (
             "state",
             or_null("lacking"),
@@ -224,6 +226,7 @@ SHAPES = Shapes(
                 computed("drifted_slices", lambda one: sum(it.state == "drift" for it in one.slices.values()), int),
                 Key("slices", asked=SLICES),
                 INCIDENT,
+                Key("lasting", by=lambda one: {} if one is None else one.targets, type=dict[str, LastingShift]),
             ),
             "explanation",
             Key("change", "change_kind"),

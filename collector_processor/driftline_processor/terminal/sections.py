@@ -19,11 +19,13 @@ from driftline_processor.core.estimate.track_record import standing
 from driftline_processor.core.evaluation import Evaluation, MetricValue, SlicePerformance
 from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.performance.slices import rank_slices, ranking_metric
+from driftline_processor.core.service_level.words import measured_ends, measured_text, service_title
 from driftline_processor.core.wording import printable
 from driftline_processor.present.estimates import interval, sentence
 from driftline_processor.present.fairness import HIGHEST, criterion_sentence
 from driftline_processor.present.numbers import change, count, ends, number, p_value, percent
 from driftline_processor.present.sentences import objective
+from driftline_processor.present.service_level import rank_service, value_of_calls
 from driftline_processor.present.states import objective_state, state_word
 from driftline_processor.present.times import moment
 from driftline_processor.present.titles import metric_title
@@ -34,6 +36,9 @@ _STYLES = {"ok": "green", "alert": "bold yellow", "failed": "bold red"}
 
 MOST_CAUSES = 8
 """Causes that are shown; ``--json`` has all."""
+
+MOST_ERRORS = 3
+"""Types of errors that are shown; ``--json`` has all."""
 
 MOST_SLICES = 24
 """Slices that are shown; ``--json`` has all."""
@@ -229,6 +234,31 @@ def estimates(evaluation: Evaluation) -> Iterator[Group]:
     yield Group(table, *lines)
 
 
+def service(evaluation: Evaluation) -> Iterator[Table]:
+    """Show how the service answered: latency and failures, of all calls and of the slices that do worst."""
+    if evaluation.service is None:
+        return
+    table = plain_table("service", ("is", "interval", "calls"))
+    for metric, measured in evaluation.service.values.items():
+        ends_text = measured_ends(metric, measured.low, measured.high)
+        table.add_row(
+            Text(service_title(metric)),
+            Text(value_of_calls(metric, measured)),
+            Text(ends_text, style="dim"),
+            Text(count(measured.rows), style="dim"),
+        )
+    for error, calls in list(evaluation.service.errors.items())[:MOST_ERRORS]:
+        share = measured_text("error_rate", calls / evaluation.service.calls)
+        table.add_row(Text(f"  {printable(error)}", style="dim"), Text(share), Text(), Text(count(calls), style="dim"))
+    yield table
+    if evaluation.service_slices:
+        by_slice = plain_table("slice", ("error rate", "latency p95", "calls"))
+        for name, level in rank_service(evaluation.service_slices)[:MOST_SLICES]:
+            cells = (value_of_calls(metric, level.values.get(metric)) for metric in ("error_rate", "latency_p95"))
+            by_slice.add_row(Text(printable(name)), *map(Text, cells), Text(count(level.calls), style="dim"))
+        yield by_slice
+
+
 def objectives(evaluation: Evaluation) -> Iterator[Table]:
     """Show what came of each objective, what is broken first."""
     if not evaluation.objectives:
@@ -256,6 +286,7 @@ SECTIONS: tuple[Callable[[Evaluation], Iterator[RenderableType]], ...] = (
     fairness,
     performance_by_age,
     estimates,
+    service,
     objectives,
 )
 """The sections in the order in which they are shown. One that has nothing to show yields nothing."""

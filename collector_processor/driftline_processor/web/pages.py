@@ -32,8 +32,18 @@ from driftline_processor.core.windows.window import closes_at
 from driftline_processor.core.wording import iso_time
 from driftline_processor.present import estimates as estimate_words
 from driftline_processor.present import fairness as fairness_words
-from driftline_processor.present import names, numbers, outcomes, sentences, states, times, titles, verdicts
+from driftline_processor.present import (
+    names,
+    numbers,
+    outcomes,
+    sentences,
+    states,
+    times,
+    titles,
+    verdicts,
+)
 from driftline_processor.present.concept import sentence
+from driftline_processor.present.lasting import lasting_sentences
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.versions import comparison_cells as version_cells
 from driftline_processor.present.versions import sentence as version_sentence
@@ -115,6 +125,7 @@ def model(request: Request, known: Sequence[ModelView], now: int, wrong: Mispred
         needed=MIN_ROWS,
         checks=CHECKS,
         concept=_concept(found),
+        lasting=lasting_sentences(chosen, lambda time: times.moment(time, found.timezone)),
         joint=JOINT,
         worst=worst,
         worst_slices=asked,

@@ -148,6 +148,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         }
                     },
                     "incident": {"feature:age": "2026-02-28T00:00:00Z"},
+                    "lasting": {},
                 },
                 "explanation": None,
                 "change": None,

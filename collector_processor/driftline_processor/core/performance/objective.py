@@ -5,7 +5,6 @@ Objectives over many windows: for how long nobody could tell, and what came of e
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from driftline_processor.core.evaluation import Evaluation, ObjectiveState
 from driftline_processor.core.metrics import misnamed
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
+from driftline_processor.core.service_level.words import limit_text
 from driftline_processor.core.windows.window import length, parse
 
 LEAST_ROWS = 50
@@ -110,32 +110,6 @@ class Objective:
         [168, 7, 2, 7]
         """
         return self.alert_after or (max(2, _WEEK // length(window)) if window else 7)
-
-
-def limit_text(metric: str, limit: float) -> str:
-    """Return a limit in the unit of its metric.
-
-    >>> limit_text("latency_p95", 0.25), limit_text("latency_p50", 2), limit_text("availability", 0.9999)
-    ('250ms', '2s', '99.99 %')
-    """
-    if metric in LATENCIES:
-        return f"{limit:.4g}s" if limit >= 1 else f"{1000 * limit:.4g}ms"
-    return f"{100 * limit:.10g} %" if metric in SERVICE_METRICS else f"{limit:g}"
-
-
-def measured_text(metric: str, value: float) -> str:
-    """Return a measured value of calls in three digits, those of what failed where few calls did.
-
-    >>> measured_text("latency_p99", 0.08234), measured_text("error_rate", 0.024812)
-    ('82.3ms', '2.48 %')
-    >>> measured_text("availability", 0.99951234), measured_text("availability", 1.0)
-    ('99.9512 %', '100 %')
-    """
-    if metric in LATENCIES:
-        return limit_text(metric, float(f"{value:.3g}"))
-    rare = min(value, 1 - value)
-    digits = max(0, 2 - math.floor(math.log10(100 * rare))) if rare > 0 else 0
-    return f"{100 * value:.{digits}f} %"
 
 
 def read_limit(metric: str, number: float, unit: str) -> float:

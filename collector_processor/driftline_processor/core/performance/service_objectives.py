@@ -15,8 +15,9 @@ from driftline.panes.pane import Pane
 
 from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, ServiceLevel
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES, Calls
+from driftline_processor.core.service_level.words import measured_ends, measured_text
 
-from .objective import Objective, about_rows, measured_text
+from .objective import Objective, about_rows
 from .objective_states import has_slices, rows_to_decide, slices_sentence, worst_state
 from .settings import PerformanceSettings
 
@@ -133,9 +134,5 @@ def _each(
 
 def _sentence(metric: str, measured: MetricValue, more: str) -> str:
     value = "" if measured.value is None else measured_text(metric, measured.value)
-    limits = ""
-    if measured.low is not None and measured.high is not None:
-        limits = f" ({measured_text(metric, measured.low)} to {measured_text(metric, measured.high)})"
-    elif measured.low:
-        limits = f" ({measured_text(metric, measured.low)} or more)"
-    return f"{value}{limits} in {measured.rows:,} calls" + (f"; {more}" if more else "")
+    ends = measured_ends(metric, measured.low, measured.high)
+    return f"{value}{f' ({ends})' if ends else ''} in {measured.rows:,} calls" + (f"; {more}" if more else "")

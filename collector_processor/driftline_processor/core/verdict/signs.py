@@ -22,6 +22,8 @@ from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.performance.changes import MATTERS
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
+from driftline_processor.core.service_level.failing import service_failing
+from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.wording import format_percent, printable, short
 
 from .words import NAME, figure, interval_of_value, metric_value, metric_words, size_of_change
@@ -116,7 +118,7 @@ def signs_of_loss(evaluation: Evaluation, concept: ConceptDrift | None = None) -
         evaluation: The window.
         concept: Whether errors rose along the stream of outcomes.
     """
-    found = list(_broken_objectives(evaluation))
+    found = [*_failing_service(evaluation), *_broken_objectives(evaluation)]
     if evaluation.maturity == "mature":
         found += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
         found += _worse_than_the_baseline(evaluation)
@@ -235,9 +237,23 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
         yield Sign(reason, words, sure, one.metric, *effect, clear=is_clear(*effect[1:]), slice=where)
 
 
+def _failing_service(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield that calls fail, where no objective of the service says what is good enough."""
+    if any(_of_service(one) for one in evaluation.objectives):
+        return
+    failure = service_failing(evaluation)
+    if failure is None or failure.measured.value is None:
+        return
+    measured, limit = failure.measured, failure.limit
+    low, high = (None if end is None else end - limit for end in (measured.low, measured.high))
+    sure = f"The whole interval lies beyond {metric_value(failure.metric, limit)} of the calls."
+    effect = failure.measured.value - limit
+    yield Sign("service", failure.sentence, sure, failure.metric, effect, low, high, clear=is_clear(low, high))
+
+
 def _of_service(one: ObjectiveState) -> bool:
     """Return True for an objective of the service, which goes before all others."""
-    return one.metric.startswith("latency") or one.metric in ("error_rate", "availability")
+    return one.metric in SERVICE_METRICS
 
 
 def _value_of(one: ObjectiveState) -> str:

@@ -8,6 +8,8 @@ from datetime import datetime
 
 from driftline_processor.core.metrics import metric_of, title
 from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
+from driftline_processor.core.service_level.words import measured_text, service_title
 from driftline_processor.core.windows.window import time_zone
 from driftline_processor.core.wording import format_percent, short
 
@@ -51,9 +53,11 @@ def figure(value: float) -> str:
 def metric_value(metric: str, value: float) -> str:
     """Write the value of a metric, a share in percent.
 
-    >>> metric_value("accuracy", 0.6429), metric_value("log_loss", 0.7599)
-    ('64.3 %', '0.76')
+    >>> metric_value("accuracy", 0.6429), metric_value("log_loss", 0.7599), metric_value("latency_p99", 0.0823)
+    ('64.3 %', '0.76', '82.3 ms')
     """
+    if metric in SERVICE_METRICS:
+        return measured_text(metric, value)
     return format_percent(value, 3) if in_shares(metric) and 0 <= value <= 1 else figure(value)
 
 
@@ -90,6 +94,8 @@ def metric_words(metric: str) -> str:
     >>> metric_words("roc_auc"), metric_words("mae")
     ('ROC AUC', 'mean absolute error')
     """
+    if metric in SERVICE_METRICS:
+        return service_title(metric)
     return short(_TITLES.get(metric) or title(metric), NAME)
 
 

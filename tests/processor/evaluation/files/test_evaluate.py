@@ -81,6 +81,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "drifted_slices",
         "slices",
         "incident",
+        "lasting",
     ]
     together = window["drift"]["multivariate"]["correlation"]
     assert list(together) == ["state", "rows", "value", "p_value", "was", "now", "told_by", "sentence"]

@@ -1,0 +1,34 @@
+"""Shifts that last over windows, a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline_processor.core.evaluation import Evaluation, LastingShift
+from driftline_processor.core.wording import short
+
+from .numbers import many, number, percent
+
+
+def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> list[str]:
+    """Tell each shift that was found over the windows so far, the surest first; ``moment``: writes a time."""
+    known = {} if evaluation.lasting is None else evaluation.lasting.targets
+    found = sorted(known.items(), key=lambda one: -one[1].evidence)
+    return [lasting_sentence(name, one, moment) for name, one in found if one.state == "drift"]
+
+
+def lasting_sentence(name: str, one: LastingShift, moment: Callable[[int], str]) -> str:
+    """Tell one shift: of what, how far, since when, and over how many windows.
+
+    >>> lasting_sentence("feature:x", LastingShift("drift", "level", 0.21, 9, 0, 5.0, 9), lambda time: f"day {time}")
+    'lasting shift: over the 9 windows from day 0 on, x is 0.21 sd higher'
+    """
+    what = {"score": "the score", "class": "the predicted class"}.get(name, short(name.removeprefix("feature:")))
+    moved = "higher" if one.shift > 0 else "lower"
+    if one.measure == "level":
+        how = f"{what} is {number(abs(one.shift))} sd {moved}"
+    elif one.measure == "spread":
+        how = f"{what} spreads {'more' if one.shift > 0 else 'less'}"
+    else:
+        how = f"the share of {short(one.measure)} in {what} is {percent(abs(one.shift))} {moved}"
+    return f"lasting shift: over the {many(one.windows, 'window')} from {moment(one.since)} on, {how}"

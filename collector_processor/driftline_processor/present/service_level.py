@@ -1,0 +1,35 @@
+"""How a service answered, in words and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from driftline_processor.core.evaluation import MetricValue, ServiceLevel
+from driftline_processor.core.service_level.level import ERROR_RATE
+from driftline_processor.core.service_level.words import measured_ends, measured_text, service_title
+
+__all__ = ["ends_of_calls", "rank_service", "service_title", "value_of_calls"]
+
+
+def value_of_calls(metric: str, measured: MetricValue | None) -> str:
+    """Write a metric of calls; a dash where it is not known.
+
+    >>> value_of_calls("latency_p99", MetricValue(0.0823, 900, "panes")), value_of_calls("error_rate", None)
+    ('82.3 ms', '–')
+    """
+    return "–" if measured is None or measured.value is None else measured_text(metric, measured.value)
+
+
+def ends_of_calls(metric: str, measured: MetricValue) -> str:
+    """Write the interval of a metric of calls; a dash where it has none."""
+    return measured_ends(metric, measured.low, measured.high) or "–"
+
+
+def rank_service(slices: Mapping[str, ServiceLevel]) -> list[tuple[str, ServiceLevel]]:
+    """Return slices, those that surely fail most first, then those with most calls."""
+
+    def surely(level: ServiceLevel) -> float:
+        rate = level.values.get(ERROR_RATE)
+        return 0.0 if rate is None or rate.low is None else rate.low
+
+    return sorted(slices.items(), key=lambda one: (-surely(one[1]), -one[1].calls, one[0]))

@@ -1,0 +1,66 @@
+"""When calls fail so much that nobody needs an objective to say so."""
+
+from __future__ import annotations
+
+import numpy as np
+from driftline.panes.pane import Pane
+from driftline.tables.table import Column, ModelKey
+from driftline_processor.core.evaluation import Evaluation, ServiceLevel
+from driftline_processor.core.service_level.failing import EARLIER, service_failing
+from driftline_processor.core.service_level.level import Calls
+from driftline_processor.core.service_level.sums import call_parts
+from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.core.windows.window import Window
+
+
+def level(calls: int, failed: int, seconds: float = 0.02) -> ServiceLevel:
+    errors = Column(codes=np.where(np.arange(calls) < failed, 0, -1).astype(np.int32), labels=("TimeoutError",))
+    parts = call_parts(np.full(calls, seconds), errors, None, np.zeros(calls, np.int64), 1)
+    found = Calls.of(Pane({part: sums.dense(1)[0] for part, sums in parts.items()}))
+    assert found is not None
+    return found.level(0.95)
+
+
+def window(service: ServiceLevel | None, closed: bool = True) -> Evaluation:
+    return Evaluation(ModelKey("m"), Window("1d", 0, 86_400 * 10**9), 1_000, closed, service=service)
+
+
+def test_without_windows_before_only_many_failures_say_so() -> None:
+    assert service_failing(window(level(1_000, 60))) is None, "surely less than one in twenty"
+    found = service_failing(window(level(1_000, 120)))
+    assert found is not None
+    assert found.metric == "error_rate"
+    assert found.sentence == "12.0 % of 1,000 calls failed (10.1 % to 14.2 %), most of them with TimeoutError"
+    assert service_failing(window(level(10, 2))) is None, "ten calls cannot tell"
+
+
+def test_nobody_can_tell_of_an_open_window_or_of_no_calls() -> None:
+    assert service_failing(window(level(1_000, 900), closed=False)) is None
+    assert service_failing(window(None)) is None
+
+
+def test_windows_before_say_what_is_usual() -> None:
+    usual = [level(5_000, 10)] * EARLIER
+    found = service_failing(window(level(5_000, 100)), usual)
+    assert found is not None
+    assert "in no window before more than 0.200 % did" in found.sentence
+    assert service_failing(window(level(5_000, 100)), usual[:-1]) is None, "too few windows say what is usual"
+    often = [level(1_000, 150)] * EARLIER
+    assert service_failing(window(level(1_000, 160)), often) is None, "as often as ever: nothing has changed"
+
+
+def test_calls_that_take_longer_than_ever_before_are_a_slow_service() -> None:
+    usual = [level(500, 0, 0.02)] * EARLIER
+    assert service_failing(window(level(500, 0, 0.03)), usual) is None
+    found = service_failing(window(level(500, 0, 0.2)), usual)
+    assert found is not None
+    assert found.metric == "latency_p95"
+
+
+def test_a_failing_service_makes_a_verdict_wrong_and_says_so() -> None:
+    verdict = verdict_of_window(window(level(1_000, 120)))
+    assert verdict.state == "wrong"
+    assert verdict.metric == "error_rate"
+    assert "12.0 % of 1,000 calls failed" in verdict.sentence
+    assert verdict.kind == "service"
+    assert verdict_of_window(window(level(1_000, 0))).state == "unknown"
