@@ -12,6 +12,7 @@ from simulations.drift.table import DRIFT
 from simulations.estimate_intervals import ESTIMATES
 from simulations.frame import Table
 from simulations.intervals import COVERAGE
+from simulations.kinds_of_change import KINDS_OF_CHANGE
 from simulations.label_age import FAST
 from simulations.label_queue import LABELS
 from simulations.objectives import OBJECTIVES
@@ -21,5 +22,5 @@ from simulations.weak_slices import WEAK
 
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
-    *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST),
+    *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, KINDS_OF_CHANGE),
 )

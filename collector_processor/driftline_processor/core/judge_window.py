@@ -9,6 +9,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import ModelKey
 from driftline.tables.task import Task
 
+from driftline_processor.core.change import kind_of_change
 from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.rule import Rules, weighted_share
@@ -109,6 +110,7 @@ def judge_window(
         name for name in baseline.bins.features if pane.rows and _never_arrived(pane, f"feature:{name}")
     )
     evaluation.new_features = tuple(name for name in unknown_features(pane) if pane.parts[f"{UNKNOWN}{name}"].any())
+    evaluation.change_kind = kind_of_change(evaluation, pane, outcomes.reference or baseline, task)
     return evaluation
 
 

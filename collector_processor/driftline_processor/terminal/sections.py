@@ -81,17 +81,19 @@ def joint_drift(evaluation: Evaluation) -> Iterator[Table]:
 
 
 def causes(evaluation: Evaluation) -> Iterator[Table]:
-    """Show the causes, those that count most first."""
-    explanation = evaluation.explanation
-    if explanation is None or not explanation.causes:
+    """Show the kind of change and its causes, those that count most first."""
+    known = () if evaluation.explanation is None else evaluation.explanation.causes
+    if not known and evaluation.change_kind is None:
         return
     table = empty()
     table.add_column("why", no_wrap=True)
     table.add_column("")
-    for at, cause in enumerate(explanation.causes[:MOST_CAUSES], 1):
+    if evaluation.change_kind is not None:
+        table.add_row("", Text(printable(evaluation.change_kind.sentence)))
+    for at, cause in enumerate(known[:MOST_CAUSES], 1):
         table.add_row(Text(f"{at}.", style="dim"), Text(printable(cause.sentence)))
-    if len(explanation.causes) > MOST_CAUSES:
-        table.add_row("", Text(f"and {len(explanation.causes) - MOST_CAUSES} more", style="dim"))
+    if len(known) > MOST_CAUSES:
+        table.add_row("", Text(f"and {len(known) - MOST_CAUSES} more", style="dim"))
     yield table
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -318,9 +318,7 @@ class _BinaryLearning(ReferenceLearning):
         per_row = self.per_row(self._usual_cut).get(name)
         differ = NO_STRETCHES if per_row is None else self.differ(self._usual_cut, name, per_row)[0]
         between = differ.over(_span / self.length if self.length else 1.0)
-        if between > 0:  # known from few stretches: as wide as Student's t is
-            between *= (_tail(differ.stretches, DEVIATIONS) / DEVIATIONS) ** 2
-        return explain_shift(window, _pane, _baseline, self.rates, between)
+        return explain_shift(window, _pane, _baseline, self.rates, between * _few(differ) if between > 0 else between)
 
     def labelled(
         self, pane: Pane, _points: dict[str, Point], _rows: int, _shift: PriorShift | None = None
@@ -452,6 +450,42 @@ def explain_label_shift(pane: Pane, baseline: Baseline, task: Task, span: int) -
         span: Length of the window, nanoseconds; 0 where it is not known.
     """
     return learn_reference(baseline).label_shift(pane, baseline, span) if _alike(task, baseline.task) else None
+
+
+class Meaning(NamedTuple):
+    """What scores meant in the reference.
+
+    Attributes:
+        rates: Rates of positives by score.
+        between: Variance of the realized share of positives beside its estimate, over a window's time.
+    """
+
+    rates: Rates
+    between: float
+
+
+def score_meaning(pane: Pane, baseline: Baseline, task: Task, span: int) -> Meaning | None:
+    """Return what the scores of a binary model meant in the reference; None of another task, or with few outcomes.
+
+    Args:
+        pane: Pane of the window.
+        baseline: Baseline whose outcomes are known.
+        task: Task of the model.
+        span: Length of the window, nanoseconds; 0 where it is not known.
+    """
+    known = learn_reference(baseline)
+    if known.rates is None or known.rows < FEWEST or not _alike(task, baseline.task):
+        return None
+    _, cut = known.points(pane)
+    per_row = known.per_row(cut).get("actual_rate")
+    off = NO_STRETCHES if per_row is None else known.differ(cut, "actual_rate", per_row)[1]
+    between = off.over(span / known.lasting if known.lasting else 1.0)
+    return Meaning(known.rates, between * _few(off) if between > 0 else between)
+
+
+def _few(known: StretchVariance) -> float:
+    """Return the factor of a variance that is known from few stretches: as wide as Student's t is."""
+    return (_tail(known.stretches, DEVIATIONS) / DEVIATIONS) ** 2
 
 
 def _alike(task: Task, other: Task) -> bool:

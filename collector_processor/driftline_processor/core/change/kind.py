@@ -1,0 +1,168 @@
+"""The one kind of change that a window's evidence supports most, with its evidence and what data cannot tell.
+
+In this order, since each makes the next ones moot:
+
+1. *service*: an objective on failed calls or latency is broken;
+2. *data fault*: a column is constant, swapped, in another unit or of another type, or a large part of the rows is
+   missing, stale, repeated or unseen;
+3. with outcomes, *label shift* or *concept change*: scores no longer mean what they meant
+   (:mod:`.outcomes`);
+4. *label shift* without outcomes: scores and features moved as a new share of positives moves them;
+5. *covariate shift*: inputs or the score drift, and what is known of outcomes is as estimated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import Pane
+from driftline.tables.task import Task
+
+from driftline_processor.core.estimate.estimator import FEWEST, Meaning, score_meaning
+from driftline_processor.core.estimate.label_shift import LEVEL
+from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange, TargetDrift
+from driftline_processor.core.wording import format_percent, printable, short
+
+from .outcomes import OutcomeEvidence, outcome_evidence
+
+STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})
+"""Checks whose findings are faults however few rows they concern."""
+
+GROSS = {
+    "missing": ("major", "critical"),
+    "stale": ("major", "critical"),
+    "duplicates": ("major", "critical"),
+    "unseen": ("critical",),
+}
+"""Checks whose findings are faults from some severity on. What lies out of range, or is seldom unseen, moved inputs."""
+
+NAMED = 3
+"""Features that a sentence names."""
+
+CAVEAT = "a world that changed and outcomes that are recorded in another way look alike in the data"
+OPEN = "without outcomes this cannot be told from a change of what inputs mean"
+
+
+def kind_of_change(
+    evaluation: Evaluation, pane: Pane | None = None, baseline: Baseline | None = None, task: Task | None = None
+) -> KindOfChange | None:
+    """Return the kind of change that a judged window shows; None where it shows none.
+
+    Args:
+        evaluation: The window, judged but for this.
+        pane: Pane of the window; None where the sums are not known.
+        baseline: Baseline from whose outcomes estimates are learned.
+        task: Task of the model.
+    """
+    broken = [one for one in evaluation.objectives if one.state == "broken" and _of_service(one.metric)]
+    if broken:
+        told = tuple(f"{one.rule} is broken" for one in broken)
+        return KindOfChange("service", told, f"the service itself changed: {told[0]}")
+    faults = [one for one in evaluation.findings if _is_fault(one)]
+    if faults:
+        sentences = tuple(printable(one.sentence) for one in faults)
+        return KindOfChange("data_fault", sentences, f"the data are at fault: {sentences[0]}")
+    moved = _moved(evaluation)
+    if evaluation.maturity == "mature" and pane is not None and baseline is not None and task is not None:
+        meaning = score_meaning(pane, baseline, task, evaluation.window.end - evaluation.window.start)
+        tested = None if meaning is None else _tested(pane, meaning, baseline)
+        if tested is not None:
+            return _by_outcomes(tested, moved)
+    if (off := _off(evaluation)) is not None:
+        return KindOfChange("concept_change", (off, *moved), f"what inputs mean changed: {off}; {CAVEAT}")
+    return _without_outcomes(evaluation, moved)
+
+
+def _of_service(metric: str) -> bool:
+    return metric.startswith("latency") or metric in ("error_rate", "availability")
+
+
+def _is_fault(finding: Finding) -> bool:
+    return finding.check in STRUCTURAL or finding.severity in GROSS.get(finding.check, ())
+
+
+def _tested(pane: Pane, meaning: Meaning, baseline: Baseline) -> OutcomeEvidence | None:
+    return outcome_evidence(pane, meaning.rates, baseline.pane, meaning.between)
+
+
+def _moved(evaluation: Evaluation) -> tuple[str, ...]:
+    """Say which inputs and scores drift; () where none does."""
+    drifted = [name for name, one in evaluation.features.items() if one.state == "drift"]
+    told = []
+    if drifted:
+        named = ", ".join(short(name) for name in drifted[:NAMED])
+        more = f" and {len(drifted) - NAMED} more" if len(drifted) > NAMED else ""
+        told.append(f"{named}{more} drift" if len(drifted) > 1 else f"{named} drifts")
+    if any(_drifts(one) for one in (evaluation.score, evaluation.predicted)):
+        told.append("the score drifts")
+    return tuple(told)
+
+
+def _drifts(target: TargetDrift | None) -> bool:
+    return target is not None and target.state == "drift"
+
+
+def _by_outcomes(tested: OutcomeEvidence, moved: tuple[str, ...]) -> KindOfChange | None:
+    """Return the kind that the outcomes of a binary model's window show."""
+    rates = f"{format_percent(tested.observed)} were positive where the scores let one expect "
+    rates += format_percent(tested.expected)
+    if tested.meaning <= LEVEL:
+        if tested.classes_hold:
+            said = "the scores of each class lie as they lay"
+            side = "more" if tested.observed > tested.expected else "less"
+            return KindOfChange(
+                "label_shift",
+                (rates, said, *moved),
+                f"the classes come in new proportions, positives are {side} frequent: {rates}",
+            )
+        return KindOfChange("concept_change", (rates, *moved), f"what inputs mean changed: {rates}; {CAVEAT}")
+    if not moved:
+        return None
+    said = "outcomes are as the scores let one expect"
+    return KindOfChange("covariate_shift", (*moved, said), f"the inputs moved, and what they mean did not: {said}")
+
+
+def _off(evaluation: Evaluation) -> str | None:
+    """Say by which metric errors differ from what was estimated, or from the baseline's while no input moved."""
+    if evaluation.maturity != "mature":
+        return None
+    if any(_holds(evaluation, name) for name in evaluation.weighted):
+        return None
+    known = {name: one for name, one in evaluation.estimated.items() if one.error is not None and one.error_deviation}
+    for name, one in known.items():
+        assert one.error is not None
+        assert one.error_deviation is not None
+        if math.erfc(abs(one.error) / one.error_deviation / math.sqrt(2)) <= LEVEL / len(known):
+            side = "more" if one.error > 0 else "less"
+            return f"{name} is {abs(one.error):.3g} {side} than estimated from the inputs"
+    if known or evaluation.outcome_rows < FEWEST or not evaluation.features or _moved(evaluation):
+        return None
+    worse = _first(name for name, one in evaluation.realized_changes.items() if one.state == "worse")
+    return None if worse is None else f"{worse} is worse than in the baseline, and no input drifts"
+
+
+def _holds(evaluation: Evaluation, metric: str) -> bool:
+    """Return True where the importance-weighted estimate of a metric holds the realized value, beside drift."""
+    weighted, real = evaluation.weighted[metric], evaluation.realized.get(metric)
+    if weighted.low is None or weighted.high is None or real is None or real.value is None:
+        return False
+    return bool(_moved(evaluation)) and weighted.low <= real.value <= weighted.high
+
+
+def _first(names: Iterable[str]) -> str | None:
+    return next(iter(names), None)
+
+
+def _without_outcomes(evaluation: Evaluation, moved: tuple[str, ...]) -> KindOfChange | None:
+    shift = evaluation.label_shift
+    if shift is not None and shift.explains == "labels":
+        return KindOfChange("label_shift", (shift.sentence, *moved), f"{shift.sentence}; {OPEN}")
+    if not moved:
+        return None
+    if shift is not None and shift.explains == "either":
+        said = "a new share of positives explains the scores as well"
+        return KindOfChange("covariate_shift", (*moved, shift.sentence), f"the inputs moved ({moved[0]}); {said}")
+    known = evaluation.outcome_rows >= FEWEST and evaluation.maturity == "mature"
+    return KindOfChange("covariate_shift", moved, f"the inputs moved ({moved[0]}){'' if known else f'; {OPEN}'}")

@@ -1,0 +1,100 @@
+"""The kind of change: each planted kind is named, with its evidence, and nothing is named where nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from driftline.tables.table import ModelKey
+from driftline_processor.core.change import kind_of_change
+from driftline_processor.core.evaluation import Estimate, Evaluation, Finding, ObjectiveState, TargetDrift
+from driftline_processor.core.windows.window import Window
+
+from simulations.kinds_of_change import Rows, built, concept, covariate, flipped, judged, label, missing, quiet, unit
+
+DAY = Window("1d", 0, 86_400 * 10**9)
+ONE = np.eye(6)[0]
+
+
+def kind(draw: Callable[[np.random.Generator], Rows], outcomes: bool = True, seed: int = 3) -> Evaluation:
+    rng = np.random.default_rng(seed)
+    return judged(draw(rng), built(rng), outcomes)
+
+
+@pytest.mark.parametrize(
+    ("draw", "named"),
+    [
+        (missing(0.2), "data_fault"),
+        (unit, "data_fault"),
+        (covariate(0.4 * ONE), "covariate_shift"),
+        (label(0.5), "label_shift"),
+        (concept(0.5), "concept_change"),
+        (flipped(0.15), "concept_change"),
+    ],
+)
+def test_a_planted_change_is_named_once_outcomes_are_known(
+    draw: Callable[[np.random.Generator], Rows], named: str
+) -> None:
+    found = kind(draw).change_kind
+    assert found is not None
+    assert found.kind == named
+    assert found.evidence
+
+
+@pytest.mark.parametrize(("draw", "named"), [(covariate(0.4 * ONE), "covariate_shift"), (label(0.5), "label_shift")])
+def test_without_outcomes_scores_and_features_tell_which_and_the_sentence_says_what_they_cannot(
+    draw: Callable[[np.random.Generator], Rows], named: str
+) -> None:
+    found = kind(draw, outcomes=False).change_kind
+    assert found is not None
+    assert found.kind == named
+    assert "without outcomes this cannot be told from a change of what inputs mean" in found.sentence
+
+
+def test_a_concept_change_says_that_labels_may_be_wrong_instead() -> None:
+    found = kind(flipped(0.15)).change_kind
+    assert found is not None
+    assert found.sentence.startswith("what inputs mean changed: ")
+    assert found.sentence.endswith(
+        "a world that changed and outcomes that are recorded in another way look alike in the data"
+    )
+
+
+@pytest.mark.parametrize("outcomes", [True, False])
+def test_a_quiet_window_has_no_kind(outcomes: bool) -> None:
+    assert kind(quiet, outcomes).change_kind is None
+
+
+def window(**fields: object) -> Evaluation:
+    return Evaluation(ModelKey("m"), DAY, 1_000, True, **fields)  # type: ignore[arg-type]
+
+
+def test_a_broken_objective_of_the_service_goes_before_all_else() -> None:
+    slow = ObjectiveState("latency_p99", "latency_p99 <= 0.1", "broken", 0.4, 0.3, 0.5, 1_000)
+    drift = TargetDrift("feature", "x", "drift", "ks", 1_000, {})
+    found = kind_of_change(window(objectives=(slow,), features={"x": drift}))
+    assert found is not None
+    assert (found.kind, found.evidence) == ("service", ("latency_p99 <= 0.1 is broken",))
+    assert kind_of_change(window(objectives=(replace(slow, metric="accuracy"),))) is None
+
+
+def test_values_out_of_range_are_inputs_that_moved() -> None:
+    drift = TargetDrift("feature", "x", "drift", "ks", 1_000, {})
+    finding = Finding("out_of_range", ("x",), "critical", 0.0, 0.6, 0.0, "60 % of x are out of range")
+    found = kind_of_change(window(findings=(finding,), features={"x": drift}))
+    assert found is not None
+    assert found.kind == "covariate_shift"
+    assert found.evidence == ("x drifts",)
+
+
+def test_errors_of_a_regression_beyond_what_was_estimated_are_a_concept_change() -> None:
+    made = (5.0, 4.5, 5.5, 0.25, 4.0, 6.0, False, 1_000, "panes", "direct_loss")
+    off = Estimate(*made, error=2.0, error_deviation=0.25)  # type: ignore[arg-type]
+    found = kind_of_change(window(estimated={"mae": off}, outcome_rows=900))
+    assert found is not None
+    assert found.kind == "concept_change"
+    assert found.evidence == ("mae is 2 more than estimated from the inputs",)
+    assert kind_of_change(window(estimated={"mae": replace(off, error=0.3)}, outcome_rows=900)) is None
+    assert kind_of_change(window(estimated={"mae": off}, outcome_rows=900, maturity="immature")) is None
