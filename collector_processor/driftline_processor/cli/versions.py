@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,6 +60,7 @@ def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
     """Return a row for each challenger and loss, from the JSON of the API."""
     from rich.text import Text
 
+    from driftline_processor.core.service_level.words import measured_text, service_title
     from driftline_processor.present.numbers import count
     from driftline_processor.present.versions import LOSS_WORDS, VERDICT_WORDS, ends, mean_loss
     from driftline_processor.terminal.console import empty
@@ -81,4 +82,18 @@ def table(challengers: Sequence[Mapping[str, Any]]) -> Table:
                 count(told["rows"]),
             )
             name = ""
+        for metric, champion, its in _of_calls(challenger):
+            values = (measured_text(metric, champion["value"]), measured_text(metric, its["value"]))
+            found.add_row(
+                name, service_title(metric), *values, "", "", f"{count(champion['rows'] + its['rows'])} calls"
+            )
+            name = ""
     return found
+
+
+def _of_calls(challenger: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield the metrics of calls that both versions have."""
+    sides = [(challenger[side].get("service") or {}).get("values", {}) for side in ("champion", "challenger")]
+    for metric in ("error_rate", "latency_p95"):
+        if all(metric in side for side in sides):
+            yield metric, sides[0][metric], sides[1][metric]

@@ -24,7 +24,7 @@ from driftline_processor.core.windows.window import PANE, Window, hours_between,
 from driftline_processor.join.version_pairs import pair_fold
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import Connection, mark, number, read
-from driftline_processor.store.panes import part_width, read_window
+from driftline_processor.store.panes import part_width, read_calls, read_window
 from driftline_processor.store.series import Series, SeriesRegister
 
 from .stored_outcomes import StoredOutcomes
@@ -175,7 +175,8 @@ class StoredVersions:
         stretch = [Window("", start, stop)] if start < stop else []
         panes = self._outcomes.panes(series, stretch, lambda _, part: part_width(part, None, series.task))
         rows = read(self._connection, _ROWS, series.number, start, stop).column(0)[0].as_py()
-        return VersionInput(series.key.version, series.task, merge(panes), round(rows or 0.0))
+        pane = merge([*panes, read_calls(self._connection, series.number, start, stop)])
+        return VersionInput(series.key.version, series.task, pane, round(rows or 0.0))
 
     def by_hour(self, version: int, edges: I64) -> Mapping[str, F64]:
         """Return the losses of a version between each two edges."""

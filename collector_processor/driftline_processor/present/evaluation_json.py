@@ -302,7 +302,7 @@ SHAPES = Shapes(
             or_null("span_id"),
         ),
         Worst: "outcomes wrong rows",
-        Version: (Key("version", "name"), "rows outcomes metrics"),
+        Version: (Key("version", "name"), "rows outcomes metrics service"),
         Comparison: "verdict paired rows champion challenger difference low high confidence method rows_needed",
         SideBySide: (
             "champion challenger role",

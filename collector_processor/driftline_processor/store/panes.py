@@ -36,6 +36,7 @@ from driftline_processor.core.expectations.rule import WIDTH as EXPECTED_WIDTH
 from driftline_processor.core.labels import delay
 from driftline_processor.core.outcomes.coverage import ERASED
 from driftline_processor.core.performance.window_outcomes import BlockSums
+from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.windows.time_before import TimeSteps, steps_of, steps_with_rows
 from driftline_processor.core.windows.window import PANE, Window, closed_until, window_of
@@ -213,6 +214,24 @@ def read_window(
         sums[index[first:last]] = value[first:last]
         panes.setdefault(over, Pane()).parts[name] = sums
     return panes
+
+
+def read_calls(connection: Connection, series: int, start: int, end: int) -> Pane:
+    """Return the calls of a stretch of time: the parts of :mod:`~driftline_processor.core.service_level.sums`."""
+    within = Condition("series = ? AND pane >= ? AND pane < ?", (series, start, end))
+    rows = read(
+        connection,
+        f"SELECT part, idx, fsum(value) AS value FROM panes WHERE {within.sql} AND fold = ''"
+        " AND (list_contains(?, part) OR starts_with(part, ?)) GROUP BY part, idx",
+        *within.parameters,
+        list(CALL_WIDTHS),
+        FAILED,
+    )
+    pane = Pane()
+    for row in rows.to_pylist():
+        sums = pane.parts.setdefault(row["part"], np.zeros(CALL_WIDTHS.get(row["part"], 1)))
+        sums[row["idx"]] = row["value"]
+    return pane
 
 
 def part_width(part: str, baseline: Baseline | None, task: Task) -> int:

@@ -94,12 +94,13 @@ class LabelledPredictions:
         return fold_outcomes_by(task, *columns, group, groups, self.relevance)
 
     def sums(self, task: Task) -> Pane:
-        """Return performance, delays and the predictions of each decision of all rows."""
-        parts = self.parts(task, np.zeros(len(self), np.int64), 1)
+        """Return performance, delays, the predictions of each decision, and the calls of all rows."""
+        one = np.zeros(len(self), np.int64)
+        parts = self.parts(task, one, 1) | call_parts(self.duration, self.errors, None, one, 1)
         return Pane({name: sums.dense(1)[0] for name, sums in parts.items()})
 
     def parts(self, task: Task, group: I64, groups: int) -> dict[str, Sparse]:
-        """Return the same by group, which increases."""
+        """Return performance, delays and decisions by group, which increases."""
         return self.fold(task, group, groups) | self.delays(group, groups) | self.decisions(task, group, groups)
 
     def delays(self, group: I64, groups: int) -> dict[str, Sparse]:

@@ -16,7 +16,7 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 
-from driftline_processor.core.evaluation import MetricValue
+from driftline_processor.core.evaluation import MetricValue, ServiceLevel
 from driftline_processor.core.metrics.families.cost_and_value import cost_matrix, unknown_classes
 from driftline_processor.core.outcomes.review import (
     UnseenDecisions,
@@ -27,6 +27,7 @@ from driftline_processor.core.outcomes.review import (
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings
+from driftline_processor.core.service_level.level import Calls
 from driftline_processor.core.windows.window import hours_between
 
 from .comparison import Comparison, Verdict, compare
@@ -68,13 +69,15 @@ class VersionNames:
 class Version:
     """One version over a stretch of time.
 
-    ``rows``: predictions; ``outcomes``: those whose outcome is known; ``metrics``: how right it was.
+    ``rows``: predictions; ``outcomes``: those whose outcome is known; ``metrics``: how right it was; ``service``: how
+    its calls were answered, None where no call was counted.
     """
 
     name: str
     rows: int
     outcomes: int
     metrics: dict[str, MetricValue] = field(default_factory=dict)
+    service: ServiceLevel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class VersionInput:
     Attributes:
         name: Name of the version.
         task: Task of the version.
-        pane: Performance parts in the stretch, and predictions by decision.
+        pane: Performance parts in the stretch, predictions by decision, and calls.
         rows: Predictions in the stretch.
         hours: Function that reads :data:`.losses.PARTS` of each hour, float64 (hours, width); both sides have the same
             hours in order. None where all is of one hour.
@@ -248,7 +251,9 @@ def _version(side: VersionInput, asked: PerformanceSettings, unseen: UnseenDecis
     outcomes = side.pane.parts.get("outcomes")
     known = 0 if outcomes is None else round(float(outcomes[0]))
     metrics = with_intervals(realized(side.pane, side.task, asked), side.pane, (), side.task, asked, unseen)
-    return Version(side.name, side.rows, known, metrics)
+    calls = Calls.of(side.pane)
+    level = None if calls is None else calls.level(asked.confidence, asked.shares)
+    return Version(side.name, side.rows, known, metrics, level)
 
 
 def _incomparable(task: Task, other: Task) -> str:
