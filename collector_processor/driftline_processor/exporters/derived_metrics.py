@@ -168,6 +168,9 @@ def _performance(newest: Evaluation, model: dict[str, str], window: dict[str, st
         yield _point(m.ML_PERFORMANCE_VALUE, what, measured.value)
         yield _point(m.ML_PERFORMANCE_LOW, what, measured.low)
         yield _point(m.ML_PERFORMANCE_HIGH, what, measured.high)
+    for metric, change in newest.realized_changes.items():
+        what = {**model, a.ML_PERFORMANCE_METRIC: metric, **window, a.STATE: change.state}
+        yield _point(m.ML_PERFORMANCE_CHANGE_STATE, what, 1.0)
     yield _point(m.ML_PERFORMANCE_WINDOW_END, {**model, **window}, newest.window.end / 1e9)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from driftline_processor.core.drift import slices
-from driftline_processor.core.evaluation import Evaluation, MetricValue, ObjectiveState, TargetDrift
+from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue, ObjectiveState, TargetDrift
 from driftline_processor.core.intervals.confidence import METHODS as INTERVALS
 from driftline_processor.core.performance.objective import overdue
 from driftline_processor.core.windows.window import Window
 from driftline_processor.core.wording import printable
 
-from .numbers import UNKNOWN, count, ends, many, number, percent
+from .numbers import UNKNOWN, change, count, ends, many, number, percent
 from .states import compared, drifted, lacking, overall, rank, state_word
 from .times import window_name
 from .titles import READ_ALONE, method_value, metric_title
@@ -218,8 +218,31 @@ def _performance(evaluation: Evaluation) -> str:
     return text + _worse_than_a_constant(evaluation)
 
 
+def change_words(changes: Mapping[str, MetricChange], name: str) -> str:
+    """Say whether a metric is worse than the baseline's, with the interval of the change.
+
+    >>> worse = MetricChange("worse", -0.03, -0.041, -0.019, 0.001, 0.024)
+    >>> change_words({"accuracy": worse}, "accuracy"), change_words({}, "accuracy")
+    ('worse (−0.041 to −0.019)', '')
+    >>> few = MetricChange("cannot_tell", -0.03, -0.08, 0.02, 0.2, 0.11, "rows")
+    >>> change_words({"accuracy": few}, "accuracy")
+    'too few rows (−0.08 to +0.02)'
+    """
+    one = changes.get(name)
+    if one is None:
+        return ""
+    word = state_word(one.state, one.lacking)
+    low, high = (change(0.0, end) for end in (one.low, one.high))
+    return f"{word} ({low} to {high})" if low and high else word
+
+
 def _worse_than_a_constant(evaluation: Evaluation) -> str:
-    """Say what an AUC hides: scores that rank well and are yet worse than always saying the baseline's rate."""
+    """Say what an AUC hides: scores that rank well and are yet worse than always saying the baseline's rate.
+
+    Not where the interval of the difference says that it may be chance.
+    """
+    if evaluation.beside_constant is not None and evaluation.beside_constant.state != "worse":
+        return ""
     loss, constant = (
         metric.value if (metric := evaluation.realized.get(name)) is not None else None
         for name in ("log_loss", "log_loss_constant")

@@ -24,7 +24,7 @@ from driftline_processor.core.wording import printable
 from driftline_processor.present.estimates import interval, sentence
 from driftline_processor.present.fairness import HIGHEST, criterion_sentence
 from driftline_processor.present.numbers import change, count, ends, number, p_value, percent
-from driftline_processor.present.sentences import objective
+from driftline_processor.present.sentences import change_words, objective
 from driftline_processor.present.service_level import rank_service, value_of_calls
 from driftline_processor.present.states import objective_state, state_word
 from driftline_processor.present.times import moment
@@ -127,10 +127,12 @@ def expectations(evaluation: Evaluation) -> Iterator[Table]:
 
 
 def performance(evaluation: Evaluation) -> Iterator[Table]:
-    """Show each metric beside that of the baseline."""
+    """Show each metric beside that of the baseline, and whether it is worse."""
     if not evaluation.realized:
         return
     table = plain_table("performance", ("is", "interval", "baseline", "change", "outcomes"))
+    if evaluation.realized_changes:
+        table.add_column("than the baseline", overflow="fold")
     for name, metric in evaluation.realized.items():
         reference = evaluation.reference.get(name)
         was = reference.value if reference is not None else None
@@ -140,10 +142,27 @@ def performance(evaluation: Evaluation) -> Iterator[Table]:
             Text(about + number(metric.value)),
             Text(_interval(metric), style="dim"),
             Text(number(was), style="dim"),
-            Text(change(was, metric.value), style=change_style(name, was, metric.value)),
+            Text(change(was, metric.value), style=_change_style(evaluation, name, was, metric.value)),
             Text(count(metric.rows), style="dim"),
+            *([_compared(evaluation, name)] if evaluation.realized_changes else []),
         )
     yield table
+
+
+_COMPARED_STYLES = {"worse": "bold red", "not_worse": "green"}
+
+
+def _compared(evaluation: Evaluation, name: str) -> Text:
+    """Return whether a metric is worse than the baseline's."""
+    one = evaluation.realized_changes.get(name)
+    style = "" if one is None else _COMPARED_STYLES.get(one.state, "dim")
+    return Text(change_words(evaluation.realized_changes, name), style=style)
+
+
+def _change_style(evaluation: Evaluation, name: str, was: float | None, now: float | None) -> str:
+    """Return the colour of a change: of one that was judged its state's, else that of its direction."""
+    one = evaluation.realized_changes.get(name)
+    return change_style(name, was, now) if one is None else "bold red" if one.state == "worse" else ""
 
 
 def _interval(metric: MetricValue) -> str:

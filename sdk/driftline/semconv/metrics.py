@@ -67,6 +67,9 @@ ML_PERFORMANCE_LOW: Final = "ml.performance.low"
 ML_PERFORMANCE_HIGH: Final = "ml.performance.high"
 """The upper end of the interval in which the metric's true value is."""
 
+ML_PERFORMANCE_CHANGE_STATE: Final = "ml.performance.change.state"
+"""Whether a metric of the newest window whose outcomes have had their time is worse than the baseline's, not worse, or cannot be told; 1 for the state that holds."""
+
 ML_PERFORMANCE_OBJECTIVE_STATE: Final = "ml.performance.objective.state"
 """Whether an objective was met in the newest window whose outcomes have had their time, or cannot be told; 1 for the state that holds."""
 
@@ -197,6 +200,7 @@ UNITS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_REFERENCE: "{score}",
     ML_PERFORMANCE_LOW: "{score}",
     ML_PERFORMANCE_HIGH: "{score}",
+    ML_PERFORMANCE_CHANGE_STATE: "{state}",
     ML_PERFORMANCE_OBJECTIVE_STATE: "{state}",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "{window}",
     ML_PERFORMANCE_OBJECTIVE_OVERDUE: "{objective}",
@@ -258,6 +262,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_REFERENCE: "gauge",
     ML_PERFORMANCE_LOW: "gauge",
     ML_PERFORMANCE_HIGH: "gauge",
+    ML_PERFORMANCE_CHANGE_STATE: "gauge",
     ML_PERFORMANCE_OBJECTIVE_STATE: "gauge",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "gauge",
     ML_PERFORMANCE_OBJECTIVE_OVERDUE: "gauge",
@@ -319,6 +324,7 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_REFERENCE: "How well the model did on the baseline's rows, whose outcomes were known.",
     ML_PERFORMANCE_LOW: "The lower end of the interval in which the metric's true value is, in 95 of 100 windows if nothing else is asked for.",
     ML_PERFORMANCE_HIGH: "The upper end of the interval in which the metric's true value is.",
+    ML_PERFORMANCE_CHANGE_STATE: "Whether a metric of the newest window whose outcomes have had their time is worse than the baseline's, not worse, or cannot be told; 1 for the state that holds.",
     ML_PERFORMANCE_OBJECTIVE_STATE: "Whether an objective was met in the newest window whose outcomes have had their time, or cannot be told; 1 for the state that holds.",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "How many windows in a row, up to that one, could not tell whether an objective was met.",
     ML_PERFORMANCE_OBJECTIVE_OVERDUE: "1 where nobody could tell for so many windows in a row that somebody has to know (`alert_after`), else 0.",
@@ -380,6 +386,7 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     ML_PERFORMANCE_REFERENCE: "ml_performance_reference",
     ML_PERFORMANCE_LOW: "ml_performance_low",
     ML_PERFORMANCE_HIGH: "ml_performance_high",
+    ML_PERFORMANCE_CHANGE_STATE: "ml_performance_change_state",
     ML_PERFORMANCE_OBJECTIVE_STATE: "ml_performance_objective_state",
     ML_PERFORMANCE_OBJECTIVE_UNDECIDED: "ml_performance_objective_undecided",
     ML_PERFORMANCE_OBJECTIVE_OVERDUE: "ml_performance_objective_overdue",

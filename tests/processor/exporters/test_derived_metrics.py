@@ -19,6 +19,7 @@ from driftline_processor.core.evaluation import (
     Expected,
     Finding,
     MethodValue,
+    MetricChange,
     MetricValue,
     TargetDrift,
     Verdict,
@@ -90,6 +91,19 @@ def test_a_model_is_in_the_one_state_of_its_verdict() -> None:
     wrong = Verdict("wrong", NOW, "log_loss", 0.1, 0.05, 0.15, "", "", "Sure.", "The model is wrong.", "Retrain it.")
     assert found(FakeView([model(verdict=wrong)]), m.ML_MODEL_STATE) == {((a.STATE, "wrong"),): 1.0}
     assert found(FakeView([model()]), m.ML_MODEL_STATE) == {}
+
+
+def test_every_metric_that_was_compared_is_in_one_state() -> None:
+    newest = evaluation()
+    newest.realized_changes = {
+        "accuracy": MetricChange("worse", -0.03, -0.04, -0.02),
+        "log_loss": MetricChange("cannot_tell", 0.01, lacking="rows"),
+    }
+    window = (a.ML_WINDOW, "1h")
+    assert found(FakeView([model(windows={"1h": [newest]})]), m.ML_PERFORMANCE_CHANGE_STATE) == {
+        ((a.ML_PERFORMANCE_METRIC, "accuracy"), window, (a.STATE, "worse")): 1.0,
+        ((a.ML_PERFORMANCE_METRIC, "log_loss"), window, (a.STATE, "cannot_tell")): 1.0,
+    }
 
 
 def test_findings_are_counted_by_check_and_expectations_by_what_came_of_them() -> None:

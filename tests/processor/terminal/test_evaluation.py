@@ -12,6 +12,7 @@ from driftline_processor.core.evaluation import (
     Evaluation,
     Finding,
     MethodValue,
+    MetricChange,
     MetricValue,
     Size,
     SlaResult,
@@ -60,6 +61,27 @@ def test_features_are_ranked_by_what_matters() -> None:
         feature("moved", "drift", 0.12, "moderate"), feature("gone", "drift", 0.4, "large"),
     )  # fmt: skip
     assert [target.name for target in rank(shown.features.values())] == ["gone", "moved", "lively", "calm", "unseen"]
+
+
+def test_a_metric_says_whether_it_is_worse_than_the_baselines() -> None:
+    what = evaluation(feature("a", "ok", 0.01))
+    assert "than the baseline" not in drawn(what)
+    what.realized_changes = {
+        "roc_auc": MetricChange("worse", -0.03, -0.041, -0.019, 0.001, 0.024),
+        "log_loss": MetricChange("cannot_tell", 0.02, -0.05, 0.09, 0.4, 0.12, "days"),
+    }
+    said = drawn(what)
+    assert "worse (\N{MINUS SIGN}0.041 to \N{MINUS SIGN}0.019)" in said
+    assert "too few days (\N{MINUS SIGN}0.05 to +0.09)" in said
+
+
+def test_a_constant_is_better_only_where_that_is_sure() -> None:
+    what = evaluation(feature("a", "ok", 0.01))
+    what.realized["log_loss_constant"] = MetricValue(0.45, 970, "rows")
+    what.beside_constant = MetricChange("cannot_tell", 0.05, -0.01, 0.11, lacking="rows")
+    assert "constant" not in sentence(what)
+    what.beside_constant = MetricChange("worse", 0.05, 0.01, 0.09)
+    assert "is worse than the 0.45 of a constant" in sentence(what)
 
 
 def test_what_it_is_compared_with_is_said_where_that_is_not_the_whole_baseline() -> None:
