@@ -16,11 +16,12 @@ from simulations.kinds_of_change import KINDS_OF_CHANGE
 from simulations.label_age import FAST
 from simulations.label_queue import LABELS
 from simulations.objectives import OBJECTIVES
+from simulations.silence import SILENCE
 from simulations.slice_intervals import SLICED_DAYS
 from simulations.versions import VERSIONS
 from simulations.weak_slices import WEAK
 
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
-    *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, KINDS_OF_CHANGE),
+    *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, KINDS_OF_CHANGE, SILENCE),
 )

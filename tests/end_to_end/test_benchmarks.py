@@ -39,6 +39,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_sdk": {"ROUNDS": 1, "CALLS": 2},
     "bench_slices": {"SIZES": ((20, 1),), "FEATURES": 2, "KEYS": ((), ("country",))},
     "bench_state": {"SIZES": ((10, True), (10, False))},
+    "bench_verdict": {"WINDOWS": 2, "FEATURES": 2, "ROWS": 50, "ROUNDS": 1},
     "bench_versions": {"REQUEST": 50},
     "bench_view": {"FEATURES": 2, "ROUNDS": 1},
     "bench_weak": {"ROWS": 400, "FEATURES": 3},

@@ -124,6 +124,8 @@ class Verdicts:
         context = VerdictContext(errors, known.versions, known.timezone)
         with self._lock:
             made = self._made.get(series)
+            if made is not None and made.context == context:
+                context = made.context  # so that what was read with it is known by identity
             if made is None or not _same(made, windows, context, traffic):
                 verdict = self._verdict(series, windows, traffic, context)
                 self._made[series] = made = _Made(windows, context, traffic, verdict)
@@ -165,10 +167,11 @@ class Verdicts:
 
         def remembered(evaluation: Evaluation, context: VerdictContext) -> Reading:
             same, reading = before.get(id(evaluation), (None, None))
-            if same is not evaluation or reading is None or reading.context.concept != context.concept:
+            if same is not evaluation or reading is None:
                 reading = read_window(evaluation, context)
-            elif reading.context != context:
-                reading = replace(reading, context=context)
+            elif reading.context is not context:
+                again = reading.context.concept != context.concept
+                reading = read_window(evaluation, context) if again else replace(reading, context=context)
             kept[id(evaluation)] = (evaluation, reading)
             return reading
 

@@ -235,7 +235,7 @@ def _silent(traffic: Traffic, context: VerdictContext) -> Verdict:
     head = f"The model has been silent{since_words(traffic.silent_since, context.timezone)}"
     pause = f"no prediction came, and of its usual hours its pauses last at most {duration(traffic.pause)}"
     sentence = compose(head, (pause,), "look whether its service runs")
-    sure = "So long a pause comes by chance about once in five years."
+    sure = "Its own traffic of four weeks makes so long a pause unlikely; a holiday may be one."
     do = "Look whether the service runs, and whether it reaches the processor."
     return _plain("silent", traffic.silent_since, sentence, sure, do)
 

@@ -1,0 +1,113 @@
+"""What a verdict costs beside the judging of the window that changed it.
+
+    python -m benchmarks.bench_verdict
+
+A model has WINDOWS closed windows of FEATURES features, outcomes in all of them. CPU time of: judging one window (the
+reference of the same run), the verdict of one window, the verdict of the model after one of its windows has changed,
+and the same verdict asked for again. The pace of a model whose rows came in every five minutes of four weeks is worked
+out once an hour, and only where it has paused. Promised: the verdict of a model costs at most a fifth of the window.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.baseline.from_frame import table_from_frame
+from driftline.panes.fold import fold
+from driftline.tables.table import ModelKey
+from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue
+from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.verdict import pace_of, verdict_of_window
+from driftline_processor.core.windows.window import DAY, PANE, Window
+from driftline_processor.evaluation.judging_queue import Backlog
+from driftline_processor.ingest.arrivals import Arrivals
+from driftline_processor.queries.verdicts import Known, Verdicts
+from driftline_processor.store.database import Store
+
+WINDOWS, FEATURES, ROWS, ROUNDS = 200, 20, 2_000, 9
+PROMISED = 0.2
+KEY = ModelKey("wide", "1")
+
+
+def frame(n: int, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    return {f"x{at}": rng.normal(size=n) for at in range(FEATURES)} | {"score": rng.random(n)}
+
+
+def spent(job: Callable[[], object]) -> float:
+    """Return the median of the CPU time of a job, seconds."""
+    took = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        job()
+        took.append(time.process_time() - began)
+    return statistics.median(took)
+
+
+def judged(reference: Baseline, at: int) -> Evaluation:
+    """Judge one day; every third has drifted, and no outcomes are worse than the baseline's."""
+    known = frame(ROWS, at)
+    if at % 3 == 0:
+        known["x0"] += 1.0
+    table, *_ = table_from_frame(known, score="score", model="wide", task="binary")
+    window = ModelWindow(KEY, Window("1d", at * DAY, (at + 1) * DAY), fold(table, reference.bins))
+    loss = MetricValue(0.5, ROWS, "panes", low=0.48, high=0.52, interval="blocks")
+    return replace(
+        judge_window(window, Reference(reference)),
+        realized={"log_loss": loss},
+        reference={"log_loss": loss},
+        realized_changes={"log_loss": MetricChange("not_worse", 0.0, -0.02, 0.02, 0.6, 0.03)},
+        outcome_rows=ROWS,
+        coverage=1.0,
+    )
+
+
+def main() -> int:
+    baseline = Baseline.from_frame(frame(20_000, 999), score="score", model="wide", version="1", task="binary")
+    days = [judged(baseline, at) for at in range(WINDOWS)]
+    pane = fold(table_from_frame(frame(ROWS, 5), score="score", model="wide", task="binary")[0], baseline.bins)
+    window = ModelWindow(KEY, Window("1d", 0, DAY), pane)
+    bare = spent(lambda: judge_window(window, Reference(baseline)))
+    print(f"judging one window of {FEATURES} features, the reference: {bare * 1e3:.2f} ms")
+    now = (WINDOWS + 1) * DAY
+    arrivals = now - np.arange(28 * 288, dtype=np.int64)[::-1] * PANE
+    with tempfile.TemporaryDirectory(prefix="driftline-bench-") as directory:
+        store = Store(Path(directory))
+        connection = store.connect()
+        verdicts = Verdicts(lambda: Arrivals(connection, now), connection, lambda: now)
+
+        def known() -> Known:
+            return Known({"1d": list(days)}, None, (), "UTC", Backlog(), (1,), now)
+
+        def changed() -> None:
+            days[-1] = replace(days[-1])
+            verdicts.of(1, known())
+
+        costs = {
+            "the verdict of one window": spent(lambda: verdict_of_window(days[-1])),
+            f"that of a model with {WINDOWS} windows, after one of them has changed": spent(changed),
+            "the same, asked for again": spent(lambda: verdicts.of(1, known())),
+            "the pace of a model, once an hour while it pauses": spent(lambda: pace_of(arrivals, now, "Europe/Berlin")),
+        }
+        for what, seconds in costs.items():
+            print(f"{what:<70} {seconds * 1e6:8.0f} µs   {seconds / bare:6.3f} x the window")
+        connection.close()
+        store.close()
+    share = costs[f"that of a model with {WINDOWS} windows, after one of them has changed"] / bare
+    kept = share <= PROMISED
+    print(f"promised: at most {PROMISED:g} x the window; {'kept' if kept else 'NOT KEPT'}")
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
