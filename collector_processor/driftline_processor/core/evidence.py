@@ -30,7 +30,11 @@ from driftline.tables.table import F64
 from scipy.special import erf, log_ndtr
 
 _NODES: Final = 32
+"""Bets of the mixture: with twice as many the evidence differs by less than 0.01."""
+
 _EDGES: Final = np.geomspace(1e-3, 0.985, _NODES + 1)
+"""Borders of the bets, shares of the greatest possible one; at 1 the cost is infinite."""
+
 _BETS: Final = np.sqrt(_EDGES[:-1] * _EDGES[1:])
 """Bets as shares of the greatest possible one, 1/c."""
 
@@ -94,6 +98,8 @@ def _mixed(grown: F64) -> F64:
 
 
 _WIDE: Final = np.geomspace(1e-3, 4.0, _NODES + 1)
+"""Borders of the bets on counts, which have no greatest one: at 4 a surplus is paid by its 50-fold variance."""
+
 _COUNTED: Final = np.sqrt(_WIDE[:-1] * _WIDE[1:])
 _EXPECTED: Final = _weights(_WIDE, 2 * _TYPICAL)
 """Bets on counts, and the logarithms of their weights: a row of either version moves a count by half a row."""

@@ -12,8 +12,13 @@ U8 = NDArray[np.uint8]
 U64 = NDArray[np.uint64]
 
 _STEP: Final = np.uint64(0x9E3779B97F4A7C15)
+"""The golden ratio in 64 bits, SplitMix64's own increment."""
+
 _ODD: Final = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+"""SplitMix64's own factors (Stafford's variant 13)."""
+
 _SHIFT: Final = np.uint64(30), np.uint64(27), np.uint64(31)
+"""Bits of SplitMix64's three shifts (Stafford's variant 13)."""
 
 
 def hash_bits(bits: U64) -> U64:

@@ -24,6 +24,7 @@ FEWEST = 100.0
 """(Effective) labelled rows of a window, with 30 of either class, from which on they are tested."""
 
 FEWEST_OF_CLASS = 30.0
+"""(Effective) labelled rows of either class: of so many a share is about normal."""
 
 
 class OutcomeEvidence(NamedTuple):

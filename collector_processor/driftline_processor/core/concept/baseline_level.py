@@ -30,6 +30,7 @@ EVERY = 64
 """Outcomes from one look at the capital to the next."""
 
 _DAY = 86_400 * 10**9
+"""Nanoseconds."""
 
 
 class BaselineLevel(NamedTuple):

@@ -43,6 +43,7 @@ _OF_A_VALUE = (
 """Prefixes of reasons that cost a value or a column, while the row is kept."""
 
 _KEPT = 200
+"""Characters kept of a feature value that is longer than :data:`MAX_TEXT`, before its hash: enough to recognise it."""
 
 ABSENT, NUMBER, INTEGER, BOOLEAN, TEXT, LIST, OTHER, EMPTY = range(8)
 """Kinds of attribute values: ``OTHER`` is a map or bytes, ``EMPTY`` an AnyValue without a value."""

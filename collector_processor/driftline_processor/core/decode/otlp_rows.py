@@ -38,7 +38,8 @@ MIN_ROWS: Final = 16
 """Below this many rows, the fixed cost of a column (about 10 µs) is more than the general way's."""
 
 _VALUE, _DOUBLE = b"\x12", b"\x09\x21"  # KeyValue.value; 9 bytes: AnyValue.double_value
-_STRING = 0x0A  # AnyValue.string_value
+_STRING = 0x0A
+"""The first byte of an AnyValue that is a text, field 1 (OTLP, opentelemetry/proto/common/v1)."""
 
 FEW: Final = 4
 """Below this many attributes, the fixed cost of a column is more than reading them one by one."""

@@ -19,13 +19,20 @@ MAX_VALUES: Final = 4_000_000
 """Values of one document: those of an outcome a line, of the size of the largest document."""
 
 _BLOCK = 1 << 22
+"""Bytes that are looked at together, 4 MiB: the copies of a large document stay small beside it."""
+
 _QUOTE, _OPEN, _CLOSE, _COMMA, _COLON = 1, 2, 3, 4, 5
+"""Numbers of the kinds of signs that give a document its form (RFC 8259, section 2)."""
+
 _SIGNS = {b'"': _QUOTE, b"[": _OPEN, b"{": _OPEN, b"]": _CLOSE, b"}": _CLOSE, b",": _COMMA, b":": _COLON}
 _KIND = np.zeros(256, np.uint8)
+"""The kind of each byte, 0 for one that is no sign."""
+
 for _sign, _kind in _SIGNS.items():
     _KIND[ord(_sign)] = _kind
 _OTHERS = bytes(code for code in range(256) if _KIND[code] in (0, _COLON))
 _STEP = np.array([0, 0, 1, -1, 0, 0], np.int64)
+"""How much deeper each kind of sign leads: an opening bracket by one, a closing one back."""
 
 
 class TooLarge(Exception):  # noqa: N818 - what the answer says

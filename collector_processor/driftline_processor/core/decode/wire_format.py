@@ -21,6 +21,8 @@ _REPEATED = tuple(range(1, 14))
 """Numbers of the fields, in any message of OTLP, that repeat or hold what repeats: spans, events, points, exemplars."""
 
 _ROWS, _DEEPEST, _BYTES = 2, 8, 7
+"""Depths at which rows and the deepest parts of OTLP lie; the number of the field that holds the bytes of a value."""
+
 _LARGE = 2**16
 """Bytes of a row, or of a part of one, whose parts are counted, too."""
 

@@ -17,7 +17,10 @@ MOST_VALUES = 16
 """Up to so many distinct values are drawn one by one."""
 
 MOST_LABELS = 12
+"""Labels that are drawn one by one, the most frequent of both sides: what a card of the page has room for."""
+
 WIDTHS = 20
+"""Cells of equal width of a number that is drawn; fewer would hide a second hump, more are noise at 1,000 rows."""
 
 GREATEST = 1e300
 """Values beyond are drawn here: differences of even greater numbers would overflow."""

@@ -42,7 +42,7 @@ from typing import NamedTuple
 import numpy as np
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import betaln, chdtrc, gammaln, kolmogorov, ndtr
+from scipy.special import betaln, chdtrc, expit, gammaln, kolmogorov, ndtr
 
 Mask = NDArray[np.bool_]
 Cell = Callable[[F64, F64], F64]
@@ -325,6 +325,7 @@ def _log_binomial(k: F64, n: F64 | I64 | int, share: float) -> F64:
 
 
 _INTERVALS, _NODES = 8, 20
+"""Intervals of Smirnov's formula, and nodes of each: the tails are exact to 1e-6 of themselves."""
 
 
 def _rule(roots: Callable[[int], float], product: Callable[[F64], F64]) -> tuple[F64, F64]:
@@ -369,6 +370,7 @@ def anderson_darling_tail(x: F64) -> F64:
 
 
 _STEPS = 60
+"""Halvings of an interval: each gives a bit, and a double has 53. The most of Newton's steps, too."""
 
 
 def quadratic_tail(x: F64, weights: F64) -> F64:
@@ -485,7 +487,7 @@ def _log_sum(at: F64, both: F64, share: float, tilt: F64) -> float:
 
 def _slopes(at: F64, both: F64, share: float, tilt: F64) -> tuple[F64, F64]:
     """Return the expected rows drawn and their sum, and the covariance of both, under the tilt."""
-    likely = 1 / (1 + np.exp(-np.clip(tilt[0] + tilt[1] * at + math.log(share) - math.log1p(-share), -700, 700)))
+    likely = expit(tilt[0] + tilt[1] * at + math.log(share) - math.log1p(-share))
     varied = both * likely * (1 - likely)
     chosen = both * likely
     across = float(varied @ at)

@@ -505,6 +505,8 @@ class OwnWindows:
 
 
 MOST_LENGTHS = 64
+"""Lengths of windows that are kept for a reference; rows that took as long make lengths of their own."""
+
 _CACHE: WeakKeyDictionary[TimeBlocks, OwnWindows] = WeakKeyDictionary()
 """Learned once for all windows; references that are derived for a window share the blocks."""
 

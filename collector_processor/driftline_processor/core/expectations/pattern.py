@@ -30,6 +30,7 @@ RE2 needs 0.2 s to compile the 700 ranges of ``^\\w{1,255}$``, and 20 µs for th
 """
 
 _LAST = 0x10FFFF
+"""The greatest code point of Unicode (standard, section 2.4)."""
 
 _MISSING = (
     (re.compile(r"\(\?<?[=!]"), "RE2 has no look-around, such as (?=...) and (?<!...)"),

@@ -29,6 +29,7 @@ PART = "delay"
 """The part of a pane: rows whose outcome is known by delay, over :data:`BOUNDS` and beyond."""
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+"""Seconds."""
 
 BOUNDS: tuple[int, ...] = (
     *(0, 1, 2, 5, 10, 20, 30),
@@ -40,6 +41,7 @@ BOUNDS: tuple[int, ...] = (
 
 WIDTH = len(BOUNDS) + 1
 QUANTILES = (0.5, 0.9, 0.99)
+"""Shares of outcomes whose delay is told: the usual ones of latencies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ FEW = 100
 """Number of outcomes below which the latest one gives the delay."""
 
 _SECOND = 10**9
+"""Nanoseconds."""
 
 Source = Literal["configured", "learned", "unknown"]
 

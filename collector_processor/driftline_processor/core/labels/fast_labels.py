@@ -26,6 +26,8 @@ from driftline_processor.core.outcomes.sums import effective_rows
 from driftline_processor.core.weak_slices.confirmation import fisher
 
 ALPHA = 0.05
+"""The share of windows without a difference that are told of one: a remark beside a metric, which wakes nobody."""
+
 TESTS = 2
 """Tests of one window: one of the actual values, one of the losses."""
 

@@ -36,7 +36,9 @@ GREAT_RISE = 4.0
 """Factor of a value's frequency from which it counts as fully drifted."""
 
 
-_SALT = 0x6C6162656C  # "label": lots are not those by which features are kept
+_SALT = 0x6C6162656C
+"""The letters "label": lots are not those by which features are kept."""
+
 _ROUNDED = 1.01
 """A label whose weight was rounded on its way is still one of a row that was drawn."""
 

@@ -34,6 +34,7 @@ CHECKS: dict[str, Check] = _found()
 """Name → check."""
 
 _GRAVITY = {"critical": 0, "major": 1, "minor": 2}
+"""The order of findings, the gravest first."""
 
 
 def quality(

@@ -19,6 +19,7 @@ MOST_BINS = 102
 """As many as a baseline of rows has."""
 
 _QUANTILES = np.concatenate([[0.001], np.arange(1, MOST_BINS - 2) / (MOST_BINS - 2), [0.999]])
+"""Shares of the rows below each edge: hundredths, and the outer 0.1 %, which the bins of a baseline have, too."""
 
 
 def baseline_from_histograms(

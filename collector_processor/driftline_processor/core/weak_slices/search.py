@@ -126,6 +126,8 @@ ALPHA = 0.01
 """The chance that a window in which nothing is wrong has a weak slice."""
 
 MOST_SLICES = 5
+"""Weak slices that are told, the worst first: each is confirmed by itself, and a reader acts on one or two."""
+
 MOST_FEATURES = 64
 """Features whose pairs are looked at: those that say most alone. All are looked at one by one."""
 
@@ -133,6 +135,7 @@ MOST_ROWS = 200_000
 """Rows of a window that are searched, drawn evenly where it has more: a slice of 0.1 % still has 200."""
 
 CONFIDENCE = 0.95
+"""Of the interval beside the loss of a slice, as that of metrics."""
 
 _WORDS: dict[RowLoss, tuple[str, str]] = {
     "error": ("wrong in {:.1%}", "{:.1%}"),

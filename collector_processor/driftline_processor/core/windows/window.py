@@ -28,6 +28,8 @@ GRACE = 2 * PANE
 """A window closes ten minutes after its end: so far the watermark must be past it."""
 
 _SECOND = 10**9
+"""Nanoseconds."""
+
 HOUR, DAY = 3_600 * _SECOND, 86_400 * _SECOND
 """Nanoseconds; a day is one on which no clock changes."""
 

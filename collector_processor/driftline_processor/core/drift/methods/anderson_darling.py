@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from driftline.tables.table import F64
+from scipy.special import digamma
 
 from driftline_processor.core.drift.p_values import anderson_darling_tail
 
@@ -63,15 +64,13 @@ def anderson_darling_p_value(statistic: F64, n: F64, m: F64) -> F64:
 _LIMIT = 2 * (math.pi**2 - 9) / 3
 """The variance of the law of many rows."""
 
-_EULER = 0.5772156649015329
-
 
 def _variance(n: F64, m: F64) -> F64:
     """Return the variance of A² without drift, by Scholz and Stephens' equation 4, for two samples."""
     total = np.maximum(n + m, 4.0)
-    harmonic = np.log(total - 1) + _EULER + 1 / (2 * (total - 1))
+    harmonic = digamma(total) + np.euler_gamma  # 1 + 1/2 + ... + 1 / (N - 1)
     # Σ 1 / ((N - i) j) over 0 < i < j < N, within 0.5 % from 10 rows on
-    g = math.pi**2 / 6 - (2 * np.log(total) + 2 * _EULER + 1) / total
+    g = math.pi**2 / 6 - (2 * np.log(total) + 2 * np.euler_gamma + 1) / total
     h = 1 / n + 1 / m
     a = (4 * g - 6) + (10 - 6 * g) * h
     b = (2 * g - 4) * 4 + 8 * harmonic * 2 + (2 * g - 14 * harmonic - 4) * h - 8 * harmonic + 4 * g - 6

@@ -12,6 +12,7 @@ from driftline_processor.core.drift.p_values import Samples, sum_p_values
 from .method import Counts, Measured, Method
 
 SMALL, MODERATE = 0.1, 0.25
+"""PSI from which a change is moderate, and from which it is large: as usual in credit scoring (Siddiqi 2006)."""
 
 
 def psi(reference: F64, current: F64) -> F64:

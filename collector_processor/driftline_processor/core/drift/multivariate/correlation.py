@@ -15,6 +15,7 @@ from .method import ALPHA, JointMethod, JointResult, PanePair
 from .second_moments import correlations
 
 MOST_TOLD = 5
+"""Pairs that are named, the most telling first: what a sentence and a card have room for."""
 
 MOST_SKEWED, MOST_PEAKED = 0.1, 0.1
 """A mean of products of two features is about normal over n rows while the product of their skewnesses is below 0.1 √n

@@ -13,6 +13,7 @@ from driftline.panes.pca import Space
 from driftline_processor.core.evaluation import DriftContributor
 
 ALPHA = 0.01
+"""The share of quiet windows in which any method for all features together may find drift: that of single features."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

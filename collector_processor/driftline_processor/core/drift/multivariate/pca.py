@@ -66,6 +66,7 @@ def _share(pane: Pane, name: str) -> float:
 
 
 MOST_TOLD = 5
+"""Features that are named, the most telling first: what a sentence and a card have room for."""
 
 CHOSEN = 3.0
 """Factor of the squared standard error of the reference's mean, because the components were chosen from its rows.

@@ -11,6 +11,7 @@ MOST = 0.1
 """Share of the baseline's rows that repeat, beyond which repeating says nothing."""
 
 LEAST_COMPLETE = 0.1
+"""Share of the rows that must have all their values: of fewer nobody knows whether the others repeat."""
 
 
 def find(look: CheckInput) -> CheckResult:

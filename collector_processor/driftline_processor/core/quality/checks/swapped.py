@@ -25,6 +25,8 @@ from driftline_processor.core.quality.share_test import more_often
 from driftline_processor.core.wording import format_percent, short
 
 LEAST_SHARE = 0.05
+"""Share of the rows that must be swapped; fewer would be a minor finding, and no two columns that changed places."""
+
 APART = 0.3
 """Two columns whose distributions lie closer (KS) cannot be told from each other, nor whether they were swapped."""
 

@@ -29,6 +29,7 @@ values changed, and where some changed. Beyond the second a smooth drift cannot 
 """
 
 NEARLY_ALL = 0.9
+"""Share of the values in another unit from which on all are: the rest are what chance and other units make of them."""
 
 
 class _Fit(NamedTuple):
