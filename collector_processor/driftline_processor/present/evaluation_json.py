@@ -10,6 +10,7 @@ from typing import Any
 
 from driftline_processor.core.concept import result as concept_result
 from driftline_processor.core.concept.result import ConceptDrift, DetectorState, error_rise
+from driftline_processor.core.drift.sentences import target_sentence
 from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import (
     Cause,
@@ -135,6 +136,7 @@ SHAPES = Shapes(
             or_null("size"),
             group("missing", Key("was", "missing_was"), Key("now", "missing_now")),
             "design_effect blocks would_see alike p_usual",
+            computed("sentence", target_sentence, str),
         ),
         SliceDrift: (
             "rows state",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from driftline_processor.core.drift import slices
+from driftline_processor.core.drift.sentences import target_sentence
 from driftline_processor.core.evaluation import Evaluation, MetricChange, MetricValue, ObjectiveState, TargetDrift
 from driftline_processor.core.intervals.confidence import METHODS as INTERVALS
 from driftline_processor.core.performance.objective import overdue
@@ -19,8 +20,8 @@ from .titles import READ_ALONE, method_value, metric_title
 COMPLETE = 0.99
 """From this share of predictions on nothing is said of those that are missing: that much the edges can be off."""
 
-TELLING = 0.04
-"""Least difference of a baseline's blocks that is worth a remark, in the effect of the deciding method."""
+MOST_REMARKS = 5
+"""Targets that are explained one by one."""
 
 
 def verdict(evaluation: Evaluation) -> str:
@@ -58,33 +59,26 @@ def target_name(target: TargetDrift) -> str:
     return {"score": "score", "class": "predicted class"}.get(target.target) or printable(target.name)
 
 
-def resemblances(targets: Iterable[TargetDrift]) -> list[str]:
-    """Say how targets were judged whose rows resemble each other: a line each, and one line for all that are usual.
+def drift_remarks(targets: Iterable[TargetDrift]) -> list[str]:
+    """Say what a table of states leaves open: why a target is usual or cannot be told, and what ``ok`` is worth.
 
-    >>> alike = TargetDrift("feature", "age", "ok", "ks", 100, {}, design_effect=20.4, blocks=(0.01, 0.3))
-    >>> week = TargetDrift("feature", "temp", "ok", "ks", 100, {}, blocks=(0.01, 0.3))
-    >>> for line in resemblances([alike, week]):
-    ...     print(line.replace("; ", ";\\n"))
-    age: rows resemble each other: 20 rows tell as much as 1 independent row;
-    blocks of time within the baseline differ from the whole baseline by 0.01 to 0.3
-    no more different than blocks of time within the baseline are: temp
+    >>> ok = TargetDrift("feature", "age", "ok", "ks", 100, {}, would_see=0.31)
+    >>> few = TargetDrift("feature", "temp", "cannot_tell", "ks", 20, {}, lacking="rows")
+    >>> drift_remarks([ok, few])
+    ['temp cannot be told: 20 rows are too few; a longer window would tell', 'would have seen a shift of 0.31 σ: age']
     """
-    lines, usual = [], []
+    lines, seen = [], []
     for target in targets:
-        name, differ = target_name(target), ""
-        if target.blocks is not None:
-            differ = f"blocks of time within the baseline differ from the whole baseline by {ends(*target.blocks)}"
-        p = target.methods[target.decided_by].p_value if target.decided_by in target.methods else None
-        if target.state == "cannot_tell" and p is not None and differ:
-            lines.append(f"{name}: {differ}; this window differs more, but too few blocks are known to be sure")
-        elif target.design_effect >= 2:
-            worth = f"{count(target.design_effect)} rows tell as much as 1 independent row"
-            alike = f"{name}: rows resemble each other: {worth}"
-            lines.append(f"{alike}; {differ}" if differ else alike)
-        elif target.blocks is not None and target.blocks[1] >= TELLING and target.state == "ok":
-            usual.append(name)
-    if usual:
-        lines.append(f"no more different than blocks of time within the baseline are: {', '.join(usual)}")
+        if target.state == "usual" or target.lacking:
+            lines.append(printable(target_sentence(target)).rstrip("."))
+        elif target.state == "ok" and target.would_see is not None:
+            seen.append((target.would_see, target_name(target)))
+    if lines[MOST_REMARKS:]:
+        lines = [*lines[:MOST_REMARKS], f"likewise {many(len(lines) - MOST_REMARKS, 'more target')}"]
+    if seen:
+        (least, _), (most, name) = min(seen), max(seen)
+        shift = f"{number(least)} σ: {name}" if len(seen) == 1 else f"{ends(least, most)} σ (the last: {name})"
+        lines.append(f"would have seen a shift of {shift}")
     return lines
 
 

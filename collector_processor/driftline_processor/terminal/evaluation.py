@@ -24,7 +24,7 @@ from driftline_processor.present.concept import sentence as concept_sentence
 from driftline_processor.present.lasting import lasting_sentences
 from driftline_processor.present.numbers import count, many, number, p_value, percent, shares
 from driftline_processor.present.outcomes import lateness
-from driftline_processor.present.sentences import resemblances, sentence, target_name
+from driftline_processor.present.sentences import drift_remarks, sentence, target_name
 from driftline_processor.present.states import rank, state_word
 from driftline_processor.present.times import moment, window_label, window_name
 from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method_value, metric_title
@@ -272,5 +272,5 @@ def _remarks(evaluation: Evaluation, timezone: str) -> list[str]:
     for name, since in evaluation.incident.items():
         remarks.append(f"incident: {printable(name.removeprefix('feature:'))}, since {moment(since, timezone)}")
     remarks += map(printable, lasting_sentences(evaluation, lambda time: moment(time, timezone)))
-    remarks += resemblances(target for _, target in targets(evaluation))
+    remarks += drift_remarks(target for _, target in targets(evaluation))
     return ["", *remarks] if remarks else []

@@ -101,6 +101,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                             "would_see": None,
                             "alike": None,
                             "p_usual": None,
+                            "sentence": "age drifts (KS 0.31, large).",
                         }
                     },
                     "score": {
@@ -117,6 +118,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                         "would_see": None,
                         "alike": None,
                         "p_usual": None,
+                        "sentence": "the score does not drift (KS 0.01).",
                     },
                     "class": None,
                     "multivariate": {
