@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulations.concept_drift import CONCEPT
+from simulations.cycles import CYCLES
 from simulations.data_quality import QUALITY
 from simulations.drift.features_together import MULTIVARIATE
 from simulations.drift.lasting import LASTING
@@ -24,4 +25,5 @@ from simulations.weak_slices import WEAK
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, KINDS_OF_CHANGE, SILENCE),
+    CYCLES,
 )

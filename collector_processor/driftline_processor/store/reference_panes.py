@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.seasons import Seasons, seasons_of_panes
-from driftline.baseline.sections.time_blocks import TimeBlocks, TimeGrid
+from driftline.baseline.sections.time_blocks import TimeGrid
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from driftline.tables.timestamps import HOUR, AnySeasonality, Seasonality
@@ -34,6 +34,7 @@ from driftline_processor.core.outcomes.coverage import DISTRIBUTED, MAPPED, coun
 from driftline_processor.core.reference.cold_start import grow_reference, reference_span
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import Rolling, rolling_reference
+from driftline_processor.core.reference.season import grid_of, season_borders
 from driftline_processor.core.windows.window import Window
 
 from .database import Connection, insert, number, read, transaction
@@ -257,29 +258,11 @@ def add_seasons(
     since = max(since, number(connection, rolled, *place, clock.length) or since)
     if since >= until:
         return found
-    blocks = _stretches(found.extras.blocks)
-    edges = _edges(since, until, clock, blocks)
+    blocks = grid_of(found.extras.blocks)
+    edges = season_borders(since, until, clock, blocks)
     panes = read_counted(connection, series, found, list(pairwise(edges.tolist())))
     seasons = seasons_of_panes(seasonality, found.bins, blocks, edges[:-1], panes)
     return replace(found, extras=replace(found.extras, seasons=seasons))
-
-
-def _stretches(blocks: TimeBlocks | None) -> TimeGrid | None:
-    if blocks is None:
-        return None
-    start = int(blocks.starts[0])
-    return TimeGrid(start, blocks.length, (int(blocks.starts[-1]) - start) // blocks.length + 1)
-
-
-def _edges(since: int, until: int, seasonality: Seasonality, blocks: TimeGrid | None) -> I64:
-    """Return the borders between seasons, or blocks, with both ends."""
-    quarters = np.arange(since - since % _QUARTER, until, _QUARTER)
-    season = seasonality.of(quarters)
-    found = quarters[1:][np.diff(season) != 0]
-    if blocks is not None:
-        found = np.concatenate([found, blocks.start + np.arange(blocks.count + 1) * blocks.length])
-    inside = found[(found > since) & (found < until)]
-    return np.concatenate([[since], np.unique(inside), [until]])
 
 
 MOST_KEPT = 64

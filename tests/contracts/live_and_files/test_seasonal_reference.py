@@ -12,7 +12,10 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.tables.timestamps import Kind, Seasonality
 from driftline_processor.config.model import Model
+from driftline_processor.config.model import Reference as ReferenceKeys
+from driftline_processor.core.reference.rolling import Rolling
 from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.readers.column_roles import ColumnOptions
@@ -171,3 +174,34 @@ def test_a_drift_is_dated_to_the_day_it_began_not_to_the_morning(open_state: Ope
     (cause,) = last.explanation.causes
     assert cause.features == ("x",)
     assert cause.since == MIDNIGHT + 2 * DAY + 6 * HOUR
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seasonality", ["", "hour"])
+def test_hours_of_the_days_before_are_compared_with_each_other_live_and_in_files(
+    seasonality: str, open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    clock.now = MIDNIGHT + 13 * DAY
+    frame = rows(11, 15, 8, hours=range(24))
+    last = rows(1, 80, 9, hours=range(8, 14), first=11)
+    both = {name: np.concatenate([frame[name], last[name]]) for name in frame}
+    named: dict[str, Any] = {"seasonality": seasonality} if seasonality else {}
+    state = open_state(
+        churn=Model(windows=("1h",), reference=ReferenceKeys(last="8d", without="24h"), timezone="UTC", **named)
+    )
+    baseline = built("none")
+    state.send(baselines=[baseline.to_json()])
+    send(state, both)
+    live = {one.window.start: to_json(one) for one in state.view().windows["1h"]}
+    pq.write_table(pa.table(both), tmp_path / "rows.parquet")
+    baseline.save(tmp_path / "b.json")
+    options = ColumnOptions(model="churn", time="time", seasonality=seasonality)
+    asked = EvaluationSettings(past=Rolling("8d", "24h"))
+    path = tmp_path / "b.json"
+    found = evaluate_files([tmp_path / "rows.parquet"], path, None, options, Cut("1h"), lambda _: None, asked)
+    files = {one.window.start: to_json(one) for one in found.evaluations}
+    noon = MIDNIGHT + 11 * DAY + 12 * HOUR
+    assert "the same hours" in live[noon]["baseline"]["compared"]
+    assert live[noon]["baseline"]["compared"] == files[noon]["baseline"]["compared"]
+    assert close(live[noon]["drift"], files[noon]["drift"])
+    assert live[noon]["drift"]["features"]["x"]["state"] != "drift"

@@ -20,7 +20,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.cycles import LEAST_DAYS, LEAST_WEEKS
 from driftline.baseline.sections.seasons import LEAST_CYCLES, RANKS, Deseasonalized, Seasons
-from driftline.baseline.sections.time_blocks import BlockCounts, TimeBlocks, block_targets
+from driftline.baseline.sections.time_blocks import BlockCounts, TimeBlocks, TimeGrid, block_targets
 from driftline.panes.bins import CategoryBins
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
@@ -51,6 +51,7 @@ WHOLE = 0.9
 """Part of a day, or of a week, from which on a window is a whole one: clocks change, and the rows of a file begin and
 end beside midnight."""
 
+_QUARTER = HOUR // 4
 _SCALED = ("tails:", "kinds:", "elsewhere:", "clusters:")
 _TOGETHER = ("pca", "pairs", "unpaired")
 
@@ -167,6 +168,38 @@ def by_season(seasonality: Seasonality, times: I64, weight: F64, group: I64, gro
     return np.bincount(at, weight[timed], minlength=groups * count).astype(np.float64).reshape(groups, count)
 
 
+def mix_of_kind(mix: F64, kind: Kind) -> F64 | None:
+    """Return a mix of hours of the week as one of hours, or of weekdays; one of this kind as it is, else None.
+
+    >>> mix_of_kind(np.ones(168), "weekday").tolist()
+    [24.0, 24.0, 24.0, 24.0, 24.0, 24.0, 24.0]
+    """
+    if len(mix) == Seasonality(kind).count:
+        return mix
+    if len(mix) != Seasonality("hour_of_week").count:
+        return None
+    return np.asarray(mix.reshape(7, -1).sum(axis=0 if kind == "hour" else 1), dtype=np.float64)
+
+
+def season_borders(since: int, until: int, seasonality: Seasonality, blocks: TimeGrid | None) -> I64:
+    """Return the borders between seasons, or blocks, with both ends: int64 (b,), unix nanoseconds."""
+    quarters = np.arange(since - since % _QUARTER, until, _QUARTER)
+    season = seasonality.of(quarters)
+    found = quarters[1:][np.diff(season) != 0]
+    if blocks is not None:
+        found = np.concatenate([found, blocks.start + np.arange(blocks.count + 1) * blocks.length])
+    inside = found[(found > since) & (found < until)]
+    return np.concatenate([[since], np.unique(inside), [until]])
+
+
+def grid_of(blocks: TimeBlocks | None) -> TimeGrid | None:
+    """Return the stretches of time of which blocks were made; None without blocks."""
+    if blocks is None:
+        return None
+    start = int(blocks.starts[0])
+    return TimeGrid(start, blocks.length, (int(blocks.starts[-1]) - start) // blocks.length + 1)
+
+
 def cycles(baseline: Baseline) -> float:
     """Return over how many cycles of its seasons, days or weeks, a baseline reaches."""
     seasons, period = baseline.extras.seasons, baseline.extras.period
@@ -246,10 +279,21 @@ def _blocks(baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64]) -> T
         for name, block in seasons.blocks.items()
         if name in parts and name in over and parts[name][: over[name].size].any()
     }
-    plain = baseline.extras.blocks
-    if plain is not None and plain.length == seasons.length and np.array_equal(plain.starts, seasons.starts):
+    plain, shorts = baseline.extras.blocks, seasons.shorts
+    like = plain is not None and plain.length == seasons.length and np.array_equal(plain.starts, seasons.starts)
+    if plain is not None and like:
         of = {**{name: block for name, block in plain.of.items() if name not in seasons.of}, **of}
-    return TimeBlocks(seasons.length, seasons.starts, seasons.block_rows, of)
+    within = None
+    if shorts is not None:
+        short = {
+            name: _spread(Deseasonalized(seasons.blocks[name].first, counts), parts[name][: over[name].size])
+            for name, counts in shorts.of.items()
+            if name in of
+        }
+        if plain is not None and plain.within is not None and np.array_equal(plain.within.starts, shorts.starts):
+            short |= {name: block for name, block in plain.within.of.items() if name in of and name not in short}
+        within = TimeBlocks(shorts.length, shorts.starts, shorts.rows, short)
+    return TimeBlocks(seasons.length, seasons.starts, seasons.block_rows, of, within)
 
 
 def _spread(block: Deseasonalized, reference: F64) -> BlockCounts:

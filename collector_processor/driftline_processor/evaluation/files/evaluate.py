@@ -107,7 +107,9 @@ def evaluate_files(
         assert asked.past is not None
         baseline = baseline_of_first_period(data, asked.past, options, say)
     else:
-        baseline = baseline_of(reference, data[0], options, say)
+        # where windows are compared with the rows before them, these must know the seasons, and the baseline need not
+        said = options if asked.past is None else replace(options, seasonality="")
+        baseline = baseline_of(reference, data[0], said, say)
     built = baseline
     if options.threshold is not None and options.threshold != built.task.threshold:
         baseline = replace(built, task=replace(built.task, threshold=options.threshold))  # as the rows are decided
@@ -123,8 +125,6 @@ def evaluate_files(
         named = replace(baseline, columns={part: of for part, of in baseline.columns.items() if part != "slices"})
     read = read_dataset(data, outcomes, named, options, say, performance.keys, sampled)
     options = replace(options, features=() if has_patterns(options.features) else options.features)  # the baseline's
-    if options.names_seasons and asked.past is not None:
-        raise BadInput("--seasonality and --reference-last: choose one of them; 'driftline up' can do both at once")
     if options.names_seasons and not all(rows.time is not None for rows in read.rows):
         raise BadInput(f"{data[0]}: --seasonality needs to know when rows were predicted; name the column with --time")
     if performance.outcomes == "implicit" and baseline.task.ranks_items:
@@ -195,7 +195,7 @@ def _judge_windows(
     windows, groups = cut_rows(read.rows, cut)
     steps, past = cut_steps(read.rows, cut, windows, groups), None
     if settings.rolling is not None:
-        past, steps = cut_references(settings.rolling, read.rows, windows, steps, cut.timezone)
+        past, steps = cut_references(settings.rolling, read.rows, windows, steps, cut.timezone, settings.seasons)
     counts = StepCounts(steps, baseline)
     slices = WindowSlices(read.rows, read.roles, baseline, steps, len(windows), say, read.groups)
     known = None if rows.known is None else LabelledWindows(rows.known, np.concatenate(groups), len(windows))

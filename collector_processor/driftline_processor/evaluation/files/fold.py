@@ -18,6 +18,7 @@ from driftline.panes.fold import fold, fold_by
 from driftline.panes.pane import MOST_UNKNOWN, Pane, merge
 from driftline.tables.performance_columns import usable_weight
 from driftline.tables.table import F64, I64, ModelKey, PredictionTable
+from driftline.tables.timestamps import Seasonality
 
 from driftline_processor.core.estimate.sums import learned_parts, score_parts
 from driftline_processor.core.expectations.counting import count_rules
@@ -76,12 +77,13 @@ def fold_windows(
     repeating: bool,
     cluster: str,
     counting: Sequence[SliceCounter] = (),
+    seasonality: Seasonality | None = None,
 ) -> list[tuple[int, Pane, Prints]]:
     """Fold a batch into one pane for each window it reaches into.
 
     ``window``: int64 (n,), that of each row. ``repeating``: whether whole rows are looked at. ``cluster``:
     see :func:`driftline.panes.fold.fold`. ``counting``: the slices that are counted along with all rows.
-    Where the baseline knows its seasons, panes say how much weight the rows of each have.
+    ``seasonality``: panes say how much weight the rows of each of these seasons have; None = of none.
     """
     prints: Prints = {}
     if repeating:
@@ -94,14 +96,14 @@ def fold_windows(
             fold_by(table, baseline.bins, window, 1, cluster, cuts) if cuts else [fold(table, baseline.bins, cluster)]
         )
         pane.parts |= {part: sums[0] for part, sums in count_rules(table.features, expect, window, 1).items()}
-        pane.parts |= {part: sums[0] for part, sums in _seasons(table, baseline, window, 1).items()}
+        pane.parts |= {part: sums[0] for part, sums in _seasons(table, seasonality, window, 1).items()}
         pane.parts |= {part: sums[0] for part, sums in _estimates(table, baseline, window, 1).items()}
         pane.parts |= {part: sums[0] for part, sums in _calls(table, window, 1).items()}
         return [(0, pane, prints)]
     present, local = np.unique(window, return_inverse=True)
     panes = fold_by(table, baseline.bins, local, len(present), cluster, cuts)
     counted = count_rules(table.features, expect, local, len(present))
-    counted |= {**_seasons(table, baseline, local, len(present)), **_estimates(table, baseline, local, len(present))}
+    counted |= {**_seasons(table, seasonality, local, len(present)), **_estimates(table, baseline, local, len(present))}
     counted |= _calls(table, local, len(present))
     for part, sums in counted.items():
         for pane, own in zip(panes, sums, strict=True):
@@ -129,13 +131,12 @@ def _unique(expect: Expectations) -> list[str]:
     return [name for name, rules in expect.features.items() if any(rule.kind == "unique" for rule in rules)]
 
 
-def _seasons(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
+def _seasons(table: PredictionTable, seasonality: Seasonality | None, group: I64, groups: int) -> dict[str, F64]:
     """Return the weight of the rows by group and season: float64 (groups, seasons)."""
-    known = baseline.extras.seasons
-    if known is None or not table.time.any():
+    if seasonality is None or not table.time.any():
         return {}
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
-    return {SEASONS: by_season(known.seasonality, table.time, weight, group, groups)}
+    return {SEASONS: by_season(seasonality, table.time, weight, group, groups)}
 
 
 def _estimates(table: PredictionTable, baseline: Baseline, group: I64, groups: int) -> dict[str, F64]:
@@ -178,6 +179,10 @@ def fold_rows(
     compared with. ``labelled``: gets the bins of rows whose outcome is known.
     """
     steps = counts.steps
+    known = baseline.extras.seasons
+    seasonality = None if known is None else known.seasonality
+    if past is not None and past.seasons is not None:  # whether the rows before repeat is known later
+        seasonality = Seasonality("hour_of_week", past.seasons.timezone)
     repeating = baseline.extras.repeats is not None or expect.wants("duplicates")
     most = min(MOST_KEPT, max(LEAST_KEPT, ALL_KEPT // max(1, windows)))
 
@@ -188,7 +193,9 @@ def fold_rows(
         if labelled is not None:
             labelled.add(start, batch[0])
         counting = slices.counting(*batch)
-        folded = fold_windows(*batch, len(steps.owner), baseline, expect, repeating, roles.cluster, counting)
+        folded = fold_windows(
+            *batch, len(steps.owner), baseline, expect, repeating, roles.cluster, counting, seasonality
+        )
         return folded, [piece for one in counting for piece in one.pieces()]
 
     total = [WindowFold.of(most, expect) for _ in range(windows)]

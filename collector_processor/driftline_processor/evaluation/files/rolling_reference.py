@@ -8,12 +8,15 @@ from functools import partial
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
+from driftline.baseline.sections.seasons import seasons_of_panes
 from driftline.baseline.sections.slices import Slices
 from driftline.panes.pane import Pane, merge
 from driftline.tables.table import I64
+from driftline.tables.timestamps import DAY, AnySeasonality, Seasonality, UnknownSeasonality
 
-from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.reference.reference import Reference, derive_baseline
 from driftline_processor.core.reference.rolling import Rolling, rolling_reference
+from driftline_processor.core.reference.season import WHOLE, grid_of, season_borders
 from driftline_processor.core.windows.window import Window
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
@@ -26,13 +29,15 @@ from .windows import WindowSteps
 class RollingReference:
     """The panes of the time between two ``edges``, unix nanoseconds: where a stretch that is compared with may end.
 
-    ``stretches``: of each window. ``intervals``: int64 (pieces,), which of them holds a piece of rows.
+    ``stretches``: of each window. ``intervals``: int64 (pieces,), which of them holds a piece of rows. ``seasons``: by
+    which the rows before are told apart; None = by none.
     """
 
     rolling: Rolling
     stretches: list[list[Window]]
     edges: I64
     intervals: I64
+    seasons: AnySeasonality | None = None
     _panes: dict[int, Pane] = field(default_factory=dict)
     _sliced: dict[int, dict[str, Pane]] = field(default_factory=dict)
     _summed: dict[tuple[int, int], Pane] = field(default_factory=dict)
@@ -60,8 +65,18 @@ class RollingReference:
         if key not in self._compared:  # all hours of a day have the same
             panes = [self._stretch(one.start, one.end) for one in stretches]
             slices = partial(self._slices, *edges)
-            self._compared[key] = rolling_reference(baseline, self.rolling, stretches, panes, slices)
+            found = rolling_reference(baseline, self.rolling, stretches, panes, slices)
+            if self.seasons is not None and found.baseline is not baseline:
+                found = found._replace(baseline=self._and_seasons(found.baseline, self.seasons, *edges))
+            self._compared[key] = found
         return self._compared[key]
+
+    def _and_seasons(self, found: Baseline, seasons: AnySeasonality, start: int, end: int) -> Baseline:
+        first, last = np.searchsorted(self.edges, [start, end]).tolist()
+        held = [at for at in range(first + 1, last + 1) if at in self._panes]
+        starts, panes = self.edges[np.array(held, np.intp) - 1], [self._panes[at] for at in held]
+        known = seasons_of_panes(seasons, found.bins, grid_of(found.extras.blocks), starts, panes)
+        return derive_baseline(found, found.pane, replace(found.extras, seasons=known))
 
     def _slices(self, start: int, end: int) -> Slices | None:
         first, last = np.searchsorted(self.edges, [start, end]).tolist()
@@ -81,11 +96,25 @@ class RollingReference:
 
 
 def cut_references(
-    rolling: Rolling, reads: Sequence[FileRows], windows: Sequence[Window], steps: WindowSteps, timezone: str = "UTC"
+    rolling: Rolling,
+    reads: Sequence[FileRows],
+    windows: Sequence[Window],
+    steps: WindowSteps,
+    timezone: str = "UTC",
+    seasons: AnySeasonality | None = None,
 ) -> tuple[RollingReference, WindowSteps]:
-    """Cut the pieces of rows where a stretch ends that some window is compared with."""
+    """Cut the pieces of rows where a stretch ends that some window is compared with.
+
+    ``seasons``: pieces are also cut where one of these ends: hours where somebody names them, or windows are shorter
+    than a day.
+    """
     stretches = [rolling.stretches(window, timezone) for window in windows]
     edges = np.array(sorted({edge for some in stretches for one in some for edge in (one.start, one.end)}), np.int64)
+    cut = seasons if isinstance(seasons, Seasonality) else None if seasons is None else seasons.clock
+    if isinstance(seasons, UnknownSeasonality) and min(one.end - one.start for one in windows) >= WHOLE * DAY:
+        cut = Seasonality("weekday", seasons.timezone)
+    if cut is not None and len(edges):
+        edges = np.union1d(edges, season_borders(int(edges[0]), int(edges[-1]), cut, None))
     times = [read.time for read in reads]
     width = len(edges) + 1
     keys = np.concatenate(
@@ -100,7 +129,7 @@ def cut_references(
     every[keys >= 0] = pieces
     finer = np.split(every, np.cumsum([len(piece) for piece in steps.pieces])[:-1])
     coarse = there // width
-    past = RollingReference(rolling, stretches, edges, there % width)
+    past = RollingReference(rolling, stretches, edges, there % width, seasons)
     return past, replace(steps, owner=steps.owner[coarse], step=steps.step[coarse], pieces=finer)
 
 

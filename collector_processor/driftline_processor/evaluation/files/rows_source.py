@@ -27,6 +27,7 @@ from driftline_processor.core.performance.labelled_predictions import (
 from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
+from driftline_processor.core.reference.season import mix_of_kind
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import Window
@@ -142,7 +143,7 @@ class RowsSource:
     def season_mix(self, seasons: Seasons) -> F64 | None:
         """Return the weight of the rows in each season of the baseline: float64 (seasons,)."""
         mix = self.files.folds[self.at].pane.parts.get(SEASONS)
-        return mix if mix is not None and len(mix) == seasons.seasonality.count else None
+        return None if mix is None else mix_of_kind(mix, seasons.seasonality.kind)
 
     def time_before(self) -> TimeBefore:
         """Return what answers how the time up to the end of the window looked."""

@@ -12,7 +12,7 @@ names the seasons, those are taken by which the rows repeat (:mod:`.cycles`), an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
@@ -30,7 +30,7 @@ from driftline.tables.table import F64, I64, Column, PredictionTable
 from driftline.tables.timestamps import HOUR, AnySeasonality, Seasonality, UnknownSeasonality
 
 from .cycles import MOST_TESTED, Cycles, counted_by_hour, find_cycles, hours_of_rows
-from .time_blocks import MOST_BLOCKS, BlockCounts, TimeGrid, block_targets
+from .time_blocks import MOST_BLOCKS, TELLING, BlockCounts, TimeGrid, block_targets
 
 if TYPE_CHECKING:
     from driftline.baseline.reference_rows import ReferenceSetup
@@ -62,6 +62,44 @@ class Deseasonalized:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SeasonShorts:
+    """A short stretch of each block (an hour of a day), less what its season explains: how far hours differ beyond it.
+
+    Attributes:
+        length: Nanoseconds.
+        starts: int64 (b,).
+        rows: float64 (b, 3).
+        of: Name of a part → float64 (b, cells), over the cells of its blocks.
+    """
+
+    length: int
+    starts: I64
+    rows: F64
+    of: Mapping[str, F64]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "length": self.length,
+            "starts": self.starts.tolist(),
+            "rows": _lists(self.rows),
+            "of": {name: _lists(counts) for name, counts in self.of.items()},
+        }
+
+    @classmethod
+    def from_json(cls, value: object, blocks: Mapping[str, Deseasonalized]) -> Self:
+        """Read them back. Raises ``ValueError`` that names the rule."""
+        read = by_name(value)
+        length, starts = _read_starts(read, "shorts")
+        of = {}
+        for name, counts in by_name(read.get("of")).items():
+            if name not in blocks:
+                raise ValueError(f"shorts: {name!r} has no blocks")
+            of[name] = _matrix(counts, len(starts), blocks[name].counts.shape[1], f"shorts: that of {name!r}")
+        return cls(length, starts, _matrix(read.get("rows"), len(starts), 3, "shorts: rows"), of)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Seasons:
     """The reference season by season.
 
@@ -73,6 +111,7 @@ class Seasons:
         block_rows: float64 (b, 3).
         blocks: Name of a part → the target in each block.
         found: True where the rows were found to repeat, False where somebody named the seasons.
+        shorts: A short stretch of each block; None where there is none, or too few rows in it.
     """
 
     seasonality: Seasonality
@@ -83,6 +122,7 @@ class Seasons:
     block_rows: F64 = field(default_factory=lambda: np.zeros((0, 3)))
     blocks: Mapping[str, Deseasonalized] = field(default_factory=dict)
     found: bool = False
+    shorts: SeasonShorts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, counts sparse."""
@@ -106,6 +146,8 @@ class Seasons:
                     for name, block in self.blocks.items()
                 },
             }
+        if self.shorts is not None:
+            value["shorts"] = self.shorts.to_json()
         return value
 
     @classmethod
@@ -122,9 +164,9 @@ class Seasons:
                 raise ValueError(f"{name!r} is counted but has no bins")
             of[name] = _dense(one, seasonality.count, wide[name], name)
         rows = _matrix(read["rows"], seasonality.count, 3, "rows")
-        return cls(
-            seasonality, rows, of, *_read_blocks(by_name(read.get("blocks", {})), bins), read.get("found") is True
-        )
+        length, starts, block_rows, blocks = _read_blocks(by_name(read.get("blocks", {})), bins)
+        shorts = SeasonShorts.from_json(read["shorts"], blocks) if "shorts" in read else None
+        return cls(seasonality, rows, of, length, starts, block_rows, blocks, bool(read.get("found")), shorts)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
         """Return them without the features whose bins a rule changes, and without what is known of all together."""
@@ -142,6 +184,9 @@ class Seasons:
             self.block_rows,
             {name: block for name, block in self.blocks.items() if plain(name)},
             self.found,
+            None
+            if self.shorts is None
+            else replace(self.shorts, of={name: counts for name, counts in self.shorts.of.items() if plain(name)}),
         )
 
 
@@ -165,13 +210,7 @@ def _read_blocks(read: Mapping[str, Any], bins: ModelBins) -> tuple[int, I64, F6
         return 0, np.zeros(0, np.int64), np.zeros((0, 3)), {}
     if missing := {"length", "starts", "rows", "of"} - read.keys():
         raise ValueError(f"blocks: {min(missing)} is missing")
-    length, starts = read["length"], read["starts"]
-    if not is_whole(length) or not 0 < length < 2**63:
-        raise ValueError("blocks: length must be a whole number of nanoseconds")
-    if not isinstance(starts, list) or not all(is_whole(start) and abs(start) < 2**63 for start in starts):
-        raise ValueError("blocks: starts must be a list of whole numbers")
-    if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
-        raise ValueError(f"blocks: starts must be 2 to {MOST_BLOCKS} times that ascend")
+    length, starts = _read_starts(read, "blocks")
     targets, of = block_targets(bins), {}
     for name, one in by_name(read["of"]).items():
         if name not in targets:
@@ -187,7 +226,18 @@ def _read_blocks(read: Mapping[str, Any], bins: ModelBins) -> tuple[int, I64, F6
             width = len(first)
         counts = _matrix(one.get("counts"), len(starts), width, f"blocks: that of {name!r}")
         of[name] = Deseasonalized(None if first is None else np.array(first, np.intp), counts)
-    return length, np.array(starts, np.int64), _matrix(read["rows"], len(starts), 3, "blocks: rows"), of
+    return length, starts, _matrix(read["rows"], len(starts), 3, "blocks: rows"), of
+
+
+def _read_starts(read: Mapping[str, Any], what: str) -> tuple[int, I64]:
+    length, starts = read.get("length", 0), read.get("starts")
+    if not is_whole(length) or not 0 < length < 2**63:
+        raise ValueError(f"{what}: length must be a whole number of nanoseconds")
+    if not isinstance(starts, list) or not all(is_whole(start) and abs(start) < 2**63 for start in starts):
+        raise ValueError(f"{what}: starts must be a list of whole numbers")
+    if not 2 <= len(starts) <= MOST_BLOCKS or sorted(set(starts)) != starts:
+        raise ValueError(f"{what}: starts must be 2 to {MOST_BLOCKS} times that ascend")
+    return length, np.array(starts, np.int64)
 
 
 def _zone(value: object) -> str:
@@ -233,6 +283,21 @@ def _lists(values: F64) -> list[list[float]]:
 
 
 @dataclass(slots=True)
+class _StretchRanks:
+    """What stretches of time hold, all blocks or the short stretch of each.
+
+    Attributes:
+        rows: float64 (b, 3), number, sum of weights and of squared weights.
+        mixed: Name of a target → float64 (b, seasons), weight of its rows in each season.
+        ranks: Name of a target → float64 (b, cells), by rank or label.
+    """
+
+    rows: F64
+    mixed: dict[str, F64] = field(default_factory=dict)
+    ranks: dict[str, F64] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class SeasonCounts:
     """Gathers a reference season by season: panes of seasons, and what their blocks hold, from rows or from panes.
 
@@ -251,26 +316,26 @@ class SeasonCounts:
     _panes: dict[str, F64] = field(default_factory=dict)
     _below: dict[str, F64] = field(default_factory=dict)
     _cells: dict[str, Index] = field(default_factory=dict)
-    _ranks: dict[str, F64] = field(default_factory=dict)
-    _mixed: dict[str, F64] = field(default_factory=dict)
-    _block_rows: F64 = field(init=False)
+    _whole: _StretchRanks = field(init=False)
+    _short: _StretchRanks = field(init=False)
 
     def __post_init__(self) -> None:
         blocks = 0 if self.stretches is None else self.stretches.count
-        self._block_rows = np.zeros((blocks, 3))
+        self._whole, self._short = _StretchRanks(np.zeros((blocks, 3))), _StretchRanks(np.zeros((blocks, 3)))
         wide = kept_of(self.bins, self.seasonality.count)
         self._kept = {name: width for name, width in wide.items() if self.keeps(name)}
         for name, over in block_targets(self.bins).items():
             rough = self.rough.get(name)
             if rough is None or not rough.any() or not self.keeps(name):
                 continue
-            self._mixed[name] = np.zeros((blocks, self.seasonality.count))
             if isinstance(over, CategoryBins):
                 self._cells[name] = BlockCounts.of(rough, over.size).first
                 width = len(self._cells[name])
             else:
                 self._below[name], width = _below(rough[:, : over.size]), RANKS
-            self._ranks[name] = np.zeros((blocks, width))
+            for stretches in (self._whole, self._short):
+                stretches.mixed[name] = np.zeros((blocks, self.seasonality.count))
+                stretches.ranks[name] = np.zeros((blocks, width))
 
     def keeps(self, name: str) -> bool:
         """Return True for a part that is kept: what is known of all features together always is."""
@@ -292,27 +357,44 @@ class SeasonCounts:
     def _into(self, name: str) -> F64:
         return self._panes.setdefault(name, np.zeros((self.seasonality.count, self._kept.get(name, 3))))
 
-    def add_block(self, block: int, season: int, pane: Pane) -> None:
-        """Add rows of one season to their block."""
-        self._block_rows[block] += pane.parts.get("rows", np.zeros(3))
+    def add_block(self, block: int, season: int, pane: Pane, *, short: bool) -> None:
+        """Add rows of one season to their block; ``short``: they lie in its short stretch, too."""
+        halves = np.array([2 * block + short])
+        for stretches, _ in self._stretches(halves):
+            stretches.rows[block] += pane.parts.get("rows", np.zeros(3))
         for name, over in block_targets(self.bins).items():
             counts = pane.parts.get(name)
-            if counts is not None and name in self._ranks:
+            if counts is not None and name in self._whole.ranks:
                 index = np.flatnonzero(counts[: over.size])
-                at = np.full(len(index), block), np.full(len(index), season)
-                self.add_values(name, *at, index, counts[index])
+                self.add_values(name, np.repeat(halves, len(index)), np.full(len(index), season), index, counts[index])
 
-    def add_block_rows(self, block: I64, weight: F64) -> None:
-        """Count rows, each in its block."""
-        count = len(self._block_rows)
-        for at, values in enumerate((np.ones(len(weight)), weight, weight**2)):
-            self._block_rows[:, at] += np.bincount(block, values, minlength=count)
+    def add_block_rows(self, halves: I64, weight: F64) -> None:
+        """Count rows, each in its block; ``halves``: int64 (n,), see :meth:`TimeGrid.halves`."""
+        for stretches, chosen in self._stretches(halves):
+            block, own = halves[chosen] // 2, weight[chosen]
+            for at, values in enumerate((np.ones(len(own)), own, own**2)):
+                stretches.rows[:, at] += np.bincount(block, values, minlength=len(stretches.rows))
 
-    def add_values(self, name: str, block: I64, season: Index, index: Index, weight: F64) -> None:
-        """Add usable values of a target: the block, season and bin of each, and its weight."""
-        ranks, count = self._ranks[name], self.seasonality.count
+    def _stretches(self, halves: I64) -> Iterator[tuple[_StretchRanks, slice | Index]]:
+        """Yield the blocks with all rows, and their short stretches with the rows in these."""
+        yield self._whole, slice(None)
+        in_short = np.flatnonzero(halves % 2)
+        if len(in_short):
+            yield self._short, in_short
+
+    def add_values(self, name: str, halves: I64, season: Index, index: Index, weight: F64) -> None:
+        """Add usable values of a target: the block of each (twice, plus one in the short stretch), season and bin."""
+        for stretches, chosen in self._stretches(halves):
+            self._add_values(stretches, name, halves[chosen] // 2, season[chosen], index[chosen], weight[chosen])
+
+    def _add_values(
+        self, stretches: _StretchRanks, name: str, block: I64, season: Index, index: Index, weight: F64
+    ) -> None:
+        ranks, count = stretches.ranks[name], self.seasonality.count
         blocks = len(ranks)
-        self._mixed[name] += np.bincount(block * count + season, weight, minlength=blocks * count).reshape(blocks, -1)
+        stretches.mixed[name] += np.bincount(block * count + season, weight, minlength=blocks * count).reshape(
+            blocks, -1
+        )
         if name in self._cells:
             cell = np.searchsorted(self._cells[name], index, side="right") - 1
             width = ranks.shape[1]
@@ -334,18 +416,34 @@ class SeasonCounts:
         if rows is None or not rows.any():
             return None
         of = {name: counts for name, counts in self._panes.items() if counts.any()}
-        held = np.flatnonzero(self._block_rows[:, 0] > 0)
+        held = np.flatnonzero(self._whole.rows[:, 0] > 0)
         found = self.parts is not None
         if self.stretches is None or len(held) < 2:
             return Seasons(self.seasonality, rows, of, found=found)
         starts = self.stretches.start + held.astype(np.int64) * self.stretches.length
-        blocks = {name: self._levelled(name, of[name], held) for name in self._ranks if name in of}
-        return Seasons(self.seasonality, rows, of, self.stretches.length, starts, self._block_rows[held], blocks, found)
+        blocks = {
+            name: Deseasonalized(self._cells.get(name), self._levelled(self._whole, name, of[name], held))
+            for name in self._whole.ranks
+            if name in of
+        }
+        own = (self.stretches.length, starts, self._whole.rows[held], blocks)
+        return Seasons(self.seasonality, rows, of, *own, found, self._shorts(of))
 
-    def _levelled(self, name: str, counts: F64, held: Index) -> Deseasonalized:
-        """Return each block without the effect of its seasons, as if all had the mean mix."""
-        mixed, ranks = self._mixed[name][held], self._ranks[name][held]
-        rows, total = mixed.sum(axis=1), mixed.sum()
+    def _shorts(self, of: Mapping[str, F64]) -> SeasonShorts | None:
+        """Return the short stretches; None where they have too few rows to tell anything."""
+        rows, grid = self._short.rows, self.stretches
+        held = np.flatnonzero(rows[:, 0] > 0)
+        if grid is None or len(held) < 2 or rows[held, 0].sum() < TELLING * len(held):
+            return None
+        counts = {name: self._levelled(self._short, name, of[name], held) for name in self._short.ranks if name in of}
+        return SeasonShorts(grid.short, grid.shorts[held], rows[held], counts)
+
+    def _levelled(self, stretches: _StretchRanks, name: str, counts: F64, held: Index) -> F64:
+        """Return stretches without the effect of their seasons, as if all had the mean mix: float64 (b, cells)."""
+        mixed, ranks = stretches.mixed[name][held], stretches.ranks[name][held]
+        rows = mixed.sum(axis=1)
+        of_all = self._whole.ranks[name].sum(axis=0)  # the means are those of all rows
+        total = of_all.sum()
         if name in self._cells:
             first = self._cells[name]
             usable = np.add.reduceat(counts[:, : block_targets(self.bins)[name].size], first, axis=1)
@@ -353,17 +451,16 @@ class SeasonCounts:
             shares = np.divide(usable, own, out=np.zeros_like(usable), where=own > 0)
             apart = ranks - mixed @ shares
         else:
-            first = None
-            apart = ranks - np.outer(rows, ranks.sum(axis=0) / max(total, 1e-300))
-        share = ranks.sum(axis=0) / max(total, 1e-300)
+            apart = ranks - np.outer(rows, of_all / max(total, 1e-300))
+        share = of_all / max(total, 1e-300)
         # The mean of a season holds the block itself, so the block lies closer to it than to others: by its share.
-        season = mixed.sum(axis=0)
+        season = self._whole.mixed[name].sum(axis=0)
         own_share = np.divide(mixed**2, season, out=np.zeros_like(mixed), where=season > 0).sum(axis=1)
         left = 1 - np.divide(own_share, rows, out=np.zeros(len(rows)), where=rows > 0)
         usual = 1 - rows / max(total, 1e-300)
         grown = np.sqrt(np.clip(usual, 0.0, 1.0) / np.maximum(left, 1 / (2 * LEAST_CYCLES)))
         found = np.maximum(np.outer(rows, share) + apart * np.maximum(grown, 1.0)[:, np.newaxis], 0.0)
-        return Deseasonalized(first, np.array([[float(f"{value:.6g}") for value in row] for row in found.tolist()]))
+        return np.array([[float(f"{value:.6g}") for value in row] for row in found.tolist()])
 
 
 class SeasonsGatherer:
@@ -400,11 +497,11 @@ class SeasonsGatherer:
         counts.add_all("rows", np.column_stack(rows))
         space, names = counts.bins.space, counts.bins.features
         joint = Joint(space, len(table)) if space is not None and space.names_in(names) else None
-        place = None if counts.stretches is None else counts.stretches.place(table.time)
+        halves = None if counts.stretches is None else counts.stretches.halves(table.time)
         inside = season < seasons
-        if place is not None and counts.stretches is not None:
-            inside &= place < counts.stretches.count
-            counts.add_block_rows(place[inside], weight[inside])
+        if halves is not None and counts.stretches is not None:
+            inside &= halves < 2 * counts.stretches.count
+            counts.add_block_rows(halves[inside], weight[inside])
         targets = block_targets(counts.bins)
         there = set()
         for name, over, index in _indices(table, counts.bins):
@@ -414,9 +511,9 @@ class SeasonsGatherer:
             if not counts.keeps(name):
                 continue
             counts.add_all(name, _by_season(season, index, weight, seasons, over.size + 2))
-            if place is not None and counts.rough[name].any():
+            if halves is not None and counts.rough[name].any():
                 usable = inside & (index < over.size)
-                counts.add_values(name, place[usable], season[usable], index[usable], weight[usable])
+                counts.add_values(name, halves[usable], season[usable], index[usable], weight[usable])
         for name in targets.keys() - there:  # a column that these rows lack is missing in each
             size = targets[name].size
             lacking = np.full(len(table), size, dtype=np.intp)
@@ -469,11 +566,11 @@ def seasons_of_panes(
         for name in rough:
             rough[name][at] += pane.parts.get(name, 0.0)
     found = SeasonCounts(seasonality, bins, rough, stretches, parts)
-    place = np.zeros(len(season), np.int64) if stretches is None else stretches.place(starts)
-    for at, block, pane in zip(season.tolist(), place.tolist(), panes, strict=True):
+    halves = np.zeros(len(season), np.int64) if stretches is None else stretches.halves(starts)
+    for at, half, pane in zip(season.tolist(), halves.tolist(), panes, strict=True):
         found.add(at, pane)
-        if stretches is not None and block < stretches.count:
-            found.add_block(block, at, pane)
+        if stretches is not None and half < 2 * stretches.count:
+            found.add_block(half // 2, at, pane, short=bool(half % 2))
     return found.piece()
 
 

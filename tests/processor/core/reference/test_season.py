@@ -189,3 +189,27 @@ def test_what_does_not_repeat_keeps_all_of_its_rows() -> None:
     assert noon.pane.parts["feature:x"].sum() == pytest.approx(baseline.pane.rows / 24)
     assert noon.extras.blocks is not None
     assert noon.extras.blocks.of.keys() == {"feature:x", "score"}
+
+
+def test_hours_that_differ_beyond_their_season_are_in_the_short_stretches() -> None:
+    rng = np.random.default_rng(3)
+    hour = np.repeat(np.arange(20 * 24), 40)
+    own = rng.normal(size=20 * 24)[hour] * 0.5
+    frame = {"x": 2 * np.cos(2 * np.pi * (hour % 24) / 24) + own + rng.normal(size=len(hour)), "p": own}
+    known = {"score": "p", "time": "time", "model": "m", "task": "regression"}
+    baseline = Baseline.from_frame(frame | {"time": START + hour * HOUR}, **known)  # type: ignore[arg-type]
+    noon = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(24)[12]}), HOUR)[0].baseline
+    blocks = noon.extras.blocks
+    assert blocks is not None
+    assert blocks.within is not None
+    assert blocks.within.length == HOUR
+    days, hours = blocks.of["feature:x"].counts, blocks.within.of["feature:x"].counts
+    assert hours.sum(axis=1) == pytest.approx(np.full(20, 40.0), rel=0.02)
+
+    def apart(counts: np.typing.NDArray[np.float64]) -> float:
+        share = counts / counts.sum(axis=1, keepdims=True)
+        return float(np.square(share - share.mean(axis=0)).sum(axis=1).mean())
+
+    assert apart(hours) > 5 * apart(days)  # in a day 24 of them average out
+    again = Baseline.from_json(baseline.to_json())
+    assert again.to_json() == baseline.to_json()
