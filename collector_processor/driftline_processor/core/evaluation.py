@@ -86,7 +86,8 @@ class LastingShift:
     """A shift of one target that lasts over windows, by evidence that holds at any time (:mod:`.drift.lasting`).
 
     Attributes:
-        state: ``drift`` from the window on at which the evidence was enough, until thirty windows speak against it.
+        state: ``drift`` from the window on at which the evidence was enough, until thirty windows speak against it;
+            ``not_found`` says nothing of single windows, which may be drift each.
         measure: What shifted most: ``level`` or ``spread`` of a number, in standard deviations of the reference; of
             labels the label, in shares.
         shift: Its mean over the windows of the evidence.
@@ -96,7 +97,7 @@ class LastingShift:
         found: End of the window at which it was enough; None where it is not.
     """
 
-    state: Literal["ok", "drift"]
+    state: Literal["not_found", "drift"]
     measure: str
     shift: float
     windows: int

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
-from driftline_processor.core.evaluation import Evaluation, MethodValue, MetricValue, SlicePerformance, TargetDrift
+from driftline_processor.core.evaluation import (
+    Evaluation,
+    LastingDrift,
+    MethodValue,
+    MetricValue,
+    SlicePerformance,
+    TargetDrift,
+)
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_store import EvaluationStore, evaluation_from_text, evaluation_to_text
 from driftline_processor.store.database import Store, transaction
@@ -152,4 +159,31 @@ def test_incidents_are_the_same_in_whatever_order_windows_are_evaluated(tmp_path
         assert [found.incident for found in one.history(1)["1h"].values()] == expected
     evaluations.put(1, drifting(1, drifts=False))  # late rows: it did not drift after all
     assert [found.incident for found in evaluations.history(1)["1h"].values()] == [{}] * 6
+    store.close()
+
+
+@pytest.mark.parametrize("order", [(4, 3, 2, 1, 0), (2, 4, 0, 3, 1)])
+def test_evidence_over_windows_is_the_same_in_whatever_order_they_are_evaluated(
+    tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    facts, names = np.array([[5_000.0, 0.0, 0.0, 0.0, 0.0]]), ("feature:age",)
+
+    def counted(hour: int) -> Evaluation:
+        found = evaluation(hour)
+        own = np.array([[3.0 * hour, 100.0]])
+        found.lasting = LastingDrift({}, names, ("level",), np.ones(1), facts, 0.0, HOUR, own)
+        return found
+
+    told = []
+    for series, one in ((1, range(5)), (2, order)):
+        evaluations = EvaluationStore(connection, Clock())
+        for hour in one:
+            evaluations.put(series, counted(hour))
+        told.append([found.lasting for found in evaluations.history(series)["1h"].values()])
+    straight, mixed = ([one.memory.tolist() for one in known if one is not None] for known in told)
+    assert straight == mixed
+    assert [one.targets for one in told[0] if one] == [one.targets for one in told[1] if one]
+    assert [memory[0][5] for memory in straight] == [1.0, 2.0, 3.0, 4.0, 5.0]
     store.close()

@@ -22,6 +22,7 @@ window before that these keep. Where the reference has no times, the windows' ow
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import log
 from weakref import WeakKeyDictionary
 
@@ -372,37 +373,45 @@ def log_evidence(now: LastingDrift, stretch: int, beside: int = LIFE) -> F64:
 
 def _told(now: LastingDrift, end: int) -> LastingDrift:
     """Say what the evidence shows of each target, and begin the next epoch where this one is over."""
-    parts = list(dict.fromkeys(now.names))
-    of = np.array([parts.index(part) for part in now.names], np.intp)
-    cost = np.log(len(parts) * np.bincount(of)[of])
-    found = np.stack(
-        [
-            log_evidence(now, LIFE) - cost + log(WHOLE),
-            log_evidence(now, RECENT) - cost + log(NEWEST / (now.epoch * (now.epoch + 1))),
-        ]
-    )
+    groups = _groups(now.names)
+    each = [at.stop - at.start for at in groups.values()]
+    cost = np.log(len(groups) * np.repeat(each, each))
+    life = log_evidence(now, LIFE) - cost + log(WHOLE)
+    newest = log_evidence(now, RECENT) - cost + log(NEWEST / (now.epoch * (now.epoch + 1)))
     over = bool(now.memory[:, RECENT + STEPS].max() >= EPOCH)
-    back = over & (log_evidence(now, RECENT, RECENT) < 0)
+    back = log_evidence(now, RECENT, RECENT) < 0 if over else np.zeros(len(cost), np.bool_)
+    recent = newest > life
+    evidence = np.where(recent, newest, life).tolist()
+    steps, shift = (
+        np.where(recent, now.memory[:, RECENT + at], now.memory[:, LIFE + at]).tolist() for at in (STEPS, SHIFT)
+    )
+    unit, is_recent = now.unit.tolist(), recent.tolist()
     targets = {}
-    for number, part in enumerate(parts):
-        at = np.flatnonzero(of == number)
-        which, place = np.unravel_index(int(found[:, at].argmax()), (2, len(at)))
-        best, stretch = int(at[place]), (LIFE, RECENT)[which]
-        evidence, steps = float(found[which, best]), int(now.memory[best, stretch + STEPS])
-        shift = float(now.memory[best, stretch + SHIFT] / max(steps, 1) * now.unit[best])
+    for part, at in groups.items():
+        best = max(range(at.start, at.stop), key=evidence.__getitem__)
         was = now.targets.get(part)
-        told = LastingShift("ok", now.measures[best], shift, steps, now.began[which], evidence)
+        moved = shift[best] / max(steps[best], 1.0) * unit[best]
+        began = now.began[is_recent[best]]
+        told = LastingShift("not_found", now.measures[best], moved, int(steps[best]), began, evidence[best])
         if was is not None and was.found is not None and back[at].all():  # thirty windows speak for the reference
             now.memory[at, LIFE : LIFE + 4] = 0.0
         elif was is not None and was.found is not None:
-            told = replace(was, shift=shift if steps and was.measure == told.measure else was.shift)
-        elif evidence >= -log(ALPHA):
+            told = replace(was, shift=moved) if steps[best] and was.measure == told.measure else was
+        elif told.evidence >= -log(ALPHA):
             told = replace(told, state="drift", found=end)
         targets[part] = told
     if over:
         now.memory[:, RECENT : RECENT + 4] = 0.0
         return replace(now, targets=targets, epoch=now.epoch + 1, began=(now.began[0], end))
     return replace(now, targets=targets)
+
+
+@lru_cache(maxsize=256)
+def _groups(names: tuple[str, ...]) -> dict[str, slice]:
+    """Return the functions of each target, which stand beside each other."""
+    first = {name: at for at, name in reversed(list(enumerate(names)))}
+    ends = [*sorted(first.values())[1:], len(names)]
+    return {name: slice(first[name], end) for name, end in zip(dict.fromkeys(names), ends, strict=True)}
 
 
 def windows_told(evaluation: Evaluation) -> tuple[int, int, int]:

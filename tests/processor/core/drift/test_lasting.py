@@ -68,7 +68,7 @@ def test_quiet_windows_raise_no_alarm(timed: bool) -> None:
     baseline = built(rng, timed=timed)
     last = followed([window(baseline, rows(rng, 1), day) for day in range(70)])[-1]
     assert {name: one.state for name, one in known(last).targets.items()} == dict.fromkeys(
-        ("feature:x", "feature:y", "feature:kind", "score", "class"), "ok"
+        ("feature:x", "feature:y", "feature:kind", "score", "class"), "not_found"
     )
     assert known(last).epoch == 3
     assert max(one.evidence for one in known(last).targets.values()) < -np.log(ALPHA)
@@ -84,7 +84,7 @@ def test_a_small_shift_that_lasts_is_found_and_says_since_when_and_how_much() ->
     assert found.found is not None
     assert 3 <= (found.found - BEGAN) // DAY <= 20
     at = int((found.found - BEGAN) // DAY)
-    assert [known(day).targets["feature:x"].state for day in days[at - 2 : at]] == ["ok", "drift"]
+    assert [known(day).targets["feature:x"].state for day in days[at - 2 : at]] == ["not_found", "drift"]
     assert {name for name, one in known(days[-1]).targets.items() if one.state == "drift"} == {"feature:x"}
 
 
@@ -105,7 +105,7 @@ def test_it_ends_after_thirty_windows_that_are_as_the_reference() -> None:
     later = followed([window(baseline, rows(rng, 1), 20 + day) for day in range(70)], shifted[-1])
     states = [known(day).targets["feature:x"].state for day in later]
     assert states[30] == "drift"
-    assert states[-1] == "ok"
+    assert states[-1] == "not_found"
 
 
 def test_hours_are_added_up_to_the_days_of_the_reference() -> None:
