@@ -17,6 +17,7 @@ from simulations.kinds_of_change import KINDS_OF_CHANGE
 from simulations.label_age import FAST
 from simulations.label_queue import LABELS
 from simulations.objectives import OBJECTIVES
+from simulations.service_level import SERVICE
 from simulations.silence import SILENCE
 from simulations.slice_intervals import SLICED_DAYS
 from simulations.versions import VERSIONS
@@ -24,6 +25,6 @@ from simulations.weak_slices import WEAK
 
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
-    *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, KINDS_OF_CHANGE, SILENCE),
+    *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, SERVICE, KINDS_OF_CHANGE, SILENCE),
     CYCLES,
 )

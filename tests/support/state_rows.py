@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.tables.table import Column, ModelKey, OutcomeTable, PredictionTable, Text
+from driftline.tables.table import Column, ModelKey, OutcomeTable, PredictionTable, Text, without_errors
 from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, Storage
@@ -69,6 +69,7 @@ def predictions(
     predicted: Sequence[object] | None = None,
     weight: Sequence[float] | None = None,
     duration: Sequence[float] | None = None,
+    errors: Sequence[str | None] | None = None,
     trace_id: bytes | None = None,
     features: dict[str, Sequence[object]] | None = None,
     slices: dict[str, Sequence[object]] | None = None,
@@ -86,6 +87,7 @@ def predictions(
         predicted=None if predicted is None else column(predicted),
         weight=None if weight is None else np.array(weight, dtype=np.float64),
         duration=None if duration is None else np.array(duration, dtype=np.float64),
+        errors=None if errors is None else column(errors) if any(errors) else without_errors(n),
         trace_id=None if trace_id is None else np.frombuffer(trace_id * n, dtype="V16"),
         features={name: column(values) for name, values in (features or {}).items()},
         slices={name: column(values) for name, values in (slices or {}).items()},

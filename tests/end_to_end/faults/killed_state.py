@@ -23,6 +23,9 @@ from tests.support.state_rows import HOUR, NOON, Clock, config, outcomes, predic
 ROWS = 60
 """Rows of every request."""
 
+FAILED = 3
+"""Rows of every request whose call failed."""
+
 SECOND = 10**9
 
 
@@ -40,7 +43,11 @@ def request(number: int) -> Request:
     times = [NOON - HOUR + number * ROWS * SECOND + i * SECOND for i in range(ROWS)]
     features = {"x": rng.normal(size=ROWS).tolist(), "plan": ["a", "b"] * (ROWS // 2)}
     keyed = number % 3 == 1
-    table = predictions(ids_of(number), times, rng.random(ROWS).tolist(), features=features, keyed=keyed)
+    errors = ["TimeoutError" if i < FAILED else None for i in range(ROWS)]
+    table = predictions(
+        *(ids_of(number), times, rng.random(ROWS).tolist()),
+        features=features, keyed=keyed, duration=[0.02] * ROWS, errors=errors,
+    )  # fmt: skip
     return Request(digest, [table], ["" if keyed else f"batch {number}"])
 
 

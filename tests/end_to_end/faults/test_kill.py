@@ -14,7 +14,7 @@ from driftline_processor.state import State
 from tests.support.killed_processes import killed, shuffled
 from tests.support.state_rows import Clock, Opened, config
 
-from .killed_state import ROWS, request
+from .killed_state import FAILED, ROWS, request
 
 REQUESTS = 90
 
@@ -58,6 +58,11 @@ def check(state: Opened, acknowledged: set[int], complete: bool = False) -> None
     total = "SELECT coalesce(sum(value), 0) FROM panes WHERE part = '{}' AND idx = 0"
     assert state.rows(total.format("rows")) == [(len(kept),)]
     assert state.rows(total.format("outcomes")) == [(len(joined),)]
+    failed = len(kept) * FAILED // ROWS
+    assert state.rows(total.format("calls")) == [(len(kept),)]
+    assert state.rows(total.format("failed:TimeoutError")) == state.rows(total.format("unanswered")) == [(failed,)]
+    returned = "SELECT coalesce(sum(value), 0) FROM panes WHERE part = 'latency'"
+    assert state.rows(returned) == [(len(kept) - failed,)]
     counted = state.rows("SELECT coalesce(sum(value), 0) FROM panes WHERE part = 'feature:x'")
     learning = state.rows("SELECT coalesce(sum(rows), 0) FROM learning WHERE name = 'time'")
     assert counted == [(max(0, len(kept) - 1_000),)]

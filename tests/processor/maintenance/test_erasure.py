@@ -86,6 +86,26 @@ def test_performance_is_restated_without_the_row_and_the_rows_counted_stay(open_
     assert state.counted("expired") == 0
 
 
+def test_a_failed_call_waits_for_no_outcome_and_a_deleted_one_is_no_call_that_does(
+    open_state: Open, clock: Clock
+) -> None:
+    state = open_state(churn=DAILY.model_copy(update={"slices": ("plan",)}))
+    ids, errors = [f"{i}" for i in range(10)], ["TimeoutError"] * 4 + [None] * 6
+    plans = ["a", "b"] * 5
+    state.send(predictions(ids, NOON, [0.2] * 10, errors=errors, slices={"plan": plans}))
+    state.send(outcomes(ids[4:], [0] * 6, NOON + HOUR))
+    clock.now += 3 * DAY
+    before = state.view().windows["1d"][0]
+    assert before.service is not None
+    assert (before.rows, before.service.failed, before.coverage) == (10, 4, 1.0)
+    assert {name: one.predictions for name, one in before.performance_slices.items()} == {"plan=a": 3, "plan=b": 3}
+    state.state.erase(by_id("0", "9"))  # one that failed, and one that returned
+    after = state.view().windows["1d"][0]
+    assert after.service == before.service, "what was counted stays counted"
+    assert (after.outcome_rows, after.coverage) == (5, 1.0)
+    assert state.rows("SELECT sum(value)::INT FROM panes WHERE part = 'unanswered' AND idx = 0") == [(3,)]
+
+
 def test_a_subject_goes_with_all_predictions_and_outcomes_that_are_about_it(open_state: Open, tmp_path: Path) -> None:
     state = open_state(churn=DAILY)
     customers: dict[str, Sequence[object]] = {"customer": [MARK, "anna", MARK, "anna"]}
