@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def _settle(pages: httpx.Client, predictions: int, outcomes: int) -> dict[str, A
                 sum(window["rows"] for window in found["windows"]),
                 sum(window["outcomes"]["rows"] for window in found["windows"]),
             )
-            if now == (predictions, outcomes):
+            if now == (predictions, outcomes) and (found["verdict"] or {}).get("state") != "behind":
                 return found
             if now != shown:
                 shown, deadline = now, time.monotonic() + SETTLE_SECONDS
@@ -204,7 +205,7 @@ def play(directory: Path, console: Console, forward: str | None = None) -> Itera
         with httpx.Client(base_url=page, timeout=30) as pages:
             found = _settle(pages, len(replayed), int(replayed["late"].notna().sum()))
         console.print(windows_table(found))
-        sentences = _sentences(found, model, flights)
+        sentences = findings.findings_of(found, partial(findings.log_loss_with_frozen_weather, model, flights))
         console.print("\n[bold]What was found[/]")
         for sentence in sentences:
             console.print(f" • {sentence}")
@@ -220,14 +221,6 @@ def _replay(replayed: pd.DataFrame, client: httpx.Client, console: Console) -> N
         for step in replay.replay(replayed, client):
             said = f"{step.time.tz_convert(TIMEZONE):%B %d}, {step.outcomes:,} landed"
             progress.update(task, completed=step.predictions, description=said)
-
-
-def _sentences(found: dict[str, Any], model: Any, flights: pd.DataFrame) -> list[str]:
-    months = [month for window in found["windows"] if (month := findings.month_of(window)) is not None]
-    reference_log_loss, reference_auc = findings.reference_of(model, data.reference_rows(flights))
-    worst = max(months, key=lambda m: m.log_loss - m.constant)
-    frozen = {worst.name: findings.log_loss_with_frozen_weather(model, flights, worst.name)}
-    return findings.findings_of(months, reference_log_loss, reference_auc, frozen)
 
 
 def _links(page: str, console: Console) -> None:

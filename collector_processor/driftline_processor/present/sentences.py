@@ -1,4 +1,7 @@
-"""Say a whole window: its verdict in a few words, in one sentence, and the remarks on single parts of it."""
+"""Say the details of a window: its drift in a few words, all of it in one sentence, and remarks on single parts.
+
+Whether the model is right is no detail: that is its verdict (:mod:`driftline_processor.core.verdict`).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ MOST_REMARKS = 5
 """Targets that are explained one by one."""
 
 
-def verdict(evaluation: Evaluation) -> str:
+def drift_words(evaluation: Evaluation) -> str:
     """Say in a few words what a window's drift comes to."""
     n, of = drifted(evaluation), compared(evaluation)
     state = overall(evaluation)
@@ -41,7 +44,7 @@ def verdict(evaluation: Evaluation) -> str:
 
 
 def sentence(evaluation: Evaluation) -> str:
-    """Say the whole evaluation in one sentence."""
+    """Say what was found in a window in one sentence: facts, of which the verdict says what they mean."""
     parts = (
         _features(evaluation),
         _predictions(evaluation),

@@ -28,6 +28,7 @@ from driftline_processor.present.sentences import drift_remarks, sentence, targe
 from driftline_processor.present.states import rank, state_word
 from driftline_processor.present.times import moment, window_label, window_name
 from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method_value, metric_title
+from driftline_processor.present.verdicts import verdict_next, verdict_sentence
 
 from .console import LONGEST_NAME, Readable, change_style, empty, fewer_cells, histogram, state_style, terminal
 from .sections import SECTIONS, mispredictions
@@ -189,8 +190,8 @@ def evaluation_view(
 
 def verdict_view(verdict: Verdict) -> RenderableType:
     """Show a verdict: its sentence, how sure it is, and what to do."""
-    parts = [Text(printable(verdict.sentence), style=f"bold {VERDICT_STYLES[verdict.state]}")]
-    parts += [Text(printable(text)) for text in (verdict.next, verdict.sure) if text]
+    parts = [Text(verdict_sentence(verdict), style=f"bold {VERDICT_STYLES[verdict.state]}")]
+    parts += [Text(verdict_next(verdict)), Text(printable(verdict.sure), style="dim")]
     return Readable(Group(*parts))
 
 

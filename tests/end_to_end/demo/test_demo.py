@@ -96,11 +96,20 @@ def test_drift_is_what_scipy_says(months: dict[str, Any], expected: dict[str, Tr
                 assert features[feature]["state"] == ("drift" if clear else "ok"), (name, feature)
 
 
-def test_the_story_has_the_numbers_of_the_oracle(played: tuple[Finding, str], expected: dict[str, Truth]) -> None:
-    _, screen = played
+def test_the_demo_quotes_the_verdicts_of_the_processor(
+    played: tuple[Finding, str], months: dict[str, Any], expected: dict[str, Truth]
+) -> None:
+    finding, screen = played
     told = re.sub(r"\s+", " ", screen)
-    july = expected["July"]
-    assert f"the model said {july.mean_score:.1%} of the flights would be late and {july.actual_rate:.1%} were" in told
-    assert f"log loss of {july.log_loss:.3f} is worse than the {july.constant:.3f} of a constant" in told
-    assert "Drift is not loss: September" in told
-    assert "loss is not drift: December" in told
+    verdict = finding.months["verdict"]
+    assert finding.sentences[0] == f"{verdict['sentence']} {verdict['next']}"
+    assert all(sentence in told for sentence in finding.sentences)
+    july, true = months["July"]["verdict"], expected["July"]
+    assert july["state"] == "wrong"
+    assert july["sentence"].startswith("The model has been wrong since 1 July 2013: ")
+    assert f"it expects {100 * true.mean_score:.3g} % positives, {100 * true.actual_rate:.3g} %" in july["sentence"]
+    assert f"July was worst. {july['sentence']} {july['next']}" in finding.sentences
+    assert july["next"].startswith("Recalibrate its score on the outcomes since 1 July 2013: it ranks as before")
+    assert months["April"]["verdict"]["state"] == "at_risk"
+    assert months["September"]["verdict"]["state"] in ("right", "at_risk")
+    assert "with temp and dewp held at their training means" in told

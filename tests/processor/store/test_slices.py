@@ -19,7 +19,7 @@ from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.exporters.derived_metrics import points
 from driftline_processor.health import Health
 from driftline_processor.present.evaluation_json import to_json
-from driftline_processor.present.sentences import verdict
+from driftline_processor.present.sentences import drift_words
 from driftline_processor.present.states import overall
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.web.app import create_app
@@ -136,7 +136,7 @@ def test_a_drift_in_a_slice_is_dated_shown_and_kept_over_a_restart(open_state: O
     assert list(last.slices["country=NL"].features) == ["income"]  # what does not drift is not kept
     assert last.slices["country=BE"].features == {}
     assert to_json(evaluation_from_text(evaluation_to_text(last))) == to_json(last)
-    assert (overall(last), verdict(last)) == ("drift", "drift in 1 slice; over all rows none of 2 features drifts")
+    assert (overall(last), drift_words(last)) == ("drift", "drift in 1 slice; over all rows none of 2 features drifts")
 
     series = [dict(point.attributes) for point in points(state.state.view) if point.metric == m.ML_DRIFT_STATE]
     sliced = {(one[a.ML_DRIFT_SLICE], one[a.ML_DRIFT_TARGET]): one for one in series if a.ML_DRIFT_SLICE in one}

@@ -12,7 +12,7 @@ from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
 from .reasons import FirstCause
-from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, worse_metrics
+from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, told_first, worse_metrics
 from .words import NAME, figure, listed, metric_words, since_words, slice_words
 
 POWER = 1.96 + 1.2816
@@ -82,6 +82,8 @@ def look_closer(evaluation: Evaluation, signs: list[Sign]) -> Advice:
         return _mend(fault.features, fault.words)
     if fault is not None:
         return Advice("repair its data", f"Repair its data: {fault.words}.")
+    if signs[0].reason == "decisions":
+        return _fit_threshold(evaluation)
     return outcomes_wanted(evaluation)
 
 
@@ -122,11 +124,8 @@ def keep(evaluation: Evaluation) -> Advice:
     if fault is not None:
         names = listed([short(name, NAME) for name in fault.features[:2]])
         return Advice(f"repair {names} all the same", f"Repair {names} all the same: {printable(fault.sentence)}.")
-    worse = worse_metrics(evaluation)
-    if worse:
-        name = worse[0]
-        sentence = f"Look whether its threshold still fits: its {metric_words(name)} {moved_to(name, evaluation)}."
-        return Advice("look at its threshold", sentence)
+    if worse_metrics(evaluation):
+        return _fit_threshold(evaluation)
     if has_small_drift(evaluation):
         return Advice("nothing to do", "Ignore the drift: its effect is small, and outcomes show no loss.")
     if any(one.state == "drift" for one in evaluation.features.values()):
@@ -147,6 +146,12 @@ def labels_needed(evaluation: Evaluation) -> int | None:
         return None
     share = min(max(accuracy.value - WORTH_FINDING, 0.0), 1.0)
     return max(30, math.ceil(share * (1 - share) * (POWER / WORTH_FINDING) ** 2 / 10) * 10)
+
+
+def _fit_threshold(evaluation: Evaluation) -> Advice:
+    name = told_first(worse_metrics(evaluation))[0]
+    sentence = f"Look whether its threshold still fits: its {metric_words(name)} {moved_to(name, evaluation)}."
+    return Advice("look at its threshold", sentence)
 
 
 def _rows_since(when: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,6 +34,7 @@ Reason = Literal[
     "constant",
     "level",
     "worse",
+    "decisions",
     "errors",
     "data",
     "score",
@@ -57,8 +58,8 @@ TOLD_FIRST = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "recall", 
 """The metrics of which a sentence tells the first that is worse."""
 
 OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "brier", "roc_auc_ovr")
-"""Metrics that speak against a model even where the deciding one is fine. The others follow the threshold, or how many
-positives there are: a month with fewer late flights has a worse F1, and no worse model."""
+"""Metrics that speak against a model even where the deciding one is better. The others follow the threshold, or how
+many positives there are: a month with fewer late flights has a worse F1, and no worse model."""
 
 OFF = 1.5
 """How many half lengths of 95 % intervals what a model says lies from what happens: 3 standard errors, by chance in
@@ -131,6 +132,7 @@ def signs_of_risk(evaluation: Evaluation) -> list[Sign]:
     """Return what shows that something moved that may matter, faults of the data first."""
     return [
         *_faulty_data(evaluation),
+        *_worse_decisions(evaluation),
         *_worse_estimates(evaluation),
         *_moved_predictions(evaluation),
         *_moved_inputs(evaluation),
@@ -337,18 +339,32 @@ def _percents(low: float, high: float) -> str:
 
 
 def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
-    """Yield the metrics that are worse; where the deciding one is not, those alone that no threshold moves."""
-    changes = evaluation.realized_changes
+    """Yield the metrics that are worse; where the deciding one is better, those alone that no threshold moves."""
     decides = deciding_change(evaluation)
-    fine = decides is not None and is_fine(*decides)
+    better = decides is not None and (is_fine(*decides) or is_worse(decides[0], -decides[1].change))
+    for name in told_first(worse_metrics(evaluation)):
+        if not better or name in OF_SCORES:
+            yield _worse_sign(name, evaluation, "worse")
+
+
+def _worse_decisions(evaluation: Evaluation) -> Iterator[Sign]:
+    """Yield metrics of decisions that are worse where the deciding metric does not tell: is it the threshold?"""
+    if evaluation.maturity == "mature":
+        for name in told_first(worse_metrics(evaluation)):
+            yield _worse_sign(name, evaluation, "decisions")
+
+
+def told_first(names: Iterable[str]) -> list[str]:
+    """Sort names of metrics, the one that a sentence tells first at the head."""
     order = {name: at for at, name in enumerate(TOLD_FIRST)}
-    for name in sorted(worse_metrics(evaluation), key=lambda name: (order.get(name, len(order)), _rank(name), name)):
-        if fine and name not in OF_SCORES:
-            continue
-        one = changes[name]
-        words = f"its {metric_words(name)} {moved_to(name, evaluation)}"
-        sure = f"The whole interval of the change is on the bad side, from {_outcomes(evaluation)}."
-        yield Sign("worse", words, sure, name, *_signed(one), clear=is_clear(one.low, one.high))
+    return sorted(names, key=lambda name: (order.get(name, len(order)), _rank(name), name))
+
+
+def _worse_sign(name: str, evaluation: Evaluation, reason: Reason) -> Sign:
+    one = evaluation.realized_changes[name]
+    words = f"its {metric_words(name)} {moved_to(name, evaluation)}"
+    sure = f"The whole interval of the change is on the bad side, from {_outcomes(evaluation)}."
+    return Sign(reason, words, sure, name, *_signed(one), clear=is_clear(one.low, one.high))
 
 
 def worse_metrics(evaluation: Evaluation) -> list[str]:
@@ -415,9 +431,12 @@ def is_fault(found: Finding) -> bool:
 
 
 def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
-    for name, one in evaluation.estimated_changes.items():
-        estimate = evaluation.estimated.get(name)
-        if one.state != "worse" or (estimate is not None and estimate.record.state == "failed"):
+    """Yield what is estimated to be worse, while outcomes do not say."""
+    if evaluation.maturity == "mature" and evaluation.outcome_rows:
+        return
+    for name in told_first(name for name, one in evaluation.estimated_changes.items() if one.state == "worse"):
+        one, estimate = evaluation.estimated_changes[name], evaluation.estimated.get(name)
+        if estimate is not None and estimate.record.state == "failed":
             continue
         record = "" if estimate is None or not estimate.record.windows else _record(estimate.record.inside)
         words = f"its {metric_words(name)} is estimated to have {_moved(name, one)}"
@@ -469,7 +488,7 @@ def _drift_sign(reason: Reason, part: str, words: str, target: TargetDrift, eval
     if target.lacking == "days":
         sure = "The rows surely differ; whether their weeks do this by themselves, the baseline's days cannot tell."
     else:
-        sure = f"Chance does not move {target.rows:,} rows so far, and the drift is {target.size}."
+        sure = f"Chance alone does not move {target.rows:,} rows that far; the drift is {target.size}."
     since = evaluation.incident.get(part)
     features = (target.name,) if target.target == "feature" else ()
     return Sign(reason, words, sure, target.decided_by, target.effect, clear=clear, since=since, features=features)

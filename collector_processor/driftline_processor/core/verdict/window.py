@@ -22,6 +22,9 @@ _HEADS: dict[VerdictState, str] = {
 }
 
 
+_LACKING = {"rows": "it has too few outcomes to", "days": "its days differ too much to"}
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one window says of its model.
@@ -144,7 +147,8 @@ def _say(reading: Reading, since: int | None) -> tuple[tuple[Clause, ...], Advic
         return (signs[0].words, harmless_drift(evaluation)), keep(evaluation), signs[0].sure
     if reading.state == "at_risk":
         return _risk_clauses(evaluation, signs), look_closer(evaluation, signs), signs[0].sure
-    return (_nothing_tells(evaluation),), outcomes_wanted(evaluation), "Nothing here shows that it is wrong, or right."
+    nothing = _nothing_tells(evaluation)
+    return (nothing,), outcomes_wanted(evaluation), "Nothing here shows that it is wrong, or right."
 
 
 def _risk_clauses(evaluation: Evaluation, signs: list[Sign]) -> tuple[Clause, ...]:
@@ -152,19 +156,19 @@ def _risk_clauses(evaluation: Evaluation, signs: list[Sign]) -> tuple[Clause, ..
     cause = first_cause(evaluation, signs)
     known = bool(cause.words) and first.reason in ("score", "inputs", "slice", "estimate")
     moved = first.words if first.reason not in ("inputs", "slice") or not known else ""
-    return moved, cause.forms if known else "", f"and {_nothing_tells(evaluation)}"
+    return moved, cause.forms if known else "", tuple(f"and {form}" for form in _nothing_tells(evaluation))
 
 
-def _nothing_tells(evaluation: Evaluation) -> str:
-    """Say why outcomes do not tell whether the model is right."""
+def _nothing_tells(evaluation: Evaluation) -> tuple[str, ...]:
+    """Say why outcomes do not tell whether the model is right, in full and in short."""
     if not evaluation.closed:
-        return "its window is still open"
+        return ("its window is still open",)
     if not evaluation.rows:
-        return "the window has no rows"
+        return ("the window has no rows",)
     if not evaluation.outcome_rows:
-        return "no outcome is known"
+        return ("no outcome is known",)
     if evaluation.maturity != "mature":
-        return "its outcomes may still come" if evaluation.young else "too few of its outcomes are known"
+        return ("its outcomes may still come" if evaluation.young else "too few of its outcomes are known",)
     lacks = lacking_to_tell(evaluation)
     few = {"rows": "it has too few outcomes to", "days": "its days differ too much to"}.get(
         lacks, "its outcomes do not"
@@ -174,7 +178,7 @@ def _nothing_tells(evaluation: Evaluation) -> str:
         name, change = decides
         verb = "fall" if change.change < 0 else "rise"
         moved = size_of_change(name, change.change, change.low, change.high)
-        return f"{few} tell the {verb} of its {metric_words(name)} by {moved} from chance"
+        return f"{few} tell the {verb} of its {metric_words(name)} by {moved} from chance", f"{few} tell"
     if not evaluation.reference and not evaluation.objectives:
-        return "nobody said what is good enough"
-    return f"its {evaluation.outcome_rows:,} outcomes do not tell"
+        return ("nobody said what is good enough",)
+    return (f"its {evaluation.outcome_rows:,} outcomes do not tell",)

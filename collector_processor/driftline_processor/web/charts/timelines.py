@@ -14,7 +14,7 @@ from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import Estimate, Evaluation, MetricValue, TargetDrift
 from driftline_processor.core.wording import short
 from driftline_processor.present.numbers import count, finite, many, number, percent
-from driftline_processor.present.sentences import verdict
+from driftline_processor.present.sentences import drift_words
 from driftline_processor.present.states import compared, drifted, overall, state_word
 from driftline_processor.present.times import window_name, window_tick
 from driftline_processor.present.titles import BESIDE, metric_title
@@ -54,7 +54,7 @@ def strip(evaluations: Sequence[Evaluation], chosen: Evaluation, address: Addres
     for place, evaluation in enumerate(evaluations):
         state = overall(evaluation)
         height = max(64 * evaluation.rows / most, 3)
-        what = verdict(evaluation) if evaluation.closed else "open, " + verdict(evaluation)
+        what = drift_words(evaluation) if evaluation.closed else "open, " + drift_words(evaluation)
         title = f"{window_name(evaluation.window, timezone)}: {many(evaluation.rows, 'row')}, {what}"
         css = f"bar state-{state}" + ("" if evaluation.closed else " open")
         left, width = place * step + step * 0.1, step * 0.8

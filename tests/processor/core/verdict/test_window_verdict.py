@@ -118,6 +118,24 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             "Look whether its threshold still fits: its recall fell by 10 points (8 to 12).",
         ),
         (
+            known(
+                changes={"log_loss": change("cannot_tell", -0.1, -0.3, 0.1), "f1": change("worse", -0.1, -0.12, -0.08)}
+            ),
+            "at_risk",
+            "The model has been at risk since 1 July 2013: its F1 fell by 0.1 (0.08 to 0.12), and its outcomes do not "
+            "tell the fall of its log loss by 0.1 (−0.1 to 0.3) from chance; look at its threshold.",
+            "Look whether its threshold still fits: its F1 fell by 0.1 (0.08 to 0.12).",
+        ),
+        (
+            known(
+                changes={"log_loss": change("cannot_tell", 0.1, -0.1, 0.3), "f1": change("worse", -0.1, -0.12, -0.08)}
+            ),
+            "wrong",
+            "The model has been wrong since 1 July 2013: its F1 fell by 0.1 (0.08 to 0.12); recalibrate it.",
+            "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
+            "baseline), and only the level of its score is off.",
+        ),
+        (
             known(changes={"log_loss": change("cannot_tell", -0.1, -0.2, -0.01, lacking="days")}),
             "right",
             "The model has been right since 1 July 2013: its log loss of 0.5 is better than the baseline's 0.49; "
