@@ -20,6 +20,8 @@ from driftline_processor.core.evaluation import (
     MethodValue,
     MetricValue,
     SlaResult,
+    Verdict,
+    VerdictState,
 )
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.wording import iso_time
@@ -27,7 +29,7 @@ from driftline_processor.ingest.completeness import Balance
 from driftline_processor.queries.overview import View
 from starlette.testclient import TestClient
 
-from tests.support.fake_view import FakeView, animals, fraud, learning, many, ns, price
+from tests.support.fake_view import FakeView, animals, flights, fraud, learning, many, ns, price
 
 Browse = Callable[[View], TestClient]
 
@@ -102,12 +104,49 @@ def test_hints_of_no_model_are_on_the_overview_with_and_without_models(browse: B
 
 def test_the_overview_says_of_every_model_what_is_known_and_what_is_not(browse: Browse) -> None:
     text = page(browse(many())).text
-    assert "flights winter demo traffic 57k rows, last now drift, December 2013 2 of 9 features drift" in text
+    assert "flights winter demo The model has been at risk since 1 March 2013: wind_speed moved" in text
+    assert "traffic 57k rows, last now drift, December 2013 2 of 9 features drift" in text
     assert "outcomes for 96 % of the rows" in text
     assert "fraud v7 prod" in text
     assert "unknown: no outcome has been joined" in text
     assert "missing: card_age, country, velocity_1h; new: device." in text
     assert "open no 1h window has closed yet; 10 rows so far" in text
+
+
+def verdict(state: VerdictState, sentence: str) -> Verdict:
+    return Verdict(state, None, "", None, None, None, "", "", "Nobody doubts it.", sentence, "Do something.")
+
+
+def test_the_overview_has_the_worst_model_first_and_versions_out_of_use_last(browse: Browse) -> None:
+    wrong, right = verdict("wrong", "It is wrong."), verdict("right", "It is right.")
+    known = [replace(flights(), verdict=right), replace(fraud(), verdict=wrong, in_use=False)]
+    text = page(browse(FakeView([*known, replace(price(), verdict=wrong)]))).text
+    assert text.index("price") < text.index("flights") < text.index("fraud")
+
+
+def test_a_model_page_begins_with_the_sentence_and_what_to_do(browse: Browse) -> None:
+    text = page(browse(many()), "/models/flights").text
+    begins = text.index("The model has been at risk since 1 March 2013")
+    assert text.index("flights winter demo") < begins < text.index("56,965 rows")
+    assert "What to do: Send more outcomes" in text
+
+
+def test_a_sentence_with_a_hostile_name_stays_text(browse: Browse) -> None:
+    hostile = verdict("wrong", "The model has been wrong: <script>alert(1)</script> \x1b[2J moved.")
+    client = browse(FakeView([replace(price(), verdict=hostile)]))
+    for path in ("/", "/models/price"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert "<script>alert" not in answer.text
+        assert "&lt;script&gt;alert(1)" in answer.text
+        assert "\x1b" not in answer.text
+    assert client.get("/api/v1/models").status_code == 200
+    key = ModelKey('a"} 1\nml_model_state{x="', "\\", "<b>")
+    lines = browse(FakeView([replace(price(), key=key, verdict=hostile)])).get("/metrics").text.splitlines()
+    assert [line for line in lines if line.startswith("ml_model_state")] == [
+        r'ml_model_state{deployment_environment_name="<b>",ml_model_name="a\"} 1\nml_model_state{x=\"",'
+        r'ml_model_version="\\",state="wrong"} 1.0'
+    ]
 
 
 def test_the_overview_shows_what_an_open_window_knows_while_none_has_closed(browse: Browse) -> None:
