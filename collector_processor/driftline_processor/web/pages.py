@@ -37,6 +37,7 @@ from driftline_processor.present import (
     numbers,
     outcomes,
     sentences,
+    service_level,
     states,
     times,
     titles,
@@ -254,6 +255,7 @@ def _templates() -> Environment:
     )
     templates.globals.update(numbers=numbers, names=names, states=states, titles=titles, times=times, iso_time=iso_time)
     templates.globals.update(verdicts=verdicts, sentences=sentences, outcomes=outcomes, advice=advice)
+    templates.globals.update(service_level=service_level)
     templates.globals.update(charts=timelines, distribution=distribution)
     templates.globals.update(address=address, anchor=anchor, delay_sentence=delay_sentence)
     templates.globals.update(estimate_chart=timelines.estimate, estimate_words=estimate_words, assumes=ASSUMES)
