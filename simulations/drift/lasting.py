@@ -153,11 +153,11 @@ QUIET = [
 POWER = [(days, size, quiet, 0.02) for days in (14, 30, 60) for size in (1.0, 2.0, 3.0) for quiet in (0, 200)]
 
 
-def _quiet_name(targets: int, reference: int, icc: float, keeps: float, timed: bool) -> str:
+def quiet_name(targets: int, reference: int, icc: float, keeps: float, timed: bool) -> str:
     return f"a quiet year: {targets} x {reference}, ICC {icc}, keeps {keeps}{'' if timed else ', no times'}"
 
 
-def _power_name(reference: int, size: float, quiet: int, icc: float) -> str:
+def power_name(reference: int, size: float, quiet: int, icc: float) -> str:
     return f"a shift that lasts: {reference} days, {size}, after {quiet}, ICC {icc}"
 
 
@@ -165,7 +165,7 @@ def text(figures: Mapping[str, Figures]) -> str:
     """Return both tables."""
     quiet = []
     for case in QUIET:
-        found = figures.get(_quiet_name(*case))
+        found = figures.get(quiet_name(*case))
         targets, reference, icc, keeps, timed = case
         if found is not None:
             product = percent(found["product"]) if "product" in found else ""
@@ -173,7 +173,7 @@ def text(figures: Mapping[str, Figures]) -> str:
             quiet.append([str(targets), days, f"{icc:g}", f"{keeps:g}", percent(found["alarms"]), product])
     power = []
     for reference, size, quiet_days, icc in POWER:
-        found = figures.get(_power_name(reference, size, quiet_days, icc))
+        found = figures.get(power_name(reference, size, quiet_days, icc))
         if found is not None:
             middle = "" if found["median"] is None else f"{found['median']:.0f}"
             shift = f"{size:g} ({found['shift']:.2f} sd)"
@@ -198,8 +198,8 @@ LASTING = Table(
     {
         row.name: row
         for row in (
-            *(Row(_quiet_name(*case), _quiet(*case), RUNS) for case in QUIET),
-            *(Row(_power_name(*case), _power(*case), SHIFTED) for case in POWER),
+            *(Row(quiet_name(*case), _quiet(*case), RUNS) for case in QUIET),
+            *(Row(power_name(*case), _power(*case), SHIFTED) for case in POWER),
         )
     },
     text,

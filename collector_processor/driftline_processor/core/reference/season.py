@@ -52,6 +52,8 @@ WHOLE = 0.9
 end beside midnight."""
 
 _QUARTER = HOUR // 4
+"""Nanoseconds: zones and their clocks change by quarters of an hour."""
+
 _SCALED = ("tails:", "kinds:", "elsewhere:", "clusters:")
 _TOGETHER = ("pca", "pairs", "unpaired")
 

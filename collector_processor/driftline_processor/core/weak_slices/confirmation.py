@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import gammaincc, gammaln, ndtr, stdtr
+from scipy.special import gammaincc, ndtr, stdtr
+
+from driftline_processor.core.drift.p_values import log_choose
 
 Mask = NDArray[np.bool_]
 
@@ -58,7 +60,7 @@ def fisher(hits: int, drawn: int, marked: int, rows: int) -> float:
     k = np.arange(max(hits, drawn + marked - rows), most + 1, dtype=np.float64)
     if hits <= max(0, drawn + marked - rows):
         return 1.0
-    logs = _log_choose(marked, k) + _log_choose(rows - marked, drawn - k) - _log_choose(rows, np.array(drawn))
+    logs = log_choose(marked, k) + log_choose(rows - marked, drawn - k) - log_choose(rows, np.array(drawn))
     return float(min(1.0, np.exp(logs).sum()))
 
 
@@ -140,7 +142,3 @@ def _stretches(inside: Mask, loss: F64, w: F64, stretch: I64, value: float, rest
 def _mean(values: F64, weight: F64) -> float:
     total = float(weight.sum())
     return float(values @ weight) / total if total > 0 else 0.0
-
-
-def _log_choose(n: int, k: F64) -> F64:
-    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
