@@ -8,6 +8,7 @@ from typing import NamedTuple
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY  # noqa: F401
 from driftline_processor.core.versions.side_by_side import SideBySide
+from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
@@ -53,7 +54,8 @@ def repair(
         since: From when on the model is wrong, unix nanoseconds.
     """
     first, timezone = signs[0], context.timezone
-    when = since_words(since, timezone)
+    window = evaluation.window
+    when = since_words(since, timezone, days=window.end - window.start >= DAY)
     if first.reason == "service":
         return Advice("repair the service", f"Repair the service first: {first.words}.")
     if cause.kind == "data_fault" and cause.features:

@@ -185,7 +185,7 @@ def _not_borne_out(turned: Reading) -> Verdict:
     """Say that the newest window shows a loss, which one window alone does not prove."""
     evaluation, context = turned.evaluation, turned.context
     told = verdict_of(turned, turned.since())
-    head = f"The model has been at risk{since_words(told.since, context.timezone)}"
+    head = f"The model has been at risk{since_words(told.since, context.timezone, days=turned.of_days)}"
     sentence = compose(head, (turned.signs[0].words, "one window alone may be chance"), "wait for the next window")
     return Verdict(
         state="at_risk",

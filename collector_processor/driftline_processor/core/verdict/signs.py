@@ -486,7 +486,7 @@ def _drift_sign(reason: Reason, part: str, words: str, target: TargetDrift, eval
     p = None if decisive is None else decisive.p_value
     clear = part in evaluation.incident or (p is not None and p <= AT_ONCE)
     if target.lacking == "days":
-        sure = "The rows surely differ; whether their weeks do this by themselves, the baseline's days cannot tell."
+        sure = "The rows surely differ; whether time alone does this, the baseline has too few days to tell."
     else:
         sure = f"Chance alone does not move {target.rows:,} rows that far; the drift is {target.size}."
     since = evaluation.incident.get(part)

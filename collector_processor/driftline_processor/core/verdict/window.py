@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.windows.window import DAY
 
 from .advice import Advice, keep, look_closer, outcomes_wanted, repair
 from .context import NO_CONTEXT, VerdictContext
@@ -53,6 +54,11 @@ class Reading:
         """Start of the window, unix nanoseconds; None where rows have no time."""
         window = self.evaluation.window
         return window.start if window.end > window.start else None
+
+    @property
+    def of_days(self) -> bool:
+        """Whether the window is a day or longer, so that hours say nothing of it."""
+        return self.evaluation.window.end - self.evaluation.window.start >= DAY
 
     def since(self, earliest: int | None = None) -> int | None:
         """Return from when on the window alone shows its state.
@@ -113,7 +119,7 @@ def verdict_of(reading: Reading, since: int | None, sure: str = "") -> Verdict:
     cause = first_cause(evaluation, signs)
     clauses, advice, own = _say(reading, since)
     place = signs[0].slice if signs else ""
-    head = _HEADS[reading.state] + since_words(since, context.timezone)
+    head = _HEADS[reading.state] + since_words(since, context.timezone, days=reading.of_days)
     head = f"for {slice_words(place)} {head}" if place else head
     first = signs[0] if signs else None
     start = reading.start
@@ -141,7 +147,9 @@ def _say(reading: Reading, since: int | None) -> tuple[tuple[Clause, ...], Advic
     if reading.state == "wrong":
         cause = first_cause(evaluation, signs)
         steady = looks_as_before(evaluation) and signs[0].reason != "service"
-        why = cause.forms if cause.words else STEADY if steady else ""
+        why = cause.forms if cause.words else ""
+        if steady:
+            why = (f"{STEADY}; {cause.words}", STEADY) if cause.words else STEADY
         return (signs[0].words, why), repair(evaluation, signs, cause, reading.context, since), signs[0].sure
     if reading.state == "right":
         return (signs[0].words, harmless_drift(evaluation)), keep(evaluation), signs[0].sure

@@ -122,9 +122,12 @@ def date(time: int, timezone: str = "UTC") -> str:
     return text if (at.hour, at.minute) == (0, 0) else f"{text}, {at:%H:%M}"
 
 
-def since_words(time: int | None, timezone: str) -> str:
-    """Return " since ..."; "" where the time is not known."""
-    return "" if time is None else f" since {date(time, timezone)}"
+def since_words(time: int | None, timezone: str, *, days: bool = False) -> str:
+    """Return " since ..."; "" where the time is not known. ``days``: without the time of day."""
+    if time is None:
+        return ""
+    moment = date(time, timezone)
+    return f" since {moment.partition(',')[0] if days else moment}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from driftline_processor.core.evaluation import (
     TrackRecord,
 )
 from driftline_processor.core.verdict import NO_CONTEXT, VerdictContext, verdict_of_window, with_verdicts
+from driftline_processor.core.windows.window import Window
 
 from tests.support.verdict_windows import (
     COLD,
@@ -310,7 +311,7 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
     verdict = verdict_of_window(window(), context)
     assert (verdict.state, verdict.since) == ("wrong", RISE.since)
     assert verdict.sentence == (
-        "The model has been wrong since 1 July 2013, 12:00: its error rate rose from 18 % to 66 %; retrain it."
+        "The model has been wrong since 1 July 2013: its error rate rose from 18 % to 66 %; retrain it."
     )
     assert verdict_of_window(window(day=-1), context).state == "unknown"
     fine = known(changes={"log_loss": change("not_worse"), "accuracy": change("not_worse")})
@@ -321,7 +322,10 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
 
 def test_the_date_is_that_of_the_clock_of_the_model() -> None:
     told = verdict_of_window(window(), VerdictContext(timezone="America/New_York"))
-    assert "since 30 June 2013, 20:00:" in told.sentence
+    assert "since 30 June 2013:" in told.sentence
+    hour = replace(window(), window=Window("1h", JULY, JULY + DAY // 24))
+    assert "since 1 July 2013, 00:00" not in verdict_of_window(hour).sentence
+    assert "since 30 June 2013, 20:00:" in verdict_of_window(hour, VerdictContext(timezone="America/New_York")).sentence
 
 
 def test_the_kind_is_the_one_that_the_window_shows() -> None:
