@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulations import cycles, objectives, weak_slices
+from simulations import cycles, objectives, service_level, weak_slices
 from simulations.drift import slices
 from simulations.promise import Promise
 
@@ -12,6 +12,7 @@ TABLES = [
     (weak_slices.WEAK, weak_slices.CLAIMS),
     (slices.SLICES, slices.CLAIMS),
     (objectives.OBJECTIVES, objectives.CLAIMS),
+    (service_level.SERVICE, service_level.CLAIMS),
     (cycles.CYCLES, cycles.CLAIMS),
 ]
 NAMED = [pytest.param(claim, id=name) for _, claims in TABLES for name, claim in claims.items()]

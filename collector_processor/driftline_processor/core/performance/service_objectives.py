@@ -103,7 +103,10 @@ def _needed(objective: Objective, calls: Calls, measured: MetricValue, confidenc
         return None
     if not 0 < limit < 1:  # an error rate of nothing: one failure breaks it, and no number of calls meets it
         return None
-    needed = rows_to_decide(share, limit, confidence)
+    if share in (0.0, 1.0):  # so many calls, all of them alike, prove it
+        needed = math.ceil(math.log((1 - confidence) / 2) / math.log(limit if share else 1 - limit))
+    else:
+        needed = rows_to_decide(share, limit, confidence)
     rows = measured.rows if measured.effective_rows is None else math.ceil(measured.effective_rows)
     return max(rows + 1, needed)
 

@@ -1,0 +1,139 @@
+"""Objectives of calls: units, what they refuse, and what is needed to tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from driftline.panes.pane import Pane
+from driftline.tables.table import F64, Column, ModelKey
+from driftline_processor.config.performance import Performance
+from driftline_processor.core.evaluation import Evaluation, ObjectiveState
+from driftline_processor.core.performance.objective import newest_objectives, read_objective, undecided
+from driftline_processor.core.performance.service_objectives import judge_service
+from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.service_level.sums import call_parts
+from driftline_processor.core.windows.window import Window
+
+
+def calls(seconds: F64, failed: int = 0) -> Pane:
+    n = len(seconds) + failed
+    errors = Column(codes=np.where(np.arange(n) < failed, 0, -1).astype(np.int32), labels=("TimeoutError",))
+    duration = np.concatenate([np.full(failed, 30.0), seconds])
+    parts = call_parts(duration, errors, None, np.zeros(n, np.int64), 1)
+    return Pane({part: sums.dense(1)[0] for part, sums in parts.items()})
+
+
+def judged(rule: str, pane: Pane, closed: bool = True, **slices: Pane) -> ObjectiveState:
+    evaluation = Evaluation(
+        ModelKey("m"), Window("1d", 0, 86_400 * 10**9), 100, closed, young=True, maturity="immature"
+    )
+    asked = PerformanceSettings(objectives=(read_objective(rule),))
+    named = {name.replace("__", "="): one for name, one in slices.items()}
+    [state] = judge_service(evaluation, pane, named, asked)
+    return state
+
+
+@pytest.mark.parametrize(
+    ("rule", "again"),
+    [
+        ("latency_p99 <= 100ms", "latency_p99 <= 100ms"),
+        ("latency_p50<=0.1 s", "latency_p50 <= 100ms"),
+        ("latency_p95 <= 2500 ms in country over 1h", "latency_p95 <= 2.5s in country over 1h"),
+        ("latency_p95 <= 250us", "latency_p95 <= 0.25ms"),
+        ("error_rate <= 0.1 %", "error_rate <= 0.1 %"),
+        ("error_rate <= 0.001", "error_rate <= 0.1 %"),
+        ("availability >= 99.95%", "availability >= 99.95 %"),
+    ],
+)
+def test_a_limit_has_the_unit_of_its_metric_and_reads_again(rule: str, again: str) -> None:
+    found = read_objective(rule)
+    assert found.rule == again
+    assert read_objective(found.rule) == found
+
+
+@pytest.mark.parametrize(
+    ("rule", "fix"),
+    [
+        ("latency_p99 <= 100", "'100' has no unit; write '100ms' or '100s'"),
+        ("latency_p99 <= 100 h", "'h' is no unit of a latency"),
+        ("latency_p99 <= 100 %", "'%' is no unit of a latency"),
+        ("latency_p90 <= 100ms", "there are latency_p50, latency_p95, latency_p99"),
+        ("latency_p99 >= 100ms", "write 'latency_p99 <= 100ms'"),
+        ("error_rate <= 5", "write '5 %'"),
+        ("error_rate <= 101 %", "a share of at most 100 %"),
+        ("error_rate <= 5 ms", "write '5 %'"),
+        ("availability <= 99 %", "write 'availability >= 99 %'"),
+        ("error_rate <= baseline + 0.1", "a baseline knows no calls; write a limit, as in 'error_rate <= 0.1 %'"),
+        ("latency_p99 <= 1s over rolling 1h", "leave out rolling"),
+        ("precision >= 95 %", "write 0.95"),
+    ],
+)
+def test_what_calls_cannot_answer_is_refused_with_the_fix(rule: str, fix: str) -> None:
+    with pytest.raises(ValueError, match=fix.replace("+", r"\+")):
+        read_objective(rule)
+
+
+def test_yaml_takes_units_too() -> None:
+    mappings = [
+        {"metric": "latency_p99", "max": "100ms"},
+        {"metric": "availability", "min": "99.9 %", "slice": "country"},
+    ]
+    found = Performance(objectives=mappings).objectives  # type: ignore[arg-type]
+    assert [one.rule for one in found] == ["latency_p99 <= 100ms", "availability >= 99.9 % in country"]
+    with pytest.raises(ValueError, match=r"'0\.1' has no unit"):
+        Performance(objectives=[{"metric": "latency_p99", "max": 0.1}])  # type: ignore[arg-type]
+    assert list(Performance(objectives=found).problems("binary", ())) == []
+
+
+def test_a_limit_on_a_bound_is_counted_to_the_call() -> None:
+    rng = np.random.default_rng(2)
+    inside, outside = rng.uniform(0.05, 0.1, 9_950), rng.uniform(0.1001, 0.2, 50)
+    assert judged("latency_p99 <= 100ms", calls(np.concatenate([inside, outside]))).state == "met"
+    outside = rng.uniform(0.1001, 0.2, 200)
+    broken = judged("latency_p99 <= 100ms", calls(np.concatenate([inside, outside])))
+    assert broken.state == "broken"
+    assert broken.low is not None
+    assert broken.low > 0.1
+    edge = judged("latency_p99 <= 100ms", calls(np.concatenate([inside, outside[:100]])))
+    assert edge.state == "cannot_tell"
+
+
+def test_it_waits_for_no_outcome_and_only_for_its_window() -> None:
+    pane = calls(np.full(5_000, 0.02))
+    assert judged("latency_p99 <= 100ms", pane).state == "met"
+    assert judged("latency_p99 <= 100ms", pane, closed=False).sentence.endswith("the window is still open")
+    assert judged("latency_p99 <= 100ms", Pane()).sentence == "no call says how long it took"
+
+
+def test_few_calls_cannot_tell_and_say_how_many_would() -> None:
+    state = judged("error_rate <= 0.1 %", calls(np.full(100, 0.02)))
+    assert (state.state, state.value, state.needed) == ("cannot_tell", 0.0, 3688)
+    assert judged("error_rate <= 0.1 %", calls(np.full(3_688, 0.02))).state == "met"
+    quick = judged("latency_p99 <= 100ms", calls(np.full(100, 0.02)))
+    assert (quick.state, quick.needed, quick.lacks) == ("cannot_tell", 368, "rows")
+    assert judged("latency_p99 <= 100ms", calls(np.full(368, 0.02))).state == "met"
+    slow = judged("latency_p50 <= 10ms", calls(np.full(20, 0.02)))
+    assert slow.state == "broken", "few calls are enough where all are slow"
+
+
+def test_of_many_slices_the_worst_is_told_and_all_are_counted() -> None:
+    fine, bad = calls(np.full(2_000, 0.02)), calls(np.full(1_000, 0.02), failed=100)
+    state = judged(
+        "availability >= 99 % in country", fine, country__NL=fine, country__DE=bad, country__FR=calls(np.ones(9))
+    )
+    assert (state.state, state.slice, state.few) == ("broken", "country=DE", 1)
+    assert state.slices == {"country=NL": "met", "country=DE": "broken"}
+    one = judged("availability >= 99 % in country=NL", bad, country__NL=fine)
+    assert (one.state, one.slice) == ("met", "country=NL")
+    none = judged("availability >= 99 % in country=NO", bad, country__NL=fine)
+    assert (none.state, none.sentence) == ("cannot_tell", "no call of country=NO says whether it failed")
+
+
+def test_the_newest_closed_window_tells_whether_or_not_outcomes_may_come() -> None:
+    old, new = (Evaluation(ModelKey("m"), Window("1d", at, at + 1), 1, True, young=bool(at)) for at in (0, 1))
+    old.objectives = (judged("error_rate <= 0.1 %", calls(np.full(5_000, 0.02))),)
+    new.objectives = (judged("error_rate <= 0.1 %", calls(np.full(5_000, 0.02), failed=900)),)
+    assert newest_objectives([old, new])["error_rate <= 0.1 %"].state == "broken"
+    few = Evaluation(ModelKey("m"), Window("1d", 1, 2), 1, True, young=True)
+    few.objectives = (judged("error_rate <= 0.1 %", calls(np.full(5, 0.02))),)
+    assert undecided(few, None)[0].undecided == 1
