@@ -20,11 +20,12 @@ from simulations.objectives import OBJECTIVES
 from simulations.service_level import SERVICE
 from simulations.silence import SILENCE
 from simulations.slice_intervals import SLICED_DAYS
+from simulations.topics import TOPICS_OF_TEXTS
 from simulations.versions import VERSIONS
 from simulations.weak_slices import WEAK
 
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, SERVICE, KINDS_OF_CHANGE, SILENCE),
-    CYCLES,
+    *(CYCLES, TOPICS_OF_TEXTS),
 )

@@ -4,7 +4,9 @@ Texts → descriptors: what leaves of a document in place of the document, and i
 
 ``<name>.length``: characters. ``<name>.words``: words (:func:`~driftline.inputs.vocabulary.words_of`).
 ``<name>.unknown``:
-the share of them that the baseline's vocabulary lacks, where there is one. ``<name>.script``: what most letters are
+the share of them that the baseline's vocabulary lacks, where there is one. ``<name>.topic``: the bucket of the one word
+that says most of what the text is about (:meth:`~driftline.inputs.vocabulary.Vocabulary.look_up`), where the vocabulary
+knows topics. ``<name>.script``: what most letters are
 written in (:func:`script_of`). Words and script look at the first 10,000 and 1,000 characters. A
 text that is missing has none of them.
 
@@ -108,7 +110,7 @@ def script_of(text: str) -> str:
     return letters.most_common(1)[0][0] if letters else NONE
 
 
-LENGTH, WORDS, UNKNOWN, SCRIPT = SUFFIXES = (".length", ".words", ".unknown", ".script")
+LENGTH, WORDS, UNKNOWN, SCRIPT, TOPIC = SUFFIXES = (".length", ".words", ".unknown", ".script", ".topic")
 
 FEWEST_GUESSED = 20
 FEWEST_WORDS = 5.0
@@ -133,11 +135,12 @@ def describe(name: str, texts: Column, vocabulary: Vocabulary | None = None) -> 
         LENGTH: _numbers(codes, list(map(full_length, texts.labels))),
         WORDS: _numbers(codes, list(map(len, words))),
     }
+    found = [vocabulary.look_up(own) for own in words] if vocabulary else []
     if vocabulary:
-        columns[UNKNOWN] = _numbers(codes, [vocabulary.unknown(own) for own in words])
-    scripts: dict[str, int] = {}
-    of_label = [scripts.setdefault(script_of(label), len(scripts)) for label in texts.labels]
-    columns[SCRIPT] = Column(codes=np.array([*of_label, -1], np.int32)[codes], labels=tuple(scripts))
+        columns[UNKNOWN] = _numbers(codes, [unknown for unknown, _ in found])
+    columns[SCRIPT] = _labels(codes, [script_of(label) for label in texts.labels])
+    if vocabulary and vocabulary.has_topics:
+        columns[TOPIC] = _labels(codes, [topic for _, topic in found])
     return {f"{name}{suffix}": column for suffix, column in columns.items()}
 
 
@@ -196,6 +199,13 @@ def raw_names(features: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
     """
     of = {f"{name}{suffix}": name for name in texts for suffix in SUFFIXES}
     return tuple(dict.fromkeys(of.get(name, name) for name in features))
+
+
+def _labels(codes: NDArray[Any], labels: Sequence[str]) -> Column:
+    """Return a category of n texts; "" is missing."""
+    places: dict[str, int] = {}
+    of_label = [places.setdefault(label, len(places)) if label else -1 for label in labels]
+    return Column(codes=np.array([*of_label, -1], np.int32)[codes], labels=tuple(places))
 
 
 def _numbers(codes: NDArray[Any], values: Sequence[float]) -> Column:

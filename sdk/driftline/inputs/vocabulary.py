@@ -6,7 +6,7 @@ import base64
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,8 +23,15 @@ MOST_WORDS = 2000
 MOST_READ = 20_000
 """Texts that a vocabulary is learned from, evenly over all: a word of one text in a thousand is still in twenty."""
 
+COMMON = 0.05
+"""Share of the reference texts from which on a word is common: it says nothing of what a text is about."""
+
+TOPICS = 64
+"""Buckets of words that say what a text is about: too few to guess a word from, enough for a topic to move some."""
+
 _WIDTH = 3  # bytes of a hash: some unknown word passes for one of 2,000 known ones once in 8,000
 _LONGEST = 64
+_RARER_FOLLOW = b"\0" * _WIDTH
 _WORD = re.compile(
     r"[^\s\d_!-/:-@\[-`{-~\x00-\x1f\x7f-\xa9\xab-\xb4\xb6-\xb9\xbb-\xbf\u0964\u0965\u2000-\u206f"
     r"\u3000-\u3004\u3008-\u3020\u3030\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+"
@@ -48,7 +55,8 @@ class Vocabulary:
     """The words of reference texts, as 24-bit hashes.
 
     Attributes:
-        hashes: Big-endian, three bytes each, ascending.
+        hashes: Big-endian, three bytes each: common words, zeros, and all others, those of most texts first. Older
+            baselines have them in ascending order without zeros, and know no topics.
 
     >>> vocabulary = Vocabulary.learn(f"the parcel {i} is late" for i in range(10))
     >>> len(vocabulary), vocabulary.unknown(["the", "parcel", "burnt", "the"])
@@ -56,31 +64,68 @@ class Vocabulary:
     """
 
     hashes: bytes = b""
-    _known: frozenset[int] = field(init=False, repr=False, compare=False)
+    _rank: Mapping[int, int] = field(init=False, repr=False, compare=False)
+    _first: int = field(init=False, repr=False, compare=False)
+    _ordered: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        numbers = (int.from_bytes(self.hashes[at : at + _WIDTH]) for at in range(0, len(self.hashes), _WIDTH))
-        object.__setattr__(self, "_known", frozenset(numbers))
+        numbers = [self.hashes[at : at + _WIDTH] for at in range(0, len(self.hashes), _WIDTH)]
+        first = numbers.index(_RARER_FOLLOW) if _RARER_FOLLOW in numbers else len(numbers)
+        words = [one for one in numbers if one != _RARER_FOLLOW]
+        object.__setattr__(self, "_rank", {int.from_bytes(one): at for at, one in enumerate(words)})
+        object.__setattr__(self, "_first", first)
+        object.__setattr__(self, "_ordered", first < len(numbers))
 
     def __len__(self) -> int:
-        return len(self.hashes) // _WIDTH
+        return len(self._rank)
+
+    @property
+    def has_topics(self) -> bool:
+        """Return True where the order of the words is known."""
+        return self._ordered
 
     @classmethod
     def learn(cls, texts: Iterable[str]) -> Vocabulary:
         """Return the vocabulary of different texts: the words of at least ten of them, at most 2,000."""
         found: Counter[str] = Counter()
+        many = 0
         for text in texts:
+            many += 1
             found.update({word for word in words_of(text) if len(word) <= _LONGEST})
         frequent = sorted((-times, word) for word, times in found.items() if times >= FEWEST_TEXTS)
-        hashes = sorted({_hash(word) for _, word in frequent[:MOST_WORDS]})
-        return cls(b"".join(number.to_bytes(_WIDTH) for number in hashes))
+        sides: dict[bool, dict[bytes, None]] = {True: {}, False: {}}
+        for less, word in frequent[: MOST_WORDS - 1]:
+            number = _hash(word).to_bytes(_WIDTH)
+            if number != _RARER_FOLLOW and number not in sides[True]:
+                sides[-less >= COMMON * many][number] = None
+        return cls(b"".join((*sides[True], _RARER_FOLLOW, *sides[False])) if frequent else b"")
 
     def unknown(self, words: Sequence[str]) -> float:
         """Return the share of words, each as often as it comes, that the vocabulary lacks; NaN without words."""
+        return self.look_up(words)[0]
+
+    def look_up(self, words: Sequence[str]) -> tuple[float, str]:
+        """Return the share of unknown words, and the topic of a text.
+
+        The topic is the bucket of one word: of the known words that are not common, the one that most reference texts
+        hold; else of the common ones, the one that fewest hold. The topic of a text without known words is "unknown",
+        that of one without words "".
+
+        >>> texts = [f"where is my {'parcel' if i % 30 else 'refund'}" for i in range(300)]
+        >>> [Vocabulary.learn(texts).look_up(text.split())[1] for text in ("my refund", "refund", "xyz", "")]
+        ['topic 20', 'topic 20', 'unknown', '']
+        """
         if not words:
-            return float("nan")
-        known = self._known
-        return sum(times for word, times in Counter(words).items() if _hash(word) not in known) / len(words)
+            return float("nan"), ""
+        unknown, best, number = 0, len(self._rank), -1
+        for word, times in Counter(words).items():
+            own = _hash(word)
+            rank = self._rank.get(own)
+            if rank is None:
+                unknown += times
+            elif (away := rank - self._first if rank >= self._first else len(self._rank) - rank) < best or number < 0:
+                best, number = away, own
+        return unknown / len(words), f"topic {number % TOPICS}" if number >= 0 else "unknown"
 
     def to_json(self) -> str:
         """Return the hashes in base64."""

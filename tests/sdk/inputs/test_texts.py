@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import unicodedata
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -203,6 +204,7 @@ def test_a_baseline_guesses_texts_learns_their_words_and_gives_live_rows_the_sam
         "message.words",
         "message.unknown",
         "message.script",
+        "message.topic",
     ]
     assert baseline.columns["features"] == ["amount", "message", "city"]
     again = Baseline.from_json(baseline.to_json())
@@ -313,5 +315,53 @@ def test_descriptors_are_counted_where_no_row_leaves(service: Service, known: bo
     assert all(point.count == 60 for point in values.values())
     assert values["message.words"].kind == ("histogram" if known else "exponential_histogram")
     categories = {point.attributes.get("ml.feature.name") for point in found if point.name == "ml.feature.categories"}
-    assert categories == {"message.script"}
+    assert categories == {"message.script", *(["message.topic"] if known else [])}
     assert b"parcel" not in b"".join(service.metrics.bodies)
+
+
+BILLING = [f"please check my invoice {one}" for one in ("refund", "amount", "tax", "receipt") for _ in range(30)]
+PARCELS = [f"please find my parcel {one}" for one in ("late", "lost", "broken", "burnt") for _ in range(30)]
+
+
+def bucket(word: str) -> str:
+    return f"topic {(zlib.crc32(word.encode()) >> 8) % 64}"
+
+
+def test_the_topic_of_a_text_is_the_bucket_of_one_word_that_is_not_common_if_it_has_one() -> None:
+    vocabulary = Vocabulary.learn([*(BILLING + PARCELS) * 3, *["the driver was late"] * 10])
+    told = {text: vocabulary.look_up(words_of(text)) for text in ("please", "late please", "my driver", "xyz", "")}
+    assert told["please"] == (0.0, bucket("please"))
+    assert told["late please"] == (0.0, bucket("late"))  # of common words the one that fewest texts hold
+    assert told["my driver"] == (0.0, bucket("driver"))
+    assert told["xyz"] == (1.0, "unknown")
+    assert told[""][1] == ""
+    assert vocabulary.look_up(["the", "was", "driver"])[1] == bucket("driver")  # in as many texts, and first by name
+
+
+def test_a_vocabulary_reads_itself_back_with_its_topics() -> None:
+    vocabulary = Vocabulary.learn([*(BILLING + PARCELS) * 3, *["the driver was late"] * 10])
+    again = Vocabulary.from_json(vocabulary.to_json())
+    assert again == vocabulary
+    assert again.has_topics
+    assert len(again) == len({word for text in (*BILLING, *PARCELS, "the driver was") for word in words_of(text)})
+    assert again.look_up(["driver"]) == vocabulary.look_up(["driver"])
+
+
+def test_a_vocabulary_of_an_older_release_is_read_and_has_no_topics() -> None:
+    new = Vocabulary.learn([*(BILLING + PARCELS) * 3, *["the driver was late"] * 10])
+    numbers = sorted({new.hashes[at : at + 3] for at in range(0, len(new.hashes), 3)} - {b"\0\0\0"})
+    old = Vocabulary(b"".join(numbers))
+    assert not old.has_topics
+    assert old.unknown(["driver", "xyz"]) == new.unknown(["driver", "xyz"]) == 0.5
+    texts = Column(codes=np.array([0], np.int32), labels=("the driver",))
+    assert "m.topic" not in describe("m", texts, old)
+    assert "m.topic" in describe("m", texts, new)
+
+
+def test_nothing_of_a_text_but_a_bucket_is_in_its_topic() -> None:
+    vocabulary = Vocabulary.learn([*(BILLING + PARCELS) * 3, *["the driver was late"] * 10])
+    texts = Column(codes=np.array([0, 1, -1], np.int32), labels=("my driver, Mrs. Smith", "please"))
+    topic = describe("m", texts, vocabulary)["m.topic"]
+    assert topic.codes is not None
+    assert topic.codes.tolist() == [0, 1, -1]
+    assert topic.labels == (bucket("driver"), bucket("please"))

@@ -59,6 +59,7 @@ def test_texts_drift_by_their_descriptors(run: Run, folder: Path, ending: str) -
         "message.words": "ok",
         "message.unknown": "ok",
         "message.script": "ok",
+        "message.topic": "ok",
     }
     assert states(run, folder / f"later.{ending}", "--baseline", folder / "b.json") == {
         "amount": "ok",
@@ -66,6 +67,7 @@ def test_texts_drift_by_their_descriptors(run: Run, folder: Path, ending: str) -
         "message.words": "drift",
         "message.unknown": "drift",
         "message.script": "ok",
+        "message.topic": "drift",
     }
 
 
@@ -94,7 +96,7 @@ def test_rows_of_descriptors_compare_with_a_baseline_of_texts(run: Run, folder: 
     of_texts = states(run, folder / "later.parquet", "--baseline", folder / "b.json", "--features", "message")
     of_rows = states(run, folder / "rows.csv", "--baseline", folder / "b.json")
     assert of_rows["message.length"] == of_texts["message.length"] == "drift"
-    assert list(of_texts) == ["message.length", "message.words", "message.unknown", "message.script"]
+    assert list(of_texts) == [f"message.{one}" for one in ("length", "words", "unknown", "script", "topic")]
 
 
 def test_none_is_a_category_as_before(run: Run, folder: Path) -> None:
