@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from driftline.baseline.baseline import Baseline
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
 from driftline.tables.table import PredictionTable
 from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
@@ -20,12 +22,16 @@ from driftline_processor.core.service_level.level import LATENCIES
 from driftline_processor.evaluation.files.evaluate import evaluate_files
 from driftline_processor.evaluation.files.settings import EvaluationSettings
 from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.exporters.derived_metrics import points
+from driftline_processor.health import Health
 from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.web.app import create_app
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from starlette.testclient import TestClient
 
 from tests.support.live_and_files import agree
 from tests.support.service import Service
@@ -148,6 +154,26 @@ def test_failed_calls_and_durations_of_the_sdk_are_counted_live_as_in_a_file(
         (one.rule, one.state, one.value, one.needed) for one in live.objectives
     ]
     assert sum(one.calls for one in live.service_slices.values()) == 400
+
+
+def test_the_page_and_the_metrics_show_how_calls_were_answered(open_state: Open, clock: Clock) -> None:
+    clock.now = time.time_ns()
+    service, state = Service(), open_state(churn=model_settings())
+    serve(service, 100)
+    for body in service.channel.bodies:
+        state.state.submit("logs", body).result(60)
+    closed_day(state, clock)
+    view = state.state.view
+    app = create_app(view, state.state.submit_outcomes, Health(), clock=clock)
+    page = TestClient(app, base_url="http://localhost").get("/models/churn?environment=test&version=1").text
+    assert "latency p99" in page
+    assert "country=NL" in page
+    assert "FeatureStoreError" in page
+    found = {(point.metric, dict(point.attributes).get(a.ERROR_TYPE), point.value) for point in points(view)}
+    assert (m.DRIFTLINE_PREDICTION_FAILURES, "ValueError", 3.0) in found
+    assert (m.ML_SERVICE_ERROR_RATE, None, 0.05) in found
+    quantiles = {dict(point.attributes).get(a.ML_SERVICE_QUANTILE) for point in points(view)} - {None}
+    assert quantiles == {"0.5", "0.95", "0.99"}
 
 
 def test_a_restart_loses_no_call_and_a_resend_counts_none_twice(open_state: Open, clock: Clock) -> None:
