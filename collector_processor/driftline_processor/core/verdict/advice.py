@@ -12,7 +12,6 @@ from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
-from .reasons import FirstCause
 from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, told_first, worse_metrics
 from .words import NAME, figure, listed, metric_words, since_words, slice_words
 
@@ -41,15 +40,12 @@ class Advice(NamedTuple):
 NOTHING = Advice("nothing to do", "Nothing: keep sending outcomes.")
 
 
-def repair(
-    evaluation: Evaluation, signs: list[Sign], cause: FirstCause, context: VerdictContext, since: int | None
-) -> Advice:
+def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, since: int | None) -> Advice:
     """Return what to do about a wrong model.
 
     Args:
         evaluation: The window that decided.
         signs: What shows the loss, the first at the head.
-        cause: The first cause.
         context: What is known beside windows.
         since: From when on the model is wrong, unix nanoseconds.
     """
@@ -58,8 +54,9 @@ def repair(
     when = since_words(since, timezone, days=window.end - window.start >= DAY)
     if first.reason == "service":
         return Advice("repair the service", f"Repair the service first: {first.words}.")
-    if cause.kind == "data_fault" and cause.features:
-        return _mend(cause.features, cause.words)
+    fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
+    if fault is not None:
+        return _mend(fault.features, fault.sentence)
     better = next((one for one in context.versions if _is_better(one, evaluation.key.version)), None)
     if better is not None:
         return _go_over(better)

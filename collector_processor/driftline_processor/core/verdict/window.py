@@ -150,7 +150,7 @@ def _say(reading: Reading, since: int | None) -> tuple[tuple[Clause, ...], Advic
         why = cause.forms if cause.words else ""
         if steady:
             why = (f"{STEADY}; {cause.words}", STEADY) if cause.words else STEADY
-        return (signs[0].words, why), repair(evaluation, signs, cause, reading.context, since), signs[0].sure
+        return (signs[0].words, why), repair(evaluation, signs, reading.context, since), signs[0].sure
     if reading.state == "right":
         return (signs[0].words, harmless_drift(evaluation)), keep(evaluation), signs[0].sure
     if reading.state == "at_risk":

@@ -335,6 +335,12 @@ def test_the_kind_is_the_one_that_the_window_shows() -> None:
     assert verdict_of_window(right(change_kind=kind)).kind == ""
 
 
+def test_only_a_critical_fault_is_repaired_before_the_model_is() -> None:
+    kind = KindOfChange("data_fault", ("fewer are missing",), "Fewer values are missing.")
+    assert verdict_of_window(wrong(change_kind=kind, **DRIFT)).next.startswith("Recalibrate")
+    assert verdict_of_window(wrong(change_kind=kind, findings=(MISSING,), **DRIFT)).next.startswith("Repair age")
+
+
 def test_the_first_cause_goes_before_the_others_and_faults_before_drift() -> None:
     cause = replace(COLD, features=("dewp",))
     assert verdict_of_window(wrong(explanation=explained(cause, COLD))).cause.startswith("dewp moved most")
