@@ -7,7 +7,7 @@ from collections.abc import Callable
 from driftline_processor.core.evaluation import Evaluation, LastingShift
 from driftline_processor.core.wording import short
 
-from .numbers import many, number, percent
+from .numbers import many, number
 
 
 def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> list[str]:
@@ -30,5 +30,5 @@ def lasting_sentence(name: str, one: LastingShift, moment: Callable[[int], str])
     elif one.measure == "spread":
         how = f"{what} spreads {'more' if one.shift > 0 else 'less'}"
     else:
-        how = f"the share of {short(one.measure)} in {what} is {percent(abs(one.shift))} {moved}"
+        how = f"the share of {short(one.measure)} in {what} is {number(abs(100 * one.shift))} points {moved}"
     return f"lasting shift: over the {many(one.windows, 'window')} from {moment(one.since)} on, {how}"
