@@ -225,7 +225,7 @@ def _worst(name: str, what: str, world: Lasting, short: int = 0, *, windows: int
 def _seasonal() -> Iterator[Claim]:
     cycle = "an hour of 200 rows, of a daily cycle of ±2 σ and two weekdays 0.8 σ lower"
     own, same = Hours("hour_of_week"), "against the same hours of the week"
-    yield _quiet("season-plain", f"{cycle}, against all of four weeks", Hours(None), 1_000, most=None)
+    yield _quiet("season-plain", f"{cycle}, against all of four weeks", Hours("none"), 1_000, most=None)
     yield _quiet("season-hour", f"{cycle}, {same}", own, 4_000, 15)
     days = f"{cycle}, and rows correlate by day at 0.3, a day with the last at 0.7; {same}"
     yield _quiet("season-days", days, replace(own, alike=0.3), 4_000, 15, most=0.02)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 from driftline_processor.cli.commands import app
 from typer.testing import CliRunner
 
@@ -71,3 +72,19 @@ def test_a_reference_without_times_is_compared_as_a_whole_and_that_is_said(tmp_p
         "all of the reference: the times of its rows are not known, so nor is whether its hours or days differ"
     }
     assert all(day["drift"]["features"]["temp"]["state"] == "drift" for day in days)
+
+
+def test_a_large_shift_is_drift_also_beside_days_that_differ() -> None:
+    drift = window(*as_named())["drift"]
+    large = {name for name, feature in drift["features"].items() if feature["methods"]["psi"]["value"] >= 0.25}
+    assert large == {"temp", "dewp", "pressure", "wind_speed", "humid", "visib"}
+    assert {drift["features"][name]["state"] for name in large} == {"drift"}
+    assert drift["score"]["state"] == "drift"  # 1,352 rows are not too few
+
+
+@pytest.mark.parametrize("arguments", [(), ("--ignore-time",), ("--window", "1d")])
+def test_nothing_is_ok_beside_a_psi_of_one(arguments: tuple[str, ...]) -> None:
+    for one in json.loads(told("--json", *as_named(*arguments)))["windows"]:
+        for name, feature in {**one["drift"]["features"], "score": one["drift"]["score"]}.items():
+            psi = feature["methods"]["psi"]["value"]
+            assert feature["state"] != "ok" or psi is None or psi < 1, name
