@@ -18,7 +18,7 @@ from driftline.semconv import attributes, events, metrics
 from driftline.tables.task import KINDS
 from driftline_processor.core.concept.result import ConceptState
 from driftline_processor.core.estimate.track_record import Standing
-from driftline_processor.core.evaluation import Judgement, State, VerdictState
+from driftline_processor.core.evaluation import BaselineComparison, Judgement, State, VerdictState
 from driftline_processor.core.quality import CHECKS
 from driftline_processor.core.versions.comparison import Verdict as VersionVerdict
 from driftline_processor.receipts import Signal
@@ -121,7 +121,7 @@ def test_the_search_for_senders_tells_reading_from_sending() -> None:
     assert metrics_sent(ast.parse(sends)) == {"ML_OUTCOMES", "ML_DRIFT_VALUE", "ML_DRIFT_STATE"}
 
 
-STATES = (State, ConceptState, Standing, Judgement, VersionVerdict, VerdictState)
+STATES = (State, ConceptState, Standing, Judgement, BaselineComparison, VersionVerdict, VerdictState)
 
 
 @pytest.mark.parametrize(
