@@ -23,7 +23,7 @@ from driftline_processor.core.intervals.confidence import Interval, difference
 from driftline_processor.core.metrics.families.cost_and_value import Costs
 from driftline_processor.core.performance.metric_intervals import with_intervals
 from driftline_processor.core.performance.realized import realized
-from driftline_processor.core.performance.reference import reference_of
+from driftline_processor.core.performance.reference import lent_days, reference_of
 from driftline_processor.core.performance.settings import STANDARD, PerformanceSettings, Shares
 from driftline_processor.core.performance.slices import counts_of
 from driftline_processor.core.windows.window import DAY
@@ -530,9 +530,42 @@ def _days() -> Iterator[Covered]:
     )
 
 
+LENT_RUNS = 1_000
+
+
+def lent(before: int, now: int, each: int, spread: float) -> Callable[[int, Random], Figures]:
+    """Return the same of the accuracy of few days, which a baseline lends how its days differ.
+
+    Lengths are in that of the interval of who knows how days differ.
+    """
+    p, rows = 0.9, each * now
+    known = 2 * ndtri(0.975) * np.sqrt(p * (1 - p) / rows + spread**2 / now)
+
+    def limits(rng: Random) -> Limits:
+        (pane, parts), (whole, blocks) = days(p, spread, each, before)(rng), days(p, spread, each, now)(rng)
+        extras = Extras(estimation=Estimation(blocks=OutcomeBlocks(DAY, parts)))
+        spreads = lent_days(Baseline("m", "", BINARY, ModelBins(), pane, extras=extras), STANDARD)
+        measured = {"accuracy": realized(whole, BINARY)["accuracy"]}
+        found = with_intervals(measured, whole, blocks, BINARY, STANDARD, days=True, lent=spreads)["accuracy"]
+        ends = [None if end is None else float(end / known) for end in (found.low, found.high)]
+        return ends[0], ends[1], found.interval
+
+    return holding(limits, p / known)
+
+
+def _lent() -> Iterator[Covered]:
+    for before, now in ((7, 2), (14, 2), (30, 2), (14, 3), (14, 4)):
+        for spread in (0.0, 0.015, 0.05):
+            what = f"accuracy of .9 on {now} days of 500 rows beside {before}, on which it differs by {spread}"
+            measure = lent(before, now, 500, spread)
+            yield Covered(
+                f"lent-{before}-{now}-{spread}", measure, LENT_RUNS, f"{what}; length in that of known variance", 0.93
+            )
+
+
 ROWS = {
     row.name: row
-    for rows in (_shares, _weighted, _areas, _reviewed_areas, _gains, _means, _costly, _days)
+    for rows in (_shares, _weighted, _areas, _reviewed_areas, _gains, _means, _costly, _days, _lent)
     for row in rows()
 }
 

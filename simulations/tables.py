@@ -23,9 +23,10 @@ from simulations.slice_intervals import SLICED_DAYS
 from simulations.topics import TOPICS_OF_TEXTS
 from simulations.versions import VERSIONS
 from simulations.weak_slices import WEAK
+from simulations.worse import WORSE
 
 TABLES: tuple[Table, ...] = (
     *(DRIFT, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
-    *(COVERAGE, OBJECTIVES, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, SERVICE, KINDS_OF_CHANGE, SILENCE),
+    *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, SERVICE, KINDS_OF_CHANGE, SILENCE),
     *(CYCLES, TOPICS_OF_TEXTS),
 )

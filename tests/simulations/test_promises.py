@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulations import cycles, objectives, service_level, weak_slices
+from simulations import cycles, objectives, service_level, weak_slices, worse
 from simulations.drift import slices
 from simulations.promise import Promise
 
@@ -14,6 +14,7 @@ TABLES = [
     (objectives.OBJECTIVES, objectives.CLAIMS),
     (service_level.SERVICE, service_level.CLAIMS),
     (cycles.CYCLES, cycles.CLAIMS),
+    (worse.WORSE, worse.CLAIMS),
 ]
 NAMED = [pytest.param(claim, id=name) for _, claims in TABLES for name, claim in claims.items()]
 

@@ -15,7 +15,7 @@ quantile is taken as linear, which makes p-values of Student's t too great, neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import isfinite
 
@@ -57,14 +57,15 @@ class Compared:
         was: Those of the baseline.
         confidence: Of the intervals that are shown.
         final: Whether the window's performance counts; else nothing is said of it.
-        days: Whether it is known how days differ. Where it is not, a window of few days is worse only by what matters.
+        days: Metrics in which it is known how days differ, None where it is of all. In others a window of few days is
+            worse only by what matters.
     """
 
     now: Bounded
     was: Bounded
     confidence: float = 0.95
     final: bool = True
-    days: bool = True
+    days: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ def _change(
     limits: Interval,
 ) -> MetricChange:
     error = error_of(name, was.value or 0.0)
-    least, matters = (LEAST if compared.days else MATTERS) * error, MATTERS * error
+    days = compared.days is None or name in compared.days
+    least, matters = (LEAST if days else MATTERS) * error, MATTERS * error
     shows = None if shows is None else max(shows, least)
     at_most = limits.high if direction(name) < 0 else limits.low and -limits.low
     state: BaselineComparison = "cannot_tell"
@@ -147,11 +149,11 @@ def _change(
     elif (
         compared.final
         and at_most is not None
-        and ((compared.days and shows is not None and shows <= matters) or (not compared.days and at_most <= matters))
+        and ((days and shows is not None and shows <= matters) or (not days and at_most <= matters))
     ):
         state = "not_worse"
     lacking: Lacking = ""
-    if compared.final and not compared.days and state != "not_worse":
+    if compared.final and not days and state != "not_worse":
         lacking = "days"
     elif compared.final and state == "cannot_tell":
         lacking = "days" if now.interval == "blocks" else "rows"

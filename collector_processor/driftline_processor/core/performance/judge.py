@@ -129,7 +129,7 @@ def _changes(
             lambda confidence: reference_of(reference, replace(settings, confidence=confidence)),
             settings.confidence,
             final=evaluation.maturity == "mature",
-            days=bool(lent) or timeless or (days and _days_with_outcomes(outcomes) >= FEW),
+            days=None if timeless or (days and _days_with_outcomes(outcomes) >= FEW) else lent.keys(),
         )
     )
 
