@@ -37,6 +37,7 @@ BINARY = Task("binary", ("0", "1"), "1")
 THREE = Task("multiclass", ("a", "b", "c"))
 REGRESSION = Task("regression")
 RUNS = 20_000
+MEAN_RUNS, SINCE_RUNS = 3_000, 500
 
 Window = tuple[Pane, tuple[Pane, ...]]
 """A pane and its blocks."""
@@ -465,7 +466,7 @@ def _means() -> Iterator[Covered]:
         for n in (20, 50, 200):
             measure = covering(errors(n, draw), REGRESSION, metric, truth)
             least = 0.93 if n >= 50 and name != "skewed" else None
-            yield Covered(f"mean-{name}-{n}", measure, RUNS, f"{metric.upper()} of {n} rows, {said}", least)
+            yield Covered(f"mean-{name}-{n}", measure, MEAN_RUNS, f"{metric.upper()} of {n} rows, {said}", least)
 
 
 def _costly() -> Iterator[Covered]:
@@ -481,11 +482,11 @@ def _costly() -> Iterator[Covered]:
     said = "MAE of {:,} rows, 50 in one of a hundred, else normal errors of σ .1"
     for n in (200, 1_000, 5_000):
         measure = covering(errors(n, _rarely), REGRESSION, "mae", 0.5 + 0.1 * float(np.sqrt(2 / np.pi)))
-        yield Covered(f"spikes-{n}", measure, RUNS, said.format(n), None if n < 1_000 else 0.93)
+        yield Covered(f"spikes-{n}", measure, MEAN_RUNS, said.format(n), None if n < 1_000 else 0.93)
     for n in (200, 1_000):
         measure = covering(errors(n, lambda rng, n: rng.lognormal(0, 1, n)), REGRESSION, "mae", float(np.exp(0.5)))
         least = None if n < 1_000 else 0.93
-        yield Covered(f"lognormal-{n}", measure, RUNS, f"MAE of {n:,} rows, lognormal errors of σ 1", least)
+        yield Covered(f"lognormal-{n}", measure, MEAN_RUNS, f"MAE of {n:,} rows, lognormal errors of σ 1", least)
 
 
 def _rarely(rng: Random, n: int) -> F64:
@@ -519,7 +520,7 @@ def _days() -> Iterator[Covered]:
         for spread in (0.0, 0.02, 0.05):
             measure = since_baseline(days(0.9, spread, 200, before), days(0.9, spread, 200, now))
             what = f"accuracy of {now} days less that of the baseline's {before}, 200 rows each, on which it differs by"
-            yield Covered(f"since-{before}-{now}-{spread}", measure, 5_000, f"{what} {spread}", 0.95)
+            yield Covered(f"since-{before}-{now}-{spread}", measure, SINCE_RUNS, f"{what} {spread}", 0.95)
     measure = covering(error_days(30, 200, 0.2), REGRESSION, "bias", 0.0)
     yield Covered(
         "days-bias", measure, RUNS, "bias of 30 days of 200 rows, on which it differs by .2 of the errors' σ", 0.92

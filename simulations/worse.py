@@ -37,6 +37,9 @@ WINDOWS = 10
 AS_GOOD = 0.013
 """Most windows in which any metric may be called worse where the model is as good as its baseline."""
 
+RESEMBLING = 0.03
+"""The same where a day resembles the one before: of thirty days and fewer that is not surely seen."""
+
 Draw = Callable[[Random, int, float], Pane]
 """Rows of a day, and how far the day is from others in standard deviations → the sums of its outcomes."""
 
@@ -214,7 +217,7 @@ def _claims() -> Iterator[Promise]:
     world = World(Classes(unseen=0.3), (14, 500), (1, 500))
     quiet["quiet-days-classes"] = ("three classes, a day of 500 rows beside 14, on which errors differ", world, RUNS)
     for name, (what, world, runs) in quiet.items():
-        yield Promise(name, _measured(world), runs, what, 10, most=AS_GOOD)
+        yield Promise(name, _measured(world), runs, what, 10, most=RESEMBLING if world.keeps else AS_GOOD)
     for name, (what, metric, world, least) in _worse().items():
         yield Promise(name, _measured(world, metric), RUNS // 2, what, 10, least=least)
 
