@@ -10,6 +10,7 @@ from simulations.drift.lasting import LASTING
 from simulations.drift.methods import METHODS
 from simulations.drift.slices import SLICES
 from simulations.drift.table import DRIFT
+from simulations.drift.usual import USUAL
 from simulations.estimate_intervals import ESTIMATES
 from simulations.frame import Table
 from simulations.intervals import COVERAGE
@@ -26,7 +27,7 @@ from simulations.weak_slices import WEAK
 from simulations.worse import WORSE
 
 TABLES: tuple[Table, ...] = (
-    *(DRIFT, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
+    *(DRIFT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, SERVICE, KINDS_OF_CHANGE, SILENCE),
     *(CYCLES, TOPICS_OF_TEXTS),
 )

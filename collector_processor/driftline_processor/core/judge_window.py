@@ -12,8 +12,10 @@ from driftline.tables.task import Task
 from driftline_processor.core.change import kind_of_change
 from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
+from driftline_processor.core.drift.reference import effective
 from driftline_processor.core.drift.rule import Rules, weighted_share
 from driftline_processor.core.drift.slices import WHOLE, drift_with_slices
+from driftline_processor.core.drift.usual import missing_designs
 from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
 from driftline_processor.core.estimate.label_shift import LEVEL as SHIFT_LEVEL
@@ -100,7 +102,8 @@ def judge_window(
     whole = {name: baseline.raw_name(name) for name in evaluation.features}
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
     designs = {name: target.design_effect for name, target in evaluation.features.items()}
-    evaluation.findings = quality(pane, baseline, context.facts.repeats, designs, context.recurrences)
+    lacking = missing_designs(baseline, effective(pane, float(pane.parts["rows"][1])) if pane.rows else 0.0, span)
+    evaluation.findings = quality(pane, baseline, context.facts.repeats, designs, context.recurrences, lacking)
     views = {WHOLE: ExplainInput(pane, baseline, evaluation.features, context.time_before)}
     for name, against in own.items():
         sliced = context.slices[name]

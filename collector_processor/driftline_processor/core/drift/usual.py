@@ -522,6 +522,40 @@ def own_windows(baseline: Baseline) -> OwnWindows | None:
     return found
 
 
+def missing_designs(baseline: Baseline, rows: float, span: int) -> dict[str, float]:
+    """Return how many rows count as one for the share of missing values: part of a pane → at least 1.
+
+    By how far the shares of missing values in the reference's own blocks differ, which may be otherwise than the values
+    do. Where no block lacks a value, or none counted what it lacks, every row counts.
+
+    Args:
+        baseline: The reference.
+        rows: Effective rows of the window.
+        span: Of the window, nanoseconds, 0 = not known.
+    """
+    own, blocks = own_windows(baseline), baseline.extras.blocks
+    if own is None or blocks is None:
+        return {}
+    known = [(part, cells, cells.missing) for part, cells in blocks.of.items() if part in own.parts]
+    counted = [(part, cells.counts.sum(axis=1), absent) for part, cells, absent in known if absent is not None]
+    if not counted:
+        return {}
+    absent = np.stack([lacking for *_, lacking in counted], axis=1)
+    held = np.stack([usable for _, usable, _ in counted], axis=1) + absent
+    share = np.divide(absent, held, out=np.zeros_like(held), where=held > 0)
+    scores = 2 * np.arcsin(np.sqrt(share))[..., np.newaxis]
+    _, variance, chance, freedom = _variances(scores, _trust(held), held, np.ones((len(counted), 1)))
+    moderated, _ = moderate_variances(variance[:, 0], freedom[:, 0])
+    signal = np.where(variance[:, 0] > 0, np.maximum(moderated - chance[:, 0], 0.0), 0.0)
+    keeps, of_baseline = np.array(own.keeps), float(held.sum(axis=0).max())
+    length = own.length(rows, of_baseline, span)
+    signal = signal / series_factors(keeps, float(len(held))).variance
+    window = float(mean_variance(keeps, length)) if length > 1 else 1.0
+    between = signal * (window + float(series_factors(keeps, float(len(held))).mean))
+    design = 1 + between / (1 / max(rows, 1.0) + 1 / max(of_baseline, 1.0))
+    return dict(zip((part for part, *_ in counted), design.tolist(), strict=True))
+
+
 def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:
     """Return the targets in the blocks, float64 (b, k, width), as effective rows."""
     weighed, squared = blocks.rows[:, 1], blocks.rows[:, 2]

@@ -313,6 +313,7 @@ class CheckInput:
         baseline: Baseline of the window.
         repeats: Repeats among the window's rows; None without rows at hand.
         designs: Design effect by feature (:mod:`driftline_processor.core.drift.dependence`); 1 for a missing feature.
+        missing_designs: The same of the share of missing values, by the name of the part.
         recurrences: Rows that recur from the window before, then those of that window from its predecessor; None where
             either has no rows.
 
@@ -325,6 +326,7 @@ class CheckInput:
     baseline: Baseline
     repeats: Repeats | None = None
     designs: Mapping[str, float] = field(default_factory=dict)
+    missing_designs: Mapping[str, float] = field(default_factory=dict)
     recurrences: tuple[Recurrence | None, ...] = ()
 
     @cached_property

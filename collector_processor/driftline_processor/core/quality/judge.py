@@ -43,16 +43,18 @@ def quality(
     repeats: Repeats | None = None,
     designs: Mapping[str, float] | None = None,
     recurrences: Iterable[Recurrence | None] = (),
+    missing_designs: Mapping[str, float] | None = None,
 ) -> tuple[Finding, ...]:
     """Return the findings about the data of a window, the gravest first.
 
     ``pane``: the window, folded over the baseline's bins; ``repeats``: how often its rows repeat, where rows are at
     hand; ``recurrences``: how often they repeat those of the window before, and those of that one the ones before;
-    ``designs``: feature → how many of its rows count as one, where they resemble each other. P-values are corrected
+    ``designs``: feature → how many of its rows count as one, where they resemble each other; ``missing_designs``: the
+    same of its share of missing values, by the name of the part. P-values are corrected
     (Benjamini-Hochberg) over all features and checks; a test whose effect is too small to matter counts as one that
     found nothing.
     """
-    inputs = CheckInput(pane, baseline, repeats, designs or {}, tuple(recurrences))
+    inputs = CheckInput(pane, baseline, repeats, designs or {}, missing_designs or {}, tuple(recurrences))
     results = [check.find(inputs) for check in CHECKS.values()]
     suspicions = [suspicion for result in results for suspicion in result.suspicions]
     if not suspicions:

@@ -140,10 +140,12 @@ class BlockCounts:
 
     Attributes:
         first: intp (cells,), the first bin of each cell, from 0 on, ascending: a cell is neighbouring bins.
+        missing: float64 (blocks,), weights of rows without a usable value; None where an older release did not count.
     """
 
     first: Index
     counts: F64
+    missing: F64 | None = None
 
     @classmethod
     def of(cls, counts: F64, size: int) -> Self:
@@ -208,9 +210,9 @@ class TimeBlocks:
         for name, over in block_targets(bins).items():
             size = over.size
             none = np.zeros(size + 2)
-            counts = np.stack([panes[at].parts.get(name, none) for at in held])[:, :size]
-            if counts.any():
-                of[name] = BlockCounts.of(counts, size)
+            counts = np.stack([panes[at].parts.get(name, none) for at in held])
+            if counts[:, :size].any():
+                of[name] = replace(BlockCounts.of(counts, size), missing=counts[:, size:].sum(axis=1))
         return cls(length, starts[held], np.stack([panes[at].parts["rows"] for at in held]), of)
 
     def and_short(self, length: int, starts: I64, panes: Sequence[Pane]) -> Self:
@@ -234,7 +236,7 @@ class TimeBlocks:
             "length": self.length,
             "starts": self.starts.tolist(),
             "rows": _lists(self.rows),
-            "of": {name: {"first": c.first.tolist(), "counts": _lists(c.counts)} for name, c in self.of.items()},
+            "of": {name: _cells_json(c) for name, c in self.of.items()},
             **({} if self.within is None else {"within": self.within.to_json()}),
         }
 
@@ -286,13 +288,32 @@ def block_targets(bins: ModelBins) -> dict[str, Bins]:
     return {name: over for name, over in named.items() if over is not None}
 
 
+def _cells_json(cells: BlockCounts) -> dict[str, Any]:
+    value = {"first": cells.first.tolist(), "counts": _lists(cells.counts)}
+    if cells.missing is not None and cells.missing.any():
+        value["missing"] = [short(one) for one in cells.missing.tolist()]
+    elif cells.missing is not None:
+        value["missing"] = []
+    return value
+
+
+def _missing(value: object, blocks: int) -> F64 | None:
+    if value is None:
+        return None
+    read = floats(value)
+    if len(read) not in (0, blocks):
+        raise ValueError(f"must have {blocks} counts of missing values, or none")
+    return read if len(read) else np.zeros(blocks)
+
+
 def _cells(value: Mapping[str, Any], blocks: int, size: int) -> BlockCounts:
     first = value.get("first")
     if not isinstance(first, list) or not all(is_whole(at) and 0 <= at < size for at in first):
         raise ValueError("needs first, a list of bins")
     if first[:1] != [0] or sorted(set(first)) != first:
         raise ValueError("needs first bins that ascend from 0")
-    return BlockCounts(np.array(first, np.intp), _matrix(value.get("counts"), blocks, len(first)))
+    counts = _matrix(value.get("counts"), blocks, len(first))
+    return BlockCounts(np.array(first, np.intp), counts, _missing(value.get("missing"), blocks))
 
 
 def _matrix(value: object, rows: int, columns: int) -> F64:

@@ -32,7 +32,8 @@ def _of(pair: FeaturePair, look: CheckInput) -> Suspicion | None:
     if abs(effect(was, now)) < LEAST:
         return None
     design = _design(pair, look)
-    name, n, m = short(pair.name), pair.was.rows * pair.n / design.effect, pair.now.rows * pair.m / design.effect
+    name, worth = short(pair.name), pair.alike / design.effect
+    n, m = pair.was.rows * pair.n * worth, pair.now.rows * pair.m * worth
     if now > was:
         p = more_often(was * n, n, now * m, m)
         text = f"{name}: {format_percent(now)} of values are missing (was {format_percent(was)})"
@@ -72,15 +73,13 @@ def unknown_features(pane: Pane) -> list[str]:
 
 
 def _design(pair: FeaturePair, look: CheckInput) -> Design:
-    """Return the design effect of missing values, beside that of the values themselves.
-
-    For the latter see :attr:`~driftline_processor.core.quality.feature_sums.FeaturePair.alike`.
-    """
+    """Return the design effect of missing values: by days whose shares differ, or by clusters, whichever is greater."""
+    by_days = Design(look.missing_designs.get(f"feature:{pair.name}", 1.0))
     groups = look.missing_by_group(pair.name)
     if groups is None:
-        return Design()
-    found = of_clusters(groups, None, max(1.0, pair.was.rows), ordered=True)
-    return Design(max(1.0, found.effect / pair.alike), found.freedom)
+        return by_days
+    by_clusters = of_clusters(groups, None, max(1.0, pair.was.rows), ordered=True)
+    return max(by_days, by_clusters, key=lambda one: one.effect)
 
 
 CHECK = Check("missing", "missing values", "panes", find)
