@@ -16,7 +16,7 @@ from driftline.baseline.sections.time_blocks import BlockCounts, TimeBlocks
 from driftline.panes.bins import NumberBins
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.p_values import benjamini_hochberg
@@ -66,7 +66,7 @@ def _figures(world: UsualDays, windows: int, rng: Random) -> Figures:
     bins = ModelBins({f"x{at}": NumberBins(DECILES) for at in range(world.features)})
     for _ in range(windows):
         levels = _levels(world, rng)
-        past = _counts(world, levels[: world.days], rng)
+        past = _counts(world, levels[: world.days], rng).astype(np.float64)
         now = _counts(world, levels[-1], rng)
         moved = now.copy()
         moved[0] = _counts(world, levels[-1, :1] + world.shift, rng)[0]
@@ -88,10 +88,10 @@ def _levels(world: UsualDays, rng: Random) -> F64:
     return np.asarray(lfilter([1.0], [1.0, -world.keeps], noise, axis=0) * math.sqrt(world.alike))
 
 
-def _counts(world: UsualDays, level: F64, rng: Random) -> F64:
+def _counts(world: UsualDays, level: F64, rng: Random) -> I64:
     below = ndtr((DECILES - level[..., np.newaxis]) / math.sqrt(1 - world.alike))
     shares = np.maximum(np.diff(below, axis=-1, prepend=0.0, append=1.0), 0.0)
-    return rng.multinomial(world.rows, shares / shares.sum(axis=-1, keepdims=True)).astype(np.float64)
+    return rng.multinomial(world.rows, shares / shares.sum(axis=-1, keepdims=True)).astype(np.int64, copy=False)
 
 
 def _baseline(past: F64, bins: ModelBins) -> Baseline:
@@ -99,11 +99,11 @@ def _baseline(past: F64, bins: ModelBins) -> Baseline:
     rows = np.full((days, 3), past[0, 0].sum())
     of = {f"feature:x{at}": BlockCounts(np.arange(cells), past[:, at]) for at in range(features)}
     blocks = TimeBlocks(DAY, START + DAY * np.arange(days), rows, of)
-    whole: Pane = pane_of(past.sum(axis=0))
+    whole: Pane = pane_of(past.sum(axis=0).astype(np.int64))
     return Baseline("m", "", Task("regression"), bins, whole, extras=Extras(blocks=blocks))
 
 
-def _student(past: F64, now: F64) -> float:
+def _student(past: F64, now: I64) -> float:
     """Return the adjusted p-value of the first feature by Student's t of the means of days."""
     means, mean = past @ SCORES / past.sum(axis=-1), now @ SCORES / now.sum(axis=-1)
     days = len(means)
