@@ -250,7 +250,8 @@ def estimates(evaluation: Evaluation) -> Iterator[Group]:
         )
     assumes = next(assumption(one) for one in evaluation.estimated.values())
     lines = [Text(f"estimated: {assumes}; {sentence(evaluation.estimated)}", style="dim")]
-    if evaluation.label_shift is not None:
+    moved = evaluation.score is not None and evaluation.score.state == "drift"  # days move scores a little, too
+    if evaluation.label_shift is not None and (moved or evaluation.label_shift.explains == "labels"):
         lines.append(Text(printable(evaluation.label_shift.sentence)))
     yield Group(table, *lines)
 
