@@ -67,6 +67,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         "explanation",
         "change",
         "service",
+        "service_slices",
         "performance",
         "outcomes",
         "quality",
@@ -114,7 +115,7 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
     ]
     assert list(window["performance"]) == [
         *("maturity", "immature", "unreviewed", "realized", "estimated", "changes", "estimated_changes"),
-        *("importance_weighted", "label_shift", "slices"),
+        *("beside_constant", "importance_weighted", "label_shift", "slices"),
         *("label_age", "fast_labels", "weak_slices"),
         *("fairness", "broken", "undecided", "overdue", "objectives"),
     ]
