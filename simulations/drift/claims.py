@@ -232,6 +232,20 @@ def _seasonal() -> Iterator[Claim]:
     yield _quiet("season-half", f"{cycle}; mornings, {same}", replace(own, hours=12, first=0), 1_000, 10)
     moved = _power("season-moved", f"{cycle}; moved by 0.5 σ within the hour, {same}", replace(own, moved=0.5), 15)
     yield replace(moved, windows=500)
+    half = Hours(None, days=14, swing=0.5, weekly=0.0, features=5, persist=0.0)
+    cycle = "an hour of 200 rows, of 5 numbers with a daily cycle of ±0.5 σ, two weeks of reference"
+    plain = replace(half, kind="none")
+    yield _quiet("found-plain", f"{cycle}, against all of it", plain, 500, most=None)
+    yield _quiet("found-hour", f"{cycle}, that are found to repeat", half, 2_000, 10)
+    days = f"{cycle}, that are found to repeat; rows correlate by day at 0.02"
+    yield _quiet("found-days", days, replace(half, alike=0.02), 2_000, 10, most=0.02)
+    inner = f"{cycle}, that are found to repeat; rows correlate by hour at 0.02"
+    yield _quiet("found-inner", inner, replace(half, inner=0.02), 2_000, 10, most=0.02)
+    moved = _power("found-moved", f"{cycle}; one moved by 0.5 σ within the hour", replace(half, moved=0.5), 10)
+    yield replace(moved, windows=300)
+    beside = f"{cycle}; rows correlate by day at 0.02, one moved by 1 σ"
+    found = _power("found-moved-days", beside, replace(half, alike=0.02, moved=1.0), 10)
+    yield replace(found, windows=300)
 
 
 def _cold() -> Iterator[Claim]:
