@@ -340,7 +340,8 @@ class OwnWindows:
     def of(cls, blocks: TimeBlocks, baseline: Baseline) -> Self:
         """Learn what is usual from the blocks of a reference."""
         bins = block_targets(baseline.bins)
-        parts = {part: at for at, part in enumerate(part for part in blocks.of if part in bins)}
+        # in the order of the JSON: sums in another order end in other digits
+        parts = {part: at for at, part in enumerate(sorted(part for part in blocks.of if part in bins))}
         first = [blocks.of[part].first for part in parts]
         width = max((len(one) for one in first), default=1)
         raw = _stacked(blocks, parts, width)

@@ -147,7 +147,7 @@ def _untold(baseline: Baseline, length: int) -> str:
     if not 0 < length < WHOLE * WEEK or baseline.provisional:
         return ""
     if period is None:
-        return "all of the reference: the times of its rows are not known, so nor is whether its hours or days differ"
+        return "all of the reference: its rows have no times, so how its hours and days differ is not known"
     reach = period.last - period.first + HOUR
     if length < DAY and reach < LEAST_DAYS * DAY:
         return f"all of the reference: of less than {LEAST_DAYS} days it cannot tell whether its hours differ"

@@ -159,8 +159,9 @@ def test_a_window_is_compared_with_the_performance_of_the_baseline_as_it_is() ->
     assert found.reference == reference_of(built, asked)
     metric = found.reference["log_loss"]
     assert metric.value is not None
+    assert metric.low is not None
     assert metric.high is not None
-    assert found.objectives[0].low == pytest.approx(-math.hypot(metric.high - metric.value, metric.high - metric.value))
+    assert found.objectives[0].low == pytest.approx(-math.hypot(metric.value - metric.low, metric.high - metric.value))
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])

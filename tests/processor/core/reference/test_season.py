@@ -177,7 +177,7 @@ def test_a_reference_says_what_it_cannot_tell() -> None:
     assert compared(found(7, daily=0), 24 * HOUR) == (
         "all of the reference: of less than 4 weeks it cannot tell whether its weekdays differ"
     )
-    unknown = "all of the reference: the times of its rows are not known, so nor is whether its hours or days differ"
+    unknown = "all of the reference: its rows have no times, so how its hours and days differ is not known"
     assert compared(found(7, timed=False), HOUR) == unknown
     assert compared(found(28, daily=0), HOUR) == ""
 

@@ -37,6 +37,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("slices")
     frame(30_000, 1).to_parquet(folder / "reference.parquet")
     frame(12_000, 2, moved=1.0).to_parquet(folder / "week.parquet")
+    frame(12_000, 2, moved=2.0).to_parquet(folder / "far.parquet")  # large over all the week, as one of itself tells
     said: dict[str, Any] = {"score": "score", "time": "time", "model": "m", "task": "binary"}
     features = ["income", "age"]
     reference = frame(30_000, 1)
@@ -102,7 +103,7 @@ def test_values_beyond_twenty_are_other_and_too_many_windows_are_refused(files: 
 
 def test_slices_are_in_the_text_in_json_and_decide_exit_codes(files: Path) -> None:
     def run(*options: str) -> Any:
-        return CliRunner().invoke(app, ["evaluate", str(files / "week.parquet"), "--baseline", *options])
+        return CliRunner().invoke(app, ["evaluate", str(files / "far.parquet"), "--baseline", *options])
 
     sliced = str(files / "sliced.json")
     shown = run(sliced, "--fail-on", "drift.drifted_slices > 0")

@@ -25,6 +25,7 @@ from tests.support.serve import serve
 from tests.support.state_rows import MIDNIGHT, MINUTE, predictions_by_minute
 
 ROWS = 400
+UNDATED = "all of the reference: its rows have no times, so how its hours and days differ is not known"
 
 
 def baseline(model: str = "churn", version: str = "v1", shift: float = 0.0) -> Baseline:
@@ -134,7 +135,7 @@ def test_page_api_and_json_say_whose_baseline_it_is(state: State, client: TestCl
     model = client.get("/api/v1/models").json()["models"][0]
     assert (model["baseline"]["source"], model["baseline"]["other_version"]) == ("push", "v0")
     window = client.get("/api/v1/models/churn/evaluations").json()["windows"][0]
-    assert window["baseline"] == {"version": "v0", "own": False, "compared": None}
+    assert window["baseline"] == {"version": "v0", "own": False, "compared": UNDATED}
 
 
 def test_a_baseline_without_a_version_is_marked_as_that_of_any_version(state: State, client: TestClient) -> None:
@@ -146,7 +147,7 @@ def test_a_baseline_without_a_version_is_marked_as_that_of_any_version(state: St
     assert model["version"] == "v1"
     assert (model["baseline"]["own"], model["baseline"]["other_version"]) == (False, None)
     window = client.get("/api/v1/models/churn/evaluations").json()["windows"][0]
-    assert window["baseline"] == {"version": "", "own": False, "compared": None}
+    assert window["baseline"] == {"version": "", "own": False, "compared": UNDATED}
     client.put("/v1/baselines/churn/v1", content=baseline().to_json())
     model = client.get("/api/v1/models").json()["models"][0]
     assert (model["baseline"]["own"], model["baseline"]["other_version"]) == (True, None)
