@@ -107,7 +107,7 @@ def test_the_demo_quotes_the_verdicts_of_the_processor(
     july, true = months["July"]["verdict"], expected["July"]
     assert july["state"] == "wrong"
     assert july["sentence"].startswith("The model has been wrong since 1 July 2013: ")
-    assert f"it expects {100 * true.mean_score:.3g} % positives, {100 * true.actual_rate:.3g} %" in july["sentence"]
+    assert f"it says {100 * true.mean_score:.2g} % positive, {100 * true.actual_rate:.2g} % were (" in july["sentence"]
     assert f"July was worst. {july['sentence']} {july['next']}" in finding.sentences
     assert july["next"].startswith("Recalibrate its score on the outcomes since 1 July 2013: it ranks as before")
     assert months["April"]["verdict"]["state"] == "at_risk"

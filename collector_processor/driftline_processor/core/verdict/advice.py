@@ -13,7 +13,7 @@ from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
 from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, told_first, worse_metrics
-from .words import NAME, figure, listed, metric_words, since_words, slice_words
+from .words import NAME, fault_words, figure, listed, metric_words, since_words, slice_words
 
 POWER = 1.96 + 1.2816
 """Normal quantiles of a test at 5 % that finds in 90 of 100 cases what it looks for."""
@@ -56,7 +56,7 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
         return Advice("repair the service", f"Repair the service first: {first.words}.")
     fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
     if fault is not None:
-        return _mend(fault.features, fault.sentence)
+        return _mend(fault.features, fault_words(fault))
     better = next((one for one in context.versions if _is_better(one, evaluation.key.version)), None)
     if better is not None:
         return _go_over(better)
@@ -122,7 +122,7 @@ def keep(evaluation: Evaluation) -> Advice:
     fault = next((one for one in evaluation.findings if is_fault(one) and one.features), None)
     if fault is not None:
         names = listed([short(name, NAME) for name in fault.features[:2]])
-        return Advice(f"repair {names} all the same", f"Repair {names} all the same: {printable(fault.sentence)}.")
+        return Advice(f"repair {names} all the same", f"Repair {names} all the same: {fault_words(fault)}.")
     if worse_metrics(evaluation):
         return _fit_threshold(evaluation)
     if has_small_drift(evaluation):
@@ -159,7 +159,7 @@ def _rows_since(when: str) -> str:
 
 def _mend(features: tuple[str, ...], words: str) -> Advice:
     names = listed([short(name, NAME) for name in features[:2]])
-    return Advice(f"repair {names}", f"Repair {names} where it is made ({printable(words)}), then judge again.")
+    return Advice(f"repair {names}", f"Repair {names} where it is made, then judge again: {printable(words)}.")
 
 
 def _is_better(one: SideBySide, version: str) -> bool:

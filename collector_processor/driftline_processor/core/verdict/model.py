@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from driftline_processor.core.evaluation import Evaluation, Verdict
+from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
+from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.wording import duration
 
 from .context import NO_CONTEXT, VerdictContext
 from .traffic import Traffic
-from .window import Reading, read_window, verdict_of
+from .window import Reading, read_window, usual_service, verdict_of
 from .words import compose, date, since_words
 
 STALE = 2
@@ -52,7 +53,8 @@ def verdict_of_model(
         context: What is known beside windows.
         read: Reads a window, as :func:`~.window.read_window` does; one that remembers what it has read is quicker.
     """
-    readings = [read(one, context) for one in sorted(evaluations, key=_by_time)]
+    windows = usual_service(sorted(evaluations, key=_by_time))
+    readings = [_read(one, context, earlier, read) for one, earlier in windows]
     verdict = _of_windows(readings, previous, context)
     if traffic is None or verdict.state == "wrong":
         return verdict
@@ -61,6 +63,18 @@ def verdict_of_model(
     if traffic.behind:
         return _behind(traffic, context)
     return verdict
+
+
+def _read(
+    evaluation: Evaluation,
+    context: VerdictContext,
+    earlier: Sequence[ServiceLevel],
+    read: Callable[[Evaluation, VerdictContext], Reading],
+) -> Reading:
+    """Read a window; anew where the windows before it say otherwise whether its service fails."""
+    if evaluation.service is None or service_failing(evaluation, earlier) == service_failing(evaluation):
+        return read(evaluation, context)
+    return read_window(evaluation, context, earlier)
 
 
 def _by_time(evaluation: Evaluation) -> tuple[int, int]:
@@ -185,7 +199,8 @@ def _not_borne_out(turned: Reading) -> Verdict:
     """Say that the newest window shows a loss, which one window alone does not prove."""
     evaluation, context = turned.evaluation, turned.context
     told = verdict_of(turned, turned.since())
-    head = f"The model has been at risk{since_words(told.since, context.timezone, days=turned.of_days)}"
+    verb = "is" if told.since is None else "has been"
+    head = f"The model {verb} at risk{since_words(told.since, context.timezone, days=turned.of_days)}"
     sentence = compose(head, (turned.signs[0].words, "one window alone may be chance"), "wait for the next window")
     return Verdict(
         state="at_risk",
@@ -233,7 +248,7 @@ def _no_window() -> Verdict:
 
 def _silent(traffic: Traffic, context: VerdictContext) -> Verdict:
     head = f"The model has been silent{since_words(traffic.silent_since, context.timezone)}"
-    pause = f"no prediction came, and of its usual hours its pauses last at most {duration(traffic.pause)}"
+    pause = f"no prediction came, and in its usual hours it pauses for {duration(traffic.pause)} at most"
     sentence = compose(head, (pause,), "look whether its service runs")
     sure = "Its own traffic of four weeks makes so long a pause unlikely; a holiday may be one."
     do = "Look whether the service runs, and whether it reaches the processor."
@@ -242,8 +257,8 @@ def _silent(traffic: Traffic, context: VerdictContext) -> Verdict:
 
 def _behind(traffic: Traffic, context: VerdictContext) -> Verdict:
     many = "1 window waits" if traffic.waiting == 1 else f"{traffic.waiting:,} windows wait"
-    head = f"Whether the model is right is not known{since_words(traffic.waiting_since, context.timezone)}"
-    sentence = compose(head, (f"{many} to be evaluated",), "wait, or give the processor more time")
+    head = f"Whether the model is right has been unknown{since_words(traffic.waiting_since, context.timezone)}"
+    sentence = compose(head, (f"{many} to be evaluated",), "wait, or give the processor more CPU")
     sure = "What is shown of the model is older than its rows."
     do = "Wait until the processor has caught up; if it never does, give it more CPU, or judge fewer windows."
     return _plain("behind", traffic.waiting_since, sentence, sure, do)

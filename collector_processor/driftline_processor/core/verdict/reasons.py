@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple
 
 from driftline_processor.core.evaluation import Cause, ChangeKind, Evaluation
-from driftline_processor.core.wording import format_percent, printable, short
+from driftline_processor.core.wording import format_percent, short
 
 from .signs import Sign, has_small_drift, is_fault
-from .words import NAME, slice_words
+from .words import NAME, Clause, fault_words, slice_words
 
-STEADY = "its inputs look as they did: only the outcomes show it"
+STEADY = "its inputs look as before, so only the outcomes show it"
 """The reason of a loss without drift."""
+
+_BRACKETS = re.compile(r" \([^()]*(?:\([^()]*\)[^()]*)*\)")
 
 
 class FirstCause(NamedTuple):
@@ -20,17 +23,34 @@ class FirstCause(NamedTuple):
     Attributes:
         words: The cause as a clause; "" where none is known.
         kind: What kind of change it is; "" where none is known.
-        features: The features it is about.
+        features: The features it is about; () for a slice.
+        others: Features that moved beside these.
     """
 
     words: str
     kind: ChangeKind | Literal[""]
     features: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def forms(self, before: str = "", after: str = "") -> tuple[str, ...]:
+        """Return the clause in full, then without the other features, without brackets, and without both.
+
+        Args:
+            before: Words that go before each form.
+            after: Words that end each form.
+        """
+        if not self.words:
+            return ()
+        plain = _BRACKETS.sub("", self.words)
+        forms = (self.words + self._more, self.words, plain + self._more, plain)
+        return tuple(f"{before}{form}{after}" for form in dict.fromkeys(forms))
 
     @property
-    def forms(self) -> tuple[str, ...]:
-        """The clause, and the same without what stands in brackets."""
-        return (self.words, self.words.partition(" (")[0])
+    def _more(self) -> str:
+        if not self.others:
+            return ""
+        others = short(self.others[0], NAME) if len(self.others) == 1 else f"{len(self.others)} more inputs"
+        return f", as did {others}" if " moved" in _BRACKETS.sub("", self.words) else f" and {others} moved"
 
 
 def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
@@ -47,10 +67,11 @@ def first_cause(evaluation: Evaluation, signs: list[Sign]) -> FirstCause:
         return FirstCause("", kind)
     faults = [found for found in evaluation.findings if is_fault(found)]
     if faults:
-        return FirstCause(printable(faults[0].sentence), kind, faults[0].features)
+        return FirstCause(fault_words(faults[0]), kind, faults[0].features)
     if evaluation.explanation is not None and evaluation.explanation.causes:
-        cause = evaluation.explanation.causes[0]
-        return FirstCause(cause_words(cause, evaluation), kind, cause.features)
+        cause, *more = evaluation.explanation.causes
+        names = dict.fromkeys(name for one in more for name in one.features if name not in cause.features)
+        return FirstCause(cause_words(cause, evaluation), kind, cause.features, tuple(names))
     if evaluation.weak is not None and evaluation.weak.slices:
         return FirstCause(f"it is worst where {short(evaluation.weak.slices[0].name, NAME)}", kind)
     return FirstCause("", kind)
@@ -74,20 +95,20 @@ def cause_words(cause: Cause, evaluation: Evaluation) -> str:
     >>> from driftline_processor.core.windows.window import Window
     >>> window = Evaluation(ModelKey("late"), Window("1d", 0, 86_400 * 10**9), 900, True)
     >>> cause_words(Cause(("temp",), "", 0.9, (Change("values below 54", 0.99, 0.0),)), window)
-    'temp moved most (values below 54: from 99 % to 0 %)'
+    'temp moved (values below 54 went from 99 % to 0 %)'
     """
     where = f" where {slice_words(cause.slice)}" if cause.slice else ""
     if cause.check:
         found = (one for one in evaluation.findings if (one.check, one.features) == (cause.check, cause.features))
         told = next(found, None)
         if told is not None:
-            return f"{printable(told.sentence)}{where}"
+            return f"{fault_words(told)}{where}"
     names = " and ".join(short(name, NAME) for name in cause.features)
     if not cause.changes:
-        return f"{names} moved most{where}"
+        return f"{names} moved{where}"
     first = cause.changes[0]
     place = short(first.where, NAME) or "no text"
-    return f"{names} moved most{where} ({place}: from {format_percent(first.was)} to {format_percent(first.now)})"
+    return f"{names} moved{where} ({place} went from {format_percent(first.was)} to {format_percent(first.now)})"
 
 
 def looks_as_before(evaluation: Evaluation) -> bool:
@@ -96,10 +117,10 @@ def looks_as_before(evaluation: Evaluation) -> bool:
     return bool(evaluation.features) and all(one.state == "ok" for one in targets)
 
 
-def harmless_drift(evaluation: Evaluation) -> str:
+def harmless_drift(evaluation: Evaluation) -> Clause:
     """Say of a right model what moved without harm; "" where nothing did."""
     if evaluation.explanation is not None and evaluation.explanation.causes:
-        return f"{cause_words(evaluation.explanation.causes[0], evaluation)}, and that did no harm"
+        return first_cause(evaluation, []).forms(after=", and that did no harm")
     if any(one.state == "drift" for one in evaluation.features.values()) or has_small_drift(evaluation):
         return "its inputs moved, and that did no harm"
     if evaluation.score is not None and evaluation.score.state == "drift":

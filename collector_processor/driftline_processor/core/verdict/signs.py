@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from driftline_processor.core.evaluation import (
     Lacking,
     MetricChange,
     ObjectiveState,
+    ServiceLevel,
     TargetDrift,
 )
 from driftline_processor.core.metrics import METRICS, direction, metric_of
@@ -26,7 +27,7 @@ from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.wording import format_percent, printable, short
 
-from .words import NAME, figure, interval_of_value, metric_value, metric_words, size_of_change
+from .words import NAME, fault_words, figure, interval_of_value, metric_value, metric_words, percents, size_of_change
 
 Reason = Literal[
     "service",
@@ -54,8 +55,11 @@ A 95 % interval ends 1.96 standard errors away, and 2.5 × 1.96 leaves a chance 
 DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
 """The metrics that say whether a model is right, the most telling first: the first that a window compares decides."""
 
-TOLD_FIRST = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "recall", "precision", "f1")
-"""The metrics of which a sentence tells the first that is worse."""
+TOLD_FIRST = ("log_loss", "brier", "roc_auc", "accuracy", "mae", "rmse", "r2", "ndcg")
+"""The metrics of which a sentence tells the first that is worse, each also at a cutoff."""
+
+TOLD_LAST = ("average_precision", "recall", "precision", "f1", "fbeta", "balanced_accuracy", "mcc", "specificity")
+"""The metrics that a sentence tells where no other is worse: they follow one threshold, or the share of positives."""
 
 OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "brier", "roc_auc_ovr")
 """Metrics that speak against a model even where the deciding one is better. The others follow the threshold, or how
@@ -112,14 +116,17 @@ def is_clear(low: float | None, high: float | None) -> bool:
     return max(low, -high) >= (CLEAR - 1) * half
 
 
-def signs_of_loss(evaluation: Evaluation, concept: ConceptDrift | None = None) -> list[Sign]:
+def signs_of_loss(
+    evaluation: Evaluation, concept: ConceptDrift | None = None, earlier: Sequence[ServiceLevel] = ()
+) -> list[Sign]:
     """Return what shows that the model is wrong, what should be acted on first at the head.
 
     Args:
         evaluation: The window.
         concept: Whether errors rose along the stream of outcomes.
+        earlier: How the service answered in windows of the same length before it.
     """
-    found = [*_failing_service(evaluation), *_broken_objectives(evaluation)]
+    found = [*_failing_service(evaluation, earlier), *_broken_objectives(evaluation)]
     if evaluation.maturity == "mature":
         found += list(_worse_than_a_constant(evaluation)) or list(_off_level(evaluation))
         found += _worse_than_the_baseline(evaluation)
@@ -169,7 +176,7 @@ def no_loss(evaluation: Evaluation) -> Sign | None:
     effect = _beyond(one)
     words = f"its {_value_of(one)} meets the objective {printable(one.rule)}"
     words = f"all its {len(met)} objectives are met" if len(met) > 1 else words
-    sure = f"The interval lies on the right side of the objective, from {_outcomes(evaluation)}."
+    sure = f"Certain: even the worst that the outcomes allow meets the objective, from {_outcomes(evaluation)}."
     return Sign("objective", words, sure, one.metric, *effect, clear=is_clear(*effect[1:]))
 
 
@@ -179,10 +186,21 @@ def _no_worse(evaluation: Evaluation, name: str, change: MetricChange) -> Sign:
     than = "" if was is None or was.value is None else f" {metric_value(name, was.value)}"
     better = _is_better(name, change)
     least = None if change.least is None else size_of_change(name, change.least, None, None)
-    shown = "a loss that matters" if least is None else f"a loss of {least} or more"
-    sure = "The whole interval of the change is on the good side" if better else f"The window would have shown {shown}"
+    moved = "rise" if direction(name) < 0 else "fall"
+    shown = "a loss that matters" if least is None else f"a {moved} of {least} or more"
+    worst = "Certain: even the worst that the outcomes allow is better than before"
+    sure = worst if better else f"Sure enough: {shown} would have shown"
     words = f"its {metric_words(name)}{now} is {'better' if better else 'no worse'} than the baseline's{than}"
     return Sign("worse", words, f"{sure}, from {_outcomes(evaluation)}.", name, *_signed(change), clear=better)
+
+
+def beside_baseline(name: str, evaluation: Evaluation) -> tuple[str, str]:
+    """Return a metric with its value and interval, and the baseline's."""
+    value, was = evaluation.realized.get(name), evaluation.reference.get(name)
+    now, than = f"its {metric_words(name)}", "the baseline's"
+    if value is not None and value.value is not None:
+        now += f" of {metric_value(name, value.value)}{interval_of_value(name, value.low, value.high)}"
+    return now, than if was is None or was.value is None else f"{than} {metric_value(name, was.value)}"
 
 
 def lacking_to_tell(evaluation: Evaluation) -> Lacking:
@@ -214,7 +232,7 @@ def _rank(name: str) -> int:
 
 def _outcomes(evaluation: Evaluation) -> str:
     share = evaluation.coverage
-    of = "" if share is None or share > 1 else f", {format_percent(share, 3)} of its rows"
+    of = "" if share is None or share > 1 else f" ({format_percent(share)} of the rows)"
     return f"{evaluation.outcome_rows:,} outcomes{of}"
 
 
@@ -232,23 +250,23 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
     broken = [one for one in evaluation.objectives if one.state == "broken"]
     for one in sorted(broken, key=lambda one: (not _of_service(one), bool(one.slice), -_excess(one))):
         effect = _beyond(one)
-        sure = f"The whole interval lies beyond the objective, from {one.rows:,} rows."
+        sure = f"Certain: even the best that the rows allow misses the objective, from {one.rows:,} rows."
         words = f"its {_value_of(one)} misses the objective {printable(one.rule)}"
         reason: Reason = "service" if _of_service(one) else "objective"
         where = one.slice if "=" in one.slice else ""
         yield Sign(reason, words, sure, one.metric, *effect, clear=is_clear(*effect[1:]), slice=where)
 
 
-def _failing_service(evaluation: Evaluation) -> Iterator[Sign]:
+def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) -> Iterator[Sign]:
     """Yield that calls fail, where no objective of the service says what is good enough."""
     if any(_of_service(one) for one in evaluation.objectives):
         return
-    failure = service_failing(evaluation)
+    failure = service_failing(evaluation, earlier)
     if failure is None or failure.measured.value is None:
         return
     measured, limit = failure.measured, failure.limit
     low, high = (None if end is None else end - limit for end in (measured.low, measured.high))
-    sure = f"The whole interval lies beyond {metric_value(failure.metric, limit)} of the calls."
+    sure = f"Certain: even the least that the calls allow is more than {metric_value(failure.metric, limit)}."
     effect = failure.measured.value - limit
     yield Sign("service", failure.sentence, sure, failure.metric, effect, low, high, clear=is_clear(low, high))
 
@@ -288,12 +306,13 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
     one, loss = evaluation.beside_constant, evaluation.realized.get("log_loss")
     if one is None or one.state != "worse" or loss is None or loss.value is None:
         return
-    levels = f"{says}, and " if (says := _level_words(evaluation)) else ""
+    says = _level_words(evaluation)
     interval = interval_of_value("log_loss", loss.low, loss.high)
     constant = metric_value("log_loss", loss.value - one.change)
     own = f"its log loss of {metric_value('log_loss', loss.value)}{interval} is worse than a constant's {constant}"
-    sure = f"Row by row its loss is above that of a constant by more than chance, from {_outcomes(evaluation)}."
-    yield Sign("constant", levels + own, sure, "log_loss", *_signed(one), clear=is_clear(one.low, one.high))
+    sure = f"Certain: row by row a constant errs less, by more than chance, from {_outcomes(evaluation)}."
+    words = f"{says}{_BETTER_CONSTANT}" if says and _is_off(evaluation) else own
+    yield Sign("constant", words, sure, "log_loss", *_signed(one), clear=is_clear(one.low, one.high))
 
 
 def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
@@ -315,13 +334,9 @@ def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
     half = math.hypot(said.value - ends[0], came.value - ends[1])
     if abs(off) < max(MATTERS * came.value, OFF * half):
         return
-    loss, constant = (evaluation.realized.get(name) for name in ("log_loss", "log_loss_constant"))
-    words = _level_words(evaluation)
-    if loss is not None and constant is not None and loss.value is not None and constant.value is not None:
-        above = loss.value > constant.value
-        than = f"above a constant's {metric_value('log_loss', constant.value)}"
-        words += f", and its log loss of {metric_value('log_loss', loss.value)} is {than}" if above else ""
-    sure = f"Both shares are known well enough to tell them apart, from {_outcomes(evaluation)}."
+    beside = evaluation.beside_constant
+    words = _level_words(evaluation) + (_BETTER_CONSTANT if beside is not None and beside.change > 0 else "")
+    sure = f"Certain: the outcomes rule out the share that it says, from {_outcomes(evaluation)}."
     yield Sign("level", words, sure, "mean_score", off, off - half, off + half, clear=abs(off) > CLEAR * half)
 
 
@@ -330,12 +345,19 @@ def _level_words(evaluation: Evaluation) -> str:
     said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
     if said is None or came is None or said.value is None or came.value is None:
         return ""
-    interval = "" if came.low is None or came.high is None else f" ({_percents(came.low, came.high)})"
-    return f"it expects {format_percent(said.value, 3)} positives, {format_percent(came.value, 3)}{interval} came"
+    interval = "" if came.low is None or came.high is None else f" ({percents(came.low, came.high)})"
+    return f"it says {format_percent(said.value)} positive, {format_percent(came.value)} were{interval}"
 
 
-def _percents(low: float, high: float) -> str:
-    return f"{format_percent(low, 3)} to {format_percent(high, 3)}"
+_BETTER_CONSTANT = ", and a constant would do better"
+
+
+def _is_off(evaluation: Evaluation) -> bool:
+    """Return True where the share that a model says is off by what matters: else its level is not the news."""
+    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
+    if said is None or came is None or said.value is None or came.value is None:
+        return False
+    return abs(said.value - came.value) >= MATTERS * came.value
 
 
 def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
@@ -356,14 +378,22 @@ def _worse_decisions(evaluation: Evaluation) -> Iterator[Sign]:
 
 def told_first(names: Iterable[str]) -> list[str]:
     """Sort names of metrics, the one that a sentence tells first at the head."""
-    order = {name: at for at, name in enumerate(TOLD_FIRST)}
-    return sorted(names, key=lambda name: (order.get(name, len(order)), _rank(name), name))
+    order = {name: at - len(TOLD_FIRST) for at, name in enumerate(TOLD_FIRST)}
+    order |= {name: at + 1 for at, name in enumerate(TOLD_LAST)}
+    return sorted(names, key=lambda name: (order.get(_base(name), 0), _rank(name), name))
+
+
+def _base(name: str) -> str:
+    parsed = parse_name(name)
+    return name if parsed is None else parsed.base
 
 
 def _worse_sign(name: str, evaluation: Evaluation, reason: Reason) -> Sign:
     one = evaluation.realized_changes[name]
     words = f"its {metric_words(name)} {moved_to(name, evaluation)}"
-    sure = f"The whole interval of the change is on the bad side, from {_outcomes(evaluation)}."
+    if _base(name) in TOLD_LAST and _is_off(evaluation):
+        words = f"{_level_words(evaluation)}, and {words}"
+    sure = f"Certain: even the best that the outcomes allow is worse than before, from {_outcomes(evaluation)}."
     return Sign(reason, words, sure, name, *_signed(one), clear=is_clear(one.low, one.high))
 
 
@@ -412,9 +442,9 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
     for found in evaluation.findings:
         if is_fault(found):
-            sure = "Chance does not do this: at most one quiet window in a thousand shows any fault of data."
+            sure = "Certain: chance shows a fault of data in one quiet window of a thousand at most."
             effect = None if found.was is None or found.now is None else found.now - found.was
-            words = printable(found.sentence)
+            words = fault_words(found)
             yield Sign("data", words, sure, found.check, effect, clear=True, features=found.features)
     for one in evaluation.expected:
         if one.state == "broken":
@@ -463,9 +493,9 @@ def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield values never seen before, and the drift of inputs; that of the most important cause first, if known."""
     for found in evaluation.findings:
         if found.severity == "critical" and not is_fault(found):
-            sure = "Chance does not do this: at most one quiet window in a thousand shows any such finding."
+            sure = "Certain: chance shows such a finding in one quiet window of a thousand at most."
             effect = None if found.was is None or found.now is None else found.now - found.was
-            words = printable(found.sentence)
+            words = fault_words(found)
             yield Sign("inputs", words, sure, found.check, effect, clear=True, features=found.features)
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:

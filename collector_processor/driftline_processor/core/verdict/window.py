@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from driftline_processor.core.evaluation import Evaluation, Verdict, VerdictState
+from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
+from driftline_processor.core.service_level.failing import EARLIER, service_failing
 from driftline_processor.core.windows.window import DAY
 
 from .advice import Advice, keep, look_closer, outcomes_wanted, repair
 from .context import NO_CONTEXT, VerdictContext
 from .reasons import STEADY, first_cause, harmless_drift, looks_as_before
-from .signs import Sign, deciding_change, lacking_to_tell, no_loss, signs_of_loss, signs_of_risk
-from .words import Clause, compose, metric_words, since_words, size_of_change, slice_words
+from .signs import Sign, beside_baseline, deciding_change, lacking_to_tell, no_loss, signs_of_loss, signs_of_risk
+from .words import Clause, compose, since_words, slice_words
 
-_HEADS: dict[VerdictState, str] = {
-    "right": "the model has been right",
-    "wrong": "the model has been wrong",
-    "at_risk": "the model has been at risk",
-    "unknown": "whether the model is right is unknown",
+_HEADS: dict[VerdictState, tuple[str, str]] = {
+    "right": ("the model", "right"),
+    "wrong": ("the model", "wrong"),
+    "at_risk": ("the model", "at risk"),
+    "unknown": ("whether the model is right", "unknown"),
 }
-
-
-_LACKING = {"rows": "it has too few outcomes to", "days": "its days differ too much to"}
+"""Of each state, what is so and how it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +71,20 @@ class Reading:
         return max(known, self.start if earliest is None else earliest)
 
 
-def read_window(evaluation: Evaluation, context: VerdictContext = NO_CONTEXT) -> Reading:
+def read_window(
+    evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
+) -> Reading:
     """Read what one window says of its model.
 
     Outcomes go before everything else: a loss is wrong whatever the inputs did, and where the outcomes show none, the
     model is right whatever moved. Only without outcomes that tell, drift and faulty data put it at risk.
+
+    Args:
+        evaluation: The window.
+        context: What is known beside windows.
+        earlier: How the service answered in windows of the same length before it, see :func:`usual_service`.
     """
-    losses = signs_of_loss(evaluation, context.concept)
+    losses = signs_of_loss(evaluation, context.concept, earlier)
     if losses:
         return Reading("wrong", evaluation, tuple(losses), any(one.clear for one in losses), context)
     fine = no_loss(evaluation)
@@ -90,20 +96,44 @@ def read_window(evaluation: Evaluation, context: VerdictContext = NO_CONTEXT) ->
     return Reading("unknown", evaluation, (), False, context)
 
 
-def verdict_of_window(evaluation: Evaluation, context: VerdictContext = NO_CONTEXT) -> Verdict:
+def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, tuple[ServiceLevel, ...]]]:
+    """Return each window with the service level of those of its length before it, in which the service did not fail.
+
+    A failure that lasts does not become what is usual.
+
+    Args:
+        evaluations: Windows of one series, of any lengths, the oldest first.
+    """
+    usual: dict[str, list[ServiceLevel]] = {}
+    found = []
+    for one in evaluations:
+        known = usual.setdefault(one.window.name, [])
+        before = tuple(known[-EARLIER:])
+        found.append((one, before))
+        if one.closed and one.service is not None and service_failing(one, before) is None:
+            known.append(one.service)
+    return found
+
+
+def verdict_of_window(
+    evaluation: Evaluation, context: VerdictContext = NO_CONTEXT, earlier: Sequence[ServiceLevel] = ()
+) -> Verdict:
     """Say whether a model is right, by one window alone.
 
     Args:
         evaluation: The window, with everything that is known of it.
         context: What is known beside windows.
+        earlier: How the service answered in windows of the same length before it.
     """
-    reading = read_window(evaluation, context)
+    reading = read_window(evaluation, context, earlier)
     return verdict_of(reading, reading.since())
 
 
 def with_verdicts(evaluations: Iterable[Evaluation], context: VerdictContext = NO_CONTEXT) -> list[Evaluation]:
-    """Return evaluations with the verdict of each window."""
-    return [replace(one, verdict=verdict_of_window(one, context)) for one in evaluations]
+    """Return evaluations, the oldest first, with the verdict of each window."""
+    return [
+        replace(one, verdict=verdict_of_window(one, context, earlier)) for one, earlier in usual_service(evaluations)
+    ]
 
 
 def verdict_of(reading: Reading, since: int | None, sure: str = "") -> Verdict:
@@ -119,7 +149,9 @@ def verdict_of(reading: Reading, since: int | None, sure: str = "") -> Verdict:
     cause = first_cause(evaluation, signs)
     clauses, advice, own = _say(reading, since)
     place = signs[0].slice if signs else ""
-    head = _HEADS[reading.state] + since_words(since, context.timezone, days=reading.of_days)
+    what, how = _HEADS[reading.state]
+    head = f"{what} {'is' if since is None else 'has been'} {how}"
+    head += since_words(since, context.timezone, days=reading.of_days)
     head = f"for {slice_words(place)} {head}" if place else head
     first = signs[0] if signs else None
     start = reading.start
@@ -147,7 +179,7 @@ def _say(reading: Reading, since: int | None) -> tuple[tuple[Clause, ...], Advic
     if reading.state == "wrong":
         cause = first_cause(evaluation, signs)
         steady = looks_as_before(evaluation) and signs[0].reason != "service"
-        why = cause.forms if cause.words else ""
+        why: Clause = cause.forms("likely because " if cause.features else "")
         if steady:
             why = (f"{STEADY}; {cause.words}", STEADY) if cause.words else STEADY
         return (signs[0].words, why), repair(evaluation, signs, reading.context, since), signs[0].sure
@@ -164,7 +196,8 @@ def _risk_clauses(evaluation: Evaluation, signs: list[Sign]) -> tuple[Clause, ..
     cause = first_cause(evaluation, signs)
     known = bool(cause.words) and first.reason in ("score", "inputs", "slice", "estimate")
     moved = first.words if first.reason not in ("inputs", "slice") or not known else ""
-    return moved, cause.forms if known else "", tuple(f"and {form}" for form in _nothing_tells(evaluation))
+    why = cause.forms("likely because " if moved and cause.features else "") if known else ""
+    return moved, why, tuple(f"and {form}" for form in _nothing_tells(evaluation))
 
 
 def _nothing_tells(evaluation: Evaluation) -> tuple[str, ...]:
@@ -177,16 +210,14 @@ def _nothing_tells(evaluation: Evaluation) -> tuple[str, ...]:
         return ("no outcome is known",)
     if evaluation.maturity != "mature":
         return ("its outcomes may still come" if evaluation.young else "too few of its outcomes are known",)
-    lacks = lacking_to_tell(evaluation)
-    few = {"rows": "it has too few outcomes to", "days": "its days differ too much to"}.get(
-        lacks, "its outcomes do not"
-    )
+    few = {
+        "rows": f"its {evaluation.outcome_rows:,} outcomes are too few to",
+        "days": "its days differ too much to",
+    }.get(lacking_to_tell(evaluation), "its outcomes do not")
     decides = deciding_change(evaluation)
     if decides is not None and evaluation.realized.get(decides[0]) is not None:
-        name, change = decides
-        verb = "fall" if change.change < 0 else "rise"
-        moved = size_of_change(name, change.change, change.low, change.high)
-        return f"{few} tell the {verb} of its {metric_words(name)} by {moved} from chance", f"{few} tell"
+        value, than = beside_baseline(decides[0], evaluation)
+        return f"{few} tell whether {value} is worse than {than}", f"{few} tell"
     if not evaluation.reference and not evaluation.objectives:
         return ("nobody said what is good enough",)
     return (f"its {evaluation.outcome_rows:,} outcomes do not tell",)

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from driftline_processor.core.evaluation import Finding
 from driftline_processor.core.metrics import metric_of, title
 from driftline_processor.core.metrics.names import parse_name
+from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
+from driftline_processor.core.quality.checks.out_of_range import side_of_range
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.service_level.words import measured_text, service_title
 from driftline_processor.core.windows.window import time_zone
-from driftline_processor.core.wording import format_percent, short
+from driftline_processor.core.wording import format_percent, printable, short
 
 Clause = str | tuple[str, ...]
 """A clause of a sentence, or several forms of it, the longest first."""
 
 MOST_WORDS = 45
 """Words of a sentence: nobody reads a longer one once."""
+
+_UNITS = 5.0
+"""How many units of the last digit an interval is long, at least."""
+
+_MOST_DECIMALS = 9
+"""Decimals at which an end of an interval is told as it is, however near to zero."""
 
 NAME = 40
 """Characters of a name in a sentence."""
@@ -69,14 +79,46 @@ def interval_of_value(metric: str, low: float | None, high: float | None) -> str
     """
     if low is None or high is None:
         return ""
-    return f" ({metric_value(metric, low)} to {metric_value(metric, high)})"
+    if metric in SERVICE_METRICS:
+        return f" ({measured_text(metric, low)} to {measured_text(metric, high)})"
+    if in_shares(metric) and 0 <= low <= high <= 1:
+        return f" ({percents(low, high)})"
+    return f" ({' to '.join(rounded_ends(low, high))})"
+
+
+def percents(low: float, high: float) -> str:
+    """Write the ends of an interval of a share, each in percent.
+
+    >>> percents(0.2158, 0.4267), percents(0.0003, 0.02)
+    ('22 % to 43 %', '0.03 % to 2 %')
+    """
+    return " to ".join(f"{end} %" for end in rounded_ends(100 * low, 100 * high, greatest=100.0))
+
+
+def rounded_ends(low: float, high: float, greatest: float = math.inf) -> tuple[str, str]:
+    """Round both ends of an interval to a fifth of its length at most; no end is rounded to zero, or to the greatest.
+
+    >>> rounded_ends(4.51, 17.6), rounded_ends(0.5561, 0.8585), rounded_ends(-0.002, 0.6), rounded_ends(10_123, 13_456)
+    (('5', '18'), ('0.56', '0.86'), ('−0.002', '0.6'), ('10,100', '13,500'))
+    """
+    length = high - low
+    if not math.isfinite(length) or length <= 0:
+        return figure(low), figure(high)
+    decimals = math.ceil(math.log10(_UNITS / length))
+    return _rounded(low, decimals, greatest), _rounded(high, decimals, greatest)
+
+
+def _rounded(end: float, decimals: int, greatest: float) -> str:
+    while decimals < _MOST_DECIMALS and end not in (0.0, greatest) and round(end, decimals) in (0.0, greatest):
+        decimals += 1
+    return f"{round(end, decimals) + 0.0:,.12g}".replace("-", "−")
 
 
 def size_of_change(metric: str, change: float, low: float | None, high: float | None) -> str:
     """Write by how much a metric moved, without its sign, and the interval of that.
 
     >>> size_of_change("accuracy", -0.139, -0.17, -0.1), size_of_change("mae", 2.0, None, None)
-    ('13.9 points (10 to 17)', '2')
+    ('13.9 points (10 to 17 points)', '2')
     """
     scale = 100.0 if in_shares(metric) else 1.0
     sign = -scale if change < 0 else scale
@@ -85,7 +127,7 @@ def size_of_change(metric: str, change: float, low: float | None, high: float | 
     if low is None or high is None:
         return text
     ends = sorted((sign * low, sign * high))
-    return f"{text} ({figure(ends[0])} to {figure(ends[1])})"
+    return f"{text} ({' to '.join(rounded_ends(ends[0], ends[1]))}{unit})"
 
 
 def metric_words(metric: str) -> str:
@@ -120,6 +162,31 @@ def date(time: int, timezone: str = "UTC") -> str:
     at = datetime.fromtimestamp(min(max(time // 10**9, 0), _LAST_MOMENT), time_zone(timezone))
     text = f"{at.day} {at:%B %Y}"
     return text if (at.hour, at.minute) == (0, 0) else f"{text}, {at:%H:%M}"
+
+
+def fault_words(found: Finding) -> str:
+    """Say a fault of the data as a clause that names its features where a sentence expects them.
+
+    >>> told = "age: 90 % of values are missing (was 2 %)"
+    >>> fault_words(Finding("missing", ("age",), "critical", 0.02, 0.9, 0.0, told))
+    '90 % of values are missing in age (was 2 %)'
+    >>> told = "temp: 100 % of values lie above 55.04 (before, 0.24 % lay outside 12.92 to 55.04)"
+    >>> fault_words(Finding("out_of_range", ("temp",), "critical", 0.0024, 1.0, 0.0, told))
+    'temp left its usual range (100 % above 55, at most 0.24 % before)'
+    """
+    names = " and ".join(short(name, NAME) for name in found.features)
+    place = side_of_range(found.sentence) if found.check == OUT_OF_RANGE.name else ""
+    if names and place and found.was is not None and found.now is not None:
+        side = re.sub(r"-?\d[\d.e+-]*", lambda number: figure(float(number[0])), place)
+        before = format_percent(found.was)
+        before = before if place.startswith(("outside", "off")) or not found.was else f"at most {before}"
+        return f"{names} left its usual range ({format_percent(found.now)} {side}, {before} before)"
+    told = printable(found.sentence)
+    said, _, rest = told.partition(": ")
+    if not names or not rest or said != " and ".join(short(name) for name in found.features):
+        return told
+    what, bracket, more = rest.partition(" (")
+    return f"{what} in {names}{bracket}{more}"
 
 
 def since_words(time: int | None, timezone: str, *, days: bool = False) -> str:

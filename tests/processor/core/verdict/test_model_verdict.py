@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.core.verdict import Traffic, verdict_of_model
+from driftline_processor.core.evaluation import Evaluation, ServiceLevel
+from driftline_processor.core.verdict import Traffic, verdict_of_model, with_verdicts
 
-from tests.support.verdict_windows import DAY, JULY, change, explained, known, right, target, window, wrong
+from tests.support.verdict_windows import DAY, JULY, change, explained, known, right, target, value, window, wrong
 
 HOUR = DAY // 24
 DRIFT: dict[str, Any] = {"features": {"temp": target(p=0.001)}, "explanation": explained()}
@@ -117,13 +117,13 @@ def test_silence_and_backlog_go_before_everything_but_a_wrong_model(traffic: Tra
 def test_silence_and_backlog_say_since_when_and_how_much() -> None:
     silent = Traffic(now=day(9), silent_since=day(8), pause=HOUR)
     assert verdict_of_model([right()], silent).sentence == (
-        "The model has been silent since 9 July 2013: no prediction came, and of its usual hours its pauses last at "
-        "most 1h; look whether its service runs."
+        "The model has been silent since 9 July 2013: no prediction came, and in its usual hours it pauses for "
+        "1h at most; look whether its service runs."
     )
     behind = Traffic(now=day(9), waiting=1, waiting_since=day(8))
     assert verdict_of_model([right()], behind).sentence == (
-        "Whether the model is right is not known since 9 July 2013: 1 window waits to be evaluated; wait, or give the "
-        "processor more time."
+        "Whether the model is right has been unknown since 9 July 2013: 1 window waits to be evaluated; wait, or give "
+        "the processor more CPU."
     )
 
 
@@ -138,3 +138,30 @@ def test_a_window_without_power_neither_turns_nor_ends_a_state() -> None:
     assert verdict_of_model([right(0), few]).state == "right"
     assert verdict_of_model([right(0), few, replace(few, window=replace(few.window, end=day(3)))]).state == "right"
     assert verdict_of_model([right(0), wrong(1), few, wrong(3)]).since == day(1)
+
+
+def served(at: int, failed: int) -> Evaluation:
+    share = failed / 5_000
+    rate = value(share, share * 0.8, share * 1.2)
+    level = ServiceLevel(5_000, failed, {"TimeoutError": failed} if failed else {}, {"error_rate": rate})
+    return right(at, service=level)
+
+
+def test_calls_that_fail_more_than_in_the_windows_before_make_it_wrong_for_as_long_as_they_do() -> None:
+    usual = [served(at, 10) for at in range(6)]
+    assert verdict_of_model(usual).state == "right"
+    verdict = verdict_of_model([*usual, served(6, 100)])
+    assert verdict.state == "wrong"
+    assert "2.00 % of 5,000 calls failed" in verdict.sentence
+    assert verdict_of_model([served(6, 100)]).state == "right", "no window before says what is usual"
+    later = [*usual, *(served(at, 100) for at in range(6, 14))]
+    assert (verdict_of_model(later).state, verdict_of_model(later).since) == ("wrong", day(6))
+    assert [one.verdict.state for one in with_verdicts(later) if one.verdict] == ["right"] * 6 + ["wrong"] * 8
+
+
+def test_calls_that_always_failed_as_often_are_no_news() -> None:
+    often = [served(at, 400) for at in range(4)]
+    assert verdict_of_model(often).state == "wrong"
+    seldom = [served(at, 200) for at in range(8)]
+    assert verdict_of_model([*seldom, served(8, 350)]).state == "right"
+    assert verdict_of_model([served(8, 350)]).state == "wrong", "one in twenty surely fails"

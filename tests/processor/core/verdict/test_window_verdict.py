@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import (
+    Cause,
     Estimate,
     Evaluation,
     Expected,
+    Finding,
     JointDrift,
     KindOfChange,
     TrackRecord,
@@ -52,6 +54,15 @@ LEVEL: dict[str, Any] = {
 }
 ESTIMATE = Estimate(0.7, 0.68, 0.72, 0.01, 0.75, 0.85, True, 5_000, "rows", "cbpe", record=TrackRecord("ok", 5, 0, 1.0))
 FAILED = replace(ESTIMATE, record=TrackRecord("failed", 5, 2))
+BEYOND = Finding(
+    "out_of_range",
+    ("age",),
+    "critical",
+    0.0,
+    0.57,
+    0.0,
+    "age: 57 % of values lie above 45 (before, 0 % lay outside 3 to 45)",
+)
 WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
 
 
@@ -68,15 +79,15 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             right(**DRIFT),
             "right",
-            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's 0.49; "
-            "temp moved most (values below 54: from 99 % to 0 %), and that did no harm; nothing to do.",
+            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's "
+            "0.49; temp moved (values below 54 went from 99 % to 0 %), and that did no harm; nothing to do.",
             "Ignore the drift: outcomes show no loss. Look again when they do.",
         ),
         (
             right(features={"temp": target(size="small")}, explanation=explained()),
             "right",
-            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's 0.49; "
-            "temp moved most (values below 54: from 99 % to 0 %), and that did no harm; nothing to do.",
+            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's "
+            "0.49; temp moved (values below 54 went from 99 % to 0 %), and that did no harm; nothing to do.",
             "Ignore the drift: its effect is small, and outcomes show no loss.",
         ),
         (
@@ -89,24 +100,24 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             wrong(features={"temp": target("ok", "")}),
             "wrong",
-            "The model has been wrong since 1 July 2013: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; its inputs "
-            "look as they did: only the outcomes show it; recalibrate it.",
+            "The model has been wrong since 1 July 2013: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; its "
+            "inputs look as before, so only the outcomes show it; recalibrate it.",
             "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
             "baseline), and only the level of its score is off.",
         ),
         (
             known(**CONSTANT, **DRIFT),
             "wrong",
-            "The model has been wrong since 1 July 2013: it expects 13.5 % positives, 31.5 % (29 % to 34 %) came, and "
-            "its log loss of 0.87 (0.79 to 0.95) is worse than a constant's 0.69; temp moved most (values below 54: "
-            "from 99 % to 0 %); recalibrate it.",
+            "The model has been wrong since 1 July 2013: it says 14 % positive, 32 % were (29 % to 34 %), and a "
+            "constant would do better; likely because temp moved (values below 54 went from 99 % to 0 %); "
+            "recalibrate it.",
             "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
             "baseline), and only the level of its score is off.",
         ),
         (
             known(**LEVEL),
             "wrong",
-            "The model has been wrong since 1 July 2013: it expects 13.5 % positives, 31.5 % (29 % to 34 %) came; "
+            "The model has been wrong since 1 July 2013: it says 14 % positive, 32 % were (29 % to 34 %); "
             "recalibrate it.",
             "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
             "baseline), and only the level of its score is off.",
@@ -116,15 +127,16 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             "right",
             "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's 0.49; "
             "look at its threshold.",
-            "Look whether its threshold still fits: its recall fell by 10 points (8 to 12).",
+            "Look whether its threshold still fits: its recall fell by 10 points (8 to 12 points).",
         ),
         (
             known(
                 changes={"log_loss": change("cannot_tell", -0.1, -0.3, 0.1), "f1": change("worse", -0.1, -0.12, -0.08)}
             ),
             "at_risk",
-            "The model has been at risk since 1 July 2013: its F1 fell by 0.1 (0.08 to 0.12), and its outcomes do not "
-            "tell the fall of its log loss by 0.1 (−0.1 to 0.3) from chance; look at its threshold.",
+            "The model has been at risk since 1 July 2013: its F1 fell by 0.1 (0.08 to 0.12), and its outcomes do"
+            " not tell whether its log loss of 0.5 (0.48 to 0.52) is worse than the baseline's 0.49; look at its "
+            "threshold.",
             "Look whether its threshold still fits: its F1 fell by 0.1 (0.08 to 0.12).",
         ),
         (
@@ -144,17 +156,17 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             "Nothing: keep sending outcomes.",
         ),
         (
-            window(findings=(replace(MISSING, check="out_of_range", sentence="age: 57 % lie above 45 (before, 0 %)"),)),
+            window(findings=(BEYOND,)),
             "at_risk",
-            "The model has been at risk since 1 July 2013: age: 57 % lie above 45 (before, 0 %), and no outcome is "
-            "known; send its outcomes.",
+            "The model has been at risk since 1 July 2013: age left its usual range (57 % above 45, 0 % before), "
+            "and no outcome is known; send its outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
             known(changes={**WORSE, "roc_auc": change("worse", -0.1, -0.12, -0.08)}, **DRIFT),
             "wrong",
-            "The model has been wrong since 1 July 2013: its ROC AUC fell by 0.1 (0.08 to 0.12) to 0.7; temp moved "
-            "most (values below 54: from 99 % to 0 %); retrain it.",
+            "The model has been wrong since 1 July 2013: its ROC AUC fell by 0.1 (0.08 to 0.12) to 0.7; likely "
+            "because temp moved (values below 54 went from 99 % to 0 %); retrain it.",
             "Retrain it with the outcomes since 1 July 2013, and build its baseline anew.",
         ),
         (
@@ -175,15 +187,15 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             wrong(findings=(MISSING,)),
             "wrong",
-            "The model has been wrong since 1 July 2013: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; age: 100 % of "
-            "values are missing (was 2 %); repair age.",
-            "Repair age where it is made (age: 100 % of values are missing (was 2 %)), then judge again.",
+            "The model has been wrong since 1 July 2013: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; likely "
+            "because 100 % of values are missing in age (was 2 %); repair age.",
+            "Repair age where it is made, then judge again: 100 % of values are missing in age (was 2 %).",
         ),
         (
             window(**DRIFT),
             "at_risk",
-            "The model has been at risk since 1 July 2013: temp moved most (values below 54: from 99 % to 0 %), and no "
-            "outcome is known; send its outcomes.",
+            "The model has been at risk since 1 July 2013: temp moved (values below 54 went from 99 % to 0 %), "
+            "and no outcome is known; send its outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
@@ -196,22 +208,22 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             window(findings=(MISSING,)),
             "at_risk",
-            "The model has been at risk since 1 July 2013: age: 100 % of values are missing (was 2 %), and no outcome "
-            "is known; repair age.",
-            "Repair age where it is made (age: 100 % of values are missing (was 2 %)), then judge again.",
+            "The model has been at risk since 1 July 2013: 100 % of values are missing in age (was 2 %), and no "
+            "outcome is known; repair age.",
+            "Repair age where it is made, then judge again: 100 % of values are missing in age (was 2 %).",
         ),
         (
             window(expected=(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, "20 % are missing"),)),
             "at_risk",
             "The model has been at risk since 1 July 2013: the expectation missing: <= 0.1 of age is broken, and no "
             "outcome is known; repair age.",
-            "Repair age where it is made (the expectation missing: <= 0.1 of age is broken), then judge again.",
+            "Repair age where it is made, then judge again: the expectation missing: <= 0.1 of age is broken.",
         ),
         (
             window(estimated={"accuracy": ESTIMATE}, estimated_changes=WORSE),
             "at_risk",
-            "The model has been at risk since 1 July 2013: its accuracy is estimated to have fallen by 10 points (8 to "
-            "12), and no outcome is known; send its outcomes.",
+            "The model has been at risk since 1 July 2013: its accuracy is estimated to have fallen by 10 points "
+            "(8 to 12 points), and no outcome is known; send its outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
@@ -231,35 +243,35 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             window(),
             "unknown",
-            "Whether the model is right is unknown since 1 July 2013: no outcome is known; send its outcomes.",
+            "Whether the model is right has been unknown since 1 July 2013: no outcome is known; send its outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
             window(reference={"accuracy": value(0.8)}),
             "unknown",
-            "Whether the model is right is unknown since 1 July 2013: no outcome is known; send its outcomes, or label "
-            "790 rows.",
+            "Whether the model is right has been unknown since 1 July 2013: no outcome is known; send its "
+            "outcomes, or label 790 rows.",
             "Send its outcomes, or label 790 of its rows: they would show a loss that matters.",
         ),
         (
             known(reference={}),
             "unknown",
-            "Whether the model is right is unknown since 1 July 2013: nobody said what is good enough; say what is "
-            "good enough.",
+            "Whether the model is right has been unknown since 1 July 2013: nobody said what is good enough; say "
+            "what is good enough.",
             "Say what is good enough: build the baseline with actual values, or set an objective.",
         ),
         (
             known(changes={"log_loss": change("cannot_tell", 0.27, -0.4, 0.9, lacking="days")}),
             "unknown",
-            "Whether the model is right is unknown since 1 July 2013: its days differ too much to tell the rise of "
-            "its log loss by 0.27 (−0.4 to 0.9) from chance; judge a longer window.",
+            "Whether the model is right has been unknown since 1 July 2013: its days differ too much to tell "
+            "whether its log loss of 0.5 (0.48 to 0.52) is worse than the baseline's 0.49; judge a longer window.",
             "Judge a longer window: one with more days would tell.",
         ),
         (
             window(closed=False, maturity="open"),
             "unknown",
-            "Whether the model is right is unknown since 1 July 2013: its window is still open; wait until its window "
-            "closes.",
+            "Whether the model is right has been unknown since 1 July 2013: its window is still open; wait until "
+            "its window closes.",
             "Wait until the window closes.",
         ),
     ],
@@ -343,8 +355,10 @@ def test_only_a_critical_fault_is_repaired_before_the_model_is() -> None:
 
 def test_the_first_cause_goes_before_the_others_and_faults_before_drift() -> None:
     cause = replace(COLD, features=("dewp",))
-    assert verdict_of_window(wrong(explanation=explained(cause, COLD))).cause.startswith("dewp moved most")
-    assert verdict_of_window(wrong(findings=(MISSING,), **DRIFT)).cause == MISSING.sentence
+    assert verdict_of_window(wrong(explanation=explained(cause, COLD))).cause.startswith("dewp moved (")
+    assert (
+        verdict_of_window(wrong(findings=(MISSING,), **DRIFT)).cause == "100 % of values are missing in age (was 2 %)"
+    )
 
 
 def test_every_window_gets_its_verdict() -> None:
@@ -355,4 +369,33 @@ def test_every_window_gets_its_verdict() -> None:
 def test_rows_without_times_have_no_since() -> None:
     verdict = verdict_of_window(replace(right(), window=replace(right().window, start=0, end=0)))
     assert (verdict.since, verdict.window_start, verdict.window_end) == (None, None, None)
-    assert verdict.sentence.startswith("The model has been right: its log loss")
+    assert verdict.sentence.startswith("The model is right: its log loss")
+
+
+def test_several_causes_are_the_first_and_how_many_more() -> None:
+    two, three = (
+        explained(COLD, replace(COLD, features=("dewp",))),
+        explained(*(replace(COLD, features=(n,)) for n in "abc")),
+    )
+    assert "likely because temp moved (values below 54 went from 99 % to 0 %), as did dewp;" in said(explanation=two)
+    assert "likely because a moved (values below 54 went from 99 % to 0 %), as did 2 more inputs;" in said(
+        explanation=three
+    )
+    left = Cause(("age",), "out_of_range", 1.0)
+    beyond = {"findings": (BEYOND,), "explanation": explained(left, COLD)}
+    assert "likely because age left its usual range (57 % above 45, 0 % before) and temp moved;" in said(**beyond)
+
+
+def said(**more: Any) -> str:
+    return verdict_of_window(wrong(**more)).sentence
+
+
+def test_the_level_of_the_scores_is_told_before_a_metric_of_one_threshold() -> None:
+    recall = {"recall": change("worse", -0.1, -0.13, -0.07), "balanced_accuracy": change("worse", -0.1, -0.13, -0.07)}
+    wide = {"mean_score": value(0.14, 0.13, 0.15), "actual_rate": value(0.36, 0.1, 0.7), "recall": value(0.013)}
+    told = verdict_of_window(known(realized=wide, changes=recall)).sentence
+    assert "it says 14 % positive, 36 % were (10 % to 70 %), and its recall fell by 10 points (7 to 13 points)" in told
+    both = {**recall, "accuracy": change("worse", -0.1, -0.13, -0.07)}
+    assert "its accuracy fell by 10 points" in verdict_of_window(known(changes=both)).sentence
+    near = {"mean_score": value(0.34, 0.33, 0.35), "actual_rate": value(0.36, 0.1, 0.7)}
+    assert ": its recall fell by" in verdict_of_window(known(realized=near, changes=recall)).sentence

@@ -5,6 +5,7 @@ Values that no sampling explains, however few they are: infinities where there w
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,11 @@ from driftline_processor.core.wording import format_percent, format_value, short
 
 FAR = 1e6
 """Multiple of the baseline's largest value, by magnitude, beyond which a value is far."""
+
+_NUMBER = r"-?\d[\d.e+-]*"
+_SIDE = re.compile(
+    rf" lie ((?:above|below|off) {_NUMBER}|outside {_NUMBER} to {_NUMBER})(?: \(before|, [^,]* are infinite)"
+)
 
 _BOUNDS = octave_bounds()
 _NEAREST = np.concatenate([-_BOUNDS[: len(_BOUNDS) // 2], [0.0], _BOUNDS[len(_BOUNDS) // 2 :]])
@@ -55,6 +61,18 @@ def suspect_far_values(check: str, pair: FeaturePair) -> Suspicion | None:
         now=now,
         concerned=now * of / pair.now.rows,
     )
+
+
+def side_of_range(sentence: str) -> str:
+    """Return where the values of a finding lie, out of its sentence; "" where it tells of no range.
+
+    >>> side_of_range("temp: 100 % of values lie above 55.04 (before, 0.24 % lay outside 12.92 to 55.04)")
+    'above 55.04'
+    >>> side_of_range("temp: 2 % of values are infinite (in the baseline none was)")
+    ''
+    """
+    found = _SIDE.search(sentence)
+    return "" if found is None else found[1]
 
 
 def _had_no_infinity(pair: FeaturePair) -> bool:
