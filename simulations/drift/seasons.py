@@ -70,7 +70,7 @@ class Hours:
         group = np.zeros(len(hours), np.int64)
         pane.parts[PART] = by_season(known.seasonality, START + hours * HOUR, weight, group, 1)[0]
         asked = UnknownSeasonality() if self.kind is None else Seasonality(self.kind)
-        return same_seasons(Reference(baseline), asked, pane, self.hours * HOUR)[0].baseline
+        return same_seasons(Reference(baseline), asked, pane, self.hours * HOUR).baseline
 
     def _baseline(self, values: F64, hours: I64) -> Baseline:
         frame: dict[str, Any] = {f"x{at}": values[:, at] for at in range(self.features)}

@@ -14,7 +14,7 @@ from driftline_processor.core.drift.lasting import lasting_sums
 from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.reference import effective
 from driftline_processor.core.drift.rule import Rules, weighted_share
-from driftline_processor.core.drift.slices import WHOLE, drift_with_slices
+from driftline_processor.core.drift.slices import SLICED, WHOLE, drift_with_slices
 from driftline_processor.core.drift.usual import missing_designs
 from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
@@ -94,7 +94,9 @@ def judge_window(
     evaluation.baseline_version, evaluation.compared = baseline.version, reference.note
     rules = Rules(settings.min_effect, settings.choices, reference.shift)
     slices = {name: sliced.pane for name, sliced in context.slices.items()}
-    found, evaluation.slices, own = drift_with_slices(pane, baseline, slices, rules, span)
+    found, evaluation.slices, own = drift_with_slices(pane, baseline, slices, rules, span, seasonal=reference.seasonal)
+    if reference.seasonal and own:
+        evaluation.compared = f"{reference.note}; {SLICED}"
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
     evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span)
     least, wanted = reference.shift, settings.multivariate

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from driftline.baseline.baseline import Baseline
+from driftline.tables.table import F64
 
 from driftline_processor.core.drift.incident import incident
 from driftline_processor.core.drift.lasting import follow_lasting
@@ -24,7 +25,7 @@ from driftline_processor.core.reference.decision_threshold import align_threshol
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import remove_season, same_seasons
-from driftline_processor.core.window_context import NO_CONTEXT, WindowContext
+from driftline_processor.core.window_context import NO_CONTEXT, SliceContext, WindowContext
 from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
 from driftline_processor.core.windows.window import PANE, length
 
@@ -44,7 +45,7 @@ def judge(source: WindowSource, settings: ModelSettings, say: Callable[[str], No
     pane, baseline = source.pane, source.baseline
     aligned: Reference | None = None
     reference: Reference | None = None
-    mix, seasonal = None, False
+    mix: F64 | None = None
     if baseline is not None:
         count_missing_rows(pane, baseline.bins)
         aligned = align_threshold(baseline, pane, source.task)
@@ -58,12 +59,16 @@ def judge(source: WindowSource, settings: ModelSettings, say: Callable[[str], No
         if mix is not None:
             pane.parts[SEASONS] = mix
         span = source.window.end - source.window.start
-        reference, seasonal = same_seasons(reference, settings.seasons, pane, span)
+        reference = same_seasons(reference, settings.seasons, pane, span)
     before: TimeBefore = no_time_before
+    known_mix = mix if reference is not None and reference.seasonal else None
     if reference is not None:
-        before = remove_season(source.time_before(), reference.baseline, mix if seasonal else None)
+        before = remove_season(source.time_before(), reference.baseline, known_mix)
+    context = _context(source, settings, baseline)
+    if reference is not None and known_mix is not None:
+        context = replace(context, slices=_without_season(context.slices, reference.baseline, known_mix))
     context = replace(
-        _context(source, settings, baseline, sliced=not seasonal),
+        context,
         outcomes=outcomes_of_window(source, settings, None if aligned is None else aligned.baseline),
         realized=source.realized(),
         time_before=before,
@@ -122,12 +127,8 @@ def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference:
     )
 
 
-def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline | None, sliced: bool) -> WindowContext:
-    """Return rows and slices beside the sums; of an open window, which is judged many times, nothing.
-
-    ``sliced``: False where rows are compared with the same hours; the hours of slices are not known apart, and each
-    slice would drift with the hour.
-    """
+def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline | None) -> WindowContext:
+    """Return rows and slices beside the sums; of an open window, which is judged many times, nothing."""
     if not source.closed:
         return NO_CONTEXT
     expect = settings.expectations
@@ -140,8 +141,15 @@ def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline |
             until=source.until,
         ),
         recurrences=source.recurrences() if repeating else (),
-        slices=source.slices() if baseline is not None and sliced else {},
+        slices=source.slices() if baseline is not None else {},
     )
+
+
+def _without_season(slices: Mapping[str, SliceContext], baseline: Baseline, mix: F64) -> dict[str, SliceContext]:
+    """Return slices whose time before the window is taken to have the seasons of all rows."""
+    return {
+        name: one._replace(time_before=remove_season(one.time_before, baseline, mix)) for name, one in slices.items()
+    }
 
 
 def _name_absent_features(evaluation: Evaluation, source: WindowSource, baseline: Baseline) -> None:

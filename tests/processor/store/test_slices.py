@@ -257,3 +257,52 @@ def test_panes_of_slices_are_hours_that_roll_up_to_days_and_change_nothing(open_
     assert state.rows("SELECT DISTINCT span FROM slice_panes ORDER BY span") == [(HOUR,), (DAY,)]
     day = next(window for window in windows(state, "1d") if window.rows > 50)
     assert day.slices["country=NL"].rows == 3 * before[0]["country=NL"].rows
+
+
+def by_hour(hour: np.ndarray[Any, Any], each: int, seed: int, moved: float = 0.0) -> dict[str, Any]:
+    """Rows whose income swings by ±1 σ in a day in all countries; the age of the Germans may have moved."""
+    rows = frame(len(hour) * each, seed)
+    rows["income"] = rows["income"] + np.cos(2 * np.pi * np.repeat(hour % 24, each) / 24)
+    rows["age"] = rows["age"] + moved * (rows["country"] == "DE")
+    return rows
+
+
+def test_slices_of_an_hour_are_compared_with_that_hour_live_and_in_a_file(
+    open_state: Open, clock: Clock, tmp_path: Path
+) -> None:
+    hour = np.arange(14 * 24)
+    past = by_hour(hour, 500, 1) | {"time": MIDNIGHT + (np.repeat(hour, 500) - 15 * 24) * HOUR}
+    known = baseline(past, slices=["country"], time="time")
+    state = open_state(churn=Model(slices=("country",), windows=("1h",)))
+    state.send(baselines=[known.to_json()])
+    rows = by_hour(np.array([0]), 500, 8, moved=1.0)
+    rows.pop("plan")
+    times = send(state, rows, MIDNIGHT, batches=3)
+    clock.now = NOON + 2 * DAY
+    [live] = windows(state)
+    pd.DataFrame({**rows, "time": pd.to_datetime(times)}).to_parquet(tmp_path / "rows.parquet")
+    known.save(tmp_path / "baseline.json")
+    asked = ([tmp_path / "rows.parquet"], tmp_path / "baseline.json", None, ColumnOptions(), Cut("1h"), print)
+    [in_file] = evaluate_files(*asked).evaluations
+
+    said = (
+        "the same hours: the reference repeats every day; slices with their own rows at these hours, as far as all rows"
+        " tell"
+    )
+    assert live.compared == in_file.compared == said
+    assert to_json(live)["baseline"]["compared"] == said
+    assert {name: found.state for name, found in live.slices.items()} == {
+        "country=NL": "cannot_tell", "country=BE": "ok", "country=DE": "drift", "country=FR": "ok",
+    }  # fmt: skip
+    assert [one.name for one in live.slices["country=DE"].drifted()] == ["age"]
+    for name, found in live.slices.items():
+        same(found, in_file.slices[name])
+    # an income that is no midnight's in one country may be one of other hours, or of twice the cycle
+    france = rows["country"] == "FR"
+    for lower, state_of in ((1.0, "cannot_tell"), (6.0, "drift")):
+        pd.DataFrame({**rows, "income": rows["income"] - lower * france, "time": pd.to_datetime(times)}).to_parquet(
+            tmp_path / "rows.parquet"
+        )
+        [other] = evaluate_files(*asked).evaluations
+        income = other.slices["country=FR"].features["income"]
+        assert (income.state, income.lacking) == (state_of, "days" if state_of == "cannot_tell" else "")

@@ -142,6 +142,7 @@ class _Judged:
         values: Parallel to ``methods``.
         p: That rows alone differ so much; None where nothing can be decided.
         own_p: That the reference's own windows differ as much; None where nobody knows.
+        swing: How far a cycle that nobody knows may take it, in standard deviations.
         days: The shift that is beyond the usual, as a function of the level of the test; None where nobody knows.
     """
 
@@ -170,6 +171,7 @@ class _Judged:
     blocks: tuple[float, float] | None = None
     alike: tuple[int, int] | None = None
     would_see: float | None = None
+    swing: float = 0.0
 
     def drift(self) -> TargetDrift:
         """Return the verdict."""
@@ -253,21 +255,27 @@ def drift(
 
 
 def drift_by_slice(
-    slices: Mapping[str, tuple[Pane, Baseline]], rules: Rules | None = None, span: int = 0
+    slices: Mapping[str, tuple[Pane, Baseline]],
+    rules: Rules | None = None,
+    span: int = 0,
+    swings: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, Drift]:
     """Compare every slice of a window with its baseline, all as one family.
 
     ``slices``: name → the slice's rows and what they are compared with; all rows are a slice, too. P-values are
     corrected (Benjamini-Hochberg) over the features of all slices; scores and classes are a family of their own.
-    ``span``: as for :func:`drift`.
+    ``span``: as for :func:`drift`. ``swings``: name → part → how far a cycle that nobody knows may take the target, in
+    standard deviations; less is no drift.
     """
-    rules = rules or Rules()
+    rules, swings = rules or Rules(), swings or {}
     wanted = [
         (name, reference, pane, baseline)
         for name, (pane, baseline) in slices.items()
         for reference in references(baseline)
     ]
     judged = [_judge(reference, pane, baseline, rules) for _, reference, pane, baseline in wanted]
+    for (name, reference, *_), one in zip(wanted, judged, strict=True):
+        one.swing = swings.get(name, {}).get(reference.part, 0.0)
     start = 0
     for pane, baseline in slices.values():
         end = start + len(references(baseline))
@@ -424,6 +432,29 @@ def _decide(targets: Sequence[_Judged]) -> None:
         level = ALPHA / len(family)
         _see(target, level)
         target.state, target.lacking = _state(target, level)
+        if target.swing and target.state == "drift" and _may_swing(target):
+            target.state, target.lacking = "cannot_tell", "days"
+        if target.would_see is not None:
+            target.would_see = max(target.would_see, _swing_at_most(target))
+
+
+def _may_swing(target: _Judged) -> bool:
+    """Return True where a cycle that nobody knows may be what differs."""
+    if _outside(target.reference, target.pair):
+        return False
+    return target.effect is None or shift_of(target.effect, target.methods[0]) < _swing_at_most(target)
+
+
+def _swing_at_most(target: _Judged) -> float:
+    """Return how far a cycle that nobody knows may take a target, and what rows add by chance, one time in a hundred.
+
+    A distance between two distributions is where a median is told best: its standard error is that of a median.
+    """
+    if not target.swing or target.pair is None:
+        return target.swing
+    worth = max(target.design.effect, target.worth)
+    error = math.sqrt(math.pi / 2 * worth * float(1 / target.pair.reference.sum() + 1 / target.pair.current.sum()))
+    return target.swing - float(ndtri(ALPHA)) * error
 
 
 def _adjust(targets: Sequence[_Judged], name: str) -> None:

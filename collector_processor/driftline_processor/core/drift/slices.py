@@ -20,10 +20,13 @@ from driftline_processor.core.wording import short
 
 from .methods import METHODS
 from .rule import Drift, Rules, drift_by_slice
+from .swing import swings
 
 WHOLE = ""
 """The slice that is all rows."""
 
+SLICED = "slices with their own rows at these hours, as far as all rows tell"
+"""What slices are compared with where all rows are compared at the window's seasons."""
 
 NAMED = 4
 """Targets of a slice that are named; of the others there is a number."""
@@ -63,18 +66,28 @@ def of_slice(baseline: Baseline, name: str) -> Baseline | None:
 
 
 def drift_with_slices(
-    pane: Pane, baseline: Baseline, slices: Mapping[str, Pane], rules: Rules | None = None, span: int = 0
+    pane: Pane,
+    baseline: Baseline,
+    slices: Mapping[str, Pane],
+    rules: Rules | None = None,
+    span: int = 0,
+    *,
+    seasonal: bool = False,
 ) -> SlicedDrift:
     """Compare all rows of a window and its slices with the baseline.
 
     ``slices``: name → its rows; the arguments are those of :func:`.rule.drift_by_slice`. All other values of a key
     (``key=other``) are compared with those of the baseline only where both name the same values.
+
+    ``seasonal``: the baseline is at the window's seasons. What a slice does at these is taken from all rows, so a
+    target of a slice drifts only where it is farther away than another season of all rows would be.
     """
     baselines = {
         name: own for name in slices if _comparable(name, slices, baseline) and (own := of_slice(baseline, name))
     }
     family = {WHOLE: (pane, baseline)} | {name: (slices[name], own) for name, own in baselines.items()}
-    found = drift_by_slice(family, rules, span)
+    swing = swings(baseline) if seasonal and baselines else {}
+    found = drift_by_slice(family, rules, span, dict.fromkeys(baselines, swing))
     strange = {name: (own, baseline) for name, own in slices.items() if name not in baselines}
     beside = drift_by_slice(strange, rules, span) if strange else {}
     judged = {

@@ -20,11 +20,13 @@ class Reference(NamedTuple):
         note: For people, such as "the same hours"; "" = the baseline as it is.
         shift: The least that counts as drift, in standard deviations, while little is known of the reference
             (:mod:`.cold_start`).
+        seasonal: Whether it is at the window's own seasons (:mod:`.season`).
     """
 
     baseline: Baseline
     note: str = ""
     shift: float = 0.0
+    seasonal: bool = False
 
     def and_also(self, note: str) -> str:
         """Return its note with another one behind it.

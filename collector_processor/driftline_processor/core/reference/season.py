@@ -20,6 +20,7 @@ import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.cycles import LEAST_DAYS, LEAST_WEEKS
 from driftline.baseline.sections.seasons import LEAST_CYCLES, RANKS, Deseasonalized, Seasons
+from driftline.baseline.sections.slices import Slices
 from driftline.baseline.sections.time_blocks import BlockCounts, TimeBlocks, TimeGrid, block_targets
 from driftline.panes.bins import CategoryBins
 from driftline.panes.pane import Pane
@@ -37,6 +38,9 @@ together with as many before it as after it: then what rises from hour to hour d
 
 MOST_KEPT = 400
 """References that are kept for a baseline: one for each hour of two weeks, and to spare."""
+
+MOST_SLICED = 48
+"""The same of a baseline with slices, whose panes are twenty times as large."""
 
 PART = "seasons"
 """The part of a window's pane that says how much weight its rows have in each season."""
@@ -92,14 +96,14 @@ def seasonal_reference(baseline: Baseline, kind: Kind, pane: Pane) -> Reference:
     kept = _KEPT.setdefault(baseline, {})
     key = (mix / mix.sum()).round(12).tobytes()
     if key not in kept:
-        if len(kept) >= MOST_KEPT:
+        if len(kept) >= (MOST_KEPT if baseline.extras.slices is None else MOST_SLICED):
             del kept[next(iter(kept))]
         kept[key] = _derived(baseline, seasons, mix, f"the same {same}")
     return kept[key]
 
 
-def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length: int) -> tuple[Reference, bool]:
-    """Return the reference at the seasons of a window, and whether it is at these seasons.
+def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length: int) -> Reference:
+    """Return the reference at the seasons of a window; it says whether it is.
 
     Args:
         reference: What the window is compared with.
@@ -114,14 +118,15 @@ def same_seasons(reference: Reference, asked: AnySeasonality, pane: Pane, length
     elif seasons is None:
         found = Reference(baseline, "" if reference.note else _untold(baseline, length))
     elif mix is None or (needed := _needed_mix(seasons, mix, length)) is None:
-        return reference, False
+        return reference
     else:
         pane.parts[PART] = needed
         found = seasonal_reference(baseline, seasons.seasonality.kind, pane)
         if found.baseline is not baseline:
             same = found.note if length < WHOLE * DAY else found.note.replace(_SAME["hour_of_week"], _SAME["weekday"])
             found = found._replace(note=f"{same}: {_REPEATS[seasons.seasonality.kind]}")
-    return Reference(found.baseline, reference.and_also(found.note), reference.shift), found.baseline is not baseline
+    note, seasonal = reference.and_also(found.note), found.baseline is not baseline
+    return Reference(found.baseline, note, reference.shift, seasonal)
 
 
 def _needed_mix(seasons: Seasons, mix: F64, length: int) -> F64 | None:
@@ -248,14 +253,80 @@ def _derived(baseline: Baseline, seasons: Seasons, mix: F64, note: str) -> Refer
         if name.startswith(_SCALED) and total > 0 and _part_of(name) in seasons.of:
             parts[name] = parts[name] * (found.rows / total)
     parts["rows"] = np.full(3, found.rows)
-    # of slices the seasons are not known: beside all of them a slice would drift with the weekday
-    extras = replace(baseline.extras, blocks=_blocks(baseline, seasons, parts), slices=None)
+    slices = baseline.extras.slices
+    extras = replace(
+        baseline.extras,
+        blocks=_blocks(baseline, seasons, parts),
+        slices=None if slices is None else slices_at(slices, baseline, seasons, parts, found.rows),
+    )
     derived = replace(baseline, pane=Pane(parts), extras=extras)
     vars(derived)["fold"] = baseline.fold  # the same bins: it would be worked out anew
     if found.thin:
         several = f"{found.thin} of them have" if found.thin > 1 else "one of them has"
         note += f" ({several} few rows in the baseline, and the neighbouring ones count, too)"
     return Reference(derived, note)
+
+
+def slices_at(slices: Slices, baseline: Baseline, seasons: Seasons, parts: Mapping[str, F64], rows: float) -> Slices:
+    """Return the slices of a reference as they would be at a window's seasons, had they the cycle of all rows.
+
+    A number moves by rank: what lifts all rows by one unit lifts those of a slice by as much. A label's share changes
+    as it does in all rows. Where all rows have no such label, the slice keeps its own share.
+
+    Args:
+        slices: Of all of the reference.
+        baseline: All of the reference.
+        seasons: Which of its parts are known by season.
+        parts: All rows at the window's seasons.
+        rows: How many effective rows those are; of a slice the same part counts.
+    """
+    panes = {(key, value): pane for key, values in slices.of.items() for value, pane in values.items()}
+    whole = baseline.pane.parts
+    kish = {at: _effective(pane.parts["rows"]) for at, pane in panes.items()}
+    timed = seasons.rows.sum(axis=0)
+    scale = rows / max(float(timed[1]) * _effective(timed), 1e-300)
+    of: dict[str, dict[str, Pane]] = {key: {} for key in slices.of}
+    moved: dict[tuple[str, str], dict[str, F64]] = {}
+    for at, pane in panes.items():
+        moved[at] = {name: sums * kish[at] for name, sums in pane.parts.items()}
+        moved[at]["rows"] = np.full(3, float(pane.parts["rows"][1]) * kish[at] * scale)
+    for name, over in block_targets(baseline.bins).items():
+        having = [at for at, own in moved.items() if name in own]
+        if name not in seasons.of or name not in whole or not having:
+            continue
+        counts = np.stack([moved[at][name] for at in having]) * scale
+        shifted = _carried(counts, whole[name], parts[name], None if isinstance(over, CategoryBins) else over.size)
+        for at, one in zip(having, shifted, strict=True):
+            moved[at][name] = one
+    for (key, value), own in moved.items():
+        of[key][value] = Pane(own)
+    return Slices(of)
+
+
+def _effective(rows: F64) -> float:
+    """Return what one unit of weight is worth in effective rows."""
+    return float(rows[1] / rows[2]) if rows[2] > 0 else 1.0
+
+
+def _carried(counts: F64, then: F64, now: F64, ranked: int | None) -> F64:
+    """Return counts of slices moved as all rows move from ``then`` to ``now``: float64 (slices, cells).
+
+    ``ranked``: the first so many cells are those of a number, which move by rank; None = all are labels.
+
+    >>> _carried(np.array([[8.0, 2.0]]), np.array([50.0, 50.0]), np.array([1.0, 3.0]), None).round(2).tolist()
+    [[5.71, 4.29]]
+    """
+    total, share = counts.sum(axis=1, keepdims=True), now / max(float(now.sum()), 1e-300)
+    was = then / max(float(then.sum()), 1e-300)
+    found = counts * np.divide(share, was, out=np.ones_like(was), where=was > 0)
+    if ranked is not None and was[:ranked].sum() > 0 and share[:ranked].sum() > 0:
+        usable = counts[:, :ranked].sum(axis=1, keepdims=True)
+        left = found[:, :ranked].sum(axis=1, keepdims=True)
+        by_rank = counts[:, :ranked] @ _by_rank(was[:ranked], share[:ranked])
+        # as many usable values as the shares of all rows say; they lie where their ranks do
+        found[:, :ranked] = by_rank * np.divide(left, usable, out=np.zeros_like(left), where=usable > 0)
+    after = found.sum(axis=1, keepdims=True)
+    return np.where(after > 0, found * np.divide(total, after, out=np.zeros_like(after), where=after > 0), counts)
 
 
 def _part_of(name: str) -> str:
@@ -373,15 +444,20 @@ def _ranked(counts: F64, then: F64, now: F64) -> F64:
     missing = min(max(counts[-1] + counts.sum() * (now[-1] - then[-1]), 0.0), float(counts.sum()))
     if then[:-1].sum() <= 0 or now[:-1].sum() <= 0 or counts[:-1].sum() <= 0:
         return _shifted(counts, then, now)
-    low, high = _edges(then[:-1])
-    start, end = _edges(now[:-1])
+    usable = counts[:-1] @ _by_rank(then[:-1], now[:-1])
+    return np.append(usable * ((counts.sum() - missing) / counts[:-1].sum()), missing)
+
+
+def _by_rank(then: F64, now: F64) -> F64:
+    """Return which part of each bin goes to which, so that ranks stay: float64 (bins, bins), rows add up to 1."""
+    low, high = _edges(then)
+    start, end = _edges(now)
     inside = np.clip(np.minimum(high[:, np.newaxis], end) - np.maximum(low[:, np.newaxis], start), 0.0, None)
     width = (high - low)[:, np.newaxis]
     point = (low[:, np.newaxis] >= start) & (low[:, np.newaxis] < end)
     point[(low >= end[-1]), -1] = True
-    share = np.divide(inside, width, out=point.astype(np.float64), where=width > 1e-12)
-    usable = counts[:-1] @ share
-    return np.append(usable * ((counts.sum() - missing) / counts[:-1].sum()), missing)
+    share: F64 = np.divide(inside, width, out=point.astype(np.float64), where=width > 1e-12)
+    return share
 
 
 def _edges(shares: F64) -> tuple[F64, F64]:

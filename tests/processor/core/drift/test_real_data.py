@@ -58,7 +58,7 @@ def windows(columns: Mapping[str, F64], times: I64, reference: int, length: int)
         if seasons is not None:
             group = np.zeros(int(rows), np.int64)
             pane.parts[PART] = by_season(seasons.seasonality, times[held], np.ones(int(rows)), group, 1)[0]
-        compared, _ = same_seasons(Reference(baseline), UnknownSeasonality(), pane, length)
+        compared = same_seasons(Reference(baseline), UnknownSeasonality(), pane, length)
         yield drift(pane, compared.baseline, span=length).features
 
 

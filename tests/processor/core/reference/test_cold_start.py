@@ -9,6 +9,7 @@ from driftline.baseline.sections.time_blocks import TimeGrid
 from driftline.panes.pane import Pane
 from driftline_processor.core.drift.rule import Rules, drift_by_slice, effect_of
 from driftline_processor.core.reference.cold_start import grow_reference, least_shift, reference_span
+from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.windows.window import DAY, HOUR
 
 START = 20_000 * DAY
@@ -75,7 +76,7 @@ def test_a_week_settles_it() -> None:
 
 def test_rows_without_times_are_compared_with_as_they_are() -> None:
     plain = Baseline.from_frame({"x": [1.0, 2.0]}, score=[0.1, 0.2], model="m", task="regression")
-    assert grow_reference(plain, None, ()) == (plain, "", 0.0)
+    assert grow_reference(plain, None, ()) == Reference(plain)
 
 
 @pytest.mark.parametrize(

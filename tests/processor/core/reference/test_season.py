@@ -143,8 +143,8 @@ def found(days: int, daily: float = 2.0, weekend: float = 0.0, timed: bool = Tru
 
 def compared(baseline: Baseline, length: int, seasons: int = 24) -> str:
     pane = Pane({PART: np.eye(seasons)[12] * 100.0})
-    reference, seasonal = same_seasons(Reference(baseline), UnknownSeasonality(), pane, length)
-    assert seasonal == (reference.baseline is not baseline)
+    reference = same_seasons(Reference(baseline), UnknownSeasonality(), pane, length)
+    assert reference.seasonal == (reference.baseline is not baseline)
     return reference.note
 
 
@@ -163,7 +163,7 @@ def test_a_day_is_compared_with_its_weekdays_and_a_week_is_not() -> None:
 
 def test_a_day_whose_rows_came_at_other_hours_counts_by_its_weekday_alone() -> None:
     baseline = found(28, weekend=2.0)
-    derived, _ = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(168)[12]}), 24 * HOUR)
+    derived = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(168)[12]}), 24 * HOUR)
     seasons = baseline.extras.seasons
     assert seasons is not None
     whole = seasons.of["feature:x"][:24].sum(axis=0)  # START is a Thursday, and season 12 a Monday's noon
@@ -184,7 +184,7 @@ def test_a_reference_says_what_it_cannot_tell() -> None:
 
 def test_what_does_not_repeat_keeps_all_of_its_rows() -> None:
     baseline = found(14)
-    noon = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(24)[12]}), HOUR)[0].baseline
+    noon = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(24)[12]}), HOUR).baseline
     assert noon.pane.parts["score"].sum() == baseline.pane.rows
     assert noon.pane.parts["feature:x"].sum() == pytest.approx(baseline.pane.rows / 24)
     assert noon.extras.blocks is not None
@@ -198,7 +198,7 @@ def test_hours_that_differ_beyond_their_season_are_in_the_short_stretches() -> N
     frame = {"x": 2 * np.cos(2 * np.pi * (hour % 24) / 24) + own + rng.normal(size=len(hour)), "p": own}
     known = {"score": "p", "time": "time", "model": "m", "task": "regression"}
     baseline = Baseline.from_frame(frame | {"time": START + hour * HOUR}, **known)  # type: ignore[arg-type]
-    noon = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(24)[12]}), HOUR)[0].baseline
+    noon = same_seasons(Reference(baseline), UnknownSeasonality(), Pane({PART: np.eye(24)[12]}), HOUR).baseline
     blocks = noon.extras.blocks
     assert blocks is not None
     assert blocks.within is not None
@@ -213,3 +213,33 @@ def test_hours_that_differ_beyond_their_season_are_in_the_short_stretches() -> N
     assert apart(hours) > 5 * apart(days)  # in a day 24 of them average out
     again = Baseline.from_json(baseline.to_json())
     assert again.to_json() == baseline.to_json()
+
+
+def test_slices_move_with_all_rows_to_the_season() -> None:
+    """A slice that is always 1.5 σ above all rows is so at noon, too, with the same share of its rows."""
+    rng = np.random.default_rng(12)
+    hour = np.repeat(np.arange(14 * 24), 100)
+    place = np.arange(len(hour)) % 4
+    number = np.cos(2 * np.pi * (hour % 24 - 12) / 24) + 1.5 * (place == 0) + rng.normal(size=len(hour))
+    label = np.where(rng.random(len(hour)) < np.where(hour % 24 == 12, 0.6, 0.3) + 0.2 * (place == 0), "a", "b")
+    frame = {"x": number, "c": label.astype(object), "p": rng.normal(size=len(hour)), "time": START + hour * HOUR}
+    baseline = Baseline.from_frame(
+        frame | {"slice": np.array(["odd", "s1", "s2", "s3"], object)[place]},
+        score="p", time="time", model="m", task="regression", seasonality="hour", slices=["slice"],
+    )  # fmt: skip
+    noon = seasonal_reference(baseline, "hour", mixed(24, h12=500.0)).baseline.extras.slices
+    assert noon is not None
+    pane = noon.pane("slice=odd")
+    assert pane is not None
+    own = (place == 0) & (hour % 24 == 12)
+    edges = baseline.bins.features["x"].edges  # type: ignore[union-attr]
+    true = np.bincount(np.searchsorted(edges, number[own], side="right"), minlength=len(edges) + 1) / own.sum()
+    counts = pane.parts["feature:x"][: len(edges) + 1]
+    assert counts.sum() == pytest.approx(own.sum(), rel=1e-6)
+    assert np.abs(np.cumsum(counts) / counts.sum() - np.cumsum(true)).max() < 0.12
+    labels = pane.parts["feature:c"][np.argsort(baseline.bins.features["c"].labels)]  # type: ignore[union-attr]
+    assert labels[0] / labels.sum() == pytest.approx(np.mean(label[own] == "a"), abs=0.08)
+    known = baseline.extras.slices
+    assert known is not None
+    always = known.of["slice"]["odd"].parts["feature:x"][: len(edges) + 1]
+    assert np.abs(np.cumsum(always) / always.sum() - np.cumsum(true)).max() > 0.25
