@@ -14,7 +14,7 @@ from simulations.frame import Figures, Row, percent, table_of
 class Promise(Row):
     """A row of the table: ``most`` windows with what is ``rare``, or at ``least`` so many with what is ``found``.
 
-    ``short``: windows of a test. The two are figures, by their names.
+    ``short``: windows of a test, 0 = none. The two are figures, by their names.
     """
 
     what: str
