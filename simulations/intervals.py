@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -104,8 +104,10 @@ def since_baseline(
     def limits(rng: Random) -> Limits:
         (pane, parts), (whole, blocks) = before(rng), now(rng)
         known = Extras(estimation=Estimation(blocks=OutcomeBlocks(DAY, parts)))
-        reference = reference_of(Baseline("m", "", BINARY, ModelBins(), pane, extras=known), STANDARD)["accuracy"]
-        found = with_intervals(realized(whole, BINARY), whole, blocks, BINARY, STANDARD, days=True)["accuracy"]
+        baseline = Baseline("m", "", BINARY, ModelBins(), pane, extras=known)
+        reference = reference_of(baseline, STANDARD)["accuracy"]
+        measured, lending = realized(whole, BINARY), lent_days(baseline, STANDARD)
+        found = with_intervals(measured, whole, blocks, BINARY, STANDARD, days=True, lent=lending)["accuracy"]
         assert found.value is not None
         assert reference.value is not None
         than = Interval(reference.low, reference.high, "")
@@ -532,22 +534,32 @@ def _days() -> Iterator[Covered]:
 
 
 LENT_RUNS = 1_000
+LENT_TO = (5, 7, 10, 14, 30)
+"""Days of a window."""
+
+ACCURACY = replace(STANDARD, metrics=("accuracy",))
 
 
-def lent(before: int, now: int, each: int, spread: float) -> Callable[[int, Random], Figures]:
-    """Return the same of the accuracy of few days, which a baseline lends how its days differ.
+def lent(
+    before: int, now: int, spread: float, persist: float = 0.0, apart: float = 1.0
+) -> Callable[[int, Random], Figures]:
+    """Return the same of the accuracy of days of 500 rows, which a baseline lends how its days differ.
 
-    Lengths are in that of the interval of who knows how days differ.
+    Lengths are in that of the interval of who knows how days differ. ``persist``: what a day keeps of the one before;
+    ``apart``: in how many times the standard deviation the window's days differ.
     """
-    p, rows = 0.9, each * now
-    known = 2 * ndtri(0.975) * np.sqrt(p * (1 - p) / rows + spread**2 / now)
+    p, each = 0.9, 500
+    own = spread * apart
+    alike = 1 + 2 * sum((1 - at / now) * persist**at for at in range(1, now))
+    known = 2 * ndtri(0.975) * np.sqrt(p * (1 - p) / each / now + own**2 / now * alike)
 
     def limits(rng: Random) -> Limits:
-        (pane, parts), (whole, blocks) = days(p, spread, each, before)(rng), days(p, spread, each, now)(rng)
+        pane, parts = days(p, spread, each, before, persist)(rng)
+        whole, blocks = days(p, own, each, now, persist)(rng)
         extras = Extras(estimation=Estimation(blocks=OutcomeBlocks(DAY, parts)))
-        spreads = lent_days(Baseline("m", "", BINARY, ModelBins(), pane, extras=extras), STANDARD)
-        measured = {"accuracy": realized(whole, BINARY)["accuracy"]}
-        found = with_intervals(measured, whole, blocks, BINARY, STANDARD, days=True, lent=spreads)["accuracy"]
+        spreads = lent_days(Baseline("m", "", BINARY, ModelBins(), pane, extras=extras), ACCURACY)
+        measured = {"accuracy": realized(whole, BINARY, ACCURACY)["accuracy"]}
+        found = with_intervals(measured, whole, blocks, BINARY, ACCURACY, days=True, lent=spreads)["accuracy"]
         ends = [None if end is None else float(end / known) for end in (found.low, found.high)]
         return ends[0], ends[1], found.interval
 
@@ -555,13 +567,23 @@ def lent(before: int, now: int, each: int, spread: float) -> Callable[[int, Rand
 
 
 def _lent() -> Iterator[Covered]:
-    for before, now in ((7, 2), (14, 2), (30, 2), (14, 3), (14, 4)):
-        for spread in (0.0, 0.015, 0.05):
-            what = f"accuracy of .9 on {now} days of 500 rows beside {before}, on which it differs by {spread}"
-            measure = lent(before, now, 500, spread)
-            yield Covered(
-                f"lent-{before}-{now}-{spread}", measure, LENT_RUNS, f"{what}; length in that of known variance", 0.93
-            )
+    said = "accuracy of .9 on {} days of 500 rows beside {}, on which it differs by {}"
+    known = "; length in that of known variance"
+    for before, now in ((7, 2), (14, 2), (30, 2), (14, 3), (14, 4), (14, 7), *((30, now) for now in LENT_TO)):
+        for spread in (0.0, 0.015, 0.05) if now < 5 else (0.0, 0.05) if now < 10 else (0.05,):
+            what = said.format(now, before, spread) + known
+            yield Covered(f"lent-{before}-{now}-{spread}", lent(before, now, spread), LENT_RUNS, what, 0.93)
+    for before, least, long in ((14, 0.89, (7,)), (30, 0.92, LENT_TO)):
+        for now in long:
+            what = f"{said.format(now, before, 0.03)}, a day keeps half of the one before{known}"
+            yield Covered(f"lent-{before}-{now}-keeps", lent(before, now, 0.03, 0.5), LENT_RUNS // 2, what, least)
+    for now in (5, 7, 14):
+        for name, times, more in (("variance", 2**0.5, "twice the variance"), ("apart", 2.0, "twice the deviation")):
+            what = f"{said.format(now, 30, 0.03)}, in the window with {more}{known}"
+            measure, least = lent(30, now, 0.03, apart=times), 0.9 if name == "variance" else 0.88
+            if name == "variance" and now > 7:
+                continue
+            yield Covered(f"lent-30-{now}-{name}", measure, LENT_RUNS // 2, what, least)
 
 
 ROWS = {

@@ -198,16 +198,20 @@ def _claims() -> Iterator[Promise]:
     for unseen, many, long in (
         *((0.0, 14, 1), (0.15, 7, 1), (0.15, 14, 2), (0.15, 30, 1)),
         *((0.4, 7, 1), (0.4, 7, 2), (0.4, 14, 1)),
+        *((0.15, 30, 7), (0.4, 30, 7)),
     ):
         world = World(replace(_SCORES, unseen=unseen), (many, 1_000), (long, 1_000))
         window = "a day" if long == 1 else f"{long} days"
         what = f"{window} of 1,000 rows beside {many}, logits of a day differ by {unseen}"
         quiet[f"quiet-dated-{unseen}-{many}-{long}"] = (what, world, RUNS)
     for keeps in (0.5,):
-        for many in (14, 30):
-            world = World(replace(_SCORES, unseen=0.3), (many, 1_000), (2, 1_000), keeps=keeps)
-            what = f"2 days of 1,000 rows beside {many}, logits differ by .3, a day keeps {keeps} of the one before"
-            quiet[f"quiet-keeps-{keeps}-{many}"] = (what, world, RUNS // 2)
+        for many, long in ((14, 2), (30, 2), (30, 7)):
+            world = World(replace(_SCORES, unseen=0.3), (many, 1_000), (long, 1_000), keeps=keeps)
+            what = (
+                f"{long} days of 1,000 rows beside {many}, logits differ by .3, a day keeps {keeps} of the one before"
+            )
+            name = f"quiet-keeps-{keeps}-{many}" if long == 2 else f"quiet-keeps-{keeps}-{many}-{long}"
+            quiet[name] = (what, world, RUNS // 2)
     world = World(Numbers(unseen=0.1), (14, 500), (1, 500))
     quiet["quiet-days-numbers"] = (
         "a regression, a day of 500 rows beside 14, the size of errors differs by .1",

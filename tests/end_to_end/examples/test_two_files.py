@@ -82,6 +82,16 @@ def test_a_large_shift_is_drift_also_beside_days_that_differ() -> None:
     assert drift["score"]["state"] == "drift"  # 1,352 rows are not too few
 
 
+def test_a_week_borrows_from_the_baseline_how_days_differ() -> None:
+    """Its days differ by .11, the baseline's by .12: four standard errors of seven days are .18."""
+    performance = window(*as_named())["performance"]
+    accuracy, loss = (performance["realized"][name] for name in ("accuracy", "log_loss"))
+    assert accuracy["interval"] == "blocks"
+    assert 0.15 < accuracy["high"] - accuracy["low"] < 0.3
+    assert loss["high"] - loss["low"] < 0.5
+    assert performance["changes"]["log_loss"]["low"] > 0
+
+
 @pytest.mark.parametrize("arguments", [(), ("--ignore-time",), ("--window", "1d")])
 def test_nothing_is_ok_beside_a_psi_of_one(arguments: tuple[str, ...]) -> None:
     for one in json.loads(told("--json", *as_named(*arguments)))["windows"]:

@@ -1,18 +1,22 @@
-"""How far days differ in a metric: known from a baseline of many days, lent to a window of few.
+"""How far days differ in a metric: known from a baseline of many days, lent to a window.
 
-Two days say next to nothing of how days differ: an interval from them alone is [0, 1]. A baseline of seven days and
-more knows it, and days of a window differ as those of the baseline did. So a metric is linearised over the baseline's
-days, and Cochran's Q of their influences tells the variance between days, in units of the variance of one row. The
-window's own days are pooled with them.
+Two days say next to nothing of how days differ: an interval from them alone is [0, 1]. Seven days still say little of
+it, and nothing of how far a day resembles the one before. A baseline of seven days and more knows both, and days of a
+window differ as those of the baseline did. So a metric is linearised over the baseline's days, and Cochran's Q of their
+influences tells the variance between days, in units of the variance of one row. The window's own days are pooled with
+them. Where they differ surely more, the baseline counts for less, down to nothing.
 
 A variance that is estimated is uncertain, and most where it is near 0. Two answers are computed, and the shorter
 interval counts: Satterthwaite's degrees of freedom of the moment estimate, and the moments of its posterior under a
 prior that is flat in the logarithm of the variance of a day's mean. The first is short where days of the window have no
-more rows than those of the baseline, the second where they have more. Simulated, normal days, 7 to 30 of them in the
-baseline: 93.8 % and more of the 95 % intervals hold the truth (docs/data/intervals.md, rows ``lent-*``).
+more rows than those of the baseline, the second where they have more. Simulated, days that do not resemble each
+other, 7 to 30 of them in the baseline: 94 % and more of the 95 % intervals hold the truth (docs/data/intervals.md, rows
+``lent-*``). Where a day keeps half of the one before, 14 days of a baseline are too few to see it surely.
 
 Source: DerSimonian and Laird (1986) for the variance from Q; Satterthwaite (1946); Box and Tiao, "Bayesian Inference
-in Statistical Analysis" (1973), section 5.2, for the posterior, whose variance of a mean is no less than that of rows.
+in Statistical Analysis" (1973), section 5.2, for the posterior, whose variance of a mean is no less than that of rows;
+Marriott and Pope (1954) for what a short series hides of its correlation; Gravestock and Held (2017) for data that
+count the less the more they disagree.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.tables.table import F64
-from scipy.special import gammainc, gammaln
+from scipy.special import fdtrc, gammainc, gammaln
 
 from .confidence import normal_quantile, student_quantile
 from .time_blocks import MOST_KEPT
@@ -31,11 +35,41 @@ FEWEST_LENDING = 7
 """Days of a baseline, or of a baseline and a window, from which on they tell how days differ."""
 
 FEW = 5
-"""Days of a window below which its own tell too little, and those of the baseline count with them."""
+"""Days of a window below which its own say too little of how days differ, where no baseline lends its days."""
 
-RESEMBLING = 1.64
-"""Standard errors of a correlation of neighbours from which on days count as resembling the one before: of days that
-do not, one baseline in twenty is taken to. Fewer would make the intervals of every third baseline longer."""
+SURELY_MORE = 0.3
+"""Chance of days that differ as those of the baseline to differ as much as a window's, below which the baseline counts
+the less the smaller it is. Of five days with twice the standard deviation 89 % of the intervals hold the truth beside
+30 (``lent-30-5-apart``); at .05 it would be 83 %."""
+
+RESEMBLING = 4.0
+"""n·r + 1 of neighbours from which on days count as resembling the one before: correlations of .43 of 7 days, .21 of
+14, .1 of 30. At 3, intervals of few days beside a baseline of seven would be a seventh longer, and hardly more of them
+would hold where days keep a half."""
+
+
+class Neighbours(NamedTuple):
+    """How far days resemble the one before, from one stretch of days or from several.
+
+    A stretch of n days whose correlation of neighbours is r tells n·r + 1 of n - 3: from its own mean, a short stretch
+    sees r less than it is by (1 + 3r) / n.
+
+    Attributes:
+        told: Σ (n·r + 1).
+        free: Σ (n - 3).
+    """
+
+    told: float = 0.0
+    free: float = 0.0
+
+    @property
+    def kept(self) -> float:
+        """The part of itself that a day keeps of the one before; 0 where that may be chance."""
+        return min(MOST_KEPT, self.told / self.free) if self.told > RESEMBLING else 0.0
+
+    def and_those(self, other: Neighbours) -> Neighbours:
+        """Return what both tell together."""
+        return Neighbours(self.told + other.told, self.free + other.free)
 
 
 class DaySpread(NamedTuple):
@@ -45,32 +79,60 @@ class DaySpread(NamedTuple):
         squares: Cochran's Q: the sum of each day's squared influence over its variance by rows alone.
         freedom: Days less one.
         rows: Σn - Σn² / Σn of the days' effective rows n: how many times Q sees the variance between days.
-        kept: Part of itself that a day keeps of the one before.
+        neighbours: How far a day resembles the one before.
     """
 
     squares: float
     freedom: float
     rows: float
-    kept: float = 0.0
+    neighbours: Neighbours = Neighbours()
+
+    @property
+    def kept(self) -> float:
+        """Part of itself that a day keeps of the one before."""
+        return self.neighbours.kept
+
+    @property
+    def shown(self) -> float:
+        """Cochran's Q as of days that do not resemble each other."""
+        return self.squares / _seen(self.kept, self.freedom)
 
     @property
     def between(self) -> float:
         """The variance between days in that of a row, as it is expected by what the days show."""
         freedom = max(3.0, self.freedom)
-        return (_posterior(self.squares, freedom)[0] - 1) / (self.rows / self.freedom)
+        return (_posterior(self.shown, freedom)[0] - 1) / (self.rows / self.freedom)
 
     def of_days(self, length: float) -> DaySpread:
         """Return that of single days, known from stretches of ``length`` days whose days are independent."""
         return self._replace(rows=self.rows / length)
 
-    def pooled(self, other: DaySpread) -> DaySpread:
-        """Return what both tell together.
+    def pooled(self, own: DaySpread) -> DaySpread:
+        """Return what a baseline and a window tell together; the window alone where its days differ surely more.
 
-        >>> DaySpread(6.0, 6, 600.0).pooled(DaySpread(3.0, 1, 100.0))
-        DaySpread(squares=9.0, freedom=7, rows=700.0, kept=0.0)
+        How far days resemble the one before is told by both in any case.
+
+        >>> DaySpread(6.0, 6, 600.0).pooled(DaySpread(2.0, 2, 200.0))[:3]
+        (8.0, 8.0, 800.0)
+        >>> round(DaySpread(26.0, 26, 2_600.0).pooled(DaySpread(60.0, 6, 600.0)).freedom, 1)
+        6.0
         """
-        together = (self.squares + other.squares, self.freedom + other.freedom, self.rows + other.rows)
-        return DaySpread(*together, max(self.kept, other.kept))
+        neighbours = self.neighbours.and_those(own.neighbours)
+        kept, weight = neighbours.kept, self._weight_beside(own, neighbours.kept)
+        freedom = weight * self.freedom + own.freedom
+        seen = weight * self.squares / _seen(kept, self.freedom) + own.squares / _seen(kept, own.freedom)
+        return DaySpread(seen * _seen(kept, freedom), freedom, weight * self.rows + own.rows, neighbours)
+
+    def _weight_beside(self, own: DaySpread, kept: float) -> float:
+        """Return how much days of a baseline count beside those of a window, 0 to 1."""
+        counting = (1 - kept**2) / (1 + kept**2)
+        mine, its = self.squares / _seen(kept, self.freedom), own.squares / _seen(kept, own.freedom)
+        beyond = max(0.0, mine - self.freedom) / self.rows
+        usual = max(1.0, 1 + beyond * own.rows / own.freedom)
+        more = its / own.freedom / usual
+        fewest = max(0.0, FEWEST_LENDING - 1 - own.freedom) / self.freedom
+        chance = float(fdtrc(own.freedom * counting, self.freedom * counting, more))
+        return min(1.0, max(fewest, chance / SURELY_MORE))
 
 
 def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
@@ -86,17 +148,21 @@ def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
     if len(there) < 2 or rows <= 0:
         return None
     share = there / there.sum()
-    kept = _kept(moved) if len(there) >= FEWEST_LENDING else 0.0
-    hidden = (_longer(kept, len(there)) - 1) / (len(there) - 1)  # what days alike hide of how they differ
-    squares = float((moved**2 / there).sum()) / (1 - hidden)
-    return DaySpread(squares, len(there) - 1, rows * (1 - float(share @ share)), kept)
+    squares = float((moved**2 / there).sum())
+    return DaySpread(squares, len(there) - 1, rows * (1 - float(share @ share)), _neighbours(moved))
 
 
-def _kept(influence: F64) -> float:
-    """Return the part of itself that a day keeps of the one before; 0 where that may be chance."""
+def _neighbours(influence: F64) -> Neighbours:
+    """Return how far days resemble the one before; nothing of fewer than four."""
     n, squares = len(influence), float(influence @ influence)
-    alike = float(influence[1:] @ influence[:-1]) / squares if squares > 0 else 0.0
-    return min(MOST_KEPT, alike + (1 + 3 * alike) / n) if alike * n**0.5 > RESEMBLING else 0.0
+    if n <= 3 or squares <= 0:
+        return Neighbours()
+    return Neighbours(n * float(influence[1:] @ influence[:-1]) / squares + 1, n - 3)
+
+
+def _seen(kept: float, freedom: float) -> float:
+    """Return the part of the variance of days that is seen from their own mean where they resemble each other."""
+    return 1 - (_longer(kept, freedom + 1) - 1) / freedom
 
 
 def _longer(kept: float, days: float) -> float:
@@ -124,15 +190,20 @@ def lent_design(spread: DaySpread, expected: F64, rows: float, confidence: float
     held = expected[expected > 0]
     share = held / held.sum() if len(held) else held
     squares = float(share @ share) if len(held) else 1.0
-    freedom = max(2.0, spread.freedom * (1 - spread.kept**2) / (1 + spread.kept**2))
-    each, here = spread.rows / spread.freedom, rows * squares * _longer(spread.kept, 1 / squares)
+    freedom = spread.freedom * (1 - spread.kept**2) / (1 + spread.kept**2)
+    if spread.kept > 0:
+        freedom = 1 / (1 / freedom + 1 / spread.neighbours.free)  # what is kept is uncertain, too
+    freedom = max(2.0, freedom)
+    each = spread.rows / spread.freedom
+    beyond = max(0.0, spread.shown - spread.freedom) / spread.rows
+    kept = min(MOST_KEPT, spread.kept * (1 + 1 / (beyond * each))) if beyond > 0 else 0.0  # rows hide a part of it
+    here = rows * squares * _longer(kept, 1 / squares)
     normal = normal_quantile(confidence)
-    beyond = max(0.0, spread.squares - spread.freedom) / spread.rows
     varies = 1 + beyond * here
-    told = max(1.0, freedom * (varies * each * spread.freedom / (spread.squares * here)) ** 2)
+    told = max(1.0, freedom * (varies * each * spread.freedom / (spread.shown * here)) ** 2)
     found = varies * (student_quantile(confidence, told) / normal) ** 2
     if freedom > 4:
-        mean, variance = _posterior(spread.squares * freedom / spread.freedom, freedom)
+        mean, variance = _posterior(spread.shown * freedom / spread.freedom, freedom)
         varies = 1 + (mean - 1) * here / each
         told = 4 + 2 * varies**2 / max(variance * (here / each) ** 2, 1e-300)
         found = min(found, varies * (told - 2) / told * (student_quantile(confidence, told) / normal) ** 2)

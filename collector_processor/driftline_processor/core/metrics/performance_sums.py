@@ -16,7 +16,7 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals import confidence as limits_of
 from driftline_processor.core.intervals import gradients
 from driftline_processor.core.intervals.confidence import Form, Interval, WeightSums
-from driftline_processor.core.intervals.day_spread import FEW, FEWEST_LENDING, DaySpread, day_spread, lent_design
+from driftline_processor.core.intervals.day_spread import FEWEST_LENDING, DaySpread, day_spread, lent_design
 from driftline_processor.core.intervals.gradients import ConfusionTable, Influence, LossMean, Ratio
 from driftline_processor.core.intervals.time_blocks import FEWEST, counting_as_one
 from driftline_processor.core.outcomes import sums as pane_sums
@@ -158,8 +158,8 @@ class PerformanceSums:
     def rows_as_one(self, moved: Influence, rows: float) -> tuple[float, bool]:
         """Return the design effect, and whether blocks of time say so.
 
-        Where a baseline lends how its days differ, its days and those of the window tell together; five days of a
-        window that differ more count by themselves.
+        Where a baseline lends how its days differ, its days and those of the window tell together; days of a window
+        that differ surely more count by themselves.
         """
         at = len(self.asked)
         self.asked.append((moved, rows))
@@ -171,8 +171,6 @@ class PerformanceSums:
         if lent is not None and moved.variance > 0:
             shares = moved.expected if self.days else moved.expected[:0]
             effect = lent_design(lent if own is None else lent.pooled(own), shares, rows, self.confidence)
-            if own is not None and own.freedom >= FEW - 1:
-                effect = max(effect, counting_as_one(moved.influence, moved.expected, self.fewest, self.confidence))
             return effect, effect > SHOWN_LONGER
         effect = counting_as_one(moved.influence, moved.expected, self.fewest, self.confidence)
         return effect, effect > 1

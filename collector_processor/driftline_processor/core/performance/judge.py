@@ -73,8 +73,7 @@ def judge_performance(
         unseen, days = outcomes.unseen.get(""), has_day_blocks(evaluation.window)
         evaluation.unreviewed = unreviewed(unseen, task)
         blocks = outcomes.blocks
-        few = days and _days_with_outcomes(outcomes) < FEW
-        lent = _lent(evaluation, outcomes.reference or baseline, settings) if few else {}
+        lent = _lent(evaluation, outcomes.reference or baseline, settings) if days else {}
         evaluation.realized = with_intervals(
             evaluation.realized, pane, blocks, task, settings, unseen, days=days, lent=lent
         )

@@ -60,7 +60,7 @@ def reference_of(baseline: Baseline, settings: PerformanceSettings) -> dict[str,
 
 
 def lent_days(baseline: Baseline, settings: PerformanceSettings) -> DaySpreads:
-    """Return how days of a baseline differ in each metric, for windows of few days; {} of fewer than seven."""
+    """Return how days of a baseline differ in each metric, for windows of days; {} of fewer than seven."""
     estimation = baseline.extras.estimation
     if estimation is None or estimation.blocks is None:
         return {}
