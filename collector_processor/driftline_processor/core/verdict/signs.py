@@ -24,6 +24,7 @@ from driftline_processor.core.performance.changes import MATTERS
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import service_failing
+from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
 from driftline_processor.core.wording import format_percent, printable, short
 
@@ -258,11 +259,14 @@ def _broken_objectives(evaluation: Evaluation) -> Iterator[Sign]:
 
 
 def _failing_service(evaluation: Evaluation, earlier: Sequence[ServiceLevel]) -> Iterator[Sign]:
-    """Yield that calls fail, where no objective of the service says what is good enough."""
+    """Yield that calls fail, where no objective of the service says what is good enough.
+
+    Calls that last longer make no model wrong: whether they last too long, only an objective says.
+    """
     if any(_of_service(one) for one in evaluation.objectives):
         return
     failure = service_failing(evaluation, earlier)
-    if failure is None or failure.measured.value is None:
+    if failure is None or failure.metric != ERROR_RATE or failure.measured.value is None:
         return
     measured, limit = failure.measured, failure.limit
     low, high = (None if end is None else end - limit for end in (measured.low, measured.high))

@@ -8,6 +8,7 @@ from typing import Literal
 
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
+from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.windows.window import DAY
 
 from .advice import Advice, keep, look_closer, outcomes_wanted, repair
@@ -110,7 +111,8 @@ def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, t
         known = usual.setdefault(one.window.name, [])
         before = tuple(known[-EARLIER:])
         found.append((one, before))
-        if one.closed and one.service is not None and service_failing(one, before) is None:
+        failure = service_failing(one, before)
+        if one.closed and one.service is not None and (failure is None or failure.metric != ERROR_RATE):
             known.append(one.service)
     return found
 

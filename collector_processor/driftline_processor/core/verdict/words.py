@@ -23,7 +23,7 @@ Clause = str | tuple[str, ...]
 MOST_WORDS = 45
 """Words of a sentence: nobody reads a longer one once."""
 
-_UNITS = 5.0
+_UNITS = 4.0
 """How many units of the last digit an interval is long, at least."""
 
 _MOST_DECIMALS = 9
@@ -96,7 +96,7 @@ def percents(low: float, high: float) -> str:
 
 
 def rounded_ends(low: float, high: float, greatest: float = math.inf) -> tuple[str, str]:
-    """Round both ends of an interval to a fifth of its length at most; no end is rounded to zero, or to the greatest.
+    """Round both ends of an interval to a quarter of its length at most; no end is rounded to zero, or to the greatest.
 
     >>> rounded_ends(4.51, 17.6), rounded_ends(0.5561, 0.8585), rounded_ends(-0.002, 0.6), rounded_ends(10_123, 13_456)
     (('5', '18'), ('0.56', '0.86'), ('−0.002', '0.6'), ('10,100', '13,500'))
@@ -118,12 +118,12 @@ def size_of_change(metric: str, change: float, low: float | None, high: float | 
     """Write by how much a metric moved, without its sign, and the interval of that.
 
     >>> size_of_change("accuracy", -0.139, -0.17, -0.1), size_of_change("mae", 2.0, None, None)
-    ('13.9 points (10 to 17 points)', '2')
+    ('14 points (10 to 17 points)', '2')
     """
     scale = 100.0 if in_shares(metric) else 1.0
     sign = -scale if change < 0 else scale
     unit = " points" if scale > 1 else ""
-    text = f"{figure(sign * change)}{unit}"
+    text = f"{figure(float(f'{sign * change:.2g}') if unit else sign * change)}{unit}"
     if low is None or high is None:
         return text
     ends = sorted((sign * low, sign * high))

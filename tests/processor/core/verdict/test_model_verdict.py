@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from driftline_processor.core.evaluation import Evaluation, ServiceLevel
+from driftline_processor.core.service_level.failing import EARLIER, service_failing
 from driftline_processor.core.verdict import Traffic, verdict_of_model, with_verdicts
 
 from tests.support.verdict_windows import DAY, JULY, change, explained, known, right, target, value, window, wrong
@@ -165,3 +166,14 @@ def test_calls_that_always_failed_as_often_are_no_news() -> None:
     seldom = [served(at, 200) for at in range(8)]
     assert verdict_of_model([*seldom, served(8, 350)]).state == "right"
     assert verdict_of_model([served(8, 350)]).state == "wrong", "one in twenty surely fails"
+
+
+def test_calls_that_last_longer_make_no_model_wrong_without_an_objective() -> None:
+    slow = [right(at, service=lasting(0.02 if at < 6 else 0.2)) for at in range(8)]
+    assert service_failing(slow[-1], [lasting(0.02)] * EARLIER) is not None
+    assert verdict_of_model(slow).state == "right"
+
+
+def lasting(seconds: float) -> ServiceLevel:
+    took = value(seconds, 0.9 * seconds, 1.1 * seconds)
+    return ServiceLevel(5_000, 0, values={"error_rate": value(0.0, 0.0, 0.001), "latency_p95": took})
