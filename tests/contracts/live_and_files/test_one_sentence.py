@@ -21,6 +21,7 @@ from rich.console import Console
 from starlette.testclient import TestClient
 
 from tests.support.churn_files import Run
+from tests.support.live_and_files import agree
 from tests.support.paths import ROOT
 from tests.support.serve import serve
 from tests.support.state_fixtures import Open
@@ -81,7 +82,9 @@ def test_all_surfaces_show_the_same_sentence(run: Run, lived: Opened, clock: Clo
     listed, answer = (
         client.get(f"/api/v1/models{path}").json() for path in ("", "/late/evaluations?version=1&window=1w")
     )
-    assert listed["models"][0]["verdict"] == answer["verdict"] == of_file
+    for live in (listed["models"][0]["verdict"], answer["verdict"]):
+        agree(live, of_file | {"interval": live["interval"]})
+        assert live["interval"] == pytest.approx(of_file["interval"], rel=1e-9)
     for page in ("/", "/models/late?version=1"):
         assert sentence in shown(html.unescape(client.get(page).text))
     assert of_file["next"] in shown(html.unescape(client.get("/models/late?version=1").text))
