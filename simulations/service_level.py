@@ -157,4 +157,4 @@ def _claims() -> Iterator[Promise]:
 
 CLAIMS = {claim.name: claim for claim in _claims()}
 
-SERVICE = Table("service-level", DATA / "service-level.md", CLAIMS, text(CLAIMS))
+SERVICE = Table("service_level", DATA / "service-level.md", CLAIMS, text(CLAIMS))
