@@ -118,6 +118,9 @@ def live(folder: Path, configuration: str, start: datetime) -> Iterator[Live]:
 def same(one: object, other: object, where: str = "", bounded: Mapping[str, float] | None = None) -> list[str]:
     """Return where two documents differ: numbers by more than 1e-9 of their size, everything else at all.
 
+    Left out are how calls were answered, which only the service knows, verdicts that nobody asked for, and evidence
+    over windows, which a service gathers in the order in which windows close.
+
     ``bounded``: how far metrics may lie apart, by name, that panes know up to a bound: then the source of a metric is
     not compared, nor what an objective says of one of these.
 
@@ -127,7 +130,11 @@ def same(one: object, other: object, where: str = "", bounded: Mapping[str, floa
     if isinstance(one, dict) and isinstance(other, dict):
         if one.keys() != other.keys():
             return [f"{where}: keys {sorted(one)} and {sorted(other)}"]
-        left_out = set() if bounded is None else {"source"}
+        left_out = {"service", "service_slices", "lasting"} | (set() if bounded is None else {"source"})
+        if None in (one.get("verdict", ""), other.get("verdict", "")):
+            left_out.add("verdict")
+        if bounded is not None and ".changes." in where:
+            left_out.add("p_value")  # corrected over all metrics, those with a bound among them
         if bounded is not None and one.get("metric") in bounded:
             where, left_out = f"{where}.{one['metric']}", {"source", "sentence", "needed"}
         keys = [key for key in one if key not in left_out]

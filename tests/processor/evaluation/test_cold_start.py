@@ -39,7 +39,10 @@ def test_a_fresh_model_is_compared_with_all_it_did_and_a_break_on_the_first_day_
         send(state, hour, 1_000 if hour == 0 else 150)
     for hour in range(10, 13):
         send(state, hour, 150, moved=-2.0)
-    assert [window(state, hour).features["x"].state for hour in range(1, 13)] == ["ok"] * 9 + ["drift"] * 3
+    states = [window(state, hour).features["x"].state for hour in range(1, 13)]
+    assert set(states[:9]) <= {"ok", "cannot_tell"}  # a cycle whose end nobody has seen yet
+    assert states[:2] == ["ok"] * 2
+    assert states[9:] == ["drift"] * 3
     first, late = window(state, 1), window(state, 9)
     assert first.compared.startswith("its own first 1.0 hours, 1,000 rows, provisional until 2024-10-13 08:00 UTC")
     assert late.compared.startswith("its own first 6.7 hours, 1,864 rows, provisional until")

@@ -30,7 +30,7 @@ def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]
     before = {} if previous is None else previous.incident
     drifted_before = set() if previous is None else {name for name, drift in _all(previous) if drift.state == "drift"}
     now = dict(_all(current))
-    quiet = {name for name, target in now.items() if target.state == "ok"}
+    quiet = {name for name, target in now.items() if target.state in ("ok", "usual")}
     quiet |= {name for name in before if name not in now and _quiet(name, current)}
     found: dict[str, int] = {}
     for name in before:
