@@ -117,7 +117,8 @@ class Calls:
         ranks = quantile_ranks(total / self.each, quantile, confidence)
         low, high = 0.0, None
         if ranks.low:
-            low = float(np.nextafter(_LOWER[_bin_of(self.least, ranks.low * self.each)], np.inf))
+            lower = float(_LOWER[_bin_of(self.least, ranks.low * self.each)])
+            low = float(np.nextafter(lower, np.inf)) if lower > 0 else 0.0  # of the first bin: no more than nothing
         if ranks.high is not None:
             high = float(_UPPER[_bin_of(self.most, ranks.high * self.each)])
         effective = None if self.each == 1 else total / self.each

@@ -161,3 +161,9 @@ def test_a_call_slower_than_the_last_bound_has_no_made_up_latency() -> None:
     assert found is not None
     assert (found.value, found.low is not None and found.low >= 1_000) == (1_000.0, True)
     assert len(pane_of(np.full(1, 5_000.0)).parts["latency"]) == BINS
+
+
+def test_the_shortest_latencies_have_nothing_as_their_lower_end() -> None:
+    found = calls_of(pane_of(np.full(200, 1e-7))).latency(0.5, 0.95)
+    assert found is not None
+    assert found.low == 0.0
