@@ -12,6 +12,7 @@ from driftline_processor.core.evaluation import Evaluation, Judgement, ServiceLe
 from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.performance.service_objectives import judge_service
 from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.performance.window_outcomes import NOTHING_KNOWN
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import LATENCIES, Calls
 from driftline_processor.core.service_level.sums import call_parts
@@ -39,7 +40,7 @@ def window_of_calls(pane: Pane, *rules: str) -> Evaluation:
     """Return a closed window of these calls, judged by these objectives."""
     evaluation = Evaluation(ModelKey("m"), Window("1d", 0, 1), 0, True)
     asked = PerformanceSettings(objectives=tuple(map(read_objective, rules)))
-    evaluation.objectives = judge_service(evaluation, pane, {}, asked)
+    evaluation.objectives = judge_service(evaluation, pane, NOTHING_KNOWN, asked)
     return evaluation
 
 

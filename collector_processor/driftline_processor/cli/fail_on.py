@@ -14,6 +14,9 @@ from driftline_processor.core.drift.multivariate import JOINT
 from driftline_processor.core.evaluation import ChangeKind, VerdictState
 from driftline_processor.core.metrics import estimated_names, misnamed
 from driftline_processor.core.metrics.names import NAME
+from driftline_processor.core.performance.objective import read_limit
+from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES
+from driftline_processor.core.service_level.words import measured_text
 from driftline_processor.present.numbers import many, number
 from driftline_processor.readers.errors import BadInput, Say, listed, near
 
@@ -25,7 +28,8 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_CONDITION = re.compile(r"\s*(\S.*?)\s*(>=|<=|==|!=|>|<)\s*(\S+)\s*")
+_CONDITION = re.compile(r"\s*(\S.*?)\s*(>=|<=|==|!=|>|<)\s*(\S+(?:\s*(?:%|[a-zµμ]+))?)\s*")
+_NUMBER = re.compile(r"(?P<number>[+-]?(?:\d[\d.]*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>%|[a-zµμ]+)")
 _PLAIN = {("rows",), ("drift", "share"), ("outcomes", "rows"), ("outcomes", "coverage")}
 _PLAIN |= {
     ("drift", "weighted_share"),
@@ -57,6 +61,8 @@ _CONCEPT_LEAVES = ("rise", "before", "after", "outcomes")
 _SLICES = "drift.slices."
 _PERFORMANCE_SLICES = ("performance.slices.", "slices.")
 _METRIC_LEAVES = ("value", "low", "high", "rows")
+_CALLS = ("calls", "failed")
+_OF_CALLS = (*LATENCIES, ERROR_RATE)
 _OF_SLICES = re.compile(
     r"(?:performance\.)?slices\.(?P<name>(?P<key>[^=]+)=.+?)\."
     rf"(?:(?P<leaf>rows|predictions|coverage)|(?:metrics\.)?(?P<metric>{NAME})(?:\.(?P<of>{'|'.join(_METRIC_LEAVES)}))?)"
@@ -103,6 +109,16 @@ class Condition:
         """Return the values for which the condition is true, by feature, or under ""."""
         known = {name: value for name, value in self.values(window).items() if value is not None}
         return {name: value for name, value in known.items() if self.compare(value, self.value)}
+
+    def written(self, fired: Mapping[str, float | str]) -> str:
+        """Return the values for which the condition is true, in words; a value of calls with its unit.
+
+        >>> parse("service.latency_p99 > 100ms", (), "").written({"": 0.25})
+        '250 ms'
+        """
+        if self.keys[:2] == ("service", "values") and self.keys[-1] != "rows":
+            return measured_text(self.keys[2], float(fired[""]))
+        return _written(fired)
 
     def holds(self, window: Mapping[str, Any]) -> bool | None:
         """Return True where the condition holds in a window (its JSON); None where no value holds and one is unknown.
@@ -161,10 +177,9 @@ def parse(
     path, sign, number = match.groups()
     if path.partition(".")[0] == "verdict":
         return _word_condition(text, path, sign, number)
-    try:
-        value = float(number)
-    except ValueError:
-        raise BadInput(f"--fail-on {text!r}: '{number}' is no number") from None
+    if path.partition(".")[0] == "service":
+        return _service_condition(text, path, sign, number)
+    value = _number(text, number)
     if short := _ANY_FEATURE.fullmatch(path):
         leaf = short["leaf"]
         path = f"drift.features.{ANY}.{leaf if _LEAF.fullmatch(leaf) else f'methods.{leaf}.value'}"
@@ -192,6 +207,46 @@ def _word_condition(text: str, path: str, sign: str, word: str) -> Condition:
     if word not in words:
         raise BadInput(f"--fail-on {text!r}: '{word}' is no {leaf} of a verdict; there are {', '.join(words)}")
     return Condition(text, ("verdict", leaf), _OPERATORS[sign], word)
+
+
+def _number(text: str, number: str) -> float:
+    try:
+        return float(number)
+    except ValueError:
+        raise BadInput(f"--fail-on {text!r}: '{number}' is no number") from None
+
+
+def _service_condition(text: str, path: str, sign: str, limit: str) -> Condition:
+    """Return a condition on the calls of a window; its limit has the units of an objective of calls.
+
+    >>> found = parse("service.latency_p99 > 100ms", (), "")
+    >>> found.keys, found.value
+    (('service', 'values', 'latency_p99', 'value'), 0.1)
+    """
+    _, *parts = path.split(".")
+    if parts[:1] == ["values"]:  # as the JSON writes it
+        parts = parts[1:]
+    name = parts[0] if parts else ""
+    if len(parts) == 1 and name in _CALLS:
+        return Condition(text, ("service", name), _OPERATORS[sign], _number(text, limit))
+    if name == AVAILABILITY:
+        raise BadInput(f"--fail-on {text!r}: availability is 1 - error_rate; write service.error_rate")
+    if name not in _OF_CALLS:
+        what = f"no '{path.partition('.')[2]}' of calls" if parts else f"'{path}' is no number"
+        raise BadInput(f"--fail-on {text!r}: {what}; {near(name, (*_OF_CALLS, *_CALLS))}")
+    leaf = parts[1] if len(parts) == 2 else "value"
+    if leaf not in _METRIC_LEAVES or len(parts) > 2:
+        raise BadInput(f"--fail-on {text!r}: no '{'.'.join(parts[1:])}' in {name}; {near(leaf, _METRIC_LEAVES)}")
+    keys = ("service", "values", name, leaf)
+    if leaf == "rows":
+        return Condition(text, keys, _OPERATORS[sign], _number(text, limit))
+    with_unit = _NUMBER.fullmatch(limit)
+    number, unit = (limit, "") if with_unit is None else (with_unit["number"], with_unit["unit"])
+    try:
+        value = read_limit(name, _number(text, number), unit)
+    except ValueError as error:
+        raise BadInput(f"--fail-on {text!r}: {error}") from None
+    return Condition(text, keys, _OPERATORS[sign], value)
 
 
 def metrics_in(conditions: Iterable[str]) -> tuple[str, ...]:
@@ -241,7 +296,8 @@ def _keys(
         "drift.features.NAME... (* for any), drift.score..., "
         "drift.class..., drift.incident, drift.drifted_slices, drift.slices.KEY=VALUE..., "
         "drift.multivariate.METHOD.value, performance.realized.METRIC.value, estimated.METRIC.value, "
-        "slices.KEY=VALUE.METRIC, outcomes.rows, outcomes.coverage, quality.found, quality.critical, quality.broken, "
+        "slices.KEY=VALUE.METRIC, service.latency_p99, service.error_rate, outcomes.rows, outcomes.coverage, "
+        "quality.found, quality.critical, quality.broken, "
         "performance.broken, performance.undecided, performance.overdue; "
         "and, of all rows, concept.rise and verdict.state"
     )
@@ -333,7 +389,7 @@ def check(conditions: Sequence[Condition], answer: Mapping[str, Any], say: Say) 
             window, found = fired[0]
             first = f", first in the one from {window['start']}" if len(closed) > 1 and window["start"] else ""
             told = f"true in {len(fired)} of {many(len(closed), 'window')}{first}"
-            say(f"--fail-on {condition.text!r}: {told}, where it is {_written(found)}")
+            say(f"--fail-on {condition.text!r}: {told}, where it is {condition.written(found)}")
         lacking = [_unknown(condition, window) for window in closed]
         if unknown := sum(one is not None for one in lacking):
             count = f"{unknown} of {many(len(closed), 'window')}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 
 from driftline_processor.core.drift.incident import incident
@@ -18,7 +19,7 @@ from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.outcomes.coverage import count_missing_rows
 from driftline_processor.core.performance.objective import undecided
 from driftline_processor.core.performance.objective_states import rolling_steps
-from driftline_processor.core.performance.window_outcomes import WindowOutcomes
+from driftline_processor.core.performance.window_outcomes import Steps, WindowOutcomes
 from driftline_processor.core.quality.checks.missing import CHECK as MISSING
 from driftline_processor.core.quality.checks.missing import never_arrived
 from driftline_processor.core.reference.decision_threshold import align_threshold
@@ -27,7 +28,7 @@ from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import remove_season, same_seasons
 from driftline_processor.core.window_context import NO_CONTEXT, SliceContext, WindowContext
 from driftline_processor.core.windows.time_before import TimeBefore, no_time_before
-from driftline_processor.core.windows.window import PANE, length
+from driftline_processor.core.windows.window import PANE, Window, length
 
 from .window_source import WindowSource
 
@@ -106,12 +107,17 @@ def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference:
     """
     window, timezone, delay, progress = source.window, settings.timezone, source.delay, source.progress
     slices = source.outcome_slices(blocks_of_window(window, timezone, HOURS) or (window,)) if source.closed else {}
-    steps = None
+    steps = calls = None
     if window.name in ("", min(settings.windows, key=length, default=window.name)):
-        ripe = window.end + PANE if progress.complete is None else progress.complete - delay.nanoseconds
-        minutes = rolling_steps(window, settings.performance.objectives, timezone, ripe, progress.kept)
-        panes = None if minutes is None else source.outcome_panes(minutes)
-        steps = None if minutes is None or panes is None else (minutes, panes)
+        ended = window.end + PANE if progress.complete is None else progress.complete
+        ripe = ended if progress.complete is None else ended - delay.nanoseconds
+
+        def rolling(of_service: bool, until: int) -> list[Window] | None:
+            asked = [one for one in settings.performance.objectives if one.of_service == of_service]
+            return rolling_steps(window, asked, timezone, until, progress.kept)
+
+        steps = _of_steps(rolling(False, ripe), source.outcome_panes)
+        calls = _of_steps(rolling(True, ended), source.call_panes)
     age = None if progress.reached is None else progress.reached - window.end
     return WindowOutcomes(
         source.blocks,
@@ -121,10 +127,18 @@ def outcomes_of_window(source: WindowSource, settings: ModelSettings, reference:
         weak=source.weak(),
         delay=delay,
         steps=steps,
+        calls=calls,
         timezone=timezone,
         age=age,
         in_time=slices,
     )
+
+
+def _of_steps(
+    minutes: Sequence[Window] | None, panes_of: Callable[[Sequence[Window]], Sequence[Pane] | None]
+) -> Steps | None:
+    panes = None if minutes is None else panes_of(minutes)
+    return None if minutes is None or panes is None else (minutes, panes)
 
 
 def _context(source: WindowSource, settings: ModelSettings, baseline: Baseline | None) -> WindowContext:

@@ -190,6 +190,10 @@ class StoreSource:
         """Return the outcomes in each of some steps of time."""
         return self.readers.outcomes.panes(self.series, steps, self._width)
 
+    def call_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:
+        """Return the calls in each of some steps of time."""
+        return self.readers.outcomes.calls(self.series, steps)
+
     def outcome_slices(self, blocks: Sequence[Window]) -> Mapping[str, BlockSums]:
         """Return outcomes and predictions by slice; nothing of windows of minutes: slices are kept by the hour."""
         if parse(self.window.name).unit == "m":

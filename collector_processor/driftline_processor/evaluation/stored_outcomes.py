@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from driftline.panes.pane import Pane
@@ -10,6 +10,8 @@ from driftline.tables.table import F64, I64
 
 from driftline_processor.core.labels.delay import PART, UNKNOWN_DELAY, WIDTH, OutcomeDelay, learn_outcome_delay
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED, ERASED, ERASED_AS
+from driftline_processor.core.service_level.sums import FAILED
+from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.windows.window import Window
 from driftline_processor.store.database import Connection, read
 from driftline_processor.store.panes import order_by_code, part_width, performance_fold, step_query
@@ -36,11 +38,14 @@ class StoredOutcomes:
         counted = ["rows", DISTRIBUTED, ERASED] if series.task.ranks_items else counted or [""]
         own = Condition("fold = ?", (performance_fold(series.task),))
         asked = Condition(f"({own.sql} OR (fold = '' AND {_among(counted)}))", (*own.parameters, *counted))
-        panes = [Pane() for _ in steps]
-        for name, (sums, having) in self._steps(series, steps, asked, width).items():
-            for at in having:
-                panes[at].parts[name] = sums[at]
-        return panes
+        return _by_step(self._steps(series, steps, asked, width), len(steps))
+
+    def calls(self, series: Series, steps: Sequence[Window]) -> list[Pane]:
+        """Return the calls of each of some steps of time, which follow each other."""
+        asked = Condition(
+            f"(fold = '' AND ({_among(list(CALL_WIDTHS))} OR starts_with(part, ?)))", (*CALL_WIDTHS, FAILED)
+        )
+        return _by_step(self._steps(series, steps, asked, lambda _, part: CALL_WIDTHS.get(part, 1)), len(steps))
 
     def hours(self, series: Series, steps: Sequence[Window], parts: Sequence[str]) -> dict[str, F64]:
         """Return some performance parts of steps of time that follow each other: float64 (len(steps), width)."""
@@ -73,6 +78,14 @@ class StoredOutcomes:
             sums[step[own], index[own]] = value[own]
             found[name] = sums, np.unique(step[own])
         return found
+
+
+def _by_step(found: Mapping[str, tuple[F64, I64]], steps: int) -> list[Pane]:
+    panes = [Pane() for _ in range(steps)]
+    for name, (sums, having) in found.items():
+        for at in having:
+            panes[at].parts[name] = sums[at]
+    return panes
 
 
 def _among(parts: Sequence[str]) -> str:

@@ -116,6 +116,9 @@ class WindowSource(Protocol):
     def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
         """Return the outcomes in each of some steps of time, also before the window; None where nobody knows."""
 
+    def call_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
+        """Return the calls in each of some steps of time, also before the window; None where nobody knows."""
+
     def outcome_slices(self, blocks: Sequence[Window]) -> Mapping[str, BlockSums]:
         """Return outcomes and predictions of each slice, and of each cohort of label age, by block of time."""
 

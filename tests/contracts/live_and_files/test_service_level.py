@@ -156,6 +156,39 @@ def test_failed_calls_and_durations_of_the_sdk_are_counted_live_as_in_a_file(
     assert sum(one.calls for one in live.service_slices.values()) == 400
 
 
+def test_rolling_hours_of_calls_are_judged_live_as_in_a_file(open_state: Open, clock: Clock, tmp_path: Path) -> None:
+    clock.now = time.time_ns()
+    rules = tuple(map(read_objective, ("error_rate <= 0.1 % over rolling 1h", "latency_p50 <= 60s over rolling 1h")))
+    service = Service()
+    state = open_state(churn=Model(windows=("1d",), performance=Performance(objectives=rules)))
+    failed = serve(service, 100)
+    for body in service.channel.bodies:
+        state.state.submit("logs", body).result(60)
+    live = {one.rule: one for one in closed_day(state, clock).objectives}
+    assert [one.state for one in live.values()] == ["broken", "met"]
+    worst = live["error_rate <= 0.1 % over rolling 1h"]
+    assert (worst.value, worst.until - worst.since) == (0.05, 3_600 * 10**9)
+
+    tables = tables_of(service)
+    rows = pd.DataFrame(
+        {
+            "time": pd.to_datetime(np.concatenate([table.time for table in tables]), utc=True),
+            "score": np.where(failed, np.nan, 0.7),
+            "took": np.concatenate([table.duration for table in tables if table.duration is not None]),
+            "failure": np.where(failed, "ValueError", ""),
+        }
+    )
+    rows.to_parquet(tmp_path / "rows.parquet")
+    baseline = Baseline.from_frame(rows[["score"]], score="score", model="churn", version="1", task="binary")
+    baseline.save(tmp_path / "baseline.json")
+    options, asked = ColumnOptions(latency="took", error="failure", time="time"), EvaluationSettings(objectives=rules)
+    files = [tmp_path / "rows.parquet"], tmp_path / "baseline.json"
+    [of_file] = evaluate_files(*files, None, options, Cut("1d"), print, asked).evaluations
+    assert {one.rule: (one.state, one.value, one.rows) for one in of_file.objectives} == {
+        rule: (one.state, one.value, one.rows) for rule, one in live.items()
+    }
+
+
 def test_the_page_and_the_metrics_show_how_calls_were_answered(open_state: Open, clock: Clock) -> None:
     clock.now = time.time_ns()
     service, state = Service(), open_state(churn=model_settings())

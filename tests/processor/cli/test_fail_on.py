@@ -42,6 +42,14 @@ WINDOW: dict[str, Any] = {
         "slices": {"country=N.L": {"rows": 9, "metrics": {"recall": {"value": 0.7, "low": 0.5}}}},
     },
     "outcomes": {"rows": 80, "coverage": 0.8},
+    "service": {
+        "calls": 100,
+        "failed": 2,
+        "values": {
+            "latency_p99": {"value": 0.25, "low": 0.2, "high": None, "rows": 98},
+            "error_rate": {"value": 0.02, "low": 0.0, "high": 0.07, "rows": 100},
+        },
+    },
 }
 
 
@@ -74,6 +82,16 @@ WINDOW: dict[str, Any] = {
         ("slices.country=BE.recall < 0.71", None),
         ("performance.slices.country=N.L.metrics.recall.low < 0.5", False),
         ("performance.slices.country=N.L.fbeta@0.5.value < 0.5", None),
+        ("service.latency_p99 > 240ms", True),
+        ("service.latency_p99 > 0.26 s", False),
+        ("service.values.latency_p99.low >= 200ms", True),
+        ("service.latency_p99.high > 1s", None),
+        ("service.latency_p50 > 1us", None),
+        ("service.error_rate > 1 %", True),
+        ("service.error_rate > 0.02", False),
+        ("service.error_rate.rows < 101", True),
+        ("service.failed >= 2", True),
+        ("service.calls < 100", False),
     ],
 )
 def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
@@ -101,6 +119,15 @@ def test_a_condition_reads_the_json(text: str, holds: bool | None) -> None:
         ("verdict.kind != bad", "'bad' is no kind of a verdict; there are " + KINDS),
         ("verdict.state > wrong", "verdict.state is a word; compare it with == or !="),
         ("verdict.effect > 1", "no word 'effect' in the verdict; there are verdict.state, verdict.kind"),
+        ("service.latency_p99 > 100", "latency_p99: '100' has no unit; write '100ms' or '100s'"),
+        ("service.error_rate > 2 ms", "error_rate: '2 ms' is no share; write '2 %'"),
+        ("service.availability < 0.99", "availability is 1 - error_rate; write service.error_rate"),
+        ("service.latency_p98 > 1s", "no 'latency_p98' of calls; did you mean 'latency_p99' or 'latency_p95' or"
+         " 'latency_p50'?"),
+        ("service.error_rate.mean > 1 %", "no 'mean' in error_rate; there are value, low, high, rows"),
+        ("service > 3", "'service' is no number; there are latency_p50, latency_p95, latency_p99, error_rate, calls,"
+         " failed"),
+        ("drift.share > 3 %", "'3 %' is no number"),
         ("verdict == wrong", "no word '' in the verdict; there are verdict.state, verdict.kind"),
     ],
 )  # fmt: skip
@@ -108,6 +135,12 @@ def test_a_path_that_cannot_exist_is_bad_input(text: str, why: str) -> None:
     with pytest.raises(BadInput) as refused:
         parse(text, ["temp"], "binary")
     assert str(refused.value) == f"--fail-on {text!r}: {why}"
+
+
+def test_a_value_of_calls_is_said_with_its_unit() -> None:
+    said: list[str] = []
+    assert check([parse("service.latency_p99 > 0.1s", (), "")], {"windows": [WINDOW]}, said.append)
+    assert said == ["--fail-on 'service.latency_p99 > 0.1s': true in 1 of 1 window, where it is 250 ms"]
 
 
 def test_only_closed_windows_fire_and_the_unknown_is_named() -> None:

@@ -103,7 +103,7 @@ def judge_performance(
                 evaluation, pane, outcomes.blocks, task, settings, days=days, lent=lent
             )
     of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline)
-    evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes.slices, settings))
+    evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes, settings))
 
 
 def _changes(

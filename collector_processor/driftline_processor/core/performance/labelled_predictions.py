@@ -143,12 +143,24 @@ def step_of_each(time: I64 | None, steps: Sequence[Window], n: int) -> I64:
 
 def fold_by_step(rows: LabelledPredictions, task: Task, steps: Sequence[Window]) -> list[Pane]:
     """Return a pane for each of some steps of time: performance, delays, and the predictions of each decision."""
+    rows, step = _in_steps(rows, steps)
+    return BlockSums(len(steps), rows.parts(task, step, len(steps))).blocks()
+
+
+def calls_by_step(rows: LabelledPredictions, steps: Sequence[Window]) -> list[Pane]:
+    """Return a pane for each of some steps of time: how long calls took, and which of them failed."""
+    rows, step = _in_steps(rows, steps)
+    return BlockSums(len(steps), call_parts(rows.duration, rows.errors, None, step, len(steps))).blocks()
+
+
+def _in_steps(rows: LabelledPredictions, steps: Sequence[Window]) -> tuple[LabelledPredictions, I64]:
+    """Return the rows that are in a step of time, by step, and the step of each."""
     step = step_of_each(rows.time, steps, len(rows))
     if (step < 0).any() or (step[1:] < step[:-1]).any():
         inside = np.flatnonzero(step >= 0)
         order = inside[np.argsort(step[inside], kind="stable")]
         rows, step = rows.take(order), step[order]
-    return BlockSums(len(steps), rows.parts(task, step, len(steps))).blocks()
+    return rows, step
 
 
 class SliceSums(NamedTuple):

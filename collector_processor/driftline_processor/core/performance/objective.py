@@ -208,8 +208,6 @@ def _check_service(objective: Objective) -> None:
         )
     if objective.upwards != upwards:
         raise ValueError(f"'{written}': {wrong} asks for a worse service; write '{objective.metric} {sign} {limit}'")
-    if objective.rolling:
-        raise ValueError(f"'{written}': calls are judged by whole windows; leave out rolling")
 
 
 def misnamed_metric(objective: Objective, kind: str = "", custom: Collection[str] = ()) -> str:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple, get_args
@@ -53,7 +53,7 @@ from .realized import realized
 from .reference import reference_in
 from .settings import PerformanceSettings
 from .slices import measured
-from .window_outcomes import WindowOutcomes
+from .window_outcomes import Steps, WindowOutcomes
 
 _TELLS = 0.9
 """Probability that the needed rows decide, if the metric keeps its value."""
@@ -240,35 +240,58 @@ def _rows(metric: MetricValue | None) -> int:
 def _rolling(
     objective: Objective, evaluation: Evaluation, task: Task, outcomes: WindowOutcomes, settings: PerformanceSettings
 ) -> ObjectiveState:
-    """Judge every stretch that ends within the window; return the worst with what all of them come to."""
-    assert outcomes.steps is not None
-    steps, panes = outcomes.steps
+    """Judge the outcomes of every stretch that ends within the window."""
     why = "" if evaluation.young else evaluation.immature  # too few outcomes; the young ones are not among the steps
-    states: list[ObjectiveState] = []
-    first = 0
-    for last, step in enumerate(steps):
-        if step.end <= evaluation.window.start:
-            continue
-        start = before(step.end, objective.window, outcomes.timezone)
-        while steps[first].start < start:
-            first += 1
-        if steps[0].start > start:
-            continue
-        window = Window("", start, step.end)
-        blocks = _blocks(panes[first : last + 1], window, outcomes.timezone)
+
+    def judge(window: Window, panes: Sequence[Pane]) -> ObjectiveState:
+        blocks = _blocks(panes, window, outcomes.timezone)
         pane = merge(blocks)
         metrics = realized(pane, task, settings)
         wanted = {objective.metric: metrics[objective.metric]} if objective.metric in metrics else {}
         unseen = find_unseen_decisions(pane, task)
         bounded = with_intervals(wanted, pane, blocks, task, settings, unseen, days=has_day_blocks(window))
         none_of = unreviewed(unseen, task)
-        state = _state(objective, bounded.get(objective.metric), evaluation.reference, settings, why, none_of)
-        states.append(replace(state, since=start, until=step.end))
+        return _state(objective, bounded.get(objective.metric), evaluation.reference, settings, why, none_of)
+
+    assert outcomes.steps is not None
+    lacking = "no such stretch has ended whose outcomes had their time, or its minutes are not kept any more"
+    return judge_stretches(objective, evaluation.window, outcomes.steps, outcomes.timezone, judge, lacking)
+
+
+def judge_stretches(
+    objective: Objective,
+    window: Window,
+    known: Steps,
+    timezone: str,
+    judge: Callable[[Window, Sequence[Pane]], ObjectiveState | None],
+    lacking: str,
+) -> ObjectiveState:
+    """Judge every stretch that ends within a window; return the worst with what all of them come to.
+
+    Args:
+        objective: A rolling one.
+        window: The window.
+        known: Five minutes after five minutes, and what is known of each.
+        timezone: The clock by which days begin.
+        judge: Judges one stretch by the panes of its five minutes; None where there was nothing to judge.
+        lacking: The sentence where no stretch is known.
+    """
+    steps, panes = known
+    states: list[ObjectiveState] = []
+    first = 0
+    for last, step in enumerate(steps):
+        if step.end <= window.start:
+            continue
+        start = before(step.end, objective.window, timezone)
+        while steps[first].start < start:
+            first += 1
+        if steps[0].start > start:
+            continue
+        state = judge(Window("", start, step.end), panes[first : last + 1])
+        if state is not None:
+            states.append(replace(state, since=start, until=step.end))
     if not states:
-        return ObjectiveState(
-            *(objective.metric, objective.rule, "cannot_tell", None, None, None, 0),
-            sentence="no such stretch has ended whose outcomes had their time, or its minutes are not kept any more",
-        )
+        return ObjectiveState(objective.metric, objective.rule, "cannot_tell", None, None, None, 0, sentence=lacking)
     return worst_state(objective, states)
 
 

@@ -8,47 +8,53 @@ of a share.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from driftline.panes.pane import Pane
+from driftline.panes.pane import Pane, merge
 
 from driftline_processor.core.evaluation import Evaluation, Judgement, MetricValue, ObjectiveState, ServiceLevel
 from driftline_processor.core.service_level.level import AVAILABILITY, ERROR_RATE, LATENCIES, Calls
 from driftline_processor.core.service_level.words import measured_ends, measured_text
+from driftline_processor.core.windows.window import Window
 
 from .objective import Objective, about_rows
-from .objective_states import has_slices, rows_to_decide, slices_sentence, worst_state
+from .objective_states import has_slices, judge_stretches, rows_to_decide, slices_sentence, worst_state
 from .settings import PerformanceSettings
+from .window_outcomes import Steps, WindowOutcomes
 
 
 def judge_service(
-    evaluation: Evaluation, pane: Pane, slices: Mapping[str, Pane], settings: PerformanceSettings
+    evaluation: Evaluation, pane: Pane, outcomes: WindowOutcomes, settings: PerformanceSettings
 ) -> tuple[ObjectiveState, ...]:
     """Fill in the service level of a window, and return the states of the objectives on it.
 
     Args:
         evaluation: The window's.
         pane: All rows of the window.
-        slices: Those of each ``key=value``.
+        outcomes: Has the rows of each slice, and the calls of every five minutes where an objective on them rolls.
         settings: How performance is judged.
     """
-    found = {name: calls for name, one in slices.items() if (calls := Calls.of(one)) is not None}
+    found = {name: calls for name, one in outcomes.slices.items() if (calls := Calls.of(one)) is not None}
     whole, confidence, shares = Calls.of(pane), settings.confidence, settings.shares
     if whole is not None:
         evaluation.service = whole.level(confidence, shares)
         evaluation.service_slices = {name: calls.level(confidence, shares) for name, calls in sorted(found.items())}
     states: list[ObjectiveState] = []
     for objective in settings.objectives:
-        if not objective.of_service or objective.window not in ("", evaluation.window.name):
+        if not objective.of_service:
             continue
-        if objective.slice and not has_slices(evaluation):
+        if objective.rolling:
+            if outcomes.calls is None:
+                continue
+            state = _rolling(objective, evaluation, outcomes.calls, outcomes.timezone, settings)
+        elif objective.window not in ("", evaluation.window.name) or (objective.slice and not has_slices(evaluation)):
             continue
-        if objective.slice == objective.key != "":
+        elif objective.slice == objective.key != "":
             state = _each(objective, evaluation, found, settings)
         else:
             calls = found.get(objective.slice) if objective.slice else whole
-            state = replace(_state(objective, evaluation, calls, settings), slice=objective.slice)
+            state = replace(_state(objective, calls, settings, _open(evaluation)), slice=objective.slice)
         patience = objective.patience(evaluation.window.name)
         lacking = state.state == "cannot_tell" and state.needed
         states.append(replace(state, alert_after=patience, lacks="rows" if lacking else ""))
@@ -66,15 +72,29 @@ def metric_of(level: ServiceLevel, name: str) -> MetricValue | None:
     return replace(rate, value=1 - rate.value, low=low, high=high)
 
 
-def _state(
-    objective: Objective, evaluation: Evaluation, calls: Calls | None, settings: PerformanceSettings
+def _open(evaluation: Evaluation) -> str:
+    return "" if evaluation.closed else "the window is still open"
+
+
+def _rolling(
+    objective: Objective, evaluation: Evaluation, steps: Steps, timezone: str, settings: PerformanceSettings
 ) -> ObjectiveState:
-    """Judge the calls of a window or of one slice."""
+    """Judge the calls of every stretch that ends within the window; one without calls tells nothing."""
+
+    def judge(_: Window, panes: Sequence[Pane]) -> ObjectiveState | None:
+        calls = Calls.of(merge(panes))
+        return None if calls is None else _state(objective, calls, settings)
+
+    lacking = "no such stretch with calls has ended, or its minutes are not kept any more"
+    return judge_stretches(objective, evaluation.window, steps, timezone, judge, lacking)
+
+
+def _state(objective: Objective, calls: Calls | None, settings: PerformanceSettings, why: str = "") -> ObjectiveState:
+    """Judge the calls of a window, a stretch of time or one slice. ``why``: they are not to be judged, yet."""
     metric, limit = objective.metric, objective.limit
     unknown = ObjectiveState(metric, objective.rule, "cannot_tell", None, None, None, 0, limit)
     level = None if calls is None else calls.level(settings.confidence, settings.shares)
     measured = None if level is None else metric_of(level, metric)
-    why = "" if evaluation.closed else "the window is still open"
     if calls is None or measured is None or measured.value is None:
         what = "says how long it took" if metric in LATENCIES else "says whether it failed"
         where = f" of {objective.slice}" if objective.slice else ""
@@ -119,7 +139,9 @@ def _each(
     Those on the wrong side are judged by intervals that hold together (Bonferroni), as for other metrics.
     """
     own = {name: calls for name, calls in slices.items() if name.partition("=")[0] == objective.key}
-    states = {name: replace(_state(objective, evaluation, calls, settings), slice=name) for name, calls in own.items()}
+    states = {
+        name: replace(_state(objective, calls, settings, _open(evaluation)), slice=name) for name, calls in own.items()
+    }
     judged = {name: state for name, state in states.items() if state.rows >= objective.min_rows}
     few = len(states) - len(judged)
     if not judged:
@@ -129,7 +151,7 @@ def _each(
     surer = replace(settings, confidence=1 - (1 - settings.confidence) / len(judged))
     for name, state in judged.items():
         if state.state == "broken":
-            judged[name] = replace(_state(objective, evaluation, own[name], surer), slice=name)
+            judged[name] = replace(_state(objective, own[name], surer), slice=name)
     worst = worst_state(objective, list(judged.values()))
     verdicts = {name: state.state for name, state in judged.items()}
     return replace(worst, slices=verdicts, few=few, sentence=slices_sentence(objective, worst, verdicts, few))

@@ -64,6 +64,10 @@ class BlockSums:
         return panes
 
 
+Steps = tuple[Sequence[Window], Sequence[Pane]]
+"""Windows of five minutes that follow each other, and a pane of each."""
+
+
 @dataclass(frozen=True, slots=True)
 class WindowOutcomes:
     """The outcomes of a window beside its pane.
@@ -78,6 +82,7 @@ class WindowOutcomes:
         delay: Time that outcomes may take.
         steps: Windows of five minutes and their performance parts, for rolling objectives; only those whose outcomes
             had their time. None without a rolling objective.
+        calls: The same with their calls, for rolling objectives of calls; these wait for no outcome.
         timezone: Time zone of the model.
         age: Nanoseconds since the end of the window; None where time goes no further.
         unseen: Decisions without an outcome by slice, "" for all rows.
@@ -91,7 +96,8 @@ class WindowOutcomes:
     reference: Baseline | None = None
     weak: WeakSearch | None = None
     delay: OutcomeDelay = UNKNOWN_DELAY
-    steps: tuple[Sequence[Window], Sequence[Pane]] | None = None
+    steps: Steps | None = None
+    calls: Steps | None = None
     timezone: str = "UTC"
     age: int | None = None
     unseen: Mapping[str, UnseenDecisions] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from driftline.tables.table import F64, I64, Column, concatenate
 from driftline.tables.task import Task
 
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
-from driftline_processor.core.performance.labelled_predictions import LabelledPredictions, fold_by_step
+from driftline_processor.core.performance.labelled_predictions import LabelledPredictions, calls_by_step, fold_by_step
 from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import many
 from driftline_processor.readers.errors import Say
@@ -49,11 +49,21 @@ class LabelledWindows:
 
     def panes(self, steps: Sequence[Window], task: Task) -> list[Pane] | None:
         """Return the outcomes in each of some steps of time; None where rows have no times."""
+        rows = self._within(steps)
+        return None if rows is None else fold_by_step(rows, task, steps)
+
+    def calls(self, steps: Sequence[Window]) -> list[Pane] | None:
+        """Return the calls in each of some steps of time; None where rows have no times, or nobody says of calls."""
+        rows = self._within(steps)
+        return None if rows is None or (rows.duration is None and rows.errors is None) else calls_by_step(rows, steps)
+
+    def _within(self, steps: Sequence[Window]) -> LabelledPredictions | None:
+        """Return the rows of some steps of time, in its order; None where rows have no times."""
         time = self._in_time.time
         if time is None:
             return None
         first, last = np.searchsorted(time, [steps[0].start, steps[-1].end] if steps else [0, 0])
-        return fold_by_step(self._in_time.take(np.arange(first, last)), task, steps)
+        return self._in_time.take(np.arange(first, last))
 
     @cached_property
     def _by_window(self) -> tuple[I64, I64]:

@@ -202,6 +202,10 @@ class RowsSource:
         known = self.files.outcomes
         return known.panes(steps, self.task) if known is not None and known.rows.labelled else None
 
+    def call_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
+        """Return the calls in each of some steps of time; None where rows have no times, or nobody says of calls."""
+        return None if self.files.outcomes is None else self.files.outcomes.calls(steps)
+
     def outcome_slices(self, blocks: Sequence[Window]) -> Mapping[str, BlockSums]:
         """Return outcomes and predictions of each slice, and of each cohort of label age, by block of time."""
         return {} if self.rows is None else slices_in_time(self.rows, self.task, self.files.values, blocks)

@@ -9,10 +9,14 @@ from driftline.tables.table import F64, Column, ModelKey
 from driftline_processor.config.performance import Performance
 from driftline_processor.core.evaluation import Evaluation, ObjectiveState
 from driftline_processor.core.performance.objective import newest_objectives, read_objective, undecided
+from driftline_processor.core.performance.objective_states import rolling_steps
 from driftline_processor.core.performance.service_objectives import judge_service
 from driftline_processor.core.performance.settings import PerformanceSettings
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.service_level.sums import call_parts
-from driftline_processor.core.windows.window import Window
+from driftline_processor.core.windows.window import PANE, Window
+
+HOUR = 3_600 * 10**9
 
 
 def calls(seconds: F64, failed: int = 0) -> Pane:
@@ -29,7 +33,7 @@ def judged(rule: str, pane: Pane, closed: bool = True, **slices: Pane) -> Object
     )
     asked = PerformanceSettings(objectives=(read_objective(rule),))
     named = {name.replace("__", "="): one for name, one in slices.items()}
-    [state] = judge_service(evaluation, pane, named, asked)
+    [state] = judge_service(evaluation, pane, WindowOutcomes(slices=named), asked)
     return state
 
 
@@ -43,6 +47,7 @@ def judged(rule: str, pane: Pane, closed: bool = True, **slices: Pane) -> Object
         ("error_rate <= 0.1 %", "error_rate <= 0.1 %"),
         ("error_rate <= 0.001", "error_rate <= 0.1 %"),
         ("availability >= 99.95%", "availability >= 99.95 %"),
+        ("latency_p99 <= 1 s over rolling 1h", "latency_p99 <= 1s over rolling 1h"),
     ],
 )
 def test_a_limit_has_the_unit_of_its_metric_and_reads_again(rule: str, again: str) -> None:
@@ -64,7 +69,6 @@ def test_a_limit_has_the_unit_of_its_metric_and_reads_again(rule: str, again: st
         ("error_rate <= 5 ms", "write '5 %'"),
         ("availability <= 99 %", "write 'availability >= 99 %'"),
         ("error_rate <= baseline + 0.1", "a baseline knows no calls; write a limit, as in 'error_rate <= 0.1 %'"),
-        ("latency_p99 <= 1s over rolling 1h", "leave out rolling"),
         ("precision >= 95 %", "write 0.95"),
     ],
 )
@@ -127,6 +131,35 @@ def test_of_many_slices_the_worst_is_told_and_all_are_counted() -> None:
     assert (one.state, one.slice) == ("met", "country=NL")
     none = judged("availability >= 99 % in country=NO", bad, country__NL=fine)
     assert (none.state, none.sentence) == ("cannot_tell", "no call of country=NO says whether it failed")
+
+
+def _rolling(rule: str, bad: range, until: int = HOUR) -> ObjectiveState:
+    """Judge an hour of calls, and the one before; a fifth of the calls of some five minutes failed."""
+    evaluation = Evaluation(ModelKey("m"), Window("1h", 0, HOUR), 100, until >= HOUR)
+    asked = PerformanceSettings(objectives=(read_objective(rule),))
+    steps = rolling_steps(evaluation.window, asked.objectives, "UTC", until, -HOUR)
+    assert steps is not None
+    fine, failing = calls(np.full(1_000, 0.02)), calls(np.full(800, 0.02), failed=200)
+    panes = [failing if step.start // PANE in bad else fine for step in steps]
+    [state] = judge_service(evaluation, calls(np.full(12_000, 0.02)), WindowOutcomes(calls=(steps, panes)), asked)
+    return state
+
+
+def test_an_hour_that_fails_is_found_though_it_is_in_two_windows() -> None:
+    found = _rolling("error_rate <= 10 % over rolling 1h", range(-6, 6))
+    assert (found.state, found.value, found.rows) == ("broken", 0.2, 12_000)
+    assert (found.since, found.until) == (-6 * PANE, 6 * PANE)
+    assert _rolling("error_rate <= 10 % over rolling 1h", range(-20, -11)).state == "met"
+    assert _rolling("latency_p99 <= 100ms over rolling 1h", range(-6, 6)).state == "met"
+
+
+def test_of_an_open_window_the_hours_that_have_ended_are_judged() -> None:
+    found = _rolling("availability >= 90 % over rolling 1h", range(-12, 12), until=2 * PANE)
+    assert (found.state, found.until) == ("broken", PANE)
+    none = _rolling("availability >= 90 % over rolling 1h", range(-12, 12), until=0)
+    assert (none.state, none.sentence) == (
+        "cannot_tell", "no such stretch with calls has ended, or its minutes are not kept any more"
+    )  # fmt: skip
 
 
 def test_the_newest_closed_window_tells_whether_or_not_outcomes_may_come() -> None:
