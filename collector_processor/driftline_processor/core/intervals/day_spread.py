@@ -28,8 +28,7 @@ import numpy as np
 from driftline.tables.table import F64
 from scipy.special import fdtrc, gammainc, gammaln
 
-from .confidence import normal_quantile, student_quantile
-from .time_blocks import MOST_KEPT
+from .time_blocks import MOST_KEPT, Design, RowsAsOne
 
 FEWEST_LENDING = 7
 """Days of a baseline, or of a baseline and a window, from which on they tell how days differ."""
@@ -187,6 +186,11 @@ def lent_design(spread: DaySpread, expected: F64, rows: float, confidence: float
     >>> [round(lent_design(one, np.ones(2), 400.0, 0.95), 2) for one in (alike, apart)]
     [1.21, 12.15]
     """
+    return lent_rows_as_one(spread, expected, rows).at(confidence)
+
+
+def lent_rows_as_one(spread: DaySpread, expected: F64, rows: float) -> RowsAsOne:
+    """Return the same for every confidence; the arguments are those of :func:`lent_design`."""
     held = expected[expected > 0]
     share = held / held.sum() if len(held) else held
     squares = float(share @ share) if len(held) else 1.0
@@ -198,16 +202,15 @@ def lent_design(spread: DaySpread, expected: F64, rows: float, confidence: float
     beyond = max(0.0, spread.shown - spread.freedom) / spread.rows
     kept = min(MOST_KEPT, spread.kept * (1 + 1 / (beyond * each))) if beyond > 0 else 0.0  # rows hide a part of it
     here = rows * squares * _longer(kept, 1 / squares)
-    normal = normal_quantile(confidence)
     varies = 1 + beyond * here
     told = max(1.0, freedom * (varies * each * spread.freedom / (spread.shown * here)) ** 2)
-    found = varies * (student_quantile(confidence, told) / normal) ** 2
-    if freedom > 4:
-        mean, variance = _posterior(spread.shown * freedom / spread.freedom, freedom)
-        varies = 1 + (mean - 1) * here / each
-        told = 4 + 2 * varies**2 / max(variance * (here / each) ** 2, 1e-300)
-        found = min(found, varies * (told - 2) / told * (student_quantile(confidence, told) / normal) ** 2)
-    return max(1.0, found)
+    by_moments = Design(varies, told)
+    if freedom <= 4:
+        return RowsAsOne((by_moments,))
+    mean, variance = _posterior(spread.shown * freedom / spread.freedom, freedom)
+    varies = 1 + (mean - 1) * here / each
+    told = 4 + 2 * varies**2 / max(variance * (here / each) ** 2, 1e-300)
+    return RowsAsOne((by_moments, Design(varies * (told - 2) / told, told)))
 
 
 def _posterior(squares: float, freedom: float) -> tuple[float, float]:

@@ -79,23 +79,30 @@ def score_curve(
         return None
     held, names = np.flatnonzero((negative > 0) | (positive > 0)), (of_negative, of_positive)
     nothing = np.zeros(len(negative))
+    of_pane, of_blocks = _squares(pane, names), [_squares(block, names) for block in blocks]
 
     def scored(part: str) -> ClassScores:
         weight = [block.parts.get(part, nothing)[held] for block in blocks]
-        squares = np.array([_squares(block, part, names).sum() for block in blocks])
+        squares = np.array([own[part].sum() if part in own else 0.0 for own in of_blocks])
         stacked = np.stack(weight) if weight else np.empty((0, len(held)))
-        return ClassScores(pane.parts[part][held], _squares(pane, part, names)[held], stacked, squares)
+        return ClassScores(pane.parts[part][held], of_pane[part][held], stacked, squares)
 
     return ScoreCurve(scored(of_negative), scored(of_positive))
 
 
-def _squares(pane: Pane, part: str, both: tuple[str, str]) -> F64:
-    """Σw² by bin; of panes from before it was kept, in proportion to that of all scored rows, which ``spread`` has."""
-    known = {name: pane.parts[name] + pane.parts.get(excess_of(name), 0.0) for name in both if name in pane.parts}
-    total, spread = sum(float(one.sum()) for one in known.values()), pane.parts.get("spread")
+def _squares(pane: Pane, names: tuple[str, str]) -> dict[str, F64]:
+    """Return Σw² by bin of each part that a pane has.
+
+    Of panes from before it was kept, in proportion to that of all scored rows, which ``spread`` has.
+    """
+    known = {name: pane.parts[name] for name in names if name in pane.parts}
+    beyond = {name: excess for name in known if (excess := pane.parts.get(excess_of(name))) is not None}
+    known |= {name: known[name] + excess for name, excess in beyond.items()}
+    spread, total = pane.parts.get("spread"), sum(float(one.sum()) for one in known.values())
     more = float(spread[0]) / total if spread is not None and len(spread) and total > 0 and spread[0] > 0 else 1.0
-    found: F64 = np.maximum(known.get(part, np.zeros(1)) * more, 0.0)
-    return found
+    if more != 1.0:
+        known = {name: one * more for name, one in known.items()}
+    return known | {name: np.maximum(known[name], 0.0) for name in beyond}
 
 
 def with_one_more(curves: Sequence[ScoreCurve], more: float) -> Form:

@@ -135,16 +135,35 @@ def design(influence: F64, expected: F64, fewest: float = FEWEST) -> Design | No
     return Design(effect * longer, max(2.0, blocks / longer - 1))
 
 
+class RowsAsOne(NamedTuple):
+    """How many rows count as one, Student's t included, as a function of the confidence.
+
+    Attributes:
+        ways: Design effects with their degrees of freedom, of which the shortest interval counts; () where rows are
+            independent.
+    """
+
+    ways: tuple[Design, ...] = ()
+
+    def at(self, confidence: float) -> float:
+        """Return the number of rows for a confidence, at least 1."""
+        normal = normal_quantile(confidence)
+        found = [one.effect * (student_quantile(confidence, one.freedom) / normal) ** 2 for one in self.ways]
+        return max(1.0, min(found, default=1.0))
+
+
+def rows_as_one(influence: F64, expected: F64, fewest: float) -> RowsAsOne:
+    """Return how many rows of a share count as one by its own blocks; the arguments are those of :func:`design`."""
+    found = design(influence, expected, fewest)
+    return RowsAsOne() if found is None else RowsAsOne((found,))
+
+
 def counting_as_one(influence: F64, expected: F64, fewest: float, confidence: float) -> float:
     """Return the design effect of a share's rows, Student's t included; 1 where blocks show none.
 
     The arguments are those of :func:`design`.
     """
-    found = design(influence, expected, fewest)
-    if found is None:
-        return 1.0
-    longer = student_quantile(confidence, found.freedom) / normal_quantile(confidence)
-    return max(1.0, found.effect * longer**2)
+    return rows_as_one(influence, expected, fewest).at(confidence)
 
 
 def _of_few(share: F64) -> tuple[float, float]:

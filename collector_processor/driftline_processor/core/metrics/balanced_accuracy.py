@@ -53,8 +53,9 @@ def interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRo
         return macro_interval(sums, RECALL)
     if sums.positive is None:
         return None
-    ratios = [sums.table.ratio(*RECALL.cells(2, code)) for code in (sums.positive, 1 - sums.positive)]
-    return mean_of_shares(sums, ratios) if all(ratio.value is not None for ratio in ratios) else None
+    every = [sums.ratio(*RECALL.cells(2, code)) for code in (sums.positive, 1 - sums.positive)]
+    ratios = [one for one in every if one is not None and one.value is not None]
+    return mean_of_shares(sums, ratios) if len(ratios) == len(every) else None
 
 
 METRIC = Metric(

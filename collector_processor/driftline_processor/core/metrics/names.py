@@ -6,6 +6,7 @@ The same name is a key of JSON, the attribute ``ml.performance.metric``, and wha
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from driftline.tables.classes import number_text
@@ -29,6 +30,7 @@ class Name(NamedTuple):
     of: str | None = None
 
 
+@lru_cache(maxsize=1_024)
 def parse_name(name: str) -> Name | None:
     """Take a name to pieces; None where it is none.
 

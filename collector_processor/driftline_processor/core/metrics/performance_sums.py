@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
+from typing import Any, TypeVar
 
 import numpy as np
 from driftline.panes.pane import Pane
@@ -16,14 +17,17 @@ from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals import confidence as limits_of
 from driftline_processor.core.intervals import gradients
 from driftline_processor.core.intervals.confidence import Form, Interval, WeightSums
-from driftline_processor.core.intervals.day_spread import FEWEST_LENDING, DaySpread, day_spread, lent_design
+from driftline_processor.core.intervals.day_spread import FEWEST_LENDING, DaySpread, day_spread, lent_rows_as_one
 from driftline_processor.core.intervals.gradients import ConfusionTable, Influence, LossMean, Ratio
-from driftline_processor.core.intervals.time_blocks import FEWEST, counting_as_one
+from driftline_processor.core.intervals.score_curves import ScoreCurve, score_curve
+from driftline_processor.core.intervals.time_blocks import FEWEST, RowsAsOne, rows_as_one
 from driftline_processor.core.outcomes import sums as pane_sums
 from driftline_processor.core.outcomes.review import UnseenDecisions
 from driftline_processor.core.outcomes.sums import ListMean, effective_rows, list_means, rows_of
 
 from .score_order import BoundedValue, ClassOrder, ScoreOrder, class_order_of_pane
+
+Made = TypeVar("Made")
 
 IntervalAndRows = tuple[Interval, float]
 """An interval, and the effective rows behind it."""
@@ -52,6 +56,7 @@ class PerformanceSums:
         tested: Whether seven days and more have to differ by more than chance to count.
         lent: How days of the baseline differ, in the order in which the interval of the metric at hand asks.
         asked: What it asked for so far: how each block moves it, and its effective rows.
+        kept: What was worked out once for all confidences, by what it is.
     """
 
     pane: Pane
@@ -68,6 +73,19 @@ class PerformanceSums:
     tested: bool = True
     lent: Sequence[DaySpread | None] = ()
     asked: list[tuple[Influence, float]] = field(default_factory=list)
+    kept: dict[Hashable, Any] = field(default_factory=dict)
+
+    def once(self, what: Hashable, make: Callable[[], Made]) -> Made:
+        """Return what ``make`` returns, called once for all metrics and confidences that ask.
+
+        Args:
+            what: What it is.
+            make: Works it out from the sums alone.
+        """
+        if what not in self.kept:
+            self.kept[what] = make()
+        found: Made = self.kept[what]
+        return found
 
     @cached_property
     def confusion(self) -> F64 | None:
@@ -164,16 +182,21 @@ class PerformanceSums:
         at = len(self.asked)
         self.asked.append((moved, rows))
         lent = self.lent[at] if at < len(self.lent) else None
+        # by identity: what was asked with is kept beside the answer, so that it is not another's by then
+        key = "rows_as_one", id(moved), id(lent), rows, self.tested
+        _, _, found, shown_longer = self.once(key, lambda: (moved, lent, *self._rows_as_one(moved, rows, lent)))
+        effect = found.at(self.confidence)
+        return effect, effect > shown_longer
+
+    def _rows_as_one(self, moved: Influence, rows: float, lent: DaySpread | None) -> tuple[RowsAsOne, float]:
+        """Return the design effect at any confidence, and from which on blocks say so."""
         own = day_spread(moved.influence, moved.expected, rows) if self.days and moved.variance > 0 else None
         if not self.tested and own is not None and own.freedom >= FEWEST_LENDING - 1:
-            effect = lent_design(own, moved.expected, rows, self.confidence)
-            return effect, effect > SHOWN_LONGER
+            return lent_rows_as_one(own, moved.expected, rows), SHOWN_LONGER
         if lent is not None and moved.variance > 0:
             shares = moved.expected if self.days else moved.expected[:0]
-            effect = lent_design(lent if own is None else lent.pooled(own), shares, rows, self.confidence)
-            return effect, effect > SHOWN_LONGER
-        effect = counting_as_one(moved.influence, moved.expected, self.fewest, self.confidence)
-        return effect, effect > 1
+            return lent_rows_as_one(lent if own is None else lent.pooled(own), shares, rows), SHOWN_LONGER
+        return rows_as_one(moved.influence, moved.expected, self.fewest), 1.0
 
     def interval_by_gradient(self, value: float, moved: Influence, form: Form, rows: float) -> IntervalAndRows:
         """Return the interval of a value from how it moves (the delta method); too few below 20 effective rows."""
@@ -192,9 +215,21 @@ class PerformanceSums:
             return limits_of.TOO_FEW, mean.rows
         return self.interval_by_gradient(mean.value, mean.moved, form, mean.rows)
 
+    def curve(self, of_negative: str = "score_negative", of_positive: str = "score_positive") -> ScoreCurve | None:
+        """Return the scores of two classes with their blocks; None where there are none."""
+        key = "curve", of_negative, of_positive
+        return self.once(key, lambda: score_curve(self.pane, self.blocks, of_negative, of_positive))
+
+    def ratio(self, hits: F64, misses: F64) -> Ratio | None:
+        """Return a share of the rows of cells, as the table has it; None where no decision is known."""
+        table = self.table
+        if table is None:
+            return None
+        return self.once(("ratio", hits.tobytes(), misses.tobytes()), lambda: table.ratio(hits, misses))
+
     def loss_mean(self, name: str) -> LossMean | None:
         """Return the mean of one of the losses of the task; None where its squares are not known."""
-        return gradients.mean_of_loss(self.pane, self.blocks, self.task, name)
+        return self.once(("loss", name), lambda: gradients.mean_of_loss(self.pane, self.blocks, self.task, name))
 
     def part_mean(self, part: str, place: int, head: int = 0, negative: float = 0.0) -> LossMean | None:
         """Return the mean of a part that holds Σw, Σw², then Σwl, Σw²l and Σw²l² of each loss l.
@@ -205,6 +240,9 @@ class PerformanceSums:
             head: Entries before Σw.
             negative: Σw|l| of the rows whose loss is below 0.
         """
+        return self.once(("part", part, place, head, negative), lambda: self._part_mean(part, place, head, negative))
+
+    def _part_mean(self, part: str, place: int, head: int, negative: float) -> LossMean | None:
         sums = self.pane.parts.get(part)
         at = head + 2 + 3 * place
         if sums is None or len(sums) < at + 3:

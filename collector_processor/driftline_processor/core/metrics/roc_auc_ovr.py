@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
@@ -31,22 +32,25 @@ def value(sums: PerformanceSums, _name: Name) -> MetricValue | None:
 
 def interval(sums: PerformanceSums, _name: Name, value: float) -> IntervalAndRows | None:
     """Return the interval as if the areas of all classes erred together: they share rows."""
-    curves = [
-        score_curves.score_curve(sums.pane, sums.blocks, *class_scores(code)) for code in range(len(sums.task.classes))
-    ]
+    curves = [sums.curve(*class_scores(code)) for code in range(len(sums.task.classes))]
     known = [curve for curve in curves if curve is not None]
     if len(known) < len(curves):
         return None
     if min(side.with_one_more(sums.one_more) for one in known for side in one) < FEWEST_OF_A_CLASS:
         return TOO_FEW, sums.rows
-    moved = [score_curves.area(one)[1] for one in known]
+    form = score_curves.with_one_more(known, sums.one_more)
+    return sums.interval_by_gradient(value, sums.once("areas", lambda: _moved(known)), form, sums.rows)
+
+
+def _moved(curves: Sequence[score_curves.ScoreCurve]) -> Influence:
+    """Return how the mean of the areas moves where they all err together."""
+    moved = [score_curves.area(one)[1] for one in curves]
     k = len(moved)
     varies = (sum(sqrt(one.variance) for one in moved) / k) ** 2
     influence = np.sum([one.influence for one in moved], axis=0) / k
     expected = np.sum([one.expected for one in moved], axis=0)
     expected *= varies / max(float(expected.sum()), 1e-300)
-    form = score_curves.with_one_more(known, sums.one_more)
-    return sums.interval_by_gradient(value, Influence(varies, influence, expected), form, sums.rows)
+    return Influence(varies, influence, expected)
 
 
 METRIC = Metric(

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from driftline_processor.core.metrics.families.confusion import BINARY, RECALL, estimated_share, share_of_cells
+from driftline_processor.core.metrics.families.confusion import (
+    BINARY,
+    RECALL,
+    estimated_share,
+    share_of_cells,
+    share_of_class,
+)
 
 from .metric import Metric, usual_for
 
@@ -18,9 +24,7 @@ METRIC = Metric(
         None if sums.positive is None else share_of_cells(sums, *RECALL.cells(2, 1 - sums.positive))
     ),
     interval=lambda sums, _name, _value: (
-        None
-        if sums.table is None or sums.positive is None
-        else sums.share_interval(sums.table.ratio(*RECALL.cells(2, 1 - sums.positive)))
+        None if sums.positive is None else share_of_class(sums, RECALL, 1 - sums.positive)
     ),
     estimate=estimated_share(RECALL, (0, 1), cls=0),
     share_of_rows=True,

@@ -27,7 +27,10 @@ def value(sums: PerformanceSums, name: Name) -> MetricValue | None:
 
 def interval(sums: PerformanceSums, name: Name, _value: float) -> IntervalAndRows | None:
     """Return the exact interval of the share."""
-    found = None if name.at is None else top_k_ratio(sums.pane, sums.blocks, int(name.at))
+    if name.at is None:
+        return None
+    k = int(name.at)
+    found = sums.once(("top_k", k), lambda: top_k_ratio(sums.pane, sums.blocks, k))
     return None if found is None else sums.share_interval(found)
 
 

@@ -7,45 +7,34 @@ alike row by row, and the difference is far surer than either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import log
 
 import numpy as np
 from driftline.panes.bins import score_centers
 from driftline.panes.pane import Pane
-from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import BaselineComparison, Evaluation, Lacking, MetricChange
 from driftline_processor.core.intervals import confidence as limits_of
 from driftline_processor.core.intervals.confidence import FEWEST_TELLING, Interval
-from driftline_processor.core.intervals.score_curves import influence_of_scores, score_curve
+from driftline_processor.core.intervals.score_curves import influence_of_scores
 from driftline_processor.core.metrics.log_loss import losses_of
 from driftline_processor.core.metrics.performance_sums import PerformanceSums
 
 from .changes import LEVEL
-from .metric_intervals import DaySpreads, performance_sums
+from .metric_intervals import DaySpreads
 from .settings import PerformanceSettings
 
 
 def against_constant(
-    evaluation: Evaluation,
-    pane: Pane,
-    blocks: Sequence[Pane],
-    task: Task,
-    settings: PerformanceSettings,
-    *,
-    days: bool,
-    lent: DaySpreads,
+    evaluation: Evaluation, sums: PerformanceSums, settings: PerformanceSettings, lent: DaySpreads
 ) -> MetricChange | None:
     """Return the log loss less that of a constant; None where either, or the scores, are not known.
 
     Args:
         evaluation: The window, with its metrics and those of the baseline.
-        pane: Sums of the window.
-        blocks: Performance parts by block of time, in order.
-        task: Task of the model.
+        sums: Sums of the window, with its blocks of time.
         settings: Confidence.
-        days: Whether the blocks are days.
         lent: How days of the baseline differ.
     """
     loss, constant = (evaluation.realized.get(name) for name in ("log_loss", "log_loss_constant"))
@@ -53,7 +42,7 @@ def against_constant(
     if loss is None or constant is None or loss.value is None or constant.value is None or said is None:
         return None
     change, rate = loss.value - constant.value, said.value or 0.0
-    limits = _limits(change, rate, performance_sums(pane, blocks, task, settings, None, days=days), lent)
+    limits = _limits(change, rate, sums, lent)
     if limits is None:
         return MetricChange("cannot_tell", change, lacking="rows")
     shown, strict = limits(settings.confidence), limits(1 - 2 * LEVEL)
@@ -70,7 +59,7 @@ def against_constant(
 
 def _limits(change: float, rate: float, sums: PerformanceSums, lent: DaySpreads) -> Callable[[float], Interval] | None:
     """Return what gives the interval of a confidence; None of too few rows, or rows that few great losses decide."""
-    curve, mean = score_curve(sums.pane, sums.blocks), sums.loss_mean("log_loss")
+    curve, mean = sums.curve(), sums.loss_mean("log_loss")
     if curve is None or mean is None or mean.telling < FEWEST_TELLING or not 0 < rate < 1:
         return None
     held = _held(sums.pane)

@@ -19,6 +19,7 @@ from driftline_processor.core.intervals.day_spread import FEW
 from driftline_processor.core.intervals.time_blocks import MOST, has_day_blocks
 from driftline_processor.core.labels.delay import OutcomeDelay, delay_of, judge_sla
 from driftline_processor.core.metrics.log_loss_constant import log_loss_of_constant
+from driftline_processor.core.metrics.performance_sums import PerformanceSums
 from driftline_processor.core.outcomes.coverage import sent_rows
 from driftline_processor.core.outcomes.review import unreviewed
 from driftline_processor.core.windows.window import DAY
@@ -28,7 +29,7 @@ from .changes import Compared, judge_changes
 from .constant import against_constant
 from .curves import confused, curves
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
-from .metric_intervals import DaySpreads, with_intervals
+from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
 from .realized import realized, realized_from_panes_alone
 from .reference import lent_days, reference_of
@@ -68,15 +69,14 @@ def judge_performance(
         evaluation.realized = realized(pane, task, settings)
     if silent and young:
         evaluation.realized = without_young_lists(evaluation.realized)
+    sums: PerformanceSums | None = None
     if task is not None and evaluation.realized:
         outcomes = replace(outcomes, unseen=unseen_by_slice(pane, outcomes.slices, task))
         unseen, days = outcomes.unseen.get(""), has_day_blocks(evaluation.window)
         evaluation.unreviewed = unreviewed(unseen, task)
-        blocks = outcomes.blocks
+        sums = performance_sums(pane, outcomes.blocks, task, settings, unseen, days=days)
         lent = _lent(evaluation, outcomes.reference or baseline, settings) if days else {}
-        evaluation.realized = with_intervals(
-            evaluation.realized, pane, blocks, task, settings, unseen, days=days, lent=lent
-        )
+        evaluation.realized = intervals_at(settings.confidence, evaluation.realized, sums, lent)
         evaluation.curves, evaluation.confusion = curves(pane, task, settings.confidence), confused(pane, task)
     evaluation.maturity, evaluation.immature = maturity(evaluation, outcomes, settings)
     evaluation.young = outcomes.young
@@ -92,25 +92,22 @@ def judge_performance(
     if baseline is not None:
         reference = outcomes.reference or baseline
         evaluation.reference = reference_of(reference, settings)
-        if task is not None:
-            evaluation.realized_changes = _changes(evaluation, pane, reference, task, outcomes, settings)
+        if sums is not None:
+            evaluation.realized_changes = _changes(evaluation, sums, reference, outcomes, settings)
         constant = log_loss_of_constant(evaluation.realized, evaluation.reference)
         if constant is not None:
             evaluation.realized = {**evaluation.realized, "log_loss_constant": constant}
-        if constant is not None and task is not None:
-            days, lent = has_day_blocks(evaluation.window), _lent(evaluation, reference, settings)
-            evaluation.beside_constant = against_constant(
-                evaluation, pane, outcomes.blocks, task, settings, days=days, lent=lent
-            )
+        if constant is not None and sums is not None:
+            lent = _lent(evaluation, reference, settings)
+            evaluation.beside_constant = against_constant(evaluation, sums, settings, lent)
     of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline)
     evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes, settings))
 
 
 def _changes(
     evaluation: Evaluation,
-    pane: Pane,
+    sums: PerformanceSums,
     reference: Baseline,
-    task: Task,
     outcomes: WindowOutcomes,
     settings: PerformanceSettings,
 ) -> dict[str, MetricChange]:
@@ -119,8 +116,7 @@ def _changes(
     timeless = evaluation.window.end <= evaluation.window.start
 
     def now(confidence: float) -> dict[str, MetricValue]:
-        asked, unseen = replace(settings, confidence=confidence), outcomes.unseen.get("")
-        return with_intervals(evaluation.realized, pane, outcomes.blocks, task, asked, unseen, days=days, lent=lent)
+        return intervals_at(confidence, evaluation.realized, sums, lent)
 
     return judge_changes(
         Compared(

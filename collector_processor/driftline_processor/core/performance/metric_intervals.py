@@ -65,9 +65,23 @@ def with_intervals(
     """
     sums = performance_sums(pane, blocks, task, settings, unseen, days=days)
     sums.tested = tested
-    bounded = {}
+    return intervals_at(settings.confidence, found, sums, lent or {})
+
+
+def intervals_at(
+    confidence: float, found: Mapping[str, MetricValue], sums: PerformanceSums, lent: DaySpreads
+) -> dict[str, MetricValue]:
+    """Return metrics with intervals of a confidence; what all confidences need is worked out once and kept.
+
+    Args:
+        confidence: How often an interval holds the true value.
+        found: Metrics by name.
+        sums: Sums that the metrics are made from.
+        lent: How days of the baseline differ.
+    """
+    sums.confidence, bounded = confidence, {}
     for name, metric in found.items():
-        sums.lent = () if lent is None else lent.get(name, ())
+        sums.lent = lent.get(name, ())
         bounded[name] = _with_interval(sums, name, metric)
     return bounded
 

@@ -110,11 +110,12 @@ def class_share(weights_of: Callable[[Name], ClassWeights | None]) -> tuple[Valu
         if average == "micro" or (average == "weighted" and weights == RECALL):
             return accuracy_interval(sums, name, value)
         if code is not None:
-            return sums.share_interval(sums.table.ratio(*weights.cells(len(sums.task.classes), code)))
+            return share_of_class(sums, weights, code)
         if name.of is not None or sums.task.has_threshold:
             return None
         if average == "weighted":
-            moved = sums.table.averaged(weights, weighted=True)
+            table = sums.table
+            moved = sums.once(("averaged", weights), lambda: table.averaged(weights, weighted=True))
             return sums.interval_by_gradient(value, moved, logit, sums.rows)
         return macro_interval(sums, weights)
 
@@ -124,19 +125,31 @@ def class_share(weights_of: Callable[[Name], ClassWeights | None]) -> tuple[Valu
 def accuracy_interval(sums: PerformanceSums, _name: Name, _value: float) -> IntervalAndRows | None:
     """Return the interval of the share of decisions that are right."""
     right = np.eye(len(sums.task.classes))
-    return None if sums.table is None else sums.share_interval(sums.table.ratio(right, 1 - right))
+    found = sums.ratio(right, 1 - right)
+    return None if found is None else sums.share_interval(found)
+
+
+def share_of_class(sums: PerformanceSums, weights: ClassWeights, code: int) -> IntervalAndRows | None:
+    """Return the interval of a share of one class; None where no decision is known."""
+    found = sums.ratio(*weights.cells(len(sums.task.classes), code))
+    return None if found is None else sums.share_interval(found)
 
 
 def macro_interval(sums: PerformanceSums, weights: ClassWeights) -> IntervalAndRows | None:
     """Return the interval of the plain mean of a share over classes, which share rows."""
-    if sums.table is None:
+    table = sums.table
+    if table is None:
         return None
-    k = len(sums.task.classes)
-    every = [sums.table.ratio(*weights.cells(k, code)) for code in range(k)]
-    ratios = [one for one in every if one.value is not None]
-    together = sums.table.averaged(weights, weighted=False)
-    apart = sum(one.moved.variance for one in ratios) / len(ratios) ** 2 if ratios else 0.0
-    return mean_of_shares(sums, ratios, max(1.0, together.variance / apart) if apart > 0 else 1.0)
+
+    def inflated() -> tuple[list[Ratio], float]:
+        k = len(sums.task.classes)
+        every = [table.ratio(*weights.cells(k, code)) for code in range(k)]
+        ratios = [one for one in every if one.value is not None]
+        together = table.averaged(weights, weighted=False)
+        apart = sum(one.moved.variance for one in ratios) / len(ratios) ** 2 if ratios else 0.0
+        return ratios, max(1.0, together.variance / apart) if apart > 0 else 1.0
+
+    return mean_of_shares(sums, *sums.once(("macro", weights), inflated))
 
 
 def mean_of_shares(sums: PerformanceSums, ratios: list[Ratio], inflated: float = 1.0) -> IntervalAndRows | None:
@@ -160,7 +173,8 @@ def interval_from_gradient(metric: Metric, sums: PerformanceSums, value: float) 
     """
     if sums.table is None or metric.gradient is None:
         return None
-    moved = sums.table.moved(metric.gradient(sums.table.weight))
+    table, gradient = sums.table, metric.gradient
+    moved = sums.once(("gradient", metric.name), lambda: table.moved(gradient(table.weight)))
     bounded = np.isfinite([metric.least, metric.greatest]).all()
     form = logit_between(metric.least, metric.greatest) if bounded else student
     return sums.interval_by_gradient(value, moved, form, sums.rows)

@@ -42,6 +42,10 @@ def share_interval_of_lists(sums: PerformanceSums, name: Name, _value: float) ->
 
 
 def _mean(sums: PerformanceSums, key: str) -> LossMean | None:
+    return sums.once(("lists", key), lambda: _mean_of_lists(sums, key))
+
+
+def _mean_of_lists(sums: PerformanceSums, key: str) -> LossMean | None:
     own = sums.lists.get(key)
     if own is None:
         return None

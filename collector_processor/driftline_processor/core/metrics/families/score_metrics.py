@@ -47,11 +47,11 @@ def value_of_gain(sums: PerformanceSums, name: Name, times: float) -> MetricValu
 
 def interval_of_gain(sums: PerformanceSums, at: float | None, times: float) -> IntervalAndRows | None:
     """Return the interval of the same; of all rows, ``at`` = 1, there is none."""
-    curve = score_curves.score_curve(sums.pane, sums.blocks)
+    curve = sums.curve()
     if curve is None or at is None or at >= 1:
         return None
     rows, positives = sum(side.rows for side in curve), curve.positive.with_one_more(sums.one_more)
-    ratio, fewer = score_curves.gain_ratio(curve, at, sums.one_more)
+    ratio, fewer = sums.once(("gain", at), lambda: score_curves.gain_ratio(curve, at, sums.one_more))
     if positives < FEWEST_OF_A_CLASS or fewer < FEWEST_ROWS:
         return TOO_FEW, rows
     found = sums.share_interval(ratio)
@@ -63,13 +63,14 @@ def interval_of_gain(sums: PerformanceSums, at: float | None, times: float) -> I
 
 def interval_of_area(sums: PerformanceSums, value: float, *, of_precision: bool) -> IntervalAndRows | None:
     """Return the interval of an area under the ROC curve, or of that of precision over recall (``of_precision``)."""
-    curve = score_curves.score_curve(sums.pane, sums.blocks)
+    curve = sums.curve()
     if curve is None:
         return None
     rows, held = sum(side.rows for side in curve), [side.with_one_more(sums.one_more) for side in curve]
     if min(held[1:] if of_precision else held) < FEWEST_OF_A_CLASS:
         return TOO_FEW, rows
-    moved = (score_curves.average_precision if of_precision else score_curves.area)(curve)[1]
+    area = score_curves.average_precision if of_precision else score_curves.area
+    moved = sums.once(("area", of_precision), lambda: area(curve)[1])
     apart = value * (1 - value)
     if apart > 0 and 0 < moved.variance <= (UNSTEADY * apart) ** 2:
         form = score_curves.with_one_more([curve], sums.one_more)
