@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from driftline.baseline.baseline import Baseline
@@ -40,9 +41,15 @@ class Choice:
 
     def of(self, kind: Kind) -> tuple[str, ...]:
         """Return the methods for a target of this kind, the one that decides first."""
-        fit = [name for name in self.deciding if kind in METHODS[name].kinds]
-        beside = (name for name in self.shown if kind in METHODS[name].kinds)
-        return tuple(dict.fromkeys((*fit[:1], *([] if fit else [DECIDES[kind]]), *SHOWN, *beside)))
+        return _fitting(self.deciding, self.shown, kind)
+
+
+@lru_cache(maxsize=1_024)
+def _fitting(deciding: tuple[str, ...], shown: tuple[str, ...], kind: Kind) -> tuple[str, ...]:
+    """Return those of the names that compare a kind, the one that decides first."""
+    fit = [name for name in deciding if kind in METHODS[name].kinds]
+    beside = (name for name in shown if kind in METHODS[name].kinds)
+    return tuple(dict.fromkeys((*fit[:1], *([] if fit else [DECIDES[kind]]), *SHOWN, *beside)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +61,10 @@ class Choices:
 
     def of(self, feature: str | None, kind: Kind) -> tuple[str, ...]:
         """Return the methods for a feature (None: the score or the class), the one that decides first."""
-        own = self.features.get(feature, Choice()) if feature is not None else Choice()
-        both = Choice(own.deciding + self.everywhere.deciding, self.everywhere.shown + own.shown)
-        return both.of(kind)
+        own = self.features.get(feature) if feature is not None else None
+        if own is None:
+            return self.everywhere.of(kind)
+        return _fitting(own.deciding + self.everywhere.deciding, self.everywhere.shown + own.shown, kind)
 
     def names(self) -> tuple[str, ...]:
         """Return every method that may be computed, each once."""

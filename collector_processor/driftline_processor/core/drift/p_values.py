@@ -198,10 +198,10 @@ def _ks_walk(distance: float, bins: bytes, total: int, drawn: int) -> float:
     centre = passed * (drawn / total)
     lowest = np.maximum(np.floor(centre - reach) + 1, 0).astype(np.int64).tolist()
     highest = (np.ceil(centre + reach) - 1).astype(np.int64).tolist()
-    inside, low = np.ones(1), 0
+    inside, low, turned = np.ones(1), 0, np.ascontiguousarray(chosen[:, ::-1])
     far: list[tuple[int, F64, int, F64]] = []
     for at, start in enumerate(first.tolist()):
-        inside, low = np.convolve(inside, chosen[at]), low + start
+        inside, low = np.correlate(inside, turned[at], "full"), low + start
         below, above = max(0, lowest[at] - low), max(0, highest[at] + 1 - low)
         far.append((low, inside[:below], max(low + above, low + below), inside[max(above, below) :]))
         inside, low = inside[below:above], low + below
@@ -261,20 +261,16 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn: int, un
     so_far, low, passed, p = np.zeros((1, top)), 0, 0, 0.0
     so_far[0, 0] = 1.0
     firsts, choices = _choices(totals[:walked], share, drawn)
-    for rows, first, chosen in zip(totals[:walked].tolist(), firsts.tolist(), choices, strict=True):
+    for at, (rows, first, chosen) in enumerate(zip(totals[:walked].tolist(), firsts.tolist(), choices, strict=True)):
         chosen = np.trim_zeros(chosen, "b")
         rest = np.arange(first, first + len(chosen), dtype=np.float64)
-        added = cell(rows - rest, rest) * (grid / value)
-        height = len(so_far)
-        after, reached = np.zeros((height + len(chosen) - 1, top)), np.zeros(height + len(chosen) - 1)
-        beyond = np.hstack([so_far[:, ::-1].cumsum(axis=1)[:, ::-1], np.zeros((height, 1))])
-        for at, (likely, steps) in enumerate(zip(chosen.tolist(), np.minimum(added, top).tolist(), strict=True)):
-            down = int(steps)
-            # to both neighbours on the grid, so that the mean stays what it is
-            for step, part in ((down, likely * (down + 1 - steps)), (down + 1, likely * (steps - down))):
-                if part > 0:
-                    after[at : at + height, step:] += part * so_far[:, : top - step]
-                    reached[at : at + height] += part * beyond[:, top - step]
+        steps = np.minimum(cell(rows - rest, rest) * (grid / value), top)
+        if at + 1 == len(totals):  # the last cell holds the rows that are left, and no others
+            left = _completed(np.array([drawn]), total, total, drawn)
+            needed = drawn - low - first - np.arange(len(so_far))
+            row = np.flatnonzero((needed >= 0) & (needed < len(chosen)))
+            return min(1.0, p + float(left[0] * _reaching(so_far, row, chosen, steps, needed[row]).sum()))
+        after, reached = _spread(so_far, chosen, steps)
         low, passed = low + first, passed + rows
         counts = np.arange(low, low + len(reached))
         left = _completed(counts, passed, total, drawn)
@@ -289,6 +285,61 @@ def _sum_walk(value: float, cell: Cell, totals: I64, walked: int, drawn: int, un
         remaining = (drawn - chosen_now).astype(np.float64)
         p += float(left @ (so_far * _within(value, cell, common, remaining, share, unit, grid)[:, :top]).sum(axis=1))
     return min(1.0, p)
+
+
+SPARSE = 100
+"""Where fewer than one in so many sums of a walk is possible, they are spread one by one: numpy takes about so much
+longer for one that it has to look up."""
+
+
+def _spread(so_far: F64, chosen: F64, steps: F64) -> tuple[F64, F64]:
+    """Add a cell to a walk: return the likelihood of rows and sum after it, and of rows where the value is reached.
+
+    A step between two places on the grid goes to both, so that the mean stays what it is.
+
+    Args:
+        so_far: float64 (rows chosen, sum so far).
+        chosen: float64 (c,), the likelihood of each number of rows of the cell.
+        steps: float64 (c,), what each adds to the sum.
+    """
+    (height, top), size = so_far.shape, len(so_far) + len(chosen) - 1
+    rows = np.arange(height)[:, np.newaxis] + np.arange(len(chosen))
+    every = np.broadcast_to(np.arange(len(chosen)), rows.shape)
+    beyond = _reaching(so_far, np.arange(height)[:, np.newaxis], chosen, steps, every)
+    reached = np.bincount(rows.ravel(), beyond.ravel(), minlength=size).astype(np.float64, copy=False)
+    down = steps.astype(np.int64)
+    parts = np.stack([chosen * (down + 1 - steps), chosen * (steps - down)])
+    row, column = (one[:, np.newaxis] for one in np.nonzero(so_far))
+    if len(row) * SPARSE < so_far.size:
+        places = [(row + np.arange(len(chosen))) * (top + 1) + np.minimum(column + down + up, top) for up in (0, 1)]
+        likely = so_far[row, column] * parts[:, np.newaxis]
+        found = np.bincount(np.concatenate(places, axis=None), likely.ravel(), minlength=size * (top + 1))
+        return found.astype(np.float64, copy=False).reshape(size, top + 1)[:, :top], reached
+    both, after = np.zeros((2, top, height)), np.zeros((top, size))
+    both[0], both[1, 1:] = so_far.T, so_far.T[:-1]
+    flat = both.reshape(2, -1)
+    for at in np.flatnonzero(down < top).tolist():
+        width = top - int(down[at])
+        after[top - width :, at : at + height] += (parts[:, at] @ flat[:, : width * height]).reshape(width, height)
+    return after.T, reached
+
+
+def _reaching(so_far: F64, row: I64, chosen: F64, steps: F64, at: I64) -> F64:
+    """Return the likelihood that rows of a walk reach the value with some number of rows of the next cell.
+
+    Args:
+        so_far: float64 (rows chosen, sum so far).
+        row: int64 (...), the rows of ``so_far``.
+        chosen: As for :func:`_spread`.
+        steps: As for :func:`_spread`.
+        at: int64 (...), the places in ``chosen``.
+    """
+    height, top = so_far.shape
+    beyond = np.hstack([so_far[:, ::-1].cumsum(axis=1)[:, ::-1], np.zeros((height, 1))])
+    down = steps.astype(np.int64)
+    lower, upper = beyond[row, top - down[at]], beyond[row, np.maximum(top - down - 1, 0)[at]]
+    found: F64 = chosen[at] * ((down + 1 - steps)[at] * lower + (steps - down)[at] * upper)
+    return found
 
 
 def _within(value: float, cell: Cell, common: I64, chosen: F64, share: float, unit: float, grid: int) -> F64:
@@ -315,9 +366,27 @@ def _completed(chosen: I64, passed: I64 | int, total: int, drawn: int) -> F64:
     return np.where(possible, np.exp(log), 0.0)
 
 
+FACTORIALS = 65_536
+"""Logarithms of factorials that are kept, half a megabyte: looking one up takes a twentieth of working it out."""
+
+
+@lru_cache(maxsize=1)
+def _log_factorials() -> F64:
+    found: F64 = gammaln(np.arange(FACTORIALS) + 1.0)
+    return found
+
+
+def _log_factorial(whole: F64 | I64 | int) -> F64:
+    """Return the logarithm of the factorial of whole numbers, 0 or more."""
+    numbers = np.asarray(whole)
+    if numbers.max(initial=0) < FACTORIALS:
+        return np.asarray(_log_factorials()[numbers.astype(np.int64)], dtype=np.float64)
+    return np.asarray(gammaln(numbers + 1.0), dtype=np.float64)
+
+
 def _log_binomial(k: F64, n: F64 | I64 | int, share: float) -> F64:
     """Return the logarithm of the binomial likelihood of k of n."""
-    log: F64 = gammaln(n + 1.0) - gammaln(k + 1) - gammaln(n - k + 1.0)
+    log: F64 = _log_factorial(n) - _log_factorial(k) - _log_factorial(n - k)
     log += k * math.log(share) + (n - k) * math.log1p(-share)
     if np.max(n) > LARGEST:
         expected = n * share * np.ones_like(k)

@@ -37,7 +37,7 @@ from .method_choice import Choices
 from .methods import METHODS, Method
 from .p_values import benjamini_hochberg
 from .reference import Reference, absent_share, effective, missing_share, references
-from .usual import COUNTED, LEAST_WINDOWS, cells_of, own_windows
+from .usual import COUNTED, LEAST_WINDOWS, own_windows
 
 _SQUARED = ("chi2", "psi")
 """Methods whose effect grows with the square of a shift."""
@@ -137,6 +137,7 @@ class _Judged:
         coarse: Most values lie in buckets that reach over several bins, where they are taken to lie as the reference
             rows do: a drift that shows nevertheless is one, and that none shows says nothing.
         design: Of clusters.
+        held: (Effective) rows of the reference and of the window.
         worth: How many rows count as one, by clusters or by blocks of time.
         length: Of the window in the reference's blocks of time; None where these say nothing of the target.
         values: Parallel to ``methods``.
@@ -160,6 +161,7 @@ class _Judged:
     pair: SamplePair | None = None
     coarse: bool = False
     design: Design = INDEPENDENT
+    held: tuple[float, float] = (0.0, 0.0)
     worth: float = 1.0
     length: float | None = None
     values: Sequence[float] = ()
@@ -334,7 +336,7 @@ def _judge(reference: Reference, pane: Pane, baseline: Baseline, rules: Rules) -
         return judged
     if min(n, m) < MIN_ROWS:
         judged.state, judged.lacking = "cannot_tell", "rows"
-    judged.pair = SamplePair(kind, bins, reference.counts, current * (m / weight))
+    judged.pair, judged.held = SamplePair(kind, bins, reference.counts, current * (m / weight)), (n, m)
     if kind == "embedding" and reference.embedding is not None and sums is not None:
         judged.pair = judged.pair._replace(vectors=(reference.embedding, sums[1:] / sums[0]))
     judged.design = clustered_design(part, bins.size, n, pane, m, ordered=kind in ("number", "embedding"))
@@ -355,15 +357,16 @@ def _compare_with_own_windows(targets: Sequence[_Judged], pane: Pane, baseline: 
     rows, of_baseline = (one.parts.get("rows", np.zeros(3)) for one in (pane, baseline.pane))
     length = own.length(effective(pane, float(rows[1])), effective(baseline.pane, float(of_baseline[1])), span)
     known = own.windows(length) >= LEAST_WINDOWS
-    cells = [
-        cells_of(own, target.reference.part, pair.reference, pair.current, labels=pair.kind in ("category", "boolean"))
-        for target, pair in asked
-    ]
-    was, now, new = (np.array(side) for side in zip(*cells, strict=True))
+    some = own.some(tuple(target.reference.part for target, _ in asked))
+    labels = np.array([pair.kind in ("category", "boolean") for _, pair in asked])
+    was, now, new = some.cells([pair.reference for _, pair in asked], [pair.current for _, pair in asked], labels)
     worth = np.array([target.design.effect for target, _ in asked])
-    found = own.judge([target.reference.part for target, _ in asked], was, now, new, worth, length)
+    found = own.judge(some, was, now, new, worth, length)
+    numbers = np.stack([found.freedom, found.deviation, found.known, found.part], axis=1).tolist()
+    design, p, alike = found.design_effect.tolist(), found.p.tolist(), found.alike.tolist()
+    blocks = list(zip(found.least.tolist(), found.greatest.tolist(), strict=True))
     for at, (target, pair) in enumerate(asked):
-        target.worth = float(found.design_effect[at])
+        target.worth = design[at]
         if pair.kind == "embedding":  # blocks hold the lengths of its vectors, which say how alike its rows are
             target.design = max(
                 target.design, Design(target.worth, float(found.freedom[at])), key=lambda one: one.effect
@@ -371,11 +374,10 @@ def _compare_with_own_windows(targets: Sequence[_Judged], pane: Pane, baseline: 
             continue
         target.length = length
         if known:
-            target.own_p = float(found.p[at])
-            numbers = (found.freedom, found.deviation, found.known, found.part)
-            target.days = _OwnDeviation(*(float(one[at]) for one in numbers))
-            target.alike = (int(found.alike[at]), found.windows) if found.windows >= COUNTED else None
-            target.blocks = float(found.least[at]), float(found.greatest[at])
+            target.own_p = p[at]
+            target.days = _OwnDeviation(*numbers[at])
+            target.alike = (alike[at], found.windows) if found.windows >= COUNTED else None
+            target.blocks = blocks[at]
 
 
 def _compare(targets: Sequence[_Judged]) -> None:
@@ -453,7 +455,7 @@ def _swing_at_most(target: _Judged) -> float:
     if not target.swing or target.pair is None:
         return target.swing
     worth = max(target.design.effect, target.worth)
-    error = math.sqrt(math.pi / 2 * worth * float(1 / target.pair.reference.sum() + 1 / target.pair.current.sum()))
+    error = math.sqrt(math.pi / 2 * worth * sum(1 / rows for rows in target.held))
     return target.swing - float(ndtri(ALPHA)) * error
 
 
@@ -521,7 +523,8 @@ def _seen_by_rows(target: _Judged, level: float) -> float:
     pair = target.pair
     if pair is None:
         return math.inf
-    worth = target.design.effect * float(1 / pair.reference.sum() + 1 / pair.current.sum())
+    n, m = target.held
+    worth = target.design.effect * (1 / n + 1 / m)
     tails = 1.0
     if math.isfinite(target.design.freedom):
         tails = float(stdtrit(target.design.freedom, level / 2) / ndtri(level / 2))
@@ -529,9 +532,7 @@ def _seen_by_rows(target: _Judged, level: float) -> float:
         # the limit of Kolmogorov's distribution: p = 2 exp(-2 x²)
         distance = max(tails * math.sqrt(math.log(2 / level) / 2 * worth), math.sqrt(math.pi**2 / 12 * worth))
         return max(_shift_of_distance(distance), target.least_shift)
-    cells = max(
-        2, int(np.count_nonzero(pair.reference * (pair.current.sum() / pair.reference.sum()) >= FEWEST_IN_CELL))
-    )
+    cells = max(2, int(np.count_nonzero(pair.reference * (m / n) >= FEWEST_IN_CELL)))
     return max(tails * math.sqrt(float(chdtri(cells - 1, level)) * worth), target.least_shift)
 
 

@@ -298,6 +298,40 @@ class Lengths(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SomeTargets:
+    """Some of the targets of a reference.
+
+    Attributes:
+        at: int64 (k,), their places among all.
+        first: The first bin of each cell, of each target.
+        functions: Score functions.
+    """
+
+    at: I64
+    first: Sequence[Index]
+    functions: ScoreFunctions
+
+    def cells(self, reference: Sequence[F64], current: Sequence[F64], labels: Mask) -> tuple[F64, F64, F64]:
+        """Return counts over the cells, float64 (k, c) twice, and the rows with labels that were never there, (k,).
+
+        Args:
+            reference: k times float64 (bins,), effective rows.
+            current: k times float64 (bins,), effective rows of the window.
+            labels: bool (k,), whether bins are labels, of which some may be new.
+        """
+        was, now = np.concatenate(reference), np.concatenate(current)
+        sizes = np.array([len(one) for one in reference])
+        starts = np.cumsum(sizes) - sizes
+        never = np.repeat(labels, sizes) & (was <= 0)
+        new = np.add.reduceat(np.where(never, now, 0.0), starts)
+        first = np.concatenate([one + start for one, start in zip(self.first, starts.tolist(), strict=True)])
+        filled = np.arange(self.functions.whole.shape[1]) < np.array([[len(one)] for one in self.first])
+        cells = np.zeros((2, *filled.shape))
+        cells[:, filled] = np.add.reduceat(np.stack([was, np.where(never, 0.0, now)]), first, axis=1)
+        return cells[0], cells[1], new
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class OwnWindows:
     """The blocks of time of a reference as windows of its own.
 
@@ -335,6 +369,7 @@ class OwnWindows:
     short_counts: F64 | None
     short_length: float
     _lengths: dict[float, Lengths] = field(default_factory=dict)
+    _some: dict[tuple[str, ...], SomeTargets] = field(default_factory=dict)
 
     @classmethod
     def of(cls, blocks: TimeBlocks, baseline: Baseline) -> Self:
@@ -459,23 +494,33 @@ class OwnWindows:
         own: F64 = np.add.reduceat(self.counts, at, axis=0)[2 * size > max(1, round(length))]
         return own
 
+    def some(self, parts: tuple[str, ...]) -> SomeTargets:
+        """Return some of the targets, chosen once.
+
+        Args:
+            parts: Names of k targets, all of :attr:`parts`.
+        """
+        if parts not in self._some:
+            if len(self._some) >= MOST_LENGTHS:
+                self._some.clear()
+            at = np.array([self.parts[part] for part in parts], np.int64)
+            self._some[parts] = SomeTargets(at, [self.first[one] for one in at.tolist()], _picked(self.functions, at))
+        return self._some[parts]
+
     def judge(
-        self, parts: Sequence[str], reference: F64, current: F64, new: F64, worth: F64, length: float
+        self, some: SomeTargets, reference: F64, current: F64, new: F64, worth: F64, length: float
     ) -> OwnDistance:
         """Return how far targets are from the reference, beside what its own windows of that length do.
 
         Args:
-            parts: Names of k targets, all of :attr:`parts`.
+            some: The k targets.
             reference: float64 (k, c), effective rows in the cells.
             current: float64 (k, c), of the window; with labels that the reference never had in no cell.
             new: float64 (k,), rows with such labels.
             worth: float64 (k,), how many rows count as one, by clusters.
             length: Of the window, in blocks.
         """
-        at = np.array([self.parts[part] for part in parts], np.int64)
-        functions, usual = self.functions, self.of_length(length)
-        everything = len(at) == len(self.parts) and bool((at == np.arange(len(at))).all())
-        picked = functions if everything else _picked(functions, at)
+        at, picked, usual = some.at, some.functions, self.of_length(length)
         n, m = reference.sum(axis=1), current.sum(axis=1) + new
         both = picked.scores(np.stack([reference, current]), np.stack([np.zeros(len(at)), new]))
         # the window's cells hold its rows without the new ones, whose share is a function of its own
@@ -696,24 +741,3 @@ def deviations_needed(alpha: F64, freedom: F64) -> F64:
     """Return how many standard deviations are beyond the usual at a level: float64 (k,)."""
     found: F64 = -stdtrit(np.minimum(freedom, 1e6), np.maximum(alpha, 1e-300) / 2)
     return found
-
-
-def cells_of(own: OwnWindows, part: str, reference: F64, current: F64, *, labels: bool) -> tuple[F64, F64, float]:
-    """Return counts over the cells of a target, float64 (c,) twice, and the rows with labels that were never there.
-
-    Args:
-        own: What is usual.
-        part: Name of the target.
-        reference: float64 (bins,), effective rows.
-        current: float64 (bins,), effective rows of the window.
-        labels: Whether bins are labels, of which some may be new.
-    """
-    first = own.first[own.parts[part]]
-    width = own.functions.whole.shape[1]
-    was, now, new = np.zeros(width), np.zeros(width), 0.0
-    if labels:
-        new = float(current[reference <= 0].sum())
-        current = np.where(reference > 0, current, 0.0)
-    was[: len(first)] = np.add.reduceat(reference, first)
-    now[: len(first)] = np.add.reduceat(current, first)
-    return was, now, new

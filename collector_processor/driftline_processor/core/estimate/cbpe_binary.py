@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from driftline.baseline.sections.calibration import IsotonicSteps, ResampledCalibration, resample_calibration
 from driftline.baseline.sections.estimation import GRID, OTHER
-from driftline.panes.bins import SCORE_BINS, score_centers
+from driftline.panes.bins import SCORE_BINS, Index, score_centers
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
 from driftline.tables.task import Task
@@ -178,7 +178,9 @@ def expected(grid: F64, rates: Rates, weight_per_row: float = 1.0) -> dict[str, 
     """
     rate = rates.again.smooth[rates.again.place]
     sure = _points(grid, rate, rates.again, weight_per_row)
-    values = {name: metric.value for name, metric in _metrics(grid, rates.rate).items()}
+    held = _held(grid)
+    found = _metrics(grid[:, held], rates.rate[held], score_centers()[held])
+    values = {name: metric.value for name, metric in found.items()}
     rows = grid / weight_per_row
     rarer = min(float((rows * rate).sum()), float((rows * (1 - rate)).sum()))
     unlike = counterparts(rates.rows, rows.sum(axis=0)) < LEAST_ALIKE * rates.rows.sum()
@@ -220,24 +222,35 @@ class _EstimatedValue(NamedTuple):
     of_negative: F64
 
 
-def _metrics(grid: F64, rate: F64) -> dict[str, _EstimatedValue]:
-    """Return what is expected of the weights, if so many of each bin are positive: ``rate``, float64 (SCORE_BINS,)."""
+def _metrics(grid: F64, rate: F64, score: F64) -> dict[str, _EstimatedValue]:
+    """Return what is expected of the weights, float64 (3, bins), if so many of each bin are positive.
+
+    ``rate``, ``score``: float64 (bins,), of each bin.
+    """
     positive, negative = grid * rate, grid * (1 - rate)
-    return {**_decided(positive, negative), **_scored(positive.sum(axis=0), negative.sum(axis=0))}
+    return {**_decided(positive, negative), **_scored(positive.sum(axis=0), negative.sum(axis=0), score)}
+
+
+def _held(grid: F64) -> Index:
+    """Return the bins that hold rows, a few hundred of thousands: no other says anything."""
+    return np.flatnonzero(grid.any(axis=0))
 
 
 def _points(grid: F64, rate: F64, again: ResampledCalibration, weight_per_row: float) -> dict[str, Point]:
     """Return the points with the variance from each metric's slope in the positives."""
+    held, of_bins = _held(grid), np.zeros(grid.shape[1])
+    grid, rate, score = grid[:, held], rate[held], score_centers()[held]
     varies = weight_per_row * grid * rate * (1 - rate)
     found = {}
-    for name, (value, of_positive, of_negative) in _metrics(grid, rate).items():
+    for name, (value, of_positive, of_negative) in _metrics(grid, rate, score).items():
         if value is None:
             found[name] = Point(None)
             continue
         slope = np.broadcast_to(of_positive - of_negative, grid.shape)
         row = np.broadcast_to(rate * of_positive + (1 - rate) * of_negative, grid.shape)
         chance, mix = float((varies * slope**2).sum()), float((grid * row**2).sum()) * weight_per_row
-        learned, bias = again.off_by((grid * slope).sum(axis=0))
+        of_bins[held] = (grid * slope).sum(axis=0)
+        learned, bias = again.off_by(of_bins)
         found[name] = Point(value, chance, learned, mix, bias)
     return found
 
@@ -262,9 +275,9 @@ def _decided(positive: F64, negative: F64) -> dict[str, _EstimatedValue]:
     }
 
 
-def _scored(p: F64, q: F64) -> dict[str, _EstimatedValue]:
-    """Return metrics of the scores, whatever was decided, of the positives and negatives of each bin."""
-    score, found = score_centers(), {}
+def _scored(p: F64, q: F64, score: F64) -> dict[str, _EstimatedValue]:
+    """Return metrics of the scores, whatever was decided, of the positives, negatives and score of each bin."""
+    found = {}
     for name, metric in METRICS.items():
         if metric.estimate is not None and metric.estimate.of_scores is not None:
             slopes = metric.estimate.of_scores(p, q, score)

@@ -162,6 +162,10 @@ class ReferenceLearning:
         """
         return self._with_learned(self._expected_of_window(pane), effective_rows(pane, "rows")), 0
 
+    def cut(self, _pane: Pane) -> int:
+        """Return the bin of the grid at which the model of a pane decides; 0 of a task without a grid."""
+        return 0
+
     def _with_learned(self, points: dict[str, Point], rows: float) -> dict[str, Point]:
         """Add the variance of what was learned, of kinds whose sums do not tell where rows lie.
 
@@ -301,8 +305,11 @@ class _BinaryLearning(ReferenceLearning):
         grid, rates = cbpe_binary.grid_of(pane, self.task), self._rates(_shift)
         if rates is None or grid is None:
             return {}, 0
-        points = cbpe_binary.expected(grid, rates, weight_per_row(pane, "rows"))
-        return points, cbpe_binary.cut_of(grid, self._usual_cut)
+        return cbpe_binary.expected(grid, rates, weight_per_row(pane, "rows")), self.cut(pane)
+
+    def cut(self, pane: Pane) -> int:
+        grid = cbpe_binary.grid_of(pane, self.task)
+        return 0 if grid is None else cbpe_binary.cut_of(grid, self._usual_cut)
 
     def _rates(self, shift: PriorShift | None) -> Rates | None:
         return self.rates if shift is None or self.rates is None else remixed_rates(self.rates, shift)
@@ -476,7 +483,7 @@ def score_meaning(pane: Pane, baseline: Baseline, task: Task, span: int) -> Mean
     known = learn_reference(baseline)
     if known.rates is None or known.rows < FEWEST or not _alike(task, baseline.task):
         return None
-    _, cut = known.points(pane)
+    cut = known.cut(pane)
     per_row = known.per_row(cut).get("actual_rate")
     off = NO_STRETCHES if per_row is None else known.differ(cut, "actual_rate", per_row)[1]
     between = off.over(span / known.lasting if known.lasting else 1.0)

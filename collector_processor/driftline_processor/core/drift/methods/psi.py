@@ -62,7 +62,7 @@ def psi_null_mean(reference: F64, current: F64) -> F64:
 def psi_excess(counts: Counts) -> F64:
     """Return the index less its mean without drift, at least 0: the scale of the words for size."""
     was, now = counts.coarse.reference, counts.coarse.current
-    return np.maximum(0.0, _index(counts) - psi_null_mean(was, now))
+    return counts.once("psi_excess", lambda: np.maximum(0.0, _index(counts) - psi_null_mean(was, now)))
 
 
 def _index(counts: Counts) -> F64:
