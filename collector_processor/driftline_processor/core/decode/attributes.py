@@ -13,14 +13,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from driftline.outputs.rankings import MOST_TEXT
 from driftline.semconv import attributes as a
 from driftline.tables.classes import EXACT, class_column, class_text, quantile_levels
 from driftline.tables.ids import id_text
-from driftline.tables.table import F64, I32, I64, Column
+from driftline.tables.table import F64, I32, I64, Column, Text
 from driftline.tables.task import KINDS, Task
 from numpy.typing import NDArray
 
@@ -171,6 +171,16 @@ Where = slice | NDArray[np.intp]
 """Rows: a slice where they follow each other, which numpy writes several times faster."""
 
 
+class Unread(Protocol):
+    """Texts of a column that nobody has asked for yet."""
+
+    def put(self) -> None:
+        """Set them in their column."""
+
+    def plain_texts(self, where: Where) -> Text | None:
+        """Return the texts of rows where every one is ASCII, without blanks around it, not empty and not too long."""
+
+
 class Cells:
     """The values that n rows sent under one key.
 
@@ -179,21 +189,38 @@ class Cells:
     (n,), exact, where the kind is an integer.
     """
 
-    __slots__ = ("_index", "_most", "codes", "integers", "kind", "numbers", "plain")
+    __slots__ = ("_codes", "_index", "_later", "_most", "integers", "kind", "numbers", "plain")
 
     def __init__(self, rows: int, plain: bool, most: int = 0) -> None:
         self.kind: NDArray[np.uint8] = np.zeros(rows, np.uint8)
         self.numbers: F64 = np.full(rows, np.nan)
-        self.codes: I32 = np.full(rows, -1, np.int32)
+        self._codes: I32 = np.full(rows, -1, np.int32)
+        self._later: Unread | None = None
         self.integers: I64 | None = None
         self.plain = plain
         self._most = most
         self._index: dict[Any, int] = {}
 
     @property
+    def codes(self) -> I32:
+        """The codes of texts and lists, int32 (n,)."""
+        self._settle()
+        return self._codes
+
+    @property
     def things(self) -> tuple[Any, ...]:
         """The distinct texts and lists, in the order of their codes."""
+        self._settle()
         return tuple(self._index)
+
+    def _settle(self) -> None:
+        if self._later is not None:
+            later, self._later = self._later, None
+            later.put()
+
+    def plain_texts(self, where: Where) -> Text | None:
+        """Return the texts of rows as they came, where all are plain and not read yet; see :class:`Unread`."""
+        return None if self._later is None else self._later.plain_texts(where)
 
     def code(self, thing: Any) -> int:
         """Return the code of a text or list.
@@ -211,7 +238,7 @@ class Cells:
         """Set one row; what it held before is gone: of a key sent twice, the last counts."""
         self.kind[row] = kind
         self.numbers[row] = thing if kind in _NUMERIC else np.nan
-        self.codes[row] = self.code(thing) if kind == TEXT or (kind == LIST and self.plain) else -1
+        self._codes[row] = self.code(thing) if kind == TEXT or (kind == LIST and self.plain) else -1
         if kind == INTEGER:
             self.exact()[row] = thing
 
@@ -228,9 +255,21 @@ class Cells:
             self.numbers[where] = np.array([float(t) if k in _NUMERIC else np.nan for k, t in distinct])[inverse]
         if kinds & {TEXT, LIST}:
             codes = [self.code(t) if k == TEXT or (k == LIST and self.plain) else -1 for k, t in distinct]
-            self.codes[where] = np.array(codes, np.int32)[inverse]
+            self._codes[where] = np.array(codes, np.int32)[inverse]
         if INTEGER in kinds:
             self.exact()[where] = np.array([t if k == INTEGER else 0 for k, t in distinct], np.int64)[inverse]
+
+    def put_text(self, where: Where, text: str) -> None:
+        """Set rows, whose kinds are set, to one text."""
+        self._codes[where] = self.code(text)
+
+    def put_texts(self, where: Where, texts: list[str], inverse: NDArray[np.intp]) -> None:
+        """Set rows, whose kinds are set, to ``texts[inverse]``."""
+        self._codes[where] = np.array([self.code(text) for text in texts], np.int32)[inverse]
+
+    def put_later(self, texts: Unread) -> None:
+        """Set texts when somebody asks for them."""
+        self._later = texts
 
     def exact(self) -> I64:
         """Return ``integers``, made when the first one comes."""
@@ -246,8 +285,10 @@ class Grid:
     ``rejected``: reason → columns.
     """
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, more: frozenset[str] = frozenset()) -> None:
+        """Make it empty. ``more``: keys that are read beside the :data:`KNOWN`."""
         self.rows = rows
+        self._more = more
         self.known: dict[str, Cells] = {}
         self.features: dict[str, Cells] = {}
         self.slices: dict[str, Cells] = {}
@@ -263,7 +304,7 @@ class Grid:
         return self._by_key[key]
 
     def _make(self, key: str) -> Cells | None:
-        if key in KNOWN:
+        if key in KNOWN or key in self._more:
             return self.known.setdefault(key, Cells(self.rows, plain=True))
         for prefix, columns, most in ((FEATURE, self.features, MAX_LABELS), (SLICE, self.slices, MAX_CELLS)):
             if key.startswith(prefix) and len(key) > len(prefix):
@@ -333,6 +374,11 @@ class Fields:
                 if math.isfinite(number):
                     result[row] = index.setdefault(id_text(number), len(index))
         return result, list(index)
+
+    def plain_texts(self, name: str) -> Text | None:
+        """Return the texts of all rows as they came, where :meth:`texts` would have nothing to change about any."""
+        cells = self._grid.known.get(name)
+        return None if cells is None else cells.plain_texts(self._rows)
 
     def numbers(self, name: str) -> F64 | None:
         """Return doubles and integers as float64, NaN = missing; None where no row holds one."""

@@ -1,208 +1,35 @@
-"""Find the spans and log records of Driftline in a request, and read rows of one shape all at once.
+"""Find the spans and log records of Driftline in requests, and read them.
 
-From a parsed request to the rows worth reading; most spans and log records of real traffic are none of ours.
-
-Rows of one shape, all at once: position by position instead of row by row.
-
-Senders emit the same attributes in the same order, span after span. So rows with equally many attributes are laid side
-by side, and at each position the key of the first row is expected of all: numpy compares the bytes up to the value and
-gathers the doubles behind them; any other value is read once per distinct byte string. Attributes that hold another key
-there, because their row lacks a feature, are gathered by the bytes of their key and read in the same way. What remains
-is rare - a key sent twice in a row, an encoding that no encoder makes - and its rows go the general way, so that both
-ways end in the same :class:`~.attributes.Grid`; a property test holds them to it.
+From the bytes of requests to the rows worth reading; most spans and log records of real traffic are none of ours. Many
+rows are read by templates, see :mod:`.row_templates`; few, and those that no template can read, the general way: one by
+one through the generated classes. Both ways end in the same :class:`~.attributes.Grid`; a property test holds them to
+it.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
 from driftline.semconv import attributes as a
 from driftline.semconv import events
-from driftline.tables.table import F64, Ids
-from numpy.typing import NDArray
+from driftline.tables.table import I64, Ids
+from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
-from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from . import wire_format
-from .attributes import ABSENT, BOOLEAN, EMPTY, TEXT, Cells, Grid, Where, label, read
+from .attributes import Grid, Mask, label
+from .row_templates import PADDING, Layout, Positions, RowReader
 
-MIN_ROWS: Final = 16
-"""Below this many rows, the fixed cost of a column (about 10 µs) is more than the general way's."""
-
-_VALUE, _DOUBLE = b"\x12", b"\x09\x21"  # KeyValue.value; 9 bytes: AnyValue.double_value
-_STRING = 0x0A
-"""The first byte of an AnyValue that is a text, field 1 (OTLP, opentelemetry/proto/common/v1)."""
-
-FEW: Final = 4
-"""Below this many attributes, the fixed cost of a column is more than reading them one by one."""
-
-AttributeRows = NDArray[np.intp]
-
-
-def fill(grid: Grid, attributes: Sequence[Sequence[bytes]]) -> None:
-    """Set every row of the grid from its attributes' bytes."""
-    filler = _Filler(grid)
-    by_count: dict[int, list[int]] = {}
-    for row, values in enumerate(attributes):
-        by_count.setdefault(len(values), []).append(row)
-    for rows in by_count.values():
-        if len(rows) < MIN_ROWS:
-            for row in rows:
-                for raw in attributes[row]:
-                    filler.leave(row, raw)
-        else:
-            there = np.array(rows, np.intp)
-            for column in zip(*(attributes[row] for row in rows), strict=True):
-                filler.add(there, column)
-    for row in sorted(filler.finish()):
-        grid.put(row, map(KeyValue.FromString, attributes[row]))
-
-
-class _Filler:
-    """Sets columns of a grid, and remembers what it could not."""
-
-    def __init__(self, grid: Grid) -> None:
-        self._grid = grid
-        self._left: defaultdict[bytes, tuple[list[int], list[bytes]]] = defaultdict(lambda: ([], []))
-        self._general: set[int] = set()
-
-    def leave(self, row: int, raw: bytes) -> None:
-        """Keep an attribute for later, with others whose key has the same bytes."""
-        rows, raws = self._left[raw[: raw[1] + 2] if len(raw) > 1 else b""]
-        rows.append(row)
-        raws.append(raw)
-
-    def add(self, rows: AttributeRows, raws: Sequence[bytes]) -> None:
-        """Set one attribute of each row; those whose key is not that of the first are left."""
-        for position in self._put(rows, raws):
-            self.leave(int(rows[position]), raws[position])
-
-    def finish(self) -> set[int]:
-        """Set what was left, and return the rows that must go the general way."""
-        for rows, raws in self._left.values():
-            if len(rows) < FEW:
-                for row, raw in zip(rows, raws, strict=True):
-                    self._put_one(row, KeyValue.FromString(raw))
-                continue
-            there, first = np.unique(np.array(rows, np.intp), return_index=True)
-            if len(there) < len(rows):  # a key sent twice in a row: its order matters
-                self._general.update(row for row, times in Counter(rows).items() if times > 1)
-            strangers = self._put(there, [raws[position] for position in first.tolist()])
-            self._general.update(there[strangers].tolist())
-        return self._general
-
-    def _put_one(self, row: int, attribute: KeyValue) -> None:
-        cells = self._grid.cells(attribute.key)
-        if attribute.key == a.ML_PREDICTION_RECORDED or (cells is not None and cells.kind[row] != ABSENT):
-            self._general.add(row)
-        elif cells is not None:
-            cells.put(row, *read(attribute.value))
-
-    def _put(self, rows: AttributeRows, raws: Sequence[bytes]) -> list[int]:
-        """Set one attribute of each row, and return the positions that hold another key than the first."""
-        key = KeyValue.FromString(raws[0]).key
-        prefix = _prefix(key)
-        cells = self._grid.cells(key)
-        if cells is not None:
-            kinds = cells.kind[_where(rows)]
-            if kinds.any():
-                self._general.update(rows[kinds != ABSENT].tolist())
-        if not raws[0].startswith(prefix + _DOUBLE):
-            return self._put_distinct(cells, key, rows, raws)
-        same, values = _doubles(raws, prefix + _DOUBLE)
-        if same.all():
-            if cells is not None:
-                cells.put_numbers(_where(rows), values)
-            return []
-        if cells is not None:
-            cells.put_numbers(rows[same], values[same])
-        others = np.flatnonzero(~same)
-        strangers = self._put_distinct(cells, key, rows[others], [raws[i] for i in others.tolist()])
-        return [int(position) for position in others[strangers]]
-
-    def _put_distinct(self, cells: Cells | None, key: str, rows: AttributeRows, raws: Sequence[bytes]) -> list[int]:
-        index: dict[bytes, int] = dict.fromkeys(raws, 0)
-        values, strangers = _read_distinct(key, index)
-        inverse: AttributeRows | int = 0
-        found: list[int] = []
-        if len(values) > 1:
-            inverse = np.fromiter(map(index.__getitem__, raws), np.intp, len(raws))
-            if strangers:
-                strange = np.isin(inverse, strangers)
-                found = np.flatnonzero(strange).tolist()
-                rows, inverse = rows[~strange], inverse[~strange]
-        elif strangers:
-            return list(range(len(raws)))
-        if key == a.ML_PREDICTION_RECORDED:
-            said = np.array([kind == BOOLEAN and thing for kind, thing in values], np.bool_)
-            self._grid.recorded[rows] |= said[inverse]
-        elif cells is not None:
-            cells.put_distinct(_where(rows), values, inverse)
-        return found
-
-
-def _where(rows: AttributeRows) -> Where:
-    """Return rows, each greater than the one before, as a slice where they follow each other."""
-    if len(rows) and len(rows) == rows[-1] - rows[0] + 1:
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows
-
-
-def _prefix(key: str) -> bytes:
-    """Return the bytes of a ``KeyValue`` up to the length of its value."""
-    name = key.encode()
-    size, length = len(name), bytearray()
-    while size > 0x7F:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    length.append(size)
-    return b"\x0a" + length + name + _VALUE
-
-
-def _doubles(raws: Sequence[bytes], prefix: bytes) -> tuple[NDArray[np.bool_], F64]:
-    """Tell which attributes are the prefix and a double, and return the doubles (any number where they are not)."""
-    start = len(prefix)
-    length = start + 8
-    fits: NDArray[np.bool_] = np.ones(len(raws), np.bool_)
-    if set(map(len, raws)) != {length}:
-        fits = np.fromiter(map(len, raws), np.intp, len(raws)) == length
-        filler = bytes(length)
-        raws = [raw if fit else filler for raw, fit in zip(raws, fits.tolist(), strict=True)]
-    table = np.frombuffer(b"".join(raws), np.uint8).reshape(-1, length)
-    same = table[:, :start] == np.frombuffer(prefix, np.uint8)
-    if not same.all():
-        fits &= same.all(axis=1)
-    return fits, np.ascontiguousarray(table[:, start:]).view("<f8").ravel()
-
-
-def _read_distinct(key: str, index: dict[bytes, int]) -> tuple[list[tuple[int, Any]], list[int]]:
-    """Read distinct attributes, and number them in ``index``. Returns their values, and the numbers of other keys."""
-    values: list[tuple[int, Any]] = []
-    strangers: list[int] = []
-    prefix = _prefix(key)
-    start = len(prefix) + 3
-    for code, raw in enumerate(index):
-        index[raw] = code
-        rest = len(raw) - start
-        if 0 <= rest < 0x7E and raw.startswith(prefix) and raw[start - 3 : start] == bytes((rest + 2, _STRING, rest)):
-            values.append((TEXT, raw[start:].decode()))  # a short text and nothing else: four times as quick
-            continue
-        attribute = KeyValue.FromString(raw)
-        if attribute.key == key:
-            values.append(read(attribute.value))
-        else:
-            strangers.append(code)
-            values.append((EMPTY, None))
-    return values, strangers
-
+MIN_ROWS: Final = 64
+"""Below this many rows, the fixed cost of templates (about 1 ms) is more than the general way's."""
 
 MARK: Final = a.ML_MODEL_NAME.split(".")[0].encode() + b"."
 """In the bytes of everything that concerns us; what lacks it is skipped at the speed of memchr."""
@@ -210,9 +37,34 @@ MARK: Final = a.ML_MODEL_NAME.split(".")[0].encode() + b"."
 OWN_SCOPE: Final = "driftline.processor"
 """The instrumentation scope of derived telemetry, which is never analysed: it would come round again."""
 
-_NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 _EVENT_NAME: Final = "event.name"  # where SDKs put it before LogRecord.event_name existed
 _OLD_ENVIRONMENT: Final = "deployment.environment"  # before semantic conventions 1.27
+
+_SPAN: Final = Layout(
+    attribute=0x4A,
+    ids={0x0A: ("trace_id", 16), 0x12: ("span_id", 8)},
+    times={0x39: "time", 0x41: "end"},
+    texts={0x1A: "trace_state", 0x7A: "status"},
+    once=0x7A,
+)
+"""Fields of ``opentelemetry/proto/trace/v1/trace.proto``: Span."""
+
+_RECORD: Final = Layout(
+    attribute=0x32,
+    ids={0x4A: ("trace_id", 16), 0x52: ("span_id", 8)},
+    times={0x09: "time", 0x59: "observed"},
+    texts={0x62: "event_name"},
+    known=frozenset({_EVENT_NAME}),
+)
+"""Fields of ``opentelemetry/proto/logs/v1/logs.proto``: LogRecord."""
+
+
+class Cut(ValueError):  # noqa: N818 - the state of a request
+    """The bytes end, or a message in them ends, in the middle of a field."""
+
+
+class _Unusual(Exception):  # noqa: N818 - not an error: the generated classes know better
+    """An encoding that is allowed and that no encoder makes."""
 
 
 @dataclass(slots=True)
@@ -220,117 +72,203 @@ class Rows:
     """n spans or records.
 
     Attributes:
-        attributes: Per row ``KeyValue`` messages, or their bytes where ``lean``.
-        time: Start, or when it happened, else when it was observed.
-        end: Of spans.
-        observed: Of records, when they were written; unsigned nanoseconds.
-        failed: Of spans, whether their status is an error.
-        environment: None where the resource has none.
+        grid: Their attributes.
+        time: Start, or when it happened, else when it was observed; int64 (n,), unix nanoseconds.
+        end: Of spans, alike.
+        observed: Of records, when they were written.
+        failed: Of spans, whether their status is an error; bool (n,).
+        trace_state: Of spans: codes (n,) and distinct texts.
+        environment: Codes (n,) and distinct names, None where the resource has none.
+        trace_id: V16 / V8 (n,), all zero where a row has no valid pair of ids.
+        span_id: None where no row has one.
     """
 
-    lean: bool
-    attributes: list[Any] = field(default_factory=list)
-    trace_id: list[bytes] = field(default_factory=list)
-    span_id: list[bytes] = field(default_factory=list)
-    time: list[int] = field(default_factory=list)
-    end: list[int] = field(default_factory=list)
-    observed: list[int] = field(default_factory=list)
-    failed: list[bool] = field(default_factory=list)
-    trace_state: list[str] = field(default_factory=list)
-    environment: list[str | None] = field(default_factory=list)
+    grid: Grid
+    time: I64
+    end: I64
+    observed: I64
+    failed: Mask
+    trace_state: tuple[Positions, list[str]]
+    environment: tuple[Positions, list[str | None]]
+    trace_id: Ids | None
+    span_id: Ids | None
 
     def __len__(self) -> int:
-        return len(self.attributes)
-
-    def append(self, row: Any, attributes: Any, environment: str | None) -> None:
-        """Add what spans and records have in common."""
-        self.attributes.append(attributes)
-        self.trace_id.append(row.trace_id)
-        self.span_id.append(row.span_id)
-        self.environment.append(environment)
-
-    def grid(self) -> Grid:
-        """Read the attributes of all rows into columns."""
-        grid = Grid(len(self))
-        if self.lean:
-            fill(grid, self.attributes)
-        else:
-            for row, attributes in enumerate(self.attributes):
-                grid.put(row, attributes)
-        return grid
+        return self.grid.rows
 
 
 @dataclass(slots=True)
 class Records:
     """The log records of a request by what they are. Batches come with their environment."""
 
-    predictions: Rows
-    outcomes: Rows
+    predictions: Rows | None = None
+    outcomes: Rows | None = None
     batches: list[tuple[LogRecord, str | None]] = field(default_factory=list)
     baselines: list[LogRecord] = field(default_factory=list)
 
 
-def spans(request: ExportTraceServiceRequest, body: bytes) -> Rows:
-    """Collect the spans that hold an attribute of ours."""
-    lean = any(len(scope.spans) >= MIN_ROWS for r in request.resource_spans for scope in r.scope_spans)
-    rows = Rows(lean)
-    envelope = wire_format.envelope(body) if lean else repeat(repeat(()))
-    for resource, raw_scopes in zip(request.resource_spans, envelope, strict=False):
-        environment = environment_of(resource.resource.attributes)
-        for scope, raws in zip(resource.scope_spans, raw_scopes, strict=False):
-            if scope.scope.name == OWN_SCOPE:
-                continue
-            for span in map(wire_format.span, _marked(raws)) if lean else filter(_is_marked, scope.spans):
-                rows.append(span, span.attributes[:] if lean else span.attributes, environment)
-                rows.time.append(span.start_time_unix_nano)
-                rows.end.append(span.end_time_unix_nano)
-                rows.failed.append(span.status.code == Status.STATUS_CODE_ERROR)
-                rows.trace_state.append(span.trace_state)
+@dataclass(slots=True)
+class _Found:
+    """Where the rows of requests lie: in ``data``, from ``start`` to ``end``."""
+
+    data: bytes
+    start: Positions
+    end: Positions
+    environment: Positions
+    environments: list[str | None]
+
+    def take(self, rows: Positions) -> _Found:
+        """Return some of the rows."""
+        return _Found(self.data, self.start[rows], self.end[rows], self.environment[rows], self.environments)
+
+    def raw(self, row: int) -> bytes:
+        """Return the bytes of a row."""
+        return self.data[self.start[row] : self.end[row]]
+
+    def reader(self, layout: Layout) -> RowReader:
+        """Return a reader that has read what templates can."""
+        reader = RowReader(self.data, self.start, self.end, layout, MARK)
+        if len(self.start) >= MIN_ROWS:
+            reader.read()
+        else:
+            reader.left[:] = True
+        return reader
+
+
+def spans(bodies: Sequence[bytes]) -> Rows:
+    """Read the spans that may hold an attribute of ours. Raises Cut, DecodeError and UnicodeDecodeError."""
+    found = _find(bodies, ExportTraceServiceRequest)
+    reader = found.reader(_SPAN)
+    rows = _rows(found, reader)
+    left = np.flatnonzero(reader.left)
+    general = [Span.FromString(found.raw(row)) for row in left.tolist()]
+    _put_general(rows, reader, left, general)
+    rows.end[left] = _signed([span.end_time_unix_nano for span in general])
+    _read_statuses(rows, reader, left, general)
+    _read_trace_states(rows, reader, left, general)
     return rows
 
 
-def records(request: ExportLogsServiceRequest, body: bytes) -> Records:
-    """Collect the log records that are events of ours."""
-    lean = any(len(scope.log_records) >= MIN_ROWS for r in request.resource_logs for scope in r.scope_logs)
-    found = Records(Rows(lean), Rows(lean))
-    envelope = wire_format.envelope(body) if lean else repeat(repeat(()))
-    for resource, raw_scopes in zip(request.resource_logs, envelope, strict=False):
-        environment = environment_of(resource.resource.attributes)
-        for scope, raws in zip(resource.scope_logs, raw_scopes, strict=False):
-            if scope.scope.name == OWN_SCOPE:
-                continue
-            for raw in _marked(raws):
-                _sort(wire_format.record(raw), raw, environment, found)
-            if not lean:
-                for record in scope.log_records:
-                    _sort(record, None, environment, found)
-    return found
-
-
-def _sort(
-    record: LogRecord | wire_format.LeanRecord, raw: bytes | None, environment: str | None, found: Records
-) -> None:
-    """Put a record where it belongs. ``raw``: its bytes, where it is a lean one."""
-    attributes: Any = record.attributes if raw is None else record.attributes[:]
-    name = record.event_name or _event_name(attributes, raw)
-    if name in (events.ML_PREDICTION, events.ML_OUTCOME):
-        rows = found.predictions if name == events.ML_PREDICTION else found.outcomes
-        rows.append(record, attributes, environment)
-        rows.time.append(record.time_unix_nano or record.observed_time_unix_nano)
-        rows.observed.append(record.observed_time_unix_nano or record.time_unix_nano)
-    elif name in (events.ML_PREDICTION_BATCH, events.ML_BASELINE):
-        whole: Any = record if raw is None else LogRecord.FromString(raw)
+def records(bodies: Sequence[bytes]) -> Records:
+    """Read the log records that are events of ours. Raises as :func:`spans`."""
+    found = _find(bodies, ExportLogsServiceRequest)
+    reader = found.reader(_RECORD)
+    left = np.flatnonzero(reader.left)
+    general = dict(zip(left.tolist(), (LogRecord.FromString(found.raw(row)) for row in left.tolist()), strict=True))
+    names, texts = _event_names(reader, general)
+    result = Records()
+    for code, name in enumerate(texts):
+        rows = np.flatnonzero(names == code)
         if name == events.ML_BASELINE:
-            found.baselines.append(whole)
-        else:
-            found.batches.append((whole, environment))
+            result.baselines += [general.get(row) or LogRecord.FromString(found.raw(row)) for row in rows.tolist()]
+        elif name == events.ML_PREDICTION_BATCH:
+            for row in rows.tolist():
+                record = general.get(row) or LogRecord.FromString(found.raw(row))
+                result.batches.append((record, found.environments[found.environment[row]]))
+        elif name in (events.ML_PREDICTION, events.ML_OUTCOME):
+            if len(rows) < len(names):  # others must not take the room of its columns
+                some = found.take(rows)
+                reader = some.reader(_RECORD)
+                left = np.flatnonzero(reader.left)
+                messages = [LogRecord.FromString(some.raw(row)) for row in left.tolist()]
+            else:
+                some, messages = found, list(general.values())
+            plain = _plain_records(some, reader, left, messages)
+            if name == events.ML_PREDICTION:
+                result.predictions = plain
+            else:
+                result.outcomes = plain
+    return result
 
 
-def _event_name(attributes: Iterable[Any], raw: bytes | None) -> str:
-    if raw is not None:
-        if _EVENT_NAME.encode() not in raw:
-            return ""
-        attributes = map(KeyValue.FromString, attributes)
+def _plain_records(found: _Found, reader: RowReader, left: Positions, general: Sequence[LogRecord]) -> Rows:
+    rows = _rows(found, reader)
+    _put_general(rows, reader, left, general)
+    rows.observed[left] = _signed([record.observed_time_unix_nano for record in general])
+    happened = np.where(rows.time == 0, rows.observed, rows.time)
+    rows.observed = np.where(rows.observed == 0, rows.time, rows.observed)
+    rows.time = happened
+    return rows
+
+
+def _rows(found: _Found, reader: RowReader) -> Rows:
+    n = len(found.start)
+    times = {name: values.view(np.int64) for name, values in reader.times.items()}
+    nothing = np.zeros(0, np.int64)
+    return Rows(
+        grid=reader.grid,
+        time=times["time"],
+        end=times.get("end", nothing),
+        observed=times.get("observed", nothing),
+        failed=np.zeros(n, np.bool_),
+        trace_state=(np.zeros(n, np.intp), [""]),
+        environment=(found.environment, found.environments),
+        trace_id=None,
+        span_id=None,
+    )
+
+
+def _put_general(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Any]) -> None:
+    """Set rows from their messages: the attributes, and what spans and records have in common."""
+    for row, message in zip(left.tolist(), general, strict=True):
+        rows.grid.put(row, message.attributes)
+        for name in ("trace_id", "span_id"):
+            ids, value = reader.ids[name], getattr(message, name)
+            ids[row] = np.void(value if len(value) == ids.dtype.itemsize else bytes(ids.dtype.itemsize))
+    key = "start_time_unix_nano" if isinstance(next(iter(general), None), Span) else "time_unix_nano"
+    rows.time[left] = _signed([getattr(message, key) for message in general])
+    trace_id, span_id = reader.ids["trace_id"], reader.ids["span_id"]
+    valid = (trace_id != np.void(bytes(16))) & (span_id != np.void(bytes(8)))
+    if valid.any():
+        trace_id[~valid], span_id[~valid] = np.void(bytes(16)), np.void(bytes(8))
+        rows.trace_id, rows.span_id = trace_id, span_id
+
+
+def _signed(nanoseconds: Sequence[int]) -> I64:
+    return np.array(nanoseconds, np.uint64).view(np.int64)
+
+
+def _read_statuses(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Span]) -> None:
+    there = np.flatnonzero((reader.texts["status"].size > 0) & ~reader.left)
+    codes, raws = reader.distinct(reader.texts["status"], there)
+    failed = [Status.FromString(raw).code == Status.STATUS_CODE_ERROR for raw in raws]
+    if any(failed):
+        rows.failed[there] = np.array(failed)[codes]
+    rows.failed[left] = [span.status.code == Status.STATUS_CODE_ERROR for span in general]
+
+
+def _read_trace_states(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Span]) -> None:
+    there = np.flatnonzero((reader.texts["trace_state"].size > 0) & ~reader.left)
+    codes, raws = reader.distinct(reader.texts["trace_state"], there)
+    names = {"": 0}
+    into = [names.setdefault(raw.decode(), len(names)) for raw in raws]
+    states = np.zeros(len(rows), np.intp)
+    states[there] = np.array(into, np.intp)[codes]
+    states[left] = [names.setdefault(span.trace_state, len(names)) for span in general]
+    rows.trace_state = states, list(names)
+
+
+def _event_names(reader: RowReader, general: dict[int, LogRecord]) -> tuple[Positions, list[str]]:
+    """Return the codes of the names of all records, and the distinct names."""
+    n = len(reader.left)
+    places = reader.texts["event_name"]
+    names: dict[str, int] = {"": 0}
+    result = np.zeros(n, np.intp)
+    cells = reader.grid.known.get(_EVENT_NAME)
+    if cells is not None:
+        codes = [names.setdefault(thing if isinstance(thing, str) else "", len(names)) for thing in cells.things]
+        result[:] = np.array([*codes, 0], np.intp)[cells.codes]  # the last entry is where code -1 lands
+    there = np.flatnonzero((places.size > 0) & ~reader.left)
+    codes_there, raws = reader.distinct(places, there)
+    into = [names.setdefault(raw.decode(), len(names)) for raw in raws]
+    result[there] = np.array(into, np.intp)[codes_there]
+    for row, record in general.items():
+        result[row] = names.setdefault(record.event_name or _event_name(record.attributes), len(names))
+    order = [*names]
+    return result, order
+
+
+def _event_name(attributes: Iterable[Any]) -> str:
     name = ""
     for attribute in attributes:
         if attribute.key == _EVENT_NAME:
@@ -338,13 +276,148 @@ def _event_name(attributes: Iterable[Any], raw: bytes | None) -> str:
     return name
 
 
-def _marked(raws: Iterable[bytes]) -> Iterator[bytes]:
-    return (raw for raw in raws if MARK in raw)
+def _find(bodies: Sequence[bytes], kind: type[Message]) -> _Found:
+    """Find the rows of requests, which number the fields of what holds them alike."""
+    try:
+        try:
+            return _walk(bodies)
+        except _Unusual:
+            return _walk([_usual(body, kind) for body in bodies])
+    except (IndexError, _Unusual):
+        raise Cut("a message ends in the middle of a field") from None
 
 
-def _is_marked(span: Any) -> bool:
-    prefix = MARK.decode()
-    return any(attribute.key.startswith(prefix) for attribute in span.attributes)
+def _usual(body: bytes, kind: type[Message]) -> bytes:
+    """Return the body as the generated classes write it, without what they do not know."""
+    request = kind.FromString(body)
+    request.DiscardUnknownFields()
+    return bytes(request.SerializeToString())
+
+
+def _walk(bodies: Sequence[bytes]) -> _Found:
+    data = b"".join([*bodies, bytes(PADDING)])
+    rows, environments = array("q"), _Environments(data)
+    begin = 0
+    for body in bodies:
+        end = begin + len(body)
+        for tag, start, stop in _fields(data, begin, end):
+            if tag == 0x0A:
+                _walk_resource(data, start, stop, rows, environments)
+        begin = end
+    places = np.frombuffer(rows, np.int64).astype(np.intp).reshape(-1, 2)
+    codes = np.repeat(np.array(environments.codes, np.intp), environments.counts)
+    return _Found(data, places[:, 0].copy(), places[:, 1].copy(), codes, list(environments.names))
+
+
+class _Environments:
+    """The environments of resources, each read once; ``codes`` and ``counts``: of each resource with rows."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._of_resource: dict[bytes, int] = {}
+        self.names: dict[str | None, int] = {}
+        self.codes: list[int] = []
+        self.counts: list[int] = []
+
+    def add(self, raw: bytes, rows: int) -> None:
+        """Count the rows of a resource."""
+        code = self._of_resource.get(raw)
+        if code is None:
+            name = environment_of(Resource.FromString(raw).attributes)
+            code = self._of_resource[raw] = self.names.setdefault(name, len(self.names))
+        self.codes.append(code)
+        self.counts.append(rows)
+
+
+def _walk_resource(data: bytes, begin: int, end: int, rows: array[int], environments: _Environments) -> None:
+    raw, before = b"", len(rows)
+    for tag, start, stop in _fields(data, begin, end):
+        if tag == 0x0A:
+            raw += data[start:stop]  # protobuf merges what comes twice, and so do its bytes
+        elif tag == 0x12:
+            _walk_scope(data, start, stop, rows)
+    if len(rows) > before:
+        environments.add(raw, (len(rows) - before) // 2)
+
+
+def _walk_scope(data: bytes, position: int, end: int, rows: array[int]) -> None:
+    """Add the first and last positions of the rows of a scope."""
+    raw, before = b"", len(rows)
+    append = rows.append
+    while position < end:
+        tag, size, start = data[position], data[position + 1], position + 2
+        if size >= 0x80:
+            more = data[start]
+            size, start = size & 0x7F | (more & 0x7F) << 7, start + 1
+            if more >= 0x80:
+                size, start = _long_size(data, position + 1)
+        if tag == 0x12:
+            append(start)
+            position = start + size
+            append(position)
+        elif tag == 0x0A:
+            position = start + size
+            raw += data[start:position]
+        else:
+            position = _skip(data, position)
+    if position > end:
+        raise Cut("a message is longer than the one that holds it")
+    if OWN_SCOPE.encode() in raw and InstrumentationScope.FromString(raw).name == OWN_SCOPE:
+        del rows[before:]
+    else:
+        _drop_others(data, rows, before)
+
+
+def _drop_others(data: bytes, rows: array[int], before: int) -> None:
+    """Drop rows without our mark, where some of a sample are: where none is, all are likely ours."""
+    count = (len(rows) - before) // 2
+    if not count:
+        return
+    sample = {before, before + count // 2 * 2, len(rows) - 2} if count >= MIN_ROWS else range(before, len(rows), 2)
+    if all(data.find(MARK, rows[at], rows[at + 1]) >= 0 for at in sample):
+        return
+    ours = [at for at in range(before, len(rows), 2) if data.find(MARK, rows[at], rows[at + 1]) >= 0]
+    kept = array("q", (place for at in ours for place in (rows[at], rows[at + 1])))
+    del rows[before:]
+    rows.extend(kept)
+
+
+def _fields(data: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield tag, and first and last position of the value, of each field of a message that has bytes as values."""
+    while position < end:
+        tag = data[position]
+        if tag & 7 == 2 and 8 <= tag < 0x80:
+            size, start = _long_size(data, position + 1)
+            position = start + size
+            if position > end:
+                break
+            yield tag, start, position
+        else:
+            position = _skip(data, position)
+    if position > end:
+        raise Cut("a message is longer than the one that holds it")
+
+
+def _long_size(data: bytes, position: int) -> tuple[int, int]:
+    """Return a varint, and the position behind it."""
+    size = 0
+    for number in range(4):
+        byte = data[position + number]
+        size |= (byte & 0x7F) << 7 * number
+        if byte < 0x80:
+            return size, position + number + 1
+    raise _Unusual
+
+
+def _skip(data: bytes, position: int) -> int:
+    """Return the position behind a field that nobody reads."""
+    tag = data[position]
+    if not 8 <= tag < 0x80:
+        raise _Unusual
+    if tag & 7 == 2:
+        size, start = _long_size(data, position + 1)
+        return start + size
+    raise _Unusual
 
 
 def environment_of(attributes: Iterable[KeyValue]) -> str | None:
@@ -352,19 +425,3 @@ def environment_of(attributes: Iterable[KeyValue]) -> str | None:
     found = {attribute.key: attribute.value.string_value for attribute in attributes}
     name = found.get(a.DEPLOYMENT_ENVIRONMENT_NAME) or found.get(_OLD_ENVIRONMENT)
     return label(name) if name else None
-
-
-def trace_columns(trace_ids: Sequence[bytes], span_ids: Sequence[bytes]) -> tuple[Ids, Ids] | None:
-    """Return trace and span ids as V16 and V8; a pair that is not valid is all zero. None where no row has a pair."""
-    valid = [is_sampled(trace, span) for trace, span in zip(trace_ids, span_ids, strict=True)]
-    if not any(valid):
-        return None
-    if not all(valid):
-        trace_ids = [trace if fine else _NO_TRACE for trace, fine in zip(trace_ids, valid, strict=True)]
-        span_ids = [span if fine else _NO_SPAN for span, fine in zip(span_ids, valid, strict=True)]
-    return np.frombuffer(b"".join(trace_ids), "V16"), np.frombuffer(b"".join(span_ids), "V8")
-
-
-def is_sampled(trace_id: bytes, span_id: bytes) -> bool:
-    """Return True for the ids of a span: of the right length, and not all zero."""
-    return len(trace_id) == 16 and len(span_id) == 8 and trace_id != _NO_TRACE and span_id != _NO_SPAN

@@ -20,7 +20,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
     ``now``: unix nanoseconds, for outcomes that say no usable time. ``rejected`` is added to: per outcome the first of
     ``no_model_name``, ``no_id``, ``no_actual``, ``bad_retracted``, ``bad_weight`` that holds.
     """
-    grid = rows.grid()
+    grid = rows.grid
     fields = Fields(grid, slice(None), rejected)
     n = fields.n
     if n == 0:
@@ -46,12 +46,12 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
     ):
         rejected[reason] += int((keep & bad).sum())
         keep &= ~bad
-    said, happened = fields.times(a.ML_OUTCOME_TIME), np.array(rows.time, np.uint64).view(np.int64)
+    said, happened = fields.times(a.ML_OUTCOME_TIME), rows.time
     time = np.where(said > 0, said, np.where(happened > 0, happened, now))
     predicted_at = fields.times(a.ML_OUTCOME_PREDICTION_TIME)
-    environments = {name: code for code, name in enumerate(dict.fromkeys(rows.environment))}
+    environment, environments = rows.environment
     chosen = np.flatnonzero(keep)
-    group, first = grouped(models[chosen], np.array([environments[name] for name in rows.environment])[chosen])
+    group, first = grouped(models[chosen], environment[chosen])
     rejected["too_many_models"] += int((group >= MAX_TABLES).sum())
     tables = []
     for number, row in enumerate(chosen[first[:MAX_TABLES]].tolist()):
@@ -59,7 +59,7 @@ def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[OutcomeTa
         tables.append(
             OutcomeTable(
                 model=model_names[models[row]],
-                environment=rows.environment[row],
+                environment=environments[environment[row]],
                 id=texts([id_texts[code] for code in ids[members].tolist()]),
                 actual=Column(
                     None if actual.numbers is None else actual.numbers[members],

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from driftline.semconv import attributes as a
 from driftline.tables.column_codec import texts
-from driftline.tables.table import F64, I64, Column, Ids, ModelKey, PredictionTable, take_rows
+from driftline.tables.table import F64, I64, Column, Ids, ModelKey, PredictionTable, Text, take_rows
 from driftline.tables.task import Task
+from numpy.typing import NDArray
 
 from .attributes import (
     ABSENT,
@@ -27,11 +26,13 @@ from .attributes import (
     sent_columns,
     tasks,
 )
-from .otlp_rows import Rows, is_sampled, trace_columns
+from .otlp_rows import Rows
 from .outputs import Lists, ScoreColumns, scores_of
 from .outputs import from_lists as items_from_lists
+from .row_templates import pick_texts
 
 _PREDICT = "predict"
+_NO_TRACE = np.void(bytes(16))
 _SAID = (
     a.ML_PREDICTION_SCORE,
     a.ML_PREDICTION_SCORES,
@@ -46,7 +47,7 @@ def from_spans(rows: Rows, now: int, rejected: Counter[str]) -> tuple[list[Predi
 
     ``now``: unix nanoseconds, for rows that say no usable time. ``rejected`` is added to.
     """
-    grid = rows.grid()
+    grid = rows.grid
     every = Fields(grid, slice(None), Counter())
     said = _said(grid, every)
     operation, operations = every.texts(a.ML_OPERATION_NAME)
@@ -59,7 +60,7 @@ def from_spans(rows: Rows, now: int, rejected: Counter[str]) -> tuple[list[Predi
 
 def from_records(rows: Rows, now: int, rejected: Counter[str]) -> list[PredictionTable]:
     """Return the tables of records named ``ml.prediction``; see :func:`from_spans`."""
-    grid = rows.grid()
+    grid = rows.grid
     every = Fields(grid, slice(None), Counter())
     said, named = _said(grid, every) | every.has(a.ERROR_TYPE), every.texts(a.ML_MODEL_NAME)[0] >= 0
     rejected["no_model_name"] += int((~named).sum())
@@ -91,17 +92,15 @@ def _tables(
     models, model_names = fields.texts(a.ML_MODEL_NAME)
     versions, version_names = fields.texts(a.ML_MODEL_VERSION)
     task, distinct_tasks = tasks(fields)
-    environment = _pick(rows.environment, chosen)
-    environments = {name: code for code, name in enumerate(dict.fromkeys(environment))}
-    where_from = np.array([environments[name] for name in environment])
-    group, first = grouped(models, versions, task, where_from)
+    environment, environments = rows.environment[0][chosen], rows.environment[1]
+    group, first = grouped(models, versions, task, environment)
     rejected["too_many_models"] += int((group >= MAX_TABLES).sum())
     whole = _whole(rows, fields, chosen, now, spans)
     tables = []
     for number, row in enumerate(first[:MAX_TABLES]):
         members: Where = slice(None) if len(first) == 1 else np.flatnonzero(group == number)
         version = version_names[versions[row]] if versions[row] >= 0 else ""
-        key = ModelKey(model_names[models[row]], version, environment[row] or "")
+        key = ModelKey(model_names[models[row]], version, environments[environment[row]] or "")
         table = whole.table(members, key, distinct_tasks[task[row]], rejected)
         in_grid = chosen if isinstance(members, slice) else members if isinstance(chosen, slice) else chosen[members]
         table.features = sent_columns(grid.features, in_grid, rejected)
@@ -110,8 +109,43 @@ def _tables(
     return tables
 
 
-def _pick(values: Sequence[Any], rows: Where) -> list[Any]:
-    return list(values) if isinstance(rows, slice) else [values[row] for row in rows.tolist()]
+def _ids(rows: Rows, fields: Fields, chosen: Where, spans: bool) -> Text:
+    """Return the id of each row: of a span without one, those of its trace and itself."""
+    plain = fields.plain_texts(a.ML_PREDICTION_ID)
+    if plain is not None:
+        return plain
+    codes, labels = fields.texts(a.ML_PREDICTION_ID)
+    trace_id, span_id = rows.trace_id, rows.span_id
+    nameless = codes < 0
+    if not spans or trace_id is None or span_id is None or not nameless.any():
+        labels.append("")  # where code -1 lands
+        return texts([labels[code] for code in codes.tolist()])
+    trace_id, span_id = trace_id[chosen], span_id[chosen]
+    valid = trace_id != _NO_TRACE
+    if nameless.all() and valid.all():
+        return _span_ids(trace_id, span_id)
+    ids = [labels[code] if code >= 0 else "" for code in codes.tolist()]
+    for row in np.flatnonzero(nameless & valid).tolist():
+        ids[row] = f"{trace_id[row].tobytes().hex()}:{span_id[row].tobytes().hex()}"
+    return texts(ids)
+
+
+def _span_ids(trace_id: Ids, span_id: Ids) -> Text:
+    """Return the ids of spans without another, in hexadecimal."""
+    n = len(trace_id)
+    both = trace_id.tobytes().hex(), span_id.tobytes().hex()
+    letters = np.empty((n, 49), np.uint8)
+    letters[:, :32] = np.frombuffer(both[0].encode(), np.uint8).reshape(n, 32)
+    letters[:, 32] = ord(":")
+    letters[:, 33:] = np.frombuffer(both[1].encode(), np.uint8).reshape(n, 16)
+    return Text(np.arange(0, 49 * n + 1, 49, dtype=np.int32), letters.tobytes())
+
+
+def _take_texts(text: Text, rows: Where) -> Text:
+    if isinstance(rows, slice):
+        return text
+    start = text.offsets[rows].astype(np.intp)
+    return pick_texts(np.frombuffer(text.data, np.uint8), start, text.offsets[rows + 1] - start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +153,7 @@ class _Whole:
     """All rows of a request, of whatever model, without their features; the fields are those of a table."""
 
     time: I64
-    id: list[str]
+    id: Text
     given: ScoreColumns
     predicted: Column | None
     items: Lists
@@ -151,7 +185,7 @@ class _Whole:
             key=key,
             task=task if task.kind else replace(task, kind=kind),
             time=self.time[members],
-            id=texts(_pick(self.id, members)),
+            id=_take_texts(self.id, members),
             scores=scores,
             predicted=predicted,
             items=items,
@@ -165,27 +199,20 @@ class _Whole:
 
 
 def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> _Whole:
-    began = np.array(_pick(rows.time, chosen), np.uint64).view(np.int64)
+    began = rows.time[chosen]
     fields.count("bad_time", began < 0)
     said = fields.times(a.ML_PREDICTION_TIME)
-    trace_ids, span_ids = _pick(rows.trace_id, chosen), _pick(rows.span_id, chosen)
-    sampled = trace_columns(trace_ids, span_ids)
-    codes, labels = fields.texts(a.ML_PREDICTION_ID)
-    labels.append("")  # where code -1 lands
-    ids = [labels[code] for code in codes.tolist()]
     if spans:
-        for row in np.flatnonzero(codes < 0).tolist():
-            if is_sampled(trace_ids[row], span_ids[row]):
-                ids[row] = f"{trace_ids[row].hex()}:{span_ids[row].hex()}"
-        ended = np.array(_pick(rows.end, chosen), np.uint64).view(np.int64)
+        ended = rows.end[chosen]
         duration: F64 | None = np.where((began > 0) & (ended >= began), (ended - began) / 1e9, np.nan)
-        weight = _weights(_pick(rows.trace_state, chosen), fields.numbers(a.ML_PREDICTION_COUNT))
+        weight = _weights(rows.trace_state[0][chosen], rows.trace_state[1], fields.numbers(a.ML_PREDICTION_COUNT))
     else:
         duration, weight = fields.numbers(a.ML_PREDICTION_DURATION), None
-    observed = None if spans else np.array(_pick(rows.observed, chosen), np.uint64).view(np.int64)
+    observed = None if spans else rows.observed[chosen]
+    trace_id, span_id = _trace_columns(rows, chosen)
     return _Whole(
         time=np.where(said > 0, said, np.where(began > 0, began, now)),
-        id=ids,
+        id=_ids(rows, fields, chosen, spans),
         given=ScoreColumns(
             fields.numbers(a.ML_PREDICTION_SCORE),
             fields.lists(a.ML_PREDICTION_SCORES),
@@ -195,28 +222,38 @@ def _whole(rows: Rows, fields: Fields, chosen: Where, now: int, spans: bool) -> 
         items=fields.lists(a.ML_PREDICTION_ITEMS),
         item_count=fields.numbers(a.ML_PREDICTION_ITEM_COUNT),
         duration=duration,
-        errors=_errors(fields, _pick(rows.failed, chosen) if spans else None),
+        errors=_errors(fields, rows.failed[chosen] if spans else None),
         weight=weight,
-        trace_id=None if sampled is None else sampled[0],
-        span_id=None if sampled is None else sampled[1],
+        trace_id=trace_id,
+        span_id=span_id,
         observed=None if observed is None else np.where(observed > 0, observed, now),
     )
 
 
-def _errors(fields: Fields, failed: list[bool] | None) -> Column:
+def _trace_columns(rows: Rows, chosen: Where) -> tuple[Ids | None, Ids | None]:
+    """Return trace and span ids; None where no row has a valid pair."""
+    if rows.trace_id is None or rows.span_id is None:
+        return None, None
+    trace_id = rows.trace_id[chosen]
+    return (trace_id, rows.span_id[chosen]) if (trace_id != _NO_TRACE).any() else (None, None)
+
+
+def _errors(fields: Fields, failed: Mask | None) -> Column:
     """Return the error type of each row; ``failed``: whether its span says that it failed, with or without a type."""
     codes, labels = fields.texts(a.ERROR_TYPE)
-    if failed is not None and any(failed):
-        codes = np.where(np.array(failed) & (codes < 0), len(labels), codes)
+    if failed is not None and failed.any():
+        codes = np.where(failed & (codes < 0), len(labels), codes)
         labels = [*labels, OTHER_LABEL]
     return Column(codes=codes.astype(np.int32), labels=tuple(labels))
 
 
-def _weights(states: list[str], counts: F64 | None) -> F64 | None:
+def _weights(codes: NDArray[np.intp], states: list[str], counts: F64 | None) -> F64 | None:
     """Return the number of predictions of each span: those of its batch, and spans that were not sampled."""
-    weights = {state: sampling_weight(state) for state in dict.fromkeys(states)}
-    sampled = any(weight is not None for weight in weights.values())
-    if not sampled and counts is None:
+    of_state = [sampling_weight(state) for state in states]
+    if counts is None and all(weight is None for weight in of_state):
         return None
-    weight = np.array([weights[state] or 1.0 for state in states])
-    return weight if counts is None else weight * np.where(counts >= 1.0, np.minimum(counts, MAX_ROWS), 1.0)
+    weight = np.array([weight or 1.0 for weight in of_state])[codes]
+    if counts is None:
+        sampled = np.array([weight is not None for weight in of_state])[codes].any()
+        return weight if sampled else None
+    return weight * np.where(counts >= 1.0, np.minimum(counts, MAX_ROWS), 1.0)

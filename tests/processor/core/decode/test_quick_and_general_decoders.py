@@ -13,7 +13,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline.tables.column_codec import Value, encode, strings, texts
 from driftline.tables.table import Column, OutcomeTable, PredictionTable
-from driftline_processor.core.decode import otlp_rows
+from driftline_processor.core.decode import otlp_rows, row_templates
 from driftline_processor.core.decode.requests import Decoded, Malformed, decode_logs, decode_traces
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,7 +94,7 @@ def in_all_ways(decode: Any, body: bytes) -> dict[str, Any]:
         general = everything(decode(body, NOW))
         patch.setattr(otlp_rows, "MIN_ROWS", 2)
         assert everything(decode(body, NOW)) == general
-        patch.setattr(otlp_rows, "FEW", 1)
+        patch.setattr(row_templates, "_FEWEST", 1)
         assert everything(decode(body, NOW)) == general
     return general
 

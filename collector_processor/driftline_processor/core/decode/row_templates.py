@@ -1,0 +1,884 @@
+"""Read rows of one layout from their raw bytes, field by field for all rows at once.
+
+Senders emit the same fields and attributes in the same order, row after row. So one row is read in Python, and what it
+holds, in its order, is the template: a list of slots. Then all rows advance together. At each slot numpy compares the
+bytes that must be alike, the key foremost, gathers the value, and moves the position of each row behind it. Slots of a
+constant width that follow each other are one comparison.
+
+A row without the field of a slot stays where it is and is compared with the next slot: lacking a feature costs that row
+a few more comparisons. Rows that no slot moves any more wait for a template that is learned from one of them, at the
+place where they stopped. What no template can read is left to the general way, through the generated classes.
+
+Nothing in here checks UTF-8 or nesting of what it does not read. But a position never passes the end of its row: the
+bytes of another row are never taken for those of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from driftline.semconv import attributes as a
+from driftline.tables.table import Text
+from numpy.typing import NDArray
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
+from .attributes import ABSENT, BOOLEAN, EMPTY, INTEGER, MAX_TEXT, NUMBER, OTHER, TEXT, Cells, Grid, Mask, Where, read
+
+PADDING: Final = 1024
+"""Zero bytes behind the data, so that a gather at its end stays within."""
+
+_WIDEST: Final = PADDING - 64
+"""Bytes of the longest key or field that is compared at once; the rest of the padding is for what follows a key."""
+
+_BLOCK: Final = 640
+"""Bytes of slots that are compared at once: 15 numbers with their keys. Wider blocks leave the cache."""
+
+_ONE_BY_ONE: Final = 3
+"""Slots of a block that some rows do not match are tried in halves, and from this many on one by one."""
+
+_PATIENCE: Final = 8
+"""A row that lacks more slots than this, one after the other, waits for another template: it is of another model."""
+
+_FEWEST: Final = 24
+"""Rows for which a template is learned: its fixed cost, about 300 µs, is that of the general way for so many."""
+
+_MOST: Final = 64
+"""Templates of one block of rows, and fields of one number that follow each other; beyond, the general way."""
+
+_SAMPLES: Final = 4
+"""Rows from which a template is learned, the longest first. Less than all is lacking only where most are uneven."""
+
+_LONGEST: Final = 64
+"""Bytes of a text that numpy compares with others; longer ones are compared by Python."""
+
+_ODD: Final = np.array(
+    [
+        0x9E3779B97F4A7C15,
+        0xC2B2AE3D27D4EB4F,
+        0x165667B19E3779F9,
+        0xD6E8FEB86659FD93,
+        0xA0761D6478BD642F,
+        0xE7037ED1A0B428DB,
+        0x8EBC6AF09C88C6E3,
+        0x589965CC75374CC3,
+    ],
+    np.uint64,
+)
+"""Odd numbers without a pattern, one for each eight bytes of a text: products spread what differs to the upper bits."""
+
+_VARINT, _FIXED64, _SIZED, _FIXED32 = 0, 1, 2, 5
+"""Wire types of protobuf."""
+
+_KEEP: Final = np.array(
+    [[(1 << 8 * min(max(size - 8 * word, 0), 8)) - 1 for word in range(_LONGEST // 8)] for size in range(_LONGEST + 1)],
+    np.uint64,
+)
+"""By the size of a text: the bits of each eight bytes that are its own."""
+
+Positions = NDArray[np.intp]
+_ALL: Final = slice(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The fields of a row that are read, by their tag: number << 3 | wire type.
+
+    Attributes:
+        attribute: The tag of the attributes.
+        ids: Tag → name and width of ids.
+        times: Tag → name of unsigned nanoseconds.
+        texts: Tag → name of texts and messages.
+        once: Tag of a message that protobuf would merge with another of the same row.
+        known: Keys of attributes that are read beside the usual.
+    """
+
+    attribute: int
+    ids: dict[int, tuple[str, int]]
+    times: dict[int, str]
+    texts: dict[int, str]
+    once: int = 0
+    known: frozenset[str] = frozenset()
+
+
+class Places:
+    """Where each of n rows has the bytes of one field. ``size``: -1 where a row has none."""
+
+    __slots__ = ("size", "start")
+
+    def __init__(self, rows: int) -> None:
+        self.start: Positions = np.zeros(rows, np.intp)
+        self.size: Positions = np.full(rows, -1, np.intp)
+
+    def put(self, where: Where, start: Positions, size: Positions) -> None:
+        """Set rows."""
+        self.start[where] = start
+        self.size[where] = size
+
+
+class _Holes:
+    """The bytes of a block that differ between rows; whoever takes values out of one leaves zeros."""
+
+    __slots__ = ("_bytes", "_rows", "_width", "at")
+
+    def __init__(self, block: NDArray[np.void], width: int) -> None:
+        self._bytes, self._rows, self._width = block.view(np.uint8), len(block), width
+        self.at = 0
+
+    def view(self, offset: int, dtype: str) -> NDArray[Any]:
+        """Return what every row holds some bytes behind the start of its slot."""
+        return np.ndarray((self._rows,), dtype, self._bytes, self.at + offset, (self._width,))
+
+
+class _Slot:
+    """One field of a template.
+
+    ``prefix``: the bytes that all rows share, with zeros for those that differ; None for an attribute that is read by
+    its key alone. ``sized``: whether bytes of differing number follow. ``number``: its position in the template.
+    """
+
+    __slots__ = ("again", "number", "prefix", "sized")
+
+    def __init__(self, prefix: bytes | None, sized: bool = False) -> None:
+        self.prefix, self.sized = prefix, sized
+        self.again, self.number = False, 0
+
+    def take(self, _holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
+        """Take the values out of a block, and tell which rows may be of this slot; None stands for all."""
+        return None, None
+
+    def write(self, _reader: RowReader, _where: Where, _values: NDArray[Any] | None, _behind: Positions) -> None:
+        """Keep the values of rows. ``_behind``: the positions behind the prefix."""
+
+
+class _Skipped(_Slot):
+    """A field of a constant width that nobody reads."""
+
+    __slots__ = ("_at", "_width")
+
+    def __init__(self, tag: bytes, width: int) -> None:
+        super().__init__(tag + bytes(width))
+        self._at, self._width = len(tag), width
+
+    def take(self, holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
+        there = holes.view(self._at, f"V{self._width}")
+        small = holes.view(self._at, "u1") < 0x80 if self._width == 1 else None  # a varint of one byte
+        there[...] = np.void(bytes(self._width))
+        return None, small
+
+
+class _Fixed(_Slot):
+    """An id or a time."""
+
+    __slots__ = ("_at", "_into")
+
+    def __init__(self, prefix: bytes, into: NDArray[Any]) -> None:
+        super().__init__(prefix + bytes(into.dtype.itemsize))
+        self._at, self._into = len(prefix), into
+
+    def take(self, holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
+        there = holes.view(self._at, self._into.dtype.str)
+        values = there.copy()
+        there[...] = np.zeros((), there.dtype)
+        return values, None
+
+    def write(self, _reader: RowReader, where: Where, values: NDArray[Any] | None, _behind: Positions) -> None:
+        self._into[where] = values
+
+
+class _Field(_Slot):
+    """A text or a message of the row itself; ``places``: None where nobody reads it."""
+
+    __slots__ = ("_once", "places", "tag")
+
+    def __init__(self, tag: int, places: Places | None, once: bool) -> None:
+        super().__init__(bytes((tag, 0)), sized=True)
+        self.tag, self.places, self._once = tag, places, once
+
+    def take(self, holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
+        there = holes.view(1, "u1")
+        sizes = there.astype(np.intp)
+        there[...] = 0
+        return sizes, sizes < 0x80
+
+    def write(self, reader: RowReader, where: Where, values: NDArray[Any] | None, behind: Positions) -> None:
+        if self.places is not None and values is not None:
+            if self._once:
+                reader.give_up(where, self.places.size[where] >= 0)
+            self.places.put(where, behind, values)
+
+
+class _Attribute(_Slot):
+    """An attribute of any value, recognised by its key.
+
+    ``key``: the bytes from the tag of the key to the tag of the value. ``cells``: None where nobody reads it. ``new``:
+    whether no row can hold a value already. ``recorded``: the attribute that says where else the row is.
+    """
+
+    __slots__ = ("cells", "key", "new", "recorded")
+
+    def __init__(self, key: bytes, cells: Cells | None, recorded: bool, new: bool) -> None:
+        super().__init__(None)
+        self.key, self.cells, self.recorded, self.new = key, cells, recorded, new
+
+    def claim(self, reader: RowReader, where: Where, kind: Any) -> None:
+        """Set the kinds of rows, and give up those with a value already: of a key sent twice, the last counts."""
+        if self.cells is not None:
+            if not self.new:
+                reader.give_up(where, self.cells.kind[where] != ABSENT)
+            self.cells.kind[where] = kind
+
+
+class _Number(_Attribute):
+    """An attribute that is a double."""
+
+    __slots__ = ()
+
+    def shaped(self, tag: int) -> _Number:
+        """Return itself, with its prefix."""
+        self.prefix = bytes((tag, len(self.key) + 10)) + self.key + b"\x09\x21" + bytes(8)
+        return self
+
+    def take(self, holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
+        there = holes.view(len(self.key) + 4, "<f8")
+        values = there.copy()
+        there[...] = 0.0
+        return values, None
+
+    def write(self, reader: RowReader, where: Where, values: NDArray[Any] | None, _behind: Positions) -> None:
+        self.claim(reader, where, NUMBER)
+        if self.cells is not None:
+            self.cells.numbers[where] = values
+
+
+class _Flag(_Attribute):
+    """An attribute that is a boolean."""
+
+    __slots__ = ()
+
+    def shaped(self, tag: int) -> _Flag:
+        """Return itself, with its prefix."""
+        self.prefix = bytes((tag, len(self.key) + 3)) + self.key + b"\x02\x10\x00"
+        return self
+
+    def take(self, holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
+        there = holes.view(len(self.key) + 4, "u1")
+        values = there.copy()
+        there[...] = 0
+        return values != 0, values < 0x80
+
+    def write(self, reader: RowReader, where: Where, values: NDArray[Any] | None, _behind: Positions) -> None:
+        self.claim(reader, where, BOOLEAN)
+        if self.cells is not None:
+            self.cells.numbers[where] = values
+        elif self.recorded:
+            reader.grid.recorded[where] |= values
+
+
+class _Text(_Attribute):
+    """An attribute that is a short text."""
+
+    __slots__ = ()
+
+    def shaped(self, tag: int) -> _Text:
+        """Return itself, with its prefix; its two outer sizes are given without the text's own."""
+        self.prefix = bytes((tag, len(self.key) + 3)) + self.key + b"\x02\x0a\x00"
+        self.sized = True
+        return self
+
+    def take(self, holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
+        behind = len(self.key) + 2
+        there = holes.view(behind + 2, "u1")
+        sizes = there.copy()
+        there[...] = 0
+        for offset in (1, behind):
+            outer = holes.view(offset, "u1")
+            outer -= sizes
+        return sizes.astype(np.intp), sizes < 0x80 - 3 - len(self.key)
+
+    def write(self, reader: RowReader, where: Where, values: NDArray[Any] | None, behind: Positions) -> None:
+        self.claim(reader, where, TEXT)
+        if self.cells is not None and values is not None:
+            reader.places_of(self.cells).put(where, behind, values)
+
+
+class _SameText(_Attribute):
+    """An attribute that is the same short text in all rows, as the name of the model is."""
+
+    __slots__ = ("_text",)
+
+    def shaped(self, raw: bytes, text: str) -> _SameText:
+        """Return itself, with its prefix: the whole field."""
+        self.prefix, self._text = raw, text
+        return self
+
+    def write(self, reader: RowReader, where: Where, _values: NDArray[Any] | None, _behind: Positions) -> None:
+        self.claim(reader, where, TEXT)
+        if self.cells is not None:
+            self.cells.put_text(where, self._text)
+
+
+class _Integer(_Attribute):
+    """An attribute that is a whole number."""
+
+    __slots__ = ()
+
+    def shaped(self, tag: int) -> _Integer:
+        """Return itself, with its prefix; the outer size is given without the value's."""
+        self.prefix = bytes((tag, len(self.key) + 1)) + self.key + b"\x00\x18"
+        self.sized = True
+        return self
+
+    def take(self, holes: _Holes) -> tuple[NDArray[Any] | None, Mask | None]:
+        there = holes.view(len(self.key) + 2, "u1")
+        sizes = there.copy()
+        there[...] = 0
+        outer = holes.view(1, "u1")
+        outer -= sizes
+        return sizes.astype(np.intp) - 1, (sizes > 1) & (sizes < 12)
+
+    def write(self, reader: RowReader, where: Where, values: NDArray[Any] | None, behind: Positions) -> None:
+        self.claim(reader, where, INTEGER)
+        if self.cells is not None and values is not None:
+            reader.places_of(self.cells).put(where, behind, values)
+
+
+_SHORT_KEY: Final = 0x80 - 16
+"""Bytes of a key, with its tags, up to which every number and a text of a few letters has sizes of one byte."""
+
+
+class RowReader:
+    """Reads n rows; :meth:`read` once, then the fields.
+
+    Args:
+        data: The bytes, and ``PADDING`` zeros behind them.
+        start: intp (n,), where each row begins.
+        end: intp (n,), where it ends, at most where the padding begins.
+        marked: Bytes without which a row is none of ours.
+
+    Attributes:
+        grid: The attributes.
+        ids: Name → V16 or V8 (n,), all zero where a row has none.
+        times: Name → uint64 (n,), 0 where a row has none.
+        texts: Name → places.
+        left: bool (n,), rows that are left to the general way.
+    """
+
+    def __init__(self, data: bytes, start: Positions, end: Positions, layout: Layout, marked: bytes) -> None:
+        n = len(start)
+        self.data, self._layout, self._marked = data, layout, marked
+        self._bytes = np.frombuffer(data, np.uint8)
+        self._start, self._end, self._position = start, end, start.copy()
+        self._reached: Positions = np.full(n, -1, np.intp)
+        self._views: dict[int, NDArray[np.void]] = {}
+        self._places: dict[int, tuple[Cells, Places]] = {}
+        self._claimed: set[int] = set()
+        self.left: Mask = np.zeros(n, np.bool_)
+        self.grid = Grid(n, layout.known)
+        self.ids = {name: np.zeros(n, f"V{width}") for name, width in layout.ids.values()}
+        self.times = {name: np.zeros(n, np.uint64) for name in layout.times.values()}
+        self.texts = {name: Places(n) for name in layout.texts.values()}
+
+    def read(self) -> None:
+        """Read what templates can; ``left`` tells the rest."""
+        sizes = self._end - self._start
+        self._advance(self._learn([int(sizes.argmax()), *range(0, len(sizes), -(-len(sizes) // _SAMPLES))]), _ALL)
+        waiting = self._unread(_ALL)
+        for row in waiting.tolist():
+            if self.data.find(self._marked, self._start[row], self._end[row]) < 0:
+                self._position[row] = self._end[row]
+        for _ in range(_MOST):
+            waiting = self._unread(waiting)
+            if len(waiting) < _FEWEST:
+                break
+            rows = self._alike(waiting)
+            if len(rows) < _FEWEST:
+                break
+            before = self._position[rows]
+            rest = self._end[rows] - before
+            self._advance(self._learn(rows[[int(rest.argmax()), 0, len(rows) // 2, -1]].tolist()), rows)
+            self.left[rows[self._position[rows] == before]] = True
+        self.left[waiting[self._position[waiting] != self._end[waiting]]] = True
+        self._finish()
+
+    def give_up(self, where: Where, rows: Mask) -> None:
+        """Leave some of the rows to the general way."""
+        if rows.any():
+            self.left[where] |= rows
+
+    def places_of(self, cells: Cells) -> Places:
+        """Return the places of the texts and integers of a column."""
+        found = self._places.get(id(cells))
+        if found is None:
+            found = self._places[id(cells)] = cells, Places(len(self._start))
+        return found[1]
+
+    def distinct(self, places: Places, rows: Positions) -> tuple[Positions, list[bytes]]:
+        """Return the codes of what rows hold at places, and the distinct byte strings."""
+        return self._distinct(places.start[rows], places.size[rows])
+
+    def _unread(self, rows: Where) -> Positions:
+        open_ = (self._position[rows] != self._end[rows]) & ~self.left[rows]
+        return np.flatnonzero(open_) if isinstance(rows, slice) else rows[open_]
+
+    def _alike(self, waiting: Positions) -> Positions:
+        """Return the largest group of rows that go on with the same field, as far as its first bytes tell."""
+        begins = self._position[waiting] + 2  # behind the size of an attribute
+        codes, _ = self._distinct(begins, np.full(len(begins), 32, np.intp))
+        return waiting[codes == np.bincount(codes).argmax()]
+
+    def _view(self, width: int) -> NDArray[np.void]:
+        """Return the data as overlapping byte strings, one at each position."""
+        view = self._views.get(width)
+        if view is None:
+            view = np.ndarray((len(self.data) - width + 1,), f"V{width}", self._bytes, strides=(1,))
+            self._views[width] = view
+        return view
+
+    # Learning
+
+    def _learn(self, rows: Sequence[int]) -> list[_Slot]:
+        """Return the slots of some rows, in an order that all of them keep, as far as there is one."""
+        ends = [(int(self._position[row]), int(self._end[row])) for row in rows]
+        order: list[_Slot] = []
+        known: dict[bytes, _Slot] = {}
+        taken: set[int] = set()
+        for number, (position, end) in enumerate(ends):
+            at = 0
+            for tag, begin, start, stop in self._fields(position, end):
+                name = self.data[start : self._key_end(start, stop)] if tag[0] == self._layout.attribute else tag
+                slot = known.get(name)
+                if slot is None:
+                    slot = self._slot(tag, begin, start, stop, name, ends[number + 1 :], taken)
+                    if slot is None:
+                        break
+                    known[name] = slot
+                    order.insert(at, slot)
+                    at += 1
+                elif at and order[at - 1] is slot:
+                    if not (isinstance(slot, _Field) and slot.places is None):
+                        break
+                    slot.again = True
+                elif slot in order[at:]:
+                    at = order.index(slot, at) + 1
+                else:
+                    break
+        for number, slot in enumerate(order):
+            slot.number = number
+        self._claimed |= taken
+        return order
+
+    def _fields(self, position: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
+        """Yield tag, beginning, and first and last position of the value of each field, up to an unusual one."""
+        data = self.data
+        while position < end:
+            begin, tag = position, data[position : position + 1]
+            position += 1
+            if tag[0] >= 0x80:  # a number above 15
+                tag = data[begin : begin + 2]
+                position += 1
+                if not 0 < tag[1] < 0x80:
+                    return
+            wire, start = tag[0] & 7, position
+            if wire == _SIZED and len(tag) == 1:
+                size, start = self._size(position)
+                position = start + size
+            elif wire == _VARINT and data[position] < 0x80:
+                position += 1
+            elif wire in (_FIXED64, _FIXED32):
+                position += 8 if wire == _FIXED64 else 4
+            else:
+                return
+            if tag[0] < 8 or position > end:
+                return
+            yield tag, begin, start, position
+
+    def _size(self, position: int) -> tuple[int, int]:
+        """Return a varint of at most four bytes, and the position behind it; what is longer is beyond any row."""
+        size = 0
+        for number in range(4):
+            byte = self.data[position + number]
+            size |= (byte & 0x7F) << 7 * number
+            if byte < 0x80:
+                return size, position + number + 1
+        return len(self.data), position
+
+    def _key_end(self, start: int, stop: int) -> int:
+        """Return the position behind the key and the tag of the value; ``start`` where there is no such key."""
+        if stop - start < 2 or self.data[start] != 0x0A:
+            return start
+        size, begin = self._size(start + 1)
+        behind = begin + size
+        return behind + 1 if behind < stop and self.data[behind] == 0x12 else start
+
+    def _slot(
+        self,
+        tag: bytes,
+        begin: int,
+        start: int,
+        stop: int,
+        name: bytes,
+        others: Sequence[tuple[int, int]],
+        taken: set[int],
+    ) -> _Slot | None:
+        """Return the slot of a field; None where it is left to the general way."""
+        number, layout = tag[0], self._layout
+        if number == layout.attribute:
+            return self._attribute_slot(begin, start, stop, name, others, taken)
+        if number in layout.ids:
+            into, fits = self.ids[layout.ids[number][0]], stop - start == layout.ids[number][1] == stop - begin - 2
+            return _Fixed(bytes((number, stop - start)), into) if fits else None
+        if number in layout.times:
+            return _Fixed(tag, self.times[layout.times[number]])
+        if number & 7 == _SIZED:
+            text = layout.texts.get(number)
+            return _Field(number, None if text is None else self.texts[text], number == layout.once)
+        return _Skipped(tag, stop - start)
+
+    def _attribute_slot(
+        self, begin: int, start: int, stop: int, key: bytes, others: Sequence[tuple[int, int]], taken: set[int]
+    ) -> _Slot | None:
+        data, tag, k = self.data, self._layout.attribute, len(key)
+        if not 0 < k < _WIDEST:
+            return None
+        text = data[self._size(start + 1)[1] : start + k - 1].decode()
+        cells = self.grid.cells(text)
+        if cells is not None:
+            if id(cells) in taken:
+                return None
+            taken.add(id(cells))
+        made = cells, text == a.ML_PREDICTION_RECORDED, id(cells) not in self._claimed
+        value = start + k
+        size, kind = data[value], data[value + 1]
+        if stop - start != k + 1 + size or start - begin != 2 or k > _SHORT_KEY:
+            return _Attribute(key, *made)
+        if kind == 0x21 and size == 9:
+            return _Number(key, *made).shaped(tag)
+        if kind == 0x10 and size == 2:
+            return _Flag(key, *made).shaped(tag)
+        if kind == 0x18 and 1 < size < 12:
+            return _Integer(key, *made).shaped(tag)
+        if kind == 0x0A and size > 1 and data[value + 2] == size - 2:
+            raw = data[begin:stop]
+            if others and all(data.find(raw, position, end) >= 0 for position, end in others):
+                return _SameText(key, *made).shaped(raw, data[value + 3 : stop].decode())
+            return _Text(key, *made).shaped(tag)
+        return _Attribute(key, *made)
+
+    # Advancing
+
+    def _advance(self, slots: Sequence[_Slot], rows: Where) -> None:
+        """Move rows through the slots."""
+        self._reached[rows] = -1
+        for block in _blocks(slots):
+            behind = block[0].number - 1 - _PATIENCE
+            if behind >= 0:
+                late = self._reached[rows] < behind
+                if late.any():
+                    rows = np.flatnonzero(~late) if isinstance(rows, slice) else rows[~late]
+            if not block[-1].again:
+                self._read_block(block, rows)
+                continue
+            there = np.arange(len(self._start)) if isinstance(rows, slice) else rows
+            for _ in range(_MOST):
+                before = self._position[there]
+                self._read_block(block, there)
+                there = there[self._position[there] != before]
+                if not len(there):
+                    break
+
+    def _read_block(self, slots: Sequence[_Slot], rows: Where) -> None:
+        """Read slots that follow each other, of rows that hold all of them; of the others, slot by slot."""
+        if slots[0].prefix is None:
+            self._read_value(slots[0], rows)
+            return
+        pattern = b"".join(slot.prefix or b"" for slot in slots)
+        width = len(pattern)
+        position = self._position[rows]
+        block = self._view(width)[position]
+        holes = _Holes(block, width)
+        taken = []
+        may: list[Mask] = []
+        for slot in slots:
+            values, fits = slot.take(holes)
+            taken.append(values)
+            if fits is not None:
+                may.append(fits)
+            holes.at += len(slot.prefix or b"")
+        behind = position + width
+        stop = behind + taken[-1] if slots[-1].sized and taken[-1] is not None else behind
+        same: Mask = (block == np.void(pattern)) & (stop <= self._end[rows])
+        for fits in may:
+            same &= fits
+        if same.all():
+            self._write(slots, rows, taken, behind, stop)
+            return
+        hit, miss = np.flatnonzero(same), np.flatnonzero(~same)
+        if len(hit):
+            where = hit if isinstance(rows, slice) else rows[hit]
+            some = [None if values is None else values[hit] for values in taken]
+            self._write(slots, where, some, behind[hit], stop[hit])
+        rest = miss if isinstance(rows, slice) else rows[miss]
+        rest = rest[self._position[rest] < self._end[rest]]
+        if not len(rest):
+            return
+        if len(slots) == 1:
+            self._read_value(slots[0], rest)
+        elif len(slots) <= _ONE_BY_ONE:
+            for slot in slots:
+                self._read_block((slot,), rest)
+        else:
+            middle = len(slots) // 2
+            self._read_block(slots[:middle], rest)
+            self._read_block(slots[middle:], rest)
+
+    def _write(
+        self,
+        slots: Sequence[_Slot],
+        where: Where,
+        taken: Sequence[NDArray[Any] | None],
+        behind: Positions,
+        stop: Positions,
+    ) -> None:
+        for slot, values in zip(slots, taken, strict=True):
+            slot.write(self, where, values, behind)
+        self._position[where] = stop
+        self._reached[where] = slots[-1].number
+
+    def _read_value(self, slot: _Slot, rows: Where) -> None:
+        """Read one slot of rows whose bytes are not the usual: any value of that key, or a size of several bytes."""
+        position = self._position[rows]
+        if isinstance(slot, _Attribute):
+            tag = self._layout.attribute
+        elif isinstance(slot, _Field):
+            tag = slot.tag
+        else:
+            return
+        size, width = self._sizes(position + 1)
+        begin = position + 1 + width
+        stop = begin + size
+        same = (self._bytes[position] == tag) & (stop <= self._end[rows])
+        begin[~same] = 0
+        if isinstance(slot, _Attribute):
+            same &= self._view(len(slot.key))[begin] == np.void(slot.key)
+        hit = np.flatnonzero(same)
+        if not len(hit):
+            return
+        where = hit if isinstance(rows, slice) else rows[hit]
+        begin, stop = begin[hit], stop[hit]
+        if isinstance(slot, _Attribute):
+            where, stop = self._put_value(slot, where, begin, stop)
+        else:
+            slot.write(self, where, stop - begin, begin)
+        self._position[where] = stop
+        self._reached[where] = slot.number
+
+    def _put_value(
+        self, slot: _Attribute, where: Positions, begin: Positions, stop: Positions
+    ) -> tuple[Positions, Positions]:
+        """Keep any values; returns the rows whose key and value are all that the attribute holds, and their stops."""
+        outer, width = self._sizes(begin + len(slot.key))
+        value = begin + len(slot.key) + width
+        whole = value + outer == stop
+        if not whole.all():
+            where, begin, stop, outer, value = (each[whole] for each in (where, begin, stop, outer, value))
+        if slot.cells is None and not slot.recorded:
+            return where, stop
+        first, second = self._bytes[value], self._bytes[value + 1]
+        inner, width = self._sizes(value + 1)
+        kind = np.full(len(where), OTHER, np.uint8)
+        kind[outer == 0] = EMPTY
+        kind[(first == 0x21) & (outer == 9)] = NUMBER
+        kind[(first == 0x10) & (outer == 2) & (second < 0x80)] = BOOLEAN
+        kind[(first == 0x18) & (outer > 1) & (outer < 12)] = INTEGER
+        kind[(first == 0x0A) & (outer > 1) & (1 + width + inner == outer)] = TEXT
+        flag = kind == BOOLEAN
+        if slot.recorded:
+            self.grid.recorded[where] |= flag & (second != 0)
+            self.give_up(where, kind == OTHER)
+        slot.claim(self, where, kind)
+        if slot.cells is not None:
+            numbers = np.full(len(where), np.nan)
+            numbers[flag] = second[flag] != 0
+            double = kind == NUMBER
+            numbers[double] = self._view(8)[value[double] + 1].view("<f8")
+            slot.cells.numbers[where] = numbers
+            start = np.where(kind == OTHER, begin, value + 1)
+            size = np.where(kind == OTHER, stop - begin, outer - 1)
+            text = kind == TEXT
+            start[text] += (width if isinstance(width, int) else width[text])
+            size[text] = inner[text]
+            far = text | (kind == OTHER) | (kind == INTEGER)
+            if far.any():
+                self.places_of(slot.cells).put(where[far], start[far], size[far])
+        return where, stop
+
+    def _sizes(self, position: Positions) -> tuple[Positions, Positions | int]:
+        """Return varints of at most four bytes, and how many they have; what is longer is beyond any row."""
+        first = self._bytes[position]
+        sizes = first.astype(np.intp)
+        more = first >= 0x80
+        if not more.any():
+            return sizes, 1
+        sizes &= 0x7F
+        width = np.ones(len(sizes), np.intp)
+        for number in range(1, 4):
+            byte = self._bytes[position + number]
+            sizes[more] |= (byte[more] & 0x7F).astype(np.intp) << 7 * number
+            width += more
+            more &= byte >= 0x80
+        sizes[more] = len(self.data)
+        return sizes, width
+
+    # Finishing
+
+    def _finish(self) -> None:
+        """Read the whole numbers and the rare values, and leave texts to who asks for them."""
+        for cells, places in self._places.values():
+            places.size[self.left] = -1
+            there = places.size >= 0
+            kind = cells.kind
+            whole = there & (kind == INTEGER)
+            if whole.any():
+                self._put_integers(cells, places, np.flatnonzero(whole))
+            others = np.flatnonzero(there & (kind == OTHER))
+            if len(others):
+                codes, raws = self.distinct(places, others)
+                cells.put_distinct(others, [read(KeyValue.FromString(raw).value) for raw in raws], codes)
+                places.size[others] = -1
+                there[others] = False
+            there &= kind == TEXT
+            if there.any():
+                cells.put_later(_UnreadTexts(self, cells, places, there))
+
+    def _put_integers(self, cells: Cells, places: Places, rows: Positions) -> None:
+        start, size = places.start[rows], places.size[rows]
+        result = np.zeros(len(rows), np.uint64)
+        proper = np.ones(len(rows), np.bool_)
+        for number in range(int(size.max())):
+            byte = self._bytes[start + number]
+            inside = number < size
+            proper &= ~inside | ((byte >= 0x80) == (number < size - 1))
+            result |= np.where(inside, (byte & 0x7F).astype(np.uint64) << np.uint64(7 * number), np.uint64(0))
+        if not proper.all():
+            self.left[rows[~proper]] = True
+            places.size[rows[~proper]] = -1
+            rows, result = rows[proper], result[proper]
+        integers = result.view(np.int64)
+        cells.exact()[rows] = integers
+        cells.numbers[rows] = integers
+
+    def _distinct(self, start: Positions, size: Positions) -> tuple[Positions, list[bytes]]:
+        """Code byte strings: equal ones have equal codes, in the order in which they first come."""
+        long = size > _LONGEST
+        if long.any():
+            raws = [self.data[i : i + k] for i, k in zip(start.tolist(), size.tolist(), strict=True)]
+            index: dict[bytes, int] = {}
+            found = [index.setdefault(raw, len(index)) for raw in raws]
+            return np.array(found, np.intp), list(index)
+        words = max(-(-int(size.max(initial=0)) // 8), 1)
+        matrix = self._view(8 * words)[start].view(np.uint64).reshape(-1, words)
+        matrix &= _KEEP[size, :words]
+        representative = _representatives(matrix, size)
+        first = np.zeros(len(start), np.bool_)
+        first[representative] = True
+        rows = np.flatnonzero(first)
+        code = np.zeros(len(start), np.intp)
+        code[rows] = np.arange(len(rows))
+        raws = [self.data[i : i + k] for i, k in zip(start[rows].tolist(), size[rows].tolist(), strict=True)]
+        return code[representative], raws
+
+
+class _UnreadTexts:
+    """The texts of a column as they lie in the data."""
+
+    def __init__(self, reader: RowReader, cells: Cells, places: Places, there: Mask) -> None:
+        self._reader, self._cells, self._places, self._there = reader, cells, places, there
+
+    def put(self) -> None:
+        """Set them in their column."""
+        there, places = self._there, self._places
+        rows = np.arange(len(there)) if there.all() else np.flatnonzero(there)
+        codes, raws = self._reader.distinct(places, rows)
+        self._cells.put_texts(rows, [raw.decode() for raw in raws], codes)
+
+    def plain_texts(self, where: Where) -> Text | None:
+        """Return the texts of rows where every one is ASCII, without blanks around it, not empty and not too long."""
+        if not self._there[where].all():
+            return None
+        start, size = self._places.start[where], self._places.size[where]
+        if not len(size) or size.min() < 1 or size.max() > MAX_TEXT:
+            return None
+        data = np.frombuffer(self._reader.data, np.uint8)
+        for edge in (data[start], data[start + size - 1]):
+            if edge.min() <= 0x20 or edge.max() >= 0x7F:
+                return None
+        text = pick_texts(data, start, size)
+        return text if text.data.isascii() else None
+
+
+def pick_texts(data: NDArray[np.uint8], start: Positions, size: Positions) -> Text:
+    """Return texts that lie somewhere in data, one behind the other.
+
+    >>> pick_texts(np.frombuffer(b"abcd", np.uint8), np.array([2, 0]), np.array([2, 1])).data
+    b'cda'
+    """
+    offsets = np.zeros(len(size) + 1, np.int32)
+    np.cumsum(size, out=offsets[1:])
+    places = np.repeat(start - offsets[:-1], size)
+    places += np.arange(offsets[-1])
+    return Text(offsets, data[places].tobytes())
+
+
+def _blocks(slots: Sequence[_Slot]) -> Iterator[Sequence[_Slot]]:
+    """Yield slots that are compared at once: up to the first that is sized, and not too wide."""
+    block: list[_Slot] = []
+    width = 0
+    for slot in slots:
+        wide = len(slot.prefix or b"")
+        if block and (slot.prefix is None or slot.again or width + wide > _BLOCK):
+            yield block
+            block, width = [], 0
+        block.append(slot)
+        width += wide
+        if slot.prefix is None or slot.sized:
+            yield block
+            block, width = [], 0
+    if block:
+        yield block
+
+
+def _representatives(matrix: NDArray[np.uint64], size: Positions) -> Positions:
+    """Return for each row the first row that is equal to it.
+
+    A table by the upper bits of a product tells a candidate for each row; those that are not equal to theirs are tried
+    again by other bits, and in the end sorted.
+    """
+    n, words = matrix.shape
+    if n and (matrix == matrix[0]).all() and (size == size[0]).all():
+        return np.zeros(n, np.intp)
+    keys = matrix[:, 0] * _ODD[0]
+    for word in range(1, words):
+        keys ^= keys >> np.uint64(29)
+        keys += matrix[:, word] * _ODD[word]
+    keys ^= keys >> np.uint64(32)
+    keys *= _ODD[2]
+    bits = max((4 * n - 1).bit_length(), 4)
+    table = np.zeros(1 << bits, np.intp)
+    result, rows = np.zeros(n, np.intp), np.arange(n)
+    texts = np.ascontiguousarray(matrix).view(f"V{8 * words}").reshape(-1)
+    for attempt in range(3):
+        slot = ((keys[rows] * _ODD[attempt]) >> np.uint64(64 - bits)).astype(np.intp)
+        table[slot[::-1]] = rows[::-1]
+        candidate = table[slot]
+        equal = (texts[candidate] == texts[rows]) & (size[candidate] == size[rows])
+        result[rows] = candidate
+        if equal.all():
+            return result
+        rows = rows[~equal]
+    index: dict[tuple[bytes, int], int] = {}
+    for row in rows.tolist():
+        result[row] = index.setdefault((texts[row].tobytes(), int(size[row])), row)
+    return result
