@@ -109,71 +109,104 @@ class Records:
 
 @dataclass(slots=True)
 class _Found:
-    """Where the rows of requests lie: in ``data``, from ``start`` to ``end``."""
+    """The rows of requests: few as messages, many as places in ``data``, from ``start`` to ``end``."""
 
-    data: bytes
-    start: Positions
-    end: Positions
+    kind: type[Any]
     environment: Positions
     environments: list[str | None]
+    messages: list[Any] | None = None
+    data: bytes = bytes(PADDING)
+    start: Positions = field(default_factory=lambda: np.zeros(0, np.intp))
+    end: Positions = field(default_factory=lambda: np.zeros(0, np.intp))
+
+    def __len__(self) -> int:
+        return len(self.environment)
 
     def take(self, rows: Positions) -> _Found:
         """Return some of the rows."""
-        return _Found(self.data, self.start[rows], self.end[rows], self.environment[rows], self.environments)
+        environment = self.environment[rows]
+        if self.messages is not None:
+            messages = [self.messages[row] for row in rows.tolist()]
+            return _Found(self.kind, environment, self.environments, messages)
+        return _Found(self.kind, environment, self.environments, None, self.data, self.start[rows], self.end[rows])
 
-    def raw(self, row: int) -> bytes:
-        """Return the bytes of a row."""
-        return self.data[self.start[row] : self.end[row]]
+    def message(self, row: int) -> Any:
+        """Return one row as its generated class."""
+        if self.messages is not None:
+            return self.messages[row]
+        return self.kind.FromString(self.data[self.start[row] : self.end[row]])
 
-    def reader(self, layout: Layout) -> RowReader:
-        """Return a reader that has read what templates can."""
+    def read(self, layout: Layout) -> tuple[RowReader, Positions, list[Any]]:
+        """Read what templates can; returns the rows that are left, and their messages, too."""
+        if self.messages is not None:
+            nowhere = np.zeros(len(self), np.intp)
+            reader = RowReader(self.data, nowhere, nowhere, layout, MARK)
+            reader.left[:] = True
+            return reader, np.arange(len(self)), self.messages
         reader = RowReader(self.data, self.start, self.end, layout, MARK)
-        if len(self.start) >= MIN_ROWS:
+        if len(self) >= MIN_ROWS:
             reader.read()
         else:
             reader.left[:] = True
-        return reader
+        left = np.flatnonzero(reader.left)
+        return reader, left, [self.message(row) for row in left.tolist()]
 
 
-def spans(bodies: Sequence[bytes]) -> Rows:
-    """Read the spans that may hold an attribute of ours. Raises Cut, DecodeError and UnicodeDecodeError."""
-    found = _find(bodies, ExportTraceServiceRequest)
-    reader = found.reader(_SPAN)
+def spans(bodies: Sequence[bytes], request: ExportTraceServiceRequest | None = None) -> Rows:
+    """Read the spans that may hold an attribute of ours.
+
+    ``request``: the only body, parsed, if it is. Raises Cut, DecodeError and UnicodeDecodeError.
+    """
+    if request is not None and all(
+        len(scope.spans) < MIN_ROWS for resource in request.resource_spans for scope in resource.scope_spans
+    ):
+        found = _few(
+            Span,
+            (
+                (resource.resource, scope.scope, filter(_is_marked, scope.spans))
+                for resource in request.resource_spans
+                for scope in resource.scope_spans
+            ),
+        )
+    else:
+        found = _find(bodies, Span, ExportTraceServiceRequest)
+    reader, left, general = found.read(_SPAN)
     rows = _rows(found, reader)
-    left = np.flatnonzero(reader.left)
-    general = [Span.FromString(found.raw(row)) for row in left.tolist()]
     _put_general(rows, reader, left, general)
+    rows.time[left] = _signed([span.start_time_unix_nano for span in general])
     rows.end[left] = _signed([span.end_time_unix_nano for span in general])
     _read_statuses(rows, reader, left, general)
     _read_trace_states(rows, reader, left, general)
     return rows
 
 
-def records(bodies: Sequence[bytes]) -> Records:
-    """Read the log records that are events of ours. Raises as :func:`spans`."""
-    found = _find(bodies, ExportLogsServiceRequest)
-    reader = found.reader(_RECORD)
-    left = np.flatnonzero(reader.left)
-    general = dict(zip(left.tolist(), (LogRecord.FromString(found.raw(row)) for row in left.tolist()), strict=True))
-    names, texts = _event_names(reader, general)
+def records(body: bytes, request: ExportLogsServiceRequest) -> Records:
+    """Read the log records that are events of ours. ``request``: the body, parsed."""
+    if all(len(scope.log_records) < MIN_ROWS for resource in request.resource_logs for scope in resource.scope_logs):
+        found = _few(
+            LogRecord,
+            (
+                (resource.resource, scope.scope, scope.log_records)
+                for resource in request.resource_logs
+                for scope in resource.scope_logs
+            ),
+        )
+    else:
+        found = _find([body], LogRecord, ExportLogsServiceRequest)
+    whole = None if found.messages is not None else found.read(_RECORD)
+    names, texts = _names_of_messages(found.messages or []) if whole is None else _event_names(*whole)
     result = Records()
     for code, name in enumerate(texts):
         rows = np.flatnonzero(names == code)
         if name == events.ML_BASELINE:
-            result.baselines += [general.get(row) or LogRecord.FromString(found.raw(row)) for row in rows.tolist()]
+            result.baselines += map(found.message, rows.tolist())
         elif name == events.ML_PREDICTION_BATCH:
-            for row in rows.tolist():
-                record = general.get(row) or LogRecord.FromString(found.raw(row))
-                result.batches.append((record, found.environments[found.environment[row]]))
-        elif name in (events.ML_PREDICTION, events.ML_OUTCOME):
-            if len(rows) < len(names):  # others must not take the room of its columns
-                some = found.take(rows)
-                reader = some.reader(_RECORD)
-                left = np.flatnonzero(reader.left)
-                messages = [LogRecord.FromString(some.raw(row)) for row in left.tolist()]
-            else:
-                some, messages = found, list(general.values())
-            plain = _plain_records(some, reader, left, messages)
+            of_row = (found.environments[place] for place in found.environment[rows].tolist())
+            result.batches += zip(map(found.message, rows.tolist()), of_row, strict=True)
+        elif name in (events.ML_PREDICTION, events.ML_OUTCOME) and len(rows):
+            alone = len(rows) == len(found)
+            some = found if alone else found.take(rows)  # others must not take the room of its columns
+            plain = _plain_records(some, *(whole if whole is not None and alone else some.read(_RECORD)))
             if name == events.ML_PREDICTION:
                 result.predictions = plain
             else:
@@ -184,6 +217,7 @@ def records(bodies: Sequence[bytes]) -> Records:
 def _plain_records(found: _Found, reader: RowReader, left: Positions, general: Sequence[LogRecord]) -> Rows:
     rows = _rows(found, reader)
     _put_general(rows, reader, left, general)
+    rows.time[left] = _signed([record.time_unix_nano for record in general])
     rows.observed[left] = _signed([record.observed_time_unix_nano for record in general])
     happened = np.where(rows.time == 0, rows.observed, rows.time)
     rows.observed = np.where(rows.observed == 0, rows.time, rows.observed)
@@ -192,7 +226,7 @@ def _plain_records(found: _Found, reader: RowReader, left: Positions, general: S
 
 
 def _rows(found: _Found, reader: RowReader) -> Rows:
-    n = len(found.start)
+    n = len(found)
     times = {name: values.view(np.int64) for name, values in reader.times.items()}
     nothing = np.zeros(0, np.int64)
     return Rows(
@@ -215,8 +249,6 @@ def _put_general(rows: Rows, reader: RowReader, left: Positions, general: Sequen
         for name in ("trace_id", "span_id"):
             ids, value = reader.ids[name], getattr(message, name)
             ids[row] = np.void(value if len(value) == ids.dtype.itemsize else bytes(ids.dtype.itemsize))
-    key = "start_time_unix_nano" if isinstance(next(iter(general), None), Span) else "time_unix_nano"
-    rows.time[left] = _signed([getattr(message, key) for message in general])
     trace_id, span_id = reader.ids["trace_id"], reader.ids["span_id"]
     valid = (trace_id != np.void(bytes(16))) & (span_id != np.void(bytes(8)))
     if valid.any():
@@ -248,24 +280,28 @@ def _read_trace_states(rows: Rows, reader: RowReader, left: Positions, general: 
     rows.trace_state = states, list(names)
 
 
-def _event_names(reader: RowReader, general: dict[int, LogRecord]) -> tuple[Positions, list[str]]:
+def _names_of_messages(messages: Sequence[LogRecord]) -> tuple[Positions, list[str]]:
+    names: dict[str, int] = {}
+    codes = [names.setdefault(record.event_name or _event_name(record.attributes), len(names)) for record in messages]
+    return np.array(codes, np.intp), list(names)
+
+
+def _event_names(reader: RowReader, left: Positions, general: Sequence[LogRecord]) -> tuple[Positions, list[str]]:
     """Return the codes of the names of all records, and the distinct names."""
-    n = len(reader.left)
-    places = reader.texts["event_name"]
     names: dict[str, int] = {"": 0}
-    result = np.zeros(n, np.intp)
+    result = np.zeros(len(reader.left), np.intp)
     cells = reader.grid.known.get(_EVENT_NAME)
     if cells is not None:
         codes = [names.setdefault(thing if isinstance(thing, str) else "", len(names)) for thing in cells.things]
         result[:] = np.array([*codes, 0], np.intp)[cells.codes]  # the last entry is where code -1 lands
+    places = reader.texts["event_name"]
     there = np.flatnonzero((places.size > 0) & ~reader.left)
     codes_there, raws = reader.distinct(places, there)
     into = [names.setdefault(raw.decode(), len(names)) for raw in raws]
     result[there] = np.array(into, np.intp)[codes_there]
-    for row, record in general.items():
-        result[row] = names.setdefault(record.event_name or _event_name(record.attributes), len(names))
-    order = [*names]
-    return result, order
+    of_general, texts = _names_of_messages(general)
+    result[left] = np.array([names.setdefault(text, len(names)) for text in texts], np.intp)[of_general]
+    return result, list(names)
 
 
 def _event_name(attributes: Iterable[Any]) -> str:
@@ -276,13 +312,31 @@ def _event_name(attributes: Iterable[Any]) -> str:
     return name
 
 
-def _find(bodies: Sequence[bytes], kind: type[Message]) -> _Found:
+def _is_marked(span: Span) -> bool:
+    prefix = MARK.decode()
+    return any(attribute.key.startswith(prefix) for attribute in span.attributes)
+
+
+def _few(kind: type[Any], scopes: Iterable[tuple[Resource, InstrumentationScope, Iterable[Any]]]) -> _Found:
+    """Take rows from a parsed request."""
+    messages: list[Any] = []
+    codes: list[int] = []
+    names: dict[str | None, int] = {}
+    for resource, scope, rows in scopes:
+        if scope.name != OWN_SCOPE:
+            messages += rows
+            code = names.setdefault(environment_of(resource.attributes), len(names))
+            codes += [code] * (len(messages) - len(codes))
+    return _Found(kind, np.array(codes, np.intp), list(names), messages)
+
+
+def _find(bodies: Sequence[bytes], kind: type[Any], request: type[Message]) -> _Found:
     """Find the rows of requests, which number the fields of what holds them alike."""
     try:
         try:
-            return _walk(bodies)
+            return _walk(bodies, kind)
         except _Unusual:
-            return _walk([_usual(body, kind) for body in bodies])
+            return _walk([_usual(body, request) for body in bodies], kind)
     except (IndexError, _Unusual):
         raise Cut("a message ends in the middle of a field") from None
 
@@ -294,7 +348,7 @@ def _usual(body: bytes, kind: type[Message]) -> bytes:
     return bytes(request.SerializeToString())
 
 
-def _walk(bodies: Sequence[bytes]) -> _Found:
+def _walk(bodies: Sequence[bytes], kind: type[Any]) -> _Found:
     data = b"".join([*bodies, bytes(PADDING)])
     rows, environments = array("q"), _Environments(data)
     begin = 0
@@ -306,7 +360,7 @@ def _walk(bodies: Sequence[bytes]) -> _Found:
         begin = end
     places = np.frombuffer(rows, np.int64).astype(np.intp).reshape(-1, 2)
     codes = np.repeat(np.array(environments.codes, np.intp), environments.counts)
-    return _Found(data, places[:, 0].copy(), places[:, 1].copy(), codes, list(environments.names))
+    return _Found(kind, codes, list(environments.names), None, data, places[:, 0].copy(), places[:, 1].copy())
 
 
 class _Environments:

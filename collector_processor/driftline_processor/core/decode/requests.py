@@ -24,13 +24,14 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from . import foreign_metrics, otlp_rows, wire_format
+from . import foreign_metrics, otlp_rows
 from . import metric_points as points
 from . import outcome_records as outcomes
 from . import prediction_batches as columnar
 from . import prediction_rows as predictions
 from .attributes import rows_rejected
 from .foreign_metrics import Mappings
+from .message_count import count_messages
 from .metric_points import Point
 
 Request = TypeVar("Request", bound=Message)
@@ -103,8 +104,10 @@ def decode_traces(body: bytes, now: int) -> Decoded:
     >>> decode_traces(b"", 0) == Decoded()
     True
     """
-    _parsed(ExportTraceServiceRequest, body)
-    return decode_traces_together([body], now)
+    request = _parsed(ExportTraceServiceRequest, body)
+    if otlp_rows.MARK not in body:
+        return Decoded()
+    return _spans([body], now, request)
 
 
 def decode_traces_together(bodies: Sequence[bytes], now: int) -> Decoded:
@@ -114,18 +117,23 @@ def decode_traces_together(bodies: Sequence[bytes], now: int) -> Decoded:
     one request (tables, columns) hold for each body. What no receiver has checked is Malformed where it matters for
     what is read, and never does harm.
     """
-    decoded = Decoded()
     ours = [body for body in bodies if otlp_rows.MARK in body]
     if not ours:
-        return decoded
+        return Decoded()
     try:
-        with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
-            spans = otlp_rows.spans(ours)
-            decoded.predictions, decoded.ignored = predictions.from_spans(spans, now, decoded.rejected)
+        decoded = _spans(ours, now)
     except (otlp_rows.Cut, DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"not an {ExportTraceServiceRequest.DESCRIPTOR.name}: {error}") from None
     if len(ours) > 1 and any(decoded.rejected[reason] for reason in _OF_A_REQUEST):
         return _joined([decode_traces_together([body], now) for body in ours])
+    return decoded
+
+
+def _spans(bodies: Sequence[bytes], now: int, request: ExportTraceServiceRequest | None = None) -> Decoded:
+    decoded = Decoded()
+    with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
+        spans = otlp_rows.spans(bodies, request)
+        decoded.predictions, decoded.ignored = predictions.from_spans(spans, now, decoded.rejected)
     decoded.batches = [""] * len(decoded.predictions)
     decoded.rejected = +decoded.rejected
     return decoded
@@ -143,11 +151,11 @@ def _joined(parts: Sequence[Decoded]) -> Decoded:
 
 def decode_logs(body: bytes, now: int) -> Decoded:
     """Decode the body of an ``ExportLogsServiceRequest``; see :func:`decode_traces`."""
-    _parsed(ExportLogsServiceRequest, body)
+    request = _parsed(ExportLogsServiceRequest, body)
     decoded = Decoded()
     if otlp_rows.MARK in body:
         with np.errstate(invalid="ignore"):  # a signalling NaN of a sender is a NaN
-            _read(otlp_rows.records([body]), now, decoded)
+            _read(otlp_rows.records(body, request), now, decoded)
         decoded.rejected = +decoded.rejected
     return decoded
 
@@ -169,7 +177,7 @@ def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> D
 
 def _parsed(kind: type[Request], body: bytes) -> Request:
     columns = kind is not ExportMetricsServiceRequest
-    if len(body) > _SMALL and wire_format.count_messages(body, MAX_MESSAGES, columns) > MAX_MESSAGES:
+    if len(body) > _SMALL and count_messages(body, MAX_MESSAGES, columns) > MAX_MESSAGES:
         raise TooManyMessages(
             f"the request holds more than {MAX_MESSAGES:,} spans, records or metrics; send it in smaller parts"
         )
