@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simulations.concept_drift import CONCEPT
+from simulations.constants import CONSTANTS
 from simulations.cycles import CYCLES
 from simulations.data_quality import QUALITY
 from simulations.drift.features_together import MULTIVARIATE
@@ -29,5 +30,5 @@ from simulations.worse import WORSE
 TABLES: tuple[Table, ...] = (
     *(DRIFT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, SERVICE, KINDS_OF_CHANGE, SILENCE),
-    *(CYCLES, TOPICS_OF_TEXTS),
+    *(CYCLES, TOPICS_OF_TEXTS, CONSTANTS),
 )

@@ -33,7 +33,7 @@ def nearest(name: str, names: Sequence[str], most: int = 3) -> list[str]:
     words = _words(name)
     shared = [other for other in lowered if _share(words, _words(other))]
     close = get_close_matches(name.lower(), shared, n=most, cutoff=0.0)
-    close += [other for other in get_close_matches(name.lower(), lowered, n=most, cutoff=0.6) if other not in close]
+    close += [other for other in get_close_matches(name.lower(), lowered, n=most) if other not in close]
     return [lowered[match] for match in close[:most]]
 
 

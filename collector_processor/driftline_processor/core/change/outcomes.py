@@ -15,10 +15,11 @@ from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 
 from driftline_processor.core.estimate.cbpe_binary import Rates, weight_per_row
-from driftline_processor.core.estimate.label_shift import LEVEL, MATERIAL, prior_shift
+from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL, MATERIAL, prior_shift
 
 CELLS = 10
-"""Cells of scores, of equal weight in the reference."""
+"""Cells of scores, of equal weight in the reference: deciles, as for a number
+(docs/data/constants.md, :mod:`~driftline_processor.core.drift.coarse_bins`)."""
 
 FEWEST = 100.0
 """(Effective) labelled rows of a window, with 30 of either class, from which on they are tested."""
@@ -121,7 +122,7 @@ def _classes_moved(sides: tuple[F64, F64], was: tuple[F64, F64]) -> _ClassesMove
     q, freedom = 0.0, 0
     for own, before in zip(sides, was, strict=True):
         n, m = float(own.sum()), float(before.sum())
-        many = int(max(2, min(CELLS, n // 10, m // 10)))
+        many = int(max(2, min(CELLS, n // EXPECTED, m // EXPECTED)))
         cell = _cells(before, many)
         seen, counts = (np.bincount(cell, of, minlength=many) for of in (own, before))
         shares = (seen + counts) / (n + m)

@@ -29,7 +29,7 @@ from .losses import LEAST_REFERENCE, standardised
 from .result import Change, ConceptDrift, ConceptState, DetectorState
 
 CLOSEST = 8
-"""Values between the newest places."""
+"""Values between the newest places: a fourth of those from one check of ADWIN to the next."""
 
 PER_OCTAVE = 32
 """Places kept from one age to twice that age: a change is placed to within a fifteenth of how long ago it was."""

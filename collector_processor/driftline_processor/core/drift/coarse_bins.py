@@ -30,6 +30,9 @@ from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
 from scipy.special import betainc, ndtr
 
+_NORMAL_FROM = 5.0
+"""Rows of either outcome from which on a share is about normal: Cochran's rule (1954)."""
+
 SURE = 3.0
 """Standard deviations. A label that expects 25 rows has 9 or fewer, and is dropped, once in 4,500 times."""
 
@@ -139,7 +142,7 @@ def other_moved(reference: F64, current: F64, others: I64) -> F64:
     p = (was + more + now) / (n + m)
     variance = p * (1 - p) * (1 / n + 1 / m) + (off**2 + more * least_kept(reference, others)) / n**2
     own = own_rows(reference, others)
-    few = np.minimum(p, 1 - p) * np.minimum(n, m) < 5
+    few = np.minimum(p, 1 - p) * np.minimum(n, m) < _NORMAL_FROM
     z = np.divide(
         now / m - (was + more) / n, np.sqrt(np.maximum(variance, 0)), out=np.zeros(len(n)), where=variance > 0
     )
@@ -162,6 +165,9 @@ EXPECTED = 4.75
 without pooling is 575 times too liberal at p = 5e-5. A little less than five, because a decile of the baseline holds
 exactly a tenth of its rows, and so expects exactly 5 of 50: which are pooled would depend on the window, and PSI would
 alarm five times too often."""
+
+BESIDE = 10.0
+"""Factor on the p-value of a rare bin, which is asked beside another test: it adds a tenth to that level at most."""
 
 CERTAIN = 0.01
 """A rare bin less likely than this is shown, and counts in the effect, by itself."""
@@ -217,7 +223,7 @@ def _of_chosen(reference: F64, current: F64, others: I64, by_chance: Mask) -> Co
     # a label by itself is among rivals, too, that are in ``other``: as many as have its rows
     hidden = np.take_along_axis(reference + current, np.maximum(others, 0)[:, np.newaxis], axis=1)
     alone, p_alone = unexpected(reference, current, hidden=hidden, only=by_chance)
-    p_moved = np.minimum(1.0, 10 * other_moved(reference, current, others))
+    p_moved = np.minimum(1.0, BESIDE * other_moved(reference, current, others))
     moved = (p_moved <= CERTAIN) & by_chance.any(axis=1)
     p_rare = np.minimum(p_rare, p_alone)
     p_rare = np.where(moved, np.minimum(p_rare, p_moved), p_rare)
@@ -316,7 +322,7 @@ def unexpected(
         )
         if hidden is not None:
             rivals = rivals + np.broadcast_to(hidden, rare.shape)[looked_at] / total
-        p[looked_at] = np.minimum(1.0, tail * rivals * 10)
+        p[looked_at] = np.minimum(1.0, tail * rivals * BESIDE)
     return p <= CERTAIN, p.min(axis=-1, initial=1.0)
 
 
@@ -345,7 +351,7 @@ def _expected(reference: F64, current: F64) -> F64:
 
 
 LABELS = 10
-"""The most frequent labels have a cell each; the rest shares one."""
+"""The most frequent labels have a cell each; the rest shares one: as many cells as a number has."""
 
 
 def grid(bins: Bins, reference: F64) -> I64:

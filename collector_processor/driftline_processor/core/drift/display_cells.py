@@ -22,6 +22,13 @@ MOST_LABELS = 12
 WIDTHS = 20
 """Cells of equal width of a number that is drawn; fewer would hide a second hump, more are noise at 1,000 rows."""
 
+_SHOWN = 0.01
+"""Share of the reference at either end that is drawn in one cell: one far value would squeeze all others into
+another."""
+
+_ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
+"""Round widths of cells, times a power of ten."""
+
 GREATEST = 1e300
 """Values beyond are drawn here: differences of even greater numbers would overflow."""
 
@@ -138,13 +145,13 @@ def _nice_edges(edges: F64, was: F64) -> F64:
     if len(edges) < 2:
         return edges
     total = np.cumsum(was)[:-1]
-    inside = np.flatnonzero((total >= 0.01) & (total <= 0.99))
+    inside = np.flatnonzero((total >= _SHOWN) & (total <= 1 - _SHOWN))
     low, high = (edges[inside[0]], edges[inside[-1]]) if len(inside) > 1 else (edges[0], edges[-1])
     width = (high - low) / WIDTHS
     if width <= max(abs(low), abs(high)) * 1e-12 or width < 1e-300:  # no room for round numbers between
         return np.unique(edges[:: -(-len(edges) // WIDTHS)])
     power = 10.0 ** math.floor(math.log10(width))
-    step = power * min(factor for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * power >= width * (1 - 1e-9))
+    step = power * min(factor for factor in _ROUND if factor * power >= width * (1 - 1e-9))
     nice: F64 = np.arange(math.floor(low / step), math.ceil(high / step) + 1) * step
     inside_edges: F64 = nice[(nice >= edges[0]) & (nice <= edges[-1])]
     return inside_edges

@@ -83,6 +83,19 @@ NEAR = 6.5
 MOST_ROWS = 2_048
 """A longer Kolmogorov-Smirnov walk is shortened to so many rows of the smaller sample, the distance stretched."""
 
+_FEW = (0.12, 0.11)
+"""The correction of Kolmogorov's limit for few rows: D (√n + 0.12 + 0.11 / √n) (Stephens 1970)."""
+
+_BEHIND = 0.6
+"""Steps by which a walk that is seen at steps stays behind its greatest value: -ζ(1/2) / √(2π) is 0.5826 (Siegmund
+1979)."""
+
+_TIED = 0.02
+"""Share of one bin from which on ties are looked at: a quantile bin of a baseline has 0.01."""
+
+_TABLED = (1.5, 2_048)
+"""How far beyond a value the tail of the common cells is tabled, and at how many places: linear between them."""
+
 COMMON = 60.0
 """Cells of a sum that expect more rows are taken together, and the sum within them as chi-square."""
 
@@ -177,9 +190,8 @@ def _surely_clear(distance: F64, both: F64, root: F64) -> Mask:
     """Return True where the exact p-value is certainly above CLEAR, despite ties and few rows."""
     total = both.sum(axis=-1)
     largest = both.max(axis=-1) / total
-    # Stephens' correction for few rows, and how far a walk seen at steps of that size stays behind its greatest value
-    clear: Mask = kolmogorov(distance * (root + 0.12 + 0.11 / root) + 0.6 * np.sqrt(largest)) > CLEAR
-    tied = clear & (largest > 0.02)
+    clear: Mask = kolmogorov(distance * (root + _FEW[0] + _FEW[1] / root) + _BEHIND * np.sqrt(largest)) > CLEAR
+    tied = clear & (largest > _TIED)
     if tied.any():  # one edge alone is less than that any of them is reached
         share = np.cumsum(both[tied], axis=-1)[:, :-1] / total[tied, np.newaxis]
         spread = np.sqrt(np.clip(share * (1 - share), 0.0, None)).max(axis=-1, initial=0.0)
@@ -352,7 +364,7 @@ def _within(value: float, cell: Cell, common: I64, chosen: F64, share: float, un
     # given how many rows they hold together, their spread is that of so many rows
     scale = unit * chosen * (rows - chosen) / (rows * share * rows * (1 - share))
     over = np.divide(lacking, scale[:, np.newaxis], out=np.full(lacking.shape, np.inf), where=scale[:, np.newaxis] > 0)
-    at = np.linspace(0.0, 1.5 * value / unit, 2_048)
+    at = np.linspace(0.0, _TABLED[0] * value / unit, _TABLED[1])
     return np.asarray(np.interp(over, at, chdtrc(len(common) - 1, at)), dtype=np.float64)
 
 
@@ -417,6 +429,10 @@ _CRAMER = _rule(lambda j: (j * np.pi) ** 2, lambda u: np.sin(np.sqrt(u)) / np.sq
 _ANDERSON = _rule(lambda j: j * (j + 1.0), lambda u: np.cos(np.pi / 2 * np.sqrt(1 + 4 * u)) / (np.pi * u))
 
 
+_CERTAIN = (0.015, 0.1)
+"""Values of the two statistics below which the tail is 1 to six digits, and the intervals left out would count."""
+
+
 def _limit_tail(rule: tuple[F64, F64], x: F64, certain: float) -> F64:
     """P(Q > x); 1 up to ``certain``, below which the intervals left out would count."""
     places, weights = rule
@@ -430,7 +446,7 @@ def cramer_von_mises_tail(x: F64) -> F64:
     >>> cramer_von_mises_tail(np.array([0.46136, 1.16786])).round(6).tolist()
     [0.05, 0.001]
     """
-    return _limit_tail(_CRAMER, x, 0.015)
+    return _limit_tail(_CRAMER, x, _CERTAIN[0])
 
 
 def anderson_darling_tail(x: F64) -> F64:
@@ -439,8 +455,12 @@ def anderson_darling_tail(x: F64) -> F64:
     >>> anderson_darling_tail(np.array([2.492, 3.857])).round(3).tolist()
     [0.05, 0.01]
     """
-    return _limit_tail(_ANDERSON, x, 0.1)
+    return _limit_tail(_ANDERSON, x, _CERTAIN[1])
 
+
+_AT_MEAN = 1e-4
+"""Distance from the mean, in standard deviations, within which the saddlepoint's formula is 0 / 0, and the tail a
+half."""
 
 _STEPS = 60
 """Halvings of an interval: each gives a bit, and a double has 53. The most of Newton's steps, too."""
@@ -477,12 +497,15 @@ def quadratic_tail(x: F64, weights: F64) -> F64:
     left = 1 - 2 * t[:, np.newaxis] * scaled
     root = np.sign(t) * np.sqrt(np.maximum(2 * (t * y + 0.5 * np.log(left).sum(axis=-1)), 0.0))
     curved = t * np.sqrt((2 * scaled**2 / left**2).sum(axis=-1))
-    far = np.abs(root) > 1e-4  # at the mean itself the formula is 0 / 0
+    far = np.abs(root) > _AT_MEAN
     with np.errstate(divide="ignore", invalid="ignore"):
         moved = np.where(far, root + np.log(curved / np.where(far, root, 1.0)) / np.where(far, root, 1.0), 0.0)
     p = np.where(far, ndtr(-moved), 0.5)
     return np.where(there, np.clip(p, 0.0, 1.0), np.where(x > 0, 0.0, 1.0))
 
+
+_OFF_LATTICE = 1e-3
+"""Part of a step by which a value may lie off a lattice: the digits in which features are written."""
 
 _LEVELS = 1_000
 """More distinct steps than this between least and greatest value are no lattice that would show."""
@@ -581,7 +604,7 @@ def _lattice(at: F64) -> float:
         return 0.0
     step = float(np.diff(values).min())
     steps = (values - values[0]) / step
-    return step if steps[-1] <= _LEVELS and float(np.abs(steps - np.rint(steps)).max()) < 1e-3 else 0.0
+    return step if steps[-1] <= _LEVELS and float(np.abs(steps - np.rint(steps)).max()) < _OFF_LATTICE else 0.0
 
 
 def log_choose(n: float, k: F64 | float) -> F64:

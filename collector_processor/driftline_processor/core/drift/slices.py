@@ -29,7 +29,7 @@ SLICED = "slices with their own rows at these hours, as far as all rows tell"
 """What slices are compared with where all rows are compared at the window's seasons."""
 
 NAMED = 4
-"""Targets of a slice that are named; of the others there is a number."""
+"""Targets of a slice that are named, as many as its line has room for; of the others there is a number."""
 
 
 class SlicedDrift(NamedTuple):

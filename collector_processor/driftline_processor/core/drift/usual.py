@@ -44,9 +44,9 @@ LEAST_WINDOWS = 4
 are; their 28 days say how days last, and with that how weeks differ."""
 
 COUNTED = 5
-"""Of fewer own windows it is not said how many differ as much."""
+"""Of fewer own windows it is not said how many differ as much: one more or less would be a quarter of them."""
 
-BY_CHANCE = 1.645
+BY_CHANCE = float(ndtri(0.95))
 """Standard errors that tails may be heavier by chance, one time in twenty."""
 
 TOLD = 0.5
@@ -62,11 +62,21 @@ WEIGHTS = (0.88, 0.04, 0.02)
 """Parts of the level of a test that level, spread and skew get; the cells share the rest. Most changes move the level,
 and Student's t of its day means is what this is measured by: with 0.88 of the level it finds at most 0.02 less."""
 
+_LEAST_NOISE = 0.05
+"""Least part of a cell's variance that its level's shift leaves: a cell that is all level would have no variance by
+chance."""
+
+_LEAST_DAYS = 6
+"""Days from the first block to the last from which on blocks are days: a week of them, the fewest that tell how days
+last."""
+
 NEW = 0.1
-"""Part of the level of a test for labels that the reference never had, out of that of all cells."""
+"""Part of the level of a test for labels that the reference never had, out of that of all cells. Data quality has them
+as a finding of its own (``unseen``)."""
 
 GRID: F64 = np.linspace(-8.0, 8.0, 641)
-"""Shifts of a normal feature at which the mean score of its level is worked out."""
+"""Shifts of a normal feature at which the mean score of its level is worked out, in steps of a
+fortieth: the level is linear between them to 1e-4."""
 
 
 class OwnDistance(NamedTuple):
@@ -164,7 +174,7 @@ class ScoreFunctions:
         noise = np.ones(exists.shape)
         noise[:, LEVEL] = 1 / np.maximum(variance, 1e-12)
         told = polynomials[0] ** 2 * whole / np.maximum((1 - whole) * variance[:, np.newaxis], 1e-12)
-        noise[:, CELLS:-1] = np.where(ordered[:, np.newaxis], np.maximum(1 - told, 0.05), 1.0)
+        noise[:, CELLS:-1] = np.where(ordered[:, np.newaxis], np.maximum(1 - told, _LEAST_NOISE), 1.0)
         shifted = np.diff(ndtr(borders[:, :, np.newaxis] - GRID), axis=1)  # float64 (k, c, grid)
         levels = (polynomials[0][:, :, np.newaxis] * shifted).sum(axis=1)
         return cls(whole, ordered, borders, polynomials, levels, noise, weight)
@@ -381,7 +391,7 @@ class OwnWindows:
         width = max((len(one) for one in first), default=1)
         raw = _stacked(blocks, parts, width)
         starts, each = blocks.starts, blocks.length
-        if each < DAY and len(starts) and starts[-1] - starts[0] >= 6 * DAY:
+        if each < DAY and len(starts) and starts[-1] - starts[0] >= _LEAST_DAYS * DAY:
             each = DAY  # how days last is seen in days; in pieces of days chance makes it look like less
         place, at = np.unique((starts - starts[0]) // each, return_index=True)
         counts = np.add.reduceat(raw, at, axis=0)
@@ -438,7 +448,7 @@ class OwnWindows:
 
     def of_length(self, length: float) -> Lengths:
         """Return what is usual for windows of a length, computed once."""
-        key = round(max(length, 1e-3), 2)
+        key = round(max(length, _SHORTEST), 2)
         if (found := self._lengths.get(key)) is None:
             if len(self._lengths) >= MOST_LENGTHS:
                 self._lengths.clear()
@@ -549,6 +559,9 @@ class OwnWindows:
             np.count_nonzero(own >= excess, axis=0), len(usual.own), own[0], own[-1],
         )  # fmt: skip
 
+
+_SHORTEST = 0.001
+"""Part of a block, a minute and a half of a day: shorter windows count as so long."""
 
 MOST_LENGTHS = 64
 """Lengths of windows that are kept for a reference; rows that took as long make lengths of their own."""

@@ -12,8 +12,10 @@ import numpy as np
 from driftline.panes.bins import SCORE_BINS
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
+from scipy.special import expit
 
-_PER_LOGIT = 4096 / 32
+_PER_LOGIT = (SCORE_BINS - 2) / 32
+"""Bins of the fixed score grid for each unit of the logit, which reaches from -16 to 16."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +67,6 @@ def score_edges() -> F64:
     [0.0, 0.5, 1.0]
     """
     logit = np.arange(SCORE_BINS - 2) / _PER_LOGIT - 16
-    inner = 1 / (1 + np.exp(-logit))
+    inner = expit(logit)
     inner[0] = np.nextafter(0.0, 1.0)
     return np.concatenate([[0.0], inner, [1.0]])

@@ -77,6 +77,8 @@ _NEAR = 64
 """Bins, half a logit: where the reference has no row so near, it has none like those."""
 
 _WIDER = 3.0
+"""Factor from a cell to the next farther in: with 3 the outermost holds two rows of the
+reference, 3 - 1, the next six, and ten thousand rows have eight on either side."""
 
 
 def counterparts(reference: F64, window: F64) -> float:

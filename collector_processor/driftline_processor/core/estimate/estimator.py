@@ -116,6 +116,10 @@ MOST_UNLIKE = 0.25
 DAY, FEWEST_DAYS = 86_400 * 10**9, 3
 """With fewer days, there is nothing but their parts to tell how stretches of time differ."""
 
+_OVERFIT_OF_DECISIONS, _OVERFIT_OF_RATES, _OVERFIT_OF_LOSSES = 4.0, 1.5, 2.5
+"""Factor of the squared error of the reference's own rows, of which it was learned: of metrics of a class's decisions,
+of other metrics of classes, of learned losses. With them the intervals of docs/data/estimates.md hold."""
+
 LEAST_ROWS, LEAST_OF_A_CLASS = 1_000, 300
 """Least rows of the reference: with fewer, the learned values overfit by more than an interval can show."""
 
@@ -392,7 +396,7 @@ class _MulticlassLearning(ReferenceLearning):
     def _overfit(self, metric: str) -> float:
         if metric in ("log_loss", "brier"):
             return 1.0 + len(self.task.classes)
-        return 4.0 if metric in ("accuracy", "roc_auc_ovr") else 1.5
+        return _OVERFIT_OF_DECISIONS if metric in ("accuracy", "roc_auc_ovr") else _OVERFIT_OF_RATES
 
 
 class _RegressionLearning(ReferenceLearning):
@@ -414,7 +418,7 @@ class _RegressionLearning(ReferenceLearning):
         return {} if trees is None else direct_loss.of_sums(sums, trees.spread)
 
     def _overfit(self, _metric: str) -> float:
-        return 2.5
+        return _OVERFIT_OF_LOSSES
 
     def _too_few(self) -> bool:
         return self.rows < LEAST_ROWS
@@ -444,7 +448,8 @@ def learn_reference(baseline: Baseline) -> ReferenceLearning:
 
 
 FEWEST = 30
-"""Rows of a window, and outcomes that judge an estimate: with fewer, they say more of chance than of the model."""
+"""Rows of a window, and outcomes that judge an estimate: with fewer, they say more of chance than of the model: a share
+has a standard error of up to nine points, √(.25 / 30)."""
 
 
 def explain_label_shift(pane: Pane, baseline: Baseline, task: Task, span: int) -> tuple[LabelShift, PriorShift] | None:

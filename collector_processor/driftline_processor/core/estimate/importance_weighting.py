@@ -17,9 +17,11 @@ import numpy as np
 from driftline.panes.bins import SCORE_BINS, Index, score_bin
 from driftline.tables.table import F64, I64, Column, take_rows
 from driftline.tables.task import Task
+from scipy.special import expit
 
 from driftline_processor.core.drift.multivariate.classifier import FOLDS, Design, Points
 from driftline_processor.core.evaluation import Estimate, Unsure
+from driftline_processor.core.intervals.confidence import CONFIDENCE, student_quantile
 from driftline_processor.core.metrics import estimated_names
 from driftline_processor.core.outcomes.sums import effective
 from driftline_processor.core.performance.realized import from_rows
@@ -28,17 +30,27 @@ from .cbpe_binary import LEAST_ALIKE, counterparts
 from .point import limits
 
 LEAST_WORTH = 50.0
-"""Effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it."""
+"""Effective rows (Kish): where fewer labelled rows are like those of the window, they say nothing of it: as many as
+the rule for drift wants of either side."""
 
 GROUPS = 20
-"""Groups of the jackknife that estimates the variance of a weighted metric."""
+"""Groups of the jackknife that estimates the variance of a weighted metric: the interval is 7 % longer than with a
+known variance, and each group costs one more step of the regression."""
 
-_WIDE = 2.093
-"""Quantile of Student's t with 19 degrees of freedom, in place of 1.96."""
+_WIDE = student_quantile(CONFIDENCE, GROUPS - 1)
+"""Quantile of Student's t for a variance of so many groups, in place of the normal one."""
 
 _NONE: tuple[float | None, float | None] = (None, None)
 
-_RIDGE, _LEAST_RIDGE, _STEPS = 0.01, 2.0, 30
+_RIDGE, _LEAST_RIDGE = 0.01, 2.0
+"""Ridge, a part of what rows tell of a coefficient, n p (1 - p) where columns have variance 1, and what it is at least:
+so a coefficient shrinks by a hundredth, and by more of few rows."""
+
+_STEPS = 30
+"""The most of Newton's steps: what has not settled by then has separated the sides, and would grow for ever."""
+
+_MOST_ODDS = 20.0
+"""Logarithm of odds at which they end: half a billion to one, where no row of the reference has a counterpart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +96,7 @@ def ratios(reference: Points, current: Points, rng: np.random.Generator) -> Rati
         own = fold != at
         fitted = _logistic(columns[own], side[own], group[own])
         held = np.flatnonzero(fold[:n] == at)
-        odds[:, held] = np.clip(fitted[:, 1:] @ columns[held].T + fitted[:, :1], -20, 20)
+        odds[:, held] = np.clip(fitted[:, 1:] @ columns[held].T + fitted[:, :1], -_MOST_ODDS, _MOST_ODDS)
         chosen = fold == at
         place[chosen] = score_bin(_chance(columns[chosen] @ fitted[0, 1:] + fitted[0, 0]))
     raw = np.exp(odds)
@@ -100,8 +112,7 @@ def _alike(place: I64, n: int) -> float:
 
 
 def _chance(line: F64) -> F64:
-    p: F64 = 1 / (1 + np.exp(-np.clip(line, -30, 30)))
-    return p
+    return np.asarray(expit(line), np.float64)
 
 
 def _logistic(columns: F64, side: F64, group: I64) -> F64:

@@ -37,6 +37,7 @@ from driftline_processor.core.evaluation import LabelShift, ShiftExplanation
 from driftline_processor.core.wording import format_percent, short
 
 from .cbpe_binary import Rates
+from .point import DEVIATIONS
 
 LEVEL = 0.01
 """Level of each test: windows without a shift show one as rarely (docs/data/estimates.md)."""
@@ -48,16 +49,27 @@ without one, and holds in those whose label shift is too small to be found."""
 MATERIAL = 0.25
 """Part of the score's shift, or of its distance, that a distribution may be off without refuting label shift.
 
-With enough rows every model of a shift is refuted by something too small to matter."""
+With enough rows every model of a shift is refuted by something too small to matter (docs/data/constants.md)."""
 
 CELLS = 20
-"""Cells of scores, of equal weight in the reference, by which the re-mixed distribution is compared."""
+"""Cells of scores, of equal weight in the reference, by which the re-mixed distribution is compared, where each expects
+:data:`EXPECTED` rows: docs/data/constants.md has it with half and twice as many."""
+
+EXPECTED = 10
+"""Rows that a cell expects at least: twice Cochran's five (1954), so that chi-square holds at a hundredth, too."""
 
 FEWEST_OF_CELL = 30.0
-"""Labelled rows of the reference by which the rate of a feature's cell is known."""
+"""Labelled rows of the reference by which the rate of a feature's cell is known: to nine points, √(.25 / 30)."""
 
-TWO_SIDED_95 = 1.959963984540054
 _STEPS = 40
+"""The most of Newton's steps: of a concave function of one number right digits double with each, once it is near."""
+
+_NEARER = 0.9
+"""Part of the way to a limit that one step may go: at the limit itself a likelihood is zero."""
+
+_LEAST_ALONE = 0.05
+"""Least part of a feature's variance that is its own: with none, any difference from what is due would be certain."""
+
 _GOLDEN = (math.sqrt(5) - 1) / 2
 """Multiples of it lie evenly between 0 and 1, in an order that is that of nothing else."""
 
@@ -136,7 +148,7 @@ def _most_likely(slopes: F64, rows: F64, priors: F64) -> F64:
         gradient = (h / ratio) @ n
         curvature = (h / ratio) ** 2 @ n
         step = gradient / np.maximum(curvature, 1e-12)
-        then = np.clip(found + step, found + 0.9 * (low - found), found + 0.9 * (high - found))
+        then = np.clip(found + step, found + _NEARER * (low - found), found + _NEARER * (high - found))
         if np.abs(then - found).max() < 1e-7:
             return then
         found = then
@@ -200,7 +212,7 @@ def score_fit(window: F64, rates: Rates, shift: PriorShift) -> ScoreFit:
     own, was = (_by_place(again, rows) for rows in (window, rates.rows))
     n, total = own.sum(), was.sum()
     middle = (np.cumsum(was) - was / 2) / total
-    many = int(max(3, min(CELLS, n // 10, total // 10)))
+    many = int(max(3, min(CELLS, n // EXPECTED, total // EXPECTED)))
     cell = np.minimum((middle * many).astype(np.int64), many - 1)
     slope = (again.smooth - shift.prior) / (shift.prior * (1 - shift.prior))
     seen, was_cells = (np.bincount(cell, of, minlength=many).astype(np.float64, copy=False) for of in (own, was))
@@ -290,7 +302,7 @@ def _feature_shift(
     share = float(max(told, 0.0)) / chance
     carried, due = float((seen / n - p) @ rate), shift * share
     rows = 1 / n + 1 / total
-    alone = max(1 - share / max(explained, 1e-12), 0.05)
+    alone = max(1 - share / max(explained, 1e-12), _LEAST_ALONE)
     off = (carried - due) / math.sqrt(max(variance, 1e-12) * alone * rows)
     moved = math.copysign(carried, carried * shift) / math.sqrt(max(variance, 1e-12) * rows)
     return carried, due, off, moved
@@ -331,7 +343,7 @@ def explain_shift(
     explains, by = _explanation(fit, features)
     if shift.p_value > LEVEL and explains != "inputs":
         explains = "either"  # what is not certain explains nothing
-    wide = TWO_SIDED_95 * math.sqrt(shift.variance)
+    wide = DEVIATIONS * math.sqrt(shift.variance)
     now = shift.prior + shift.shift
     low, high = max(0.0, now - wide), min(1.0, now + wide)
     sentence = _sentence(explains, by, shift.prior, now, (low, high))

@@ -26,12 +26,25 @@ from .point import DEVIATIONS, limits
 Standing = Literal["ok", "alert", "failed"]
 
 LAST = 10
+"""Judged windows that a record looks back on: ten days, or two weeks of working days."""
+
 MISSED_BY = 3.0
+"""Standard errors beyond which an estimate missed: by chance in one of 370 windows."""
+
 MOST_MISSED = 2
+"""Missed windows of :data:`LAST` that fail a record: by chance two are in one of 3,000 records, C(10, 2) / 370²."""
+
 FEWEST = 3
+"""Judged windows without which there is no record: :data:`MOST_MISSED` of them, and one that says the others are not
+all."""
 
 OF_A_SHARE = 0.02
+"""Error of a share that matters to nobody: less than half of the five points that versions and labels tell apart."""
+
 OF_A_LOSS = 0.1
+"""The same of a loss, a part of the reference's value: the smallest worsening that docs/data/worse.md promises to
+find."""
+
 AS_LOSS = "roc_auc_ovr"
 """A share whose errors matter as those of a loss do: classes are calibrated one by one, so more is off."""
 

@@ -40,7 +40,7 @@ from driftline_processor.core.windows.window import Window
 
 from .onset import onset
 from .region import region_changes
-from .sentences import cause_sentence, whole_sentence
+from .sentences import LEAST_CARRIED, cause_sentence, whole_sentence
 
 
 def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float:
@@ -69,10 +69,12 @@ def share_of_rows_moved(was: F64, now: F64, design_effect: float = 1.0) -> float
 
 
 REST = 0.25
-"""Greatest move of the other rows as a part of the slice's move, for a cause that names the slice."""
+"""Greatest move of the other rows as a part of the slice's move, for a cause that names the slice: four of five moved
+rows are then of a slice that has half of the rows (docs/data/explanations.md: how often the right one is named)."""
 
 LEAST = 0.05
-"""Least share of a slice's rows that moved, for a cause that names the slice."""
+"""Least share of a slice's rows that moved, for a cause that names the slice: what less than one row in twenty does is
+minor for a finding, too (:mod:`~driftline_processor.core.quality.check`)."""
 
 
 class TargetCounts(NamedTuple):
@@ -158,7 +160,8 @@ def _kish(pane: Pane) -> float:
 
 
 FEW = 30.0
-"""Reference rows of a cell below which the nearest neighbour's mean score is taken."""
+"""Reference rows of a cell below which the nearest neighbour's mean score is taken: the standard error of a mean is
+then below a fifth of a standard deviation."""
 
 
 def score_means(pane: Pane, baseline: Baseline) -> tuple[float, float] | None:
@@ -234,9 +237,7 @@ MOSTLY = frozenset({"missing", "unseen", "out_of_range"})
 """Findings that explain a change where they are at least half of the move."""
 
 HALF = 0.5
-
-LEAST_CARRIED = 0.05
-"""Least share of the score's shift in the ranking: a smaller share ranks like this one."""
+"""Least part of the move that a finding explains to be its cause: more than all other causes together."""
 
 
 def explain(

@@ -10,7 +10,8 @@ from driftline_processor.core.windows.window import time_zone
 from driftline_processor.core.wording import format_percent, short
 
 LEAST_CARRIED = 0.05
-"""Least share of the score's shift that a sentence mentions."""
+"""Least share of the score's shift in the ranking, and in a sentence: a smaller one ranks like this one and is not
+told. Shares are known to about so much: their cells may hold thirty rows."""
 
 NAMED = 3
 """Features named beside the first; a sentence gives the number of the others."""

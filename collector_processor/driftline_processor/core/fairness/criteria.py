@@ -25,7 +25,7 @@ from driftline_processor.core.evaluation import (
     Judgement,
 )
 from driftline_processor.core.intervals import confidence as limits_of
-from driftline_processor.core.intervals.confidence import Interval, Share, ratio_interval
+from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, Share, ratio_interval
 from driftline_processor.core.intervals.gradients import ConfusionTable, Ratio
 from driftline_processor.core.intervals.time_blocks import FEWEST, FEWEST_DAYS, counting_as_one
 
@@ -33,7 +33,8 @@ FOUR_FIFTHS = 0.8
 """The ratio of selection rates below which US agencies see adverse impact (29 CFR 1607.4 D)."""
 
 TOLERANCE = 0.1
-"""Greatest difference between the rates of two groups, where the rule has none."""
+"""Greatest difference between the rates of two groups, where the rule has none: as AI Fairness 360 has it (Bellamy et
+al. 2018)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ _RATES: Mapping[str, tuple[F64, F64]] = {
 def judge_fairness(
     rule: FairnessRule,
     groups: Mapping[str, GroupCounts],
-    confidence: float = 0.95,
+    confidence: float = CONFIDENCE,
     coverage: float | None = None,
     labelled: float | None = None,
     *,

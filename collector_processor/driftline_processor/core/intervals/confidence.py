@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from math import exp, inf, log, sqrt
 from typing import NamedTuple
 
-from scipy.special import bdtrc, bdtrik, betaincinv, ndtri, stdtrit
+from scipy.special import bdtrc, bdtrik, betaincinv, expit, ndtri, stdtrit
 
 from driftline_processor.core.outcomes.sums import effective
 
@@ -34,7 +34,7 @@ FEWEST_OF_A_CLASS = 50
 calls itself 95 % covers 81 %."""
 
 FEWEST_ROWS = 20
-"""(Effective) rows from which on a mean has an interval."""
+"""(Effective) rows from which on a mean has an interval: the fewest of docs/data/intervals.md (``mean-mae-20``)."""
 
 FEWEST_TELLING = 10
 """The same of rows that make up the mean, most others being as good as nothing: of a loss that one row in a hundred
@@ -106,6 +106,10 @@ METHODS = {
     "unreviewed": "nobody reviewed rows of a decision",
 }
 """Sentence for each value of ``Metric.interval``."""
+
+
+CONFIDENCE = 0.95
+"""What intervals are sure of where nobody says: as usual (Fisher 1925)."""
 
 
 def normal_quantile(confidence: float) -> float:
@@ -268,7 +272,7 @@ def logit(value: float, variance: float, confidence: float, freedom: float = mat
         return TOO_FEW
     at, half = math.log(value / (1 - value)), math.sqrt(variance) / (value * (1 - value))
     half *= student_quantile(confidence, freedom)
-    low, high = (1 / (1 + math.exp(min(700.0, -at - sign * half))) for sign in (-1, 1))
+    low, high = (float(expit(at + sign * half)) for sign in (-1, 1))
     return Interval(low, high, "logit")
 
 

@@ -41,6 +41,9 @@ SURELY_MORE = 0.3
 the less the smaller it is. Of five days with twice the standard deviation 89 % of the intervals hold the truth beside
 30 (``lent-30-5-apart``); at .05 it would be 83 %."""
 
+LEAST_FREEDOM = 3.0
+"""Degrees of freedom that a variance between days is taken to have at least: with two or fewer it has no mean."""
+
 RESEMBLING = 4.0
 """n·r + 1 of neighbours from which on days count as resembling the one before: correlations of .43 of 7 days, .21 of
 14, .1 of 30. At 3, intervals of few days beside a baseline of seven would be a seventh longer, and hardly more of them
@@ -99,7 +102,7 @@ class DaySpread(NamedTuple):
     @property
     def between(self) -> float:
         """The variance between days in that of a row, as it is expected by what the days show."""
-        freedom = max(3.0, self.freedom)
+        freedom = max(LEAST_FREEDOM, self.freedom)
         return (_posterior(self.shown, freedom)[0] - 1) / (self.rows / self.freedom)
 
     def of_days(self, length: float) -> DaySpread:

@@ -24,7 +24,8 @@ from driftline_processor.core.windows.window import DAY, Window, window_of
 from .confidence import normal_quantile, student_quantile
 
 MOST = 60
-"""Blocks of a window, at most."""
+"""Blocks of a window, at most: as many as a baseline keeps. Student's t of 59 degrees of freedom is 2 % wider than of
+endless ones."""
 
 FEWEST = 5
 """(Effective) blocks from which on they are looked at, where they are pieces of one day."""
@@ -33,7 +34,8 @@ FEWEST_DAYS = 1.02
 """The same of days: where all but a hundredth of the rows are of one day, it is a window of that day."""
 
 FEWEST_ALONE = 10
-"""The same of a metric that has no interval but from blocks."""
+"""The same of a metric that has no interval but from blocks: with nine degrees of freedom the interval is 15 % longer
+than with a known variance, with four 42 %."""
 
 UNSURE = 0.2
 """Blocks that independent rows would differ as much as more often than this are taken as independent. Far from 0.01:
@@ -55,7 +57,8 @@ MOST_KEPT = 0.9
 """The most that a block is taken to keep of the one before: 19 such blocks count as one."""
 
 
-_TWO_DAYS = 2 * DAY - DAY // 12  # those in which clocks go forward are shorter
+_TWO_DAYS = 2 * DAY - DAY // 12
+"""Nanoseconds of the shortest two days: clocks go forward by at most two hours."""
 
 HOURS, _LONG = ("1h",), ("1d", "2d", "1w", "1mo", "3mo")
 _SHORT = ("5m", "15m", *HOURS)

@@ -112,7 +112,7 @@ SHARE = 0.95
 """Share of the known outcomes that came within the learned delay."""
 
 FEW = 100
-"""Number of outcomes below which the latest one gives the delay."""
+"""Number of outcomes below which the latest one gives the delay: of so many five came later than :data:`SHARE`."""
 
 _SECOND = 10**9
 """Nanoseconds."""

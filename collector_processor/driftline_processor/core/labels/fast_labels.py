@@ -32,7 +32,8 @@ TESTS = 2
 """Tests of one window: one of the actual values, one of the losses."""
 
 FEWEST = 30
-"""Effective outcomes of either half; with fewer nobody can tell."""
+"""Effective outcomes of either half; with fewer nobody can tell: a share has a standard error of up to nine
+points."""
 
 
 def fast_labels(

@@ -27,13 +27,14 @@ Reason = Literal["uncertain", "drifted", "weak"]
 REASONS: tuple[Reason, ...] = ("uncertain", "drifted", "weak")
 
 FLOOR = 0.1
-"""Least score of a row, so that every row may be chosen and no weight grows without bound."""
+"""Least score of a row, so that every row may be chosen, and no weight is more than ten times another's."""
 
 FEWEST = 0.05
 """Bins are put together until they hold this share of the rows of both sides: a rise must be one of many rows."""
 
 GREAT_RISE = 4.0
-"""Factor of a value's frequency from which it counts as fully drifted."""
+"""Factor of a value's frequency from which it counts as fully drifted: from 5 to 20 % it adds 0.2 to PSI, which is
+moderate."""
 
 
 _SALT = 0x6C6162656C

@@ -41,6 +41,14 @@ class Slopes(NamedTuple):
     of_negative: F64
 
 
+FEWEST = (30.0, 50.0)
+"""Effective rows of the rarer class, of the window and of the reference, that an estimate's interval needs: with fewer
+it held less than 93 % (docs/data/estimates.md)."""
+
+LAST = 1_000
+"""The rank of a metric that names none: after all of ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimation:
     """The estimation of a metric without outcomes; without functions, the estimator of the task computes it.
@@ -58,7 +66,7 @@ class Estimation:
     of_decisions: Callable[[F64], tuple[float | None, F64]] | None = None
     of_scores: Callable[[F64, F64, F64], Slopes | None] | None = None
     decisions: tuple[int, ...] = ()
-    fewest: tuple[float, float] = (30.0, 50.0)
+    fewest: tuple[float, float] = FEWEST
 
 
 def nothing_usual(_task: Task) -> Iterable[str]:
@@ -115,7 +123,7 @@ class Metric:
     share_of_rows: bool = False
     of_all_rows: bool = False
     of_pane: bool = False
-    rank: int = 1_000
+    rank: int = LAST
 
     @property
     def bases(self) -> tuple[str, ...]:

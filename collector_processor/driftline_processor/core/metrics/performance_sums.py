@@ -16,7 +16,7 @@ from driftline.tables.task import Task
 from driftline_processor.core.evaluation import MetricValue
 from driftline_processor.core.intervals import confidence as limits_of
 from driftline_processor.core.intervals import gradients
-from driftline_processor.core.intervals.confidence import Form, Interval, WeightSums
+from driftline_processor.core.intervals.confidence import CONFIDENCE, Form, Interval, WeightSums
 from driftline_processor.core.intervals.day_spread import FEWEST_LENDING, DaySpread, day_spread, lent_rows_as_one
 from driftline_processor.core.intervals.gradients import ConfusionTable, Influence, LossMean, Ratio
 from driftline_processor.core.intervals.score_curves import ScoreCurve, score_curve
@@ -67,7 +67,7 @@ class PerformanceSums:
     blocks: Sequence[Pane] = ()
     unseen: UnseenDecisions | None = None
     fewest: float = FEWEST
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
     shares: str = "clopper_pearson"
     days: bool = False
     tested: bool = True

@@ -18,7 +18,8 @@ from .performance_sums import IntervalAndRows, PerformanceSums, named_after_bloc
 from .score_order import UNKNOWN, BoundedValue
 
 MOST_LOST = 0.01
-"""R² from sums is told as long as cancellation may have cost it no more than this."""
+"""R² from sums is told as long as cancellation may have cost it no more than this: the two
+digits in which it is shown hold."""
 
 
 def r2_from_rows(values: F64, actual: Column, weight: F64 | None) -> float | None:

@@ -19,7 +19,7 @@ from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 MOST_RANKED = 100
-"""Classes whose areas are computed from rows; of more there is none."""
+"""Classes whose areas are computed from rows; of more there is none, since each sorts all rows."""
 
 
 class BoundedValue(NamedTuple):

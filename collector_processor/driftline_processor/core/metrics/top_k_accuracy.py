@@ -13,7 +13,8 @@ from .names import Name
 from .performance_sums import IntervalAndRows, PerformanceSums
 
 MANY_CLASSES = 5
-"""Above so many classes, the accuracy of the first five is one of the usual metrics."""
+"""Above so many classes, the accuracy of the first five is one of the usual metrics (Russakovsky et al.
+2015, ImageNet)."""
 
 
 def value(sums: PerformanceSums, name: Name) -> MetricValue | None:

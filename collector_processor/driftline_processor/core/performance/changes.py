@@ -24,7 +24,7 @@ from scipy.special import ndtr
 
 from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.evaluation import BaselineComparison, Lacking, MetricChange, MetricValue
-from driftline_processor.core.intervals.confidence import Interval, difference, normal_quantile
+from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, difference, normal_quantile
 from driftline_processor.core.metrics import direction, metric_of
 from driftline_processor.core.metrics.names import parse_name
 
@@ -63,7 +63,7 @@ class Compared:
 
     now: Bounded
     was: Bounded
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
     final: bool = True
     days: Collection[str] | None = None
 

@@ -9,20 +9,21 @@ from driftline.tables.table import F64
 from driftline.tables.task import Task
 
 from driftline_processor.core.evaluation import Curve
-from driftline_processor.core.intervals.confidence import WeightSums, clopper_pearson
+from driftline_processor.core.intervals.confidence import CONFIDENCE, WeightSums, clopper_pearson
 from driftline_processor.core.metrics.score_order import ScoreOrder
 from driftline_processor.core.outcomes.sums import confusion
 
 POINTS = 40
-"""Most points of a curve."""
+"""Most points of a curve: it is drawn in a few hundred pixels."""
 
 MOST_CLASSES = 50
-"""Classes whose confusion is drawn."""
+"""Classes whose confusion is drawn: of more a cell is smaller than its number."""
 
 _DIGITS = 6
+"""Digits of a point: more than a drawing shows, and than intervals leave certain."""
 
 
-def curves(pane: Pane, task: Task, confidence: float = 0.95) -> dict[str, Curve]:
+def curves(pane: Pane, task: Task, confidence: float = CONFIDENCE) -> dict[str, Curve]:
     """Return roc, precision_recall, gain and calibration of a binary classifier; {} of anything else.
 
     roc: false positive rate → recall. precision_recall: recall → precision. gain: share of the rows, highest scores

@@ -20,9 +20,10 @@ from driftline_processor.core.service_level.words import limit_text
 from driftline_processor.core.windows.window import length, parse
 
 LEAST_ROWS = 50
-"""Rows that tell of a metric, which a value of a key needs to be judged, where nobody says."""
+"""Rows that tell of a metric, which a value of a key needs to be judged, where nobody says: as many as drift wants."""
 
 _WEEK = 7 * 86_400 * 10**9
+"""Nanoseconds. For so long an objective may be undecided before somebody has to know."""
 
 _NUMBER = r"(?:\d[\d.eE]*|\d*\.\d+)"
 _WRITTEN = re.compile(

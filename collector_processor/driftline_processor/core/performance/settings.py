@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from driftline_processor.core.fairness.criteria import FairnessRule
+from driftline_processor.core.intervals.confidence import CONFIDENCE
 from driftline_processor.core.labels.delay import Sla
 
 from .objective import Objective
@@ -33,7 +34,7 @@ class PerformanceSettings:
             "sampled" means that rows were drawn for review, each with its weight.
     """
 
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
     min_coverage: float = 0.0
     cutoffs: tuple[int, ...] = ()
     shares: Shares = "clopper_pearson"

@@ -11,7 +11,8 @@ from driftline_processor.core.evaluation import Finding, Severity
 from .feature_sums import CheckInput
 
 MINOR, MAJOR = 0.05, 0.5
-"""Shares of the rows: below the first a finding is minor, below the second major, else critical."""
+"""Shares of the rows: below the first a finding is minor, below the second major, else critical: one row in
+twenty, and most rows."""
 
 
 class Suspicion(NamedTuple):

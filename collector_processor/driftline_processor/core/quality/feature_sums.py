@@ -29,13 +29,13 @@ from driftline.panes.fold import by_group
 from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import KINDS, octave_bounds
 from driftline.tables.table import F64
-from scipy.special import kolmogorov
+from scipy.special import kolmogi, kolmogorov
 
 from driftline_processor.core.drift.coarse_bins import least_kept, missed, own_rows, sure
 from driftline_processor.core.outcomes.coverage import GUESSED
 
 DOUBT = 3.0
-"""Standard deviations by which an estimate may be off."""
+"""Standard deviations by which an estimate may be off: by chance in one of 370."""
 
 _INFINITE = KINDS.index("infinite")
 
@@ -282,6 +282,9 @@ class ChangedNumber(NamedTuple):
     noise: float
 
 
+BY_CHANCE = float(kolmogi(0.01))
+"""Greatest distance of two distribution functions by chance in 99 of 100 samples, in √(1/n + 1/m) (Smirnov 1939)."""
+
 CERTAIN = 1e-4
 """A p-value above it is no finding after any correction over ten features and as many checks."""
 
@@ -301,7 +304,7 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
         distribution_function(pair.bins, pair.now),
     )
     own = was.at(now.points)
-    return ChangedNumber(pair, was, now, own, _most(now.below - own), p, GRID + 1.63 * math.sqrt(1 / n + 1 / m))
+    return ChangedNumber(pair, was, now, own, _most(now.below - own), p, GRID + BY_CHANCE * math.sqrt(1 / n + 1 / m))
 
 
 @dataclass(frozen=True)

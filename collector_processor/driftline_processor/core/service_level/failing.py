@@ -29,7 +29,7 @@ TIMES: Final = 2.0
 """How many times the worst of the windows before: a change that people notice, and that days do not make."""
 
 EARLIER: Final = 5
-"""Windows before, of the same length, that say what is usual."""
+"""Windows before, of the same length, that say what is usual: ``calls-quiet-5`` of docs/data/service-level.md."""
 
 JUDGED: Final = ("latency_p95", "latency_p50")
 """Latencies that are held against the windows before. The p99 of few calls is their slowest: it says little."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from driftline_processor.core.estimate.estimator import FEWEST
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.intervals.confidence import CONFIDENCE, normal_quantile
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY  # noqa: F401
+from driftline_processor.core.performance.objective_states import POWER
 from driftline_processor.core.versions.side_by_side import SideBySide
 from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import format_percent, printable, short
@@ -15,11 +18,12 @@ from .context import VerdictContext
 from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, told_first, worse_metrics
 from .words import NAME, fault_words, figure, listed, metric_words, since_words, slice_words
 
-POWER = 1.96 + 1.2816
-"""Normal quantiles of a test at 5 % that finds in 90 of 100 cases what it looks for."""
+REACH = normal_quantile(CONFIDENCE) + POWER
+"""Standard errors between a value and its limit at which a test at 5 % finds it in 90 of 100 cases."""
 
 WORTH_FINDING = 0.05
-"""The loss of accuracy that labels should be enough to find."""
+"""The loss of accuracy that labels should be enough to find: five points, as between versions
+(docs/data/versions.md)."""
 
 OF_RANKS = frozenset({"roc_auc", "roc_auc_ovr", "average_precision", "ks", "lift@0.1", "gain@0.1"})
 """Metrics of the ranking, which no recalibration can change."""
@@ -144,7 +148,7 @@ def labels_needed(evaluation: Evaluation) -> int | None:
     if accuracy is None or accuracy.value is None:
         return None
     share = min(max(accuracy.value - WORTH_FINDING, 0.0), 1.0)
-    return max(30, math.ceil(share * (1 - share) * (POWER / WORTH_FINDING) ** 2 / 10) * 10)
+    return max(FEWEST, math.ceil(share * (1 - share) * (REACH / WORTH_FINDING) ** 2 / 10) * 10)
 
 
 def _fit_threshold(evaluation: Evaluation) -> Advice:

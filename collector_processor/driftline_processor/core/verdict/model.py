@@ -16,7 +16,8 @@ from .window import Reading, read_window, usual_service, verdict_of
 from .words import compose, date, since_words
 
 STALE = 2
-"""Closed windows in a row without outcomes that had their time, after which an older right is not believed."""
+"""Closed windows in a row without outcomes that had their time, after which an older right is not believed: as
+many as make an incident."""
 
 
 class _Run(NamedTuple):

@@ -19,8 +19,12 @@ from driftline_processor.core.windows.window import DAY, HOUR, PANE, time_zone
 Bools = npt.NDArray[np.bool_]
 
 WEEK = 7 * DAY
+"""Nanoseconds of a week."""
+
 _HOURS = WEEK // HOUR
 _YEAR = 365.25 * DAY
+"""Nanoseconds of a year."""
+
 _MONDAY = 3 * DAY
 """The epoch was a Thursday: so long after a Monday."""
 
@@ -28,7 +32,7 @@ SEEN = DAY
 """Nanoseconds of traffic without which no pace is known: one day and one night."""
 
 FEWEST = 8
-"""Pauses without which no pace is known."""
+"""Pauses without which no pace is known. What other values of this and the next numbers do: docs/data/constants.md."""
 
 AROUND_THE_CLOCK = 0.95
 """Share of hours with rows from which on an hour of the week that was not seen yet is taken to be open."""

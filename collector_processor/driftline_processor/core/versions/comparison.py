@@ -28,6 +28,9 @@ CONFIDENCE: Final = 0.95
 MOST_ROWS: Final = 10**9
 """A difference that would need more rows is told to need too many."""
 
+_FAR: Final = 1e3
+"""Standard errors beyond which no bound is searched: its evidence would be millions."""
+
 _STEEP: Final = 1e3
 """Evidence beyond which a search for where there is just enough need not tell more apart."""
 
@@ -170,9 +173,9 @@ class _Side:
         if self.sums.paired is None:
             within = self.sums.within
             seen = (within.second - within.first) / within.weight
-            return 1e3 * sqrt(within.variance(seen)) / within.weight if self._enough() else inf
+            return _FAR * sqrt(within.variance(seen)) / within.weight if self._enough() else inf
         rows, deviation, _ = self._normal(None)
-        return 1e3 * deviation if rows > 0 else inf
+        return _FAR * deviation if rows > 0 else inf
 
     def _normal(self, difference: float | None) -> tuple[float, float, float]:
         """Pairs, the standard deviation of the mean difference, and the difference that was seen.

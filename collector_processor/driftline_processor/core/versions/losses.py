@@ -104,7 +104,8 @@ def _cube(part: str, counted: F64) -> F64:
 
 
 FLOOR: Final = 1e-3
-"""A smaller probability of what happened counts as this one, so that one row cannot outweigh thousands."""
+"""A smaller probability of what happened counts as this one, so that one row cannot outweigh
+thousands: its log loss is 6.9."""
 
 COST: Final = "cost_per_prediction"
 
@@ -253,7 +254,7 @@ def swap_versions(pane: Pane) -> Pane:
 
 
 _MOST_CELLS = 5_000_000
-"""Cells of confusion tables that are held at once for a version."""
+"""Cells of confusion tables that are held at once for a version: 40 MB."""
 
 PARTS: Final = ("outcomes", "confusion", "confusion_excess", "losses", "spread")
 """The performance parts that know the losses of one version."""

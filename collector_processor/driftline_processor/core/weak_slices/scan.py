@@ -20,7 +20,7 @@ from scipy.special import xlogy
 from driftline_processor.core.evaluation import SliceCondition
 
 FINE, COARSE = 20, 10
-"""Cells of a feature by itself, and of one of a pair: 210 ranges, and 55 times 55 of them."""
+"""Cells of a feature by itself, and of one of a pair: 210 ranges, and 55 times 55 of them (docs/data/constants.md)."""
 
 MOST_LABELS = 64
 """Labels of a category that are looked at: those with most rows."""

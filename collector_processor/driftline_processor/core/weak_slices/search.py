@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from driftline_processor.core.concept.losses import losses_of_rows, probability_of_outcome
 from driftline_processor.core.evaluation import RowLoss, WeakSearch, WeakSlice
-from driftline_processor.core.intervals.confidence import Interval, WeightSums, student, wilson
+from driftline_processor.core.intervals.confidence import CONFIDENCE, Interval, WeightSums, student, wilson
 from driftline_processor.core.outcomes.sums import effective
 from driftline_processor.core.stable_hash import U64, hash_bits, hash_numbers
 from driftline_processor.core.windows.window import DAY, HOUR
@@ -116,11 +116,16 @@ def _bits(time: I64, content: Sequence[NDArray[np.generic]]) -> U64:
 
 Mask = NDArray[np.bool_]
 
+_TAMED = 0.999
+"""Quantile of absolute errors beyond which they count as it in the search: one stray row is no slice. The test takes
+all."""
+
 LEAST_ROWS = 200
-"""Labelled rows of a slice, at least half of them in each half."""
+"""Labelled rows of a slice, at least half of them in each half: of 200 an error rate of 15 % is known to five
+points."""
 
 LEAST_RATIO = 1.2
-"""Least factor between the mean loss of a slice and that of the rest."""
+"""Least factor between the mean loss of a slice and that of the rest (docs/data/constants.md)."""
 
 ALPHA = 0.01
 """The chance that a window in which nothing is wrong has a weak slice."""
@@ -133,9 +138,6 @@ MOST_FEATURES = 64
 
 MOST_ROWS = 200_000
 """Rows of a window that are searched, drawn evenly where it has more: a slice of 0.1 % still has 200."""
-
-CONFIDENCE = 0.95
-"""Of the interval beside the loss of a slice, as that of metrics."""
 
 _WORDS: dict[RowLoss, tuple[str, str]] = {
     "error": ("wrong in {:.1%}", "{:.1%}"),
@@ -217,7 +219,7 @@ class _Rows:
         """Return the confirmed slices of one loss, and the rows of each."""
         known = np.isfinite(loss)
         loss = np.where(known, loss, 0.0)
-        tamed = np.minimum(loss, np.quantile(loss[known], 0.999)) if by == "absolute_error" and known.any() else loss
+        tamed = np.minimum(loss, np.quantile(loss[known], _TAMED)) if by == "absolute_error" and known.any() else loss
         chosen = self._chosen(tamed, known & self.searched)
         whole = known & ~self.searched
         left, confirmed = whole, []

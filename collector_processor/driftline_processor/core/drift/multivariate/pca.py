@@ -68,6 +68,9 @@ def _share(pane: Pane, name: str) -> float:
 MOST_TOLD = 5
 """Features that are named, the most telling first: what a sentence and a card have room for."""
 
+FARTHEST = 1e3
+"""Standard deviations that are told where the reference has no spread at all."""
+
 CHOSEN = 3.0
 """Factor of the squared standard error of the reference's mean, because the components were chosen from its rows.
 Simulated with 4 to 40 features and 500 to 5,000 rows: 1.1 to 3.1.
@@ -123,7 +126,7 @@ def pca(reference: Errors, current: Errors) -> tuple[float, float, float]:
     spread, apart = was + now, current.mean - reference.mean
     unit = reference.deviation
     if spread <= 0 or unit <= 0:
-        return (0.0, 1.0, 0.0) if abs(apart) < 1e-9 else (math.copysign(1e3, apart), 0.0, 1e3)
+        return (0.0, 1.0, 0.0) if abs(apart) < 1e-9 else (math.copysign(FARTHEST, apart), 0.0, FARTHEST)
     freedom = spread**2 / (was**2 / max(reference.rows - 1, 1.0) + now**2 / max(current.rows - 1, 1.0))
     p = 2 * float(stdtr(freedom, -abs(apart) / math.sqrt(spread)))
     return apart / unit, min(p, 1.0), math.sqrt(max(0.0, apart**2 - spread)) / unit

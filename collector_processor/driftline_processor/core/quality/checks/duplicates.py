@@ -8,7 +8,8 @@ from driftline_processor.core.quality.share_test import LEAST, effect, more_ofte
 from driftline_processor.core.wording import format_percent
 
 MOST = 0.1
-"""Share of the baseline's rows that repeat, beyond which repeating says nothing."""
+"""Share of the baseline's rows that repeat, beyond which repeating is what such rows do by themselves, and says
+nothing."""
 
 LEAST_COMPLETE = 0.1
 """Share of the rows that must have all their values: of fewer nobody knows whether the others repeat."""

@@ -17,6 +17,9 @@ from driftline_processor.core.quality.feature_sums import CERTAIN, CheckInput, F
 from driftline_processor.core.quality.share_test import CaseShare, suspect_rise
 from driftline_processor.core.wording import format_percent, format_value, short
 
+ONE_END = 0.9
+"""Part of the values outside that lies at one end for a sentence to name that end alone."""
+
 FAR = 1e6
 """Multiple of the baseline's largest value, by magnitude, beyond which a value is far."""
 
@@ -96,7 +99,8 @@ MOST = 0.5
 whatever made them so. Of fewer values the rows count as few as their days make them."""
 
 BEYOND = 2.0
-"""Values of the next sample that lie beyond the least or the greatest of any sample, on average."""
+"""Values of the next sample that lie beyond the least or the greatest of any sample, on average: one at
+either end, of two samples of one size (Gumbel and von Schelling 1950)."""
 
 
 def find(look: CheckInput) -> CheckResult:
@@ -121,7 +125,7 @@ def _of(pair: FeaturePair, bins: object) -> Suspicion | None:
         return None
     low, high = float(pair.now.counts[0]), float(pair.now.counts[-1])
     least, greatest = format_value(float(bins.edges[0])), format_value(float(bins.edges[-1]))
-    one_end = low > 0.9 * now.cases or high > 0.9 * now.cases
+    one_end = low > ONE_END * now.cases or high > ONE_END * now.cases
     usual = f"outside {least} to {greatest}" if least != greatest else f"off {least}"
     where = usual if not one_end else f"below {least}" if low > high else f"above {greatest}"
     infinite = f", {format_percent(pair.now.infinite / now.of)} are infinite" if pair.now.infinite else ""

@@ -37,11 +37,14 @@ distributions. With the first number alone, 18 % of swaps were reported as two f
 100 effective rows).
 """
 
+LEFT = 0.25
+"""Part of the distance that a swap may leave unexplained, at most: more, and something else moved the feature."""
+
 LEAST_KNOWN = 0.1
 """Least share of a category's values with labels that the other feature lacks, so that strangers can be recognised."""
 
 MOST = 40
-"""Features that changed most, of which all pairs are tried."""
+"""Features that changed most, of which all 780 pairs are tried."""
 
 _NUMBER = KINDS.index("number")
 
@@ -74,7 +77,7 @@ def _chance(a: ChangedNumber, one: Mixture, b: ChangedNumber, other: Mixture) ->
 
 
 def _good(fit: Mixture, chance: float) -> bool:
-    return fit.share >= LEAST_SHARE and fit.apart >= APART and fit.left <= min(chance, 0.25 * fit.distance)
+    return fit.share >= LEAST_SHARE and fit.apart >= APART and fit.left <= min(chance, LEFT * fit.distance)
 
 
 def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Suspicion]:
@@ -86,7 +89,7 @@ def _texts(pairs: Sequence[FeaturePair], places: dict[str, int]) -> Iterator[Sus
             continue
         one, other = _of_other(a, b, places, told=told), _of_other(b, a, places, told=told)
         share = (one.share + other.share) / 2
-        if min(one.share, other.share) >= LEAST_SHARE and abs(one.share - other.share) <= 0.1 * max(share, 0.5):
+        if min(one.share, other.share) >= LEAST_SHARE and abs(one.share - other.share) <= ALIKE * max(share, 0.5):
             yield _finding(a, b, share, max(one.p, other.p))
 
 

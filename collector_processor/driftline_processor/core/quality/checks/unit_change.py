@@ -28,6 +28,15 @@ APART = 0.3, 0.5
 values changed, and where some changed. Beyond the second a smooth drift cannot look like a mixture.
 """
 
+LEFT = 0.25
+"""Part of the distance that another unit may leave unexplained, at most: more, and something else moved the feature."""
+
+EQUAL = 0.1
+"""Part of the noise by which two factors explain as much: a sentence names both."""
+
+ALL = 0.99
+"""Share of values other than zero from which on a sentence says values, and not those other than zero."""
+
 NEARLY_ALL = 0.9
 """Share of the values in another unit from which on all are: the rest are what chance and other units make of them."""
 
@@ -59,9 +68,9 @@ def _of(changed: ChangedNumber) -> Suspicion | None:
     if not good:
         return None
     best = min(good, key=lambda fit: fit.of.left)
-    equal = [fit.factor for fit in good if fit.of.left <= best.of.left + 0.1 * changed.noise]
+    equal = [fit.factor for fit in good if fit.of.left <= best.of.left + EQUAL * changed.noise]
     times = " or ".join(FACTORS[factor] for factor in sorted(equal))
-    what = "values" if not_zero > 0.99 else "values other than 0"
+    what = "values" if not_zero > ALL else "values other than 0"
     share = best.of.share
     return suspicion(
         CHECK.name,
@@ -83,7 +92,7 @@ def _divided(points: F64, factor: float) -> F64:
 
 def _good(fit: Mixture, chance: float, not_zero: float) -> bool:
     apart = APART[0] if fit.share >= NEARLY_ALL else APART[1]
-    explained = fit.left <= min(chance, 0.25 * fit.distance)
+    explained = fit.left <= min(chance, LEFT * fit.distance)
     return fit.share >= LEAST_SHARE and fit.apart >= apart * not_zero and explained
 
 
