@@ -4,6 +4,11 @@
 
 CPU time of the thread, medians, in turns. Promised: fold and evaluate within 2 times searchsorted + bincount. Then what
 exact p-values cost beside the histograms that they are of, for windows of fewer rows, too. Promised: less.
+
+Then the parts of judging a day of DAY_ROWS rows beside DAYS days of reference, each beside what one would write without
+Driftline, in the same run. The rule for drift, where days differ and where they do not: beside a test of scipy.stats
+for each feature on the same counts. The changes of performance: beside numpy stacking and adding the sums of the same
+hours. The verdict of the window: beside the rule.
 """
 
 from __future__ import annotations
@@ -11,21 +16,30 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.from_frame import table_from_frame
 from driftline.panes.bins import NumberBins
 from driftline.panes.fold import fold, fold_by
-from driftline.panes.pane import Pane
-from driftline.tables.table import F64, PredictionTable
+from driftline.panes.outcome_sums import fold_outcomes
+from driftline.panes.pane import Pane, merge
+from driftline.tables.table import F64, Column, PredictionTable
 from driftline_processor.core.drift import drift
+from driftline_processor.core.drift import p_values as walks
 from driftline_processor.core.drift.methods import chi2, ks, psi
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.performance import judge as performance
+from driftline_processor.core.performance.window_outcomes import WindowOutcomes
 from driftline_processor.core.reference.reference import Reference
-from driftline_processor.core.windows.window import Window
+from driftline_processor.core.verdict import verdict_of_window
+from driftline_processor.core.window_context import WindowContext
+from driftline_processor.core.windows.window import DAY, HOUR, Window
+from scipy.stats import chi2_contingency, kstwobign
 
 ROWS = 1_000_000
 REFERENCE_ROWS = 100_000
@@ -34,6 +48,10 @@ ROUNDS = 5
 LIMIT = 2.0
 WINDOWS = ((200, 100), (2_000, 100), (20_000, 20), (ROWS, 1))
 """Rows of a window, and how many such windows."""
+DAYS, DAY_ROWS, DAY_WINDOWS = 30, 1_000, 6
+"""Days of a reference, rows of each, and how many windows of a day are judged beside them."""
+APART = 0.14
+"""Standard deviation of what a feature's days differ by where they do: an intra-class correlation of .02."""
 
 
 def rows(n: int, seed: int) -> dict[str, F64]:
@@ -88,6 +106,117 @@ def p_values(baseline: Baseline, n: int, windows: int) -> tuple[float, float]:
     return histograms, spent
 
 
+def dated_rows(days: int, apart: float, seed: int, first: int = 0) -> dict[str, Any]:
+    """Return the rows of some days with their outcomes: each feature's days differ by so many standard deviations."""
+    rng, n = np.random.default_rng(seed), days * DAY_ROWS
+    day = np.repeat(np.arange(days), DAY_ROWS)
+    frame: dict[str, Any] = {}
+    for at in range(FEATURES):
+        values = rng.normal(size=n) + apart * rng.normal(size=days)[day]
+        frame[f"x{at}"] = values if at % 4 else np.clip(np.floor(2 * values), -4, 4)
+    score = 1 / (1 + np.exp(-frame["x1"]))
+    time = (first * DAY + day * DAY + rng.integers(0, DAY, n)).astype("datetime64[ns]")
+    return {**frame, "score": score, "actual": (rng.random(n) < score).astype(np.float64), "time": time}
+
+
+def judged_day(reference: Baseline, frame: dict[str, Any], at: int) -> tuple[ModelWindow, WindowContext]:
+    """Return a window of a day with its outcomes by hour."""
+    table, actual, *_ = table_from_frame(
+        frame, score="score", actual="actual", time="time", model="m", task="binary", classes=("0", "1")
+    )
+    assert actual is not None
+    assert actual.numbers is not None
+    assert table.scores is not None
+    hour = (frame["time"].astype(np.int64) % DAY) // HOUR
+    hours = [
+        fold_outcomes(reference.task, table.scores[held], None, Column(numbers=actual.numbers[held]))
+        for held in (np.flatnonzero(hour == one) for one in range(24))
+    ]
+    pane = fold(table, reference.bins)
+    pane = Pane({**pane.parts, **merge(hours).parts})
+    window = ModelWindow(table.key, Window("1d", at * DAY, (at + 1) * DAY), pane)
+    return window, WindowContext(outcomes=WindowOutcomes(blocks=hours))
+
+
+def scipy_tests(pane: Pane, baseline: Baseline) -> None:
+    """Test each feature as one would by hand: Kolmogorov-Smirnov on the bins of numbers, chi-square on few values."""
+    for name, bins in baseline.bins.features.items():
+        was, now = (one.parts[f"feature:{name}"][: bins.size] for one in (baseline.pane, pane))
+        held = was + now > 0
+        if np.count_nonzero(was) <= 20:
+            chi2_contingency(np.stack([was[held], now[held]]), correction=False)
+            continue
+        n, m = was.sum(), now.sum()
+        distance = np.abs(np.cumsum(was) / n - np.cumsum(now) / m).max()
+        kstwobign.sf(distance * np.sqrt(n * m / (n + m)))
+
+
+def bare_sums(blocks: Sequence[Pane]) -> list[F64]:
+    """Stack and add what blocks hold of outcomes."""
+    names = {name for block in blocks for name in block.parts}
+    return [np.stack([one.parts[name] for one in blocks if name in one.parts]).sum(axis=0) for name in names]
+
+
+def parts_of_judging() -> None:
+    """Print what the rule, the changes of performance and the verdict of a window cost, each beside its reference."""
+    for name, apart in (("days that differ", APART), ("days that do not", 0.0)):
+        columns = {"score": "score", "actual": "actual", "time": "time"}
+        reference = Baseline.from_frame(dated_rows(DAYS, apart, 1), **columns, model="m", task="binary")  # type: ignore[arg-type]
+        days = [judged_day(reference, dated_rows(1, apart, 10 + at, DAYS + at), DAYS + at) for at in range(DAY_WINDOWS)]
+        blocks = [list(context.outcomes.blocks) for _, context in days]
+        evaluations = [judge_window(window, Reference(reference), context) for window, context in days]
+
+        def rule(days: list[tuple[ModelWindow, WindowContext]] = days, reference: Baseline = reference) -> None:
+            vars(walks)["_ks_walk"].cache_clear()  # walks of the same counts are remembered
+            for window, _ in days:
+                drift(window.pane, reference, span=DAY)
+
+        def judged_days(days: list[tuple[ModelWindow, WindowContext]] = days, of: Baseline = reference) -> None:
+            for window, context in days:
+                judge_window(window, Reference(of), context)
+
+        def by_hand(days: list[tuple[ModelWindow, WindowContext]] = days, reference: Baseline = reference) -> None:
+            for window, _ in days:
+                scipy_tests(window.pane, reference)
+
+        jobs: dict[str, Callable[[], object]] = {
+            "scipy": by_hand,
+            "rule": rule,
+            "sums": lambda blocks=blocks: [bare_sums(one) for one in blocks],  # type: ignore[misc]
+            "verdict": lambda found=evaluations: [verdict_of_window(one) for one in found],  # type: ignore[misc]
+        }
+        measured: dict[str, list[float]] = {job: [] for job in (*jobs, "changes")}
+        for _ in range(ROUNDS):
+            for job, work in jobs.items():
+                measured[job].append(seconds(work))
+            measured["changes"].append(seconds_within(performance, "_changes", judged_days))
+        cost = {job: 1e3 * statistics.median(times) / DAY_WINDOWS for job, times in measured.items()}
+        for what, one, beside in (
+            ("the rule for drift", "rule", "scipy"),
+            ("the changes of performance", "changes", "sums"),
+            ("the verdict of a window", "verdict", "rule"),
+        ):
+            times = f"{cost[one] / cost[beside]:6.2f} x {beside} ({cost[beside]:.3f} ms)"
+            print(f"{name}: {what:<27} {cost[one]:7.3f} ms, {times}")
+
+
+def seconds_within(module: ModuleType, name: str, job: Callable[[], object]) -> float:
+    """Return the CPU time that a job spends in a function of a module."""
+    spent, function = 0.0, vars(module)[name]
+
+    def timed(*arguments: object) -> object:
+        nonlocal spent
+        began = time.thread_time()
+        found = function(*arguments)
+        spent += time.thread_time() - began
+        return found
+
+    setattr(module, name, timed)
+    job()
+    setattr(module, name, function)
+    return spent
+
+
 def main() -> int:
     start = time.thread_time()
     baseline = Baseline.from_frame(rows(REFERENCE_ROWS, 1), score="score", model="m", task="binary")
@@ -130,6 +259,7 @@ def main() -> int:
         each = f"{1e3 * histograms / windows:8.3f} ms of histograms, {1e3 * spent / windows:6.3f} ms of p-values"
         print(f"windows of {n:>9,} rows: {each}, {spent / histograms:.3f} x")
     print(f"p-values cost less than the histograms: {'BROKEN' if dear else 'kept'}")
+    parts_of_judging()
     return int(ratio > LIMIT or dear)
 
 

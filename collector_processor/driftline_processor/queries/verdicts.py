@@ -235,7 +235,9 @@ def _drifts(concept: ConceptDrift) -> bool:
 def _recorded(windows: Sequence[Evaluation]) -> Sequence[Evaluation]:
     """Return the windows of one name, those with a worse estimate with the track record that it has by now."""
     worse = [
-        at for at, one in enumerate(windows) if any(two.state == "worse" for two in one.estimated_changes.values())
+        at
+        for at, one in enumerate(windows)
+        if one.estimated_changes and any(two.state == "worse" for two in one.estimated_changes.values())
     ]
     if not worse:
         return windows

@@ -171,7 +171,7 @@ def _spread(fine: F64, coarse: F64) -> Callable[[F64], F64]:
     before, within = np.maximum(at, 0), np.minimum(at + 1, len(fine))
 
     def spread(shares: F64) -> F64:
-        total = np.cumsum(shares)
+        total = shares.cumsum()
         below = np.empty(len(at) + 2)
         below[0], below[-1] = 0.0, total[-1]
         below[1:-1] = (total[before] + part * shares[within]) * inside

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,7 @@ _USUAL = 0.1
 """The shift, in standard deviations, that a method's own least effect is worth: 2 Φ(.05) - 1 is KS 0.04."""
 
 
+@lru_cache(maxsize=256)
 def effect_of(shift: float, decided_by: str) -> float:
     """Return the effect of a shift by so many standard deviations of a normal distribution.
 
@@ -548,6 +550,7 @@ def _shift_of_distance(distance: float) -> float:
     return 2 * float(ndtri((1 + distance) / 2)) if distance < 1 else math.inf
 
 
+@lru_cache(maxsize=256)
 def shift_of(effect: float, decided_by: str) -> float:
     """Return the shift of a normal distribution that has an effect, in standard deviations; see :func:`effect_of`.
 

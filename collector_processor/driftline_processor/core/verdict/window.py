@@ -100,19 +100,22 @@ def read_window(
 def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, tuple[ServiceLevel, ...]]]:
     """Return each window with the service level of those of its length before it, in which the service did not fail.
 
-    A failure that lasts does not become what is usual.
+    A failure that lasts does not become what is usual. A window without calls needs none of it, and has none.
 
     Args:
         evaluations: Windows of one series, of any lengths, the oldest first.
     """
     usual: dict[str, list[ServiceLevel]] = {}
-    found = []
+    found: list[tuple[Evaluation, tuple[ServiceLevel, ...]]] = []
     for one in evaluations:
+        if one.service is None:
+            found.append((one, ()))
+            continue
         known = usual.setdefault(one.window.name, [])
         before = tuple(known[-EARLIER:])
         found.append((one, before))
         failure = service_failing(one, before)
-        if one.closed and one.service is not None and (failure is None or failure.metric != ERROR_RATE):
+        if one.closed and (failure is None or failure.metric != ERROR_RATE):
             known.append(one.service)
     return found
 

@@ -212,7 +212,7 @@ def count_words(text: str) -> int:
     >>> count_words("13.5 % are late")
     3
     """
-    return sum(any(character.isalnum() for character in word) for word in text.split())
+    return sum(word[0].isalnum() or any(map(str.isalnum, word)) for word in text.split())
 
 
 def compose(head: str, clauses: Iterable[Clause], action: str) -> str:
