@@ -21,7 +21,7 @@ from driftline.tables.table import F64
 from scipy.special import chdtrc, fdtrc
 
 ALPHA = 0.01
-"""At most so many quiet stretches are cut."""
+"""At most so many quiet stretches are cut; docs/data/explanations.md has how often the day is right."""
 
 PART = 0.25
 """A stretch that has gone less of the way from the baseline to now does not belong to the drift yet. A drift that grows

@@ -31,10 +31,12 @@ from scipy.special import fdtrc, gammainc, gammaln
 from .time_blocks import MOST_KEPT, Design, RowsAsOne
 
 FEWEST_LENDING = 7
-"""Days of a baseline, or of a baseline and a window, from which on they tell how days differ."""
+"""Days of a baseline, or of a baseline and a window, from which on they tell how days differ: ``lent-7-2-0.05``
+of docs/data/intervals.md."""
 
 FEW = 5
-"""Days of a window below which its own say too little of how days differ, where no baseline lends its days."""
+"""Days of a window below which its own say too little of how days differ, where no baseline lends its days:
+``few-4-0.03`` and ``few-5-0.03`` of docs/data/intervals.md."""
 
 SURELY_MORE = 0.3
 """Chance of days that differ as those of the baseline to differ as much as a window's, below which the baseline counts

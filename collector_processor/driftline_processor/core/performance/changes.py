@@ -31,7 +31,7 @@ from driftline_processor.core.metrics.names import parse_name
 from .objective_states import POWER
 
 LEVEL = 0.01
-"""Share of windows as good as their baseline in which any metric is called worse, at most."""
+"""Share of windows as good as their baseline in which any metric is called worse, at most: docs/data/worse.md."""
 
 MATTERS = 0.25
 """Part of the baseline's error by which a metric has to be worse that a window should not have missed: such a window

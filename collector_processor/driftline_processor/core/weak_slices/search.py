@@ -128,7 +128,7 @@ LEAST_RATIO = 1.2
 """Least factor between the mean loss of a slice and that of the rest (docs/data/constants.md)."""
 
 ALPHA = 0.01
-"""The chance that a window in which nothing is wrong has a weak slice."""
+"""The chance that a window in which nothing is wrong has a weak slice: docs/data/weak-slices.md."""
 
 MOST_SLICES = 5
 """Weak slices that are told, the worst first: each is confirmed by itself, and a reader acts on one or two."""
