@@ -19,7 +19,7 @@ from driftline_processor.core.estimate.label_shift import EXPECTED, LEVEL, MATER
 
 CELLS = 10
 """Cells of scores, of equal weight in the reference: deciles, as for a number
-(docs/data/constants.md, :mod:`~driftline_processor.core.drift.coarse_bins`)."""
+(:mod:`~driftline_processor.core.drift.coarse_bins`)."""
 
 FEWEST = 100.0
 """(Effective) labelled rows of a window, with 30 of either class, from which on they are tested."""

@@ -49,7 +49,7 @@ without one, and holds in those whose label shift is too small to be found."""
 MATERIAL = 0.25
 """Part of the score's shift, or of its distance, that a distribution may be off without refuting label shift.
 
-With enough rows every model of a shift is refuted by something too small to matter (docs/data/constants.md)."""
+With enough rows every model of a shift is refuted by something too small to matter."""
 
 CELLS = 20
 """Cells of scores, of equal weight in the reference, by which the re-mixed distribution is compared, where each expects
