@@ -8,34 +8,24 @@ targets of all runs at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from math import log
 
 import numpy as np
 from driftline.tables.table import F64
 from driftline_processor.core.drift.lasting import (
     ALPHA,
-    BETWEEN,
-    BLOCKS,
+    COUNT,
     EPOCH,
-    LEAST_BLOCKS,
-    LIFE,
-    MEAN,
     NEWEST,
     RECENT,
-    REFERENCE,
     ROWS,
-    SQUARES,
-    STEPS,
     TOTAL,
     WHOLE,
-    kept_share,
+    WIDTH,
     log_evidence,
     own_facts,
     take_step,
-    whiten,
 )
-from driftline_processor.core.evaluation import LastingDrift
 from driftline_processor.present.numbers import percent
 from scipy.special import stdtr
 
@@ -43,7 +33,9 @@ from simulations.frame import DATA, Figures, Random, Row, Table, markdown
 
 ROWS_A_DAY = 1_000
 YEAR, WITHIN = 365, 60
-RUNS, SHIFTED = 2_000, 500
+RUNS, SHIFTED = 2_000, 300
+AT_ONCE = 1_000
+"""Targets that are worked out together: their sums for all shares that days keep stay in the processor's cache."""
 
 
 def series(rng: Random, runs: int, targets: int, days: int, icc: float, keeps: float) -> F64:
@@ -55,7 +47,7 @@ def series(rng: Random, runs: int, targets: int, days: int, icc: float, keeps: f
     return found
 
 
-def found_after(days: F64, reference: int, shift: float = 0.0, quiet: int = 0, timed: bool = True) -> F64:
+def found_after(days: F64, reference: int, shift: float = 0.0, quiet: int = 0) -> F64:
     """Return the day on which a run first has an alarm, counted from the shift on: float64 (runs,), inf = never.
 
     Args:
@@ -63,39 +55,28 @@ def found_after(days: F64, reference: int, shift: float = 0.0, quiet: int = 0, t
         reference: How many are the reference's.
         shift: Of the first target, from the day ``quiet`` on.
         quiet: Days before the shift.
-        timed: Whether the reference knows its days.
     """
     runs, targets, many = days.shape
+    some = max(1, AT_ONCE // targets)
+    if runs > some:
+        parts = np.array_split(days, -(-runs // some))
+        return np.concatenate([found_after(part, reference, shift, quiet) for part in parts])
     days = days - days[..., :reference].mean(axis=2, keepdims=True)
     days[:, 0, reference + quiet :] += shift
-    facts = np.zeros((runs * targets, 5))
-    facts[:, REFERENCE] = reference * ROWS_A_DAY
-    keeps, rows = np.zeros(runs), np.full(reference, float(ROWS_A_DAY))
-    if timed and reference >= LEAST_BLOCKS:
-        for run in range(runs):
-            own = [(days[run, target, :reference], rows) for target in range(targets)]
-            keeps[run] = kept_share(own)
-            for target, one in enumerate(own):
-                at = run * targets + target
-                facts[at, BLOCKS:] = own_facts(one)
-                moved = whiten(one[0] / np.sqrt(facts[at, BETWEEN] + 1 / ROWS_A_DAY), keeps[run])
-                facts[at, MEAN], facts[at, SQUARES] = moved.mean(), ((moved - moved.mean()) ** 2).sum()
-    none = np.zeros((runs * targets, 2))
-    now = LastingDrift(
-        {}, ("",) * len(facts), ("",) * len(facts), np.ones(len(facts)), facts, 0.0, 1, none, np.zeros((len(facts), 13))
-    )
-    each = np.repeat(keeps, targets)
+    rows = np.full(reference, float(ROWS_A_DAY))
+    facts = np.array([own_facts(one, rows) for one in days[..., :reference].reshape(-1, reference)])
+    memory = np.zeros((runs * targets, WIDTH))
     found, epoch = np.full(runs, np.inf), 1
     for day in range(many - reference):
-        now.memory[:, TOTAL] += days[..., reference + day].ravel() * ROWS_A_DAY
-        now.memory[:, ROWS] += ROWS_A_DAY
-        take_step(replace(now, keeps=each))  # type: ignore[arg-type]  # that of each run
-        life = log_evidence(now, LIFE) + log(WHOLE)
-        newest = log_evidence(now, RECENT) + log(NEWEST / (epoch * (epoch + 1)))
+        memory[:, TOTAL] += days[..., reference + day].ravel() * ROWS_A_DAY
+        memory[:, ROWS] += ROWS_A_DAY
+        take_step(memory, facts)
+        life, newest = log_evidence(memory, facts)
+        life, newest = life + log(WHOLE), newest + log(NEWEST / (epoch * (epoch + 1)))
         told = np.maximum(life, newest).reshape(runs, targets).max(axis=1) - log(targets)
         found[(told >= -log(ALPHA)) & np.isinf(found)] = day + 1 - quiet
-        if now.memory[0, RECENT + STEPS] >= EPOCH:
-            now.memory[:, RECENT : RECENT + 4] = 0.0
+        if memory[0, RECENT + COUNT] >= EPOCH:
+            memory[:, RECENT:WIDTH] = 0.0
             epoch += 1
     return found
 
@@ -119,11 +100,43 @@ def at_once(days: F64, reference: int, shift: float) -> float:
     return float((2 * stdtr(reference - 1, -np.abs(t)) <= ALPHA / days.shape[1]).mean())
 
 
-def _quiet(targets: int, reference: int, icc: float, keeps: float, timed: bool) -> Callable[[int, Random], Figures]:
+def without_times(days: F64, rows: float) -> F64:
+    """Return the same of a rule that takes the rows of a reference for independent, as one without times must.
+
+    The deviation of windows is learned from these, and their mean compared with that of the reference by a Bayes factor
+    of Student's t (Gönen, Johnson, Lu and Westfall 2005). The mean of ``days`` is that from the reference.
+
+    Args:
+        days: float64 (runs, targets, days), of windows.
+        rows: Those of the reference, in days of windows.
+    """
+    many = np.arange(1.0, days.shape[2] + 1)
+    total, squares = np.cumsum(days, axis=2), np.cumsum(days**2, axis=2)
+    pairs, freedom = 1 / (1 / many + 1 / rows), np.maximum(many - 1, 1.0)
+    spread = np.maximum(squares - total**2 / many, 1e-12)
+    t = (total / many) ** 2 * pairs * freedom / spread
+    factor = -0.5 * np.log1p(pairs) + (freedom + 1) / 2 * (np.log1p(t / freedom) - np.log1p(t / freedom / (1 + pairs)))
+    told = np.where(many >= 5, factor, -np.inf).max(axis=1) - log(days.shape[1])
+    over = told >= -log(ALPHA)
+    return np.where(over.any(axis=1), over.argmax(axis=1) + 1.0, np.inf)
+
+
+def _quiet(targets: int, reference: int, icc: float, keeps: float) -> Callable[[int, Random], Figures]:
     def measure(runs: int, rng: Random) -> Figures:
         days = series(rng, runs, targets, reference + YEAR, icc, keeps)
-        figures = {"alarms": float(np.isfinite(found_after(days, reference, timed=timed)).mean())}
-        return figures | ({"product": float(np.isfinite(by_product(days, reference)).mean())} if timed else {})
+        return {
+            "alarms": float(np.isfinite(found_after(days, reference)).mean()),
+            "product": float(np.isfinite(by_product(days, reference)).mean()),
+        }
+
+    return measure
+
+
+def _undated(reference: int, keeps: float) -> Callable[[int, Random], Figures]:
+    def measure(runs: int, rng: Random) -> Figures:
+        days = series(rng, runs, 10, reference + YEAR, 0.02, keeps)
+        windows = days[..., reference:] - days[..., :reference].mean(axis=2, keepdims=True)
+        return {"alarms": float(np.isfinite(without_times(windows, 30.0)).mean())}
 
     return measure
 
@@ -145,16 +158,21 @@ def _power(reference: int, size: float, quiet: int, icc: float) -> Callable[[int
 
 
 QUIET = [
-    (targets, reference, icc, keeps, timed)
-    for targets in (1, 10)
-    for reference in (7, 14, 30, 60)
-    for icc, keeps, timed in ((0.0, 0.0, True), (0.02, 0.0, True), (0.02, 0.5, True), (0.02, 0.9, True))
-] + [(10, 30, icc, keeps, False) for icc, keeps in ((0.0, 0.0), (0.02, 0.0), (0.02, 0.5))]
+    (targets, reference, icc, keeps)
+    for targets, references in ((1, (7, 14, 30, 60)), (10, (7, 30)))
+    for reference in references
+    for icc, keeps in ((0.0, 0.0), (0.02, 0.0), (0.001, 0.9), (0.02, 0.5), (0.02, 0.9))
+]
+UNDATED = [(reference, keeps) for reference in (1, 3, 10, 30) for keeps in (0.0, 0.5)]
 POWER = [(days, size, quiet, 0.02) for days in (14, 30, 60) for size in (1.0, 2.0, 3.0) for quiet in (0, 200)]
 
 
-def quiet_name(targets: int, reference: int, icc: float, keeps: float, timed: bool) -> str:
-    return f"a quiet year: {targets} x {reference}, ICC {icc}, keeps {keeps}{'' if timed else ', no times'}"
+def quiet_name(targets: int, reference: int, icc: float, keeps: float) -> str:
+    return f"a quiet year: {targets} x {reference}, ICC {icc}, keeps {keeps}"
+
+
+def undated_name(reference: int, keeps: float) -> str:
+    return f"a quiet year without times: 10 x {reference}, keeps {keeps}"
 
 
 def power_name(reference: int, size: float, quiet: int, icc: float) -> str:
@@ -162,15 +180,18 @@ def power_name(reference: int, size: float, quiet: int, icc: float) -> str:
 
 
 def text(figures: Mapping[str, Figures]) -> str:
-    """Return both tables."""
-    quiet = []
+    """Return the three tables."""
+    quiet, undated = [], []
     for case in QUIET:
         found = figures.get(quiet_name(*case))
-        targets, reference, icc, keeps, timed = case
+        targets, reference, icc, keeps = case
         if found is not None:
-            product = percent(found["product"]) if "product" in found else ""
-            days = f"{reference}" if timed else f"{reference}, without times"
-            quiet.append([str(targets), days, f"{icc:g}", f"{keeps:g}", percent(found["alarms"]), product])
+            shown = [str(targets), str(reference), f"{icc:g}", f"{keeps:g}"]
+            quiet.append([*shown, percent(found["alarms"]), percent(found["product"])])
+    for reference, keeps in UNDATED:
+        found = figures.get(undated_name(reference, keeps))
+        if found is not None:
+            undated.append([str(reference), f"{keeps:g}", percent(found["alarms"])])
     power = []
     for reference, size, quiet_days, icc in POWER:
         found = figures.get(power_name(reference, size, quiet_days, icc))
@@ -189,7 +210,8 @@ def text(figures: Mapping[str, Figures]) -> str:
         "days until half are found",
         f"found within {WITHIN}",
     ]
-    return markdown(head, quiet) + "\n" + markdown(other, power)
+    last = ["days of the 30,000 rows of reference", "a day keeps", "years with an alarm"]
+    return "\n".join((markdown(head, quiet), markdown(other, power), markdown(last, undated)))
 
 
 LASTING = Table(
@@ -198,7 +220,8 @@ LASTING = Table(
     {
         row.name: row
         for row in (
-            *(Row(quiet_name(*case), _quiet(*case), RUNS) for case in QUIET),
+            *(Row(quiet_name(*case), _quiet(*case), RUNS if case[0] == 1 else RUNS // 4) for case in QUIET),
+            *(Row(undated_name(*case), _undated(*case), RUNS) for case in UNDATED),
             *(Row(power_name(*case), _power(*case), SHIFTED) for case in POWER),
         )
     },

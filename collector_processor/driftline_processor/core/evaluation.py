@@ -87,23 +87,45 @@ class LastingShift:
 
     Attributes:
         state: ``drift`` from the window on at which the evidence was enough, until thirty windows speak against it;
-            ``not_found`` says nothing of single windows, which may be drift each.
+            ``not_found`` says nothing of single windows, which may be drift each; ``cannot_tell`` where the reference
+            does not know how its own stretches differ.
         measure: What shifted most: ``level`` or ``spread`` of a number, in standard deviations of the reference; of
             labels the label, in shares.
         shift: Its mean over the windows of the evidence.
         windows: How many these are, in steps of a window or of a stretch of the reference, whichever is longer.
-        since: Start of the first of them, unix nanoseconds.
+        since: Start of the first of them, unix nanoseconds; None where nothing is told.
         evidence: Natural logarithm of the evidence, corrected over all targets; from 4.6 on it is ``drift``.
         found: End of the window at which it was enough; None where it is not.
+        lacking: What the reference lacks where the state is ``cannot_tell``: ``times``, or ``days``.
     """
 
-    state: Literal["not_found", "drift"]
+    state: Literal["not_found", "drift", "cannot_tell"]
     measure: str
-    shift: float
+    shift: float | None
     windows: int
-    since: int
-    evidence: float
+    since: int | None
+    evidence: float | None
     found: int | None = None
+    lacking: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFunctions:
+    """What is watched over windows, and the reference's own stretches of their length.
+
+    Attributes:
+        names: The part of each of s score functions.
+        measures: What each measures.
+        unit: float64 (s,), what a unit of each is worth to people.
+        facts: float64 (s, 7), of the reference (:data:`.drift.lasting.BETWEEN`).
+        step: Nanoseconds of a step.
+    """
+
+    names: tuple[str, ...]
+    measures: tuple[str, ...]
+    unit: F64
+    facts: F64
+    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,32 +133,61 @@ class LastingDrift:
     """The evidence of a model's windows so far for shifts that last, and what the next window continues from.
 
     Attributes:
-        targets: By the name of the part of a pane.
-        names: The part of each of s score functions.
-        measures: What each measures.
-        unit: float64 (s,), what a unit of each is worth to people.
-        facts: float64 (s, 5), of the reference.
-        keeps: Share of a stretch's deviation that the next one keeps.
-        step: Nanoseconds of a step.
-        own: float64 (s, 2), what this window adds: sum of scores, effective rows.
-        memory: float64 (s, 13), sums so far.
+        of: A digest of what windows must share for their evidence to be added up; "" where nothing can be watched.
+        parts: The parts of a pane that are targets, those that lack something behind the others.
+        scores: What this window adds: the mean of each score function, in hundredths of its standard error of rows.
+        rows: Effective rows of each target that is watched; one number where all have the same.
+        lacking: What the reference lacks to tell of each part, ``times`` or ``days``; () where it lacks nothing.
+        measures: Of each target that is watched what shifted most; () before the first step.
+        shifts: How far.
+        steps: Over how many steps.
+        recent: 1 where these are those of the epoch, 0 of all steps.
+        evidence: Natural logarithms.
+        found: Targets that have shifted: since when, and the end of the window at which that was found.
         epoch: Number of the stretch of thirty steps.
         began: Starts of all evidence, and of that of the epoch.
-        covered: Nanoseconds of the step that is not complete.
+        anew: Targets whose evidence began later, after a shift that ended.
+        step_began: Start of the step that is not complete; -1 where that has no rows yet.
+        number: How many windows came before, since the evidence began.
+        varies: Whether the reference is another one in each window.
+        memory: float64 (s, 17), sums so far; of most stored windows not kept, and worked out again when needed.
+        functions: What is watched; not stored, unless it varies.
     """
 
-    targets: dict[str, LastingShift]
-    names: tuple[str, ...]
-    measures: tuple[str, ...]
-    unit: F64
-    facts: F64
-    keeps: float
-    step: int
-    own: F64
-    memory: F64 = field(default_factory=lambda: np.zeros((0, 0)))
+    of: str
+    parts: tuple[str, ...] = ()
+    scores: tuple[int, ...] = ()
+    rows: tuple[float, ...] = ()
+    lacking: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
+    shifts: tuple[float, ...] = ()
+    steps: tuple[int, ...] = ()
+    recent: tuple[int, ...] = ()
+    evidence: tuple[float, ...] = ()
+    found: dict[str, tuple[int, ...]] = field(default_factory=dict)
     epoch: int = 1
     began: tuple[int, ...] = (0, 0)
-    covered: int = 0
+    anew: dict[str, int] = field(default_factory=dict)
+    step_began: int = -1
+    number: int = 0
+    varies: bool = False
+    memory: F64 = field(default_factory=lambda: np.zeros((0, 0)), compare=False)
+    functions: ScoreFunctions | None = field(default=None, compare=False)
+
+    @property
+    def targets(self) -> dict[str, LastingShift]:
+        """Return what is told of each target, by the name of its part."""
+        told = {}
+        columns = (self.measures, self.shifts, self.steps, self.recent, self.evidence)
+        for part, measure, shift, steps, recent, evidence in zip(self.parts, *columns, strict=False):
+            began = self.began[1] if recent else self.anew.get(part, self.began[0])
+            since, found = self.found.get(part, (began, None))
+            state: Literal["not_found", "drift"] = "not_found" if found is None else "drift"
+            told[part] = LastingShift(state, measure, shift, steps, since, evidence, found)
+        for part, lacking in zip(self.parts, self.lacking, strict=False):
+            if lacking:
+                told[part] = LastingShift("cannot_tell", "", None, 0, None, None, None, lacking)
+        return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def judge_window(
     if reference.seasonal and own:
         evaluation.compared = f"{reference.note}; {SLICED}"
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
-    evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span)
+    evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span, reference.note)
     least, wanted = reference.shift, settings.multivariate
     evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=wanted, least=least)
     whole = {name: baseline.raw_name(name) for name in evaluation.features}

@@ -19,8 +19,14 @@ import numpy as np
 import pyarrow as pa
 from driftline.tables.table import F64, I64
 
-from driftline_processor.core.drift.lasting import windows_told
-from driftline_processor.core.evaluation import Curve, Evaluation
+from driftline_processor.core.drift.lasting import (
+    REMEMBERED,
+    recall_lasting,
+    remembers,
+    same_lasting,
+    stored_lasting,
+)
+from driftline_processor.core.evaluation import Curve, Evaluation, LastingDrift
 from driftline_processor.core.performance.objective import newest_objectives, overdue
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.store.arrow_tables import integers_of
@@ -30,7 +36,13 @@ from .judge import follow
 
 
 def evaluation_to_text(evaluation: Evaluation) -> str:
-    """Write an evaluation as canonical JSON, which :func:`evaluation_from_text` reads back completely."""
+    """Write an evaluation as canonical JSON, which :func:`evaluation_from_text` reads back.
+
+    Of the evidence for shifts that last what windows before it tell is left out
+    (:func:`~driftline_processor.core.drift.lasting.recall_lasting`).
+    """
+    if evaluation.lasting is not None:
+        evaluation = replace(evaluation, lasting=stored_lasting(evaluation.lasting))
     return json.dumps(asdict(evaluation), default=_plain, separators=(",", ":"))
 
 
@@ -57,6 +69,8 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
             readers["points"] = readers["limits"] = _points
 
         def read_fields(said: dict[str, Any]) -> Any:
+            if kind is LastingDrift and "of" not in said:
+                said = _lasting_of_old(said)
             known = {name: said[name] for name in said if name in hints}  # another release may have more fields
             for name in readers.keys() & known.keys():
                 known[name] = readers[name](known[name])
@@ -75,6 +89,16 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
         one = _reader(inner[0])
         return tuple if one is _as_it_is else lambda said: tuple(map(one, said))
     return _array if origin is np.ndarray else _as_it_is
+
+
+def _lasting_of_old(said: dict[str, Any]) -> dict[str, Any]:
+    """Return what releases told that took dependence for known: it stands, and later evidence begins anew."""
+    told = said["targets"].items()
+    found = {part: (one["since"], one["found"]) for part, one in told if one["found"] is not None}
+    anew = {part: one["since"] for part, one in told}
+    names = ("measure", "measures"), ("shift", "shifts"), ("windows", "steps"), ("evidence", "evidence")
+    columns = {many: [one[name] for _, one in told] for name, many in names}
+    return {"of": "", "parts": list(anew), "recent": [0] * len(anew), "anew": anew, "found": found, **columns}
 
 
 def _as_it_is(said: Any) -> Any:
@@ -179,20 +203,45 @@ class EvaluationStore:
         order, the newest first. Of its slices what drifts is kept, no more.
         """
         evaluation.slices = {name: found.thinned() for name, found in evaluation.slices.items()}
-        found = self.history(series).get(evaluation.window.name, {})
-        starts = [start for start in found if start < evaluation.window.start]
-        before = found[starts[-1]] if starts else None
-        evaluation = follow(evaluation, before)
+        found = self._around(series, evaluation)
+        start = evaluation.window.start
+        before = recall_lasting(evaluation, [one for at, one in found.items() if at < start])
+        previous = evaluation = follow(evaluation, before)
         self._take(series, evaluation)
-        previous = evaluation
-        for start, later in found.items():
-            if start > evaluation.window.start:
+        for at, later in found.items():
+            if at > start:
                 previous = follow(later, previous)
                 known = previous.incident == later.incident and previous.objectives == later.objectives
-                if known and windows_told(previous) == windows_told(later):
+                if known and same_lasting(previous.lasting, later.lasting):
                     break
                 self._take(series, previous)
         self._warn(series, evaluation)
+
+    def _around(self, series: int, evaluation: Evaluation) -> dict[int, Evaluation]:
+        """Return the windows of a name, the oldest first: those in memory, and those in the table on which one builds.
+
+        These are all from thirty windows before it on, where it is older than those in memory, or close behind.
+        """
+        name, start = evaluation.window.name, evaluation.window.start
+        found = self.history(series).get(name, {})
+        if len(found) < KEPT or any(remembers(one) for at, one in found.items() if at < start):
+            return found
+        oldest = next(iter(found))
+        rows = read(
+            self._connection,
+            "SELECT json FROM evaluations WHERE series = ? AND name = ? AND start < ? AND start >= coalesce((SELECT"
+            " min(start) FROM (SELECT DISTINCT start FROM evaluations WHERE series = ? AND name = ? AND start < ?"
+            " ORDER BY start DESC LIMIT ?)), ?)"
+            " QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1 ORDER BY start",
+            *(series, name, oldest, series, name, min(start, oldest), REMEMBERED + 1, start),
+        )
+        parse = self._connection.unreadable.skipped
+        parsed = parse("evaluations", rows.to_pylist(), lambda row: evaluation_from_text(row["json"]))
+        earlier = {one.window.start: one for _, one in parsed}
+        waiting = {place.start: one for place, one in self._unstored.items() if place[:2] == (series, name)}
+        first = min(earlier, default=oldest)
+        earlier |= {at: one for at, one in waiting.items() if first <= at < oldest}
+        return dict(sorted(earlier.items())) | found
 
     def _warn(self, series: int, evaluation: Evaluation) -> None:
         """Log which objectives nobody can tell any more, each when it has lasted too long."""

@@ -127,7 +127,15 @@ SHAPES = Shapes(
             group("window", _time_at("start", "window_start"), _time_at("end", "window_end")),
         ),
         MethodValue: "value p_value",
-        LastingShift: ("state measure shift windows", _time_at("since"), _time_at("found"), "evidence"),
+        LastingShift: (
+            "state",
+            or_null("lacking"),
+            or_null("measure"),
+            "shift windows",
+            _time_at("since"),
+            _time_at("found"),
+            "evidence",
+        ),
         TargetDrift: (
             "state",
             or_null("lacking"),

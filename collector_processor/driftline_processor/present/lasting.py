@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from driftline_processor.core.drift.lasting import LEAST_BLOCKS
 from driftline_processor.core.evaluation import Evaluation, LastingShift
 from driftline_processor.core.wording import short
 
@@ -13,8 +14,28 @@ from .numbers import many, number
 def lasting_sentences(evaluation: Evaluation, moment: Callable[[int], str]) -> list[str]:
     """Tell each shift that was found over the windows so far, the surest first; ``moment``: writes a time."""
     known = {} if evaluation.lasting is None else evaluation.lasting.targets
-    found = sorted(known.items(), key=lambda one: -one[1].evidence)
+    found = sorted(known.items(), key=lambda one: -(one[1].evidence or 0.0))
     return [lasting_sentence(name, one, moment) for name, one in found if one.state == "drift"]
+
+
+def what_lacks(evaluation: Evaluation) -> str:
+    """Say why shifts that last cannot be told of any target; "" where they can, or where windows do not follow others.
+
+    >>> from types import SimpleNamespace as Some
+    >>> from driftline_processor.core.evaluation import LastingDrift
+    >>> what_lacks(Some(window=Some(name="1d"), lasting=LastingDrift("", ("score",), lacking=("times",))))
+    'lasting shifts: cannot tell, the reference has no times; build it with its time column'
+    """
+    known = {} if evaluation.lasting is None else evaluation.lasting.targets
+    lacking = {one.lacking for one in known.values()}
+    if not evaluation.window.name or not lacking or "" in lacking:
+        return ""
+    if "times" in lacking:
+        return "lasting shifts: cannot tell, the reference has no times; build it with its time column"
+    name = evaluation.window.name
+    return (
+        f"lasting shifts: cannot tell, the reference has fewer than {LEAST_BLOCKS} stretches of {name} with rows enough"
+    )
 
 
 def lasting_sentence(name: str, one: LastingShift, moment: Callable[[int], str]) -> str:
@@ -24,11 +45,12 @@ def lasting_sentence(name: str, one: LastingShift, moment: Callable[[int], str])
     'lasting shift: over the 9 windows from day 0 on, x is 0.21 sd higher'
     """
     what = {"score": "the score", "class": "the predicted class"}.get(name, short(name.removeprefix("feature:")))
-    moved = "higher" if one.shift > 0 else "lower"
+    shift, since = one.shift or 0.0, one.since or 0
+    moved = "higher" if shift > 0 else "lower"
     if one.measure == "level":
-        how = f"{what} is {number(abs(one.shift))} sd {moved}"
+        how = f"{what} is {number(abs(shift))} sd {moved}"
     elif one.measure == "spread":
-        how = f"{what} spreads {'more' if one.shift > 0 else 'less'}"
+        how = f"{what} spreads {'more' if shift > 0 else 'less'}"
     else:
-        how = f"the share of {short(one.measure)} in {what} is {number(abs(100 * one.shift))} points {moved}"
-    return f"lasting shift: over the {many(one.windows, 'window')} from {moment(one.since)} on, {how}"
+        how = f"the share of {short(one.measure)} in {what} is {number(abs(100 * shift))} points {moved}"
+    return f"lasting shift: over the {many(one.windows, 'window')} from {moment(since)} on, {how}"

@@ -21,7 +21,7 @@ from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.wording import printable
 from driftline_processor.present.concept import error_levels
 from driftline_processor.present.concept import sentence as concept_sentence
-from driftline_processor.present.lasting import lasting_sentences
+from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.present.numbers import count, many, number, p_value, percent, shares
 from driftline_processor.present.outcomes import lateness
 from driftline_processor.present.sentences import drift_remarks, sentence, target_name
@@ -273,5 +273,6 @@ def _remarks(evaluation: Evaluation, timezone: str) -> list[str]:
     for name, since in evaluation.incident.items():
         remarks.append(f"incident: {printable(name.removeprefix('feature:'))}, since {moment(since, timezone)}")
     remarks += map(printable, lasting_sentences(evaluation, lambda time: moment(time, timezone)))
+    remarks += filter(None, [what_lacks(evaluation)])
     remarks += drift_remarks(target for _, target in targets(evaluation))
     return ["", *remarks] if remarks else []

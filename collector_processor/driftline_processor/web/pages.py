@@ -44,7 +44,7 @@ from driftline_processor.present import (
     verdicts,
 )
 from driftline_processor.present.concept import sentence
-from driftline_processor.present.lasting import lasting_sentences
+from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.present.outcomes import delay_sentence
 from driftline_processor.present.versions import comparison_cells as version_cells
 from driftline_processor.present.versions import sentence as version_sentence
@@ -127,6 +127,7 @@ def model(request: Request, known: Sequence[ModelView], now: int, wrong: Mispred
         checks=CHECKS,
         concept=_concept(found),
         lasting=lasting_sentences(chosen, lambda time: times.moment(time, found.timezone)),
+        lasting_lacks=what_lacks(chosen),
         joint=JOINT,
         worst=worst,
         worst_slices=asked,

@@ -118,8 +118,7 @@ def live(folder: Path, configuration: str, start: datetime) -> Iterator[Live]:
 def same(one: object, other: object, where: str = "", bounded: Mapping[str, float] | None = None) -> list[str]:
     """Return where two documents differ: numbers by more than 1e-9 of their size, everything else at all.
 
-    Left out are how calls were answered, which only the service knows, verdicts that nobody asked for, and evidence
-    over windows, which a service gathers in the order in which windows close.
+    Left out are how calls were answered, which only the service knows, and verdicts that nobody asked for.
 
     ``bounded``: how far metrics may lie apart, by name, that panes know up to a bound: then the source of a metric is
     not compared, nor what an objective says of one of these.
@@ -130,7 +129,7 @@ def same(one: object, other: object, where: str = "", bounded: Mapping[str, floa
     if isinstance(one, dict) and isinstance(other, dict):
         if one.keys() != other.keys():
             return [f"{where}: keys {sorted(one)} and {sorted(other)}"]
-        left_out = {"service", "service_slices", "lasting"} | (set() if bounded is None else {"source"})
+        left_out = {"service", "service_slices"} | (set() if bounded is None else {"source"})
         if None in (one.get("verdict", ""), other.get("verdict", "")):
             left_out.add("verdict")
         if bounded is not None and ".changes." in where:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
+from driftline_processor.core.drift.lasting import LIFE
 from driftline_processor.core.evaluation import (
     Evaluation,
     LastingDrift,
     MethodValue,
     MetricValue,
+    ScoreFunctions,
     SlicePerformance,
     TargetDrift,
 )
@@ -162,28 +165,87 @@ def test_incidents_are_the_same_in_whatever_order_windows_are_evaluated(tmp_path
     store.close()
 
 
+FACTS = np.array([[9.0, 0.0, 9.0, 0.0, 1.0, -1.0, 0.0]])
+WATCHED = ScoreFunctions(("feature:age",), ("level",), np.ones(1), FACTS, HOUR)
+
+
+def counted(hour: int, score: int | None = None) -> Evaluation:
+    """Return a closed window whose mean score is so many hundredths of its standard error."""
+    found = evaluation(hour)
+    found.lasting = LastingDrift("digest", WATCHED.names, (hour if score is None else score,), (100.0,))
+    found.lasting = replace(found.lasting, functions=WATCHED)
+    return found
+
+
+def evidence(evaluations: EvaluationStore, series: int) -> list[LastingDrift]:
+    return [one.lasting for one in evaluations.history(series)["1h"].values() if one.lasting is not None]
+
+
 @pytest.mark.parametrize("order", [(4, 3, 2, 1, 0), (2, 4, 0, 3, 1)])
 def test_evidence_over_windows_is_the_same_in_whatever_order_they_are_evaluated(
     tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     store = Store(tmp_path)
-    connection = store.connect()
-    facts, names = np.array([[5_000.0, 0.0, 0.0, 0.0, 0.0]]), ("feature:age",)
-
-    def counted(hour: int) -> Evaluation:
-        found = evaluation(hour)
-        own = np.array([[3.0 * hour, 100.0]])
-        found.lasting = LastingDrift({}, names, ("level",), np.ones(1), facts, 0.0, HOUR, own)
-        return found
-
-    told = []
-    for series, one in ((1, range(5)), (2, order)):
-        evaluations = EvaluationStore(connection, Clock())
-        for hour in one:
+    evaluations = EvaluationStore(store.connect(), Clock())
+    for series, hours in ((1, range(5)), (2, order)):
+        for hour in hours:
             evaluations.put(series, counted(hour))
-        told.append([found.lasting for found in evaluations.history(series)["1h"].values()])
-    straight, mixed = ([one.memory.tolist() for one in known if one is not None] for known in told)
+    straight, mixed = (evidence(evaluations, series) for series in (1, 2))
     assert straight == mixed
-    assert [one.targets for one in told[0] if one] == [one.targets for one in told[1] if one]
-    assert [memory[0][5] for memory in straight] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [one.memory.tolist() for one in straight] == [one.memory.tolist() for one in mixed]
+    assert [one.memory[0, LIFE] for one in straight] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    store.close()
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+@pytest.mark.parametrize("kept", [4, 400])
+def test_a_window_that_is_restated_restates_the_evidence_of_all_that_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int, reopened: bool
+) -> None:
+    """Also those that are older than the windows in memory, and after a restart, when sums must be worked out again."""
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.KEPT", kept)
+    monkeypatch.setattr("driftline_processor.core.drift.lasting.REMEMBERED", 3)
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.REMEMBERED", 3)
+    store, clock = Store(tmp_path), Clock()
+    connection = store.connect()
+    evaluations = EvaluationStore(connection, clock)
+    for hour in range(12):
+        evaluations.put(1, counted(hour))
+    with transaction(connection):
+        evaluations.write(patient=False)
+    if reopened:
+        evaluations = EvaluationStore(connection, clock)
+    restated = {1: 250, 9: -40, 4: 300}
+    for hour, score in restated.items():
+        evaluations.put(1, counted(hour, score))
+    evaluations.put(2, counted(0))
+    for hour in range(1, 12):
+        evaluations.put(2, counted(hour, restated.get(hour)))
+    assert evidence(evaluations, 1) == evidence(evaluations, 2)
+    with transaction(connection):
+        evaluations.write(patient=False)
+    told = []
+    for series in (1, 2):
+        query = "SELECT json FROM evaluations WHERE series = ? QUALIFY row_number() OVER"
+        rows = connection.execute(f"{query} (PARTITION BY start ORDER BY believed DESC) = 1 ORDER BY start", [series])
+        told.append([evaluation_from_text(text).lasting for (text,) in rows.fetchall()])
+    assert told[0] == told[1]
+    assert len(told[0]) == 12
+    store.close()
+
+
+def test_outcomes_that_restate_a_window_restate_no_other(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations = EvaluationStore(connection, Clock())
+    for hour in range(5):
+        evaluations.put(1, counted(hour))
+    with transaction(connection):
+        evaluations.write(patient=False)
+    later = [one for at, one in evaluations.history(1)["1h"].items() if at > NOON + HOUR]
+    evaluations.put(1, replace(counted(1), outcome_rows=9))
+    assert [one for at, one in evaluations.history(1)["1h"].items() if at > NOON + HOUR] == later
+    with transaction(connection):
+        evaluations.write(patient=False)
+    assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(6,)]
     store.close()

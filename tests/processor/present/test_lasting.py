@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+
+import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.evaluation import Evaluation, LastingDrift, LastingShift
 from driftline_processor.core.windows.window import Window
-from driftline_processor.present.lasting import lasting_sentences
+from driftline_processor.present.lasting import lasting_sentences, what_lacks
 
 
 def test_what_was_found_is_told_the_surest_first_and_nothing_else() -> None:
     evaluation = Evaluation(ModelKey("churn", "1"), Window("1d", 1, 2), 9, True)
     assert lasting_sentences(evaluation, str) == []
-    targets = {
-        "feature:age": LastingShift("drift", "level", -0.314, 12, 7, 4.7, 19),
-        "feature:plan": LastingShift("drift", "gold", 0.062, 1, 8, 9.0, 19),
-        "score": LastingShift("drift", "spread", 0.2, 30, 7, 5.0, 19),
-        "feature:city": LastingShift("not_found", "Rome", 0.5, 30, 7, 1.0),
-    }
-    none = np.zeros((0, 2))
-    evaluation.lasting = LastingDrift(targets, (), (), np.zeros(0), np.zeros((0, 5)), 0.0, 1, none)
+    evaluation.lasting = LastingDrift(
+        "digest",
+        ("feature:age", "feature:plan", "score", "feature:city", "feature:new"),
+        lacking=("", "", "", "", "days"),
+        measures=("level", "gold", "spread", "Rome"),
+        shifts=(-0.314, 0.062, 0.2, 0.5),
+        steps=(12, 1, 30, 30),
+        recent=(0, 1, 0, 0),
+        evidence=(4.7, 9.0, 5.0, 1.0),
+        found={"feature:age": (7, 19), "feature:plan": (8, 19), "score": (7, 19)},
+        began=(7, 9),
+    )
+    assert what_lacks(evaluation) == ""
+    assert evaluation.lasting.targets["feature:city"] == LastingShift("not_found", "Rome", 0.5, 30, 7, 1.0)
+    assert evaluation.lasting.targets["feature:new"].state == "cannot_tell"
     assert lasting_sentences(evaluation, lambda time: f"day {time}") == [
         "lasting shift: over the 1 window from day 8 on, the share of gold in plan is 6.2 points higher",
         "lasting shift: over the 30 windows from day 7 on, the score spreads more",
         "lasting shift: over the 12 windows from day 7 on, age is 0.314 sd lower",
     ]
+
+
+@pytest.mark.parametrize(("lacking", "why"), [("times", "has no times"), ("days", "fewer than 5 stretches of 1d")])
+def test_where_the_reference_cannot_tell_that_is_said_once(lacking: str, why: str) -> None:
+    evaluation = Evaluation(ModelKey("churn", "1"), Window("1d", 1, 2), 9, True)
+    evaluation.lasting = LastingDrift("", ("feature:age", "score"), lacking=(lacking, lacking))
+    assert lasting_sentences(evaluation, str) == []
+    assert why in what_lacks(evaluation)
+    assert what_lacks(replace(evaluation, window=Window("", 1, 2))) == ""

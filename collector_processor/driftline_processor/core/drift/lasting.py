@@ -1,90 +1,107 @@
 """Small shifts that last: evidence over windows that holds at any time, however often somebody looks.
 
 A window is judged by itself, and a year of windows that are each just too small for an alarm says nothing. Here the
-windows of a model are added up. The evidence against "these windows are as the reference was" is a Bayes factor: by
-whatever number of windows it is looked at, it reaches 1/α with a chance of at most α (Ville 1939), so that all windows
-of a model's whole life together have one chance of α of a false alarm.
+windows of a model are added up. By whatever number of windows the evidence against "these windows are as the reference
+was" is looked at, it reaches 1/α with a chance of at most α (Ville 1939), so that all windows of a model's whole life
+together have one chance of α of a false alarm.
 
 Each target has a few score functions: level and spread of numbers, the shares of the commonest labels. A window gives
-each one number, its mean. Numbers of windows and of the reference's own stretches of that length are compared as
-Student's t does, with the right Haar prior on mean and variance and a normal prior on the shift: under the null the
-factor is a martingale whatever mean and variance are (Hendriksen, de Heide and Grünwald 2021, Optional stopping with
-Bayes factors, theorem 2; Pérez-Ortiz, Lardy, de Heide and Grünwald 2024, E-statistics, group invariance and anytime-
-valid testing; the formula: Gönen, Johnson, Lu and Westfall 2005, The American Statistician 59:252).
+each one number, its mean. Numbers of windows and of the reference's own stretches of that length are normal, with any
+mean and variance, and each keeps a share ρ of the deviation of the one before, whatever ρ is. For a known ρ the ratio
+of both likelihoods, with the right Haar prior on mean and variance and a normal prior on the shift, is a martingale
+under the null (Hendriksen, de Heide and Grünwald 2021, Optional stopping with Bayes factors, theorem 2; Pérez-Ortiz,
+Lardy, de Heide and Grünwald 2024, E-statistics, group invariance and anytime-valid testing). ρ is not known. So the
+likelihood with a shift, averaged over ρ, is divided by that without one at the ρ which explains the numbers best
+(Wasserman, Ramdas and Balakrishnan 2020, Universal inference, section 8): never more than the martingale of the true ρ.
 
 Why no product of the windows' p-values: all windows share one reference, whose own error they repeat. Given the windows
 before, a p-value is then no p-value any more, and the product finds the error of the reference for sure, in time.
 
-What it assumes: means of windows are about normal, vary as the reference's stretches do, and keep the share of the
-window before that these keep. Where the reference has no times, the windows' own variance is learned as they come.
+Where the reference has no times, or few stretches, its own error is not known: then nothing is said.
+
+The evidence of a window is a function of what each window up to it adds, its ``scores`` and ``rows``. Where an earlier
+window is restated, that of all later ones is worked out anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from hashlib import blake2b
 from math import log
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import CategoryBins, Index
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 from scipy.special import ndtri
 
-from driftline_processor.core.evaluation import Evaluation, LastingDrift, LastingShift
+from driftline_processor.core.evaluation import Evaluation, LastingDrift, ScoreFunctions
 
 from .reference import Reference, effective, references
+
+Flags = npt.NDArray[np.bool_]
 
 ALPHA = 0.01
 """The chance of a false alarm over the whole life of a model, over all its targets: the level of a single window."""
 
-PRIOR = 1.0
-"""Variance of the shift under the alternative, in that of a window: unit information (Kass and Wasserman 1995, JASA
-90:928). So what one window cannot show, and a few can, is found soonest."""
+PRIOR = 4.0
+"""Variance of the shift under the alternative, in that of a window. What lies three standard deviations of a day away
+after a month of reference is found in half of the runs after 13 days with 4, after 21 with 1, after 12 with 9, which
+finds smaller shifts later (docs/data/lasting-drift.md)."""
+
+KEEPS = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98])
+"""Shares that a stretch may keep of the one before: up to a memory of fifty. A likelihood of sixty stretches differs by
+less than 0.1 between neighbours. What keeps less than nothing has a surer mean than is taken here."""
+
+LITTLE = 4.0
+"""Power of 1 - ρ in the weight of a share under the alternative, a mean share of a sixth: most days keep little. With
+equal weights half of the shifts of two standard deviations after a month are found after 34 days, with 4 after 23. No
+weight changes the level."""
 
 EPOCH = 30
-"""Steps after which evidence begins anew beside that of the whole life: a quiet year would dilute a new shift. After
-200 quiet windows half of the shifts of 1.5 standard deviations of a window are found within 31 steps with 30, 35 with
-60, and not within 90 with 15 (simulations/drift/lasting.py); the shorter ends sooner, too."""
-
-UNSURE = 0.5
-"""Standard errors that stretches are taken to keep more than it seems. With none, 1 to 7 in a hundred quiet years of
-days that keep half raise an alarm, with 0.5 at most 3, with 1 half of the shifts of two standard deviations are missed
-(simulations/drift/lasting.py)."""
+"""Steps after which evidence begins anew beside that of the whole life: a quiet year would dilute a new shift
+(docs/data/lasting-drift.md has shifts after 200 quiet days)."""
 
 LABELS = 4
 """Commonest labels whose shares are watched: each more costs all of them evidence, and the rest move with these."""
 
 DIGITS = 9
-"""Decimals of sums that are kept, a millionth of what a window of 100 million rows varies by: half of their JSON."""
+"""Decimals of sums that go on, a millionth of what a window varies by: the same on every machine."""
+
+FINE = 100
+"""Parts of a standard error of rows in which the mean score of a window is kept: rounding adds 0.001 % to its variance,
+and a number takes four characters."""
+
+REMEMBERED = 30
+"""Windows after which what goes on is stored, and not worked out: so many are followed again in 5 milliseconds."""
 
 LEAST_ROWS = 50.0
 """Effective rows of a step: of so many the mean of a score within ±3 is normal enough (skewness 0.3 at most)."""
 
 LEAST_BLOCKS = 5
-"""Stretches of the reference that tell how such stretches vary; of fewer the windows' own variance is learned."""
-
-MOST_KEPT = 0.95
-"""The most that a stretch is taken to keep of the one before: 60 that keep more have no two independent ones."""
+"""Stretches of the reference that tell how far such stretches lie apart: of fewer their variance is off by half."""
 
 WHOLE, NEWEST = 0.5, 0.5
 """The parts of the level for evidence from the whole life, and for all epochs together."""
 
-REFERENCE, BLOCKS, MEAN, SQUARES, BETWEEN = range(5)
-"""Columns of the facts of score functions: effective rows of the reference; its stretches, 0 = none; their mean, sum
-of squared deviations, and variance between them beyond that of rows."""
+COUNT, SUM, SQUARES, PRODUCTS, FIRST, LAST = range(6)
+"""Columns of a chain of steps: how many, their sum, sum of squares and of products of neighbours; first and last."""
 
-TOTAL, ROWS, LAST, KNOWN, EACH = range(5)
-"""Columns of what goes on: sum and rows of the step that is not complete; the step before, and whether there is one;
-rows of the first step."""
+BETWEEN = 6
+"""Column of the facts of score functions behind the chain of the reference's stretches: variance between these beyond
+that of rows."""
 
-STEPS, SUM, SQUARE, SHIFT = 0, 1, 2, 3
-"""Columns of each stretch of evidence: steps, their sum and sum of squares, and the sum of shifts in their own unit."""
+TOTAL, ROWS, LIFE, LIFE_SHIFT, RECENT, LINK, RECENT_SHIFT, WIDTH = 0, 1, 2, 8, 9, 15, 16, 17
+"""Columns of what goes on: sum and rows of the step that is not complete; chain and sum of shifts of the whole life;
+chain of the epoch, the step before it, and the sum of its shifts."""
 
-LIFE, RECENT = 5, 9
-"""Columns at which the evidence of the whole life, and that of the epoch, begin."""
+TINY = 1e-12
+"""The least sum of squares: a reference whose stretches are all the same is no division by nothing."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,12 +114,8 @@ class Scores:
         value: float64, their scores.
         start: intp (s,), where each function begins in them.
         target: intp (s,), the place of its target among the parts.
-        names: The part of each function.
-        measures: What each measures: "level", "spread" or the label.
-        unit: float64 (s,), what one unit of it is worth to people: standard deviations, or shares.
-        facts: float64 (s, 5), see :data:`REFERENCE`.
-        keeps: Share of a stretch's deviation that the next one keeps.
-        step: Nanoseconds of a step.
+        functions: What they measure, and the reference's own stretches.
+        lacking: Targets that cannot be watched: name of the part → ``times`` or ``days``.
         size: Number of cells.
     """
 
@@ -111,12 +124,8 @@ class Scores:
     value: F64
     start: I64
     target: I64
-    names: tuple[str, ...]
-    measures: tuple[str, ...]
-    unit: F64
-    facts: F64
-    keeps: float
-    step: int
+    functions: ScoreFunctions
+    lacking: dict[str, str]
     size: int
 
 
@@ -138,44 +147,40 @@ def _score_functions(baseline: Baseline, span: int) -> Scores:
         many = max(1, round(span / blocks.length))
         step = many * blocks.length
     parts, place, value, target, names = list[tuple[str, int, int, Index | None]](), [], [], list[int](), list[str]()
-    unit, facts, series, measures, size = list[float](), [], [], list[str](), 0
+    unit, facts, measures, size, lacking = list[float](), list[F64](), list[str](), 0, dict[str, str]()
     for one in references(baseline):
         if one.kind == "embedding" or one.rows < LEAST_ROWS:
             continue
         cells = None if blocks is None else blocks.of.get(one.part)
-        counts = one.counts if cells is None else cells.coarsen(one.counts)
-        for measure, scale, scores in _of_target(one, counts, None if cells is None else cells.first):
+        if cells is None or blocks is None:
+            lacking[one.part] = "times"
+            continue
+        counts = cells.coarsen(one.counts)
+        for measure, scale, scores in _of_target(one, counts, cells.first):
+            own = _own(cells.counts, blocks.rows, scores, many)
+            if own is None:
+                lacking[one.part] = "days"
+                break
             place.append(size + np.arange(len(counts)))
             value.append(scores)
             target.append(len(parts))
             names.append(one.part)
             measures.append(measure)
             unit.append(scale)
-            found = None if cells is None or blocks is None else _own(cells.counts, blocks.rows, scores, many)
-            series.append(found)
-            facts.append((one.rows, *(own_facts(found) if found is not None else (0.0, 0.0, 0.0, 0.0))))
+            facts.append(own_facts(*own))
         if target and target[-1] == len(parts):
-            parts.append((one.part, size, one.bins.size, None if cells is None else cells.first))
+            parts.append((one.part, size, one.bins.size, cells.first))
             size += len(counts)
-    keeps = kept_share([found for found in series if found is not None])
-    made = np.array(facts, np.float64).reshape(-1, 5)
-    for at, found in enumerate(series):
-        if found is not None and made[at, BLOCKS]:
-            moved = whiten(found[0] / np.sqrt(made[at, BETWEEN] + 1 / found[1]), keeps)
-            made[at, MEAN], made[at, SQUARES] = float(moved.mean()), float(((moved - moved.mean()) ** 2).sum())
     lengths = np.array([len(one) for one in value], np.int64)
+    made = np.round(np.array(facts, np.float64).reshape(-1, BETWEEN + 1), DIGITS)
     return Scores(
         tuple(parts),
         np.concatenate(place) if place else np.empty(0, np.int64),
         np.concatenate(value) if value else np.empty(0),
         np.cumsum(lengths) - lengths,
         np.array(target, np.int64),
-        tuple(names),
-        tuple(measures),
-        np.array(unit),
-        np.round(made, DIGITS),
-        keeps,
-        step,
+        ScoreFunctions(tuple(names), tuple(measures), np.array(unit), made, step),
+        lacking,
         size,
     )
 
@@ -231,48 +236,35 @@ def _own(counts: F64, rows: F64, scores: F64, many: int) -> tuple[F64, F64] | No
     return (weighed[usable] @ scores) / held[usable], held[usable]
 
 
-def own_facts(own: tuple[F64, F64]) -> tuple[float, float, float, float]:
-    """Return number and variance of the reference's stretches, with room for their mean and squares once whitened."""
-    means, rows = own
+def own_facts(means: F64, rows: F64) -> F64:
+    """Return the facts of the reference's own stretches, from their mean scores and rows: float64 (7,)."""
     between = max(0.0, float(means.var(ddof=1)) - float((1 / rows).mean()))
-    return float(len(means)), 0.0, 0.0, between
+    moved = means / np.sqrt(between + 1 / rows)
+    products = float(moved[1:] @ moved[:-1])
+    return np.array([len(moved), moved.sum(), moved @ moved, products, moved[0], moved[-1], between])
 
 
-def kept_share(series: list[tuple[F64, F64]]) -> float:
-    """Return what stretches keep of the one before, for all functions alike: days are the same days for all of them.
+def lasting_sums(pane: Pane, baseline: Baseline, span: int, note: str = "") -> LastingDrift | None:
+    """Return what a window adds to the evidence; None where times are not known.
 
-    The lag-1 correlation, its mean over functions, without its bias of (1 + 3ρ) / b in b stretches (Kendall 1954), and
-    some of its standard error more, since too little raises alarms and too much delays them.
-    """
-    found = []
-    for means, _ in series:
-        apart = means - means.mean()
-        squares = float(apart @ apart)
-        if squares > 0:
-            raw = float(apart[1:] @ apart[:-1]) / squares
-            found.append((raw * len(apart) + 1) / max(1.0, len(apart) - 3))
-    if not found:
-        return 0.0
-    keeps = float(np.clip(np.mean(found), 0.0, 1.0))
-    least = min(len(means) for means, _ in series)
-    return min(MOST_KEPT, keeps + UNSURE * float(np.sqrt((1 - keeps**2) / least)))
+    :func:`follow_lasting` adds it to that of the windows before.
 
-
-def whiten(series: F64, keeps: float) -> F64:
-    """Take from each what it keeps of the one before; the variance stays that of the series."""
-    return np.concatenate([series[:1], (series[1:] - keeps * series[:-1]) / np.sqrt(1 - keeps**2)])
-
-
-def lasting_sums(pane: Pane, baseline: Baseline, span: int) -> LastingDrift | None:
-    """Return what a window adds to the evidence; None where nothing can be watched, or times are not known.
-
-    :func:`follow_lasting` adds it to that of the windows before. ``span``: of the window, nanoseconds.
+    Args:
+        pane: The sums of the window.
+        baseline: The reference.
+        span: Nanoseconds of the window.
+        note: In words, where the reference is not the same for all windows: then its facts are kept with each.
     """
     if span <= 0:
         return None
     scores = score_functions(baseline, span)
-    if not scores.names:
+    lacking = scores.lacking
+    parts = (*(part for part, *_ in scores.parts), *lacking)
+    if not parts:
         return None
+    withheld = (*("" for _ in scores.parts), *lacking.values()) if lacking else ()
+    if not scores.parts:
+        return LastingDrift("", parts, lacking=withheld)
     cells = np.zeros(scores.size)
     for part, at, bins, first in scores.parts:
         counts = pane.parts.get(part)
@@ -280,130 +272,262 @@ def lasting_sums(pane: Pane, baseline: Baseline, span: int) -> LastingDrift | No
             counts = counts[:bins] if first is None else np.add.reduceat(counts[:bins], first)
             cells[at : at + len(counts)] = counts
     starts = np.array([at for _, at, _, _ in scores.parts], np.int64)
-    rows = np.add.reduceat(cells, starts)
     weight = effective(pane, 1.0)
-    totals = np.add.reduceat(scores.value * cells[scores.place], scores.start)
-    own: F64 = np.stack([totals * weight, rows[scores.target] * weight], axis=1).round(DIGITS)
-    return LastingDrift({}, scores.names, scores.measures, scores.unit, scores.facts, scores.keeps, scores.step, own)
+    rows = np.round(np.add.reduceat(cells, starts) * weight, 1)
+    totals = np.add.reduceat(scores.value * cells[scores.place], scores.start) * weight
+    means = np.rint(FINE * totals / np.sqrt(np.maximum(rows[scores.target], 1.0))).astype(np.int64)
+    known = scores.functions
+    return LastingDrift(
+        _digest(known, varies=bool(note)),
+        parts,
+        tuple(means.tolist()),
+        tuple(rows[:1].tolist() if (rows == rows[0]).all() else rows.tolist()),
+        withheld,
+        functions=known,
+        varies=bool(note),
+    )
+
+
+def _digest(functions: ScoreFunctions, varies: bool) -> str:
+    """Return in a word what windows must share for their evidence to be added up: the facts, too, if these stay."""
+    said = repr((functions.names, functions.measures, functions.step)).encode()
+    return blake2b(said if varies else said + functions.facts.tobytes(), digest_size=6).hexdigest()
 
 
 def follow_lasting(evaluation: Evaluation, before: Evaluation | None) -> LastingDrift | None:
     """Add what a window says to the evidence of the windows before it.
 
-    Evidence begins anew with another reference. An open window adds nothing yet, and keeps what was known.
+    Evidence begins anew with another reference. An open window adds nothing yet, and one without rows never does: both
+    keep what was known. ``before`` must know what goes on, as :func:`recall_lasting` returns it.
     """
     now = evaluation.lasting
-    if now is None:
-        return None
-    was = None if before is None else before.lasting
-    if before is not None and was is not None and not _alike(evaluation, now, before, was):
-        was = None
-    if was is None:
-        memory = np.zeros((len(now.names), RECENT + 4))
-        start = evaluation.window.start
-        now = replace(now, memory=memory, epoch=1, began=(start, start), covered=0, targets={})
-    else:
-        now = replace(
-            now, memory=was.memory.copy(), epoch=was.epoch, began=was.began, covered=was.covered, targets=was.targets
-        )
-    if not evaluation.closed:
+    if now is None or not now.of:
         return now
-    if before is not None and before.window.end != evaluation.window.start:
-        now.memory[:, KNOWN] = 0.0
-    length = evaluation.window.end - evaluation.window.start
-    covered = now.covered + length
-    now.memory[:, [TOTAL, ROWS]] += now.own
-    if covered + length // 2 < now.step:  # a day has 23 hours when clocks change
-        return replace(now, covered=covered)
-    take_step(now)
-    return _told(replace(now, covered=0), evaluation.window.end)
+    was = before.lasting if before is not None and _continues(evaluation, before) else None
+    functions = now.functions or (None if was is None else was.functions)
+    if functions is None:
+        return now  # stored, and nothing before it counts
+    if was is None:
+        start = evaluation.window.start
+        goes_on = replace(
+            now, memory=np.zeros((len(now.scores), WIDTH)), epoch=1, began=(start, start), step_began=-1, number=0,
+            measures=(), shifts=(), steps=(), recent=(), evidence=(), found={}, anew={}
+        )  # fmt: skip
+    else:
+        goes_on = replace(was, scores=now.scores, rows=now.rows, lacking=now.lacking, parts=now.parts)
+        goes_on = replace(goes_on, memory=was.memory.copy(), number=was.number + 1, varies=now.varies)
+    goes_on = replace(goes_on, functions=functions)
+    if not evaluation.closed or not any(now.rows):
+        return goes_on
+    memory, start, end = goes_on.memory, evaluation.window.start, evaluation.window.end
+    began = start if goes_on.step_began < 0 else goes_on.step_began
+    rows = np.broadcast_to(np.array(now.rows), (len(_groups(functions.names)),))
+    rows = np.repeat(rows, [at.stop - at.start for at in _groups(functions.names).values()])
+    memory[:, TOTAL] += np.array(now.scores) / FINE * np.sqrt(np.maximum(rows, 1.0)) * (rows > 0)
+    memory[:, ROWS] += rows
+    if end - began + (end - start) // 2 < functions.step:  # a day has 23 hours when clocks change
+        return replace(goes_on, step_began=began)
+    take_step(memory, functions.facts)
+    return _told(replace(goes_on, step_began=-1), functions, end)
 
 
-def _alike(evaluation: Evaluation, now: LastingDrift, before: Evaluation, was: LastingDrift) -> bool:
+def recall_lasting(evaluation: Evaluation, windows: Sequence[Evaluation]) -> Evaluation | None:
+    """Return the last of some windows with what goes on from it to the window that follows them.
+
+    It is worked out from the last of the windows that has it stored. ``windows``: of one name, the oldest first.
+    """
+    if not windows:
+        return None
+    known = evaluation.lasting
+    if known is None or known.functions is None or not _continues(evaluation, windows[-1]):
+        return windows[-1]
+    at = len(windows) - 1
+    while at > 0 and not remembers(windows[at]) and _continues(windows[at], windows[at - 1]):
+        at -= 1
+    before: Evaluation | None = None
+    for one in windows[at:]:
+        if not remembers(one) and one.lasting is not None:
+            functions = one.lasting.functions or known.functions
+            one = replace(
+                one, lasting=follow_lasting(replace(one, lasting=replace(one.lasting, functions=functions)), before)
+            )
+        before = one
+    return before
+
+
+def remembers(evaluation: Evaluation) -> bool:
+    """Return True where the evidence of the next window can be worked out from a window by itself."""
+    known = evaluation.lasting
+    return known is None or not known.of or known.memory.size > 0
+
+
+def stored_lasting(known: LastingDrift) -> LastingDrift:
+    """Return what is stored: nothing that the windows before and the baseline tell, but for one window in thirty."""
+    memory = known.memory if known.number % REMEMBERED == 0 else np.zeros((0, 0))
+    return replace(known, memory=memory, functions=known.functions if known.varies else None)
+
+
+def same_lasting(one: LastingDrift | None, other: LastingDrift | None) -> bool:
+    """Return True where the windows after either go on alike."""
+    if one is None or other is None:
+        return one is other
+    return one == other and np.array_equal(one.memory, other.memory)
+
+
+def _continues(evaluation: Evaluation, before: Evaluation) -> bool:
     """Return True where both windows were compared with one reference, or with parts or sequels of one."""
-    if (now.names, now.measures, evaluation.baseline_version) != (was.names, was.measures, before.baseline_version):
-        return False
-    return bool(evaluation.compared) or np.array_equal(now.facts, was.facts)
+    now, was = evaluation.lasting, before.lasting
+    same = now is not None and was is not None and now.of == was.of != ""
+    return same and evaluation.baseline_version == before.baseline_version
 
 
-def take_step(now: LastingDrift) -> None:
+def take_step(memory: F64, facts: F64) -> None:
     """Make a step of what has come together, of each function that has rows enough."""
-    memory, facts = now.memory, now.facts
     ready = memory[:, ROWS] >= LEAST_ROWS
     rows = np.where(ready, memory[:, ROWS], 1.0)
     shift = memory[:, TOTAL] / rows
     moved = shift / np.sqrt(facts[:, BETWEEN] + 1 / rows)
-    known = memory[:, KNOWN] > 0
-    white = np.where(known, (moved - now.keeps * memory[:, LAST]) / np.sqrt(1 - now.keeps**2), moved)
-    memory[:, EACH] = np.where(ready & (memory[:, EACH] == 0), rows, memory[:, EACH])
-    for stretch in (LIFE, RECENT):
-        memory[:, stretch : stretch + 4] += ready[:, np.newaxis] * np.stack(
-            [np.ones(len(rows)), white, white**2, shift], axis=1
-        )
-    memory[:, LAST] = np.where(ready, moved, memory[:, LAST])
-    memory[:, KNOWN] = np.where(ready, 1.0, 0.0)
+    new = memory[:, RECENT + COUNT] == 0
+    memory[:, LINK] = np.where(ready & new, memory[:, LIFE + LAST], memory[:, LINK])
+    for chain, shifts in ((LIFE, LIFE_SHIFT), (RECENT, RECENT_SHIFT)):
+        none = memory[:, chain + COUNT] == 0
+        products = np.where(none, 0.0, moved * memory[:, chain + LAST])
+        memory[:, chain + FIRST] = np.where(ready & none, moved, memory[:, chain + FIRST])
+        memory[:, chain + LAST] = np.where(ready, moved, memory[:, chain + LAST])
+        added = np.stack([np.ones(len(rows)), moved, moved**2, products], axis=1)
+        memory[:, chain : chain + 4] += ready[:, np.newaxis] * added
+        memory[:, shifts] += ready * shift
     memory[ready, TOTAL] = memory[ready, ROWS] = 0.0
     np.round(memory, DIGITS, out=memory)
 
 
-def log_evidence(now: LastingDrift, stretch: int, beside: int = LIFE) -> F64:
-    """Return the logarithm of the Bayes factor of each function in a stretch of evidence: float64 (s,).
+_AWAY, _FRESH = 1 - KEEPS, 1 - KEEPS**2
+"""What is left of a mean once the share of the step before is taken off, and of the variance: of an AR(1) process."""
+_WEIGHT = np.log((1 - KEEPS) ** LITTLE / ((1 - KEEPS) ** LITTLE).sum())[:, np.newaxis]
+_COLUMN = np.stack([_FRESH, _AWAY**2], axis=1)
+_PRODUCT = np.stack([_AWAY**2, _FRESH - _AWAY, _AWAY * KEEPS], axis=1)
+_SQUARE = np.stack([1 + KEEPS**2, -2 * KEEPS, _FRESH - 1, -(KEEPS**2)], axis=1)
+"""Coefficients of the sums of :func:`_null`: (x - ρy)² and its like, multiplied out."""
+_SHIFTED = np.stack([_FRESH, np.ones(len(KEEPS)), _AWAY**2], axis=1)
+_CENTRE = np.stack([_FRESH, _AWAY, _AWAY**2], axis=1)
+_MOVED = np.stack([_AWAY**2, _FRESH - _AWAY, 1 - _AWAY, _AWAY * KEEPS, -KEEPS], axis=1)
+_WIDE = (PRIOR / _FRESH)[:, np.newaxis]
 
-    The whole life is compared with the reference, an epoch with the reference and all windows before it; ``beside`` the
-    stretch itself, with the reference alone.
+
+def _null(chain: F64) -> F64:
+    """Return what a chain adds once what each step keeps of the last one is taken off: float64 (9, s).
+
+    ``_COLUMN`` makes the mean's column squared of it, ``_PRODUCT`` its product with the steps, ``_SQUARE`` these
+    squared. The first step has the variance 1, the others 1 - ρ²; all are brought to the latter.
     """
-    memory, facts = now.memory, now.facts
-    steps, total, square = (memory[:, stretch + at] for at in (STEPS, SUM, SQUARE))
-    before, earlier, earlier_square = (memory[:, beside + at] - memory[:, stretch + at] for at in (STEPS, SUM, SQUARE))
-    timed = facts[:, BLOCKS] > 0
-    own = np.where(timed, facts[:, BLOCKS], facts[:, REFERENCE] / np.maximum(memory[:, EACH], 1.0))
-    freedom = np.where(timed, own, 1.0) + before + steps - 2
-    enough = (steps > 0) & (freedom >= LEAST_BLOCKS - 1)
-    steps, own, freedom = np.maximum(steps, 1.0), np.maximum(own, 1e-9), np.maximum(freedom, 1.0)
-    many = own + before
-    mean = (own * facts[:, MEAN] + earlier) / many
-    squares = facts[:, SQUARES] + own * facts[:, MEAN] ** 2 + earlier_square - many * mean**2
-    squares = np.maximum(squares, 0.0) + np.maximum(square - total**2 / steps, 0.0)
-    pairs = 1 / (1 / steps + 1 / many)
-    t = (total / steps - mean) ** 2 * pairs * freedom / np.maximum(squares, 1e-12)
-    wide = 1 + pairs * PRIOR
-    factor = -0.5 * np.log(wide) + (freedom + 1) / 2 * (np.log1p(t / freedom) - np.log1p(t / (freedom * wide)))
-    return np.where(enough, factor, 0.0)
+    count, total, squares, products, first, last = chain.T
+    return np.stack([count > 0, np.maximum(count - 1, 0.0), total, first, last, squares, products, first**2, last**2])
 
 
-def _told(now: LastingDrift, end: int) -> LastingDrift:
+def _shift(chain: F64, before: F64, linked: F64) -> F64:
+    """Return what a stretch adds to the column of the shift, its product with that of the mean and with the steps.
+
+    Args:
+        chain: float64 (s, 6), of the stretch.
+        before: float64 (s,), the step before it.
+        linked: float64 (s,), 1 where there is one.
+    """
+    count, total, _, _, first, last = chain.T
+    there = count > 0
+    begins, follows = there * (1 - linked), there * linked
+    later = np.maximum(count - 1, 0.0)
+    return np.stack([begins, follows, later, total, first * begins, first * follows, last, before * follows])
+
+
+def _likelihoods(facts: F64, life: F64, shifts: Sequence[F64]) -> tuple[F64, F64]:
+    """Return the logarithms of the likelihoods without a shift, and with each: float64 (g, 1, s) and (g, k, s)."""
+    null, moved = _null(facts[:, : LAST + 1]) + _null(life), np.stack(shifts, axis=1)
+    some = len(KEEPS), len(shifts), len(facts)
+    flat = moved.reshape(len(moved), -1)
+    mean, product, square = _COLUMN @ null[:2], _PRODUCT @ null[2:5], _SQUARE @ null[5:]
+    centre = product / mean
+    squares = np.maximum(square - centre * product, TINY)
+    shift_mean = (_CENTRE @ flat[:3]).reshape(some)
+    pairs = np.maximum((_SHIFTED @ flat[:3]).reshape(some) - shift_mean**2 / mean[:, np.newaxis], 0.0)
+    away = (_MOVED @ flat[3:]).reshape(some) - centre[:, np.newaxis] * shift_mean
+    wide = 1 + _WIDE[..., np.newaxis] * pairs
+    explained = np.maximum(squares[:, np.newaxis] - away**2 * (_WIDE[..., np.newaxis] / wide), TINY)
+    half = 0.5 * (facts[:, COUNT] + life[:, COUNT] - 1)
+    chains = 0.5 * (1.0 + (life[:, COUNT] > 0))
+    both = (chains * np.log(_FRESH)[:, np.newaxis] - 0.5 * np.log(mean))[:, np.newaxis]
+    return both - (half * np.log(squares))[:, np.newaxis], both - 0.5 * np.log(wide) - half * np.log(explained)
+
+
+def log_evidence(memory: F64, facts: F64) -> tuple[F64, F64]:
+    """Return the logarithm of the evidence of each function: float64 (s,) of the whole life, and of the epoch.
+
+    The whole life is compared with the reference, an epoch with the reference and all windows before it.
+    """
+    life, epoch = memory[:, LIFE : LIFE + 6], memory[:, RECENT : RECENT + 6]
+    none = np.zeros(len(facts))
+    linked = (life[:, COUNT] > epoch[:, COUNT]).astype(np.float64)
+    quiet, shifted = _likelihoods(facts, life, [_shift(life, none, none), _shift(epoch, memory[:, LINK], linked)])
+    found = np.logaddexp.reduce(shifted + _WEIGHT[:, np.newaxis], axis=0) - quiet.max(axis=0)
+    return np.where(life[:, COUNT] > 0, found[0], 0.0), np.where(epoch[:, COUNT] > 0, found[1], 0.0)
+
+
+def is_back(memory: F64, facts: F64) -> Flags:
+    """Return which functions speak for the reference in an epoch, by its Bayes factor: both average over ρ."""
+    epoch, none = memory[:, RECENT : RECENT + 6], np.zeros(len(facts))
+    quiet, shifted = _likelihoods(facts, epoch, [_shift(epoch, none, none)])
+    weight = _WEIGHT[:, np.newaxis]
+    found: Flags = (np.logaddexp.reduce(shifted + weight, axis=0) < np.logaddexp.reduce(quiet + weight, axis=0))[0]
+    return found
+
+
+def _told(now: LastingDrift, functions: ScoreFunctions, end: int) -> LastingDrift:
     """Say what the evidence shows of each target, and begin the next epoch where this one is over."""
-    groups = _groups(now.names)
+    memory, facts = now.memory, functions.facts
+    groups = _groups(functions.names)
     each = [at.stop - at.start for at in groups.values()]
     cost = np.log(len(groups) * np.repeat(each, each))
-    life = log_evidence(now, LIFE) - cost + log(WHOLE)
-    newest = log_evidence(now, RECENT) - cost + log(NEWEST / (now.epoch * (now.epoch + 1)))
-    over = bool(now.memory[:, RECENT + STEPS].max() >= EPOCH)
-    back = log_evidence(now, RECENT, RECENT) < 0 if over else np.zeros(len(cost), np.bool_)
-    recent = newest > life
-    evidence = np.where(recent, newest, life).tolist()
-    steps, shift = (
-        np.where(recent, now.memory[:, RECENT + at], now.memory[:, LIFE + at]).tolist() for at in (STEPS, SHIFT)
+    life, newest = log_evidence(memory, facts)
+    life, newest = life - cost + log(WHOLE), newest - cost + log(NEWEST / (now.epoch * (now.epoch + 1)))
+    over = bool(memory[:, RECENT + COUNT].max() >= EPOCH)
+    back = is_back(memory, facts) if over else np.zeros(len(cost), np.bool_)
+    is_recent = newest > life
+    evidence = np.where(is_recent, newest, life)
+    count = np.where(is_recent, memory[:, RECENT + COUNT], memory[:, LIFE + COUNT])
+    shift = np.where(is_recent, memory[:, RECENT_SHIFT], memory[:, LIFE_SHIFT]) / np.maximum(count, 1.0)
+    measures, shifts, sure = list[str](), list[float](), list[tuple[int, int, float]]()
+    found, anew = dict(now.found), dict(now.anew)
+    for at, (part, of) in enumerate(groups.items()):
+        best = of.start + int(evidence[of].argmax())
+        told = int(count[best]), int(is_recent[best]), round(float(evidence[best]), 2)
+        moved = float(f"{shift[best] * functions.unit[best]:.3g}")
+        measure = functions.measures[best]
+        if part in found and back[of].all():  # thirty windows speak for the reference
+            memory[of, LIFE:RECENT] = 0.0
+            del found[part]
+            anew[part] = end
+        elif part in found:
+            same = now.measures[at] == measure
+            told = now.steps[at], now.recent[at], now.evidence[at]
+            measure, moved = now.measures[at], moved if same and count[best] else now.shifts[at]
+        elif evidence[best] >= -log(ALPHA):
+            found[part] = (now.began[1] if is_recent[best] else anew.get(part, now.began[0]), end)
+        measures.append(measure)
+        shifts.append(moved)
+        sure.append(told)
+    now = replace(
+        now,
+        measures=tuple(measures),
+        shifts=tuple(shifts),
+        steps=tuple(steps for steps, _, _ in sure),
+        recent=tuple(recent for _, recent, _ in sure),
+        evidence=tuple(told for _, _, told in sure),
+        found=found,
+        anew=anew,
     )
-    unit, is_recent = now.unit.tolist(), recent.tolist()
-    targets = {}
-    for part, at in groups.items():
-        best = max(range(at.start, at.stop), key=evidence.__getitem__)
-        was = now.targets.get(part)
-        moved = shift[best] / max(steps[best], 1.0) * unit[best]
-        began = now.began[is_recent[best]]
-        told = LastingShift("not_found", now.measures[best], moved, int(steps[best]), began, evidence[best])
-        if was is not None and was.found is not None and back[at].all():  # thirty windows speak for the reference
-            now.memory[at, LIFE : LIFE + 4] = 0.0
-        elif was is not None and was.found is not None:
-            told = replace(was, shift=moved) if steps[best] and was.measure == told.measure else was
-        elif told.evidence >= -log(ALPHA):
-            told = replace(told, state="drift", found=end)
-        targets[part] = told
     if over:
-        now.memory[:, RECENT : RECENT + 4] = 0.0
-        return replace(now, targets=targets, epoch=now.epoch + 1, began=(now.began[0], end))
-    return replace(now, targets=targets)
+        memory[:, RECENT:WIDTH] = 0.0
+        return replace(now, epoch=now.epoch + 1, began=(now.began[0], end))
+    return now
 
 
 @lru_cache(maxsize=256)
@@ -412,15 +536,3 @@ def _groups(names: tuple[str, ...]) -> dict[str, slice]:
     first = {name: at for at, name in reversed(list(enumerate(names)))}
     ends = [*sorted(first.values())[1:], len(names)]
     return {name: slice(first[name], end) for name, end in zip(dict.fromkeys(names), ends, strict=True)}
-
-
-def windows_told(evaluation: Evaluation) -> tuple[int, int, int]:
-    """Return how far the evidence of an evaluation goes: another window before it changes that, and all later ones.
-
-    The start of the evidence, the number of its epoch, and its steps. A window that is restated changes none: evidence
-    that was looked at is not taken back.
-    """
-    known = evaluation.lasting
-    if known is None or not known.memory.size:
-        return 0, 0, 0
-    return known.began[0], known.epoch, int(known.memory[:, LIFE + STEPS].max())
