@@ -23,6 +23,7 @@ from simulations.service_level import SERVICE
 from simulations.silence import SILENCE
 from simulations.slice_intervals import SLICED_DAYS
 from simulations.topics import TOPICS_OF_TEXTS
+from simulations.verdicts import CHANGED_LIVES, QUIET_LIVES
 from simulations.versions import VERSIONS
 from simulations.weak_slices import WEAK
 from simulations.worse import WORSE
@@ -30,5 +31,5 @@ from simulations.worse import WORSE
 TABLES: tuple[Table, ...] = (
     *(DRIFT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, LABELS, ESTIMATES, FAST, SERVICE, KINDS_OF_CHANGE, SILENCE),
-    *(CYCLES, TOPICS_OF_TEXTS, CONSTANTS),
+    *(CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES),
 )

@@ -991,6 +991,7 @@ class Evaluation:
         label_sla: Whether outcomes kept the SLA on their arrival.
         fairness: Fairness by attribute.
         curves: Curves of a binary classifier, by name.
+        positive_class: What a row of the positive class is, in the owner's words; "" where nobody named it.
         confusion: Weight by actual (row) and predicted class, float64 (k, k).
         immature: Why performance does not count yet, as a sentence.
         unreviewed: Decisions of which no outcome is known → their predictions.
@@ -998,6 +999,8 @@ class Evaluation:
         objectives: States of the objectives of metrics.
         realized_changes: Realized metrics compared with the baseline's, by metric.
         estimated_changes: Estimated metrics compared with the baseline's, by metric.
+        level: The mean score less the actual rate, beside the baseline's: ``worse`` where a binary model's scores are
+            surely too high or too low; None where that is not known.
         beside_constant: The log loss of a binary model less that of a constant, on the same rows: ``worse`` where it
             is surely greater; None where it is not known.
         service: How the service answered; None where no call was counted.
@@ -1043,6 +1046,7 @@ class Evaluation:
     label_sla: SlaResult | None = None
     fairness: tuple[Fairness, ...] = ()
     curves: dict[str, Curve] = field(default_factory=dict)
+    positive_class: str = ""
     confusion: F64 | None = None
     immature: str = ""
     unreviewed: dict[str, int] = field(default_factory=dict)
@@ -1050,6 +1054,7 @@ class Evaluation:
     objectives: tuple[ObjectiveState, ...] = ()
     realized_changes: dict[str, MetricChange] = field(default_factory=dict)
     estimated_changes: dict[str, MetricChange] = field(default_factory=dict)
+    level: MetricChange | None = None
     beside_constant: MetricChange | None = None
     service: ServiceLevel | None = None
     service_slices: dict[str, ServiceLevel] = field(default_factory=dict)

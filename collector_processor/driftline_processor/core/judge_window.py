@@ -22,6 +22,7 @@ from driftline_processor.core.estimate.label_shift import LEVEL as SHIFT_LEVEL
 from driftline_processor.core.expectations.judge import judge_expectations
 from driftline_processor.core.outcomes.coverage import DISTRIBUTED, sent_rows
 from driftline_processor.core.performance.judge import judge_performance
+from driftline_processor.core.performance.positive_class import positive_words
 from driftline_processor.core.performance.realized import realized
 from driftline_processor.core.quality.checks.missing import UNKNOWN, unknown_features
 from driftline_processor.core.reference.reference import Reference
@@ -78,6 +79,7 @@ def judge_window(
     if (rows := float(sent_rows(pane)[0])) > 0:
         # by rows: a reviewed row has the weight of all that were not, and a tenth reviewed would pass for everything
         evaluation.coverage = min(1.0, evaluation.outcome_rows / rows)
+    evaluation.positive_class = positive_words(task, {} if baseline is None else baseline.columns)
     judge_performance(evaluation, pane, baseline, task, outcomes, settings.performance, context.realized)
     span = window.window.end - window.window.start
     if baseline is not None and task is not None:

@@ -37,9 +37,10 @@ def baseline_of(model: Any, flights: pd.DataFrame) -> Baseline:
     """Build the baseline on days the model was not trained on."""
     rows = reference_rows(flights)
     return Baseline.from_frame(
-        rows[FEATURES],
+        rows[[*FEATURES, "late"]],
         score=model.predict_proba(rows[FEATURES])[:, 1],
-        actual=rows["late"].to_numpy(),
+        actual="late",
+        features=FEATURES,
         model=MODEL_NAME,
         version=MODEL_VERSION,
         task="binary",

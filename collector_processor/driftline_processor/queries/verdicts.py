@@ -18,6 +18,7 @@ from driftline_processor.core.verdict import (
     Reading,
     Traffic,
     VerdictContext,
+    coming_windows,
     pace_of,
     read_window,
     verdict_of_model,
@@ -121,7 +122,8 @@ class Verdicts:
         """Return the verdict of a series."""
         traffic, windows = self._traffic(known), _telling(known.windows)
         errors = known.concept if known.concept is not None and _drifts(known.concept) else None
-        context = VerdictContext(errors, known.versions, known.timezone)
+        coming = coming_windows(one for of_name in known.windows.values() for one in of_name)
+        context = VerdictContext(errors, known.versions, known.timezone, coming)
         with self._lock:
             made = self._made.get(series)
             if made is not None and made.context == context:

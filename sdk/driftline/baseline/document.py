@@ -10,6 +10,7 @@ that names the key, not fail as a shape error at the first window.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -106,10 +107,16 @@ def _canonical(value: dict[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+"""The escape of half a surrogate pair, which JSON may hold."""
+
+
 def parse(text: str, where: str) -> Fields:
     """Read and check the JSON. Raises ``ValueError``: ``where: key: rule; fix``."""
     try:
         root = json.loads(text)
+        if _ESCAPED.search(text):  # UTF-8 cannot hold half a pair, and neither can what lists the names
+            root = json.loads(json.dumps(root, ensure_ascii=False).encode("utf-8", "replace"))
     except ValueError as error:
         raise ValueError(f"{where}: this is no JSON ({error}): the file is cut off or edited; {_REBUILD}") from None
     except RecursionError:

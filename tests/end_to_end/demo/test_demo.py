@@ -106,8 +106,8 @@ def test_the_demo_quotes_the_verdicts_of_the_processor(
     assert all(sentence in told for sentence in finding.sentences)
     july, true = months["July"]["verdict"], expected["July"]
     assert july["state"] == "wrong"
-    assert july["sentence"].startswith("The model has been wrong since 1 July 2013: ")
-    assert f"it says {100 * true.mean_score:.2g} % positive, {100 * true.actual_rate:.2g} % were (" in july["sentence"]
+    assert july["sentence"].startswith("In the rows of 1 to 31 July 2013 the model is wrong: ")
+    assert f"it says {100 * true.mean_score:.2g} % late, {100 * true.actual_rate:.2g} % were (" in july["sentence"]
     assert f"July was worst. {july['sentence']} {july['next']}" in finding.sentences
     assert july["next"].startswith("Recalibrate its score on the outcomes since 1 July 2013: it ranks as before")
     assert months["April"]["verdict"]["state"] == "at_risk"

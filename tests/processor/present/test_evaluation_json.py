@@ -159,6 +159,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                 "performance": {
                     "maturity": "mature",
                     "immature": None,
+                    "positive_class": None,
                     "unreviewed": {},
                     "realized": {
                         "accuracy": {
@@ -183,6 +184,7 @@ def test_an_evaluation_is_the_promised_json() -> None:
                     "estimated": {},
                     "changes": {},
                     "estimated_changes": {},
+                    "level": None,
                     "beside_constant": None,
                     "importance_weighted": {},
                     "label_shift": None,

@@ -29,6 +29,7 @@ from .changes import Compared, judge_changes
 from .constant import against_constant
 from .curves import confused, curves
 from .implicit_feedback import count_silence, count_silence_everywhere, count_silence_in_steps, without_young_lists
+from .level import level_change
 from .metric_intervals import DaySpreads, intervals_at, performance_sums
 from .objective_states import judge_objectives
 from .realized import realized, realized_from_panes_alone
@@ -100,6 +101,10 @@ def judge_performance(
         if constant is not None and sums is not None:
             lent = _lent(evaluation, reference, settings)
             evaluation.beside_constant = against_constant(evaluation, sums, settings, lent)
+        if sums is not None:
+            length, final = evaluation.window.end - evaluation.window.start, evaluation.maturity == "mature"
+            lends = 0 < length <= MOST * DAY
+            evaluation.level = level_change(sums, settings, reference, final=final, lends=lends)
     of_outcomes = judge_objectives(evaluation, task, outcomes, settings, baseline)
     evaluation.objectives = (*of_outcomes, *judge_service(evaluation, pane, outcomes, settings))
 

@@ -130,6 +130,14 @@ def _measured(baseline: Baseline, settings: PerformanceSettings) -> dict[str, Me
     return {name: _as_sure(metric, in_time.get(name)) for name, metric in whole.items()}
 
 
+def blocks_of_baseline(baseline: Baseline) -> tuple[list[Pane], int]:
+    """Return the outcomes of a baseline by stretch of time, and how long a stretch is; [] and 0 where none is known."""
+    estimation = baseline.extras.estimation
+    if estimation is None or estimation.blocks is None:
+        return [], 0
+    return list(_in_proportion(estimation.blocks.panes, baseline.pane)), estimation.blocks.length
+
+
 def _in_proportion(blocks: Iterable[Pane], pane: Pane) -> Iterator[Pane]:
     """Yield the blocks, each with the variance of a row among all of them: blocks keep means alone."""
     spread, losses = pane.parts.get("spread"), pane.parts.get("losses")

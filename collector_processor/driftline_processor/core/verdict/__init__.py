@@ -4,7 +4,7 @@ Driftline computes verdicts from evaluations each time somebody asks, and stores
 May import every other room of core.
 """
 
-from .context import NO_CONTEXT, VerdictContext
+from .context import NO_CONTEXT, VerdictContext, coming_windows
 from .fold import ModelPart, fold_verdicts, parts_in_use
 from .model import verdict_of_model
 from .pace import Pace, pace_of
@@ -20,6 +20,7 @@ __all__ = [
     "Reading",
     "Traffic",
     "VerdictContext",
+    "coming_windows",
     "fold_verdicts",
     "pace_of",
     "parts_in_use",

@@ -16,7 +16,7 @@ from driftline_processor.core.wording import format_percent, printable, short
 
 from .context import VerdictContext
 from .signs import Sign, has_small_drift, is_fault, lacking_to_tell, moved_to, told_first, worse_metrics
-from .words import NAME, fault_words, figure, listed, metric_words, since_words, slice_words
+from .words import NAME, date, fault_words, figure, listed, metric_words, since_words, slice_words, span_words
 
 REACH = normal_quantile(CONFIDENCE) + POWER
 """Standard errors between a value and its limit at which a test at 5 % finds it in 90 of 100 cases."""
@@ -78,7 +78,7 @@ def repair(evaluation: Evaluation, signs: list[Sign], context: VerdictContext, s
     return Advice("retrain it", f"Retrain it with {_rows_since(when)}, and build its baseline anew.")
 
 
-def look_closer(evaluation: Evaluation, signs: list[Sign]) -> Advice:
+def look_closer(evaluation: Evaluation, signs: list[Sign], context: VerdictContext) -> Advice:
     """Return what to do about a model at risk: repair the data, or get the outcomes that tell."""
     fault = next((sign for sign in signs if sign.reason == "data"), None)
     if fault is not None and fault.features:
@@ -87,19 +87,25 @@ def look_closer(evaluation: Evaluation, signs: list[Sign]) -> Advice:
         return Advice("repair its data", f"Repair its data: {fault.words}.")
     if signs[0].reason == "decisions":
         return _fit_threshold(evaluation)
-    return outcomes_wanted(evaluation)
+    return outcomes_wanted(evaluation, context)
 
 
-def outcomes_wanted(evaluation: Evaluation) -> Advice:
-    """Return what would tell whether a model is right, where its outcomes do not."""
+def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Advice:
+    """Return what would tell whether a model is right, where its outcomes do not.
+
+    Args:
+        evaluation: The window.
+        context: What is known beside windows.
+    """
     if not evaluation.closed:
-        return Advice("wait until its window closes", "Wait until the window closes.")
+        ends = date(evaluation.window.end, context.timezone)
+        return Advice(f"wait until the window closes on {ends}", f"Wait until the window closes on {ends}.")
     if evaluation.young:
-        return Advice("wait for its outcomes", f"Wait: {evaluation.immature or 'its outcomes may still come'}.")
+        return Advice("wait for them", f"Wait: {evaluation.immature or 'its outcomes may still come'}.")
     if evaluation.maturity == "mature" and evaluation.outcome_rows:
         lacks = lacking_to_tell(evaluation)
         if lacks == "days":
-            return Advice("judge a longer window", "Judge a longer window: one with more days would tell.")
+            return _longer_window(evaluation, context, "one with more days would tell")
         if not evaluation.reference and not evaluation.objectives:
             sentence = "Say what is good enough: build the baseline with actual values, or set an objective."
             return Advice("say what is good enough", sentence)
@@ -110,15 +116,27 @@ def outcomes_wanted(evaluation: Evaluation) -> Advice:
         sentence = f"Send its outcomes, or label {needed:,} of its rows: they would show a loss that matters."
         return Advice(f"send its outcomes, or label {needed:,} rows", sentence)
     if not needed or needed <= evaluation.outcome_rows:
-        return Advice("send more outcomes", "Send more outcomes, or judge a longer window.")
+        return Advice("send more outcomes", "Send more outcomes of its rows: those that are known do not tell.")
     more = needed - evaluation.outcome_rows
     if needed <= evaluation.rows:
         sentence = f"Label {more:,} more of its rows: with {needed:,} the window would tell."
         return Advice(f"label {more:,} more rows", sentence)
-    sentence = (
-        f"Judge a longer window: about {needed:,} outcomes would tell, and this one has {evaluation.rows:,} rows."
-    )
-    return Advice("judge a longer window", sentence)
+    told = f"about {needed:,} outcomes would tell, and this one has {evaluation.rows:,} rows"
+    return _longer_window(evaluation, context, told)
+
+
+def _longer_window(evaluation: Evaluation, context: VerdictContext, why: str) -> Advice:
+    """Return how to get a longer window: wait for the one that is open, else ask for one, or bring more rows."""
+    own, timezone = evaluation.window, context.timezone
+    longer = [one for one in context.coming if one.end - one.start > own.end - own.start and one.end >= own.end]
+    if longer:
+        first = min(longer, key=lambda one: one.end)
+        rows, ends = span_words(first.start, first.end, timezone), date(first.end, timezone)
+        sentence = f"Wait for the window of {rows}: it closes on {ends}, tells once its outcomes are in, and {why}."
+        return Advice(f"wait for the window of {rows}, and its outcomes", sentence)
+    if not own.name:
+        return Advice("judge more rows", f"Judge rows of a longer time: {why}.")
+    return Advice("judge a longer window", f"Judge a longer window: {why}.")
 
 
 def keep(evaluation: Evaluation) -> Advice:

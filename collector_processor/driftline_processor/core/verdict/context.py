@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from driftline_processor.core.concept.result import ConceptDrift
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.versions.side_by_side import SideBySide
+from driftline_processor.core.windows.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +19,18 @@ class VerdictContext:
         concept: Whether errors rose along the stream of outcomes; None where nobody looked.
         versions: Challengers beside the champion.
         timezone: The clock by which sentences write dates, an IANA name.
+        coming: Windows that are still open, or wait for their outcomes.
     """
 
     concept: ConceptDrift | None = None
     versions: Sequence[SideBySide] = ()
     timezone: str = "UTC"
+    coming: Sequence[Window] = ()
+
+
+def coming_windows(evaluations: Iterable[Evaluation]) -> tuple[Window, ...]:
+    """Return the windows that are still open, or wait for their outcomes."""
+    return tuple(dict.fromkeys(one.window for one in evaluations if not one.closed or one.young))
 
 
 NO_CONTEXT = VerdictContext()

@@ -12,7 +12,7 @@ from driftline_processor.core.wording import duration
 
 from .context import NO_CONTEXT, VerdictContext
 from .traffic import Traffic
-from .window import Reading, read_window, usual_service, verdict_of
+from .window import Reading, harmless_parts, head_of, read_window, usual_service, verdict_of
 from .words import compose, date, since_words
 
 STALE = 2
@@ -27,11 +27,18 @@ class _Run(NamedTuple):
         reading: The newest of them.
         since: From when on they say so, unix nanoseconds.
         turned: The newest window where it says the opposite, and one alone is not enough; None = it does not.
+        windows: Closed windows of this length that are at hand.
     """
 
     reading: Reading
     since: int | None
     turned: Reading | None = None
+    windows: int = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other window says since when it is so."""
+        return self.windows == 1 and self.since == self.reading.start
 
 
 def verdict_of_model(
@@ -94,20 +101,23 @@ def _of_windows(readings: Sequence[Reading], previous: Verdict | None, context: 
     run = max(runs, key=lambda run: _by_time((run.turned or run.reading).evaluation), default=None)
     if run is not None and run.reading.state == "wrong":
         sure = "The newest window looks right again; one more has to bear that out." if run.turned else ""
-        return verdict_of(run.reading, run.since, sure)
+        return verdict_of(run.reading, run.since, sure, alone=run.alone)
     ended = 0 if run is None else (run.turned or run.reading).evaluation.window.end
-    if run is not None and run.turned is not None:
-        return _not_borne_out(run.turned)
-    risk = _run_of_risk(lengths.values(), ended, run is None)
+    if run is not None and run.turned is not None and run.turned.stands_out:
+        return _not_borne_out(run.turned, alone=run.windows == 1)
+    harmless = harmless_parts(run.reading) if run is not None else frozenset()
+    risk = _run_of_risk(lengths.values(), ended, run is None, harmless)
     if risk is not None:
         quiet = "The newest window is quiet; one more has to bear that out." if risk.turned is not None else ""
-        return verdict_of(risk.reading, risk.since, quiet or _last_known(run, context))
+        return verdict_of(risk.reading, risk.since, quiet or _last_known(run, context), alone=risk.alone)
     newest = closed[-1]
     if run is None or _stale(closed, run):
         since = newest.start if run is None else run.reading.evaluation.window.end
         untold = replace(newest if run is None else _newest_without(closed, run), state="unknown", signs=())
-        return verdict_of(untold, since, _last_known(run, context))
-    return verdict_of(run.reading, run.since, _after(closed, run, context))
+        alone = sum(one.evaluation.window.name == untold.evaluation.window.name for one in closed) == 1
+        return verdict_of(untold, since, _last_known(run, context), alone=alone and since == untold.start)
+    sure = f"{_after(closed, run, context)} {_lone(run)}".strip()
+    return verdict_of(run.reading, run.since, sure, alone=run.alone)
 
 
 def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run | None:
@@ -121,6 +131,8 @@ def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run
         state, since = previous.state, previous.since
     for one in readings:
         if not one.decides:
+            if turned is not None and _could_tell(one.evaluation):
+                turned = None  # the next window does not bear it out
             continue
         if one.state == state:
             newest, turned = one, None
@@ -133,7 +145,12 @@ def _deciding_run(readings: Sequence[Reading], previous: Verdict | None) -> _Run
         if turned is None:
             return None
         newest, since, turned = turned, turned.since(), None  # the windows of the state before are gone
-    return _Run(newest, since, turned)
+    return _Run(newest, since, turned, len(readings))
+
+
+def _could_tell(evaluation: Evaluation) -> bool:
+    """Return True where the outcomes of a window had their time, and came."""
+    return evaluation.maturity == "mature" and bool(evaluation.outcome_rows)
 
 
 def _began_before(previous: Verdict, first: int | None) -> bool:
@@ -141,19 +158,27 @@ def _began_before(previous: Verdict, first: int | None) -> bool:
     return previous.since is not None and first is not None and previous.since < first
 
 
-def _run_of_risk(lengths: Iterable[Sequence[Reading]], ended: int, alone: bool) -> _Run | None:
+def _run_of_risk(
+    lengths: Iterable[Sequence[Reading]], ended: int, alone: bool, harmless: frozenset[str]
+) -> _Run | None:
     """Return the newest run of windows at risk that lasts; None where none does.
 
-    A risk begins with two windows in a row, or with one that is clear, and ends with two that show none.
+    A risk begins with two windows in a row, or with one that is clear, and ends with two that show none. What the
+    outcomes of the deciding window showed to be harmless is none as long as it lasts.
 
     Args:
         lengths: Closed windows by length, the oldest first.
         ended: End of the newest window whose outcomes tell; older windows do not count.
         alone: Whether no window tells at all.
+        harmless: What moved in the deciding window, without a loss.
     """
     found: list[_Run] = []
     for readings in lengths:
-        newer = [one for one in readings if one.evaluation.window.end > ended or (alone and one.start is None)]
+        newer = [
+            one.without(harmless)
+            for one in readings
+            if one.evaluation.window.end > ended or (alone and one.start is None)
+        ]
         run: list[Reading] = []
         quiet: Reading | None = None
         sure = len(readings) == 1
@@ -167,7 +192,7 @@ def _run_of_risk(lengths: Iterable[Sequence[Reading]], ended: int, alone: bool) 
             elif one.evaluation.rows:
                 run, quiet, sure = [], None, False
         if run and sure:
-            found.append(_Run(run[-1], run[0].since(ended), quiet))
+            found.append(_Run(run[-1], run[0].since(ended), quiet, len(readings)))
     return max(found, key=lambda run: _by_time(run.reading.evaluation), default=None)
 
 
@@ -185,7 +210,7 @@ def _without_outcomes(closed: Sequence[Reading], run: _Run) -> list[Reading]:
         evaluation = one.evaluation
         if evaluation.young or not evaluation.rows:
             continue
-        if evaluation.maturity == "mature" and evaluation.outcome_rows:
+        if _could_tell(evaluation):
             missing.clear()
         else:
             missing.append(one)
@@ -196,13 +221,12 @@ def _newest_without(closed: Sequence[Reading], run: _Run) -> Reading:
     return _without_outcomes(closed, run)[-1]
 
 
-def _not_borne_out(turned: Reading) -> Verdict:
+def _not_borne_out(turned: Reading, *, alone: bool) -> Verdict:
     """Say that the newest window shows a loss, which one window alone does not prove."""
-    evaluation, context = turned.evaluation, turned.context
+    evaluation = turned.evaluation
     told = verdict_of(turned, turned.since())
-    verb = "is" if told.since is None else "has been"
-    head = f"The model {verb} at risk{since_words(told.since, context.timezone, days=turned.of_days)}"
-    sentence = compose(head, (turned.signs[0].words, "one window alone may be chance"), "wait for the next window")
+    head = head_of(turned, told.since, alone=alone, state="at risk")
+    sentence = compose(head, (turned.signs[0].words, "one window alone may be chance"), "look again in the next window")
     return Verdict(
         state="at_risk",
         since=told.since,
@@ -214,7 +238,7 @@ def _not_borne_out(turned: Reading) -> Verdict:
         kind=told.kind,
         sure=f"{told.sure} A second window has to bear it out.",
         sentence=sentence,
-        next=f"Wait for the next window; if it shows the same: {told.next[:1].lower()}{told.next[1:]}",
+        next=f"Look again in the next window; if it shows the same: {told.next[:1].lower()}{told.next[1:]}",
         slice=told.slice,
         window_start=told.window_start,
         window_end=evaluation.window.end if told.window_start is not None else None,
@@ -234,6 +258,13 @@ def _after(closed: Sequence[Reading], run: _Run, context: VerdictContext) -> str
     if run.reading.start is None or closed[-1].evaluation.window.end <= ended:
         return ""
     return f"That is known up to {date(ended, context.timezone)}; later windows do not tell yet."
+
+
+def _lone(run: _Run) -> str:
+    """Say what the newest window shows where that may well be chance."""
+    if run.turned is None:
+        return ""
+    return f"In the newest window that tells {run.turned.signs[0].words}: that may be chance, unless the next shows it."
 
 
 def _plain(

@@ -14,6 +14,9 @@ from .words import NAME, Clause, fault_words, slice_words
 STEADY = "its inputs look as before, so only the outcomes show it"
 """The reason of a loss without drift."""
 
+OF_OUTCOMES = ("constant", "level", "worse", "errors")
+"""Signs that outcomes alone show: beside inputs that look as before, the outcomes follow from them in another way."""
+
 _BRACKETS = re.compile(r" \([^()]*(?:\([^()]*\)[^()]*)*\)")
 
 
@@ -83,6 +86,8 @@ def kind_of_change(evaluation: Evaluation, signs: list[Sign]) -> ChangeKind | Li
         return "service"
     if evaluation.change_kind is not None:
         return evaluation.change_kind.kind
+    if signs and signs[0].reason in OF_OUTCOMES and looks_as_before(evaluation):
+        return "concept_change"
     faulty = any(sign.reason == "data" for sign in signs)
     return "data_fault" if faulty or any(is_fault(found) for found in evaluation.findings) else ""
 

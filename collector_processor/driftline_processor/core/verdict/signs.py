@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,14 +17,17 @@ from driftline_processor.core.evaluation import (
     ServiceLevel,
     TargetDrift,
 )
+from driftline_processor.core.intervals.confidence import normal_quantile
 from driftline_processor.core.metrics import METRICS, direction, metric_of
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.performance.changes import MATTERS
+from driftline_processor.core.performance.positive_class import POSITIVE
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.service_level.level import METRICS as SERVICE_METRICS
+from driftline_processor.core.windows.window import DAY
 from driftline_processor.core.wording import format_percent, printable, short
 
 from .words import NAME, fault_words, figure, interval_of_value, metric_value, metric_words, percents, size_of_change
@@ -53,6 +55,10 @@ A 95 % interval ends 1.96 standard errors away, and 2.5 × 1.96 leaves a chance 
 :data:`~driftline_processor.core.drift.incident.AT_ONCE`.
 """
 
+LONE, LONE_DAYS = 0.025, 90
+"""Windows that one kind of sign makes bad by chance in so many days, up to which one window alone is a risk: four kinds
+of signs make a tenth of a false incident. The rows ``verdict-quiet-*`` measure it."""
+
 DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
 """The metrics that say whether a model is right, the most telling first: the first that a window compares decides."""
 
@@ -65,10 +71,6 @@ TOLD_LAST = ("average_precision", "recall", "precision", "f1", "fbeta", "balance
 OF_SCORES = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "brier", "roc_auc_ovr")
 """Metrics that speak against a model even where the deciding one is better. The others follow the threshold, or how
 many positives there are: a month with fewer late flights has a worse F1, and no worse model."""
-
-OFF = 1.5
-"""How many half lengths of 95 % intervals what a model says lies from what happens: 3 standard errors, by chance in
-0.3 % of windows."""
 
 _SIZES = ("moderate", "large")
 """Sizes of drift that put a model at risk. A small one may be as certain, and is no reason to act."""
@@ -90,6 +92,7 @@ class Sign:
         slice: The slice it is about; "" = all rows.
         since: From when on it is so, unix nanoseconds; None = as the window says.
         features: The features it is about.
+        part: What moved or is faulty, by which another window shows the same; "" where nothing did.
     """
 
     reason: Reason
@@ -103,6 +106,19 @@ class Sign:
     slice: str = ""
     since: int | None = None
     features: tuple[str, ...] = ()
+    part: str = ""
+
+    def stands_out(self, length: int) -> bool:
+        """Return True where chance shows this too rarely in 90 days for one window alone to be no news.
+
+        Args:
+            length: Nanoseconds of a window; 0 where rows have no time.
+        """
+        if self.clear or self.low is None or self.high is None or length <= 0:
+            return True
+        windows = max(1.0, LONE_DAYS * DAY / length)
+        beyond = normal_quantile(1 - 2 * LONE / windows) / normal_quantile(0.95)
+        return max(self.low, -self.high) >= (beyond - 1) * (self.high - self.low) / 2
 
 
 def is_clear(low: float | None, high: float | None) -> bool:
@@ -321,27 +337,13 @@ def _worse_than_a_constant(evaluation: Evaluation) -> Iterator[Sign]:
 
 def _off_level(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield that a model says other shares than happen, beyond what its baseline is off."""
-    said, came = (evaluation.realized.get(name) for name in ("mean_score", "actual_rate"))
-    own, usual = (evaluation.reference.get(name) for name in ("mean_score", "actual_rate"))
-    if said is None or came is None or own is None or usual is None:
+    one, beside = evaluation.level, evaluation.beside_constant
+    told = _level_words(evaluation)
+    if one is None or one.state != "worse" or not told:
         return
-    if said.value is None or came.value is None or own.value is None or usual.value is None:
-        return
-    gap = said.value - came.value
-    since = gap - (own.value - usual.value)
-    if gap * since <= 0:  # it is off less than its baseline is
-        return
-    off = min(gap, since, key=abs)
-    ends = (said.low, came.high) if off > 0 else (said.high, came.low)
-    if ends[0] is None or ends[1] is None:
-        return
-    half = math.hypot(said.value - ends[0], came.value - ends[1])
-    if abs(off) < max(MATTERS * came.value, OFF * half):
-        return
-    beside = evaluation.beside_constant
-    words = _level_words(evaluation) + (_BETTER_CONSTANT if beside is not None and beside.change > 0 else "")
+    words = told + (_BETTER_CONSTANT if beside is not None and beside.change > 0 else "")
     sure = f"Certain: the outcomes rule out the share that it says, from {_outcomes(evaluation)}."
-    yield Sign("level", words, sure, "mean_score", off, off - half, off + half, clear=abs(off) > CLEAR * half)
+    yield Sign("level", words, sure, "mean_score", *_signed(one), clear=is_clear(one.low, one.high))
 
 
 def _level_words(evaluation: Evaluation) -> str:
@@ -350,7 +352,8 @@ def _level_words(evaluation: Evaluation) -> str:
     if said is None or came is None or said.value is None or came.value is None:
         return ""
     interval = "" if came.low is None or came.high is None else f" ({percents(came.low, came.high)})"
-    return f"it says {format_percent(said.value)} positive, {format_percent(came.value)} were{interval}"
+    name = short(evaluation.positive_class, NAME) or POSITIVE
+    return f"it says {format_percent(said.value)} {name}, {format_percent(came.value)} were{interval}"
 
 
 _BETTER_CONSTANT = ", and a constant would do better"
@@ -368,8 +371,9 @@ def _worse_than_the_baseline(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield the metrics that are worse; where the deciding one is better, those alone that no threshold moves."""
     decides = deciding_change(evaluation)
     better = decides is not None and (is_fine(*decides) or is_worse(decides[0], -decides[1].change))
+    of_scores = decides is not None and decides[0] in OF_SCORES
     for name in told_first(worse_metrics(evaluation)):
-        if not better or name in OF_SCORES:
+        if name in OF_SCORES or not (better or (of_scores and _base(name) in TOLD_LAST)):
             yield _worse_sign(name, evaluation, "worse")
 
 
@@ -449,14 +453,17 @@ def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
             sure = "Certain: chance shows a fault of data in one quiet window of a thousand at most."
             effect = None if found.was is None or found.now is None else found.now - found.was
             words = fault_words(found)
-            yield Sign("data", words, sure, found.check, effect, clear=True, features=found.features)
+            part = f"{found.check}:{','.join(found.features)}"
+            yield Sign("data", words, sure, found.check, effect, clear=True, features=found.features, part=part)
     for one in evaluation.expected:
         if one.state == "broken":
             of = f" of {short(one.feature, NAME)}" if one.feature else ""
             words = f"the expectation {printable(one.rule)}{of}"
             sure = f"Every row was counted: {printable(one.sentence).rstrip('.')}."
             features = (one.feature,) if one.feature else ()
-            yield Sign("data", f"{words} is broken", sure, clear=True, features=features)
+            yield Sign(
+                "data", f"{words} is broken", sure, clear=True, features=features, part=f"{one.feature} {one.rule}"
+            )
 
 
 def is_fault(found: Finding) -> bool:
@@ -468,14 +475,18 @@ def _worse_estimates(evaluation: Evaluation) -> Iterator[Sign]:
     """Yield what is estimated to be worse, while outcomes do not say."""
     if evaluation.maturity == "mature" and evaluation.outcome_rows:
         return
-    for name in told_first(name for name, one in evaluation.estimated_changes.items() if one.state == "worse"):
+    worse = [name for name, one in evaluation.estimated_changes.items() if one.state == "worse"]
+    for name in told_first(worse):
+        if _base(name) in TOLD_LAST:
+            continue  # it follows the share of positives, which may move without harm
         one, estimate = evaluation.estimated_changes[name], evaluation.estimated.get(name)
         if estimate is not None and estimate.record.state == "failed":
             continue
         record = "" if estimate is None or not estimate.record.windows else _record(estimate.record.inside)
         words = f"its {metric_words(name)} is estimated to have {_moved(name, one)}"
         sure = f"The estimate assumes that equal rows have equal outcomes{record}."
-        yield Sign("estimate", words, sure, name, *_signed(one), clear=is_clear(one.low, one.high))
+        clear = is_clear(one.low, one.high)
+        yield Sign("estimate", words, sure, name, *_signed(one), clear=clear, part=f"estimate:{name}")
 
 
 def _moved(name: str, one: MetricChange) -> str:
@@ -500,7 +511,8 @@ def _moved_inputs(evaluation: Evaluation) -> Iterator[Sign]:
             sure = "Certain: chance shows such a finding in one quiet window of a thousand at most."
             effect = None if found.was is None or found.now is None else found.now - found.was
             words = fault_words(found)
-            yield Sign("inputs", words, sure, found.check, effect, clear=True, features=found.features)
+            part = f"{found.check}:{','.join(found.features)}"
+            yield Sign("inputs", words, sure, found.check, effect, clear=True, features=found.features, part=part)
     weights: Mapping[str, float] = {}
     if evaluation.explanation is not None:
         causes = evaluation.explanation.causes
@@ -518,14 +530,15 @@ def _matters(target: TargetDrift) -> bool:
 def _drift_sign(reason: Reason, part: str, words: str, target: TargetDrift, evaluation: Evaluation) -> Sign:
     decisive = target.methods.get(target.decided_by)
     p = None if decisive is None else decisive.p_value
-    clear = part in evaluation.incident or (p is not None and p <= AT_ONCE)
+    clear = part in evaluation.incident or (p is not None and max(p, target.p_usual or 0.0) <= AT_ONCE)
     if target.lacking == "days":
         sure = "The rows surely differ; whether time alone does this, the baseline has too few days to tell."
     else:
         sure = f"Chance alone does not move {target.rows:,} rows that far; the drift is {target.size}."
     since = evaluation.incident.get(part)
     features = (target.name,) if target.target == "feature" else ()
-    return Sign(reason, words, sure, target.decided_by, target.effect, clear=clear, since=since, features=features)
+    effect = target.effect
+    return Sign(reason, words, sure, target.decided_by, effect, clear=clear, since=since, features=features, part=part)
 
 
 def _moved_slices(evaluation: Evaluation) -> Iterator[Sign]:
@@ -549,6 +562,7 @@ def _slice_sign(name: str, target: TargetDrift, evaluation: Evaluation) -> Sign:
         slice=name,
         since=told.since,
         features=told.features,
+        part=told.part,
     )
 
 
@@ -560,7 +574,8 @@ def _moved_together(evaluation: Evaluation) -> Iterator[Sign]:
             names = " and ".join(short(name, NAME) for name in features)
             words = f"the features no longer go together as they did{f', {names} least' if names else ''}"
             sure = f"Chance does not do this in {one.rows:,} rows."
-            yield Sign("together", words, sure, one.method, one.effect, clear=clear, features=features)
+            part = f"together:{one.method}"
+            yield Sign("together", words, sure, one.method, one.effect, clear=clear, features=features, part=part)
 
 
 def has_small_drift(evaluation: Evaluation) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict, VerdictState
+from driftline_processor.core.drift.incident import WHERE
+from driftline_processor.core.evaluation import Evaluation, ServiceLevel, Verdict
 from driftline_processor.core.service_level.failing import EARLIER, service_failing
 from driftline_processor.core.service_level.level import ERROR_RATE
 from driftline_processor.core.windows.window import DAY
@@ -15,15 +16,10 @@ from .advice import Advice, keep, look_closer, outcomes_wanted, repair
 from .context import NO_CONTEXT, VerdictContext
 from .reasons import STEADY, first_cause, harmless_drift, looks_as_before
 from .signs import Sign, beside_baseline, deciding_change, lacking_to_tell, no_loss, signs_of_loss, signs_of_risk
-from .words import Clause, compose, since_words, slice_words
+from .words import Clause, capital, compose, since_words, slice_words, span_words
 
-_HEADS: dict[VerdictState, tuple[str, str]] = {
-    "right": ("the model", "right"),
-    "wrong": ("the model", "wrong"),
-    "at_risk": ("the model", "at risk"),
-    "unknown": ("whether the model is right", "unknown"),
-}
-"""Of each state, what is so and how it is."""
+_WORDS = {"right": "right", "wrong": "wrong", "at_risk": "at risk", "unknown": "unknown"}
+"""The words of each state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +44,20 @@ class Reading:
     def decides(self) -> bool:
         """Whether the window tells if the model is right."""
         return self.state in ("right", "wrong")
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether chance shows a loss of this window too rarely for it to be no news by itself."""
+        window = self.evaluation.window
+        return any(one.stands_out(window.end - window.start) for one in self.signs)
+
+    def without(self, harmless: frozenset[str]) -> Reading:
+        """Return what the window says of a risk but for what is known to do no harm."""
+        if self.state != "at_risk" or not harmless:
+            return self
+        left = tuple(one for one in self.signs if not harmless & {one.part, one.part.partition(WHERE)[0]})
+        state: Literal["at_risk", "unknown"] = "at_risk" if left else "unknown"
+        return replace(self, state=state, signs=left, clear=any(one.clear for one in left))
 
     @property
     def start(self) -> int | None:
@@ -97,6 +107,14 @@ def read_window(
     return Reading("unknown", evaluation, (), False, context)
 
 
+def harmless_parts(reading: Reading) -> frozenset[str]:
+    """Return what moved in a window, or was in an incident, though its outcomes show no loss."""
+    if reading.state != "right":
+        return frozenset()
+    parts = (one.part for one in signs_of_risk(reading.evaluation))
+    return frozenset({*parts, *reading.evaluation.incident} - {""})
+
+
 def usual_service(evaluations: Iterable[Evaluation]) -> list[tuple[Evaluation, tuple[ServiceLevel, ...]]]:
     """Return each window with the service level of those of its length before it, in which the service did not fail.
 
@@ -131,7 +149,8 @@ def verdict_of_window(
         earlier: How the service answered in windows of the same length before it.
     """
     reading = read_window(evaluation, context, earlier)
-    return verdict_of(reading, reading.since())
+    since = reading.since()
+    return verdict_of(reading, since, alone=since == reading.start)
 
 
 def with_verdicts(evaluations: Iterable[Evaluation], context: VerdictContext = NO_CONTEXT) -> list[Evaluation]:
@@ -141,23 +160,21 @@ def with_verdicts(evaluations: Iterable[Evaluation], context: VerdictContext = N
     ]
 
 
-def verdict_of(reading: Reading, since: int | None, sure: str = "") -> Verdict:
+def verdict_of(reading: Reading, since: int | None, sure: str = "", *, alone: bool = False) -> Verdict:
     """Put what a window says into words.
 
     Args:
         reading: What the window says.
         since: From when on it is so, unix nanoseconds; None where that is not known.
         sure: What else says how sure it is, a sentence.
+        alone: Whether no other window says since when it is so.
     """
-    evaluation, context = reading.evaluation, reading.context
+    evaluation = reading.evaluation
     signs = list(reading.signs)
     cause = first_cause(evaluation, signs)
     clauses, advice, own = _say(reading, since)
     place = signs[0].slice if signs else ""
-    what, how = _HEADS[reading.state]
-    head = f"{what} {'is' if since is None else 'has been'} {how}"
-    head += since_words(since, context.timezone, days=reading.of_days)
-    head = f"for {slice_words(place)} {head}" if place else head
+    head = head_of(reading, since, alone=alone, state=_WORDS[reading.state])
     first = signs[0] if signs else None
     start = reading.start
     return Verdict(
@@ -170,12 +187,37 @@ def verdict_of(reading: Reading, since: int | None, sure: str = "") -> Verdict:
         cause=cause.words,
         kind=cause.kind if reading.state != "right" else "",
         sure=" ".join(filter(None, (own, sure))),
-        sentence=compose(head[:1].upper() + head[1:], clauses, advice.action),
+        sentence=compose(head, clauses, advice.action),
         next=advice.sentence,
         slice=place,
         window_start=start,
         window_end=None if start is None else evaluation.window.end,
     )
+
+
+def head_of(reading: Reading, since: int | None, *, alone: bool, state: str) -> str:
+    """Return the beginning of a sentence: of which rows, whether the model is right, and since when.
+
+    Args:
+        reading: What the window says.
+        since: From when on it is so, unix nanoseconds; None where that is not known.
+        alone: Whether no other window says since when it is so: the sentence is about the rows of this one.
+        state: The state in words.
+    """
+    timezone, window = reading.context.timezone, reading.evaluation.window
+    slice = reading.signs[0].slice if reading.signs else ""
+    place = f"for {slice_words(slice)}" if slice else ""
+    rows = f"in the rows of {span_words(window.start, window.end, timezone)}" if alone and since is not None else ""
+    when = since_words(since, timezone, days=reading.of_days)
+    if state == "unknown":
+        verb = "is" if rows or since is None else "has been"
+        head = f"whether the model {'was' if rows else 'is'} right {rows}".rstrip() + f" {verb} unknown"
+        head += "" if rows else when
+    elif rows:
+        head = f"{rows}{',' if place else ''} the model is {state}"
+    else:
+        head = f"the model {'is' if since is None else 'has been'} {state}{when}"
+    return capital(f"{place}{',' if place and rows else ''} {head}".strip())
 
 
 def _say(reading: Reading, since: int | None) -> tuple[tuple[Clause, ...], Advice, str]:
@@ -191,9 +233,9 @@ def _say(reading: Reading, since: int | None) -> tuple[tuple[Clause, ...], Advic
     if reading.state == "right":
         return (signs[0].words, harmless_drift(evaluation)), keep(evaluation), signs[0].sure
     if reading.state == "at_risk":
-        return _risk_clauses(evaluation, signs), look_closer(evaluation, signs), signs[0].sure
+        return _risk_clauses(evaluation, signs), look_closer(evaluation, signs, reading.context), signs[0].sure
     nothing = _nothing_tells(evaluation)
-    return (nothing,), outcomes_wanted(evaluation), "Nothing here shows that it is wrong, or right."
+    return (nothing,), outcomes_wanted(evaluation, reading.context), "Nothing here shows that it is wrong, or right."
 
 
 def _risk_clauses(evaluation: Evaluation, signs: list[Sign]) -> tuple[Clause, ...]:
@@ -212,7 +254,7 @@ def _nothing_tells(evaluation: Evaluation) -> tuple[str, ...]:
     if not evaluation.rows:
         return ("the window has no rows",)
     if not evaluation.outcome_rows:
-        return ("no outcome is known",)
+        return ("its outcomes may still come" if evaluation.young else "no outcome is known",)
     if evaluation.maturity != "mature":
         return ("its outcomes may still come" if evaluation.young else "too few of its outcomes are known",)
     few = {

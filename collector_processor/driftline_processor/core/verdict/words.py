@@ -159,9 +159,13 @@ def date(time: int, timezone: str = "UTC") -> str:
     >>> date(1_372_636_800 * 10**9), date(1_373_774_340 * 10**9)
     ('1 July 2013', '14 July 2013, 03:59')
     """
-    at = datetime.fromtimestamp(min(max(time // 10**9, 0), _LAST_MOMENT), time_zone(timezone))
+    at = _local(time, timezone)
     text = f"{at.day} {at:%B %Y}"
     return text if (at.hour, at.minute) == (0, 0) else f"{text}, {at:%H:%M}"
+
+
+def _local(time: int, timezone: str) -> datetime:
+    return datetime.fromtimestamp(min(max(time // 10**9, 0), _LAST_MOMENT), time_zone(timezone))
 
 
 def fault_words(found: Finding) -> str:
@@ -195,6 +199,26 @@ def since_words(time: int | None, timezone: str, *, days: bool = False) -> str:
         return ""
     moment = date(time, timezone)
     return f" since {moment.partition(',')[0] if days else moment}"
+
+
+def span_words(start: int, end: int, timezone: str) -> str:
+    """Return the days of a window, or its hours: "1 to 31 July 2013".
+
+    >>> second = 10**9
+    >>> span_words(1_372_636_800 * second, 1_375_315_200 * second, "UTC")
+    '1 to 31 July 2013'
+    >>> span_words(1_372_636_800 * second, 1_372_640_400 * second, "UTC")
+    '1 July 2013, 00:00 to 01:00'
+    """
+    last = max(start, end - 1)
+    first_day, last_day = (date(one, timezone).partition(",")[0] for one in (start, last))
+    if first_day == last_day:
+        hours = [f"{_local(one, timezone):%H:%M}" for one in (start, end)]
+        return first_day if hours == ["00:00", "00:00"] else f"{first_day}, {' to '.join(hours)}"
+    before, after = first_day.split(), last_day.split()
+    while len(before) > 1 and before[-1] == after[len(before) - 1]:
+        before.pop()
+    return f"{' '.join(before)} to {last_day}"
 
 
 def listed(names: Sequence[str]) -> str:

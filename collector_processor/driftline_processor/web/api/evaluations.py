@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.core.estimate.track_record import with_track_records
 from driftline_processor.core.evaluation import Evaluation, MetricValue, State
-from driftline_processor.core.verdict import VerdictContext, with_verdicts
+from driftline_processor.core.verdict import VerdictContext, coming_windows, with_verdicts
 from driftline_processor.core.wording import iso_time
 from driftline_processor.exporters.openlineage_events import run_event
 from driftline_processor.ingest.completeness import Balance
@@ -70,7 +70,8 @@ def _recorded(model: ModelView, window: str, chosen: Sequence[Evaluation]) -> li
 
 
 def _with_verdicts(model: ModelView, windows: Sequence[Evaluation]) -> list[Evaluation]:
-    return with_verdicts(windows, VerdictContext(model.concept, model.versions, model.timezone))
+    coming = coming_windows(one for of_name in model.windows.values() for one in of_name)
+    return with_verdicts(windows, VerdictContext(model.concept, model.versions, model.timezone, coming))
 
 
 def lineage(request: Request, known: Sequence[ModelView], now: int) -> Response:

@@ -16,6 +16,7 @@ HOUR = DAY // 24
 DRIFT: dict[str, Any] = {"features": {"temp": target(p=0.001)}, "explanation": explained()}
 CLEAR: dict[str, Any] = {"features": {"temp": target(p=1e-12)}, "explanation": explained()}
 YOUNG: dict[str, Any] = {"young": True, "maturity": "immature", "immature": "they take 3d"}
+FEW = known(2, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
 
 
 def day(number: int) -> int:
@@ -31,7 +32,9 @@ def day(number: int) -> int:
         ([right(0), right(1), right(2)], "right", 0),
         ([right(0), wrong(1), wrong(2)], "wrong", 1),
         ([right(0), wrong(1, clear=True)], "wrong", 1),
-        ([right(0), wrong(1)], "at_risk", 1),
+        ([right(0), wrong(1)], "right", 0),
+        ([right(0), wrong(1, stands_out=True)], "at_risk", 1),
+        ([right(0), wrong(1, stands_out=True), FEW], "right", 0),
         ([right(0), wrong(1), right(2)], "right", 0),
         ([wrong(0), right(1)], "wrong", 0),
         ([wrong(0), right(1), right(2)], "right", 1),
@@ -72,13 +75,18 @@ def test_the_newest_of_several_lengths_decides_and_the_longer_one_at_the_same_en
 
 
 def test_what_is_not_borne_out_yet_says_so() -> None:
-    verdict = verdict_of_model([right(0), wrong(1)])
+    verdict = verdict_of_model([right(0), wrong(1, stands_out=True)])
     assert verdict.sentence == (
-        "The model has been at risk since 2 July 2013: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; one window "
-        "alone may be chance; wait for the next window."
+        "The model has been at risk since 2 July 2013: its log loss rose by 0.2 (0.1 to 0.3) to 0.5; one window "
+        "alone may be chance; look again in the next window."
     )
-    assert verdict.next.startswith("Wait for the next window; if it shows the same: recalibrate its score")
+    assert verdict.next.startswith("Look again in the next window; if it shows the same: recalibrate its score")
     assert verdict.sure.endswith("A second window has to bear it out.")
+    chance = verdict_of_model([right(0), wrong(1)])
+    assert chance.sure.endswith(
+        "In the newest window that tells its log loss rose by 0.2 (0.02 to 0.38) to 0.5: that may be chance, unless "
+        "the next shows it."
+    )
     back = verdict_of_model([wrong(0), right(1)])
     assert back.sure.endswith("The newest window looks right again; one more has to bear that out.")
 
@@ -135,10 +143,25 @@ def test_a_drift_that_lasts_puts_at_risk_from_its_beginning_or_from_the_last_win
 
 
 def test_a_window_without_power_neither_turns_nor_ends_a_state() -> None:
-    few = known(1, {"log_loss": change("cannot_tell", 0.1, -0.3, 0.5, lacking="rows")})
-    assert verdict_of_model([right(0), few]).state == "right"
-    assert verdict_of_model([right(0), few, replace(few, window=replace(few.window, end=day(3)))]).state == "right"
-    assert verdict_of_model([right(0), wrong(1), few, wrong(3)]).since == day(1)
+    assert verdict_of_model([right(1), FEW]).state == "right"
+    assert verdict_of_model([right(1), FEW, replace(FEW, window=replace(FEW.window, end=day(4)))]).state == "right"
+    assert verdict_of_model([wrong(0), wrong(1), FEW, wrong(3)]).since == day(0)
+
+
+def test_two_bad_windows_are_none_in_a_row_where_one_between_does_not_show_the_loss() -> None:
+    assert verdict_of_model([right(0), wrong(1), FEW, wrong(3)]).state == "right"
+    assert verdict_of_model([right(0), wrong(1), FEW, wrong(3), wrong(4)]).since == day(3)
+
+
+def test_what_the_outcomes_showed_to_be_harmless_is_no_risk_while_it_lasts() -> None:
+    lasting: dict[str, Any] = {**CLEAR, "incident": {"feature:temp": day(0)}}
+    later = [window(at, **YOUNG, **lasting) for at in (1, 2)]
+    known_harmless = verdict_of_model([right(0, **lasting), *later])
+    assert known_harmless.state == "right"
+    assert "that did no harm" in known_harmless.sentence
+    assert verdict_of_model([right(0), *later]).state == "at_risk"
+    other = {"features": {**CLEAR["features"], "wind": target(name="wind", p=1e-12)}}
+    assert verdict_of_model([right(0, **lasting), window(1, **YOUNG, **other)]).state == "at_risk"
 
 
 def served(at: int, failed: int) -> Evaluation:

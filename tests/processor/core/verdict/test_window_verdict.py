@@ -51,6 +51,7 @@ CONSTANT: dict[str, Any] = {
 LEVEL: dict[str, Any] = {
     "realized": CONSTANT["realized"] | {"log_loss": value(0.6, 0.5, 0.72)},
     "reference": {"mean_score": value(0.23), "actual_rate": value(0.22), "roc_auc": value(0.7)},
+    "level": change("worse", -0.18, -0.21, -0.15),
 }
 ESTIMATE = Estimate(0.7, 0.68, 0.72, 0.01, 0.75, 0.85, True, 5_000, "rows", "cbpe", record=TrackRecord("ok", 5, 0, 1.0))
 FAILED = replace(ESTIMATE, record=TrackRecord("failed", 5, 2))
@@ -72,35 +73,35 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             right(),
             "right",
-            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's 0.49; "
+            "In the rows of 1 July 2013 the model is right: its log loss of 0.5 is no worse than the baseline's 0.49; "
             "nothing to do.",
             "Nothing: keep sending outcomes.",
         ),
         (
             right(**DRIFT),
             "right",
-            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's "
+            "In the rows of 1 July 2013 the model is right: its log loss of 0.5 is no worse than the baseline's "
             "0.49; temp moved (values below 54 went from 99 % to 0 %), and that did no harm; nothing to do.",
             "Ignore the drift: outcomes show no loss. Look again when they do.",
         ),
         (
             right(features={"temp": target(size="small")}, explanation=explained()),
             "right",
-            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's "
+            "In the rows of 1 July 2013 the model is right: its log loss of 0.5 is no worse than the baseline's "
             "0.49; temp moved (values below 54 went from 99 % to 0 %), and that did no harm; nothing to do.",
             "Ignore the drift: its effect is small, and outcomes show no loss.",
         ),
         (
             known(objectives=(objective("met", number=0.95),)),
             "right",
-            "The model has been right since 1 July 2013: its precision of 95 % (93 % to 97 %) meets the objective "
+            "In the rows of 1 July 2013 the model is right: its precision of 95 % (93 % to 97 %) meets the objective "
             "precision >= 0.9; nothing to do.",
             "Nothing: keep sending outcomes.",
         ),
         (
             wrong(features={"temp": target("ok", "")}),
             "wrong",
-            "The model has been wrong since 1 July 2013: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; its "
+            "In the rows of 1 July 2013 the model is wrong: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; its "
             "inputs look as before, so only the outcomes show it; recalibrate it.",
             "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
             "baseline), and only the level of its score is off.",
@@ -108,7 +109,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             known(**CONSTANT, **DRIFT),
             "wrong",
-            "The model has been wrong since 1 July 2013: it says 14 % positive, 32 % were (29 % to 34 %), and a "
+            "In the rows of 1 July 2013 the model is wrong: it says 14 % positive, 32 % were (29 % to 34 %), and a "
             "constant would do better; likely because temp moved (values below 54 went from 99 % to 0 %); "
             "recalibrate it.",
             "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
@@ -117,7 +118,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             known(**LEVEL),
             "wrong",
-            "The model has been wrong since 1 July 2013: it says 14 % positive, 32 % were (29 % to 34 %); "
+            "In the rows of 1 July 2013 the model is wrong: it says 14 % positive, 32 % were (29 % to 34 %); "
             "recalibrate it.",
             "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
             "baseline), and only the level of its score is off.",
@@ -125,7 +126,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
         (
             known(changes={"log_loss": change("not_worse"), "recall": change("worse", -0.1, -0.12, -0.08)}),
             "right",
-            "The model has been right since 1 July 2013: its log loss of 0.5 is no worse than the baseline's 0.49; "
+            "In the rows of 1 July 2013 the model is right: its log loss of 0.5 is no worse than the baseline's 0.49; "
             "look at its threshold.",
             "Look whether its threshold still fits: its recall fell by 10 points (8 to 12 points).",
         ),
@@ -134,7 +135,7 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
                 changes={"log_loss": change("cannot_tell", -0.1, -0.3, 0.1), "f1": change("worse", -0.1, -0.12, -0.08)}
             ),
             "at_risk",
-            "The model has been at risk since 1 July 2013: its F1 fell by 0.1 (0.08 to 0.12), and its outcomes do"
+            "In the rows of 1 July 2013 the model is at risk: its F1 fell by 0.1 (0.08 to 0.12), and its outcomes do"
             " not tell whether its log loss of 0.5 (0.48 to 0.52) is worse than the baseline's 0.49; look at its "
             "threshold.",
             "Look whether its threshold still fits: its F1 fell by 0.1 (0.08 to 0.12).",
@@ -143,136 +144,138 @@ WORSE = {"accuracy": change("worse", -0.1, -0.12, -0.08)}
             known(
                 changes={"log_loss": change("cannot_tell", 0.1, -0.1, 0.3), "f1": change("worse", -0.1, -0.12, -0.08)}
             ),
-            "wrong",
-            "The model has been wrong since 1 July 2013: its F1 fell by 0.1 (0.08 to 0.12); recalibrate it.",
-            "Recalibrate its score on the outcomes since 1 July 2013: it ranks as before (ROC AUC 0.7, 0.7 in the "
-            "baseline), and only the level of its score is off.",
+            "at_risk",
+            "In the rows of 1 July 2013 the model is at risk: its F1 fell by 0.1 (0.08 to 0.12), and its outcomes do"
+            " not tell whether its log loss of 0.5 (0.48 to 0.52) is worse than the baseline's 0.49; look at its "
+            "threshold.",
+            "Look whether its threshold still fits: its F1 fell by 0.1 (0.08 to 0.12).",
         ),
         (
             known(changes={"log_loss": change("cannot_tell", -0.1, -0.2, -0.01, lacking="days")}),
             "right",
-            "The model has been right since 1 July 2013: its log loss of 0.5 is better than the baseline's 0.49; "
+            "In the rows of 1 July 2013 the model is right: its log loss of 0.5 is better than the baseline's 0.49; "
             "nothing to do.",
             "Nothing: keep sending outcomes.",
         ),
         (
             window(findings=(BEYOND,)),
             "at_risk",
-            "The model has been at risk since 1 July 2013: age left its usual range (57 % above 45, 0 % before), "
+            "In the rows of 1 July 2013 the model is at risk: age left its usual range (57 % above 45, 0 % before), "
             "and no outcome is known; send its outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
             known(changes={**WORSE, "roc_auc": change("worse", -0.1, -0.12, -0.08)}, **DRIFT),
             "wrong",
-            "The model has been wrong since 1 July 2013: its ROC AUC fell by 0.1 (0.08 to 0.12) to 0.7; likely "
+            "In the rows of 1 July 2013 the model is wrong: its ROC AUC fell by 0.1 (0.08 to 0.12) to 0.7; likely "
             "because temp moved (values below 54 went from 99 % to 0 %); retrain it.",
             "Retrain it with the outcomes since 1 July 2013, and build its baseline anew.",
         ),
         (
             known(objectives=(objective("met", "recall"), objective())),
             "wrong",
-            "The model has been wrong since 1 July 2013: its precision of 85 % (83 % to 87 %) misses the objective "
+            "In the rows of 1 July 2013 the model is wrong: its precision of 85 % (83 % to 87 %) misses the objective "
             "precision >= 0.9; retrain it.",
             "Retrain it with the outcomes since 1 July 2013, and build its baseline anew.",
         ),
         (
             known(objectives=(objective(slice="country=NL", rule="precision >= 0.9 in country"),)),
             "wrong",
-            "For country = NL the model has been wrong since 1 July 2013: its precision of 85 % (83 % to 87 %) misses "
-            "the objective precision >= 0.9 in country; retrain it with more rows of country = NL.",
+            "For country = NL, in the rows of 1 July 2013, the model is wrong: its precision of 85 % (83 % to 87 %) "
+            "misses the objective precision >= 0.9 in country; retrain it with more rows of country = NL.",
             "Retrain it with more rows of country = NL, from the outcomes since 1 July 2013, and do not rely on it "
             "there until then.",
         ),
         (
             wrong(findings=(MISSING,)),
             "wrong",
-            "The model has been wrong since 1 July 2013: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; likely "
+            "In the rows of 1 July 2013 the model is wrong: its log loss rose by 0.2 (0.02 to 0.38) to 0.5; likely "
             "because 100 % of values are missing in age (was 2 %); repair age.",
             "Repair age where it is made, then judge again: 100 % of values are missing in age (was 2 %).",
         ),
         (
             window(**DRIFT),
             "at_risk",
-            "The model has been at risk since 1 July 2013: temp moved (values below 54 went from 99 % to 0 %), "
+            "In the rows of 1 July 2013 the model is at risk: temp moved (values below 54 went from 99 % to 0 %), "
             "and no outcome is known; send its outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
             window(score=target(kind="score", name=""), young=True, maturity="immature", immature="they take 3d"),
             "at_risk",
-            "The model has been at risk since 1 July 2013: the score moved, and no outcome is known; wait for its "
-            "outcomes.",
+            "In the rows of 1 July 2013 the model is at risk: the score moved, and its outcomes may still come; "
+            "wait for them.",
             "Wait: they take 3d.",
         ),
         (
             window(findings=(MISSING,)),
             "at_risk",
-            "The model has been at risk since 1 July 2013: 100 % of values are missing in age (was 2 %), and no "
+            "In the rows of 1 July 2013 the model is at risk: 100 % of values are missing in age (was 2 %), and no "
             "outcome is known; repair age.",
             "Repair age where it is made, then judge again: 100 % of values are missing in age (was 2 %).",
         ),
         (
             window(expected=(Expected("age", "missing: <= 0.1", "broken", 0.2, 0.2, 900, "20 % are missing"),)),
             "at_risk",
-            "The model has been at risk since 1 July 2013: the expectation missing: <= 0.1 of age is broken, and no "
+            "In the rows of 1 July 2013 the model is at risk: the expectation missing: <= 0.1 of age is broken, and no "
             "outcome is known; repair age.",
             "Repair age where it is made, then judge again: the expectation missing: <= 0.1 of age is broken.",
         ),
         (
             window(estimated={"accuracy": ESTIMATE}, estimated_changes=WORSE),
             "at_risk",
-            "The model has been at risk since 1 July 2013: its accuracy is estimated to have fallen by 10 points "
+            "In the rows of 1 July 2013 the model is at risk: its accuracy is estimated to have fallen by 10 points "
             "(8 to 12 points), and no outcome is known; send its outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
             window(slices={"country=NL": drifted_slice()}),
             "at_risk",
-            "For country = NL the model has been at risk since 1 July 2013: temp moved, and no outcome is known; send "
-            "its outcomes.",
+            "For country = NL, in the rows of 1 July 2013, the model is at risk: temp moved, and no outcome is known; "
+            "send its outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
             window(joint={"correlation": JointDrift("correlation", "drift", 5_000, 0.3, 1e-9, 0.3)}),
             "at_risk",
-            "The model has been at risk since 1 July 2013: the features no longer go together as they did, and no "
+            "In the rows of 1 July 2013 the model is at risk: the features no longer go together as they did, and no "
             "outcome is known; send its outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
             window(),
             "unknown",
-            "Whether the model is right has been unknown since 1 July 2013: no outcome is known; send its outcomes.",
+            "Whether the model was right in the rows of 1 July 2013 is unknown: no outcome is known; send its "
+            "outcomes.",
             "Send its outcomes: without them nobody knows.",
         ),
         (
             window(reference={"accuracy": value(0.8)}),
             "unknown",
-            "Whether the model is right has been unknown since 1 July 2013: no outcome is known; send its "
+            "Whether the model was right in the rows of 1 July 2013 is unknown: no outcome is known; send its "
             "outcomes, or label 790 rows.",
             "Send its outcomes, or label 790 of its rows: they would show a loss that matters.",
         ),
         (
             known(reference={}),
             "unknown",
-            "Whether the model is right has been unknown since 1 July 2013: nobody said what is good enough; say "
+            "Whether the model was right in the rows of 1 July 2013 is unknown: nobody said what is good enough; say "
             "what is good enough.",
             "Say what is good enough: build the baseline with actual values, or set an objective.",
         ),
         (
             known(changes={"log_loss": change("cannot_tell", 0.27, -0.4, 0.9, lacking="days")}),
             "unknown",
-            "Whether the model is right has been unknown since 1 July 2013: its days differ too much to tell "
+            "Whether the model was right in the rows of 1 July 2013 is unknown: its days differ too much to tell "
             "whether its log loss of 0.5 (0.48 to 0.52) is worse than the baseline's 0.49; judge a longer window.",
             "Judge a longer window: one with more days would tell.",
         ),
         (
             window(closed=False, maturity="open"),
             "unknown",
-            "Whether the model is right has been unknown since 1 July 2013: its window is still open; wait until "
-            "its window closes.",
-            "Wait until the window closes.",
+            "Whether the model was right in the rows of 1 July 2013 is unknown: its window is still open; wait until "
+            "the window closes on 2 July 2013.",
+            "Wait until the window closes on 2 July 2013.",
         ),
     ],
 )
@@ -297,8 +300,8 @@ def test_the_words_of_a_window(evaluation: Evaluation, state: str, sentence: str
         (window(findings=(replace(MISSING, severity="major"),)), "unknown"),
         (window(estimated={"accuracy": FAILED}, estimated_changes=WORSE), "unknown"),
         (known(realized=CONSTANT["realized"], beside_constant=change("cannot_tell", 0.18)), "unknown"),
-        (known(**LEVEL | {"reference": LEVEL["reference"] | {"mean_score": value(0.1)}}), "unknown"),
-        (known(**LEVEL | {"reference": {}}), "unknown"),
+        (known(**LEVEL | {"level": change("cannot_tell", -0.18, -0.21, -0.15)}), "unknown"),
+        (known(**LEVEL | {"level": None}), "unknown"),
         (known(**LEVEL, maturity="immature"), "unknown"),
         (window(rows=0), "unknown"),
     ],
@@ -334,10 +337,13 @@ def test_a_rise_of_errors_makes_later_windows_wrong_from_where_it_began() -> Non
 
 def test_the_date_is_that_of_the_clock_of_the_model() -> None:
     told = verdict_of_window(window(), VerdictContext(timezone="America/New_York"))
-    assert "since 30 June 2013:" in told.sentence
+    assert "in the rows of 30 June to 1 July 2013 is" in told.sentence
     hour = replace(window(), window=Window("1h", JULY, JULY + DAY // 24))
-    assert "since 1 July 2013, 00:00" not in verdict_of_window(hour).sentence
-    assert "since 30 June 2013, 20:00:" in verdict_of_window(hour, VerdictContext(timezone="America/New_York")).sentence
+    assert "of 1 July 2013, 00:00 to 01:00 is" in verdict_of_window(hour).sentence
+    assert (
+        "of 30 June 2013, 20:00 to 21:00 is"
+        in verdict_of_window(hour, VerdictContext(timezone="America/New_York")).sentence
+    )
 
 
 def test_the_kind_is_the_one_that_the_window_shows() -> None:

@@ -77,7 +77,7 @@ def without(columns: Columns, *names: str) -> Columns:
 def test_a_model_as_good_as_its_baseline_is_right(answer: Answer) -> None:
     verdict = answer(rows(2, 8_000, 30, 14))["verdict"]
     assert verdict["state"] == "right"
-    assert verdict["sentence"].startswith("The model has been right since 31 January 2026: its log loss of")
+    assert verdict["sentence"].startswith("In the rows of 31 January to 13 February 2026 the model is right: its")
     assert verdict["next"] == "Nothing: keep sending outcomes."
 
 
@@ -102,7 +102,7 @@ def test_drift_without_loss_is_right_and_says_that_it_did_no_harm(answer: Answer
     found = answer(moved)
     assert found["windows"][0]["drift"]["features"]["noise"]["state"] == "drift"
     assert found["verdict"]["state"] == "right"
-    assert "noise moved (" in found["verdict"]["sentence"]
+    assert "noise moved, and that did no harm" in found["verdict"]["sentence"]
     assert "and that did no harm" in found["verdict"]["sentence"]
 
 
@@ -118,7 +118,7 @@ def test_drift_without_outcomes_is_a_risk_and_names_the_feature(answer: Answer) 
 def test_without_outcomes_and_drift_nobody_knows_and_the_labels_that_would_tell_are_counted(answer: Answer) -> None:
     verdict = answer(without(rows(2, 8_000, 30, 14), "late"))["verdict"]
     assert verdict["state"] == "unknown"
-    assert verdict["sentence"].startswith("Whether the model is right has been unknown since 31 January 2026")
+    assert verdict["sentence"].startswith("Whether the model was right in the rows of 31 January to 13 February 2026")
     assert "no outcome is known; send its outcomes, or label" in verdict["sentence"]
 
 
