@@ -299,7 +299,7 @@ def life(model: Model, change: Change, begins: int, days: int, rng: Random) -> l
     times = np.repeat(START - (REFERENCE + 7 - np.arange(REFERENCE)) * DAY, model.rows)
     frame["t"] = times + rng.integers(0, DAY, len(times))
     versions = []
-    for version in ("1", "2")[: 1 + (model.canary > 0)]:
+    for number in ("1", "2")[: 1 + (model.canary > 0)]:
         baseline = Baseline.from_frame(
             frame,
             score="p",
@@ -309,10 +309,10 @@ def life(model: Model, change: Change, begins: int, days: int, rng: Random) -> l
             slices=["country"],
             model="m",
             task=model.kind,
-            version=version,
+            version=number,
             classes=_classes(model.kind),
         )
-        versions.append(Version(model, ModelKey("m", version), baseline))
+        versions.append(Version(model, ModelKey("m", number), baseline))
     said = []
     for at in range(days):
         now = change if at >= begins else NOTHING

@@ -114,8 +114,10 @@ class Sign:
         Args:
             length: Nanoseconds of a window; 0 where rows have no time.
         """
-        if self.clear or self.low is None or self.high is None or length <= 0:
+        if self.clear or length <= 0:
             return True
+        if self.low is None or self.high is None:
+            return self.reason != "errors"  # which a window shows again, or has not shown
         windows = max(1.0, LONE_DAYS * DAY / length)
         beyond = normal_quantile(1 - 2 * LONE / windows) / normal_quantile(0.95)
         return max(self.low, -self.high) >= (beyond - 1) * (self.high - self.low) / 2
@@ -425,15 +427,20 @@ def moved_to(name: str, evaluation: Evaluation) -> str:
 
 
 def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign]:
-    """Yield the rise of errors that began before a window ended, unless the window's own errors are no worse."""
+    """Yield the rise of errors that began before a window ended, unless the window's own errors are no worse.
+
+    The detector takes rows for independent. Where days differ, it finds rises that are days; so a window whose own
+    errors do not surely confirm the rise needs a second one.
+    """
     told = concept.state == "drift"
     states = {"": concept} if told else concept.drifting()
-    errors = evaluation.realized_changes.get("mae" if concept.measure == "absolute_error" else "accuracy")
+    own = "mae" if concept.measure == "absolute_error" else "accuracy"
+    errors = evaluation.realized_changes.get(own) if evaluation.maturity == "mature" else None
     for name, one in states.items():
         ended = evaluation.window.end > evaluation.window.start and one.since is not None
         if ended and (one.since or 0) >= evaluation.window.end:
             continue
-        if not name and evaluation.maturity == "mature" and errors is not None and errors.state == "not_worse":
+        if not name and errors is not None and (errors.state == "not_worse" or not is_worse(own, errors.change)):
             continue
         if one.before is None or one.after is None or one.after <= one.before:
             continue
@@ -443,7 +450,8 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         words = f"its {what} rose from {' to '.join(levels)}"
         sure = f"The detector of change found the rise among {one.outcomes or concept.outcomes:,} outcomes."
         effect = one.after - one.before
-        yield Sign("errors", words, sure, metric, effect, clear=True, slice=name, since=one.since)
+        clear = bool(name) or errors is None or errors.state == "worse"
+        yield Sign("errors", words, sure, metric, effect, clear=clear, slice=name, since=one.since)
         return
 
 

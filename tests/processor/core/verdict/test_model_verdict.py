@@ -160,7 +160,7 @@ def test_what_the_outcomes_showed_to_be_harmless_is_no_risk_while_it_lasts() -> 
     assert known_harmless.state == "right"
     assert "that did no harm" in known_harmless.sentence
     assert verdict_of_model([right(0), *later]).state == "at_risk"
-    other = {"features": {**CLEAR["features"], "wind": target(name="wind", p=1e-12)}}
+    other: dict[str, Any] = {"features": {**CLEAR["features"], "wind": target(name="wind", p=1e-12)}}
     assert verdict_of_model([right(0, **lasting), window(1, **YOUNG, **other)]).state == "at_risk"
 
 
