@@ -22,6 +22,7 @@ from driftline_processor.core.metrics import METRICS, direction, metric_of
 from driftline_processor.core.metrics.names import parse_name
 from driftline_processor.core.performance.changes import MATTERS
 from driftline_processor.core.performance.positive_class import POSITIVE
+from driftline_processor.core.performance.settings import STANDARD
 from driftline_processor.core.quality.checks.out_of_range import CHECK as OUT_OF_RANGE
 from driftline_processor.core.quality.checks.unseen import CHECK as UNSEEN
 from driftline_processor.core.service_level.failing import service_failing
@@ -119,7 +120,7 @@ class Sign:
         if self.low is None or self.high is None:
             return self.reason != "errors"  # which a window shows again, or has not shown
         windows = max(1.0, LONE_DAYS * DAY / length)
-        beyond = normal_quantile(1 - 2 * LONE / windows) / normal_quantile(0.95)
+        beyond = normal_quantile(1 - 2 * LONE / windows) / normal_quantile(STANDARD.confidence)
         return max(self.low, -self.high) >= (beyond - 1) * (self.high - self.low) / 2
 
 

@@ -53,7 +53,9 @@ def test_evaluations_are_rendered_as_the_command_line_renders_them(browse: Brows
     assert answer["window"] == "1mo"
     windows = with_verdicts(flights().windows["1mo"])
     assert answer["windows"] == json.loads(json.dumps([to_json(known) for known in windows]))
-    assert answer["windows"][4]["verdict"]["sentence"].startswith("In the rows of 1 to 31 July 2013 the model is at risk")
+    assert answer["windows"][4]["verdict"]["sentence"].startswith(
+        "In the rows of 1 to 31 July 2013 the model is at risk"
+    )
 
 
 def test_a_model_has_one_verdict_and_its_versions_theirs(browse: Browse) -> None:
