@@ -458,9 +458,9 @@ def _changed_rows() -> dict[str, Life]:
             Expected(risk, ("x0",)),
         ),
         "input-harmless": (
-            "one input by 0.5 sd, and the outcomes show no loss",
+            "one input by 0.5 sd, to where the model is surer",
             _NONE,
-            Change(shift=(0.5,)),
+            Change(shift=(-0.5,)),
             Expected(risk, ("x0",)),
         ),
         "estimate": (
