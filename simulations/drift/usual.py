@@ -1,7 +1,8 @@
-"""Daily windows beside references whose days differ and persist: quiet ones, shifted ones, and Student's t beside.
+"""Windows beside references whose days differ and persist: quiet ones, shifted ones, and Student's t beside.
 
-A window is drift where the rows are certain, the effect is large enough and the reference's own windows do not differ
-as much, as :mod:`driftline_processor.core.drift.rule` decides; of all features at once.
+A window is beyond the usual where the reference's own windows do not differ as much, as
+:mod:`driftline_processor.core.drift.usual` decides, corrected over all features. All windows are judged there: rows are
+so many that each such window is certain, too. One in twenty is judged by the whole rule, which says what it would see.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from driftline.tables.table import F64, I64
 from driftline.tables.task import Task
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.p_values import benjamini_hochberg
+from driftline_processor.core.drift.rule import ALPHA
+from driftline_processor.core.drift.usual import OwnWindows
 from scipy.signal import lfilter
 from scipy.special import ndtr, stdtr
 from scipy.stats import norm
@@ -32,13 +35,16 @@ SCORES: F64 = norm.ppf((np.arange(10) + 0.5) / 10)
 GAP = 7
 """Days between the reference and the window."""
 
+SHARED = 5
+"""Windows that have a reference together, where there are many features: to learn it takes most of the time."""
+
 
 @dataclass(frozen=True)
 class UsualDays:
     """A world of days that differ, are alike for no two features, and persist.
 
     ``alike``: part of the variance that rows of a day share. ``keeps``: of a day's deviation, in the next.
-    ``shift``: of the first feature, standard deviations.
+    ``shift``: of the first feature, standard deviations. ``length``: days of a window.
     """
 
     alike: float
@@ -47,6 +53,7 @@ class UsualDays:
     features: int
     shift: float = 1.0
     rows: int = 1_000
+    length: int = 1
 
     def measure(self, windows: int, rng: Random) -> Figures:
         """Judge so many windows, each with a reference of its own."""
@@ -61,31 +68,48 @@ class UsualRow(Row):
 
 
 def _figures(world: UsualDays, windows: int, rng: Random) -> Figures:
-    quiet = found = by_t = ok = 0
-    seen = []
+    quiet = found = by_t = 0
+    seen, ok = [], []
+    names = [f"feature:x{at}" for at in range(world.features)]
     bins = ModelBins({f"x{at}": NumberBins(DECILES) for at in range(world.features)})
-    for _ in range(windows):
-        levels = _levels(world, rng)
-        past = _counts(world, levels[: world.days], rng).astype(np.float64)
-        now = _counts(world, levels[-1], rng)
+    parts = sorted(names)
+    place = np.array([names.index(part) for part in parts])
+    none, one = np.zeros(world.features), np.ones(world.features)
+    each = SHARED if world.features > 1 else 1
+    for at in range(windows):
+        if at % each == 0:
+            days = _levels(world, rng)
+            past = _counts(world, days, rng).astype(np.float64)
+            baseline = _baseline(past, bins)
+            assert baseline.extras.blocks is not None
+            own, whole = OwnWindows.of(baseline.extras.blocks, baseline), past.sum(axis=0)[place]
+        levels = _levels(world, rng, days[-1])
+        now = _counts(world, levels, rng).sum(axis=0)
         moved = now.copy()
-        moved[0] = _counts(world, levels[-1, :1] + world.shift, rng)[0]
-        baseline = _baseline(past, bins)
-        found_now = drift(pane_of(now), baseline, span=DAY).features
-        quiet += any(target.state == "drift" and not target.lacking for target in found_now.values())
-        seen += [target.would_see for target in found_now.values() if target.would_see is not None]
-        first = drift(pane_of(moved), baseline, span=DAY).features["x0"]
-        found += first.state == "drift"
-        ok += first.state == "ok"
-        by_t += bool(_student(past, moved) <= 0.01)
-    shares = {"quiet": quiet / windows, "found": found / windows, "t": by_t / windows, "ok": ok / windows}
+        moved[0] = _counts(world, levels[:, :1] + world.shift, rng)[:, 0].sum(axis=0)
+        for which, counts in enumerate((now, moved)):
+            p = own.judge(parts, whole, counts[place].astype(np.float64), none, one, float(world.length)).p
+            beyond = benjamini_hochberg(p) <= ALPHA
+            quiet += int(not which and beyond.any())
+            found += int(which and beyond[parts.index(names[0])])
+        by_t += int(_student(world, past, moved) <= ALPHA)
+        if at % 20 == 0:
+            said = drift(pane_of(moved), baseline, span=world.length * DAY).features
+            seen += [target.would_see for target in said.values() if target.would_see is not None]
+            ok.append(said["x0"].state == "ok")
+    shares = {"quiet": quiet / windows, "found": found / windows, "t": by_t / windows, "ok": float(np.mean(ok))}
     return {"windows": windows, **shares, "seen": float(np.median(seen))}
 
 
-def _levels(world: UsualDays, rng: Random) -> F64:
-    noise = rng.normal(size=(world.days + GAP + 1, world.features))
-    noise[1:] *= math.sqrt(1 - world.keeps**2)
-    return np.asarray(lfilter([1.0], [1.0, -world.keeps], noise, axis=0) * math.sqrt(world.alike))
+def _levels(world: UsualDays, rng: Random, last: F64 | None = None) -> F64:
+    """Draw the levels of the days of a reference, or of a window a week after a last day."""
+    steps = world.days if last is None else GAP + world.length
+    noise = rng.normal(size=(steps, world.features)) * math.sqrt(world.alike)
+    noise[1 if last is None else 0 :] *= math.sqrt(1 - world.keeps**2)
+    if last is not None:
+        noise[0] += world.keeps * last
+    found = np.asarray(lfilter([1.0], [1.0, -world.keeps], noise, axis=0))
+    return found if last is None else found[GAP:]
 
 
 def _counts(world: UsualDays, level: F64, rng: Random) -> I64:
@@ -103,23 +127,40 @@ def _baseline(past: F64, bins: ModelBins) -> Baseline:
     return Baseline("m", "", Task("regression"), bins, whole, extras=Extras(blocks=blocks))
 
 
-def _student(past: F64, now: I64) -> float:
-    """Return the adjusted p-value of the first feature by Student's t of the means of days."""
+def _student(world: UsualDays, past: F64, now: I64) -> float:
+    """Return the adjusted p-value of the first feature by Student's t of means, which knows what days keep.
+
+    Days are made independent by what they keep (generalised least squares), so that all of them count.
+    """
     means, mean = past @ SCORES / past.sum(axis=-1), now @ SCORES / now.sum(axis=-1)
-    days = len(means)
-    t = np.abs(mean - means.mean(axis=0)) / np.sqrt(means.var(axis=0, ddof=1) * (1 + 1 / days))
-    return float(benjamini_hochberg(2 * stdtr(days - 1, -t))[0])
+    apart = np.abs(np.subtract.outer(np.arange(world.days), np.arange(world.days)))
+    inverse = np.linalg.inv(world.keeps**apart)
+    told = inverse.sum()
+    middle = inverse.sum(axis=0) @ means / told
+    variance = np.einsum("if,ij,jf->f", means - middle, inverse, means - middle) / (world.days - 1)
+    of_window = (world.keeps ** apart[: world.length, : world.length]).mean()
+    t = np.abs(mean - middle) / np.sqrt(variance * (of_window + 1 / told))
+    return float(benjamini_hochberg(2 * stdtr(world.days - 1, -t))[0])
 
 
 def _rows() -> dict[str, UsualRow]:
     found = {}
-    for alike, keeps in ((0.005, 0.0), (0.02, 0.0), (0.1, 0.0), (0.02, 0.5), (0.02, 0.9)):
+    for alike, keeps in ((0.005, 0.0), (0.02, 0.0), (0.1, 0.0), (0.02, 0.5), (0.1, 0.5), (0.02, 0.9)):
         for days in (7, 14, 30, 60):
             for features in (1, 10, 50):
                 name = f"usual-{alike}-{keeps}-{days}-{features}"
                 what = f"{days} days that share {alike:g} of the variance and keep {keeps:g}, {features} features"
                 world = UsualDays(alike, keeps, days, features)
-                found[name] = UsualRow(name, world.measure, 200 if features < 50 else 100, what)
+                found[name] = UsualRow(name, world.measure, 1_000, what)
+    for keeps in (0.0, 0.5, 0.9):
+        for days in (30, 60):
+            for features in (1, 10):
+                name = f"usual-weeks-{keeps}-{days}-{features}"
+                what = (
+                    f"weeks after {days} days that share 0.02 of the variance and keep {keeps:g}, {features} features"
+                )
+                world = UsualDays(0.02, keeps, days, features, length=7)
+                found[name] = UsualRow(name, world.measure, 1_000, what)
     return found
 
 
@@ -127,6 +168,13 @@ def _told(_row: UsualRow, one: Figures) -> list[str]:
     return [*(percent(one[name]) for name in ("quiet", "found", "t", "ok")), f"{one['seen']:.2g} σ"]
 
 
-HEAD = ["what", "quiet windows with any drift", "1 σ in one feature found", "by Student's t", "`ok`", "would have seen"]
+HEAD = [
+    "what",
+    "quiet windows with any drift",
+    "1 σ in one feature found",
+    "by t that knows",
+    "`ok`",
+    "would have seen",
+]
 USUAL_DAYS = _rows()
 USUAL = Table("usual", DATA / "usual-days.md", USUAL_DAYS, table_of(USUAL_DAYS, HEAD, _told))
