@@ -88,7 +88,9 @@ def _figures(world: UsualDays, windows: int, rng: Random) -> Figures:
         moved = now.copy()
         moved[0] = _counts(world, levels[:, :1] + world.shift, rng)[:, 0].sum(axis=0)
         for which, counts in enumerate((now, moved)):
-            p = own.judge(parts, whole, counts[place].astype(np.float64), none, one, float(world.length)).p
+            p = own.judge(
+                own.some(tuple(parts)), whole, counts[place].astype(np.float64), none, one, float(world.length)
+            ).p
             beyond = benjamini_hochberg(p) <= ALPHA
             quiet += int(not which and beyond.any())
             found += int(which and beyond[parts.index(names[0])])
