@@ -189,12 +189,12 @@ class Cells:
     (n,), exact, where the kind is an integer.
     """
 
-    __slots__ = ("_codes", "_index", "_later", "_most", "integers", "kind", "numbers", "plain")
+    __slots__ = ("_codes", "_index", "_later", "_most", "_numbers", "integers", "kind", "plain")
 
     def __init__(self, rows: int, plain: bool, most: int = 0) -> None:
         self.kind: NDArray[np.uint8] = np.zeros(rows, np.uint8)
-        self.numbers: F64 = np.full(rows, np.nan)
-        self._codes: I32 = np.full(rows, -1, np.int32)
+        self._numbers: F64 | None = None
+        self._codes: I32 | None = None
         self._later: Unread | None = None
         self.integers: I64 | None = None
         self.plain = plain
@@ -205,6 +205,18 @@ class Cells:
     def codes(self) -> I32:
         """The codes of texts and lists, int32 (n,)."""
         self._settle()
+        return self._all_codes()
+
+    @property
+    def numbers(self) -> F64:
+        """The numbers, float64 (n,); made when the first one comes, or is asked for."""
+        if self._numbers is None:
+            self._numbers = np.full(len(self.kind), np.nan)
+        return self._numbers
+
+    def _all_codes(self) -> I32:
+        if self._codes is None:
+            self._codes = np.full(len(self.kind), -1, np.int32)
         return self._codes
 
     @property
@@ -238,14 +250,16 @@ class Cells:
         """Set one row; what it held before is gone: of a key sent twice, the last counts."""
         self.kind[row] = kind
         self.numbers[row] = thing if kind in _NUMERIC else np.nan
-        self._codes[row] = self.code(thing) if kind == TEXT or (kind == LIST and self.plain) else -1
+        self._all_codes()[row] = self.code(thing) if kind == TEXT or (kind == LIST and self.plain) else -1
         if kind == INTEGER:
             self.exact()[row] = thing
 
-    def put_numbers(self, where: Where, values: F64) -> None:
-        """Set rows that all hold doubles, and held nothing before."""
-        self.kind[where] = NUMBER
-        self.numbers[where] = values
+    def put_doubles(self, where: Where, values: F64) -> None:
+        """Set rows, whose kinds are set, to doubles; where these are all rows, the array becomes the column's."""
+        if isinstance(where, slice) and self._numbers is None:
+            self._numbers = values
+        else:
+            self.numbers[where] = values
 
     def put_distinct(self, where: Where, distinct: list[tuple[int, Any]], inverse: NDArray[np.intp] | int) -> None:
         """Set rows, which held nothing before, to ``distinct[inverse]``."""
@@ -255,17 +269,21 @@ class Cells:
             self.numbers[where] = np.array([float(t) if k in _NUMERIC else np.nan for k, t in distinct])[inverse]
         if kinds & {TEXT, LIST}:
             codes = [self.code(t) if k == TEXT or (k == LIST and self.plain) else -1 for k, t in distinct]
-            self._codes[where] = np.array(codes, np.int32)[inverse]
+            self._all_codes()[where] = np.array(codes, np.int32)[inverse]
         if INTEGER in kinds:
             self.exact()[where] = np.array([t if k == INTEGER else 0 for k, t in distinct], np.int64)[inverse]
 
     def put_text(self, where: Where, text: str) -> None:
         """Set rows, whose kinds are set, to one text."""
-        self._codes[where] = self.code(text)
+        self._all_codes()[where] = self.code(text)
 
     def put_texts(self, where: Where, texts: list[str], inverse: NDArray[np.intp]) -> None:
         """Set rows, whose kinds are set, to ``texts[inverse]``."""
-        self._codes[where] = np.array([self.code(text) for text in texts], np.int32)[inverse]
+        codes = np.array([self.code(text) for text in texts], np.int32)[inverse]
+        if isinstance(where, slice) and self._codes is None:
+            self._codes = codes
+        else:
+            self._all_codes()[where] = codes
 
     def put_later(self, texts: Unread) -> None:
         """Set texts when somebody asks for them."""
@@ -482,8 +500,9 @@ def tasks(fields: Fields) -> tuple[I64, list[Task]]:
     positive = np.full(fields.n, -1) if positives is None or positives.codes is None else positives.codes
     thresholds = fields.numbers(a.ML_MODEL_THRESHOLD)
     threshold = np.full(fields.n, 0.5) if thresholds is None else np.where(np.isnan(thresholds), 0.5, thresholds)
+    distinct = threshold.view(np.int64) if thresholds is None else np.unique(threshold, return_inverse=True)[1]
     levels, level_lists = fields.lists(a.ML_MODEL_QUANTILES) or (np.full(fields.n, -1), [])
-    group, first = grouped(kinds, classes, positive, np.unique(threshold, return_inverse=True)[1].reshape(-1), levels)
+    group, first = grouped(kinds, classes, positive, distinct.reshape(-1), levels)
     made = [
         task_of(
             kind_texts[kinds[row]] if kinds[row] >= 0 else "",
@@ -531,6 +550,8 @@ def grouped(*codes: NDArray[Any]) -> tuple[I64, list[int]]:
         if (column != column[0]).any():
             dense = np.unique(column, return_inverse=True)[1].reshape(-1)
             group = np.unique(group * (int(dense.max()) + 1) + dense, return_inverse=True)[1].reshape(-1)
+    if not group.any():
+        return group, [0]
     _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty_like(order)

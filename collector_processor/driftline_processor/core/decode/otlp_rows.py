@@ -28,7 +28,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from .attributes import Grid, Mask, label
 from .row_templates import PADDING, Layout, Positions, RowReader
 
-MIN_ROWS: Final = 64
+MIN_ROWS: Final = 96
 """Below this many rows, the fixed cost of templates (about 1 ms) is more than the general way's."""
 
 MARK: Final = a.ML_MODEL_NAME.split(".")[0].encode() + b"."
@@ -262,20 +262,21 @@ def _signed(nanoseconds: Sequence[int]) -> I64:
 
 def _read_statuses(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Span]) -> None:
     there = np.flatnonzero((reader.texts["status"].size > 0) & ~reader.left)
-    codes, raws = reader.distinct(reader.texts["status"], there)
-    failed = [Status.FromString(raw).code == Status.STATUS_CODE_ERROR for raw in raws]
-    if any(failed):
-        rows.failed[there] = np.array(failed)[codes]
+    if len(there):
+        codes, raws = reader.distinct(reader.texts["status"], there)
+        failed = np.array([Status.FromString(raw).code == Status.STATUS_CODE_ERROR for raw in raws])
+        rows.failed[there] = failed[codes]
     rows.failed[left] = [span.status.code == Status.STATUS_CODE_ERROR for span in general]
 
 
 def _read_trace_states(rows: Rows, reader: RowReader, left: Positions, general: Sequence[Span]) -> None:
     there = np.flatnonzero((reader.texts["trace_state"].size > 0) & ~reader.left)
-    codes, raws = reader.distinct(reader.texts["trace_state"], there)
     names = {"": 0}
-    into = [names.setdefault(raw.decode(), len(names)) for raw in raws]
     states = np.zeros(len(rows), np.intp)
-    states[there] = np.array(into, np.intp)[codes]
+    if len(there):
+        codes, raws = reader.distinct(reader.texts["trace_state"], there)
+        into = [names.setdefault(raw.decode(), len(names)) for raw in raws]
+        states[there] = np.array(into, np.intp)[codes]
     states[left] = [names.setdefault(span.trace_state, len(names)) for span in general]
     rows.trace_state = states, list(names)
 
@@ -358,7 +359,7 @@ def _walk(bodies: Sequence[bytes], kind: type[Any]) -> _Found:
             if tag == 0x0A:
                 _walk_resource(data, start, stop, rows, environments)
         begin = end
-    places = np.frombuffer(rows, np.int64).astype(np.intp).reshape(-1, 2)
+    places = np.array(rows, np.int64).astype(np.intp).reshape(-1, 2)
     codes = np.repeat(np.array(environments.codes, np.intp), environments.counts)
     return _Found(kind, codes, list(environments.names), None, data, places[:, 0].copy(), places[:, 1].copy())
 
@@ -399,6 +400,12 @@ def _walk_scope(data: bytes, position: int, end: int, rows: array[int]) -> None:
     raw, before = b"", len(rows)
     append = rows.append
     while position < end:
+        if data[position] == 0x12 and data[position + 2] < 0x80 <= data[position + 1]:  # nearly all
+            start = position + 3
+            position = start + (data[position + 1] & 0x7F | data[position + 2] << 7)
+            append(start)
+            append(position)
+            continue
         tag, size, start = data[position], data[position + 1], position + 2
         if size >= 0x80:
             more = data[start]

@@ -74,6 +74,8 @@ def _said(grid: Grid, every: Fields) -> Mask:
     for name in _SAID:
         said |= every.has(name)
     for cells in grid.features.values():
+        if said.all():
+            break
         said |= cells.kind != ABSENT
     return said
 

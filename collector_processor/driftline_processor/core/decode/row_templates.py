@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 from driftline.semconv import attributes as a
-from driftline.tables.table import Text
+from driftline.tables.table import I32, Text
 from numpy.typing import NDArray
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
@@ -39,6 +39,9 @@ _BLOCK: Final = 320
 _ONE_BY_ONE: Final = 3
 """Slots of a block that some rows do not match are tried in halves, and from this many on one by one."""
 
+_FEW: Final = 512
+"""Below this many rows, the fixed cost of a comparison (about 30 µs) is more than that of its bytes."""
+
 _PATIENCE: Final = 8
 """A row that lacks more slots than this, one after the other, waits for another template: it is of another model."""
 
@@ -47,6 +50,12 @@ _FEWEST: Final = 24
 
 _MOST: Final = 64
 """Templates of one block of rows, and fields of one number that follow each other; beyond, the general way."""
+
+_SLOTS: Final = 256
+"""Slots of one template; rows with more go on with another. A row of 10,000 attributes must not cost seconds."""
+
+_PROGRESS: Final = 8
+"""A template that reads less than this part of what its rows have left is followed by no other."""
 
 _SAMPLES: Final = 4
 """Rows from which a template is learned, the longest first. Less than all is lacking only where most are uneven."""
@@ -109,8 +118,12 @@ class Places:
     __slots__ = ("size", "start")
 
     def __init__(self, rows: int) -> None:
-        self.start: Positions = np.zeros(rows, np.intp)
-        self.size: Positions = np.full(rows, -1, np.intp)
+        self.start: I32 = np.zeros(rows, np.int32)
+        self.size: I32 = np.full(rows, -1, np.int32)
+
+    def of(self, rows: Where) -> tuple[Positions, Positions]:
+        """Return starts and sizes of some rows."""
+        return self.start[rows].astype(np.intp), self.size[rows].astype(np.intp)
 
     def put(self, where: Where, start: Positions, size: Positions) -> None:
         """Set rows."""
@@ -249,8 +262,8 @@ class _Number(_Attribute):
 
     def write(self, reader: RowReader, where: Where, values: NDArray[Any] | None, _behind: Positions) -> None:
         self.claim(reader, where, NUMBER)
-        if self.cells is not None:
-            self.cells.numbers[where] = values
+        if self.cells is not None and values is not None:
+            self.cells.put_doubles(where, values)
 
 
 class _Flag(_Attribute):
@@ -400,7 +413,10 @@ class RowReader:
             rest = self._end[rows] - before
             some = rows[[int(rest.argmax()), 0, len(rows) // 2, -1]].tolist()
             self._advance(self._learn(some, some), rows)
-            self.left[rows[self._position[rows] == before]] = True
+            moved = self._position[rows] - before
+            self.left[rows[moved == 0]] = True
+            if moved.sum() * _PROGRESS < rest.sum():
+                self.left[rows[self._position[rows] != self._end[rows]]] = True
         self.left[waiting[self._position[waiting] != self._end[waiting]]] = True
         self._finish()
 
@@ -416,9 +432,9 @@ class RowReader:
             found = self._places[id(cells)] = cells, Places(len(self._start))
         return found[1]
 
-    def distinct(self, places: Places, rows: Positions) -> tuple[Positions, list[bytes]]:
+    def distinct(self, places: Places, rows: Where) -> tuple[Positions, list[bytes]]:
         """Return the codes of what rows hold at places, and the distinct byte strings."""
-        return self._distinct(places.start[rows], places.size[rows])
+        return self._distinct(*places.of(rows))
 
     def _unread(self, rows: Where) -> Positions:
         open_ = (self._position[rows] != self._end[rows]) & ~self.left[rows]
@@ -458,6 +474,8 @@ class RowReader:
                 name = self.data[start : self._key_end(start, stop)] if tag[0] == self._layout.attribute else tag
                 slot = known.get(name)
                 if slot is None:
+                    if len(order) == _SLOTS:
+                        break
                     slot = self._slot(tag, begin, start, stop, name, others, taken)
                     if slot is None:
                         break
@@ -641,7 +659,7 @@ class RowReader:
             return
         if len(slots) == 1:
             self._read_value(slots[0], rest)
-        elif len(slots) <= _ONE_BY_ONE:
+        elif len(slots) <= _ONE_BY_ONE or len(rest) < _FEW:
             for slot in slots:
                 self._read_block((slot,), rest)
         else:
@@ -671,6 +689,13 @@ class RowReader:
             tag = slot.tag
         else:
             return
+        if isinstance(slot, _Attribute) and len(slot.key) >= 8:
+            may = self._view(8)[position + len(slot.key) - 6] == np.void(slot.key[-8:])  # where the size is one byte
+            may |= self._bytes[position + 1] >= 0x80
+            if not may.any():
+                return
+            rows = np.flatnonzero(may) if isinstance(rows, slice) else rows[may]
+            position = position[may]
         size, width = self._sizes(position + 1)
         begin = position + 1 + width
         stop = begin + size
@@ -715,11 +740,11 @@ class RowReader:
             self.give_up(where, kind == OTHER)
         slot.claim(self, where, kind)
         if slot.cells is not None:
-            numbers = np.full(len(where), np.nan)
-            numbers[flag] = second[flag] != 0
             double = kind == NUMBER
-            numbers[double] = self._view(8)[value[double] + 1].view("<f8")
-            slot.cells.numbers[where] = numbers
+            if flag.any():
+                slot.cells.numbers[where[flag]] = second[flag] != 0
+            if double.any():
+                slot.cells.numbers[where[double]] = self._view(8)[value[double] + 1].view("<f8")
             start = np.where(kind == OTHER, begin, value + 1)
             size = np.where(kind == OTHER, stop - begin, outer - 1)
             text = kind == TEXT
@@ -769,7 +794,7 @@ class RowReader:
                 cells.put_later(_UnreadTexts(self, cells, places, there))
 
     def _put_integers(self, cells: Cells, places: Places, rows: Positions) -> None:
-        start, size = places.start[rows], places.size[rows]
+        start, size = places.of(rows)
         result = np.zeros(len(rows), np.uint64)
         proper = np.ones(len(rows), np.bool_)
         for number in range(int(size.max())):
@@ -814,16 +839,15 @@ class _UnreadTexts:
 
     def put(self) -> None:
         """Set them in their column."""
-        there, places = self._there, self._places
-        rows = np.arange(len(there)) if there.all() else np.flatnonzero(there)
-        codes, raws = self._reader.distinct(places, rows)
+        rows: Where = _ALL if self._there.all() else np.flatnonzero(self._there)
+        codes, raws = self._reader.distinct(self._places, rows)
         self._cells.put_texts(rows, [raw.decode() for raw in raws], codes)
 
     def plain_texts(self, where: Where) -> Text | None:
         """Return the texts of rows where every one is ASCII, without blanks around it, not empty and not too long."""
         if not self._there[where].all():
             return None
-        start, size = self._places.start[where], self._places.size[where]
+        start, size = self._places.of(where)
         if not len(size) or size.min() < 1 or size.max() > MAX_TEXT:
             return None
         data = np.frombuffer(self._reader.data, np.uint8)
