@@ -3,7 +3,8 @@
     python -m benchmarks.bench_decode
 
 CPU time, the best of several runs. Promised: columnar records at least 6M rows per CPU-second at 500 rows of 20
-features, the parse of the request included; plain spans and records at most 8 µs each at 500 of 25 attributes.
+features, the parse of the request included; plain spans and records at most 7 µs each at 500 of 25 attributes, and
+2.5 µs where 8 such requests that were checked before are decoded together.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 ROWS, NUMBERS, TEXTS = 500, 15, 5
 NOW = 1_800_000_000_000_000_000
 MIN_COLUMNAR_ROWS_PER_SECOND = 6e6
-MAX_PLAIN_MICROSECONDS = 8.0
+MAX_PLAIN_MICROSECONDS = 7.0
+MAX_TOGETHER_MICROSECONDS = 2.5
 LEAST_SECONDS = 0.002
 
 
@@ -191,16 +193,21 @@ def main() -> int:
     bodies = [spans(seed=seed) for seed in range(64)]
     report("spans, distinct bodies", len(bodies[0]), ROWS, best(lambda: traces(bodies[0])), best(distinct(bodies)))
     measure_together("checked spans, one request", bodies[:1], ROWS)
-    measure_together("checked spans, 8 requests", bodies[:8], 8 * ROWS)
+    together = measure_together("checked spans, 8 requests", bodies[:8], 8 * ROWS)
     measure_together("checked spans, 60 requests of 8", [spans(rows=8, seed=seed) for seed in range(60)], 480)
     for share in (0.1, 0.5):
         uneven = [spans(share, seed=seed) for seed in range(8)]
         measure_together(f"checked, 8 requests, {share:.0%} lack one", uneven, 8 * ROWS)
     measure("spans of somebody else", spans(ours=False), ROWS, traces, decode_traces)
     measure("outcomes", outcomes(), ROWS, logs, decode_logs)
-    kept = 1e6 / columnar >= MIN_COLUMNAR_ROWS_PER_SECOND and slowest <= MAX_PLAIN_MICROSECONDS
-    print("kept" if kept else "NOT kept: columnar at least 6M rows per CPU-second, plain at most 8 µs")
-    return 0 if kept else 1
+    limits = {
+        "columnar at least 6M rows per CPU-second": 1e6 / columnar >= MIN_COLUMNAR_ROWS_PER_SECOND,
+        "plain at most 7 µs": slowest <= MAX_PLAIN_MICROSECONDS,
+        "together at most 2.5 µs": together <= MAX_TOGETHER_MICROSECONDS,
+    }
+    for limit, kept in limits.items():
+        print(f"{'kept' if kept else 'NOT kept'}: {limit}")
+    return 0 if all(limits.values()) else 1
 
 
 if __name__ == "__main__":

@@ -289,6 +289,14 @@ class Cells:
         """Set texts when somebody asks for them."""
         self._later = texts
 
+    def clear(self, rows: NDArray[np.intp]) -> None:
+        """Make rows as if they had held nothing."""
+        self.kind[rows] = ABSENT
+        if self._numbers is not None:
+            self._numbers[rows] = np.nan
+        if self._codes is not None:
+            self._codes[rows] = -1
+
     def exact(self) -> I64:
         """Return ``integers``, made when the first one comes."""
         if self.integers is None:
