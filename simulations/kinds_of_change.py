@@ -21,8 +21,12 @@ from driftline.tables.table import F64, Column, ModelKey
 from driftline_processor.core.estimate.sums import score_parts
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.judge_window import ModelWindow, judge_window
+from driftline_processor.core.model_settings import DEFAULTS, ModelSettings
+from driftline_processor.core.performance.objective import read_objective
 from driftline_processor.core.performance.realized import from_rows
+from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.reference.reference import Reference
+from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.core.windows.window import Window
 
 from simulations.frame import DATA, Figures, Random, Row, Table, percent, table_of
@@ -31,7 +35,10 @@ DAY = Window("1d", 1_772_323_200_000_000_000, 1_772_409_600_000_000_000)
 WEIGHTS = np.array([1.0, 0.8, 0.6, 0.4, 0.2, 0.0])
 NAMES = tuple(f"f{at}" for at in range(len(WEIGHTS)))
 REFERENCE, ROWS = 5_000, 4_000
-KINDS = ("data_fault", "covariate_shift", "label_shift", "concept_change")
+KINDS = ("service", "data_fault", "covariate_shift", "label_shift", "concept_change")
+
+OBJECTIVES = tuple(map(read_objective, ("latency_p95 <= 100ms", "error_rate <= 1 %")))
+"""Of the windows whose calls are known: a quiet p95 is 58 ms."""
 
 Rows = dict[str, Any]
 
@@ -97,6 +104,27 @@ def unit(rng: Random) -> Rows:
     return {**rows, "f1": rows["f1"] * 1_000}
 
 
+def calls(median: float = 0.03, failing: float = 0.0, slow: float = 0.0) -> Callable[[Random], Rows]:
+    """Draw a window whose calls take so long, of which a share fails, and a share takes five times as long."""
+
+    def draw(rng: Random) -> Rows:
+        seconds = median * np.exp(0.4 * rng.normal(size=ROWS))
+        seconds = np.where(rng.random(ROWS) < slow, 5 * seconds, seconds)
+        return {**drawn(ROWS, rng), "took": seconds, "failed": rng.random(ROWS) < failing}
+
+    return draw
+
+
+def default(share: float, value: float = 0.3) -> Callable[[Random], Rows]:
+    """Draw a window in which a share of the calls get one answer, whatever the inputs."""
+
+    def draw(rng: Random) -> Rows:
+        rows = drawn(ROWS, rng)
+        return {**rows, "p": np.where(rng.random(ROWS) < share, value, rows["p"])}
+
+    return draw
+
+
 def built(rng: Random) -> Baseline:
     """Build a baseline."""
     named = {"score": "p", "actual": "y", "features": list(NAMES), "model": "m", "task": "binary"}
@@ -105,6 +133,8 @@ def built(rng: Random) -> Baseline:
 
 def judged(rows: Rows, baseline: Baseline, outcomes: bool) -> Evaluation:
     """Judge a window."""
+    seconds, failed = rows.get("took"), rows.get("failed")
+    rows = {name: values for name, values in rows.items() if name not in ("took", "failed")}
     table, truth, *_ = table_from_frame(rows, score="p", actual="y", features=list(NAMES), model="m", task="binary")
     one = np.zeros(len(table), np.int64)
     pane = fold(table, baseline.bins)
@@ -112,7 +142,12 @@ def judged(rows: Rows, baseline: Baseline, outcomes: bool) -> Evaluation:
     if outcomes:
         assert truth is not None
         pane = merge([pane, fold_outcomes(table.task, table.scores, None, truth)])
-    return judge_window(ModelWindow(ModelKey("m"), DAY, pane), Reference(baseline))
+    settings = DEFAULTS
+    if seconds is not None and failed is not None:
+        errors = Column(codes=np.where(failed, 0, -1).astype(np.int32), labels=("TimeoutError",))
+        pane.parts.update({part: sums.dense(1)[0] for part, sums in call_parts(seconds, errors, None, one, 1).items()})
+        settings = ModelSettings(performance=PerformanceSettings(objectives=OBJECTIVES))
+    return judge_window(ModelWindow(ModelKey("m"), DAY, pane), Reference(baseline), settings=settings)
 
 
 @dataclass(frozen=True)
@@ -139,9 +174,9 @@ def named(draw: Callable[[Random], Rows], outcomes: bool) -> Callable[[int, Rand
                 if estimate.low is not None and estimate.high is not None and value is not None:
                     held.setdefault(name, []).append(estimate.low <= value <= estimate.high)
         shares = {name: float(np.mean(values)) for name, values in held.items()}
-        least = min(shares, key=lambda name: shares[name])
+        least = min(shares, key=lambda name: shares[name], default="")
         kinds = {kind: found[kind] / windows for kind in (*KINDS, "none")}
-        return {**kinds, "accuracy": shares["accuracy"], "least": shares[least], "metric": least}
+        return {**kinds, "accuracy": shares.get("accuracy"), "least": shares.get(least), "metric": least}
 
     return measure
 
@@ -150,6 +185,12 @@ _ONE, _THREE = np.eye(6)[0], np.array([1.0, 1.0, 1.0, 0.0, 0.0, 0.0])
 _SIX = np.array([1.0, -1.0, 0.5, 0.5, -1.0, 1.0])
 PLANTED: dict[str, tuple[str, Callable[[Random], Rows]]] = {
     "quiet": ("nothing", quiet),
+    "calls": ("nothing, calls known: p95 of 58 ms, 0.3 % fail", calls(failing=0.003)),
+    "slow": ("the service: calls take twice as long", calls(0.06)),
+    "rollout": ("the service: a version of a fifth of the calls takes five times as long", calls(slow=0.2)),
+    "failing": ("the service: 2 % of the calls fail", calls(failing=0.02)),
+    "defaults": ("the service: a tenth of the calls get one answer", default(0.1)),
+    "constant": ("the service: all calls get one answer", default(1.0)),
     "missing": ("a fault: 10 % of a feature newly missing", missing(0.1)),
     "unit": ("a fault: a feature in another unit", unit),
     "one-feature": ("covariate shift: one feature by 0.3 sd", covariate(0.3 * _ONE)),
@@ -161,14 +202,15 @@ PLANTED: dict[str, tuple[str, Callable[[Random], Rows]]] = {
     "flipped": ("labelling error: 8 % of the outcomes the other one", flipped(0.08)),
 }
 WINDOWS = 100
+OF_CALLS = ("calls", "slow", "rollout", "failing")
 
 
 def _rows() -> dict[str, Planted]:
     rows: dict[str, Planted] = {}
     for outcomes in (True, False):
         for name, (what, draw) in PLANTED.items():
-            if not outcomes and name in ("concept", "flipped"):
-                continue  # nobody sees them before outcomes come
+            if not outcomes and name in ("concept", "flipped", *OF_CALLS):
+                continue  # nobody sees them before outcomes come, or outcomes do not matter
             key = f"kind-{name}-{'with' if outcomes else 'without'}"
             windows = 4 * WINDOWS if name == "quiet" else WINDOWS
             rows[key] = Planted(key, named(draw, outcomes), windows, what, outcomes)
@@ -187,9 +229,9 @@ HEAD = [
 
 
 def _told(row: Planted, found: Figures) -> list[str]:
-    shares = [percent(found[kind]) if found[kind] else "" for kind in (*KINDS, "none")]
+    shares = [percent(found[kind]) if found.get(kind) else "" for kind in (*KINDS, "none")]
     known = "with" if row.outcomes else "without"
-    if row.name.startswith(("kind-concept", "kind-flipped")):
+    if row.name.startswith(("kind-concept", "kind-flipped", "kind-defaults", "kind-constant")):
         return [known, *shares, "\N{EN DASH}", "\N{EN DASH}"]
     return [known, *shares, percent(found["accuracy"]), f"{percent(found['least'])} ({found['metric']})"]
 

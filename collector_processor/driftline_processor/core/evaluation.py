@@ -575,16 +575,36 @@ class Explanation:
 
 EstimateMethod = Literal["cbpe", "direct_loss", "importance_weighted", "label_shift"]
 Trust = Literal["ok", "failed", "unknown"]
-Unsure = Literal["too_few", "unlike"]
-"""Reason why an estimate has no interval: too few rows or outcomes, or rows unlike those of the reference."""
+Unsure = Literal["too_few", "unlike", "label_shift"]
+"""Reason why an estimate has no interval: too few rows or outcomes, rows unlike those of the reference, or outcomes
+that may have shifted, after which nobody knows what the metric would be."""
 
 ShiftExplanation = Literal["labels", "inputs", "either"]
 """What explains that scores moved: a new share of positives, inputs that moved, or nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
+class ClassShare:
+    """The share of a class.
+
+    Attributes:
+        was: Share in the baseline.
+        now: Share in the window, if each class is as it was.
+        low: Lower end of the 95 % interval of ``now``.
+        high: Upper end of the same interval.
+    """
+
+    was: float
+    now: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class LabelShift:
     """The share of positives that a window's scores tell, and whether it explains that they moved.
+
+    Of several classes, the share of the one that moved most surely; of a regression, the mean of the target.
 
     Attributes:
         explains: ``labels`` where scores and features moved as a new share of positives moves them; ``inputs`` where
@@ -597,6 +617,8 @@ class LabelShift:
         fit: Of the scores, while the re-mixed scores of the baseline are theirs.
         features: Features that tell it.
         sentence: The finding in words.
+        label: Class whose share it is, of several; "" = the positive one.
+        shares: Class → its share, of several.
     """
 
     explains: ShiftExplanation
@@ -608,6 +630,8 @@ class LabelShift:
     fit: float
     features: tuple[str, ...]
     sentence: str
+    label: str = ""
+    shares: dict[str, ClassShare] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from .titles import READ_ALONE, metric_title
 UNSURE_WORDS = {
     "too_few": "no interval: too few rows or outcomes",
     "unlike": "no interval: the rows differ too much from those of the baseline",
+    "label_shift": "no interval: outcomes may have shifted, and not the inputs",
 }
 
 

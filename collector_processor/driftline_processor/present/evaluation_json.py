@@ -15,6 +15,7 @@ from driftline_processor.core.estimate.point import assumption
 from driftline_processor.core.evaluation import (
     Cause,
     Change,
+    ClassShare,
     Curve,
     Delay,
     DriftContributor,
@@ -166,7 +167,8 @@ SHAPES = Shapes(
             "p_value importance weight score_shift sentence",
         ),
         Explanation: ("sentence", group("score", Key("was", "score_was"), Key("now", "score_now")), "causes"),
-        LabelShift: "explains was now low high p_value fit features sentence",
+        ClassShare: "was now low high",
+        LabelShift: ("explains was now low high p_value fit features sentence", or_null("label"), "shares"),
         TrackRecord: "state windows missed inside mean_error",
         Estimate: (
             "value low high sampling_error unsure reference",

@@ -2,9 +2,10 @@
 
 In this order, since each makes the next ones moot:
 
-1. *service*: an objective on failed calls or latency is broken;
+1. *service*: an objective on failed calls or latency is broken, or calls fail that no service is built for;
 2. *data fault*: a column is constant, swapped, in another unit or of another type, or a large part of the rows is
-   missing, stale, repeated or unseen;
+   missing, stale, repeated or unseen; beside it *service* once more: part of the calls get one answer, whatever the
+   inputs, which did not move (:mod:`.default_answers`);
 3. with outcomes, *label shift* or *concept change*: scores no longer mean what they meant
    (:mod:`.outcomes`);
 4. *label shift* without outcomes: scores and features moved as a new share of positives moves them;
@@ -23,8 +24,10 @@ from driftline.tables.task import Task
 from driftline_processor.core.estimate.estimator import FEWEST, Meaning, score_meaning
 from driftline_processor.core.estimate.label_shift import LEVEL
 from driftline_processor.core.evaluation import Evaluation, Finding, KindOfChange, TargetDrift
+from driftline_processor.core.service_level.failing import service_failing
 from driftline_processor.core.wording import format_percent, printable, short
 
+from .default_answers import default_answers
 from .outcomes import OutcomeEvidence, outcome_evidence
 
 STRUCTURAL = frozenset({"constant", "swapped", "type_change", "unit_change"})
@@ -60,10 +63,16 @@ def kind_of_change(
     if broken:
         told = tuple(f"{one.rule} is broken" for one in broken)
         return KindOfChange("service", told, f"the service itself changed: {told[0]}")
+    if not any(_of_service(one.metric) for one in evaluation.objectives):
+        failure = service_failing(evaluation)
+        if failure is not None:
+            return KindOfChange("service", (failure.sentence,), f"the service itself changed: {failure.sentence}")
     faults = [one for one in evaluation.findings if _is_fault(one)]
     if faults:
         sentences = tuple(printable(one.sentence) for one in faults)
         return KindOfChange("data_fault", sentences, f"the data are at fault: {sentences[0]}")
+    if pane is not None and baseline is not None and (stuck := _stuck(evaluation, pane, baseline)):
+        return KindOfChange("service", (stuck, "no input drifts"), f"the service itself changed: {stuck}")
     moved = _moved(evaluation)
     if evaluation.maturity == "mature" and pane is not None and baseline is not None and task is not None:
         meaning = score_meaning(pane, baseline, task, evaluation.window.end - evaluation.window.start)
@@ -77,6 +86,16 @@ def kind_of_change(
 
 def _of_service(metric: str) -> bool:
     return metric.startswith("latency") or metric in ("error_rate", "availability")
+
+
+def _stuck(evaluation: Evaluation, pane: Pane, baseline: Baseline) -> str | None:
+    """Say which part of the calls got one answer while no input moved; None where none did."""
+    if not evaluation.features or any(one.state in ("drift", "usual") for one in evaluation.features.values()):
+        return None
+    found = default_answers(pane, baseline)
+    if found is None:
+        return None
+    return f"{format_percent(found.part)} of the calls got one answer, whatever the inputs, as a default would be given"
 
 
 def _is_fault(finding: Finding) -> bool:

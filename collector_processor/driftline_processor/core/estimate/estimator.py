@@ -43,8 +43,16 @@ from driftline_processor.core.performance.realized import realized
 
 from . import cbpe_binary, cbpe_multiclass, direct_loss
 from .cbpe_binary import Rates, rates_of, weight_per_row
-from .label_shift import PriorShift, explain_shift, remixed_rates
+from .class_shift import ClassShift, decisions_between, explain_class_shift
+from .label_shift import LEVEL, PriorShift, explain_shift, remixed_rates
 from .point import BOUND_DEVIATIONS, DEVIATIONS, Point, limits
+from .target_shift import TargetShift, explain_target_shift, target_sums
+
+OutcomeShift = PriorShift | ClassShift | TargetShift
+"""The shift of the share of positives, of the shares of several classes, or of the mean of a target."""
+
+ExplainedShift = tuple[LabelShift, OutcomeShift]
+"""What explains that scores moved, and the shift of outcomes by which a window may be estimated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +167,7 @@ class ReferenceLearning:
         many = 0 if self.estimation.blocks is None else len(self.estimation.blocks.panes)
         return max(self.length, DAY) if many * self.length >= FEWEST_DAYS * DAY else self.length
 
-    def points(self, pane: Pane, _shift: PriorShift | None = None) -> tuple[dict[str, Point], int]:
+    def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
         """Return the expected value of each metric of a pane, and the bin of the grid at which its model decides.
 
         ``_shift``: of the share of positives, where the labels shifted and not the inputs.
@@ -195,12 +203,12 @@ class ReferenceLearning:
             found[name] = replace(point, learned=overfit + (OFF * moved) ** 2, bias=bias, unsure=unsure)
         return found
 
-    def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> tuple[LabelShift, PriorShift] | None:
+    def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
         """Return what explains that the scores moved; None where they did not, or where the task has no such test."""
         return None
 
     def labelled(
-        self, pane: Pane, points: dict[str, Point], rows: int, _shift: PriorShift | None = None
+        self, pane: Pane, points: dict[str, Point], rows: int, _shift: OutcomeShift | None = None
     ) -> dict[str, Point]:
         """Return the expected metrics of a pane's rows with a known outcome; {} where unknown.
 
@@ -305,7 +313,7 @@ class _BinaryLearning(ReferenceLearning):
 
     __slots__ = ()
 
-    def points(self, pane: Pane, _shift: PriorShift | None = None) -> tuple[dict[str, Point], int]:
+    def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
         grid, rates = cbpe_binary.grid_of(pane, self.task), self._rates(_shift)
         if rates is None or grid is None:
             return {}, 0
@@ -315,10 +323,10 @@ class _BinaryLearning(ReferenceLearning):
         grid = cbpe_binary.grid_of(pane, self.task)
         return 0 if grid is None else cbpe_binary.cut_of(grid, self._usual_cut)
 
-    def _rates(self, shift: PriorShift | None) -> Rates | None:
-        return self.rates if shift is None or self.rates is None else remixed_rates(self.rates, shift)
+    def _rates(self, shift: OutcomeShift | None) -> Rates | None:
+        return remixed_rates(self.rates, shift) if isinstance(shift, PriorShift) and self.rates else self.rates
 
-    def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> tuple[LabelShift, PriorShift] | None:
+    def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
         grid = cbpe_binary.grid_of(_pane, self.task)
         if self.rates is None or grid is None:
             return None
@@ -332,7 +340,7 @@ class _BinaryLearning(ReferenceLearning):
         return explain_shift(window, _pane, _baseline, self.rates, between * _few(differ) if between > 0 else between)
 
     def labelled(
-        self, pane: Pane, _points: dict[str, Point], _rows: int, _shift: PriorShift | None = None
+        self, pane: Pane, _points: dict[str, Point], _rows: int, _shift: OutcomeShift | None = None
     ) -> dict[str, Point]:
         """Return the estimate of those rows from their own scores, decided as those of their bin were."""
         sides = [pane.parts.get(f"score_{side}") for side in ("negative", "positive")]
@@ -383,6 +391,21 @@ class _MulticlassLearning(ReferenceLearning):
     __slots__ = ()
     learned_of_own_rows = True
 
+    def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
+        if not isinstance(_shift, ClassShift):
+            return ReferenceLearning.points(self, pane)
+        unsure: Unsure | None = "too_few" if self._too_few() else None
+        return {name: replace(one, unsure=unsure) for name, one in _shift.points.items()}, 0
+
+    def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
+        if self.estimated_rows(_pane) < FEWEST:
+            return None
+        blocks = self.estimation.blocks
+        between = 0.0 if blocks is None else decisions_between(blocks.panes, len(self.task.classes))
+        lengths = _span / self.length if self.length else 1.0
+        apart = StretchVariance(between, 0 if blocks is None else len(blocks.panes)).over(lengths)
+        return explain_class_shift(_pane, _baseline, apart)
+
     def _weight(self, pane: Pane) -> float:
         sums = pane.parts.get(CLASSES)
         return 0.0 if sums is None else float(sums[0])
@@ -404,6 +427,19 @@ class _RegressionLearning(ReferenceLearning):
 
     __slots__ = ()
     method = "direct_loss"
+
+    def points(self, pane: Pane, _shift: OutcomeShift | None = None) -> tuple[dict[str, Point], int]:
+        """Return the expected losses; none once the target has shifted: those at the same inputs are others."""
+        return ReferenceLearning.points(self, pane) if _shift is None else ({}, 0)
+
+    def label_shift(self, _pane: Pane, _baseline: Baseline, _span: int) -> ExplainedShift | None:
+        if self.estimated_rows(_pane) < FEWEST:
+            return None
+        blocks = () if self.estimation.blocks is None else self.estimation.blocks.panes
+        known = [(effective_rows(one), *sums) for one in blocks if (sums := target_sums(one)) is not None]
+        chance = [variance / rows for rows, _, _, variance in known if rows > 0]
+        differ = stretch_variance([mean for rows, _, mean, _ in known if rows > 0], chance)
+        return explain_target_shift(_pane, _baseline, differ.over(_span / self.length if self.length else 1.0))
 
     def _weight(self, pane: Pane) -> float:
         sums = pane.parts.get(LOSS)
@@ -452,7 +488,7 @@ FEWEST = 30
 has a standard error of up to nine points, √(.25 / 30)."""
 
 
-def explain_label_shift(pane: Pane, baseline: Baseline, task: Task, span: int) -> tuple[LabelShift, PriorShift] | None:
+def explain_label_shift(pane: Pane, baseline: Baseline, task: Task, span: int) -> ExplainedShift | None:
     """Say whether a new share of positives explains that the scores of a window moved; None where they did not.
 
     Args:
@@ -510,7 +546,7 @@ def estimate_metrics(
     task: Task,
     span: int,
     realized: Mapping[str, MetricValue] | None = None,
-    shift: tuple[LabelShift, PriorShift] | None = None,
+    shift: ExplainedShift | None = None,
 ) -> dict[str, Estimate]:
     """Estimate every metric of a window; {} where the baseline has too few outcomes, or the window too few rows.
 
@@ -530,9 +566,17 @@ def estimate_metrics(
     if shift is None or shift[0].explains == "inputs":
         return found
     labels = _estimates(known, pane, rows, span, realized or {}, shift[1])
+    both = {name: _with_both(found[name], one) for name, one in labels.items()}
     if shift[0].explains == "labels":
-        found, labels = labels, found
-    return {name: _with_both(one, labels[name]) for name, one in found.items()}
+        both = {name: _with_both(one, found[name]) for name, one in labels.items()}
+    if shift[0].p_value > LEVEL:
+        return found | both
+    return {name: both[name] if name in both else _unknown_beside_shift(one) for name, one in found.items()}
+
+
+def _unknown_beside_shift(estimate: Estimate) -> Estimate:
+    """Return an estimate without an interval: nobody knows what the metric would be if outcomes have shifted."""
+    return replace(estimate, low=None, high=None, unsure=estimate.unsure or "label_shift")
 
 
 def _estimates(
@@ -541,7 +585,7 @@ def _estimates(
     rows: int,
     span: int,
     realized: Mapping[str, MetricValue],
-    prior: PriorShift | None = None,
+    prior: OutcomeShift | None = None,
 ) -> dict[str, Estimate]:
     """Return the estimates of a window; ``prior``: of a share of positives that has shifted."""
     points, cut = known.points(pane, prior)

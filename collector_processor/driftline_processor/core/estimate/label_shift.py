@@ -22,7 +22,7 @@ Under covariate shift the features that moved carry the whole shift of the score
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ from driftline.baseline.sections.scores import ScoreMeans
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64, I64
 
-from driftline_processor.core.evaluation import LabelShift, ShiftExplanation
+from driftline_processor.core.evaluation import ClassShare, LabelShift, ShiftExplanation
 from driftline_processor.core.wording import format_percent, short
 
 from .cbpe_binary import Rates
@@ -198,6 +198,10 @@ class ScoreFit(NamedTuple):
     """Part of the distance between window and reference that the new share leaves, 0 to 1."""
 
 
+FITS = ScoreFit(1.0, 0.0)
+"""Nothing is left: as many decisions as classes fit any new share."""
+
+
 def score_fit(window: F64, rates: Rates, shift: PriorShift) -> ScoreFit:
     """Compare the window's scores with the reference's, re-mixed: chi-square over cells of equal weight.
 
@@ -247,65 +251,100 @@ class FeatureShift(NamedTuple):
     moved: float
 
 
-def feature_shifts(pane: Pane, baseline: Baseline, rates: Rates, shift: PriorShift) -> list[FeatureShift]:
+@dataclass(frozen=True, slots=True)
+class ScalarOutcome:
+    """An outcome as one number: whether a row is positive, its value, or the likelihood of new shares of classes.
+
+    Attributes:
+        of_cells: Returns the mean of the outcome in each cell of a feature; None where the baseline does not know it.
+        variance: Variance of the outcome in the reference.
+        explained: Share of that variance that scores explain.
+        shift: Move of its mean, if each outcome is as it was.
+        within: Returns the variance of what a row adds to a feature's move less what is due, from the feature and the
+            mean outcome of its cells; None: as ``shift`` is learned of all that scores say.
+    """
+
+    of_cells: Callable[[ScoreMeans], F64 | None]
+    variance: float
+    explained: float
+    shift: float
+    within: Callable[[ScoreMeans, F64], float] | None = None
+
+
+class Move(NamedTuple):
+    """How far a distribution moved in terms of the outcome.
+
+    Attributes:
+        carried: Shift of the mean outcome by the window's rows in each cell.
+        due: What it would be, if each outcome is as it was.
+        deviation: Standard error of ``carried``, while nothing moved.
+        apart: Standard error of ``carried - due``.
+    """
+
+    carried: float
+    due: float
+    deviation: float
+    apart: float
+
+
+def feature_shifts(pane: Pane, baseline: Baseline, outcome: ScalarOutcome) -> list[FeatureShift]:
     """Return what each feature says; [] where the baseline does not know the outcomes by feature.
 
     Args:
         pane: Pane of the window.
         baseline: Baseline of the window.
-        rates: Rates of the reference.
-        shift: The shift of the share of positives.
+        outcome: The outcome whose mean has shifted.
     """
     scores = baseline.extras.score_by
-    if scores is None or shift.shift == 0:
+    if scores is None or outcome.shift == 0:
         return []
-    prior = shift.prior
-    chance = prior * (1 - prior)
-    curve = rates.again.smooth[rates.again.place]
-    explained = float(rates.rows @ (curve - prior) ** 2) / float(rates.rows.sum()) / chance
-    whole = shift.shift * explained
-    per_row = [_per_row(one) for one in (pane, baseline.pane)]
+    whole = outcome.shift * outcome.explained
     found = []
     for part, means in scores.of.items():
         name = part.removeprefix("feature:")
-        now = pane.parts.get(part)
-        if name == part or now is None or not now.any():
+        if name == part or (move := move_of(pane, baseline, part, means, outcome)) is None:
             continue
-        if (one := _feature_shift(now, means, per_row, chance, explained, shift.shift)) is not None:
-            carried, due, off, moved = one
-            found.append(FeatureShift(name, carried / whole, due / whole, off, moved))
+        off = (move.carried - move.due) / move.apart
+        moved = math.copysign(move.carried, move.carried * outcome.shift) / move.deviation
+        found.append(FeatureShift(name, move.carried / whole, move.due / whole, off, moved))
     return found
 
 
-def _feature_shift(
-    now: F64, means: ScoreMeans, per_row: Sequence[float], chance: float, explained: float, shift: float
-) -> tuple[float, float, float, float] | None:
-    """Return the shift of the mean rate that a feature carries and should carry, and both in standard errors."""
-    if means.outcome is None or means.labelled is None:
+def move_of(pane: Pane, baseline: Baseline, part: str, means: ScoreMeans, outcome: ScalarOutcome) -> Move | None:
+    """Return how far a part of a window's pane moved; None where too little is known of it.
+
+    Args:
+        pane: Pane of the window.
+        baseline: Baseline of the window.
+        part: Name of the part, of a feature or of the score.
+        means: What the baseline knows of its cells.
+        outcome: The outcome.
+    """
+    now, rate = pane.parts.get(part), outcome.of_cells(means)
+    if now is None or not now.any() or rate is None or means.labelled is None:
         return None
-    known = means.labelled / per_row[1] >= FEWEST_OF_CELL
+    worth, of_reference = _per_row(pane), _per_row(baseline.pane)
+    known = means.labelled / of_reference >= FEWEST_OF_CELL
     if np.count_nonzero(known) < 2:
         return None
-    size = len(now) - 2
-    counts = np.add.reduceat(now, np.append(means.first, size))
+    counts = np.add.reduceat(now, np.append(means.first, len(now) - 2))
     nearest = _nearest(known)
-    was = np.bincount(nearest, means.rows / per_row[1], minlength=len(known))
-    seen = np.bincount(nearest, counts / per_row[0], minlength=len(known))
+    was = np.bincount(nearest, means.rows / of_reference, minlength=len(known))
+    seen = np.bincount(nearest, counts / worth, minlength=len(known))
     n, total = float(seen.sum()), float(was.sum())
     if n <= 0 or total <= 0:
         return None
-    p, rate = was / total, means.outcome
-    labelled = float(means.labelled.sum()) / per_row[1]
+    p = was / total
+    labelled = float(means.labelled.sum()) / of_reference
     variance = float(p @ (rate - p @ rate) ** 2)
     # chance makes rates of cells differ, too: by about one row's variance for each cell beyond the first
-    told = variance - chance * (np.count_nonzero(known) - 1) / labelled
-    share = float(max(told, 0.0)) / chance
-    carried, due = float((seen / n - p) @ rate), shift * share
+    told = variance - outcome.variance * (np.count_nonzero(known) - 1) / labelled
+    share = float(max(told, 0.0)) / outcome.variance
     rows = 1 / n + 1 / total
-    alone = max(1 - share / max(explained, 1e-12), _LEAST_ALONE)
-    off = (carried - due) / math.sqrt(max(variance, 1e-12) * alone * rows)
-    moved = math.copysign(carried, carried * shift) / math.sqrt(max(variance, 1e-12) * rows)
-    return carried, due, off, moved
+    alone = variance * max(1 - share / max(outcome.explained, 1e-12), _LEAST_ALONE)
+    within = alone if outcome.within is None else outcome.within(means, rate)
+    deviation, apart = (math.sqrt(max(one, 1e-12 * outcome.variance) * rows) for one in (variance, within))
+    return Move(float((seen / n - p) @ rate), outcome.shift * share, deviation, apart)
 
 
 def _nearest(known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> I64:
@@ -339,19 +378,38 @@ def explain_shift(
     if shift is None or shift.p_value > POSSIBLE:
         return None
     fit = score_fit(window, rates, shift)
-    features = feature_shifts(pane, baseline, rates, shift)
-    explains, by = _explanation(fit, features)
-    if shift.p_value > LEVEL and explains != "inputs":
-        explains = "either"  # what is not certain explains nothing
+    features = feature_shifts(pane, baseline, _positives(rates, shift))
+    explains, by = explanation(features, shift.p_value, fit)
     wide = DEVIATIONS * math.sqrt(shift.variance)
     now = shift.prior + shift.shift
-    low, high = max(0.0, now - wide), min(1.0, now + wide)
-    sentence = _sentence(explains, by, shift.prior, now, (low, high))
-    return LabelShift(explains, shift.prior, now, low, high, shift.p_value, fit.p_value, by, sentence), shift
+    share = ClassShare(shift.prior, now, max(0.0, now - wide), min(1.0, now + wide))
+    sentence = shift_sentence(explains, by, share)
+    ends = share.was, share.now, share.low, share.high
+    return LabelShift(explains, *ends, shift.p_value, fit.p_value, by, sentence), shift
+
+
+def _positives(rates: Rates, shift: PriorShift) -> ScalarOutcome:
+    chance = shift.prior * (1 - shift.prior)
+    curve = rates.again.smooth[rates.again.place]
+    explained = float(rates.rows @ (curve - shift.prior) ** 2) / float(rates.rows.sum()) / chance
+    return ScalarOutcome(lambda means: means.outcome, chance, explained, shift.shift)
+
+
+def explanation(
+    features: Sequence[FeatureShift], p_value: float, fit: ScoreFit = FITS
+) -> tuple[ShiftExplanation, tuple[str, ...]]:
+    """Return what explains the scores, and the features that tell it.
+
+    Args:
+        features: What each feature says.
+        p_value: Of the scores, while nothing shifted. What is not certain explains nothing.
+        fit: How well re-mixed scores fit, where they could fit otherwise.
+    """
+    explains, by = _explanation(fit, features)
+    return ("either" if p_value > LEVEL and explains != "inputs" else explains), by
 
 
 def _explanation(fit: ScoreFit, features: Sequence[FeatureShift]) -> tuple[ShiftExplanation, tuple[str, ...]]:
-    """Return what explains the scores, and the features that tell it."""
     from scipy.special import chdtrc, ndtri
 
     beyond = -float(ndtri(LEVEL / max(len(features), 1)))
@@ -369,15 +427,16 @@ def _explanation(fit: ScoreFit, features: Sequence[FeatureShift]) -> tuple[Shift
     return "labels", tuple(shown)
 
 
-def _sentence(
-    explains: ShiftExplanation, features: Sequence[str], was: float, now: float, between: tuple[float, float]
-) -> str:
-    share = f"{format_percent(now)} of the rows would be positive (95 %: {format_percent(between[0])} to "
-    share += f"{format_percent(between[1])}), {format_percent(was)} in the baseline"
+def shift_sentence(explains: ShiftExplanation, features: Sequence[str], share: ClassShare, label: str = "") -> str:
+    """Return the finding in words; ``label``: the class whose share it is, "" = the positive one."""
+    of, who = (label, f"rows of {label}") if label else ("positive", "positives")
+    said = f"{format_percent(share.now)} of the rows would be {of} (95 %: {format_percent(share.low)} to "
+    said += f"{format_percent(share.high)}), {format_percent(share.was)} in the baseline"
     if explains == "labels":
-        side = "more" if now > was else "less"
-        return f"positives became {side} frequent: {share}; scores and features moved as that says"
+        side = "more" if share.now > share.was else "less"
+        return f"{who} became {side} frequent: {said}; scores and features moved as that says"
+    new = "new shares of the classes" if label else "a new share of positives"
     if explains == "inputs":
         what = f"{short(features[0])} moved" if features else "the scores moved in another way"
-        return f"inputs explain that the scores moved: {what} more than a new share of positives would move it"
-    return f"the scores moved; inputs explain it, and a new share of positives as well: then {share}"
+        return f"inputs explain that the scores moved: {what} more than {new} would move it"
+    return f"the scores moved; inputs explain it, and {new} as well: then {said}"

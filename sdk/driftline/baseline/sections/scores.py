@@ -7,7 +7,7 @@ The mean score where each feature has which values: what a shift of the feature 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +18,7 @@ from driftline.panes.json_checks import by_name, floats, is_whole, short
 from driftline.panes.model_bins import ModelBins
 from driftline.privacy.rules import FeatureFilter
 from driftline.tables.classes import class_codes
-from driftline.tables.performance_columns import usable_weight
+from driftline.tables.performance_columns import actual_numbers, usable_weight
 from driftline.tables.table import F64, Column, PredictionTable
 from driftline.tables.task import Task
 
@@ -32,6 +32,9 @@ CELLS = 20
 """Cells of one width from 0 to 1."""
 
 MOST_CLASSES = 50
+
+MOST_TOLD = 20
+"""Classes whose outcomes are kept by feature value: as many as have a curve of their own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,9 +103,11 @@ class ScoreMeans:
         first: intp (cells,), first bin of each cell, ascending from 0. Rows without a usable value are one more cell.
         mean: float64 (cells + 1,), mean score of each cell.
         rows: float64 (cells + 1,), weight of the rows of each cell.
-        outcome: float64 (cells + 1,), share of positives among the labelled rows of each cell of a binary model's
-            target; None of other models, and of baselines without outcomes.
+        outcome: float64 (cells + 1,), share of positives among the labelled rows of each cell, of a regression their
+            mean outcome; None of other models, and of baselines without outcomes.
         labelled: float64 (cells + 1,), weight of these labelled rows.
+        classes: float64 (k, cells + 1), share of each class among the labelled rows, of a model of 3 to
+            :data:`MOST_TOLD` classes; None of other models.
     """
 
     first: Index
@@ -110,11 +115,14 @@ class ScoreMeans:
     rows: F64
     outcome: F64 | None = None
     labelled: F64 | None = None
+    classes: F64 | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         known = {"mean": self.mean, "rows": self.rows, "outcome": self.outcome, "labelled": self.labelled}
-        lists = {name: [short(value) for value in of.tolist()] for name, of in known.items() if of is not None}
+        lists: dict[str, Any] = {name: _shortened(of) for name, of in known.items() if of is not None}
+        if self.classes is not None:
+            lists["classes"] = [_shortened(one) for one in self.classes]
         return {"first": self.first.tolist(), **lists}
 
 
@@ -153,10 +161,16 @@ class ScoreByFeature:
             mean, rows = floats(read.get("mean")), floats(read.get("rows"))
             if not len(mean) == len(rows) == len(first) + 1:
                 raise ValueError(f"that of {name!r} needs a mean and a number of rows for each cell and one more")
-            known = [floats(read[key]) if key in read else None for key in ("outcome", "labelled")]
-            if {None if one is None else len(one) for one in known} not in ({None}, {len(rows)}):
-                raise ValueError(f"that of {name!r} needs outcome and labelled, for each cell and one more, or neither")
-            of[name] = ScoreMeans(np.array(first, np.intp), mean, rows, *known)
+            outcome, labelled = (floats(read[key]) if key in read else None for key in ("outcome", "labelled"))
+            classes = np.stack([floats(one) for one in read["classes"]]) if read.get("classes") else None
+            told = [one for one in (outcome, classes) if one is not None]
+            if len(told) != (labelled is not None) or any(
+                one.shape[-1] != len(rows) for one in (*told, rows if labelled is None else labelled)
+            ):
+                raise ValueError(
+                    f"that of {name!r} needs labelled and outcome or classes, for each cell and one more, or none"
+                )
+            of[name] = ScoreMeans(np.array(first, np.intp), mean, rows, outcome, labelled, classes)
         return cls(of)
 
     def leaving(self, features: FeatureFilter) -> Self | None:
@@ -175,7 +189,8 @@ class ScoreByFeatureGatherer:
     def __init__(self, reference: ReferenceSetup) -> None:
         over = block_targets(reference.bins)
         self._bins = {name: bins for name, bins in over.items() if name != "class"} if "score" in over else {}
-        self._sums = {name: np.zeros((4, bins.size + 2)) for name, bins in self._bins.items()}
+        self._sums = {name: np.zeros((3, bins.size + 2)) for name, bins in self._bins.items()}
+        self._outcomes: dict[str, F64] = {}
 
     def add(self, table: PredictionTable, actual: Column | None) -> None:
         """Take in more rows."""
@@ -186,19 +201,23 @@ class ScoreByFeatureGatherer:
         weight = np.ones(len(score)) if table.weight is None else usable_weight(table.weight)
         weight = np.where(usable, weight, 0.0)
         scored = np.where(usable, score, 0.0) * weight
-        labelled, positive = _outcomes(table.task, actual, weight)
+        labelled, outcomes = _outcomes(table.task, actual, weight)
         for name, bins in self._bins.items():
             column = Column(numbers=score) if name == "score" else table.features.get(name[len("feature:") :])
             at = np.empty(0, np.intp) if column is None else assign(bins, column)
             if not len(at):
                 at = np.full(len(score), bins.size, np.intp)
-            for row, values in enumerate((weight, scored, labelled, positive)):
+            for row, values in enumerate((weight, scored, labelled)):
                 self._sums[name][row] += np.bincount(at, values, minlength=bins.size + 2)
+            if len(outcomes):
+                sums = np.stack([np.bincount(at, values, minlength=bins.size + 2) for values in outcomes])
+                before = self._outcomes.get(name)
+                self._outcomes[name] = sums.astype(np.float64) if before is None else before + sums
 
     def piece(self) -> ScoreByFeature | None:
         """Return the means; None where no row has a score."""
         of = {}
-        for name, (rows, scored, labelled, positive) in self._sums.items():
+        for name, (rows, scored, labelled) in self._sums.items():
             if not rows.any():
                 continue
             size = self._bins[name].size
@@ -206,8 +225,12 @@ class ScoreByFeatureGatherer:
             starts = np.append(first, size)
             weight = np.add.reduceat(rows, starts)
             known = np.add.reduceat(labelled, starts) if labelled.any() else None
-            outcome = None if known is None else _means(np.add.reduceat(positive, starts), known)
-            of[name] = ScoreMeans(first, _means(np.add.reduceat(scored, starts), weight), weight, outcome, known)
+            told = (
+                [] if known is None else [_means(np.add.reduceat(one, starts), known) for one in self._outcomes[name]]
+            )
+            outcome, classes = (told[0], None) if len(told) == 1 else (None, np.stack(told) if told else None)
+            means = _means(np.add.reduceat(scored, starts), weight)
+            of[name] = ScoreMeans(first, means, weight, outcome, known, classes)
         return ScoreByFeature(of) if of else None
 
 
@@ -217,11 +240,25 @@ def _means(total: F64, weight: F64) -> F64:
     return np.array([float(f"{value:.6g}") for value in mean.tolist()])
 
 
-def _outcomes(task: Task, actual: Column | None, weight: F64) -> tuple[F64, F64]:
-    """Return the weight of each labelled row of a binary model, and of each positive one; zeros of other models."""
-    none = np.zeros(len(weight))
-    truth = None if actual is None or not task.has_threshold else class_codes(actual, task.classes)
-    if truth is None or task.positive is None:
-        return none, none
+def _shortened(values: F64) -> list[Any]:
+    return [short(value) for value in values.tolist()]
+
+
+def _outcomes(task: Task, actual: Column | None, weight: F64) -> tuple[F64, Sequence[F64]]:
+    """Return the weight of each labelled row, and by it what its outcome adds: see :class:`ScoreMeans`."""
+    unknown: tuple[F64, Sequence[F64]] = (np.zeros(len(weight)), ())
+    if actual is None:
+        return unknown
+    if task.predicts_number:
+        values = actual_numbers(actual)
+        labelled = np.where(np.isfinite(values), weight, 0.0)
+        return labelled, [np.where(labelled > 0, values, 0.0) * labelled]
+    truth = class_codes(actual, task.classes) if task.has_threshold or task.has_class_scores else None
+    if truth is None:
+        return unknown
     labelled = np.where((truth >= 0) & (truth < len(task.classes)), weight, 0.0)
-    return labelled, np.where(truth == task.positive, labelled, 0.0)
+    if task.positive is not None:
+        return labelled, [np.where(truth == task.positive, labelled, 0.0)]
+    if len(task.classes) > MOST_TOLD:
+        return unknown
+    return labelled, [np.where(truth == code, labelled, 0.0) for code in range(len(task.classes))]

@@ -9,10 +9,31 @@ import numpy as np
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.change import kind_of_change
-from driftline_processor.core.evaluation import Estimate, Evaluation, Finding, ObjectiveState, TargetDrift
+from driftline_processor.core.evaluation import (
+    Estimate,
+    Evaluation,
+    Finding,
+    MetricValue,
+    ObjectiveState,
+    ServiceLevel,
+    TargetDrift,
+)
 from driftline_processor.core.windows.window import Window
 
-from simulations.kinds_of_change import Rows, built, concept, covariate, flipped, judged, label, missing, quiet, unit
+from simulations.kinds_of_change import (
+    Rows,
+    built,
+    calls,
+    concept,
+    covariate,
+    default,
+    flipped,
+    judged,
+    label,
+    missing,
+    quiet,
+    unit,
+)
 
 DAY = Window("1d", 0, 86_400 * 10**9)
 ONE = np.eye(6)[0]
@@ -60,6 +81,30 @@ def test_a_concept_change_says_that_labels_may_be_wrong_instead() -> None:
     assert found.sentence.endswith(
         "a world that changed and outcomes that are recorded in another way look alike in the data"
     )
+
+
+@pytest.mark.parametrize("draw", [calls(0.06), calls(slow=0.2), calls(failing=0.03), default(0.1), default(1.0)])
+def test_a_service_that_is_slow_fails_or_answers_with_one_value_is_named(
+    draw: Callable[[np.random.Generator], Rows],
+) -> None:
+    found = kind(draw, outcomes=False).change_kind
+    assert found is not None
+    assert found.kind == "service"
+    assert found.sentence.startswith("the service itself changed: ")
+
+
+def test_calls_that_are_as_usual_and_few_defaults_name_nothing() -> None:
+    assert kind(calls(failing=0.003), outcomes=False).change_kind is None
+    assert kind(default(0.01), outcomes=False).change_kind is None
+
+
+def test_many_failures_need_no_objective() -> None:
+    rate = MetricValue(0.2, 1_000, "panes", 0.0, 0.17, 0.23, "clopper_pearson")
+    found = kind_of_change(window(service=ServiceLevel(1_000, 200, {"TimeoutError": 200}, {"error_rate": rate})))
+    assert found is not None
+    assert found.kind == "service"
+    assert "200" not in found.sentence
+    assert "20.0 % of 1,000 calls failed" in found.sentence
 
 
 @pytest.mark.parametrize("outcomes", [True, False])

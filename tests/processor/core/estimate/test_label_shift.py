@@ -12,7 +12,7 @@ from driftline.tables.table import F64, Column
 from driftline.tables.task import Task
 from driftline_processor.core.estimate.cbpe_binary import rates_of
 from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
-from driftline_processor.core.estimate.label_shift import remixed, remixed_rates
+from driftline_processor.core.estimate.label_shift import PriorShift, remixed, remixed_rates
 from driftline_processor.core.performance.realized import from_rows
 
 TASK = Task("binary", ("0", "1"), "1")
@@ -142,6 +142,7 @@ def test_rates_without_a_shift_stay_as_they_are() -> None:
     explained = explain_label_shift(pane_of(with_positives(3_000, 0.15, rng), baseline), baseline, TASK, 0)
     assert rates is not None
     assert explained is not None
+    assert isinstance(explained[1], PriorShift)
     moved = remixed_rates(rates, explained[1])
     assert (np.diff(moved.rate) >= 0).all()
     assert float(moved.rate.max()) <= 1

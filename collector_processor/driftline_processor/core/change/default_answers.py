@@ -1,0 +1,58 @@
+"""Whether a service answers part of its calls with one value, whatever was asked.
+
+A service that lost its model, its features or its connection often answers with a default. Then one value gains rows
+from all others alike: the scores that are left lie as they lay, and no input moved.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import Pane
+
+from driftline_processor.core.estimate.cbpe_binary import weight_per_row
+from driftline_processor.core.estimate.label_shift import LEVEL
+from driftline_processor.core.service_level.failing import FAILING
+
+
+class DefaultAnswers(NamedTuple):
+    """The part of the calls that are answered with one value, and the share of the window's rows with such a score."""
+
+    part: float
+    share: float
+
+
+def default_answers(pane: Pane, baseline: Baseline) -> DefaultAnswers | None:
+    """Return the part of the calls that got one value, from a twentieth on; None where scores lie otherwise.
+
+    Args:
+        pane: Pane of the window.
+        baseline: Baseline over whose bins its rows were counted.
+    """
+    from scipy.special import chdtrc, ndtri
+
+    now, was = pane.parts.get("score"), baseline.pane.parts.get("score")
+    if now is None or was is None or len(now) != len(was):
+        return None
+    seen, known = now[:-2] / weight_per_row(pane, "rows"), was[:-2] / weight_per_row(baseline.pane, "rows")
+    n, total = float(seen.sum()), float(known.sum())
+    if n <= 0 or total <= 0:
+        return None
+    share, usual = seen / n, known / total
+    at = int(np.argmax(share - usual))
+    part = float((share[at] - usual[at]) / max(1 - usual[at], 1e-12))
+    pooled = (seen[at] + known[at]) / (n + total)
+    error = float(np.sqrt(max(pooled * (1 - pooled), 1e-12) * (1 / n + 1 / total)))
+    if part < FAILING or share[at] - usual[at] < -float(ndtri(LEVEL / len(share))) * error:
+        return None
+    left, before = np.delete(seen, at), np.delete(known, at)
+    held = left + before > 0
+    if left.sum() > 0 and before.sum() > 0 and held.sum() > 1:
+        expected = before[held] * left.sum() / before.sum()
+        varies = (left + before)[held] * left.sum() / (left.sum() + before.sum()) * (1 + left.sum() / before.sum())
+        q = float(((left[held] - expected) ** 2 / varies).sum())
+        if float(chdtrc(int(held.sum()) - 1, q)) < LEVEL:
+            return None
+    return DefaultAnswers(part, float(share[at]))
