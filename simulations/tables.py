@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simulations.beside_days import BESIDE_DAYS
 from simulations.concept_drift import CONCEPT
 from simulations.constants import CONSTANTS
 from simulations.cycles import CYCLES
@@ -32,5 +33,5 @@ from simulations.worse import WORSE
 TABLES: tuple[Table, ...] = (
     *(DRIFT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, LABELS, ESTIMATES, OUTCOME_SHIFT, FAST, SERVICE),
-    *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES),
+    *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES, BESIDE_DAYS),
 )

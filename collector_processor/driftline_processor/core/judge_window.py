@@ -15,7 +15,7 @@ from driftline_processor.core.drift.multivariate_rule import drift_together
 from driftline_processor.core.drift.reference import effective
 from driftline_processor.core.drift.rule import Rules, weighted_share
 from driftline_processor.core.drift.slices import SLICED, WHOLE, drift_with_slices
-from driftline_processor.core.drift.usual import missing_designs
+from driftline_processor.core.drift.usual import rows_of_a_block, share_designs
 from driftline_processor.core.estimate.changes import estimated_changes
 from driftline_processor.core.estimate.estimator import estimate_metrics, explain_label_shift
 from driftline_processor.core.estimate.label_shift import LEVEL as SHIFT_LEVEL
@@ -102,12 +102,16 @@ def judge_window(
     evaluation.features, evaluation.score, evaluation.predicted, evaluation.share = found
     evaluation.lasting = None if reference.shift else lasting_sums(pane, baseline, span, reference.note)
     least, wanted = reference.shift, settings.multivariate
-    evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=wanted, least=least)
+    rows, of_baseline = (
+        effective(one, float(one.parts["rows"][1])) if one.rows else 0.0 for one in (pane, baseline.pane)
+    )
+    blocks = rows_of_a_block(baseline, rows, of_baseline, span)
+    evaluation.joint = drift_together(pane, baseline, evaluation.features, wanted=wanted, least=least, blocks=blocks)
     whole = {name: baseline.raw_name(name) for name in evaluation.features}
     evaluation.weighted_share = weighted_share(evaluation.features, baseline.extras.importance, whole)
     designs = {name: target.design_effect for name, target in evaluation.features.items()}
-    lacking = missing_designs(baseline, effective(pane, float(pane.parts["rows"][1])) if pane.rows else 0.0, span)
-    evaluation.findings = quality(pane, baseline, context.facts.repeats, designs, context.recurrences, lacking)
+    shares = share_designs(baseline, rows, span)
+    evaluation.findings = quality(pane, baseline, context.facts.repeats, designs, context.recurrences, shares)
     views = {WHOLE: ExplainInput(pane, baseline, evaluation.features, context.time_before)}
     for name, against in own.items():
         sliced = context.slices[name]

@@ -7,8 +7,10 @@ from collections.abc import Collection, Mapping
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.pca_fit import PcaFit
+from driftline.panes.fold import PREFIX
 from driftline.panes.pane import Pane
 from driftline.panes.pca import Space
+from driftline.tables.table import F64
 
 from driftline_processor.core.drift.multivariate.method import ALPHA, JointResult, PanePair
 from driftline_processor.core.evaluation import JointDrift, State, TargetDrift
@@ -28,11 +30,12 @@ def drift_together(
     from_rows: Mapping[str, JointResult] | None = None,
     wanted: Collection[str] | None = None,
     least: float = 0.0,
+    blocks: float = 0.0,
 ) -> dict[str, JointDrift]:
     """Compare a window with the baseline by all methods that its sums, or rows, suffice for.
 
-    ``features``: what was found of them one at a time; rows count for as many independent ones as those of the feature
-    whose rows resemble each other most. ``from_rows``: what methods found that need rows, by name. ``wanted``: the
+    ``features``: what was found of them one at a time, and how many of their rows count as one. ``blocks``: see
+    :func:`~.usual.rows_of_a_block`. ``from_rows``: what methods found that need rows, by name. ``wanted``: the
     methods that are computed from sums, None for all. ``least``: the least effect that counts, of any method.
     State *drift* = Benjamini-Hochberg-adjusted p <= 0.01 over the methods and effect >= the method's least.
     """
@@ -40,7 +43,9 @@ def drift_together(
     space = baseline.bins.space
     if space is not None and space.names_in(baseline.bins.features):
         fitted = baseline.extras.fitted or PcaFit(0, 0.0)
-        sides = PanePair(space, baseline.pane, pane, fitted, joint_design_effect(space, features))
+        clustered = any(name.startswith(PREFIX) for name in pane.parts)
+        alike = products_design_effect(space, features, 0.0 if clustered else blocks)
+        sides = PanePair(space, baseline.pane, pane, fitted, alike)
         for name, method in JOINT.items():
             asked = wanted is None or name in wanted
             if asked and method.measure is not None and (result := method.measure(sides)) is not None:
@@ -50,6 +55,23 @@ def drift_together(
     adjusted = benjamini_hochberg(np.array([result.p_value for result in enough.values()], dtype=np.float64)).tolist()
     p_values = dict(zip(enough, adjusted, strict=True))
     return {name: _decided(name, result, p_values.get(name), least) for name, result in found.items()}
+
+
+def products_design_effect(space: Space, features: Mapping[str, TargetDrift], blocks: float) -> F64:
+    """Return how many rows count as one for the mean product of two features: float64 (d, d).
+
+    Where days differ, by a variance v of their levels in that of rows, so does the mean of each feature by v, and the
+    mean product of two only by v·v. So a design effect of 21 of both, with 1,000 rows a day, is 1.4 of their product.
+    Of clusters, whose rows are alike in all features, it is as great as that of the features.
+
+    Args:
+        space: The features.
+        features: What was found of them one at a time.
+        blocks: By how many rows blocks make a design effect greater; 0 = rows resemble each other by clusters.
+    """
+    alone = np.array([features[name].design_effect if name in features else 1.0 for name in space.names])
+    alike: F64 = np.maximum(alone[:, np.newaxis], alone)
+    return alike if blocks <= 0 else np.minimum(alike, 1 + np.outer(alone - 1, alone - 1) / blocks)
 
 
 def joint_design_effect(space: Space, features: Mapping[str, TargetDrift]) -> float:

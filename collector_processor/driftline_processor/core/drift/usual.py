@@ -21,8 +21,9 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Self
 from weakref import WeakKeyDictionary
 
@@ -691,11 +692,29 @@ def own_windows(baseline: Baseline) -> OwnWindows | None:
     return found
 
 
-def missing_designs(baseline: Baseline, rows: float, span: int) -> dict[str, float]:
-    """Return how many rows count as one for the share of missing values: part of a pane → at least 1.
+FARTHEST = 3.0
+"""Standard deviations by which the level of a quiet day is away at most: one day in 400 is farther. Shares out of range
+grow as the exponential of it: beside days with a tenth of the variance 2 % of quiet windows had a finding without."""
 
-    By how far the shares of missing values in the reference's own blocks differ, which may be otherwise than the values
-    do. Where no block lacks a value, or none counted what it lacks, every row counts.
+
+class ShareDesigns(NamedTuple):
+    """How many rows count as one for shares of rows, which may be otherwise than for values: part → at least 1.
+
+    Attributes:
+        missing: For the share of missing values.
+        outside: For the share of numbers out of range.
+        level: The share of numbers that days put out of range by their level alone.
+    """
+
+    missing: Mapping[str, float]
+    outside: Mapping[str, float]
+    level: Mapping[str, float] = MappingProxyType({})
+
+
+def share_designs(baseline: Baseline, rows: float, span: int) -> ShareDesigns:
+    """Return how many rows count as one for shares of rows, by how far they differ between the reference's own blocks.
+
+    Where no block lacks a value, every row counts. A part whose shares nobody counted is not there.
 
     Args:
         baseline: The reference.
@@ -704,26 +723,67 @@ def missing_designs(baseline: Baseline, rows: float, span: int) -> dict[str, flo
     """
     own, blocks = own_windows(baseline), baseline.extras.blocks
     if own is None or blocks is None:
+        return ShareDesigns({}, {})
+    missing, outside, level = {}, {}, {}
+    of_baseline = float(own.counts.sum(axis=(0, 2)).max(initial=0.0))
+    usual = own.of_length(own.length(rows, of_baseline, span))
+    for part, cells in blocks.of.items():
+        if part not in own.parts:
+            continue
+        usable = cells.counts.sum(axis=1)
+        if cells.missing is not None:
+            missing[part] = cells.missing, usable + cells.missing
+        if cells.outside is not None:
+            outside[part] = cells.outside, usable
+            at = own.parts[part]
+            days = float(usual.signal[at, LEVEL] + usual.mean[at, LEVEL])
+            edge = -ndtri(min(0.5, float(cells.outside.sum() / max(usable.sum(), 1.0)) / 2))
+            level[part] = float(ndtr(FARTHEST * np.sqrt(days) - edge) + ndtr(-FARTHEST * np.sqrt(days) - edge))
+    designs = [_designs_of_shares(own, known, rows, span) for known in (missing, outside)]
+    return ShareDesigns(designs[0], designs[1], level)
+
+
+def _designs_of_shares(
+    own: OwnWindows, known: Mapping[str, tuple[F64, F64]], rows: float, span: int
+) -> dict[str, float]:
+    """Return the design effects of shares; ``known``: cases and all rows in each block, float64 (b,) each."""
+    if not known:
         return {}
-    known = [(part, cells, cells.missing) for part, cells in blocks.of.items() if part in own.parts]
-    counted = [(part, cells.counts.sum(axis=1), absent) for part, cells, absent in known if absent is not None]
-    if not counted:
-        return {}
-    absent = np.stack([lacking for *_, lacking in counted], axis=1)
-    held = np.stack([usable for _, usable, _ in counted], axis=1) + absent
-    share = np.divide(absent, held, out=np.zeros_like(held), where=held > 0)
+    cases, held = (np.stack(one, axis=1) for one in zip(*known.values(), strict=True))
+    share = np.divide(cases, held, out=np.zeros_like(held), where=held > 0)
     scores = 2 * np.arcsin(np.sqrt(share))[..., np.newaxis]
-    _, variance, chance, freedom = _variances(scores, _trust(held), held, np.ones((len(counted), 1)))
+    _, variance, chance, freedom = _variances(scores, _trust(held), held, np.ones((len(known), 1)))
     moderated, _ = moderate_variances(variance[:, 0], freedom[:, 0])
     signal = np.where(variance[:, 0] > 0, np.maximum(moderated - chance[:, 0], 0.0), 0.0)
     of_baseline, many = float(held.sum(axis=0).max()), float(len(held))
-    length = own.length(rows, of_baseline, span)
-    factors = series_factors(KEPT, many)
-    window = mean_variance(KEPT, length) if length > 1 else np.ones_like(KEPT)
-    at = [own.parts[part] for part, *_ in counted]
-    between = signal * np.exp(np.log((window + factors.mean) / factors.variance) @ own.weights[:, at])
+    apart = np.log(_apart(own, rows, of_baseline, span, many) / series_factors(KEPT, many).variance)
+    between = signal * np.exp(apart @ own.weights[:, [own.parts[part] for part in known]])
     design = 1 + between / (1 / max(rows, 1.0) + 1 / max(of_baseline, 1.0))
-    return dict(zip((part for part, *_ in counted), design.tolist(), strict=True))
+    return dict(zip(known, design.tolist(), strict=True))
+
+
+def _apart(own: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
+    """Return the variance of a window less the reference of so many blocks, in that of a block: float64 (g,)."""
+    length = own.length(rows, of_baseline, span)
+    window = mean_variance(KEPT, length) if length > 1 else np.ones_like(KEPT)
+    apart: F64 = window + series_factors(KEPT, many).mean
+    return apart
+
+
+def rows_of_a_block(baseline: Baseline, rows: float, of_baseline: float, span: int) -> float:
+    """Return by how many rows blocks that differ as much as rows do make a design effect greater; 0 without blocks.
+
+    Args:
+        baseline: The reference.
+        rows: Effective rows of the window.
+        of_baseline: Effective rows of the reference.
+        span: Of the window, nanoseconds, 0 = not known.
+    """
+    own = own_windows(baseline)
+    if own is None or rows <= 0 or of_baseline <= 0:
+        return 0.0
+    apart = np.log(_apart(own, rows, of_baseline, span, float(len(own.counts)))) @ own.weights.mean(axis=1)
+    return float(np.exp(apart)) / (1 / rows + 1 / of_baseline)
 
 
 def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:

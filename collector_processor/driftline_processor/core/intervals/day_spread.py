@@ -21,7 +21,7 @@ count the less the more they disagree.
 
 from __future__ import annotations
 
-from math import exp, log
+from math import exp, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -38,18 +38,40 @@ FEW = 5
 """Days of a window below which its own say too little of how days differ, where no baseline lends its days:
 ``few-4-0.03`` and ``few-5-0.03`` of docs/data/intervals.md."""
 
-SURELY_MORE = 0.3
-"""Chance of days that differ as those of the baseline to differ as much as a window's, below which the baseline counts
-the less the smaller it is. Of five days with twice the standard deviation 89 % of the intervals hold the truth beside
-30 (``lent-30-5-apart``); at .05 it would be 83 %."""
+SURELY_MORE = 1.6
+"""Chance of days that differ as those of the baseline to differ as much as a window's, in which the baseline counts
+wholly. It is never so great beside five days and more: a baseline always counts the less the more surely they differ.
+Of five days with twice the standard deviation 92 to 94 % of the intervals hold the truth beside 14 or 30; at .3 it
+would be 89 to 91 %, and where days differ alike intervals a tenth shorter (``lent-30-5-apart``, ``lent-30-5-0.05``)."""
 
 LEAST_FREEDOM = 3.0
 """Degrees of freedom that a variance between days is taken to have at least: with two or fewer it has no mean."""
 
-RESEMBLING = 4.0
-"""n·r + 1 of neighbours from which on days count as resembling the one before: correlations of .43 of 7 days, .21 of
-14, .1 of 30. At 3, intervals of few days beside a baseline of seven would be a seventh longer, and hardly more of them
-would hold where days keep a half."""
+SAY_LITTLE = 40.0
+"""(Days less one)³ of a window for one in :data:`SURELY_MORE`: two days that differ much may do so by chance. Counted
+as five days are, intervals of two to four would be a tenth longer, and hardly more of them would hold the truth."""
+
+FEWEST_FREE = 5.0
+"""Degrees of freedom that a window and its baseline have together, at least: with four, intervals of two to four days
+are a twentieth longer; with six, 1 % fewer of five days with twice the standard deviation hold the truth."""
+
+FEWEST_TELLING = 7.0
+"""Σ (n - 3) of days from which on they tell whether days resemble each other: of ten days. Seven days see a half in one
+case of eight, and hardly more intervals hold the truth for it (.89 instead of .88). They see as much by chance, and
+then intervals are eight times as long."""
+
+UNSURE = 1.0, 2.0
+"""Standard errors up to which what days seem to keep is chance, and from which on it counts wholly. One threshold of
+1.3 between all and nothing makes intervals beside fourteen days a tenth longer where days do not resemble each other;
+shrunk by its variance, as James and Stein do, 1.5 % fewer hold the truth beside thirty days that do."""
+
+MOST_HIDDEN = 1.5
+"""As how many times as far days resemble each other as they seem to, at most: rows hide a part of it. Where days hardly
+differ, what is seen is chance."""
+
+RESEMBLING_FREEDOM = 5.0
+"""Degrees of freedom that days which resemble each other have together, at least: below it Student's t takes twice and
+three times the length for what is a correlation by chance in one case of six."""
 
 
 class Neighbours(NamedTuple):
@@ -68,8 +90,12 @@ class Neighbours(NamedTuple):
 
     @property
     def kept(self) -> float:
-        """The part of itself that a day keeps of the one before; 0 where that may be chance."""
-        return min(MOST_KEPT, self.told / self.free) if self.told > RESEMBLING else 0.0
+        """The part of itself that a day keeps of the one before, as far as it is no chance; 0 of too few days."""
+        if self.free < FEWEST_TELLING or self.told <= 0:
+            return 0.0
+        none, whole = UNSURE
+        sure = (self.told / sqrt(self.free) - none) / (whole - none)  # its standard error is one over the root of free
+        return min(MOST_KEPT, self.told / self.free) * min(1.0, max(0.0, sure))
 
     def and_those(self, other: Neighbours) -> Neighbours:
         """Return what both tell together."""
@@ -134,9 +160,9 @@ class DaySpread(NamedTuple):
         beyond = max(0.0, mine - self.freedom) / self.rows
         usual = max(1.0, 1 + beyond * own.rows / own.freedom)
         more = its / own.freedom / usual
-        fewest = max(0.0, FEWEST_LENDING - 1 - own.freedom) / self.freedom
+        fewest = max(0.0, FEWEST_FREE - own.freedom) / self.freedom
         chance = float(fdtrc(own.freedom * counting, self.freedom * counting, more))
-        return min(1.0, max(fewest, chance / SURELY_MORE))
+        return min(1.0, max(fewest, chance / min(SURELY_MORE, own.freedom**3 / SAY_LITTLE)))
 
 
 def day_spread(influence: F64, expected: F64, rows: float) -> DaySpread | None:
@@ -202,16 +228,15 @@ def lent_rows_as_one(spread: DaySpread, expected: F64, rows: float) -> RowsAsOne
     freedom = spread.freedom * (1 - spread.kept**2) / (1 + spread.kept**2)
     if spread.kept > 0:
         freedom = 1 / (1 / freedom + 1 / spread.neighbours.free)  # what is kept is uncertain, too
-    freedom = max(2.0, freedom)
+    freedom = max(RESEMBLING_FREEDOM, freedom)
     each = spread.rows / spread.freedom
     beyond = max(0.0, spread.shown - spread.freedom) / spread.rows
-    kept = min(MOST_KEPT, spread.kept * (1 + 1 / (beyond * each))) if beyond > 0 else 0.0  # rows hide a part of it
+    hidden = min(MOST_HIDDEN, 1 + 1 / (beyond * each)) if beyond > 0 else MOST_HIDDEN  # rows hide a part of it
+    kept = min(MOST_KEPT, spread.kept * hidden)
     here = rows * squares * _longer(kept, 1 / squares)
     varies = 1 + beyond * here
     told = max(1.0, freedom * (varies * each * spread.freedom / (spread.shown * here)) ** 2)
     by_moments = Design(varies, told)
-    if freedom <= 4:
-        return RowsAsOne((by_moments,))
     mean, variance = _posterior(spread.shown * freedom / spread.freedom, freedom)
     varies = 1 + (mean - 1) * here / each
     told = 4 + 2 * varies**2 / max(variance * (here / each) ** 2, 1e-300)

@@ -32,7 +32,11 @@ from driftline.tables.table import F64
 from scipy.special import kolmogi, kolmogorov
 
 from driftline_processor.core.drift.coarse_bins import least_kept, missed, own_rows, sure
+from driftline_processor.core.drift.usual import ShareDesigns
 from driftline_processor.core.outcomes.coverage import GUESSED
+
+ALL_ROWS = ShareDesigns({}, {})
+"""Every row counts."""
 
 DOUBT = 3.0
 """Standard deviations by which an estimate may be off: by chance in one of 370."""
@@ -316,7 +320,7 @@ class CheckInput:
         baseline: Baseline of the window.
         repeats: Repeats among the window's rows; None without rows at hand.
         designs: Design effect by feature (:mod:`driftline_processor.core.drift.dependence`); 1 for a missing feature.
-        missing_designs: The same of the share of missing values, by the name of the part.
+        shares: The same of the shares of missing values and of values out of range, by the name of the part.
         recurrences: Rows that recur from the window before, then those of that window from its predecessor; None where
             either has no rows.
 
@@ -329,7 +333,7 @@ class CheckInput:
     baseline: Baseline
     repeats: Repeats | None = None
     designs: Mapping[str, float] = field(default_factory=dict)
-    missing_designs: Mapping[str, float] = field(default_factory=dict)
+    shares: ShareDesigns = ALL_ROWS
     recurrences: tuple[Recurrence | None, ...] = ()
 
     @cached_property
@@ -353,6 +357,15 @@ class CheckInput:
         held = self.pane.parts.get(f"{CLUSTERS}feature:{name}")
         usable = np.zeros(len(self._by_group)) if held is None else by_group(held).sum(axis=1)
         return np.stack([self._by_group - usable, usable], axis=1)
+
+    def outside_by_group(self, name: str) -> F64 | None:
+        """Return the weights of numbers out of range and within it by group of clusters, as of missing values."""
+        held = self.pane.parts.get(f"{CLUSTERS}feature:{name}")
+        if held is None or not held.any():
+            return None
+        groups = by_group(held)
+        outside = groups[:, 0] + groups[:, -1]
+        return np.stack([outside, groups.sum(axis=1) - outside], axis=1)
 
     @cached_property
     def _by_group(self) -> F64 | None:

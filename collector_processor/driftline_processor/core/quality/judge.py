@@ -13,11 +13,12 @@ from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
 from driftline.panes.pane import Pane
 
 from driftline_processor.core.drift.p_values import benjamini_hochberg
+from driftline_processor.core.drift.usual import ShareDesigns
 from driftline_processor.core.evaluation import Finding
 
 from . import checks
 from .check import Check
-from .feature_sums import CheckInput
+from .feature_sums import ALL_ROWS, CheckInput
 
 ALPHA = 0.001
 """At most one quiet window in a thousand has any finding: faults of data are gross, and 1 % would be an alarm a day."""
@@ -43,18 +44,22 @@ def quality(
     repeats: Repeats | None = None,
     designs: Mapping[str, float] | None = None,
     recurrences: Iterable[Recurrence | None] = (),
-    missing_designs: Mapping[str, float] | None = None,
+    shares: ShareDesigns = ALL_ROWS,
 ) -> tuple[Finding, ...]:
     """Return the findings about the data of a window, the gravest first.
 
-    ``pane``: the window, folded over the baseline's bins; ``repeats``: how often its rows repeat, where rows are at
-    hand; ``recurrences``: how often they repeat those of the window before, and those of that one the ones before;
-    ``designs``: feature → how many of its rows count as one, where they resemble each other; ``missing_designs``: the
-    same of its share of missing values, by the name of the part. P-values are corrected
-    (Benjamini-Hochberg) over all features and checks; a test whose effect is too small to matter counts as one that
-    found nothing.
+    Args:
+        pane: The window, folded over the baseline's bins.
+        baseline: What it is compared with.
+        repeats: How often its rows repeat, where rows are at hand.
+        designs: Feature → how many of its rows count as one, where they resemble each other.
+        recurrences: How often rows repeat those of the window before, and those of that one the ones before.
+        shares: As ``designs``, for the shares of missing values and of values out of range.
+
+    P-values are corrected (Benjamini-Hochberg) over all features and checks; a test whose effect is too small to
+    matter counts as one that found nothing.
     """
-    inputs = CheckInput(pane, baseline, repeats, designs or {}, missing_designs or {}, tuple(recurrences))
+    inputs = CheckInput(pane, baseline, repeats, designs or {}, shares, tuple(recurrences))
     results = [check.find(inputs) for check in CHECKS.values()]
     suspicions = [suspicion for result in results for suspicion in result.suspicions]
     if not suspicions:

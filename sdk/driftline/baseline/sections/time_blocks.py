@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from driftline.panes.bins import SCORE_BINS, Bins, Index
+from driftline.panes.bins import SCORE_BINS, Bins, Index, NumberBins
 from driftline.panes.json_checks import by_name, floats, is_whole, rounded, short
 from driftline.panes.model_bins import ModelBins
 from driftline.panes.pane import Pane
@@ -141,11 +141,13 @@ class BlockCounts:
     Attributes:
         first: intp (cells,), the first bin of each cell, from 0 on, ascending: a cell is neighbouring bins.
         missing: float64 (blocks,), weights of rows without a usable value; None where an older release did not count.
+        outside: float64 (blocks,), weights of numbers in the two open bins; None of labels, or not counted.
     """
 
     first: Index
     counts: F64
     missing: F64 | None = None
+    outside: F64 | None = None
 
     @classmethod
     def of(cls, counts: F64, size: int) -> Self:
@@ -212,7 +214,12 @@ class TimeBlocks:
             none = np.zeros(size + 2)
             counts = np.stack([panes[at].parts.get(name, none) for at in held])
             if counts[:, :size].any():
-                of[name] = replace(BlockCounts.of(counts, size), missing=counts[:, size:].sum(axis=1))
+                numbers = isinstance(over, NumberBins) and len(over.edges) > 0
+                of[name] = replace(
+                    BlockCounts.of(counts, size),
+                    missing=counts[:, size:].sum(axis=1),
+                    outside=counts[:, 0] + counts[:, size - 1] if numbers else None,
+                )
         return cls(length, starts[held], np.stack([panes[at].parts["rows"] for at in held]), of)
 
     def and_short(self, length: int, starts: I64, panes: Sequence[Pane]) -> Self:
@@ -289,20 +296,19 @@ def block_targets(bins: ModelBins) -> dict[str, Bins]:
 
 
 def _cells_json(cells: BlockCounts) -> dict[str, Any]:
-    value = {"first": cells.first.tolist(), "counts": _lists(cells.counts)}
-    if cells.missing is not None and cells.missing.any():
-        value["missing"] = [short(one) for one in cells.missing.tolist()]
-    elif cells.missing is not None:
-        value["missing"] = []
+    value: dict[str, Any] = {"first": cells.first.tolist(), "counts": _lists(cells.counts)}
+    for name, cases in (("missing", cells.missing), ("outside", cells.outside)):
+        if cases is not None:
+            value[name] = [short(one) for one in cases.tolist()] if cases.any() else []
     return value
 
 
-def _missing(value: object, blocks: int) -> F64 | None:
+def _cases(value: object, blocks: int, what: str) -> F64 | None:
     if value is None:
         return None
     read = floats(value)
     if len(read) not in (0, blocks):
-        raise ValueError(f"must have {blocks} counts of missing values, or none")
+        raise ValueError(f"must have {blocks} counts of {what} values, or none")
     return read if len(read) else np.zeros(blocks)
 
 
@@ -313,7 +319,8 @@ def _cells(value: Mapping[str, Any], blocks: int, size: int) -> BlockCounts:
     if first[:1] != [0] or sorted(set(first)) != first:
         raise ValueError("needs first bins that ascend from 0")
     counts = _matrix(value.get("counts"), blocks, len(first))
-    return BlockCounts(np.array(first, np.intp), counts, _missing(value.get("missing"), blocks))
+    missing, outside = (_cases(value.get(name), blocks, name) for name in ("missing", "outside"))
+    return BlockCounts(np.array(first, np.intp), counts, missing, outside)
 
 
 def _matrix(value: object, rows: int, columns: int) -> F64:

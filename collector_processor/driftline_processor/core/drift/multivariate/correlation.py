@@ -55,7 +55,8 @@ def measure(sides: PanePair) -> JointResult | None:
     reference, current = correlations(sides.reference, d), correlations(sides.current, d)
     if reference is None or current is None:
         return None
-    n, m = reference.rows / sides.alike, current.rows / sides.alike
+    alike = np.broadcast_to(sides.alike, (d, d))[np.triu_indices(d, 1)]
+    n, m = reference.rows / alike, current.rows / alike
     factors = np.ones(len(n)) if sides.fitted.factors is None else sides.fitted.factors
     fewest = np.minimum(n, m)
     first, second = np.triu_indices(d, 1)

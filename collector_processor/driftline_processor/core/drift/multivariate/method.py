@@ -9,6 +9,7 @@ from typing import NamedTuple
 from driftline.baseline.sections.pca_fit import PcaFit
 from driftline.panes.pane import Pane
 from driftline.panes.pca import Space
+from driftline.tables.table import F64
 
 from driftline_processor.core.evaluation import DriftContributor
 
@@ -22,14 +23,15 @@ class PanePair:
 
     Attributes:
         fitted: How the space fits the reference.
-        alike: How many rows, which resemble each other, count as one.
+        alike: How many rows, which resemble each other, count as one for the product of two features: float64 (d, d);
+            one number of all.
     """
 
     space: Space
     reference: Pane
     current: Pane
     fitted: PcaFit
-    alike: float = 1.0
+    alike: F64 | float = 1.0
 
 
 class JointResult(NamedTuple):

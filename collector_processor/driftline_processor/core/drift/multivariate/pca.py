@@ -137,11 +137,12 @@ def measure(sides: PanePair) -> JointResult | None:
     was, now = (pane.parts.get("pca") for pane in (sides.reference, sides.current))
     if was is None or now is None or was[0] <= 0 or now[0] <= 0:
         return None
-    reference, current = errors_of(was, sides.alike), errors_of(now, sides.alike)
+    alike = float(np.max(sides.alike))  # errors are sums of products, and as sure as the least sure of these
+    reference, current = errors_of(was, alike), errors_of(now, alike)
+    blind = _blind(missing_changes(sides, reference.rows, current.rows))
     reference = held_out(reference, sides)
     shift, p, effect = pca(reference, current)
     rows = min(reference.rows, current.rows)
-    blind = _blind(missing_changes(sides, errors_of(was, sides.alike).rows, current.rows))
     return JointResult(shift, reference.mean, current.mean, p, effect, rows, _told(sides), blind=blind)
 
 

@@ -74,7 +74,7 @@ def unknown_features(pane: Pane) -> list[str]:
 
 def _design(pair: FeaturePair, look: CheckInput) -> Design:
     """Return the design effect of missing values: by days whose shares differ, or by clusters, whichever is greater."""
-    by_days = Design(look.missing_designs.get(f"feature:{pair.name}", 1.0))
+    by_days = Design(look.shares.missing.get(f"feature:{pair.name}", 1.0))
     groups = look.missing_by_group(pair.name)
     if groups is None:
         return by_days

@@ -6,12 +6,14 @@ Values that no sampling explains, however few they are: infinities where there w
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from driftline.panes.bins import NumberBins
 from driftline.panes.unbinned_values import octave_bounds
 
+from driftline_processor.core.drift.dependence import of_clusters
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CERTAIN, CheckInput, FeaturePair
 from driftline_processor.core.quality.share_test import CaseShare, suspect_rise
@@ -111,11 +113,29 @@ def find(look: CheckInput) -> CheckResult:
     others are told however few they are. Where most values lie beyond, it is a finding however much days differ.
     """
     looked_at = [pair for pair in look.pairs.values() if isinstance(pair.bins, NumberBins) and len(pair.bins.edges)]
-    found = [one for pair in looked_at if (one := _of(pair, pair.bins)) is not None]
+    found = [
+        one for pair in looked_at if (one := _of(_by_own_design(pair, look), pair.bins, look.shares.level)) is not None
+    ]
     return CheckResult(len(looked_at), found)
 
 
-def _of(pair: FeaturePair, bins: object) -> Suspicion | None:
+def _by_own_design(pair: FeaturePair, look: CheckInput) -> FeaturePair:
+    """Return a pair whose rows count by how far shares out of range differ, by days or clusters; as values elsewhere.
+
+    Days whose levels differ have nearly the same shares beyond the edges, so far more of their rows count. What a day
+    far away may have beyond by its level alone counts as the baseline's.
+    """
+    by_days = look.shares.outside.get(f"feature:{pair.name}")
+    if by_days is None:
+        return pair
+    groups = look.outside_by_group(pair.name)
+    own = by_days
+    if groups is not None:
+        own = max(own, of_clusters(groups, None, max(1.0, pair.was.usable), ordered=True).effect)
+    return replace(pair, n=pair.n * pair.alike / own, m=pair.m * pair.alike / own, alike=own)
+
+
+def _of(pair: FeaturePair, bins: object, by_level: Mapping[str, float]) -> Suspicion | None:
     assert isinstance(bins, NumberBins)
     was, now = (
         CaseShare(float(sums.counts[0] + sums.counts[-1]) + sums.infinite, sums.usable + sums.infinite)
@@ -132,7 +152,8 @@ def _of(pair: FeaturePair, bins: object) -> Suspicion | None:
     before = f"before, {format_percent(was.share)} {f'lay {usual}' if one_end else 'did'}"
     if now.share >= MOST and pair.alike > 1:
         pair = replace(pair, n=pair.n * pair.alike, m=pair.m * pair.alike, alike=1.0)
-    more = suspect_rise(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, BEYOND)
+    usual_days = max(0.0, by_level.get(f"feature:{pair.name}", 0.0) - was.share) * was.of * pair.n
+    more = suspect_rise(CHECK.name, pair, was, now, f"lie {where}{infinite}", before, BEYOND + usual_days)
     return more if more is not None and more.p <= CERTAIN else suspect_far_values(CHECK.name, pair) or more
 
 
