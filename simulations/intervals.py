@@ -580,7 +580,7 @@ def _lent() -> Iterator[Covered]:
     for now in (5, 7, 14):
         for name, times, more in (("variance", 2**0.5, "twice the variance"), ("apart", 2.0, "twice the deviation")):
             what = f"{said.format(now, 30, 0.03)}, in the window with {more}{known}"
-            measure, least = lent(30, now, 0.03, apart=times), 0.9 if name == "variance" else 0.88
+            measure, least = lent(30, now, 0.03, apart=times), 0.9
             if name == "variance" and now > 7:
                 continue
             yield Covered(f"lent-30-{now}-{name}", measure, LENT_RUNS // 2, what, least)
