@@ -40,7 +40,7 @@ def joined(detectors: tuple[str, ...]) -> float:
         model = Model(concept=Concept(detectors=detectors))
         clock = Clock()
         state = Opened(State(config(Path(folder), churn=model), clock=clock))
-        state.state._ingest.start()
+        state.state.start_storing()
         rng = np.random.default_rng(0)
         took = 0.0
         for step in range(STEPS):

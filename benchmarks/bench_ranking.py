@@ -54,7 +54,7 @@ def joined(*, ranking: bool) -> float:
     rng, n = np.random.default_rng(0), JOINED
     with tempfile.TemporaryDirectory() as folder:
         state = Opened(State(config(Path(folder)), clock=Clock()))
-        state.state._ingest.start()
+        state.state.start_storing()
         ids = [f"{number}" for number in range(n)]
         table = predictions(ids, NOON, [0.5] * n, model="feed", task=Task("ranking") if ranking else BINARY)
         if ranking:

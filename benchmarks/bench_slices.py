@@ -54,7 +54,7 @@ def seconds(tables: list[PredictionTable], keys: tuple[str, ...], baseline: Base
     with tempfile.TemporaryDirectory() as folder:
         config = Config(storage=Storage(directory=Path(folder)), models={"churn": Model(slices=keys)})
         state = State(config, clock=lambda: NOON)
-        state._ingest.start()
+        state.start_storing()
         state.offer(Request(b"0" * 16, baselines=[baseline.to_json()])).result()
         began = time.process_time()
         for at, one in enumerate(tables):

@@ -89,7 +89,7 @@ def bare(directory: Path, tables: list[PredictionTable]) -> float:
 def main(total: int) -> None:
     directory = Path(tempfile.mkdtemp(prefix="driftline-bench-"))
     state = State(Config(storage=Storage(directory=directory / "state")), clock=lambda: NOW)
-    state._ingest.start()  # no keeper: the join is measured by itself
+    state.start_storing()  # no keeper: the join is measured by itself
     done = 0
 
     def send(requests: list[Request]) -> None:

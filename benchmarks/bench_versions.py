@@ -32,7 +32,7 @@ def main(millions: float) -> None:
     states = [State(config(directory), clock=Clock(NOON)) for directory in directories]
     spent = []
     for state in states:
-        state._ingest.start()
+        state.start_storing()
     for begin in range(0, round(millions * 10**6), REQUEST):
         with_pairs = joined(states[0], begin)
         with mock.patch.object(Pairs, "touching", return_value=None):

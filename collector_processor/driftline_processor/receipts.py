@@ -19,14 +19,12 @@ UNUSABLE_OUTCOME = "unusable_outcome"
 class Receipt:
     """The outcome of one request. ``rejected``: reason → rows, spans or outcomes that could not be used.
 
-    ``beside``: rejected rows that were in one log record with another row.
     ``part``: of an upload: whether it came before ("again"), or was other bytes then ("other": nothing was taken).
     """
 
     accepted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     part: Literal["new", "again", "other"] = "new"
-    beside: int = 0
 
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})

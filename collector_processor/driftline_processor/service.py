@@ -1,8 +1,9 @@
 """``driftline up``: the whole story of the processor, in one screen.
 
-receivers ──▶ state: decode → one transaction → acknowledge; join; evaluate ──▶ pages
-    │           └──▶ derived metrics, outcome spans ──┐
-    └──▶ what was accepted, as it came ───────────────┴──▶ forwarder ──▶ destinations
+receivers ──▶ log: append → sync → acknowledge
+               ├──▶ state: decode → one transaction; join; evaluate ──▶ pages
+               │            └──▶ derived metrics, outcome spans ──▶ log
+               └──▶ forwarder: what was accepted, as it came ──▶ destinations
 """
 
 from __future__ import annotations
@@ -13,14 +14,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NoReturn
-
-from driftline.semconv import attributes, metrics
 
 from driftline_processor.config.schema import Config, ConfigError, load
 from driftline_processor.config.values import Address
@@ -41,7 +40,6 @@ from driftline_processor.web.app import create_app
 
 from .deadline import Deadline
 from .health import Health
-from .receipts import Signal
 from .state import State
 
 BAD_INPUT = 2
@@ -85,9 +83,9 @@ class Service:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
         try:
             self._bind()  # first, since a port that is taken is the likeliest thing to go wrong
-            self._forwarder = Forwarder(self.config, self.health.counters)
             self._state = State(self.config, self.health, self._clock)
-            self._state.on_kept(self._forward)
+            self._forwarder = Forwarder(self.config, self.health.counters, self._state.log, self._clock)
+            self._state.forward(self._forwarder)
             self._derive(self._state, self._forwarder)
             self._forwarder.start()
             self._state.start()
@@ -186,12 +184,6 @@ class Service:
             ),
             self._grace,
         )
-
-    def _forward(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> None:
-        """Count a request that is on disk, and pass it on; what was refused is still the sender's."""
-        self.health.counters.add(metrics.DRIFTLINE_RECEIVED_REQUESTS, 1, {attributes.DRIFTLINE_SIGNAL: signal})
-        if self._forwarder is not None:
-            self._forwarder.offer(signal, body, headers)
 
     def lines(self) -> list[str]:
         """Say where it listens, where the pages are, where rows are kept and where things go."""

@@ -3,11 +3,13 @@
     state = State(config)
     state.start()
     state.submit("logs", body).result()
+    state.catch_up()
     state.view.models()
     state.stop()
 
-Two threads: the way in (:mod:`.ingest`), and the keeper here, which joins every second, evaluates what was touched
-every two, compares versions and follows verdicts every five, and tidies up every ten minutes.
+Requests are accepted into the log (:mod:`.log`), from which the analysis stores rows (:mod:`.ingest.analysis`).
+Outcomes that came otherwise are stored at once. The keeper here joins every second, evaluates what was touched every
+two, compares versions and follows verdicts every five, and tidies up every ten minutes.
 """
 
 from __future__ import annotations
@@ -32,13 +34,18 @@ from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.judging_queue import windows_wait
 from driftline_processor.evaluation.version_comparison import VersionWatch
+from driftline_processor.ingest.admission import Admission, Passing
+from driftline_processor.ingest.analysis import Analysis
 from driftline_processor.ingest.changes import ChangedPanes
+from driftline_processor.ingest.decoding import Decoding
 from driftline_processor.ingest.deduplication import Upload, UploadPart
 from driftline_processor.ingest.queue_offsets import Offset, QueueProgress
 from driftline_processor.ingest.request_queue import QUEUE_BYTES, RequestQueue
 from driftline_processor.ingest.transaction import Intake, Request
 from driftline_processor.join.concept_drift import ConceptWatch
 from driftline_processor.join.outcome_join import Join
+from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
+from driftline_processor.log.segments import UnknownFormat
 from driftline_processor.maintenance.erasure import (
     ErasureOrder,
     ErasureOrders,
@@ -99,7 +106,6 @@ class State:
         self._config, self._clock = config, clock
         self._listeners: list[Callable[[pa.Table], None]] = []
         self._verdict_listeners: list[Callable[[VerdictChange], object]] = []
-        self._kept: list[Callable[[Signal, bytes, Mapping[str, str]], object]] = []
         self._store = Store(Path(config.storage.directory))
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
         self.health.watch("storage", lambda: self._store.outage)
@@ -110,13 +116,19 @@ class State:
         self._keeping = threading.Lock()
         self._stopping = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="driftline-keeper", daemon=True)
-        mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
         try:
             with self._store.watched():
-                self._ingest = RequestQueue(self._read_intake(), clock, queue_bytes, mappings)
+                self._ingest = RequestQueue(self._read_intake(), queue_bytes)
+                self.log = self._open_log()
                 self._read_rest()
         except StorageOutage as outage:
             raise StorageError(str(outage)) from outage
+        mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
+        decoding, counters = Decoding(mappings), self.health.counters
+        reader = self.log.reader(ANALYSIS, self._ingest.position)
+        self._analysis = Analysis(self.log, reader, decoding, self._ingest, counters)
+        self._admission = Admission(self.log, decoding, self._ingest, counters, clock)
+        self.health.watch("log", lambda: self.log.outage)
         self.shelf = cast(BaselineShelf, _Current(lambda: self._shelf))
         self.snapshots = cast(Snapshots, _Current(lambda: self._snapshots))
         self.history = cast(History, _Current(lambda: self._history))
@@ -132,6 +144,15 @@ class State:
         except (DatabaseError, StorageError) as error:  # there is no room for a copy of the file, and it can wait
             said = str(error).splitlines()[0]
             _log.warning("driftline: a deletion is not finished (%s); it is tried again every ten minutes", said)
+
+    def _open_log(self) -> RequestLog:
+        limits = self._config.storage.log
+        kept = LogLimits(limits.max_size, limits.max_age.total_seconds(), limits.segment_size)
+        folder, at_least = self._store.path.parent / "log", self._ingest.position
+        try:
+            return RequestLog(folder, self.health.counters, self._clock, kept, at_least)
+        except (OSError, UnknownFormat) as error:
+            raise StorageError(f"storage.directory: the log cannot be opened: {error}") from error
 
     def _read_intake(self) -> Intake:
         """Make the way in, which knows what is in the file by heart."""
@@ -171,9 +192,15 @@ class State:
         )
 
     def start(self) -> None:
-        """Start both threads."""
-        self._ingest.start()
+        """Start all threads."""
+        self.start_storing()
         self._keeper.start()
+
+    def start_storing(self) -> None:
+        """Start what accepts and stores, without what joins and evaluates."""
+        self.log.start()
+        self._ingest.start()
+        self._analysis.start()
 
     def stop(self) -> None:
         """Write what waits, join and evaluate it, and close the file; in an outage the next start does that."""
@@ -181,17 +208,19 @@ class State:
         self.close()
 
     def finish(self, deadline: Deadline = NEVER) -> None:
-        """End both threads; write what waits, join and evaluate it, as far as the time allows.
+        """End the threads; store what waits, join and evaluate it, as far as the time allows.
 
         The next start goes on from there: everything that was acknowledged is on disk.
         """
         self._stopping.set()
         self._ingest.stop(deadline)
+        self._analysis.stop(deadline)
         if self._keeper.ident is not None:
             self._keeper.join(deadline.timeout)
         if self._working():
             self._store.interrupt()
             self._ingest.join(INTERRUPTED)
+            self._analysis.join(INTERRUPTED)
             self._keeper.join(INTERRUPTED)
         if not self._working():
             self.settle(deadline)
@@ -204,30 +233,27 @@ class State:
         if self._working():
             _log.warning("the state is left as after a crash, since a statement does not end; nothing kept is lost")
             return
+        self.log.stop()
         self._ingest.close()
         self._connection.close()
         self._store.close()
 
     def _working(self) -> bool:
-        return self._keeper.is_alive() or self._ingest.alive
+        return self._keeper.is_alive() or self._ingest.alive or self._analysis.alive
 
     def submit(
         self, signal: Signal, body: bytes, headers: Mapping[str, str] = NO_HEADERS, offsets: Sequence[Offset] = ()
     ) -> Future[Receipt]:
-        """Take in an OTLP request, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit`."""
-        future = self._ingest.submit(signal, body, offsets)
+        """Accept an OTLP request, see :meth:`~driftline_processor.ingest.admission.Admission.submit`."""
+        return self._admission.submit(signal, body, headers, offsets)
 
-        def tell(done: Future[Receipt]) -> None:
-            if done.exception() is None:
-                for listener in self._kept:
-                    listener(signal, body, headers)
+    def forward(self, passing: Passing) -> None:
+        """Keep for destinations what ``passing`` says, with the requests of the analysis."""
+        self._admission.passing = passing
 
-        future.add_done_callback(tell)
-        return future
-
-    def on_kept(self, listener: Callable[[Signal, bytes, Mapping[str, str]], object]) -> None:
-        """Call ``listener`` with each OTLP request that is on disk, and the headers that it came with."""
-        self._kept.append(listener)
+    def catch_up(self, deadline: Deadline = NEVER) -> None:
+        """Store the rows of all that was accepted before now. Raises StorageOutage."""
+        self._analysis.catch_up(deadline)
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Take in outcomes, see :meth:`~driftline_processor.ingest.request_queue.RequestQueue.submit_outcomes`."""
@@ -289,12 +315,13 @@ class State:
             with self._store.reading() as connection:
                 if not is_known(connection, order):
                     raise UnknownModel(order)
-        with self._keeping, self._store.watched(), self._ingest.resting():
+        with self._keeping, self._store.watched(), self._analysis.resting():
             self._orders.add(order)
             return self._carry_out()
 
     def _carry_out(self) -> ErasureResult:
         """Carry out all orders; return what the last one deleted."""
+        self._analysis.catch_up()  # what was accepted before is in the tables then
         erased = ErasureResult()
         for order in self._orders:
             if order.by == "model":
@@ -328,6 +355,7 @@ class State:
 
     def join_now(self, deadline: Deadline = NEVER) -> None:
         """Join everything that has been acknowledged, as far as the time allows."""
+        self.catch_up(deadline)
         with self._keeping, self._store.watched():
             while not deadline.passed and self._join.step():
                 pass
@@ -430,7 +458,7 @@ class State:
 
         What a commit has left behind that failed is known only there: it may be on disk, and then counts.
         """
-        with self._keeping, self._ingest.resting():
+        with self._keeping, self._analysis.resting():
             try:
                 self._store.reopen()
                 self._ingest.exchange(self._read_intake())
@@ -452,7 +480,7 @@ class State:
     def _finish(self) -> None:
         """Carry out the orders that are left, of a processor that was killed or a disk that was full."""
         if list(self._orders):
-            with self._ingest.resting():
+            with self._analysis.resting():
                 self._carry_out()
 
     def _tidy(self) -> None:

@@ -15,6 +15,7 @@ from driftline_processor.exporters.exporter import CLOSED, Exporter, ExportResul
 from driftline_processor.exporters.forwarder import Destination
 from driftline_processor.health import Counters
 
+from tests.support.kept_requests import KeptRequests
 from tests.support.otlp_peers import Peer, counted, grpc_peer, http_peer, trace
 from tests.support.waiting import wait_until
 
@@ -55,14 +56,16 @@ def test_sent_accepted_and_dropped_balance(kind: str, scenario: str) -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("kind", PEERS)
-def test_the_forwarder_balances_too_though_requests_travel_together(kind: str, scenario: str) -> None:
+def test_the_forwarder_balances_too_though_requests_travel_together(
+    kept: KeptRequests, kind: str, scenario: str
+) -> None:
     other, counters = OtherSide(scenario), Counters()
     with PEERS[kind](peer := Peer(other.answer)) as name:
         destination = Destination(
-            name, made(name, peer), counters, ["traces"], pause=lambda stopping, _: stopping.is_set()
+            kept.reader, made(name, peer), counters, ["traces"], pause=lambda stopping, _: stopping.is_set()
         )
         for id in IDS:
-            destination.offer("traces", trace(id), {})
+            kept.offer("traces", trace(id), {})
         destination.start()
         assert other.settled.wait(60)
         destination.stop(60)

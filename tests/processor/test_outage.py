@@ -78,6 +78,11 @@ def tell(service: Service, prediction_id: str, part: str = "web") -> httpx.Respo
     return httpx.post(url(service, part, "/v1/outcomes"), json=outcome, trust_env=False)
 
 
+def rows(service: Service) -> int:
+    models = get(service, "/api/v1/models").json()["models"]
+    return int(models[0]["rows"]) if models else 0
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
@@ -92,7 +97,10 @@ def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
     kept, refused = prediction("churn", "kept"), prediction("churn", "refused")
     with running(tmp_path) as service, caplog.at_level(logging.WARNING):
         assert send(service, kept).status_code == 200
+        until(lambda: rows(service) == 1)
         disk.full = True
+        assert send(service, prediction("churn", "in the log")).status_code == 200  # nobody knows yet
+        until(lambda: get(service, "/readyz").status_code == 503)
         for _ in range(3):
             answer = send(service, refused)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
@@ -116,7 +124,7 @@ def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
                 f"storage.directory: {tmp_path} cannot be written (No space left on device); make room on its disk, "
                 "nothing else is needed"
             )
-        assert get(service, "/api/v1/models").json()["models"][0]["rows"] == 1 + disk.late
+        until(lambda: rows(service) == 1 + disk.late)
         unread = get(service, "/api/v1/models/churn/outcomes?id=kept")
         assert (unread.status_code, unread.headers["retry-after"]) == (503, "2")
         (said,) = caplog.records
@@ -129,7 +137,7 @@ def test_a_full_disk_is_said_once_and_everything_goes_on_when_there_is_room(
 
         def joined() -> bool:
             (model,) = get(service, "/api/v1/models").json()["models"]
-            return (model["rows"], model["outcomes"]) == (3, 1)  # each once, though one commit failed and was kept
+            return (model["rows"], model["outcomes"]) == (4, 1)  # each once, though one commit failed and was kept
 
         until(joined)
         assert [record.exc_info for record in caplog.records] == [None, None]
@@ -183,13 +191,16 @@ def test_a_processor_stops_in_order_while_its_disk_is_full(
 ) -> None:
     with running(tmp_path) as service:
         assert send(service, prediction("churn", "kept")).status_code == 200
+        until(lambda: rows(service) == 1)
         disk.full = True
+        assert send(service, prediction("churn", "in the log")).status_code == 200
+        until(lambda: get(service, "/readyz").status_code == 503)
         assert send(service, prediction("churn", "refused")).status_code == 503
     assert [record.exc_info for record in caplog.records] == [None]
     disk.full = False
     with running(tmp_path) as service:
         assert send(service, prediction("churn", "refused")).status_code == 200
-        assert get(service, "/api/v1/models").json()["models"][0]["rows"] == 2
+        until(lambda: rows(service) == 3)
 
 
 def test_a_request_that_no_storage_is_to_blame_for_costs_only_itself(

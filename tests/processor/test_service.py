@@ -28,6 +28,7 @@ from tests.support.otlp_peers import Peer, grpc_peer, http_peer, log
 from tests.support.processes import prediction, process
 from tests.support.running_service import PROTOCOLS, get, receivers, running, service_config, url
 from tests.support.stock_sdk import export_spans
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize("served", [grpc_peer, http_peer], ids=["to grpc", "to http"])
@@ -116,6 +117,7 @@ def test_what_is_derived_bears_no_name_that_a_service_sends(tmp_path: Path) -> N
         with running(tmp_path, exporters={name: everything}) as service:
             address = url(service, "http", "/v1/metrics")
             assert httpx.post(address, content=counted, headers=headers, trust_env=False).status_code == 200
+            wait_until(lambda: m.PROMETHEUS[m.DRIFTLINE_PREDICTIONS] in get(service, "/metrics").text)
             page = get(service, "/metrics").text
     names = [name for kind, found in peer.accepted if kind == "metrics" for name in found]
     sent = [m.ML_PREDICTIONS, m.ML_PREDICTION_DURATION]

@@ -108,7 +108,7 @@ def test_a_statement_that_would_run_for_hours_is_interrupted(
         return step()
 
     monkeypatch.setattr(state._join, "step", run_for_hours)
-    state._ingest.start()
+    state.start_storing()
     Opened(state).send(predictions(["a"]))
     if part == "keeper":
         state._keeper.start()

@@ -41,6 +41,8 @@ def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
         (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): 0.0,
         (m.DRIFTLINE_WINDOWS_PENDING, ()): 0.0,
         (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 0.0,
+        (m.DRIFTLINE_LOG_SIZE, ()): 0.0,
+        (m.DRIFTLINE_ANALYSIS_QUEUE_SIZE, ()): 0.0,
     }
     state.stop()
 
@@ -78,7 +80,7 @@ def test_a_baseline_that_cannot_be_read_is_named_before_anything_is_opened(tmp_p
 
 def test_stopping_joins_and_evaluates_what_was_acknowledged(tmp_path: Path) -> None:
     state = State(config(tmp_path), clock=Clock(NOON))
-    state._ingest.start()
+    state.start_storing()
     Opened(state).send(predictions(["a"], NOON - 10**15), outcomes(["a"], [1]))
     state.stop()
     again = State(config(tmp_path), clock=Clock(NOON))

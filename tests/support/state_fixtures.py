@@ -47,7 +47,7 @@ def open_state(tmp_path: Path, clock: Clock) -> Iterator[Open]:
         configured = config(tmp_path / "state", retention, **models)
         storage = configured.storage.model_copy(update={"max_size": max_size})
         state = State(configured.model_copy(update={"storage": storage, "limits": limits}), clock=clock)
-        state._ingest.start()  # the keeper's work is done when a test asks for it, see Opened.view
+        state.start_storing()  # the keeper's work is done when a test asks for it, see Opened.view
         current.append(Opened(state))
         return current[-1]
 
@@ -60,7 +60,7 @@ class StateWithRoutes(Opened):
 
     def __init__(self, directory: Path, clock: Clock) -> None:
         super().__init__(State(config(directory), clock=clock))
-        self.state._ingest.start()
+        self.state.start_storing()
         view, submit, health = self.state.view, self.state.submit_outcomes, Health()
         more = upload_routes(self.state.uploaded)
         parts, history = self.state.submit_part, self.state.history

@@ -167,11 +167,13 @@ class Opened:
         return next(found for found in self.state.view.models() if found.key == key)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Read rows from the store."""
+        """Read rows from the store, with those of all requests that were accepted."""
+        self.state.catch_up()
         return [tuple(row.values()) for row in self.state.read(query).to_pylist()]
 
     def counted(self, reason: str) -> float:
         """How many rows were counted as unused for this reason."""
+        self.state.catch_up()
         return sum(v for (_, labels), v in self.state.view.counters().items() if ("driftline.reason", reason) in labels)
 
 

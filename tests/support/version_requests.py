@@ -100,5 +100,5 @@ def opened(folder: Path, kind: str = "binary", timezone: str = "UTC") -> State:
     said = folder / "driftline.yaml"
     said.write_text(f"storage: {{directory: {folder / 'state'}}}\n{said_of(kind, timezone)}")
     state = State(load(said), clock=Clock(NOON))
-    state._ingest.start()
+    state.start_storing()
     return state

@@ -106,6 +106,14 @@ class Exporter(Section):
         examples=["delta"],
     )
 
+    on_full: Literal["drop_oldest", "refuse"] = Field(
+        default="drop_oldest",
+        description="What happens when the destination is further behind than "
+        "[the log](../how-to/configure-the-processor.md#the-log) reaches back: it loses its oldest requests, which are "
+        "counted, or all senders are asked to come again.",
+        examples=["refuse"],
+    )
+
     @model_validator(mode="wrap")
     @classmethod
     def _of_its_type(cls, written: Any, read: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Any:

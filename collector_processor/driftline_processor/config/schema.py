@@ -83,6 +83,27 @@ class Limits(Section):
     )
 
 
+class Log(Section):
+    """The log of accepted requests, from which rows are decoded and requests go on to destinations."""
+
+    max_size: Size = Field(
+        default=2**30,
+        description="How large all files of the log may grow for readers that are behind; at least `8MiB`. "
+        "[What happens then](../how-to/configure-the-processor.md#the-log).",
+        examples=["4GiB"],
+    )
+    max_age: Days = Field(
+        default=timedelta(days=1),
+        description="How long a request is kept for a destination that is away.",
+        examples=["3d"],
+    )
+    segment_size: Size = Field(
+        default=64 * 2**20,
+        description="How large one file of the log grows; at most a quarter of `max_size`.",
+        examples=["16MiB"],
+    )
+
+
 class Storage(Section):
     """The place of rows, the time for which they are kept, and the room that they may take."""
 
@@ -105,6 +126,7 @@ class Storage(Section):
         "[Sums stay](../how-to/configure-the-processor.md#storage), so no window changes.",
         examples=["10GB"],
     )
+    log: Log = Field(default=Log(), description="How much is kept of requests that somebody has not read yet.")
 
 
 class Shutdown(Section):
@@ -120,6 +142,9 @@ class Shutdown(Section):
 
 SMALLEST = 20 * 10**6
 """Bytes of the smallest file that is worth keeping rows in."""
+
+LEAST_LOG = 8 * 2**20
+"""Bytes of the smallest log."""
 
 LEAST_REQUEST_BYTES = 32 * 2**20
 """Bytes that one request of 20 MiB needs."""
@@ -204,6 +229,15 @@ class Config(Section):
             yield "receivers.otlp.protocols: nothing is received; name grpc, http or both"
         if self.storage.max_size is not None and self.storage.max_size < SMALLEST:
             yield f"storage.max_size: is less than {SMALLEST // 10**6}MB, which sums alone may take; write more"
+        if self.storage.log.max_size < LEAST_LOG:
+            yield f"storage.log.max_size: is less than {LEAST_LOG // 2**20}MiB, which few requests fill; write more"
+        if not 0 < 4 * self.storage.log.segment_size <= self.storage.log.max_size:
+            yield (
+                "storage.log.segment_size: is more than a quarter of storage.log.max_size; files go as a whole, so "
+                "write less, or a larger max_size"
+            )
+        if self.storage.log.max_age <= timedelta(0):
+            yield "storage.log.max_age: nothing would be kept for a destination that is away; write '1d' or alike"
         if self.storage.retention <= timedelta(0):
             yield "storage.retention: nothing would be kept; write how long, such as '90d'"
         if self.shutdown.timeout < timedelta(seconds=1):

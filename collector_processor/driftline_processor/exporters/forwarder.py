@@ -1,13 +1,12 @@
-"""Passing on what was accepted, as it came: a bounded queue and a thread for each destination.
+"""Passing on what was accepted, as it came: each destination reads the log at its own pace, on a thread of its own.
 
-A request is offered to the destinations when its rows are on disk, so that what was refused, and will come again, is
-not forwarded twice; see ``docs/decisions/0005-forwarding.md``.
+At least once, in the order of arrival; after a restart each goes on where it was. See
+``docs/decisions/0005-forwarding.md`` and ``docs/decisions/0036-log-first.md``.
 
-One destination: a queue bounded in bytes, and a thread that empties it. At least once, in the order of arrival.
-
-Whatever the destination does, the way in never waits for it: when the queue is full, the oldest requests go and are
-counted. What nobody answers is tried again for as long as it takes; what the destination itself puts off is tried for
-five minutes, so that one request that it cannot digest does not stop all others.
+Whatever a destination does, neither the way in nor the analysis waits for it: one that is further behind than the log
+reaches back loses its oldest requests, and they are counted. What nobody answers is tried again for as long as it
+takes; what the destination itself puts off is tried for five minutes, so that one request that it cannot digest does
+not stop all others.
 """
 
 from __future__ import annotations
@@ -16,9 +15,8 @@ import logging
 import random
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 import xxhash
 from driftline.export.backoff import doubling_pauses
@@ -26,12 +24,13 @@ from driftline.semconv import attributes, metrics
 
 from driftline_processor.config.schema import Config
 from driftline_processor.health import Counters
-from driftline_processor.otlp.envelope import drop_groups, keep_logs, split_request
-from driftline_processor.receipts import Signal
+from driftline_processor.log.entry_format import FOR_DESTINATIONS, Entry, Headers, Stored
+from driftline_processor.log.request_log import Reader, RequestLog
+from driftline_processor.otlp.envelope import drop_groups, groups_of, keep_logs, split_request
+from driftline_processor.receipts import Overloaded, Signal
 
 from .exporter import CLOSED, Exporter, ExportResult, exporter_for
 
-QUEUE_BYTES = 64 * 2**20
 MAX_REQUEST = 4 * 2**20
 """Bytes of a request that a gRPC server takes by default."""
 
@@ -39,22 +38,15 @@ _SHORTEST_DELAY, _FIRST_DELAY, _LONGEST_DELAY, _PATIENCE = 0.1, 0.5, 30.0, 300.0
 """Seconds."""
 
 
-Headers = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    number: int
-    body: bytes
-
-
 class Destination:
     """One destination of requests.
 
     Args:
+        reader: Its cursor in the log.
+        exporter: Sends.
+        counters: Count what was sent, and what was not.
         forward: What of the received ones (traces, metrics, logs, records).
         forward_headers: Names of the headers that travel.
-        queue_bytes: What may wait.
         max_request: Bytes above which a request is cut between its records.
         on_sent: Called with every body that was delivered.
         clock: Seconds.
@@ -63,30 +55,25 @@ class Destination:
 
     def __init__(
         self,
-        name: str,
+        reader: Reader,
         exporter: Exporter,
         counters: Counters,
         forward: Iterable[str] = (),
         forward_headers: Iterable[str] = (),
         *,
-        queue_bytes: int = QUEUE_BYTES,
         max_request: int = MAX_REQUEST,
         on_sent: Callable[[bytes], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
-        self.name = name
+        self.name = reader.name
         self.forward = frozenset(forward)
-        self._forward_headers = frozenset(header.lower() for header in forward_headers)
-        self._exporter, self._counters = exporter, counters
-        self._queue_bytes, self._max_request = queue_bytes, max_request
-        self._on_sent, self._clock, self._pause = on_sent, clock, pause
-        self._waiting: dict[tuple[Signal, Headers], deque[_Waiting]] = {}
-        self._bytes = self._under_way = self._number = self._undelivered = 0
-        self._changed = threading.Condition()
+        self.headers = frozenset(header.lower() for header in forward_headers)
+        self._reader, self._exporter, self._counters = reader, exporter, counters
+        self._max_request, self._on_sent, self._clock, self._pause = max_request, on_sent, clock, pause
         self._stopping = threading.Event()
         self._said: set[str] = set()
-        self._thread = threading.Thread(target=self._run, name=f"driftline-{name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"driftline-{self.name}", daemon=True)
 
     def start(self) -> None:
         """Begin to send."""
@@ -96,121 +83,87 @@ class Destination:
         """Return True where received requests of this signal go here, in part at least."""
         return signal in self.forward or (signal == "logs" and "records" in self.forward)
 
-    def offer(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> None:
-        """Queue a request; returns at once, and drops the oldest when there is no room."""
-        travelling = tuple(sorted((key, value) for key, value in headers.items() if key in self._forward_headers))
-        with self._changed:
-            if self._stopping.is_set() or len(body) > self._queue_bytes:
-                self._count(metrics.DRIFTLINE_FORWARD_DROPPED, signal)
-                return
-            while self._bytes + len(body) > self._queue_bytes:
-                self._drop_oldest()
-                self._say(
-                    "queue", f"the queue is full ({self._queue_bytes // 2**20} MiB); dropping the oldest requests"
-                )
-            self._number += 1
-            self._waiting.setdefault((signal, travelling), deque()).append(_Waiting(self._number, body))
-            self._grow(len(body))
-            self._changed.notify()
-
     def stop(self, grace: float) -> None:
-        """Send what waits, each once, for at most ``grace`` seconds; what is left is counted as dropped."""
-        with self._changed:
-            self._stopping.set()
-            self._changed.notify()
+        """Send what waits, each once, for at most ``grace`` seconds; what is left is sent after the next start."""
+        self._stopping.set()
+        self._reader.wake()
         if self._thread.is_alive():
             self._thread.join(grace)
         self._exporter.close()
         if self._thread.is_alive():
             self._thread.join(1.0)
-        with self._changed:
-            lost = self._undelivered + sum(map(len, self._waiting.values()))
-            while self._waiting:
-                self._drop_oldest()
-        if lost:
-            _log.warning("%s: %d requests could not be delivered before the end", self.name, lost)
-
-    # -- the queue ----------------------------------------------------------------------------------------------------
-
-    def _oldest(self) -> tuple[Signal, Headers]:
-        return min(self._waiting, key=lambda key: self._waiting[key][0].number)
-
-    def _drop_oldest(self) -> None:
-        key = self._oldest()
-        self._take_one(key)
-        self._count(metrics.DRIFTLINE_FORWARD_DROPPED, key[0])
-
-    def _take_one(self, key: tuple[Signal, Headers]) -> bytes:
-        waiting = self._waiting[key]
-        body = waiting.popleft().body
-        if not waiting:
-            del self._waiting[key]
-        self._grow(-len(body))
-        return body
-
-    def _grow(self, size: int) -> None:
-        self._bytes += size
-        self._measure()
-
-    def _measure(self) -> None:
-        labels = {attributes.DRIFTLINE_DESTINATION: self.name}
-        self._counters.set(metrics.DRIFTLINE_FORWARD_QUEUE_SIZE, self._bytes + self._under_way, labels)
-
-    def _take(self) -> tuple[Signal, Headers, list[bytes]] | None:
-        """Wait for the oldest request, and take with it what may travel in one request; None at the end."""
-        with self._changed:
-            self._under_way = 0
-            self._measure()
-            while not self._waiting:
-                if self._stopping.is_set():
-                    return None
-                self._changed.wait()
-            key = self._oldest()
-            bodies = [self._take_one(key)]
-            self._under_way = len(bodies[0])
-            while key in self._waiting and self._under_way + len(self._waiting[key][0].body) <= self._max_request:
-                bodies.append(self._take_one(key))
-                self._under_way += len(bodies[-1])
-            self._measure()
-            return (*key, bodies)
+        if self._reader.behind:
+            _log.info("%s: requests wait in the log, and are sent after the next start", self.name)
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while (taken := self._take()) is not None:
-            signal, headers, bodies = taken
-            try:
-                self._deliver(signal, dict(headers), [kept for body in bodies if (kept := self._wanted(signal, body))])
-            except Exception:
-                _log.exception("%s: a %s request could not be sent", self.name, signal)
-                self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
+        while True:
+            found = self._reader.wait(self._max_request, self._stopping.is_set)
+            if found.following == self._reader.position:
+                if self._stopping.is_set():
+                    return
+                continue
+            for signal, headers, bodies in self._together(found.stored):
+                try:
+                    delivered = self._deliver(signal, dict(headers), bodies)
+                except Exception:
+                    _log.exception("%s: a %s request could not be sent", self.name, signal)
+                    self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
+                    continue
+                if not delivered:
+                    return  # the cursor stays before them
+            self._reader.move(found.following)
+
+    def _together(self, stored: Iterable[Stored]) -> list[tuple[Signal, Headers, list[bytes]]]:
+        """Put requests together that may travel as one, in the order in which the first of them came."""
+        alike: dict[tuple[Signal, Headers], list[list[bytes]]] = {}
+        sizes: dict[tuple[Signal, Headers], int] = {}
+        order: list[tuple[Signal, Headers, list[bytes]]] = []
+        for entry in (one.entry for one in stored):
+            body = self._of(entry)
+            if not body:
+                continue
+            key = entry.signal, tuple((name, value) for name, value in entry.headers if name in self.headers)
+            if key not in alike or sizes[key] + len(body) > self._max_request:
+                alike.setdefault(key, []).append([])
+                sizes[key] = 0
+                order.append((*key, alike[key][-1]))
+            alike[key][-1].append(body)
+            sizes[key] += len(body)
+        return order
+
+    def _of(self, entry: Entry) -> bytes:
+        """Return what of an entry goes here."""
+        if not entry.readers & FOR_DESTINATIONS:
+            return b""
+        if entry.to:
+            return entry.body if entry.to == self.name else b""
+        return self._wanted(entry.signal, entry.body) if self.forwards(entry.signal) else b""
 
     def _wanted(self, signal: Signal, body: bytes) -> bytes:
         logs, records = "logs" in self.forward, "records" in self.forward
         return body if signal != "logs" or logs == records else keep_logs(body, ours=records)
 
-    def _deliver(self, signal: Signal, headers: Mapping[str, str], bodies: list[bytes]) -> None:
-        if not bodies:
-            return
+    def _deliver(self, signal: Signal, headers: dict[str, str], bodies: list[bytes]) -> bool:
+        """Send requests as one; return False where they are to be sent after the next start."""
         for piece in split_request(b"".join(bodies), self._max_request):
             answer = self._send(signal, headers, piece)
+            if answer is None:
+                return False
             if answer.result == "permanent" and len(bodies) > 1:
                 # One of the merged requests may be to blame; the others should not suffer for it.
-                for body in bodies:
-                    self._deliver(signal, headers, [body])
-                return
+                return all(self._deliver(signal, headers, [body]) for body in bodies)
             if answer.result == "success":
                 self._on_sent(piece)
                 self._count(metrics.DRIFTLINE_FORWARD_SENT, signal)
             else:
                 self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
-            if answer.result == "retryable" and self._stopping.is_set():
-                self._undelivered += 1
-            elif answer.kind:
                 self._say(answer.kind, f"{answer.kind}: {answer.message} ({signal}); said once, counted from now on")
+        return True
 
-    def _send(self, signal: Signal, headers: Mapping[str, str], body: bytes) -> ExportResult:
-        """Send until it is sent or refused, or there is no more point."""
+    def _send(self, signal: Signal, headers: Mapping[str, str], body: bytes) -> ExportResult | None:
+        """Send until it is sent, refused or given up; None where the end came first."""
         pauses, put_off_since = doubling_pauses(_FIRST_DELAY, _LONGEST_DELAY), None
         while True:
             answer = self._exporter.export(signal, body, headers)
@@ -220,7 +173,7 @@ class Destination:
                     _log.info("%s: reachable again", self.name)
                 return answer
             if answer.kind == CLOSED:
-                return answer
+                return None
             if answer.unreachable:
                 why = answer.message or answer.kind
                 self._say("unreachable", f"not reachable ({why}); keeping what fits, and trying again")
@@ -236,7 +189,7 @@ class Destination:
             else:
                 wait = min(max(answer.retry_after, _SHORTEST_DELAY), _PATIENCE)
             if self._pause(self._stopping, wait):
-                return answer
+                return None
 
     def _count(self, name: str, signal: Signal) -> None:
         labels = {attributes.DRIFTLINE_DESTINATION: self.name, attributes.DRIFTLINE_SIGNAL: signal}
@@ -267,20 +220,17 @@ class RecentRequests:
         self._lock = threading.Lock()
 
     def new(self, body: bytes) -> bytes:
-        """Remember a request, and return what of it was not known; the same bytes where nothing was."""
-        met: list[bytes] = []
+        """Return what of a request was not known; the same bytes where nothing was."""
+        with self._lock:
+            self._forget(self._clock())
+            return drop_groups(body, lambda group: xxhash.xxh3_128_digest(group) in self._times)
 
-        def known(group: bytes) -> bool:
-            met.append(xxhash.xxh3_128_digest(group))
-            return met[-1] in self._times
-
+    def remember(self, body: bytes) -> None:
+        """Remember a request, group by group."""
         now = self._clock()
         with self._lock:
-            self._forget(now)
-            new = drop_groups(body, known)
-            for digest in met:
-                self._times.setdefault(digest, now)
-            return new
+            for group in groups_of(body):
+                self._times.setdefault(xxhash.xxh3_128_digest(group), now)
 
     def _forget(self, now: float) -> None:
         while self._times:
@@ -291,22 +241,32 @@ class RecentRequests:
 
 
 class Forwarder:
-    """All destinations. :meth:`offer` never blocks, and never fails the receiver."""
+    """All destinations. Nothing here blocks the way in, or fails it."""
 
-    def __init__(self, config: Config, counters: Counters) -> None:
+    def __init__(self, config: Config, counters: Counters, log: RequestLog, clock: Callable[[], int]) -> None:
+        """Make the destinations of a configuration, before the log is started.
+
+        Args:
+            config: Says them.
+            counters: Count what was sent.
+            log: Holds the requests.
+            clock: Unix nanoseconds.
+        """
         self._passed = RecentRequests()
         self._said_again = False
+        self._log, self._clock = log, clock
         self.destinations = {
             name: Destination(
-                name,
+                log.reader(name, on_full=exporter.on_full),
                 exporter_for(exporter),
                 counters,
                 exporter.forward,
                 exporter.forward_headers,
-                on_sent=self._passed.new,
+                on_sent=self._passed.remember,
             )
             for name, exporter in config.exporters.items()
         }
+        self.headers = frozenset[str]().union(*(one.headers for one in self.destinations.values()))
 
     def start(self) -> None:
         """Begin to send."""
@@ -316,18 +276,21 @@ class Forwarder:
     def stop(self, grace: float) -> None:
         """Deliver what waits, for at most ``grace`` seconds over all destinations."""
         end = time.monotonic() + grace
+        self._log.flush(grace)
         for destination in self.destinations.values():
             destination.stop(max(0.1, end - time.monotonic()))
 
     def send(self, name: str, signal: Signal, body: bytes) -> None:
-        """Queue something of our own making for one destination."""
-        self.destinations[name].offer(signal, body, {})
+        """Keep something of our own making for one destination; what the log does not take is lost, and said there."""
+        try:
+            self._log.append(Entry(signal, body, self._clock(), readers=FOR_DESTINATIONS, to=name))
+        except Overloaded as refused:
+            _log.warning("%s: %s of driftline itself are lost: %s", name, signal, refused)
 
-    def offer(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> None:
-        """Queue an accepted request for every destination that wants it, without what passed here before."""
-        wanting = [destination for destination in self.destinations.values() if destination.forwards(signal)]
-        if not wanting:
-            return
+    def wanted(self, signal: Signal, body: bytes) -> bytes:
+        """Return what of a request goes to any destination, without what passed here before; b"" for nothing."""
+        if not any(destination.forwards(signal) for destination in self.destinations.values()):
+            return b""
         new = self._passed.new(body)
         if new != body and not self._said_again:
             self._said_again = True
@@ -335,10 +298,11 @@ class Forwarder:
                 "a request came again that was forwarded before, and is not forwarded again; a sender repeats "
                 "itself when an acknowledgement was lost, or a destination sends back to driftline"
             )
-        if not new:
-            return
-        for destination in wanting:
-            destination.offer(signal, new, headers)
+        return new
+
+    def passed(self, body: bytes) -> None:
+        """Remember a request that is on its way."""
+        self._passed.remember(body)
 
 
 def described(config: Config) -> list[str]:

@@ -1,7 +1,7 @@
-"""The way in: requests of all receivers → one queue → one thread → one transaction → acknowledgements.
+"""The way in of tables: outcomes and baselines of all receivers → one queue → one transaction → acknowledgements.
 
-Decoding happens on the receivers' threads; the one writer takes everything that waits and commits it together, so that
-a hundred small requests share one fsync. A future resolves when its request is on disk, never before.
+The one writer takes everything that waits and commits it together, so that a hundred small requests share one sync.
+A future resolves when its rows are on disk, never before. The analysis writes its blocks between these transactions.
 """
 
 from __future__ import annotations
@@ -9,20 +9,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from contextlib import AbstractContextManager
 
 from driftline.tables.table import OutcomeTable
 
-from driftline_processor.core.decode.foreign_metrics import Mappings
-from driftline_processor.core.decode.requests import Decoded, decode_logs, decode_metrics, decode_traces
 from driftline_processor.deadline import NEVER, Deadline
-from driftline_processor.receipts import Overloaded, Receipt, Signal, StorageOutage
+from driftline_processor.receipts import Overloaded, Receipt, StorageOutage
 
-from .deduplication import UploadPart, digest_of
-from .queue_offsets import Offset
+from .deduplication import UploadPart
 from .transaction import Intake, Request
 
 _log = logging.getLogger(__name__)
@@ -31,9 +27,6 @@ QUEUE_BYTES = 64 << 20
 """Bytes of waiting requests; beyond that senders are told to come again."""
 
 _TOGETHER_BYTES = 16 << 20
-_LARGE, _TOGETHER = 1 << 20, 2
-"""Bytes of a large request, and how many such are decoded together: protobuf makes up to fifty bytes of one."""
-
 _ROW_BYTES = 64  # an outcome that came over HTTP, roughly
 
 _Waiting = tuple[Request, int, "Future[Receipt]"]
@@ -42,27 +35,14 @@ _Waiting = tuple[Request, int, "Future[Receipt]"]
 class RequestQueue:
     """Takes requests from any thread; :meth:`start` before the first, :meth:`stop` after the last."""
 
-    def __init__(
-        self,
-        intake: Intake,
-        clock: Callable[[], int],
-        queue_bytes: int = QUEUE_BYTES,
-        mappings: Mappings | None = None,
-    ) -> None:
-        """Take the way in, and the meaning of metrics of other names (``core.decode.foreign_metrics``)."""
-        metrics = partial(decode_metrics, mappings=mappings or {})
-        self._decoders: dict[Signal, Callable[[bytes, int], Decoded]] = {
-            "traces": decode_traces,
-            "logs": decode_logs,
-            "metrics": metrics,
-        }
-        self._intake, self._clock = intake, clock
+    def __init__(self, intake: Intake, queue_bytes: int = QUEUE_BYTES) -> None:
+        """Take the way in, and how many bytes may wait."""
+        self._intake = intake
         self._limit, self._bytes = queue_bytes, 0
         self._queue: deque[_Waiting] = deque()
         self._ready = threading.Condition()
         self._stopping = self._abandoned = False
-        self._decoding = threading.BoundedSemaphore(_TOGETHER)
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
         self._thread = threading.Thread(target=self._run, name="driftline-ingest", daemon=True)
 
     def start(self) -> None:
@@ -105,29 +85,29 @@ class RequestQueue:
         for _, _, future in left:
             future.set_exception(Overloaded())
 
-    def submit(self, signal: Signal, body: bytes, offsets: Sequence[Offset] = ()) -> Future[Receipt]:
-        """Decode an OTLP request and queue it; the future resolves when it is on disk.
+    @property
+    def outage(self) -> str | None:
+        """Reason why nothing can be stored for now, None while the storage is well."""
+        return self._intake.outage
 
-        Raises Malformed when protobuf would refuse the body, Overloaded when the queue is full. A request that holds
-        nothing for the analysis (ordinary traces, logs and metrics) is acknowledged without a transaction, during a
-        StorageOutage, too.
+    @property
+    def position(self) -> int:
+        """Position in the log up to which rows are stored."""
+        return self._intake.position
+
+    def write(self, requests: Sequence[Request], position: int, received: int) -> None:
+        """Store requests of the log at once, in one transaction with the position behind them.
+
+        Args:
+            requests: Decoded.
+            position: In the log.
+            received: Unix nanoseconds, when they came.
+
+        Raises:
+            StorageOutage: The storage failed.
         """
-        self._check(len(body))
-        with self._decoding if len(body) > _LARGE else nullcontext():
-            decoded = self._decoders[signal](body, self._clock())
-        request = Request(
-            digest_of(body),
-            decoded.predictions,
-            decoded.batches,
-            decoded.outcomes,
-            decoded.baselines,
-            decoded.points,
-            decoded.rejected,
-            offsets=offsets,
-            columnar=decoded.columnar,
-            beside=decoded.beside,
-        )
-        return self.offer(request, len(body))
+        with self._writing:
+            self._intake.take(requests, position, received)
 
     def submit_outcomes(
         self, tables: Sequence[OutcomeTable], digest: bytes, part: UploadPart | None = None
@@ -142,7 +122,7 @@ class RequestQueue:
         """Queue a decoded request of ``size`` bytes. Raises Overloaded when the queue is full, and StorageOutage."""
         if not request.rows and not request.rejected and request.part is None and not request.offsets:
             return _done(Receipt())
-        if (outage := self._intake.outage) is not None:
+        if (outage := self.outage) is not None:
             raise StorageOutage(outage)
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written
@@ -164,7 +144,7 @@ class RequestQueue:
                 self._commit(waiting)
 
     def resting(self) -> AbstractContextManager[object]:
-        """Keep the writer from writing, within a ``with`` block; requests wait in the queue."""
+        """Keep every other thread from storing, within a ``with`` block; requests wait in the queue."""
         return self._writing
 
     def _next(self) -> list[_Waiting]:

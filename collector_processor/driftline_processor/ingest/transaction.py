@@ -72,6 +72,9 @@ from .watermark import ROWS, Watermark, Watermarks, read_watermarks, write_water
 LATEST = 366 * 86_400 * 10**9
 """An event time before 1970, or more than a year beyond the wall clock, is no time."""
 
+_POSITION = "log"
+"""Name of the marks that say how far the log is stored: one is added with each block, and the largest counts."""
+
 _NONE: I64 = np.empty(0, dtype=np.int64)
 _NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
 
@@ -86,8 +89,6 @@ class Request:
         pushed: JSON that somebody put in force.
         part: Of which upload it is a part, None of none.
         offsets: How far topics of Kafka have been read with it.
-        columnar: As in :class:`~driftline_processor.core.decode.requests.Decoded`.
-        beside: As in :class:`~driftline_processor.core.decode.requests.Decoded`.
     """
 
     digest: bytes
@@ -100,8 +101,6 @@ class Request:
     pushed: Sequence[str] = ()
     part: UploadPart | None = None
     offsets: Sequence[Offset] = ()
-    columnar: int = 0
-    beside: int = 0
 
     @property
     def rows(self) -> int:
@@ -139,6 +138,7 @@ class Intake:
         self._batches = Seen(connection, "batches", BATCHES_KEPT, now)
         self.uploads = Uploads(connection, now)
         self.offsets = read_offsets(connection)
+        self.position = mark(connection, _POSITION)
         self.watermarks: Watermarks = read_watermarks(connection)
         self.totals = read_totals(connection)
         heard = {one.key: self.totals.get(one.number, SeriesTotals()).received for one in self.series}
@@ -158,16 +158,21 @@ class Intake:
         """Reason why nothing can be taken for now, None while the storage is well."""
         return self._store.outage
 
-    def take(self, requests: Sequence[Request]) -> list[Receipt]:
+    def take(
+        self, requests: Sequence[Request], position: int | None = None, received: int | None = None
+    ) -> list[Receipt]:
         """Write requests in one transaction and return what became of each, once it is on disk.
+
+        ``position``: in the log behind them, of requests that come from there. ``received``: unix nanoseconds, when
+        they came, now if nothing is said.
 
         Raises StorageOutage where the storage failed, else what the store raised; then none of them was acknowledged.
         """
         with self._store.watched():
-            return self._take(requests)
+            return self._take(requests, position, self._clock() if received is None else received)
 
-    def _take(self, requests: Sequence[Request]) -> list[Receipt]:
-        work = _Work(self._clock())
+    def _take(self, requests: Sequence[Request], position: int | None, received: int) -> list[Receipt]:
+        work = _Work(received)
         self.balances.at(work.now)
         try:
             with transaction(self._connection):
@@ -177,6 +182,8 @@ class Intake:
                 for key, points in work.points.items():
                     self._take_points(key, points, work)
                 self._write(work)
+                if position is not None:
+                    self._connection.execute("INSERT INTO meta VALUES (?, ?)", [_POSITION, position])
                 self._store.stamp(self._connection, work.now)
             self._store.acknowledge()
         except BaseException:
@@ -187,6 +194,7 @@ class Intake:
             self._load()
             raise
         self.offsets |= work.offsets
+        self.position = self.position if position is None else position
         self.limits.count()
         self._touched.touch(work.touched, predictions=self._prediction_seq, points=self.streams.seq)
         for reason, rows in (+work.unused).items():
@@ -204,7 +212,7 @@ class Intake:
                 return Receipt(kept.accepted if state == "again" else 0, part=state)
         elif request.digest in self._requests:
             work.unused["request_seen"] += request.rows
-            return Receipt(request.rows, request.rejected, beside=request.beside)
+            return Receipt(request.rows, request.rejected)
         else:
             self._requests.add(request.digest, work.now)
             work.digests.append(request.digest)
@@ -220,21 +228,17 @@ class Intake:
                     rejected[REASON] += 1
             except Exception:  # whatever a sender writes there must not fail its request for ever
                 rejected["bad_baseline"] += 1
-        beside = request.beside
-        for at, (table, batch) in enumerate(zip(request.predictions, request.batches, strict=True)):
+        for table, batch in zip(request.predictions, request.batches, strict=True):
             if batch and self._batch_seen(table, batch, work):
                 work.unused["batch_seen"] += len(table)
                 continue
             usable = _timely(table.time, work.now, rejected)
-            if at < request.columnar and len(usable) < len(table):
-                beside += len(table) - len(usable) - (0 if len(usable) else 1)
             table = table if len(usable) == len(table) else take_predictions(table, usable)
             if not len(table):
                 continue
             key = self.limits.place(table.key, len(table), work.now)
             if key is None:
                 rejected[REASON] += len(table)
-                beside += len(table) - 1 if at < request.columnar else 0
             else:
                 table = table if key is table.key else replace(table, key=key)
                 work.tables.setdefault(table_layout(table), []).append(table)
@@ -261,7 +265,7 @@ class Intake:
         if request.part is not None:
             refused = request.part.rejected + rejected.total()
             self.uploads.add(request.part, StoredPart(request.digest, accepted, refused, work.now))
-        return Receipt(accepted, request.rejected + rejected, beside=beside)
+        return Receipt(accepted, request.rejected + rejected)
 
     def _batch_seen(self, table: PredictionTable, batch: str, work: _Work) -> bool:
         digest = digest_of("\0".join((table.key.environment, table.key.model, batch)).encode())
@@ -434,3 +438,8 @@ def _timely(times: I64, now: int, rejected: Counter[str]) -> Rows:
 def _last(connection: Connection, table: str) -> int:
     """Return the last sequence number that was handed out, also where its row has expired: readers remember it."""
     return max(number(connection, f"SELECT max(seq) FROM {table}") or 0, mark(connection, f"joined_{table}"))
+
+
+def forget_old_positions(connection: Connection) -> None:
+    """Delete all marks of the log but the last."""
+    connection.execute("DELETE FROM meta WHERE name = ? AND value < ?", [_POSITION, mark(connection, _POSITION)])

@@ -24,6 +24,7 @@ from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.completeness import forget_old_balances
 from driftline_processor.ingest.deduplication import BATCHES_KEPT, REQUESTS_KEPT, forget_old_uploads
 from driftline_processor.ingest.queue_offsets import forget_old_offsets
+from driftline_processor.ingest.transaction import forget_old_positions
 from driftline_processor.ingest.watermark import forget_old_watermarks
 from driftline_processor.join.matching import note_successors
 from driftline_processor.store.cumulative_streams import forget_old_streams
@@ -134,6 +135,7 @@ class Upkeep:
             note_listening(self._connection, now)
             forget_old_uploads(self._connection, now)
             forget_old_offsets(self._connection)
+            forget_old_positions(self._connection)
         if self._written is None:  # not when opening: it reads all panes once
             self._written = written_in_pieces(self._connection)
             self._sliced = written_in_pieces(self._connection, SLICED)

@@ -105,6 +105,11 @@ def drop_groups(body: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
     return bytes(request.SerializeToString())
 
 
+def groups_of(body: bytes) -> list[bytes]:
+    """Return the groups of a request, each of one resource, as bytes."""
+    return list(_Closed.FromString(body).groups)
+
+
 def has_records_of_ours(body: bytes) -> bool:
     """Say quickly whether a logs request may hold our events; False is certain."""
     return _PREFIX in body

@@ -12,15 +12,14 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Scope
 
-from driftline_processor.core.decode.attributes import rows_rejected
-from driftline_processor.receipts import Overloaded, Receipt, Signal
+from driftline_processor.receipts import Overloaded, Signal
 
 METHODS: dict[str, Signal] = {
     "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
@@ -54,26 +53,11 @@ _CODES = {
 _OTLP_PATHS = ("/v1/traces", "/v1/metrics", "/v1/logs")
 
 
-def export_response(receipt: Receipt) -> bytes:
-    """Encode ``Export{Trace,Metrics,Logs}ServiceResponse``, which are the same on the wire.
+ACCEPTED = b""
+"""``Export{Trace,Metrics,Logs}ServiceResponse`` of a request that is on disk.
 
-    Spans, points and log records of which nothing is kept count as rejected; a message with nothing rejected is a
-    warning (OTLP specification, "Partial Success").
-
-    >>> from collections import Counter
-    >>> export_response(Receipt(accepted=3))
-    b''
-    >>> export_response(Receipt(accepted=2, rejected=Counter({"no model name": 1})))[4:]
-    b'\\x12\\x1f1 not usable: no model name (1)'
-    """
-    unusable = sum(receipt.rejected.values())
-    if not unusable:
-        return b""
-    reasons = "; ".join(f"{reason} ({count})" for reason, count in receipt.rejected.most_common(10))
-    message = f"{unusable} not usable: {reasons}"
-    rejected = rows_rejected(receipt.rejected) - receipt.beside
-    partial = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message=message)
-    return bytes(ExportLogsServiceResponse(partial_success=partial).SerializeToString())
+It is no partial success: what its rows are is looked at later, and those that cannot be used are counted.
+"""
 
 
 def status(code: int, message: str, retry_after: float | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""OTLP over gRPC: the three Export methods, as bytes, each answered when its rows are on disk."""
+"""OTLP over gRPC: the three Export methods, as bytes, each answered when the request is on disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import grpc
 from driftline_processor.config.receivers import Grpc
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
-from driftline_processor.otlp.protocol import MAX_REQUEST, METHODS, PATIENCE, export_response, retry_metadata
+from driftline_processor.otlp.protocol import ACCEPTED, MAX_REQUEST, METHODS, PATIENCE, retry_metadata
 from driftline_processor.receipts import Overloaded, Signal
 from driftline_processor.servers.ports import PortInUse, check_free
 from driftline_processor.servers.request_memory import ExceedsRequestMemory, MemoryClaim, RequestMemory
@@ -115,7 +115,8 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
         try:
             holding.grow(len(body))
-            return export_response(self._intake.submit(signal, body, headers).result(PATIENCE))
+            self._intake.submit(signal, body, headers).result(PATIENCE)
+            return ACCEPTED
         except Malformed as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Overloaded as overloaded:

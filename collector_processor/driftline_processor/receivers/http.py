@@ -20,13 +20,13 @@ from driftline_processor.config.receivers import Http
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
 from driftline_processor.otlp.json_requests import protobuf_of
 from driftline_processor.otlp.protocol import (
+    ACCEPTED,
     JSON,
     MAX_REQUEST,
     PATIENCE,
     PROTOBUF,
     as_json,
     content_type,
-    export_response,
     otlp_refusal,
     retry_after,
 )
@@ -100,9 +100,8 @@ def _route(signal: Signal, accept: Accept) -> Route:
             body = await receive_body(request, MAX_REQUEST)
             # A thread for each request costs 70 µs; unpacked and decoded here, one request could hold up all others.
             future = await asyncio.to_thread(take, body)
-            receipt = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE)
-            answer = export_response(receipt)
-            return Response(as_json(answer, signal) if kind == JSON else answer, media_type=kind)
+            await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE)
+            return Response(as_json(ACCEPTED, signal) if kind == JSON else ACCEPTED, media_type=kind)
         except (_UnknownType, UnknownEncoding) as refused:
             return otlp_refusal(request.scope, 415, str(refused))
         except (TooLarge, TooManyMessages) as refused:

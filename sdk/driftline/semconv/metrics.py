@@ -154,6 +154,15 @@ DRIFTLINE_WINDOWS_PENDING_AGE: Final = "driftline.windows.pending.age"
 DRIFTLINE_OUTCOME_SPANS_SKIPPED: Final = "driftline.outcome.spans.skipped"
 """Outcomes of sampled predictions that got no span, because more came in a second than spans are made."""
 
+DRIFTLINE_LOG_SIZE: Final = "driftline.log.size"
+"""Bytes of the log of accepted requests, in its files."""
+
+DRIFTLINE_LOG_DAMAGED: Final = "driftline.log.damaged"
+"""Bytes of the log that could not be read, and were passed over."""
+
+DRIFTLINE_ANALYSIS_QUEUE_SIZE: Final = "driftline.analysis.queue.size"
+"""Bytes of accepted requests that wait to be decoded and stored."""
+
 DRIFTLINE_FORWARD_QUEUE_SIZE: Final = "driftline.forward.queue.size"
 """Bytes that wait to be forwarded."""
 
@@ -161,7 +170,7 @@ DRIFTLINE_FORWARD_SENT: Final = "driftline.forward.sent"
 """Requests that the destination acknowledged."""
 
 DRIFTLINE_FORWARD_DROPPED: Final = "driftline.forward.dropped"
-"""Requests that were dropped because the queue was full."""
+"""Requests that were dropped, since the destination was further behind than the log reaches back."""
 
 DRIFTLINE_FORWARD_FAILED: Final = "driftline.forward.failed"
 """Requests that the destination refused for good, or that retries could not deliver."""
@@ -229,6 +238,9 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_WINDOWS_PENDING: "{window}",
     DRIFTLINE_WINDOWS_PENDING_AGE: "s",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "{span}",
+    DRIFTLINE_LOG_SIZE: "By",
+    DRIFTLINE_LOG_DAMAGED: "By",
+    DRIFTLINE_ANALYSIS_QUEUE_SIZE: "By",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "By",
     DRIFTLINE_FORWARD_SENT: "{request}",
     DRIFTLINE_FORWARD_DROPPED: "{request}",
@@ -291,6 +303,9 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_WINDOWS_PENDING: "gauge",
     DRIFTLINE_WINDOWS_PENDING_AGE: "gauge",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "counter",
+    DRIFTLINE_LOG_SIZE: "gauge",
+    DRIFTLINE_LOG_DAMAGED: "counter",
+    DRIFTLINE_ANALYSIS_QUEUE_SIZE: "gauge",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "gauge",
     DRIFTLINE_FORWARD_SENT: "counter",
     DRIFTLINE_FORWARD_DROPPED: "counter",
@@ -353,9 +368,12 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_WINDOWS_PENDING: "Windows that wait to be evaluated; what is shown of them is older than their rows.",
     DRIFTLINE_WINDOWS_PENDING_AGE: "How long the window that waits longest has waited to be evaluated; 0 where none does.",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "Outcomes of sampled predictions that got no span, because more came in a second than spans are made.",
+    DRIFTLINE_LOG_SIZE: "Bytes of the log of accepted requests, in its files.",
+    DRIFTLINE_LOG_DAMAGED: "Bytes of the log that could not be read, and were passed over.",
+    DRIFTLINE_ANALYSIS_QUEUE_SIZE: "Bytes of accepted requests that wait to be decoded and stored.",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "Bytes that wait to be forwarded.",
     DRIFTLINE_FORWARD_SENT: "Requests that the destination acknowledged.",
-    DRIFTLINE_FORWARD_DROPPED: "Requests that were dropped because the queue was full.",
+    DRIFTLINE_FORWARD_DROPPED: "Requests that were dropped, since the destination was further behind than the log reaches back.",
     DRIFTLINE_FORWARD_FAILED: "Requests that the destination refused for good, or that retries could not deliver.",
     DRIFTLINE_SDK_DROPPED_ROWS: "Rows that the SDK dropped because its buffer was full, or that the receiver did not take, by reason.",
     DRIFTLINE_SDK_FAULTS: "Errors inside the SDK, which the host program never sees.",
@@ -415,6 +433,9 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_WINDOWS_PENDING: "driftline_windows_pending",
     DRIFTLINE_WINDOWS_PENDING_AGE: "driftline_windows_pending_age_seconds",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "driftline_outcome_spans_skipped_total",
+    DRIFTLINE_LOG_SIZE: "driftline_log_size_bytes",
+    DRIFTLINE_LOG_DAMAGED: "driftline_log_damaged_bytes_total",
+    DRIFTLINE_ANALYSIS_QUEUE_SIZE: "driftline_analysis_queue_size_bytes",
     DRIFTLINE_FORWARD_QUEUE_SIZE: "driftline_forward_queue_size_bytes",
     DRIFTLINE_FORWARD_SENT: "driftline_forward_sent_total",
     DRIFTLINE_FORWARD_DROPPED: "driftline_forward_dropped_total",

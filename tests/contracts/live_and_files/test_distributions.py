@@ -374,7 +374,7 @@ def test_streams_expire_with_the_rows(open_state: Open, clock: Clock) -> None:
 
 def test_a_window_that_late_points_restate_is_evaluated_after_a_kill(tmp_path: Path, clock: Clock) -> None:
     state = State(config(tmp_path), clock=clock)
-    state._ingest.start()
+    state.start_storing()
     submit(Opened(state), totals(10, start=NOON, time=NOON + MINUTE, instance="a"))
     clock.now = NOON + 3 * HOUR
     state.settle()

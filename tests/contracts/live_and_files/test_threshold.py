@@ -41,7 +41,7 @@ def live(folder: Path, reference: Baseline) -> dict[str, Any]:
     said.write_text(f"storage: {{directory: {folder / 'state'}}}\n{SAID}")
     clock = Clock(NOON)
     state = State(load(said), clock=clock)
-    state._ingest.start()
+    state.start_storing()
     opened, (score, actual) = Opened(state), scored(2)
     ids, times = [str(row) for row in range(ROWS)], [NOON + row * SECOND for row in range(ROWS)]
     opened.send(

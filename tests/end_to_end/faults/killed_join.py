@@ -61,7 +61,7 @@ def request(number: int) -> Request:
 
 def main(directory: Path) -> None:
     state = State(config(directory, model=SLICED), clock=Clock(NOON + 10 * DAY))
-    state._ingest.start()
+    state.start_storing()
     more = threading.Event()
 
     def join() -> None:

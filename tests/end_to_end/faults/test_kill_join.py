@@ -22,7 +22,7 @@ def test_kill_9_in_the_middle_of_the_join_changes_nothing(tmp_path: Path) -> Non
     killed(tmp_path, order, chance, 5, "killed_join")
 
     state = State(config(tmp_path, model=SLICED), clock=Clock(NOON + 10 * DAY))
-    state._ingest.start()
+    state.start_storing()
     for number in order:
         state.offer(request(number)).result(60)
     state.join_now()

@@ -1,4 +1,4 @@
-"""The queue of a destination is bounded, what it says is said once, and nothing ever waits for it."""
+"""What a destination says is said once, and nothing ever waits for it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline.semconv import attributes, metrics
+from driftline.semconv import metrics
 from driftline_processor.config.schema import Config
 from driftline_processor.exporters.exporter import ExportResult
 from driftline_processor.exporters.forwarder import Destination, Forwarder, RecentRequests, described
 from driftline_processor.health import Counters
+from driftline_processor.log.entry_format import FOR_DESTINATIONS, Entry
+from driftline_processor.log.request_log import RequestLog
 from driftline_processor.receipts import Signal
 
+from tests.support.kept_requests import KeptRequests
 from tests.support.otlp_peers import Peer, counted, grpc_peer, http_peer, trace
+from tests.support.stock_sdk import names
+from tests.support.waiting import wait_until
 
 
 class Silent:
@@ -35,22 +41,9 @@ class Silent:
         pass
 
 
-def test_a_full_queue_drops_the_oldest_and_counts_them() -> None:
-    counters, transport = Counters(), Silent()
-    size = len(trace("a"))
-    forwarding = Destination("otlp/x", transport, counters, ["traces"], queue_bytes=3 * size)
-    for name in "abcde":
-        forwarding.offer("traces", trace(name), {})
-    forwarding.offer("traces", trace("x" * 1000), {})
-    labels = ((attributes.DRIFTLINE_DESTINATION, "otlp/x"), (attributes.DRIFTLINE_SIGNAL, "traces"))
-    assert counters.snapshot()[metrics.DRIFTLINE_FORWARD_DROPPED, labels] == 3
-    assert counters.snapshot()[metrics.DRIFTLINE_FORWARD_QUEUE_SIZE, labels[:1]] == 3 * size
-    forwarding.start()
-    forwarding.stop(60)
-    assert transport.bodies == [trace("c") + trace("d") + trace("e")]
-
-
-def test_nobody_there_is_said_once_and_tried_until_somebody_is(caplog: pytest.LogCaptureFixture) -> None:
+def test_nobody_there_is_said_once_and_tried_until_somebody_is(
+    kept: KeptRequests, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "driftline")
     gone = ExportResult("retryable", "ConnectError", "connection refused", unreachable=True)
     now, delays = [0.0], list[float]()
@@ -61,8 +54,8 @@ def test_nobody_there_is_said_once_and_tried_until_somebody_is(caplog: pytest.Lo
         return False
 
     transport = Silent(*[gone] * 20)
-    forwarding = Destination("otlp/x", transport, Counters(), ["traces"], clock=lambda: now[0], pause=pause)
-    forwarding.offer("traces", trace("a"), {})
+    forwarding = Destination(kept.reader, transport, Counters(), ["traces"], clock=lambda: now[0], pause=pause)
+    kept.offer("traces", trace("a"), {})
     forwarding.start()
     forwarding.stop(60)
     assert transport.bodies == [trace("a")] * 21
@@ -74,7 +67,7 @@ def test_nobody_there_is_said_once_and_tried_until_somebody_is(caplog: pytest.Lo
     ]
 
 
-def test_what_is_always_put_off_is_given_up_after_five_minutes() -> None:
+def test_what_is_always_put_off_is_given_up_after_five_minutes(kept: KeptRequests) -> None:
     counters, now = Counters(), [0.0]
 
     def pause(_: threading.Event, seconds: float) -> bool:
@@ -83,10 +76,10 @@ def test_what_is_always_put_off_is_given_up_after_five_minutes() -> None:
 
     transport = Silent(*[ExportResult("retryable", "HTTP 503", retry_after=10.0)] * 32)
     forwarding = Destination(
-        "otlp/x", transport, counters, ["traces"], max_request=1, clock=lambda: now[0], pause=pause
+        kept.reader, transport, counters, ["traces"], max_request=1, clock=lambda: now[0], pause=pause
     )
-    forwarding.offer("traces", trace("a"), {})
-    forwarding.offer("traces", trace("b"), {})
+    kept.offer("traces", trace("a"), {})
+    kept.offer("traces", trace("b"), {})
     forwarding.start()
     forwarding.stop(60)
     assert transport.bodies == [trace("a")] * 32 + [trace("b")]
@@ -95,7 +88,7 @@ def test_what_is_always_put_off_is_given_up_after_five_minutes() -> None:
 
 
 @pytest.mark.parametrize(("said", "waited"), [(0.0, 0.1), (7.0, 7.0), (86_400.0, 300.0)])
-def test_what_the_destination_says_is_kept_within_bounds(said: float, waited: float) -> None:
+def test_what_the_destination_says_is_kept_within_bounds(kept: KeptRequests, said: float, waited: float) -> None:
     delays = list[float]()
 
     def pause(_: threading.Event, seconds: float) -> bool:
@@ -103,22 +96,22 @@ def test_what_the_destination_says_is_kept_within_bounds(said: float, waited: fl
         return False
 
     transport = Silent(ExportResult("retryable", "HTTP 503", retry_after=said))
-    forwarding = Destination("otlp/x", transport, Counters(), ["traces"], pause=pause)
-    forwarding.offer("traces", trace("a"), {})
+    forwarding = Destination(kept.reader, transport, Counters(), ["traces"], pause=pause)
+    kept.offer("traces", trace("a"), {})
     forwarding.start()
     forwarding.stop(60)
     assert delays == [waited]
 
 
-def test_refusals_are_logged_once_per_kind(caplog: pytest.LogCaptureFixture) -> None:
+def test_refusals_are_logged_once_per_kind(kept: KeptRequests, caplog: pytest.LogCaptureFixture) -> None:
     refused = [
         ExportResult("permanent", "HTTP 400", "bad"),
         ExportResult("permanent", "HTTP 400", "bad"),
         ExportResult("permanent", "HTTP 403", "no"),
     ]
-    forwarding = Destination("otlp/x", Silent(*refused), Counters(), ["traces"], max_request=1)
+    forwarding = Destination(kept.reader, Silent(*refused), Counters(), ["traces"], max_request=1)
     for name in "abc":
-        forwarding.offer("traces", trace(name), {})
+        kept.offer("traces", trace(name), {})
     forwarding.start()
     forwarding.stop(60)
     assert [record.getMessage() for record in caplog.records] == [
@@ -127,14 +120,14 @@ def test_refusals_are_logged_once_per_kind(caplog: pytest.LogCaptureFixture) -> 
     ]
 
 
-def test_what_is_put_off_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_put_off_is_said_once(kept: KeptRequests, caplog: pytest.LogCaptureFixture) -> None:
     later = [ExportResult("retryable", "HTTP 503", "busy"), ExportResult("retryable", "HTTP 503")] * 2
-    forwarding = Destination("otlp/x", Silent(*later), Counters(), ["traces"], max_request=1, pause=lambda *_: False)
+    forwarding = Destination(kept.reader, Silent(*later), Counters(), ["traces"], max_request=1, pause=lambda *_: False)
     for name in "ab":
-        forwarding.offer("traces", trace(name), {})
+        kept.offer("traces", trace(name), {})
     forwarding.start()
     for _ in range(6000):
-        if forwarding._bytes + forwarding._under_way == 0:
+        if kept.reader.behind == 0:
             break
         threading.Event().wait(0.01)
     forwarding.stop(60)
@@ -143,7 +136,7 @@ def test_what_is_put_off_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-def test_a_dead_destination_delays_neither_offers_nor_the_end() -> None:
+def test_a_dead_destination_keeps_its_requests_and_delays_no_end(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         endpoint = f"127.0.0.1:{unused.getsockname()[1]}"
@@ -152,54 +145,73 @@ def test_a_dead_destination_delays_neither_offers_nor_the_end() -> None:
             "otlp_http/dead": {"endpoint": f"http://{endpoint}", "forward": ["traces"]},
         }
         counters = Counters()
-        forwarder = Forwarder(Config(exporters=exporters), counters)
+        log = RequestLog(tmp_path, counters, lambda: 0)
+        forwarder = Forwarder(Config(exporters=exporters), counters, log, lambda: 0)
+        log.start()
         forwarder.start()
         for i in range(100):
-            forwarder.offer("traces", trace(f"r{i}"), {})
+            forward(forwarder, log, trace(f"r{i}"))
         forwarder.stop(5)
-    lost = metrics.DRIFTLINE_FORWARD_DROPPED, metrics.DRIFTLINE_FORWARD_FAILED
+        log.stop()
     assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == 0
-    assert sum(counted(counters, metric) for metric in lost) >= 2
+    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED) == 0
+    left = RequestLog(tmp_path, counters, lambda: 0)
+    for name in exporters:
+        kept = left.read(left.reader(name).position, 1 << 20).stored
+        assert [names("traces", stored.entry.body) for stored in kept] == [[f"r{i}"] for i in range(100)]
+    left.stop()
+
+
+def forward(forwarder: Forwarder, log: RequestLog, body: bytes) -> None:
+    """Keep what the forwarder wants of a request, as the way in does."""
+    if wanted := forwarder.wanted("traces", body):
+        log.append(Entry("traces", wanted, 0, readers=FOR_DESTINATIONS)).result(60)
+        forwarder.passed(wanted)
 
 
 @pytest.mark.parametrize("served", [grpc_peer, http_peer], ids=["grpc", "http"])
-def test_a_resend_and_what_comes_back_are_not_forwarded_again(served: Callable[[Peer], Any]) -> None:
+def test_a_resend_and_what_comes_back_are_not_forwarded_again(tmp_path: Path, served: Callable[[Peer], Any]) -> None:
     peer = Peer()
     with served(peer) as name:
         exporter: Any = {"endpoint": peer.endpoint, "tls": {"insecure": True}, "forward": ["traces"]}
         counters = Counters()
-        forwarder = Forwarder(Config(exporters={name: exporter}), counters)
+        log = RequestLog(tmp_path, counters, lambda: 0)
+        forwarder = Forwarder(Config(exporters={name: exporter}), counters, log, lambda: 0)
+        log.start()
         for body in (trace("a"), trace("b"), trace("a")):
-            forwarder.offer("traces", body, {})
+            forward(forwarder, log, body)
         forwarder.start()
-        for _ in range(6000):
-            if counted(counters, metrics.DRIFTLINE_FORWARD_SENT):
-                break
-            threading.Event().wait(0.01)
-        forwarder.offer("traces", trace("a") + trace("b"), {})
+        wait_until(lambda: counted(counters, metrics.DRIFTLINE_FORWARD_SENT) > 0)
+        forward(forwarder, log, trace("a") + trace("b"))
         forwarder.stop(60)
+        log.stop()
     assert peer.names == ["a", "b"]
 
 
-def test_what_could_not_be_delivered_at_the_end_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    counters = Counters()
+def test_what_could_not_be_delivered_at_the_end_is_sent_after_the_next_start(
+    kept: KeptRequests, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "driftline")
     gone = ExportResult("retryable", "ConnectError", "connection refused", unreachable=True)
-    forwarding = Destination("otlp/x", Silent(gone, gone, gone), counters, ["traces"], max_request=1)
+    forwarding = Destination(kept.reader, Silent(gone, gone, gone), kept.counters, ["traces"], max_request=1)
     for name in "abc":
-        forwarding.offer("traces", trace(name), {})
+        kept.offer("traces", trace(name), {})
     forwarding._stopping.set()
     forwarding.start()
     forwarding.stop(60)
-    forwarding.offer("traces", trace("late"), {})
-    assert caplog.records[-1].getMessage() == "otlp/x: 3 requests could not be delivered before the end"
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == 3
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED) == 1
+    assert caplog.records[-1].getMessage() == "otlp/x: requests wait in the log, and are sent after the next start"
+    assert counted(kept.counters, metrics.DRIFTLINE_FORWARD_FAILED) == 0
+    again = Destination(kept.reader, answering := Silent(), kept.counters, ["traces"], max_request=1)
+    again.start()
+    again.stop(60)
+    assert answering.bodies == [trace("a"), trace("b"), trace("c")]
 
 
 def test_digests_are_forgotten_after_fifteen_minutes() -> None:
     now = [0.0]
     passed = RecentRequests(clock=lambda: now[0])
-    assert [passed.new(trace("a")), passed.new(trace("a"))] == [trace("a"), b""]
+    passed.remember(trace("a"))
+    assert passed.new(trace("a")) == b""
     now[0] = 901.0
     assert passed.new(trace("a")) == trace("a")
 
@@ -207,8 +219,9 @@ def test_digests_are_forgotten_after_fifteen_minutes() -> None:
 def test_what_comes_back_in_new_requests_is_known_by_its_resources() -> None:
     passed = RecentRequests()
     for name in "abc":
-        passed.new(trace(name))
+        passed.remember(trace(name))
     assert passed.new(trace("b") + trace("new") + trace("a")) == trace("new")
+    passed.remember(trace("new"))
     assert passed.new(trace("c") + trace("new")) == b""
 
 

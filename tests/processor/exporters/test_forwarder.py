@@ -14,16 +14,17 @@ from driftline_processor.exporters.exporter import exporter_for
 from driftline_processor.exporters.forwarder import Destination
 from driftline_processor.health import Counters
 
+from tests.support.kept_requests import KeptRequests
 from tests.support.otlp_peers import Decide, Peer, counted, grpc_peer, http_peer, log, trace
 
 PEERS = pytest.mark.parametrize("served", [grpc_peer, http_peer], ids=["grpc", "http"])
 
 
-def destination(name: str, peer: Peer, counters: Counters, **keys: Any) -> Destination:
+def destination(kept: KeptRequests, name: str, peer: Peer, counters: Counters, **keys: Any) -> Destination:
     exporter: Any = {"endpoint": peer.endpoint, "tls": {"insecure": True}, **keys.pop("exporter", {})}
     (read,) = Config(exporters={name: exporter}).exporters.values()
     keys = {"forward": ("traces", "logs", "records"), "pause": lambda _event, _seconds: False, **keys}
-    return Destination(name, exporter_for(read), counters, **keys)
+    return Destination(kept.reader, exporter_for(read), counters, **keys)
 
 
 def fails_first(times: int) -> Decide:
@@ -61,41 +62,41 @@ ALL = [f"r{i}" for i in range(12)]
     ids=["always ok", "permanent", "retryable", "mixed"],
 )
 def test_sent_accepted_and_failed_balance(
-    served: Callable[[Peer], Any], decide: Callable[[], Decide], failed: Sequence[str]
+    kept: KeptRequests, served: Callable[[Peer], Any], decide: Callable[[], Decide], failed: Sequence[str]
 ) -> None:
     peer, counters = Peer(decide()), Counters()
     with served(peer) as name:
-        forwarding = destination(name, peer, counters)
+        forwarding = destination(kept, name, peer, counters)
         for request in ALL:
-            forwarding.offer("traces", trace(request), {})
+            kept.offer("traces", trace(request), {})
         forwarding.start()
         forwarding.stop(60)
     assert sorted(peer.names + list(failed)) == sorted(ALL)
     assert counted(counters, metrics.DRIFTLINE_FORWARD_FAILED) == len(failed)
     assert counted(counters, metrics.DRIFTLINE_FORWARD_SENT) == len(peer.accepted)
     assert counted(counters, metrics.DRIFTLINE_FORWARD_DROPPED) == 0
-    assert counted(counters, metrics.DRIFTLINE_FORWARD_QUEUE_SIZE) == 0
+    assert kept.reader.behind == 0
 
 
 @PEERS
-def test_waiting_requests_of_one_signal_travel_as_one(served: Callable[[Peer], Any]) -> None:
+def test_waiting_requests_of_one_signal_travel_as_one(kept: KeptRequests, served: Callable[[Peer], Any]) -> None:
     peer = Peer()
     with served(peer) as name:
-        forwarding = destination(name, peer, Counters())
+        forwarding = destination(kept, name, peer, Counters())
         for i in range(3):
-            forwarding.offer("traces", trace(f"span-{i}"), {})
-            forwarding.offer("logs", log(f"log-{i}"), {})
+            kept.offer("traces", trace(f"span-{i}"), {})
+            kept.offer("logs", log(f"log-{i}"), {})
         forwarding.start()
         forwarding.stop(60)
     assert peer.accepted == [("traces", ["span-0", "span-1", "span-2"]), ("logs", ["log-0", "log-1", "log-2"])]
 
 
 @PEERS
-def test_a_request_above_the_limit_travels_in_pieces(served: Callable[[Peer], Any]) -> None:
+def test_a_request_above_the_limit_travels_in_pieces(kept: KeptRequests, served: Callable[[Peer], Any]) -> None:
     peer, names = Peer(), [f"{i:03d}" + "x" * 100 for i in range(20)]
     with served(peer) as name:
-        forwarding = destination(name, peer, Counters(), max_request=600)
-        forwarding.offer("traces", trace(*names), {})
+        forwarding = destination(kept, name, peer, Counters(), max_request=600)
+        kept.offer("traces", trace(*names), {})
         forwarding.start()
         forwarding.stop(60)
     assert peer.names == names
@@ -103,7 +104,7 @@ def test_a_request_above_the_limit_travels_in_pieces(served: Callable[[Peer], An
 
 
 @PEERS
-def test_the_destination_says_how_long_to_wait(served: Callable[[Peer], Any]) -> None:
+def test_the_destination_says_how_long_to_wait(kept: KeptRequests, served: Callable[[Peer], Any]) -> None:
     peer, delays = Peer(fails_first(1)), list[float]()
 
     def pause(_: threading.Event, seconds: float) -> bool:
@@ -111,23 +112,25 @@ def test_the_destination_says_how_long_to_wait(served: Callable[[Peer], Any]) ->
         return False
 
     with served(peer) as name:
-        forwarding = destination(name, peer, Counters(), pause=pause)
-        forwarding.offer("traces", trace("a"), {})
+        forwarding = destination(kept, name, peer, Counters(), pause=pause)
+        kept.offer("traces", trace("a"), {})
         forwarding.start()
         forwarding.stop(60)
     assert delays == ([1.5] if name.startswith("otlp_grpc") else [2.0])
 
 
 @PEERS
-def test_headers_travel_when_listed_and_the_exporters_own_always(served: Callable[[Peer], Any]) -> None:
+def test_headers_travel_when_listed_and_the_exporters_own_always(
+    kept: KeptRequests, served: Callable[[Peer], Any]
+) -> None:
     peer = Peer()
     with served(peer) as name:
         forwarding = destination(
-            name, peer, Counters(), forward_headers=["X-Tenant"], exporter={"headers": {"Api-Key": "s3cret"}}
+            kept, name, peer, Counters(), forward_headers=["X-Tenant"], exporter={"headers": {"Api-Key": "s3cret"}}
         )
-        forwarding.offer("traces", trace("a"), {"x-tenant": "one", "authorization": "theirs"})
-        forwarding.offer("traces", trace("b"), {"x-tenant": "two"})
-        forwarding.offer("traces", trace("c"), {"x-tenant": "one"})
+        kept.offer("traces", trace("a"), {"x-tenant": "one", "authorization": "theirs"})
+        kept.offer("traces", trace("b"), {"x-tenant": "two"})
+        kept.offer("traces", trace("c"), {"x-tenant": "one"})
         forwarding.start()
         forwarding.stop(60)
     assert [names for _, names in peer.accepted] == [["a", "c"], ["b"]]
@@ -146,13 +149,13 @@ def test_headers_travel_when_listed_and_the_exporters_own_always(served: Callabl
     ],
 )
 def test_records_and_other_logs_go_where_they_are_wanted(
-    served: Callable[[Peer], Any], forward: tuple[str, ...], arrived: list[str]
+    kept: KeptRequests, served: Callable[[Peer], Any], forward: tuple[str, ...], arrived: list[str]
 ) -> None:
     peer = Peer()
     with served(peer) as name:
-        forwarding = destination(name, peer, Counters(), forward=forward)
+        forwarding = destination(kept, name, peer, Counters(), forward=forward)
         for event in (events.ML_PREDICTION, "login", events.ML_OUTCOME, ""):
-            forwarding.offer("logs", log(event), {})
+            kept.offer("logs", log(event), {})
         forwarding.start()
         forwarding.stop(60)
     assert peer.names == arrived

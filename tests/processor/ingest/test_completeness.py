@@ -83,6 +83,7 @@ def test_everything_balances_to_one_at_any_sampling(open_state: Open, clock: Clo
     assert data is not None
     state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(60)
     clock.now += SILENT + PANE
+    state.state.catch_up()
     (model,) = state.state.view.models()
     assert model.rows == 200
     assert model.balance is not None
@@ -103,6 +104,7 @@ def test_rows_that_a_full_buffer_dropped_are_missed(open_state: Open, clock: Clo
     assert data is not None
     state.state.submit("metrics", encode_metrics(data).SerializeToString()).result(60)
     clock.now += SILENT + PANE
+    state.state.catch_up()
     (model,) = state.state.view.models()
     assert model.balance is not None
     assert model.balance.completeness == 0.75
@@ -124,6 +126,7 @@ def test_a_lost_channel_is_nothing_that_arrived(open_state: Open, clock: Clock) 
     state = open_state()
     counted(state, 100, 1)
     clock.now += HOUR
+    state.state.catch_up()
     (model,) = state.state.view.models()
     assert (model.rows, model.received) == (0, 0)
     assert model.balance == Balance(0.0, 100.0, NOON, NOON + PANE)

@@ -18,10 +18,8 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.decode.requests import Malformed
 from driftline_processor.ingest.deduplication import digest_of
-from driftline_processor.otlp.protocol import export_response
 from driftline_processor.receipts import Overloaded, Receipt, Signal
 from driftline_processor.state import State
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from tests.support.otlp_requests import logs, record
@@ -188,7 +186,7 @@ def batch_record(ids: list[str], times: list[int], **things: object) -> LogRecor
     return record(events.ML_PREDICTION_BATCH, head)
 
 
-def test_log_records_of_which_no_row_is_kept_are_counted_as_rejected_and_not_their_rows(open_state: Open) -> None:
+def test_rows_that_cannot_be_used_are_counted_by_their_reason_and_the_others_kept(open_state: Open) -> None:
     far = NOON + 400 * DAY
     sent = [
         batch_record(["a", "b", "c"], [far] * 3),  # of which nothing is kept
@@ -196,21 +194,21 @@ def test_log_records_of_which_no_row_is_kept_are_counted_as_rejected_and_not_the
         batch_record(["g", "h"], [NOON] * 2, **{a.ML_MODEL_NAME: ""}),
         record(events.ML_OUTCOME, {a.ML_MODEL_NAME: "churn", a.ML_PREDICTION_ID: "f"}),
     ]
-    receipt = open_state().state.submit("logs", logs(sent)).result(30)
-    assert receipt.rejected == {"time_out_of_range": 5, "no_model_name": 2, "no_actual": 1}
-    partial = ExportLogsServiceResponse.FromString(export_response(receipt)).partial_success
-    assert partial.rejected_log_records == 3
+    state = open_state()
+    assert state.state.submit("logs", logs(sent)).result(30) == Receipt()
+    reasons = ("time_out_of_range", "no_model_name", "no_actual")
+    assert [state.counted(reason) for reason in reasons] == [5, 2, 1]
+    assert state.rows("SELECT id FROM predictions") == [("f",)]
 
 
-def test_a_log_record_of_a_model_without_a_place_is_one_rejected_record(open_state: Open) -> None:
+def test_rows_of_a_model_without_a_place_are_counted(open_state: Open) -> None:
     state = open_state(limits=Limits(models=1))
     state.send(predictions(["a"], model="first"))
     far = NOON + 400 * DAY
     sent = [batch_record(["a", "b", "c"], [NOON] * 3), batch_record(["d", "e", "f"], [far, NOON, NOON])]
-    receipt = state.state.submit("logs", logs(sent)).result(30)
-    assert (receipt.accepted, receipt.rejected) == (0, {"model_limit": 5, "time_out_of_range": 1})
-    partial = ExportLogsServiceResponse.FromString(export_response(receipt)).partial_success
-    assert partial.rejected_log_records == 2
+    state.state.submit("logs", logs(sent)).result(30)
+    assert [state.counted(reason) for reason in ("model_limit", "time_out_of_range")] == [5, 1]
+    assert state.rows("SELECT id FROM predictions") == [("a",)]
 
 
 def test_a_bad_baseline_is_counted_and_its_neighbours_are_kept(open_state: Open) -> None:

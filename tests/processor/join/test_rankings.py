@@ -177,14 +177,14 @@ def test_any_order_of_clicks_in_any_pieces_comes_to_what_all_at_once_does(
     for pieces in ([shuffled], [[one] for one in shuffled]):
         directory = tmp_path_factory.mktemp("feed")
         state = State(config(directory, feed=feed), clock=Clock())
-        state._ingest.start()
+        state.start_storing()
         opened = Opened(state)
         for number, piece in enumerate(pieces):
             opened.send(*piece)
             if number == len(pieces) // 2:  # and a restart between
                 state.stop()
                 state = State(config(directory, feed=feed), clock=Clock())
-                state._ingest.start()
+                state.start_storing()
                 opened = Opened(state)
             opened.state.join_now()
         kept = opened.rows("SELECT number, relevance, missed, weight, value FROM joined ORDER BY time, prediction")

@@ -200,7 +200,7 @@ def test_the_route_answers_with_the_file_or_a_sentence(open_state: Open, tmp_pat
 @pytest.mark.slow
 def test_the_command_reads_what_a_processor_left_and_a_model_can_be_trained(tmp_path: Path) -> None:
     state = Opened(State(config(tmp_path / "state", churn=ALL), clock=Clock()))
-    state.state._ingest.start()
+    state.state.start_storing()
     x = np.random.default_rng(0).normal(size=400)
     ids = [str(i) for i in range(400)]
     state.send(predictions(ids, NOON - HOUR, features={"x": x.tolist()}), outcomes(ids, (x > 0).astype(int).tolist()))

@@ -162,7 +162,7 @@ from driftline_processor.state import State
 from tests.support.state_rows import HOUR, Clock, Opened, config, send_hourly
 clock = Clock()
 state = State(config(Path(sys.argv[1]), churn=Model(windows=("1h",))), clock=clock)
-state._ingest.start()
+state.start_storing()
 opened = Opened(state)
 send_hourly(opened, clock, 30)
 clock.now += 2 * HOUR
@@ -183,7 +183,7 @@ def test_kill_9_amid_a_silence_leaves_it(tmp_path: Path) -> None:
     state = State(config(tmp_path, churn=Model(windows=("1h",))), clock=clock)
     told: list[VerdictChange] = []
     state.on_verdict(told.append)
-    state._ingest.start()
+    state.start_storing()
     verdict = Opened(state).view().verdict
     assert verdict is not None
     assert (verdict.state, verdict.since) == ("silent", NOON + 29 * HOUR)

@@ -7,7 +7,6 @@ import json
 import socket
 import threading
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -29,7 +28,6 @@ from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -78,13 +76,6 @@ def test_success_is_an_empty_protobuf_response() -> None:
     with receiver(FakeIntake()) as url:
         response = post(url)
     assert (response.status_code, response.headers["content-type"], response.content) == (200, PROTOBUF, b"")
-
-
-def test_rows_that_could_not_be_used_are_a_partial_success() -> None:
-    with receiver(FakeIntake(lambda: Receipt(2, Counter({"no model name": 2})))) as url:
-        partial = ExportLogsServiceResponse.FromString(post(url).content).partial_success
-    assert partial.rejected_log_records == 2
-    assert partial.error_message == "2 not usable: no model name (2)"
 
 
 BOMB = gzip.compress(b"\0" * (4 * MAX_REQUEST))
@@ -164,16 +155,6 @@ def test_a_request_in_json_is_taken_and_answered_in_json(packed: bool) -> None:
     [span] = ExportTraceServiceRequest.FromString(taken).resource_spans[0].scope_spans[0].spans
     assert (signal, span.trace_id.hex(), span.span_id.hex()) == ("traces", SPAN["traceId"].lower(), "eee19b7ec3c1b174")
     assert (span.name, span.kind, span.attributes[0].value.int_value) == ("half a pair ?", 3, 7)
-
-
-@pytest.mark.parametrize(
-    ("signal", "key"),
-    [("traces", "rejectedSpans"), ("metrics", "rejectedDataPoints"), ("logs", "rejectedLogRecords")],
-)
-def test_a_partial_success_in_json_names_what_was_rejected(signal: str, key: str) -> None:
-    with receiver(FakeIntake(lambda: Receipt(2, Counter({"no model name": 2})))) as url:
-        answer = post(url, b"{}", f"/v1/{signal}", content_type=JSON)
-    assert answer.json() == {"partialSuccess": {key: "2", "errorMessage": "2 not usable: no model name (2)"}}
 
 
 @pytest.mark.parametrize(

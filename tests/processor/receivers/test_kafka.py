@@ -37,11 +37,17 @@ def read(state: Opened, brokers: Brokers, forwarded: list[bytes] | None = None, 
     settings = Kafka(brokers=("b:9092",), topics=("labels",), **keys)
     counters, passed = Counters(), forwarded if forwarded is not None else []
 
-    def pass_on(signal: Signal, body: bytes, _: object) -> None:
-        assert signal == keys.get("signal", "logs")
-        passed.append(body)
+    class Passing:
+        headers = frozenset[str]()
 
-    state.state.on_kept(pass_on)
+        def wanted(self, signal: Signal, body: bytes) -> bytes:
+            assert signal == keys.get("signal", "logs")
+            return body
+
+        def passed(self, body: bytes) -> None:
+            passed.append(body)
+
+    state.state.forward(Passing())
     receiver = KafkaReceiver("kafka/labels", settings, surroundings(counters), brokers)
     receiver.start(state.state)
     assert brokers.drained.wait(60)

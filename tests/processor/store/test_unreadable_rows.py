@@ -77,7 +77,7 @@ def _write(into: Any, value: Any) -> None:
 
 def opened(directory: Path) -> State:
     state = State(Config(storage=Storage(directory=directory)), clock=Clock())
-    state._ingest.start()
+    state.start_storing()
     return state
 
 

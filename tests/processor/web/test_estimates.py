@@ -23,7 +23,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     clock = Clock(NOON + 8 * HOUR)
     path: Path = tmp_path_factory.mktemp("state")
     state = State(config(path, churn=Model(windows=("1h",))), clock=clock)
-    state._ingest.start()
+    state.start_storing()
     opened, rng = Opened(state), np.random.default_rng(1)
     opened.send(baselines=[build("binary").to_json()])
     for hour in range(6):

@@ -164,7 +164,7 @@ def test_a_state_without_rows_has_none(tmp_path: Path) -> None:
     from tests.support.state_rows import Clock, config
 
     state = State(config(tmp_path), clock=Clock(NOON))
-    state._ingest.start()
+    state.start_storing()
     Opened(state).send(predictions(["a"]))
     answer = client_of(Opened(state)).get(PATH).json()
     assert (answer["rows"], answer["wrong"], answer["outcomes"]) == ([], 0, 0)

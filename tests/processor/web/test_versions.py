@@ -46,7 +46,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     said = {"champion": "1", "shadow": ["2"], "canary": "3"}
     churn = Model.model_validate({"versions": said})
     opened = State(config(tmp_path_factory.mktemp("state"), churn=churn), clock=Clock(NOON))
-    opened._ingest.start()
+    opened.start_storing()
     Opened(opened).send(*tables())
     opened.settle()
     yield opened
@@ -74,7 +74,7 @@ def test_the_api_says_who_is_worse_and_by_how_much(client: TestClient) -> None:
 
 def test_a_model_of_one_version_has_no_challengers(tmp_path: Path) -> None:
     opened = State(config(tmp_path), clock=Clock(NOON))
-    opened._ingest.start()
+    opened.start_storing()
     Opened(opened).send(predictions(["a"]))
     opened.settle()
     client = TestClient(create_app(opened.view, opened.submit_outcomes, Health(), lambda: NOON))

@@ -30,18 +30,6 @@ MAX_TEXT: Final = 1024
 MAX_ROWS: Final = 1_000_000
 """Rows of one batch. A sane sender puts at most 5,000 in a record; beyond this, the count is a mistake."""
 
-_OF_A_VALUE = (
-    "bad_item_count",
-    "bad_time",
-    "column_",
-    "too_long:",
-    "too_many_features",
-    "unsupported_feature_type",
-    "wrong_length:",
-    "wrong_type:",
-)
-"""Prefixes of reasons that cost a value or a column, while the row is kept."""
-
 _KEPT = 200
 """Characters kept of a feature value that is longer than :data:`MAX_TEXT`, before its hash: enough to recognise it."""
 
@@ -78,15 +66,6 @@ def _read_element(value: Any) -> tuple[int, Any]:
     field = value.WhichOneof("value")
     kind = _VALUE_KINDS.get(field, OTHER)
     return kind, getattr(value, field) if kind in _SCALARS else None
-
-
-def rows_rejected(rejected: Counter[str]) -> int:
-    """Return the number of rejected rows, without columns and values.
-
-    >>> rows_rejected(Counter({"no_id": 2, "wrong_type:ml.model.name": 3}))
-    2
-    """
-    return sum(count for reason, count in rejected.items() if not reason.startswith(_OF_A_VALUE))
 
 
 def label(text: str) -> str:

@@ -29,7 +29,6 @@ from . import metric_points as points
 from . import outcome_records as outcomes
 from . import prediction_batches as columnar
 from . import prediction_rows as predictions
-from .attributes import rows_rejected
 from .foreign_metrics import Mappings
 from .message_count import count_messages
 from .metric_points import Point
@@ -81,8 +80,6 @@ class Decoded:
         rejected: Reason → rows, columns or points that could not be used.
         ignored: Spans whose row is also in a record.
         points: Counts and distributions.
-        columnar: How many of the first tables are a log record each.
-        beside: Rejected rows that were in one log record with another.
     """
 
     predictions: list[PredictionTable] = field(default_factory=list)
@@ -92,8 +89,6 @@ class Decoded:
     rejected: Counter[str] = field(default_factory=Counter)
     ignored: int = 0
     points: list[Point] = field(default_factory=list)
-    columnar: int = 0
-    beside: int = 0
 
 
 def decode_traces(body: bytes, now: int) -> Decoded:
@@ -175,6 +170,33 @@ def decode_metrics(body: bytes, now: int, mappings: Mappings = NONE_MAPPED) -> D
     return decoded
 
 
+_KINDS: dict[str, type[Message]] = {
+    "traces": ExportTraceServiceRequest,
+    "logs": ExportLogsServiceRequest,
+    "metrics": ExportMetricsServiceRequest,
+}
+"""By the name of the signal."""
+
+
+def check_form(signal: str, body: bytes) -> None:
+    """Accept the body of a request that protobuf accepts. Raises :class:`Malformed`.
+
+    >>> check_form("traces", b"")
+    """
+    _parsed(_KINDS[signal], body)
+
+
+def holds_ours(signal: str, body: bytes, mappings: Mappings = NONE_MAPPED) -> bool:
+    """Return False for a request that certainly holds nothing that is decoded here, without decoding it.
+
+    >>> holds_ours("traces", b"http.route"), holds_ours("metrics", b"ml.feature.value")
+    (False, True)
+    """
+    if signal == "metrics":
+        return points.is_ours(body) or foreign_metrics.may_hold(body, mappings)
+    return otlp_rows.MARK in body
+
+
 def _parsed(kind: type[Request], body: bytes) -> Request:
     columns = kind is not ExportMetricsServiceRequest
     if len(body) > _SMALL and count_messages(body, MAX_MESSAGES, columns) > MAX_MESSAGES:
@@ -190,14 +212,10 @@ def _parsed(kind: type[Request], body: bytes) -> Request:
 
 def _read(found: otlp_rows.Records, now: int, decoded: Decoded) -> None:
     for record, environment in found.batches:
-        before = rows_rejected(decoded.rejected)
         table = columnar.from_record(record, environment, now, decoded.rejected)
-        if table is None:
-            decoded.beside += rows_rejected(decoded.rejected) - before - 1
-        else:
+        if table is not None:
             decoded.predictions.append(table[0])
             decoded.batches.append(table[1])
-            decoded.columnar += 1
     if found.predictions is not None:
         plain = predictions.from_records(found.predictions, now, decoded.rejected)
         decoded.predictions += plain

@@ -1,0 +1,164 @@
+"""The analysis reads the log: it decodes what is new in blocks, and commits each block with its cursor.
+
+The cursor is written in the transaction of the rows, so after a crash the analysis goes on behind the last row that
+counted: each request counts once, however often the process is killed.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from driftline.semconv import attributes as a
+from driftline.semconv import metrics as m
+
+from driftline_processor.deadline import NEVER, Deadline
+from driftline_processor.health import Counters
+from driftline_processor.log.entry_format import FOR_ANALYSIS, Entry, Stored
+from driftline_processor.log.request_log import Reader, RequestLog
+from driftline_processor.receipts import StorageOutage
+
+from .decoding import Decoding
+from .request_queue import RequestQueue
+from .transaction import Request
+
+_log = logging.getLogger(__name__)
+
+BLOCK_BYTES, BLOCK_SECONDS = 8 << 20, 1.0
+"""A block is so many bytes (some 8,000 spans of 20 features), or what has come within so many seconds."""
+
+_MOST_BYTES = 16 << 20
+"""Bytes that are decoded together at most, of requests that waited."""
+
+_APART = 60 * 10**9
+"""Nanoseconds between the first and the last request of a block: all of it counts as received at its end."""
+
+_AGAIN = 1.0
+"""Seconds from a storage that failed to the next attempt."""
+
+
+class Analysis:
+    """Stores what the log holds; :meth:`start` before requests are awaited, :meth:`stop` after the last.
+
+    Args:
+        log: Of all requests.
+        reader: Its cursor there.
+        decoding: Makes rows of requests.
+        queue: Writes the rows, one transaction at a time.
+        counters: Count what cannot be used.
+    """
+
+    def __init__(
+        self, log: RequestLog, reader: Reader, decoding: Decoding, queue: RequestQueue, counters: Counters
+    ) -> None:
+        self._request_log, self._reader, self._decoding = log, reader, decoding
+        self._queue, self._counters = queue, counters
+        self._stepping = threading.RLock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="driftline-analysis", daemon=True)
+
+    @property
+    def behind(self) -> int:
+        """Return the bytes of requests that wait."""
+        return self._reader.behind
+
+    @property
+    def alive(self) -> bool:
+        """Return True where it works."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, deadline: Deadline = NEVER) -> None:
+        """Store what waits, as far as the time allows; the next start goes on from there."""
+        self._stopping.set()
+        self._request_log.wake()
+        if self._thread.ident is not None:
+            self._thread.join(deadline.timeout)
+        if not self._thread.is_alive():
+            try:
+                self.catch_up(deadline)
+            except StorageOutage:
+                return
+
+    def join(self, timeout: float) -> None:
+        """Wait until the block under way has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def catch_up(self, deadline: Deadline = NEVER) -> None:
+        """Store all that was accepted before now, as far as the time allows.
+
+        Raises:
+            StorageOutage: Nothing can be stored for now.
+        """
+        end = self._request_log.end
+        while self._reader.position < end and not deadline.passed:
+            self._step()
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Keep the analysis from reading and storing, within a ``with`` block; what is accepted waits in the log."""
+        with self._stepping, self._queue.resting():
+            yield
+
+    def _run(self) -> None:
+        stopping = self._stopping.is_set
+        while not stopping():
+            self._request_log.wait_for(self._reader.position, unless=stopping)
+            self._request_log.wait_for(self._reader.position + BLOCK_BYTES, BLOCK_SECONDS, stopping)
+            if stopping():
+                return
+            try:
+                self._step()
+            except StorageOutage:  # that was said once; the requests stay in the log
+                self._stopping.wait(_AGAIN)
+            except Exception:
+                _log.exception("accepted requests could not be analysed; they are tried again")
+                self._stopping.wait(_AGAIN)
+
+    def _step(self) -> None:
+        """Store one block."""
+        with self._stepping:
+            found = self._request_log.read(self._reader.position, _MOST_BYTES)
+            wanted = [stored for stored in found.stored if stored.entry.readers & FOR_ANALYSIS]
+            following = found.following
+            for at, stored in enumerate(wanted):
+                if abs(stored.entry.received - wanted[0].entry.received) > _APART:
+                    wanted, following = wanted[:at], stored.position
+                    break
+            if wanted:
+                self._store(wanted, following)
+            self._reader.move(following)
+
+    def _store(self, block: list[Stored], following: int) -> None:
+        """Store a block in one transaction; where that fails each alone, so that one never fails its neighbours."""
+        requests = [request for stored in block if (request := self._decoded(stored.entry)) is not None]
+        if not requests:
+            return
+        try:
+            self._queue.write(requests, following, block[-1].entry.received)
+        except StorageOutage:
+            raise
+        except Exception:
+            if len(block) > 1:
+                for stored in block:
+                    self._store([stored], stored.following)
+                return
+            _log.exception("a request could not be stored; it is left out")
+            self._reject("not_stored", requests[0].rows)
+
+    def _decoded(self, entry: Entry) -> Request | None:
+        try:
+            return self._decoding.request(entry.signal, entry.body, entry.received)
+        except Exception:
+            _log.exception("a request could not be decoded; it is left out")
+            self._reject("not_decoded", 1)
+            return None
+
+    def _reject(self, reason: str, rows: int) -> None:
+        self._counters.add(m.DRIFTLINE_REJECTED_ROWS, rows, {a.DRIFTLINE_REASON: reason})

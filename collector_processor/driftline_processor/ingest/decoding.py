@@ -1,0 +1,59 @@
+"""Bytes of OTLP requests → requests of rows, for the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from driftline_processor.core.decode import requests
+from driftline_processor.core.decode.foreign_metrics import Mappings
+from driftline_processor.receipts import Signal
+
+from .deduplication import digest_of
+from .queue_offsets import Offset
+from .transaction import Request
+
+
+class Decoding:
+    """Checks and decodes requests of any signal; any thread may use it.
+
+    Args:
+        mappings: What metrics of other names mean, see :mod:`driftline_processor.core.decode.foreign_metrics`.
+    """
+
+    def __init__(self, mappings: Mappings | None = None) -> None:
+        self._mappings = mappings or {}
+        self._decoders: dict[Signal, Callable[[bytes, int], requests.Decoded]] = {
+            "traces": requests.decode_traces,
+            "logs": requests.decode_logs,
+            "metrics": partial(requests.decode_metrics, mappings=self._mappings),
+        }
+
+    def check(self, signal: Signal, body: bytes) -> None:
+        """Accept what protobuf accepts. Raises Malformed."""
+        requests.check_form(signal, body)
+
+    def holds_ours(self, signal: Signal, body: bytes) -> bool:
+        """Return False for a request that certainly holds nothing for the analysis."""
+        return requests.holds_ours(signal, body, self._mappings)
+
+    def request(self, signal: Signal, body: bytes, received: int, offsets: Sequence[Offset] = ()) -> Request:
+        """Decode a request, which is known again by its bytes.
+
+        Args:
+            signal: Which of the OTLP requests it is.
+            body: The protobuf message.
+            received: Unix nanoseconds, the time of rows that say none.
+            offsets: How far topics of Kafka have been read with it.
+        """
+        decoded = self._decoders[signal](body, received)
+        return Request(
+            digest_of(body),
+            decoded.predictions,
+            decoded.batches,
+            decoded.outcomes,
+            decoded.baselines,
+            decoded.points,
+            decoded.rejected,
+            offsets=offsets,
+        )

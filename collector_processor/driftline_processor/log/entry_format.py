@@ -1,0 +1,212 @@
+"""The bytes of one entry of the log, and how entries are found again where bytes are damaged.
+
+An entry is a head of 32 bytes, its headers as JSON, and the request as it came::
+
+    magic 4 | headers 4 | body 4 | kind 1 | readers 1 | zero 2 | received 8 | checksum 8
+
+Numbers are little-endian. The checksum (xxh3, 64 bits) is over everything else of the entry, so an entry is as it was
+written or is damaged, and nothing between. It starts from the salt of its file, so that no sender can make bytes that
+are taken for an entry. The magic lets a reader find the next entry after damaged bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+import xxhash
+
+from driftline_processor.receipts import Signal
+
+Headers = tuple[tuple[str, str], ...]
+"""Names and values that travel with a request."""
+
+MAGIC = b"dLr\xa5"
+"""Begin of an entry; the last byte is no ASCII, so that texts seldom look like it."""
+
+_HEAD = struct.Struct("<4sIIBBHq")
+_CHECKSUM = struct.Struct("<Q")
+HEAD_BYTES = _HEAD.size + _CHECKSUM.size
+"""Bytes of an entry before its headers."""
+
+_KINDS: tuple[Signal | Literal["blank"], ...] = ("blank", "traces", "logs", "metrics")
+"""Their place is the number in the file. A blank holds what was erased."""
+
+FOR_ANALYSIS, FOR_DESTINATIONS = 1, 2
+"""Who reads an entry, as bits of one byte."""
+
+MOST_BODY = 64 << 20
+"""Bytes; a head that says more is damaged. Receivers take 20 MiB."""
+
+_MOST_HEADERS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A request to be kept.
+
+    Attributes:
+        signal: Which of the OTLP requests it is.
+        body: The bytes of the protobuf message, unpacked.
+        received: Unix nanoseconds.
+        headers: Those that may travel on.
+        readers: Bits of :data:`FOR_ANALYSIS` and :data:`FOR_DESTINATIONS`.
+        to: The one destination that it is for, "" for each that wants such requests.
+    """
+
+    signal: Signal
+    body: bytes
+    received: int
+    headers: Headers = ()
+    readers: int = FOR_ANALYSIS
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An entry that was read.
+
+    Attributes:
+        position: Of its first byte in the log.
+        following: Of the first byte after it.
+    """
+
+    position: int
+    following: int
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Found:
+    """The entries of a stretch of bytes.
+
+    Attributes:
+        stored: In order.
+        following: Position up to which bytes were used up.
+        damaged: Bytes that hold no entry and were passed over.
+        sound: Position behind the last entry that is as it was written, a blank too.
+    """
+
+    stored: list[Stored]
+    following: int
+    damaged: int = 0
+    sound: int = 0
+
+
+def encode(entry: Entry, salt: int = 0) -> bytes:
+    """Return the bytes of an entry; ``salt``: of its file.
+
+    >>> kept = encode(Entry("traces", b"spans", 7, (("tenant", "a"),)))
+    >>> find(kept, 100).stored[0].entry.body
+    b'spans'
+    """
+    said: dict[str, object] = {}
+    if entry.headers:
+        said["headers"] = entry.headers
+    if entry.to:
+        said["to"] = entry.to
+    headers = json.dumps(said, separators=(",", ":")).encode() if said else b""
+    kind = _KINDS.index(entry.signal)
+    head = _HEAD.pack(MAGIC, len(headers), len(entry.body), kind, entry.readers, 0, entry.received)
+    return b"".join((head, _checksum(salt, head, headers, entry.body), headers, entry.body))
+
+
+def blank(size: int, salt: int = 0) -> bytes:
+    """Return an entry of ``size`` bytes that holds nothing, to be written over another.
+
+    >>> len(blank(100)), find(blank(100), 0).stored
+    (100, [])
+    """
+    body = bytes(size - HEAD_BYTES)
+    head = _HEAD.pack(MAGIC, 0, len(body), 0, 0, 0, 0)
+    return b"".join((head, _checksum(salt, head, b"", body), body))
+
+
+def find(buffer: bytes, position: int, salt: int = 0, whole: bool = True) -> Found:
+    """Return the entries in ``buffer``, whose first byte has this position in the log.
+
+    Args:
+        buffer: Bytes of the log, from the begin of an entry on where nothing is damaged.
+        position: In the log, of the first of them.
+        salt: Of their file.
+        whole: Nothing follows them. Otherwise an entry that is cut at the end is left for the next reading.
+    """
+    found = Found([], position)
+    at, end = 0, len(buffer)
+    view = memoryview(buffer)
+    while at < end:
+        size = _size(view, at)
+        if size is None or at + size > end:
+            if size is not None and not whole:
+                break
+            begin = _next_entry(buffer, view, at + 1, salt, whole)
+            if begin is None:
+                if whole:
+                    found.damaged += end - at
+                    at = end
+                break
+            found.damaged += begin - at
+            at = begin
+            continue
+        entry = _entry(view, at, size, salt)
+        if entry is None:  # its head is sound, as far as it can be seen: only this entry is lost if one follows
+            follows = at + size == end or _size(view, at + size) is not None
+            begin = at + size if follows else (_next_entry(buffer, view, at + 1, salt, True) or end)
+            found.damaged += begin - at
+            at = begin
+            continue
+        if isinstance(entry, Entry):
+            found.stored.append(Stored(position + at, position + at + size, entry))
+        at += size
+        found.sound = position + at
+    found.following = position + at
+    return found
+
+
+def _size(view: memoryview, at: int) -> int | None:
+    """Return the bytes of the entry that begins there; None where none does."""
+    if len(view) - at < HEAD_BYTES or view[at : at + 4] != MAGIC:
+        return None
+    _, headers, body, kind, _, _, _ = _HEAD.unpack_from(view, at)
+    if headers > _MOST_HEADERS or body > MOST_BODY or kind >= len(_KINDS):
+        return None
+    return HEAD_BYTES + int(headers) + int(body)
+
+
+def _next_entry(buffer: bytes, view: memoryview, at: int, salt: int, whole: bool) -> int | None:
+    """Return where the next sound entry begins; where the bytes go on, also one that may be cut at their end."""
+    while (at := buffer.find(MAGIC, at)) >= 0:
+        size = _size(view, at)
+        if size is not None and at + size <= len(view) and _entry(view, at, size, salt) is not None:
+            return at
+        if size is not None and at + size > len(view) and not whole:
+            return at
+        at += 1
+    return None
+
+
+def _entry(view: memoryview, at: int, size: int, salt: int) -> Entry | Literal["blank"] | None:
+    """Return the entry of these bytes, None where they are damaged."""
+    head = view[at : at + _HEAD.size]
+    _, headers, _, kind, readers, _, received = _HEAD.unpack_from(head)
+    begin = at + HEAD_BYTES
+    said, body = view[begin : begin + headers], view[begin + headers : at + size]
+    if view[at + _HEAD.size : begin] != _checksum(salt, head, said, body):
+        return None
+    signal = _KINDS[kind]
+    if signal == "blank":
+        return "blank"
+    if not headers:
+        return Entry(signal, bytes(body), received, readers=readers)
+    told = json.loads(bytes(said))
+    travelling = tuple((str(name), str(value)) for name, value in told.get("headers", ()))
+    return Entry(signal, bytes(body), received, travelling, readers, told.get("to", ""))
+
+
+def _checksum(salt: int, *parts: bytes | memoryview) -> bytes:
+    digest = xxhash.xxh3_64(seed=salt)
+    for part in parts:
+        digest.update(part)
+    return _CHECKSUM.pack(digest.intdigest())

@@ -1,0 +1,476 @@
+"""The log of accepted requests: one writer, a sync for each group of requests, and readers that go at their own pace.
+
+    log = RequestLog(folder, clock=time.time_ns)
+    analysis = log.reader("analysis", 0)
+    log.start()
+    log.append(Entry("traces", body, now)).result()      # it is on disk
+    found = analysis.wait(1 << 20)
+    analysis.move(found.following)
+
+A file goes as soon as every reader is past it. See ``docs/decisions/0036-log-first.md``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from driftline.semconv import attributes, metrics
+
+from driftline_processor.deadline import NEVER, Deadline
+from driftline_processor.health import Counters
+from driftline_processor.receipts import Overloaded, StorageOutage
+
+from .cursors import Cursors
+from .entry_format import FOR_DESTINATIONS, Entry, Found, Stored, encode
+from .segments import Segment, create, erase_entry, existing, last_sound, sync_folder
+
+_log = logging.getLogger("driftline")
+
+OnFull = Literal["drop_oldest", "refuse"]
+"""What happens when a reader is further behind than the log may grow."""
+
+WAITING_BYTES = 64 << 20
+"""Bytes of requests that wait to be written; beyond that senders are told to come again."""
+
+TIDY_EVERY = 1.0
+"""Seconds from one look at what may go to the next."""
+
+IDLE = 60.0
+"""Seconds after which a file that everyone has read gives way to a new one, and goes."""
+
+ANALYSIS = "analysis"
+"""The reader that decodes and stores; every other one is a destination, whose name has a slash."""
+
+_GROUP = 256
+"""Requests that share one sync at most; as many parts are written at once (the limit of Linux is 1,024)."""
+
+_SAID_EVERY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How much is kept for readers that are behind.
+
+    Attributes:
+        size: Bytes of all files.
+        age: Seconds since an entry was received.
+        segment: Bytes of one file.
+    """
+
+    size: int = 1 << 30
+    age: float = 86_400.0
+    segment: int = 64 << 20
+
+
+class Reader:
+    """One that reads the log from its cursor on. One thread reads; any may ask where it stands.
+
+    Attributes:
+        name: Of a destination, or "analysis".
+        position: Of the first entry that it has not done with.
+    """
+
+    def __init__(self, log: RequestLog, name: str, position: int, on_full: OnFull) -> None:
+        self.name, self.position, self.on_full = name, position, on_full
+        self._log = log
+
+    @property
+    def behind(self) -> int:
+        """Return the bytes that it has not read."""
+        return max(0, self._log.end - self.position)
+
+    def wait(self, most: int, unless: Callable[[], bool] = lambda: False) -> Found:
+        """Wait until there is something behind the cursor, and return it; nothing where the log or the reader stops.
+
+        Args:
+            most: Bytes; one entry is returned in any case.
+            unless: Whether to wait no longer, asked when the log is woken.
+        """
+        self._log.wait_for(self.position, unless=unless)
+        return self._log.read(self.position, most)
+
+    def wake(self) -> None:
+        """Let :meth:`wait` look again whether to wait."""
+        self._log.wake()
+
+    def move(self, position: int) -> None:
+        """Set the cursor; what is before it may go."""
+        if position > self.position:
+            self.position = position
+            self._log.keep_cursor(self)
+
+
+class RequestLog:
+    """The log of one processor; :meth:`start` before the first entry is awaited, :meth:`stop` after the last.
+
+    Args:
+        folder: Holds the files; made where it is missing.
+        counters: Count what is damaged and what was dropped.
+        clock: Unix nanoseconds.
+        limits: Of all files.
+        at_least: Position before which nothing is appended, that of a reader that remembers by itself.
+        tidy_every: Seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        counters: Counters,
+        clock: Callable[[], int] = time.time_ns,
+        limits: LogLimits | None = None,
+        at_least: int = 0,
+        tidy_every: float = TIDY_EVERY,
+    ) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder, self._counters, self._clock = folder, counters, clock
+        self._limits, self._tidy_every = limits or LogLimits(), tidy_every
+        self._segments = existing(folder)
+        self._writing = -1
+        self._changed = threading.Condition()
+        self._waiting: list[tuple[Entry, Future[int]]] = []
+        self._waiting_bytes = 0
+        self._under_way: Future[int] | None = None
+        self._readers: dict[str, Reader] = {}
+        self._damaged: set[int] = set()
+        self._stopping = False
+        self._refusing: str | None = None
+        self.outage: str | None = None
+        self._said = 0.0
+        self._written = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="driftline-log", daemon=True)
+        self._repair_end()
+        last = self._segments[-1].end if self._segments else 0
+        self._end = max(last, at_least)
+        self._cursors = Cursors(folder / "cursors")
+
+    # -- those who read -----------------------------------------------------------------------------------------------
+
+    def reader(self, name: str, position: int | None = None, on_full: OnFull = "refuse") -> Reader:
+        """Add a reader, before :meth:`start`.
+
+        Args:
+            name: By which its cursor is kept.
+            position: Where it stands at least, of one that remembers by itself. A new reader begins there, or at the
+                end.
+            on_full: Whether it loses its oldest entries, or all are refused, when the log is full.
+        """
+        at = self._cursors.load(name, self._end if position is None else position)
+        reader = Reader(self, name, min(max(at, position or 0), self._end), on_full)
+        self._readers[name] = reader
+        self.keep_cursor(reader)
+        return reader
+
+    def keep_cursor(self, reader: Reader) -> None:
+        """Write down where a reader stands; a reader that remembers by itself loses nothing by it."""
+        with suppress(OSError):  # it reads a little again after the next start
+            self._cursors.save(reader.name, reader.position)
+
+    @property
+    def first(self) -> int:
+        """Return the position of the oldest entry that is kept."""
+        segments = self._segments
+        return segments[0].first if segments else self._end
+
+    @property
+    def end(self) -> int:
+        """Return the position behind the last entry that is on disk."""
+        return self._end
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all files."""
+        return sum(segment.size for segment in list(self._segments))
+
+    def wait_for(self, position: int, seconds: float | None = None, unless: Callable[[], bool] = lambda: False) -> None:
+        """Wait until something follows a position, the log stops, or :meth:`wake` finds ``unless`` true."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._end > position or self._stopping or unless(), seconds)
+
+    def wake(self) -> None:
+        """Let all who wait look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def read(self, position: int, most: int) -> Found:
+        """Return entries from a position on, at least one where there is one; damaged and missing bytes are counted."""
+        end = self._end
+        position = min(position, end)
+        for segment in list(self._segments):
+            if position < segment.first:
+                self._lose(position, segment.first - position, f"the files before {segment.path.name} are missing")
+                position = segment.first
+            if position < segment.end and position < end:
+                try:
+                    found = segment.find(position, most, end)
+                except FileNotFoundError:
+                    self._lose(position, segment.end - position, f"{segment.path.name} is missing")
+                    position = segment.end
+                    continue
+                if found.damaged:
+                    self._lose(position, found.damaged, f"{segment.path.name} is damaged")
+                return found
+        return Found([], end)
+
+    def _lose(self, position: int, size: int, why: str) -> None:
+        """Count bytes that nobody can read, once for all readers."""
+        with self._changed:
+            if position in self._damaged:
+                return
+            self._damaged.add(position)
+        self._counters.add(metrics.DRIFTLINE_LOG_DAMAGED, size)
+        _log.warning("log: %s: %s bytes of requests are lost; the others are kept", why, f"{size:,}")
+
+    # -- those who write ----------------------------------------------------------------------------------------------
+
+    def append(self, entry: Entry) -> Future[int]:
+        """Keep a request; the future resolves with its position when it is on disk.
+
+        Raises:
+            Overloaded: Too much waits to be written, the log is full, or it stops.
+            StorageOutage: The disk refused the last request; one that is tried every second may be the first that it
+                takes again.
+        """
+        future: Future[int] = Future()
+        future.set_running_or_notify_cancel()
+        with self._changed:
+            if self._stopping or (self._waiting and self._waiting_bytes + len(entry.body) > WAITING_BYTES):
+                raise Overloaded
+            if self._refusing is not None:
+                raise StorageOutage(self._refusing)
+            self._waiting.append((entry, future))
+            self._waiting_bytes += len(entry.body)
+            self._changed.notify_all()
+        return future
+
+    def flush(self, seconds: float) -> None:
+        """Wait until all that was appended before now is on disk, or refused, but so many seconds at most."""
+        with self._changed:
+            last = self._waiting[-1][1] if self._waiting else self._under_way
+        if last is not None:
+            wait([last], seconds)
+
+    def start(self) -> None:
+        """Start the writer."""
+        self._count(list(self._readers.values()))
+        self._thread.start()
+
+    def stop(self, deadline: Deadline = NEVER) -> None:
+        """Write what waits, wake those who read, and close the files."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(deadline.timeout)
+        with self._changed:
+            left, self._waiting = self._waiting, []
+        for _, future in left:
+            future.set_exception(Overloaded())
+        if self._thread.is_alive():
+            return
+        self._cursors.close()
+        for segment in self._segments:
+            segment.close()
+        if self._writing >= 0:
+            os.close(self._writing)
+            self._writing = -1
+
+    def _run(self) -> None:
+        tidied = time.monotonic()
+        while True:
+            with self._changed:
+                left = max(0.0, tidied + self._tidy_every - time.monotonic())
+                self._changed.wait_for(lambda: self._waiting or self._stopping, left)
+                group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
+                self._waiting_bytes -= sum(len(entry.body) for entry, _ in group)
+                self._under_way = group[-1][1] if group else None
+                ending = self._stopping and not group
+            if group:
+                self._write(group)
+            if ending:
+                return
+            full = self._refusing is None and self.size >= self._limits.size
+            if full or time.monotonic() - tidied >= self._tidy_every:
+                tidied = time.monotonic()
+                try:
+                    self._tidy()
+                except Exception:
+                    _log.exception("the log could not be tidied; it is tried again")
+
+    def _write(self, group: list[tuple[Entry, Future[int]]]) -> None:
+        """Append a group, sync it, and tell; where that fails nothing of it was kept."""
+        try:
+            segment = self._room()
+            parts = [encode(entry, segment.salt) for entry, _ in group]
+            at = segment.end
+            _write_all(self._writing, parts, segment.head + segment.size)
+            os.fdatasync(self._writing)
+        except OSError as error:
+            self._fail(error, group)
+            return
+        segment.end += sum(map(len, parts))
+        self._written = time.monotonic()
+        with self._changed:
+            self._end = segment.end
+            self._changed.notify_all()
+        if self.outage is not None:
+            self.outage = None
+            _log.info("log: requests can be written again")
+        for (_, future), part in zip(group, parts, strict=True):
+            future.set_result(at)
+            at += len(part)
+
+    def _room(self) -> Segment:
+        """Return the file to append to, a new one where the last is full."""
+        if self._writing < 0 or self._segments[-1].size >= self._limits.segment:
+            self._seal()
+            if self._segments and not self._segments[-1].size:
+                self._segments.pop()  # the new one has its name
+            segment, self._writing = create(self._folder, self._end)
+            self._segments.append(segment)
+        return self._segments[-1]
+
+    def _seal(self) -> None:
+        if self._writing >= 0:
+            os.close(self._writing)
+            self._writing = -1
+
+    def _fail(self, error: OSError, group: list[tuple[Entry, Future[int]]]) -> None:
+        """Refuse a group that could not be written, and take back what of it may be in the file.
+
+        After a failed sync nobody knows what of the file is on disk, so that it is not appended to again.
+        """
+        self.outage = f"the log cannot be written: {error.strerror or error}"
+        now = time.monotonic()
+        if now - self._said > _SAID_EVERY:
+            self._said = now
+            _log.warning("%s; requests are refused until it can, and their senders come again", self.outage)
+        if self._writing >= 0:
+            segment = self._segments[-1]
+            with suppress(OSError):
+                os.ftruncate(self._writing, segment.head + segment.size)
+            self._seal()
+        for _, future in group:
+            future.set_exception(StorageOutage(self.outage))
+
+    def _repair_end(self) -> None:
+        """Cut off what follows the last entry that can be read: a request that was never acknowledged."""
+        while self._segments:
+            segment = self._segments[-1]
+            sound = last_sound(segment) if segment.head else segment.first
+            if sound < segment.end:
+                _log.info("log: %s ends within a request that was not acknowledged; it is cut off", segment.path.name)
+                if segment.head:
+                    os.truncate(segment.path, segment.head + sound - segment.first)
+                segment.end = sound
+            if segment.size:
+                return
+            segment.close()
+            self._segments.pop()
+            segment.path.unlink(missing_ok=True)
+
+    # -- what goes ----------------------------------------------------------------------------------------------------
+
+    def _tidy(self) -> None:
+        """Remove what every reader has read, and what is beyond the limits; say whether there is room."""
+        readers = list(self._readers.values())
+        needed = min((reader.position for reader in readers), default=self._end)
+        if needed >= self._end and self._writing >= 0 and time.monotonic() - self._written >= IDLE:
+            self._seal()
+        self._remove_before(needed)
+        while self._beyond_limits():
+            following = self._segments[0].end
+            behind = [reader for reader in readers if reader.position < following]
+            if not behind or any(reader.on_full == "refuse" for reader in behind):
+                break
+            for reader in behind:
+                self._drop(reader, following)
+            self._remove_before(following)
+        slow = max(readers, key=lambda reader: reader.behind, default=None)
+        full = slow is not None and slow.behind > 0 and self.size >= self._limits.size
+        self._refusing = f"the log is full, since {slow.name} is behind" if slow is not None and full else None
+        self._count(readers)
+
+    def _beyond_limits(self) -> bool:
+        if len(self._segments) < 2:
+            return False
+        if self.size > self._limits.size:
+            return True
+        oldest = self._segments[1].find(self._segments[1].first, 1, self._end).stored  # all before it are older
+        return bool(oldest) and self._clock() - oldest[0].entry.received > self._limits.age * 1e9
+
+    def _drop(self, reader: Reader, following: int) -> None:
+        """Move a reader on, and count what it loses."""
+        lost: Counter[str] = Counter()
+        at = reader.position
+        while at < following:
+            found = self.read(at, 4 << 20)
+            lost.update(
+                stored.entry.signal
+                for stored in found.stored
+                if stored.position < following
+                and stored.entry.readers & FOR_DESTINATIONS
+                and stored.entry.to in ("", reader.name)
+            )
+            at = found.following if found.following > at else following
+        reader.move(following)
+        for signal, requests in lost.items():
+            labels = {attributes.DRIFTLINE_DESTINATION: reader.name, attributes.DRIFTLINE_SIGNAL: signal}
+            self._counters.add(metrics.DRIFTLINE_FORWARD_DROPPED, requests, labels)
+        if lost:
+            _log.warning("%s: too far behind; its oldest %s requests are dropped", reader.name, f"{lost.total():,}")
+
+    def _remove_before(self, position: int) -> None:
+        """Remove files that hold nothing from a position on; the one that is appended to stays."""
+        removed = False
+        while self._segments and self._segments[0].end <= position:
+            if len(self._segments) == 1 and self._writing >= 0:
+                break
+            segment = self._segments.pop(0)
+            segment.path.unlink(missing_ok=True)
+            segment.close()
+            removed = True
+        if removed:
+            sync_folder(self._folder)
+
+    def _count(self, readers: list[Reader]) -> None:
+        self._counters.set(metrics.DRIFTLINE_LOG_SIZE, self.size)
+        for reader in readers:
+            if reader.name == ANALYSIS:
+                self._counters.set(metrics.DRIFTLINE_ANALYSIS_QUEUE_SIZE, reader.behind)
+            else:
+                labels = {attributes.DRIFTLINE_DESTINATION: reader.name}
+                self._counters.set(metrics.DRIFTLINE_FORWARD_QUEUE_SIZE, reader.behind, labels)
+
+    def erase(self, stored: Stored) -> None:
+        """Write a blank over an entry, in place."""
+        for segment in list(self._segments):
+            if segment.first <= stored.position < segment.end:
+                erase_entry(segment, stored.position, stored.following - stored.position)
+                return
+
+
+def _write_all(file: int, parts: list[bytes], offset: int) -> None:
+    written = os.pwritev(file, parts, offset)
+    whole = sum(map(len, parts))
+    while written < whole:
+        left = b"".join(parts)[written:]
+        written += os.pwrite(file, left, offset + written)
+
+
+def travelling(headers: Mapping[str, str], names: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """Return the headers of these names, in order.
+
+    >>> travelling({"Tenant": "a", "accept": "x"}, frozenset(["tenant"]))
+    (('tenant', 'a'),)
+    """
+    return tuple(sorted((name.lower(), value) for name, value in headers.items() if name.lower() in names))

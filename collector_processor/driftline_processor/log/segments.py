@@ -1,0 +1,164 @@
+"""The files of the log: each holds a stretch of it, and is named after the position of its first byte.
+
+A position counts the bytes of all entries since the log began, so it never changes, whichever files are gone. A file
+begins with 16 bytes: eight letters with the version of the format, and a salt of eight random bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from .entry_format import Found, blank, find
+
+_LETTERS = b"DRIFTLG"
+_VERSION = 1
+_HEAD = struct.Struct("<7sBQ")
+_NAME = re.compile(r"([0-9]{20})\.log")
+_READ = 4 << 20
+"""Bytes that are read at once where a whole file is checked."""
+
+
+class UnknownFormat(Exception):  # noqa: N818 - what a newer version wrote is no error of the file
+    """A file of the log was written by a later version."""
+
+
+class _OpenFile:
+    """A file that is read; it closes when nobody reads it any more, and never below a reader."""
+
+    def __init__(self, path: Path) -> None:
+        self.number = -1
+        self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        if self.number >= 0:
+            os.close(self.number)
+
+
+@dataclass(slots=True)
+class Segment:
+    """One file of the log. One thread writes; any may read what was synced.
+
+    Attributes:
+        path: The file.
+        first: Position of its first byte.
+        end: Position behind its last byte.
+        salt: From which its checksums start.
+        head: Bytes before the first entry; 0 where the head is damaged and nothing can be read.
+    """
+
+    path: Path
+    first: int
+    end: int
+    salt: int
+    head: int = _HEAD.size
+    _file: _OpenFile | None = field(default=None, repr=False)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of its entries."""
+        return self.end - self.first
+
+    def read(self, position: int, most: int, end: int) -> bytes:
+        """Return at most ``most`` bytes from a position on, none behind ``end``."""
+        self._file = file = self._file or _OpenFile(self.path)
+        wanted = min(most, min(end, self.end) - position)
+        return os.pread(file.number, wanted, self.head + position - self.first) if wanted > 0 else b""
+
+    def find(self, position: int, most: int, end: int) -> Found:
+        """Return the entries from a position on, at least one where there is one.
+
+        Args:
+            position: Of the begin of an entry.
+            most: Bytes to be read, where no entry is larger.
+            end: Position behind which nothing is read.
+        """
+        end = min(end, self.end)
+        if not self.head:
+            return Found([], end, end - position)
+        while True:
+            buffer = self.read(position, most, end)
+            whole = position + len(buffer) >= end or len(buffer) < min(most, end - position)
+            found = find(buffer, position, self.salt, whole)
+            if whole and found.following < end:  # the file is shorter than it was
+                found.damaged += end - found.following
+                found.following = end
+            if found.following > position or whole:
+                return found
+            most *= 4  # the first entry is larger than what was read
+
+    def close(self) -> None:
+        """Let go of the file; it closes when nobody reads it any more."""
+        self._file = None
+
+
+def create(folder: Path, first: int) -> tuple[Segment, int]:
+    """Make the file of the entries from ``first`` on, and return it with a descriptor to append to it."""
+    path = folder / f"{first:020d}.log"
+    salt = int.from_bytes(os.urandom(8), "little")
+    writing = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(writing, _HEAD.pack(_LETTERS, _VERSION, salt))
+        os.fsync(writing)
+        sync_folder(folder)
+    except BaseException:
+        os.close(writing)
+        raise
+    return Segment(path, first, first, salt), writing
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names of files in a folder last."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def existing(folder: Path) -> list[Segment]:
+    """Return the files that are there, in order; one whose head is damaged holds nothing that can be read.
+
+    Raises:
+        UnknownFormat: A file is of a later version.
+    """
+    found = []
+    for path in folder.iterdir():
+        if (match := _NAME.fullmatch(path.name)) is None:
+            continue
+        size, first = path.stat().st_size, int(match[1])
+        with path.open("rb") as file:
+            head = file.read(_HEAD.size)
+        letters, version, salt = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", 0, 0)
+        if letters == _LETTERS and version > _VERSION:
+            raise UnknownFormat(f"{path.name} was written by a later version of driftline (format {version})")
+        sound = letters == _LETTERS and version == _VERSION
+        found.append(Segment(path, first, first + max(0, size - _HEAD.size), salt, _HEAD.size if sound else 0))
+    found.sort(key=lambda segment: segment.first)
+    for segment, after in pairwise(found):
+        segment.end = min(segment.end, after.first)
+    return found
+
+
+def last_sound(segment: Segment) -> int:
+    """Return the position behind the last entry that can be read; what follows was never acknowledged."""
+    position = sound = segment.first
+    while position < segment.end:
+        found = segment.find(position, _READ, segment.end)
+        sound = max(sound, found.sound)
+        position = found.following
+    return sound
+
+
+def erase_entry(segment: Segment, position: int, size: int) -> None:
+    """Write a blank over an entry, and sync it."""
+    writing = os.open(segment.path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.pwrite(writing, blank(size, segment.salt), segment.head + position - segment.first)
+        os.fdatasync(writing)
+    finally:
+        os.close(writing)
