@@ -48,6 +48,7 @@ def orders(values: F64, start: int, time: int, how: int = CUMULATIVE, plans: tup
 def submit(state: Opened, metrics: list[Metric], **said: Any) -> None:
     body = metrics_body(metrics, captured=False, scope="shop", **said)
     state.state.submit("metrics", body).result(60)
+    state.state.catch_up()
 
 
 def seen(state: Opened) -> ModelView:
