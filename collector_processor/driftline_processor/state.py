@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -46,6 +46,7 @@ from driftline_processor.join.concept_drift import ConceptWatch
 from driftline_processor.join.outcome_join import Join
 from driftline_processor.log.request_log import ANALYSIS, LogLimits, RequestLog
 from driftline_processor.log.segments import UnknownFormat
+from driftline_processor.maintenance.erased_requests import ErasedRows, erase_requests
 from driftline_processor.maintenance.erasure import (
     ErasureOrder,
     ErasureOrders,
@@ -125,6 +126,7 @@ class State:
             raise StorageError(str(outage)) from outage
         mappings = by_name(mapped for name, model in config.models.items() for mapped in model.mapped(name))
         decoding, counters = Decoding(mappings), self.health.counters
+        self._decoding = decoding
         reader = self.log.reader(ANALYSIS, self._ingest.position)
         self._analysis = Analysis(self.log, reader, decoding, self._ingest, counters)
         self._admission = Admission(self.log, decoding, self._ingest, counters, clock)
@@ -136,14 +138,6 @@ class State:
         self.labels = cast(LabelQueue, _Current(lambda: self._labels))
         self.weak = cast(WeakSliceSearch, _Current(lambda: self._weak))
         self.view = cast(View, _Current(lambda: self._view))
-        try:
-            with self._store.watched():
-                self._finish()
-        except StorageOutage as outage:
-            raise StorageError(str(outage)) from outage
-        except (DatabaseError, StorageError) as error:  # there is no room for a copy of the file, and it can wait
-            said = str(error).splitlines()[0]
-            _log.warning("driftline: a deletion is not finished (%s); it is tried again every ten minutes", said)
 
     def _open_log(self) -> RequestLog:
         limits = self._config.storage.log
@@ -197,8 +191,19 @@ class State:
         self._keeper.start()
 
     def start_storing(self) -> None:
-        """Start what accepts and stores, without what joins and evaluates."""
+        """Start what accepts and stores, without what joins and evaluates; first of all, finish what is to be deleted.
+
+        Raises StorageError when the file cannot be used.
+        """
         self.log.start()
+        try:
+            with self._store.watched():
+                self._finish()
+        except StorageOutage as outage:
+            raise StorageError(str(outage)) from outage
+        except (DatabaseError, StorageError) as error:  # there is no room for a copy of the file, and it can wait
+            said = str(error).splitlines()[0]
+            _log.warning("driftline: a deletion is not finished (%s); it is tried again every ten minutes", said)
         self._ingest.start()
         self._analysis.start()
 
@@ -311,6 +316,7 @@ class State:
         """
         if order.by == "subject" and self._intake.series.settings(order.model).subject is None:
             raise SubjectNotConfigured(order.model)
+        self.catch_up()
         if order.by == "model":
             with self._store.reading() as connection:
                 if not is_known(connection, order):
@@ -322,8 +328,8 @@ class State:
     def _carry_out(self) -> ErasureResult:
         """Carry out all orders; return what the last one deleted."""
         self._analysis.catch_up()  # what was accepted before is in the tables then
-        erased = ErasureResult()
-        for order in self._orders:
+        erased, orders, ids = ErasureResult(), list(self._orders), set[str]()
+        for order in orders:
             if order.by == "model":
                 erased = self._forget(order)
                 continue
@@ -338,10 +344,18 @@ class State:
             self._join.reread_concept()
             self._touched.touch(erased.touched, joined=1)
             self._upkeep.expired.update(erased.series)
+            ids |= erased.ids
         self._join.recount()
         self._store.rewrite()
+        self._erase_requests(orders, ids)
         self._orders.done()
         return erased
+
+    def _erase_requests(self, orders: Sequence[ErasureOrder], ids: Iterable[str]) -> None:
+        """Take what is deleted out of the log, too."""
+        series = self._intake.series
+        rows = ErasedRows(orders, list(ids), lambda model: series.settings(model).subject)
+        erase_requests(self.log, self._decoding, rows)
 
     def _forget(self, order: ErasureOrder) -> ErasureResult:
         """Delete all that is known of a model, and begin anew with what is left, as a process that starts does."""

@@ -140,6 +140,7 @@ class RequestLog:
         self._waiting: list[tuple[Entry, Future[int]]] = []
         self._waiting_bytes = 0
         self._under_way: Future[int] | None = None
+        self._letting_go: list[Future[None]] = []
         self._readers: dict[str, Reader] = {}
         self._damaged: set[int] = set()
         self._stopping = False
@@ -289,13 +290,16 @@ class RequestLog:
         while True:
             with self._changed:
                 left = max(0.0, tidied + self._tidy_every - time.monotonic())
-                self._changed.wait_for(lambda: self._waiting or self._stopping, left)
+                self._changed.wait_for(lambda: self._waiting or self._letting_go or self._stopping, left)
+                letting_go, self._letting_go = self._letting_go, []
                 group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
                 self._waiting_bytes -= sum(len(entry.body) for entry, _ in group)
                 self._under_way = group[-1][1] if group else None
                 ending = self._stopping and not group
             if group:
                 self._write(group)
+            for done in letting_go:
+                self._answer(done)
             if ending:
                 return
             full = self._refusing is None and self.size >= self._limits.size
@@ -450,6 +454,29 @@ class RequestLog:
             else:
                 labels = {attributes.DRIFTLINE_DESTINATION: reader.name}
                 self._counters.set(metrics.DRIFTLINE_FORWARD_QUEUE_SIZE, reader.behind, labels)
+
+    def _answer(self, done: Future[None]) -> None:
+        try:
+            self._let_go()
+        except Exception as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    def let_go(self) -> None:
+        """Begin a new file, so that what everyone has read goes now."""
+        if not self._thread.is_alive():
+            self._let_go()
+            return
+        done: Future[None] = Future()
+        with self._changed:
+            self._letting_go.append(done)
+            self._changed.notify_all()
+        done.result()
+
+    def _let_go(self) -> None:
+        self._seal()
+        self._tidy()
 
     def erase(self, stored: Stored) -> None:
         """Write a blank over an entry, in place."""

@@ -94,6 +94,7 @@ class ErasureResult:
     Attributes:
         series: Predictions by series.
         touched: Panes whose performance changed.
+        ids: Of the predictions.
     """
 
     predictions: int = 0
@@ -101,6 +102,7 @@ class ErasureResult:
     joined: int = 0
     series: dict[int, int] = field(default_factory=dict)
     touched: list[tuple[int, I64]] = field(default_factory=list)
+    ids: frozenset[str] = frozenset()
 
 
 class SubjectNotConfigured(ValueError):  # noqa: N818 - an answer, not a fault
@@ -228,6 +230,7 @@ def erase(
         joined,
         dict(zip(numbers.tolist(), rows.tolist(), strict=True)),
         touched,
+        frozenset(gone["id"].to_pylist()) - {""},
     )
 
 

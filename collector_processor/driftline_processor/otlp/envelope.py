@@ -92,6 +92,20 @@ def split_request(body: bytes, limit: int) -> Iterator[bytes]:
         yield piece.SerializeToString()
 
 
+def records_of(body: bytes) -> Iterator[bytes]:
+    """Yield a request for each record of a request; together they are as much as it."""
+    for group in _Request.FromString(body).groups:
+        resource = _without(group, "scopes")
+        for scope in group.scopes:
+            name = _without(scope, "records")
+            for record in scope.records:
+                one = _Request()
+                one.groups.add().CopyFrom(resource)
+                one.groups[0].scopes.add().CopyFrom(name)
+                one.groups[0].scopes[0].records.append(record)
+                yield bytes(one.SerializeToString())
+
+
 def drop_groups(body: bytes, unwanted: Callable[[bytes], bool]) -> bytes:
     """Return a request without the groups that are unwanted, as it is where none is, and nothing where all are."""
     request = _Closed.FromString(body)

@@ -85,7 +85,7 @@ def prediction_rows(
             "fingerprint": pa.nulls(n, pa.uint64())
             if fingerprints is None
             else pa.array(fingerprints, mask=fingerprints == 0),
-            "subject": _canonical(subject, n),
+            "subject": canonical_texts(subject, n),
         }
     )
 
@@ -108,7 +108,7 @@ def outcome_rows(table: OutcomeTable, first: int, received: int, subject: Column
             "value": number_array(table.value, n),
             "retracted": pa.nulls(n, pa.bool_()) if table.retracted is None else pa.array(table.retracted),
             "slices": slices_array(table.slices, n),
-            "subject": _canonical(subject, n),
+            "subject": canonical_texts(subject, n),
             "received": np.full(n, received),
         }
     )
@@ -141,7 +141,8 @@ def _given(text: Text | None, n: int) -> pa.Array:
     return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
-def _canonical(column: Column | None, n: int) -> pa.Array:
+def canonical_texts(column: Column | None, n: int) -> pa.Array:
+    """Return the values of a column of n rows as texts, null where missing: 1, 1.0 and "1" are one text."""
     return label_array(None if column is None else class_column(column), n)
 
 
@@ -356,18 +357,27 @@ def take_outcomes(table: OutcomeTable, rows: Rows) -> OutcomeTable:
     )
 
 
+def subjects_of(table: PredictionTable | OutcomeTable, subject: str | None) -> Column | None:
+    """Return the subjects of the rows of a table, None where it names none.
+
+    ``subject``: the feature or slice that says whom a row is about, None where nobody said so.
+    """
+    if subject is None:
+        return None
+    return table.slices.get(subject, table.features.get(subject) if isinstance(table, PredictionTable) else None)
+
+
 def split_subject(table: _Table, subject: str | None) -> tuple[_Table, Column | None]:
     """Return a table whose subject is no feature of it, and the subjects of its rows, None where it names none.
 
     ``subject``: the feature or slice that says whom a row is about, None where nobody said so. Among predictions it is
     still there as a slice, by which rows may be clustered; nothing keeps it but its own column.
     """
+    found = subjects_of(table, subject)
     if subject is None:
         return table, None
     if isinstance(table, OutcomeTable):
-        found = table.slices.get(subject)
         return replace(table, slices={n: c for n, c in table.slices.items() if n != subject}), found
-    found = table.slices.get(subject, table.features.get(subject))
     if found is None:
         return table, None
     features = {name: column for name, column in table.features.items() if name != subject}

@@ -1,0 +1,126 @@
+"""What is deleted leaves the log of requests, too: what waits there for destinations goes on without it.
+
+The analysis has read everything by then. A request that holds a deleted row is kept anew without the spans or log
+records that hold one, at the end of the log, and a blank is written over it. A columnar record goes as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from driftline.tables.table import ModelKey, OutcomeTable, PredictionTable
+
+from driftline_processor.core.arrow_arrays import text_array
+from driftline_processor.ingest.decoding import Decoding
+from driftline_processor.ingest.transaction import Request
+from driftline_processor.log.entry_format import FOR_DESTINATIONS, Stored
+from driftline_processor.log.request_log import RequestLog
+from driftline_processor.otlp.envelope import records_of
+from driftline_processor.store.arrow_tables import canonical_texts, subjects_of
+
+from .erasure import ErasureOrder
+
+_MOST_BYTES = 4 << 20
+"""Bytes of the log that are looked at together."""
+
+
+class ErasedRows:
+    """Tells which requests hold rows that are deleted.
+
+    Args:
+        orders: What was asked for.
+        ids: Those of predictions that were found by their subject: their outcomes name no subject.
+        subject_of: Returns the feature or slice that names the subjects of a model, None where nobody said.
+    """
+
+    def __init__(
+        self, orders: Sequence[ErasureOrder], ids: Sequence[str], subject_of: Callable[[str], str | None]
+    ) -> None:
+        self._orders, self._ids, self._subject_of = orders, pa.array(ids, pa.string()), subject_of
+
+    def hold(self, request: Request) -> bool:
+        """Return True where a request holds a row that is deleted."""
+        return any(self._holds(order, request) for order in self._orders)
+
+    def _holds(self, order: ErasureOrder, request: Request) -> bool:
+        tables: list[PredictionTable | OutcomeTable] = [*request.predictions, *request.outcomes]
+        if order.by != "model":
+            return any(self._holds_row(order, table) for table in tables)
+        keys = [*(table.key for table in request.predictions), *(point.key for point in request.points)]
+        outcomes = any(
+            table.model == order.model and order.environment in (None, table.environment) and not order.values
+            for table in request.outcomes
+        )
+        return outcomes or any(_is_of(order, key) for key in [*keys, *_baselines(request)])
+
+    def _holds_row(self, order: ErasureOrder, table: PredictionTable | OutcomeTable) -> bool:
+        model, environment = (
+            (table.key.model, table.key.environment)
+            if isinstance(table, PredictionTable)
+            else (table.model, table.environment)
+        )
+        if model != order.model or (order.environment is not None and environment not in (None, order.environment)):
+            return False
+        ids, values = text_array(table.id), pa.array(order.values, pa.string())
+        if order.by == "id":
+            return bool(pc.any(pc.is_in(ids, values)).as_py())
+        subjects = canonical_texts(subjects_of(table, self._subject_of(model)), len(table))
+        found = pc.or_(pc.is_in(subjects, values), pc.is_in(ids, self._ids))
+        return bool(pc.any(found).as_py())
+
+
+def _is_of(order: ErasureOrder, key: ModelKey) -> bool:
+    return (
+        key.model == order.model
+        and (not order.values or key.version in order.values)
+        and order.environment in (None, key.environment)
+    )
+
+
+def _baselines(request: Request) -> Iterator[ModelKey]:
+    for text in request.baselines:
+        try:
+            said = json.loads(text)
+            yield ModelKey(str(said["model"]), str(said.get("version", "")), "")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # it is no baseline, and nothing keeps it
+
+
+def erase_requests(log: RequestLog, decoding: Decoding, rows: ErasedRows) -> int:
+    """Take deleted rows out of the log, which is running; return the number of requests that held some.
+
+    Args:
+        log: The analysis is through with all of it.
+        decoding: Makes rows of requests.
+        rows: Tells which requests hold some.
+    """
+    log.let_go()
+    position, end, erased = log.first, log.end, 0
+    while position < end:
+        found = log.read(position, _MOST_BYTES)
+        for stored in found.stored:
+            if stored.position < end and rows.hold(_request(decoding, stored)):
+                _keep_the_others(log, decoding, rows, stored)
+                log.erase(stored)
+                erased += 1
+        position = found.following
+    return erased
+
+
+def _request(decoding: Decoding, stored: Stored, body: bytes | None = None) -> Request:
+    entry = stored.entry
+    return decoding.request(entry.signal, entry.body if body is None else body, entry.received)
+
+
+def _keep_the_others(log: RequestLog, decoding: Decoding, rows: ErasedRows, stored: Stored) -> None:
+    """Append the records of a request that hold nothing deleted, for the destinations."""
+    entry = stored.entry
+    if not entry.readers & FOR_DESTINATIONS:
+        return
+    kept = [body for body in records_of(entry.body) if not rows.hold(_request(decoding, stored, body))]
+    if kept:
+        log.append(replace(entry, body=b"".join(kept), readers=FOR_DESTINATIONS)).result()
