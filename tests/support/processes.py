@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 import httpx
 from driftline.semconv import attributes, events
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from .waiting import wait_until
 
 HEADERS = {"content-type": "application/x-protobuf"}
 
@@ -62,6 +65,13 @@ def post_predictions(url: str, body: bytes) -> bool:
         return httpx.post(f"{url}/v1/logs", content=body, headers=HEADERS, trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def has_rows(web: str, rows: int) -> bool:
+    """Wait until the pages report so many rows of all models, and a moment longer for more than that."""
+    wait_until(lambda: rows_of_models(web) >= rows)
+    time.sleep(1.5)  # what waits in the log is stored within a second
+    return rows_of_models(web) == rows
 
 
 def rows_of_models(web: str) -> int:

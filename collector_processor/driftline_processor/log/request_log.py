@@ -161,12 +161,14 @@ class RequestLog:
 
         Args:
             name: By which its cursor is kept.
-            position: Where it stands at least, of one that remembers by itself. A new reader begins there, or at the
-                end.
+            position: Where it stands, of one that remembers by itself; what it passed since without remembering may
+                be gone. Any other new reader begins at the end.
             on_full: Whether it loses its oldest entries, or all are refused, when the log is full.
         """
         at = self._cursors.load(name, self._end if position is None else position)
-        reader = Reader(self, name, min(max(at, position or 0), self._end), on_full)
+        if position is not None:
+            at = position if self.first <= position else max(at, position)
+        reader = Reader(self, name, min(at, self._end), on_full)
         self._readers[name] = reader
         self.keep_cursor(reader)
         return reader

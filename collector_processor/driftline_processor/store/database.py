@@ -345,9 +345,9 @@ class Store:
         last = self._acknowledged_last()
         if last > self._stamp:
             self.gap = (
-                f"storage.directory: what was acknowledged from {_when(self._stamp)} to {_when(last)} is missing in "
-                f"{self.path}: the write-ahead log beside it was cut, lost or moved away; send it again where it is "
-                "still kept"
+                f"storage.directory: what was acknowledged from {_when(self._stamp)} to {_when(last)} was lost in "
+                f"{self.path}: the write-ahead log beside it was cut, lost or moved away; what the log of requests "
+                "still holds of it is stored again, the rest must be sent again where it is still kept"
             )
             _log.warning("driftline: %s", self.gap)
 

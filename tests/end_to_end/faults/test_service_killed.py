@@ -6,7 +6,7 @@ import signal
 import stat
 from pathlib import Path
 
-from tests.support.processes import addresses, post_predictions, prediction, process, rows_of_models
+from tests.support.processes import addresses, has_rows, post_predictions, prediction, process
 
 
 def test_killed_and_started_again_it_has_every_row_once(tmp_path: Path) -> None:
@@ -15,19 +15,19 @@ def test_killed_and_started_again_it_has_every_row_once(tmp_path: Path) -> None:
     for sent in (1, 20):
         with process(tmp_path) as child:
             otlp, web = addresses(child)
-            assert rows_of_models(web) == known
+            assert has_rows(web, known)
             assert all(post_predictions(otlp, body) for body in bodies[known:sent])
             state = tmp_path / "driftline-data"
             modes = {entry.name: oct(stat.S_IMODE(entry.stat().st_mode)) for entry in (state, *state.iterdir())}
             files = dict.fromkeys(["driftline.duckdb", "driftline.duckdb.wal", "driftline.acknowledged"], "0o600")
-            assert modes == {"driftline-data": "0o700", **files}
+            assert modes == {"driftline-data": "0o700", "log": "0o700", **files}
             child.send_signal(signal.SIGKILL)
             assert not post_predictions(otlp, bodies[sent])
         known = sent
     with process(tmp_path) as last:
         otlp, web = addresses(last)
-        assert rows_of_models(web) == known
+        assert has_rows(web, known)
         assert all(
             post_predictions(otlp, body) for body in bodies
         )  # an exporter that saw no acknowledgement sends all again
-        assert rows_of_models(web) == len(bodies)
+        assert has_rows(web, len(bodies))

@@ -108,9 +108,9 @@ def rows_of(store: Store) -> int:
 
 def missing(directory: Path, since: int) -> str:
     return (
-        f"storage.directory: what was acknowledged from {iso_time(since)} to {iso_time(STAMPS[-1])} is missing in "
-        f"{directory}/driftline.duckdb: the write-ahead log beside it was cut, lost or moved away; send it again where "
-        "it is still kept"
+        f"storage.directory: what was acknowledged from {iso_time(since)} to {iso_time(STAMPS[-1])} was lost in "
+        f"{directory}/driftline.duckdb: the write-ahead log beside it was cut, lost or moved away; what the log of "
+        "requests still holds of it is stored again, the rest must be sent again where it is still kept"
     )
 
 
