@@ -21,6 +21,7 @@ from driftline_processor.log.request_log import Reader, RequestLog
 from driftline_processor.receipts import StorageOutage
 
 from .decoding import Decoding
+from .deduplication import digest_of
 from .request_queue import RequestQueue
 from .transaction import Request
 
@@ -137,7 +138,7 @@ class Analysis:
 
     def _store(self, block: list[Stored], following: int) -> None:
         """Store a block in one transaction; where that fails each alone, so that one never fails its neighbours."""
-        requests = [request for stored in block if (request := self._decoded(stored.entry)) is not None]
+        requests = self._decoded(block)
         if not requests:
             return
         try:
@@ -152,7 +153,33 @@ class Analysis:
             _log.exception("a request could not be stored; it is left out")
             self._reject("not_stored", requests[0].rows)
 
-    def _decoded(self, entry: Entry) -> Request | None:
+    def _decoded(self, block: list[Stored]) -> list[Request]:
+        """Decode a block: new requests of traces at once, all others one by one."""
+        together = self._new_traces([stored.entry for stored in block if stored.entry.signal == "traces"])
+        requests: list[Request] = []
+        if len(together) > 1:
+            try:
+                requests.append(self._decoding.traces([one.body for one in together], together[-1].received))
+            except Exception:
+                _log.exception("requests could not be decoded at once; each is decoded alone")
+                together = []
+        else:
+            together = []
+        decoded = {id(entry) for entry in together}
+        alone = (self._decoded_alone(stored.entry) for stored in block if id(stored.entry) not in decoded)
+        return [*requests, *(one for one in alone if one is not None)]
+
+    def _new_traces(self, traces: list[Entry]) -> list[Entry]:
+        """Return the requests that were not stored before, the first of those that are the same."""
+        digests = [digest_of(entry.body) for entry in traces]
+        new = {
+            digest: entry
+            for digest, entry, seen in zip(digests[::-1], traces[::-1], self._queue.seen(digests)[::-1], strict=True)
+            if not seen
+        }
+        return list(new.values())[::-1]
+
+    def _decoded_alone(self, entry: Entry) -> Request | None:
         try:
             return self._decoding.request(entry.signal, entry.body, entry.received)
         except Exception:

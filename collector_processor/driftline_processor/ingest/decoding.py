@@ -37,6 +37,14 @@ class Decoding:
         """Return False for a request that certainly holds nothing for the analysis."""
         return requests.holds_ours(signal, body, self._mappings)
 
+    def traces(self, bodies: Sequence[bytes], received: int) -> Request:
+        """Decode requests of traces at once; none of them was seen before, and they are known again by their bytes."""
+        digests = [digest_of(body) for body in bodies]
+        decoded = requests.decode_traces_together(bodies, received)
+        return Request(
+            digests[0], decoded.predictions, decoded.batches, rejected=decoded.rejected, more_digests=digests[1:]
+        )
+
     def request(self, signal: Signal, body: bytes, received: int, offsets: Sequence[Offset] = ()) -> Request:
         """Decode a request, which is known again by its bytes.
 

@@ -95,6 +95,11 @@ class RequestQueue:
         """Position in the log up to which rows are stored."""
         return self._intake.position
 
+    def seen(self, digests: Sequence[bytes]) -> list[bool]:
+        """Say of each request whether it was stored before."""
+        with self._writing:
+            return [self._intake.seen(digest) for digest in digests]
+
     def write(self, requests: Sequence[Request], position: int, received: int) -> None:
         """Store requests of the log at once, in one transaction with the position behind them.
 

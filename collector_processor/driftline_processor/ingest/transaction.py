@@ -89,6 +89,7 @@ class Request:
         pushed: JSON that somebody put in force.
         part: Of which upload it is a part, None of none.
         offsets: How far topics of Kafka have been read with it.
+        more_digests: Of requests that were decoded with the first, and as new as it.
     """
 
     digest: bytes
@@ -101,6 +102,7 @@ class Request:
     pushed: Sequence[str] = ()
     part: UploadPart | None = None
     offsets: Sequence[Offset] = ()
+    more_digests: Sequence[bytes] = ()
 
     @property
     def rows(self) -> int:
@@ -158,6 +160,10 @@ class Intake:
         """Reason why nothing can be taken for now, None while the storage is well."""
         return self._store.outage
 
+    def seen(self, digest: bytes) -> bool:
+        """Return True where a request was taken before."""
+        return digest in self._requests
+
     def take(
         self, requests: Sequence[Request], position: int | None = None, received: int | None = None
     ) -> list[Receipt]:
@@ -214,8 +220,9 @@ class Intake:
             work.unused["request_seen"] += request.rows
             return Receipt(request.rows, request.rejected)
         else:
-            self._requests.add(request.digest, work.now)
-            work.digests.append(request.digest)
+            for digest in (request.digest, *request.more_digests):
+                self._requests.add(digest, work.now)
+                work.digests.append(digest)
         rejected = Counter[str]()
         sent: list[tuple[str, Literal["event", "push"]]] = [(text, "event") for text in request.baselines]
         for text, source in [*sent, *((text, "push") for text in request.pushed)]:

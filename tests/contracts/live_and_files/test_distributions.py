@@ -381,7 +381,9 @@ def test_a_window_that_late_points_restate_is_evaluated_after_a_kill(tmp_path: P
     assert state.view.models()[0].windows["1h"][0].closed
     late = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [5, 0], start=NOON, time=NOON + MINUTE, sum=1.0, how=DELTA)
     submit(Opened(state), metrics_body([late], instance="late"))
-    state._ingest.stop()  # what is acknowledged is on disk, and nobody has evaluated it
+    state._ingest.stop()
+    state._analysis.stop()  # what is acknowledged is on disk, and nobody has evaluated it
+    state.log.stop()
     state._connection.close()
     state._store.close()
     again = State(config(tmp_path), clock=clock)

@@ -48,7 +48,7 @@ def plain(value: Any) -> Any:
 def content(decoded: Decoded) -> Any:
     tables = [{each.name: plain(getattr(table, each.name)) for each in fields(table)} for table in decoded.predictions]
     outcomes = [{each.name: plain(getattr(table, each.name)) for each in fields(table)} for table in decoded.outcomes]
-    return tables, outcomes, decoded.batches, decoded.rejected, decoded.ignored, decoded.beside
+    return tables, outcomes, decoded.batches, decoded.rejected, decoded.ignored
 
 
 @pytest.fixture
