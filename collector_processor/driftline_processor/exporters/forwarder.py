@@ -1,7 +1,7 @@
 """Passing on what was accepted, as it came: each destination reads the log at its own pace, on a thread of its own.
 
 At least once, in the order of arrival; after a restart each goes on where it was. See
-``docs/decisions/0005-forwarding.md`` and ``docs/decisions/0038-log-first.md``.
+``docs/decisions/0005-forwarding.md`` and ``docs/decisions/0037-log-first.md``.
 
 Whatever a destination does, neither the way in nor the analysis waits for it: one that is further behind than the log
 reaches back loses its oldest requests, and they are counted. What nobody answers is tried again for as long as it

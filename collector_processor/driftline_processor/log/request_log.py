@@ -7,7 +7,7 @@
     found = analysis.wait(1 << 20)
     analysis.move(found.following)
 
-A file goes as soon as every reader is past it. See ``docs/decisions/0038-log-first.md``.
+A file goes as soon as every reader is past it. See ``docs/decisions/0037-log-first.md``.
 """
 
 from __future__ import annotations
