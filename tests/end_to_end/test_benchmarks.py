@@ -35,6 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "DAY_ROWS": 60,
         "DAY_WINDOWS": 1,
     },
+    "bench_end_to_end": {"SIZES": ((4, 8),), "EVALUATED": 0.1},
     "bench_estimators": {"ROUNDS": 1, "SECONDS": 0.0},
     "bench_files": {"ROWS": 300, "REFERENCE_ROWS": 300, "RUNS": 1},
     "bench_forward": {"REQUESTS": 1, "WARM_REQUESTS": 1, "SPANS": 2},
@@ -97,7 +98,7 @@ def test_it_runs_through(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(module, constant, value)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     match name:
-        case "bench_forward":
+        case "bench_forward" | "bench_end_to_end":
             _forward(module, monkeypatch)
         case "bench_join":
             _join(module, tmp_path)

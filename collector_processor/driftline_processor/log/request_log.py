@@ -31,7 +31,7 @@ from driftline_processor.health import Counters
 from driftline_processor.receipts import Overloaded, StorageOutage
 
 from .cursors import Cursors
-from .entry_format import FOR_DESTINATIONS, Entry, Found, Stored, encode
+from .entry_format import FOR_DESTINATIONS, Entry, Found, Stored, blank, encode
 from .segments import Segment, create, erase_entry, existing, last_sound, sync_folder
 
 _log = logging.getLogger("driftline")
@@ -55,6 +55,10 @@ _GROUP = 256
 """Requests that share one sync at most; as many parts are written at once (the limit of Linux is 1,024)."""
 
 _SAID_EVERY = 60.0
+"""Seconds from one line about an outage to the next."""
+
+_PROBE = 64 << 10
+"""Bytes of a blank by which a disk is tried that could not be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,8 @@ class RequestLog:
         self._stopping = False
         self._refusing: str | None = None
         self.outage: str | None = None
-        self._said = 0.0
+        self._said = -_SAID_EVERY
+        self._quiet = False
         self._written = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="driftline-log", daemon=True)
         self._repair_end()
@@ -307,6 +312,8 @@ class RequestLog:
             full = self._refusing is None and self.size >= self._limits.size
             if full or time.monotonic() - tidied >= self._tidy_every:
                 tidied = time.monotonic()
+                if self.outage is not None:
+                    self._probe()
                 try:
                     self._tidy()
                 except Exception:
@@ -328,9 +335,7 @@ class RequestLog:
         with self._changed:
             self._end = segment.end
             self._changed.notify_all()
-        if self.outage is not None:
-            self.outage = None
-            _log.info("log: requests can be written again")
+        self._recover()
         for (_, future), part in zip(group, parts, strict=True):
             future.set_result(at)
             at += len(part)
@@ -355,11 +360,16 @@ class RequestLog:
 
         After a failed sync nobody knows what of the file is on disk, so that it is not appended to again.
         """
-        self.outage = f"the log cannot be written: {error.strerror or error}"
-        now = time.monotonic()
-        if now - self._said > _SAID_EVERY:
-            self._said = now
-            _log.warning("%s; requests are refused until it can, and their senders come again", self.outage)
+        new = self.outage is None
+        self.outage = (
+            f"storage.directory: {self._folder} cannot be written ({error.strerror or error}); make room on its disk, "
+            "nothing else is needed"
+        )
+        if new:
+            self._quiet = time.monotonic() - self._said < _SAID_EVERY
+        if new and not self._quiet:
+            self._said = time.monotonic()
+            _log.error("driftline: %s", self.outage)
         if self._writing >= 0:
             segment = self._segments[-1]
             with suppress(OSError):
@@ -367,6 +377,29 @@ class RequestLog:
             self._seal()
         for _, future in group:
             future.set_exception(StorageOutage(self.outage))
+
+    def _recover(self) -> None:
+        """Note that the disk can be written again."""
+        if self.outage is not None:
+            self.outage = None
+            if not self._quiet:
+                _log.warning("driftline: storage.directory: %s is used again", self._folder)
+
+    def _probe(self) -> None:
+        """Write a blank after an outage: where nobody sends to a processor that is not ready, nothing else would."""
+        try:
+            segment = self._room()
+            part = blank(_PROBE, segment.salt)
+            _write_all(self._writing, [part], segment.head + segment.size)
+            os.fdatasync(self._writing)
+        except OSError as error:
+            self._fail(error, [])
+            return
+        segment.end += len(part)
+        with self._changed:
+            self._end = segment.end
+            self._changed.notify_all()
+        self._recover()
 
     def _repair_end(self) -> None:
         """Cut off what follows the last entry that can be read: a request that was never acknowledged."""

@@ -24,6 +24,7 @@ def test_a_deletion_that_was_killed_is_finished_at_the_next_start(tmp_path: Path
     assert "erase.json" in found_on_disk(tmp_path, MARK)
 
     state = Opened(State(config(tmp_path), clock=Clock()))
+    state.state.start_storing()
     try:
         assert found_on_disk(tmp_path, MARK) == []
         assert (state.view().rows, state.view().outcomes) == (OTHERS, OTHERS)
@@ -32,6 +33,7 @@ def test_a_deletion_that_was_killed_is_finished_at_the_next_start(tmp_path: Path
             "driftline.acknowledged",
             "driftline.duckdb",
             "driftline.duckdb.wal",
+            "log",
         }
     finally:
         state.state.stop()

@@ -11,6 +11,7 @@ from driftline.semconv import metrics as m
 
 from tests.support.metric_requests import histogram_of, metrics_body, predictions_of
 from tests.support.processes import HEADERS, addresses, process
+from tests.support.waiting import wait_until
 
 
 def bodies(*totals: int) -> list[bytes]:
@@ -31,8 +32,18 @@ def send(url: str, content: bytes) -> bool:
         return False
 
 
+def counts(web: str, expected: int) -> bool:
+    """Wait until so many are counted, and a moment longer for more than that."""
+    wait_until(lambda: counted(web) >= expected)
+    time.sleep(1.5)  # what waits in the log is stored within a second
+    return counted(web) == expected
+
+
 def counted(web: str) -> int:
-    (model,) = httpx.get(f"{web}/api/v1/models", trust_env=False).json()["models"]
+    found = httpx.get(f"{web}/api/v1/models", trust_env=False).json()["models"]
+    if not found:
+        return 0
+    (model,) = found
     assert sum(model["by_class"].values()) == model["distributed"]
     return int(model["distributed"])
 
@@ -42,19 +53,19 @@ def test_killed_between_two_points_it_counts_what_is_new(tmp_path: Path) -> None
     with process(tmp_path) as first:
         otlp, web = addresses(first)
         assert send(otlp, hundred)
-        assert counted(web) == 100
+        assert counts(web, 100)
         first.send_signal(signal.SIGKILL)
         assert not send(otlp, more)
     with process(tmp_path) as second:
         otlp, web = addresses(second)
-        assert counted(web) == 100
+        assert counts(web, 100)
         assert send(otlp, more)
-        assert counted(web) == 150
+        assert counts(web, 150)
         second.send_signal(signal.SIGKILL)
     with process(tmp_path) as third:
         otlp, web = addresses(third)
-        assert counted(web) == 150
+        assert counts(web, 150)
         assert send(otlp, more)  # an exporter that saw no acknowledgement sends it again
-        assert counted(web) == 150
+        assert counts(web, 150)
         assert send(otlp, most)
-        assert counted(web) == 175
+        assert counts(web, 175)

@@ -13,7 +13,7 @@ import pytest
 from driftline.semconv import attributes as a
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.support.processes import addresses, process
+from tests.support.processes import addresses, has_rows, process
 
 pytestmark = pytest.mark.heavy
 
@@ -70,7 +70,7 @@ def test_with_a_backlog_it_ends_in_time_and_keeps_what_it_acknowledged(tmp_path:
         assert "a second signal (SIGTERM): ending at once; what was acknowledged is on disk" in err
     with process(tmp_path, "shutdown: {timeout: 3s}\n") as child:
         _, web = addresses(child)
-        assert rows(web) == REQUESTS * ROWS
+        assert has_rows(web, REQUESTS * ROWS)
         assert child.stderr is not None
         child.send_signal(signal.SIGHUP)
         assert child.stderr.readline() == (

@@ -138,6 +138,7 @@ def test_a_baseline_that_could_not_be_read_back_is_not_stored_and_that_is_said_o
     monkeypatch.setattr(Baseline, "from_tables", broken)
     state = opened(tmp_path)
     state.submit("traces", spans({}, [{a.ML_PREDICTION_SCORE: 0.5}])).result(60)
+    state.catch_up()
     assert state.read("SELECT count(*) AS n FROM baselines").to_pylist() == [{"n": 0}]
     assert state.read("SELECT count(*) AS n FROM predictions").to_pylist() == [{"n": 3 * ENOUGH}]
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [

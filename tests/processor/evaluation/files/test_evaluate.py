@@ -114,8 +114,8 @@ def test_the_json_has_exactly_the_promised_shape(run: Run, files: Path) -> None:
         *("importance", "weight", "score_shift", "sentence"),
     ]
     assert list(window["performance"]) == [
-        *("maturity", "immature", "unreviewed", "realized", "estimated", "changes", "estimated_changes"),
-        *("beside_constant", "importance_weighted", "label_shift", "slices"),
+        *("maturity", "immature", "positive_class", "unreviewed", "realized", "estimated", "changes"),
+        *("estimated_changes", "level", "beside_constant", "importance_weighted", "label_shift", "slices"),
         *("label_age", "fast_labels", "weak_slices"),
         *("fairness", "broken", "undecided", "overdue", "objectives"),
     ]
