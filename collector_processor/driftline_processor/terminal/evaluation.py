@@ -25,7 +25,7 @@ from driftline_processor.present.lasting import lasting_sentences, what_lacks
 from driftline_processor.present.numbers import count, many, number, p_value, percent, shares
 from driftline_processor.present.outcomes import lateness
 from driftline_processor.present.sentences import drift_remarks, sentence, target_name
-from driftline_processor.present.states import rank, state_word
+from driftline_processor.present.states import compared, drifted, rank, state_word
 from driftline_processor.present.times import moment, window_label, window_name
 from driftline_processor.present.titles import HEADLINES, METHOD_SYMBOLS, method_value, metric_title
 from driftline_processor.present.verdicts import verdict_next, verdict_sentence
@@ -152,18 +152,26 @@ class WindowsTable:
 
 
 def _window_line(evaluation: Evaluation, timezone: str) -> list[Text]:
-    drifted = [target for target in rank(evaluation.features.values()) if target.state == "drift"]
-    judged = sum(target.state in ("drift", "ok") for target in evaluation.features.values())
-    style, most = ("green", "") if not drifted else (state_style(drifted[0]), printable(drifted[0].name))
+    first = next(iter(rank(evaluation.features.values())), None)
+    most = first if first is not None and first.state in ("drift", "usual") else None
     score = evaluation.score
     return [
         Text(window_label(evaluation.window, timezone) + ("" if evaluation.closed else " (open)")),
         Text(count(evaluation.rows)),
         Text(percent(evaluation.coverage)),
-        Text(f"{len(drifted)} of {judged}", style=style),
-        Text(f"{most} {drifted[0].size}" if drifted else "", style=style),
+        Text(_drifted_of(evaluation), style="green" if first is None else state_style(first)),
+        Text("") if most is None else Text(f"{printable(most.name)} {most.size}", style=state_style(most)),
         Text(method_value(score, "psi").removeprefix("PSI "), style=state_style(score)) if score else Text("–"),
     ]
+
+
+def _drifted_of(evaluation: Evaluation) -> str:
+    """Say how many features drifted of those that could be compared, and how many are far and usual."""
+    targets = list(evaluation.features.values())
+    of, usual = compared(evaluation), sum(target.state == "usual" for target in targets)
+    if not of:
+        return state_word(rank(targets)[0].state, rank(targets)[0].lacking) if targets else ""
+    return f"{drifted(evaluation)} of {of}" + (f", {usual} usual" if usual else "")
 
 
 def _window_value(evaluation: Evaluation, name: str) -> Text:

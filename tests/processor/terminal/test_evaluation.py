@@ -161,7 +161,8 @@ def test_what_nobody_reviewed_is_remarked() -> None:
 
 
 def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_full() -> None:
-    first, last = evaluation(feature("temp", "ok", 0.01)), evaluation(feature("temp", "drift", 0.2, "large"))
+    first = evaluation(feature("temp", "ok", 0.01))
+    last = evaluation(feature("temp", "drift", 0.2, "large"), feature("sun", "usual", 0.3, "large"))
     last.window = Window("1d", DAY, 2 * DAY)
     stub = evaluation(feature("temp", "cannot_tell", 0.0), performance=False)
     stub.window, first.share, last.share = Window("1d", 2 * DAY, 3 * DAY), 0.0, 1.0
@@ -169,10 +170,10 @@ def test_several_windows_are_a_line_each_and_the_newest_that_can_be_judged_in_fu
     show([first, last, stub], Console(file=file, width=120))
     lines = [line.rstrip() for line in file.getvalue().splitlines()]
     assert lines[:5] == [
-        "window       rows  outcomes  drifted  most        score PSI  log loss  ROC AUC",
-        "1 Jan 1970  1,000      97 %   0 of 1                      –       0.5     0.66",
-        "2 Jan 1970  1,000      97 %   1 of 1  temp large          –       0.5     0.66",
-        "3 Jan 1970  1,000         –   0 of 0                      –         –        –",
+        "window       rows  outcomes          drifted  most        score PSI  log loss  ROC AUC",
+        "1 Jan 1970  1,000      97 %           0 of 1                      –       0.5     0.66",
+        "2 Jan 1970  1,000      97 %  1 of 2, 1 usual  temp large          –       0.5     0.66",
+        "3 Jan 1970  1,000         –      cannot tell                      –         –        –",
         "",
     ]
     assert lines[5].startswith("churn · version 3 · prod · Fri 2 January 1970 ")
