@@ -126,9 +126,9 @@ def outcomes_wanted(evaluation: Evaluation, context: VerdictContext) -> Advice:
 
 
 def _longer_window(evaluation: Evaluation, context: VerdictContext, why: str) -> Advice:
-    """Return how to get a longer window: wait for the one that is open, else ask for one, or bring more rows."""
+    """Return how to get a longer window: wait for an open one that holds this one, else ask for one, or bring rows."""
     own, timezone = evaluation.window, context.timezone
-    longer = [one for one in context.coming if one.end - one.start > own.end - own.start and one.end >= own.end]
+    longer = [one for one in context.coming if one.start <= own.start and own.end <= one.end and one != own]
     if longer:
         first = min(longer, key=lambda one: one.end)
         rows, ends = span_words(first.start, first.end, timezone), date(first.end, timezone)
