@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from driftline.baseline.sections.time_blocks import MOST_BLOCKS
 
 from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.drift.incident import AT_ONCE, WHERE
@@ -59,6 +62,10 @@ A 95 % interval ends 1.96 standard errors away, and 2.5 × 1.96 leaves a chance 
 LONE, LONE_DAYS = 0.025, 90
 """Windows that one kind of sign makes bad by chance in so many days, up to which one window alone is a risk: four kinds
 of signs make a tenth of a false incident. The rows ``verdict-quiet-*`` measure it."""
+
+CHOSEN = 1.7
+"""How many times the interval of some windows a rise must be whose beginning was chosen among thirty: normal quantiles
+of .05 / 30 and of .05, two-sided, are 3.14 and 1.96, and their ratio is 1.6; see ``docs/data/verdict.md``."""
 
 DECIDING = ("log_loss", "roc_auc", "accuracy", "mae", "rmse", "r2", "f1")
 """The metrics that say whether a model is right, the most telling first: the first that a window compares decides."""
@@ -445,6 +452,8 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
             continue
         if one.before is None or one.after is None or one.after <= one.before:
             continue
+        if not name and not _beyond_days(evaluation, own, errors, one):
+            continue
         what, metric = ("error rate", "error_rate") if one.measure == "error_rate" else ("absolute error", "mae")
         ends = (one.before, one.after)
         levels = [format_percent(level, 3) if metric == "error_rate" else figure(level) for level in ends]
@@ -454,6 +463,30 @@ def _more_errors(evaluation: Evaluation, concept: ConceptDrift) -> Iterator[Sign
         clear = bool(name) or errors is None or errors.state == "worse"
         yield Sign("errors", words, sure, metric, effect, clear=clear, slice=name, since=one.since)
         return
+
+
+def _beyond_days(evaluation: Evaluation, own: str, errors: MetricChange | None, rise: ConceptDrift) -> bool:
+    """Return False for a rise of errors that the days since it began show by chance, or that ends at the baseline.
+
+    The interval of a window knows how its days differ. The mean of k such windows has one that is shorter by the root
+    of k; the detector chose the beginning, so that the rise must be :data:`CHOSEN` times as large. A window whose
+    outcomes are not in has the interval of one day, as the baseline's own tells it at most. What rose from a good
+    stretch to what the baseline had is no loss.
+    """
+    if errors is not None and errors.state == "worse":
+        return True
+    window, known = evaluation.window, evaluation.reference.get(own)
+    if errors is not None and errors.low is not None and errors.high is not None and rise.since is not None:
+        windows = max(1.0, (window.end - rise.since) / max(1, window.end - window.start))
+        half = (errors.high - errors.low) / 2 / math.sqrt(windows)
+    elif known is not None and known.low is not None and known.high is not None:
+        half = (known.high - known.low) / 2 * math.sqrt(MOST_BLOCKS)
+    else:
+        return True
+    before = rise.before or 0.0
+    if known is not None and known.value is not None:
+        before = max(before, 1 - known.value if own == "accuracy" else known.value)
+    return (rise.after or 0.0) - before >= CHOSEN * half
 
 
 def _faulty_data(evaluation: Evaluation) -> Iterator[Sign]:
