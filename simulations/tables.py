@@ -19,6 +19,7 @@ from simulations.intervals import COVERAGE
 from simulations.kinds_of_change import KINDS_OF_CHANGE
 from simulations.label_age import FAST
 from simulations.label_queue import LABELS
+from simulations.mixed_worlds import MIXED
 from simulations.objectives import OBJECTIVES
 from simulations.outcome_shift import OUTCOME_SHIFT
 from simulations.service_level import SERVICE
@@ -34,4 +35,5 @@ TABLES: tuple[Table, ...] = (
     *(DRIFT, USUAL, SLICES, METHODS, MULTIVARIATE, LASTING, QUALITY, CONCEPT, VERSIONS),
     *(COVERAGE, OBJECTIVES, WORSE, SLICED_DAYS, WEAK, LABELS, ESTIMATES, OUTCOME_SHIFT, FAST, SERVICE),
     *(KINDS_OF_CHANGE, SILENCE, CYCLES, TOPICS_OF_TEXTS, CONSTANTS, QUIET_LIVES, CHANGED_LIVES, BESIDE_DAYS),
+    MIXED,
 )
