@@ -83,27 +83,9 @@ def p_values(baseline: Baseline, n: int, windows: int) -> tuple[float, float]:
     fold(tables[0], baseline.bins)
     start = time.thread_time()
     panes = [fold(table, baseline.bins) for table in tables]
-    histograms, spent = time.thread_time() - start, 0.0
-
-    def timed(function: Callable[..., object]) -> Callable[..., object]:
-        def call(*arguments: object) -> object:
-            nonlocal spent
-            began = time.thread_time()
-            found = function(*arguments)
-            spent += time.thread_time() - began
-            return found
-
-        return call
-
-    places = [(ks, "ks_p_values"), (chi2, "sum_p_values"), (psi, "sum_p_values")]
-    before = [vars(module)[name] for module, name in places]
-    for (module, name), function in zip(places, before, strict=True):
-        setattr(module, name, timed(function))
-    for pane in panes:
-        drift(pane, baseline)
-    for (module, name), function in zip(places, before, strict=True):
-        setattr(module, name, function)
-    return histograms, spent
+    histograms = time.thread_time() - start
+    places = ((ks, "ks_p_values"), (chi2, "sum_p_values"), (psi, "sum_p_values"))
+    return histograms, seconds_within(places, lambda: [drift(pane, baseline) for pane in panes])
 
 
 def dated_rows(days: int, apart: float, seed: int, first: int = 0) -> dict[str, Any]:
@@ -189,7 +171,7 @@ def parts_of_judging() -> None:
         for _ in range(ROUNDS):
             for job, work in jobs.items():
                 measured[job].append(seconds(work))
-            measured["changes"].append(seconds_within(performance, "_changes", judged_days))
+            measured["changes"].append(seconds_within([(performance, "_changes")], judged_days))
         cost = {job: 1e3 * statistics.median(times) / DAY_WINDOWS for job, times in measured.items()}
         for what, one, beside in (
             ("the rule for drift", "rule", "scipy"),
@@ -200,20 +182,26 @@ def parts_of_judging() -> None:
             print(f"{name}: {what:<27} {cost[one]:7.3f} ms, {times}")
 
 
-def seconds_within(module: ModuleType, name: str, job: Callable[[], object]) -> float:
-    """Return the CPU time that a job spends in a function of a module."""
-    spent, function = 0.0, vars(module)[name]
+def seconds_within(places: Sequence[tuple[ModuleType, str]], job: Callable[[], object]) -> float:
+    """Return the CPU time that a job spends in some functions, each named in its module."""
+    spent = 0.0
 
-    def timed(*arguments: object) -> object:
-        nonlocal spent
-        began = time.thread_time()
-        found = function(*arguments)
-        spent += time.thread_time() - began
-        return found
+    def timed(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object) -> object:
+            nonlocal spent
+            began = time.thread_time()
+            found = function(*arguments)
+            spent += time.thread_time() - began
+            return found
 
-    setattr(module, name, timed)
+        return call
+
+    before = [vars(module)[name] for module, name in places]
+    for (module, name), function in zip(places, before, strict=True):
+        setattr(module, name, timed(function))
     job()
-    setattr(module, name, function)
+    for (module, name), function in zip(places, before, strict=True):
+        setattr(module, name, function)
     return spent
 
 

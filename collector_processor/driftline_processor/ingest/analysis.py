@@ -61,11 +61,6 @@ class Analysis:
         self._thread = threading.Thread(target=self._run, name="driftline-analysis", daemon=True)
 
     @property
-    def behind(self) -> int:
-        """Return the bytes of requests that wait."""
-        return self._reader.behind
-
-    @property
     def alive(self) -> bool:
         """Return True where it works."""
         return self._thread.is_alive()
@@ -155,29 +150,27 @@ class Analysis:
 
     def _decoded(self, block: list[Stored]) -> list[Request]:
         """Decode a block: new requests of traces at once, all others one by one."""
-        together = self._new_traces([stored.entry for stored in block if stored.entry.signal == "traces"])
+        new = self._new_traces([stored.entry for stored in block if stored.entry.signal == "traces"])
         requests: list[Request] = []
-        if len(together) > 1:
+        decoded = set[int]()
+        if len(new) > 1:
+            bodies, last = {digest: one.body for digest, one in new.items()}, [*new.values()][-1]
             try:
-                requests.append(self._decoding.traces([one.body for one in together], together[-1].received))
+                requests.append(self._decoding.traces(bodies, last.received))
+                decoded = {id(entry) for entry in new.values()}
             except Exception:
                 _log.exception("requests could not be decoded at once; each is decoded alone")
-                together = []
-        else:
-            together = []
-        decoded = {id(entry) for entry in together}
         alone = (self._decoded_alone(stored.entry) for stored in block if id(stored.entry) not in decoded)
         return [*requests, *(one for one in alone if one is not None)]
 
-    def _new_traces(self, traces: list[Entry]) -> list[Entry]:
-        """Return the requests that were not stored before, the first of those that are the same."""
+    def _new_traces(self, traces: list[Entry]) -> dict[bytes, Entry]:
+        """Return the requests that were not stored before by their digests, the first of those that are the same."""
         digests = [digest_of(entry.body) for entry in traces]
-        new = {
-            digest: entry
-            for digest, entry, seen in zip(digests[::-1], traces[::-1], self._queue.seen(digests)[::-1], strict=True)
-            if not seen
-        }
-        return list(new.values())[::-1]
+        new: dict[bytes, Entry] = {}
+        for digest, entry, seen in zip(digests, traces, self._queue.seen(digests), strict=True):
+            if not seen:
+                new.setdefault(digest, entry)
+        return new
 
     def _decoded_alone(self, entry: Entry) -> Request | None:
         try:

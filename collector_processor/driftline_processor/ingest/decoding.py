@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from driftline_processor.core.decode import requests
@@ -37,13 +37,11 @@ class Decoding:
         """Return False for a request that certainly holds nothing for the analysis."""
         return requests.holds_ours(signal, body, self._mappings)
 
-    def traces(self, bodies: Sequence[bytes], received: int) -> Request:
-        """Decode requests of traces at once; none of them was seen before, and they are known again by their bytes."""
-        digests = [digest_of(body) for body in bodies]
-        decoded = requests.decode_traces_together(bodies, received)
-        return Request(
-            digests[0], decoded.predictions, decoded.batches, rejected=decoded.rejected, more_digests=digests[1:]
-        )
+    def traces(self, bodies: Mapping[bytes, bytes], received: int) -> Request:
+        """Decode requests of traces at once, of which none was seen before; ``bodies``: by their digests."""
+        first, *more = bodies
+        decoded = requests.decode_traces_together(list(bodies.values()), received)
+        return Request(first, decoded.predictions, decoded.batches, rejected=decoded.rejected, more_digests=more)
 
     def request(self, signal: Signal, body: bytes, received: int, offsets: Sequence[Offset] = ()) -> Request:
         """Decode a request, which is known again by its bytes.

@@ -1,6 +1,6 @@
 """The log of accepted requests: one writer, a sync for each group of requests, and readers that go at their own pace.
 
-    log = RequestLog(folder, clock=time.time_ns)
+    log = RequestLog(folder, counters)
     analysis = log.reader("analysis", 0)
     log.start()
     log.append(Entry("traces", body, now)).result()      # it is on disk
@@ -288,9 +288,7 @@ class RequestLog:
         self._cursors.close()
         for segment in self._segments:
             segment.close()
-        if self._writing >= 0:
-            os.close(self._writing)
-            self._writing = -1
+        self._seal()
 
     def _run(self) -> None:
         tidied = time.monotonic()
@@ -325,20 +323,24 @@ class RequestLog:
             segment = self._room()
             parts = [encode(entry, segment.salt) for entry, _ in group]
             at = segment.end
-            _write_all(self._writing, parts, segment.head + segment.size)
-            os.fdatasync(self._writing)
+            self._put(segment, parts)
         except OSError as error:
             self._fail(error, group)
             return
-        segment.end += sum(map(len, parts))
         self._written = time.monotonic()
+        for (_, future), part in zip(group, parts, strict=True):
+            future.set_result(at)
+            at += len(part)
+
+    def _put(self, segment: Segment, parts: list[bytes]) -> None:
+        """Append bytes to the file that is written, sync it, and let readers see them. Raises OSError."""
+        _write_all(self._writing, parts, segment.head + segment.size)
+        os.fdatasync(self._writing)
+        segment.end += sum(map(len, parts))
         with self._changed:
             self._end = segment.end
             self._changed.notify_all()
         self._recover()
-        for (_, future), part in zip(group, parts, strict=True):
-            future.set_result(at)
-            at += len(part)
 
     def _room(self) -> Segment:
         """Return the file to append to, a new one where the last is full."""
@@ -389,17 +391,9 @@ class RequestLog:
         """Write a blank after an outage: where nobody sends to a processor that is not ready, nothing else would."""
         try:
             segment = self._room()
-            part = blank(_PROBE, segment.salt)
-            _write_all(self._writing, [part], segment.head + segment.size)
-            os.fdatasync(self._writing)
+            self._put(segment, [blank(_PROBE, segment.salt)])
         except OSError as error:
             self._fail(error, [])
-            return
-        segment.end += len(part)
-        with self._changed:
-            self._end = segment.end
-            self._changed.notify_all()
-        self._recover()
 
     def _repair_end(self) -> None:
         """Cut off what follows the last entry that can be read: a request that was never acknowledged."""
