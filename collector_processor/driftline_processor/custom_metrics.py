@@ -6,9 +6,10 @@ A metric that fails costs itself alone, and says so once.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import wraps
+from functools import lru_cache, wraps
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -58,7 +59,13 @@ def unusable_names() -> frozenset[str]:
 
     A file may name them: the processor starts without them and says why, as :func:`load_custom_metrics` does.
     """
-    return frozenset(entry_points(group=GROUP).names) - METRICS.keys()
+    return _named(tuple(sys.path)) - METRICS.keys()
+
+
+@lru_cache(maxsize=1)
+def _named(_path: tuple[str, ...]) -> frozenset[str]:
+    """Return the names of all metrics of users; asked once of a search path, since it opens a file of each package."""
+    return frozenset(entry_points(group=GROUP).names)
 
 
 def _metric_of(point: EntryPoint) -> Metric:
