@@ -1,14 +1,15 @@
 """Counters of the process, and its current faults.
 
-``/healthz`` answers 200 as long as the process answers at all: a restart would mend nothing. ``/readyz`` answers 200
-while data are taken, else 503. Both answer the same body, with every problem by name.
+``/healthz`` answers 200 as long as a restart would mend nothing, and 503 once a thread has ended by an error.
+``/readyz`` answers 200 while data are taken, else 503. Both answer the same body, with every problem by name.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 Labels = tuple[tuple[str, str], ...]
@@ -61,6 +62,10 @@ class Health:
 
     A part either reports its problem and clears it, or is asked whenever somebody looks, see :meth:`watch`.
 
+    Attributes:
+        counters: Of the process.
+        ended_thread: Sentence about a thread that has ended by an error, None where none has.
+
     >>> health = Health()
     >>> health.report("storage", "the disk is full")
     >>> health.watch("windows", lambda: "12 windows wait to be evaluated", ready=True)
@@ -73,6 +78,7 @@ class Health:
 
     def __init__(self) -> None:
         self.counters = Counters()
+        self.ended_thread: str | None = None
         self._reported: dict[str, Problem] = {}
         self._watched: dict[str, tuple[Callable[[], str | None], bool]] = {}
         self._lock = threading.Lock()
@@ -97,6 +103,28 @@ class Health:
         """
         with self._lock:
             self._watched[name] = check, ready
+
+    @contextmanager
+    def watched_threads(self) -> Iterator[None]:
+        """Note the thread of the process that ends by an error, within a ``with`` block: a restart mends that."""
+        before = threading.excepthook
+
+        def ended(args: threading.ExceptHookArgs) -> None:
+            name = "a thread" if args.thread is None else f"the thread {args.thread.name}"
+            why = f"{args.exc_type.__name__}: {args.exc_value}"
+            self.ended_thread = f"{name} has ended by an error ({why}); restart driftline"
+            before(args)
+
+        threading.excepthook = ended
+        try:
+            yield
+        finally:
+            threading.excepthook = before
+
+    @property
+    def alive(self) -> bool:
+        """Return False where only a restart mends what is wrong."""
+        return self.ended_thread is None
 
     def problems(self) -> list[Problem]:
         """Return all that is wrong; empty when nothing is."""

@@ -68,6 +68,7 @@ class Service:
         self._monotonic = monotonic
         self.health = Health()
         self.health.report("service", "the processor has not started")
+        self.health.watch("threads", lambda: self.health.ended_thread)
         self.addresses: dict[str, Address] = {}
         self._clock = clock
         self._memory = RequestMemory(config.limits.request_bytes)
@@ -215,11 +216,12 @@ def run(config_file: Path | None = None, forward: str | None = None) -> int:
     with _private_files(), _Signals() as signals:
         try:
             service = Service(load(config_file, forward))
-            service.start()
-            print(*service.lines(), sep="\n", flush=True)
-            signals.wait()
-            print("driftline: stopping", flush=True)
-            _stop(service)
+            with service.health.watched_threads():
+                service.start()
+                print(*service.lines(), sep="\n", flush=True)
+                signals.wait()
+                print("driftline: stopping", flush=True)
+                _stop(service)
         except ConfigError as wrong:
             print(*(f"driftline: {problem}" for problem in wrong.problems), sep="\n", file=sys.stderr)
             return BAD_INPUT

@@ -247,10 +247,15 @@ class State:
         return self._keeper.is_alive() or self._ingest.alive or self._analysis.alive
 
     def submit(
-        self, signal: Signal, body: bytes, headers: Mapping[str, str] = NO_HEADERS, offsets: Sequence[Offset] = ()
+        self,
+        signal: Signal,
+        body: bytes,
+        headers: Mapping[str, str] = NO_HEADERS,
+        offsets: Sequence[Offset] = (),
+        waited: float = 0.0,
     ) -> Future[Receipt]:
         """Accept an OTLP request, see :meth:`~driftline_processor.ingest.admission.Admission.submit`."""
-        return self._admission.submit(signal, body, headers, offsets)
+        return self._admission.submit(signal, body, headers, offsets, waited)
 
     def forward(self, passing: Passing) -> None:
         """Keep for destinations what ``passing`` says, with the requests of the analysis."""

@@ -75,9 +75,14 @@ class State:
         return receipt
 
     def submit(
-        self, signal: Signal, body: bytes, headers: Mapping[str, str] = NO_HEADERS, offsets: Sequence[Offset] = ()
+        self,
+        signal: Signal,
+        body: bytes,
+        headers: Mapping[str, str] = NO_HEADERS,
+        offsets: Sequence[Offset] = (),
+        waited: float = 0.0,
     ) -> Future[Receipt]:
-        assert (bool(headers), list(offsets)) == (True, [])
+        assert (bool(headers), list(offsets), waited >= 0) == (True, [], True)
         return self.take(names(signal, body))
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:

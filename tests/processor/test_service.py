@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -236,3 +237,21 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 def test_the_defaults_are_the_documented_ports() -> None:
     assert load() == Config()
+
+
+def test_a_thread_that_ends_by_an_error_shows_and_only_a_restart_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    health = Service(load()).health
+    health.clear("service")
+
+    def fail() -> None:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with health.watched_threads():
+        assert health.alive
+        thread = threading.Thread(target=fail, name="driftline-keeper")
+        thread.start()
+        thread.join()
+    said = "the thread driftline-keeper has ended by an error (RuntimeError: bug); restart driftline"
+    assert [(problem.name, problem.message) for problem in health.problems()] == [("threads", said)]
+    assert (health.alive, health.ready) == (False, False)

@@ -40,7 +40,8 @@ class FakeIntake:
         self.taken: list[tuple[Signal, bytes]] = []
         self.headers: list[dict[str, str]] = []
 
-    def __call__(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
+    def __call__(self, signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
+        del waited
         future: Future[Receipt] = Future()
         receipt = self.answer()
         self.taken.append((signal, body))

@@ -24,6 +24,7 @@ from driftline.semconv import attributes, metrics
 
 from driftline_processor.config.schema import Config
 from driftline_processor.health import Counters
+from driftline_processor.ingest.admission import NO_PASSAGE, Passage
 from driftline_processor.log.entry_format import FOR_DESTINATIONS, Entry, Headers, Stored
 from driftline_processor.log.request_log import Reader, RequestLog
 from driftline_processor.otlp.envelope import drop_groups, groups_of, keep_logs, split_request
@@ -98,22 +99,31 @@ class Destination:
     # -- the thread ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while True:
-            found = self._reader.wait(self._max_request, self._stopping.is_set)
-            if found.following == self._reader.position:
-                if self._stopping.is_set():
-                    return
+        """Send until the end; where the log cannot be read, try again."""
+        going = True
+        while going:
+            try:
+                going = self._turn()
+            except Exception:
+                _log.exception("%s: the log could not be read; it is tried again", self.name)
+                going = not self._pause(self._stopping, _FIRST_DELAY)
+
+    def _turn(self) -> bool:
+        """Send what waits, some of it; return False at the end."""
+        found = self._reader.wait(self._max_request, self._stopping.is_set)
+        if found.following == self._reader.position:
+            return not self._stopping.is_set()
+        for signal, headers, bodies in self._together(found.stored):
+            try:
+                delivered = self._deliver(signal, dict(headers), bodies)
+            except Exception:
+                _log.exception("%s: a %s request could not be sent", self.name, signal)
+                self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
                 continue
-            for signal, headers, bodies in self._together(found.stored):
-                try:
-                    delivered = self._deliver(signal, dict(headers), bodies)
-                except Exception:
-                    _log.exception("%s: a %s request could not be sent", self.name, signal)
-                    self._count(metrics.DRIFTLINE_FORWARD_FAILED, signal)
-                    continue
-                if not delivered:
-                    return  # the cursor stays before them
-            self._reader.move(found.following)
+            if not delivered:
+                return False  # the cursor stays before them
+        self._reader.move(found.following)
+        return True
 
     def _together(self, stored: Iterable[Stored]) -> list[tuple[Signal, Headers, list[bytes]]]:
         """Put requests together that may travel as one, in the order in which the first of them came."""
@@ -219,18 +229,31 @@ class RecentRequests:
         self._times: OrderedDict[bytes, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def new(self, body: bytes) -> bytes:
+    def new(self, body: bytes) -> Passage:
         """Return what of a request was not known; the same bytes where nothing was."""
+        digests: list[bytes] = []
+
+        def known(group: bytes) -> bool:
+            digest = xxhash.xxh3_128_digest(group)
+            if digest in self._times:
+                return True
+            digests.append(digest)
+            return False
+
         with self._lock:
             self._forget(self._clock())
-            return drop_groups(body, lambda group: xxhash.xxh3_128_digest(group) in self._times)
+        return Passage(drop_groups(body, known), digests)
 
-    def remember(self, body: bytes) -> None:
-        """Remember a request, group by group."""
+    def remember(self, digests: Iterable[bytes]) -> None:
+        """Remember groups by their digests."""
         now = self._clock()
         with self._lock:
-            for group in groups_of(body):
-                self._times.setdefault(xxhash.xxh3_128_digest(group), now)
+            for digest in digests:
+                self._times.setdefault(digest, now)
+
+    def remember_sent(self, body: bytes) -> None:
+        """Remember a request as it was sent: its groups may be others than those that came."""
+        self.remember([xxhash.xxh3_128_digest(group) for group in groups_of(body)])
 
     def _forget(self, now: float) -> None:
         while self._times:
@@ -262,7 +285,7 @@ class Forwarder:
                 counters,
                 exporter.forward,
                 exporter.forward_headers,
-                on_sent=self._passed.remember,
+                on_sent=self._passed.remember_sent,
             )
             for name, exporter in config.exporters.items()
         }
@@ -287,12 +310,12 @@ class Forwarder:
         except Overloaded as refused:
             _log.warning("%s: %s of driftline itself are lost: %s", name, signal, refused)
 
-    def wanted(self, signal: Signal, body: bytes) -> bytes:
-        """Return what of a request goes to any destination, without what passed here before; b"" for nothing."""
+    def wanted(self, signal: Signal, body: bytes) -> Passage:
+        """Return what of a request goes to any destination, without what passed here before."""
         if not any(destination.forwards(signal) for destination in self.destinations.values()):
-            return b""
+            return NO_PASSAGE
         new = self._passed.new(body)
-        if new != body and not self._said_again:
+        if new.body != body and not self._said_again:
             self._said_again = True
             _log.info(
                 "a request came again that was forwarded before, and is not forwarded again; a sender repeats "
@@ -300,9 +323,9 @@ class Forwarder:
             )
         return new
 
-    def passed(self, body: bytes) -> None:
+    def passed(self, passage: Passage) -> None:
         """Remember a request that is on its way."""
-        self._passed.remember(body)
+        self._passed.remember(passage.groups)
 
 
 def described(config: Config) -> list[str]:

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 
+from driftline_processor.expected_wait import refuse_late
 from driftline_processor.health import Counters
-from driftline_processor.log.entry_format import FOR_ANALYSIS, FOR_DESTINATIONS, Entry
+from driftline_processor.log.entry_format import FOR_ANALYSIS, FOR_DESTINATIONS, Entry, Headers
 from driftline_processor.log.request_log import RequestLog, travelling
 from driftline_processor.receipts import NO_HEADERS, Receipt, Signal, StorageOutage
 
 from .decoding import Decoding
+from .deduplication import digest_of
 from .queue_offsets import Offset
 from .request_queue import RequestQueue
 
 _LARGE, _TOGETHER = 1 << 20, 2
 """Bytes of a large request, and how many such are checked together: protobuf makes up to fifty bytes of one."""
+
+
+class Passage(NamedTuple):
+    """The part of a request that goes on to destinations.
+
+    Attributes:
+        body: The request, b"" for nothing.
+        groups: Digests of its groups, by which the forwarder knows them again.
+    """
+
+    body: bytes
+    groups: Sequence[bytes] = ()
+
+
+NO_PASSAGE = Passage(b"")
+"""Nothing of a request goes to any destination."""
 
 
 class Passing(Protocol):
@@ -31,22 +50,22 @@ class Passing(Protocol):
     def headers(self) -> frozenset[str]:
         """Return the names of headers that travel, in small letters."""
 
-    def wanted(self, signal: Signal, body: bytes) -> bytes:
-        """Return what of a request goes to any destination, b"" for nothing."""
+    def wanted(self, signal: Signal, body: bytes) -> Passage:
+        """Return what of a request goes to any destination."""
 
-    def passed(self, body: bytes) -> None:
+    def passed(self, passage: Passage) -> None:
         """Remember a request that is on its way."""
 
 
 class _Nowhere:
     headers: frozenset[str] = frozenset()
 
-    def wanted(self, signal: Signal, body: bytes) -> bytes:
+    def wanted(self, signal: Signal, body: bytes) -> Passage:
         del signal, body
-        return b""
+        return NO_PASSAGE
 
-    def passed(self, body: bytes) -> None:
-        del body
+    def passed(self, passage: Passage) -> None:
+        del passage
 
 
 class Admission:
@@ -61,22 +80,38 @@ class Admission:
         queue: Stores what comes with offsets of a queue, which need no log.
         counters: Count requests.
         clock: Unix nanoseconds.
+        monotonic: Seconds that only grow.
     """
 
     def __init__(
-        self, log: RequestLog, decoding: Decoding, queue: RequestQueue, counters: Counters, clock: Callable[[], int]
+        self,
+        log: RequestLog,
+        decoding: Decoding,
+        queue: RequestQueue,
+        counters: Counters,
+        clock: Callable[[], int],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._monotonic = monotonic
         self._log, self._decoding, self._queue, self._counters, self._clock = log, decoding, queue, counters, clock
         self._large = threading.BoundedSemaphore(_TOGETHER)
+        self._unanswered: dict[tuple[Signal, bytes, Headers], Future[Receipt]] = {}
+        self._registering = threading.Lock()
         self.passing: Passing = _Nowhere()
 
     def submit(
-        self, signal: Signal, body: bytes, headers: Mapping[str, str] = NO_HEADERS, offsets: Sequence[Offset] = ()
+        self,
+        signal: Signal,
+        body: bytes,
+        headers: Mapping[str, str] = NO_HEADERS,
+        offsets: Sequence[Offset] = (),
+        waited: float = 0.0,
     ) -> Future[Receipt]:
         """Accept a request; the future resolves when it is on disk.
 
         What its rows are is not known by then: those that cannot be used are counted by their reason. A request that
-        nobody reads (ordinary telemetry, where nothing is forwarded) is accepted at once.
+        nobody reads (ordinary telemetry, where nothing is forwarded) is accepted at once. One that is sent again while
+        it is still being written has the future of the first, and is kept once.
 
         Args:
             signal: Which of the OTLP requests it is.
@@ -84,71 +119,93 @@ class Admission:
             headers: Those it came with.
             offsets: How far a queue has been read with it. Such a request is decoded and stored before the future
                 resolves, since a queue goes on from its offsets.
+            waited: Seconds that its sender has waited here before, such as for a thread.
 
         Raises:
             Malformed: Protobuf would refuse the body.
-            Overloaded: Too much waits already.
+            Overloaded: Too much waits already, or the acknowledgement would come too late.
             StorageOutage: The disk cannot be written.
         """
+        refuse_late(waited)
+        if offsets:
+            return self._submit_queued(signal, body, headers, offsets)
+        travels = travelling(headers, self.passing.headers)
+        key = signal, digest_of(body), travels
+        answer: Future[Receipt] = Future()
+        answer.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written
+        with self._registering:
+            original = self._unanswered.setdefault(key, answer)
+        if original is not answer:
+            return original
+        try:
+            kept = self._keep(signal, body, travels, waited)
+        except BaseException as error:
+            self._resolve(key, answer, error)
+            raise
+        kept.add_done_callback(lambda done: self._resolve(key, answer, done.exception()))
+        return answer
+
+    def _resolve(
+        self, key: tuple[Signal, bytes, Headers], answer: Future[Receipt], error: BaseException | None
+    ) -> None:
+        """Answer all who wait for a request."""
+        with self._registering:
+            del self._unanswered[key]
+        if error is None:
+            answer.set_result(Receipt())
+        else:
+            answer.set_exception(error)
+
+    def _keep(self, signal: Signal, body: bytes, travels: Headers, waited: float) -> Future[int]:
+        """Check a request and append it for those who read it; the future resolves when it is on disk."""
+        began = self._monotonic()
         with self._checking(body):
             self._decoding.check(signal, body)
-        passing = self.passing.wanted(signal, body)
-        if offsets:
-            return self._submit_queued(signal, body, passing, headers, offsets)
+        passage = self.passing.wanted(signal, body)
         analysed = self._decoding.holds_ours(signal, body)
         if analysed and (outage := self._queue.outage) is not None:
             raise StorageOutage(outage)  # the same disk, which has no room for a log that nobody reads
-        if not analysed and not passing:
-            return self._accepted(signal, b"", _done(0))
-        if passing and passing != body and analysed:
-            self._append(signal, passing, FOR_DESTINATIONS, headers)
-            return self._accepted(signal, passing, self._append(signal, body, FOR_ANALYSIS, headers))
-        readers = (FOR_ANALYSIS if analysed else 0) | (FOR_DESTINATIONS if passing else 0)
-        kept = body if analysed else passing
-        return self._accepted(signal, passing, self._append(signal, kept, readers, headers))
+        waited += self._monotonic() - began
+        if not analysed and not passage.body:
+            kept = _done(0)
+        elif passage.body and passage.body != body and analysed:
+            self._append(signal, passage.body, FOR_DESTINATIONS, travels, waited)
+            kept = self._append(signal, body, FOR_ANALYSIS, travels, waited)
+        else:
+            readers = (FOR_ANALYSIS if analysed else 0) | (FOR_DESTINATIONS if passage.body else 0)
+            kept = self._append(signal, body if analysed else passage.body, readers, travels, waited)
+        kept.add_done_callback(lambda done: self._count(signal, passage, done))
+        return kept
 
     def _checking(self, body: bytes) -> AbstractContextManager[object]:
         return self._large if len(body) > _LARGE else nullcontext()
 
-    def _append(self, signal: Signal, body: bytes, readers: int, headers: Mapping[str, str]) -> Future[int]:
-        travels = travelling(headers, self.passing.headers) if readers & FOR_DESTINATIONS else ()
-        return self._log.append(Entry(signal, body, self._clock(), travels, readers))
+    def _append(self, signal: Signal, body: bytes, readers: int, travels: Headers, waited: float = 0.0) -> Future[int]:
+        travels = travels if readers & FOR_DESTINATIONS else ()
+        return self._log.append(Entry(signal, body, self._clock(), travels, readers), waited)
 
     def _submit_queued(
-        self, signal: Signal, body: bytes, passing: bytes, headers: Mapping[str, str], offsets: Sequence[Offset]
+        self, signal: Signal, body: bytes, headers: Mapping[str, str], offsets: Sequence[Offset]
     ) -> Future[Receipt]:
-        if passing:
-            self._append(signal, passing, FOR_DESTINATIONS, headers).result()
+        with self._checking(body):
+            self._decoding.check(signal, body)
+        passage = self.passing.wanted(signal, body)
+        if passage.body:
+            travels = travelling(headers, self.passing.headers)
+            self._append(signal, passage.body, FOR_DESTINATIONS, travels).result()
         with self._checking(body):
             request = self._decoding.request(signal, body, self._clock(), offsets)
         future = self._queue.offer(request, len(body))
-
-        def count(done: Future[Receipt]) -> None:
-            if done.exception() is None:
-                self._count(signal, passing)
-
-        future.add_done_callback(count)
+        future.add_done_callback(lambda done: self._count(signal, passage, done))
         return future
 
-    def _accepted(self, signal: Signal, passing: bytes, kept: Future[int]) -> Future[Receipt]:
-        """Return the receipt of a request, once it is on disk."""
-        future: Future[Receipt] = Future()
-        future.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written
-
-        def tell(done: Future[int]) -> None:
-            if (error := done.exception()) is not None:
-                future.set_exception(error)
-                return
-            self._count(signal, passing)
-            future.set_result(Receipt())
-
-        kept.add_done_callback(tell)
-        return future
-
-    def _count(self, signal: Signal, passing: bytes) -> None:
+    def _count(self, signal: Signal, passage: Passage, done: Future[Any]) -> None:
+        """Count a request that was accepted, before its sender is told."""
+        if done.exception() is not None:
+            return
         self._counters.add(m.DRIFTLINE_RECEIVED_REQUESTS, 1, {a.DRIFTLINE_SIGNAL: signal})
-        if passing:
-            self.passing.passed(passing)
+        if passage.body:
+            self.passing.passed(passage)
 
 
 def _done(position: int) -> Future[int]:

@@ -105,12 +105,11 @@ class Analysis:
     def _run(self) -> None:
         stopping = self._stopping.is_set
         while not stopping():
-            self._request_log.wait_for(self._reader.position, unless=stopping)
-            self._request_log.wait_for(self._reader.position + BLOCK_BYTES, BLOCK_SECONDS, stopping)
-            if stopping():
-                return
             try:
-                self._step()
+                self._request_log.wait_for(self._reader.position, unless=stopping)
+                self._request_log.wait_for(self._reader.position + BLOCK_BYTES, BLOCK_SECONDS, stopping)
+                if not stopping():
+                    self._step()
             except StorageOutage:  # that was said once; the requests stay in the log
                 self._stopping.wait(_AGAIN)
             except Exception:

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from driftline.tables.table import OutcomeTable
 
 from driftline_processor.deadline import NEVER, Deadline
+from driftline_processor.expected_wait import GroupPace, groups_of, refuse_late
 from driftline_processor.receipts import Overloaded, Receipt, StorageOutage
 
 from .deduplication import UploadPart
@@ -31,6 +32,9 @@ _ROW_BYTES = 64  # an outcome that came over HTTP, roughly
 
 _Waiting = tuple[Request, int, "Future[Receipt]"]
 
+_Key = tuple[bytes, UploadPart | None]
+"""By which a request is known again while it is written: its digest, and of what upload it is a part."""
+
 
 class RequestQueue:
     """Takes requests from any thread; :meth:`start` before the first, :meth:`stop` after the last."""
@@ -40,6 +44,8 @@ class RequestQueue:
         self._intake = intake
         self._limit, self._bytes = queue_bytes, 0
         self._queue: deque[_Waiting] = deque()
+        self._pace = GroupPace()
+        self._unanswered: dict[_Key, Future[Receipt]] = {}
         self._ready = threading.Condition()
         self._stopping = self._abandoned = False
         self._writing = threading.RLock()
@@ -124,29 +130,49 @@ class RequestQueue:
         return self.offer(Request(digest, outcomes=tables, part=part), _ROW_BYTES * sum(map(len, tables)))
 
     def offer(self, request: Request, size: int) -> Future[Receipt]:
-        """Queue a decoded request of ``size`` bytes. Raises Overloaded when the queue is full, and StorageOutage."""
+        """Queue a decoded request of ``size`` bytes; one that comes again while it is written has the same future.
+
+        Raises Overloaded when the queue is full or the receipt would come too late, and StorageOutage.
+        """
         if not request.rows and not request.rejected and request.part is None and not request.offsets:
             return _done(Receipt())
         if (outage := self.outage) is not None:
             raise StorageOutage(outage)
         future: Future[Receipt] = Future()
         future.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written
+        key = request.digest, request.part
         with self._ready:
+            if key in self._unanswered:
+                return self._unanswered[key]
             self._check(size)
             self._queue.append((request, size, future))
             self._bytes += size
+            self._unanswered[key] = future
             self._ready.notify()
+        future.add_done_callback(lambda _: self._unanswered.pop(key, None))
         return future
 
     def _check(self, size: int) -> None:
         """One request is always taken: a body larger than the queue must not be refused for ever."""
         if self._stopping or (self._queue and self._bytes + size > self._limit):
             raise Overloaded
+        if self._queue:
+            whole = self._bytes + size
+            refuse_late(self._pace.left + self._pace.seconds(groups_of(1, 1, whole, _TOGETHER_BYTES), whole))
 
     def _run(self) -> None:
+        """Write what waits until the end; an error costs the requests at hand, and never those that follow."""
         while waiting := self._next():
-            with self._writing:
-                self._commit(waiting)
+            try:
+                with self._writing:
+                    self._commit(waiting)
+            except Exception as error:
+                _log.exception("the writer of requests failed; it goes on")
+                for _, _, future in waiting:
+                    if not future.done():
+                        future.set_exception(error)
+            with self._ready:
+                self._pace.end()
 
     def resting(self) -> AbstractContextManager[object]:
         """Keep every other thread from storing, within a ``with`` block; requests wait in the queue."""
@@ -163,6 +189,8 @@ class RequestQueue:
                 taken.append(self._queue.popleft())
                 size += taken[-1][1]
             self._bytes -= size
+            if taken:
+                self._pace.begin(size)
             return taken
 
     def _commit(self, waiting: list[_Waiting]) -> None:

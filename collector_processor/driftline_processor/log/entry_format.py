@@ -42,6 +42,9 @@ MOST_BODY = 64 << 20
 
 _MOST_HEADERS = 1 << 20
 
+_COPIED = 64 << 10
+"""Bytes of a body up to which copying it costs less than a part of its own in a write."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -102,6 +105,11 @@ def encode(entry: Entry, salt: int = 0) -> bytes:
     >>> find(kept, 100).stored[0].entry.body
     b'spans'
     """
+    return b"".join(encoded(entry, salt))
+
+
+def encoded(entry: Entry, salt: int = 0) -> tuple[bytes, ...]:
+    """Return the same in parts, of which a large body is one, so that it is copied nowhere."""
     said: dict[str, object] = {}
     if entry.headers:
         said["headers"] = entry.headers
@@ -110,7 +118,8 @@ def encode(entry: Entry, salt: int = 0) -> bytes:
     headers = json.dumps(said, separators=(",", ":")).encode() if said else b""
     kind = _KINDS.index(entry.signal)
     head = _HEAD.pack(MAGIC, len(headers), len(entry.body), kind, entry.readers, 0, entry.received)
-    return b"".join((head, _checksum(salt, head, headers, entry.body), headers, entry.body))
+    before = b"".join((head, _checksum(salt, head, headers, entry.body), headers))
+    return (before, entry.body) if len(entry.body) > _COPIED else (before + entry.body,)
 
 
 def blank(size: int, salt: int = 0) -> bytes:

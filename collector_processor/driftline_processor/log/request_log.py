@@ -16,8 +16,8 @@ import logging
 import os
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,11 +27,12 @@ from typing import Literal
 from driftline.semconv import attributes, metrics
 
 from driftline_processor.deadline import NEVER, Deadline
+from driftline_processor.expected_wait import GroupPace, groups_of, refuse_late
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Overloaded, StorageOutage
 
 from .cursors import Cursors
-from .entry_format import FOR_DESTINATIONS, Entry, Found, Stored, blank, encode
+from .entry_format import FOR_DESTINATIONS, Entry, Found, Stored, blank, encoded
 from .segments import Segment, create, erase_entry, existing, last_sound, sync_folder
 
 _log = logging.getLogger("driftline")
@@ -52,7 +53,13 @@ ANALYSIS = "analysis"
 """The reader that decodes and stores; every other one is a destination, whose name has a slash."""
 
 _GROUP = 256
-"""Requests that share one sync at most; as many parts are written at once (the limit of Linux is 1,024)."""
+"""Requests that share one sync at most; twice as many parts are written at once (the limit of Linux is 1,024)."""
+
+_GROUP_BYTES = 8 << 20
+"""Bytes that share one sync at most, or one request: more would make those wait that came with them."""
+
+_AGAIN = 0.1
+"""Seconds from a turn of the writer that failed to the next."""
 
 _SAID_EVERY = 60.0
 """Seconds from one line about an outage to the next."""
@@ -141,8 +148,9 @@ class RequestLog:
         self._segments = existing(folder)
         self._writing = -1
         self._changed = threading.Condition()
-        self._waiting: list[tuple[Entry, Future[int]]] = []
+        self._waiting: deque[tuple[Entry, Future[int]]] = deque()
         self._waiting_bytes = 0
+        self._pace = GroupPace()
         self._under_way: Future[int] | None = None
         self._letting_go: list[Future[None]] = []
         self._readers: dict[str, Reader] = {}
@@ -240,11 +248,15 @@ class RequestLog:
 
     # -- those who write ----------------------------------------------------------------------------------------------
 
-    def append(self, entry: Entry) -> Future[int]:
+    def append(self, entry: Entry, waited: float = 0.0) -> Future[int]:
         """Keep a request; the future resolves with its position when it is on disk.
 
+        Args:
+            entry: The request.
+            waited: Seconds that its sender has waited here before.
+
         Raises:
-            Overloaded: Too much waits to be written, the log is full, or it stops.
+            Overloaded: Its sender would wait too long, too much waits to be written, the log is full, or it stops.
             StorageOutage: The disk refused the last request; one that is tried every second may be the first that it
                 takes again.
         """
@@ -253,12 +265,23 @@ class RequestLog:
         with self._changed:
             if self._stopping or (self._waiting and self._waiting_bytes + len(entry.body) > WAITING_BYTES):
                 raise Overloaded
+            if self._thread.ident is not None and not self._thread.is_alive():
+                raise StorageOutage("nothing writes the log any more; restart driftline")
+            refuse_late(waited + self._expected_wait(len(entry.body)))
             if self._refusing is not None:
                 raise StorageOutage(self._refusing)
             self._waiting.append((entry, future))
             self._waiting_bytes += len(entry.body)
             self._changed.notify_all()
         return future
+
+    def _expected_wait(self, size: int) -> float:
+        """Return the seconds in which a request of ``size`` bytes would be on disk; 0 where nothing is before it."""
+        left = self._pace.left
+        if not self._waiting and not left:
+            return 0.0
+        waiting, whole = len(self._waiting) + 1, self._waiting_bytes + size
+        return left + self._pace.seconds(groups_of(waiting, _GROUP, whole, _GROUP_BYTES), whole)
 
     def flush(self, seconds: float) -> None:
         """Wait until all that was appended before now is on disk, or refused, but so many seconds at most."""
@@ -280,7 +303,8 @@ class RequestLog:
         if self._thread.ident is not None:
             self._thread.join(deadline.timeout)
         with self._changed:
-            left, self._waiting = self._waiting, []
+            left = list(self._waiting)
+            self._waiting.clear()
         for _, future in left:
             future.set_exception(Overloaded())
         if self._thread.is_alive():
@@ -291,48 +315,78 @@ class RequestLog:
         self._seal()
 
     def _run(self) -> None:
-        tidied = time.monotonic()
-        while True:
-            with self._changed:
-                left = max(0.0, tidied + self._tidy_every - time.monotonic())
-                self._changed.wait_for(lambda: self._waiting or self._letting_go or self._stopping, left)
-                letting_go, self._letting_go = self._letting_go, []
-                group, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
-                self._waiting_bytes -= sum(len(entry.body) for entry, _ in group)
-                self._under_way = group[-1][1] if group else None
-                ending = self._stopping and not group
+        """Write what waits until the log stops; an error costs the requests at hand, and never those that follow."""
+        self._tidied = time.monotonic()
+        going = True
+        while going:
+            group, letting_go = self._next()
+            try:
+                going = self._turn(group, letting_go)
+            except Exception as error:
+                _log.exception("the writer of the log failed; it goes on")
+                with self._changed:
+                    self._pace.give_up()
+                self._refuse([future for _, future in group], f"a request could not be written ({error})")
+                self._refuse(letting_go, f"the log could not be tidied ({error})")
+                time.sleep(_AGAIN)
+
+    def _next(self) -> tuple[list[tuple[Entry, Future[int]]], list[Future[None]]]:
+        """Wait for something to do; return the next group, and who waits until files have gone."""
+        with self._changed:
+            left = max(0.0, self._tidied + self._tidy_every - time.monotonic())
+            self._changed.wait_for(lambda: self._waiting or self._letting_go or self._stopping, left)
+            letting_go, self._letting_go = self._letting_go, []
+            group: list[tuple[Entry, Future[int]]] = []
+            size = 0
+            while self._waiting and len(group) < _GROUP:
+                following = len(self._waiting[0][0].body)
+                if group and size + following > _GROUP_BYTES:
+                    break
+                group.append(self._waiting.popleft())
+                size += following
+            self._waiting_bytes -= size
+            self._under_way = group[-1][1] if group else None
             if group:
-                self._write(group)
-            for done in letting_go:
-                self._answer(done)
-            if ending:
-                return
-            full = self._refusing is None and self.size >= self._limits.size
-            if full or time.monotonic() - tidied >= self._tidy_every:
-                tidied = time.monotonic()
-                if self.outage is not None:
-                    self._probe()
-                try:
-                    self._tidy()
-                except Exception:
-                    _log.exception("the log could not be tidied; it is tried again")
+                self._pace.begin(size)
+            return group, letting_go
+
+    def _turn(self, group: list[tuple[Entry, Future[int]]], letting_go: list[Future[None]]) -> bool:
+        """Write a group and tidy up; return False where the log has stopped."""
+        if group:
+            self._write(group)
+        for done in letting_go:
+            self._answer(done)
+        if self._stopping and not group:
+            return False
+        full = self._refusing is None and self.size >= self._limits.size
+        if full or time.monotonic() - self._tidied >= self._tidy_every:
+            self._tidied = time.monotonic()
+            if self.outage is not None:
+                self._probe()
+            try:
+                self._tidy()
+            except Exception:
+                _log.exception("the log could not be tidied; it is tried again")
+        return True
 
     def _write(self, group: list[tuple[Entry, Future[int]]]) -> None:
         """Append a group, sync it, and tell; where that fails nothing of it was kept."""
         try:
             segment = self._room()
-            parts = [encode(entry, segment.salt) for entry, _ in group]
+            entries = [encoded(entry, segment.salt) for entry, _ in group]
             at = segment.end
-            self._put(segment, parts)
-        except OSError as error:
+            self._put(segment, [part for parts in entries for part in parts])
+        except Exception as error:
             self._fail(error, group)
             return
+        with self._changed:
+            self._pace.end()
         self._written = time.monotonic()
-        for (_, future), part in zip(group, parts, strict=True):
+        for (_, future), parts in zip(group, entries, strict=True):
             future.set_result(at)
-            at += len(part)
+            at += sum(map(len, parts))
 
-    def _put(self, segment: Segment, parts: list[bytes]) -> None:
+    def _put(self, segment: Segment, parts: Sequence[bytes]) -> None:
         """Append bytes to the file that is written, sync it, and let readers see them. Raises OSError."""
         _write_all(self._writing, parts, segment.head + segment.size)
         os.fdatasync(self._writing)
@@ -353,32 +407,42 @@ class RequestLog:
         return self._segments[-1]
 
     def _seal(self) -> None:
-        if self._writing >= 0:
-            os.close(self._writing)
-            self._writing = -1
+        writing, self._writing = self._writing, -1
+        if writing >= 0:
+            with suppress(OSError):  # the disk may say only now that it failed; what was acknowledged was synced
+                os.close(writing)
 
-    def _fail(self, error: OSError, group: list[tuple[Entry, Future[int]]]) -> None:
+    def _fail(self, error: Exception, group: list[tuple[Entry, Future[int]]]) -> None:
         """Refuse a group that could not be written, and take back what of it may be in the file.
 
         After a failed sync nobody knows what of the file is on disk, so that it is not appended to again.
         """
         new = self.outage is None
-        self.outage = (
-            f"storage.directory: {self._folder} cannot be written ({error.strerror or error}); make room on its disk, "
-            "nothing else is needed"
-        )
+        if isinstance(error, OSError):
+            said = f"{error.strerror or error}); make room on its disk, nothing else is needed"
+        else:
+            said = f"{type(error).__name__}: {error}); it is tried again every second"
+            _log.error("the log could not be written", exc_info=error)
+        self.outage = f"storage.directory: {self._folder} cannot be written ({said}"
         if new:
             self._quiet = time.monotonic() - self._said < _SAID_EVERY
         if new and not self._quiet:
             self._said = time.monotonic()
             _log.error("driftline: %s", self.outage)
+        with self._changed:
+            self._pace.give_up()
         if self._writing >= 0:
             segment = self._segments[-1]
             with suppress(OSError):
                 os.ftruncate(self._writing, segment.head + segment.size)
             self._seal()
-        for _, future in group:
-            future.set_exception(StorageOutage(self.outage))
+        self._refuse([future for _, future in group], self.outage)
+
+    @staticmethod
+    def _refuse(futures: Sequence[Future[int]] | Sequence[Future[None]], why: str) -> None:
+        for future in futures:
+            if not future.done():
+                future.set_exception(StorageOutage(why))
 
     def _recover(self) -> None:
         """Note that the disk can be written again."""
@@ -392,7 +456,7 @@ class RequestLog:
         try:
             segment = self._room()
             self._put(segment, [blank(_PROBE, segment.salt)])
-        except OSError as error:
+        except Exception as error:
             self._fail(error, [])
 
     def _repair_end(self) -> None:
@@ -515,7 +579,7 @@ class RequestLog:
                 return
 
 
-def _write_all(file: int, parts: list[bytes], offset: int) -> None:
+def _write_all(file: int, parts: Sequence[bytes], offset: int) -> None:
     written = os.pwritev(file, parts, offset)
     whole = sum(map(len, parts))
     while written < whole:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import grpc
 
 from driftline_processor.config.receivers import Grpc
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import Malformed
+from driftline_processor.expected_wait import refuse_late
 from driftline_processor.otlp.protocol import ACCEPTED, MAX_REQUEST, METHODS, PATIENCE, retry_metadata
 from driftline_processor.receipts import Overloaded, Signal
 from driftline_processor.servers.ports import PortInUse, check_free
@@ -103,10 +105,19 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         signal = METHODS.get(call.method)
         if signal is None:
             return None
-        return grpc.stream_unary_rpc_method_handler(lambda bodies, context: self._export(signal, bodies, context))
+        began = time.monotonic()
+        return grpc.stream_unary_rpc_method_handler(
+            lambda bodies, context: self._export(signal, bodies, context, began)
+        )
 
-    def _export(self, signal: Signal, bodies: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-        with self._arrivals.awaited(context.cancel):
+    def _export(self, signal: Signal, bodies: Iterator[bytes], context: grpc.ServicerContext, began: float) -> bytes:
+        waited = time.monotonic() - began  # for a thread
+        with self._arrivals.awaited(context.cancel) as for_place:
+            waited += for_place
+            try:
+                refuse_late(waited)  # before its message is read
+            except Overloaded as overloaded:
+                _refuse(context, overloaded)
             body = next(bodies, None)
         if body is None:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no message; send one request")
@@ -115,21 +126,25 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
         headers = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
         try:
             holding.grow(len(body))
-            self._intake.submit(signal, body, headers).result(PATIENCE)
+            self._intake.submit(signal, body, headers, waited=waited).result(PATIENCE)
             return ACCEPTED
         except Malformed as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except Overloaded as overloaded:
-            context.set_trailing_metadata(retry_metadata(overloaded))
-            context.abort(grpc.StatusCode.UNAVAILABLE, str(overloaded))
+            _refuse(context, overloaded)
         except Exception:
             # Nothing was acknowledged, so the sender keeps it: UNAVAILABLE is what exporters retry.
             _log.exception("a %s request could not be kept", signal)
-            context.set_trailing_metadata(retry_metadata(Overloaded()))
-            context.abort(grpc.StatusCode.UNAVAILABLE, "the request could not be kept; see the log of driftline")
+            _refuse(context, Overloaded(), "the request could not be kept; see the log of driftline")
         finally:
             holding.close()
         raise AssertionError("abort raises")
+
+
+def _refuse(context: grpc.ServicerContext, overloaded: Overloaded, sentence: str = "") -> NoReturn:
+    context.set_trailing_metadata(retry_metadata(overloaded))
+    context.abort(grpc.StatusCode.UNAVAILABLE, sentence or str(overloaded))
+    raise AssertionError("abort raises")
 
 
 @dataclass(eq=False, slots=True)
@@ -192,14 +207,18 @@ class PendingMessages:
             self._thread.join()
 
     @contextmanager
-    def awaited(self, cancel: Callable[[], object]) -> Iterator[None]:
-        """Wait for a message within a ``with`` block; ``cancel`` ends its call, and with it the waiting."""
+    def awaited(self, cancel: Callable[[], object]) -> Iterator[float]:
+        """Wait for a message within a ``with`` block, which gets the seconds that were waited for its place.
+
+        ``cancel`` ends its call, and with it the waiting.
+        """
+        began = self._clock()
         self._places.acquire()
         arrival = _Arrival(self._clock(), cancel)
         with self._lock:
             self._awaited[arrival] = None
         try:
-            yield
+            yield arrival.began - began
         finally:
             with self._lock:
                 self._awaited.pop(arrival, None)
@@ -243,7 +262,10 @@ class PendingMessages:
 
     def _watch(self) -> None:
         while not self._stopping.wait(self.QUICK):
-            self.look()
+            try:
+                self.look()
+            except Exception:
+                _log.exception("the messages of gRPC could not be looked after; it is tried again")
 
 
 RECEIVER = GrpcReceiver

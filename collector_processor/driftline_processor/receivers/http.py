@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.config.receivers import Http
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
+from driftline_processor.expected_wait import refuse_late
 from driftline_processor.otlp.json_requests import protobuf_of
 from driftline_processor.otlp.protocol import (
     ACCEPTED,
@@ -70,11 +73,15 @@ class HttpReceiver:
         counters, clock = self._around.counters, self._around.clock
         outcomes = outcomes_http.routes(intake.submit_outcomes, counters, clock, intake.submit_part)
         uploads = outcomes_http.upload_routes(intake.uploaded)
-        self._port.start(otlp_app(intake.submit, [*outcomes, *uploads]), self._around.grace)
+        self._port.start(otlp_app(partial(_accept, intake), [*outcomes, *uploads]), self._around.grace)
 
     def stop(self, grace: float) -> None:
         """Refuse new requests, wait up to ``grace`` seconds for those under way, and free the port."""
         self._port.stop(grace)
+
+
+def _accept(intake: Intake, signal: Signal, body: bytes, headers: Mapping[str, str], waited: float) -> Future[Receipt]:
+    return intake.submit(signal, body, headers, waited=waited)
 
 
 def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette:
@@ -90,16 +97,18 @@ def _route(signal: Signal, accept: Accept) -> Route:
     async def export(request: Request) -> Response:
         kind = content_type(request.scope)
 
-        def take(body: Body) -> Future[Receipt]:
+        def take(body: Body, received: float) -> Future[Receipt]:
+            refuse_late(time.monotonic() - received)
             data = body.unpacked()
-            return accept(signal, protobuf_of(signal, data) if kind == JSON else data, request.headers)
+            protobuf = protobuf_of(signal, data) if kind == JSON else data
+            return accept(signal, protobuf, request.headers, time.monotonic() - received)
 
         try:
             if kind not in (PROTOBUF, JSON):
                 raise _UnknownType(f"content type {kind[:80]!r} is not OTLP; send {PROTOBUF} or {JSON}")
             body = await receive_body(request, MAX_REQUEST)
             # A thread for each request costs 70 µs; unpacked and decoded here, one request could hold up all others.
-            future = await asyncio.to_thread(take, body)
+            future = await asyncio.to_thread(take, body, time.monotonic())
             await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE)
             return Response(as_json(ACCEPTED, signal) if kind == JSON else ACCEPTED, media_type=kind)
         except (_UnknownType, UnknownEncoding) as refused:

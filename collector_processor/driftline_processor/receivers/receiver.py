@@ -23,8 +23,8 @@ from driftline_processor.receipts import NO_HEADERS, Receipt, Signal
 from driftline_processor.servers.http_server import HttpServers
 from driftline_processor.servers.request_memory import RequestMemory
 
-Accept = Callable[[Signal, bytes, Mapping[str, str]], "Future[Receipt]"]
-"""Takes a request with its headers, as :meth:`Intake.submit` does."""
+Accept = Callable[[Signal, bytes, Mapping[str, str], float], "Future[Receipt]"]
+"""Takes a request with its headers and the seconds that it has waited, as :meth:`Intake.submit` does."""
 
 
 class Intake(Protocol):
@@ -34,9 +34,22 @@ class Intake(Protocol):
     """
 
     def submit(
-        self, signal: Signal, body: bytes, headers: Mapping[str, str] = NO_HEADERS, offsets: Sequence[Offset] = ()
+        self,
+        signal: Signal,
+        body: bytes,
+        headers: Mapping[str, str] = NO_HEADERS,
+        offsets: Sequence[Offset] = (),
+        waited: float = 0.0,
     ) -> Future[Receipt]:
-        """Take in an OTLP request; ``headers``: those it came with, some of which travel on with it."""
+        """Take in an OTLP request.
+
+        Args:
+            signal: Which of the OTLP requests it is.
+            body: The protobuf message.
+            headers: Those it came with, some of which travel on with it.
+            offsets: How far a queue has been read with it.
+            waited: Seconds that its sender has waited for a thread.
+        """
 
     def submit_outcomes(self, tables: Sequence[OutcomeTable], digest: bytes) -> Future[Receipt]:
         """Take in outcomes; ``digest``: of the request, so that the same request counts once."""

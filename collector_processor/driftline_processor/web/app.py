@@ -102,7 +102,7 @@ def create_app(
         return prometheus_page.scrape(request, view, striking)
 
     def alive(_: Request) -> Response:
-        return JSONResponse(health.body())
+        return JSONResponse(health.body(), status_code=200 if health.alive else 503)
 
     def ready(_: Request) -> Response:
         body = health.body()

@@ -164,8 +164,8 @@ def test_a_dead_destination_keeps_its_requests_and_delays_no_end(tmp_path: Path)
 
 def forward(forwarder: Forwarder, log: RequestLog, body: bytes) -> None:
     """Keep what the forwarder wants of a request, as the way in does."""
-    if wanted := forwarder.wanted("traces", body):
-        log.append(Entry("traces", wanted, 0, readers=FOR_DESTINATIONS)).result(60)
+    if (wanted := forwarder.wanted("traces", body)).body:
+        log.append(Entry("traces", wanted.body, 0, readers=FOR_DESTINATIONS)).result(60)
         forwarder.passed(wanted)
 
 
@@ -210,24 +210,25 @@ def test_what_could_not_be_delivered_at_the_end_is_sent_after_the_next_start(
 def test_digests_are_forgotten_after_fifteen_minutes() -> None:
     now = [0.0]
     passed = RecentRequests(clock=lambda: now[0])
-    passed.remember(trace("a"))
-    assert passed.new(trace("a")) == b""
+    passed.remember_sent(trace("a"))
+    assert passed.new(trace("a")) == (b"", [])
     now[0] = 901.0
-    assert passed.new(trace("a")) == trace("a")
+    assert passed.new(trace("a")).body == trace("a")
 
 
 def test_what_comes_back_in_new_requests_is_known_by_its_resources() -> None:
     passed = RecentRequests()
     for name in "abc":
-        passed.remember(trace(name))
-    assert passed.new(trace("b") + trace("new") + trace("a")) == trace("new")
-    passed.remember(trace("new"))
-    assert passed.new(trace("c") + trace("new")) == b""
+        passed.remember(passed.new(trace(name)).groups)
+    new = passed.new(trace("b") + trace("new") + trace("a"))
+    assert (new.body, len(new.groups)) == (trace("new"), 1)
+    passed.remember(new.groups)
+    assert passed.new(trace("c") + trace("new")).body == b""
 
 
 def test_what_is_twice_in_one_request_is_not_known_from_before() -> None:
     twice = trace("a") + trace("a")
-    assert RecentRequests().new(twice) is twice
+    assert RecentRequests().new(twice).body is twice
 
 
 def test_the_start_line_says_where_things_go() -> None:

@@ -393,3 +393,57 @@ def test_an_erased_entry_is_read_by_nobody_and_its_neighbours_are(tmp_path: Path
     with opened(tmp_path) as (log, counters):
         assert everything(log.reader("slow", 0), log) == ["r0", "r1", *numbered(10)[3:]]
         assert counted(counters, m.DRIFTLINE_LOG_DAMAGED) == 0
+
+
+# -- the writer ends by no error --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["encoded", "_write_all", "groups"])
+def test_an_error_of_any_kind_refuses_what_is_at_hand_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    def fail(*_: object) -> Any:
+        raise MemoryError("no room")
+
+    with opened(tmp_path) as (log, _):
+        log.reader("slow", 0)
+        log.start()
+        with monkeypatch.context() as broken:
+            if part == "groups":
+                broken.setattr(RequestLog, "_turn", fail)
+            else:
+                broken.setattr(request_log, part, fail)
+            with pytest.raises(StorageOutage, match="no room"):
+                log.append(entry("a")).result(60)
+        append(log, "b")
+        assert names(log) == ["b"]
+        assert log.outage is None
+
+
+def test_large_requests_do_not_share_a_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log, "_GROUP_BYTES", 3 * BODY)
+    groups = list[int]()
+    put = RequestLog._put
+
+    def count(log: RequestLog, segment: segments.Segment, parts: list[bytes]) -> None:
+        groups.append(len(parts))
+        put(log, segment, parts)
+
+    monkeypatch.setattr(RequestLog, "_put", count)
+    with opened(tmp_path) as (log, _):
+        log.reader("slow", 0)
+        waiting = [log.append(entry(name)) for name in numbered(7)]
+        log.start()
+        assert [future.result(60) for future in waiting] == sorted(future.result() for future in waiting)
+        assert groups == [3, 3, 1]
+        assert names(log) == numbered(7)
+
+
+def test_a_large_body_is_kept_as_it_came(tmp_path: Path) -> None:
+    large = os.urandom(300_000)
+    with opened(tmp_path) as (log, _):
+        log.reader("slow", 0)
+        log.start()
+        after = [log.append(Entry("traces", body, 0)) for body in (b"a", large, b"b")]
+        assert [future.result(60) for future in after]
+        assert [stored.entry.body for stored in log.read(0, 1 << 20).stored] == [b"a", large, b"b"]

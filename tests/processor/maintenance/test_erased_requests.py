@@ -10,6 +10,7 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import events
 from driftline_processor.config.model import Model
+from driftline_processor.ingest.admission import Passage
 from driftline_processor.log.request_log import Reader
 from driftline_processor.maintenance.erasure import ErasureOrder
 from driftline_processor.receipts import Signal
@@ -26,11 +27,11 @@ class Everything:
 
     headers = frozenset[str]()
 
-    def wanted(self, signal: Signal, body: bytes) -> bytes:
+    def wanted(self, signal: Signal, body: bytes) -> Passage:
         del signal
-        return body
+        return Passage(body)
 
-    def passed(self, body: bytes) -> None:
+    def passed(self, passage: Passage) -> None:
         pass
 
 

@@ -93,8 +93,8 @@ def test_a_malformed_request_is_an_invalid_argument() -> None:
 
 @pytest.mark.parametrize("through_future", [False, True])
 def test_overload_says_when_to_come_again_in_both_places(through_future: bool) -> None:
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
-        del signal, body, headers
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
+        del signal, body, headers, waited
         if not through_future:
             raise Overloaded(7.0)
         future: Future[Receipt] = Future()
@@ -155,8 +155,8 @@ def test_what_is_not_otlp_is_unimplemented() -> None:
 def test_stopping_answers_what_is_under_way() -> None:
     arrived, release = threading.Event(), threading.Event()
 
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
-        del signal, body, headers
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
+        del signal, body, headers, waited
         arrived.set()
         assert release.wait(60)
         future: Future[Receipt] = Future()

@@ -219,8 +219,8 @@ def test_thousands_of_members_and_what_follows_deflate_are_refused() -> None:
 def test_nothing_is_decoded_on_the_event_loop() -> None:
     threads: list[str] = []
 
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
-        del signal, body, headers
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
+        del signal, body, headers, waited
         threads.append(threading.current_thread().name)
         future: Future[Receipt] = Future()
         future.set_result(Receipt())
@@ -242,8 +242,8 @@ def test_a_malformed_request_is_a_400_with_a_status() -> None:
 
 @pytest.mark.parametrize("through_future", [False, True])
 def test_overload_is_a_503_that_says_when_to_come_again(through_future: bool) -> None:
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
-        del signal, body, headers
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
+        del signal, body, headers, waited
         if not through_future:
             raise Overloaded(1.2)
         future: Future[Receipt] = Future()
@@ -316,8 +316,8 @@ def test_sockets_that_say_anything_harm_nobody_else() -> None:
 def test_stopping_answers_what_is_under_way() -> None:
     arrived, future = threading.Event(), Future[Receipt]()
 
-    def accept(signal: Signal, body: bytes, headers: Mapping[str, str]) -> Future[Receipt]:
-        del signal, body, headers
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
+        del signal, body, headers, waited
         arrived.set()
         return future
 

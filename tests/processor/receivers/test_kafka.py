@@ -11,6 +11,7 @@ import pytest
 from driftline_processor.config.receivers import Kafka
 from driftline_processor.config.schema import validate_file
 from driftline_processor.health import Counters
+from driftline_processor.ingest.admission import Passage
 from driftline_processor.ingest.queue_offsets import Offset
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.otlp.json_requests import protobuf_of
@@ -40,12 +41,12 @@ def read(state: Opened, brokers: Brokers, forwarded: list[bytes] | None = None, 
     class Passing:
         headers = frozenset[str]()
 
-        def wanted(self, signal: Signal, body: bytes) -> bytes:
+        def wanted(self, signal: Signal, body: bytes) -> Passage:
             assert signal == keys.get("signal", "logs")
-            return body
+            return Passage(body)
 
-        def passed(self, body: bytes) -> None:
-            passed.append(body)
+        def passed(self, passage: Passage) -> None:
+            passed.append(passage.body)
 
     state.state.forward(Passing())
     receiver = KafkaReceiver("kafka/labels", settings, surroundings(counters), brokers)
