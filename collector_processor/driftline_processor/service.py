@@ -40,6 +40,7 @@ from driftline_processor.web.app import create_app
 
 from .deadline import Deadline
 from .health import Health
+from .process_memory import keep_memory_small
 from .state import State
 
 BAD_INPUT = 2
@@ -213,6 +214,7 @@ def run(config_file: Path | None = None, forward: str | None = None) -> int:
     for noisy in ("httpx", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     raise_most_files()
+    keep_memory_small()
     with _private_files(), _Signals() as signals:
         try:
             service = Service(load(config_file, forward))
