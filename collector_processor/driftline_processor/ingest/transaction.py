@@ -26,12 +26,14 @@ from driftline_processor.core.arrow_arrays import text_array
 from driftline_processor.core.decode.metric_points import Point
 from driftline_processor.core.decode.untrusted_json import check_json
 from driftline_processor.core.service_level.sums import bounded_errors, weight_by_error
+from driftline_processor.core.stable_hash import U64
 from driftline_processor.health import Counters
 from driftline_processor.receipts import Receipt
 from driftline_processor.store.arrow_tables import (
     MOST_RANKED,
     Rows,
     concatenate_predictions,
+    numbers_of_ids,
     outcome_rows,
     prediction_rows,
     split_subject,
@@ -67,6 +69,7 @@ from .pane_sums import (
     spread_over_panes,
 )
 from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
+from .row_keys import RowKeys, keys_of
 from .watermark import ROWS, Watermark, Watermarks, read_watermarks, write_watermarks
 
 LATEST = 366 * 86_400 * 10**9
@@ -147,6 +150,7 @@ class Intake:
         self.limits.load(heard, self.baselines.sent(), now)
         self.streams = Streams(connection, now)
         self.balances = Balances(connection, now)
+        self._keys = RowKeys(connection)
         self.arrivals = Arrivals(connection, now)
         self._prediction_seq = _last(connection, "predictions")
         self._outcome_seq = _last(connection, "outcomes")
@@ -192,6 +196,7 @@ class Intake:
                     self._connection.execute("INSERT INTO meta VALUES (?, ?)", [_POSITION, position])
                 self._store.stamp(self._connection, work.now)
             self._store.acknowledge()
+            self._keys.settle()
         except BaseException:
             self.series.load(self._connection)
             self.baselines.load(self._connection)
@@ -285,10 +290,15 @@ class Intake:
     def _take_predictions(self, table: PredictionTable, work: _Work) -> None:
         in_force = self.baselines.in_force(table.key)
         series = self.series.of(table, in_force.task if in_force else None)
+        numbers = numbers_of_ids(text_array(table.id))
         if table.keyed:
-            new = self._new_rows(series, table)
-            work.unused["row_seen"] += len(table) - len(new)
-            table = table if len(new) == len(table) else take_predictions(table, new)
+            new = self._new_rows(series, table, numbers)
+            if len(new) < len(table):
+                work.unused["row_seen"] += len(table) - len(new)
+                table, numbers = take_predictions(table, new), numbers[new]
+        elif self._keys.knows(series.number, table.time):
+            with_id = np.flatnonzero(np.diff(table.id.offsets))
+            self._keys.add(series.number, table.time[with_id], keys_of(table.time, numbers)[with_id])
         if not len(table):
             return
         settings = self.series.settings(table.key.model)
@@ -301,7 +311,9 @@ class Intake:
         first = self._prediction_seq + 1
         ranked = max((MOST_RANKED, *series.task.cutoffs))
         work.rows.append(
-            prediction_rows(table, series.number, first, decided, work.now, settings.sliced, prints, ranked, subject)
+            prediction_rows(
+                *(table, series.number, first, decided, work.now, settings.sliced, prints, ranked, subject, numbers)
+            )
         )
         self._kept.keep(self._connection, series.number, table, first, settings.keep_features, work.now)
         self._prediction_seq += len(table)
@@ -357,15 +369,31 @@ class Intake:
             work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
             work.watermarks[model].observe(np.full(min(added.rows, ROWS), added.last), work.now)
 
-    def _new_rows(self, series: Series, table: PredictionTable) -> Rows:
-        """Positions of the rows that are neither in the store nor earlier in the table; without an id all are new."""
-        incoming = pa.table({"row": np.arange(len(table)), "time": table.time, "id": text_array(table.id)})
+    def _new_rows(self, series: Series, table: PredictionTable, numbers: U64) -> Rows:
+        """Positions of the rows that are neither in the store nor earlier in the table; without an id all are new.
+
+        ``numbers``: of their ids. The store is asked only about rows that may be there.
+        """
+        with_id = np.flatnonzero(np.diff(table.id.offsets))
+        newest = self.totals.get(series.number, SeriesTotals()).last
+        keys = keys_of(table.time, numbers)
+        some = slice(None) if len(with_id) == len(table) else with_id
+        suspects = with_id[self._keys.suspects(series.number, table.time[some], keys[some], newest)]
+        new = np.arange(len(table)) if not len(suspects) else self._without_known(series, table, suspects)
+        stored = new if len(with_id) == len(table) else new[np.isin(new, with_id)]
+        self._keys.add(series.number, table.time[stored], keys[stored])
+        return new
+
+    def _without_known(self, series: Series, table: PredictionTable, suspects: I64) -> Rows:
+        """Return the positions of all rows but those that are in the store, or earlier among the suspects."""
+        times, ids = table.time[suspects], text_array(table.id).take(pa.array(suspects))
+        incoming = pa.table({"row": suspects, "time": times, "id": ids})
         known = read(
             self._connection,
             "SELECT row FROM incoming i JOIN predictions p ON p.time = i.time AND p.id = i.id"
-            " WHERE p.series = ? AND p.time BETWEEN ? AND ? AND i.id <> '' UNION SELECT row FROM incoming"
-            " WHERE id <> '' QUALIFY row_number() OVER (PARTITION BY time, id ORDER BY row) > 1",
-            *(series.number, int(table.time.min()), int(table.time.max())),
+            " WHERE p.series = ? AND p.time BETWEEN ? AND ? UNION SELECT row FROM incoming"
+            " QUALIFY row_number() OVER (PARTITION BY time, id ORDER BY row) > 1",
+            *(series.number, int(times.min()), int(times.max())),
             incoming=incoming,
         )
         return np.delete(np.arange(len(table)), known["row"].to_numpy())

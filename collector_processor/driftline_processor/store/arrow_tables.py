@@ -50,12 +50,14 @@ def prediction_rows(
     fingerprints: U64 | None = None,
     ranked: int = MOST_RANKED,
     subject: Column | None = None,
+    numbers: U64 | None = None,
 ) -> pa.Table:
     """Return the rows of the ``predictions`` table.
 
     ``first``: the sequence number of the first row. ``decided``: the decided class of each row, None for regression.
     ``slices``: the names of those that are kept. ``fingerprints``: of the features, 0 where one is missing; None where
     they are not known. ``ranked``: how many items of a ranking are kept. ``subject``: whom each row is about.
+    ``numbers``: of the ids, where they are known.
     """
     n = len(table)
     ranking = None if table.items is None else ranked_items.take_items(table.items, np.arange(n), ranked)
@@ -65,7 +67,7 @@ def prediction_rows(
             "seq": np.arange(first, first + n),
             "series": np.full(n, series, dtype=np.int32),
             "id": text_array(table.id),
-            "request": numbers_of_ids(text_array(table.id)),
+            "request": numbers_of_ids(text_array(table.id)) if numbers is None else numbers,
             "time": table.time,
             "score": number_array(table.scores[:, 0] if single and table.scores is not None else None, n),
             "scores": _lists(None if single else table.scores, n),

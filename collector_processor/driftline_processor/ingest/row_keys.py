@@ -1,0 +1,181 @@
+"""Which rows may be stored already: the keys of stored rows in memory, by series and hour of event time.
+
+A row that no key stands for is certainly new, and nearly all are. The store is asked about the others only, so two
+rows that have one key by chance are told apart there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from driftline.tables.table import I64
+from numpy.typing import NDArray
+
+from driftline_processor.core.stable_hash import U64, hash_bits
+from driftline_processor.store.arrow_tables import integers_of
+from driftline_processor.store.database import Connection, read
+
+Mask = NDArray[np.bool_]
+
+MOST_BYTES = 64 << 20
+"""Bytes of keys in memory: of eight million rows. Beyond, the hours that were not asked for longest are forgotten."""
+
+_HOUR = 3_600 * 10**9
+"""Nanoseconds of a segment: at a thousand rows a second 29 MB."""
+
+_MOST_HOURS = 64
+"""Hours of one table whose keys are looked at; rows that are spread over more are looked for in the store."""
+
+_KEY_BYTES = 8
+
+_SEGMENT_BYTES = 512
+"""Bytes that a segment takes beside its keys: a list, an array and the place in the dictionary."""
+
+
+def keys_of(times: I64, numbers: U64) -> U64:
+    """Return 64 bits that stand for the time and the id of each row: uint64 (n,).
+
+    Args:
+        times: int64 (n,), unix nanoseconds.
+        numbers: uint64 (n,), of the ids, see :func:`~driftline_processor.store.arrow_tables.numbers_of_ids`.
+    """
+    return hash_bits(numbers ^ times.astype(np.uint64))
+
+
+class RowKeys:
+    """The keys of the rows that the store holds, of the hours that were asked for last. One thread uses it.
+
+    A segment holds every row of its hour that has an id, or it is not there: an hour is read from the store before its
+    first use, and an hour behind the newest row of its series is empty without a look. What the transaction under way
+    adds is not in the store yet; so no hour of a series is read while the store lacks rows of it.
+
+    Args:
+        connection: Reads what is stored.
+        most: Bytes that may be kept.
+    """
+
+    def __init__(self, connection: Connection, most: int = MOST_BYTES) -> None:
+        self._connection, self._most = connection, most
+        self._segments: dict[tuple[int, int], _Segment] = {}
+        self._lacking: set[int] = set()
+        self._bytes = 0
+
+    @property
+    def size(self) -> int:
+        """Return the bytes in use."""
+        return self._bytes
+
+    def suspects(self, series: int, times: I64, keys: U64, newest: int) -> I64:
+        """Return the places of rows that may be stored, or may be earlier among these: int64 (m,), ascending.
+
+        Args:
+            series: Whose rows they are.
+            times: int64 (n,), unix nanoseconds.
+            keys: uint64 (n,), of rows with an id, see :func:`keys_of`.
+            newest: The greatest time of a row of the series so far; 0 without any.
+        """
+        order = np.argsort(keys)
+        ordered, hours = keys[order], _hours(times)[order]
+        different = np.unique(hours).tolist()
+        if len(different) > _MOST_HOURS:
+            return np.arange(len(keys))
+        again = np.flatnonzero(ordered[1:] == ordered[:-1])
+        suspect = np.zeros(len(keys), np.bool_)
+        suspect[again] = suspect[again + 1] = True
+        self._read(series, [hour for hour in different if (series, hour) not in self._segments], newest)
+        for hour, rows in _by_hour(hours, different):
+            segment = self._segments.get((series, hour))
+            suspect[rows] |= True if segment is None else segment.holds(ordered[rows])
+        return np.sort(order[suspect])
+
+    def add(self, series: int, times: I64, keys: U64) -> None:
+        """Note rows that the transaction under way stores, as far as their hours are in memory."""
+        hours = _hours(times)
+        different = np.unique(hours).tolist()
+        if len(different) > _MOST_HOURS:
+            for hour in different:
+                self._forget((series, hour))
+            self._lacking.add(series)
+            return
+        for hour, rows in _by_hour(hours, different):
+            segment = self._segments.pop((series, hour), None)
+            if segment is None:
+                self._lacking.add(series)
+            else:
+                self._bytes += segment.add(np.sort(keys[rows]))
+                self._segments[series, hour] = segment  # the last of all is the one that was asked for last
+        while self._bytes > self._most:
+            self._forget(next(iter(self._segments)))
+
+    def knows(self, series: int, times: I64) -> bool:
+        """Return whether the hour of any of these rows is in memory; where none is, they need not be added."""
+        if any((series, hour) in self._segments for hour in np.unique(_hours(times)).tolist()):
+            return True
+        self._lacking.add(series)
+        return False
+
+    def settle(self) -> None:
+        """Note that the transaction is over: the store holds all rows."""
+        self._lacking.clear()
+
+    def _read(self, series: int, hours: list[int], newest: int) -> None:
+        """Read the keys of hours that are not in memory, unless they would take half of the room."""
+        found: dict[int, U64] = {hour: np.empty(0, np.uint64) for hour in hours if hour > newest}
+        stored = [hour for hour in hours if hour <= newest]
+        if stored and series not in self._lacking:
+            most = self._most // _KEY_BYTES // 2
+            within = " OR ".join(["time >= ? AND time < ?"] * len(stored))
+            rows = read(
+                self._connection,
+                f"SELECT time, request FROM predictions WHERE series = ? AND ({within}) AND id <> '' LIMIT ?",
+                *(series, *(end for hour in stored for end in (hour, hour + _HOUR)), most + 1),
+            )
+            if len(rows) <= most:
+                times, numbers = integers_of(rows, "time"), rows.column("request").to_numpy()
+                keys, of = keys_of(times, numbers), _hours(times)
+                found |= {hour: np.sort(keys[of == hour]) for hour in stored}
+        for hour, keys in found.items():
+            self._segments[series, hour] = _Segment(keys)
+            self._bytes += _SEGMENT_BYTES + _KEY_BYTES * len(keys)
+
+    def _forget(self, which: tuple[int, int]) -> None:
+        segment = self._segments.pop(which, None)
+        if segment is not None:
+            self._lacking.add(which[0])
+            self._bytes -= _SEGMENT_BYTES + _KEY_BYTES * sum(map(len, segment.runs))
+
+
+class _Segment:
+    """The keys of one hour as few sorted arrays, each more than twice as long as the next."""
+
+    def __init__(self, keys: U64) -> None:
+        self.runs = [keys] if len(keys) else []
+
+    def holds(self, keys: U64) -> Mask:
+        """Return True for keys that are in it; ``keys``: ascending."""
+        found = np.zeros(len(keys), np.bool_)
+        for run in self.runs:
+            at = np.minimum(np.searchsorted(run, keys), len(run) - 1)
+            found |= run[at] == keys
+        return found
+
+    def add(self, keys: U64) -> int:
+        """Add keys, ascending; return how many bytes they take."""
+        self.runs.append(keys)
+        while len(self.runs) > 1 and len(self.runs[-2]) <= 2 * len(self.runs[-1]):
+            last = self.runs.pop()
+            self.runs[-1] = np.sort(np.concatenate([self.runs[-1], last]), kind="stable")
+        return _KEY_BYTES * len(keys)
+
+
+def _hours(times: I64) -> I64:
+    return times - times % _HOUR
+
+
+def _by_hour(hours: I64, different: list[int]) -> Iterator[tuple[int, slice | Mask]]:
+    if len(different) == 1:
+        yield different[0], slice(None)
+        return
+    for hour in different:
+        yield hour, hours == hour
