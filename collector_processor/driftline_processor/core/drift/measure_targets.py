@@ -12,6 +12,7 @@ from driftline.tables.table import F64
 from driftline_processor.core.drift.methods.method import Counts, Kind, Measured, Method, Sums, Vectors
 from driftline_processor.core.drift.methods.mmd import mmd_as_psi
 from driftline_processor.core.drift.methods.psi import psi_excess
+from driftline_processor.core.drift.p_values import CERTAIN
 
 
 class SamplePair(NamedTuple):
@@ -19,6 +20,7 @@ class SamplePair(NamedTuple):
 
     Attributes:
         vectors: Of embeddings, what is known of the reference, and the mean features of the window.
+        certain: P-values that are surely below may be those of the limit law.
     """
 
     kind: Kind
@@ -26,6 +28,7 @@ class SamplePair(NamedTuple):
     reference: F64
     current: F64
     vectors: tuple[Vectors, F64] | None = None
+    certain: float = CERTAIN
 
 
 class MethodMeasure(NamedTuple):
@@ -77,7 +80,8 @@ def stacked(pairs: Sequence[SamplePair], *, ordered: bool) -> Counts:
     others = None
     if not ordered:
         others = np.array([len(one.bins.labels) if isinstance(one.bins, CategoryBins) else -1 for one in pairs])
-    return Counts(reference, current, edges, sums=_sums(pairs, reference, current), others=others)
+    certain = np.array([one.certain for one in pairs])
+    return Counts(reference, current, edges, sums=_sums(pairs, reference, current), others=others, certain=certain)
 
 
 def _sums(pairs: Sequence[SamplePair], reference: F64, current: F64) -> Sums | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -21,6 +23,10 @@ from .p_values import benjamini_hochberg
 MIN_ROWS = 100
 """Fewer (effective) rows, of either side, decide nothing: errors are skewed, and over 60 rows their mean is no normal
 one yet."""
+
+
+_KNOWN: WeakKeyDictionary[Baseline, dict[str, Any]] = WeakKeyDictionary()
+"""What baselines alone say, which is half the work of a window."""
 
 
 def drift_together(
@@ -45,7 +51,7 @@ def drift_together(
         fitted = baseline.extras.fitted or PcaFit(0, 0.0)
         clustered = any(name.startswith(PREFIX) for name in pane.parts)
         alike = products_design_effect(space, features, 0.0 if clustered else blocks)
-        sides = PanePair(space, baseline.pane, pane, fitted, alike)
+        sides = PanePair(space, baseline.pane, pane, fitted, alike, _KNOWN.setdefault(baseline, {}))
         for name, method in JOINT.items():
             asked = wanted is None or name in wanted
             if asked and method.measure is not None and (result := method.measure(sides)) is not None:

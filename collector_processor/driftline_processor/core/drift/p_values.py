@@ -46,7 +46,7 @@ from typing import NamedTuple
 import numpy as np
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import betaln, chdtrc, expit, gammaln, kolmogorov, ndtr
+from scipy.special import betaln, chdtrc, chdtri, expit, gammaln, kolmogorov, ndtr
 
 Mask = NDArray[np.bool_]
 Cell = Callable[[F64, F64], F64]
@@ -68,11 +68,28 @@ CLEAR = 0.02
 """A p-value that is surely larger decides nothing, whatever the correction, and its limit is near enough: so the walk
 is for one quiet feature in thirty, and for those that drift."""
 
+CERTAIN = 1e-7
+"""A p-value that is surely smaller is that of the limit law, no walk's: it decides alike in families of up to 100,000
+targets at the level 0.01, and pages say "p < 0.0001" of it."""
+
 FAR = 1e-30
-"""A limit that is smaller still is returned as it is: no correction makes anything else of it."""
+"""The same where the p-value is brought to few degrees of freedom (:func:`.dependence.student_p_value`): there 1e-12 of
+a normal is 0.006 of Student's t with three."""
 
 EXPECTED = 5.0
 """Where every cell expects this many rows of the smaller sample, chi-square is near enough for clear cases."""
+
+FAR_ENOUGH = 1e-16
+"""How small the limit of the value is whose probability is bounded instead of one that is farther out: bounds are up to
+a million times the limit, where cells expect 5 rows."""
+
+TILTS = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1)
+"""Parts of the best t of Chernoff's bound in the limit at which it is worked out; with few rows in a cell less is best.
+"""
+
+WIDE, LEFT_OUT = 12.0, 1e-32
+"""Standard deviations, and what is left out of a cell beyond them: exp(-72) of a normal, less of a Poisson and 25 more
+rows."""
 
 REACH = 8.0
 """Standard deviations: what lies farther from the expected number of rows is left out, less than 1e-14 of it all."""
@@ -107,18 +124,20 @@ MOST_STEPS = 6e7
 fewer than 5 rows, which only sums over bins that were not pooled have, at five times as many."""
 
 
-def ks_p_values(distance: F64, reference: F64, current: F64) -> F64:
+def ks_p_values(distance: F64, reference: F64, current: F64, certain: F64 | float = CERTAIN) -> F64:
     """Return the exact probability, without drift, that two distribution functions differ so much at some bin edge.
 
     Equal to ``scipy.stats.ks_2samp(method="exact")`` where no two values share a bin, and to the permutation test where
     they do: there the asymptotic p-value is too large, for two values of which one is rare by any factor. Where p
-    is surely above :data:`CLEAR` the limit is returned, K(sqrt(nm / (n + m)) D), which errs to the large side.
+    is surely above :data:`CLEAR`, or below ``certain``, the limit is returned, K(sqrt(nm / (n + m)) D), which errs to
+    the large side.
 
     Args:
         distance: float64 (k,).
         reference: float64 (k, bins), counts over the same ordered bins; what is no whole number (weights, effective
             rows) is rounded.
         current: As ``reference``.
+        certain: float64 (k,), below it a bound is enough.
 
     >>> ks_p_values(np.array([0.6]), np.array([[10.0, 0.0]]), np.array([[2.0, 3.0]])).round(4)
     array([0.022])
@@ -126,7 +145,7 @@ def ks_p_values(distance: F64, reference: F64, current: F64) -> F64:
     n, m = reference.sum(axis=-1), current.sum(axis=-1)
     root = np.sqrt(n * m / (n + m))
     p: F64 = kolmogorov(root * distance)
-    for at in np.flatnonzero((p > FAR) & ~_surely_clear(distance, reference + current, root)).tolist():
+    for at in np.flatnonzero((p > certain) & ~_surely_clear(distance, reference + current, root)).tolist():
         both, drawn = np.rint(reference[at] + current[at]).astype(np.int64), round(float(min(n[at], m[at])))
         apart = float(distance[at])
         if drawn > MOST_ROWS:
@@ -139,10 +158,13 @@ def ks_p_values(distance: F64, reference: F64, current: F64) -> F64:
     return p
 
 
-def sum_p_values(value: F64, term: Term, reference: F64, current: F64, unit: F64) -> F64:
+def sum_p_values(
+    value: F64, term: Term, reference: F64, current: F64, unit: F64, certain: F64 | float = CERTAIN
+) -> F64:
     """Return the probability, without drift, that a sum over cells is as large as its value.
 
-    Where each cell expects 5 rows and p is surely above :data:`CLEAR`, all are.
+    Where each cell expects 5 rows and p is surely above :data:`CLEAR`, or where p is surely below ``certain``, it is
+    that of chi-square.
 
     Args:
         value: float64 (k,).
@@ -152,6 +174,7 @@ def sum_p_values(value: F64, term: Term, reference: F64, current: F64, unit: F64
         unit: float64 (k,), what the sum is divided by to be chi-square in the limit: 1 for chi-square itself, 1/n + 1/m
             for PSI. Cells that expect up to :data:`COMMON` rows of the smaller sample are walked over, exactly but for
             a grid of the sums; what the others add is taken as chi-square.
+        certain: float64 (k,), below it the limit is enough.
 
     >>> def chi2(was, now, of):
     ...     expected = (was + now) * of.m / (of.n + of.m)
@@ -167,16 +190,44 @@ def sum_p_values(value: F64, term: Term, reference: F64, current: F64, unit: F64
     p: F64 = np.where(cells > 1, chdtrc(freedom, value / unit), 1.0)
     least = np.where(both > 0, both, np.inf).min(axis=-1) * np.minimum(n, m)
     clear = (p > 2 * CLEAR) & (least >= EXPECTED * (n + m))
+    bounds = np.broadcast_to(certain, p.shape)
     for at in np.flatnonzero((cells > 1) & (value > 0) & (p > FAR) & ~clear).tolist():
         totals = np.sort(np.rint(both[at])).astype(np.int64)
         totals, drawn = totals[totals > 0], round(float(min(n[at], m[at])))
         if len(totals) < 2 or not 0 < drawn < totals.sum():
             continue
-        walked = _walked(totals, drawn)
+        walked, below = _walked(totals, drawn), float(bounds[at])
         if walked:
-            of = Samples(float(n[at]), float(m[at]), int(cells[at]))
-            p[at] = _sum_walk(float(value[at]), _cell(term, of), totals, walked, drawn, float(unit[at]))
+            cell = _cell(term, Samples(float(n[at]), float(m[at]), int(cells[at])))
+            if p[at] <= below and _sum_bound(float(value[at]), cell, totals, drawn, float(unit[at])) <= below:
+                continue
+            p[at] = _sum_walk(float(value[at]), cell, totals, walked, drawn, float(unit[at]))
     return p
+
+
+def _sum_bound(value: float, cell: Cell, totals: I64, drawn: int, unit: float) -> float:
+    """Return a bound on the probability that a sum over cells reaches a value, without drift: Chernoff's.
+
+    The rows of the cells are independent binomials, given their sum. So it is at most the mean of exp(t (S - value))
+    of independent cells where their sum is that, over the likelihood of the sum, for any t. A value that is very far
+    out is bounded by a nearer one, which says enough.
+    """
+    total, share, freedom = int(totals.sum()), drawn / int(totals.sum()), len(totals) - 1
+    value = min(value, float(chdtri(freedom, FAR_ENOUGH)) * unit)
+    first, likely = _choices(totals, share, drawn, WIDE)
+    rows = first[:, np.newaxis] + np.arange(likely.shape[1], dtype=np.float64)
+    known = likely > 0
+    held = np.broadcast_to(totals[:, np.newaxis], rows.shape)
+    terms = np.zeros(rows.shape)
+    terms[known] = np.minimum(cell(held[known] - rows[known], rows[known]), value)
+    tilt = np.array(TILTS) * ((1 - freedom * unit / value) / (2 * unit))
+    each = np.exp(tilt[:, np.newaxis, np.newaxis] * terms) * likely
+    raised = each.sum(axis=-1) + LEFT_OUT * np.exp(tilt * value)[:, np.newaxis]
+    # no sum is likelier than the likeliest number of rows of any one cell
+    sure = np.minimum(1.0, each.max(axis=-1) / raised + LEFT_OUT * np.exp(tilt * value)[:, np.newaxis]).min(axis=-1)
+    log = np.log(raised).sum(axis=-1) - tilt * value + np.log(sure)
+    log -= _log_binomial(np.array([float(drawn)]), total, share)
+    return float(np.exp(min(0.0, float(log.min()))))
 
 
 def _cell(term: Term, of: Samples) -> Cell:
@@ -210,36 +261,53 @@ def _ks_walk(distance: float, bins: bytes, total: int, drawn: int) -> float:
     centre = passed * (drawn / total)
     lowest = np.maximum(np.floor(centre - reach) + 1, 0).astype(np.int64).tolist()
     highest = (np.ceil(centre + reach) - 1).astype(np.int64).tolist()
-    inside, low, turned = np.ones(1), 0, np.ascontiguousarray(chosen[:, ::-1])
-    far: list[tuple[int, F64, int, F64]] = []
-    for at, start in enumerate(first.tolist()):
-        inside, low = np.correlate(inside, turned[at], "full"), low + start
-        below, above = max(0, lowest[at] - low), max(0, highest[at] + 1 - low)
-        far.append((low, inside[:below], max(low + above, low + below), inside[max(above, below) :]))
-        inside, low = inside[below:above], low + below
+    turned = np.ascontiguousarray(chosen[:, ::-1])
+    inside, low = np.ones(1), 0
+    for start, least, greatest, each in zip(first.tolist(), lowest, highest, turned, strict=True):
+        low += start
+        below = max(0, least - low)
+        inside = np.correlate(inside, each, "full")[below : max(0, greatest + 1 - low)]
+        low += below
         if not len(inside):
             break
     near = float(inside[drawn - low]) if len(inside) else 0.0
     p = 1.0 - near / math.exp(_log_binomial(np.array([float(drawn)]), total, drawn / total)[0])
-    if p < 1e-6:  # too small to be a difference from 1: add up what went astray on the way
-        some = [
-            (start, astray, so_far)
-            for (low, below_it, high, above_it), so_far in zip(far, passed.tolist(), strict=False)
-            for start, astray in ((low, below_it), (high, above_it))
-            if len(astray)
-        ]
-        if not some:
-            return 0.0
-        rows = np.concatenate([np.arange(start, start + len(astray)) for start, astray, _ in some])
-        after = np.concatenate([np.full(len(astray), so_far) for _, astray, so_far in some])
-        p = float(np.concatenate([astray for _, astray, _ in some]) @ _completed(rows, after, total, drawn))
+    if p < SMALL:
+        p = _astray(turned, first.tolist(), lowest, highest, passed, total, drawn)
     return min(1.0, p)
 
 
-def _choices(rows: I64, share: float, drawn: int) -> tuple[I64, F64]:
+SMALL = 1e-6
+"""A p-value below is no difference from 1 any more: what goes astray on the walk is added up."""
+
+
+def _astray(
+    turned: F64, first: list[int], lowest: list[int], highest: list[int], passed: I64, total: int, drawn: int
+) -> float:
+    """Walk once more, and add up the likelihood of all that leaves the way, each where it first does."""
+    inside, low = np.ones(1), 0
+    some = list[tuple[I64, F64, int]]()
+    for at, so_far in enumerate(passed.tolist()):
+        inside, low = np.correlate(inside, turned[at], "full"), low + first[at]
+        below, above = max(0, lowest[at] - low), max(0, highest[at] + 1 - low)
+        high = max(above, below)
+        for start, astray in ((low, inside[:below]), (low + high, inside[high:])):
+            if len(astray):
+                some.append((np.arange(start, start + len(astray)), astray, so_far))
+        inside, low = inside[below:above], low + below
+        if not len(inside):
+            break
+    if not some:
+        return 0.0
+    rows = np.concatenate([rows for rows, *_ in some])
+    after = np.repeat([so_far for *_, so_far in some], [len(rows) for rows, *_ in some])
+    return float(np.concatenate([likely for _, likely, _ in some]) @ _completed(rows, after, total, drawn))
+
+
+def _choices(rows: I64, share: float, drawn: int, reach: float = REACH) -> tuple[I64, F64]:
     """Return the probability of each number of chosen rows by bin, as if bins were independent."""
     expected = rows * share
-    spread = REACH * np.sqrt(expected * (1 - share))
+    spread = reach * np.sqrt(expected * (1 - share))
     first = np.maximum(0, (expected - spread - 5).astype(np.int64))
     last = np.minimum(np.minimum(rows, drawn), (expected + spread + 25).astype(np.int64))
     k = first[:, np.newaxis] + np.arange(int((last - first).max()) + 1)

@@ -36,7 +36,7 @@ from .display_cells import Cells
 from .measure_targets import SamplePair, measure
 from .method_choice import Choices
 from .methods import METHODS, Method
-from .p_values import benjamini_hochberg
+from .p_values import CERTAIN, FAR, benjamini_hochberg
 from .reference import Reference, absent_share, effective, missing_share, references
 from .usual import COUNTED, LEAST_WINDOWS, own_windows
 
@@ -403,9 +403,9 @@ def _compare(targets: Sequence[_Judged]) -> None:
         wanted.append([METHODS[name] for name in target.methods])
         worth = target.design.effect
         if worth > 1:
-            pairs.append(
-                target.pair._replace(reference=target.pair.reference / worth, current=target.pair.current / worth)
-            )
+            certain = CERTAIN if math.isinf(target.design.freedom) else FAR
+            was, now = target.pair.reference / worth, target.pair.current / worth
+            pairs.append(target.pair._replace(reference=was, current=now, certain=certain))
             wanted.append([METHODS[target.methods[0]]])
     measured = measure(pairs, wanted)
     for target, where in of:

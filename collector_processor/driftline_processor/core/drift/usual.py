@@ -33,7 +33,7 @@ from driftline.baseline.sections.time_blocks import TimeBlocks, block_targets
 from driftline.panes.bins import Index, NumberBins
 from driftline.tables.table import F64, I64
 from numpy.typing import NDArray
-from scipy.special import digamma, ndtr, ndtri, polygamma, stdtr, stdtrit
+from scipy.special import digamma, ndtr, ndtri, polygamma, stdtr, stdtrit, zeta
 
 from driftline_processor.core.windows.window import DAY
 
@@ -301,8 +301,8 @@ def inverse_trigamma(value: F64) -> F64:
     """
     y: F64 = 0.5 + 1 / value
     for _ in range(8):  # Newton's method on 1 / trigamma, which is nearly straight
-        three = polygamma(1, y)
-        y = y + three * (1 - three / value) / polygamma(2, y)
+        three = zeta(2.0, y)
+        y = y - three * (1 - three / value) / (2 * zeta(3.0, y))  # polygamma of 1 and 2 are these
     return y
 
 
@@ -724,42 +724,88 @@ def share_designs(baseline: Baseline, rows: float, span: int) -> ShareDesigns:
     own, blocks = own_windows(baseline), baseline.extras.blocks
     if own is None or blocks is None:
         return ShareDesigns({}, {})
-    missing, outside, level = {}, {}, {}
+    known = _SHARES.get(blocks)
+    if known is None:
+        known = _SHARES[blocks] = _shares_of(own, blocks)
     of_baseline = float(own.counts.sum(axis=(0, 2)).max(initial=0.0))
     usual = own.of_length(own.length(rows, of_baseline, span))
+    days = FARTHEST * np.sqrt(usual.signal[known.at, LEVEL] + usual.mean[known.at, LEVEL])
+    level = ndtr(days - known.edge) + ndtr(-days - known.edge)
+    missing, outside = (one.designs(own, rows, span) for one in (known.missing, known.outside))
+    return ShareDesigns(missing, outside, dict(zip(known.outside.parts, level.tolist(), strict=True)))
+
+
+class _SharesOfBlocks(NamedTuple):
+    """How far a share of rows differs between the blocks of a reference, beyond what rows add by chance.
+
+    Attributes:
+        parts: The k parts whose share was counted.
+        signal: float64 (k,), variance between blocks, of a share that they keep in the next as they keep values.
+        weights: float64 (g, k), of :class:`OwnWindows`.
+        held: Rows of the reference.
+        many: Blocks.
+    """
+
+    parts: tuple[str, ...]
+    signal: F64
+    weights: F64
+    held: float
+    many: float
+
+    def designs(self, own: OwnWindows, rows: float, span: int) -> dict[str, float]:
+        """Return the design effects of the shares of a window, by part."""
+        if not self.parts:
+            return {}
+        apart = np.log(_apart(own, rows, self.held, span, self.many) / series_factors(KEPT, self.many).variance)
+        between = self.signal * np.exp(apart @ self.weights)
+        design = 1 + between / (1 / max(rows, 1.0) + 1 / max(self.held, 1.0))
+        return dict(zip(self.parts, design.tolist(), strict=True))
+
+
+class _KnownShares(NamedTuple):
+    """The shares of rows of a reference: those of missing values, and those of numbers out of range.
+
+    Attributes:
+        at: int64 (k,), the places of the parts of ``outside``.
+        edge: float64 (k,), how far out a normal number has such a share of rows.
+    """
+
+    missing: _SharesOfBlocks
+    outside: _SharesOfBlocks
+    at: I64
+    edge: F64
+
+
+_SHARES: WeakKeyDictionary[TimeBlocks, _KnownShares] = WeakKeyDictionary()
+
+
+def _shares_of(own: OwnWindows, blocks: TimeBlocks) -> _KnownShares:
+    """Return what the blocks of a reference say of shares of rows."""
+    missing, outside = dict[str, tuple[F64, F64]](), dict[str, tuple[F64, F64]]()
     for part, cells in blocks.of.items():
-        if part not in own.parts:
-            continue
         usable = cells.counts.sum(axis=1)
-        if cells.missing is not None:
+        if part in own.parts and cells.missing is not None:
             missing[part] = cells.missing, usable + cells.missing
-        if cells.outside is not None:
+        if part in own.parts and cells.outside is not None:
             outside[part] = cells.outside, usable
-            at = own.parts[part]
-            days = float(usual.signal[at, LEVEL] + usual.mean[at, LEVEL])
-            edge = -ndtri(min(0.5, float(cells.outside.sum() / max(usable.sum(), 1.0)) / 2))
-            level[part] = float(ndtr(FARTHEST * np.sqrt(days) - edge) + ndtr(-FARTHEST * np.sqrt(days) - edge))
-    designs = [_designs_of_shares(own, known, rows, span) for known in (missing, outside)]
-    return ShareDesigns(designs[0], designs[1], level)
+    share = np.array([float(cases.sum() / max(held.sum(), 1.0)) for cases, held in outside.values()])
+    at = np.array([own.parts[part] for part in outside], np.int64)
+    edge = -ndtri(np.minimum(0.5, share / 2))
+    return _KnownShares(_share_of_blocks(own, missing), _share_of_blocks(own, outside), at, edge)
 
 
-def _designs_of_shares(
-    own: OwnWindows, known: Mapping[str, tuple[F64, F64]], rows: float, span: int
-) -> dict[str, float]:
-    """Return the design effects of shares; ``known``: cases and all rows in each block, float64 (b,) each."""
+def _share_of_blocks(own: OwnWindows, known: Mapping[str, tuple[F64, F64]]) -> _SharesOfBlocks:
+    """Return how far shares differ; ``known``: cases and all rows in each block, float64 (b,) each."""
     if not known:
-        return {}
+        return _SharesOfBlocks((), np.empty(0), np.empty((0, 0)), 0.0, 0.0)
     cases, held = (np.stack(one, axis=1) for one in zip(*known.values(), strict=True))
     share = np.divide(cases, held, out=np.zeros_like(held), where=held > 0)
     scores = 2 * np.arcsin(np.sqrt(share))[..., np.newaxis]
     _, variance, chance, freedom = _variances(scores, _trust(held), held, np.ones((len(known), 1)))
     moderated, _ = moderate_variances(variance[:, 0], freedom[:, 0])
     signal = np.where(variance[:, 0] > 0, np.maximum(moderated - chance[:, 0], 0.0), 0.0)
-    of_baseline, many = float(held.sum(axis=0).max()), float(len(held))
-    apart = np.log(_apart(own, rows, of_baseline, span, many) / series_factors(KEPT, many).variance)
-    between = signal * np.exp(apart @ own.weights[:, [own.parts[part] for part in known]])
-    design = 1 + between / (1 / max(rows, 1.0) + 1 / max(of_baseline, 1.0))
-    return dict(zip(known, design.tolist(), strict=True))
+    weights = own.weights[:, [own.parts[part] for part in known]]
+    return _SharesOfBlocks(tuple(known), signal, weights, float(held.sum(axis=0).max()), float(len(held)))
 
 
 def _apart(own: OwnWindows, rows: float, of_baseline: float, span: int, many: float) -> F64:
@@ -800,11 +846,11 @@ def _stacked(blocks: TimeBlocks, parts: dict[str, int], width: int) -> F64:
 
 def _trust(rows: F64) -> F64:
     """Return how much a block counts beside the others, float64 (b, k), at most 1: one of few rows is unsure itself."""
-    held = np.where(rows > 0, rows, np.nan)
-    empty = ~np.isfinite(held).any(axis=0)
-    held[:, empty] = 1.0
-    typical: F64 = np.nanmedian(held, axis=0)
-    trust: F64 = np.minimum(1.0, rows / typical)
+    ordered = np.sort(np.where(rows > 0, rows, np.inf), axis=0)
+    held = np.maximum(1, np.count_nonzero(rows > 0, axis=0))
+    at = np.arange(rows.shape[1])
+    typical = (ordered[(held - 1) // 2, at] + ordered[held // 2, at]) / 2  # the median of the blocks that hold any
+    trust: F64 = np.minimum(1.0, rows / np.where(np.isfinite(typical), typical, 1.0))
     return trust
 
 

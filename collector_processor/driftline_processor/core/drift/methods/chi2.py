@@ -62,7 +62,7 @@ def from_counts(counts: Counts) -> Measured:
     cells = counts.coarse
     value, _ = chi2(cells.reference, cells.current)
     was, now = cells.pooled_reference, cells.pooled_current
-    p = sum_p_values(chi2(was, now)[0], chi2_terms, was, now, np.ones(len(was)))
+    p = sum_p_values(chi2(was, now)[0], chi2_terms, was, now, np.ones(len(was)), counts.certain)
     return Measured(value, np.minimum(p, cells.p_rare), psi_excess(counts))
 
 

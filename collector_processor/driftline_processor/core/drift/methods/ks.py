@@ -81,7 +81,7 @@ def from_counts(counts: Counts) -> Measured:
     See :func:`~driftline_processor.core.drift.p_values.ks_p_values`.
     """
     distance = ks(counts.reference, counts.current)
-    p = ks_p_values(distance, counts.reference, counts.current)
+    p = ks_p_values(distance, counts.reference, counts.current, counts.certain)
     return Measured(distance, p, ks_effect(distance, counts.n, counts.m))
 
 

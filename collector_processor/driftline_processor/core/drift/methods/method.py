@@ -18,6 +18,7 @@ from driftline.panes.bins import NumberBins
 from driftline.tables.table import F64, I64
 
 from driftline_processor.core.drift.coarse_bins import Coarse, coarse
+from driftline_processor.core.drift.p_values import CERTAIN
 
 REACH = 10.0
 """Widths of the middle half beyond it. A normal distribution ends long before (its 0.1 % quantiles are 1.8 out), a
@@ -116,6 +117,7 @@ class Counts:
         sums: Sums of embeddings; None for other targets.
         others: int64 (k,), bin of all other labels where the labels were chosen from the reference, -1 without one;
             None for numbers.
+        certain: float64 (k,), p-values that are surely below may be those of the limit law.
     """
 
     reference: F64
@@ -124,6 +126,7 @@ class Counts:
     fences: F64 | None = None
     sums: Sums | None = None
     others: I64 | None = None
+    certain: F64 | float = CERTAIN
 
     @cached_property
     def _made(self) -> dict[str, F64]:

@@ -84,7 +84,7 @@ def psi_p_value(counts: Counts) -> F64:
     """
     cells = counts.coarse
     was, now = cells.pooled_reference, cells.pooled_current
-    p = sum_p_values(psi(was, now), psi_terms, was, now, 1 / counts.n + 1 / counts.m)
+    p = sum_p_values(psi(was, now), psi_terms, was, now, 1 / counts.n + 1 / counts.m, counts.certain)
     return np.minimum(p, cells.p_rare)
 
 

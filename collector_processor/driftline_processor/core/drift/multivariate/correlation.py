@@ -12,7 +12,7 @@ from driftline_processor.core.drift.p_values import benjamini_hochberg
 from driftline_processor.core.evaluation import DriftContributor
 
 from .method import ALPHA, JointMethod, JointResult, PanePair
-from .second_moments import correlations
+from .second_moments import Correlations, correlations, pairs_of
 
 MOST_TOLD = 5
 """Pairs that are named, the most telling first: what a sentence and a card have room for."""
@@ -52,15 +52,15 @@ def correlation_shift(was: F64, now: F64, n: F64, m: F64, factors: F64) -> tuple
 def measure(sides: PanePair) -> JointResult | None:
     """Compare the correlations of all pairs that have rows enough in both; corrected over them (Benjamini-Hochberg)."""
     d = len(sides.space.names)
-    reference, current = correlations(sides.reference, d), correlations(sides.current, d)
+    (reference, was_shape), current = sides.once("correlation", lambda: _known(sides)), correlations(sides.current, d)
     if reference is None or current is None:
         return None
-    alike = np.broadcast_to(sides.alike, (d, d))[np.triu_indices(d, 1)]
+    first, second = pairs_of(d)
+    alike = np.broadcast_to(sides.alike, (d, d))[first, second]
     n, m = reference.rows / alike, current.rows / alike
     factors = np.ones(len(n)) if sides.fitted.factors is None else sides.fitted.factors
     fewest = np.minimum(n, m)
-    first, second = np.triu_indices(d, 1)
-    skewness, kurtosis = np.maximum(shape(sides.reference, sides.space), shape(sides.current, sides.space))
+    skewness, kurtosis = np.maximum(was_shape, shape(sides.current, sides.space))
     judged = np.isfinite(reference.r) & np.isfinite(current.r)
     judged &= skewness[first] * skewness[second] <= MOST_SKEWED * np.sqrt(fewest)
     judged &= kurtosis[first] * kurtosis[second] <= MOST_PEAKED * fewest
@@ -86,20 +86,35 @@ def measure(sides: PanePair) -> JointResult | None:
     )
 
 
+def _known(sides: PanePair) -> tuple[Correlations | None, F64]:
+    """Return what the reference alone says."""
+    return correlations(sides.reference, len(sides.space.names)), shape(sides.reference, sides.space)
+
+
 def shape(pane: Pane, space: Space) -> F64:
     """Return the absolute skewness and the kurtosis of each coordinate: float64 (2, d)."""
-    found = np.zeros((2, len(space.names)))
-    for at, (name, places) in enumerate(space.places.items()):
-        counts = pane.parts.get(f"feature:{name}")
-        total = 0.0 if counts is None else float(counts[: len(places)].sum())
-        if counts is None or total <= 0:
-            continue
-        share, z = counts[: len(places)] / total, places.astype(np.float64)
-        z -= share @ z
-        square = z**2
-        variance = float(share @ square)
-        if variance > 0:
-            found[:, at] = abs(share @ (square * z)) / variance**1.5, share @ square**2 / variance**2
+    z = np.concatenate(list(space.places.values())).astype(np.float64)
+    sizes = np.array([len(places) for places in space.places.values()])
+    counts = [pane.parts.get(f"feature:{name}") for name in space.names]
+    held = np.concatenate(
+        [np.zeros(size) if one is None else one[:size] for one, size in zip(counts, sizes.tolist(), strict=True)]
+    )
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
+
+    def mean(values: F64) -> F64:
+        found: F64 = np.add.reduceat(held * values, starts) / total
+        return found
+
+    total = np.add.reduceat(held, starts)
+    there = total > 0
+    total[~there] = 1.0
+    z -= np.repeat(mean(z), sizes)
+    square = z**2
+    variance = mean(square)
+    there &= variance > 0
+    variance[~there] = 1.0
+    found: F64 = np.where(there, [np.abs(mean(square * z)) / variance**1.5, mean(square**2) / variance**2], 0.0)
     return found
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
 
 from driftline.baseline.sections.pca_fit import PcaFit
 from driftline.panes.pane import Pane
@@ -12,6 +12,8 @@ from driftline.panes.pca import Space
 from driftline.tables.table import F64
 
 from driftline_processor.core.evaluation import DriftContributor
+
+T = TypeVar("T")
 
 ALPHA = 0.01
 """The share of quiet windows in which any method for all features together may find drift: that of single features."""
@@ -25,6 +27,7 @@ class PanePair:
         fitted: How the space fits the reference.
         alike: How many rows, which resemble each other, count as one for the product of two features: float64 (d, d);
             one number of all.
+        known: What the reference alone says, by name; kept with it where there are several windows.
     """
 
     space: Space
@@ -32,6 +35,19 @@ class PanePair:
     current: Pane
     fitted: PcaFit
     alike: F64 | float = 1.0
+    known: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what the reference alone says, made on the first call.
+
+        Args:
+            name: Of what it is.
+            make: Function that makes it.
+        """
+        if name not in self.known:
+            self.known[name] = make()
+        found: T = self.known[name]
+        return found
 
 
 class JointResult(NamedTuple):

@@ -174,18 +174,29 @@ def held_out(errors: Errors, sides: PanePair) -> Errors:
 
 def _told(sides: PanePair) -> tuple[DriftContributor, ...]:
     """Return the features whose own part of the squared error changed most, where panes hold the moments of pairs."""
-    moments = [imputed(pane, len(sides.space.names)) for pane in (sides.reference, sides.current)]
-    both = [moment for moment in moments if moment is not None]
-    if len(both) < 2:
+    current = imputed(sides.current, len(sides.space.names))
+    was, left = sides.once("pca", lambda: _known(sides))
+    if was is None or current is None:
         return ()
-    left = sides.space.rest.T @ sides.space.rest
-    was, now = (np.maximum(np.diagonal(left @ one @ left) / UNIT**2, 0.0) for one in both)
+    now = _left_of(current, left)
     order = np.argsort(-np.abs(now - was), kind="stable")[:MOST_TOLD]
     names = sides.space.names
     return tuple(
         DriftContributor((names[at],), float(now[at] - was[at]), float(was[at]), float(now[at]))
         for at in order.tolist()
     )
+
+
+def _known(sides: PanePair) -> tuple[F64 | None, F64]:
+    """Return the part of the error of each feature in the reference, float64 (d,), and what the components leave."""
+    left, moments = sides.space.rest.T @ sides.space.rest, imputed(sides.reference, len(sides.space.names))
+    return None if moments is None else _left_of(moments, left), left
+
+
+def _left_of(moments: F64, left: F64) -> F64:
+    """Return the diagonal of ``left @ moments @ left`` in standard deviations, at least 0: float64 (d,)."""
+    found: F64 = np.maximum(((left @ moments) * left.T).sum(axis=1) / UNIT**2, 0.0)
+    return found
 
 
 def sentence(found: JointResult) -> str:

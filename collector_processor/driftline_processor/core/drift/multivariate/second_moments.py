@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from driftline.panes.pane import Pane
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
 
 
 def imputed(pane: Pane, features: int) -> F64 | None:
@@ -22,6 +23,18 @@ def imputed(pane: Pane, features: int) -> F64 | None:
     return mean
 
 
+@lru_cache(maxsize=64)
+def _upper(features: int, above: int) -> tuple[I64, I64]:
+    first, second = np.triu_indices(features, above)
+    first.flags.writeable = second.flags.writeable = False
+    return first, second
+
+
+def pairs_of(features: int) -> tuple[I64, I64]:
+    """Return first and second feature of each pair, upper triangle by rows: int64 (d (d - 1) / 2,) each."""
+    return _upper(features, 1)
+
+
 def square(triangle: F64, features: int) -> F64:
     """Return the symmetric matrix of an upper triangle by rows: float64 (d, d).
 
@@ -29,7 +42,7 @@ def square(triangle: F64, features: int) -> F64:
     [[1.0, 2.0], [2.0, 3.0]]
     """
     matrix = np.zeros((features, features))
-    upper = np.triu_indices(features)
+    upper = _upper(features, 0)
     matrix[upper] = triangle
     matrix.T[upper] = triangle
     return matrix
@@ -72,5 +85,5 @@ def correlations(pane: Pane, features: int) -> Correlations | None:
     r = np.divide(
         covariance, np.sqrt(spread, where=known, out=np.ones((d, d))), where=known, out=np.full((d, d), np.nan)
     )
-    upper = np.triu_indices(d, 1)
+    upper = pairs_of(d)
     return Correlations(np.clip(r[upper], -1.0, 1.0), weight[upper] * float(part[0] / part[1]))

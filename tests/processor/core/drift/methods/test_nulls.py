@@ -10,7 +10,7 @@ import pytest
 from driftline.tables.table import F64, I64
 from driftline_processor.core.drift.methods.chi2 import chi2_terms
 from driftline_processor.core.drift.methods.psi import psi_terms
-from driftline_processor.core.drift.p_values import CLEAR, Samples, ks_p_values, sum_p_values
+from driftline_processor.core.drift.p_values import CLEAR, FAR, Samples, ks_p_values, sum_p_values
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
@@ -48,12 +48,12 @@ class Sum:
 
 
 def ks_tail(observed: float, was: F64, now: F64) -> float:
-    return float(ks_p_values(np.array([observed]), was[np.newaxis], now[np.newaxis])[0])
+    return float(ks_p_values(np.array([observed]), was[np.newaxis], now[np.newaxis], FAR)[0])
 
 
 def sum_tail(value: float, total: Sum, was: F64, now: F64) -> float:
     pair = was[np.newaxis], now[np.newaxis]
-    return float(sum_p_values(np.array([value]), total.term, *pair, np.array([total.unit]))[0])
+    return float(sum_p_values(np.array([value]), total.term, *pair, np.array([total.unit]), FAR)[0])
 
 
 def every_split(both: I64, drawn: int) -> tuple[I64, F64]:
