@@ -14,10 +14,10 @@ value, and the window's is known at the ladder's points: so the two can be compa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -28,12 +28,15 @@ from driftline.panes.fold import PREFIX as CLUSTERS
 from driftline.panes.fold import by_group
 from driftline.panes.pane import Pane
 from driftline.panes.unbinned_values import KINDS, octave_bounds
-from driftline.tables.table import F64
+from driftline.tables.table import F64, I64
+from numpy.typing import NDArray
 from scipy.special import kolmogi, kolmogorov
 
 from driftline_processor.core.drift.coarse_bins import least_kept, missed, own_rows, sure
 from driftline_processor.core.drift.usual import ShareDesigns
 from driftline_processor.core.outcomes.coverage import GUESSED
+
+Mask = NDArray[np.bool_]
 
 ALL_ROWS = ShareDesigns({}, {})
 """Every row counts."""
@@ -311,6 +314,99 @@ def changed_number(pair: FeaturePair) -> ChangedNumber | None:
     return ChangedNumber(pair, was, now, own, _most(now.below - own), p, GRID + BY_CHANCE * math.sqrt(1 / n + 1 / m))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SumsTable:
+    """The sums of k features side by side, float64 (k,) each but ``counts``, in which bins stand after each other.
+
+    Attributes:
+        counts: float64 (all bins,), usable values by bin.
+        start: int64 (k,), where each feature begins in ``counts``.
+        usable: As :class:`Sums` has it, as are the next three.
+        missing: Weight of rows without a value.
+        invalid: Weight of values that are not usable.
+        infinite: Weight of infinities.
+        first: Usable values in the first bin.
+        last: Usable values in the last bin.
+    """
+
+    counts: F64
+    start: I64
+    usable: F64
+    missing: F64
+    invalid: F64
+    infinite: F64
+    first: F64
+    last: F64
+
+    @classmethod
+    def of(cls, sums: Sequence[Sums]) -> Self:
+        """Put sums side by side."""
+        counts = np.concatenate([one.counts for one in sums]) if sums else np.empty(0)
+        end = np.cumsum([len(one.counts) for one in sums], dtype=np.int64)
+        start = np.concatenate([[0], end[:-1]]).astype(np.int64)[: len(sums)]
+        told = np.array([(one.usable, one.missing, one.invalid, one.infinite) for one in sums]).reshape(-1, 4).T
+        return cls(counts, start, told[0], told[1], told[2], told[3], counts[start], counts[end - 1])
+
+    @property
+    def rows(self) -> F64:
+        """Weight of all rows."""
+        return self.usable + self.invalid + self.missing
+
+    @property
+    def outer(self) -> F64:
+        """Usable values in the first and the last bin."""
+        return self.first + self.last
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureTable:
+    """The features of a window beside the baseline's: what tells at once of which one a check need not ask more.
+
+    Attributes:
+        pairs: The k features.
+        was: Sums of the baseline.
+        now: Sums of the window.
+        number: bool (k,), of numbers; others are labels.
+        labelled: bool (k,), categories with at least one label in the baseline.
+    """
+
+    pairs: tuple[FeaturePair, ...]
+    was: SumsTable
+    now: SumsTable
+    number: Mask
+    labelled: Mask
+
+    def where(self, held: Mask) -> list[FeaturePair]:
+        """Return the features of which something holds; ``held``: bool (k,)."""
+        return [self.pairs[at] for at in np.flatnonzero(held).tolist()]
+
+    def add(self, counts: F64) -> F64:
+        """Add up what bins hold by feature, float64 (k,); ``counts``: float64 (all bins,)."""
+        found: F64 = np.add.reduceat(counts, self.now.start) if self.pairs else np.empty(0)
+        return found
+
+    def may_differ(self) -> Mask:
+        """Return False of the numbers whose distribution does not differ beyond chance, and of all labels."""
+        if not self.pairs:
+            return self.number
+        held = self.number & (self.was.usable > 0) & (self.now.usable > 0)
+        sizes = np.diff(self.now.start, append=len(self.now.counts))
+        was, now = (one.counts / np.repeat(np.where(held, one.usable, 1.0), sizes) for one in (self.was, self.now))
+        below = np.cumsum(now - was)
+        before = np.concatenate([[0.0], below])[self.now.start]
+        apart = np.maximum.reduceat(np.abs(below - np.repeat(before, sizes)), self.now.start)
+        n = self.was.usable * np.array([pair.n for pair in self.pairs])
+        m = self.now.usable * np.array([pair.m for pair in self.pairs])
+        rows = np.divide(n * m, n + m, out=np.zeros(len(n)), where=held)
+        differ: Mask = held & (kolmogorov(np.sqrt(rows) * apart) <= CERTAIN * (1 + MARGIN))
+        return differ
+
+
+MARGIN = 1e-6
+"""Part by which sums of a whole table may be off those of one feature, in the order in which they are added: a thousand
+times what they are."""
+
+
 @dataclass(frozen=True)
 class CheckInput:
     """A window and its baseline.
@@ -344,7 +440,17 @@ class CheckInput:
     @cached_property
     def changed(self) -> list[ChangedNumber]:
         """Numbers whose distribution differs from the baseline beyond chance."""
-        return [one for pair in self.pairs.values() if (one := changed_number(pair)) is not None]
+        differ = self.table.where(self.table.may_differ())
+        return [one for pair in differ if (one := changed_number(pair)) is not None]
+
+    @cached_property
+    def table(self) -> FeatureTable:
+        """The features that arrived side by side."""
+        pairs = tuple(self.pairs.values())
+        number = np.array([pair.number for pair in pairs], np.bool_)
+        labels = np.array([labelled(pair) for pair in pairs], np.bool_)
+        now = SumsTable.of([pair.now for pair in pairs])
+        return FeatureTable(pairs, _reference_table(self.baseline, pairs), now, number, labels)
 
     def missing_by_group(self, name: str) -> F64 | None:
         """Return the weights of missing and of usable values by group of clusters: float64 (groups, 2).
@@ -402,6 +508,18 @@ def _reference(baseline: Baseline) -> tuple[Mapping[str, Sums], float]:
         )
         _REFERENCES[baseline] = reference
     return reference
+
+
+_TABLES: WeakKeyDictionary[Baseline, dict[tuple[str, ...], SumsTable]] = WeakKeyDictionary()
+"""Sums of a baseline's features side by side, of those that last arrived."""
+
+
+def _reference_table(baseline: Baseline, pairs: Sequence[FeaturePair]) -> SumsTable:
+    """Return the sums of some of the baseline's features side by side."""
+    names, known = tuple(pair.name for pair in pairs), _TABLES.get(baseline, {})
+    if names not in known:
+        known = _TABLES[baseline] = {names: SumsTable.of([pair.was for pair in pairs])}
+    return known[names]
 
 
 def _effective(pane: Pane) -> float:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+from driftline.tables.table import F64
 from scipy.special import betainc
 
 from driftline_processor.core.wording import format_percent, short
 
 from .check import Suspicion, suspicion
-from .feature_sums import FeaturePair
+from .feature_sums import MARGIN, FeaturePair, Mask
 
 LEAST = 0.1
 """The least difference that is worth a word, on Cohen's h: from 0 to 0.25 %, from 2 to 3.6 %, from 10 to 13.2 %, from
@@ -29,6 +31,25 @@ def effect(was: float, now: float) -> float:
     (0.0072, 0.1672)
     """
     return 2 * (math.asin(math.sqrt(min(1.0, max(0.0, now)))) - math.asin(math.sqrt(min(1.0, max(0.0, was)))))
+
+
+def may_matter(was: F64, now: F64, *, both: bool = False) -> Mask:
+    """Return False where a share has not risen enough to matter (:data:`LEAST`); ``both``: nor fallen.
+
+    Args:
+        was: float64 (k,), from 0 to 1; NaN matters not.
+        now: float64 (k,), likewise.
+        both: Ask of shares that fell, too.
+    """
+    apart = 2 * (np.arcsin(np.sqrt(np.clip(now, 0.0, 1.0))) - np.arcsin(np.sqrt(np.clip(was, 0.0, 1.0))))
+    found: Mask = (np.abs(apart) if both else apart) >= LEAST * (1 - MARGIN)
+    return found
+
+
+def shares_of(cases: F64, of: F64) -> F64:
+    """Return shares, NaN of nothing: float64 (k,)."""
+    found: F64 = np.divide(cases, of, out=np.full(len(of), np.nan), where=of > 0)
+    return found
 
 
 def more_often(was: float, n: float, now: float, m: float) -> float:

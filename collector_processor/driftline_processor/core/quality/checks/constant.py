@@ -18,9 +18,11 @@ def find(look: CheckInput) -> CheckResult:
     says which; of other numbers it is exact to a bin, a hundredth of the baseline's rows, and the finding says between
     which two values they lie. The p-value is exact: the chance that all rows of a window fall into one bin, Σ pᵐ.
     """
-    looked_at = [pair for pair in look.pairs.values() if pair.now.usable > 0 and pair.was.usable > 0]
-    found = [one for pair in looked_at if (one := _of(pair)) is not None]
-    return CheckResult(len(looked_at), found)
+    known = look.table
+    looked_at = (known.now.usable > 0) & (known.was.usable > 0)
+    one_bin = known.add((known.now.counts > 0).astype(np.float64)) == 1
+    found = [one for pair in known.where(looked_at & one_bin) if (one := _of(pair)) is not None]
+    return CheckResult(int(np.count_nonzero(looked_at)), found)
 
 
 def _of(pair: FeaturePair) -> Suspicion | None:

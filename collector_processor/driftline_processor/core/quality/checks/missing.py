@@ -10,7 +10,7 @@ from driftline_processor.core.drift.dependence import Design, of_clusters, stude
 from driftline_processor.core.nearest_names import nearest
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
 from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair
-from driftline_processor.core.quality.share_test import LEAST, effect, more_often
+from driftline_processor.core.quality.share_test import LEAST, effect, may_matter, more_often, shares_of
 from driftline_processor.core.wording import format_percent, short
 
 UNKNOWN = "unknown:"
@@ -23,7 +23,9 @@ def find(look: CheckInput) -> CheckResult:
     From panes, exactly. Both ways, so a p-value counts twice. Where a key says which rows belong together, the design
     effect of being missing is estimated from their groups: a customer may lack a value in all of its rows.
     """
-    found = [one for pair in look.pairs.values() if (one := _of(pair, look)) is not None]
+    was, now = (shares_of(one.missing, one.rows) for one in (look.table.was, look.table.now))
+    suspect = look.table.where(may_matter(was, now, both=True))
+    found = [one for pair in suspect if (one := _of(pair, look)) is not None]
     return CheckResult(len(look.pairs), found)
 
 

@@ -15,8 +15,8 @@ from driftline.panes.unbinned_values import octave_bounds
 
 from driftline_processor.core.drift.dependence import of_clusters
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion, suspicion
-from driftline_processor.core.quality.feature_sums import CERTAIN, CheckInput, FeaturePair
-from driftline_processor.core.quality.share_test import CaseShare, suspect_rise
+from driftline_processor.core.quality.feature_sums import CERTAIN, MARGIN, CheckInput, FeaturePair, FeatureTable, Mask
+from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_rise
 from driftline_processor.core.wording import format_percent, format_value, short
 
 ONE_END = 0.9
@@ -112,11 +112,27 @@ def find(look: CheckInput) -> CheckResult:
     where it has few values; so one stray value in the baseline widens nothing. Infinities and values far beyond all
     others are told however few they are. Where most values lie beyond, it is a finding however much days differ.
     """
-    looked_at = [pair for pair in look.pairs.values() if isinstance(pair.bins, NumberBins) and len(pair.bins.edges)]
+    known = look.table
+    looked_at = known.number & (np.diff(known.now.start, append=len(known.now.counts)) > 1)
+    was, now = (shares_of(one.outer + one.infinite, one.usable + one.infinite) for one in (known.was, known.now))
+    suspect = may_matter(was, now) | (known.now.infinite > 0) | _may_be_far(known)
     found = [
-        one for pair in looked_at if (one := _of(_by_own_design(pair, look), pair.bins, look.shares.level)) is not None
+        one
+        for pair in known.where(looked_at & suspect)
+        if (one := _of(_by_own_design(pair, look), pair.bins, look.shares.level)) is not None
     ]
-    return CheckResult(len(looked_at), found)
+    return CheckResult(int(np.count_nonzero(looked_at)), found)
+
+
+def _may_be_far(known: FeatureTable) -> Mask:
+    """Return False where no value is far beyond the baseline."""
+    found = np.zeros(len(known.pairs), np.bool_)
+    tails = [(at, pair, pair.now.tails) for at, pair in enumerate(known.pairs) if pair.now.tails is not None]
+    if tails:
+        largest = np.array([max(abs(pair.least or 0.0), abs(pair.greatest or 0.0)) for _, pair, _ in tails])
+        held = (np.stack([one for *_, one in tails]) > 0) & (largest[:, np.newaxis] <= _NEAREST * ((1 + MARGIN) / FAR))
+        found[[at for at, *_ in tails]] = held.any(axis=1)
+    return found
 
 
 def _by_own_design(pair: FeaturePair, look: CheckInput) -> FeaturePair:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 from driftline.panes.unbinned_values import KINDS
 
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion
-from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, Sums, labelled
-from driftline_processor.core.quality.share_test import CaseShare, suspect_rise
+from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, Sums
+from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_rise
 
 _WRITTEN, _TEXT, _NUMBER = KINDS.index("number_in_text"), KINDS.index("text"), KINDS.index("number")
 
@@ -17,9 +18,15 @@ def find(look: CheckInput) -> CheckResult:
     From panes, exactly. Of a number: texts, "12" among them, which a service sent as a text; infinities are numbers. Of
     a category: numbers. A boolean is a number, 0 or 1.
     """
-    looked_at = [pair for pair in look.pairs.values() if pair.number or labelled(pair)]
-    found = [one for pair in looked_at if (one := _of(pair)) is not None]
-    return CheckResult(len(looked_at), found)
+    known = look.table
+    looked_at = known.number | known.labelled
+    shares = [
+        shares_of(np.maximum(one.invalid - one.infinite, 0.0), one.usable + one.invalid)
+        for one in (known.was, known.now)
+    ]
+    suspect = known.where(known.labelled | (known.number & may_matter(*shares)))
+    found = [one for pair in suspect if (one := _of(pair)) is not None]
+    return CheckResult(int(np.count_nonzero(looked_at)), found)
 
 
 def _strange(sums: Sums, number: bool) -> float:

@@ -54,7 +54,7 @@ def find(look: CheckInput) -> CheckResult:
     A natural change by exactly such a factor cannot be told from a change of unit: hence the question mark.
     """
     found = [one for changed in look.changed if (one := _of(changed)) is not None]
-    return CheckResult(sum(pair.number for pair in look.pairs.values()), found)
+    return CheckResult(int(np.count_nonzero(look.table.number)), found)
 
 
 def _of(changed: ChangedNumber) -> Suspicion | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from driftline_processor.core.quality.check import Check, CheckResult, Suspicion
-from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, labelled, missed_in_other
-from driftline_processor.core.quality.share_test import CaseShare, suspect_rise
+from driftline_processor.core.quality.feature_sums import CheckInput, FeaturePair, missed_in_other
+from driftline_processor.core.quality.share_test import CaseShare, may_matter, shares_of, suspect_rise
 
 
 def find(look: CheckInput) -> CheckResult:
@@ -18,14 +18,16 @@ def find(look: CheckInput) -> CheckResult:
 
     Source: Good, "The population frequencies of species and the estimation of population parameters" (1953).
     """
-    looked_at = [pair for pair in look.pairs.values() if labelled(pair) or _few_values(pair)]
-    found = [one for pair in looked_at if (one := _of(pair)) is not None]
-    return CheckResult(len(looked_at), found)
-
-
-def _few_values(pair: FeaturePair) -> bool:
-    """Return True for a number with one bin per value, and bins between them that the baseline never filled."""
-    return pair.number and pair.was.counts[0] == 0 and pair.was.counts[-1] == 0 and len(pair.was.counts) > 3
+    known = look.table
+    size = np.diff(known.now.start, append=len(known.now.counts))
+    # a number with one bin per value, and bins between them that the baseline never filled
+    few_values = known.number & (known.was.outer == 0) & (size > 3)
+    between = known.add(np.where(known.was.counts == 0, known.now.counts, 0.0))
+    new = np.where(known.number, between, known.now.last)
+    may = may_matter(np.zeros(len(new)), shares_of(new, known.now.usable))
+    looked_at = known.labelled | few_values
+    found = [one for pair in known.where(looked_at & may) if (one := _of(pair)) is not None]
+    return CheckResult(int(np.count_nonzero(looked_at)), found)
 
 
 def _of(pair: FeaturePair) -> Suspicion | None:

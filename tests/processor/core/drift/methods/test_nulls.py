@@ -10,7 +10,7 @@ import pytest
 from driftline.tables.table import F64, I64
 from driftline_processor.core.drift.methods.chi2 import chi2_terms
 from driftline_processor.core.drift.methods.psi import psi_terms
-from driftline_processor.core.drift.p_values import CLEAR, FAR, Samples, ks_p_values, sum_p_values
+from driftline_processor.core.drift.p_values import CERTAIN, CLEAR, FAR, Samples, ks_p_values, sum_p_values
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
@@ -174,6 +174,35 @@ def test_a_p_value_of_one_in_a_trillion_is_no_rounding_error() -> None:
     expected = likely.pmf(k)[np.abs(k - likely.mean()) >= apart - 1e-6].sum()
     assert expected < 1e-10
     assert ks_tail(float(distance(was, now)), was, now) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["chi2", "psi"])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_p_value_below_the_limit_is_surely_below_it(kind: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.full(2 + seed % 5, 5.0))
+    was = rng.multinomial(3_000, shares).astype(np.float64)
+    now = rng.multinomial(120 * (1 + seed % 3), rng.permutation(shares)).astype(np.float64)
+    total = Sum(kind, was.sum(), now.sum(), len(was))
+    value = np.array([float(total.cell(was, now).sum())])
+    pair, unit = (was[np.newaxis], now[np.newaxis]), np.array([total.unit])
+    exact, enough = (float(sum_p_values(value, total.term, *pair, unit, limit)[0]) for limit in (FAR, CERTAIN))
+    assert enough == exact or max(enough, exact) <= CERTAIN
+
+
+def test_ks_below_the_limit_is_no_smaller_than_it_is_exactly() -> None:
+    rng = np.random.default_rng(5)
+    was, now = np.full((40, 100), 300.0), np.stack([rng.multinomial(900, _tilted(at / 60)) for at in range(40)])
+    apart = distance(was, now)
+    exact, enough = (ks_p_values(apart, was, now.astype(np.float64), limit) for limit in (FAR, CERTAIN))
+    assert (enough >= exact).all()
+    assert (enough[enough != exact] <= CERTAIN).all()
+    assert np.count_nonzero(enough != exact) > 5
+
+
+def _tilted(by: float) -> F64:
+    shares = np.exp(by * np.linspace(-1.0, 1.0, 100))
+    return np.asarray(shares / shares.sum())
 
 
 @given(SMALL, st.floats(0.1, 3.0))
