@@ -192,9 +192,10 @@ def test_a_p_value_below_the_limit_is_surely_below_it(kind: str, seed: int) -> N
 
 def test_ks_below_the_limit_is_no_smaller_than_it_is_exactly() -> None:
     rng = np.random.default_rng(5)
-    was, now = np.full((40, 100), 300.0), np.stack([rng.multinomial(900, _tilted(at / 60)) for at in range(40)])
+    was = np.full((40, 100), 300.0)
+    now = np.stack([rng.multinomial(900, _tilted(at / 60)) for at in range(40)]).astype(np.float64)
     apart = distance(was, now)
-    exact, enough = (ks_p_values(apart, was, now.astype(np.float64), limit) for limit in (FAR, CERTAIN))
+    exact, enough = (ks_p_values(apart, was, now, limit) for limit in (FAR, CERTAIN))
     assert (enough >= exact).all()
     assert (enough[enough != exact] <= CERTAIN).all()
     assert np.count_nonzero(enough != exact) > 5
