@@ -32,7 +32,8 @@ from driftline_processor.config.schema import Config
 from driftline_processor.core.decode.foreign_metrics import by_name
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.evaluator import Evaluator
-from driftline_processor.evaluation.judging_queue import windows_wait
+from driftline_processor.evaluation.judging_queue import lags_sentence, windows_wait
+from driftline_processor.evaluation.keeper_turn import KeeperTurn
 from driftline_processor.evaluation.version_comparison import VersionWatch
 from driftline_processor.ingest.admission import Admission, Passing
 from driftline_processor.ingest.analysis import Analysis
@@ -76,7 +77,10 @@ from .receipts import NO_HEADERS, Receipt, Signal, StorageOutage
 _log = logging.getLogger(__name__)
 
 JOIN_EVERY, EVALUATE_EVERY, COMPARE_EVERY, TIDY_EVERY = 1.0, 2.0, 5.0, 600.0
-"""Seconds. A step that takes long is followed by a rest of twice as long, so the way in keeps its processor."""
+"""Seconds. Joining and evaluating go on at once where more is to be done; they rest where requests wait."""
+
+LOOKS = 10
+"""Comparing versions and following verdicts, which look at everything, take one part in so many of a core at most."""
 
 REOPEN_AFTER = 1.0, 10.0
 """Seconds from an outage of the storage to the first attempt to open it again, and at most from one to the next."""
@@ -426,9 +430,12 @@ class State:
         return 0 if found is None else found.at(self._clock())
 
     def _say_waiting(self) -> str | None:
-        """Say how many windows have waited long to be evaluated; None where none has."""
-        backlog, now = self._evaluator.waiting.backlog, self._clock()
-        return windows_wait(backlog, now) if backlog.long(now) else None
+        """Say how many windows have waited long to be evaluated, and how late each length is; None where none has."""
+        waiting, now = self._evaluator.waiting, self._clock()
+        if not waiting.backlog.long(now):
+            return None
+        late = lags_sentence(waiting.lags(now))
+        return windows_wait(waiting.backlog, now) + (f"; {late}" if late else "")
 
     def _keep(self) -> None:
         """Do each step when it is due, until the state is stopped; a step that fails is tried again."""
@@ -445,32 +452,41 @@ class State:
 
     def _keep_well(self) -> None:
         """Do each step when it is due, until the state is stopped or its storage fails."""
-        steps: tuple[tuple[Callable[[], object], float], ...] = (
+        turn = KeeperTurn(self._pressed, self._stopping)
+        steps: tuple[tuple[Callable[[], object], float, int], ...] = (
             # Each part is looked up when its turn comes: forgetting a model makes all of them anew.
-            (lambda: self._join.step(), JOIN_EVERY),
-            (lambda: self._evaluator.step(ended=self._stopping.is_set), EVALUATE_EVERY),
-            (lambda: self._versions.step(), COMPARE_EVERY),
-            (lambda: self._follow_verdicts(), COMPARE_EVERY),
-            (self._tidy, TIDY_EVERY),
+            (lambda: self._join.step(), JOIN_EVERY, 1),
+            (lambda: self._evaluator.step(ended=turn.over, early=turn.early), EVALUATE_EVERY, 1),
+            (lambda: self._versions.step(), COMPARE_EVERY, LOOKS),
+            (lambda: self._follow_verdicts(), COMPARE_EVERY, LOOKS),
+            (self._tidy, TIDY_EVERY, LOOKS),
         )
         due = [0.0 for _ in steps]
         while not self._stopping.is_set() and self._store.outage is None:
-            for position, (step, every) in enumerate(steps):
+            for position, (step, every, share) in enumerate(steps):
                 began = time.monotonic()
                 if began < due[position]:
                     continue
+                more: object = False
+                turn.begin()
                 try:
                     with self._keeping, self._store.watched():
-                        step()
+                        more = step()
                 except StorageOutage:
                     return
                 except Exception:
                     if self._stopping.is_set():
                         return  # its statement was interrupted
                     _log.exception("the keeper could not do its work; it will try again")
-                took = time.monotonic() - began
-                due[position] = began + max(every, 3 * took)
+                due[position] = began + max(every, share * (time.monotonic() - began))
+                if share == 1 and more:
+                    due[position] = 0.0
+                turn.end()
             self._stopping.wait(max(0.0, min(due) - time.monotonic()))
+
+    def _pressed(self) -> bool:
+        """Return True where requests wait to be acknowledged, or more rows than a block to be stored."""
+        return self.log.waiting or self._analysis.behind
 
     def _reopen(self) -> bool:
         """Begin anew with what is in the file, as a process that starts does; False while that cannot be done.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
@@ -12,7 +13,7 @@ from driftline.baseline.baseline import Baseline
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.model_settings import ModelSettings
-from driftline_processor.core.windows.window import PANE, Window, is_closed, window_of
+from driftline_processor.core.windows.window import PANE, Window, window_of
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.pane_sums import read_restated
@@ -25,6 +26,7 @@ from driftline_processor.store.series import Series, SeriesRegister
 from .evaluation_store import EvaluationStore
 from .judge import judge
 from .judging_queue import WaitingWindows
+from .ripe_windows import RipeWindows, changed_by_delay
 from .settings import settings_of
 from .store_source import StoreReaders, StoreSource
 from .stored_outcomes import OutcomeDelays
@@ -32,7 +34,7 @@ from .stored_outcomes import OutcomeDelays
 _log = logging.getLogger(__name__)
 
 AT_ONCE = 200
-"""Windows that are evaluated in one go, the most urgent first; the rest waits for the next."""
+"""Windows that are evaluated in one go at most, and then stored together; the rest waits for the next."""
 
 
 class Evaluator:
@@ -57,33 +59,51 @@ class Evaluator:
         self._readers = StoreReaders(connection, baselines)
         self._judged: dict[str, ModelSettings] = {}
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
-        self._failed: set[tuple[int, Window]] = set()
+        self._ripe: defaultdict[int, RipeWindows] = defaultdict(RipeWindows)
         self._warned: set[tuple[str, str]] = set()
         load_custom_metrics(_log.warning)
+        for which in series.by_number():
+            for evaluation in evaluations.open(which) + evaluations.closed(which):
+                self._ripe[which].note(evaluation)
         self._load()
 
-    def step(self, patient: bool = True, ended: Callable[[], bool] = lambda: False) -> bool:
-        """Evaluate touched windows, the most urgent first, and those that can be closed; False when there was nothing.
+    def step(
+        self,
+        patient: bool = True,
+        ended: Callable[[], bool] = lambda: False,
+        early: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Evaluate touched windows, the most urgent first, and those that can be closed; False when none was due.
 
-        ``patient``: see :meth:`~driftline_processor.evaluation.evaluation_store.EvaluationStore.write`. ``ended``:
-        asked before each window; the rest waits for the
-        next step, or for the next start.
+        ``patient``: see :meth:`~driftline_processor.evaluation.evaluation_store.EvaluationStore.write`; otherwise no
+        window rests. ``ended``: asked before each window; the rest waits for the next step, or for the next start.
+        ``early``: asked when nothing is due, whether to evaluate a window that rests.
         """
         self._collect()
-        by_number, waiting = self._series.by_number(), self.waiting
-        work = waiting.next(AT_ONCE, self._clock(), lambda which: self._watermark(by_number[which]))
-        for which, window in work:
-            if ended():
+        by_number, done = self._series.by_number(), 0
+        while done < AT_ONCE and not ended():
+            following = self.waiting.next(self._clock())
+            if following is None and (not patient or early()):
+                following = self.waiting.next(self._clock(), early=True)
+            if following is None:
                 break
-            evaluation = self._evaluate(by_number[which], window)
-            if evaluation is not None:
-                self._evaluations.put(which, evaluation)
-            waiting.remove(which, window)
-        waiting.publish()
+            self._evaluate_next(by_number[following[0]], following[1])
+            done += 1
+        self.waiting.publish(self._clock())
         with transaction(self._connection):
-            if self._evaluations.write(patient) and work:
+            if self._evaluations.write(patient) and done:
                 self._note_reached()
-        return bool(work)
+        return done > 0
+
+    def _evaluate_next(self, series: Series, window: Window) -> None:
+        """Evaluate a window that waits, and note what becomes of it with time."""
+        which = series.number
+        again = window.start in self._evaluations.history(which).get(window.name, {})
+        evaluation = self._evaluate(series, window)
+        if evaluation is not None:
+            self._evaluations.put(which, evaluation)
+            self._ripe[which].note(evaluation)
+        self.waiting.remove(which, window, self._clock(), again)
 
     def _note_reached(self) -> None:
         """Write down how far the tables had come with all that was evaluated, inside the caller's transaction."""
@@ -108,26 +128,24 @@ class Evaluator:
             self._mark_dirty(by_number[which], starts)
             self._readers.forget_rows(which, starts)
         for which, series in by_number.items():
-            watermark = self._watermark(series)
-            ripe = {one.window for one in self._evaluations.open(which) if is_closed(one.window, watermark)}
-            ripe |= self._aged(series, watermark)
-            for window in ripe:
-                if (which, window) not in self._failed:
-                    self.waiting.add(which, window, self._clock())
-        self.waiting.publish()
+            self._collect_ripe(which, series)
+        self.waiting.publish(self._clock())
 
-    def _aged(self, series: Series, watermark: int) -> set[Window]:
-        """Return windows whose outcomes have had their time since they were evaluated, or turn out to take longer.
+    def _collect_ripe(self, which: int, series: Series) -> None:
+        """Note the windows of a series that can be closed now, and those whose outcomes have had their time.
 
-        Not those shorter than what panes of their age are rolled up to: their evaluations stay.
+        Of the latter not those shorter than what panes of their age are rolled up to: their evaluations stay.
         """
+        watermark, ripe, now = self._watermark(series), self._ripe[which], self._clock()
+        for window in ripe.closing(watermark):
+            self.waiting.add(which, window, now, closing=True)
         delay, timezone = self.delays.of(series), self._series.settings(series.key.model).timezone
-
-        def waits(one: Evaluation) -> bool:
-            return watermark - one.window.end < delay.nanoseconds and not delay.complete(one.coverage)
-
-        aged = {one.window for one in self._evaluations.closed(series.number) if one.young != waits(one)}
-        return {one for one in aged if stored_unit(one.start, watermark, timezone).end <= one.end}
+        found = [*ripe.mature(watermark, delay)]
+        if ripe.is_new(delay):
+            found += changed_by_delay(self._evaluations.closed(which), watermark, delay)
+        for window in found:
+            if stored_unit(window.start, watermark, timezone).end <= window.end:
+                self.waiting.add(which, window, now, closing=True)
 
     def _evaluate(self, series: Series, window: Window) -> Evaluation | None:
         try:
@@ -135,7 +153,6 @@ class Evaluator:
         except Exception:
             # One window that cannot be evaluated must not stop the others; it is tried when touched again.
             _log.exception("window %s of %s at %d could not be evaluated", window.name, series.key.model, window.start)
-            self._failed.add((series.number, window))
             return None
 
     def _of(self, series: Series, window: Window) -> Evaluation | None:
@@ -184,10 +201,10 @@ class Evaluator:
             return
         rolling, touched = settings.reference.rolling, np.sort(np.fromiter(panes, np.int64, len(panes)))
         for name, known in self._evaluations.history(series.number).items():
-            for evaluation in known.values():
+            for evaluation in reversed(known.values()):
                 window = evaluation.window
-                if window.end <= touched[0]:
-                    continue
+                if window.start <= touched[0]:
+                    break  # what a window is compared with lies before it, and the windows before it are older
                 stretches = rolling.stretches(window, settings.timezone)
                 ends = np.searchsorted(touched, [stretches[0].start, stretches[-1].end])
                 if ends[0] < ends[1]:
@@ -208,7 +225,6 @@ class Evaluator:
                 window = window_of(name, pane, settings.timezone)
                 end = window.end
                 if stored_unit(pane, watermark, settings.timezone).end <= end:
-                    self._failed.discard((series.number, window))
                     self.waiting.add(series.number, window, now)
 
     def _load(self) -> None:

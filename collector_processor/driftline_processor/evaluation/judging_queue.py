@@ -1,30 +1,135 @@
-"""The windows that wait to be evaluated, and which of them is next: fair, so that none ever starves."""
+"""The windows that wait to be evaluated, and which of them is next: fair, so that none ever starves.
+
+Three kinds wait in lines of their own. *Closing* windows get their last answer: they come first. *Live* windows are
+open or have ended lately; each length has a deadline, and whichever has waited longest for its deadline comes next.
+*Past* windows are those of a backfill, of late outcomes and of corrections; they come in the order of time, and every
+series and length has its turn. Of ten turns one belongs to each kind that waits behind a more urgent one.
+
+An evaluated window rests: it is due again after one hundredth of its length at the earliest, or of its age where it is
+past. It may come earlier where nothing else is due and there is CPU to spare, see :mod:`.keeper_turn`.
+"""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
-from typing import NamedTuple
+import math
+from bisect import bisect_left
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
-from driftline_processor.core.windows.window import Window
+import numpy as np
+from driftline.tables.table import I64
+
+from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window, length
 from driftline_processor.core.wording import duration
 from driftline_processor.ingest.changes import PaneProgress
 
 SECOND = 10**9
 
 LONG = 60 * SECOND
-"""From so long a wait on people are told of it: an ordinary one takes two seconds."""
+"""From so long a wait on people are told of it, or from the deadline on where that is longer."""
+
+DEADLINES = ((PANE, 10 * SECOND), (HOUR, 30 * SECOND), (DAY, 120 * SECOND), (7 * DAY, 600 * SECOND))
+"""Length of windows → how long one may wait: a thirtieth of five minutes, and less and less of a longer window."""
+
+RESTS = 100
+"""A window rests for one part in so many of its length: what comes meanwhile is one hundredth of its rows."""
+
+MOST_REST = 600 * SECOND
+"""A past window rests for ten minutes at most: labels of a month ago are shown within that time, too."""
+
+RECENT = HOUR
+"""A window is live until it ended an hour ago, or its own length ago: late rows and quick outcomes fall in that."""
+
+NEWEST = 2
+"""Windows of a series and length that count as live however old they are: the newest and the one before it."""
+
+TURNS = 10
+"""Of so many turns one belongs to each kind of windows that waits behind a more urgent one."""
+
+CHUNK = 16
+"""Past windows of one series and length that are evaluated in a row: neighbours share what they are compared with."""
+
+MOST_RESTING = 65_536
+"""Past windows that rest at most, some 20 MB; with more, they are evaluated as soon as they are touched."""
+
+TOLD_FROM = 10 * SECOND
+"""A backfill that began less than ten seconds ago, or ends within as many, is not worth a sentence."""
+
+RATE_OVER = 60 * SECOND
+"""How fast windows are judged is measured over the last minute."""
+
+Kind = Literal["closing", "live", "past"]
+KINDS: tuple[Kind, ...] = ("closing", "live", "past")
+"""The kinds of waiting windows, the most urgent first."""
+
+
+def deadline(name: str) -> int:
+    """Return how long windows of a name may wait (nanoseconds).
+
+    Between the lengths of :data:`DEADLINES` it lies on a straight line through the logarithms of both, which goes on
+    beyond the last one.
+
+    >>> [deadline(name) // SECOND for name in ("5m", "15m", "1h", "12h", "1d", "1w", "1mo")]
+    [10, 16, 30, 88, 120, 600, 1888]
+    """
+    long = length(name)
+    at = min(max(bisect_left(DEADLINES, (long, 0)), 1), len(DEADLINES) - 1)
+    (short, soon), (tall, late) = DEADLINES[at - 1], DEADLINES[at]
+    return round(soon * math.exp(math.log(long / short) * math.log(late / soon) / math.log(tall / short)))
 
 
 class Backlog(NamedTuple):
-    """Number of waiting windows, and since when the longest waits (unix nanoseconds, 0 without any)."""
+    """The windows that wait.
+
+    Attributes:
+        windows: Number of windows that are due.
+        since: Since when the longest of them waits, unix nanoseconds; 0 without any.
+        late: From when on people are told of the live ones, unix nanoseconds; 0 without any.
+        resting: Number of windows that were touched and are not due yet.
+    """
 
     windows: int = 0
     since: int = 0
+    late: int = 0
+    resting: int = 0
 
     def long(self, now: int) -> bool:
-        """Return True where a window has waited so long that its numbers are not those of its rows."""
-        return bool(self.windows) and now - self.since >= LONG
+        """Return True where a live window has waited so long that its numbers are not those of its rows."""
+        return bool(self.late) and now >= self.late
+
+    @property
+    def patience(self) -> int:
+        """How long the windows may wait, in nanoseconds."""
+        return max(0, self.late - self.since) if self.late else LONG
+
+
+class Backfill(NamedTuple):
+    """How far the past windows are judged.
+
+    Attributes:
+        judged: Windows that were judged since some wait.
+        waiting: Windows that wait.
+        since: Since when some wait, unix nanoseconds.
+        rate: Windows judged a second lately; 0 where that is not known yet.
+    """
+
+    judged: int = 0
+    waiting: int = 0
+    since: int = 0
+    rate: float = 0.0
+
+    @property
+    def left(self) -> int | None:
+        """Nanoseconds until all are judged; None where the rate is not known."""
+        return round(self.waiting / self.rate * SECOND) if self.rate else None
+
+    def long(self, now: int) -> bool:
+        """Return True where people are told of it: it has lasted a while, and goes on for a while."""
+        left = self.left
+        return bool(self.waiting) and now - self.since >= TOLD_FROM and (left is None or left >= TOLD_FROM)
 
 
 def windows_wait(backlog: Backlog, now: int) -> str:
@@ -40,66 +145,241 @@ def windows_wait(backlog: Backlog, now: int) -> str:
     return f"{some} to be evaluated, {longest}: what is shown of {them} is older than {their} rows"
 
 
-class _Entry(NamedTuple):
+def lags_sentence(lags: Mapping[str, int]) -> str:
+    """Say how late the windows of each length are; "" where none is.
+
+    >>> lags_sentence({"5m": 0, "1h": 95 * SECOND, "1d": 240 * SECOND})
+    'windows of 1h are 1m35s late, of 1d 4m'
+    """
+    late = [(name, duration(lag)) for name, lag in lags.items() if lag >= SECOND]
+    first, rest = late[:1], late[1:]
+    return "".join(
+        [*(f"windows of {name} are {lag} late" for name, lag in first), *(f", of {n} {lag}" for n, lag in rest)]
+    )
+
+
+def backfill_sentence(backfill: Backfill) -> str:
+    """Say how far a backfill is, and how long it goes on.
+
+    >>> backfill_sentence(Backfill(12_400, 37_600, 0, 209.0))
+    'Past windows are being judged: 12,400 of 50,000, about 3 min left'
+    """
+    left = backfill.left
+    told = "how long it takes is not known yet" if left is None else f"about {_about(left)} left"
+    done, total = backfill.judged, backfill.judged + backfill.waiting
+    return f"Past windows are being judged: {done:,} of {total:,}, {told}"
+
+
+_STEPS = ((DAY, 2 * DAY, "days"), (HOUR, 2 * HOUR, "h"), (60 * SECOND, 90 * SECOND, "min"), (SECOND, 0, "s"))
+"""Unit of a rough duration, from which length on it is used, and its word."""
+
+
+def _about(nanoseconds: int) -> str:
+    """Return a duration in its largest unit.
+
+    >>> [_about(seconds * SECOND) for seconds in (0, 59, 200, 7_300, 400_000)]
+    ['1 s', '59 s', '3 min', '2 h', '5 days']
+    """
+    unit, _, word = next(step for step in _STEPS if nanoseconds >= step[1])
+    return f"{max(1, round(nanoseconds / unit)):,} {word}"
+
+
+class _Place(NamedTuple):
+    """A window of a series."""
+
+    series: int
+    name: str
+    start: int
+
+
+_Lane = tuple[int, str]
+"""A series and the name of its windows."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A window that waits or rests.
+
+    Attributes:
+        touched: When it was first touched since its last evaluation, unix nanoseconds.
+        due: From when on it is to be evaluated, unix nanoseconds.
+        round: The round in which it was first touched.
+        line: The line in which it waits, None while it rests.
+    """
+
+    window: Window
+    touched: int
+    due: int
+    round: int
+    kind: Kind
+    line: _Line | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """Windows of one kind and name that are due, the longest waiting first."""
+
+    kind: Kind
+    name: str
+    deadline: int
+    entries: OrderedDict[_Place, _Entry] = field(default_factory=OrderedDict)
+
+    @property
+    def first(self) -> int | None:
+        """From when on the first is due, unix nanoseconds; None without any."""
+        return next(iter(self.entries.values())).due if self.entries else None
+
+
+_NONE: I64 = np.empty(0, np.int64)
+
+
+@dataclass(slots=True, eq=False)
+class _PastWindows:
+    """Past windows of one series and name: starts and ends as int64 (n,), those before ``first`` are done."""
+
     since: int
     round: int
+    starts: I64 = field(default_factory=_NONE.copy)
+    ends: I64 = field(default_factory=_NONE.copy)
+    first: int = 0
+    added: dict[int, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.starts) - self.first + len(self.added)
+
+    def holds(self, start: int) -> bool:
+        """Return True where the window that begins there waits."""
+        at = int(np.searchsorted(self.starts, start)) if len(self.starts) else 0
+        return start in self.added or (self.first <= at < len(self.starts) and int(self.starts[at]) == start)
+
+    def head(self) -> tuple[int, int]:
+        """Return start and end of the oldest window."""
+        if self.added:
+            starts = np.concatenate([self.starts[self.first :], np.fromiter(self.added, np.int64, len(self.added))])
+            ends = np.fromiter(self.added.values(), np.int64, len(self.added))
+            order = np.argsort(starts, kind="stable")
+            self.starts, self.ends = starts[order], np.concatenate([self.ends[self.first :], ends])[order]
+            self.first, self.added = 0, {}
+        return int(self.starts[self.first]), int(self.ends[self.first])
 
 
 class WaitingWindows:
-    """Windows of all series. One thread uses it; any may read ``backlog`` and :meth:`of`.
+    """Windows of all series. One thread uses it; any may read what :meth:`publish` has told.
 
-    A window is the more urgent the longer it has waited, relative to its own length and to how long ago it ended: an
-    hour that ends now comes before a month, and a month that has waited long comes before the next hour.
+    Attributes:
+        backlog: All that waits.
+        backfill: How far the past is judged.
 
-    >>> waiting = WaitingWindows()
-    >>> hour, month = Window("1h", 0, 3600 * SECOND), Window("1mo", 0, 30 * 86400 * SECOND)
-    >>> waiting.add(1, month, 0)
-    >>> waiting.add(1, hour, 10 * SECOND)
-    >>> [window.name for _, window in waiting.next(1, 20 * SECOND, lambda series: 0)]
-    ['1h']
-    >>> waiting.remove(1, hour)
-    >>> waiting.add(1, hour, 3590 * SECOND)  # touched again, when the month has waited for an hour
-    >>> [window.name for _, window in waiting.next(1, 3600 * SECOND, lambda series: 0)]
-    ['1h']
-    >>> waiting.remove(1, hour)
-    >>> waiting.add(1, hour, 7200 * SECOND)
-    >>> [window.name for _, window in waiting.next(1, 7202 * SECOND, lambda series: 0)]
-    ['1mo']
+    An hour and a day are touched; the hour comes first, since its deadline is nearer. It rests then:
+
+    >>> waiting, now = WaitingWindows(), 365 * DAY
+    >>> hour, day = Window("1h", now, now + HOUR), Window("1d", now, now + DAY)
+    >>> waiting.add(1, day, now)
+    >>> waiting.add(1, hour, now)
+    >>> waiting.next(now + SECOND)[1].name
+    '1h'
+    >>> waiting.remove(1, hour, now + SECOND)
+    >>> waiting.add(1, hour, now + 2 * SECOND)
+    >>> waiting.next(now + 3 * SECOND)[1].name
+    '1d'
+    >>> waiting.remove(1, day, now + 3 * SECOND)
+    >>> waiting.next(now + 4 * SECOND), waiting.next(now + 4 * SECOND, early=True)[1].name
+    (None, '1h')
+    >>> waiting.next(now + 37 * SECOND)[1].name
+    '1h'
     """
 
     def __init__(self) -> None:
-        self._entries: dict[tuple[int, Window], _Entry] = {}
+        self._entries: dict[_Place, _Entry] = {}
+        self._lines: dict[tuple[Kind, str, bool], _Line] = {}
+        self._resting: OrderedDict[_Place, _Entry] = OrderedDict()
+        self._due: list[tuple[int, _Place]] = []
+        self._rests: dict[_Place, int] = {}
+        self._rested: list[tuple[int, _Place]] = []
+        self._newest: dict[_Lane, list[int]] = {}
+        self._past: dict[int, dict[str, _PastWindows]] = {}
+        self._turns: deque[_Lane] = deque()
+        self._chunk = 0
+        self._past_windows = 0
+        self._passed_over: dict[Kind, int] = dict.fromkeys(KINDS, 0)
         self._round = 0
         self._reached: dict[int, PaneProgress] = {}
-        self.backlog = Backlog()
+        self._changed: set[int] = set()
+        self._of_series: dict[int, dict[_Place, _Entry]] = {}
         self._by_series: dict[int, Backlog] = {}
+        self._judged = 0
+        self._past_since = 0
+        self._marks: deque[tuple[int, int]] = deque()
+        self.backlog, self.backfill = Backlog(), Backfill()
+        self._first: dict[str, int | None] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._entries) + self._past_windows
 
-    def add(self, series: int, window: Window, now: int) -> None:
-        """Let a window wait since ``now``; one that waits already goes on waiting."""
-        self._entries.setdefault((series, window), _Entry(now, self._round))
+    def add(self, series: int, window: Window, now: int, closing: bool = False) -> None:
+        """Let a window wait since ``now``, or rest before; one that waits already goes on waiting.
 
-    def remove(self, series: int, window: Window) -> None:
-        """Say that a window was evaluated."""
-        self._entries.pop((series, window), None)
+        ``closing``: it closes now, so it does not rest.
+        """
+        if self._due and self._due[0][0] <= now:
+            self._wake(now)  # so that lines are in the order in which windows became due
+        place = _Place(series, window.name, window.start)
+        live = self._is_live(series, window, now)
+        kind: Kind = "past" if not live else "closing" if closing and _is_recent(window, now) else "live"
+        known = self._entries.get(place)
+        if known is not None:
+            if closing and (known.line is None or known.kind != kind):
+                self._leave(place, known)
+                self._wait(place, known, kind, now)
+            return
+        lane = self._past.get(series, {}).get(window.name)
+        if lane is not None and lane.holds(window.start):
+            return
+        due = now if closing else max(now, self._rests.get(place, 0))
+        entry = _Entry(window, now, due, self._round, kind)
+        if due <= now:
+            self._wait(place, entry, kind, now)
+            return
+        self._enter(place, entry)
+        self._resting[place] = entry
+        heapq.heappush(self._due, (due, place))
 
-    def next(self, most: int, now: int, watermark: Callable[[int], int]) -> list[tuple[int, Window]]:
-        """Return the most urgent windows, by series. ``watermark``: of a series, unix nanoseconds."""
-        reached = {series: watermark(series) for series in {series for series, _ in self._entries}}
+    def remove(self, series: int, window: Window, now: int, again: bool = True) -> None:
+        """Say that a window was evaluated, so that it rests. ``again``: it had been evaluated before."""
+        place = _Place(series, window.name, window.start)
+        entry = self._entries.get(place)
+        if entry is None:
+            self._remove_past(place)
+        else:
+            self._leave(place, entry)
+            self._judged += entry.kind == "past"
+        past = entry is None or entry.kind == "past"
+        if past and (not again or len(self._rests) >= MOST_RESTING):
+            return
+        rest = min(MOST_REST, (now - window.start) // RESTS) if past else (window.end - window.start) // RESTS
+        self._rests[place] = now + rest
+        heapq.heappush(self._rested, (now + rest, place))
 
-        def urgency(item: tuple[tuple[int, Window], _Entry]) -> tuple[float, int]:
-            (series, window), entry = item
-            ago = max(0, reached[series] - window.end)
-            waited = max(0, now - entry.since) + SECOND  # of those that came together the short and new ones first
-            return waited / (window.end - window.start + ago), window.start
+    def next(self, now: int, early: bool = False) -> tuple[int, Window] | None:
+        """Return the window that is to be evaluated next, with its series; None where none is due.
 
-        return [key for key, _ in heapq.nlargest(most, self._entries.items(), key=urgency)]
+        ``early``: then that of the resting ones that was touched first.
+        """
+        self._wake(now)
+        ready = [kind for kind in KINDS if self._has(kind)]
+        if not ready:
+            if not early or not self._resting:
+                return None
+            place, entry = next(iter(self._resting.items()))
+            return place.series, entry.window
+        kind = next((one for one in reversed(ready[1:]) if self._passed_over[one] >= TURNS - 1), ready[0])
+        for one in ready:
+            self._passed_over[one] = 0 if one == kind else self._passed_over[one] + 1
+        return self._next_past() if kind == "past" else self._next_of(kind, now)
 
     def begin_round(self, reached: PaneProgress) -> None:
         """Say how far the tables had come with what is added from now on."""
-        if not self._entries:
+        if not len(self):
             self._reached.clear()  # of rounds that are over only the newest counts
         self._round += 1
         self._reached[self._round] = reached
@@ -107,6 +387,7 @@ class WaitingWindows:
     def finished(self) -> PaneProgress | None:
         """Return how far the tables had come with all that has been evaluated; None where that is not known."""
         oldest = min((entry.round for entry in self._entries.values()), default=self._round + 1)
+        oldest = min([oldest, *(lane.round for lanes in self._past.values() for lane in lanes.values())])
         done = [number for number in self._reached if number < oldest]
         newest = self._reached[done[-1]] if done else None
         for number in done:
@@ -117,15 +398,184 @@ class WaitingWindows:
         """Return what waits of a series, as of the last :meth:`publish`."""
         return self._by_series.get(series, Backlog())
 
-    def publish(self) -> None:
-        """Let other threads see what waits."""
-        by_series: dict[int, Backlog] = {}
-        for (series, _), entry in self._entries.items():
-            known = by_series.get(series)
-            by_series[series] = Backlog(1, entry.since) if known is None else _and(known, entry.since)
-        self._by_series = by_series
-        self.backlog = Backlog(len(self._entries), min((one.since for one in by_series.values()), default=0))
+    def publish(self, now: int) -> None:
+        """Let other threads see what waits: of the series of which something has changed."""
+        self._wake(now)
+        changed, self._changed = self._changed, set()
+        if changed:
+            by_series = dict(self._by_series)
+            for series in changed:
+                found = self._backlog_of(series)
+                if found.windows or found.resting:
+                    by_series[series] = found
+                else:
+                    by_series.pop(series, None)
+            self._by_series = by_series
+        everything = self._by_series.values()
+        self.backlog = Backlog(
+            sum(one.windows for one in everything),
+            min((one.since for one in everything if one.windows), default=0),
+            min((one.late for one in everything if one.late), default=0),
+            sum(one.resting for one in everything),
+        )
+        first: dict[str, int | None] = dict.fromkeys(self._first)
+        for line in self._lines.values():
+            due, known = line.first, first.get(line.name)
+            first[line.name] = known if due is None else due if known is None else min(due, known)
+        self._first = dict(sorted(first.items(), key=lambda item: length(item[0])))
+        self.backfill = self._measured(now)
+
+    def lags(self, now: int) -> dict[str, int]:
+        """Return by name of windows how long the longest waiting live one has been due, in nanoseconds."""
+        return {name: 0 if due is None else max(0, now - due) for name, due in self._first.items()}
+
+    def _measured(self, now: int) -> Backfill:
+        """Return how far the past is judged, with the rate of the last minute."""
+        if not self._past_windows:
+            self._judged, self._past_since = 0, 0
+            self._marks.clear()
+            return Backfill()
+        self._past_since = self._past_since or now
+        self._marks.append((now, self._judged))
+        while len(self._marks) > 2 and self._marks[1][0] <= now - RATE_OVER:
+            self._marks.popleft()
+        began, before = self._marks[0]
+        rate = (self._judged - before) * SECOND / (now - began) if now > began else 0.0
+        return Backfill(self._judged, self._past_windows, self._past_since, rate)
+
+    def _is_live(self, series: int, window: Window, now: int) -> bool:
+        """Return True where a window is open or has ended lately, or is one of the newest of its series and name.
+
+        Of those that are live for being the newest, older ones go to the past when a newer one comes.
+        """
+        recent = _is_recent(window, now)
+        newest = self._newest.setdefault((series, window.name), [])
+        if window.start in newest:
+            return True
+        if len(newest) == NEWEST and window.start < newest[0]:
+            return recent
+        newest.append(window.start)
+        newest.sort()
+        if len(newest) > NEWEST:
+            place = _Place(series, window.name, newest.pop(0))
+            outdated = self._entries.get(place)
+            if outdated is not None and outdated.kind == "live" and not _is_recent(outdated.window, now):
+                self._leave(place, outdated)
+                self._wait(place, outdated, "past", now)
+        return window.start in newest or recent
+
+    def _wait(self, place: _Place, entry: _Entry, kind: Kind, now: int) -> None:
+        """Put a window into the line of its kind, at its end."""
+        entry.kind, entry.due = kind, min(entry.due, now)
+        if kind == "past":
+            self._add_past(place, entry)
+            return
+        self._enter(place, entry)
+        recent = _is_recent(entry.window, now)
+        line = self._lines.get((kind, place.name, recent))
+        if line is None:
+            soon = deadline(place.name) if recent else max(MOST_REST, deadline(place.name))
+            line = self._lines[kind, place.name, recent] = _Line(kind, place.name, soon)
+        entry.line = line
+        line.entries[place] = entry
+
+    def _enter(self, place: _Place, entry: _Entry) -> None:
+        self._entries[place] = entry
+        self._of_series.setdefault(place.series, {})[place] = entry
+        self._changed.add(place.series)
+
+    def _leave(self, place: _Place, entry: _Entry) -> None:
+        """Take a window out of where it waits or rests."""
+        del self._entries[place]
+        del self._of_series[place.series][place]
+        self._changed.add(place.series)
+        if entry.line is None:
+            del self._resting[place]
+        else:
+            del entry.line.entries[place]
+            entry.line = None
+
+    def _wake(self, now: int) -> None:
+        """Let those wait that have rested, in the order in which they became due; forget rests that are over."""
+        while self._due and self._due[0][0] <= now:
+            due, place = heapq.heappop(self._due)
+            entry = self._resting.get(place)
+            if entry is not None and entry.due == due:
+                self._leave(place, entry)
+                self._wait(place, entry, entry.kind, due)
+        while self._rested and self._rested[0][0] <= now:
+            over, place = heapq.heappop(self._rested)
+            if self._rests.get(place) == over:
+                del self._rests[place]
+
+    def _has(self, kind: Kind) -> bool:
+        if kind == "past":
+            return self._past_windows > 0
+        return any(line.entries for line in self._lines.values() if line.kind == kind)
+
+    def _next_of(self, kind: Kind, now: int) -> tuple[int, Window]:
+        """Return the window that has waited longest for its deadline; of closing ones the longest waiting."""
+
+        def urgency(line: _Line) -> tuple[float, int]:
+            waited = max(0, now - (line.first or now)) + SECOND  # of those that came together the short ones first
+            return (waited if kind == "closing" else waited / line.deadline), -line.deadline
+
+        line = max((line for line in self._lines.values() if line.kind == kind and line.entries), key=urgency)
+        place, entry = next(iter(line.entries.items()))
+        return place.series, entry.window
+
+    def _add_past(self, place: _Place, entry: _Entry) -> None:
+        lanes = self._past.setdefault(place.series, {})
+        lane = lanes.get(place.name)
+        if lane is None:
+            lane = lanes[place.name] = _PastWindows(entry.due, entry.round)
+            self._turns.append(place[:2])
+        if lane.holds(place.start):
+            return
+        lane.since, lane.round = min(lane.since, entry.due), min(lane.round, entry.round)
+        lane.added[place.start] = entry.window.end
+        self._past_windows += 1
+        self._changed.add(place.series)
+
+    def _next_past(self) -> tuple[int, Window]:
+        """Return the oldest window of the series and name whose turn it is."""
+        series, name = self._turns[0]
+        return series, Window(name, *self._past[series][name].head())
+
+    def _remove_past(self, place: _Place) -> None:
+        lane = self._past.get(place.series, {}).get(place.name)
+        if lane is None or lane.head()[0] != place.start:
+            return
+        lane.first += 1
+        self._past_windows -= 1
+        self._chunk += 1
+        self._changed.add(place.series)
+        self._judged += 1
+        if not len(lane):
+            del self._past[place.series][place.name]
+            self._turns.popleft()
+            self._chunk = 0
+        elif self._chunk >= CHUNK:
+            self._turns.rotate(-1)
+            self._chunk = 0
+
+    def _backlog_of(self, series: int) -> Backlog:
+        """Return what waits of a series now."""
+        windows = resting = 0
+        since: list[int] = []
+        late: list[int] = []
+        for entry in self._of_series.get(series, {}).values():
+            if entry.line is None:
+                resting += 1
+                continue
+            windows += 1
+            since.append(entry.due)
+            late.append(entry.due + max(LONG, entry.line.deadline))
+        for lane in self._past.get(series, {}).values():
+            windows += len(lane)
+            since.append(lane.since)
+        return Backlog(windows, min(since, default=0), min(late, default=0), resting)
 
 
-def _and(known: Backlog, since: int) -> Backlog:
-    return Backlog(known.windows + 1, min(known.since, since))
+def _is_recent(window: Window, now: int) -> bool:
+    return window.end > now - max(RECENT, window.end - window.start)

@@ -65,6 +65,11 @@ class Analysis:
         """Return True where it works."""
         return self._thread.is_alive()
 
+    @property
+    def behind(self) -> bool:
+        """Return True where more than a block waits to be stored."""
+        return self._reader.behind > BLOCK_BYTES
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

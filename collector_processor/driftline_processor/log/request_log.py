@@ -207,6 +207,11 @@ class RequestLog:
         """Return the bytes of all files."""
         return sum(segment.size for segment in list(self._segments))
 
+    @property
+    def waiting(self) -> bool:
+        """Return True where requests wait to be written."""
+        return bool(self._waiting)
+
     def wait_for(self, position: int, seconds: float | None = None, unless: Callable[[], bool] = lambda: False) -> None:
         """Wait until something follows a position, the log stops, or :meth:`wake` finds ``unless`` true."""
         with self._changed:

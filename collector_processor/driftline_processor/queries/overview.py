@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
@@ -19,7 +20,7 @@ from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.verdict import ModelPart, fold_verdicts, parts_in_use
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
-from driftline_processor.evaluation.judging_queue import WaitingWindows, windows_wait
+from driftline_processor.evaluation.judging_queue import WaitingWindows, backfill_sentence, lags_sentence, windows_wait
 from driftline_processor.evaluation.stored_outcomes import OutcomeDelays
 from driftline_processor.evaluation.version_comparison import VersionWatch
 from driftline_processor.health import Counters, Labels
@@ -89,7 +90,7 @@ class ModelView:
         concept: True where its errors have become more, on the stream of its outcomes; None where nothing can or shall
             tell.
         versions: The model's challengers beside its champion, the same for each of its versions.
-        waiting: How many of its windows wait to be evaluated: what is shown of them is older than their rows.
+        waiting: How many of its windows were touched since they were evaluated: what is shown of them is older.
         verdict: Whether it is still right; None where nothing of it has been judged.
         shadow: Nobody acts on its predictions.
         in_use: Its verdict counts for the model: it is no shadow, and no other version has taken over its traffic.
@@ -249,9 +250,17 @@ class Overview:
         beyond = self._intake.limits.sentence()
         limited = () if beyond is None else (f"{beyond[0].upper()}{beyond[1:]}.",)
         return (
+            *self._waiting_hints(),
             *limited,
             *unknown_model_hints(self._join.pending, {series.key.model for series in self._intake.series}),
         )
+
+    def _waiting_hints(self) -> list[str]:
+        """Return how late live windows are, and how far a backfill is, each where it is worth a sentence."""
+        waiting, now = self._waiting, self._clock()
+        late = lags_sentence(waiting.lags(now)) if waiting.backlog.long(now) else ""
+        told = [f"{late[0].upper()}{late[1:]}: there are more than the processor can judge."] if late else []
+        return told + ([f"{backfill_sentence(waiting.backfill)}."] if waiting.backfill.long(now) else [])
 
     def counters(self) -> dict[tuple[str, Labels], float]:
         """Return the counters of the process, and the numbers of waiting outcomes and windows."""
@@ -264,6 +273,8 @@ class Overview:
             (m.DRIFTLINE_WINDOWS_PENDING, ()): float(backlog.windows),
             (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): (now - backlog.since) / 1e9 if backlog.windows else 0.0,
         }
+        for name, lag in self._waiting.lags(now).items():
+            waiting[m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, name),)] = lag / 1e9
         return {**self._counters.snapshot(), **waiting}
 
     def _model(self, series: Series, known: Known) -> ModelView:
@@ -295,7 +306,7 @@ class Overview:
             watermark=watermark.at(now),
             timezone=settings.timezone,
             outcome_delay=self._delays.of(series),
-            waiting=backlog.windows,
+            waiting=backlog.windows + backlog.resting,
             retired=not self._intake.limits.holds(key),
             distributed=totals.distributed,
             balance=balance,

@@ -25,7 +25,7 @@ from driftline_processor.core.verdict import (
 )
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.core.windows.window import HOUR, PANE
-from driftline_processor.evaluation.judging_queue import LONG, Backlog
+from driftline_processor.evaluation.judging_queue import Backlog
 from driftline_processor.ingest.arrivals import Arrivals
 from driftline_processor.store.database import Connection, insert, read, transaction
 
@@ -193,8 +193,8 @@ class Verdicts:
                 silent, pause = pace.silent_since(known.received, now, arrivals.away), pace.limit
         if silent is None:
             pause = 0
-        since = backlog.since if backlog.windows else None
-        return Traffic(now, silent, pause, backlog.windows, since, LONG)
+        since = backlog.since if backlog.late else None
+        return Traffic(now, silent, pause, backlog.windows, since, backlog.patience)
 
     def _pace(self, known: Known, arrivals: Arrivals, now: int) -> Pace | None:
         """Return the pace of a model in an environment, worked out once an hour."""

@@ -145,8 +145,11 @@ DRIFTLINE_OUTCOMES_PENDING: Final = "driftline.outcomes.pending"
 DRIFTLINE_OUTCOMES_PENDING_AGE: Final = "driftline.outcomes.pending.age"
 """How long the oldest outcome that waits for its prediction has waited; 0 where none does."""
 
+DRIFTLINE_EVALUATION_LAG: Final = "driftline.evaluation.lag"
+"""How long the window of a length that waits longest has been due to be evaluated; 0 where none is. Past windows, as of a backfill, are left out."""
+
 DRIFTLINE_WINDOWS_PENDING: Final = "driftline.windows.pending"
-"""Windows that wait to be evaluated; what is shown of them is older than their rows."""
+"""Windows that are due to be evaluated, past ones too; what is shown of them is older than their rows."""
 
 DRIFTLINE_WINDOWS_PENDING_AGE: Final = "driftline.windows.pending.age"
 """How long the window that waits longest has waited to be evaluated; 0 where none does."""
@@ -235,6 +238,7 @@ UNITS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_JOINED: "{outcome}",
     DRIFTLINE_OUTCOMES_PENDING: "{outcome}",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "s",
+    DRIFTLINE_EVALUATION_LAG: "s",
     DRIFTLINE_WINDOWS_PENDING: "{window}",
     DRIFTLINE_WINDOWS_PENDING_AGE: "s",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "{span}",
@@ -300,6 +304,7 @@ INSTRUMENTS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_JOINED: "counter",
     DRIFTLINE_OUTCOMES_PENDING: "gauge",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "gauge",
+    DRIFTLINE_EVALUATION_LAG: "gauge",
     DRIFTLINE_WINDOWS_PENDING: "gauge",
     DRIFTLINE_WINDOWS_PENDING_AGE: "gauge",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "counter",
@@ -365,7 +370,8 @@ DESCRIPTIONS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_JOINED: "Outcomes that found their prediction.",
     DRIFTLINE_OUTCOMES_PENDING: "Outcomes that wait for their prediction.",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "How long the oldest outcome that waits for its prediction has waited; 0 where none does.",
-    DRIFTLINE_WINDOWS_PENDING: "Windows that wait to be evaluated; what is shown of them is older than their rows.",
+    DRIFTLINE_EVALUATION_LAG: "How long the window of a length that waits longest has been due to be evaluated; 0 where none is. Past windows, as of a backfill, are left out.",
+    DRIFTLINE_WINDOWS_PENDING: "Windows that are due to be evaluated, past ones too; what is shown of them is older than their rows.",
     DRIFTLINE_WINDOWS_PENDING_AGE: "How long the window that waits longest has waited to be evaluated; 0 where none does.",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "Outcomes of sampled predictions that got no span, because more came in a second than spans are made.",
     DRIFTLINE_LOG_SIZE: "Bytes of the log of accepted requests, in its files.",
@@ -430,6 +436,7 @@ PROMETHEUS: Final[Mapping[str, str]] = {
     DRIFTLINE_OUTCOMES_JOINED: "driftline_outcomes_joined_total",
     DRIFTLINE_OUTCOMES_PENDING: "driftline_outcomes_pending",
     DRIFTLINE_OUTCOMES_PENDING_AGE: "driftline_outcomes_pending_age_seconds",
+    DRIFTLINE_EVALUATION_LAG: "driftline_evaluation_lag_seconds",
     DRIFTLINE_WINDOWS_PENDING: "driftline_windows_pending",
     DRIFTLINE_WINDOWS_PENDING_AGE: "driftline_windows_pending_age_seconds",
     DRIFTLINE_OUTCOME_SPANS_SKIPPED: "driftline_outcome_spans_skipped_total",

@@ -88,8 +88,8 @@ def test_windows_that_wait_for_long_make_it_behind(open_state: Open, clock: Cloc
     state.view()
     waiting, (series,) = state.state._evaluator.waiting, state.state.series()
     window = next(iter(state.view().windows["1h"])).window
-    waiting.add(series.number, window, clock.now)
-    waiting.publish()
+    waiting.add(series.number, window, clock.now, closing=True)
+    waiting.publish(clock.now)
     clock.now += LONG
     assert states(state) == {"unknown": 1.0}
     clock.now += 1
