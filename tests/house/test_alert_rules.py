@@ -226,11 +226,11 @@ CASES = (
     Fires("DriftlineAbsent", {"driftline_windows_pending": "0 0 stale"}, "11m", "12m", {}, "No Driftline is heard of"),
     Fires(
         "DriftlineBehind",
-        {'driftline_windows_pending_age_seconds{instance="a:8780"}': "1000x20"},
+        {'driftline_evaluation_lag_seconds{instance="a:8780",ml_window="1d"}': "1000x20"},
         "4m",
         "5m",
-        {"instance": "a:8780"},
-        "Driftline at a:8780: a window has waited for 16m 40s to be evaluated",
+        {"instance": "a:8780", "ml_window": "1d"},
+        "Driftline at a:8780: a window of 1d has waited for 16m 40s to be evaluated",
     ),
     Fires(
         "DriftlineDrops",

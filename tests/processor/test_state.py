@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.state import State
@@ -41,6 +42,8 @@ def test_the_keeper_joins_and_evaluates_by_itself(tmp_path: Path) -> None:
         (m.DRIFTLINE_OUTCOMES_PENDING_AGE, ()): 0.0,
         (m.DRIFTLINE_WINDOWS_PENDING, ()): 0.0,
         (m.DRIFTLINE_WINDOWS_PENDING_AGE, ()): 0.0,
+        (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1h"),)): 0.0,
+        (m.DRIFTLINE_EVALUATION_LAG, ((a.ML_WINDOW, "1d"),)): 0.0,
         (m.DRIFTLINE_LOG_SIZE, ()): 0.0,
         (m.DRIFTLINE_ANALYSIS_QUEUE_SIZE, ()): 0.0,
     }

@@ -217,10 +217,15 @@ class _Entry:
 
 @dataclass(slots=True, eq=False)
 class _Line:
-    """Windows of one kind and name that are due, the longest waiting first."""
+    """Windows of one kind and name that are due, the longest waiting first.
+
+    Attributes:
+        recent: They are open or have ended lately; else they are the newest of a replay.
+    """
 
     kind: Kind
     name: str
+    recent: bool
     deadline: int
     entries: OrderedDict[_Place, _Entry] = field(default_factory=OrderedDict)
 
@@ -420,13 +425,13 @@ class WaitingWindows:
         )
         first: dict[str, int | None] = dict.fromkeys(self._first)
         for line in self._lines.values():
-            due, known = line.first, first.get(line.name)
+            due, known = line.first if line.recent else None, first.get(line.name)
             first[line.name] = known if due is None else due if known is None else min(due, known)
         self._first = dict(sorted(first.items(), key=lambda item: length(item[0])))
         self.backfill = self._measured(now)
 
     def lags(self, now: int) -> dict[str, int]:
-        """Return by name of windows how long the longest waiting live one has been due, in nanoseconds."""
+        """Return by name of windows how long the longest waiting has been due, in nanoseconds; of those of now."""
         return {name: 0 if due is None else max(0, now - due) for name, due in self._first.items()}
 
     def _measured(self, now: int) -> Backfill:
@@ -475,7 +480,7 @@ class WaitingWindows:
         line = self._lines.get((kind, place.name, recent))
         if line is None:
             soon = deadline(place.name) if recent else max(MOST_REST, deadline(place.name))
-            line = self._lines[kind, place.name, recent] = _Line(kind, place.name, soon)
+            line = self._lines[kind, place.name, recent] = _Line(kind, place.name, recent, soon)
         entry.line = line
         line.entries[place] = entry
 

@@ -27,7 +27,7 @@ class Simulation:
 
     models: int
     service: int
-    seconds: int = 900
+    seconds: int = 1_300
     names: tuple[str, ...] = ("5m", "1h", "1d", "1w")
     past: int = 0
     lags: Counter[str] = field(default_factory=Counter)
@@ -96,7 +96,7 @@ def test_with_time_enough_every_length_keeps_its_deadline(models: int, milliseco
         lasted = done.seconds * SECOND
         assert done.gaps[name] <= min(rest, lasted) + deadline(name) + 4 * SECOND
         assert done.counts[name] <= models * (lasted / rest + 2) + 2 * models * lasted / length(name)
-    assert done.closing <= 5 * SECOND
+    assert 0 < done.closing <= 5 * SECOND
 
 
 @pytest.mark.slow
@@ -113,7 +113,7 @@ def test_under_overload_the_lengths_share_and_none_starves() -> None:
     assert min(lags.values()) > 1
     assert max(lags.values()) < 2 * min(lags.values())
     assert all(done.counts[name] >= 200 for name in done.names)
-    assert done.closing <= 45 * SECOND, "200 windows close at once, and each of them takes 50 ms"
+    assert 0 < done.closing <= 45 * SECOND, "200 windows close at once, and each of them takes 50 ms"
 
 
 @pytest.mark.slow
