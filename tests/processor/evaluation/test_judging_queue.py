@@ -9,7 +9,7 @@ import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
-from driftline_processor.core.windows.window import Window, closes_at, length, window_of
+from driftline_processor.core.windows.window import GRACE, Window, length, window_of
 from driftline_processor.evaluation import evaluator as evaluate
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.judging_queue import CHUNK, Backfill, WaitingWindows, backfill_sentence, deadline
@@ -51,8 +51,8 @@ class Simulation:
                     for name in self.names:
                         window = window_of(name, tick)
                         waiting.add(series, window, now)
-                        ended = window_of(name, window.start - 1)
-                        if ended.start >= began and tick >= closes_at(ended) and (series, ended) not in closes:
+                        ended = window_of(name, window_of(name, tick - GRACE).start - 1)
+                        if ended.start >= began and (series, ended) not in closes:
                             closes[series, ended] = now
                             waiting.add(series, ended, now, closing=True)
                 waiting.publish(now)
@@ -111,7 +111,7 @@ def test_under_overload_the_lengths_share_and_none_starves() -> None:
     done = Simulation(200, 50 * MILLISECOND).run()
     lags = {name: done.lags[name] / deadline(name) for name in ("5m", "1h", "1d")}
     assert min(lags.values()) > 1
-    assert max(lags.values()) < 2 * min(lags.values())
+    assert max(lags.values()) < 3 * min(lags.values()), "while 200 windows close at once the shortest wait longest"
     assert all(done.counts[name] >= 200 for name in done.names)
     assert 0 < done.closing <= 45 * SECOND, "200 windows close at once, and each of them takes 50 ms"
 
