@@ -41,6 +41,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_forward": {"REQUESTS": 1, "WARM_REQUESTS": 1, "SPANS": 2},
     "bench_import": {"ROUNDS": 1},
     "bench_join": {"OUTCOMES": 100},
+    "bench_live": {"MODELS": 2, "SECONDS": 1, "FEATURES": 4, "EVERY": 0.5},
     "bench_memory": {"CASES": {"single rows": 1}, "SECONDS": 0.0},
     "bench_metrics": {"MINUTES": 2},
     "bench_outcome_panes": {"ROUNDS": 1, "A_PANE": (1,)},
@@ -70,7 +71,8 @@ def _forward(module: ModuleType, patch: pytest.MonkeyPatch) -> None:
         thread.join(30)
 
     patch.setattr(module, "serving", serving)
-    module.main()
+    main = module.main
+    main([]) if main.__code__.co_argcount else main()
 
 
 def _join(module: ModuleType, directory: Path) -> None:
@@ -98,7 +100,7 @@ def test_it_runs_through(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(module, constant, value)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     match name:
-        case "bench_forward" | "bench_end_to_end":
+        case "bench_forward" | "bench_end_to_end" | "bench_live":
             _forward(module, monkeypatch)
         case "bench_join":
             _join(module, tmp_path)
