@@ -8,7 +8,7 @@ exact p-values cost beside the histograms that they are of, for windows of fewer
 Then the parts of judging a day of DAY_ROWS rows beside DAYS days of reference, each beside what one would write without
 Driftline, in the same run. The rule for drift, where days differ and where they do not: beside a test of scipy.stats
 for each feature on the same counts. The changes of performance: beside numpy stacking and adding the sums of the same
-hours. The verdict of the window: beside the rule.
+hours. The verdict of the window: beside the rule. All of judging it, with its outcomes: beside the tests of scipy.stats.
 """
 
 from __future__ import annotations
@@ -154,6 +154,7 @@ def parts_of_judging() -> None:
                 drift(window.pane, reference, span=DAY)
 
         def judged_days(days: list[tuple[ModelWindow, WindowContext]] = days, of: Baseline = reference) -> None:
+            vars(walks)["_ks_walk"].cache_clear()
             for window, context in days:
                 judge_window(window, Reference(of), context)
 
@@ -164,6 +165,7 @@ def parts_of_judging() -> None:
         jobs: dict[str, Callable[[], object]] = {
             "scipy": by_hand,
             "rule": rule,
+            "whole": judged_days,
             "sums": lambda blocks=blocks: [bare_sums(one) for one in blocks],  # type: ignore[misc]
             "verdict": lambda found=evaluations: [verdict_of_window(one) for one in found],  # type: ignore[misc]
         }
@@ -177,6 +179,7 @@ def parts_of_judging() -> None:
             ("the rule for drift", "rule", "scipy"),
             ("the changes of performance", "changes", "sums"),
             ("the verdict of a window", "verdict", "rule"),
+            ("a window with its outcomes", "whole", "scipy"),
         ):
             times = f"{cost[one] / cost[beside]:6.2f} x {beside} ({cost[beside]:.3f} ms)"
             print(f"{name}: {what:<27} {cost[one]:7.3f} ms, {times}")

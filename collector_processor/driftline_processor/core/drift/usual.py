@@ -191,8 +191,9 @@ class ScoreFunctions:
         noise[:, LEVEL] = 1 / np.maximum(variance, 1e-12)
         told = polynomials[0] ** 2 * whole / np.maximum((1 - whole) * variance[:, np.newaxis], 1e-12)
         noise[:, CELLS:-1] = np.where(ordered[:, np.newaxis], np.maximum(1 - told, _LEAST_NOISE), 1.0)
-        shifted = np.diff(ndtr(borders[:, :, np.newaxis] - GRID), axis=1)  # float64 (k, c, grid)
-        levels = (polynomials[0][:, :, np.newaxis] * shifted).sum(axis=1)
+        levels = np.zeros((k, len(GRID)))  # of labels nobody asks
+        shifted = np.diff(ndtr(borders[ordered][:, :, np.newaxis] - GRID), axis=1)  # float64 (numbers, c, grid)
+        levels[ordered] = (polynomials[0][ordered][:, :, np.newaxis] * shifted).sum(axis=1)
         return cls(whole, ordered, borders, polynomials, levels, noise, weight)
 
     def scores(self, counts: F64, new: F64) -> F64:

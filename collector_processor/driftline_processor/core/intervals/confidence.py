@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import exp, inf, log, sqrt
 from typing import NamedTuple
 
@@ -112,6 +113,7 @@ CONFIDENCE = 0.95
 """What intervals are sure of where nobody says: as usual (Fisher 1925)."""
 
 
+@lru_cache(maxsize=64)
 def normal_quantile(confidence: float) -> float:
     """Return the reach of a two-sided interval in standard deviations.
 
@@ -169,9 +171,15 @@ def power_of_share(rows: int, share: float, limit: float, confidence: float) -> 
 
 def _quantile(some: WeightSums, others: WeightSums, tail: float) -> float:
     """Return the quantile of a share of two gamma variables with the mean and variance of a weighted count."""
-    share = float(betaincinv(some.effective, others.effective, tail))
+    share = _share_quantile(some.effective, others.effective, tail)
     each, other = some.squares / some.weight, others.squares / others.weight
     return each * share / (each * share + other * (1 - share))
+
+
+@lru_cache(maxsize=4_096)
+def _share_quantile(some: float, others: float, tail: float) -> float:
+    """Return the quantile of a beta variable: half of the metrics of decisions ask of the same cells of a table."""
+    return float(betaincinv(some, others, tail))
 
 
 def has_equal_weights(hits: WeightSums, misses: WeightSums) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -75,7 +76,7 @@ class ClassWeights(NamedTuple):
         return hits, misses
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class ConfusionTable:
     """Rows by actual and predicted class.
 
@@ -95,7 +96,7 @@ class ConfusionTable:
     uneven: float = 1.0
     unseen: UnseenDecisions | None = None
 
-    @property
+    @cached_property
     def unit(self) -> F64:
         """Return the greatest weight of a further row of each predicted class: float64 (k,).
 

@@ -150,9 +150,11 @@ class RowsAsOne(NamedTuple):
 
     def at(self, confidence: float) -> float:
         """Return the number of rows for a confidence, at least 1."""
+        if not self.ways:
+            return 1.0
         normal = normal_quantile(confidence)
         found = [one.effect * (student_quantile(confidence, one.freedom) / normal) ** 2 for one in self.ways]
-        return max(1.0, min(found, default=1.0))
+        return max(1.0, min(found))
 
 
 def rows_as_one(influence: F64, expected: F64, fewest: float) -> RowsAsOne:

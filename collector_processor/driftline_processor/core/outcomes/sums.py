@@ -139,10 +139,10 @@ def rows_of(pane: Pane, weight: float, part: str, cells: NDArray[np.bool_] | Non
     rows, total, _ = pane.parts["outcomes"].tolist()
     if total <= 0:
         return 0
-    uncounted = rows - total - _more(pane, "outcomes").sum()
+    uncounted = rows - total - float(_more(pane, "outcomes").sum())
     more = _more(pane, part)
     own = more if cells is None or len(more) != cells.size else more[cells.ravel()]
-    return int(np.clip(round(weight + own.sum() + uncounted * weight / total), 0, rows))
+    return int(min(max(round(weight + float(own.sum()) + uncounted * weight / total), 0), rows))
 
 
 def _more(pane: Pane, part: str) -> F64:

@@ -6,7 +6,6 @@ What has no interval has none (docs/explanation/intervals.md says which); ``Metr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from driftline.panes.pane import Pane
 from driftline.tables.table import F64
@@ -153,7 +152,7 @@ def _with_interval(sums: PerformanceSums, text: str, value: MetricValue) -> Metr
         found = UNREVIEWED, sums.rows
     (low, high, method), rows = found
     low, high = (None if end is None else float(end) for end in (low, high))  # numpy's are none of JSON's
-    return replace(value, low=low, high=high, interval=method, effective_rows=rows)
+    return MetricValue(value.value, value.rows, value.source, value.bound, low, high, method, rows)
 
 
 def _needed_cells(sums: PerformanceSums, metric: Metric, name: Name) -> F64:

@@ -6,6 +6,7 @@ Whether rows lack so much more, or less, than they did that this alone moves wha
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,22 +48,25 @@ def missing_changes(sides: PanePair, was_rows: float, now_rows: float) -> list[M
     The one that changed most comes first; empty where they may be judged. ``was_rows``, ``now_rows``: effective rows.
     """
     per_row = 1 / max(was_rows, 1.0) + 1 / max(now_rows, 1.0)
-    found = []
-    for name in sides.space.names:
-        was, now = (_share(pane, name) for pane in (sides.reference, sides.current))
-        both = (was / max(now_rows, 1.0) + now / max(was_rows, 1.0)) / per_row  # the share in both samples together
-        if abs(now - was) > CHANCE * math.sqrt(both * (1 - both) * per_row):
-            found.append(MissingChange(name, was, now))
+    names = sides.space.names
+    was, now = sides.once("missing", lambda: _shares(sides.reference, names)), _shares(sides.current, names)
+    both = (was / max(now_rows, 1.0) + now / max(was_rows, 1.0)) / per_row  # the share in both samples together
+    sure = np.abs(now - was) > CHANCE * np.sqrt(np.maximum(both * (1 - both), 0.0) * per_row)
+    found = [MissingChange(names[at], float(was[at]), float(now[at])) for at in np.flatnonzero(sure).tolist()]
     if sum(one.more for one in found) <= MOST * math.sqrt(len(sides.space.names)):
         return []
     return sorted(found, key=lambda one: -one.more)
 
 
-def _share(pane: Pane, name: str) -> float:
-    """Return the share of rows without a usable value; 1 for a feature that never came."""
-    part = pane.parts.get(f"feature:{name}")
-    total = 0.0 if part is None else float(part.sum())
-    return 1.0 if part is None or total <= 0 else float(part[-2:].sum()) / total
+def _shares(pane: Pane, names: Sequence[str]) -> F64:
+    """Return the share of rows without a usable value of each feature; 1 for one that never came."""
+    nothing = np.zeros(2)
+    parts = [pane.parts.get(f"feature:{name}", nothing) for name in names]
+    counts, end = np.concatenate(parts), np.cumsum([len(part) for part in parts])
+    total = np.add.reduceat(counts, np.concatenate([[0], end[:-1]]))
+    missing = counts[end - 2] + counts[end - 1]
+    found: F64 = np.divide(missing, total, out=np.ones(len(parts)), where=total > 0)
+    return found
 
 
 MOST_TOLD = 5
