@@ -8,7 +8,7 @@ exact p-values cost beside the histograms that they are of, for windows of fewer
 Then the parts of judging a day of DAY_ROWS rows beside DAYS days of reference, each beside what one would write without
 Driftline, in the same run. The rule for drift, where days differ and where they do not: beside a test of scipy.stats
 for each feature on the same counts. The changes of performance: beside numpy stacking and adding the sums of the same
-hours. The verdict of the window: beside the rule. All of judging it, with its outcomes: beside the tests of scipy.stats.
+hours. The verdict of the window: beside the rule. All of it, with its outcomes: beside the tests of scipy.stats.
 """
 
 from __future__ import annotations
