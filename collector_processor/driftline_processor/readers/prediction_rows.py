@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 from driftline_processor.core.service_level.sums import OTHER_ERROR
 from driftline_processor.present.numbers import many
 
-from .arrow_columns import as_known, column, is_nested, is_vector, whole_column
+from .arrow_columns import as_known, column, is_nested, is_time, is_vector
 from .column_roles import TRACES, ColumnOptions, Roles, column_notation, id_column
 from .errors import BadInput, Say
 from .notation import KnownNotation
+from .row_store import Reading, RowStore, chunks_of, gather_columns, is_many, numbered_batches
 from .source import Source, readable
-from .times import UNIT_NAMES, read_times
+from .times import UNIT_NAMES, Times, read_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +71,31 @@ class FileRows:
         return self.source.rows
 
 
-def read_rows(source: Source, roles: Roles, task: Task, say: Say) -> FileRows:
-    """Read the few columns of a file that say what was predicted, what happened, and how the service answered."""
+def read_rows(source: Source, roles: Roles, task: Task, say: Say, store: RowStore | None = None) -> FileRows:
+    """Read the few columns of a file that say what was predicted, what happened, and how the service answered.
+
+    ``store``: holds them; None = one of their own.
+    """
+    store = RowStore() if store is None else store
+    scores = tuple(roles.scores_of(task))
+    predicted = Reading(roles.predicted if task.may_have_classes else "", False)
+    actual = Reading("" if task.ranks_items else roles.actual, task.predicts_number, task.may_have_classes)
+    latency, error, cluster = Reading(roles.latency, True), Reading(roles.error, False), Reading(roles.cluster, None)
+    slices = {name: Reading(name, False) for name in roles.slices}
+    plain = [predicted, actual, latency, error, *slices.values(), *(Reading(name, True) for name in scores)]
+    for one in plain:
+        _check_plain(source, one.name)
     with readable(source.path):
+        read = gather_columns(source, {one for one in (*plain, cluster) if one.name}, store)
         return FileRows(
             source,
-            scores=_scores(source, roles.scores_of(task), say),
-            predicted=_whole(source, roles.predicted, False) if roles.predicted and task.may_have_classes else None,
-            actual=_whole(source, roles.actual, task.predicts_number)
-            if roles.actual and not task.ranks_items
-            else None,
-            cluster=whole_column(source.column(roles.cluster)) if roles.cluster else None,
-            slices={name: _whole(source, name, False) for name in roles.slices},
-            duration=_durations(source, roles.latency, say) if roles.latency else None,
-            errors=_errors(source, roles.error) if roles.error else None,
+            scores=_scores(source, {name: read[Reading(name, True)] for name in scores}, say, store),
+            predicted=read.get(predicted),
+            actual=read.get(actual),
+            cluster=read.get(cluster),
+            slices={name: read[one] for name, one in slices.items()},
+            duration=_durations(source, roles.latency, read[latency], say) if roles.latency else None,
+            errors=_errors(source, read[error]) if roles.error else None,
         )
 
 
@@ -200,30 +212,51 @@ def select_rows(table: PredictionTable, which: NDArray[np.bool_]) -> PredictionT
     )
 
 
-def add_time(read: FileRows, name: str, say: Say) -> FileRows:
+def add_time(read: FileRows, name: str, say: Say, store: RowStore | None = None) -> FileRows:
     """Read the time of every row; a row whose time cannot be read is counted, named and left out of everything."""
     source = read.source
+    store = RowStore() if store is None else store
     with readable(source.path):
-        values = source.column(name)
-        times = read_times(values)
+        times = _times(source, name, store)
     if times.unit:
         say(f"{source.path}: {name}: read as unix {UNIT_NAMES[times.unit]}")
     bad = np.flatnonzero(~times.readable)
-    if len(bad) == source.rows:
-        raise BadInput(f"{source.path}: {name}: no value can be read as a time; the first is {values[0].as_py()!r}")
     if len(bad):
         first = int(bad[0])
+        value = source.column(name)[first].as_py()
+        if len(bad) == source.rows:
+            raise BadInput(f"{source.path}: {name}: no value can be read as a time; the first is {value!r}")
         say(
             f"{source.path}: {name}: {many(len(bad))} without a readable time left out: "
-            f"the first is row {first + 1}, {values[first].as_py()!r}"
+            f"the first is row {first + 1}, {value!r}"
         )
     return replace(read, time=times.values, usable=times.readable if len(bad) else None)
 
 
-def _scores(source: Source, names: Sequence[str], say: Say) -> F64 | None:
-    if not names:
+def _times(source: Source, name: str, store: RowStore) -> Times:
+    """Read a column of times; of many rows a batch at a time, unless all decide which unit numbers have."""
+    if not is_many(source.rows) or not is_time(source.schema.field(name).type):
+        times = read_times(source.column(name))
+        return Times(store.keep(times.values), times.readable, times.unit)
+    values, readable = store.empty(source.rows, np.int64), np.empty(source.rows, np.bool_)
+    for start, batch in numbered_batches(source, {name}):
+        part, here = read_times(pa.chunked_array([batch.column(name)])), slice(start, start + batch.num_rows)
+        values[here], readable[here] = part.values, part.readable
+        store.release()
+    return Times(values, readable)
+
+
+def _scores(source: Source, columns: Mapping[str, Column], say: Say, store: RowStore) -> F64 | None:
+    if not columns:
         return None
-    return np.column_stack([_numbers(source, name, say) for name in names])
+    values = [_numbers(source, name, column, say) for name, column in columns.items()]
+    if len(values) == 1:
+        return values[0].reshape(-1, 1)
+    scores: F64 = store.empty(source.rows * len(values), np.float64).reshape(source.rows, len(values))
+    for part in chunks_of(source.rows):
+        scores[part] = np.column_stack([one[part] for one in values])
+    store.release()
+    return scores
 
 
 _RETURNED = frozenset({"", "0", "false", "none"})
@@ -233,9 +266,9 @@ _SLOW = 60.0
 """Seconds; calls that take so long by half are rather milliseconds."""
 
 
-def _durations(source: Source, name: str, say: Say) -> F64:
+def _durations(source: Source, name: str, column: Column, say: Say) -> F64:
     """Read how long calls took, in seconds; a column whose name ends in ``_ms`` holds milliseconds."""
-    values = _numbers(source, name, say, "a latency")
+    values = _numbers(source, name, column, say, "a latency")
     if name.lower().endswith("_ms"):
         say(f"{source.path}: {name}: read as milliseconds")
         return values / 1_000
@@ -245,9 +278,9 @@ def _durations(source: Source, name: str, say: Say) -> F64:
     return values
 
 
-def _errors(source: Source, name: str) -> Column:
+def _errors(source: Source, column: Column) -> Column:
     """Read by which error each call failed; a flag says that it failed by one of no name."""
-    column = class_column(_whole(source, name, False))
+    column = class_column(column)
     if column.codes is None:
         return without_errors(source.rows)
     labels = [text.strip() for text in column.labels]
@@ -257,9 +290,8 @@ def _errors(source: Source, name: str) -> Column:
     return Column(codes=place[column.codes], labels=named)
 
 
-def _numbers(source: Source, name: str, say: Say, what: str = "a score") -> F64:
-    """Read a column that must be numbers; texts that are none are named and taken as missing."""
-    values = _whole(source, name, True)
+def _numbers(source: Source, name: str, values: Column, say: Say, what: str = "a score") -> F64:
+    """Return a column that must be numbers; texts that are none are named and taken as missing."""
     stray = np.zeros(0, np.intp) if values.codes is None else np.flatnonzero(values.codes >= 0)
     if len(stray) and values.codes is not None:
         first = f"row {int(stray[0]) + 1}, {values.labels[values.codes[stray[0]]]!r}"
@@ -269,7 +301,7 @@ def _numbers(source: Source, name: str, say: Say, what: str = "a score") -> F64:
     return np.full(source.rows, np.nan) if values.numbers is None else values.numbers
 
 
-def _whole(source: Source, name: str, number: bool) -> Column:
-    if is_nested(source.schema.field(name).type):
+def _check_plain(source: Source, name: str) -> None:
+    """Raise :class:`BadInput` where a column holds no plain values."""
+    if name and is_nested(source.schema.field(name).type):
         raise BadInput(f"{source.path}: column '{name}' holds lists or structures; name a column of plain values")
-    return whole_column(source.column(name), number)

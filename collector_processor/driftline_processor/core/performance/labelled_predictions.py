@@ -70,8 +70,9 @@ class LabelledPredictions:
     def __len__(self) -> int:
         return length(self.actual)
 
-    def take(self, which: I64) -> LabelledPredictions:
-        """Return some of the rows, in this order."""
+    def take(self, which: I64 | slice) -> LabelledPredictions:
+        """Return some of the rows, in this order; those of a slice are not copied."""
+        ranked = np.arange(len(self))[which] if self.relevance is not None and isinstance(which, slice) else which
         return LabelledPredictions(
             None if self.scores is None else self.scores[which],
             None if self.predicted is None else take_rows(self.predicted, which),
@@ -82,7 +83,7 @@ class LabelledPredictions:
             None if self.value is None else self.value[which],
             {key: take_rows(column, which) for key, column in self.slices.items()},
             {key: take_rows(column, which) for key, column in self.sent_slices.items()},
-            None if self.relevance is None else take_rankings(self.relevance, which),
+            None if self.relevance is None or isinstance(ranked, slice) else take_rankings(self.relevance, ranked),
             self.labelled,
             None if self.duration is None else self.duration[which],
             None if self.errors is None else take_rows(self.errors, which),
@@ -143,8 +144,13 @@ def step_of_each(time: I64 | None, steps: Sequence[Window], n: int) -> I64:
 
 def fold_by_step(rows: LabelledPredictions, task: Task, steps: Sequence[Window]) -> list[Pane]:
     """Return a pane for each of some steps of time: performance, delays, and the predictions of each decision."""
+    return sums_by_step(rows, task, steps).blocks()
+
+
+def sums_by_step(rows: LabelledPredictions, task: Task, steps: Sequence[Window]) -> BlockSums:
+    """Return the same by step without the zeros."""
     rows, step = _in_steps(rows, steps)
-    return BlockSums(len(steps), rows.parts(task, step, len(steps))).blocks()
+    return BlockSums(len(steps), rows.parts(task, step, len(steps)))
 
 
 def calls_by_step(rows: LabelledPredictions, steps: Sequence[Window]) -> list[Pane]:

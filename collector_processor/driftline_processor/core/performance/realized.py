@@ -80,15 +80,18 @@ def from_rows(
     relevance: Relevance | None = None,
     value: F64 | None = None,
     asked: PerformanceSettings = STANDARD,
+    pane: Pane | None = None,
 ) -> dict[str, MetricValue]:
     """Return the metrics of joined rows, to the last digits those of scikit-learn with ``sample_weight``.
 
-    The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`. What comes from sums is the same as
+    The arguments are those of :func:`~driftline.panes.outcome_sums.fold_outcomes`, and ``pane`` what it returned; None
+    = fold them now. What comes from sums is the same as
     from a
     pane;
     what depends on the order of scores is from all of them, R² from deviations.
     """
-    pane = fold_outcomes(task, scores, predicted, actual, weight, relevance, value)
+    if pane is None:
+        pane = fold_outcomes(task, scores, predicted, actual, weight, relevance, value)
     there = scores is not None and len(scores) > 0
     usable = None if weight is None else usable_weight(weight)
     ranked, order = None, None

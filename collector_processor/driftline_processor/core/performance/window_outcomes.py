@@ -44,6 +44,27 @@ class BlockSums:
         dense = {name: [pane.parts.get(name, np.zeros(width)) for pane in panes] for name, width in widths.items()}
         return cls(len(panes), {name: Sparse.of(np.stack(sums)) for name, sums in dense.items()})
 
+    @classmethod
+    def merge(cls, several: Sequence[Self]) -> Self:
+        """Add up the sums of the same blocks over other rows.
+
+        >>> one = BlockSums.of([Pane({"outcomes": np.array([1.0, 1, 1])}), Pane()])
+        >>> BlockSums.merge([one, one]).parts["outcomes"].value.tolist()
+        [2.0, 2.0, 2.0]
+        """
+        if len(several) == 1:
+            return several[0]
+        count = max(one.count for one in several)
+        parts = {}
+        for name in dict.fromkeys(name for one in several for name in one.parts):
+            known = [one.parts[name] for one in several if name in one.parts]
+            width = known[0].width
+            place = np.concatenate([part.group * width + part.index for part in known])
+            present, inverse = np.unique(place, return_inverse=True)
+            value = np.bincount(inverse, np.concatenate([part.value for part in known]), len(present))
+            parts[name] = Sparse(width, present // width, present % width, value.astype(np.float64, copy=False))
+        return cls(count, parts)
+
     @property
     def whole(self) -> Pane:
         """Pane of all blocks together."""

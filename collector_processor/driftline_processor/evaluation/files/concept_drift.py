@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.slices import places_of
 from driftline.tables.table import I64, Column, take_rows
 from driftline.tables.task import Task
+from numpy.typing import NDArray
 
 from driftline_processor.core.concept import Settings, losses_of_rows, reference_loss
 from driftline_processor.core.concept.detectors import DETECTORS, check_names
@@ -19,18 +21,21 @@ from driftline_processor.core.concept.stream import NO_OUTCOME, WHOLE, FirstLoss
 from driftline_processor.core.performance.reference import level_of_errors
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
+from driftline_processor.readers.row_store import RowStore, chunks_of, increases
 
 
 @dataclass(frozen=True, slots=True)
 class FirstOutcomes:
     """What came first of n rows: ``actual``, and its place in the order of arrival, int64 (n,), -1 = nothing came.
 
+    ``place`` None: the actual values stand beside the rows, and came with them.
+
     ``time``: of the outcome, int64 (n,) in unix nanoseconds; None where outcomes have no time. ``corrected``: of how
     many rows a later outcome says something else.
     """
 
     actual: Column
-    place: I64
+    place: I64 | None
     time: I64 | None = None
     corrected: int = 0
 
@@ -66,10 +71,12 @@ def detect_concept_drift(
     baseline: Baseline,
     settings: Settings,
     slices: Mapping[str, Sequence[str]] | None = None,
+    store: RowStore | None = None,
 ) -> ConceptDrift | None:
     """Tell concept drift over all rows; ``heard``: per file, where outcomes came apart.
 
-    ``slices``: key → its values that are told apart, each watched by itself, too.
+    ``slices``: key → its values that are told apart, each watched by itself, too. ``store``: holds what there is one of
+    each row.
 
     The order is that of the outcomes' times, else of their lines; where the rows have their actual values themselves,
     that of the rows' times, else of their lines. None where a task has no errors.
@@ -79,32 +86,105 @@ def detect_concept_drift(
         return None
     if heard is None and all(read.actual is None for read in reads):
         return NO_OUTCOME
-    known = slices or {}
+    known, store = slices or {}, RowStore() if store is None else store
     streams = ModelStreams(kind, settings, reference_loss(baseline), level=level_of_errors(baseline))
-    orders, losses = list[I64](), list[FirstLosses]()
-    for at, read in enumerate(reads):
-        first = heard[at] if heard is not None else _of_rows(read)
-        came = np.flatnonzero((first.place >= 0) & (np.True_ if read.usable is None else read.usable))
-        outcome_time = np.zeros(len(read), np.int64) if first.time is None else first.time
-        time = outcome_time if read.time is None else read.time
-        predicted = None if read.predicted is None else take_rows(read.predicted, came)
-        scores = None if read.scores is None else read.scores[came]
-        values = losses_of_rows(task, scores, predicted, take_rows(first.actual, came))
-        places = {key: places_of(read.slices.get(key), known[key], len(read))[came] for key in known}
-        when = (time if first.time is None else outcome_time)[came]
-        losses.append(FirstLosses(values, time[came], when, places))
-        orders.append((first.place if heard is not None else time)[came])
-        streams.stream(WHOLE).corrected += first.corrected
-    values, times, outcome_times = (np.concatenate([part[column] for part in losses]) for column in range(3))
-    every = {key: np.concatenate([part.places[key] for part in losses]) for key in known}
-    together = FirstLosses(values, times, outcome_times, every).take(np.argsort(np.concatenate(orders), kind="stable"))
-    for name, part in together.by_slice(known):
-        streams.feed(name, part)
+    streams.stream(WHOLE)  # also where no outcome can be used
+    together = _Firsts(reads, [_of_rows(read) for read in reads] if heard is None else heard, task, known)
+    streams.stream(WHOLE).corrected += sum(first.corrected for first in together.firsts)
+    for rows in together.in_order(store):
+        for name, part in together.losses(rows).by_slice(known):
+            streams.feed(name, part)
+        store.release()
     return concept_of(streams.streams)
+
+
+@dataclass(frozen=True, slots=True)
+class _Firsts:
+    """The rows of all files and the first outcome of each; ``slices``: key → its values that are told apart."""
+
+    reads: Sequence[FileRows]
+    firsts: Sequence[FirstOutcomes]
+    task: Task
+    slices: Mapping[str, Sequence[str]]
+
+    def in_order(self, store: RowStore) -> Iterator[I64]:
+        """Yield where the rows stand whose outcome came, in its order: int64 (n,) each; of many in chunks."""
+        there = [_came(*both) for both in self._both()]
+        keys = [_key(*both) for both in self._both()]
+        starts = self._starts.tolist()
+        if all(mask is None for mask in there) and _in_sequence(keys):
+            for part in chunks_of(sum(map(len, self.reads))):
+                yield np.arange(part.start, part.stop)
+            return
+        came = [
+            np.arange(len(key)) if mask is None else np.flatnonzero(mask) for key, mask in zip(keys, there, strict=True)
+        ]
+        order = np.argsort(np.concatenate([key[at] for key, at in zip(keys, came, strict=True)]), kind="stable")
+        rows = store.keep(np.concatenate([start + at for start, at in zip(starts, came, strict=True)])[order])
+        del there, keys, came, order
+        for part in chunks_of(len(rows)):
+            yield rows[part]
+
+    def losses(self, rows: I64) -> FirstLosses:
+        """Return the losses of some rows, in this order."""
+        owner = np.searchsorted(self._starts, rows, side="right") - 1
+        parts, places = list[FirstLosses](), list[I64]()
+        for at, (read, first) in enumerate(self._both()):
+            own = np.flatnonzero(owner == at)
+            parts.append(_losses(read, first, rows[own] - self._starts[at], self.task, self.slices))
+            places.append(own)
+        values, times, heard = (np.concatenate([part[column] for part in parts]) for column in range(3))
+        slices = {key: np.concatenate([part.places[key] for part in parts]) for key in self.slices}
+        return FirstLosses(values, times, heard, slices).take(np.argsort(np.concatenate(places), kind="stable"))
+
+    @property
+    def _starts(self) -> I64:
+        return np.cumsum([0, *map(len, self.reads)])[: len(self.reads)]
+
+    def _both(self) -> Iterator[tuple[FileRows, FirstOutcomes]]:
+        yield from zip(self.reads, self.firsts, strict=True)
+
+
+def _came(read: FileRows, first: FirstOutcomes) -> NDArray[np.bool_] | None:
+    """Tell of which rows something came, and when they were predicted: bool (n,); None of all."""
+    if first.place is None:
+        return read.usable
+    heard = first.place >= 0
+    return heard if read.usable is None else heard & read.usable
+
+
+def _key(read: FileRows, first: FirstOutcomes) -> I64:
+    """Return by what the rows of a file are put in order: int64 (n,)."""
+    if first.place is not None:
+        return first.place
+    return np.broadcast_to(np.int64(0), len(read)) if read.time is None else read.time
+
+
+def _in_sequence(keys: Sequence[I64]) -> bool:
+    """Return True where no key is less than the one before it, across all files."""
+    there = [key for key in keys if len(key)]
+    return all(map(increases, there)) and all(one[-1] <= other[0] for one, other in pairwise(there))
+
+
+def _losses(
+    read: FileRows, first: FirstOutcomes, rows: I64, task: Task, slices: Mapping[str, Sequence[str]]
+) -> FirstLosses:
+    """Return the losses of some rows of a file."""
+    n = len(rows)
+    outcome_time = np.zeros(n, np.int64) if first.time is None else first.time[rows]
+    time = outcome_time if read.time is None else read.time[rows]
+    predicted = None if read.predicted is None else take_rows(read.predicted, rows)
+    scores = None if read.scores is None else read.scores[rows]
+    values = losses_of_rows(task, scores, predicted, take_rows(first.actual, rows))
+    places = {
+        key: places_of(None if key not in read.slices else take_rows(read.slices[key], rows), known, n)
+        for key, known in slices.items()
+    }
+    return FirstLosses(values, time, time if first.time is None else outcome_time, places)
 
 
 def _of_rows(read: FileRows) -> FirstOutcomes:
     """Return what happened stands beside what was predicted."""
     if read.actual is None:
-        return FirstOutcomes(Column(), np.full(len(read), -1, np.int64))
-    return FirstOutcomes(read.actual, np.arange(len(read)))
+        return FirstOutcomes(Column(), np.broadcast_to(np.int64(-1), len(read)))
+    return FirstOutcomes(read.actual, None)

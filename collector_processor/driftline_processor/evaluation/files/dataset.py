@@ -24,6 +24,7 @@ from driftline_processor.readers.prediction_rows import (
     shape_scores,
     text_columns,
 )
+from driftline_processor.readers.row_store import RowStore
 from driftline_processor.readers.source import Notation, Source
 from driftline_processor.readers.sources import open_sources
 
@@ -39,7 +40,7 @@ class Dataset:
 
     ``heard``: per file what came first of each row; None where no outcomes came apart from the rows. ``later``: keys of
     slices that come with outcomes only; ``groups``: columns that tell groups of people and are no slices otherwise.
-    ``notations``: how columns are written, of those that play a part.
+    ``notations``: how columns are written, of those that play a part. ``store``: holds what there is one of each row.
     """
 
     roles: Roles
@@ -49,6 +50,7 @@ class Dataset:
     later: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     notations: Mapping[str, Notation] = field(default_factory=dict)
+    store: RowStore = field(default_factory=RowStore)
 
 
 def read_dataset(
@@ -90,9 +92,10 @@ def read_dataset(
         unknown = tuple(name for name in unknown if any(fnmatchcase(name, pattern) for pattern in patterns))
     roles = replace(roles, slices=(*roles.slices, *groups), unknown=unknown)
     report_unreadable(sources, {*roles.features, roles.time}, say)
-    reads = [shape_scores(read_rows(source, roles, task, say), task) for source in sources]
+    store = RowStore()
+    reads = [shape_scores(read_rows(source, roles, task, say, store), task) for source in sources]
     if roles.time:
-        reads = [add_time(read, roles.time, say) for read in reads]
+        reads = [add_time(read, roles.time, say, store) for read in reads]
     if task.ranks_items:
         reads = [add_rankings(read, roles, say) for read in reads]
     weights: list[F64 | None] = [None] * len(reads)
@@ -108,7 +111,7 @@ def read_dataset(
     report_impossible_actuals(reads, task, say)
     parts = {*roles.features, *roles.score, roles.actual, roles.time}
     notations = {name: one for name, one in notations_of(sources).items() if name in parts}
-    return Dataset(roles, reads, weights, heard, later, groups, notations)
+    return Dataset(roles, reads, weights, heard, later, groups, notations, store)
 
 
 def _report_texts(sources: Sequence[Source], baseline: Baseline, say: Say) -> None:

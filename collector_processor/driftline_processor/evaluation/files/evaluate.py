@@ -14,7 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
-from driftline.tables.table import ModelKey
+from driftline.panes.bins import SCORE_BINS
+from driftline.tables.table import F64, ModelKey
+from driftline.tables.task import Task
 
 from driftline_processor.core.concept import Settings
 from driftline_processor.core.concept.result import ConceptDrift
@@ -30,9 +32,11 @@ from driftline_processor.core.performance.mispredictions import Worst
 from driftline_processor.core.verdict import VerdictContext, verdict_of_model, with_verdicts
 from driftline_processor.core.versions import SideBySide
 from driftline_processor.evaluation.judge import follow, judge
+from driftline_processor.present.numbers import many
 from driftline_processor.readers.column_roles import ColumnOptions, has_patterns
 from driftline_processor.readers.errors import BadInput, Say
 from driftline_processor.readers.prediction_rows import FileRows
+from driftline_processor.readers.row_store import MOST_IN_MEMORY, chunks_of, is_many
 from driftline_processor.readers.source import Notation
 from driftline_processor.readers.sources import check_path, is_built_baseline
 
@@ -131,14 +135,19 @@ def evaluate_files(
         read = replace(read, rows=[silence_as_irrelevant(rows) for rows in read.rows])
     roles = read.roles
     known = labelled_predictions(
-        read.rows, read.weights, anyway=bool(performance.fairness or roles.latency or roles.error)
+        read.rows,
+        read.weights,
+        anyway=bool(performance.fairness or roles.latency or roles.error),
+        store=read.store,
     )
     delay = settings.outcome_delay or learn_delay(known)
     rows = _Rows(data, reference, read, known, key, built, baseline, options, counted, delay)
     judged = [_judge_windows(rows, cut, settings, asked, say) for cut in cuts]
     evaluations = [one for of_cut in judged for one in of_cut.evaluations]
     declared = judged[0].slices
-    concept = detect_concept_drift(read.rows, read.heard, baseline, settings.concept or Settings(), declared)
+    concept = detect_concept_drift(
+        read.rows, read.heard, baseline, settings.concept or Settings(), declared, read.store
+    )
     versions = compare_file_versions(read, baseline.task, settings.versions, settings.timezone, performance)
     wrong = [one for of_cut in judged for one in of_cut.wrong]
     context = VerdictContext(concept, versions, settings.timezone)
@@ -192,15 +201,20 @@ def _judge_windows(
 ) -> _JudgedWindows:
     """Cut the rows into windows, fold them and judge each window."""
     read, key, baseline, performance = rows.read, rows.key, rows.baseline, settings.performance
-    windows, groups = cut_rows(read.rows, cut)
-    steps, past = cut_steps(read.rows, cut, windows, groups), None
+    windows, groups = cut_rows(read.rows, cut, read.store)
+    steps, past = cut_steps(read.rows, cut, windows, groups, read.store), None
     if settings.rolling is not None:
         past, steps = cut_references(settings.rolling, read.rows, windows, steps, cut.timezone, settings.seasons)
     counts = StepCounts(steps, baseline)
     slices = WindowSlices(read.rows, read.roles, baseline, steps, len(windows), say, read.groups)
-    known = None if rows.known is None else LabelledWindows(rows.known, np.concatenate(groups), len(windows))
+    known = (
+        None if rows.known is None else LabelledWindows(rows.known, read.store.join(groups), len(windows), read.store)
+    )
     labelled = WeakSliceRows.of(known, baseline)
-    folded = fold_rows(read.rows, read.roles, key, baseline, counts, len(windows), rows.counted, slices, past, labelled)
+    folded = fold_rows(
+        read.rows, read.roles, key, baseline, counts, len(windows), rows.counted, slices, past, labelled, read.store
+    )
+    _report_sums_and_samples(known, labelled, baseline.task, say)
     values = slice_values(read, slices.values)
     check_objective_slices(performance, values)
     task = baseline.task
@@ -244,6 +258,27 @@ def _judge_windows(
     return _JudgedWindows(evaluations, declared, wrong)
 
 
+def _report_sums_and_samples(
+    known: LabelledWindows | None, labelled: WeakSliceRows | None, task: Task, say: Say
+) -> None:
+    """Say where rows are too many to be put in order: what comes from the bins of scores, and what from a sample."""
+    if known is None or not known.rows.labelled:
+        return
+    large = [window for window in range(known.windows) if is_many(known.size(window))]
+    if not large:
+        return
+    last, windows = large[-1], many(len(large), "window")
+    where = f"{known.size(last):,} rows" if known.windows == 1 else f"{windows} of more than {MOST_IN_MEMORY:,} rows"
+    if task.has_classes:
+        say(
+            f"{where}: areas and curves come from {SCORE_BINS:,} bins of scores, within the limits that stand beside "
+            "them; all other metrics from all rows"
+        )
+    searched = 0 if labelled is None else labelled.searched(last)
+    if searched:
+        say(f"weak slices are searched in a sample of {searched:,} of {known.size(last):,} rows, the same in every run")
+
+
 def _reached(reads: Sequence[FileRows]) -> int | None:
     """Return when the newest prediction or outcome of files was, unix nanoseconds; None without times."""
     times = [some for read in reads for some in (read.time, read.outcome_time) if some is not None and len(some)]
@@ -252,5 +287,14 @@ def _reached(reads: Sequence[FileRows]) -> int | None:
 
 def learn_delay(known: LabelledPredictions | None) -> OutcomeDelay:
     """Learn how long outcomes took, from those whose own time, and that of their prediction, is known."""
-    counts = {} if known is None else known.delays(np.zeros(len(known), np.int64), 1)
-    return learn_outcome_delay(counts[DELAY].dense(1)[0]) if counts else UNKNOWN_DELAY
+    if known is None:
+        return UNKNOWN_DELAY
+    total: F64 | None = None
+    for part in chunks_of(len(known)):
+        rows = known.take(part)
+        counts = rows.delays(np.zeros(len(rows), np.int64), 1)
+        if not counts:
+            return UNKNOWN_DELAY
+        found = counts[DELAY].dense(1)[0]
+        total = found if total is None else total + found
+    return UNKNOWN_DELAY if total is None else learn_outcome_delay(total)

@@ -28,6 +28,7 @@ from driftline_processor.core.reference.season import by_season
 from driftline_processor.core.service_level.sums import call_parts
 from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.prediction_rows import FileRows, select_rows, table_batches
+from driftline_processor.readers.row_store import RowStore, chunks_of
 
 from .rolling_reference import RollingReference
 from .slices import SliceCounter, SlicePane, WindowSlices
@@ -122,8 +123,9 @@ def newest_rows(reads: Sequence[FileRows], groups: Sequence[I64], windows: int) 
     for read, group in zip(reads, groups, strict=True):
         if read.time is None:
             return [None] * windows
-        inside = group >= 0
-        np.maximum.at(newest, group[inside], read.time[inside])
+        for part in chunks_of(len(read)):
+            inside = group[part] >= 0
+            np.maximum.at(newest, group[part][inside], read.time[part][inside])
     return [None if at < 0 else at for at in newest.tolist()]
 
 
@@ -172,11 +174,12 @@ def fold_rows(
     slices: WindowSlices,
     past: RollingReference | None = None,
     labelled: WeakSliceRows | None = None,
+    store: RowStore | None = None,
 ) -> list[WindowFold]:
     """Fold all rows into one pane per window, a batch at a time, and count which rows repeat.
 
     ``counts``: gets what each step of time looks like, ``slices`` the rows of each, ``past`` what later windows are
-    compared with. ``labelled``: gets the bins of rows whose outcome is known.
+    compared with. ``labelled``: gets the bins of rows whose outcome is known. ``store``: holds the columns of the rows.
     """
     steps = counts.steps
     known = baseline.extras.seasons
@@ -208,6 +211,8 @@ def fold_rows(
             counts.add(at, pane)
             if past is not None:
                 past.add(at, pane)
+        if store is not None:
+            store.release()
     for one in total:
         one.pane.parts |= {f"unknown:{name}": one.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
     return total

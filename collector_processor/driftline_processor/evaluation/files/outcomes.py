@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
-from driftline.panes.pane import Pane
+from driftline.panes.pane import Pane, merge
 from driftline.panes.relevance import join_rankings
 from driftline.tables.classes import class_column
-from driftline.tables.table import F64, I64, Column, concatenate
+from driftline.tables.table import F64, I64, Column, concatenate, take_rows
 from driftline.tables.task import Task
 
 from driftline_processor.core.outcomes.resolution import impossible_actuals, possible_actuals_text
@@ -20,6 +20,7 @@ from driftline_processor.core.windows.window import Window
 from driftline_processor.present.numbers import many
 from driftline_processor.readers.errors import Say
 from driftline_processor.readers.prediction_rows import FileRows
+from driftline_processor.readers.row_store import RowStore, chunks_of, increases, is_many
 
 Numbers = TypeVar("Numbers", F64, I64)
 
@@ -32,67 +33,117 @@ class LabelledWindows:
         rows: All predictions, in the order of the files.
         group: The window of each, int64 (n,), -1 = in none.
         windows: How many windows there are.
+        store: Holds the columns of the rows.
     """
 
     rows: LabelledPredictions
     group: I64
     windows: int
+    store: RowStore = field(default_factory=RowStore)
 
-    def of(self, window: int) -> LabelledPredictions:
-        """Return the predictions of a window."""
-        return self.rows.take(self.places(window))
+    def size(self, window: int) -> int:
+        """Return how many predictions a window has."""
+        return int(self._ends[window + 1] - self._ends[window])
 
-    def places(self, window: int) -> I64:
-        """Return where the predictions of a window stand among all: int64 (m,)."""
-        order, ends = self._by_window
-        return order[ends[window] : ends[window + 1]]
+    def chunks(self, window: int) -> Iterator[tuple[I64, LabelledPredictions]]:
+        """Yield the predictions of a window, and where they stand among all: all at once, or in chunks of many."""
+        first = int(self._ends[window])
+        for part in chunks_of(self.size(window)):
+            start, stop = first + part.start, first + part.stop
+            places = np.arange(start, stop) if self._order is None else self._order[start:stop]
+            yield places, self.rows.take(slice(start, stop) if self._order is None else places)
+            if is_many(self.size(window)):
+                self.store.release()
 
     def panes(self, steps: Sequence[Window], task: Task) -> list[Pane] | None:
         """Return the outcomes in each of some steps of time; None where rows have no times."""
-        rows = self._within(steps)
-        return None if rows is None else fold_by_step(rows, task, steps)
+        if self.rows.time is None:
+            return None
+        return merge_steps([fold_by_step(rows, task, steps) for rows in self._within(steps)], len(steps))
 
     def calls(self, steps: Sequence[Window]) -> list[Pane] | None:
         """Return the calls in each of some steps of time; None where rows have no times, or nobody says of calls."""
-        rows = self._within(steps)
-        return None if rows is None or (rows.duration is None and rows.errors is None) else calls_by_step(rows, steps)
-
-    def _within(self, steps: Sequence[Window]) -> LabelledPredictions | None:
-        """Return the rows of some steps of time, in its order; None where rows have no times."""
-        time = self._in_time.time
-        if time is None:
+        if self.rows.time is None or (self.rows.duration is None and self.rows.errors is None):
             return None
-        first, last = np.searchsorted(time, [steps[0].start, steps[-1].end] if steps else [0, 0])
-        return self._in_time.take(np.arange(first, last))
+        return merge_steps([calls_by_step(rows, steps) for rows in self._within(steps)], len(steps))
+
+    def _within(self, steps: Sequence[Window]) -> Iterator[LabelledPredictions]:
+        """Yield the rows of some steps of time, in its order."""
+        time, order = self._in_time
+        first, last = np.searchsorted(time, [steps[0].start, steps[-1].end] if steps else [0, 0]).tolist()
+        for part in chunks_of(last - first):
+            here = slice(first + part.start, first + part.stop)
+            yield self.rows.take(here if order is None else order[here])
+            self.store.release()
 
     @cached_property
-    def _by_window(self) -> tuple[I64, I64]:
-        order = np.argsort(self.group, kind="stable")
-        return order, np.searchsorted(self.group[order], np.arange(self.windows + 1))
+    def _by_window(self) -> tuple[I64 | None, I64]:
+        """The rows by window, None where they are in this order, and where each window begins."""
+        if increases(self.group) and int(self.group[:1].sum()) >= 0:
+            sizes = _counts(self.group, self.windows)
+            return None, np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+        order = self.store.keep(np.argsort(self.group, kind="stable"))
+        sizes = _counts(self.group, self.windows)
+        outside = len(self.group) - int(sizes.sum())
+        return order, outside + np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+
+    @property
+    def _order(self) -> I64 | None:
+        return self._by_window[0]
+
+    @property
+    def _ends(self) -> I64:
+        return self._by_window[1]
 
     @cached_property
-    def _in_time(self) -> LabelledPredictions:
-        """The rows in the order of time."""
+    def _in_time(self) -> tuple[I64, I64 | None]:
+        """The times in their order, and the row of each; None where the rows are in this order."""
         time = self.rows.time
-        return self.rows if time is None else self.rows.take(np.argsort(time, kind="stable"))
+        if time is None or increases(time):
+            return np.zeros(0, np.int64) if time is None else time, None
+        order = self.store.keep(np.argsort(time, kind="stable"))
+        return self.store.keep(time[order]), order
+
+
+def _counts(group: I64, windows: int) -> I64:
+    """Return how many rows each window has: int64 (windows,)."""
+    counts = np.zeros(windows, np.int64)
+    for part in chunks_of(len(group)):
+        some = group[part]
+        counts += np.bincount(some[some >= 0], minlength=windows)
+    return counts
+
+
+def merge_steps(parts: Iterable[Sequence[Pane]], steps: int) -> list[Pane]:
+    """Add up the panes of each step of time.
+
+    >>> merge_steps([[Pane({"value": np.ones(1)})], [Pane({"value": np.ones(1)})]], 1)[0].parts["value"]
+    array([2.])
+    """
+    total = [Pane() for _ in range(steps)]
+    for number, panes in enumerate(parts):
+        total = [merge([one, other]) for one, other in zip(total, panes, strict=True)] if number else list(panes)
+    return total
 
 
 def labelled_predictions(
-    reads: Sequence[FileRows], weights: Sequence[F64 | None], *, anyway: bool = False
+    reads: Sequence[FileRows], weights: Sequence[F64 | None], *, anyway: bool = False, store: RowStore | None = None
 ) -> LabelledPredictions | None:
     """Return what was predicted and what happened in all rows; None when no file has any outcome.
 
-    ``anyway``: what was predicted also where nobody says what happened.
+    ``anyway``: what was predicted also where nobody says what happened. ``store``: holds the columns of several files.
     """
+    store = RowStore() if store is None else store
     told = any(read.actual is not None for read in reads)
     if not told and not anyway:
         return None
-    scores = _stacked([read.scores for read in reads])
-    weight = _stacked(weights)
+    scores = _stacked([read.scores for read in reads], store)
+    weight = _stacked(weights, store)
     actual = _joined([read.actual for read in reads])
     predicted = _joined([read.predicted for read in reads])
-    time = _stacked([read.time for read in reads]) if all(read.time is not None for read in reads) else None
-    outcome_time, value = _stacked([read.outcome_time for read in reads]), _stacked([read.value for read in reads])
+    time = _stacked([read.time for read in reads], store) if all(read.time is not None for read in reads) else None
+    outcome_time = _stacked([read.outcome_time for read in reads], store)
+    value = _stacked([read.value for read in reads], store)
     unknown = Column() if told else Column(codes=np.full(sum(map(len, reads)), -1, np.int32))
     actual = unknown if actual is None else actual
     ranked = [read.relevance for read in reads if read.relevance is not None]
@@ -100,7 +151,7 @@ def labelled_predictions(
     sent = _slices([read.slices for read in reads], reads)
     later = _slices([read.told for read in reads], reads)
     slices = sent | {key: _over(sent[key], column) if key in sent else column for key, column in later.items()}
-    duration = _stacked([read.duration for read in reads])
+    duration = _stacked([read.duration for read in reads], store)
     errors = _joined([read.errors for read in reads])
     return LabelledPredictions(
         scores, predicted, actual, weight, time, outcome_time, value, slices, sent, relevance, told, duration, errors
@@ -130,10 +181,10 @@ def _over(own: Column, later: Column) -> Column:
     )
 
 
-def _stacked(parts: Sequence[Numbers | None]) -> Numbers | None:
+def _stacked(parts: Sequence[Numbers | None], store: RowStore) -> Numbers | None:
     """Return what one file has every file has: a part is known by a column that all share."""
     there = [part for part in parts if part is not None]
-    return np.concatenate(there) if there else None
+    return store.join(there) if there else None
 
 
 def _joined(parts: Sequence[Column | None]) -> Column | None:
@@ -144,8 +195,13 @@ def _joined(parts: Sequence[Column | None]) -> Column | None:
 def report_impossible_actuals(reads: Sequence[FileRows], task: Task, say: Say) -> None:
     """Name the actual values that are nothing the model could have predicted; they count as not known."""
     for read in reads:
-        asked = read.actual if not task.ranks_items else None  # of a ranking it is what was clicked
-        strange = np.zeros(0, np.bool_) if asked is None else impossible_actuals(asked, task)
-        if strange.any():
-            count = many(int(strange.sum()))
-            say(f"{read.source.path}: {count} with an actual that is {possible_actuals_text(task)}, taken as not known")
+        actual = read.actual if not task.ranks_items else None  # of a ranking it is what was clicked
+        if actual is None:
+            continue
+        parts = chunks_of(len(read))
+        strange = sum(int(np.count_nonzero(impossible_actuals(take_rows(actual, part), task))) for part in parts)
+        if strange:
+            say(
+                f"{read.source.path}: {many(strange)} with an actual that is {possible_actuals_text(task)}, "
+                "taken as not known"
+            )

@@ -19,10 +19,9 @@ from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.performance import from_rows
 from driftline_processor.core.performance.labelled_predictions import (
-    LabelledPredictions,
     Values,
-    fold_by_step,
     slices_in_time,
+    sums_by_step,
 )
 from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
@@ -32,6 +31,7 @@ from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.window_source import Progress, window_blocks
+from driftline_processor.readers.row_store import is_many
 
 from .fold import WindowFold
 from .outcomes import LabelledWindows
@@ -185,22 +185,28 @@ class RowsSource:
         """How long outcomes may take."""
         return self.files.delay
 
+    @property
+    def _labelled(self) -> LabelledWindows | None:
+        """The predictions with their outcomes; None where no file has any outcome."""
+        known = self.files.outcomes
+        return known if known is not None and known.rows.labelled else None
+
     @cached_property
-    def rows(self) -> LabelledPredictions | None:
-        """The predictions of the window with their outcomes; None where no file has any, and nobody asks."""
-        return None if self.files.outcomes is None else self.files.outcomes.of(self.at)
+    def _sums(self) -> Sequence[BlockSums]:
+        """The outcomes by block of time, of each chunk of the rows."""
+        if self._labelled is None:
+            return ()
+        blocks = window_blocks(self.window, self.files.settings.timezone)
+        return [sums_by_step(rows, self.task, blocks) for _, rows in self._labelled.chunks(self.at)]
 
     @cached_property
     def blocks(self) -> Sequence[Pane]:
         """The outcomes by block of time."""
-        if self.rows is None or not self.rows.labelled:
-            return ()
-        return fold_by_step(self.rows, self.task, window_blocks(self.window, self.files.settings.timezone))
+        return BlockSums.merge(self._sums).blocks() if self._sums else ()
 
     def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
         """Return the outcomes in each of some steps of time; None where rows have no times or no outcomes."""
-        known = self.files.outcomes
-        return known.panes(steps, self.task) if known is not None and known.rows.labelled else None
+        return None if self._labelled is None else self._labelled.panes(steps, self.task)
 
     def call_panes(self, steps: Sequence[Window]) -> Sequence[Pane] | None:
         """Return the calls in each of some steps of time; None where rows have no times, or nobody says of calls."""
@@ -208,19 +214,31 @@ class RowsSource:
 
     def outcome_slices(self, blocks: Sequence[Window]) -> Mapping[str, BlockSums]:
         """Return outcomes and predictions of each slice, and of each cohort of label age, by block of time."""
-        return {} if self.rows is None else slices_in_time(self.rows, self.task, self.files.values, blocks)
+        if self.files.outcomes is None:
+            return {}
+        found: dict[str, list[BlockSums]] = {}
+        for _, rows in self.files.outcomes.chunks(self.at):
+            for name, sums in slices_in_time(rows, self.task, self.files.values, blocks).items():
+                found.setdefault(name, []).append(sums)
+        return {name: BlockSums.merge(several) for name, several in sorted(found.items())}
 
     def weak(self) -> WeakSearch | None:
         """Return the weak slices of the window."""
         return None if self.files.labelled is None else self.files.labelled.weak(self.at)
 
     def realized(self) -> dict[str, MetricValue] | None:
-        """Return the performance from the rows: also what depends on the order of scores is exact."""
-        rows, asked = self.rows, self.files.settings.performance
-        if rows is None or not rows.labelled:
+        """Return the performance from the rows: also what depends on the order of scores is exact.
+
+        None where the rows are too many to be put in order: then the sums answer, as they do in a service.
+        """
+        if self._labelled is None or is_many(self._labelled.size(self.at)):
             return None
+        found = [rows for _, rows in self._labelled.chunks(self.at)]
+        rows = found[0] if found else self._labelled.rows.take(slice(0))
         columns = rows.scores, rows.predicted, rows.actual, rows.weight, rows.relevance, rows.value
-        return from_rows(self.task, *columns, asked)
+        folded = self._sums[0] if len(self._sums) == 1 and self._sums[0].count == 1 else None
+        pane = None if folded is None else Pane({name: part.dense(1)[0] for name, part in folded.parts.items()})
+        return from_rows(self.task, *columns, self.files.settings.performance, pane)
 
     def absent_features(self) -> Collection[str]:
         """Return the features of the baseline of which no file has a column."""

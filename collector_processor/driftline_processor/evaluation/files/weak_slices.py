@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import assign
 from driftline.tables.table import F64, I64, PredictionTable, take_rows
+from driftline.tables.task import Task
 from numpy.typing import NDArray
 
 from driftline_processor.core.evaluation import RowLoss, WeakSearch
+from driftline_processor.core.stable_hash import hash_numbers
 from driftline_processor.core.weak_slices.search import MOST_ROWS, losses_of, rows_to_search, weak_slices
+from driftline_processor.readers.row_store import chunks_of, is_many
 
 from .outcomes import LabelledWindows
 
@@ -27,13 +30,14 @@ class WeakSliceRows:
     """The rows that are searched, by window: the newest windows, evenly where they have many."""
 
     def __init__(self, chosen: I64, known: LabelledWindows, losses: Mapping[RowLoss, F64], baseline: Baseline) -> None:
-        """Keep what is known of the ``chosen`` rows, int64 (m,), ascending; ``losses``: those of all rows."""
+        """Keep what is known of the ``chosen`` rows, int64 (m,), ascending, and their ``losses``."""
         rows = known.rows
-        self._at = (np.cumsum(known.group >= 0) - 1)[chosen]  # rows of no window are not folded
+        outside = [part.start + np.flatnonzero(known.group[part] < 0) for part in chunks_of(len(rows))]
+        self._at = chosen - np.searchsorted(np.concatenate(outside), chosen)  # rows of no window are not folded
         self._window = known.group[chosen]
         self._time = None if rows.time is None else rows.time[chosen]
         self._weight = None if rows.weight is None else rows.weight[chosen]
-        self._losses = {by: values[chosen] for by, values in losses.items()}
+        self._losses = losses
         self._bins = baseline.bins.features
         self._codes: dict[str, NDArray[np.uint16]] = {}
 
@@ -42,16 +46,12 @@ class WeakSliceRows:
         """Choose them; None where no outcome is known, or nothing says how wrong the model was."""
         if known is None or not known.rows.labelled:
             return None
-        rows, windows = known.rows, known.windows
-        losses = losses_of(baseline.task, rows.scores, rows.predicted, rows.actual)
-        time = np.zeros(len(rows), np.int64) if rows.time is None else rows.time
+        windows = known.windows
         most = min(MOST_ROWS, ALL_ROWS // min(windows, MOST_WINDOWS))
-        kept = []
-        for window in range(max(0, windows - MOST_WINDOWS), windows):
-            at = known.places(window)
-            kept.append(at[rows_to_search({by: values[at] for by, values in losses.items()}, time[at], most)])
-        chosen = np.sort(np.concatenate(kept))
-        return cls(chosen, known, losses, baseline) if len(chosen) else None
+        searched = range(max(0, windows - MOST_WINDOWS), windows)
+        kept = _Chosen.join([_choose(known, window, baseline.task, most) for window in searched])
+        kept = kept.take(np.argsort(kept.places, kind="stable"))
+        return cls(kept.places, known, kept.losses, baseline) if len(kept.places) else None
 
     def add(self, start: int, table: PredictionTable) -> None:
         """Keep the bins of the rows of a batch; ``start``: how many rows came before it. Any thread may."""
@@ -68,6 +68,10 @@ class WeakSliceRows:
                 codes = self._codes.setdefault(name, np.full(len(self._at), bins.size, np.uint16))
             codes[first:last] = assign(bins, take_rows(column, rows))
 
+    def searched(self, window: int) -> int:
+        """Return how many rows of a window are searched."""
+        return int(np.count_nonzero(self._window == window))
+
     def weak(self, window: int) -> WeakSearch | None:
         """Return what a search through the rows of a window finds."""
         at = np.flatnonzero(self._window == window)
@@ -76,3 +80,52 @@ class WeakSliceRows:
         weight = None if self._weight is None else self._weight[at]
         time = None if self._time is None else self._time[at]
         return weak_slices(features, losses, weight, time) if len(at) and features else None
+
+
+class _Chosen(NamedTuple):
+    """Rows of a window that are searched: where they stand among all, int64 (m,), and their losses, float64 (m,)."""
+
+    places: I64
+    losses: dict[RowLoss, F64]
+
+    @classmethod
+    def join(cls, parts: Sequence[_Chosen]) -> _Chosen:
+        """Return several as one; a loss that one of them lacks is not known of its rows."""
+        places = [np.zeros(0, np.int64), *(one.places for one in parts)]
+        losses = {
+            by: np.concatenate([one.losses.get(by, np.full(len(one.places), np.nan)) for one in parts])
+            for by in dict.fromkeys(by for one in parts for by in one.losses)
+        }
+        return cls(np.concatenate(places), losses)
+
+    def take(self, which: I64) -> _Chosen:
+        """Return some of them."""
+        return _Chosen(self.places[which], {by: values[which] for by, values in self.losses.items()})
+
+
+def _choose(known: LabelledWindows, window: int, task: Task, most: int) -> _Chosen:
+    """Choose the rows of a window whose loss is known, at most so many.
+
+    Of a window in chunks each row draws a number by its place in the files. Rows below a bound are kept, which is
+    halved as often as it takes: so memory holds a few more than ``most``.
+    """
+    kept, halved, held = list[_Chosen](), 0, 0
+    for places, rows in known.chunks(window):
+        losses = losses_of(task, rows.scores, rows.predicted, rows.actual)
+        time = np.zeros(len(rows), np.int64) if rows.time is None else rows.time
+        one = _Chosen(places, losses)
+        if not is_many(known.size(window)):
+            return one.take(rows_to_search(losses, time, most))
+        one = one.take(_drawn(rows_to_search(losses, time, len(rows)), places, halved))
+        kept.append(one)
+        held += len(one.places)
+        while held > most:
+            halved += 1
+            kept = [some.take(_drawn(np.arange(len(some.places)), some.places, halved)) for some in kept]
+            held = sum(len(some.places) for some in kept)
+    return _Chosen.join(kept)
+
+
+def _drawn(rows: I64, places: I64, halved: int) -> I64:
+    """Return those of some rows whose numbers lie below a bound that was halved so often."""
+    return rows if not halved else rows[hash_numbers(places[rows]) >> np.uint64(64 - halved) == 0]

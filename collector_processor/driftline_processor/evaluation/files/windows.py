@@ -18,6 +18,7 @@ from driftline_processor.core.windows.window import PANE, Window, window_of, win
 from driftline_processor.core.windows.window import parse as parse_window
 from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.prediction_rows import FileRows
+from driftline_processor.readers.row_store import RowStore, chunks_of
 
 MOST_WINDOWS = 10_000
 _SECOND = 10**9
@@ -56,45 +57,53 @@ class Cut:
                 raise BadInput(f"--window: {error}") from error
 
 
-def cut_rows(reads: Sequence[FileRows], cut: Cut) -> tuple[list[Window], list[I64]]:
+def cut_rows(reads: Sequence[FileRows], cut: Cut, store: RowStore | None = None) -> tuple[list[Window], list[I64]]:
     """Return the windows, oldest first, and per file the window of each row: int64 (n,), -1 = in none.
 
     Windows of event time are aligned to the clock of the cut, and only those with rows are there. Windows of N rows
     follow event time where there is one, else the order in the files; the last may have fewer. Windows that are not of
-    event time span whole seconds around their rows; without a time column they start and end at 0.
+    event time span whole seconds around their rows; without a time column they start and end at 0. ``store``: holds
+    what there is one of each row.
 
     Raises :class:`BadInput` when windows of time are asked for and there is no time, or too many come out.
     """
+    store = RowStore() if store is None else store
     *lengths, n = np.cumsum([len(read) for read in reads]).tolist()
     whole = all(read.usable is None for read in reads)
     keep = np.broadcast_to(np.True_, n)  # no memory, however many rows there are; as the groups of one window
     if not whole:
         keep = np.concatenate([np.ones(len(read), np.bool_) if read.usable is None else read.usable for read in reads])
-    timed = all(read.time is not None for read in reads)
-    time = np.concatenate([read.time for read in reads if read.time is not None]) if timed else None
+    times = [read.time for read in reads if read.time is not None]
+    time = store.join(times) if len(times) == len(reads) else None
     if cut.window:
         if time is None:
             raise BadInput(f"{reads[0].source.path}: --window {cut.window} needs a time; name it with --time COL")
-        windows, group = _by_time(time, keep, cut)
+        windows, group = _by_time(time, keep, cut, store)
     elif cut.rows is not None:
         windows, group = _by_rows(time, keep, cut.rows)
+        group = store.keep(group)
     elif whole:
         windows, group = [_spanning(time, keep)], np.broadcast_to(np.int64(0), n)
     else:
-        windows, group = [_spanning(time, keep)], np.where(keep, np.int64(0), np.int64(-1))
+        windows, group = [_spanning(time, keep)], store.keep(np.where(keep, np.int64(0), np.int64(-1)))
     return windows, np.split(group, lengths)
 
 
-def _by_time(time: I64, keep: np.typing.NDArray[np.bool_], cut: Cut) -> tuple[list[Window], I64]:
+def _by_time(time: I64, keep: np.typing.NDArray[np.bool_], cut: Cut, store: RowStore) -> tuple[list[Window], I64]:
     windows: list[Window] = []
     name = cut.window
-    for pane in np.unique(time[keep] // PANE).tolist():
+    panes = [np.unique(time[part][keep[part]] // PANE) for part in chunks_of(len(time))]
+    for pane in np.unique(np.concatenate(panes)).tolist():
         if not windows or pane * PANE >= windows[-1].end:
             windows.append(window_of(name, pane * PANE, cut.timezone))
             if len(windows) > MOST_WINDOWS:
                 raise BadInput(f"--window {name}: more than {MOST_WINDOWS:,} windows have rows; choose a longer one")
     starts = np.array([window.start for window in windows], dtype=np.int64)
-    return windows, np.where(keep, np.searchsorted(starts, time, side="right") - 1, np.int64(-1))
+    group = store.empty(len(time), np.int64)
+    for part in chunks_of(len(time)):
+        group[part] = np.where(keep[part], np.searchsorted(starts, time[part], side="right") - 1, np.int64(-1))
+    store.release()
+    return windows, group
 
 
 def _by_rows(time: I64 | None, keep: np.typing.NDArray[np.bool_], size: int) -> tuple[list[Window], I64]:
@@ -111,7 +120,9 @@ def _by_rows(time: I64 | None, keep: np.typing.NDArray[np.bool_], size: int) -> 
 def _spanning(time: I64 | None, which: np.typing.NDArray[np.bool_] | np.typing.NDArray[np.intp]) -> Window:
     if time is None:
         return Window("", 0, 0)
-    first, last = int(time[which].min()), int(time[which].max())
+    parts = [time[part][which[part]] for part in chunks_of(len(time))] if which.dtype == np.bool_ else [time[which]]
+    first = min(int(part.min()) for part in parts if len(part))
+    last = max(int(part.max()) for part in parts if len(part))
     return Window("", first - first % _SECOND, last - last % _SECOND + _SECOND)
 
 
@@ -139,37 +150,44 @@ class WindowSteps:
         return bool(len(self.ends)) and bool(self.ends[-1] > 0)
 
 
-def cut_steps(reads: Sequence[FileRows], cut: Cut, windows: Sequence[Window], groups: list[I64]) -> WindowSteps:
+def cut_steps(
+    reads: Sequence[FileRows], cut: Cut, windows: Sequence[Window], groups: list[I64], store: RowStore | None = None
+) -> WindowSteps:
     """Cut windows into the steps of :func:`driftline_processor.core.windows.time_before.step_name`.
 
     Windows that are not of event time are cut into at most 60 stretches of the rows' time; where rows have no times, a
-    step is a window.
+    step is a window. ``store``: holds the piece of each row.
     """
     starts, ends = (np.array([getattr(one, side) for one in windows], np.int64) for side in ("start", "end"))
     short = bool(cut.window) and step_name(cut.window) == cut.window
     times = [read.time for read in reads if read.time is not None]
     edges = np.zeros(0, np.int64)
     if len(times) == len(reads) and not short:
-        kept = [time[group >= 0] for time, group in zip(times, groups, strict=True)]
+        kept = [time if group.strides == (0,) else time[group >= 0] for time, group in zip(times, groups, strict=True)]
         if cut.window:
             edges = _midnights(kept, cut.timezone)
-        elif (grid := TimeGrid.of(np.concatenate(kept))) is not None:
+        elif (grid := TimeGrid.of(kept[0] if len(kept) == 1 else np.concatenate(kept))) is not None:
             edges = grid.start + np.arange(grid.count + 1) * grid.length
     if not len(edges):
         every = np.arange(len(windows))
         return WindowSteps(starts, ends, every, every, groups)
-    places = [_place(edges, time) for time in times]
-    width = len(edges)
-    keys = [np.where(group < 0, -1, group * width + place) for group, place in zip(groups, places, strict=True)]
+    store, width = RowStore() if store is None else store, len(edges)
     there = np.zeros(len(windows) * width, np.bool_)
-    for key in keys:
-        there[key[key >= 0]] = True
+    keys = []
+    for group, time in zip(groups, times, strict=True):
+        key = store.empty(len(time), np.int64)
+        for part in chunks_of(len(time)):
+            key[part] = np.where(group[part] < 0, -1, group[part] * width + _place(edges, time[part]))
+            there[key[part][key[part] >= 0]] = True
+        keys.append(key)
     number = np.append(np.cumsum(there) - 1, -1)  # a key of -1 reads the last entry
+    for key in keys:
+        for part in chunks_of(len(key)):
+            key[part] = number[key[part]]
+    store.release()
     present = np.flatnonzero(there)
     after = 2 * edges[-1] - edges[-2]  # where what is in no stretch would end
-    return WindowSteps(
-        edges, np.append(edges[1:], after), present // width, present % width, [number[key] for key in keys]
-    )
+    return WindowSteps(edges, np.append(edges[1:], after), present // width, present % width, keys)
 
 
 def _midnights(times: Sequence[I64], timezone: str) -> I64:

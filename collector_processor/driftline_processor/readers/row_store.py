@@ -1,0 +1,199 @@
+"""Columns of one value a row, in memory for few rows and in a temporary file for many.
+
+Scores, outcomes and times of ten million rows would take hundreds of megabytes. In a file they are read a chunk at a
+time, and what was read is given back to the system.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from driftline.tables.classes import class_column
+from driftline.tables.table import Column
+from numpy.typing import DTypeLike, NDArray
+
+from .arrow_columns import column, mostly_numbers, whole_column, with_numbers
+from .source import Source
+
+MOST_IN_MEMORY = 1_000_000
+"""Rows whose columns stay in memory, a few dozen bytes each; also those of a window that is judged by single rows."""
+
+CHUNK = 131_072
+"""Rows that are worked on at once of those in a file: a column of doubles is 1 MB, which stays in the cache."""
+
+
+def is_many(n: int) -> bool:
+    """Return True for more rows than stay in memory."""
+    return n > MOST_IN_MEMORY
+
+
+def chunks_of(n: int) -> Iterator[slice]:
+    """Yield n rows in order: all at once where they are few, else a chunk at a time.
+
+    >>> len(list(chunks_of(MOST_IN_MEMORY))), len(list(chunks_of(MOST_IN_MEMORY + 1)))
+    (1, 8)
+    """
+    size = CHUNK if is_many(n) else max(1, n)
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
+
+
+def increases(values: NDArray[np.int64]) -> bool:
+    """Return True where no value is less than the one before it."""
+    if values.strides == (0,):  # one window of all rows
+        return True
+    stretches = (values[max(0, part.start - 1) : part.stop] for part in chunks_of(len(values)))
+    return all(bool((some[1:] >= some[:-1]).all()) for some in stretches)
+
+
+class RowStore:
+    """Arrays with an entry for each row.
+
+    The file is gone from its folder as soon as it is made, so nothing is left after a kill. Where the folder for
+    temporary files has no room, arrays stay in memory.
+    """
+
+    def __init__(self) -> None:
+        self._maps: list[mmap.mmap] = []
+
+    def empty(self, n: int, dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array of n entries of any value."""
+        kind = np.dtype(dtype)
+        if not is_many(n):
+            return np.empty(n, kind)
+        try:
+            with tempfile.TemporaryFile() as file:
+                _reserve(file.fileno(), n * kind.itemsize)
+                mapped = mmap.mmap(file.fileno(), n * kind.itemsize)
+        except OSError:
+            return np.empty(n, kind)
+        self._maps.append(mapped)
+        return np.frombuffer(mapped, kind)
+
+    def full(self, n: int, value: float, dtype: DTypeLike) -> NDArray[Any]:
+        """Return an array of n entries of one value."""
+        values = self.empty(n, dtype)
+        for part in chunks_of(n):
+            values[part] = value
+        self.release()
+        return values
+
+    def keep(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the same values, in the file where they are many."""
+        return self.join([values])
+
+    def join(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Return several arrays as one. A single one that is few, or here already, is returned as it is."""
+        total = sum(map(len, parts))
+        if len(parts) == 1 and (not is_many(total) or self._holds(parts[0])):
+            return parts[0]
+        if not is_many(total):
+            return np.concatenate(parts)
+        kind = np.result_type(*(part.dtype for part in parts))
+        width = int(np.prod(parts[0].shape[1:]))
+        values = self.empty(total * width, kind).reshape(total, *parts[0].shape[1:])
+        start = 0
+        for part in parts:
+            for some in chunks_of(len(part)):
+                values[start + some.start : start + some.stop] = part[some]
+            start += len(part)
+        self.release()
+        return values
+
+    def release(self) -> None:
+        """Give the memory of what was read or written back to the system; the values stay in the file."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            for mapped in self._maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
+
+    def _holds(self, values: NDArray[Any]) -> bool:
+        base: Any = values
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, memoryview):
+            base = base.obj
+        return any(base is mapped for mapped in self._maps)
+
+
+def _reserve(file: int, size: int) -> None:
+    """Take the room on the disk now: a write to a page without room would end the process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
+        return
+    zeros = bytes(1 << 20)
+    for start in range(0, size, len(zeros)):
+        os.write(file, zeros[: size - start])
+
+
+class Reading(NamedTuple):
+    """A column, and how it is read.
+
+    Attributes:
+        name: The column.
+        number: See :func:`~.arrow_columns.column`.
+        classes: Whether its values are classes: codes into their canonical texts.
+    """
+
+    name: str
+    number: bool | None
+    classes: bool = False
+
+
+def gather_columns(source: Source, readings: Collection[Reading], store: RowStore) -> dict[Reading, Column]:
+    """Read whole columns of a file; of many rows in one pass, a batch at a time."""
+    if not is_many(source.rows) or not readings:
+        return {one: _classes(one, whole_column(source.column(one.name), one.number)) for one in readings}
+    found = {one: _Gathering(source.rows, store) for one in readings}
+    for start, batch in numbered_batches(source, {one.name for one in readings}):
+        for one, gathering in found.items():
+            gathering.add(start, _classes(one, column(batch.column(one.name), one.number or False)))
+        store.release()
+    columns = {one: gathering.column() for one, gathering in found.items()}
+    return {
+        one: with_numbers(values) if one.number is None and mostly_numbers(values) else values
+        for one, values in columns.items()
+    }
+
+
+def _classes(reading: Reading, values: Column) -> Column:
+    return class_column(values) if reading.classes else values
+
+
+def numbered_batches(source: Source, names: Collection[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the named columns in batches, and how many rows came before each."""
+    start = 0
+    for batch in source.batches(names):
+        yield start, batch
+        start += batch.num_rows
+
+
+class _Gathering:
+    """One column, put together from batches: texts of all of them share one list of labels."""
+
+    def __init__(self, rows: int, store: RowStore) -> None:
+        self._rows, self._store, self._end = rows, store, 0
+        self._numbers: NDArray[np.float64] | None = None
+        self._codes: NDArray[np.int32] | None = None
+        self._labels: dict[str, int] = {}
+
+    def add(self, start: int, part: Column) -> None:
+        n = len(part.numbers) if part.numbers is not None else 0 if part.codes is None else len(part.codes)
+        here = slice(start, start + n)
+        if part.numbers is not None and self._numbers is None:
+            self._numbers = self._store.full(self._rows, np.nan, np.float64)
+        if part.codes is not None and self._codes is None:
+            self._codes = self._store.full(self._rows, -1, np.int32)
+        if self._numbers is not None and part.numbers is not None:
+            self._numbers[here] = part.numbers
+        if self._codes is not None and part.codes is not None:
+            places = [self._labels.setdefault(label, len(self._labels)) for label in part.labels]
+            self._codes[here] = np.array([*places, -1], np.int32)[part.codes]
+
+    def column(self) -> Column:
+        return Column(numbers=self._numbers, codes=self._codes, labels=tuple(self._labels))

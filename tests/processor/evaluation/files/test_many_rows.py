@@ -1,0 +1,222 @@
+"""Windows of more rows than are put in order: the same answers, from sums and samples, in memory that does not grow."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.evaluation.files.baseline import build_from_files
+from driftline_processor.evaluation.files.evaluate import EvaluationResult, evaluate_files
+from driftline_processor.evaluation.files.settings import EvaluationSettings
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers import row_store, sources
+from driftline_processor.readers.column_roles import ColumnOptions
+from driftline_processor.readers.row_store import RowStore
+
+FEW, ROWS, DAY = 1_500, 12_000, 86_400 * 10**9
+START = 20_000 * DAY
+REFERENCE, WEEK = "reference.parquet", "week.parquet"
+
+
+@pytest.fixture
+def few_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
+    monkeypatch.setattr(row_store, "CHUNK", 400)
+    monkeypatch.setattr(sources, "BATCH", 700)
+
+
+def _rows(n: int, seed: int, kind: str, shuffled: bool = False) -> dict[str, Any]:
+    random = np.random.default_rng(seed)
+    x, y = random.normal(0, 1, n), random.normal(2, 1, n)
+    country = np.array(["NL", "BE", "DE"])[random.integers(0, 3, n)]
+    at = np.arange(n) if not shuffled else random.permutation(n)
+    time = START + at * (5 * DAY // n)
+    told = {"x": x, "y": y, "country": country, "time": pa.array(time, pa.timestamp("ns"))}
+    chance = 1 / (1 + np.exp(-x))
+    wrong = (y > 3) & (random.random(n) < 0.5)
+    if kind == "regression":
+        return {**told, "score": x, "label": x + random.normal(0, 1, n) + 3 * wrong}
+    happened = ((random.random(n) < chance) ^ wrong).astype(int)
+    label = pa.array([None if lost else int(one) for one, lost in zip(happened, random.random(n) < 0.1, strict=True)])
+    return {**told, "score": chance, "label": label}
+
+
+def _write(folder: Path, kind: str, shuffled: bool = False) -> ColumnOptions:
+    pq.write_table(pa.table(_rows(3_000, 1, kind)), folder / REFERENCE)
+    pq.write_table(pa.table(_rows(ROWS, 2, kind, shuffled)), folder / WEEK, row_group_size=5_000)
+    options = ColumnOptions(
+        model="m", task=kind, score=("score",), actual="label", time="time", slices=("country",), features=("x", "y")
+    )
+    build_from_files([folder / REFERENCE], options, _silent).save(folder / "b.json")
+    return options
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _evaluate(
+    folder: Path, cut: Cut, said: list[str] | None = None, files: Sequence[str] = (WEEK,)
+) -> EvaluationResult:
+    say = _silent if said is None else said.append
+    paths = [folder / name for name in files]
+    asked = EvaluationSettings(mispredictions=20)
+    return evaluate_files(paths, folder / "b.json", None, ColumnOptions(time="time"), cut, say, asked)
+
+
+def _same_but_for_order(one: Evaluation, other: Evaluation) -> None:
+    """Metrics are the same to nine digits; those from the order of scores within their own bound."""
+    assert one.realized.keys() == other.realized.keys()
+    for name, exact in one.realized.items():
+        found = other.realized[name]
+        assert found.rows == exact.rows
+        if exact.value is None or found.value is None:
+            assert exact.value == found.value
+        else:
+            assert found.value == pytest.approx(exact.value, rel=1e-9, abs=found.bound + 1e-12)
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+@pytest.mark.parametrize("cut", [Cut(), Cut("1d"), Cut(rows=5_000)], ids=["whole", "days", "rows"])
+@pytest.mark.parametrize("shuffled", [False, True], ids=["in order", "shuffled"])
+def test_rows_in_chunks_say_what_all_at_once_say(
+    kind: str, cut: Cut, shuffled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path, kind, shuffled)
+    exact = _evaluate(tmp_path, cut)
+    monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
+    monkeypatch.setattr(row_store, "CHUNK", 400)
+    monkeypatch.setattr(sources, "BATCH", 700)
+
+    found = _evaluate(tmp_path, cut)
+
+    assert found.verdict.state == exact.verdict.state
+    assert len(found.evaluations) == len(exact.evaluations)
+    for one, other in zip(exact.evaluations, found.evaluations, strict=True):
+        _same_but_for_order(one, other)
+        assert one.verdict is not None
+        assert other.verdict is not None
+        assert one.verdict.state == other.verdict.state
+        assert {name: drift.state for name, drift in one.features.items()} == {
+            name: drift.state for name, drift in other.features.items()
+        }
+        assert one.performance_slices.keys() == other.performance_slices.keys()
+    assert found.concept == exact.concept
+    assert [replace(one, rows=()) for one in found.wrong] == [replace(one, rows=()) for one in exact.wrong]
+    assert [one.rows for one in found.wrong] == [one.rows for one in exact.wrong]
+
+
+@pytest.mark.usefixtures("few_in_memory")
+def test_areas_from_bins_are_within_their_bound_of_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path, "binary")
+    [binned] = _evaluate(tmp_path, Cut()).evaluations
+    monkeypatch.setattr(row_store, "MOST_IN_MEMORY", ROWS)
+    [exact] = _evaluate(tmp_path, Cut()).evaluations
+
+    for name in ("roc_auc", "average_precision", "ks"):
+        value, bound = binned.realized[name].value, binned.realized[name].bound
+        known = exact.realized[name].value
+        assert value is not None
+        assert known is not None
+        assert 0 < bound < 0.01
+        assert abs(value - known) <= bound
+        assert (binned.realized[name].source, exact.realized[name].source) == ("panes", "rows")
+
+
+@pytest.mark.usefixtures("few_in_memory")
+def test_weak_slices_of_many_rows_come_from_a_sample_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from driftline_processor.evaluation.files import weak_slices
+
+    monkeypatch.setattr(weak_slices, "MOST_ROWS", 8_000)
+    _write(tmp_path, "binary")
+    said: list[str] = []
+
+    [first] = _evaluate(tmp_path, Cut(), said).evaluations
+    [again] = _evaluate(tmp_path, Cut()).evaluations
+
+    assert first.weak is not None
+    assert first.weak == again.weak
+    assert 4_000 <= first.weak.rows <= 8_000
+    assert "y" in {condition.feature for one in first.weak.slices for condition in one.conditions}
+    assert any(f"a sample of {first.weak.rows:,} of {ROWS:,} rows" in sentence for sentence in said)
+    assert any("bins of scores" in sentence for sentence in said)
+
+
+@pytest.mark.usefixtures("few_in_memory")
+def test_several_files_are_one_set_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path, "binary")
+    table = pq.read_table(tmp_path / WEEK)
+    pq.write_table(table.slice(0, 5_000), tmp_path / "late.parquet")
+    pq.write_table(table.slice(5_000), tmp_path / "early.parquet")
+
+    together = _evaluate(tmp_path, Cut("1d"), files=("early.parquet", "late.parquet"))
+    monkeypatch.setattr(row_store, "MOST_IN_MEMORY", ROWS)
+    exact = _evaluate(tmp_path, Cut("1d"))
+
+    assert together.concept == exact.concept
+    for one, other in zip(exact.evaluations, together.evaluations, strict=True):
+        _same_but_for_order(one, other)
+
+
+@pytest.mark.usefixtures("few_in_memory")
+def test_a_store_without_room_for_files_holds_its_arrays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(_file: int, _size: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(row_store, "_reserve", no_room)
+    values = RowStore().full(2 * FEW, 7, np.int64)
+    assert values.sum() == 14 * FEW
+
+
+@pytest.mark.usefixtures("few_in_memory")
+def test_what_was_given_back_to_the_system_is_still_there() -> None:
+    store = RowStore()
+    kept = store.keep(np.arange(3 * FEW))
+    store.release()
+    assert store.keep(kept) is kept
+    assert kept.tolist() == list(range(3 * FEW))
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from driftline_processor.evaluation.files.evaluate import evaluate_files
+from driftline_processor.evaluation.files.windows import Cut
+from driftline_processor.readers.column_roles import ColumnOptions
+folder = Path(sys.argv[1])
+evaluate_files([folder / "many.parquet"], folder / "b.json", None, ColumnOptions(), Cut(), lambda _: None)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+CEILING = 390 << 10
+"""KiB of a process that evaluates two million labelled rows: 300 MiB, and what an allocator may keep. All rows in
+memory took more than 550."""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RUSAGE_SELF") or sys.platform != "linux", reason="KiB as Linux counts")
+def test_memory_of_two_million_labelled_rows_stays_below_a_ceiling(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    n = 2_000_000
+    chance = random.random(n)
+    columns = {"x": random.normal(0, 1, n), "score": chance, "label": (random.random(n) < chance).astype(np.int64)}
+    table = pa.table(columns)
+    pq.write_table(table, tmp_path / "many.parquet")
+    pq.write_table(table.slice(0, 20_000), tmp_path / REFERENCE)
+    options = ColumnOptions(model="m", task="binary", score=("score",), actual="label")
+    build_from_files([tmp_path / REFERENCE], options, _silent).save(tmp_path / "b.json")
+
+    done = subprocess.run([sys.executable, "-c", MEASURE, str(tmp_path)], capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < CEILING
