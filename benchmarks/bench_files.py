@@ -30,6 +30,12 @@ RUNS = 5
 
 
 def write(path: Path, n: int, seed: int) -> None:
+    """Write rows of 20 features."""
+    pq.write_table(pa.table(columns_of(n, seed)), path)
+
+
+def columns_of(n: int, seed: int) -> dict[str, pa.Array]:
+    """Return 15 columns of numbers and 5 of texts."""
     random = np.random.default_rng(seed)
     columns: dict[str, pa.Array] = {f"number_{i}": pa.array(random.normal(i, 1 + i, n)) for i in range(NUMBERS)}
     for i, k in enumerate(LABELS):
@@ -37,7 +43,7 @@ def write(path: Path, n: int, seed: int) -> None:
         codes = pa.array(random.choice(k, n, p=chances / chances.sum()).astype(np.int32))
         labels = pa.array([f"label {j}" for j in range(k)])
         columns[f"text_{i}"] = pa.DictionaryArray.from_arrays(codes, labels).cast(pa.string())
-    pq.write_table(pa.table(columns), path)
+    return columns
 
 
 def best(function: Callable[[], object], runs: int) -> tuple[float, float]:

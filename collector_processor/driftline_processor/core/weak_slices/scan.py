@@ -5,8 +5,9 @@ A feature cut into cells of about as many rows each, and the ranges and labels t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from math import log
 
@@ -26,17 +27,21 @@ MOST_LABELS = 64
 """Labels of a category that are looked at: those with most rows."""
 
 
+Written = Callable[[], SliceCondition]
+"""Writes the condition of a choice in words."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureCells:
     """``cell``: intp (n,), that of each row. ``chosen``: float64 (choices, cells), 1 where a cell is part of a choice.
 
-    ``conditions``: one a choice.
+    ``conditions``: one a choice, written when somebody asks for it: of thousands a few are told.
     """
 
     feature: str
     cell: Index
     chosen: F64
-    conditions: tuple[SliceCondition, ...]
+    conditions: tuple[Written, ...]
 
 
 def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, least: int) -> FeatureCells | None:
@@ -59,14 +64,14 @@ def cut_feature(feature: str, bins: Bins, codes: Index, cells: int, least: int) 
     return FeatureCells(feature, places[codes], chosen[usable], tuple(conditions[at] for at in kept))
 
 
-def _labels(feature: str, bins: CategoryBins, counts: F64, least: int) -> tuple[Index, F64, list[SliceCondition]]:
+def _labels(feature: str, bins: CategoryBins, counts: F64, least: int) -> tuple[Index, F64, list[Written]]:
     """Return a cell for each label with enough rows, and one for all others, which is no choice."""
     order = np.argsort(-counts, kind="stable")[:MOST_LABELS]
     kept = order[counts[order] >= least]
     places = np.full(len(counts), len(kept), np.intp)
     places[kept] = np.arange(len(kept))
     chosen = np.eye(len(kept), len(kept) + 1)
-    return places, chosen, [_label(feature, bins, at) for at in kept.tolist()]
+    return places, chosen, [partial(_label, feature, bins, at) for at in kept.tolist()]
 
 
 def _label(feature: str, bins: CategoryBins, at: int) -> SliceCondition:
@@ -77,7 +82,7 @@ def _label(feature: str, bins: CategoryBins, at: int) -> SliceCondition:
     return _absent(feature, at - bins.size)
 
 
-def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[Index, F64, list[SliceCondition]]:
+def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[Index, F64, list[Written]]:
     """Every range of cells, and missing and invalid values each by themselves."""
     inner = counts[: bins.size]
     before = np.cumsum(inner) - inner / 2  # by its middle: a value with many rows does not pull its neighbours in
@@ -96,10 +101,10 @@ def _ranges(feature: str, bins: NumberBins, counts: F64, cells: int) -> tuple[In
     chosen[-2, number] = chosen[-1, number + 1] = 1.0
     ends = [(int(filled[place == one][0]), int(filled[place == one][-1])) for one in range(number)]
     conditions = [
-        _range(feature, bins, ends[low][0], ends[high][1], open_low=low == 0, open_high=high == number - 1)
+        partial(_range, feature, bins, ends[low][0], ends[high][1], open_low=low == 0, open_high=high == number - 1)
         for low, high in zip(first.tolist(), last.tolist(), strict=True)
     ]
-    return places, chosen, [*conditions, _absent(feature, 0), _absent(feature, 1)]
+    return places, chosen, [*conditions, partial(_absent, feature, 0), partial(_absent, feature, 1)]
 
 
 def _range(feature: str, bins: NumberBins, first: int, last: int, *, open_low: bool, open_high: bool) -> SliceCondition:

@@ -127,6 +127,8 @@ class _Firsts:
 
     def losses(self, rows: I64) -> FirstLosses:
         """Return the losses of some rows, in this order."""
+        if len(self.reads) == 1:
+            return _losses(self.reads[0], self.firsts[0], rows, self.task, self.slices)
         owner = np.searchsorted(self._starts, rows, side="right") - 1
         parts, places = list[FirstLosses](), list[I64]()
         for at, (read, first) in enumerate(self._both()):

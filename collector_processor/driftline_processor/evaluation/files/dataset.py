@@ -33,6 +33,10 @@ from .outcome_join import add_rankings, join_outcomes, join_rankings
 from .outcomes import report_impossible_actuals
 from .reference import features_of_files
 
+MOST_BYTES = 512 << 20
+"""Bytes of a CSV or NDJSON that is parsed once and held as columns, up to twice as large; a larger one is parsed in
+each of three passes, which take as long each, and no more than a few blocks of it are in memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -69,7 +73,8 @@ def read_dataset(
     are left out.
     """
     task, bins = baseline.task, baseline.bins
-    sources = open_sources(data, text_columns(baseline, options), say, written=known_notation(baseline, options))
+    texts, written = text_columns(baseline, options), known_notation(baseline, options)
+    sources = open_sources(data, texts, say, MOST_BYTES, written)
     _report_texts(sources, baseline, say)
     there = features_of_files(sources, baseline)
     patterns = options.features if has_patterns(options.features) else ()
