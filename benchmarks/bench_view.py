@@ -36,6 +36,7 @@ from driftline_processor.health import Health
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.store.database import Connection, Store, read
+from driftline_processor.store.pane_memory import PaneMemory
 from driftline_processor.store.reference_panes import DailyPanes, RollingReferences
 from driftline_processor.store.series import Series
 from driftline_processor.web.app import create_app
@@ -129,7 +130,7 @@ def main(a_pane: int) -> int:
         connection.execute("CHECKPOINT")
         held = connection.execute("SELECT count(*) FROM panes").fetchall()[0][0]
 
-        past = RollingReferences(connection)
+        past = RollingReferences(connection, PaneMemory(connection, lambda _: baseline))
 
         def reference() -> Reference:
             past._kept.clear()  # what is kept in memory; the days in the store stay

@@ -351,6 +351,7 @@ class State:
             intake.baselines.load(self._connection)
             intake.slices.load(self._connection)
             self._join.reread_concept()
+            self._evaluator.forget_deleted()
             self._touched.touch(erased.touched, joined=1)
             self._upkeep.expired.update(erased.series)
             ids |= erased.ids
@@ -521,6 +522,7 @@ class State:
     def _tidy(self) -> None:
         self._finish()
         self._upkeep.step()
+        self._evaluator.forget_tidied()
         self._join.recount()
 
 

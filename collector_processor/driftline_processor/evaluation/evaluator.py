@@ -105,6 +105,15 @@ class Evaluator:
             self._ripe[which].note(evaluation)
         self.waiting.remove(which, window, self._clock(), again)
 
+    def forget_deleted(self) -> None:
+        """Forget what was read of the store: rows were deleted."""
+        self._readers.forget_all()
+
+    def forget_tidied(self) -> None:
+        """Forget what was read of the store that tidying may have changed."""
+        for series in self._series:
+            self._readers.forget_old(series.number, self._watermark(series))
+
     def _note_reached(self) -> None:
         """Write down how far the tables had come with all that was evaluated, inside the caller's transaction."""
         reached = self.waiting.finished()

@@ -20,27 +20,31 @@ from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.time_before import TimeBefore
-from driftline_processor.core.windows.window import PANE, Window, closed_until, is_closed, parse, window_of
+from driftline_processor.core.windows.window import HOUR, PANE, Window, closed_until, is_closed, parse, window_of
 from driftline_processor.join.outcome_sums import slices_of
 from driftline_processor.store.baselines import Baselines
-from driftline_processor.store.database import Connection, number
-from driftline_processor.store.duplicate_rows import recurrence_of, repeats_between
+from driftline_processor.store.database import Connection
+from driftline_processor.store.duplicate_rows import RowSamples
+from driftline_processor.store.pane_memory import PaneMemory
 from driftline_processor.store.panes import (
     KEEP_PANES,
     OUTCOMES,
+    SLICED,
     StoredSteps,
     learned_fold,
     part_width,
     performance_fold,
-    read_window,
     score_fold,
 )
 from driftline_processor.store.reference_panes import RollingReferences, season_mix
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import SlicePanes
 
-from .stored_outcomes import StoredOutcomes
+from .stored_outcomes import StoredOutcomes, outcomes_by_step
 from .window_source import Progress, window_blocks
+
+MOST_SLICED_BYTES = 32 << 20
+"""Bytes of the sums of slices in memory, of all series: an hour of twenty slices takes as much as twenty hours."""
 
 
 class StoreReaders:
@@ -49,17 +53,35 @@ class StoreReaders:
     def __init__(self, connection: Connection, baselines: Baselines) -> None:
         """Read nothing yet."""
         self.connection, self.baselines = connection, baselines
-        self.steps, self.past = StoredSteps(connection), RollingReferences(connection)
-        self.slices, self.outcomes = SlicePanes(connection), StoredOutcomes(connection)
+        self.panes = PaneMemory(connection, baselines.by_fold)
+        self.sliced = PaneMemory(connection, baselines.by_fold, SLICED, MOST_SLICED_BYTES)
+        self.steps, self.past = StoredSteps(connection), RollingReferences(connection, self.panes)
+        self.rows = RowSamples(connection)
+        self.slices, self.outcomes = SlicePanes(connection, self.sliced), StoredOutcomes(connection)
 
     def forget_rows(self, series: int, panes: set[int]) -> None:
         """Forget what was read of panes, by their starts, which were touched by rows or outcomes."""
+        self.panes.forget(series, panes)
+        self.sliced.forget(series, panes, HOUR)
         self.steps.forget(series, panes)
         self.slices.forget(series, panes)
 
     def forget_counted(self, series: int, panes: Collection[int]) -> None:
-        """Forget the references that hold panes, by their starts, in which rows were counted."""
+        """Forget the rows, and the references, of panes, by their starts, in which rows were counted."""
+        self.rows.forget(series, panes)
         self.past.forget(series, panes)
+
+    def forget_all(self) -> None:
+        """Forget the rows and sums that were read: some were deleted, or counted as another slice."""
+        self.panes.clear()
+        self.sliced.clear()
+        self.rows.clear()
+
+    def forget_old(self, series: int, watermark: int) -> None:
+        """Forget what tidying may have changed: sums that are rolled up by now, and rows that are kept no more."""
+        self.panes.forget_before(series, watermark - KEEP_PANES)
+        self.sliced.forget_before(series, watermark - KEEP_PANES)
+        self.rows.clear()
 
 
 @dataclass(eq=False)
@@ -134,7 +156,7 @@ class StoreSource:
 
     def season_mix(self, seasons: Seasons) -> F64:
         """Return the weight of the window's rows in each season: float64 (seasons,)."""
-        return season_mix(self.readers.connection, self.series.number, self.window, seasons)
+        return season_mix(self.readers.panes, self.series, self.window, seasons)
 
     def time_before(self) -> TimeBefore:
         """Return what answers how the time up to the end of the window looked."""
@@ -146,11 +168,11 @@ class StoreSource:
         """Return the rows of each slice."""
         assert self.baseline is not None
         keys, zone = self.settings.slices, self.settings.timezone
-        return self.readers.slices.of(self.series, self.window, self.baseline, keys, zone, self._width)
+        return self.readers.slices.of(self.series, self.window, self.baseline, keys, zone)
 
     def repeats(self) -> Repeats | None:
         """Return how often whole rows repeat."""
-        return repeats_between(self.readers.connection, self.series.number, self.window.start, self.window.end)
+        return self.readers.rows.of(self.series.number, self.window).repeats
 
     def unique(self) -> Mapping[str, Repeats]:
         """Return nothing: the store counts whole rows only."""
@@ -158,18 +180,16 @@ class StoreSource:
 
     def recurrences(self) -> Sequence[Recurrence | None]:
         """Return how often rows repeat those of the window before, and how often those repeat the ones before."""
-        connection, series, zone = self.readers.connection, self.series.number, self.settings.timezone
-        before = window_of(self.window.name, self.window.start - PANE, zone)
-        found = recurrence_of(connection, series, self.window, before)
-        if found is None:
-            return []
-        first = window_of(self.window.name, before.start - PANE, zone)
-        return [found, recurrence_of(connection, series, before, first)]
+        window, zone = self.window, self.settings.timezone
+        before = window_of(window.name, window.start - PANE, zone)
+        first = window_of(window.name, before.start - PANE, zone)
+        own, known, older = (self.readers.rows.of(self.series.number, one) for one in (window, before, first))
+        found = own.recurrence(known)
+        return [] if found is None else [found, known.recurrence(older)]
 
     def newest(self) -> int | None:
         """Return when the newest row was predicted, unix nanoseconds."""
-        query = "SELECT max(time) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
-        return number(self.readers.connection, query, self.series.number, self.window.start, self.window.end)
+        return self.readers.rows.of(self.series.number, self.window).newest
 
     @property
     def until(self) -> None:
@@ -184,7 +204,8 @@ class StoreSource:
     @cached_property
     def blocks(self) -> Sequence[Pane]:
         """The outcomes by block of time, read once."""
-        return self.readers.outcomes.panes(self.series, window_blocks(self.window, self.settings.timezone), self._width)
+        steps = window_blocks(self.window, self.settings.timezone)
+        return outcomes_by_step(self.readers.panes, self.series, steps)
 
     def outcome_panes(self, steps: Sequence[Window]) -> Sequence[Pane]:
         """Return the outcomes in each of some steps of time."""
@@ -199,7 +220,7 @@ class StoreSource:
         if parse(self.window.name).unit == "m":
             return {}
         keys = {*self.settings.slices, *self.settings.performance.keys}
-        return slices_of(self.readers.connection, self.series, blocks, keys, self._width)
+        return slices_of(self.readers.sliced, self.series, blocks, keys)
 
     def weak(self) -> None:
         """Return nothing: rows are searched when somebody asks."""
@@ -215,8 +236,10 @@ class StoreSource:
 
     @cached_property
     def _folds(self) -> dict[str, Pane]:
-        series, window = self.series.number, self.window
-        folds = read_window(self.readers.connection, series, window.start, window.end, self._width, without=OUTCOMES)
+        window = self.window
+        folds = self.readers.panes.window(
+            self.series, window.start, window.end, lambda fold: not fold.startswith(OUTCOMES)
+        )
         folds[performance_fold(self.series.task)] = merge(self.blocks)
         return folds
 

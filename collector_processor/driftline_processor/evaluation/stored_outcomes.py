@@ -14,6 +14,7 @@ from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.windows.window import Window
 from driftline_processor.store.database import Connection, read
+from driftline_processor.store.pane_memory import PaneMemory
 from driftline_processor.store.panes import order_by_code, part_width, performance_fold, step_query
 from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series, SeriesRegister
@@ -34,8 +35,7 @@ class StoredOutcomes:
         And the predictions of each decision; of a ranking its ``rows``: a list of which nobody says anything may be one
         that was not clicked.
         """
-        counted = [f"{prefix}{name}" for prefix in (DECIDED, ERASED_AS) for name in series.task.classes]
-        counted = ["rows", DISTRIBUTED, ERASED] if series.task.ranks_items else counted or [""]
+        counted = _counted_beside(series)
         own = Condition("fold = ?", (performance_fold(series.task),))
         asked = Condition(f"({own.sql} OR (fold = '' AND {_among(counted)}))", (*own.parameters, *counted))
         return _by_step(self._steps(series, steps, asked, width), len(steps))
@@ -78,6 +78,23 @@ class StoredOutcomes:
             sums[step[own], index[own]] = value[own]
             found[name] = sums, np.unique(step[own])
         return found
+
+
+def outcomes_by_step(memory: PaneMemory, series: Series, steps: Sequence[Window]) -> list[Pane]:
+    """Return what :meth:`StoredOutcomes.panes` does, of steps that are asked for again and again."""
+    own, counted, panes = performance_fold(series.task), _counted_beside(series), []
+    for of in memory.steps(series, steps, lambda fold: fold in ("", own)):
+        beside = of.get("", Pane()).parts
+        parts = {part: beside[part] for part in counted if part in beside}
+        panes.append(Pane(parts | of.get(own, Pane()).parts))
+    return panes
+
+
+def _counted_beside(series: Series) -> list[str]:
+    """Return the parts that say how many rows wait for an outcome."""
+    if series.task.ranks_items:
+        return ["rows", DISTRIBUTED, ERASED]
+    return [f"{prefix}{name}" for prefix in (DECIDED, ERASED_AS) for name in series.task.classes] or [""]
 
 
 def _by_step(found: Mapping[str, tuple[F64, I64]], steps: int) -> list[Pane]:

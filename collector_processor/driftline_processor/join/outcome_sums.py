@@ -13,7 +13,7 @@ The sums of joined rows, by any groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,8 @@ from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.store.arrow_tables import actual_of, integers_of, numbers_of, scores_and_classes_of, slice_of
 from driftline_processor.store.database import Connection, number, read
-from driftline_processor.store.panes import SLICED, PaneChanges, performance_fold, read_by_step
+from driftline_processor.store.pane_memory import PaneMemory
+from driftline_processor.store.panes import SLICED, PaneChanges, performance_fold
 from driftline_processor.store.series import Series
 from driftline_processor.store.slices import BETWEEN, HOUR, SliceValues, hours_of
 
@@ -45,9 +46,6 @@ def labelled_rows(task: Task, rows: pa.Table, keys: Iterable[str] = ()) -> Label
         {key: slice_of(rows, key) for key in keys},
         relevance=relevance_of(rows) if task.ranks_items else None,
     )
-
-
-Width = Callable[[str, str], int]
 
 
 def sliced_changes() -> PaneChanges:
@@ -126,28 +124,26 @@ def _add(
 
 
 def slices_of(
-    connection: Connection, series: Series, steps: Sequence[Window], keys: Collection[str], width: Width
+    memory: PaneMemory, series: Series, steps: Sequence[Window], keys: Collection[str]
 ) -> dict[str, BlockSums]:
     """Return the outcomes of a window by slice and block of time.
 
     The slices are those of the declared keys, and those by the age of labels.
 
-    And how many rows each slice has, what was decided of them, and how many were deleted. ``steps``: whole hours that
-    follow each other.
+    And how many rows each slice has, what was decided of them, and how many were deleted. ``memory``: of the panes of
+    slices. ``steps``: whole hours that follow each other.
     """
-    fold = performance_fold(series.task)
+    own, beside = performance_fold(series.task) + BETWEEN, BETWEEN
 
-    def own_width(over: str, part: str) -> int:
-        return width(over.partition(BETWEEN)[0], part)
+    def wanted(fold: str) -> bool:
+        over, _, name = fold.partition(BETWEEN)
+        key = name.partition("=")[0]
+        return key in keys or (key == LABEL_AGE and bool(over)) if fold.startswith((own, beside)) else False
 
-    def sums(prefix: str, wanted: Collection[str]) -> dict[str, BlockSums]:
-        folds = read_by_step(connection, series.number, steps, own_width, SLICED, prefix)
-        named = {name.partition(BETWEEN)[2]: own for name, own in folds.items()}
-        return {name: own for name, own in named.items() if name.partition("=")[0] in wanted}
-
-    found = sums(fold + BETWEEN, {*keys, LABEL_AGE})
-    for name, own in sums(BETWEEN, keys).items() if keys else ():
-        found[name] = BlockSums(own.count, {**found[name].parts, **own.parts} if name in found else own.parts)
+    found: dict[str, BlockSums] = {}
+    for fold, sums in sorted(memory.blocks(series, steps, wanted).items()):
+        name = fold.partition(BETWEEN)[2]
+        found[name] = BlockSums(sums.count, {**found[name].parts, **sums.parts} if name in found else sums.parts)
     return dict(sorted(found.items()))
 
 

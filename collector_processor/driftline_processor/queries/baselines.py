@@ -25,7 +25,7 @@ from driftline_processor.receipts import Overloaded, Receipt
 from driftline_processor.store.baselines import ActiveBaseline, Baselines
 from driftline_processor.store.database import Connection, Store, left_behind
 from driftline_processor.store.duplicate_rows import repeats_between
-from driftline_processor.store.reference_panes import add_seasons, counted_panes, read_counted
+from driftline_processor.store.reference_panes import StoredPast, add_seasons, counted_panes, read_counted
 from driftline_processor.store.series import Series, SeriesRegister
 from driftline_processor.store.slices import slices_between
 
@@ -76,7 +76,7 @@ def production_baseline(
     )
     if seasonality is None:
         return found
-    return add_seasons(connection, series, found, since, until, seasonality)
+    return add_seasons(StoredPast(connection, series, found), found, since, until, seasonality)
 
 
 class ConfiguredBaselineError(Exception):

@@ -1,65 +1,188 @@
-"""Repeated rows, counted from the fingerprints of kept rows."""
+"""Repeated rows, counted from the fingerprints of kept rows.
+
+Of many rows a part is looked at, the same as :class:`driftline.baseline.sections.duplicate_rows.Counting` keeps. Rows
+of some hours are read at once and kept in memory, as far as they are few: neighbouring windows ask for the same ones.
+"""
 
 from __future__ import annotations
 
-from driftline.baseline.sections.duplicate_rows import MOST_KEPT, Recurrence, Repeats, repeats_of
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from driftline_processor.core.windows.window import Window
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.sections.duplicate_rows import MOST_KEPT, U64, Recurrence, Repeats, repeats_of
+from driftline.tables.table import I64
 
-from .database import Connection
+from driftline_processor.core.windows.window import HOUR, Window
+
+from .database import Connection, number, read
+
+AHEAD = 6 * HOUR
+"""Nanoseconds of rows that are read at once: a backlog asks for the next hour next."""
+
+MOST_ROWS = 1 << 18
+"""Rows that are read at once, 4 MB; windows with more are counted in the store."""
+
+MOST_BYTES = 16 << 20
+"""Bytes of rows and fingerprints in memory, of all series."""
+
+
+class RowSample(NamedTuple):
+    """The complete rows of a stretch of time, as far as rows are kept.
+
+    Attributes:
+        rows: Number of complete rows.
+        kept: Number of those whose fingerprints are looked at.
+        halved: How often the bound was halved below which fingerprints are looked at.
+        different: uint64 (n,), fingerprints that are looked at, each once and ascending.
+        newest: Unix nanoseconds of the newest row, complete or not; None without rows.
+    """
+
+    rows: int
+    kept: int
+    halved: int
+    different: U64
+    newest: int | None
+
+    @classmethod
+    def of(cls, rows: int, kept: U64, halved: int, newest: int | None) -> RowSample:
+        """Halve the bound until few enough fingerprints are below it; ``kept``: those below the bound so far."""
+        while len(kept) > MOST_KEPT:
+            halved += 1
+            kept = kept[kept < _bound(halved)]
+        return cls(rows, len(kept), halved, np.unique(kept), newest)
+
+    @property
+    def repeats(self) -> Repeats | None:
+        """Return how often rows repeat; None without complete rows."""
+        return repeats_of(self.rows, self.kept, len(self.different), self.halved) if self.rows else None
+
+    def recurrence(self, earlier: RowSample) -> Recurrence | None:
+        """Return the rows that recur from an earlier stretch of time; None where either has none.
+
+        Of so many rows that only some are looked at, those of both are.
+        """
+        if not self.rows or not earlier.rows:
+            return None
+        bound = _bound(max(self.halved, earlier.halved))
+        own, known = (one.different[: np.searchsorted(one.different, bound)] for one in (self, earlier))
+        if not len(own):
+            return None
+        at = np.searchsorted(known, own)
+        there = at < len(known)
+        return Recurrence(len(own), int(np.count_nonzero(known[at[there]] == own[there])), earlier.rows)
 
 
 def repeats_between(connection: Connection, series: int, start: int, end: int) -> Repeats | None:
-    """Return the repeats among complete rows of ``[start, end)``, as far as rows are kept.
-
-    Of many rows a part is looked at, the same as :class:`driftline.baseline.sections.duplicate_rows.Counting` keeps.
-    """
-    rows, halved = _kept(connection, series, start, end)
-    kept, distinct = _counted(connection, series, start, end, halved, "count(DISTINCT fingerprint)")
-    return repeats_of(rows, kept, distinct, halved) if rows else None
+    """Return the repeats among complete rows of ``[start, end)``, as far as rows are kept."""
+    return read_sample(connection, series, start, end).repeats
 
 
-def recurrence_of(connection: Connection, series: int, window: Window, earlier: Window) -> Recurrence | None:
-    """Return the rows of a window that recur from an earlier one, as far as rows are kept; None without rows.
-
-    Of many rows a part is looked at, the same as
-    :meth:`~driftline.baseline.sections.duplicate_rows.Counting.recurrence` looks at.
-    """
-    rows, halved = _kept(connection, series, window.start, window.end)
-    before, more = _kept(connection, series, earlier.start, earlier.end)
-    if not rows or not before:
-        return None
-    halved = max(halved, more)
-    _, different = _counted(connection, series, window.start, window.end, halved, "count(DISTINCT fingerprint)")
-    known = f"SELECT fingerprint FROM predictions WHERE {_SOME}"
-    query, bound = (
-        f"SELECT count(DISTINCT fingerprint) FROM predictions WHERE {_SOME} AND fingerprint IN ({known})",
-        _bound(halved),
-    )
-    [(again,)] = connection.execute(
-        query, [series, window.start, window.end, bound, series, earlier.start, earlier.end, bound]
-    ).fetchall()
-    return Recurrence(different, again, before) if different else None
-
-
-_SOME = "series = ? AND time >= ? AND time < ? AND fingerprint < ?"
-
-
-def _kept(connection: Connection, series: int, start: int, end: int) -> tuple[int, int]:
-    """Return the number of complete rows, and the halvings of the bound after which few enough are below it."""
-    rows, _ = _counted(connection, series, start, end, 0, "0")
-    kept, halved = rows, 0
+def read_sample(connection: Connection, series: int, start: int, end: int) -> RowSample:
+    """Read the complete rows of a stretch of time: as many as are looked at, and the number of the others."""
+    where = "FROM predictions WHERE series = ? AND time >= ? AND time < ? AND fingerprint"
+    rows = kept = number(connection, f"SELECT count(*) {where} IS NOT NULL", series, start, end) or 0
+    halved = 0
     while kept > MOST_KEPT:
         halved += 1
-        kept, _ = _counted(connection, series, start, end, halved, "0")
-    return rows, halved
+        kept = number(connection, f"SELECT count(*) {where} < ?", series, start, end, int(_bound(halved))) or 0
+    found = read(connection, f"SELECT fingerprint {where} <= ?", series, start, end, int(_bound(halved)) - bool(halved))
+    newest = "SELECT max(time) FROM predictions WHERE series = ? AND time >= ? AND time < ?"
+    last = number(connection, newest, series, start, end)
+    return RowSample.of(rows, found.column("fingerprint").to_numpy(), halved, last)
 
 
-def _counted(connection: Connection, series: int, start: int, end: int, halved: int, what: str) -> tuple[int, int]:
-    query = f"SELECT count(fingerprint), {what} FROM predictions WHERE {_SOME}"
-    rows, other = connection.execute(query, [series, start, end, _bound(halved)]).fetchall()[0]
-    return rows, other
+def _bound(halved: int) -> np.uint64:
+    """Return what fingerprints that are looked at are less than; never halved, it is the greatest one."""
+    return np.uint64((1 << (64 - halved)) - (halved == 0))
 
 
-def _bound(halved: int) -> int:
-    return (1 << (64 - halved)) - (halved == 0)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Rows of a stretch of time, in order of time; ``prints``: 0 where a row is not complete."""
+
+    start: int
+    end: int
+    time: I64
+    prints: U64
+
+    @property
+    def size(self) -> int:
+        return self.time.nbytes + self.prints.nbytes
+
+    @classmethod
+    def of(cls, rows: pa.Table, start: int, end: int) -> _Rows:
+        time, prints = (rows.column(name).to_numpy() for name in ("time", "print"))
+        order = np.argsort(time, kind="stable")
+        return cls(start, end, time[order], prints[order])
+
+    def sample(self, start: int, end: int) -> RowSample:
+        first, last = np.searchsorted(self.time, [start, end]).tolist()
+        complete = self.prints[first:last]
+        complete = complete[complete != 0]
+        return RowSample.of(len(complete), complete, 0, int(self.time[last - 1]) if last > first else None)
+
+
+class RowSamples:
+    """Reads the complete rows of windows through memory. One thread uses it."""
+
+    def __init__(self, connection: Connection, most: int = MOST_BYTES) -> None:
+        """Know nothing yet; ``most``: bytes that are kept."""
+        self._connection, self._most = connection, most
+        self._samples: OrderedDict[tuple[int, int, int], RowSample] = OrderedDict()
+        self._rows: OrderedDict[int, _Rows] = OrderedDict()
+
+    def clear(self) -> None:
+        """Forget everything: rows were deleted."""
+        self._samples.clear()
+        self._rows.clear()
+
+    def forget(self, series: int, panes: Collection[int]) -> None:
+        """Forget what holds panes of a series, by their starts, in which rows were counted."""
+        starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
+
+        def holds(start: int, end: int) -> bool:
+            first, last = np.searchsorted(starts, [start, end]).tolist()
+            return bool(first < last)
+
+        for key in [key for key in self._samples if key[0] == series and holds(*key[1:])]:
+            del self._samples[key]
+        rows = self._rows.get(series)
+        if rows is not None and holds(rows.start, rows.end):
+            del self._rows[series]
+
+    def of(self, series: int, window: Window) -> RowSample:
+        """Return the complete rows of a window."""
+        key = (series, window.start, window.end)
+        found = self._samples.pop(key, None)
+        if found is None:
+            found = self._read(series, window)
+        self._samples[key] = found
+        used = sum(len(one.different) for one in self._samples.values()) * found.different.itemsize
+        while len(self._samples) > 1 and used > self._most // 2:
+            used -= self._samples.popitem(last=False)[1].different.nbytes
+        return found
+
+    def _read(self, series: int, window: Window) -> RowSample:
+        rows = self._rows.get(series)
+        if rows is not None and rows.start <= window.start and window.end <= rows.end:
+            return rows.sample(window.start, window.end)
+        if window.end - window.start > AHEAD:
+            return read_sample(self._connection, series, window.start, window.end)
+        end = window.start + AHEAD
+        found = read(
+            self._connection,
+            "SELECT time, coalesce(fingerprint, 0) AS print FROM predictions"
+            f" WHERE series = ? AND time >= ? AND time < ? LIMIT {MOST_ROWS + 1}",
+            *(series, window.start, end),
+        )
+        if found.num_rows > MOST_ROWS:
+            return read_sample(self._connection, series, window.start, window.end)
+        rows = self._rows[series] = _Rows.of(found, window.start, end)
+        self._rows.move_to_end(series)
+        while len(self._rows) > 1 and sum(one.size for one in self._rows.values()) > self._most // 2:
+            self._rows.popitem(last=False)
+        return rows.sample(window.start, window.end)

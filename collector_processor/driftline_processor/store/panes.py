@@ -35,7 +35,6 @@ from driftline_processor.core.expectations.rule import PREFIX as EXPECTED
 from driftline_processor.core.expectations.rule import WIDTH as EXPECTED_WIDTH
 from driftline_processor.core.labels import delay
 from driftline_processor.core.outcomes.coverage import ERASED
-from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.windows.time_before import TimeSteps, steps_of, steps_with_rows
@@ -175,13 +174,12 @@ def read_window(
     table: str = "panes",
     prefix: str = "",
     parts: Sequence[str] = (),
-    without: str = "",
 ) -> dict[str, Pane]:
     """Sum the panes of a stretch of time: fold → Pane.
 
     ``width``: how long the vector of a (fold, part) is; trailing zeros are not stored. ``counted``: a fold that a pane
-    must have, or it is left out. ``table``: which panes. ``prefix``: with which the folds begin, ``without``: with
-    which none does; ``parts``: those that are wanted, () = all.
+    must have, or it is left out. ``table``: which panes. ``prefix``: with which the folds begin; ``parts``:
+    those that are wanted, () = all.
     """
     within = Condition("series = ? AND pane >= ? AND pane < ?", (series, start, end))
     asked = within
@@ -190,8 +188,6 @@ def read_window(
         asked = asked.also(Condition(of_panes, (*within.parameters, counted)))
     if prefix:
         asked = asked.also(Condition("starts_with(fold, ?)", (prefix,)))
-    if without:
-        asked = asked.also(Condition("NOT starts_with(fold, ?)", (without,)))
     if parts:
         asked = asked.also(Condition(f"part IN ({', '.join('?' * len(parts))})", tuple(parts)))
     rows = read(
@@ -351,40 +347,6 @@ def step_query(steps: Sequence[Window]) -> StepQuery:
     # the clocks change: DuckDB finds equal keys quickly, and ranges slowly
     times = pa.table({"unit": np.arange(count.sum()), "step": np.repeat(np.arange(len(steps)), count)})
     return StepQuery("steps.step", "JOIN steps ON (pane - ?) // ? = unit", (start, unit), {"steps": times})
-
-
-def read_by_step(
-    connection: Connection,
-    series: int,
-    steps: Sequence[Window],
-    width: Callable[[str, str], int],
-    table: str,
-    prefix: str,
-) -> dict[str, BlockSums]:
-    """Sum the panes of each step: fold → its sums by step. The other arguments are those of :func:`.panes.read_window`.
-
-    ``steps``: at least one.
-    """
-    how = step_query(steps)
-    rows = read(
-        connection,
-        f"SELECT fold, part, {how.step} AS step, idx, fsum(value) AS value FROM {table} {how.join} WHERE series = ?"
-        " AND pane >= ? AND pane < ? AND starts_with(fold, ?) GROUP BY ALL",
-        *(*how.parameters, series, steps[0].start, steps[-1].end, prefix),
-        **how.tables,
-    )
-    step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
-    fold, part = (rows.column(name).combine_chunks().dictionary_encode() for name in ("fold", "part"))
-    folds, parts = fold.dictionary.to_pylist(), part.dictionary.to_pylist()
-    code = fold.indices.to_numpy().astype(np.int64) * len(parts) + part.indices.to_numpy()
-    order, ends = order_by_code(code, len(folds) * len(parts))
-    found: dict[str, dict[str, Sparse]] = {}
-    for which in np.flatnonzero(np.diff(ends)).tolist():
-        over, name, own = folds[which // len(parts)], parts[which % len(parts)], order[ends[which] : ends[which + 1]]
-        wide = max(width(over, name), int(index[own].max()) + 1)
-        sums = Sparse(wide, step[own].astype(np.int64), index[own].astype(np.int64), value[own])
-        found.setdefault(over, {})[name] = sums
-    return {over: BlockSums(len(steps), own) for over, own in found.items()}
 
 
 def order_by_code(code: I64, codes: int) -> tuple[I64, I64]:

@@ -16,9 +16,10 @@ The seasons of rows that were counted: what mix of them a window has, and what a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -35,9 +36,10 @@ from driftline_processor.core.reference.cold_start import grow_reference, refere
 from driftline_processor.core.reference.reference import Reference
 from driftline_processor.core.reference.rolling import Rolling, rolling_reference
 from driftline_processor.core.reference.season import grid_of, season_borders
-from driftline_processor.core.windows.window import Window
+from driftline_processor.core.windows.window import PANE, Window
 
 from .database import Connection, insert, number, read, transaction
+from .pane_memory import PaneMemory
 from .panes import KEEP_HOURS, part_width, performance_fold
 from .series import Series
 from .slices import slices_between
@@ -47,6 +49,67 @@ _PLAIN = ("rows", "duration", DISTRIBUTED, MAPPED)
 
 _NOTES = {DISTRIBUTED, MAPPED, "guessed", "unknown"}
 """Parts, or what their names begin with, that say how rows came and not what they are."""
+
+
+class CountedPanes(Protocol):
+    """The panes of a model that were counted over the bins of one baseline."""
+
+    def starts(self, since: int, until: int) -> I64:
+        """Return the starts of those between two times, ascending: int64 (n,)."""
+
+    def panes(self, stretches: Sequence[tuple[int, int]]) -> list[Pane]:
+        """Return one pane for each stretch of time, as :func:`read_counted` does."""
+
+    def longest(self, since: int, until: int, length: int) -> int | None:
+        """Return where the last of those ends that are longer than a length, in nanoseconds; None without any."""
+
+
+@dataclass(frozen=True)
+class StoredPast:
+    """Panes over the bins of ``like``, read from the store."""
+
+    connection: Connection
+    series: Series
+    like: Baseline
+
+    def starts(self, since: int, until: int) -> I64:
+        """Return the starts of the panes between two times, ascending: int64 (n,)."""
+        return counted_panes(self.connection, self.series.number, self.like.fold, since, until)
+
+    def panes(self, stretches: Sequence[tuple[int, int]]) -> list[Pane]:
+        """Return one pane for each stretch of time, as :func:`read_counted` does."""
+        return read_counted(self.connection, self.series, self.like, stretches)
+
+    def longest(self, since: int, until: int, length: int) -> int | None:
+        """Return where the last pane ends that is longer than a length, in nanoseconds; None without any."""
+        longer = (
+            "SELECT max(pane + span) FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? AND span > ?"
+        )
+        return number(self.connection, longer, self.series.number, self.like.fold, since, until, length)
+
+
+@dataclass(frozen=True)
+class RememberedPast:
+    """Panes over the bins of ``like``, read through memory."""
+
+    memory: PaneMemory
+    series: Series
+    like: Baseline
+
+    def starts(self, since: int, until: int) -> I64:
+        """Return the starts of the panes between two times, ascending: int64 (n,)."""
+        [(_, starts)] = self.memory.counted(self.series, self.like.fold, [Window("", since, until)], lambda _: False)
+        return starts
+
+    def panes(self, stretches: Sequence[tuple[int, int]]) -> list[Pane]:
+        """Return one pane for each stretch of time, as :func:`read_counted` does."""
+        steps = [Window("", *stretch) for stretch in stretches]
+        counted = self.memory.counted(self.series, self.like.fold, steps, lambda part: part in _PLAIN)
+        return [_without_notes(pane, self.like) for pane, _ in counted]
+
+    def longest(self, since: int, until: int, length: int) -> int | None:
+        """Return where the last pane ends that is longer than a length, in nanoseconds; None without any."""
+        return self.memory.longest(self.series, self.like.fold, since, until, length)
 
 
 def read_counted(
@@ -87,10 +150,12 @@ def read_counted(
         sums = np.zeros(max(part_width(part, own, series.task), int(index.max()) + 1))
         sums[index] = values
         panes[at].parts[part] = sums
-    for pane in panes:
-        count_missing_rows(pane, like.bins)
-        pane.parts = {name: sums for name, sums in pane.parts.items() if name.partition(":")[0] not in _NOTES}
-    return panes
+    return [_without_notes(pane, like) for pane in panes]
+
+
+def _without_notes(pane: Pane, like: Baseline) -> Pane:
+    count_missing_rows(pane, like.bins)
+    return Pane({name: sums for name, sums in pane.parts.items() if name.partition(":")[0] not in _NOTES})
 
 
 def counted_panes(connection: Connection, series: int, fold: str, since: int, until: int) -> I64:
@@ -217,50 +282,36 @@ def _runs_of_days(stretches: Sequence[Window]) -> Iterator[list[Window]]:
 _QUARTER = HOUR // 4
 
 
-def season_mix(connection: Connection, series: int, window: Window, seasons: Seasons) -> F64:
+def season_mix(memory: PaneMemory, series: Series, window: Window, seasons: Seasons) -> F64:
     """Return the weight of a window's rows by season: float64 (seasons,).
 
     A pane that was rolled up and reaches over several seasons has them as the reference has.
     """
-    found = read(
-        connection,
-        "SELECT pane, max(span) AS span, fsum(value) AS weight FROM panes WHERE series = ? AND fold = ''"
-        " AND part = 'rows' AND idx = 1 AND pane >= ? AND pane < ? GROUP BY pane ORDER BY pane",
-        *(series, window.start, window.end),
-    )
-    pane, span, weight = (found.column(name).to_numpy() for name in ("pane", "span", "weight"))
     of = seasons.seasonality
+    found = memory.weights(series, window.start, window.end, of.length, lambda at: of.of(at) == of.of(at + HOUR - PANE))
+    start, span, weight = (np.array(column) for column in zip(*found, strict=True)) if found else (np.zeros(0),) * 3
     short = span <= of.length
-    mix = np.bincount(of.of(pane[short]), weight[short], minlength=of.count).astype(np.float64)
-    for start, length, rows in zip(pane[~short].tolist(), span[~short].tolist(), weight[~short].tolist(), strict=True):
-        season = of.of(np.arange(start, start + length, _QUARTER))
+    mix = np.bincount(of.of(start[short].astype(np.int64)), weight[short], minlength=of.count).astype(np.float64)
+    for begin, length, rows in [one for one in found if one[1] > of.length]:
+        season = of.of(np.arange(begin, begin + length, _QUARTER))
         share = np.bincount(season, seasons.rows[season, 1] + 1e-9, minlength=of.count)
         mix += rows * share / share.sum()
     return mix
 
 
-def add_seasons(
-    connection: Connection,
-    series: Series,
-    found: Baseline,
-    since: int,
-    until: int,
-    seasonality: AnySeasonality,
-) -> Baseline:
+def add_seasons(past: CountedPanes, found: Baseline, since: int, until: int, seasonality: AnySeasonality) -> Baseline:
     """Return a baseline of past panes, of which ``found`` was made, that knows its seasons.
 
     What was rolled up to more than a season is in none of them. Where the seasons are unknown, and it does not repeat,
     it is ``found`` itself.
     """
     clock = seasonality if isinstance(seasonality, Seasonality) else seasonality.clock
-    rolled = "SELECT max(pane + span) FROM panes WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? AND span > ?"
-    place = (series.number, found.fold, since, until)
-    since = max(since, number(connection, rolled, *place, clock.length) or since)
+    since = max(since, past.longest(since, until, clock.length) or since)
     if since >= until:
         return found
     blocks = grid_of(found.extras.blocks)
     edges = season_borders(since, until, clock, blocks)
-    panes = read_counted(connection, series, found, list(pairwise(edges.tolist())))
+    panes = past.panes(list(pairwise(edges.tolist())))
     seasons = seasons_of_panes(seasonality, found.bins, blocks, edges[:-1], panes)
     return replace(found, extras=replace(found.extras, seasons=seasons))
 
@@ -272,9 +323,9 @@ MOST_KEPT = 64
 class RollingReferences:
     """Reads references and keeps them until a pane in them is touched. One thread uses it."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Know no reference yet."""
-        self._connection, self._days = connection, DailyPanes(connection)
+    def __init__(self, connection: Connection, memory: PaneMemory) -> None:
+        """Know no reference yet; ``memory``: through which panes are read that were counted lately."""
+        self._connection, self._days, self._memory = connection, DailyPanes(connection), memory
         self._kept: dict[tuple[int, str, int, int], Reference] = {}
 
     def forget(self, series: int, panes: Collection[int]) -> None:
@@ -309,7 +360,8 @@ class RollingReferences:
             slices = partial(slices_between, self._connection, series, baseline, *ends)
             found = rolling_reference(baseline, rolling, stretches, panes, slices)
             if seasonality is not None and found.baseline is not baseline:
-                known = add_seasons(self._connection, series, found.baseline, *ends, seasonality)
+                past = StoredPast(self._connection, series, found.baseline)
+                known = add_seasons(past, found.baseline, *ends, seasonality)
                 found = found._replace(baseline=known)
         self._keep(key, found)
         return found
@@ -340,16 +392,17 @@ class RollingReferences:
         until: int,
         seasonality: AnySeasonality | None,
     ) -> Reference:
-        starts = counted_panes(self._connection, series.number, baseline.fold, since, until)
+        past = RememberedPast(self._memory, series, baseline)
+        starts = past.starts(since, until)
         stretches = TimeGrid.of(np.append(starts, since)) if len(starts) else None
         if stretches is None:
             return grow_reference(baseline, None, ())
         ends = [stretches.start + at * stretches.length for at in range(stretches.count + 1)]
         ends = [min(max(end, since), until) for end in ends]
-        panes = read_counted(self._connection, series, baseline, list(pairwise(ends)))
+        panes = past.panes(list(pairwise(ends)))
         found = grow_reference(baseline, stretches, panes)
         if seasonality is not None and found.baseline is not baseline:
-            known = add_seasons(self._connection, series, found.baseline, since, until, seasonality)
+            known = add_seasons(past, found.baseline, since, until, seasonality)
             found = found._replace(baseline=known)
         return found
 

@@ -10,7 +10,7 @@ of whole ones.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from driftline_processor.core.window_context import SliceContext
 from driftline_processor.core.windows.window import PANE, Window, parse, window_of
 
 from .database import Connection, insert, read
+from .pane_memory import PaneMemory
 from .panes import SLICED, PaneChanges, StoredSteps, part_width, read_window
 from .series import Series
 
@@ -237,8 +238,9 @@ def slices_between(connection: Connection, series: Series, like: Baseline, start
 class SlicePanes:
     """Reads the slices of windows. One thread uses it."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, memory: PaneMemory) -> None:
+        """Read steps from the store, and windows through ``memory`` of the panes of slices."""
+        self._memory = memory
         self._steps = StoredSteps(connection, SLICED)
 
     def forget(self, series: int, panes: set[int]) -> None:
@@ -252,37 +254,27 @@ class SlicePanes:
         baseline: Baseline,
         keys: Sequence[str],
         timezone: str,
-        width: Callable[[str, str], int],
     ) -> dict[str, SliceContext]:
         """Return the slices of a window by their names: of the declared ``keys``, over the baseline's bins.
 
-        None of a window whose length is said in minutes. ``width``: how long the vector of a fold and part is.
+        None of a window whose length is said in minutes.
         """
         if not keys or parse(window.name).unit == "m":
             return {}
         found = {}
-        for name, pane in self._panes(series, window.start, window.end, baseline, keys, width).items():
+        for name, pane in self._panes(series, window, baseline, keys).items():
             fold = fold_of(baseline, name)
             own = of_slice(baseline, name) or baseline
             before = partial(self._steps.until, series.number, own, window, timezone, fold=fold)
             found[name] = SliceContext(pane, before)
         return found
 
-    def _panes(
-        self,
-        series: Series,
-        start: int,
-        end: int,
-        baseline: Baseline,
-        keys: Sequence[str],
-        width: Callable[[str, str], int],
-    ) -> dict[str, Pane]:
-        """Return the rows of each slice of the declared keys between two times, over the baseline's bins."""
-
-        def own_width(fold: str, part: str) -> int:
-            return width(fold.partition(BETWEEN)[0], part)
-
+    def _panes(self, series: Series, window: Window, baseline: Baseline, keys: Sequence[str]) -> dict[str, Pane]:
+        """Return the rows of each slice of the declared keys in a window, over the baseline's bins."""
         prefix = fold_of(baseline, "")
-        folds = read_window(self._connection, series.number, start, end, own_width, table=SLICED, prefix=prefix)
-        named = {fold.removeprefix(prefix): pane for fold, pane in folds.items()}
-        return {name: pane for name, pane in named.items() if name.partition("=")[0] in keys}
+
+        def wanted(fold: str) -> bool:
+            return fold.startswith(prefix) and fold.removeprefix(prefix).partition("=")[0] in keys
+
+        folds = self._memory.window(series, window.start, window.end, wanted)
+        return {fold.removeprefix(prefix): folds[fold] for fold in sorted(folds)}

@@ -1,0 +1,639 @@
+"""Panes of the store in memory: five minutes, hours and days as sums that are added up when a window asks.
+
+DuckDB stays the truth. What a question needs is read once, as it is stored, and kept until its panes are touched. A
+stretch of time is the sum of whole days, whole hours and single panes, by the start of each pane as in the store. An
+hour is summed from its panes and a day from its hours, always in the order of time, so that equal panes give equal
+sums to the last bit. Sums without their zeros are kept: a histogram of 4,098 places of 100 rows has 90.
+
+One limit of bytes holds for all series together; what was asked for least recently goes first, and is read again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from driftline.baseline.baseline import Baseline
+from driftline.panes.pane import Pane
+from driftline.panes.sparse_sums import Sparse
+from driftline.tables.table import F64, I64
+from driftline.tables.task import Task
+from numpy.typing import NDArray
+
+from driftline_processor.core.performance.window_outcomes import BlockSums
+from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window
+
+from .database import Connection, read
+from .panes import order_by_code, part_width
+from .series import Series
+
+MOST_BYTES = 96 << 20
+"""Bytes of sums of all series. A model of 20 features takes 0.2 MB an hour of panes, 0.04 MB an hour and 0.06 MB a day
+that is summed: the newest five hours of 70 models, with a day of hours and a week of days, fit."""
+
+AHEAD = 6 * HOUR
+"""Nanoseconds that are read at least, from what is lacking on: a backlog asks for the next hour next, and a query costs
+3 ms before its first row."""
+
+MOST_AT_ONCE = 4_096
+"""Touched panes that are read again with one query; of more, their hours are forgotten and read when asked for."""
+
+_COMPACT = 4_096
+"""Entries of one pane and fold from which on those of one place are added up: of a pane that is written each second."""
+
+_OF_AN_ENTRY = 12
+"""Bytes of a place and its sum."""
+
+_OF_A_UNIT = 1_000
+"""Bytes of a unit beside its sums: objects, and the headers of arrays."""
+
+_FAR = 10_000
+"""Panes between the first and the last that are read up to which each gets a number by its time, without sorting."""
+
+_PANES, _HOURS, _DAYS = range(3)
+"""What is kept by the start of an hour, or of a day: its panes, their sum, or that of the hours."""
+
+_BETWEEN = "|"
+"""What stands between the fold of all rows and the name of a slice."""
+
+_COLUMNS = "series, pane, span, hash(fold, part) AS name, idx, value"
+
+
+class Entries(NamedTuple):
+    """The sums of one fold without zeros.
+
+    Attributes:
+        place: int32 (n,), where in the fold's vector; a place may be there several times.
+        value: float64 (n,).
+    """
+
+    place: NDArray[np.int32]
+    value: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unit:
+    """The sums of a pane, an hour or a day.
+
+    Attributes:
+        of: Number of a fold → its sums.
+        held: Number of a fold → its panes, one bit each from the start of the unit on.
+        span: Nanoseconds of the longest stored pane in it.
+    """
+
+    of: dict[int, Entries]
+    held: dict[int, int]
+    span: int
+
+    @property
+    def size(self) -> int:
+        """Return about how many bytes it takes."""
+        return _OF_A_UNIT + _OF_AN_ENTRY * sum(len(entries.place) for entries in self.of.values())
+
+
+NOTHING = Unit({}, {}, 0)
+"""A unit without rows."""
+
+_NONE = Entries(np.zeros(0, np.int32), np.zeros(0))
+
+
+class Layout:
+    """Where the parts of one fold are in its vector."""
+
+    def __init__(self, name: str, known: bool) -> None:
+        """Begin without parts; ``known``: whether the baseline of the fold is."""
+        self.name, self.known, self.total = name, known, 0
+        self.places: dict[str, slice] = {}
+        self._starts: list[int] = []
+        self._named: list[tuple[str, int, slice]] = []
+
+    def add(self, part: str, width: int) -> int:
+        """Give a part its place; return it."""
+        start, self.total = self.total, self.total + width
+        self.places[part] = slice(start, self.total)
+        self._starts.append(start)
+        self._named = sorted((name, at, place) for at, (name, place) in enumerate(self.places.items()))
+        return start
+
+    def entries(self, some: Sequence[Entries]) -> Entries:
+        """Return the sum of entries, each place once and in order."""
+        sums = self._sums(some)
+        place = np.flatnonzero(sums)
+        return Entries(place.astype(np.int32), sums[place])
+
+    def pane(self, some: Sequence[Entries]) -> Pane:
+        """Return the sum of entries by part, without the parts that are zero."""
+        return self._pane(self._sums(some))
+
+    def parts(self, steps: Sequence[Entries]) -> dict[str, Sparse]:
+        """Return the sums of steps by part; each place of a step is there once."""
+        group = np.repeat(np.arange(len(steps)), [len(own.place) for own in steps])
+        place, value = np.concatenate([own.place for own in steps]), np.concatenate([own.value for own in steps])
+        part = np.searchsorted(self._starts, place, side="right") - 1
+        order, ends = order_by_code(part, len(self._starts))
+        found = {}
+        for name, at, where in self._named:
+            own = order[ends[at] : ends[at + 1]]
+            if len(own):
+                index = place[own].astype(np.int64) - where.start
+                found[name] = Sparse(where.stop - where.start, group[own], index, value[own])
+        return found
+
+    def _sums(self, some: Sequence[Entries]) -> F64:
+        place, value = some[0] if len(some) == 1 else map(np.concatenate, zip(*some, strict=True))
+        return np.bincount(place, value, self.total).astype(np.float64, copy=False)
+
+    def _pane(self, sums: F64) -> Pane:
+        there = np.logical_or.reduceat(sums != 0, self._starts).tolist()
+        return Pane({part: sums[place] for part, at, place in self._named if there[at]})
+
+
+@dataclass(eq=False)
+class SeriesMemory:
+    """What is kept of one series.
+
+    Attributes:
+        task: Task by which the widths of parts were told.
+        panes: Start of an hour → its panes by their start.
+        hours: Start of an hour → its sum.
+        days: Start of a day → its sum.
+        layouts: One for each fold.
+        codes: uint64 (n,), what DuckDB makes of the names of a fold and a part, ascending.
+        told: int64 (n, 3), of each the number of the fold, the part's place in it, and its width.
+    """
+
+    task: Task
+    panes: dict[int, dict[int, Unit]] = field(default_factory=dict)
+    hours: dict[int, Unit] = field(default_factory=dict)
+    days: dict[int, Unit] = field(default_factory=dict)
+    layouts: list[Layout] = field(default_factory=list)
+    codes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    told: I64 = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+
+    def fold(self, name: str) -> int | None:
+        """Return the number of a fold; None where nothing of it was read."""
+        return next((which for which, layout in enumerate(self.layouts) if layout.name == name), None)
+
+    def weight(self, unit: Unit) -> float:
+        """Return the weight of a unit's rows."""
+        which = self.fold("")
+        if which is None or which not in unit.of or "rows" not in self.layouts[which].places:
+            return 0.0
+        place, value = unit.of[which]
+        return float(value[place == self.layouts[which].places["rows"].start + 1].sum())
+
+    def share(self, unit: Unit, over: str) -> float:
+        """Return which share of a unit's panes with rows hold something of a fold."""
+        plain, own = (unit.held.get(which, 0) if which is not None else 0 for which in (self.fold(""), self.fold(over)))
+        return (plain & own).bit_count() / plain.bit_count() if plain & own else float(bool(own))
+
+    def level(self, which: int) -> dict[int, dict[int, Unit]] | dict[int, Unit]:
+        """Return what is kept of panes, hours or days."""
+        return (self.panes, self.hours, self.days)[which]
+
+
+def _bits(held: int) -> I64:
+    """Return the places of the bits that are set, ascending."""
+    octets = np.frombuffer(held.to_bytes(-(-held.bit_length() // 8), "little"), np.uint8)
+    return np.flatnonzero(np.unpackbits(octets, bitorder="little"))
+
+
+class _WiderError(Exception):
+    """A part is wider than its place: what was read is laid out anew."""
+
+
+class PaneMemory:
+    """Reads panes through memory. One thread uses it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        by_fold: Callable[[str], Baseline | None],
+        table: str = "panes",
+        most: int = MOST_BYTES,
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            connection: To the store.
+            by_fold: Returns the baseline of a fold; it tells how wide parts are.
+            table: Which panes are read, those of all rows or of slices.
+            most: Bytes that are kept.
+        """
+        self._connection, self._by_fold, self._table, self._most = connection, by_fold, table, most
+        self._series: dict[int, SeriesMemory] = {}
+        self._least: dict[tuple[int, str, str], int] = {}
+        self._used: OrderedDict[tuple[int, int, int], int] = OrderedDict()
+        self._stale: dict[int, set[int]] = {}
+        self.bytes = 0
+        """About how many are kept."""
+
+    def clear(self) -> None:
+        """Forget everything: what is stored was changed in ways that nobody tells apart."""
+        for series in list(self._series):
+            self._forget_series(series)
+
+    def forget(self, series: int, panes: Collection[int], reach: int = PANE) -> None:
+        """Forget panes of a series, by their starts, which were touched; they are read again when somebody asks.
+
+        ``reach``: how long panes are that hold a touched one, nanoseconds; they may begin earlier.
+        """
+        memory = self._series.get(series)
+        if memory is None:
+            return
+        for pane in {pane - back for pane in panes for back in range(0, reach, PANE)}:
+            hour = pane - pane % HOUR
+            self._drop(series, _DAYS, pane - pane % DAY)
+            self._drop(series, _HOURS, hour)
+            if hour in memory.panes:
+                self._stale.setdefault(series, set()).add(pane)
+
+    def forget_before(self, series: int, time: int) -> None:
+        """Forget what begins before a time, unix nanoseconds: it may be stored in longer panes by now, or no more."""
+        memory = self._series.get(series)
+        if memory is None:
+            return
+        for level in (_PANES, _HOURS, _DAYS):
+            for start in [start for start in memory.level(level) if start < time]:
+                self._drop(series, level, start)
+
+    def window(self, series: Series, start: int, end: int, wanted: Callable[[str], bool]) -> dict[str, Pane]:
+        """Sum the panes of a stretch of time: fold → Pane, for the folds that are ``wanted``."""
+        [found] = self.steps(series, [Window("", start, end)], wanted)
+        return found
+
+    def steps(self, series: Series, steps: Sequence[Window], wanted: Callable[[str], bool]) -> list[dict[str, Pane]]:
+        """Sum the panes of each step: fold → Pane, for the folds that are ``wanted``."""
+        found = [dict[str, Pane]() for _ in steps]
+        for layout, of_each in self._asked(series, steps, wanted):
+            for of, entries in zip(found, of_each, strict=True):
+                if entries:
+                    of[layout.name] = layout.pane(entries)
+        return found
+
+    def blocks(self, series: Series, steps: Sequence[Window], wanted: Callable[[str], bool]) -> dict[str, BlockSums]:
+        """Sum the panes of each step, without zeros: fold → its sums by step."""
+        found = {}
+        for layout, of_each in self._asked(series, steps, wanted):
+            sums = [layout.entries(entries) if entries else _NONE for entries in of_each]
+            if any(len(own.place) for own in sums):
+                found[layout.name] = BlockSums(len(steps), layout.parts(sums))
+        return found
+
+    def counted(
+        self, series: Series, over: str, steps: Sequence[Window], parts: Callable[[str], bool]
+    ) -> list[tuple[Pane, I64]]:
+        """Sum the panes of each step that hold something of a fold; with the starts of those, ascending.
+
+        Args:
+            series: Whose panes.
+            over: The fold; its parts are summed.
+            steps: Stretches of time.
+            parts: Which parts of the fold "" are summed with it.
+        """
+        while True:
+            try:
+                memory = self._memory(series)
+                self._refresh()
+                units = [list(self._pieces(series.number, step.start, step.end, over)) for step in steps]
+            except _WiderError:
+                continue
+            break
+        self._trim()
+        fold, plain = memory.fold(over), memory.fold("")
+        found = []
+        for some in units:
+            pane, starts = Pane(), np.zeros(0, np.int64)
+            if some and fold is not None:
+                pane = memory.layouts[fold].pane([unit.of[fold] for _, unit in some])
+                beside = [unit.of[plain] for _, unit in some if plain is not None and plain in unit.of]
+                if plain is not None and beside:
+                    sums = memory.layouts[plain].pane(beside).parts
+                    pane.parts |= {part: own for part, own in sums.items() if parts(part)}
+                starts = np.concatenate([at + _bits(unit.held[fold]) * PANE for at, unit in some])
+            found.append((pane, starts))
+        return found
+
+    def longest(self, series: Series, over: str, start: int, end: int, length: int) -> int | None:
+        """Return where the last pane of a fold ends that is longer than ``length``, as far as panes begin in a time."""
+        while True:
+            try:
+                memory, last = self._memory(series), None
+                self._refresh()
+                for hour in range(start - start % HOUR, end, HOUR):
+                    if self._hour(series.number, hour, end).span > length:
+                        fold = memory.fold(over)
+                        for at, unit in sorted(self._panes(series.number, hour, end).items()):
+                            if unit.span > length and fold in unit.of and start <= at < end:
+                                last = max(last or 0, at + unit.span)
+            except _WiderError:
+                continue
+            return last
+
+    def weights(
+        self, series: Series, start: int, end: int, longest: int, whole: Callable[[I64], NDArray[np.bool_]]
+    ) -> list[tuple[int, int, float]]:
+        """Return the weight of rows in time: start, nanoseconds of the longest pane, and weight.
+
+        Args:
+            series: Whose rows.
+            start: Of the time, unix nanoseconds.
+            end: Of the time.
+            longest: Nanoseconds; an hour with a longer pane is told pane by pane.
+            whole: Returns which hours, by their starts, need not be told pane by pane.
+        """
+        hours = np.arange(start - start % HOUR, end, HOUR)
+        at_once = whole(hours) & (hours >= start) & (hours + HOUR <= end)
+        while True:
+            try:
+                memory, found = self._memory(series), []
+                self._refresh()
+                for hour, together in zip(hours.tolist(), at_once.tolist(), strict=True):
+                    unit = self._hour(series.number, hour, end)
+                    if together and unit.span <= longest:
+                        found.append((hour, unit.span, memory.weight(unit)))
+                        continue
+                    panes = sorted(self._panes(series.number, hour, end).items())
+                    found += [(at, one.span, memory.weight(one)) for at, one in panes if start <= at < end]
+            except _WiderError:
+                continue
+            self._trim()
+            return [one for one in found if one[2]]
+
+    def _asked(
+        self, series: Series, steps: Sequence[Window], wanted: Callable[[str], bool]
+    ) -> list[tuple[Layout, list[list[Entries]]]]:
+        """Return the entries of each step, fold by fold."""
+        while True:
+            try:
+                memory = self._memory(series)
+                units = [self._units(series, step.start, step.end) for step in steps]
+            except _WiderError:
+                continue
+            return [
+                (layout, [[unit.of[which] for unit in some if which in unit.of] for some in units])
+                for which, layout in enumerate(memory.layouts)
+                if wanted(layout.name)
+            ]
+
+    def _memory(self, series: Series) -> SeriesMemory:
+        """Return what is kept of a series; nothing where widths may be told otherwise by now."""
+        memory = self._series.get(series.number)
+        if memory is not None and (
+            memory.task != series.task
+            or any(not layout.known and self._baseline(layout.name) is not None for layout in memory.layouts)
+        ):
+            self._forget_series(series.number)
+            memory = None
+        if memory is None:
+            memory = self._series[series.number] = SeriesMemory(series.task)
+        return memory
+
+    def _baseline(self, fold: str) -> Baseline | None:
+        return self._by_fold(fold.partition(_BETWEEN)[0])
+
+    def _units(self, series: Series, start: int, end: int) -> list[Unit]:
+        """Return days, hours and panes that make up a stretch of time, in its order, but for those without rows."""
+        self._refresh()
+        found = []
+        for _, unit in self._pieces(series.number, start, end):
+            found.append(unit)
+            self._trim()
+        self._trim()
+        return found
+
+    def _pieces(self, series: int, start: int, end: int, over: str | None = None) -> Iterator[tuple[int, Unit]]:
+        """Yield units with rows and their starts, in order; ``over``: only of panes that hold something of a fold.
+
+        An hour of which some panes hold nothing of it is not taken as a whole.
+        """
+        at, memory = start, self._series[series]
+        while at < end:
+            for length, unit_of in ((DAY, self._day), (HOUR, self._hour)):
+                if at % length or at + length > end:
+                    continue
+                unit = unit_of(series, at, end)
+                share = 1.0 if over is None else memory.share(unit, over)
+                if share in (0, 1):
+                    if share and unit.of:
+                        yield at, unit
+                    at += length
+                    break
+            else:
+                hour = at - at % HOUR
+                until = min(hour + HOUR, end)
+                for pane, unit in sorted(self._panes(series, hour, end).items()):
+                    if at <= pane < until and (over is None or memory.share(unit, over)):
+                        yield pane, unit
+                at = until
+
+    def _day(self, series: int, day: int, _until: int) -> Unit:
+        found = self._series[series].days.get(day)
+        if found is None:
+            hours = [(hour, self._hour(series, hour, day + DAY)) for hour in range(day, day + DAY, HOUR)]
+            found = self._series[series].days[day] = self._sum(series, hours, day)
+            self._keep(series, _DAYS, day, found.size)
+        else:
+            self._used.move_to_end((series, _DAYS, day))
+        return found
+
+    def _hour(self, series: int, hour: int, until: int) -> Unit:
+        found = self._series[series].hours.get(hour)
+        if found is None:
+            panes = sorted(self._panes(series, hour, until).items())
+            found = self._series[series].hours[hour] = self._sum(series, panes, hour)
+            self._keep(series, _HOURS, hour, found.size)
+        else:
+            self._used.move_to_end((series, _HOURS, hour))
+        return found
+
+    def _panes(self, series: int, hour: int, until: int) -> dict[int, Unit]:
+        """Return the panes of an hour by their start; ``until``: the end of what is asked for."""
+        if hour not in self._series[series].panes:
+            self._load(series, hour, max(hour + AHEAD, min(until, hour + DAY)))
+        self._used.move_to_end((series, _PANES, hour))
+        return self._series[series].panes[hour]
+
+    def _sum(self, series: int, units: Sequence[tuple[int, Unit]], start: int) -> Unit:
+        """Return units, each with its start, as one that begins at ``start``."""
+        there = [(at, unit) for at, unit in units if unit.of]
+        if not there:
+            return NOTHING
+        of, held = dict[int, Entries](), dict[int, int]()
+        for which, layout in enumerate(self._series[series].layouts):
+            if entries := [unit.of[which] for _, unit in there if which in unit.of]:
+                of[which] = layout.entries(entries)
+        for at, unit in there:
+            for which, bits in unit.held.items():
+                held[which] = held.get(which, 0) | bits << (at - start) // PANE
+        return Unit(of, held, max(unit.span for _, unit in there))
+
+    def _load(self, series: int, start: int, end: int) -> None:
+        """Read the panes of the hours from ``start`` to ``end`` that are not in memory."""
+        memory = self._series[series]
+        condition = "WHERE series = ? AND pane >= ? AND pane < ?"
+        rows = read(
+            self._connection, f"SELECT {_COLUMNS} FROM {self._table} {condition}", series, start, -(-end // HOUR) * HOUR
+        )
+        found = self._units_of(series, _StoredSums.of(rows))
+        for hour in range(start, end, HOUR):
+            if hour not in memory.panes:
+                panes = {pane: found[pane] for pane in range(hour, hour + HOUR, PANE) if pane in found}
+                memory.panes[hour] = panes
+                self._keep(series, _PANES, hour, sum(unit.size for unit in panes.values()))
+
+    def _refresh(self) -> None:
+        """Read again what was touched, of all series with one query."""
+        stale = [
+            (series, pane)
+            for series, panes in self._stale.items()
+            for pane in sorted(panes)
+            if pane - pane % HOUR in self._series[series].panes
+        ]
+        if len(stale) > MOST_AT_ONCE:
+            for series, pane in stale:
+                self._drop(series, _PANES, pane - pane % HOUR)
+        elif stale:
+            which, panes = (np.array(column, np.int64) for column in zip(*stale, strict=True))
+            rows = read(
+                self._connection,
+                f"SELECT {_COLUMNS} FROM {self._table} JOIN touched USING (series, pane) WHERE pane >= ? AND pane <= ?",
+                *(int(panes.min()), int(panes.max())),
+                touched=pa.table({"series": which.astype(np.int32), "pane": panes}),
+            )
+            found = _StoredSums.of(rows)
+            for series in dict.fromkeys(which.tolist()):
+                self._replace(series, panes[which == series].tolist(), self._units_of(series, found.some(series)))
+        self._stale.clear()
+
+    def _replace(self, series: int, panes: Iterable[int], found: dict[int, Unit]) -> None:
+        for pane in panes:
+            hour = pane - pane % HOUR
+            units = self._series[series].panes[hour]
+            units.pop(pane, None)
+            if pane in found:
+                units[pane] = found[pane]
+            self._keep(series, _PANES, hour, sum(unit.size for unit in units.values()))
+
+    def _units_of(self, series: int, rows: _StoredSums) -> dict[int, Unit]:
+        """Return panes by their start from stored rows of one series."""
+        if not len(rows.pane):
+            return {}
+        memory = self._series[series]
+        first = np.flatnonzero(np.concatenate([[True], rows.name[1:] != rows.name[:-1]]))
+        codes, runs = rows.name[first], np.diff(first, append=len(rows.name))
+        self._learn(series, codes, int(rows.pane.min()), int(rows.pane.max()))
+        told = memory.told[np.searchsorted(memory.codes, codes)]
+        fold, start, width = (np.repeat(column, runs) for column in told.T)
+        if (wider := rows.index >= width).any():
+            self._widen(series, rows.name[wider], rows.index[wider])
+        since, folds = int(rows.pane.min()), len(memory.layouts)
+        unit = (rows.pane - since) // PANE
+        starts = np.arange(int(unit.max()) + 1) * PANE + since
+        if len(starts) > _FAR:
+            starts, unit = np.unique(rows.pane, return_inverse=True)
+        order, ends = order_by_code(unit * folds + fold, len(starts) * folds)
+        place, value = (start + rows.index)[order].astype(np.int32), rows.value[order]
+        spans, borders, found = rows.span[order], ends.tolist(), {}
+        for at in np.flatnonzero(np.diff(ends[::folds])).tolist():
+            begin, end = borders[at * folds], borders[(at + 1) * folds]
+            own, sums = place[begin:end].copy(), value[begin:end].copy()
+            of = {}
+            for which, layout in enumerate(memory.layouts):
+                low, high = (borders[at * folds + which + side] - begin for side in (0, 1))
+                if high > low:
+                    entries = Entries(own[low:high], sums[low:high])
+                    of[which] = layout.entries([entries]) if high - low > _COMPACT else entries
+            found[int(starts[at])] = Unit(of, dict.fromkeys(of, 1), int(spans[begin:end].max()))
+        return found
+
+    def _learn(self, series: int, codes: NDArray[np.uint64], first: int, last: int) -> None:
+        """Give parts that are new their places."""
+        memory = self._series[series]
+        if not np.setdiff1d(codes, memory.codes).size:
+            return
+        rows = read(
+            self._connection,
+            f"SELECT DISTINCT fold, part, hash(fold, part) AS name FROM {self._table}"
+            " WHERE series = ? AND pane >= ? AND pane <= ? ORDER BY fold, part",
+            *(series, first, last),
+        )
+        known, told = memory.codes.tolist(), memory.told.tolist()
+        numbers = {layout.name: which for which, layout in enumerate(memory.layouts)}
+        for row in rows.to_pylist():
+            fold, part, code = row["fold"], row["part"], row["name"]
+            if code in known:
+                continue
+            baseline = self._baseline(fold)
+            if fold not in numbers:
+                numbers[fold] = len(memory.layouts)
+                memory.layouts.append(Layout(fold, baseline is not None))
+            which = numbers[fold]
+            width = max(part_width(part, baseline, memory.task), self._least.get((series, fold, part), 1))
+            known.append(code)
+            told.append([which, memory.layouts[which].add(part, width), width])
+        order = np.argsort(np.array(known, np.uint64))
+        memory.codes, memory.told = np.array(known, np.uint64)[order], np.array(told, np.int64)[order]
+
+    def _widen(self, series: int, names: NDArray[np.uint64], index: I64) -> None:
+        """Note how wide parts are that have more entries than their place, and forget the series."""
+        memory = self._series[series]
+        for name in np.unique(names):
+            which, start, _ = memory.told[np.searchsorted(memory.codes, name)].tolist()
+            layout = memory.layouts[which]
+            [part] = [part for part, place in layout.places.items() if place.start == start]
+            self._least[series, layout.name, part] = int(index[names == name].max()) + 1
+        self._forget_series(series)
+        raise _WiderError
+
+    def _keep(self, series: int, level: int, start: int, size: int) -> None:
+        """Count what is kept; it is what was asked for last."""
+        key = (series, level, start)
+        self.bytes += size + _OF_A_UNIT - self._used.pop(key, 0)
+        self._used[key] = size + _OF_A_UNIT
+
+    def _trim(self) -> None:
+        """Forget what was asked for least recently, until the rest fits."""
+        while self.bytes > self._most and self._used:
+            self._drop(*next(iter(self._used)))
+
+    def _drop(self, series: int, level: int, start: int) -> None:
+        size = self._used.pop((series, level, start), None)
+        if size is not None:
+            self.bytes -= size
+            del self._series[series].level(level)[start]
+
+    def _forget_series(self, series: int) -> None:
+        memory = self._series.pop(series)
+        for level in (_PANES, _HOURS, _DAYS):
+            for start in memory.level(level):
+                self.bytes -= self._used.pop((series, level, start))
+        self._stale.pop(series, None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _StoredSums:
+    """Rows of the store, in its order, by column."""
+
+    series: I64
+    pane: I64
+    span: I64
+    name: NDArray[np.uint64]
+    index: I64
+    value: F64
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> _StoredSums:
+        """Read what was asked for as :data:`_COLUMNS`."""
+        series, pane, span, name, index, value = (column.to_numpy() for column in rows.columns)
+        return cls(series, pane, span, name, index, value)
+
+    def some(self, series: int) -> _StoredSums:
+        """Return the rows of one series."""
+        own = np.flatnonzero(self.series == series)
+        series_and_time = self.series[own], self.pane[own], self.span[own]
+        return _StoredSums(*series_and_time, self.name[own], self.index[own], self.value[own])
