@@ -20,8 +20,8 @@ from driftline_processor.core.windows.window import HOUR, Window
 
 from .database import Connection, number, read
 
-AHEAD = 6 * HOUR
-"""Nanoseconds of rows that are read at once: a backlog asks for the next hour next."""
+TOGETHER = 6 * HOUR
+"""Nanoseconds of rows that are read at once: a backlog asks for the hour before or after next."""
 
 MOST_ROWS = 1 << 18
 """Rows that are read at once, 4 MB; windows with more are counted in the store."""
@@ -170,18 +170,19 @@ class RowSamples:
         rows = self._rows.get(series)
         if rows is not None and rows.start <= window.start and window.end <= rows.end:
             return rows.sample(window.start, window.end)
-        if window.end - window.start > AHEAD:
+        if window.end - window.start > TOGETHER:
             return read_sample(self._connection, series, window.start, window.end)
-        end = window.start + AHEAD
+        start = window.start - window.start % TOGETHER
+        end = max(start + TOGETHER, window.end)
         found = read(
             self._connection,
             "SELECT time, coalesce(fingerprint, 0) AS print FROM predictions"
             f" WHERE series = ? AND time >= ? AND time < ? LIMIT {MOST_ROWS + 1}",
-            *(series, window.start, end),
+            *(series, start, end),
         )
         if found.num_rows > MOST_ROWS:
             return read_sample(self._connection, series, window.start, window.end)
-        rows = self._rows[series] = _Rows.of(found, window.start, end)
+        rows = self._rows[series] = _Rows.of(found, start, end)
         self._rows.move_to_end(series)
         while len(self._rows) > 1 and sum(one.size for one in self._rows.values()) > self._most // 2:
             self._rows.popitem(last=False)

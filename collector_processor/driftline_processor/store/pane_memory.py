@@ -35,9 +35,9 @@ MOST_BYTES = 96 << 20
 """Bytes of sums of all series. A model of 20 features takes 0.2 MB an hour of panes, 0.04 MB an hour and 0.06 MB a day
 that is summed: the newest five hours of 70 models, with a day of hours and a week of days, fit."""
 
-AHEAD = 6 * HOUR
-"""Nanoseconds that are read at least, from what is lacking on: a backlog asks for the next hour next, and a query costs
-3 ms before its first row."""
+TOGETHER = 6 * HOUR
+"""Nanoseconds that are read at least, around what is lacking: a backlog asks for the hour before or after next, and a
+query costs 3 ms before its first row."""
 
 MOST_AT_ONCE = 4_096
 """Touched panes that are read again with one query; of more, their hours are forgotten and read when asked for."""
@@ -454,7 +454,8 @@ class PaneMemory:
     def _panes(self, series: int, hour: int, until: int) -> dict[int, Unit]:
         """Return the panes of an hour by their start; ``until``: the end of what is asked for."""
         if hour not in self._series[series].panes:
-            self._load(series, hour, max(hour + AHEAD, min(until, hour + DAY)))
+            start = hour - hour % TOGETHER
+            self._load(series, start, max(start + TOGETHER, min(until, hour + DAY)))
         self._used.move_to_end((series, _PANES, hour))
         return self._series[series].panes[hour]
 

@@ -316,8 +316,19 @@ def add_seasons(past: CountedPanes, found: Baseline, since: int, until: int, sea
     return replace(found, extras=replace(found.extras, seasons=seasons))
 
 
-MOST_KEPT = 64
-"""References in memory, a megabyte or two each of a model with a hundred features."""
+MOST_BYTES = 64 << 20
+"""Bytes of the sums of references in memory. One of 20 features takes 0.2 MB, and half of one more with the hours of a
+day as seasons."""
+
+
+def _size(reference: Reference) -> int:
+    """Return about how many bytes the sums of a reference take."""
+    baseline = reference.baseline
+    blocks, seasons = baseline.extras.blocks, baseline.extras.seasons
+    counted = [*baseline.pane.parts.values()]
+    counted += [] if blocks is None else [block.counts for block in blocks.of.values()]
+    counted += [] if seasons is None else [*seasons.of.values(), *(block.counts for block in seasons.blocks.values())]
+    return sum(sums.nbytes for sums in counted)
 
 
 class RollingReferences:
@@ -327,6 +338,7 @@ class RollingReferences:
         """Know no reference yet; ``memory``: through which panes are read that were counted lately."""
         self._connection, self._days, self._memory = connection, DailyPanes(connection), memory
         self._kept: dict[tuple[int, str, int, int], Reference] = {}
+        self._sizes: dict[tuple[int, str, int, int], int] = {}
 
     def forget(self, series: int, panes: Collection[int]) -> None:
         """Forget the references, and the days, of a series that hold panes, by their starts, which were touched."""
@@ -334,7 +346,7 @@ class RollingReferences:
         starts = np.sort(np.fromiter(panes, np.int64, len(panes)))
         for key in [key for key in self._kept if key[0] == series]:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
-                del self._kept[key]
+                del self._kept[key], self._sizes[key]
 
     def compared(
         self,
@@ -409,5 +421,8 @@ class RollingReferences:
     def _keep(self, key: tuple[int, str, int, int], found: Reference) -> None:
         """Keep a reference as the last: what is asked for least goes first."""
         self._kept[key] = found
-        while len(self._kept) > MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
+        if key not in self._sizes:
+            self._sizes[key] = _size(found)
+        while sum(self._sizes.values()) > MOST_BYTES and len(self._kept) > 1:
+            oldest = next(iter(self._kept))
+            del self._kept[oldest], self._sizes[oldest]

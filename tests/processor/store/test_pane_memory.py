@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,7 +158,7 @@ class Counting:
     def __init__(self, connection: Connection) -> None:
         self._connection, self.queries = connection, 0
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         self.queries += name == "sql"
         return getattr(self._connection, name)
 

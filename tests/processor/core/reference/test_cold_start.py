@@ -65,6 +65,11 @@ def test_a_week_settles_it() -> None:
         == reference_span(baseline, START + 30 * DAY)
         == (START, START + 7 * DAY)
     )
+    spans = [reference_span(baseline, START + hour * HOUR) for hour in range(2, 240)]
+    ends = [(until - START) / HOUR for span in spans if span is not None for until in span[1:]]
+    assert ends == sorted(ends)
+    assert all(hour * 3 / 4 * 8 / 9 <= end <= hour * 3 / 4 for hour, end in zip(range(2, 224), ends, strict=False))
+    assert len(set(ends[22:])) < 30, "windows beside each other have one reference"
     stretches = TimeGrid(START, 6 * HOUR, 28)
     panes = [pane(baseline, np.zeros(10)) for _ in range(28)]
     found = grow_reference(baseline, stretches, panes)
