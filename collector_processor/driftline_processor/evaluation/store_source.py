@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Recurrence, Repeats
 from driftline.baseline.sections.seasons import Seasons
-from driftline.panes.pane import Pane, merge
+from driftline.panes.pane import Pane
 from driftline.tables.table import F64, ModelKey
 from driftline.tables.task import Task
 
@@ -236,12 +236,10 @@ class StoreSource:
 
     @cached_property
     def _folds(self) -> dict[str, Pane]:
-        window = self.window
-        folds = self.readers.panes.window(
-            self.series, window.start, window.end, lambda fold: not fold.startswith(OUTCOMES)
+        own, window = performance_fold(self.series.task), self.window
+        return self.readers.panes.window(
+            self.series, window.start, window.end, lambda fold: fold == own or not fold.startswith(OUTCOMES)
         )
-        folds[performance_fold(self.series.task)] = merge(self.blocks)
-        return folds
 
     @property
     def _width(self) -> Callable[[str, str], int]:

@@ -134,11 +134,13 @@ class RowSamples:
         self._connection, self._most = connection, most
         self._samples: OrderedDict[tuple[int, int, int], RowSample] = OrderedDict()
         self._rows: OrderedDict[int, _Rows] = OrderedDict()
+        self._used = 0
 
     def clear(self) -> None:
         """Forget everything: rows were deleted."""
         self._samples.clear()
         self._rows.clear()
+        self._used = 0
 
     def forget(self, series: int, panes: Collection[int]) -> None:
         """Forget what holds panes of a series, by their starts, in which rows were counted."""
@@ -149,7 +151,7 @@ class RowSamples:
             return bool(first < last)
 
         for key in [key for key in self._samples if key[0] == series and holds(*key[1:])]:
-            del self._samples[key]
+            self._used -= self._samples.pop(key).different.nbytes
         rows = self._rows.get(series)
         if rows is not None and holds(rows.start, rows.end):
             del self._rows[series]
@@ -157,13 +159,14 @@ class RowSamples:
     def of(self, series: int, window: Window) -> RowSample:
         """Return the complete rows of a window."""
         key = (series, window.start, window.end)
-        found = self._samples.pop(key, None)
-        if found is None:
-            found = self._read(series, window)
-        self._samples[key] = found
-        used = sum(len(one.different) for one in self._samples.values()) * found.different.itemsize
-        while len(self._samples) > 1 and used > self._most // 2:
-            used -= self._samples.popitem(last=False)[1].different.nbytes
+        found = self._samples.get(key)
+        if found is not None:
+            self._samples.move_to_end(key)
+            return found
+        found = self._samples[key] = self._read(series, window)
+        self._used += found.different.nbytes
+        while len(self._samples) > 1 and self._used > self._most // 2:
+            self._used -= self._samples.popitem(last=False)[1].different.nbytes
         return found
 
     def _read(self, series: int, window: Window) -> RowSample:

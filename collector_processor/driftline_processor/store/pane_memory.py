@@ -67,12 +67,14 @@ class Entries(NamedTuple):
     """The sums of one fold without zeros.
 
     Attributes:
-        place: int32 (n,), where in the fold's vector; a place may be there several times.
+        place: int32 (n,), where in the fold's vector.
         value: float64 (n,).
+        added: True where each place is there once, in order; as stored one may be there several times.
     """
 
     place: NDArray[np.int32]
     value: F64
+    added: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +100,7 @@ class Unit:
 NOTHING = Unit({}, {}, 0)
 """A unit without rows."""
 
-_NONE = Entries(np.zeros(0, np.int32), np.zeros(0))
+_NONE = Entries(np.zeros(0, np.int32), np.zeros(0), True)
 
 
 class Layout:
@@ -121,9 +123,11 @@ class Layout:
 
     def entries(self, some: Sequence[Entries]) -> Entries:
         """Return the sum of entries, each place once and in order."""
+        if len(some) == 1 and some[0].added:
+            return some[0]
         sums = self._sums(some)
         place = np.flatnonzero(sums)
-        return Entries(place.astype(np.int32), sums[place])
+        return Entries(place.astype(np.int32), sums[place], True)
 
     def pane(self, some: Sequence[Entries]) -> Pane:
         """Return the sum of entries by part, without the parts that are zero."""
@@ -144,7 +148,9 @@ class Layout:
         return found
 
     def _sums(self, some: Sequence[Entries]) -> F64:
-        place, value = some[0] if len(some) == 1 else map(np.concatenate, zip(*some, strict=True))
+        place, value = some[0][:2]
+        if len(some) > 1:
+            place, value = (np.concatenate([own[side] for own in some]) for side in (0, 1))
         return np.bincount(place, value, self.total).astype(np.float64, copy=False)
 
     def _pane(self, sums: F64) -> Pane:
@@ -183,8 +189,8 @@ class SeriesMemory:
         which = self.fold("")
         if which is None or which not in unit.of or "rows" not in self.layouts[which].places:
             return 0.0
-        place, value = unit.of[which]
-        return float(value[place == self.layouts[which].places["rows"].start + 1].sum())
+        entries = unit.of[which]
+        return float(entries.value[entries.place == self.layouts[which].places["rows"].start + 1].sum())
 
     def share(self, unit: Unit, over: str) -> float:
         """Return which share of a unit's panes with rows hold something of a fold."""
@@ -231,6 +237,10 @@ class PaneMemory:
         self._stale: dict[int, set[int]] = {}
         self.bytes = 0
         """About how many are kept."""
+
+    def layouts(self, series: Series) -> Sequence[Layout]:
+        """Return where the parts of each fold are, as far as any was read."""
+        return self._memory(series).layouts
 
     def clear(self) -> None:
         """Forget everything: what is stored was changed in ways that nobody tells apart."""
