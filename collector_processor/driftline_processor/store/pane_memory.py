@@ -112,11 +112,13 @@ class Layout:
         self.places: dict[str, slice] = {}
         self._starts: list[int] = []
         self._named: list[tuple[str, int, slice]] = []
+        self._part = np.zeros(0, np.int32)
 
     def add(self, part: str, width: int) -> int:
         """Give a part its place; return it."""
         start, self.total = self.total, self.total + width
         self.places[part] = slice(start, self.total)
+        self._part = np.append(self._part, np.full(width, len(self._starts), np.int32))
         self._starts.append(start)
         self._named = sorted((name, at, place) for at, (name, place) in enumerate(self.places.items()))
         return start
@@ -125,19 +127,23 @@ class Layout:
         """Return the sum of entries, each place once and in order."""
         if len(some) == 1 and some[0].added:
             return some[0]
-        sums = self._sums(some)
+        _, sums = self._sums(some)
         place = np.flatnonzero(sums)
         return Entries(place.astype(np.int32), sums[place], True)
 
     def pane(self, some: Sequence[Entries]) -> Pane:
-        """Return the sum of entries by part, without the parts that are zero."""
-        return self._pane(self._sums(some))
+        """Return the sum of entries by part, without the parts of which there is none."""
+        place, sums = self._sums(some)
+        held = np.zeros(len(self._starts), np.bool_)
+        held[self._part[place]] = True
+        there = held.tolist()
+        return Pane({part: sums[where] for part, at, where in self._named if there[at]})
 
     def parts(self, steps: Sequence[Entries]) -> dict[str, Sparse]:
         """Return the sums of steps by part; each place of a step is there once."""
         group = np.repeat(np.arange(len(steps)), [len(own.place) for own in steps])
         place, value = np.concatenate([own.place for own in steps]), np.concatenate([own.value for own in steps])
-        part = np.searchsorted(self._starts, place, side="right") - 1
+        part = self._part[place].astype(np.int64)
         order, ends = order_by_code(part, len(self._starts))
         found = {}
         for name, at, where in self._named:
@@ -147,15 +153,13 @@ class Layout:
                 found[name] = Sparse(where.stop - where.start, group[own], index, value[own])
         return found
 
-    def _sums(self, some: Sequence[Entries]) -> F64:
+    def _sums(self, some: Sequence[Entries]) -> tuple[NDArray[np.int32], F64]:
+        """Return the places that are there, and the fold's vector."""
         place, value = some[0][:2]
         if len(some) > 1:
-            place, value = (np.concatenate([own[side] for own in some]) for side in (0, 1))
-        return np.bincount(place, value, self.total).astype(np.float64, copy=False)
-
-    def _pane(self, sums: F64) -> Pane:
-        there = np.logical_or.reduceat(sums != 0, self._starts).tolist()
-        return Pane({part: sums[place] for part, at, place in self._named if there[at]})
+            place = np.concatenate([own.place for own in some])
+            value = np.concatenate([own.value for own in some])
+        return place, np.bincount(place, value, self.total)
 
 
 @dataclass(eq=False)
@@ -294,10 +298,8 @@ class PaneMemory:
                 found[layout.name] = BlockSums(len(steps), layout.parts(sums))
         return found
 
-    def counted(
-        self, series: Series, over: str, steps: Sequence[Window], parts: Callable[[str], bool]
-    ) -> list[tuple[Pane, I64]]:
-        """Sum the panes of each step that hold something of a fold; with the starts of those, ascending.
+    def counted(self, series: Series, over: str, steps: Sequence[Window], parts: Callable[[str], bool]) -> list[Pane]:
+        """Sum the panes of each step that hold something of a fold.
 
         Args:
             series: Whose panes.
@@ -305,28 +307,38 @@ class PaneMemory:
             steps: Stretches of time.
             parts: Which parts of the fold "" are summed with it.
         """
-        while True:
-            try:
-                memory = self._memory(series)
-                self._refresh()
-                units = [list(self._pieces(series.number, step.start, step.end, over)) for step in steps]
-            except _WiderError:
-                continue
-            break
-        self._trim()
+        units, found = self._counted(series, over, steps), []
+        memory = self._series[series.number]
         fold, plain = memory.fold(over), memory.fold("")
-        found = []
         for some in units:
-            pane, starts = Pane(), np.zeros(0, np.int64)
+            pane = Pane()
             if some and fold is not None:
                 pane = memory.layouts[fold].pane([unit.of[fold] for _, unit in some])
                 beside = [unit.of[plain] for _, unit in some if plain is not None and plain in unit.of]
                 if plain is not None and beside:
                     sums = memory.layouts[plain].pane(beside).parts
                     pane.parts |= {part: own for part, own in sums.items() if parts(part)}
-                starts = np.concatenate([at + _bits(unit.held[fold]) * PANE for at, unit in some])
-            found.append((pane, starts))
+            found.append(pane)
         return found
+
+    def starts(self, series: Series, over: str, start: int, end: int) -> I64:
+        """Return the starts of the panes of a stretch of time that hold something of a fold, ascending: int64 (n,)."""
+        [units] = self._counted(series, over, [Window("", start, end)])
+        fold = self._series[series.number].fold(over)
+        held = [at + _bits(unit.held[fold]) * PANE for at, unit in units if fold is not None]
+        return np.concatenate([np.zeros(0, np.int64), *held])
+
+    def _counted(self, series: Series, over: str, steps: Sequence[Window]) -> list[list[tuple[int, Unit]]]:
+        """Return units and their starts, step by step, of panes that hold something of a fold."""
+        while True:
+            try:
+                self._memory(series)
+                self._refresh()
+                units = [list(self._pieces(series.number, step.start, step.end, over)) for step in steps]
+            except _WiderError:
+                continue
+            self._trim()
+            return units
 
     def longest(self, series: Series, over: str, start: int, end: int, length: int) -> int | None:
         """Return where the last pane of a fold ends that is longer than ``length``, as far as panes begin in a time."""

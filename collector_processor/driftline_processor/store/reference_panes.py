@@ -98,14 +98,13 @@ class RememberedPast:
 
     def starts(self, since: int, until: int) -> I64:
         """Return the starts of the panes between two times, ascending: int64 (n,)."""
-        [(_, starts)] = self.memory.counted(self.series, self.like.fold, [Window("", since, until)], lambda _: False)
-        return starts
+        return self.memory.starts(self.series, self.like.fold, since, until)
 
     def panes(self, stretches: Sequence[tuple[int, int]]) -> list[Pane]:
         """Return one pane for each stretch of time, as :func:`read_counted` does."""
         steps = [Window("", *stretch) for stretch in stretches]
         counted = self.memory.counted(self.series, self.like.fold, steps, lambda part: part in _PLAIN)
-        return [_without_notes(pane, self.like) for pane, _ in counted]
+        return [_without_notes(pane, self.like) for pane in counted]
 
     def longest(self, since: int, until: int, length: int) -> int | None:
         """Return where the last pane ends that is longer than a length, in nanoseconds; None without any."""
