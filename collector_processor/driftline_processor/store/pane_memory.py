@@ -159,7 +159,7 @@ class Layout:
         if len(some) > 1:
             place = np.concatenate([own.place for own in some])
             value = np.concatenate([own.value for own in some])
-        return place, np.bincount(place, value, self.total)
+        return place, np.bincount(place, value, self.total).astype(np.float64, copy=False)
 
 
 @dataclass(eq=False)
