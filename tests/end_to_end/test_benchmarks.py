@@ -37,6 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "bench_end_to_end": {"SIZES": ((4, 8),), "EVALUATED": 0.1},
     "bench_estimators": {"ROUNDS": 1, "SECONDS": 0.0},
+    "bench_evaluations": {"WINDOWS": 2, "FEATURES": (2,), "ROWS": 50, "ROUNDS": 1},
     "bench_files": {"ROWS": 300, "REFERENCE_ROWS": 300, "RUNS": 1},
     "bench_forward": {"REQUESTS": 1, "WARM_REQUESTS": 1, "SPANS": 2},
     "bench_import": {"ROUNDS": 1},

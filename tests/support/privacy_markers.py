@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 import struct
 import traceback
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from driftline import Privacy
 from driftline.faults import FAULTS
@@ -125,8 +128,17 @@ MARK = "MARKED-4b1f0c"
 
 
 def found_on_disk(directory: Path, mark: str = MARK) -> list[str]:
-    """Return the files of a directory that hold a text in any byte."""
-    return sorted(p.name for p in directory.rglob("*") if p.is_file() and mark.encode() in p.read_bytes())
+    """Return the files of a directory that hold a text in any byte, or in what zstd has compressed there."""
+    files = {path.name: path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+    return sorted(name for name, data in files.items() if any(mark.encode() in part for part in _parts(data)))
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    """Yield the bytes of a file, then what each frame of zstd in them holds, as far as it can be read."""
+    yield data
+    for frame in re.finditer(re.escape(pa.compress(b"", codec="zstd", asbytes=True)[:4]), data):
+        with suppress(OSError):
+            yield pa.CompressedInputStream(pa.BufferReader(data[frame.start() :]), "zstd").read(1 << 20)
 
 
 KEY = "0123456789abcdef"

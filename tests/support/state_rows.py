@@ -13,11 +13,14 @@ from driftline.tables.table import Column, ModelKey, OutcomeTable, PredictionTab
 from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config, Storage
+from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.evaluation.evaluation_store import read_evaluations
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.ingest.transaction import Request
 from driftline_processor.queries.overview import ModelView
 from driftline_processor.receipts import Receipt
 from driftline_processor.state import State
+from driftline_processor.store.database import read
 
 MINUTE = 60 * 10**9
 HOUR = 60 * MINUTE
@@ -170,6 +173,12 @@ class Opened:
         """Read rows from the store, with those of all requests that were accepted."""
         self.state.catch_up()
         return [tuple(row.values()) for row in self.state.read(query).to_pylist()]
+
+    def stored(self) -> list[tuple[int, Evaluation]]:
+        """Read all evaluations from the store, each with the time at which it was stored, the oldest first."""
+        with self.state._store.reading() as connection:
+            rows = read(connection, "SELECT * FROM evaluations ORDER BY believed, start").to_pylist()
+            return [(row["believed"], one) for row, one in read_evaluations(connection, rows)]
 
     def counted(self, reason: str) -> float:
         """How many rows were counted as unused for this reason."""

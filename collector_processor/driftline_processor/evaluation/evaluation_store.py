@@ -1,149 +1,123 @@
-"""The evaluations of all windows: the latest of each in memory, every one of a closed window in the store as text.
+"""The evaluations of all windows: every one of a closed window in the store, the newest in memory, too.
 
 Open windows are in memory only. A window that closes is stored at once, with the time. A window that late rows or
-outcomes restate is stored again within the hour: a month of daily windows that labels touch every second then costs
-megabytes a day, not gigabytes.
+outcomes restate is stored again within the hour, where anything of it has changed.
+
+In memory are the heads of the newest windows of each series and name: what lists and verdicts are made of. Details,
+such as the drift of each feature, come from the store when somebody asks, and stay as long as there is room. A series
+is read when somebody first asks for it.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
-from dataclasses import asdict, fields, is_dataclass, replace
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+import threading
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
-from driftline.tables.table import F64, I64
+from driftline.tables.table import I64, ModelKey
 
-from driftline_processor.core.drift.lasting import (
-    REMEMBERED,
-    recall_lasting,
-    remembers,
-    same_lasting,
-    stored_lasting,
-)
-from driftline_processor.core.evaluation import Curve, Evaluation, LastingDrift
+from driftline_processor.core.drift.incident import drifting
+from driftline_processor.core.drift.lasting import REMEMBERED, recall_lasting, remembers, same_lasting, stored_lasting
+from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.performance.objective import newest_objectives, overdue
+from driftline_processor.core.windows.window import Window
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.store.arrow_tables import integers_of
-from driftline_processor.store.database import Connection, insert, number, read
+from driftline_processor.store.database import Connection, insert, number, read, run
 
+from .evaluation_codec import (
+    DETAILS,
+    TARGETS,
+    PackedDrawing,
+    mentions,
+    pack_evaluation,
+    unpack_details,
+    unpack_drawing,
+    unpack_head,
+)
+from .evaluation_text import evaluation_from_text
 from .judge import follow
-
-
-def evaluation_to_text(evaluation: Evaluation) -> str:
-    """Write an evaluation as canonical JSON, which :func:`evaluation_from_text` reads back.
-
-    Of the evidence for shifts that last what windows before it tell is left out
-    (:func:`~driftline_processor.core.drift.lasting.recall_lasting`).
-    """
-    if evaluation.lasting is not None:
-        evaluation = replace(evaluation, lasting=stored_lasting(evaluation.lasting))
-    return json.dumps(asdict(evaluation), default=_plain, separators=(",", ":"))
-
-
-def evaluation_from_text(text: str) -> Evaluation:
-    """Read what :func:`evaluation_to_text` wrote.
-
-    A field that an older release did not write keeps its default; one that is no more is passed over.
-    """
-    said = json.loads(text)
-    evaluation: Evaluation = _reader(Evaluation)(
-        {one.name: said[one.name] for one in fields(Evaluation) if one.name in said}
-    )
-    return evaluation
-
-
-@cache
-def _reader(kind: Any) -> Callable[[Any], Any]:
-    """Return a function that makes a value of a type from the JSON of one."""
-    origin, inner = get_origin(kind), get_args(kind)
-    if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        readers = {name: read for name in hints if (read := _reader(hints[name])) is not _as_it_is}
-        if kind is Curve:
-            readers["points"] = readers["limits"] = _points
-
-        def read_fields(said: dict[str, Any]) -> Any:
-            if kind is LastingDrift and "of" not in said:
-                said = _lasting_of_old(said)
-            known = {name: said[name] for name in said if name in hints}  # another release may have more fields
-            for name in readers.keys() & known.keys():
-                known[name] = readers[name](known[name])
-            if known.get("state") == "too_few_rows":  # the word of releases that did not say what lacks
-                known |= {"state": "cannot_tell"} | ({"lacking": "rows"} if "lacking" in hints else {})
-            return kind(**known)  # type: ignore[operator]
-
-        return read_fields
-    if origin in (Union, UnionType) and NoneType in inner:
-        one = _reader(next(part for part in inner if part is not NoneType))
-        return one if one is _as_it_is else lambda said: None if said is None else one(said)
-    if origin is dict:
-        one = _reader(inner[1])
-        return one if one is _as_it_is else lambda said: {name: one(value) for name, value in said.items()}
-    if origin is tuple:
-        one = _reader(inner[0])
-        return tuple if one is _as_it_is else lambda said: tuple(map(one, said))
-    return _array if origin is np.ndarray else _as_it_is
-
-
-def _lasting_of_old(said: dict[str, Any]) -> dict[str, Any]:
-    """Return what releases told that took dependence for known: it stands, and later evidence begins anew."""
-    told = said["targets"].items()
-    found = {part: (one["since"], one["found"]) for part, one in told if one["found"] is not None}
-    anew = {part: one["since"] for part, one in told}
-    names = ("measure", "measures"), ("shift", "shifts"), ("windows", "steps"), ("evidence", "evidence")
-    columns = {many: [one[name] for _, one in told] for name, many in names}
-    return {"of": "", "parts": list(anew), "recent": [0] * len(anew), "anew": anew, "found": found, **columns}
-
-
-def _as_it_is(said: Any) -> Any:
-    return said
-
-
-def _array(said: list[Any]) -> F64:
-    return np.array(said, dtype=np.float64)
-
-
-def _points(said: list[Any] | None) -> F64 | None:
-    return None if said is None else _array(said).reshape(-1, 2)
-
-
-def share_arrays(evaluation: Evaluation, other: Evaluation) -> None:
-    """Let an evaluation hold the labels and reference shares of another where they are equal: half of its memory."""
-    for name, target in evaluation.features.items():
-        like = other.features.get(name)
-        if like is not None and like.cells == target.cells and np.array_equal(_or_none(like.was), _or_none(target.was)):
-            evaluation.features[name] = replace(target, cells=like.cells, was=like.was)
-
-
-def _or_none(values: F64 | None) -> F64:
-    return np.empty(0) if values is None else values
-
-
-def _plain(value: object) -> object:
-    """Numpy values as JSON ones."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no place in an evaluation")
-
 
 _log = logging.getLogger(__name__)
 
 KEPT = 400
-"""Evaluations of one window name and series that are held in memory, some 30 kB each; the table keeps all."""
+"""Windows of one name and series whose heads are in memory; the table keeps all."""
+
+LEAST_KEPT = 60
+"""Windows of one name and series that are in memory however many names there are: one timeline of a page."""
+
+MEMORY = 128 << 20
+"""Bytes of memory for the evaluations of all series: one half for heads, the other for details."""
+
+OF_PACKED = 8
+"""Bytes of memory for a byte on disk, measured with windows of 20 and of 200 features."""
+
+HEAD = 3 << 10
+"""Bytes of memory that a head takes, with 16 metrics and their intervals."""
+
+NEAR = 16
+"""Windows on either side whose details are read along: pages draw neighbours, too, and a query takes a millisecond."""
+
+DRAWINGS = 64
+"""Drawings in memory: each is some 40 kB at 20 features, and all windows with one reference share one."""
 
 RESTATED_EVERY = 3_600 * 10**9
 """Restated evaluations are stored together, once an hour (nanoseconds)."""
 
 EvaluationHistory = dict[str, dict[int, Evaluation]]
 """Window name → start → the latest evaluation, oldest first."""
+
+_LAZY = frozenset((*TARGETS, *DETAILS))
+"""Fields that are not in memory all the time."""
+
+ROWS_AT_ONCE = 2_000
+"""Rows that are searched for the name of a slice at a time: some 8 MB."""
+
+COLUMNS = "series, name, start, stop, believed, head, details, drawing, json"
+"""Columns that :func:`read_evaluations` needs."""
+
+_COLUMNS = pa.schema(
+    {
+        **{"series": pa.int32(), "name": pa.string(), "start": pa.int64(), "stop": pa.int64(), "believed": pa.int64()},
+        **{"head": pa.binary(), "details": pa.binary(), "drawing": pa.binary()},
+    }
+)
+_DRAWN = pa.schema([("series", pa.int32()), ("digest", pa.binary()), ("part", pa.binary())])
+
+_PLAIN = Evaluation(ModelKey(""), Window("", 0, 0), 0, closed=True)
+_NOTHING = {name: getattr(_PLAIN, name) for name in _LAZY}
+"""Details of an evaluation without any."""
+
+_DETAILS = """
+SELECT series, name, e.start, stop, e.believed, details, drawing, CASE WHEN details IS NULL THEN json END AS json
+FROM evaluations e JOIN wanted w ON e.start = w.start AND e.believed = w.believed WHERE series = ? AND name = ?
+"""
+
+_STORED = """
+SELECT series, name, start, believed, head, details, drawing FROM evaluations WHERE head IS NOT NULL AND rowid IN (
+SELECT e.rowid FROM evaluations e JOIN wanted w ON e.series = w.series AND e.name = w.name AND e.start = w.start
+QUALIFY row_number() OVER (PARTITION BY e.series, e.name, e.start ORDER BY e.believed DESC) = 1)
+"""
+
+_OF_SERIES = """
+SELECT series, name, start, stop, believed, head, CASE WHEN head IS NULL THEN json END AS json FROM evaluations
+WHERE rowid IN (SELECT rowid FROM evaluations WHERE series = ?
+QUALIFY row_number() OVER (PARTITION BY name, start ORDER BY believed DESC) = 1
+AND dense_rank() OVER (PARTITION BY name ORDER BY start DESC) <= ?) ORDER BY start
+"""
+
+_NEWEST_BETWEEN = f"""
+SELECT {COLUMNS} FROM evaluations
+WHERE rowid IN (SELECT rowid FROM evaluations WHERE series = ? AND name = ? AND start BETWEEN ? AND ?
+QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1) ORDER BY start
+"""
 
 
 class WindowKey(NamedTuple):
@@ -154,99 +128,146 @@ class WindowKey(NamedTuple):
     start: int
 
 
+class LazyEvaluation(Evaluation):
+    """An evaluation whose details come from the store when somebody asks, unless they are in memory."""
+
+    __slots__ = ("place", "source", "stored_at")
+
+    place: WindowKey
+    source: EvaluationStore
+    stored_at: int
+    """When it was stored, unix nanoseconds; 0 while it is not."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a detail that is not in memory."""
+        if name not in _LAZY:
+            raise AttributeError(name)
+        return self.source.details(self)[name]
+
+    def hold(self, values: dict[str, Any]) -> None:
+        """Keep details in memory."""
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def release(self) -> None:
+        """Let details go: they are in the store."""
+        for name in _LAZY:
+            with suppress(AttributeError):
+                delattr(self, name)
+
+
+_FIELDS = tuple(Evaluation.__dataclass_fields__)
+
+
 class EvaluationStore:
     """Remembers and stores evaluations. One thread writes; any may read :meth:`history`."""
 
     def __init__(self, connection: Connection, clock: Callable[[], int]) -> None:
-        """Read the last evaluation of each of the newest windows."""
+        """Read how far windows are stored; evaluations are read when somebody asks for them."""
         self._connection, self._clock = connection, clock
+        self._lock = threading.RLock()
         self._history: dict[int, EvaluationHistory] = {}
-        self._stored: dict[WindowKey, bytes] = {}
-        self._unstored: dict[WindowKey, Evaluation] = {}
+        self._open: dict[int, dict[tuple[str, int], Evaluation]] = {}
+        self._cut: set[tuple[int, str]] = set()
+        self._stored: dict[WindowKey, tuple[bytes, int]] = {}
+        """Digest of what is stored of a window, b"" where that is not known yet, and when it was stored."""
+        self._arrived: dict[tuple[int, str], dict[int, Evaluation]] = {}
+        self._unstored: dict[WindowKey, LazyEvaluation] = {}
+        self._written: list[tuple[LazyEvaluation, int]] = []
+        self._held: OrderedDict[WindowKey, tuple[LazyEvaluation, int]] = OrderedDict()
+        self._details, self._typical = 0, HEAD
+        self._asked: tuple[int, str] | None = None
+        self._drawn: dict[int, PackedDrawing] = {}
+        self._drawings: OrderedDict[tuple[int, bytes], PackedDrawing] = OrderedDict()
         self._restated = clock()
         self._overdue: set[tuple[int, str, str]] = set()
         self._last = number(connection, "SELECT max(believed) FROM evaluations") or 0
-        self.ends: dict[tuple[int, str], int] = {}
+        ends = read(connection, "SELECT series, name, max(stop) AS stop FROM evaluations GROUP BY series, name")
+        self.ends = {(row["series"], row["name"]): row["stop"] for row in ends.to_pylist()}
         """(series, window name) → the end of the last window that was stored: later ones were open, or not seen."""
-        rows = read(
-            connection,
-            "SELECT * FROM evaluations QUALIFY"
-            " row_number() OVER (PARTITION BY series, name, start ORDER BY believed DESC) = 1"
-            " AND dense_rank() OVER (PARTITION BY series, name ORDER BY start DESC) <= ? ORDER BY start",
-            KEPT,
-        )
-        parsed = connection.unreadable.skipped(
-            "evaluations", rows.to_pylist(), lambda row: evaluation_from_text(row["json"])
-        )
-        for row, evaluation in parsed:
-            place = WindowKey(row["series"], row["name"], row["start"])
-            self._stored[place] = digest_of(row["json"].encode())
-            self.ends[place.series, place.name] = row["stop"]
-            self._remember(place, evaluation)
+        self._names = len(self.ends)
 
     def history(self, series: int) -> EvaluationHistory:
         """Return the evaluations of a series; the dicts by start are replaced, never changed, when more come."""
-        return self._history.get(series, {})
+        found = self._history.get(series)
+        return self._load(series) if found is None else found
 
     def open(self, series: int) -> list[Evaluation]:
         """Return the evaluations of windows that were not closed when they were evaluated."""
-        return [one for found in self.history(series).values() for one in found.values() if not one.closed]
+        return list(self._open.get(series, {}).values())
 
     def closed(self, series: int) -> list[Evaluation]:
         """Return the evaluations of windows that were closed when they were evaluated."""
         return [one for found in self.history(series).values() for one in found.values() if one.closed]
 
     def put(self, series: int, evaluation: Evaluation) -> None:
-        """Take in an evaluation; a closed one is stored by one of the next :meth:`write`.
+        """Take in an evaluation; :meth:`settle` shows it, and one of the next :meth:`write` stores a closed one.
 
-        Whether its drift is an incident, and that of the windows after it, is found here: windows are evaluated in any
-        order, the newest first. Of its slices what drifts is kept, no more.
+        Of its slices what drifts is kept, no more.
         """
         evaluation.slices = {name: found.thinned() for name, found in evaluation.slices.items()}
-        found = self._around(series, evaluation)
-        start = evaluation.window.start
-        before = recall_lasting(evaluation, [one for at, one in found.items() if at < start])
-        previous = evaluation = follow(evaluation, before)
-        self._take(series, evaluation)
-        for at, later in found.items():
-            if at > start:
-                previous = follow(later, previous)
-                known = previous.incident == later.incident and previous.objectives == later.objectives
-                if known and same_lasting(previous.lasting, later.lasting):
-                    break
-                self._take(series, previous)
-        self._warn(series, evaluation)
+        window = evaluation.window
+        self._arrived.setdefault((series, window.name), {})[window.start] = evaluation
 
-    def _around(self, series: int, evaluation: Evaluation) -> dict[int, Evaluation]:
+    def settle(self) -> None:
+        """Show all evaluations that were put, with what each continues from the window before.
+
+        Windows are evaluated in any order, the newest first. What lasts over windows, incidents and evidence, is
+        therefore worked out for all of them together, and for the windows after them as far as it changes.
+        """
+        arrived, self._arrived = self._arrived, {}
+        for (series, name), known in arrived.items():
+            changed = self._follow(series, name, known)
+            if changed:
+                self._remember(series, name, changed)
+                self._warn(series, name, changed.values())
+
+    def _follow(self, series: int, name: str, arrived: dict[int, Evaluation]) -> dict[int, Evaluation]:
+        """Return windows that arrived, and those after them that change, with what continues from those before."""
+        shown = self._around(series, name, min(arrived))
+        windows = dict(sorted({**shown, **arrived}.items()))
+        starts, changed = list(windows), dict[int, Evaluation]()
+        before: Evaluation | None = None
+        moved = False
+        for at in range(bisect_left(starts, min(arrived)), len(starts)):
+            start = starts[at]
+            if not moved and start not in arrived:
+                continue  # what it continues from is as it was
+            one, known = windows[start], shown.get(start)
+            if not moved:
+                before = recall_lasting(one, [windows[earlier] for earlier in starts[:at]])
+            before = followed = follow(one, before)
+            moved = known is None or not _goes_on(known, followed, exactly=moved)
+            if moved or start in arrived:
+                windows[start] = changed[start] = followed
+        return changed
+
+    def _around(self, series: int, name: str, start: int) -> dict[int, Evaluation]:
         """Return the windows of a name, the oldest first: those in memory, and those in the table on which one builds.
 
         These are all from thirty windows before it on, where it is older than those in memory, or close behind.
         """
-        name, start = evaluation.window.name, evaluation.window.start
         found = self.history(series).get(name, {})
-        if len(found) < KEPT or any(remembers(one) for at, one in found.items() if at < start):
+        if (series, name) not in self._cut or any(remembers(one) for at, one in found.items() if at < start):
             return found
         oldest = next(iter(found))
-        rows = read(
+        first = number(
             self._connection,
-            "SELECT json FROM evaluations WHERE series = ? AND name = ? AND start < ? AND start >= coalesce((SELECT"
-            " min(start) FROM (SELECT DISTINCT start FROM evaluations WHERE series = ? AND name = ? AND start < ?"
-            " ORDER BY start DESC LIMIT ?)), ?)"
-            " QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1 ORDER BY start",
-            *(series, name, oldest, series, name, min(start, oldest), REMEMBERED + 1, start),
+            "SELECT min(start) FROM (SELECT DISTINCT start FROM evaluations WHERE series = ? AND name = ? AND start < ?"
+            " ORDER BY start DESC LIMIT ?)",
+            *(series, name, min(start, oldest), REMEMBERED + 1),
         )
-        parse = self._connection.unreadable.skipped
-        parsed = parse("evaluations", rows.to_pylist(), lambda row: evaluation_from_text(row["json"]))
-        earlier = {one.window.start: one for _, one in parsed}
+        first = start if first is None else first
+        rows = read(self._connection, _NEWEST_BETWEEN, series, name, first, oldest - 1).to_pylist()
+        earlier = {one.window.start: one for _, one in read_evaluations(self._connection, rows)}
         waiting = {place.start: one for place, one in self._unstored.items() if place[:2] == (series, name)}
-        first = min(earlier, default=oldest)
         earlier |= {at: one for at, one in waiting.items() if first <= at < oldest}
         return dict(sorted(earlier.items())) | found
 
-    def _warn(self, series: int, evaluation: Evaluation) -> None:
+    def _warn(self, series: int, name: str, changed: Iterable[Evaluation]) -> None:
         """Log which objectives nobody can tell any more, each when it has lasted too long."""
-        key, name = evaluation.key, evaluation.window.name
-        if not evaluation.objectives:
+        with_objectives = [one.key for one in changed if one.objectives]
+        if not with_objectives:
             return
         for rule, one in newest_objectives(list(self.history(series)[name].values())).items():
             place = (series, name, rule)
@@ -254,59 +275,320 @@ class EvaluationStore:
                 self._overdue.discard(place)
             elif place not in self._overdue:
                 self._overdue.add(place)
-                of = f"{key.model} {key.version}".rstrip()
+                of = f"{with_objectives[0].model} {with_objectives[0].version}".rstrip()
                 _log.warning("%s: %s, in windows of %s: %s", of, rule, name, overdue(one))
 
-    def _take(self, series: int, evaluation: Evaluation) -> None:
-        place = WindowKey(series, evaluation.window.name, evaluation.window.start)
-        self._remember(place, evaluation)
-        if evaluation.closed:
-            self._unstored[place] = evaluation
+    def _remember(self, series: int, name: str, changed: dict[int, Evaluation]) -> None:
+        """Show evaluations of a name to readers, all at once."""
+        history = self.history(series)
+        fresh: dict[int, Evaluation] = {}
+        for start, evaluation in changed.items():
+            place = WindowKey(series, name, start)
+            fresh[start] = made = self._made(place, {field: getattr(evaluation, field) for field in _FIELDS}, 0)
+            opened = self._open.setdefault(series, {})
+            if evaluation.closed:
+                self._unstored[place] = made
+                opened.pop((name, start), None)
+            else:
+                opened[name, start] = made
+        with self._lock:
+            if name not in history:
+                self._names += (series, name) not in self.ends
+            found = history.get(name, {})
+            newest = next(reversed(found), None)
+            for start in changed.keys() & found.keys():
+                self._drop(WindowKey(series, name, start))
+            whole = {**found, **fresh}
+            if newest is None or len(fresh) != 1 or next(iter(fresh)) < newest:
+                whole = dict(sorted(whole.items()))
+            kept = self._kept()
+            for start in list(whole)[: max(len(whole) - kept, 0)]:
+                del whole[start]
+                self._cut.add((series, name))
+                self._stored.pop(WindowKey(series, name, start), None)
+                self._drop(WindowKey(series, name, start))
+                self._open.get(series, {}).pop((name, start), None)
+            self._history[series] = {**history, name: whole}
+
+    def _kept(self) -> int:
+        """Return how many windows of each name are in memory: fewer where there are many names."""
+        return min(KEPT, max(LEAST_KEPT, MEMORY // 2 // (HEAD * max(self._names, 1))))
+
+    def _made(self, place: WindowKey, values: dict[str, Any], stored_at: int) -> LazyEvaluation:
+        made = LazyEvaluation.__new__(LazyEvaluation)
+        made.place, made.source, made.stored_at = place, self, stored_at
+        made.hold(values)
+        return made
 
     def write(self, patient: bool) -> bool:
         """Store what is due inside the caller's transaction: windows that closed; restated ones once an hour.
 
         Return whether everything is stored now. ``patient``: False stores all at once.
         """
+        self.settle()
+        self._let_go()
         now = self._clock()
         stored_at = max(now, self._last + 1)  # the newest evaluation of a window counts: no two at one time
-        if not patient or now - self._restated >= RESTATED_EVERY:
+        if not patient or now - self._restated >= RESTATED_EVERY or self._crowded():
             self._restated = now
             due = list(self._unstored)
         else:
             due = [place for place in self._unstored if place not in self._stored]
-        rows = []
+        self._learn_digests(due)
+        rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS.names}
+        drawings: dict[tuple[int, bytes], bytes] = {}
         for place in due:
             evaluation = self._unstored.pop(place)
-            text = evaluation_to_text(evaluation)
-            digest = digest_of(text.encode())
-            if self._stored.get(place) != digest:
-                self._stored[place] = digest
-                rows.append({**place._asdict(), "stop": evaluation.window.end, "believed": stored_at, "json": text})
-        if rows:
+            packed = pack_evaluation(evaluation, self._drawn.get(place.series))
+            drawn = self._drawn[place.series] = packed.drawing
+            digest = digest_of(packed.head + packed.details + drawn.digest)
+            self._written.append((evaluation, OF_PACKED * (len(packed.head) + len(packed.details))))
+            known, evaluation.stored_at = self._stored.get(place, (b"", stored_at))
+            if known != digest:
+                self._stored[place], evaluation.stored_at = (digest, stored_at), stored_at
+                drawings[place.series, drawn.digest] = drawn.part
+                parts = (evaluation.window.end, stored_at, packed.head, packed.details, drawn.digest)
+                for name, value in zip(_COLUMNS.names, (*place, *parts), strict=True):
+                    rows[name].append(value)
+        if drawings:
             self._last = stored_at
-            insert(self._connection, "evaluations", pa.Table.from_pylist(rows))
+            self._write_drawings(drawings)
+            insert(self._connection, "evaluations", pa.table(rows, _COLUMNS))
         return not self._unstored
 
-    def _remember(self, place: WindowKey, evaluation: Evaluation) -> None:
-        history = self._history.setdefault(place.series, {})
-        found = history.get(place.name, {})
-        if found:
-            share_arrays(evaluation, next(reversed(found.values())))
-        whole = sorted({**found, place.start: evaluation}.items())
-        history[place.name] = dict(whole[-KEPT:])
-        for start, _ in whole[:-KEPT]:
-            self._stored.pop(place._replace(start=start), None)
+    def _crowded(self) -> bool:
+        """Return True where what waits to be stored takes the room of all details."""
+        return len(self._unstored) * self._typical > MEMORY // 2
+
+    def _learn_digests(self, due: Iterable[WindowKey]) -> None:
+        """Find out what is stored of windows that were stored before this process began."""
+        unknown = [place for place in due if self._stored.get(place, (b"-", 0))[0] == b""]
+        if not unknown:
+            return
+        wanted = pa.Table.from_pylist([place._asdict() for place in unknown])
+        for row in read(self._connection, _STORED, wanted=wanted).to_pylist():
+            digest = digest_of(row["head"] + row["details"] + row["drawing"])
+            self._stored[WindowKey(row["series"], row["name"], row["start"])] = digest, row["believed"]
+
+    def _write_drawings(self, drawings: dict[tuple[int, bytes], bytes]) -> None:
+        """Store the drawings that are not yet: inside the caller's transaction."""
+        wanted = pa.table({"series": [series for series, _ in drawings]}, pa.schema([_DRAWN.field("series")]))
+        stored = "SELECT series, digest FROM drawings WHERE series IN (SELECT series FROM wanted)"
+        known = {(row["series"], row["digest"]) for row in read(self._connection, stored, wanted=wanted).to_pylist()}
+        fresh = [(*place, part) for place, part in drawings.items() if place not in known]
+        if fresh:
+            columns = dict(zip(_DRAWN.names, map(list, zip(*fresh, strict=True)), strict=True))
+            insert(self._connection, "drawings", pa.table(columns, _DRAWN))
+
+    def _let_go(self) -> None:
+        """Let details go that have been stored and committed, the oldest first, as far as there is no room for them."""
+        written, self._written = self._written, []
+        with self._lock:
+            for evaluation, size in written:
+                self._hold(evaluation, size)
+                known, place = evaluation.lasting, evaluation.place
+                if known is not None and not self._is_newest(place):
+                    evaluation.lasting = stored_lasting(known)
+                self._typical = max(size, 1)
+
+    def _is_newest(self, place: WindowKey) -> bool:
+        return next(reversed(self._history[place.series].get(place.name, {})), None) == place.start
+
+    def _hold(self, evaluation: LazyEvaluation, size: int) -> None:
+        """Count details as held, and let others go where there is no room; never those of the newest windows."""
+        place = evaluation.place
+        if self._history.get(place.series, {}).get(place.name, {}).get(place.start) is not evaluation:
+            return
+        self._drop(place)
+        self._held[place] = evaluation, size
+        self._details += size
+        for other in list(self._held)[: len(self._held) - 1] if self._details > MEMORY // 2 else ():
+            if self._is_newest(other):
+                self._held.move_to_end(other)
+            else:
+                self._drop(other)
+            if self._details <= MEMORY // 2:
+                break
+
+    def _drop(self, place: WindowKey) -> None:
+        """Let the details of a window go, where these are held."""
+        evaluation, size = self._held.pop(place, (None, 0))
+        self._details -= size
+        if evaluation is not None:
+            evaluation.release()
+
+    def details(self, evaluation: LazyEvaluation) -> dict[str, Any]:
+        """Return what of an evaluation is not in memory, and keep it there. Any thread may ask.
+
+        Raises StorageOutage where the file cannot be read.
+        """
+        with self._lock, self._connection.reading() as connection:
+            place = evaluation.place
+            wanted = {place.start: evaluation, **self._neighbours(evaluation)}
+            asked = pa.table({"start": list(wanted), "believed": [one.stored_at for one in wanted.values()]})
+            rows = read(connection, _DETAILS, place.series, place.name, wanted=asked).to_pylist()
+            found = {}
+            for row, values in _unpacked(connection, rows, self._drawing):
+                one, found[row["start"]] = wanted[row["start"]], values
+                one.hold(values)
+                self._hold(one, OF_PACKED * len(row["details"] or row["json"]))
+            return found.get(place.start, _NOTHING)
+
+    def _neighbours(self, evaluation: LazyEvaluation) -> dict[int, LazyEvaluation]:
+        """Return the windows around one whose details are to be read, too: where those of a neighbour were just asked.
+
+        A page that draws sixty windows asks for them one after the other.
+        """
+        place = evaluation.place
+        asked, self._asked = self._asked, place[:2]
+        known = self._history.get(place.series, {}).get(place.name, {})
+        if asked != place[:2] or known.get(place.start) is not evaluation:
+            return {}
+        starts = list(known)
+        at = bisect_left(starts, place.start)
+        around = (known[start] for start in starts[max(at - NEAR, 0) : at + NEAR + 1])
+        return {
+            one.place.start: one
+            for one in around
+            if isinstance(one, LazyEvaluation) and one.stored_at and one.place not in self._held
+        }
+
+    def _load(self, series: int) -> EvaluationHistory:
+        """Read the heads of the newest windows of a series."""
+        with self._lock, self._connection.reading() as connection:
+            if series in self._history:
+                return self._history[series]
+            kept = self._kept()
+            rows = read(connection, _OF_SERIES, series, kept).to_pylist()
+            found: EvaluationHistory = {}
+            for row, values in connection.unreadable.skipped("evaluations", rows, _head_of):
+                place = WindowKey(series, row["name"], row["start"])
+                made = self._made(place, values, row["believed"])
+                self._stored[place] = b"", row["believed"]
+                found.setdefault(place.name, {})[place.start] = made
+            self._cut |= {(series, name) for name, known in found.items() if len(known) >= kept}
+            self._history[series] = found
+            for row in rows:
+                if row["json"] is not None and row["start"] in found.get(row["name"], {}):
+                    self._hold(cast(LazyEvaluation, found[row["name"]][row["start"]]), len(row["json"]))
+            return found
+
+    def _drawing(self, connection: Connection, series: int, digest: bytes) -> PackedDrawing:
+        """Return a drawing, by its digest: windows with one reference share it in memory."""
+        place = series, digest
+        if place not in self._drawings:
+            self._drawings[place] = read_drawing(connection, series, digest)
+        self._drawings.move_to_end(place)
+        while len(self._drawings) > DRAWINGS:
+            self._drawings.popitem(last=False)
+        return self._drawings[place]
+
+
+def _head_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Read what is in memory of an evaluation: everything, where an older release wrote it."""
+    if row["head"] is None:
+        known = evaluation_from_text(row["json"])
+        return {name: getattr(known, name) for name in _FIELDS}
+    values = {name: getattr(_PLAIN, name) for name in _FIELDS if name not in _LAZY}
+    return values | unpack_head(row["head"])
+
+
+def _unpacked(
+    connection: Connection, rows: Iterable[dict[str, Any]], drawing: Callable[[Connection, int, bytes], PackedDrawing]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Yield rows with the details they hold; those that cannot be read are counted and left out."""
+
+    def unpack(row: dict[str, Any]) -> dict[str, Any]:
+        if row["details"] is None:
+            known = evaluation_from_text(row["json"])
+            return {name: getattr(known, name) for name in _LAZY}
+        found = unpack_details(row["details"], drawing(connection, row["series"], row["drawing"]).drawing)
+        return {**_NOTHING, **found}
+
+    yield from connection.unreadable.skipped("evaluations", rows, unpack)
+
+
+def read_drawing(connection: Connection, series: int, digest: bytes) -> PackedDrawing:
+    """Read a drawing; ValueError where there is none."""
+    query = "SELECT part FROM drawings WHERE series = ? AND digest = ?"
+    for part in read(connection, query, series, digest).column(0).to_pylist():
+        return unpack_drawing(part)
+    raise ValueError("what the reference says of its targets is missing")
+
+
+def read_evaluations(
+    connection: Connection, rows: Sequence[dict[str, Any]]
+) -> Iterator[tuple[dict[str, Any], Evaluation]]:
+    """Yield rows of the table, and the evaluation that each holds; those that cannot be read are left out.
+
+    Args:
+        connection: To the store.
+        rows: With the columns of :data:`COLUMNS`.
+    """
+    drawings: dict[tuple[int, bytes], PackedDrawing] = {}
+
+    def drawing(connection: Connection, series: int, digest: bytes) -> PackedDrawing:
+        if (series, digest) not in drawings:
+            drawings[series, digest] = read_drawing(connection, series, digest)
+        return drawings[series, digest]
+
+    for row, details in _unpacked(connection, rows, drawing):
+        for _, head in connection.unreadable.skipped("evaluations", [row], _head_of):
+            yield row, Evaluation(**{**head, **details})
+
+
+def _goes_on(one: Evaluation, other: Evaluation, *, exactly: bool) -> bool:
+    """Return True where the windows after either go on alike.
+
+    Args:
+        one: An evaluation.
+        other: Another one of the same window.
+        exactly: Whether the windows before them differ, so that sums that go on may, too.
+    """
+    facts = [(each.closed, each.baseline_version, each.incident, each.objectives) for each in (one, other)]
+    alike = same_lasting(one.lasting, other.lasting) if exactly else one.lasting == other.lasting
+    return facts[0] == facts[1] and alike and drifting(one) == drifting(other)
 
 
 def forget_evaluations(connection: Connection, series: int, slice: str) -> tuple[int, I64]:
     """Delete the evaluations in which a slice is named; return the series and where their windows begin.
 
-    Inside the caller's transaction. The windows are to be evaluated again.
+    Inside the caller's transaction. The windows are to be evaluated again. What cannot be read may name it, and goes.
     """
-    named = json.dumps(slice)  # as it stands in the JSON
-    found = read(
-        connection, "SELECT DISTINCT start FROM evaluations WHERE series = ? AND contains(json, ?)", series, named
-    )
-    connection.execute("DELETE FROM evaluations WHERE series = ? AND contains(json, ?)", [series, named])
+    named = json.dumps(slice)  # as it stands in the JSON of older releases
+    known = read(connection, "SELECT rowid AS row FROM evaluations WHERE series = ?", series)
+    texts = "SELECT w.row, head, details, json FROM evaluations e JOIN wanted w ON e.rowid = w.row"
+    gone: list[int] = []
+    for at in range(0, len(known), ROWS_AT_ONCE):
+        for row in read(connection, texts, wanted=known.slice(at, ROWS_AT_ONCE)).to_pylist():
+            old, parts = row["json"], (row["head"], row["details"])
+            if any(_may_mention(part, slice) for part in parts) if old is None else named in old:
+                gone.append(row["row"])
+    if not gone:
+        return series, np.empty(0, np.int64)
+    wanted = pa.table({"row": gone})
+    found = read(connection, "SELECT DISTINCT start FROM evaluations e JOIN wanted w ON e.rowid = w.row", wanted=wanted)
+    run(connection, "DELETE FROM evaluations WHERE rowid IN (SELECT row FROM wanted)", wanted=wanted)
+    prune_drawings(connection, series)
     return series, integers_of(found, "start")
+
+
+def _may_mention(part: bytes, word: str) -> bool:
+    try:
+        return mentions(part, word)
+    except Exception:  # whatever damage does to it
+        return True
+
+
+def expire_evaluations(connection: Connection, series: int, before: int) -> None:
+    """Delete the evaluations of windows that began before a time, inside the caller's transaction."""
+    gone = number(connection, "SELECT count(*) FROM evaluations WHERE series = ? AND start < ?", series, before)
+    if gone:
+        connection.execute("DELETE FROM evaluations WHERE series = ? AND start < ?", [series, before])
+        prune_drawings(connection, series)
+
+
+def prune_drawings(connection: Connection, series: int) -> None:
+    """Delete the drawings that no evaluation of a series builds on any more."""
+    used = "SELECT drawing FROM evaluations WHERE series = ? AND drawing IS NOT NULL"
+    connection.execute(f"DELETE FROM drawings WHERE series = ? AND digest NOT IN ({used})", [series, series])

@@ -68,7 +68,17 @@ SUMS = frozenset(
             "watermarks",
             "acknowledged",
         ),
-        *("baselines", "kept_columns", "learning_points", "streams", "balance", "concept", "evaluations", "verdicts"),
+        *(
+            "baselines",
+            "kept_columns",
+            "learning_points",
+            "streams",
+            "balance",
+            "concept",
+            "evaluations",
+            "drawings",
+            "verdicts",
+        ),
     )
 )
 """Tables that keep sums, settings or digests, and nothing by row."""

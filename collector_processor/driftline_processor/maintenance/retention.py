@@ -17,6 +17,7 @@ from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
 
 from driftline_processor.core.windows.window import closed_until
+from driftline_processor.evaluation.evaluation_store import expire_evaluations
 from driftline_processor.evaluation.version_comparison import cuts_of
 from driftline_processor.health import Counters
 from driftline_processor.ingest.arrivals import note_listening
@@ -156,9 +157,7 @@ class Upkeep:
             sliced = self._sliced.setdefault(series.number, set())
             hours = set(hours_of(sliced, timezone).values())
             roll_up(self._connection, series.number, watermark, timezone, hours, SLICED)
-            self._connection.execute(
-                "DELETE FROM evaluations WHERE series = ? AND start < ?", [series.number, watermark - KEEP_DAYS]
-            )
+            expire_evaluations(self._connection, series.number, watermark - KEEP_DAYS)
         for open_ones in (written, sliced):
             open_ones -= {pane for pane in open_ones if pane < closed_until(watermark)}
 

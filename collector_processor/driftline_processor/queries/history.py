@@ -11,7 +11,7 @@ from driftline.tables.classes import number_text
 from driftline.tables.table import ModelKey
 
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.evaluation.evaluation_store import evaluation_from_text
+from driftline_processor.evaluation.evaluation_store import COLUMNS, read_evaluations
 from driftline_processor.join.matching import find_predictions
 from driftline_processor.store.database import Connection, Store, read
 from driftline_processor.store.pruning import Condition, IdLookup
@@ -27,9 +27,10 @@ SELECT p.seq AS prediction, p.series, p.time, j.outcome FROM wanted w JOIN predi
 LEFT JOIN joined j ON j.prediction = p.seq
 """
 
-_EVALUATIONS_AS_OF = """
-SELECT believed, json FROM evaluations WHERE series = ? AND name = ? AND believed <= ?
-QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1 ORDER BY start DESC LIMIT ?
+_EVALUATIONS_AS_OF = f"""
+SELECT {COLUMNS} FROM evaluations WHERE rowid IN (
+SELECT rowid FROM evaluations WHERE series = ? AND name = ? AND believed <= ?
+QUALIFY row_number() OVER (PARTITION BY start ORDER BY believed DESC) = 1 ORDER BY start DESC LIMIT ?) ORDER BY start
 """
 
 
@@ -98,9 +99,7 @@ class History:
             return []
         with self._store.reading() as connection:
             rows = read(connection, _EVALUATIONS_AS_OF, series.number, window, as_of, limit).to_pylist()
-            skipped = connection.unreadable.skipped
-        parsed = skipped("evaluations", reversed(rows), lambda row: evaluation_from_text(row["json"]))
-        return [StoredEvaluation(evaluation, row["believed"]) for row, evaluation in parsed]
+            return [StoredEvaluation(one, row["believed"]) for row, one in read_evaluations(connection, rows)]
 
     def _outcomes(self, connection: Connection, model: str, id: str) -> list[RecordedOutcome]:
         statements = IdLookup(connection, pa.array([id])).read(_COLUMNS, "outcomes", Condition("t.model = ?", (model,)))

@@ -22,7 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -200,6 +200,10 @@ CREATE TABLE IF NOT EXISTS balance (
 CREATE TABLE IF NOT EXISTS concept (series INTEGER, slice VARCHAR, state VARCHAR);
 CREATE TABLE IF NOT EXISTS evaluations (
     series INTEGER, name VARCHAR, start BIGINT, stop BIGINT, believed BIGINT, json VARCHAR);
+ALTER TABLE evaluations ADD COLUMN IF NOT EXISTS head BLOB;
+ALTER TABLE evaluations ADD COLUMN IF NOT EXISTS details BLOB;
+ALTER TABLE evaluations ADD COLUMN IF NOT EXISTS drawing BLOB;
+CREATE TABLE IF NOT EXISTS drawings (series INTEGER, digest BLOB, part BLOB);
 CREATE TABLE IF NOT EXISTS verdicts (series INTEGER, state VARCHAR, since BIGINT, changed BIGINT);
 CREATE TABLE IF NOT EXISTS acknowledged (time BIGINT);
 INSERT INTO acknowledged SELECT 0 WHERE NOT EXISTS (FROM acknowledged);
@@ -594,6 +598,10 @@ class _Handle:
     def unreadable(self) -> UnreadableRows:
         """The rows of the file that cannot be read, of all connections."""
         return self._store.unreadable
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Lend a connection to any thread, see :meth:`Store.reading`."""
+        return self._store.reading()
 
     def close(self) -> None:
         """Close it."""

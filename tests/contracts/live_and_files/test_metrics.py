@@ -16,11 +16,12 @@ from driftline_processor.config.model import Model
 from driftline_processor.config.performance import Performance
 from driftline_processor.config.schema import validate_file
 from driftline_processor.core.evaluation import Evaluation
-from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
 from driftline_processor.present.evaluation_json import to_json
 from typer.testing import CliRunner
 
 from tests.support.answer_schema import check_answer
+from tests.support.old_evaluations import evaluation_to_text
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import HOUR, MINUTE, NOON, Clock, outcomes, predictions
 
@@ -149,7 +150,7 @@ def test_an_evaluation_with_its_curves_is_read_back_from_the_archive_whole(open_
     evaluation = live(open_state, clock, rows("binary"), "binary", ASKED)
     assert len(evaluation.curves) == 4
     assert evaluation.confusion is not None
-    again = evaluation_from_text(evaluation_to_text(evaluation))
+    again = unpack_evaluation(pack_evaluation(evaluation))
     assert evaluation_to_text(again) == evaluation_to_text(evaluation)
     assert (again.curves["roc"].points == evaluation.curves["roc"].points).all()
     assert again.curves["roc"].limits is None

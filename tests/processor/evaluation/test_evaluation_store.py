@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from driftline.tables.table import ModelKey
 from driftline_processor.core.drift.lasting import LIFE
@@ -20,9 +23,17 @@ from driftline_processor.core.evaluation import (
     TargetDrift,
 )
 from driftline_processor.core.windows.window import Window
-from driftline_processor.evaluation.evaluation_store import EvaluationStore, evaluation_from_text, evaluation_to_text
-from driftline_processor.store.database import Store, transaction
+from driftline_processor.evaluation.evaluation_store import (
+    EvaluationStore,
+    LazyEvaluation,
+    expire_evaluations,
+    forget_evaluations,
+    read_evaluations,
+)
+from driftline_processor.evaluation.evaluation_text import evaluation_from_text
+from driftline_processor.store.database import Connection, Store, insert, read, transaction
 
+from tests.support.old_evaluations import evaluation_to_text
 from tests.support.state_rows import HOUR, NOON, Clock
 
 TARGET = TargetDrift(
@@ -41,27 +52,50 @@ TARGET = TargetDrift(
 )
 
 
-def test_an_evaluation_survives_being_text() -> None:
-    evaluation = Evaluation(
-        key=ModelKey("churn", "1", "prod"),
-        window=Window("1d", 1, 2),
-        rows=12,
-        closed=True,
-        features={"age": TARGET},
-        score=TARGET,
-        share=1.0,
-        realized={"auc": MetricValue(0.5, 12, "panes", 1e-4)},
-        reference={"auc": MetricValue(None, 0, "panes")},
-        outcome_rows=3,
-        coverage=0.25,
-        missing_features=("income",),
-        new_features=("city",),
-        baseline_version="1",
-        compared="the same hours",
+OLD = (Path(__file__).parent / "evaluation_of_an_older_release.json").read_text().strip()
+"""A row of the table as the release before wrote it, with three of its features."""
+
+
+def put_old_row(connection: Connection, hour: int = 0, text: str = OLD) -> None:
+    start = NOON + hour * HOUR
+    said = {**json.loads(text), "window": {"name": "1h", "start": start, "end": start + HOUR}}
+    row = {"series": 1, "name": "1h", "start": start, "stop": start + HOUR, "believed": start, "json": json.dumps(said)}
+    insert(connection, "evaluations", pa.Table.from_pylist([row]))
+
+
+def test_a_row_of_an_older_release_is_read_as_it_is(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    put_old_row(connection)
+    evaluations = EvaluationStore(connection, Clock())
+    found = evaluations.history(1)["1h"][NOON]
+    said = json.loads(OLD)
+    assert json.loads(evaluation_to_text(found))["features"] == said["features"]
+    assert (list(found.features), found.realized["roc_auc"].low) == (
+        ["number_0", "number_1", "text_4"],
+        0.4809435849124144,
     )
-    again = evaluation_from_text(evaluation_to_text(evaluation))
-    assert repr(again) == repr(evaluation)
-    assert evaluation_to_text(again) == evaluation_to_text(evaluation)
+    ((row, whole),) = read_evaluations(connection, read(connection, "SELECT * FROM evaluations").to_pylist())
+    assert (row["believed"], evaluation_to_text(whole)) == (NOON, evaluation_to_text(found))
+    cast(LazyEvaluation, found).release()
+    assert evaluation_to_text(found) == evaluation_to_text(whole)
+    store.close()
+
+
+def test_a_row_of_an_older_release_that_is_restated_is_written_anew(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    put_old_row(connection)
+    evaluations = EvaluationStore(connection, Clock())
+    evaluations.put(1, replace(evaluation_from_text(OLD), window=Window("1h", NOON, NOON + HOUR), outcome_rows=7))
+    with transaction(connection):
+        evaluations.write(patient=False)
+    rows = "SELECT json IS NULL, head IS NULL, details IS NULL FROM evaluations ORDER BY believed"
+    assert connection.execute(rows).fetchall() == [(False, True, True), (True, False, False)]
+    for one in (evaluations, EvaluationStore(connection, Clock())):
+        found = one.history(1)["1h"][NOON]
+        assert (found.outcome_rows, found.features["number_0"].cells[0]) == (7, "< 0.05")
+    store.close()
 
 
 def test_fields_of_another_release_are_no_obstacle() -> None:
@@ -73,16 +107,6 @@ def test_fields_of_another_release_are_no_obstacle() -> None:
     assert repr(evaluation_from_text(json.dumps(said))) == repr(evaluation)
 
 
-def test_numpy_numbers_are_numbers() -> None:
-    evaluation = Evaluation(ModelKey("churn"), Window("1d", 1, 2), 12, True, share=np.float64(0.5))
-    assert evaluation_from_text(evaluation_to_text(evaluation)).share == 0.5
-
-
-def test_what_is_no_value_is_refused() -> None:
-    with pytest.raises(TypeError, match="object has no place in an evaluation"):
-        evaluation_to_text(Evaluation(ModelKey("churn"), Window("1d", 1, 2), 12, True, share=object()))  # type: ignore[arg-type]
-
-
 def evaluation(hour: int, closed: bool = True, rows: int = 1) -> Evaluation:
     start = NOON + hour * HOUR
     return Evaluation(ModelKey("churn"), Window("1h", start, start + HOUR), rows, closed)
@@ -90,6 +114,7 @@ def evaluation(hour: int, closed: bool = True, rows: int = 1) -> Evaluation:
 
 def test_only_the_newest_windows_are_held_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.KEPT", 3)
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.LEAST_KEPT", 3)
     store = Store(tmp_path)
     connection = store.connect()
     evaluations = EvaluationStore(connection, Clock())
@@ -134,9 +159,12 @@ def test_what_a_reader_has_does_not_change_under_it(tmp_path: Path) -> None:
     store = Store(tmp_path)
     evaluations = EvaluationStore(store.connect(), Clock())
     evaluations.put(1, evaluation(0))
+    evaluations.settle()
     seen = evaluations.history(1)["1h"]
     evaluations.put(1, evaluation(1))
+    evaluations.settle()
     assert len(seen) == 1
+    assert len(evaluations.history(1)["1h"]) == 2
     store.close()
 
 
@@ -161,6 +189,7 @@ def test_incidents_are_the_same_in_whatever_order_windows_are_evaluated(tmp_path
     for one in (evaluations, EvaluationStore(connection, Clock())):
         assert [found.incident for found in one.history(1)["1h"].values()] == expected
     evaluations.put(1, drifting(1, drifts=False))  # late rows: it did not drift after all
+    evaluations.settle()
     assert [found.incident for found in evaluations.history(1)["1h"].values()] == [{}] * 6
     store.close()
 
@@ -190,6 +219,7 @@ def test_evidence_over_windows_is_the_same_in_whatever_order_they_are_evaluated(
     for series, hours in ((1, range(5)), (2, order)):
         for hour in hours:
             evaluations.put(series, counted(hour))
+            evaluations.settle()
     straight, mixed = (evidence(evaluations, series) for series in (1, 2))
     assert straight == mixed
     assert [one.memory.tolist() for one in straight] == [one.memory.tolist() for one in mixed]
@@ -204,6 +234,7 @@ def test_a_window_that_is_restated_restates_the_evidence_of_all_that_follow(
 ) -> None:
     """Also those that are older than the windows in memory, and after a restart, when sums must be worked out again."""
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.KEPT", kept)
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.LEAST_KEPT", min(kept, 60))
     monkeypatch.setattr("driftline_processor.core.drift.lasting.REMEMBERED", 3)
     monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.REMEMBERED", 3)
     store, clock = Store(tmp_path), Clock()
@@ -218,17 +249,20 @@ def test_a_window_that_is_restated_restates_the_evidence_of_all_that_follow(
     restated = {1: 250, 9: -40, 4: 300}
     for hour, score in restated.items():
         evaluations.put(1, counted(hour, score))
+        evaluations.settle()
     evaluations.put(2, counted(0))
     for hour in range(1, 12):
         evaluations.put(2, counted(hour, restated.get(hour)))
+    evaluations.settle()
     assert evidence(evaluations, 1) == evidence(evaluations, 2)
     with transaction(connection):
         evaluations.write(patient=False)
     told = []
     for series in (1, 2):
-        query = "SELECT json FROM evaluations WHERE series = ? QUALIFY row_number() OVER"
-        rows = connection.execute(f"{query} (PARTITION BY start ORDER BY believed DESC) = 1 ORDER BY start", [series])
-        told.append([evaluation_from_text(text).lasting for (text,) in rows.fetchall()])
+        query = "SELECT * FROM evaluations WHERE series = ? QUALIFY row_number() OVER"
+        newest = f"{query} (PARTITION BY start ORDER BY believed DESC) = 1 ORDER BY start"
+        rows = read(connection, newest, series).to_pylist()
+        told.append([found.lasting for _, found in read_evaluations(connection, rows)])
     assert told[0] == told[1]
     assert len(told[0]) == 12
     store.close()
@@ -244,8 +278,128 @@ def test_outcomes_that_restate_a_window_restate_no_other(tmp_path: Path) -> None
         evaluations.write(patient=False)
     later = [one for at, one in evaluations.history(1)["1h"].items() if at > NOON + HOUR]
     evaluations.put(1, replace(counted(1), outcome_rows=9))
+    evaluations.settle()
     assert [one for at, one in evaluations.history(1)["1h"].items() if at > NOON + HOUR] == later
     with transaction(connection):
         evaluations.write(patient=False)
     assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(6,)]
+    store.close()
+
+
+def with_features(hour: int, drifts: bool = False) -> Evaluation:
+    found = evaluation(hour)
+    names = ("age", "income", "city")
+    found.features = {name: replace(TARGET, name=name, rows=hour, state="drift" if drifts else "ok") for name in names}
+    found.realized = {"auc": MetricValue(0.5 + hour / 100, 12, "panes")}
+    return found
+
+
+def stored_hours(connection: Connection, hours: int) -> EvaluationStore:
+    evaluations = EvaluationStore(connection, Clock())
+    for hour in range(hours):
+        evaluations.put(1, with_features(hour))
+    with transaction(connection):
+        evaluations.write(patient=False)
+    with transaction(connection):
+        evaluations.write(patient=False)  # what was committed may go
+    return evaluations
+
+
+def in_memory(evaluations: EvaluationStore) -> list[int]:
+    """Return the hours whose details are in memory."""
+    return [(at - NOON) // HOUR for at, one in evaluations.history(1)["1h"].items() if is_held(one)]
+
+
+def is_held(evaluation: Evaluation) -> bool:
+    try:
+        Evaluation.__dict__["features"].__get__(evaluation)
+    except AttributeError:
+        return False
+    return True
+
+
+def test_details_are_in_memory_while_there_is_room_and_come_from_the_store_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.MEMORY", 40_000)
+    store = Store(tmp_path)
+    evaluations = stored_hours(store.connect(), 30)
+    few = in_memory(evaluations)
+    assert few == list(range(30 - len(few), 30))
+    assert 1 <= len(few) < 10
+    windows = evaluations.history(1)["1h"]
+    with ThreadPoolExecutor(4) as threads:  # a page asks from any thread
+        found = list(threads.map(evaluation_to_text, windows.values()))
+    assert found == [evaluation_to_text(with_features(hour)) for hour in range(30)]
+    assert len(in_memory(evaluations)) < 10
+    assert 29 in in_memory(evaluations)
+    store.close()
+
+
+def test_a_start_reads_no_evaluation_until_somebody_asks(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    stored_hours(connection, 5)
+    connection.execute("UPDATE evaluations SET details = 'damaged'::BLOB WHERE start > ?", [NOON])
+    again = EvaluationStore(connection, Clock())
+    assert again.ends == {(1, "1h"): NOON + 5 * HOUR}
+    assert again.open(1) == []
+    assert [one.realized["auc"].value for one in again.history(1)["1h"].values()] == [0.5, 0.51, 0.52, 0.53, 0.54]
+    assert in_memory(again) == []
+    assert again.history(1)["1h"][NOON].features["age"].rows == 0
+    assert in_memory(again) == [0]
+    store.close()
+
+
+def test_a_row_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    stored_hours(connection, 4)
+    connection.execute("UPDATE evaluations SET head = 'damaged'::BLOB WHERE start = ?", [NOON])
+    connection.execute("UPDATE evaluations SET details = details[:40] WHERE start = ?", [NOON + HOUR])
+    known = EvaluationStore(connection, Clock()).history(1)["1h"]
+    assert [(at - NOON) // HOUR for at in known] == [1, 2, 3]
+    assert [len(one.features) for one in known.values()] == [0, 3, 3]
+    assert "2 of evaluations" in str(store.unreadable.sentence())
+    store.close()
+
+
+def test_a_window_that_says_the_same_after_a_restart_is_not_stored_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    stored_hours(connection, 4)
+    again = EvaluationStore(connection, Clock())
+    again.put(1, with_features(1))
+    again.put(1, replace(with_features(2), outcome_rows=3))
+    with transaction(connection):
+        again.write(patient=False)
+    rows = "SELECT (start - ?) // ?, count(*) FROM evaluations GROUP BY ALL ORDER BY ALL"
+    assert connection.execute(rows, [NOON, HOUR]).fetchall() == [(0, 1), (1, 1), (2, 2), (3, 1)]
+    assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(1,)]
+    store.close()
+
+
+def test_what_a_slice_names_is_deleted_in_every_form_and_drawings_that_nobody_needs_too(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    stored_hours(connection, 2)
+    slices = {"country=NL": SlicePerformance(3, {}, 12)}
+    put_old_row(
+        connection, 5, json.dumps({**json.loads(OLD), "performance_slices": {"country=NL": {"rows": 1, "metrics": {}}}})
+    )
+    put_old_row(connection, 6)
+    more = EvaluationStore(connection, Clock())
+    more.put(1, replace(evaluation(3), performance_slices=slices))
+    with transaction(connection):
+        more.write(patient=False)
+    connection.execute("UPDATE evaluations SET details = 'damaged'::BLOB WHERE start = ?", [NOON + HOUR])
+    with transaction(connection):
+        series, starts = forget_evaluations(connection, 1, "country=NL")
+    assert (series, sorted((starts - NOON) // HOUR)) == (1, [1, 3, 5])  # what nobody can read may name it
+    left = connection.execute("SELECT (start - ?) // ? FROM evaluations ORDER BY start", [NOON, HOUR]).fetchall()
+    assert left == [(0,), (6,)]
+    assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(1,)]
+    with transaction(connection):
+        expire_evaluations(connection, 1, NOON + HOUR)
+    assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(0,)]
     store.close()

@@ -86,10 +86,8 @@ def test_late_rows_and_outcomes_restate_a_closed_window_and_what_was_believed_is
     state.send(outcomes(["a", "b"], [1, 0]))
     assert newest(state).coverage == 1.0
     assert newest(state).realized["accuracy"].value == 0.5
-    believed = state.rows(
-        "SELECT (believed - start)::BIGINT, json->>'rows', json->>'outcome_rows' FROM evaluations ORDER BY believed"
-    )
-    assert believed == [(2 * HOUR, "1", "0"), (3 * HOUR, "2", "0"), (4 * HOUR, "2", "2")]
+    believed = [(time - one.window.start, one.rows, one.outcome_rows) for time, one in state.stored()]
+    assert believed == [(2 * HOUR, 1, 0), (3 * HOUR, 2, 0), (4 * HOUR, 2, 2)]
 
 
 def test_what_did_not_change_is_not_believed_again(open_state: Open, clock: Clock) -> None:

@@ -77,7 +77,7 @@ def test_digests_and_watermarks_are_forgotten(open_state: Open, clock: Clock) ->
 def test_the_oldest_rows_expire_until_the_file_fits_and_their_sums_stay(
     open_state: Open, clock: Clock, tmp_path: Path
 ) -> None:
-    most = 6 * 2**20
+    most = 8 * 2**20
     rng = np.random.default_rng(1)
     state = open_state(max_size=most, churn=DAILY)
     rows, requests = 10_000, 30

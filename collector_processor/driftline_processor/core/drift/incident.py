@@ -28,7 +28,7 @@ def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]
     that is still open begins none.
     """
     before = {} if previous is None else previous.incident
-    drifted_before = set() if previous is None else {name for name, drift in _all(previous) if drift.state == "drift"}
+    drifted_before = set() if previous is None else drifting(previous)
     now = dict(_all(current))
     quiet = {name for name, target in now.items() if target.state in ("ok", "usual")}
     quiet |= {name for name in before if name not in now and _quiet(name, current)}
@@ -44,6 +44,11 @@ def incident(current: Evaluation, previous: Evaluation | None) -> dict[str, int]
             elif _beyond_doubt(target):
                 found[name] = current.window.start
     return found
+
+
+def drifting(evaluation: Evaluation) -> set[str]:
+    """Return the targets that drift in a window, also those of slices: an incident goes on from these."""
+    return {name for name, drift in _all(evaluation) if drift.state == "drift"}
 
 
 def targets(evaluation: Evaluation) -> Iterator[tuple[str, TargetDrift]]:

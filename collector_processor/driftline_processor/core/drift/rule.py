@@ -118,6 +118,9 @@ far as what they would show: more days are no help, and the state says how far t
 OUTERMOST = 0.005
 """Greatest share of the baseline in an open bin that counts as beyond it; the outer quantiles are the 0.1 % ones."""
 
+DRAWN = 9
+"""Decimals of the shares of a window that are drawn: each is four bytes in the store, and no picture shows so many."""
+
 INDEPENDENT = Design()
 
 
@@ -202,7 +205,7 @@ class _Judged:
             size=self.size,
             cells=labels,
             was=was,
-            now=now,
+            now=None if now is None else now.round(DRAWN),
             missing_was=self.reference.missing,
             missing_now=self.missing,
             design_effect=max(self.design.effect, self.worth),

@@ -33,8 +33,11 @@ from driftline_processor.core.drift.lasting import (
 )
 from driftline_processor.core.evaluation import Evaluation, LastingDrift, LastingShift
 from driftline_processor.core.windows.window import DAY, HOUR, Window
-from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
+from driftline_processor.evaluation.evaluation_text import evaluation_from_text
 from driftline_processor.present.evaluation_json import to_json
+
+from tests.support.old_evaluations import evaluation_to_text
 
 A_DAY = 400
 BEGAN = 1_772_323_200 * 10**9
@@ -177,7 +180,7 @@ def test_evidence_goes_on_from_what_was_stored_and_stands_in_the_json() -> None:
     baseline = built(rng)
     windows = [window(baseline, rows(rng, 1, shift=0.3), day) for day in range(12)]
     days = followed(windows)
-    stored = [evaluation_from_text(evaluation_to_text(one)) for one in days[:6]]
+    stored = [unpack_evaluation(pack_evaluation(one)) for one in days[:6]]
     assert [remembers(one) for one in stored] == [True] + [False] * 5
     recalled = recall_lasting(windows[6], stored)
     again = followed(windows[6:], recalled)
@@ -214,7 +217,7 @@ def test_what_an_older_release_stored_still_opens_and_evidence_begins_anew() -> 
         "feature:x": LastingShift("drift", "level", 0.2, 9, 5, 4.7, 7),
         "score": LastingShift("not_found", "level", 0.2, 9, 6, -1.0),
     }
-    assert evaluation_from_text(evaluation_to_text(old)).lasting == old.lasting
+    assert unpack_evaluation(pack_evaluation(old)).lasting == old.lasting
     [new] = followed([windows[1]], recall_lasting(windows[1], [old]))
     assert known(new).memory[:, LIFE].max() == 1.0
 

@@ -28,8 +28,11 @@ from driftline_processor.core.performance.settings import PerformanceSettings
 from driftline_processor.core.performance.slices import COHORTS, rank_slices
 from driftline_processor.core.performance.window_outcomes import BlockSums, WindowOutcomes
 from driftline_processor.core.windows.window import DAY, Window
-from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.evaluation.evaluation_codec import pack_evaluation, unpack_evaluation
+from driftline_processor.evaluation.evaluation_text import evaluation_from_text
 from driftline_processor.present.evaluation_json import to_json
+
+from tests.support.old_evaluations import evaluation_to_text
 
 TASK = Task("binary", ("0", "1"), "1")
 WINDOW = Window("1d", 0, 86_400 * 10**9)
@@ -182,6 +185,6 @@ def test_an_immature_window_says_that_its_fast_labels_are_not_like_the_slow_ones
         "its outcomes may still come: they may take 7d (outcome_delay); the model is wrong on 5 % of the outcomes that "
         "came within an hour, on 25 % of later ones: performance while some are missing is that of the fast ones"
     )
-    back = evaluation_from_text(evaluation_to_text(evaluation))
+    back = unpack_evaluation(pack_evaluation(evaluation))
     assert back.fast_labels == evaluation.fast_labels
     assert to_json(back)["performance"]["fast_labels"]["sentence"] == evaluation.fast_labels.sentence

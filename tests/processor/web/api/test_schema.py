@@ -12,7 +12,7 @@ from driftline_processor.core.concept.result import ConceptDrift
 from driftline_processor.core.evaluation import Evaluation, WeakSearch
 from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.versions.side_by_side import SideBySide
-from driftline_processor.evaluation.evaluation_store import evaluation_from_text, evaluation_to_text
+from driftline_processor.evaluation.evaluation_text import evaluation_from_text
 from driftline_processor.present.evaluation_json import evaluations_to_json
 from driftline_processor.queries.overview import ModelView, View
 from driftline_processor.web.api import weak_slices
@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 from tests.support.answer_schema import check_answer
 from tests.support.any_object import Builder
 from tests.support.fake_view import FakeView, many
+from tests.support.old_evaluations import evaluation_to_text
 
 Browse = Callable[[View], TestClient]
 
