@@ -1,7 +1,7 @@
 """How long the thread that evaluates goes on, and when it makes room for requests.
 
 A turn lasts half a second; then outcomes are joined, and whoever deletes something has the storage for himself. While
-requests wait, the thread rests after each window for as long as that took: half of the time is theirs. Without
+requests wait, the thread rests after each window for as long as that took of CPU: half of it is theirs. Without
 pressure it does not rest at all. Windows that are not due yet are evaluated within an allowance of CPU alone.
 """
 
@@ -52,30 +52,30 @@ class KeeperTurn:
         cpu: Callable[[], float] = time.thread_time,
     ) -> None:
         self._pressed, self._stopping, self._clock, self._cpu = pressed, stopping, clock, cpu
-        self._last = self._ends = self._saved_at = clock()
+        self._ends = self._saved_at = clock()
+        self._used = cpu()
         self._saved, self._early_from = SAVED, -1.0
 
     def begin(self) -> None:
         """Begin a turn."""
-        self._last = self._clock()
-        self._ends = self._last + TURN
+        self._ends, self._used = self._clock() + TURN, self._cpu()
 
     def over(self) -> bool:
         """Return True where the turn is over, asked before each window; rest before where requests wait."""
         self._pay()
         if self._stopping.is_set():
             return True
-        now = self._clock()
         if self._pressed():
-            self._stopping.wait(min(now - self._last, LONGEST_REST))
-            now = self._clock()
-        self._last = now
-        return now >= self._ends
+            self._rest()
+        self._used = self._cpu()
+        return self._clock() >= self._ends
 
     def end(self) -> None:
         """End a turn: rest where requests wait, and let others have the storage who wait for it."""
-        took = self._clock() - self._last
-        self._stopping.wait(min(took, LONGEST_REST) if self._pressed() else LEAST_REST)
+        if self._pressed():
+            self._rest()
+        else:
+            self._stopping.wait(LEAST_REST)
 
     def early(self) -> bool:
         """Return True where there is CPU to spare for a window that is not due; what it takes is counted."""
@@ -86,6 +86,10 @@ class KeeperTurn:
             return False
         self._early_from = self._cpu()
         return True
+
+    def _rest(self) -> None:
+        """Rest for as long as this thread has worked: the time for which it waited itself does not count."""
+        self._stopping.wait(min(max(self._cpu() - self._used, LEAST_REST), LONGEST_REST))
 
     def _pay(self) -> None:
         """Take what the last early window has used from the allowance."""
