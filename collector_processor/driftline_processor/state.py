@@ -68,6 +68,7 @@ from driftline_processor.queries.snapshot import Snapshots
 from driftline_processor.queries.verdicts import VerdictChange, Verdicts
 from driftline_processor.queries.weak_slices import WeakSliceSearch
 from driftline_processor.store.database import DatabaseError, StorageError, Store, read
+from driftline_processor.store.panes import KEEP_PANES
 from driftline_processor.store.series import Series
 
 from .deadline import NEVER, Deadline
@@ -176,7 +177,9 @@ class State:
         self._evaluator = Evaluator(connection, series, baselines, evaluations, touched, self._watermark, clock)
         most, resting = storage.max_size, self._ingest.resting
         sizing = None if most is None else Sizing(connection, most, resting, store.rewrite)
-        self._upkeep = Upkeep(connection, series, touched, self._watermark, storage.retention, counters, clock, sizing)
+        self._upkeep = Upkeep(
+            connection, series, touched, self._judged_until, storage.retention, counters, clock, sizing
+        )
         self._shelf = BaselineShelf(store, series, baselines, self._baselines, self._ingest.offer)
         self._snapshots = Snapshots(store, series)
         self._history = History(store, series)
@@ -430,6 +433,11 @@ class State:
         found = self._intake.watermarks.get((series.key.environment, series.key.model))
         return 0 if found is None else found.at(self._clock())
 
+    def _judged_until(self, series: Series) -> int:
+        """Return the watermark by which panes get longer: those of windows that wait to be judged stay short."""
+        watermark, oldest = self._watermark(series), self._evaluator.waiting.oldest(series.number)
+        return watermark if oldest is None else min(watermark, oldest + KEEP_PANES)
+
     def _say_waiting(self) -> str | None:
         """Say how many windows have waited long to be evaluated, and how late each length is; None where none has."""
         waiting, now = self._evaluator.waiting, self._clock()
@@ -521,6 +529,7 @@ class State:
 
     def _tidy(self) -> None:
         self._finish()
+        self._evaluator.collect()
         self._upkeep.step()
         self._evaluator.forget_tidied()
         self._join.recount()

@@ -79,7 +79,7 @@ class Evaluator:
         window rests. ``ended``: asked before each window; the rest waits for the next step, or for the next start.
         ``early``: asked when nothing is due, whether to evaluate a window that rests.
         """
-        self._collect()
+        self.collect()
         by_number, done = self._series.by_number(), 0
         while done < AT_ONCE and not ended():
             following = self.waiting.next(self._clock())
@@ -124,7 +124,7 @@ class Evaluator:
         if not self.waiting:
             self._connection.execute("DELETE FROM restated")
 
-    def _collect(self) -> None:
+    def collect(self) -> None:
         """Note which windows were touched, and which can be closed now."""
         panes, counted, reached = self._touched.take()
         self.waiting.begin_round(reached)

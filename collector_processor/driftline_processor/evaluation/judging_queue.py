@@ -403,6 +403,10 @@ class WaitingWindows:
         """Return what waits of a series, as of the last :meth:`publish`."""
         return self._by_series.get(series, Backlog())
 
+    def oldest(self, series: int) -> int | None:
+        """Return where the oldest past window of a series begins that waits (unix nanoseconds), None without any."""
+        return min((lane.head()[0] for lane in self._past.get(series, {}).values()), default=None)
+
     def publish(self, now: int) -> None:
         """Let other threads see what waits: of the series of which something has changed."""
         self._wake(now)

@@ -280,6 +280,36 @@ def test_how_far_a_backfill_is_comes_with_the_time_that_is_left() -> None:
     assert waiting.backfill == Backfill()
 
 
+def test_of_a_backfill_panes_stay_short_until_their_windows_are_judged(open_state: Open) -> None:
+    state = open_state(churn=Model(windows=("5m",)))
+    then = NOON - 100 * DAY
+    state.send(*(predictions([f"p{minute}"], then + minute * MINUTE) for minute in range(0, 50, 5)))
+    state.state._evaluator.collect()
+    state.send(predictions(["later"], then + 30 * DAY), predictions(["now"], NOON))
+    state.state.tidy_now()
+    lengths = f"SELECT DISTINCT span FROM panes WHERE pane < {then + HOUR}"
+    assert state.rows(lengths) == [(5 * MINUTE,)]
+    state.state.evaluate_now()
+    assert [one.rows for one in state.view().windows["5m"]] == [1] * 12
+    state.state.tidy_now()
+    assert state.rows(lengths) == [(HOUR,)]
+
+
+def test_a_backfill_is_told_on_pages_and_over_the_api(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "AT_ONCE", 3)
+    state = open_state(churn=Model(windows=("1h",)))
+    state.send(*(predictions([f"p{day}"], NOON - day * DAY) for day in range(60, -1, -1)))
+    for _ in range(8):
+        state.state._evaluator.step()
+        clock.now += 2 * SECOND
+    assert "Past windows are being judged: 22 of 59, about 24 s left." in state.state.view.hints()
+    assert state.state.health.problems() == [], "live windows are not late"
+    state.state.settle()
+    assert "Past windows" not in str(state.state.view.hints())
+
+
 def test_progress_is_told_up_to_the_oldest_round_of_which_something_waits() -> None:
     waiting = WaitingWindows()
     hour, day = Window("1h", 0, HOUR), Window("1d", 0, DAY)
