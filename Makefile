@@ -10,7 +10,7 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo test test-all frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-estimates simulate interop
+.PHONY: help demo test test-all frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-estimates simulate interop soak
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -26,6 +26,7 @@ help:
 	@echo "make bench-peers-drift a million rows compared with their reference, beside Evidently (.venv-peers/)"
 	@echo "make bench-peers-files a file of a million labelled rows as a whole command, beside numpy, Evidently, NannyML and whylogs (.venv-peers/)"
 	@echo "make bench-peers-estimates performance without labels of half a million rows, beside NannyML (.venv-peers/)"
+	@echo "make soak      a processor under load that is killed at random, with a destination that comes and goes (MINUTES=60)"
 	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (an hour; ARGS='--again rate')"
 	@echo "make interop   with a real Jaeger, Prometheus, Collector and Kafka (built into .peers/; needs Go, and Maven for Kafka)"
 
@@ -101,6 +102,10 @@ bench-peers-estimates:
 simulate:
 	@sh scripts/setup.sh dev
 	@$(PY) -m simulations $(ARGS)
+
+soak:
+	@sh scripts/setup.sh dev
+	@OMP_NUM_THREADS=1 $(PY) -m tests.support.soak $(or $(MINUTES),2)
 
 interop:
 	@sh scripts/setup.sh dev

@@ -40,6 +40,7 @@ from driftline_processor.web.app import create_app
 
 from .deadline import Deadline
 from .health import Health
+from .memory_ceiling import MemoryCeiling
 from .process_memory import keep_memory_small
 from .state import State
 
@@ -72,7 +73,9 @@ class Service:
         self.health.watch("threads", lambda: self.health.ended_thread)
         self.addresses: dict[str, Address] = {}
         self._clock = clock
-        self._memory = RequestMemory(config.limits.request_bytes)
+        self._ceiling = ceiling = MemoryCeiling(config.limits.memory)
+        self._memory = RequestMemory(config.limits.request_bytes or ceiling.requests, ceiling=ceiling)
+        self.health.watch("memory", ceiling.sentence, ready=True)
         self._servers = HttpServers(Connections(config.limits.connections), self._memory)
         self._web: HttpPort | None = None
         self._forwarder: Forwarder | None = None
@@ -85,7 +88,7 @@ class Service:
         """Start everything, or nothing: ConfigError, PortInUse and StorageError leave nothing behind."""
         try:
             self._bind()  # first, since a port that is taken is the likeliest thing to go wrong
-            self._state = State(self.config, self.health, self._clock)
+            self._state = State(self.config, self.health, self._clock, ceiling=self._ceiling)
             self._forwarder = Forwarder(self.config, self.health.counters, self._state.log, self._clock)
             self._state.forward(self._forwarder)
             self._derive(self._state, self._forwarder)

@@ -73,6 +73,7 @@ from driftline_processor.store.series import Series
 
 from .deadline import NEVER, Deadline
 from .health import Health
+from .memory_ceiling import MemoryCeiling
 from .receipts import NO_HEADERS, Receipt, Signal, StorageOutage
 
 _log = logging.getLogger(__name__)
@@ -100,19 +101,29 @@ class State:
         health: Health | None = None,
         clock: Callable[[], int] = time.time_ns,
         queue_bytes: int = QUEUE_BYTES,
+        ceiling: MemoryCeiling | None = None,
     ) -> None:
         """Open the state, as it was left.
 
-        ``health``: where its problems are reported, and what it counts. ``clock``: the wall clock in unix nanoseconds.
-        ``queue_bytes``: how much may wait to be written. Raises StorageError when the file cannot be opened, ValueError
-        or OSError when a configured baseline cannot be read.
+        Args:
+            config: The whole file.
+            health: Where its problems are reported, and what it counts.
+            clock: The wall clock in unix nanoseconds.
+            queue_bytes: How much may wait to be written.
+            ceiling: Of the memory of the process; that of the configuration where none is given.
+
+        Raises:
+            StorageError: The file cannot be opened.
+            ValueError: A configured baseline cannot be read.
+            OSError: The same.
         """
+        ceiling = ceiling or MemoryCeiling(config.limits.memory)
         self._baselines = configured_baselines(config.models)
         self.health = health or Health()
         self._config, self._clock = config, clock
         self._listeners: list[Callable[[pa.Table], None]] = []
         self._verdict_listeners: list[Callable[[VerdictChange], object]] = []
-        self._store = Store(Path(config.storage.directory))
+        self._store = Store(Path(config.storage.directory), memory=f"{ceiling.database >> 20}MiB")
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
         self.health.watch("storage", lambda: self._store.outage)
         self.health.watch("storage_gap", lambda: self._store.gap, ready=True)
@@ -134,7 +145,7 @@ class State:
         self._decoding = decoding
         reader = self.log.reader(ANALYSIS, self._ingest.position)
         self._analysis = Analysis(self.log, reader, decoding, self._ingest, counters)
-        self._admission = Admission(self.log, decoding, self._ingest, counters, clock)
+        self._admission = Admission(self.log, decoding, self._ingest, counters, clock, ceiling)
         self.health.watch("log", lambda: self.log.outage)
         self.shelf = cast(BaselineShelf, _Current(lambda: self._shelf))
         self.snapshots = cast(Snapshots, _Current(lambda: self._snapshots))

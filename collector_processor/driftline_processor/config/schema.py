@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StrictBool, ValidationError
 
 from driftline_processor.custom_metrics import load_custom_metrics
+from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY
 
 from .exporters import TYPES, Exporter, forward_exporter, with_names
 from .model import Model
@@ -57,12 +58,20 @@ class Limits(Section):
         "may open. [What happens beyond](../how-to/configure-the-processor.md#limits).",
         examples=["2000"],
     )
-    request_bytes: Size = Field(
-        default=256 * 2**20,
+    memory: Size = Field(
+        default=DEFAULT_MEMORY,
+        description="Bytes of memory that the process takes at most; at least `1GiB`. Where it comes near, requests "
+        "are answered 503 (gRPC: `UNAVAILABLE`). "
+        "[What it is shared out to](../how-to/configure-the-processor.md#limits).",
+        examples=["4GiB"],
+    )
+    request_bytes: Size | None = Field(
+        default=None,
         description="Bytes of requests under way, of all receivers together; at least `32MiB`. Beyond it requests are "
         "answered 503 (gRPC: `UNAVAILABLE`). "
         "[How much one request may take](../how-to/configure-the-processor.md#limits).",
         examples=["512MiB"],
+        json_schema_extra={"default": "a share of `memory`: `256MiB` of the default"},
     )
     models: Annotated[int, Field(ge=1, strict=True)] = Field(
         default=1_000,
@@ -222,9 +231,14 @@ class Config(Section):
                 )
 
     def _size_problems(self) -> Iterator[str]:
-        if self.limits.request_bytes < LEAST_REQUEST_BYTES:
+        if self.limits.memory < LEAST_MEMORY:
+            least = LEAST_MEMORY // 2**30
+            yield f"limits.memory: is less than {least}GiB, half of which the process itself may take; write more"
+        if (bodies := self.limits.request_bytes) is not None and bodies < LEAST_REQUEST_BYTES:
             least = LEAST_REQUEST_BYTES // 2**20
             yield f"limits.request_bytes: is less than {least}MiB, which one request of 20MiB needs; write more"
+        if bodies is not None and 2 * bodies > self.limits.memory >= LEAST_MEMORY:
+            yield "limits.request_bytes: is more than half of limits.memory, which holds all else, too; write less"
         if not self.receivers.declared:
             yield "receivers.otlp.protocols: nothing is received; name grpc, http or both"
         if self.storage.max_size is not None and self.storage.max_size < SMALLEST:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
 
 from driftline.semconv import attributes as a
@@ -16,15 +16,13 @@ from driftline_processor.expected_wait import refuse_late
 from driftline_processor.health import Counters
 from driftline_processor.log.entry_format import FOR_ANALYSIS, FOR_DESTINATIONS, Entry, Headers
 from driftline_processor.log.request_log import RequestLog, travelling
+from driftline_processor.memory_ceiling import PROTOBUF, MemoryCeiling
 from driftline_processor.receipts import NO_HEADERS, Receipt, Signal, StorageOutage
 
 from .decoding import Decoding
 from .deduplication import digest_of
 from .queue_offsets import Offset
 from .request_queue import RequestQueue
-
-_LARGE, _TOGETHER = 1 << 20, 2
-"""Bytes of a large request, and how many such are checked together: protobuf makes up to fifty bytes of one."""
 
 
 class Passage(NamedTuple):
@@ -80,6 +78,7 @@ class Admission:
         queue: Stores what comes with offsets of a queue, which need no log.
         counters: Count requests.
         clock: Unix nanoseconds.
+        ceiling: Of the memory of the process.
         monotonic: Seconds that only grow.
     """
 
@@ -90,11 +89,12 @@ class Admission:
         queue: RequestQueue,
         counters: Counters,
         clock: Callable[[], int],
+        ceiling: MemoryCeiling | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._monotonic = monotonic
         self._log, self._decoding, self._queue, self._counters, self._clock = log, decoding, queue, counters, clock
-        self._large = threading.BoundedSemaphore(_TOGETHER)
+        self._ceiling = ceiling or MemoryCeiling()
         self._unanswered: dict[tuple[Signal, bytes, Headers], Future[Receipt]] = {}
         self._registering = threading.Lock()
         self.passing: Passing = _Nowhere()
@@ -160,12 +160,12 @@ class Admission:
         """Check a request and append it for those who read it; the future resolves when it is on disk."""
         began = self._monotonic()
         with self._checking(body):
+            waited += self._monotonic() - began  # for memory
             self._decoding.check(signal, body)
         passage = self.passing.wanted(signal, body)
         analysed = self._decoding.holds_ours(signal, body)
         if analysed and (outage := self._queue.outage) is not None:
             raise StorageOutage(outage)  # the same disk, which has no room for a log that nobody reads
-        waited += self._monotonic() - began
         if not analysed and not passage.body:
             kept = _done(0)
         elif passage.body and passage.body != body and analysed:
@@ -177,8 +177,8 @@ class Admission:
         kept.add_done_callback(lambda done: self._count(signal, passage, done))
         return kept
 
-    def _checking(self, body: bytes) -> AbstractContextManager[object]:
-        return self._large if len(body) > _LARGE else nullcontext()
+    def _checking(self, body: bytes) -> AbstractContextManager[None]:
+        return self._ceiling.working(min(PROTOBUF * len(body), self._ceiling.work))
 
     def _append(self, signal: Signal, body: bytes, readers: int, travels: Headers, waited: float = 0.0) -> Future[int]:
         travels = travels if readers & FOR_DESTINATIONS else ()

@@ -116,6 +116,8 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
             waited += for_place
             try:
                 refuse_late(waited)  # before its message is read
+                if self._memory.short:
+                    raise Overloaded
             except Overloaded as overloaded:
                 _refuse(context, overloaded)
             body = next(bodies, None)
@@ -180,7 +182,7 @@ class PendingMessages:
     """Seconds in which a message costs nothing but its thread and one of the places of :data:`MOST_QUICK`."""
 
     MOST_QUICK = 8
-    """Messages that may arrive at once without holding room: 160 MiB of the largest."""
+    """Messages that may arrive at once without holding room: at most as many of the largest as half of the room."""
 
     LEAST = 2.0
     """Seconds that a message gets in any case, once it has its room."""
@@ -192,7 +194,7 @@ class PendingMessages:
         self._clock = clock
         self._awaited: dict[_Arrival, None] = {}
         self._lock = threading.Lock()
-        self._places = threading.Semaphore(self.MOST_QUICK)
+        self._places = threading.Semaphore(max(1, min(self.MOST_QUICK, memory.limit // 2 // MAX_REQUEST)))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="driftline-grpc-arrivals", daemon=True)
 

@@ -28,6 +28,7 @@ from starlette.routing import BaseRoute, Route
 from driftline_processor.core.wording import iso_time
 from driftline_processor.health import Counters
 from driftline_processor.ingest.deduplication import Upload, UploadPart
+from driftline_processor.memory_ceiling import JSON, NeedsMoreMemory
 from driftline_processor.readers.outcomes.arrow_documents import parse_arrow, parse_parquet
 from driftline_processor.readers.outcomes.documents import parse_csv, parse_json, parse_ndjson
 from driftline_processor.readers.outcomes.fields import MalformedOutcomes, UnusableField, text_of
@@ -41,6 +42,7 @@ from driftline_processor.servers.http_body import (
     receive_body,
     retry_later,
 )
+from driftline_processor.servers.request_memory import ceiling_of
 
 _log = logging.getLogger("driftline")
 
@@ -107,7 +109,7 @@ def routes(
             read = await asyncio.get_running_loop().run_in_executor(
                 parsers, _read, body, kind, parse, model, environment, now
             )
-        except TooLarge as reason:
+        except (TooLarge, NeedsMoreMemory) as reason:
             return _error(413, str(reason))
         except UnknownEncoding as reason:
             return _error(415, str(reason))
@@ -172,10 +174,14 @@ class _Document:
 
 def _read(body: Body, kind: str, parse: Parse, model: str | None, environment: str | None, now: int) -> _Document:
     data = body.unpacked()
-    parsed = parse(data, model, environment)
+    ceiling = ceiling_of(body.scope)
+    needed = JSON * len(data) if kind == "application/json" else ceiling.of_document(len(data))
+    with ceiling.working(needed):
+        parsed = parse(data, model, environment)
+        tables = parsed.rows.tables(now)
     digest = xxhash.xxh3_128(data)
     digest.update(f"{kind}\n{model}\n{environment}".encode())
-    return _Document(parsed, parsed.rows.tables(now), bool((parsed.rows.time != 0).all()), digest.digest())
+    return _Document(parsed, tables, bool((parsed.rows.time != 0).all()), digest.digest())
 
 
 def named_part(said: QueryParams) -> tuple[str, int] | None:

@@ -42,6 +42,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from driftline_processor.config.schema import Limits
 from driftline_processor.config.values import Address
+from driftline_processor.memory_ceiling import MemoryCeiling
 from driftline_processor.otlp.protocol import refusal
 from driftline_processor.receipts import Overloaded
 
@@ -385,7 +386,7 @@ class HttpServers:
 
     def __init__(self, connections: Connections | None = None, memory: RequestMemory | None = None) -> None:
         self.connections = Connections(Limits().connections) if connections is None else connections
-        self.memory = RequestMemory(Limits().request_bytes) if memory is None else memory
+        self.memory = RequestMemory(MemoryCeiling().requests) if memory is None else memory
         self._ports: list[HttpPort] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from driftline_processor.memory_ceiling import MemoryCeiling
 from driftline_processor.receipts import Overloaded
 
 _SMALL = 2**20
@@ -43,6 +44,11 @@ class MemoryClaim:
         self.size = 0
         self.heard = now
 
+    @property
+    def ceiling(self) -> MemoryCeiling:
+        """The ceiling of the process."""
+        return self._memory.ceiling
+
     def grow(self, size: int) -> None:
         """Hold ``size`` bytes more. Raises Overloaded where there is no room, TooLargeEver where there never is."""
         self._memory.take(self, size)
@@ -61,7 +67,9 @@ class RequestMemory:
     """The bytes of all requests under way. Any thread may use it.
 
     Args:
+        limit: Bytes.
         clock: Seconds that only grow.
+        ceiling: Of the whole process.
 
     >>> memory = RequestMemory(limit=4 * 2**20)
     >>> request = memory.open()
@@ -73,8 +81,10 @@ class RequestMemory:
     0
     """
 
-    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.limit = limit
+    def __init__(
+        self, limit: int, clock: Callable[[], float] = time.monotonic, ceiling: MemoryCeiling | None = None
+    ) -> None:
+        self.limit, self.ceiling = limit, ceiling or MemoryCeiling()
         self.used = 0
         self._clock = clock
         self._holdings: set[MemoryClaim] = set()
@@ -93,10 +103,15 @@ class RequestMemory:
         """
         return MemoryClaim(self, end, self._clock())
 
+    @property
+    def short(self) -> bool:
+        """Return True where nothing more should be taken in beside what is under way."""
+        return self.used > _SMALL and self.ceiling.pressed
+
     def has_room(self, size: int) -> bool:
         """Return True where a request of ``size`` bytes would be taken now."""
         with self._lock:
-            return self.used + size <= self._room(size)
+            return self.used + size <= self._room(size) and not self.short
 
     def take(self, holding: MemoryClaim, size: int) -> None:
         """Let ``holding`` grow by ``size`` bytes, see :meth:`MemoryClaim.grow`."""
@@ -106,7 +121,7 @@ class RequestMemory:
             wanted = holding.size + size
             if wanted > self.largest:
                 raise ExceedsRequestMemory
-            if not size or self.used + size <= self._room(wanted):
+            if not size or (self.used + size <= self._room(wanted) and not self.short):
                 holding.size = wanted
                 self.used += size
                 self._holdings.add(holding)
@@ -132,3 +147,9 @@ def hold(scope: Mapping[str, Any], size: int) -> None:
     holding = scope.get(HOLDING)
     if isinstance(holding, MemoryClaim):
         holding.grow(size)
+
+
+def ceiling_of(scope: Mapping[str, Any]) -> MemoryCeiling:
+    """Return the ceiling of the process that an HTTP request came to."""
+    holding = scope.get(HOLDING)
+    return holding.ceiling if isinstance(holding, MemoryClaim) else MemoryCeiling()

@@ -1,0 +1,79 @@
+"""The memory of the process is shared out, and measured where estimates may be wrong."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from driftline_processor import memory_ceiling
+from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY, MemoryCeiling, NeedsMoreMemory, resident
+from driftline_processor.receipts import Overloaded
+
+MIB = 1 << 20
+
+
+def quiet(limit: int = DEFAULT_MEMORY) -> MemoryCeiling:
+    return MemoryCeiling(limit, measured=lambda: 0)
+
+
+@pytest.mark.parametrize("limit", [LEAST_MEMORY, DEFAULT_MEMORY, 16 << 30])
+def test_shares_and_the_process_itself_are_less_than_the_whole(limit: int) -> None:
+    ceiling = quiet(limit)
+    assert memory_ceiling.PROCESS + ceiling.requests + ceiling.database + ceiling.work < limit
+
+
+def test_work_waits_for_other_work_and_goes_on_after_it() -> None:
+    ceiling = quiet()
+    half = ceiling.work // 2 + 1
+    with ceiling.working(half):
+        with pytest.raises(Overloaded), ceiling.working(half, patience=0.01):
+            raise AssertionError
+        with ceiling.working(ceiling.work - half):  # both fit
+            pass
+        done = threading.Event()
+
+        def work() -> None:
+            with ceiling.working(half, patience=60):
+                done.set()
+
+        other = threading.Thread(target=work)
+        other.start()
+        assert not done.is_set()
+    other.join(60)
+    assert done.is_set()
+
+
+def test_work_that_never_fits_is_refused_for_good_and_small_work_never_waits() -> None:
+    ceiling = quiet()
+    said = r"leaves 768 MiB to that; send it in parts"
+    with pytest.raises(NeedsMoreMemory, match=said), ceiling.working(ceiling.work + 1):
+        raise AssertionError
+    with ceiling.working(ceiling.work), ceiling.working(MIB, patience=0.0):
+        pass
+
+
+def test_where_memory_is_short_nothing_begins_beside_other_work() -> None:
+    taken, now = [DEFAULT_MEMORY], [0.0]
+
+    def clock() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    ceiling = MemoryCeiling(DEFAULT_MEMORY, lambda: taken[0], clock)
+    sentence = ceiling.sentence()
+    assert sentence is not None
+    assert sentence.startswith("the process takes more than 85% of limits.memory (2048 MiB)")
+    with ceiling.working(100 * MIB):  # the only one: it would never begin otherwise
+        with pytest.raises(Overloaded), ceiling.working(100 * MIB, patience=0.0):
+            raise AssertionError
+        taken[0] = DEFAULT_MEMORY // 2
+        with ceiling.working(100 * MIB, patience=0.0):
+            pass
+    assert ceiling.sentence() is None
+
+
+def test_the_memory_of_this_process_is_measured() -> None:
+    before = resident()
+    block = bytearray(64 * MIB)
+    assert resident() - before > 60 * MIB
+    del block
