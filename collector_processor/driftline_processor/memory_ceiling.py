@@ -58,6 +58,7 @@ _LOOK_EVERY = 0.02
 _TRIM_EVERY = 1.0
 """Seconds from one return of memory to the system to the next: it takes some milliseconds."""
 
+
 class NeedsMoreMemory(Exception):  # noqa: N818 - what the answer says
     """The work on a request needs more than the share of all work; sending it again would not help."""
 

@@ -197,7 +197,9 @@ class Service:
             f"driftline receives {' and '.join(listening)}",
             f"pages on http://{self.addresses['web']}",
             *(receiver.line for receiver in self._receivers if receiver.address is None),
-            f"rows are kept in {self.config.storage.directory}",
+            "rows are kept in memory, and end with this process"
+            if self.config.storage.in_memory
+            else f"rows are kept in {self.config.storage.directory}",
             *described(self.config),
         ]
         exposed = [str(address) for address in self.addresses.values() if not address.loopback]

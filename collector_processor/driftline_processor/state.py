@@ -68,6 +68,7 @@ from driftline_processor.queries.snapshot import Snapshots
 from driftline_processor.queries.verdicts import VerdictChange, Verdicts
 from driftline_processor.queries.weak_slices import WeakSliceSearch
 from driftline_processor.store.database import DatabaseError, StorageError, Store, read
+from driftline_processor.store.memory_folder import MemoryFolder
 from driftline_processor.store.panes import KEEP_PANES
 from driftline_processor.store.series import Series
 
@@ -123,7 +124,9 @@ class State:
         self._config, self._clock = config, clock
         self._listeners: list[Callable[[pa.Table], None]] = []
         self._verdict_listeners: list[Callable[[VerdictChange], object]] = []
-        self._store = Store(Path(config.storage.directory), memory=f"{ceiling.database >> 20}MiB")
+        self._memory = MemoryFolder() if config.storage.in_memory else None
+        directory = Path(config.storage.directory) if self._memory is None else self._memory.path
+        self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB")
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)
         self.health.watch("storage", lambda: self._store.outage)
         self.health.watch("storage_gap", lambda: self._store.gap, ready=True)
@@ -260,6 +263,8 @@ class State:
         self._ingest.close()
         self._connection.close()
         self._store.close()
+        if self._memory is not None:
+            self._memory.close()
 
     def _working(self) -> bool:
         return self._keeper.is_alive() or self._ingest.alive or self._analysis.alive

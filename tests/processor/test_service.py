@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from driftline_processor.config.schema import Config, load, validate_file
 from driftline_processor.servers.ports import PortInUse
 from driftline_processor.service import Service, run
 from driftline_processor.state import State
+from driftline_processor.store import memory_folder
 from driftline_processor.store.database import StorageError
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcSpanExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpanExporter
@@ -26,7 +28,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tests.support.metric_requests import histogram_of, metrics_body, predictions_of
 from tests.support.otlp_peers import Peer, grpc_peer, http_peer, log
-from tests.support.processes import prediction, process
+from tests.support.processes import post_predictions, prediction, process
 from tests.support.running_service import PROTOCOLS, get, receivers, running, service_config, url
 from tests.support.stock_sdk import export_spans
 from tests.support.waiting import wait_until
@@ -255,3 +257,25 @@ def test_a_thread_that_ends_by_an_error_shows_and_only_a_restart_mends_it(monkey
     said = "the thread driftline-keeper has ended by an error (RuntimeError: bug); restart driftline"
     assert [(problem.name, problem.message) for problem in health.problems()] == [("threads", said)]
     assert (health.alive, health.ready) == (False, False)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not memory_folder.BASE.exists(), reason="there is no file system in memory")
+def test_in_memory_nothing_is_left_behind_and_the_next_start_begins_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = Path(tempfile.mkdtemp(dir=memory_folder.BASE))
+    monkeypatch.setattr(memory_folder, "BASE", own)
+    (own / "driftline-killed").mkdir()
+    (own / "driftline-killed" / "lock").touch()
+    for _ in range(2):
+        with running(tmp_path, storage="memory") as service:
+            assert get(service, "/api/v1/models").json()["models"] == []
+            assert "rows are kept in memory, and end with this process" in service.lines()
+            assert post_predictions(url(service, "http", ""), prediction("churn", "a"))
+            (folder,) = own.iterdir()
+            assert {"driftline.duckdb", "log", "lock"} <= {file.name for file in folder.iterdir()}
+        assert list(own.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+    own.rmdir()

@@ -123,6 +123,12 @@ class Storage(Section):
         "[only its owner can read it](../how-to/configure-the-processor.md#storage).",
         examples=["/var/lib/driftline"],
     )
+    in_memory: StrictBool = Field(
+        default=False,
+        description="Keep nothing on a disk: rows and the log are in memory and end with the process; `storage: "
+        "memory` says the same in short. [Who may want that](../how-to/configure-the-processor.md#storage).",
+        examples=["true"],
+    )
     retention: Days = Field(
         default=timedelta(days=90),
         description="How long rows of predictions and outcomes are kept. An outcome that comes later finds nothing to "
@@ -136,6 +142,11 @@ class Storage(Section):
         examples=["10GB"],
     )
     log: Log = Field(default=Log(), description="How much is kept of requests that somebody has not read yet.")
+
+
+def _memory_in_short(written: object) -> object:
+    """Read ``storage: memory`` as the key that it is short for."""
+    return {"in_memory": True} if written == "memory" else written
 
 
 class Shutdown(Section):
@@ -179,7 +190,9 @@ class Config(Section):
         examples=['[drift.example.com, "*.monitoring.svc"]'],
     )
     limits: Limits = Field(default=Limits(), description="How much is taken in, and how many names are kept apart.")
-    storage: Storage = Field(default=Storage(), description="Where rows are kept, and how long.")
+    storage: Annotated[Storage, BeforeValidator(_memory_in_short)] = Field(
+        default=Storage(), description="Where rows are kept, and how long."
+    )
     shutdown: Shutdown = Field(default=Shutdown(), description="How the processor ends.")
     models: Annotated[dict[str, Model], BeforeValidator(empty_is_default)] = Field(
         default_factory=dict,

@@ -605,3 +605,12 @@ def test_one_host_needs_no_list(tmp_path: Path) -> None:
     path.write_text("{allowed_hosts: drift.example.com, limits: {request_bytes: 1GiB}}")
     assert load(path).allowed_hosts == ("drift.example.com",)
     assert load(path).limits.request_bytes == 2**30
+
+
+def test_storage_in_memory_can_be_said_in_short(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text("storage: memory")
+    assert load(path).storage.in_memory
+    path.write_text("storage: disk")
+    (problem,) = validate_file(path)
+    assert problem.startswith("storage")

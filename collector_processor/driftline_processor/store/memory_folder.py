@@ -1,0 +1,73 @@
+"""A folder in memory, for a state that ends with its process (``storage: memory``).
+
+It is a folder of a file system that has no disk, so that everything works there as on a disk: recovery, erasing,
+limits. What a process that was killed has left behind is removed when the next one starts.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from .database import StorageError
+
+BASE = Path("/dev/shm")
+"""The file system in memory that every Linux has."""
+
+_PREFIX, _LOCK = "driftline-", "lock"
+
+
+class MemoryFolder:
+    """A folder that is there until :meth:`close`; nobody else can read it.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self) -> None:
+        """Make the folder. Raises StorageError where there is no file system in memory."""
+        _remove_abandoned()
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=BASE))
+            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageError(
+                f"storage: memory needs the file system {BASE} ({error.strerror}); name a storage.directory instead"
+            ) from error
+        _try_lock(self._lock)
+
+    def close(self) -> None:
+        """Remove the folder, with all that is in it; once is enough."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _remove_abandoned() -> None:
+    """Remove the folders whose processes have ended; the lock of a process ends with it."""
+    for folder in BASE.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # it is of another user, or is being made or removed
+            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                if _try_lock(lock):
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _try_lock(file: int) -> bool:
+    """Hold a lock as long as the file is open; return False where another process does."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
