@@ -146,12 +146,12 @@ def over_grpc(address: str, bodies: list[bytes]) -> None:
         list(senders.map(channel.unary_unary(TRACES), bodies))
 
 
-def over_http(address: str, bodies: list[bytes]) -> None:
+def over_http(address: str, bodies: list[bytes], signal: str = "traces") -> None:
     with httpx.Client(trust_env=False) as client, ThreadPoolExecutor(SENDERS) as senders:
 
         def post(body: bytes) -> None:
             client.post(
-                f"http://{address}/v1/traces", content=body, headers={"content-type": PROTOBUF}
+                f"http://{address}/v1/{signal}", content=body, headers={"content-type": PROTOBUF}
             ).raise_for_status()
 
         list(senders.map(post, bodies))

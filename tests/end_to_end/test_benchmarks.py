@@ -35,7 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "DAY_ROWS": 60,
         "DAY_WINDOWS": 1,
     },
-    "bench_end_to_end": {"SIZES": ((4, 8),), "EVALUATED": 0.1},
+    "bench_end_to_end": {"SIZES": ((4, 8),), "COLUMNS": ((4, 8),), "LEARNED": 8, "EVALUATED": 0.1},
     "bench_estimators": {"ROUNDS": 1, "SECONDS": 0.0},
     "bench_evaluations": {"WINDOWS": 2, "FEATURES": (2,), "ROWS": 50, "ROUNDS": 1},
     "bench_files": {"ROWS": 300, "REFERENCE_ROWS": 300, "RUNS": 1},

@@ -27,8 +27,8 @@ from .transaction import Request
 
 _log = logging.getLogger(__name__)
 
-BLOCK_BYTES, BLOCK_SECONDS = 8 << 20, 1.0
-"""A block is so many bytes (some 8,000 spans of 20 features), or what has come within so many seconds."""
+BLOCK_BYTES, BLOCK_SECONDS = 12 << 20, 1.0
+"""A block is so many bytes (at least 10,000 spans of 20 features), or what has come within so many seconds."""
 
 _MOST_BYTES = 16 << 20
 """Bytes that are decoded together at most, of requests that waited."""

@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 from driftline.baseline.baseline import Baseline
 from driftline.panes.bins import Bins, CategoryBins, NumberBins
-from driftline.panes.fold import fold_by
+from driftline.panes.fold import fold_parts
 from driftline.panes.model_bins import ModelBins
-from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN, Pane
+from driftline.panes.pane import DURATION_BOUNDS, MOST_UNKNOWN
 from driftline.panes.sparse_sums import Sparse
 from driftline.semconv import metrics as m
 from driftline.tables.classes import class_column
@@ -68,6 +68,9 @@ from .completeness import Balances
 MOST_LABELS = 100
 _PANES_AT_ONCE = 256
 
+_PLAIN = frozenset({"rows", "duration"})
+"""Parts that need no bins, which are counted once, see :func:`add_plain`."""
+
 
 def panes_of(table: PredictionTable) -> I64:
     """Return the start of the pane each row falls into: int64 (n,), unix nanoseconds."""
@@ -83,15 +86,15 @@ def add_plain(
     the first 100 classes of the task), and durations.
     """
     panes, group = np.unique(panes_of(table), return_inverse=True)
-    folded = fold_by(table, ModelBins(), group, len(panes))
+    folded = fold_parts(table, ModelBins(), group, len(panes))
     changes.add(series.number, "", panes, folded)
     changes.add_sparse(series.number, "", panes, _calls(table, group, len(panes)))
     weight = np.ones(len(table)) if table.weight is None else usable_weight(table.weight)
     labels = class_labels(series.task)
     sums = add_by_class(changes, series, DECIDED, panes, group, decided, weight).sum(axis=0)
     by_class = {label: total for label, total in zip(labels, sums.tolist(), strict=True) if total}
-    durations = [pane.parts["duration"] for pane in folded if "duration" in pane.parts]
-    return by_class, np.sum(durations, axis=0) if durations else None
+    durations = folded.of_all.get("duration")
+    return by_class, None if durations is None else durations.sum(axis=0)
 
 
 def _calls(table: PredictionTable, group: I64, groups: int) -> dict[str, Sparse]:
@@ -190,9 +193,8 @@ def add_binned(
         rows = order[edges[first] : edges[last]]
         some, at = (table, group) if len(rows) == len(table) else (take_predictions(table, rows), group[rows] - first)
         cuts = cutting.begin(some)
-        folded = fold_by(some, over, at, last - first, cluster, [cut.counted for cut in cuts])
-        binned = [Pane({k: v for k, v in pane.parts.items() if k not in ("rows", "duration")}) for pane in folded]
-        changes.add(series.number, baseline.fold, panes[first:last], binned)
+        folded = fold_parts(some, over, at, last - first, cluster, [cut.counted for cut in cuts])
+        changes.add(series.number, baseline.fold, panes[first:last], folded, without=_PLAIN)
         for cut in cuts:
             cut.write(cutting.changes, series.number, baseline)
 

@@ -101,6 +101,9 @@ Connection = Any
 DatabaseError = duckdb.Error
 """Exception of a statement; its transaction has failed."""
 
+_SIDE_BY_SIDE = 4_096
+"""Rows from which on a table is inserted as two tables side by side: to name a second one costs 0.2 ms."""
+
 SCHEMA_VERSION = 1
 
 CHECKPOINT = "64MB"
@@ -714,8 +717,16 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 def insert(connection: Connection, table: str, rows: pa.Table) -> None:
-    """Append an Arrow table, by column names; columns it lacks become NULL."""
-    if rows.num_rows:
+    """Append an Arrow table, by column names; columns it lacks become NULL.
+
+    A large one is read as two tables side by side. DuckDB gives a single table to several threads and puts their pieces
+    together again, which costs half as much again.
+    """
+    if rows.num_rows >= _SIDE_BY_SIDE and rows.num_columns > 1:
+        left, right = rows.select(rows.column_names[:-1]), rows.select(rows.column_names[-1:])
+        together = "SELECT * FROM left_side POSITIONAL JOIN right_side"
+        run(connection, f"INSERT INTO {table} BY NAME {together}", left_side=left, right_side=right)
+    elif rows.num_rows:
         run(connection, f"INSERT INTO {table} BY NAME SELECT * FROM inserted", inserted=rows)
 
 

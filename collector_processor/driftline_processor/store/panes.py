@@ -24,6 +24,7 @@ from driftline.baseline.sections import estimation
 from driftline.panes import pca, unbinned_values
 from driftline.panes.fold import PREFIX as CLUSTER_PREFIX
 from driftline.panes.fold import WIDTH as CLUSTER_WIDTH
+from driftline.panes.fold import FoldedParts
 from driftline.panes.outcome_sums import widths
 from driftline.panes.pane import DURATION_BOUNDS, Pane
 from driftline.panes.sparse_sums import Sparse
@@ -97,13 +98,27 @@ class PaneChanges:
     _folds: dict[str, int] = field(default_factory=dict)
     _parts: dict[str, int] = field(default_factory=dict)
 
-    def add(self, series: int, fold: str, starts: I64, panes: Sequence[Pane]) -> None:
-        """Add one Pane for each pane of time; ``starts``: int64 (len(panes),), unix nanoseconds."""
-        for first in range(0, len(panes), _AT_ONCE):
-            some, at = panes[first : first + _AT_ONCE], starts[first : first + _AT_ONCE]
-            for part in dict.fromkeys(name for pane in some for name in pane.parts):
-                having = [position for position, pane in enumerate(some) if part in pane.parts]
-                self.add_part(series, fold, at[having], part, np.stack([some[one].parts[part] for one in having]))
+    def add(self, series: int, fold: str, starts: I64, folded: FoldedParts, without: Collection[str] = ()) -> None:
+        """Add all parts of several panes but ``without``; ``starts``: int64 (panes,), unix nanoseconds."""
+        parts = {name: sums for name, sums in folded.of_all.items() if name not in without}
+        if parts:
+            widths = [sums.shape[1] for sums in parts.values()]
+            codes = [self._parts.setdefault(name, len(self._parts)) for name in parts]
+            part = np.repeat(np.array(codes, np.int64), widths)
+            index = np.concatenate([np.arange(width) for width in widths])
+            over = self._folds.setdefault(fold, len(self._folds))
+            for first in range(0, len(starts), _AT_ONCE):
+                sums = np.hstack([one[first : first + _AT_ONCE] for one in parts.values()])
+                row, column = np.nonzero(sums)
+                self._series.append(np.full(len(row), series))
+                self._fold.append(np.full(len(row), over))
+                self._pane.append(starts[first + row])
+                self._part.append(part[column])
+                self._index.append(index[column])
+                self._value.append(sums[row, column])
+        for name, (having, some) in folded.of_some.items():
+            if name not in without:
+                self.add_part(series, fold, starts[having], name, some)
 
     def add_part(self, series: int, fold: str | Sequence[str], starts: I64, part: str, sums: F64) -> None:
         """Add one part of several panes; ``sums``: float64 (len(starts), width). ``fold``: of all, or of each."""

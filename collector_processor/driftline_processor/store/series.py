@@ -48,7 +48,7 @@ class SeriesRegister:
 
     def __init__(self, connection: Connection, models: Mapping[str, Model]) -> None:
         """Read the series; ``models``: the configuration, whose word is last."""
-        self._models = models
+        self._models, self._default = models, Model()
         self._lock = threading.Lock()
         self.load(connection)
 
@@ -87,7 +87,7 @@ class SeriesRegister:
 
     def settings(self, model: str) -> Model:
         """Return the settings of a model; the defaults without any."""
-        return self._models.get(model) or Model()
+        return self._models.get(model, self._default)
 
     def said(self, key: ModelKey) -> Task:
         """Return the last task that the sender of a series declared; nothing where unknown."""

@@ -13,6 +13,7 @@ cells. A group adds up over panes as everything does. No key leaves in them: 64 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
@@ -142,9 +143,9 @@ def fold(table: PredictionTable, bins: ModelBins, cluster: str = "") -> Pane:
     >>> fold(table, ModelBins(score=NumberBins(np.array([2.0])))).parts["score"]
     array([1., 1., 0., 0.])
     """
-    parts, strayed = _parts(table, bins, None, 1, cluster)
-    pane = Pane({name: sums[0] for name, sums in parts.items()})
-    pane.parts |= {name: sums[0] for name, (_, sums) in strayed.items() if sums.any()}
+    folded = fold_parts(table, bins, None, 1, cluster)
+    pane = Pane({name: sums[0] for name, sums in folded.of_all.items()})
+    pane.parts |= {name: sums[0] for name, (_, sums) in folded.of_some.items() if sums.any()}
     return pane
 
 
@@ -161,24 +162,40 @@ def fold_by(
     ``group``: int64 (n,), 0 <= group < groups: the pane of time each row falls into. A group without rows gives a pane
     of zeros. ``cuts``: count the same rows once more, each by groups of its own.
     """
-    parts, strayed = _parts(table, bins, group, groups, cluster, cuts)
-    panes = [Pane({name: sums[position].copy() for name, sums in parts.items()}) for position in range(groups)]
-    for name, (positions, some) in strayed.items():
+    folded = fold_parts(table, bins, group, groups, cluster, cuts)
+    panes = [Pane({name: sums[position].copy() for name, sums in folded.of_all.items()}) for position in range(groups)]
+    for name, (positions, some) in folded.of_some.items():
         for position, sums in zip(positions.tolist(), some, strict=True):
             if sums.any():  # rows of no weight leave nothing
                 panes[position].parts[name] = sums
     return panes
 
 
-def _parts(
+@dataclass(slots=True)
+class FoldedParts:
+    """The sums of many panes, part by part.
+
+    Attributes:
+        of_all: Part → float64 (panes, width).
+        of_some: Part → which panes have it, intp (k,), and float64 (k, width).
+    """
+
+    of_all: dict[str, F64]
+    of_some: dict[str, tuple[Index, F64]]
+
+
+def fold_parts(
     table: PredictionTable,
     bins: ModelBins,
     group: I64 | None,
     groups: int,
-    cluster: str,
+    cluster: str = "",
     cuts: Sequence[GroupCounts] = (),
-) -> tuple[dict[str, F64], dict[str, tuple[Index, F64]]]:
-    """Return the sums of all groups by part, float64 (groups, width); and the stray values of groups with any."""
+) -> FoldedParts:
+    """Fold the rows of each group as :func:`fold_by` does, and leave the sums of a part together.
+
+    ``group``: None where all rows are of one.
+    """
     n = len(table)
     weight = None if table.weight is None else usable_weight(table.weight)
 
@@ -248,7 +265,7 @@ def _parts(
         target("class", bins.classes, decided)
     if table.duration is not None:
         parts["duration"] = _durations(table.duration, weight, sums)
-    return parts, strayed
+    return FoldedParts(parts, strayed)
 
 
 def _durations(seconds: F64, weight: F64 | None, sums: Callable[[Index, int, F64 | None, Index | None], F64]) -> F64:

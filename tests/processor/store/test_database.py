@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 from driftline.tables.table import Column
 from driftline_processor.core.wording import iso_time
@@ -380,3 +381,20 @@ def test_rows_are_taken_with_all_that_belongs_to_them() -> None:
     assert some.features["f"].numbers.tolist() == [9, 7]
     assert some.duration is not None
     assert some.duration.tolist() == [3, 1]
+
+
+def test_a_large_table_keeps_the_order_of_its_rows_and_lacks_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    n = 300_000  # more than two groups of rows of DuckDB
+    values = np.random.default_rng(1).random(n)
+    chunks = [
+        pa.table({"series": pa.array(np.arange(n, dtype=np.int32)), "value": values}).slice(at, 7_001)
+        for at in range(0, n, 7_001)
+    ]
+    insert(connection, "panes", pa.concat_tables(chunks))
+    found = read(connection, "SELECT series, value, part FROM panes ORDER BY rowid")
+    assert np.array_equal(found["series"].to_numpy(), np.arange(n))
+    assert np.array_equal(found["value"].to_numpy(), values)
+    assert found["part"].null_count == n
+    store.close()

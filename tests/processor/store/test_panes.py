@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from driftline.panes.fold import FoldedParts
 from driftline.panes.pane import Pane, merge
 from driftline.tables.task import Task
 from driftline_processor.core.windows.window import PANE
@@ -43,13 +44,36 @@ def pane(seed: int) -> Pane:
 def write(connection: Connection, panes: list[tuple[int, str, int, Pane]]) -> None:
     changes = PaneChanges()
     for series, fold, start, one in panes:
-        changes.add(series, fold, np.array([start]), [one])
+        folded = FoldedParts({name: sums[np.newaxis] for name, sums in one.parts.items()}, {})
+        changes.add(series, fold, np.array([start]), folded)
     changes.write(connection)
 
 
 def total(connection: Connection, start: int, end: int, fold: str = "f") -> dict[str, list[float]]:
     found = read_window(connection, 1, start, end, width).get(fold, Pane())
     return {name: sums.tolist() for name, sums in found.parts.items()}
+
+
+def test_many_panes_at_once_are_the_same_sums(connection: Connection) -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.integers(0, 3, (200, 3)).astype(float)
+    x = rng.integers(0, 2, (200, 6)).astype(float)
+    having = np.arange(0, 200, 7)
+    some = rng.integers(0, 2, (len(having), 4)).astype(float)
+    changes = PaneChanges()
+    starts = NOON + np.arange(200) * PANE
+    changes.add(
+        1, "f", starts, FoldedParts({"rows": rows, "feature:x": x}, {"tails:x": (having, some)}), without={"rows"}
+    )
+    changes.write(connection)
+    found = read(connection, "SELECT fold, pane, part, idx, value FROM panes ORDER BY part, pane, idx").to_pylist()
+    expected = [
+        {"fold": "f", "pane": int(starts[place]), "part": part, "idx": int(index), "value": float(sums[at, index])}
+        for part, places, sums in (("feature:x", np.arange(200), x), ("tails:x", having, some))
+        for at, place in enumerate(places)
+        for index in np.flatnonzero(sums[at])
+    ]
+    assert found == expected
 
 
 def plain(panes: list[Pane]) -> dict[str, list[float]]:
