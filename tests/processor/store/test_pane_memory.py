@@ -15,6 +15,7 @@ from driftline_processor.store.pane_memory import MOST_BYTES, PaneMemory
 from driftline_processor.store.panes import KEEP_PANES, PaneChanges, read_window, roll_up
 from driftline_processor.store.series import Series
 
+from tests.support.folded_panes import folded
 from tests.support.state_rows import BINARY
 
 FIRST = 20_000 * DAY
@@ -36,7 +37,7 @@ def add(connection: Connection, rng: np.random.Generator, number: int, starts: I
     for fold, parts in FOLDS.items():
         there = starts[rng.random(len(starts)) < 0.8]
         panes = [Pane({part: _sums(rng, width(fold, part)) for part in parts}) for _ in there]
-        changes.add(number, fold, there, panes)
+        changes.add(number, fold, there, folded(panes))
     with transaction(connection):
         changes.write(connection)
 
@@ -121,7 +122,9 @@ def test_a_part_that_grows_beyond_its_place_gets_a_wider_one(tmp_path: Path) -> 
     memory = PaneMemory(connection, lambda _: None)
     for wide in (2, 5):
         changes = PaneChanges()
-        changes.add(1, "other", np.array([FIRST]), [Pane({"unheard": np.ones(wide), "later": np.ones(wide + 1)})])
+        changes.add(
+            1, "other", np.array([FIRST]), folded([Pane({"unheard": np.ones(wide), "later": np.ones(wide + 1)})])
+        )
         with transaction(connection):
             changes.write(connection)
         memory.forget(1, {FIRST})
@@ -134,8 +137,8 @@ def test_only_panes_that_were_counted_over_the_bins_are_a_reference(tmp_path: Pa
     connection, starts = Store(tmp_path).connect(), FIRST + np.arange(60) * PANE
     changes = PaneChanges()
     over = np.delete(starts, list(lacking))
-    changes.add(1, "", starts, [Pane({"rows": np.full(3, 2.0**at)}) for at in range(60)])
-    changes.add(1, "bins", over, [Pane({"feature:a": np.array([1.0])}) for _ in over])
+    changes.add(1, "", starts, folded([Pane({"rows": np.full(3, 2.0**at)}) for at in range(60)]))
+    changes.add(1, "bins", over, folded([Pane({"feature:a": np.array([1.0])}) for _ in over]))
     with transaction(connection):
         changes.write(connection)
     memory = PaneMemory(connection, lambda _: None)

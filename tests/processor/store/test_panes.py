@@ -22,6 +22,7 @@ from driftline_processor.store.panes import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.folded_panes import folded
 from tests.support.state_rows import BINARY, DAY, HOUR, NOON, baseline
 
 WIDTHS = {"rows": 3, "feature:x": 6}
@@ -44,8 +45,7 @@ def pane(seed: int) -> Pane:
 def write(connection: Connection, panes: list[tuple[int, str, int, Pane]]) -> None:
     changes = PaneChanges()
     for series, fold, start, one in panes:
-        folded = FoldedParts({name: sums[np.newaxis] for name, sums in one.parts.items()}, {})
-        changes.add(series, fold, np.array([start]), folded)
+        changes.add(series, fold, np.array([start]), folded([one]))
     changes.write(connection)
 
 
