@@ -393,7 +393,8 @@ class PaneMemory:
         while True:
             try:
                 memory = self._memory(series)
-                units = [self._units(series, step.start, step.end) for step in steps]
+                self._refresh()
+                units = [self._units(series.number, step.start, step.end) for step in steps]
             except _WiderError:
                 continue
             return [
@@ -418,11 +419,10 @@ class PaneMemory:
     def _baseline(self, fold: str) -> Baseline | None:
         return self._by_fold(fold.partition(_BETWEEN)[0])
 
-    def _units(self, series: Series, start: int, end: int) -> list[Unit]:
+    def _units(self, series: int, start: int, end: int) -> list[Unit]:
         """Return days, hours and panes that make up a stretch of time, in its order, but for those without rows."""
-        self._refresh()
         found = []
-        for _, unit in self._pieces(series.number, start, end):
+        for _, unit in self._pieces(series, start, end):
             found.append(unit)
             self._trim()
         self._trim()
@@ -511,6 +511,8 @@ class PaneMemory:
 
     def _refresh(self) -> None:
         """Read again what was touched, of all series with one query."""
+        if not self._stale:
+            return
         stale = [
             (series, pane)
             for series, panes in self._stale.items()
