@@ -53,8 +53,11 @@ KEPT = 400
 LEAST_KEPT = 60
 """Windows of one name and series that are in memory however many names there are: one timeline of a page."""
 
-MEMORY = 128 << 20
-"""Bytes of memory for the evaluations of all series: one half for heads, the other for details."""
+MEMORY = 160 << 20
+"""Bytes of memory for the evaluations of all series: 150 windows of each name of 70 models with four names."""
+
+FOR_DETAILS = 32 << 20
+"""Bytes of these for details, the others are for heads: a page of 60 windows of 20 features takes 2 MB."""
 
 OF_PACKED = 8
 """Bytes of memory for a byte on disk, measured with windows of 20 and of 200 features."""
@@ -312,7 +315,7 @@ class EvaluationStore:
 
     def _kept(self) -> int:
         """Return how many windows of each name are in memory: fewer where there are many names."""
-        return min(KEPT, max(LEAST_KEPT, MEMORY // 2 // (HEAD * max(self._names, 1))))
+        return min(KEPT, max(LEAST_KEPT, (MEMORY - FOR_DETAILS) // (HEAD * max(self._names, 1))))
 
     def _made(self, place: WindowKey, values: dict[str, Any], stored_at: int) -> LazyEvaluation:
         made = LazyEvaluation.__new__(LazyEvaluation)
@@ -358,7 +361,7 @@ class EvaluationStore:
 
     def _crowded(self) -> bool:
         """Return True where what waits to be stored takes the room of all details."""
-        return len(self._unstored) * self._typical > MEMORY // 2
+        return len(self._unstored) * self._typical > FOR_DETAILS
 
     def _learn_digests(self, due: Iterable[WindowKey]) -> None:
         """Find out what is stored of windows that were stored before this process began."""
@@ -402,12 +405,12 @@ class EvaluationStore:
         self._drop(place)
         self._held[place] = evaluation, size
         self._details += size
-        for other in list(self._held)[: len(self._held) - 1] if self._details > MEMORY // 2 else ():
+        for other in list(self._held)[: len(self._held) - 1] if self._details > FOR_DETAILS else ():
             if self._is_newest(other):
                 self._held.move_to_end(other)
             else:
                 self._drop(other)
-            if self._details <= MEMORY // 2:
+            if self._details <= FOR_DETAILS:
                 break
 
     def _drop(self, place: WindowKey) -> None:
@@ -455,7 +458,7 @@ class EvaluationStore:
 
     def _load(self, series: int) -> EvaluationHistory:
         """Read the heads of the newest windows of a series."""
-        with self._lock, self._connection.reading() as connection:
+        with self._lock, self._connection.beside() as connection:
             if series in self._history:
                 return self._history[series]
             kept = self._kept()

@@ -606,6 +606,15 @@ class _Handle:
         """Lend a connection to any thread, see :meth:`Store.reading`."""
         return self._store.reading()
 
+    @contextmanager
+    def beside(self) -> Iterator[Connection]:
+        """Lend another connection to any thread, also while the file is opened again and its outage goes on."""
+        connection = self._store.connect()
+        try:
+            yield connection
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Close it."""
         self.connection.close()

@@ -24,6 +24,8 @@ from driftline_processor.core.evaluation import (
 )
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluation_store import (
+    FOR_DETAILS,
+    HEAD,
     EvaluationStore,
     LazyEvaluation,
     expire_evaluations,
@@ -321,7 +323,7 @@ def is_held(evaluation: Evaluation) -> bool:
 def test_details_are_in_memory_while_there_is_room_and_come_from_the_store_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.MEMORY", 40_000)
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 20_000)
     store = Store(tmp_path)
     evaluations = stored_hours(store.connect(), 30)
     few = in_memory(evaluations)
@@ -333,6 +335,25 @@ def test_details_are_in_memory_while_there_is_room_and_come_from_the_store_else(
     assert found == [evaluation_to_text(with_features(hour)) for hour in range(30)]
     assert len(in_memory(evaluations)) < 10
     assert 29 in in_memory(evaluations)
+    store.close()
+
+
+def test_of_many_names_fewer_windows_each_are_in_memory_and_the_newest_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.MEMORY", FOR_DETAILS + 20 * HEAD)
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.LEAST_KEPT", 4)
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations = EvaluationStore(connection, Clock())
+    for hour in range(30):
+        for series in range(2):
+            evaluations.put(series, with_features(hour))
+        with transaction(connection):
+            evaluations.write(patient=False)
+    for one in (evaluations, EvaluationStore(connection, Clock())):
+        kept = [[(at - NOON) // HOUR for at in one.history(series)["1h"]] for series in range(2)]
+        assert kept == [list(range(20, 30))] * 2
     store.close()
 
 
@@ -402,4 +423,14 @@ def test_what_a_slice_names_is_deleted_in_every_form_and_drawings_that_nobody_ne
     with transaction(connection):
         expire_evaluations(connection, 1, NOON + HOUR)
     assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(0,)]
+    store.close()
+
+
+def test_heads_are_read_while_an_outage_ends(tmp_path: Path) -> None:
+    """Whoever makes the parts of the state again reads them before the outage is over."""
+    store = Store(tmp_path)
+    connection = store.connect()
+    stored_hours(connection, 3)
+    store.outage = "storage.directory: no room"
+    assert [one.rows for one in EvaluationStore(connection, Clock()).closed(1)] == [1, 1, 1]
     store.close()
