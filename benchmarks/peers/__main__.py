@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".venv-peers"
 COMMON = ("opentelemetry-sdk", "pandas")
 BESIDE = {
-    "whylogs": ("numpy<2",),
+    "whylogs": ("numpy<2", "pyarrow<20", "scikit-learn<1.6"),
     "traceloop-sdk": ("httpx",),
     "evidently": ("pandas<3", "pyarrow"),
     "nannyml": (
@@ -41,7 +41,7 @@ BESIDE = {
     ),
 }
 """What a peer needs beyond what it requires: whylogs uses names that numpy 2 took away; traceloop imports httpx;
-evidently breaks with pandas 3, and is sent its rows as Parquet; nannyml uses what its libraries had in 2024."""
+evidently breaks with pandas 3; rows of files are Parquet; nannyml uses what its libraries had in 2024."""
 PATIENCE_SECONDS = 900
 HEAD = (
     "| | times a bare span, on the caller's thread (quartiles) | with what was put off | measured | kept |",

@@ -50,17 +50,22 @@ def main(peers: list[str]) -> int:
         said = ["--model", "m", "--task", "binary", "--score", "score", "--actual", "label", "-o", str(built)]
         run([*driftline, "baseline", "build", str(reference), *said])
         evaluate = [*driftline, "evaluate", "--json", "--baseline", str(built)]
-        found = {"driftline": least([*evaluate, str(current)])}
+        found, failed = {"driftline": least([*evaluate, str(current)])}, dict[str, str]()
         for peer in peers:
             python = sys.executable if peer == "numpy" else environment(peer)
             command = [python, "-m", "benchmarks.peers.files_one", peer, str(reference), str(current), str(built)]
-            found[peer] = least(command) if peer == "numpy" else run(command)
+            try:
+                found[peer] = least(command) if peer == "numpy" else run(command)
+            except OSError as error:
+                failed[peer] = str(error)
         larger = run([*evaluate, str(many)])
     own = found["driftline"]
     print(f"| {ROWS:,} rows x 20 with labels, a whole command | CPU seconds | times Driftline's | peak |")
     print("|---|---|---|---|")
     for name, one in found.items():
         print(f"| {name} | {one.seconds:.1f} | {one.seconds / own.seconds:.2f} | {one.megabytes:,.0f} MB |")
+    for name, reason in failed.items():
+        print(f"| {name} | {reason} | | |")
     print(f"| driftline, {MANY:,} rows | {larger.seconds:.1f} | | {larger.megabytes:,.0f} MB |")
     kept = [larger.megabytes <= MOST_MEGABYTES]
     if "numpy" in found:
@@ -99,12 +104,16 @@ def least(command: list[str]) -> Taken:
 
 
 def run(command: list[str]) -> Taken:
-    """Run a command to its end, by numpy's and Arrow's own number of threads."""
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
+    """Run a command to its end. Raises ``OSError`` with its last words where it fails."""
+    with tempfile.TemporaryFile("w+") as words:
+        quiet = {**os.environ, "NML_DISABLE_USAGE_LOGGING": "1"}  # nannyml calls home else, and waits for it
+        child = subprocess.Popen(command, cwd=ROOT, env=quiet, stdout=subprocess.DEVNULL, stderr=words)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        words.seek(0)
+        said = words.read().strip().splitlines()
     if child.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {child.returncode}")
+        raise OSError(said[-1] if said else f"ended with {child.returncode}")
     return Taken(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6)
 
 
