@@ -10,7 +10,7 @@ OLDEST_WEB := opentelemetry-instrumentation-fastapi==0.64b0 opentelemetry-instru
 OLD_WARNINGS := -W default::DeprecationWarning -W default::PendingDeprecationWarning \
 	-W 'ignore:Unclosed <MemoryObject:ResourceWarning'
 
-.PHONY: help demo test test-all frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-estimates simulate interop soak
+.PHONY: help demo test test-all frameworks oldest lint format semconv bench bench-peers bench-peers-drift bench-peers-files bench-peers-collectors bench-peers-estimates simulate interop soak
 
 help:
 	@echo "make demo      a real model drifts and goes wrong on real data: terminal, pages, OTLP; Ctrl-C ends it (DEMO_ARGS=--once)"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench-peers-files a file of a million labelled rows as a whole command, beside numpy, Evidently, NannyML and whylogs (.venv-peers/)"
 	@echo "make bench-peers-estimates performance without labels of half a million rows, beside NannyML (.venv-peers/)"
 	@echo "make soak      a processor under load that is killed at random, with a destination that comes and goes (MINUTES=60)"
+	@echo "make bench-peers-collectors predictions passed on, beside the OpenTelemetry Collector (make interop) and rotel (.venv-peers/)"
 	@echo "make simulate  false alarms, power and dependence of drift over years of windows, into the docs (an hour; ARGS='--again rate')"
 	@echo "make interop   with a real Jaeger, Prometheus, Collector and Kafka (built into .peers/; needs Go, and Maven for Kafka)"
 
@@ -94,6 +95,10 @@ bench-peers-drift:
 bench-peers-files:
 	@sh scripts/setup.sh dev
 	@$(PY) -m benchmarks.peers.files $(ARGS)
+
+bench-peers-collectors:
+	@sh scripts/setup.sh dev
+	@$(PY) -m benchmarks.peers.collectors
 
 bench-peers-estimates:
 	@sh scripts/setup.sh dev
