@@ -219,6 +219,7 @@ class Connection(HttpToolsProtocol):
         self._came = 0
         self._head = 0
         self._unread = 0
+        self._ends = False
         self._stuck: float | None = None
         self._ended: float | None = None
 
@@ -244,8 +245,9 @@ class Connection(HttpToolsProtocol):
         self.heard = self._connections.clock()
         if self.waits == "next":
             self._wait_for("head")
+        self._ends = False
         super().data_received(data)
-        if self.waits == "head":
+        if self.waits == "head" and not self._ends:  # else most of what came may be the body before it
             self._unread += len(data)  # the parser holds a header until the whole of it is there
         if self._head > MOST_HEAD or self._unread > MOST_HEAD:
             self.end(431)
@@ -283,6 +285,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End the request's body."""
+        self._ends = True
         if self._head <= MOST_HEAD:
             super().on_message_complete()
             self._wait_for("next" if self.cycle.response_complete else "answer")

@@ -206,6 +206,18 @@ def test_requests_that_follow_at_once_are_answered_in_order() -> None:
         assert client.recv(1) == b""
 
 
+def test_the_end_of_a_body_is_no_part_of_the_next_head() -> None:
+    body, head = b"a" * (2 * MOST_HEAD), GET[: len(GET) // 2]
+    with serving() as server, server.open(GET) as client:
+        assert status(client) == b"HTTP/1.1 200 OK"
+        (connection,) = server.connections._open
+        whole = post(len(body)) + body + head  # in one piece, as a busy server finds it
+        connection.loop.call_soon_threadsafe(connection.data_received, whole)
+        assert answer(client)[1] == str(len(body)).encode()
+        client.sendall(GET[len(head) :])
+        assert status(client) == b"HTTP/1.1 200 OK"
+
+
 def test_what_the_system_refuses_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     clock = Seconds()
     connections = Connections(100, clock=clock)
