@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +31,12 @@ _log = logging.getLogger(__name__)
 BLOCK_BYTES, BLOCK_SECONDS = 12 << 20, 1.0
 """A block is so many bytes (at least 10,000 spans of 20 features), or what has come within so many seconds."""
 
+SHARE, LONGEST_BLOCK = 0.1, 4.0
+"""Share of a core that blocks with few rows of many models may take, and seconds that they grow to for it at most.
+
+A model costs some 5 ms a block, of ten rows as of a hundred: with 70 models each second would be a third of a core.
+"""
+
 _MOST_BYTES = 16 << 20
 """Bytes that are decoded together at most, of requests that waited."""
 
@@ -38,6 +45,15 @@ _APART = 60 * 10**9
 
 _AGAIN = 1.0
 """Seconds from a storage that failed to the next attempt."""
+
+
+def block_seconds(took: float) -> float:
+    """Return for how long the next block is gathered after one that took so many seconds of CPU time.
+
+    >>> block_seconds(0.02), block_seconds(0.25), block_seconds(3.0)
+    (1.0, 2.5, 4.0)
+    """
+    return min(max(BLOCK_SECONDS, took / SHARE), LONGEST_BLOCK)
 
 
 class Analysis:
@@ -57,6 +73,7 @@ class Analysis:
         self._request_log, self._reader, self._decoding = log, reader, decoding
         self._queue, self._counters = queue, counters
         self._stepping = threading.RLock()
+        self._seconds = BLOCK_SECONDS
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="driftline-analysis", daemon=True)
 
@@ -112,9 +129,11 @@ class Analysis:
         while not stopping():
             try:
                 self._request_log.wait_for(self._reader.position, unless=stopping)
-                self._request_log.wait_for(self._reader.position + BLOCK_BYTES, BLOCK_SECONDS, stopping)
+                self._request_log.wait_for(self._reader.position + BLOCK_BYTES, self._seconds, stopping)
                 if not stopping():
+                    began = time.thread_time()
                     self._step()
+                    self._seconds = block_seconds(time.thread_time() - began)
             except StorageOutage:  # that was said once; the requests stay in the log
                 self._stopping.wait(_AGAIN)
             except Exception:

@@ -23,11 +23,11 @@ from tests.support.processes import addresses, process
 
 pytestmark = pytest.mark.heavy
 
-SIZE, BALLAST = 64 << 20, 36 << 20
+SIZE, BALLAST = 256 << 20, 144 << 20
 """Bytes of the file system, and of what else is on it until there is room again."""
 
 ROWS = 2000
-MOST = 200
+MOST = 800
 
 
 @pytest.fixture
