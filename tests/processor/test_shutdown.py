@@ -125,6 +125,39 @@ def test_a_statement_that_would_run_for_hours_is_interrupted(
     again.stop()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["keeper", "settling"])
+def test_a_window_whose_evaluation_is_interrupted_is_evaluated_after_the_next_start(
+    part: str, open_state: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    opened = open_state(churn=MODEL)
+    endless = "SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range + b.range = 1"
+    busy, evaluate = threading.Event(), Evaluator._of
+
+    def run_for_hours(self: Evaluator, series: Series, window: Window) -> Evaluation | None:
+        busy.set()
+        self._connection.execute(endless)
+        return evaluate(self, series, window)
+
+    monkeypatch.setattr(Evaluator, "_of", run_for_hours)
+    opened.send(predictions(["a"], NOON - 3 * HOUR), predictions(["b"], NOON))
+    if part == "keeper":
+        opened.state._keeper.start()
+        assert busy.wait(60)
+    finishing = threading.Thread(target=opened.state.finish, args=[Deadline.after(0.5)])
+    finishing.start()
+    finishing.join(60)
+    assert not finishing.is_alive()
+    opened.state.close()
+    assert "Traceback" not in caplog.text
+    monkeypatch.undo()
+    monkeypatch.setattr(State, "stop", lambda _: None)  # it is
+    again = open_state(churn=MODEL)
+    monkeypatch.undo()
+    again.state.settle()
+    assert [one.rows for one in again.view().windows["1h"]] == [1, 1]
+
+
 def test_all_parts_of_the_end_share_one_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Receivers take all the time that they may, so that what follows has less of it."""
     now, given = [1000.0], {}

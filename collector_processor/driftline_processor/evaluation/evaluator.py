@@ -19,7 +19,7 @@ from driftline_processor.ingest.changes import ChangedPanes
 from driftline_processor.ingest.pane_sums import read_restated
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.cumulative_streams import touched_since
-from driftline_processor.store.database import Connection, mark, number, read, set_mark, transaction
+from driftline_processor.store.database import Connection, is_of_all, mark, number, read, set_mark, transaction
 from driftline_processor.store.panes import stored_unit
 from driftline_processor.store.series import Series, SeriesRegister
 
@@ -159,7 +159,9 @@ class Evaluator:
     def _evaluate(self, series: Series, window: Window) -> Evaluation | None:
         try:
             return self._of(series, window)
-        except Exception:
+        except Exception as error:
+            if is_of_all(error):
+                raise  # the window goes on waiting
             # One window that cannot be evaluated must not stop the others; it is tried when touched again.
             _log.exception("window %s of %s at %d could not be evaluated", window.name, series.key.model, window.start)
             return None

@@ -621,6 +621,13 @@ class _Handle:
         self._store.released(self)
 
 
+def is_of_all(error: Exception) -> bool:
+    """Return True for an error that says nothing of what was asked: the storage failed, or somebody interrupted."""
+    if isinstance(error, duckdb.Error):
+        return isinstance(error, duckdb.InterruptException) or _ends_use(error)
+    return isinstance(error, StorageOutage)
+
+
 def _ends_use(error: duckdb.Error) -> bool:
     """Return True where nothing more can be done with the file before it is opened again, or nothing should be."""
     text = str(error)
