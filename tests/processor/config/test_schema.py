@@ -130,7 +130,10 @@ ONE_PROBLEM = [
     ),
     ("storage: {retention: 1.5}", "storage.retention: '1.5' has no unit; write '1.5d' or '1.5h'"),
     ("storage: {directroy: x}", "storage.directroy: there is no such key; did you mean 'directory'?"),
-    ("storage: {colour: x}", "storage.colour: there is no such key; known: directory, retention, max_size, log"),
+    (
+        "storage: {colour: x}",
+        "storage.colour: there is no such key; known: directory, in_memory, retention, max_size, log",
+    ),
     ("modles: {}", "modles: there is no such key; did you mean 'models'?"),
     (
         "models: {churn: {positiv_class: x}}",
