@@ -169,8 +169,8 @@ class Admission:
         if not analysed and not passage.body:
             kept = _done(0)
         elif passage.body and passage.body != body and analysed:
-            self._append(signal, passage.body, FOR_DESTINATIONS, travels, waited)
-            kept = self._append(signal, body, FOR_ANALYSIS, travels, waited)
+            part = self._append(signal, passage.body, FOR_DESTINATIONS, travels, waited)
+            kept = _both(part, self._append(signal, body, FOR_ANALYSIS, travels, waited))
         else:
             readers = (FOR_ANALYSIS if analysed else 0) | (FOR_DESTINATIONS if passage.body else 0)
             kept = self._append(signal, body if analysed else passage.body, readers, travels, waited)
@@ -206,6 +206,21 @@ class Admission:
         self._counters.add(m.DRIFTLINE_RECEIVED_REQUESTS, 1, {a.DRIFTLINE_SIGNAL: signal})
         if passage.body:
             self.passing.passed(passage)
+
+
+def _both(part: Future[int], whole: Future[int]) -> Future[int]:
+    """Return a future of two entries: the position of the second once both are on disk, or the error of either."""
+    both: Future[int] = Future()
+
+    def answer(_: Future[int]) -> None:
+        error = part.exception() or whole.exception()
+        if error is None:
+            both.set_result(whole.result())
+        else:
+            both.set_exception(error)
+
+    part.add_done_callback(lambda _: whole.add_done_callback(answer))
+    return both
 
 
 def _done(position: int) -> Future[int]:

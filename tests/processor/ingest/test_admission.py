@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from driftline.semconv import metrics as m
 from driftline_processor.ingest.admission import Passage
+from driftline_processor.log.entry_format import Entry
 from driftline_processor.receipts import Overloaded, Receipt, Signal, StorageOutage
 
 from tests.support.otlp_peers import counted
@@ -26,10 +28,13 @@ class SlowDisk:
     def __init__(self) -> None:
         self.waits, self.go_on = threading.Event(), threading.Event()
         self.error: Exception | None = None
+        self.errors: list[Exception] = []
 
     def sync(self, file: int) -> None:
         self.waits.set()
         assert self.go_on.wait(60)
+        if self.errors:
+            raise self.errors.pop()
         if self.error is not None:
             raise self.error
         os.fsync(file)
@@ -103,6 +108,46 @@ def test_the_same_bytes_of_another_tenant_are_another_request(
     assert taken[0] is taken[2]
     kept = [stored.entry.headers for stored in state.state.log.read(0, 1 << 20).stored]
     assert kept == [(("tenant", "a"),), (("tenant", "b"),)]
+
+
+class ForPart:
+    """A forwarder that wants a part of each request."""
+
+    headers = frozenset[str]()
+
+    def __init__(self) -> None:
+        self.remembered: list[Passage] = []
+
+    def wanted(self, signal: Signal, body: bytes) -> Passage:
+        del signal, body
+        return Passage(logs([], "part"))
+
+    def passed(self, passage: Passage) -> None:
+        self.remembered.append(passage)
+
+
+def test_a_request_is_refused_where_the_part_that_goes_on_is_not_kept(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, body, forwarder = open_state(), prediction("churn", "a"), ForPart()
+    state.state.forward(forwarder)
+    append = state.state.log.append
+
+    def alone(entry: Entry, waited: float) -> Future[int]:
+        future = append(entry, waited)
+        wait([future], 60)
+        return future
+
+    monkeypatch.setattr(state.state.log, "append", alone)
+    with slow_disk(monkeypatch) as disk:
+        disk.errors = [OSError(5, "Input/output error")]
+        disk.go_on.set()
+        with pytest.raises(StorageOutage, match="Input/output error"):
+            state.state.submit("logs", body).result(60)
+    assert forwarder.remembered == []
+    assert state.state.submit("logs", body).result(60) == Receipt()
+    assert logs([], "part") in bodies(state)
+    assert forwarder.remembered == [Passage(logs([], "part"))]
 
 
 def test_a_request_whose_sender_has_waited_too_long_is_refused(open_state: Open) -> None:
