@@ -121,7 +121,7 @@ class Evaluator:
             set_mark(self._connection, "evaluated_predictions", reached.predictions)
             set_mark(self._connection, "evaluated_joined", reached.joined)
             set_mark(self._connection, "evaluated_points", reached.points)
-        if not self.waiting:
+        if not self.waiting and not self._touched:
             self._connection.execute("DELETE FROM restated")
 
     def collect(self) -> None:

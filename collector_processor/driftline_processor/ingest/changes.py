@@ -52,6 +52,11 @@ class ChangedPanes:
                 self._written.setdefault(series, set()).update(starts.tolist())
             self._reached = PaneProgress(*map(max, (predictions, joined, points), self._reached))
 
+    def __bool__(self) -> bool:
+        """Return True while there are panes to be evaluated."""
+        with self._lock:
+            return bool(self._panes)
+
     def take(self) -> tuple[Panes, Panes, PaneProgress]:
         """Return the panes to be evaluated, those of them in which rows were counted, and how far they reach.
 

@@ -67,6 +67,7 @@ from .pane_sums import (
     decided_labels,
     panes_of,
     spread_over_panes,
+    write_restated,
 )
 from .queue_offsets import Offset, QueueProgress, read_offsets, write_offsets
 from .row_keys import RowKeys, keys_of
@@ -402,7 +403,11 @@ class Intake:
         """Count over the bins of the baseline in force; while there is none, keep the rows to learn one."""
         in_force, settings = self.baselines.in_force(series.key), self.series.settings(series.key.model)
         if in_force is not None:
-            for some in (*self.baselines.give_back(self._connection, series), table):
+            given_back = self.baselines.give_back(self._connection, series)
+            again = [(series.number, np.unique(panes_of(some))) for some in given_back]
+            work.touched += again
+            work.restated += again
+            for some in (*given_back, table):
                 values = {key: self.slices.of(series.number, key) for key in settings.sliced if key in some.slices}
                 cutting = Cutting(work.sliced, values, settings.timezone)
                 add_binned(work.changes, series, some, in_force.baseline, settings.cluster or "", cutting)
@@ -426,6 +431,7 @@ class Intake:
             insert(connection, "outcomes", pa.concat_tables(work.outcomes))
         work.changes.write(connection)
         work.sliced.write(connection)
+        write_restated(connection, work.restated)
         self._requests.write(connection, work.digests, work.now)
         self._batches.write(connection, work.batches, work.now)
         write_watermarks(connection, work.watermarks)
@@ -444,6 +450,7 @@ class _Work:
 
     Attributes:
         tables: Alike ones together.
+        restated: Panes of rows that came with an earlier transaction, which has been evaluated.
         unused: Reason → rows that count nowhere.
     """
 
@@ -459,6 +466,7 @@ class _Work:
     batches: list[bytes] = field(default_factory=list)
     watermarks: Watermarks = field(default_factory=dict)
     touched: list[tuple[int, I64]] = field(default_factory=list)
+    restated: list[tuple[int, I64]] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
     kept: int = 0
 

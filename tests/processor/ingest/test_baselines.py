@@ -12,7 +12,7 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import NOON, Opened, baseline, outcomes, predictions
+from tests.support.state_rows import HOUR, NOON, Clock, Opened, baseline, outcomes, predictions
 
 
 def rows(n: int, start: int = 0, *, version: str = "1", time: int = NOON) -> PredictionTable:
@@ -85,6 +85,28 @@ def test_a_baseline_that_is_sent_while_learning_counts_the_kept_rows_too(open_st
     assert view.baseline.source == "event"  # type: ignore[union-attr]
     assert compared(state) == 400
     assert state.rows("SELECT count(*) FROM learning") == [(0,)]
+
+
+def hours_compared(state: Opened) -> list[int]:
+    """Rows of feature x that were counted over the bins, of each window."""
+    return [one.features["x"].rows if "x" in one.features else 0 for one in state.view().windows["1h"]]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_windows_of_rows_that_were_kept_for_learning_are_compared_once_a_baseline_comes(
+    open_state: Open, clock: Clock, killed: bool
+) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    state.send(rows(30))
+    clock.now += 2 * HOUR
+    assert hours_compared(state) == [0]
+    sent = baseline([0.1, 0.9] * 200, {"x": [0.1, 0.9] * 200}).to_json()
+    state.send(rows(20, 30, time=clock.now), baselines=[sent])
+    if killed:
+        state.state.catch_up()
+        state.state._evaluator.step = lambda **_: False  # type: ignore[method-assign]  # the end comes before
+        state = open_state(churn=Model(windows=("1h",)))
+    assert hours_compared(state) == [30, 20]
 
 
 def test_a_sent_baseline_is_for_its_version_and_the_newest_for_versions_without_one(open_state: Open) -> None:
