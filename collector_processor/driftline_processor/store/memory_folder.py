@@ -6,6 +6,7 @@ limits. What a process that was killed has left behind is removed when the next 
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sys
@@ -18,7 +19,7 @@ from .database import StorageError
 BASE = Path("/dev/shm")
 """The file system in memory that every Linux has."""
 
-_PREFIX, _LOCK = "driftline-", "lock"
+_PREFIX, _LOCK, _UNLOCKED = "driftline-", "lock", "lock.new"
 
 
 class MemoryFolder:
@@ -31,14 +32,26 @@ class MemoryFolder:
     def __init__(self) -> None:
         """Make the folder. Raises StorageError where there is no file system in memory."""
         _remove_abandoned()
+        self._lock = -1
         try:
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=BASE))
-            self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._take_lock()
+            except BaseException:
+                self.close()
+                raise
         except OSError as error:
             raise StorageError(
                 f"storage: memory needs the file system {BASE} ({error.strerror}); name a storage.directory instead"
             ) from error
-        _try_lock(self._lock)
+
+    def _take_lock(self) -> None:
+        """Hold the lock before it has its name: whoever finds one that nobody holds removes the folder."""
+        unlocked = self.path / _UNLOCKED
+        self._lock = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not _try_lock(self._lock):
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        unlocked.rename(self.path / _LOCK)
 
     def close(self) -> None:
         """Remove the folder, with all that is in it; once is enough."""
