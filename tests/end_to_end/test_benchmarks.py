@@ -50,6 +50,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_rescore": {"MODELS": 1, "ROUNDS": 1, "REFERENCE_ROWS": 300, "ROWS": 50},
     "bench_sdk": {"ROUNDS": 1, "CALLS": 2},
     "bench_slices": {"SIZES": ((20, 1),), "FEATURES": 2, "KEYS": ((), ("country",))},
+    "bench_sources": {"DAYS": 1, "FEATURES": 2, "A_PANE": 3, "ROUNDS": 1},
     "bench_state": {"SIZES": ((10, True), (10, False))},
     "bench_verdict": {"WINDOWS": 2, "FEATURES": 2, "ROWS": 50, "ROUNDS": 1},
     "bench_versions": {"REQUEST": 50},
