@@ -50,7 +50,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bench_rescore": {"MODELS": 1, "ROUNDS": 1, "REFERENCE_ROWS": 300, "ROWS": 50},
     "bench_sdk": {"ROUNDS": 1, "CALLS": 2},
     "bench_slices": {"SIZES": ((20, 1),), "FEATURES": 2, "KEYS": ((), ("country",))},
-    "bench_sources": {"DAYS": 1, "FEATURES": 2, "A_PANE": 3, "ROUNDS": 1},
+    "bench_sources": {"FEATURES": 2, "A_PANE": 10, "ROUNDS": 1},
     "bench_state": {"SIZES": ((10, True), (10, False))},
     "bench_verdict": {"WINDOWS": 2, "FEATURES": 2, "ROWS": 50, "ROUNDS": 1},
     "bench_versions": {"REQUEST": 50},
@@ -114,7 +114,7 @@ def test_it_runs_through(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             module.main(30)
         case "bench_versions":
             module.main(1e-4)
-        case "bench_view":
+        case "bench_view" | "bench_sources":
             module.main(1)
         case "bench_files":
             monkeypatch.setattr(module.subprocess, "run", lambda *_, **__: None)

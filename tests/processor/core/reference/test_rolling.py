@@ -99,7 +99,10 @@ def test_a_shift_that_lasts_is_drift_from_the_baseline_and_none_from_the_last_da
     assert (before.features["age"].state, now.features["age"].state) == ("drift", "ok")
     assert compared.note == "its own last 30d without 24h, 6,000 rows"
     drawn = drift(merge(panes), compared.baseline).features["age"].now  # to nine decimals
-    np.testing.assert_allclose(now.features["age"].was, drawn, rtol=0, atol=1e-9)
+    was = now.features["age"].was
+    assert was is not None
+    assert drawn is not None
+    np.testing.assert_allclose(was, drawn, rtol=0, atol=1e-9)
 
 
 def test_its_bins_stay_and_its_blocks_are_its_days(baseline: Baseline) -> None:
