@@ -125,6 +125,16 @@ class State:
         self._listeners: list[Callable[[pa.Table], None]] = []
         self._verdict_listeners: list[Callable[[VerdictChange], object]] = []
         self._memory = MemoryFolder() if config.storage.in_memory else None
+        try:
+            self._open(queue_bytes, ceiling)
+        except BaseException:
+            if self._memory is not None:
+                self._memory.close()
+            raise
+
+    def _open(self, queue_bytes: int, ceiling: MemoryCeiling) -> None:
+        """Open the file and the log, and make every part over them."""
+        config, clock = self._config, self._clock
         directory = Path(config.storage.directory) if self._memory is None else self._memory.path
         self._store = Store(directory, memory=f"{ceiling.database >> 20}MiB")
         self.health.watch("unreadable_rows", self._store.unreadable.sentence, ready=True)

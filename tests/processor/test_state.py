@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from driftline.semconv import attributes as a
 from driftline.semconv import metrics as m
+from driftline_processor import state as state_module
 from driftline_processor.config.model import Model
+from driftline_processor.config.schema import Config, Storage
 from driftline_processor.state import State
+from driftline_processor.store import memory_folder
+from driftline_processor.store.database import StorageError
 
 from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions
 
@@ -89,3 +93,18 @@ def test_stopping_joins_and_evaluates_what_was_acknowledged(tmp_path: Path) -> N
     again = State(config(tmp_path), clock=Clock(NOON))
     assert again.read("SELECT count(*) AS n FROM joined").to_pylist() == [{"n": 1}]
     again.stop()
+
+
+def test_a_start_that_fails_leaves_nothing_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_folder, "BASE", tmp_path)
+    in_memory = Config(storage=Storage(in_memory=True))
+
+    def full(*_: object, **__: object) -> None:
+        raise StorageError("no room")
+
+    for part in ("RequestLog", "Store"):
+        with monkeypatch.context() as failing:
+            failing.setattr(state_module, part, full)
+            with pytest.raises(StorageError, match="no room"):
+                State(in_memory)
+        assert list(tmp_path.iterdir()) == []
