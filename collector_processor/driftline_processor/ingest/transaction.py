@@ -80,6 +80,7 @@ _POSITION = "log"
 """Name of the marks that say how far the log is stored: one is added with each block, and the largest counts."""
 
 _NONE: I64 = np.empty(0, dtype=np.int64)
+_NO_ROWS = pa.schema({"time": pa.int64(), "id": pa.string()}).empty_table()
 _NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
 
 
@@ -293,7 +294,7 @@ class Intake:
         series = self.series.of(table, in_force.task if in_force else None)
         numbers = numbers_of_ids(text_array(table.id))
         if table.keyed:
-            new = self._new_rows(series, table, numbers)
+            new = self._new_rows(series, table, numbers, work)
             if len(new) < len(table):
                 work.unused["row_seen"] += len(table) - len(new)
                 table, numbers = take_predictions(table, new), numbers[new]
@@ -370,32 +371,34 @@ class Intake:
             work.watermarks[model] = self.watermarks.setdefault(model, Watermark())
             work.watermarks[model].observe(np.full(min(added.rows, ROWS), added.last), work.now)
 
-    def _new_rows(self, series: Series, table: PredictionTable, numbers: U64) -> Rows:
-        """Positions of the rows that are neither in the store nor earlier in the table; without an id all are new.
+    def _new_rows(self, series: Series, table: PredictionTable, numbers: U64, work: _Work) -> Rows:
+        """Positions of the rows that are neither stored nor earlier in the transaction; without an id all are new.
 
-        ``numbers``: of their ids. The store is asked only about rows that may be there.
+        ``numbers``: of their ids. The store and the transaction are asked only about rows that may be there.
         """
         with_id = np.flatnonzero(np.diff(table.id.offsets))
         newest = self.totals.get(series.number, SeriesTotals()).last
         keys = keys_of(table.time, numbers)
         some = slice(None) if len(with_id) == len(table) else with_id
         suspects = with_id[self._keys.suspects(series.number, table.time[some], keys[some], newest)]
-        new = np.arange(len(table)) if not len(suspects) else self._without_known(series, table, suspects)
+        new = np.arange(len(table)) if not len(suspects) else self._without_known(series, table, suspects, work)
         stored = new if len(with_id) == len(table) else new[np.isin(new, with_id)]
         self._keys.add(series.number, table.time[stored], keys[stored])
         return new
 
-    def _without_known(self, series: Series, table: PredictionTable, suspects: I64) -> Rows:
-        """Return the positions of all rows but those that are in the store, or earlier among the suspects."""
+    def _without_known(self, series: Series, table: PredictionTable, suspects: I64, work: _Work) -> Rows:
+        """Return the positions of all rows but those in the store, earlier in the transaction or among the suspects."""
         times, ids = table.time[suspects], text_array(table.id).take(pa.array(suspects))
         incoming = pa.table({"row": suspects, "time": times, "id": ids})
         known = read(
             self._connection,
             "SELECT row FROM incoming i JOIN predictions p ON p.time = i.time AND p.id = i.id"
-            " WHERE p.series = ? AND p.time BETWEEN ? AND ? UNION SELECT row FROM incoming"
-            " QUALIFY row_number() OVER (PARTITION BY time, id ORDER BY row) > 1",
+            " WHERE p.series = ? AND p.time BETWEEN ? AND ?"
+            " UNION SELECT row FROM incoming i JOIN pending p ON p.time = i.time AND p.id = i.id"
+            " UNION SELECT row FROM incoming QUALIFY row_number() OVER (PARTITION BY time, id ORDER BY row) > 1",
             *(series.number, int(times.min()), int(times.max())),
             incoming=incoming,
+            pending=work.pending(series.number),
         )
         return np.delete(np.arange(len(table)), known["row"].to_numpy())
 
@@ -469,6 +472,11 @@ class _Work:
     restated: list[tuple[int, I64]] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
     kept: int = 0
+
+    def pending(self, series: int) -> pa.Table:
+        """Return times and ids of the rows of a series that the transaction will store."""
+        own = [some.select(["time", "id"]) for some in self.rows if some["series"][0].as_py() == series]
+        return pa.concat_tables([_NO_ROWS, *own])
 
 
 def _timely(times: I64, now: int, rejected: Counter[str]) -> Rows:

@@ -79,6 +79,16 @@ def test_memory_stays_within_its_bound(connection: Connection) -> None:
     assert asked(keys, ["0-7"], [NOON], NOON + 19 * HOUR) == ["0-7"]  # forgotten, and the store lacks it so far
 
 
+def test_a_row_that_comes_in_two_layouts_at_once_is_stored_once(open_state: Open) -> None:
+    state = open_state()
+    scored = predictions(["a", "b"], scores=[0.1, 0.2])
+    failed = predictions(["b", "c"], scores=[0.2, 0.3], errors=[None, "timeout"])
+    other = predictions(["b"], model="upsell")
+    state.send(scored, failed, other)
+    found = state.rows("SELECT model, id FROM predictions JOIN models USING (series) ORDER BY ALL")
+    assert found == [("churn", "a"), ("churn", "b"), ("churn", "c"), ("upsell", "b")]
+
+
 ROWS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5)), min_size=1, max_size=30)
 
 
