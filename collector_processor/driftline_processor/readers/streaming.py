@@ -176,23 +176,21 @@ class NdjsonStream:
         UnreadableLines(bad, first).tell(path, say)
 
     def batches(self, names: Collection[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the named columns of all rows; a column is not in batches of which no row has it."""
+        """Yield the named columns of all rows; a column is missing throughout a block of which no row has it."""
+        wanted = [field for field in self.schema if field.name in names]
         with readable(self.path):
             for table, *_ in self._blocks():
-                some = table.select([name for name in table.schema.names if name in names])
-                if some.num_columns:
-                    yield from some.combine_chunks().to_batches()
+                n, there = table.num_rows, set(table.schema.names)
+                some = {one.name: table[one.name] if one.name in there else pa.nulls(n, one.type) for one in wanted}
+                if some:
+                    yield from pa.table(some).combine_chunks().to_batches()
                 else:
-                    yield pa.RecordBatch.from_struct_array(pa.Array.from_buffers(pa.struct([]), table.num_rows, [None]))
+                    yield pa.RecordBatch.from_struct_array(pa.Array.from_buffers(pa.struct([]), n, [None]))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one whole column, as text where its blocks are of several types."""
         kind = self.schema.field(name).type
-        parts = [
-            batch.column(0).cast(kind) if batch.num_columns else pa.nulls(batch.num_rows, kind)
-            for batch in self.batches({name})
-        ]
-        return pa.chunked_array(parts, kind)
+        return pa.chunked_array([batch.column(0).cast(kind) for batch in self.batches({name})], kind)
 
     def _blocks(self) -> Iterator[ParsedLines]:
         rest, number = b"", 1

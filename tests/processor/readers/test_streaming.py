@@ -135,6 +135,7 @@ def test_blocks_of_json_may_differ_in_their_columns_and_types(tmp_path: Path) ->
     assert stream.schema.names == ["a", "score", "b"]
     assert sum(batch.num_rows for batch in stream.batches({"b"})) == 80
     assert stream.column("score").to_pylist() == [0.5] * 40 + [1.0] * 40
+    assert [one for batch in stream.batches({"a", "b"}) for one in batch["b"].to_pylist()] == [None] * 40 + [1.5] * 40
 
 
 def test_latin_1_and_two_columns_of_one_name(tmp_path: Path) -> None:

@@ -101,6 +101,8 @@ def fold_windows(
         pane.parts |= {part: sums[0] for part, sums in _estimates(table, baseline, window, 1).items()}
         pane.parts |= {part: sums[0] for part, sums in _calls(table, window, 1).items()}
         return [(0, pane, prints)]
+    if not len(table):  # no row of the batch has a time
+        return []
     present, local = np.unique(window, return_inverse=True)
     panes = fold_by(table, baseline.bins, local, len(present), cluster, cuts)
     counted = count_rules(table.features, expect, local, len(present))

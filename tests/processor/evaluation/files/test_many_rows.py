@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from driftline_processor.evaluation.files.windows import Cut
 from driftline_processor.readers import row_store, sources
 from driftline_processor.readers.column_roles import ColumnOptions
 from driftline_processor.readers.row_store import RowStore
+from driftline_processor.readers.streaming import NdjsonStream
 from pyarrow import csv
 
 FEW, ROWS, DAY = 1_500, 12_000, 86_400 * 10**9
@@ -115,6 +117,33 @@ def test_rows_in_chunks_say_what_all_at_once_say(
     assert found.concept == exact.concept
     assert [replace(one, rows=()) for one in found.wrong] == [replace(one, rows=()) for one in exact.wrong]
     assert [one.rows for one in found.wrong] == [one.rows for one in exact.wrong]
+
+
+@pytest.mark.parametrize("column", ["label", "score", "country", "time", "x"])
+def test_a_column_that_a_block_of_json_lacks_is_missing_there(
+    column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path, "binary")
+    rows = pa.table(_rows(4_000, 2, "binary")).to_pandas()
+    lines = [json.loads(line) for line in rows.to_json(orient="records", lines=True, date_format="iso").splitlines()]
+    for line in lines[:2_000]:
+        del line[column]
+    week = tmp_path / "week.ndjson"
+    week.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    [held] = _evaluate(tmp_path, Cut(), files=(week.name,)).evaluations
+    monkeypatch.setattr(row_store, "MOST_IN_MEMORY", FEW)
+    monkeypatch.setattr(row_store, "CHUNK", 400)
+    monkeypatch.setattr(dataset, "MOST_BYTES", 1)
+    monkeypatch.setattr(NdjsonStream.__init__, "__defaults__", (20_000, ()))
+
+    [read] = _evaluate(tmp_path, Cut(), files=(week.name,)).evaluations
+
+    assert read.rows == held.rows
+    _same_but_for_order(held, read)
+    assert read.performance_slices.keys() == held.performance_slices.keys()
+    assert {name: one.state for name, one in read.features.items()} == {
+        name: one.state for name, one in held.features.items()
+    }
 
 
 @pytest.mark.usefixtures("few_in_memory")
