@@ -556,8 +556,10 @@ class State:
     def _tidy(self) -> None:
         self._finish()
         self._evaluator.collect()
-        self._upkeep.step()
-        self._evaluator.forget_tidied()
+        try:
+            self._upkeep.step()
+        finally:
+            self._evaluator.forget_tidied()  # what was rolled up before an error stays rolled up
         self._join.recount()
 
 

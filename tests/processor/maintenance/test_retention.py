@@ -12,7 +12,7 @@ from driftline_processor.config.model import Model
 from driftline_processor.maintenance.retention import Sizing
 
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, HOUR, NOON, Clock, Opened, outcomes, predictions
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
 
 DAILY = Model(windows=("1d",))
 
@@ -134,3 +134,35 @@ def test_outcomes_that_wait_are_counted_with_the_oldest_and_expire(open_state: O
     state.state.tidy_now()
     view = state.view()
     assert (view.pending, view.pending_since, state.counted("expired")) == (1, NOON + DAY, 2)
+
+
+def test_a_late_row_counts_once_after_tidying_has_failed_halfway(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hourly = Model(windows=("1h",))
+    state = open_state(churn=hourly, other=hourly)
+    clock.now += 20 * MINUTE
+    for pane in range(3):
+        for model in ("churn", "other"):
+            rows = [f"{pane} {number}" for number in range(10)]
+            state.send(predictions(rows, NOON + pane * 5 * MINUTE, model=model))
+    state.view()
+    clock.now = NOON + 15 * DAY
+    for model in ("churn", "other"):
+        state.send(predictions(["n"] * 300, clock.now - MINUTE, keyed=False, model=model))
+    state.view()
+    upkeep, rolled = state.state._upkeep, list[object]()
+    roll_up = upkeep._roll_up
+
+    def failing(*which: object) -> object:
+        if rolled:
+            raise OSError("no room")
+        rolled.append(which)
+        return roll_up(*which)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(upkeep, "_roll_up", failing)
+    with pytest.raises(OSError, match="no room"):
+        state.state.tidy_now()
+    for model in ("churn", "other"):
+        state.send(predictions(["late"], NOON + 6 * MINUTE, model=model))
+        assert state.view(model).windows["1h"][0].rows == 31
