@@ -33,6 +33,8 @@ from driftline_processor.store.slices import BETWEEN, HOUR, SliceValues, hours_o
 
 from .outcome_resolution import relevance_of
 
+_NONE: I64 = np.empty(0, dtype=np.int64)
+
 
 def labelled_rows(task: Task, rows: pa.Table, keys: Iterable[str] = ()) -> LabelledPredictions:
     """Read rows of the table ``joined``, with the slices of some keys."""
@@ -156,7 +158,7 @@ def add_outcomes(changes: PaneChanges, series: Series, rows: pa.Table) -> I64:
     ``rows``: the columns of the table ``joined``.
     """
     if not rows.num_rows:
-        return np.empty(0, dtype=np.int64)
+        return _NONE
     labelled, time = labelled_rows(series.task, rows), integers_of(rows, "time")
     if (time[1:] < time[:-1]).any():
         order = np.argsort(time, kind="stable")
@@ -179,22 +181,23 @@ def recompute_panes(
 ) -> I64:
     """Make the performance parts within ``[start, end)`` anew from the joined rows; return the starts of their panes.
 
+    These are all starts of five minutes: of a pane that was rolled up, pieces may be left without a row.
+
     ``stretches``: disjoint, whole stored panes, see :func:`stored_stretches`. Inside the caller's transaction. Those of
     slices, of whole hours, are made anew and written with it; ``values``: which are told apart.
     """
-    panes = [np.array([start for start, _ in stretches], dtype=np.int64)]
     for start, end in stretches:
         connection.execute(
             "DELETE FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold LIKE 'task:%'",
             [series.number, start, end],
         )
         rows = read(connection, _KEPT.format("*"), series.number, start, end)
-        panes.append(add_outcomes(changes, series, rows))
+        add_outcomes(changes, series, rows)
     sliced = sliced_changes()
     recompute_sliced(connection, sliced, series, values, stretches)
     sliced.write(connection)
     values.write(connection)
-    return np.unique(np.concatenate(panes))
+    return np.concatenate([_NONE, *(np.arange(start, end, PANE) for start, end in stretches)])
 
 
 def joined_stretches(connection: Connection, series: int) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from driftline_processor.config.model import Model
 
 from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
@@ -138,3 +139,20 @@ def test_a_retraction_moves_with_its_outcomes_to_a_prediction_that_fits_better(o
     state.send(predictions(["a"], NOON + HOUR))
     assert joined(state) == [("a", 1)]  # of the first prediction, of which nothing was taken back
     assert state.rows("SELECT time FROM joined") == [(NOON,)]
+
+
+def test_what_is_taken_back_of_a_rolled_up_pane_is_counted_no_more(open_state: Open, clock: Clock) -> None:
+    state = open_state(churn=Model(windows=("1h",)))
+    clock.now = NOON + 20 * MINUTE
+    state.send(predictions(["a", "b"], [NOON, NOON + 22 * MINUTE]), outcomes(["a"], [1], NOON + HOUR))
+    state.state.settle()
+    clock.now = NOON + 15 * DAY
+    state.send(predictions(["n"] * 300, clock.now - MINUTE, keyed=False))
+    state.view()
+    state.state.tidy_now()
+    said: list[int] = []
+    for retracted in (False, True):
+        state.send(outcomes(["b"], [1], clock.now, retracted=retracted))
+        said.append(state.view().windows["1h"][0].outcome_rows)
+        clock.now += MINUTE
+    assert said == [2, 1]
