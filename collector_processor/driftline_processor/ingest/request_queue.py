@@ -156,9 +156,10 @@ class RequestQueue:
         """One request is always taken: a body larger than the queue must not be refused for ever."""
         if self._stopping or (self._queue and self._bytes + size > self._limit):
             raise Overloaded
-        if self._queue:
+        left = self._pace.left
+        if self._queue or left:
             whole = self._bytes + size
-            refuse_late(self._pace.left + self._pace.seconds(groups_of(1, 1, whole, _TOGETHER_BYTES), whole))
+            refuse_late(left + self._pace.seconds(groups_of(1, 1, whole, _TOGETHER_BYTES), whole))
 
     def _run(self) -> None:
         """Write what waits until the end; an error costs the requests at hand, and never those that follow."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,7 +19,10 @@ from driftline.tables.task import Task
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Limits
 from driftline_processor.core.decode.requests import Malformed
+from driftline_processor.expected_wait import MOST_WAIT, GroupPace
 from driftline_processor.ingest.deduplication import digest_of
+from driftline_processor.ingest.request_queue import RequestQueue
+from driftline_processor.ingest.transaction import Intake, Request
 from driftline_processor.receipts import Overloaded, Receipt, Signal
 from driftline_processor.state import State
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -307,3 +312,34 @@ def test_what_was_ranked_is_kept_and_what_is_left_out_is_counted(open_state: Ope
     kept = state.rows("SELECT items, item_scores, left_out FROM predictions ORDER BY seq")
     assert kept[:2] == [(["a", "b"], [0.5, 0.25], None), ([], [], None)]
     assert kept[2] == (list(many[:100]), None, 30)
+
+
+class HangingIntake:
+    """Storage whose transaction lasts until it may end."""
+
+    outage = None
+
+    def __init__(self) -> None:
+        self.began, self.go_on = threading.Event(), threading.Event()
+
+    def take(self, requests: Sequence[Request]) -> list[Receipt]:
+        self.began.set()
+        assert self.go_on.wait(60)
+        return [Receipt() for _ in requests]
+
+
+def test_a_request_behind_a_transaction_that_hangs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    intake, now = HangingIntake(), [0.0]
+    queue = RequestQueue(cast(Intake, intake))
+    monkeypatch.setattr(queue, "_pace", GroupPace(lambda: now[0]))
+    queue.start()
+    try:
+        first = queue.submit_outcomes([outcomes(["a"], [1])], digest_of(b"first"))
+        assert intake.began.wait(60)
+        now[0] = MOST_WAIT + 1
+        with pytest.raises(Overloaded):
+            queue.submit_outcomes([outcomes(["b"], [1])], digest_of(b"second"))
+    finally:
+        intake.go_on.set()
+        queue.stop()
+    assert first.result(60) == Receipt()
