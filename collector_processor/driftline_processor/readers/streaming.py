@@ -36,7 +36,7 @@ BLOCK = 8 << 20
 
 _WIDER = (
     *(pa.null(), pa.int64(), pa.bool_(), pa.float64(), pa.date32(), pa.time32("s")),
-    *(pa.timestamp("s"), pa.timestamp("ns"), pa.string()),
+    *(pa.timestamp("s"), pa.timestamp("ns"), pa.timestamp("s", "UTC"), pa.timestamp("ns", "UTC"), pa.string()),
 )
 """Types that Arrow tries for a column without a given type, in its order (arrow/csv/column_builder.cc)."""
 
