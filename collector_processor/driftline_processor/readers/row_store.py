@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -56,11 +57,11 @@ class RowStore:
     """Arrays with an entry for each row.
 
     The file is gone from its folder as soon as it is made, so nothing is left after a kill. Where the folder for
-    temporary files has no room, arrays stay in memory.
+    temporary files has no room, arrays stay in memory. The room of an array is free once nobody holds the array.
     """
 
     def __init__(self) -> None:
-        self._maps: list[mmap.mmap] = []
+        self._maps = weakref.WeakSet[mmap.mmap]()
 
     def empty(self, n: int, dtype: DTypeLike) -> NDArray[Any]:
         """Return an array of n entries of any value."""
@@ -73,7 +74,7 @@ class RowStore:
                 mapped = mmap.mmap(file.fileno(), n * kind.itemsize)
         except OSError:
             return np.empty(n, kind)
-        self._maps.append(mapped)
+        self._maps.add(mapped)
         return np.frombuffer(mapped, kind)
 
     def full(self, n: int, value: float, dtype: DTypeLike) -> NDArray[Any]:

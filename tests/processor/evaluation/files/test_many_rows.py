@@ -232,6 +232,23 @@ def test_what_was_given_back_to_the_system_is_still_there() -> None:
     assert kept.tolist() == list(range(3 * FEW))
 
 
+@pytest.mark.usefixtures("few_in_memory")
+def test_the_room_of_an_array_is_free_once_nobody_holds_it() -> None:
+    def mapped() -> int:
+        return sum("(deleted)" in line for line in Path("/proc/self/maps").read_text().splitlines())
+
+    store, before = RowStore(), mapped()
+    some = store.keep(np.arange(2 * FEW))
+    part = some[FEW:]
+    assert mapped() == before + 1
+    del some
+    assert mapped() == before + 1
+    store.release()
+    assert part.sum() == sum(range(FEW, 2 * FEW))
+    del part
+    assert mapped() == before
+
+
 MEASURE = """
 import sys
 from pathlib import Path
