@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .addresses import address_of, is_database
 from .arrow_columns import is_text, mask_of, valid_of
-from .errors import BadInput, Say, listed
+from .errors import BadInput, Say, say_columns_of_one_name
 from .notation import NOTHING_KNOWN, KnownNotation, with_notation
 from .source import Notation, Source, readable
 
@@ -309,9 +309,7 @@ class TableSource:
 
     def __init__(self, path: Path, table: pa.Table, say: Say, by_looks: Collection[str] = ()) -> None:
         names = table.schema.names
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            say(f"{path}: {listed(twice)}: several columns of one name; the first is read")
+        if say_columns_of_one_name(str(path), names, say):
             table = table.select([i for i, name in enumerate(names) if names.index(name) == i])
         self.path, self.by_looks = str(path), by_looks
         self.schema = table.schema

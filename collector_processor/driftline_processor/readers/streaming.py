@@ -27,7 +27,7 @@ from .delimited import (
     maybe_thousands,
     say_bad_lines,
 )
-from .errors import BadInput, Say
+from .errors import BadInput, Say, say_columns_of_one_name
 from .json_rows import ParsedLines, UnreadableLines, listed_lines, parse_lines
 from .source import Notation, readable
 
@@ -54,15 +54,16 @@ class CsvStream:
         self.by_looks: Collection[str] = ()
         self._delimiter, self._encoding = delimiter(path), encoding(path)
         self._types: dict[str, pa.DataType] = {name: pa.string() for name in text}
+        self._once: list[str] | None = None
         with readable(path):
+            self._header: list[str] = self._open([]).schema.names
+            self._once = list(dict.fromkeys(self._header))
             self.schema, self.rows, bad = self._survey()
-        twice = {name for name in self.schema.names if self.schema.names.count(name) > 1}
-        if twice:
-            raise BadInput(f"{path}: two columns have the name '{min(twice)}'; rename one")
         say_bad_lines(path, bad, say)
+        twice = say_columns_of_one_name(str(path), self._header, say)
         with readable(path):
-            codes = self._codes(maybe_codes(path, self.schema, text))
-            either = self._thousands(codes)
+            codes = self._codes(maybe_codes(path, self.schema, {*text, *twice}))
+            either = self._thousands({*codes, *twice})
         for name in codes | either:
             at = self.schema.names.index(name)
             self.schema = self.schema.set(at, pa.field(name, pa.string()))
@@ -82,6 +83,8 @@ class CsvStream:
         return pa.chunked_array([batch.column(0) for batch in self.batches({name})], field.type)
 
     def _open(self, bad: list[Any], names: list[str] | None = None) -> Any:
+        """Open the named columns, or all; of several of one name Arrow takes the first where names are given."""
+
         def skip(row: Any) -> str:
             bad.append(row)
             return "skip"
@@ -92,7 +95,7 @@ class CsvStream:
             parse_options=pa.csv.ParseOptions(
                 delimiter=self._delimiter, newlines_in_values=True, invalid_row_handler=skip
             ),
-            convert_options=convert_options(self._types, names),
+            convert_options=convert_options(self._types, self._once if names is None else names),
         )
 
     def _survey(self) -> tuple[pa.Schema, int, list[Any]]:
@@ -137,7 +140,7 @@ class CsvStream:
         found = _CONVERSION.search(error)
         if found is None or schema is None:
             raise pa.ArrowInvalid(error)
-        field = schema.field(int(found[1]))
+        field = schema.field(self._header[int(found[1])])
         kind = self._types.get(field.name, field.type)
         at = next((at for at, one in enumerate(_WIDER) if one == kind), len(_WIDER) - 1)
         if at + 1 == len(_WIDER):

@@ -17,7 +17,6 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Counting
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.readers.column_roles import ColumnOptions
-from driftline_processor.readers.errors import BadInput
 from driftline_processor.readers.sources import open_source
 from driftline_processor.readers.streaming import CsvStream, NdjsonStream
 
@@ -141,13 +140,23 @@ def test_blocks_of_json_may_differ_in_their_columns_and_types(tmp_path: Path) ->
     assert [one for batch in stream.batches({"a", "b"}) for one in batch["b"].to_pylist()] == [None] * 40 + [1.5] * 40
 
 
-def test_latin_1_and_two_columns_of_one_name(tmp_path: Path) -> None:
+def test_of_columns_of_one_name_the_first_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    rows = "".join(f"{at},x{at},{at / 2 if at > 150 else at},{at}\n" for at in range(200))
+    path.write_text("a,a,b,b\n" + rows)
+    said: list[str] = []
+    whole = open_source(path, (), said.append)
+    stream = CsvStream(path, (), said.append, block=512)
+    assert said == [f"{path}: a, b: several columns of one name; the first is read"] * 2
+    assert stream.schema.equals(whole.schema)
+    for name in ("a", "b"):
+        assert stream.column(name).to_pylist() == whole.column(name).to_pylist()
+
+
+def test_latin_1_of_a_large_file(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(b"city,score\n" + "Zürich,0.5\n".encode("latin-1") * 30)
     assert built(path, in_memory=0).bins.features["city"].labels == ("Zürich",)  # type: ignore[union-attr]
-    path.write_text("a,a,score\n1,2,0.5\n")
-    with pytest.raises(BadInput, match="two columns have the name 'a'; rename one"):
-        built(path, in_memory=0)
 
 
 @pytest.mark.slow
