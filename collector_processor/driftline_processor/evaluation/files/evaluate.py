@@ -1,7 +1,8 @@
 """Evaluate files against a baseline: read, fold per window, evaluate.
 
-Features stream through in batches and leave only their panes behind; scores, decisions and truth stay in memory, so
-that performance is exact, from rows.
+Features stream through in batches and leave only their panes behind. Scores, decisions and truth of up to a million
+rows stay in memory, so performance is exact; of more they are in a file, and what needs the order of scores comes from
+bins.
 """
 
 from __future__ import annotations
@@ -271,8 +272,8 @@ def _report_sums_and_samples(
     where = f"{known.size(last):,} rows" if known.windows == 1 else f"{windows} of more than {MOST_IN_MEMORY:,} rows"
     if task.has_classes:
         say(
-            f"{where}: areas and curves come from {SCORE_BINS:,} bins of scores, within the limits that stand beside "
-            "them; all other metrics from all rows"
+            f"{where}: areas, curves, KS, gain and lift come from {SCORE_BINS:,} bins of scores, within the limits "
+            "that stand beside them; all other metrics from all rows"
         )
     searched = 0 if labelled is None else labelled.searched(last)
     if searched:
