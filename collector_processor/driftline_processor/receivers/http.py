@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route
 
 from driftline_processor.config.receivers import Http
 from driftline_processor.core.decode.requests import Malformed, TooManyMessages
-from driftline_processor.expected_wait import refuse_late
+from driftline_processor.expected_wait import MOST_WAIT, refuse_late
 from driftline_processor.memory_ceiling import JSON as OF_JSON
 from driftline_processor.memory_ceiling import NeedsMoreMemory
 from driftline_processor.otlp.json_requests import protobuf_of
@@ -113,7 +113,9 @@ def _route(signal: Signal, accept: Accept, slow: ThreadPoolExecutor) -> Route:
             data = body.unpacked()
             protobuf = data
             if kind == JSON:
-                with ceiling_of(request.scope).working(OF_JSON * len(data)):
+                asked = time.monotonic()
+                with ceiling_of(request.scope).working(OF_JSON * len(data), MOST_WAIT - waited):
+                    waited += time.monotonic() - asked
                     protobuf = protobuf_of(signal, data)
             return accept(signal, protobuf, request.headers, waited)
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import threading
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -16,6 +17,8 @@ import httpx
 import pytest
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import MAX_MESSAGES, Malformed
+from driftline_processor.expected_wait import MOST_WAIT
+from driftline_processor.memory_ceiling import MemoryCeiling
 from driftline_processor.otlp.protocol import JSON, MAX_REQUEST, PROTOBUF
 from driftline_processor.receipts import Overloaded, Receipt, Signal
 from driftline_processor.receivers.http import otlp_app
@@ -378,3 +381,26 @@ def test_the_likely_holder_of_a_well_known_port_is_named(
 def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
     with pytest.raises(PortInUse, match=r"192\.0\.2\.1:4318 cannot be listened on \(.*\); change some\.key"):
         HttpServers().bind(Address("192.0.2.1", 4318), "some.key")
+
+
+def test_the_wait_for_memory_of_json_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept, told = 0.05, list[float]()
+
+    @contextmanager
+    def waiting(_: MemoryCeiling, needed: int, patience: float) -> Iterator[None]:
+        assert needed > 0
+        assert patience < MOST_WAIT
+        time.sleep(slept)
+        yield
+
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float) -> Future[Receipt]:
+        del signal, body, headers
+        told.append(waited)
+        future = Future[Receipt]()
+        future.set_result(Receipt())
+        return future
+
+    monkeypatch.setattr(MemoryCeiling, "working", waiting)
+    with receiver(accept) as url:
+        assert post(url, b'{"resourceLogs": []}', **{"content-type": JSON}).status_code == 200
+    assert told[0] >= slept
