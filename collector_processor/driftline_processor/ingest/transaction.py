@@ -80,7 +80,7 @@ _POSITION = "log"
 """Name of the marks that say how far the log is stored: one is added with each block, and the largest counts."""
 
 _NONE: I64 = np.empty(0, dtype=np.int64)
-_NO_ROWS = pa.schema({"time": pa.int64(), "id": pa.string()}).empty_table()
+_TIME_AND_ID = pa.schema({"time": pa.int64(), "id": pa.string()})
 _NO_TEXTS = Text(np.zeros(1, dtype=np.int32), b"")
 
 
@@ -476,7 +476,7 @@ class _Work:
     def pending(self, series: int) -> pa.Table:
         """Return times and ids of the rows of a series that the transaction will store."""
         own = [some.select(["time", "id"]) for some in self.rows if some["series"][0].as_py() == series]
-        return pa.concat_tables([_NO_ROWS, *own])
+        return pa.concat_tables(own) if own else _TIME_AND_ID.empty_table()
 
 
 def _timely(times: I64, now: int, rejected: Counter[str]) -> Rows:
