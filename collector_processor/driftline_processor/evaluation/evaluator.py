@@ -15,7 +15,7 @@ from driftline_processor.core.evaluation import Evaluation
 from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.windows.window import PANE, Window, window_of
 from driftline_processor.custom_metrics import load_custom_metrics
-from driftline_processor.ingest.changes import ChangedPanes
+from driftline_processor.ingest.changes import ChangedPanes, PaneProgress, Panes
 from driftline_processor.ingest.pane_sums import read_restated
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.cumulative_streams import touched_since
@@ -128,6 +128,15 @@ class Evaluator:
         """Note which windows were touched, and which can be closed now."""
         panes, counted, reached = self._touched.take()
         self.waiting.begin_round(reached)
+        try:
+            self._collect(panes, counted, reached)
+        except BaseException:
+            self._touched.put_back(panes, counted)
+            self.waiting.cancel_round()
+            raise
+        self.waiting.publish(self._clock())
+
+    def _collect(self, panes: Panes, counted: Panes, reached: PaneProgress) -> None:
         self.delays.learn(reached.joined, idle=not panes)
         by_number = self._series.by_number()
         for which, starts in counted.items():
@@ -138,7 +147,6 @@ class Evaluator:
             self._readers.forget_rows(which, starts)
         for which, series in by_number.items():
             self._collect_ripe(which, series)
-        self.waiting.publish(self._clock())
 
     def _collect_ripe(self, which: int, series: Series) -> None:
         """Note the windows of a series that can be closed now, and those whose outcomes have had their time.

@@ -389,6 +389,10 @@ class WaitingWindows:
         self._round += 1
         self._reached[self._round] = reached
 
+    def cancel_round(self) -> None:
+        """Say that not all was added that the last round was to add: nothing has come as far as it."""
+        self._reached.pop(self._round, None)
+
     def finished(self) -> PaneProgress | None:
         """Return how far the tables had come with all that has been evaluated; None where that is not known."""
         oldest = min((entry.round for entry in self._entries.values()), default=self._round + 1)

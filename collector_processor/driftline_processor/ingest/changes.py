@@ -67,6 +67,13 @@ class ChangedPanes:
             counted, self._counted = self._counted, {}
             return panes, counted, self._reached
 
+    def put_back(self, panes: Panes, counted: Panes) -> None:
+        """Note again what :meth:`take` returned: nobody could look at it."""
+        with self._lock:
+            for noted, returned in ((self._panes, panes), (self._counted, counted)):
+                for series, starts in returned.items():
+                    noted.setdefault(series, set()).update(starts)
+
     def take_written(self) -> dict[int, set[int]]:
         """Return the panes that may be stored in pieces, series → starts, and begin anew."""
         with self._lock:

@@ -336,3 +336,23 @@ def test_rows_of_one_customer_count_for_what_they_are_worth_as_in_files(open_sta
     assert live.design_effect > 5
     assert (live.state, live.methods["ks"]) == (file.state, file.methods["ks"])
     assert result.evaluations[0].new_features == ()
+
+
+def test_what_was_touched_is_evaluated_after_an_error_on_the_way(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"]))
+    clock.now += 2 * HOUR
+    state.view()
+    state.send(outcomes(["a"], [1]))
+    evaluator = state.state._evaluator
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluator.delays, "learn", fail)
+        with pytest.raises(OSError, match="no room"):
+            state.state.settle()
+    assert newest(state).outcome_rows == 1
