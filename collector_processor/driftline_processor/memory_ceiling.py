@@ -16,15 +16,12 @@ anything else is under way, and memory that nobody uses goes back to the system.
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
+from . import process_memory
 from .expected_wait import MOST_WAIT
 from .receipts import Overloaded
 
@@ -69,32 +66,12 @@ class NeedsMoreMemory(Exception):  # noqa: N818 - what the answer says
         )
 
 
-def resident() -> int:
-    """Return the bytes of this process in memory; 0 where the system does not say."""
-    try:
-        with open("/proc/self/statm", "rb") as said:
-            return int(said.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def trim() -> None:
-    """Give back what nobody uses."""
-    import pyarrow as pa  # those who only read the configuration do without
-
-    gc.collect()
-    pa.default_memory_pool().release_unused()
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
-
-
 class MemoryCeiling:
     """The memory of the process. Any thread may use it.
 
     Args:
         limit: Bytes.
-        measured: Returns the bytes that the process takes.
+        measured: Returns the bytes that the process takes; None to ask the system.
         clock: Seconds that only grow.
 
     >>> ceiling = MemoryCeiling(2 << 30)
@@ -105,13 +82,13 @@ class MemoryCeiling:
     def __init__(
         self,
         limit: int = DEFAULT_MEMORY,
-        measured: Callable[[], int] = resident,
+        measured: Callable[[], int] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         rest = limit - PROCESS
         self.limit = limit
         self.requests, self.database, self.work = rest // _REQUESTS, rest // _DATABASE, rest // _WORK
-        self._measured, self._clock = measured, clock
+        self._measured, self._clock = measured or process_memory.resident, clock
         self._changed = threading.Condition()
         self._working = 0
         self._looked = self._trimmed = -_TRIM_EVERY
@@ -126,7 +103,7 @@ class MemoryCeiling:
             above = self._measured() > PRESSED * self.limit
             if above and now - self._trimmed >= _TRIM_EVERY:
                 self._trimmed = now
-                trim()
+                process_memory.give_back_memory()
                 above = self._measured() > PRESSED * self.limit
             self._above = above
         return self._above

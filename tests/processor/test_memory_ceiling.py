@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from driftline_processor import memory_ceiling
-from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY, MemoryCeiling, NeedsMoreMemory, resident
+from driftline_processor.memory_ceiling import DEFAULT_MEMORY, LEAST_MEMORY, MemoryCeiling, NeedsMoreMemory
 from driftline_processor.receipts import Overloaded
 
 MIB = 1 << 20
@@ -70,10 +70,3 @@ def test_where_memory_is_short_nothing_begins_beside_other_work() -> None:
         with ceiling.working(100 * MIB, patience=0.0):
             pass
     assert ceiling.sentence() is None
-
-
-def test_the_memory_of_this_process_is_measured() -> None:
-    before = resident()
-    block = bytearray(64 * MIB)
-    assert resident() - before > 60 * MIB
-    del block

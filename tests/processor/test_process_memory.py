@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from driftline_processor.process_memory import resident
 
 from tests.support.processes import HEADERS, addresses, has_rows, prediction, process
 
@@ -54,3 +55,10 @@ def test_a_processor_with_rows_has_not_loaded_pandas(tmp_path: Path) -> None:
 
     assert "pyarrow" in loaded
     assert "pandas" not in loaded
+
+
+def test_the_memory_of_this_process_is_measured() -> None:
+    before = resident()
+    block = bytearray(64 << 20)
+    assert resident() - before > 60 << 20
+    del block

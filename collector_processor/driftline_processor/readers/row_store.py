@@ -19,6 +19,8 @@ from driftline.tables.classes import class_column
 from driftline.tables.table import Column
 from numpy.typing import DTypeLike, NDArray
 
+from driftline_processor.process_memory import give_back_tables
+
 from .arrow_columns import column, mostly_numbers, whole_column, with_numbers
 from .source import Source
 
@@ -122,11 +124,6 @@ class RowStore:
         return any(base is mapped for mapped in self._maps)
 
 
-def release_read_memory() -> None:
-    """Give back what Arrow keeps for the next batches: after a pass over a file of 20 features that is 150 MB."""
-    pa.default_memory_pool().release_unused()
-
-
 def _reserve(file: int, size: int) -> None:
     """Take the room on the disk now: a write to a page without room would end the process."""
     if hasattr(os, "posix_fallocate"):
@@ -160,7 +157,7 @@ def gather_columns(source: Source, readings: Collection[Reading], store: RowStor
         for one, gathering in found.items():
             gathering.add(start, _classes(one, column(batch.column(one.name), one.number or False)))
         store.release()
-    release_read_memory()
+    give_back_tables()
     columns = {one: gathering.column() for one, gathering in found.items()}
     return {
         one: with_numbers(values) if one.number is None and mostly_numbers(values) else values

@@ -50,7 +50,12 @@ class MemoryClaim:
         return self._memory.ceiling
 
     def grow(self, size: int) -> None:
-        """Hold ``size`` bytes more. Raises Overloaded where there is no room, TooLargeEver where there never is."""
+        """Hold ``size`` bytes more.
+
+        Raises:
+            Overloaded: There is no room now.
+            ExceedsRequestMemory: There never is.
+        """
         self._memory.take(self, size)
 
     def close(self) -> None:
@@ -143,7 +148,7 @@ class RequestMemory:
 
 
 def hold(scope: Mapping[str, Any], size: int) -> None:
-    """Count ``size`` bytes more for an HTTP request, such as unpacking made. Raises Overloaded, TooLargeEver."""
+    """Count ``size`` bytes more for an HTTP request, such as unpacking made; see :meth:`MemoryClaim.grow`."""
     holding = scope.get(HOLDING)
     if isinstance(holding, MemoryClaim):
         holding.grow(size)

@@ -26,9 +26,10 @@ from driftline_processor.core.expectations.rule import Expectations
 from driftline_processor.core.reference.season import PART as SEASONS
 from driftline_processor.core.reference.season import by_season
 from driftline_processor.core.service_level.sums import call_parts
+from driftline_processor.process_memory import give_back_tables
 from driftline_processor.readers.column_roles import Roles
 from driftline_processor.readers.prediction_rows import FileRows, select_rows, table_batches
-from driftline_processor.readers.row_store import RowStore, chunks_of, release_read_memory
+from driftline_processor.readers.row_store import RowStore, chunks_of
 
 from .rolling_reference import RollingReference
 from .slices import SliceCounter, SlicePane, WindowSlices
@@ -215,7 +216,7 @@ def fold_rows(
                 past.add(at, pane)
         if store is not None:
             store.release()
-    release_read_memory()
+    give_back_tables()
     for one in total:
         one.pane.parts |= {f"unknown:{name}": one.pane.parts["rows"][1:2] for name in roles.unknown[:MOST_UNKNOWN]}
     return total
