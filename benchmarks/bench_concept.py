@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,11 @@ from driftline_processor.core.concept.detectors import DETECTORS, ddm, hddm_a, k
 from driftline_processor.core.concept.stream import DELTA
 from driftline_processor.state import State
 
+from benchmarks.stopwatch import cpu_seconds
 from tests.support.state_rows import NOON, Clock, Opened, config, outcomes, predictions
 
 ROWS, STEPS = 20_000, 5
 VALUES, DEAR_VALUES = 500_000, 5_000
-
-
-def cpu(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
 
 
 def joined(detectors: tuple[str, ...]) -> float:
@@ -49,7 +43,7 @@ def joined(detectors: tuple[str, ...]) -> float:
             state.state.join_now()
             clock.now += 10**9
             state.send(outcomes(ids, (rng.random(ROWS) < 0.8).astype(int).tolist()))
-            took += cpu(state.state.join_now)
+            took += cpu_seconds(state.state.join_now)
         state.state.stop()
         return took
 
@@ -61,7 +55,7 @@ def fed(name: str) -> tuple[float, float]:
     values = (np.random.default_rng(1).random(n) < 0.2).astype(np.float64)
     at = np.arange(n)
     stream.feed(values[:100], at[:100], at[:100])
-    took = cpu(lambda: stream.feed(values[100:], at[100:], at[100:]))
+    took = cpu_seconds(lambda: stream.feed(values[100:], at[100:], at[100:]))
     return took / (n - 100) * 1e6, len(json.dumps(stream.to_json())) / 1000
 
 
@@ -83,7 +77,7 @@ def fed_river(name: str) -> float:
         for value in values:
             detector.update(value)
 
-    return cpu(feed) / n * 1e6
+    return cpu_seconds(feed) / n * 1e6
 
 
 def main() -> None:

@@ -41,6 +41,8 @@ from driftline_processor.core.window_context import WindowContext
 from driftline_processor.core.windows.window import DAY, HOUR, Window
 from scipy.stats import chi2_contingency, kstwobign
 
+from benchmarks.stopwatch import cpu_seconds
+
 ROWS = 1_000_000
 REFERENCE_ROWS = 100_000
 FEATURES = 20
@@ -69,12 +71,6 @@ def table_of(frame: dict[str, F64]) -> PredictionTable:
 def bare(columns: list[tuple[F64, F64]]) -> None:
     for edges, values in columns:
         np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
-
-
-def seconds(job: Callable[[], object]) -> float:
-    start = time.thread_time()
-    job()
-    return time.thread_time() - start
 
 
 def p_values(baseline: Baseline, n: int, windows: int) -> tuple[float, float]:
@@ -172,7 +168,7 @@ def parts_of_judging() -> None:
         measured: dict[str, list[float]] = {job: [] for job in (*jobs, "changes")}
         for _ in range(ROUNDS):
             for job, work in jobs.items():
-                measured[job].append(seconds(work))
+                measured[job].append(cpu_seconds(work))
             measured["changes"].append(seconds_within([(performance, "_changes")], judged_days))
         cost = {job: 1e3 * statistics.median(times) / DAY_WINDOWS for job, times in measured.items()}
         for what, one, beside in (
@@ -237,7 +233,7 @@ def main() -> int:
     measured: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(ROUNDS):
         for name, job in jobs.items():
-            measured[name].append(seconds(job))
+            measured[name].append(cpu_seconds(job))
     reference = statistics.median(measured["bare searchsorted + bincount"])
     for name, times in measured.items():
         print(f"{name:<30} {statistics.median(times):8.4f} s   {statistics.median(times) / reference:6.2f} x")

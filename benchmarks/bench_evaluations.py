@@ -37,6 +37,8 @@ from driftline_processor.evaluation.evaluation_codec import (
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.store.database import Store, transaction
 
+from benchmarks.stopwatch import cpu_seconds
+
 WINDOWS, FEATURES, ROWS, ROUNDS = 100, (20, 200), 2_000, 7
 PROMISED_BYTES, PROMISED_SHARE = 4_096, 0.33
 KEY = ModelKey("wide", "1")
@@ -54,14 +56,9 @@ def judged(baseline: Baseline, features: int, at: int) -> Evaluation:
     return judge_window(window, Reference(baseline))
 
 
-def spent(job: Callable[[], object]) -> float:
-    """Return the median of the CPU time of a job over all windows, milliseconds a window."""
-    took = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        job()
-        took.append(time.process_time() - began)
-    return statistics.median(took) / WINDOWS * 1e3
+def per_window(job: Callable[[], object]) -> float:
+    """Return the CPU time of a job over all windows, milliseconds a window."""
+    return cpu_seconds(job, ROUNDS) / WINDOWS * 1e3
 
 
 def text_of(evaluation: Evaluation) -> str:
@@ -94,11 +91,14 @@ def compared(features: int) -> tuple[float, float]:
     size = statistics.mean(len(one.head) + len(one.details) for one in packed)
     size += sum(map(len, {one.drawing.digest: one.drawing.part for one in packed}.values())) / WINDOWS
     whole = statistics.mean(map(len, texts))
-    write, read = spent(lambda: list(map(text_of, days))), spent(lambda: list(map(json.loads, texts)))
+    write, read = per_window(lambda: list(map(text_of, days))), per_window(lambda: list(map(json.loads, texts)))
     costs = {
-        "writing": (spent(lambda: [pack_evaluation(day, first) for day in days]), write),
-        "reading the head": (spent(lambda: [unpack_head(one.head) for one in packed]), read),
-        "reading the rest": (spent(lambda: [unpack_details(one.details, one.drawing.drawing) for one in packed]), read),
+        "writing": (per_window(lambda: [pack_evaluation(day, first) for day in days]), write),
+        "reading the head": (per_window(lambda: [unpack_head(one.head) for one in packed]), read),
+        "reading the rest": (
+            per_window(lambda: [unpack_details(one.details, one.drawing.drawing) for one in packed]),
+            read,
+        ),
         "followed and stored": (min(stored(days) for _ in range(ROUNDS)), write),
     }
     print(f"{features} features: {size:,.0f} bytes a window, its part of the drawing included; JSON {whole:,.0f}")

@@ -18,8 +18,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,6 +27,8 @@ from driftline_processor.config.schema import Config, Storage
 from driftline_processor.state import State
 from driftline_processor.store.arrow_tables import numbers_of_ids
 from driftline_processor.store.database import Connection, Store, insert, read, set_mark
+
+from benchmarks.stopwatch import cpu_seconds
 
 OUTCOMES = 1_000_000
 AT_ONCE = 1_000_000
@@ -79,12 +79,6 @@ def tell(connection: Connection, predictions: int, spread: bool, named: bool) ->
     )
 
 
-def spent(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
-
-
 def measure(directory: Path, predictions: int, spread: bool, named: bool, label: str) -> None:
     """Join outcomes that no one has joined, and print what it took."""
     store = Store(directory)
@@ -95,8 +89,8 @@ def measure(directory: Path, predictions: int, spread: bool, named: bool, label:
     tell(connection, predictions, spread, named)
     connection.execute("CHECKPOINT")
     bare = "SELECT count(*), sum(p.score), sum(o.number) FROM predictions p JOIN outcomes o ON p.id = o.id"
-    reference = spent(lambda: connection.execute(bare).fetchall())
-    scan = spent(lambda: connection.execute("SELECT bit_xor(hash(id)) FROM predictions").fetchall())
+    reference = cpu_seconds(lambda: connection.execute(bare).fetchall())
+    scan = cpu_seconds(lambda: connection.execute("SELECT bit_xor(hash(id)) FROM predictions").fetchall())
     connection.close()
     store.close()
 
@@ -114,7 +108,7 @@ def join(directory: Path) -> None:
     """Join all outcomes, in a process of its own, and print how many, CPU seconds, and memory before and at most."""
     state = State(Config(storage=Storage(directory=directory)), clock=lambda: FIRST + 31 * DAY)
     before = peak()
-    seconds = spent(state.join_now)
+    seconds = cpu_seconds(state.join_now)
     joined, told = state.view.models()[0].outcomes, state.read("SELECT count(*) FROM outcomes").column(0)[0].as_py()
     assert joined == told, (joined, told)
     print(json.dumps([told, seconds, before, peak()]))

@@ -17,7 +17,6 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +39,8 @@ from driftline_processor.store.database import Connection, Store, insert, read, 
 from driftline_processor.store.panes import PaneChanges, part_width, performance_fold, read_window
 from driftline_processor.store.series import Series
 
+from benchmarks.stopwatch import cpu_seconds
+
 ROWS, A_PANE = 200_000, (20, 200)
 """Joined rows, and how many outcomes each pane of five minutes of the 90 days has."""
 DAY = 288 * PANE
@@ -47,17 +48,6 @@ TODAY = 20_000 * DAY
 ROUNDS = 5
 PROMISED_ROW, PROMISED_METRIC = 2e-6, 0.050
 BINARY = Task("binary", ("0", "1"), "1")
-
-
-def cpu(job: Callable[[], object], rounds: int = ROUNDS, before: Callable[[], object] = int) -> float:
-    """Return the least CPU time of a few runs, seconds; ``before`` each, uncounted."""
-    spent = []
-    for _ in range(rounds):
-        before()
-        began = time.process_time()
-        job()
-        spent.append(time.process_time() - began)
-    return min(spent)
 
 
 def joined(task: Task, n: int, panes: int, weighted: bool, rng: np.random.Generator) -> pa.Table:
@@ -106,7 +96,7 @@ def into_panes(connection: Connection, task: Task, panes: int, n: int, weighted:
         connection.execute("DELETE FROM panes")
 
     score = np.random.default_rng(1).random(n)
-    counted = cpu(lambda: np.bincount(score_bin(score), minlength=SCORE_BINS))
+    counted = cpu_seconds(lambda: np.bincount(score_bin(score), minlength=SCORE_BINS), ROUNDS)
     plain = rows.select(["time", "score", "number", "weight"])
 
     def bare() -> None:
@@ -116,8 +106,8 @@ def into_panes(connection: Connection, task: Task, panes: int, n: int, weighted:
             )
             insert(connection, "bare", plain)
 
-    inserted = cpu(bare, 3)
-    folding, whole = cpu(fold, 3), cpu(write, 3, empty)
+    inserted = cpu_seconds(bare, 3)
+    folding, whole = cpu_seconds(fold, 3), cpu_seconds(write, 3, empty)
     stored = read(connection, "SELECT count(*) AS n FROM panes").column(0)[0].as_py()
     what = f"{task.kind}{f' of {len(task.classes)}' if task.kind == 'multiclass' else ''}"
     what += ", weighted" if weighted else ""
@@ -174,7 +164,7 @@ def out_of_panes(connection: Connection, a_pane: int) -> float:
     wall = time.perf_counter()
     intervals()
     wall = time.perf_counter() - wall
-    sure, plain, theirs = cpu(intervals), cpu(metrics), cpu(bare)
+    sure, plain, theirs = cpu_seconds(intervals, ROUNDS), cpu_seconds(metrics, ROUNDS), cpu_seconds(bare, ROUNDS)
     print(
         f"90 days, {a_pane} outcomes a pane, {stored:,} sums: all metrics, curves and intervals by "
         f"{len(blocks_of_window(window))} "

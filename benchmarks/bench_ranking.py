@@ -8,8 +8,6 @@ No promise: a figure beside the reference.
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,16 +19,11 @@ from driftline.tables.task import Task
 from driftline_processor.state import State
 from sklearn.metrics import ndcg_score
 
+from benchmarks.stopwatch import cpu_seconds
 from tests.support.state_rows import BINARY, HOUR, NOON, Clock, Opened, config, outcomes, predictions, text
 
 LISTS, ITEMS, PANES = 200_000, 20, 288
 JOINED = 30_000
-
-
-def cpu(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
 
 
 def main() -> None:
@@ -67,7 +60,7 @@ def joined(*, ranking: bool) -> float:
             if ranking:
                 said = replace(said, item=text([one[part % ITEMS] for one in shown]))
             state.send(said)
-        took = cpu(state.state.join_now)
+        took = cpu_seconds(state.state.join_now)
         state.state.stop()
     return took / (n * (3 if ranking else 1))
 
@@ -83,9 +76,9 @@ def timed(share: float) -> tuple[float, float, float]:
     relevance = Relevance(clicked, np.ones(LISTS, np.bool_), offsets, gains.reshape(-1), nothing, np.zeros(0))
     fold_relevance(relevance)
     return (
-        min(cpu(lambda: fold_relevance(relevance)) for _ in range(3)),
-        min(cpu(lambda: fold_relevance(relevance, None, CUTOFFS, group, PANES)) for _ in range(3)),
-        cpu(lambda: ndcg_score(gains, falling, k=10, ignore_ties=True)),
+        min(cpu_seconds(lambda: fold_relevance(relevance)) for _ in range(3)),
+        min(cpu_seconds(lambda: fold_relevance(relevance, None, CUTOFFS, group, PANES)) for _ in range(3)),
+        cpu_seconds(lambda: ndcg_score(gains, falling, k=10, ignore_ties=True)),
     )
 
 

@@ -9,10 +9,7 @@ deciles, for the features of one model at once. Promised: 10,000 pairs a second.
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,6 +22,8 @@ from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.method_choice import Choice, Choices
 from driftline_processor.core.drift.methods import METHODS
+
+from benchmarks.stopwatch import cpu_seconds
 
 MODELS, ROUNDS = 10, 5
 REFERENCE_ROWS, ROWS = 20_000, 2_000
@@ -65,15 +64,6 @@ def score(known: list[tuple[Baseline, Pane]], choices: Choices | None = None) ->
         drift(pane, baseline, choices=choices)
 
 
-def seconds(job: Callable[[], object]) -> float:
-    times = []
-    for _ in range(ROUNDS):
-        start = time.thread_time()
-        job()
-        times.append(time.thread_time() - start)
-    return statistics.median(times)
-
-
 def main() -> int:
     every = Choices(Choice(shown=tuple(METHODS)))
     kept = True
@@ -88,8 +78,11 @@ def main() -> int:
         pairs = [(stacked(baseline.pane, numbers), stacked(current, numbers)) for baseline, current in known]
         count = models * (numbers + categories)
 
-        reference = seconds(partial(bare, pairs))
-        default, all_of_them = seconds(partial(score, known)), seconds(partial(score, known, every))
+        reference = cpu_seconds(partial(bare, pairs), ROUNDS)
+        default, all_of_them = (
+            cpu_seconds(partial(score, known), ROUNDS),
+            cpu_seconds(partial(score, known, every), ROUNDS),
+        )
         rate = count / default
         kept &= rate >= PROMISED
         print(

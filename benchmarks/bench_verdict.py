@@ -10,11 +10,8 @@ out once an hour, and only where it has paused. Promised: the verdict of a model
 
 from __future__ import annotations
 
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +31,8 @@ from driftline_processor.ingest.arrivals import Arrivals
 from driftline_processor.queries.verdicts import Known, Verdicts
 from driftline_processor.store.database import Store
 
+from benchmarks.stopwatch import cpu_seconds
+
 WINDOWS, FEATURES, ROWS, ROUNDS = 200, 20, 2_000, 9
 PROMISED = 0.2
 KEY = ModelKey("wide", "1")
@@ -42,16 +41,6 @@ KEY = ModelKey("wide", "1")
 def frame(n: int, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     return {f"x{at}": rng.normal(size=n) for at in range(FEATURES)} | {"score": rng.random(n)}
-
-
-def spent(job: Callable[[], object]) -> float:
-    """Return the median of the CPU time of a job, seconds."""
-    took = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        job()
-        took.append(time.process_time() - began)
-    return statistics.median(took)
 
 
 def judged(reference: Baseline, at: int) -> Evaluation:
@@ -77,7 +66,7 @@ def main() -> int:
     days = [judged(baseline, at) for at in range(WINDOWS)]
     pane = fold(table_from_frame(frame(ROWS, 5), score="score", model="wide", task="binary")[0], baseline.bins)
     window = ModelWindow(KEY, Window("1d", 0, DAY), pane)
-    bare = spent(lambda: judge_window(window, Reference(baseline)))
+    bare = cpu_seconds(lambda: judge_window(window, Reference(baseline)), ROUNDS)
     print(f"judging one window of {FEATURES} features, the reference: {bare * 1e3:.2f} ms")
     now = (WINDOWS + 1) * DAY
     arrivals = now - np.arange(28 * 288, dtype=np.int64)[::-1] * PANE
@@ -94,10 +83,12 @@ def main() -> int:
             verdicts.of(1, known())
 
         costs = {
-            "the verdict of one window": spent(lambda: verdict_of_window(days[-1])),
-            f"that of a model with {WINDOWS} windows, after one of them has changed": spent(changed),
-            "the same, asked for again": spent(lambda: verdicts.of(1, known())),
-            "the pace of a model, once an hour while it pauses": spent(lambda: pace_of(arrivals, now, "Europe/Berlin")),
+            "the verdict of one window": cpu_seconds(lambda: verdict_of_window(days[-1]), ROUNDS),
+            f"that of a model with {WINDOWS} windows, after one of them has changed": cpu_seconds(changed, ROUNDS),
+            "the same, asked for again": cpu_seconds(lambda: verdicts.of(1, known()), ROUNDS),
+            "the pace of a model, once an hour while it pauses": cpu_seconds(
+                lambda: pace_of(arrivals, now, "Europe/Berlin"), ROUNDS
+            ),
         }
         for what, seconds in costs.items():
             print(f"{what:<70} {seconds * 1e6:8.0f} µs   {seconds / bare:6.3f} x the window")
