@@ -30,9 +30,9 @@ from driftline.tables.table import ModelKey, OutcomeTable
 from driftline_processor.config.model import Model
 from driftline_processor.config.schema import Config
 from driftline_processor.core.decode.foreign_metrics import by_name
+from driftline_processor.evaluation.backlog import lags_sentence, windows_wait
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
 from driftline_processor.evaluation.evaluator import Evaluator
-from driftline_processor.evaluation.judging_queue import lags_sentence, windows_wait
 from driftline_processor.evaluation.keeper_turn import KeeperTurn
 from driftline_processor.evaluation.version_comparison import VersionWatch
 from driftline_processor.ingest.admission import Admission, Passing

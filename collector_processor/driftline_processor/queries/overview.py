@@ -19,8 +19,9 @@ from driftline_processor.core.evaluation import Evaluation, Verdict
 from driftline_processor.core.labels.delay import UNKNOWN_DELAY, OutcomeDelay
 from driftline_processor.core.verdict import ModelPart, fold_verdicts, parts_in_use
 from driftline_processor.core.versions import SideBySide
+from driftline_processor.evaluation.backlog import backfill_sentence, lags_sentence, windows_wait
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
-from driftline_processor.evaluation.judging_queue import WaitingWindows, backfill_sentence, lags_sentence, windows_wait
+from driftline_processor.evaluation.judging_queue import WaitingWindows
 from driftline_processor.evaluation.stored_outcomes import OutcomeDelays
 from driftline_processor.evaluation.version_comparison import VersionWatch
 from driftline_processor.health import Counters, Labels

@@ -11,8 +11,9 @@ from driftline.semconv import metrics as m
 from driftline_processor.config.model import Model
 from driftline_processor.core.windows.window import GRACE, Window, length, window_of
 from driftline_processor.evaluation import evaluator as evaluate
+from driftline_processor.evaluation.backlog import Backfill, backfill_sentence
 from driftline_processor.evaluation.evaluator import Evaluator
-from driftline_processor.evaluation.judging_queue import CHUNK, Backfill, WaitingWindows, backfill_sentence, deadline
+from driftline_processor.evaluation.judging_queue import CHUNK, WaitingWindows, deadline
 from driftline_processor.ingest.changes import PaneProgress
 
 from tests.support.state_fixtures import Open
