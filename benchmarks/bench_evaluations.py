@@ -35,7 +35,7 @@ from driftline_processor.evaluation.evaluation_codec import (
     unpack_head,
 )
 from driftline_processor.evaluation.evaluation_store import EvaluationStore
-from driftline_processor.store.database import Store, transaction
+from driftline_processor.store.database import Store
 
 from benchmarks.stopwatch import cpu_seconds
 
@@ -73,8 +73,7 @@ def stored(days: list[Evaluation]) -> float:
         began = time.process_time()
         for day in days:
             evaluations.put(1, day)
-        with transaction(evaluations._connection):
-            evaluations.write(patient=False)
+        evaluations.write(patient=False)
         took = time.process_time() - began
         store.close()
     return took / WINDOWS * 1e3

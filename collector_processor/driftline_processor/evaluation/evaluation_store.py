@@ -30,7 +30,16 @@ from driftline_processor.core.performance.objective import newest_objectives, ov
 from driftline_processor.core.windows.window import Window
 from driftline_processor.ingest.deduplication import digest_of
 from driftline_processor.store.arrow_tables import integers_of
-from driftline_processor.store.database import Connection, insert, number, read, run
+from driftline_processor.store.database import (
+    Connection,
+    insert,
+    is_of_all,
+    is_of_memory,
+    number,
+    read,
+    run,
+    transaction,
+)
 
 from .evaluation_codec import (
     DETAILS,
@@ -131,6 +140,17 @@ class WindowKey(NamedTuple):
     start: int
 
 
+class _Packed(NamedTuple):
+    """What is to be stored of a window, with the digest of all of it."""
+
+    place: WindowKey
+    evaluation: LazyEvaluation
+    head: bytes
+    details: bytes
+    drawing: PackedDrawing
+    digest: bytes
+
+
 class LazyEvaluation(Evaluation):
     """An evaluation whose details come from the store when somebody asks, unless they are in memory."""
 
@@ -217,12 +237,21 @@ class EvaluationStore:
 
         Windows are evaluated in any order, the newest first. What lasts over windows, incidents and evidence, is
         therefore worked out for all of them together, and for the windows after them as far as it changes.
+
+        An error that says nothing of the windows is raised, and the next call goes on with those that are left. With
+        any other error the windows of that name are left out.
         """
-        arrived, self._arrived = self._arrived, {}
-        for (series, name), known in arrived.items():
-            changed = self._follow(series, name, known)
-            if changed:
+        for (series, name), known in list(self._arrived.items()):
+            try:
+                changed = self._follow(series, name, known)
                 self._remember(series, name, changed)
+            except Exception as error:
+                if is_of_all(error) or is_of_memory(error):
+                    raise
+                _log.exception("windows of %s of series %d could not be continued", name, series)
+                changed = {}
+            del self._arrived[series, name]
+            if changed:
                 self._warn(series, name, changed.values())
 
     def _follow(self, series: int, name: str, arrived: dict[int, Evaluation]) -> dict[int, Evaluation]:
@@ -323,55 +352,86 @@ class EvaluationStore:
         made.hold(values)
         return made
 
-    def write(self, patient: bool) -> bool:
-        """Store what is due inside the caller's transaction: windows that closed; restated ones once an hour.
+    def write(self, patient: bool, also: Callable[[bool], object] | None = None) -> None:
+        """Store what is due in one transaction: windows that closed; restated ones once an hour.
 
-        Return whether everything is stored now. ``patient``: False stores all at once.
+        What could not be committed stays due.
+
+        Args:
+            patient: False stores all at once.
+            also: Called inside the transaction, with whether everything is stored by it.
         """
         self.settle()
         self._let_go()
         now = self._clock()
         stored_at = max(now, self._last + 1)  # the newest evaluation of a window counts: no two at one time
-        if not patient or now - self._restated >= RESTATED_EVERY or self._crowded():
-            self._restated = now
-            due = list(self._unstored)
-        else:
-            due = [place for place in self._unstored if place not in self._stored]
+        everything = not patient or now - self._restated >= RESTATED_EVERY or self.crowded
+        due = list(self._unstored)
+        if not everything:
+            due = [place for place in due if place not in self._stored]
         self._learn_digests(due)
+        if not everything:
+            due = [place for place in due if place not in self._stored]
+        packed = [self._packed(place) for place in due]
+        fresh = [one for one in packed if self._stored.get(one.place, (b"", 0))[0] != one.digest]
+        with transaction(self._connection):
+            self._insert(fresh, stored_at)
+            if also is not None:
+                also(len(due) == len(self._unstored))
+        self._last = stored_at if fresh else self._last
+        self._restated = now if everything else self._restated
+        self._note_stored(packed, stored_at)
+
+    def _packed(self, place: WindowKey) -> _Packed:
+        """Return what is to be stored of a window."""
+        evaluation = self._unstored[place]
+        packed = pack_evaluation(evaluation, self._drawn.get(place.series))
+        drawn = self._drawn[place.series] = packed.drawing
+        digest = digest_of(packed.head + packed.details + drawn.digest)
+        return _Packed(place, evaluation, packed.head, packed.details, drawn, digest)
+
+    def _insert(self, fresh: Iterable[_Packed], stored_at: int) -> None:
+        """Store evaluations and their drawings, inside the caller's transaction."""
         rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS.names}
         drawings: dict[tuple[int, bytes], bytes] = {}
-        for place in due:
-            evaluation = self._unstored.pop(place)
-            packed = pack_evaluation(evaluation, self._drawn.get(place.series))
-            drawn = self._drawn[place.series] = packed.drawing
-            digest = digest_of(packed.head + packed.details + drawn.digest)
-            self._written.append((evaluation, OF_PACKED * (len(packed.head) + len(packed.details))))
-            known, evaluation.stored_at = self._stored.get(place, (b"", stored_at))
-            if known != digest:
-                self._stored[place], evaluation.stored_at = (digest, stored_at), stored_at
-                drawings[place.series, drawn.digest] = drawn.part
-                parts = (evaluation.window.end, stored_at, packed.head, packed.details, drawn.digest)
-                for name, value in zip(_COLUMNS.names, (*place, *parts), strict=True):
-                    rows[name].append(value)
+        for one in fresh:
+            drawings[one.place.series, one.drawing.digest] = one.drawing.part
+            parts = (one.evaluation.window.end, stored_at, one.head, one.details, one.drawing.digest)
+            for name, value in zip(_COLUMNS.names, (*one.place, *parts), strict=True):
+                rows[name].append(value)
         if drawings:
-            self._last = stored_at
             self._write_drawings(drawings)
             insert(self._connection, "evaluations", pa.table(rows, _COLUMNS))
-        return not self._unstored
 
-    def _crowded(self) -> bool:
-        """Return True where what waits to be stored takes the room of all details."""
+    def _note_stored(self, packed: Iterable[_Packed], stored_at: int) -> None:
+        """Note that evaluations are on disk: their details may go now."""
+        for one in packed:
+            place, evaluation = one.place, one.evaluation
+            del self._unstored[place]
+            known, before = self._stored.pop(place, (b"", stored_at))
+            evaluation.stored_at = before if known == one.digest else stored_at
+            self._written.append((evaluation, OF_PACKED * (len(one.head) + len(one.details))))
+            if place.start in self._history[place.series].get(place.name, {}):
+                self._stored[place] = one.digest, evaluation.stored_at
+
+    @property
+    def crowded(self) -> bool:
+        """Whether what waits to be stored takes the room of all details."""
         return len(self._unstored) * self._typical > FOR_DETAILS
 
     def _learn_digests(self, due: Iterable[WindowKey]) -> None:
-        """Find out what is stored of windows that were stored before this process began."""
-        unknown = [place for place in due if self._stored.get(place, (b"-", 0))[0] == b""]
+        """Find out what is stored of windows: those of an earlier process, and those that have left the memory."""
+        unknown = [place for place in due if self._digest(place) == b""]
         if not unknown:
             return
         wanted = pa.Table.from_pylist([place._asdict() for place in unknown])
         for row in read(self._connection, _STORED, wanted=wanted).to_pylist():
             digest = digest_of(row["head"] + row["details"] + row["drawing"])
             self._stored[WindowKey(row["series"], row["name"], row["start"])] = digest, row["believed"]
+
+    def _digest(self, place: WindowKey) -> bytes | None:
+        """Return the digest of what is stored of a window: b"" where it is not known, None where nothing is stored."""
+        return self._stored[place][0] if place in self._stored else b"" if place[:2] in self._cut else None
 
     def _write_drawings(self, drawings: dict[tuple[int, bytes], bytes]) -> None:
         """Store the drawings that are not yet: inside the caller's transaction."""

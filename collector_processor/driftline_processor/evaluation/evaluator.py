@@ -6,6 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
+from itertools import chain
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
@@ -16,10 +17,10 @@ from driftline_processor.core.model_settings import ModelSettings
 from driftline_processor.core.windows.window import PANE, Window, window_of
 from driftline_processor.custom_metrics import load_custom_metrics
 from driftline_processor.ingest.changes import ChangedPanes, PaneProgress, Panes
-from driftline_processor.ingest.pane_sums import read_restated
+from driftline_processor.ingest.pane_sums import read_restated, write_restated
 from driftline_processor.store.baselines import Baselines
 from driftline_processor.store.cumulative_streams import touched_since
-from driftline_processor.store.database import Connection, is_of_all, mark, number, read, set_mark, transaction
+from driftline_processor.store.database import Connection, is_of_all, is_of_memory, mark, number, read, set_mark
 from driftline_processor.store.panes import stored_unit
 from driftline_processor.store.series import Series, SeriesRegister
 
@@ -61,6 +62,7 @@ class Evaluator:
         self._clock, self.waiting, self.delays = clock, WaitingWindows(), OutcomeDelays(connection, series)
         self._ripe: defaultdict[int, RipeWindows] = defaultdict(RipeWindows)
         self._warned: set[tuple[str, str]] = set()
+        self._given_up: set[tuple[int, Window]] = set()
         load_custom_metrics(_log.warning)
         for which in series.by_number():
             for evaluation in evaluations.open(which) + evaluations.closed(which):
@@ -80,6 +82,8 @@ class Evaluator:
         ``early``: asked when nothing is due, whether to evaluate a window that rests.
         """
         self.collect()
+        if self._evaluations.crowded:
+            self._evaluations.write(patient=False)  # storing has failed before, and what waits must not pile up
         by_number, done = self._series.by_number(), 0
         while done < AT_ONCE and not ended():
             following = self.waiting.next(self._clock())
@@ -90,20 +94,42 @@ class Evaluator:
             self._evaluate_next(by_number[following[0]], following[1])
             done += 1
         self.waiting.publish(self._clock())
-        with transaction(self._connection):
-            if self._evaluations.write(patient) and done:
-                self._note_reached()
+        self._evaluations.write(patient, lambda whole: self._note_reached() if whole and done else None)
         return done > 0
 
     def _evaluate_next(self, series: Series, window: Window) -> None:
         """Evaluate a window that waits, and note what becomes of it with time."""
-        which = series.number
-        again = window.start in self._evaluations.history(which).get(window.name, {})
-        evaluation = self._evaluate(series, window)
+        which, again = series.number, True
+        try:
+            again = window.start in self._evaluations.history(which).get(window.name, {})
+            evaluation = self._of(series, window)
+        except Exception as error:
+            if is_of_all(error):
+                raise  # the window goes on waiting
+            if is_of_memory(error):
+                self._put_off(series, window, error)
+                return
+            # One window that cannot be evaluated must not stop the others; it is tried when touched again.
+            _log.exception("window %s of %s at %d could not be evaluated", window.name, series.key.model, window.start)
+            evaluation = None
         if evaluation is not None:
             self._evaluations.put(which, evaluation)
             self._ripe[which].note(evaluation)
+        self._given_up.discard((which, window))
         self.waiting.remove(which, window, self._clock(), again)
+
+    def _put_off(self, series: Series, window: Window, error: Exception) -> None:
+        """Let a window wait for which there was no memory, and say so once for windows of its name."""
+        reason = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+        self._warn_once(
+            series.key.model,
+            f"windows of {window.name} of {series.key.model}: there was no memory to evaluate one; it is tried again"
+            " later, and at the next start. Where this goes on, raise limits.memory",
+            reason,
+        )
+        if not self.waiting.put_off(series.number, window, self._clock()):
+            self._given_up.add((series.number, window))
+            write_restated(self._connection, [(series.number, np.array([window.start]))])
 
     def forget_deleted(self) -> None:
         """Forget what was read of the store: rows were deleted."""
@@ -123,6 +149,7 @@ class Evaluator:
             set_mark(self._connection, "evaluated_points", reached.points)
         if not self.waiting and not self._touched:
             self._connection.execute("DELETE FROM restated")
+            write_restated(self._connection, [(which, np.array([window.start])) for which, window in self._given_up])
 
     def collect(self) -> None:
         """Note which windows were touched, and which can be closed now."""
@@ -157,22 +184,12 @@ class Evaluator:
         for window in ripe.closing(watermark):
             self.waiting.add(which, window, now, closing=True)
         delay, timezone = self.delays.of(series), self._series.settings(series.key.model).timezone
-        found = [*ripe.mature(watermark, delay)]
-        if ripe.is_new(delay):
-            found += changed_by_delay(self._evaluations.closed(which), watermark, delay)
+        closed = self._evaluations.closed(which) if ripe.is_new(delay) else ()
+        found = chain(ripe.mature(watermark, delay), changed_by_delay(closed, watermark, delay))
         for window in found:
             if stored_unit(window.start, watermark, timezone).end <= window.end:
                 self.waiting.add(which, window, now, closing=True)
-
-    def _evaluate(self, series: Series, window: Window) -> Evaluation | None:
-        try:
-            return self._of(series, window)
-        except Exception as error:
-            if is_of_all(error):
-                raise  # the window goes on waiting
-            # One window that cannot be evaluated must not stop the others; it is tried when touched again.
-            _log.exception("window %s of %s at %d could not be evaluated", window.name, series.key.model, window.start)
-            return None
+        ripe.note_delay(delay)
 
     def _of(self, series: Series, window: Window) -> Evaluation | None:
         """Evaluate a window; None of one in which nothing ever was, which a clock or a counter alone has touched."""
@@ -200,10 +217,10 @@ class Evaluator:
             said = f"models.{series.key.model}.performance.{wrong}"
             self._warn_once(series.key.model, f"{said}; until then it is left out")
 
-    def _warn_once(self, model: str, said: str) -> None:
+    def _warn_once(self, model: str, said: str, reason: str = "") -> None:
         if (model, said) not in self._warned:
             self._warned.add((model, said))
-            _log.warning("%s", said)
+            _log.warning("%s", f"{said} ({reason})" if reason else said)
 
     def _warn(self, model: str, settings: ModelSettings, baseline: Baseline) -> None:
         """Log once of each baseline which methods were chosen for a feature that they do not compare."""

@@ -16,6 +16,7 @@ import math
 from bisect import bisect_left
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -49,6 +50,12 @@ CHUNK = 16
 
 MOST_RESTING = 65_536
 """Past windows that rest at most, some 20 MB; with more, they are evaluated as soon as they are touched."""
+
+PUT_OFF = (10 * SECOND, 60 * SECOND, 600 * SECOND)
+"""How long a window waits for which there was no memory, each time longer: what took the memory has ended by then.
+
+After the last of them it is tried when it is touched again, and at the next start.
+"""
 
 RATE_OVER = 60 * SECOND
 """How fast windows are judged is measured over the last minute."""
@@ -190,6 +197,8 @@ class WaitingWindows:
         self._due: list[tuple[int, _Place]] = []
         self._rests: dict[_Place, int] = {}
         self._rested: list[tuple[int, _Place]] = []
+        self._put_off: dict[_Place, _Entry] = {}
+        self._attempts: dict[_Place, int] = {}
         self._newest: dict[_Lane, list[int]] = {}
         self._past: dict[int, dict[str, _PastWindows]] = {}
         self._turns: deque[_Lane] = deque()
@@ -238,21 +247,36 @@ class WaitingWindows:
         self._resting[place] = entry
         heapq.heappush(self._due, (due, place))
 
+    def put_off(self, series: int, window: Window, now: int) -> bool:
+        """Say that there was no memory to evaluate a window, so that it waits for a while, each time longer.
+
+        Return False where it has been tried often enough: it no longer waits, until it is touched again.
+        """
+        place = _Place(series, window.name, window.start)
+        attempt = self._attempts.get(place, 0)
+        entry, lane = self._entries.get(place), self._past.get(series, {}).get(window.name)
+        if entry is None:
+            entry = _Entry(window, now, now, self._round if lane is None else lane.round, "past")
+        self._take_out(place)
+        if attempt >= len(PUT_OFF) or len(self._attempts) >= MOST_RESTING:
+            self._let_rest(place, now + PUT_OFF[-1])
+            return False
+        self._attempts[place], entry.due = attempt + 1, now + PUT_OFF[attempt]
+        self._enter(place, entry)
+        self._put_off[place] = entry
+        heapq.heappush(self._due, (entry.due, place))
+        return True
+
     def remove(self, series: int, window: Window, now: int, again: bool = True) -> None:
         """Say that a window was evaluated, so that it rests. ``again``: it had been evaluated before."""
         place = _Place(series, window.name, window.start)
-        entry = self._entries.get(place)
-        if entry is None:
-            self._remove_past(place)
-        else:
-            self._leave(place, entry)
-            self._judged += entry.kind == "past"
-        past = entry is None or entry.kind == "past"
+        self._attempts.pop(place, None)
+        past = self._take_out(place) == "past"
+        self._judged += past
         if past and (not again or len(self._rests) >= MOST_RESTING):
             return
         rest = min(MOST_REST, (now - window.start) // RESTS) if past else (window.end - window.start) // RESTS
-        self._rests[place] = now + rest
-        heapq.heappush(self._rested, (now + rest, place))
+        self._let_rest(place, now + rest)
 
     def next(self, now: int, early: bool = False) -> tuple[int, Window] | None:
         """Return the window that is to be evaluated next, with its series; None where none is due.
@@ -298,7 +322,9 @@ class WaitingWindows:
 
     def oldest(self, series: int) -> int | None:
         """Return where the oldest past window of a series begins that waits (unix nanoseconds), None without any."""
-        return min((lane.head()[0] for lane in self._past.get(series, {}).values()), default=None)
+        lanes = self._past.get(series, {}).values()
+        off = (place.start for place, entry in self._put_off.items() if place.series == series and entry.kind == "past")
+        return min(chain((lane.head()[0] for lane in lanes), off), default=None)
 
     def publish(self, now: int) -> None:
         """Let other threads see what waits: of the series of which something has changed."""
@@ -392,16 +418,31 @@ class WaitingWindows:
         del self._of_series[place.series][place]
         self._changed.add(place.series)
         if entry.line is None:
-            del self._resting[place]
+            self._resting.pop(place, None)
+            self._put_off.pop(place, None)
         else:
             del entry.line.entries[place]
             entry.line = None
+
+    def _take_out(self, place: _Place) -> Kind:
+        """Take a window out of where it waits or rests; return its kind."""
+        entry = self._entries.get(place)
+        if entry is None:
+            self._remove_past(place)
+            return "past"
+        self._leave(place, entry)
+        return entry.kind
+
+    def _let_rest(self, place: _Place, until: int) -> None:
+        """Let a window rest when it is touched before a time (unix nanoseconds)."""
+        self._rests[place] = until
+        heapq.heappush(self._rested, (until, place))
 
     def _wake(self, now: int) -> None:
         """Let those wait that have rested, in the order in which they became due; forget rests that are over."""
         while self._due and self._due[0][0] <= now:
             due, place = heapq.heappop(self._due)
-            entry = self._resting.get(place)
+            entry = self._resting.get(place) or self._put_off.get(place)
             if entry is not None and entry.due == due:
                 self._leave(place, entry)
                 self._wait(place, entry, entry.kind, due)
@@ -452,7 +493,6 @@ class WaitingWindows:
         self._past_windows -= 1
         self._chunk += 1
         self._changed.add(place.series)
-        self._judged += 1
         if not len(lane):
             del self._past[place.series][place.name]
             self._turns.popleft()

@@ -54,9 +54,12 @@ class RipeWindows:
             yield from self._take(self._young, young=True)
 
     def is_new(self, delay: OutcomeDelay) -> bool:
-        """Return True where outcomes take another time than when this was asked last, so that all have to be seen."""
-        asked, self._delay = self._delay, (delay.nanoseconds, delay.source)
-        return asked != self._delay
+        """Return True where outcomes take another time than was noted last, so that all windows have to be seen."""
+        return self._delay != (delay.nanoseconds, delay.source)
+
+    def note_delay(self, delay: OutcomeDelay) -> None:
+        """Note that all windows were seen with this delay."""
+        self._delay = delay.nanoseconds, delay.source
 
     def _note_open(self, window: Window) -> None:
         self._note(window, False, self._open)

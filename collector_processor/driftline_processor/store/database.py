@@ -628,6 +628,11 @@ def is_of_all(error: Exception) -> bool:
     return isinstance(error, StorageOutage)
 
 
+def is_of_memory(error: Exception) -> bool:
+    """Return True where there was no memory for what was asked: another time there may be."""
+    return isinstance(error, duckdb.OutOfMemoryException | MemoryError)
+
+
 def _ends_use(error: duckdb.Error) -> bool:
     """Return True where nothing more can be done with the file before it is opened again, or nothing should be."""
     text = str(error)

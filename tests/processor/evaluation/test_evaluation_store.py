@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -33,6 +35,7 @@ from driftline_processor.evaluation.evaluation_store import (
     read_evaluations,
 )
 from driftline_processor.evaluation.evaluation_text import evaluation_from_text
+from driftline_processor.evaluation.judge import follow
 from driftline_processor.store.database import Connection, Store, insert, read, transaction
 
 from tests.support.old_evaluations import evaluation_to_text
@@ -90,8 +93,7 @@ def test_a_row_of_an_older_release_that_is_restated_is_written_anew(tmp_path: Pa
     put_old_row(connection)
     evaluations = EvaluationStore(connection, Clock())
     evaluations.put(1, replace(evaluation_from_text(OLD), window=Window("1h", NOON, NOON + HOUR), outcome_rows=7))
-    with transaction(connection):
-        evaluations.write(patient=False)
+    evaluations.write(patient=False)
     rows = "SELECT json IS NULL, head IS NULL, details IS NULL FROM evaluations ORDER BY believed"
     assert connection.execute(rows).fetchall() == [(False, True, True), (True, False, False)]
     for one in (evaluations, EvaluationStore(connection, Clock())):
@@ -120,10 +122,11 @@ def test_only_the_newest_windows_are_held_in_memory(tmp_path: Path, monkeypatch:
     store = Store(tmp_path)
     connection = store.connect()
     evaluations = EvaluationStore(connection, Clock())
+    noted: list[bool] = []
     for hour in (4, 0, 1, 3, 2):
         evaluations.put(1, evaluation(hour))
-    with transaction(connection):
-        assert evaluations.write(patient=True)
+    evaluations.write(patient=True, also=noted.append)
+    assert noted == [True]
     again = EvaluationStore(connection, Clock())
     for one in (evaluations, again):
         assert list(one.history(1)["1h"]) == [NOON + hour * HOUR for hour in (2, 3, 4)]
@@ -137,8 +140,7 @@ def test_open_windows_are_in_memory_only(tmp_path: Path) -> None:
     connection = store.connect()
     evaluations = EvaluationStore(connection, Clock())
     evaluations.put(1, evaluation(0, closed=False))
-    with transaction(connection):
-        evaluations.write(patient=False)
+    evaluations.write(patient=False)
     assert [one.rows for one in evaluations.open(1)] == [1]
     assert EvaluationStore(connection, Clock()).history(1) == {}
     store.close()
@@ -150,8 +152,7 @@ def test_of_two_evaluations_at_one_time_of_the_clock_the_later_counts(tmp_path: 
     evaluations = EvaluationStore(connection, Clock())
     for rows in (1, 2, 2, 3):
         evaluations.put(1, evaluation(0, rows=rows))
-        with transaction(connection):
-            evaluations.write(patient=False)
+        evaluations.write(patient=False)
     assert EvaluationStore(connection, Clock()).history(1)["1h"][NOON].rows == 3
     assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(3,)]
     store.close()
@@ -184,8 +185,7 @@ def test_incidents_are_the_same_in_whatever_order_windows_are_evaluated(tmp_path
     evaluations = EvaluationStore(connection, Clock())
     for hour in order:
         evaluations.put(1, drifting(hour, hour in (1, 2)))
-        with transaction(connection):
-            evaluations.write(patient=False)
+        evaluations.write(patient=False)
     began = {"feature:age": NOON + HOUR}
     expected = [{}, {}, began, began, {}, {}]  # one quiet window ends nothing
     for one in (evaluations, EvaluationStore(connection, Clock())):
@@ -244,8 +244,7 @@ def test_a_window_that_is_restated_restates_the_evidence_of_all_that_follow(
     evaluations = EvaluationStore(connection, clock)
     for hour in range(12):
         evaluations.put(1, counted(hour))
-    with transaction(connection):
-        evaluations.write(patient=False)
+    evaluations.write(patient=False)
     if reopened:
         evaluations = EvaluationStore(connection, clock)
     restated = {1: 250, 9: -40, 4: 300}
@@ -257,8 +256,7 @@ def test_a_window_that_is_restated_restates_the_evidence_of_all_that_follow(
         evaluations.put(2, counted(hour, restated.get(hour)))
     evaluations.settle()
     assert evidence(evaluations, 1) == evidence(evaluations, 2)
-    with transaction(connection):
-        evaluations.write(patient=False)
+    evaluations.write(patient=False)
     told = []
     for series in (1, 2):
         query = "SELECT * FROM evaluations WHERE series = ? QUALIFY row_number() OVER"
@@ -276,14 +274,12 @@ def test_outcomes_that_restate_a_window_restate_no_other(tmp_path: Path) -> None
     evaluations = EvaluationStore(connection, Clock())
     for hour in range(5):
         evaluations.put(1, counted(hour))
-    with transaction(connection):
-        evaluations.write(patient=False)
+    evaluations.write(patient=False)
     later = [one for at, one in evaluations.history(1)["1h"].items() if at > NOON + HOUR]
     evaluations.put(1, replace(counted(1), outcome_rows=9))
     evaluations.settle()
     assert [one for at, one in evaluations.history(1)["1h"].items() if at > NOON + HOUR] == later
-    with transaction(connection):
-        evaluations.write(patient=False)
+    evaluations.write(patient=False)
     assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(6,)]
     store.close()
 
@@ -300,10 +296,8 @@ def stored_hours(connection: Connection, hours: int) -> EvaluationStore:
     evaluations = EvaluationStore(connection, Clock())
     for hour in range(hours):
         evaluations.put(1, with_features(hour))
-    with transaction(connection):
-        evaluations.write(patient=False)
-    with transaction(connection):
-        evaluations.write(patient=False)  # what was committed may go
+    evaluations.write(patient=False)
+    evaluations.write(patient=False)  # what was committed may go
     return evaluations
 
 
@@ -349,8 +343,7 @@ def test_of_many_names_fewer_windows_each_are_in_memory_and_the_newest_of_each(
     for hour in range(30):
         for series in range(2):
             evaluations.put(series, with_features(hour))
-        with transaction(connection):
-            evaluations.write(patient=False)
+        evaluations.write(patient=False)
     for one in (evaluations, EvaluationStore(connection, Clock())):
         kept = [[(at - NOON) // HOUR for at in one.history(series)["1h"]] for series in range(2)]
         assert kept == [list(range(20, 30))] * 2
@@ -392,8 +385,7 @@ def test_a_window_that_says_the_same_after_a_restart_is_not_stored_again(tmp_pat
     again = EvaluationStore(connection, Clock())
     again.put(1, with_features(1))
     again.put(1, replace(with_features(2), outcome_rows=3))
-    with transaction(connection):
-        again.write(patient=False)
+    again.write(patient=False)
     rows = "SELECT (start - ?) // ?, count(*) FROM evaluations GROUP BY ALL ORDER BY ALL"
     assert connection.execute(rows, [NOON, HOUR]).fetchall() == [(0, 1), (1, 1), (2, 2), (3, 1)]
     assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(1,)]
@@ -411,8 +403,7 @@ def test_what_a_slice_names_is_deleted_in_every_form_and_drawings_that_nobody_ne
     put_old_row(connection, 6)
     more = EvaluationStore(connection, Clock())
     more.put(1, replace(evaluation(3), performance_slices=slices))
-    with transaction(connection):
-        more.write(patient=False)
+    more.write(patient=False)
     connection.execute("UPDATE evaluations SET details = 'damaged'::BLOB WHERE start = ?", [NOON + HOUR])
     with transaction(connection):
         series, starts = forget_evaluations(connection, 1, "country=NL")
@@ -423,6 +414,100 @@ def test_what_a_slice_names_is_deleted_in_every_form_and_drawings_that_nobody_ne
     with transaction(connection):
         expire_evaluations(connection, 1, NOON + HOUR)
     assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(0,)]
+    store.close()
+
+
+def failing_once(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let a function of the store of evaluations find no memory the next time, and work from then on."""
+    module = "driftline_processor.evaluation.evaluation_store"
+    works = getattr(sys.modules[module], name)
+
+    def fail(*_: object, **__: object) -> None:
+        monkeypatch.setattr(f"{module}.{name}", works)
+        raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate block")
+
+    monkeypatch.setattr(f"{module}.{name}", fail)
+
+
+@pytest.mark.parametrize("name", ["follow", "pack_evaluation", "read", "insert"])
+def test_what_could_not_be_stored_is_stored_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 0)
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations, clock = stored_hours(connection, 3), Clock()
+    evaluations.put(1, replace(with_features(1), outcome_rows=7))
+    evaluations.put(1, with_features(3))
+    failing_once(monkeypatch, name)
+    with pytest.raises(duckdb.OutOfMemoryException):
+        evaluations.write(patient=False)
+    evaluations.write(patient=False)
+    evaluations.write(patient=False)  # what was committed may go
+    for one in (evaluations, EvaluationStore(connection, clock)):
+        found = one.history(1)["1h"].values()
+        assert [(each.outcome_rows, len(each.features)) for each in found] == [(0, 3), (7, 3), (0, 3), (0, 3)]
+    store.close()
+
+
+def test_what_is_said_of_others_in_the_transaction_is_kept_with_evaluations_or_not_at_all(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    evaluations = EvaluationStore(connection, Clock())
+    evaluations.put(1, evaluation(0))
+
+    def fail(_: bool) -> None:
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        evaluations.write(patient=True, also=fail)
+    assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(0,)]
+    evaluations.write(patient=True)
+    assert connection.execute("SELECT count(*) FROM evaluations").fetchall() == [(1,)]
+    store.close()
+
+
+def test_windows_that_cannot_be_continued_take_no_others_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(one: Evaluation, before: Evaluation | None) -> Evaluation:
+        if one.rows == 13:
+            raise ArithmeticError
+        return follow(one, before)
+
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.follow", fail)
+    store = Store(tmp_path)
+    evaluations = EvaluationStore(store.connect(), Clock())
+    evaluations.put(1, evaluation(0, rows=13))
+    evaluations.put(2, evaluation(0))
+    for _ in range(2):
+        evaluations.write(patient=False)
+    assert [len(evaluations.history(series)) for series in (1, 2)] == [0, 1]
+    assert caplog.text.count("could not be continued") == 1
+    store.close()
+
+
+def test_a_window_older_than_those_in_memory_that_says_the_same_is_not_stored_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.KEPT", 3)
+    monkeypatch.setattr("driftline_processor.evaluation.evaluation_store.LEAST_KEPT", 3)
+    store = Store(tmp_path)
+    connection = store.connect()
+    clock = Clock()
+    first = stored_hours(connection, 8)
+    for evaluations in (first, EvaluationStore(connection, clock)):
+        for _ in range(2):
+            evaluations.put(1, with_features(1))
+            evaluations.write(patient=True)
+    evaluations.put(1, replace(with_features(2), outcome_rows=3))
+    evaluations.write(patient=True)
+    rows = "SELECT count(*) FROM evaluations"
+    assert connection.execute(rows).fetchall() == [(8,)]  # restated windows are stored together, once an hour
+    clock.now += HOUR
+    evaluations.write(patient=True)
+    assert connection.execute(f"{rows} WHERE start = ?", [NOON + 2 * HOUR]).fetchall() == [(2,)]
+    assert connection.execute(rows).fetchall() == [(9,)]
     store.close()
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 from driftline.tables.table import PredictionTable
 from driftline_processor.config.model import Model
 from driftline_processor.core.evaluation import Evaluation
+from driftline_processor.core.labels.delay import OutcomeDelay
 from driftline_processor.core.windows.window import Window
 from driftline_processor.evaluation.evaluator import Evaluator
 from driftline_processor.evaluation.files.evaluate import evaluate_files
@@ -25,6 +27,8 @@ from tests.support.state_fixtures import Open
 from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
 
 HOURLY = Model(windows=("1h",))
+
+SECOND = 10**9
 
 
 def hours(state: Opened, version: str = "1") -> list[tuple[int, int, bool]]:
@@ -292,6 +296,62 @@ def test_a_window_that_cannot_be_evaluated_stops_no_other(
     assert [(start, rows) for start, rows, _ in hours(state)] == [(0, 2), (1, 1)]
 
 
+def no_memory(failures: int) -> Callable[[Evaluator, Series, Window], Evaluation | None]:
+    """Return a way to judge windows that finds no memory for the one that begins at noon, so many times."""
+    evaluate, left = Evaluator._of, [failures]
+
+    def judge(self: Evaluator, series: Series, window: Window) -> Evaluation | None:
+        if window.start == NOON and left[0]:
+            left[0] -= 1
+            raise (MemoryError() if left[0] % 2 else duckdb.OutOfMemoryException("Out of Memory Error: no room"))
+        return evaluate(self, series, window)
+
+    return judge
+
+
+def test_a_window_for_which_there_was_no_memory_is_tried_again(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a", "b"], [NOON, NOON + HOUR]))
+    clock.now += 3 * HOUR
+    monkeypatch.setattr(Evaluator, "_of", no_memory(3))
+    assert hours(state) == [(1, 1, True)]
+    tried = []
+    for later in (1, 9, 59, 1, 599, 1):
+        clock.now += later * SECOND
+        tried.append(hours(state) == [(0, 1, True), (1, 1, True)])
+    assert tried == [False, False, False, False, False, True]
+    assert caplog.text.count("there was no memory") == 1
+    assert hours(open_state(churn=HOURLY)) == [(0, 1, True), (1, 1, True)]
+
+
+def test_a_window_for_which_there_is_never_memory_rests_until_it_is_touched_and_is_tried_at_the_next_start(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a", "b"], [NOON, NOON + HOUR]))
+    clock.now += 3 * HOUR
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "_of", no_memory(1_000))
+        for _ in range(10):
+            clock.now += 10 * MINUTE
+            assert hours(state) == [(1, 1, True)]
+        waiting = state.state._evaluator.waiting
+        assert not waiting
+        state.send(predictions(["c"], NOON + HOUR))
+        assert hours(state) == [(1, 2, True)]
+        assert caplog.text.count("there was no memory") == 1
+        assert state.rows("SELECT DISTINCT pane FROM restated") == [(NOON,)]
+    state.send(predictions(["d"], NOON))
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "_of", no_memory(1_000))
+        assert hours(state) == [(1, 2, True)]
+    state = open_state(churn=HOURLY)
+    assert hours(state) == [(0, 2, True), (1, 2, True)]
+    assert state.rows("SELECT * FROM restated") == []
+
+
 def test_a_window_shorter_than_what_its_panes_were_rolled_up_to_stays_as_it_was_believed(
     open_state: Open, clock: Clock
 ) -> None:
@@ -356,3 +416,45 @@ def test_what_was_touched_is_evaluated_after_an_error_on_the_way(
         with pytest.raises(OSError, match="no room"):
             state.state.settle()
     assert newest(state).outcome_rows == 1
+
+
+def test_nothing_more_is_evaluated_while_what_was_cannot_be_stored_and_takes_all_room(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"]))
+    clock.now += 4 * HOUR
+
+    def fail(*_: object, **__: object) -> None:
+        raise duckdb.OutOfMemoryException("Out of Memory Error: no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("driftline_processor.evaluation.evaluation_store.FOR_DETAILS", 0)
+        patched.setattr("driftline_processor.evaluation.evaluation_store.insert", fail)
+        for hour in range(3):
+            state.send(predictions([f"b{hour}"], NOON + hour * HOUR))
+            with pytest.raises(duckdb.OutOfMemoryException):
+                state.state.settle()
+        assert len(state.state._evaluator.waiting) == 2
+    assert hours(state) == [(0, 2, True), (1, 1, True), (2, 1, True)]
+    assert hours(open_state(churn=HOURLY)) == [(0, 2, True), (1, 1, True), (2, 1, True)]
+
+
+def test_windows_that_another_delay_changes_are_evaluated_after_an_error_on_the_way(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_state(churn=HOURLY)
+    state.send(predictions(["a"]))
+    clock.now += 2 * HOUR
+    assert newest(state).young is False
+    evaluator = state.state._evaluator
+    monkeypatch.setattr(evaluator.delays, "of", lambda _: OutcomeDelay(DAY, "learned", 100))
+
+    def fail(_: int) -> None:
+        raise duckdb.OutOfMemoryException("Out of Memory Error: no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(evaluator._evaluations, "closed", fail)
+        with pytest.raises(duckdb.OutOfMemoryException):
+            state.state.settle()
+    assert newest(state).young is True

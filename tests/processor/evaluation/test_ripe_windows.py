@@ -46,6 +46,8 @@ def test_a_window_that_was_judged_again_meanwhile_is_not_ripe(closed: Evaluation
 def test_another_delay_is_seen_once_and_says_which_windows_it_changes(closed: Evaluation) -> None:
     ripe, delay = RipeWindows(), OutcomeDelay(DAY, "learned", 100)
     assert ripe.is_new(delay)
+    assert ripe.is_new(delay)  # nobody has seen all windows yet
+    ripe.note_delay(delay)
     assert not ripe.is_new(delay._replace(outcomes=200))
     assert ripe.is_new(delay._replace(nanoseconds=2 * DAY))
     young, old = replace(closed, young=True, coverage=0.0), replace(closed, young=False, coverage=0.0)
