@@ -15,8 +15,8 @@ The distance in each way over its standard deviation is Student's t.
 
 Source: Smyth, "Linear models and empirical Bayes methods for assessing differential expression" (2004) for the
 moderation, with unequal degrees of freedom as in limma; Harville, "Maximum likelihood approaches to variance component
-estimation" (1977) for the likelihood beside an unknown mean; Satterthwaite (1946) where a part of the variance is
-known.
+estimation" (1977) for the likelihood beside an unknown mean; Kalman, "A new approach to linear filtering and prediction
+problems" (1960) for working it out; Satterthwaite (1946) where a part of the variance is known.
 """
 
 from __future__ import annotations
@@ -307,6 +307,14 @@ def inverse_trigamma(value: F64) -> F64:
     return y
 
 
+_LEAST_SCALE = 1e-9
+"""Least variance of a block beside those before it, in that of a block: less is rounding."""
+
+_TOGETHER = 16
+"""Blocks whose variances are multiplied before a logarithm is taken: 16 times the least is 1e-144, a double ends at
+1e-308."""
+
+
 class KeptShares(NamedTuple):
     """What the blocks of k targets with f score functions say of each share of :data:`KEPT`: float64 (g, k, f).
 
@@ -322,25 +330,36 @@ class KeptShares(NamedTuple):
 def fit_kept_shares(series: F64, place: I64, signal: F64) -> KeptShares:
     """Return how likely series are at each share that a block may keep, and how much their blocks then vary.
 
+    Kalman's filter goes over the blocks once for all series and shares. Each block is compared with what the ones
+    before make of it, and the unknown mean is estimated beside them, by generalised least squares.
+
     Args:
         series: float64 (b, k, f), deviations of blocks.
-        place: int64 (b,), of each block.
+        place: int64 (b,), of each block, ascending.
         signal: float64 (g, k, f), part of the variance that blocks may keep, for each share; the rest is by chance.
     """
     blocks, many = len(series), signal[0].size
-    flat = series.reshape(blocks, many)
-    apart = np.abs(np.subtract.outer(place, place))
-    fit, squares = np.zeros((len(KEPT), many)), np.ones((len(KEPT), many))
-    for at, keeps in enumerate(KEPT.tolist()):
-        size, turn = np.linalg.eigh(keeps**apart)  # chance is as large in any direction
-        kept = signal[at].ravel()
-        scale = size[:, np.newaxis] * kept + (1 - kept)
-        turned, ones = turn.T @ flat, turn.sum(axis=0)[:, np.newaxis]
-        scale = np.maximum(scale, 1e-9)
-        told = (ones**2 / scale).sum(axis=0)
-        mean = (ones * turned / scale).sum(axis=0) / told
-        squares[at] = ((turned - mean * ones) ** 2 / scale).sum(axis=0)
-        fit[at] = -0.5 * (np.log(scale).sum(axis=0) + np.log(told))
+    flat, kept = series.reshape(blocks, many), signal.reshape(len(KEPT), many)
+    chance = 1 - kept
+    ahead, ones, varies = np.zeros_like(kept), np.zeros_like(kept), kept.copy()  # what is expected of the next block
+    told, mean, squares, log = (np.zeros_like(kept) for _ in range(4))
+    scales = np.ones_like(kept)
+    for at, step in enumerate(np.diff(place, append=place[-1] + 1).tolist()):
+        scale = np.maximum(varies + chance, _LEAST_SCALE)
+        gain, apart, beside = varies / scale, flat[at] - ahead, 1 - ones
+        weighed = beside / scale
+        told += beside * weighed
+        mean += apart * weighed
+        squares += apart * apart / scale
+        scales *= scale
+        if at % _TOGETHER == _TOGETHER - 1:
+            log += np.log(scales)
+            scales.fill(1.0)
+        keeps = (KEPT**step)[:, np.newaxis]
+        ahead, ones = keeps * (ahead + gain * apart), keeps * (ones + gain * beside)
+        varies = keeps**2 * gain * chance + kept * (1 - keeps**2)
+    squares -= mean * mean / told
+    fit = -0.5 * (log + np.log(scales) + np.log(told))
     known = squares[0] > 0
     squares[:, ~known] = 1.0
     fit = np.where(known, fit - 0.5 * (blocks - 1) * np.log(squares), 0.0)

@@ -17,7 +17,9 @@ from driftline.tables.table import F64
 from driftline_processor.core.drift import drift
 from driftline_processor.core.drift.rule import SEEN
 from driftline_processor.core.drift.usual import (
+    KEPT,
     ScoreFunctions,
+    fit_kept_shares,
     mean_variance,
     moderate_variances,
     own_windows,
@@ -92,6 +94,23 @@ def test_a_series_that_keeps_nothing_has_the_factors_of_independent_blocks() -> 
     assert drawn.var(axis=0, ddof=1).mean() / variance == pytest.approx(found.variance[2], rel=0.02)
     assert drawn.mean(axis=0).var() / variance == pytest.approx(found.mean[2], rel=0.02)
     assert mean_variance(np.array([0.9]), 14.0)[0] == pytest.approx(found.mean[2], rel=0.03)
+
+
+def test_how_likely_series_are_is_the_likelihood_beside_an_unknown_mean_also_with_days_that_lack() -> None:
+    rng = np.random.default_rng(4)
+    place = np.array([0, 1, 2, 5, 6, 9, 10, 11, 30])
+    series, signal = rng.normal(0.3, 1.0, (9, 2, 2)), rng.uniform(0.0, 1.0, (len(KEPT), 2, 2))
+    series[:, 1, 1] = 0.0  # says nothing
+    found = fit_kept_shares(series, place, signal)
+    for at, keeps in enumerate(KEPT):
+        together = keeps ** np.abs(np.subtract.outer(place, place))
+        for one in np.ndindex(2, 2):
+            kept, values = signal[at][one], series[(slice(None), *one)]
+            inverse = np.linalg.inv(kept * together + (1 - kept) * np.eye(9))
+            told = inverse.sum()
+            squares = values @ inverse @ values - (inverse.sum(axis=0) @ values) ** 2 / told
+            likely = 0.5 * np.linalg.slogdet(inverse)[1] - 0.5 * np.log(told) - 4 * np.log(squares or 1.0)
+            assert found.fit[at][one] == pytest.approx(0.0 if one == (1, 1) else likely, rel=1e-9)
 
 
 def test_variances_are_shrunk_by_as_much_as_they_do_not_differ() -> None:
