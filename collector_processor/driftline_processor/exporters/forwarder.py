@@ -35,6 +35,12 @@ from .exporter import CLOSED, Exporter, ExportResult, exporter_for
 MAX_REQUEST = 4 * 2**20
 """Bytes of a request that a gRPC server takes by default."""
 
+GATHER = 0.1
+"""Seconds from one request to the next in which small ones are gathered; after silence the first goes at once.
+
+A request costs the same whether it holds eight spans or eight thousand. The Collector's batch processor waits 0.2.
+"""
+
 _SHORTEST_DELAY, _FIRST_DELAY, _LONGEST_DELAY, _PATIENCE = 0.1, 0.5, 30.0, 300.0
 """Seconds."""
 
@@ -73,6 +79,7 @@ class Destination:
         self._reader, self._exporter, self._counters = reader, exporter, counters
         self._max_request, self._on_sent, self._clock, self._pause = max_request, on_sent, clock, pause
         self._stopping = threading.Event()
+        self._sent = -GATHER
         self._said: set[str] = set()
         self._thread = threading.Thread(target=self._run, name=f"driftline-{self.name}", daemon=True)
 
@@ -110,6 +117,7 @@ class Destination:
 
     def _turn(self) -> bool:
         """Send what waits, some of it; return False at the end."""
+        self._reader.gather(self._max_request, self._sent + GATHER - self._clock(), self._stopping.is_set)
         found = self._reader.wait(self._max_request, self._stopping.is_set)
         if found.following == self._reader.position:
             return not self._stopping.is_set()
@@ -123,6 +131,7 @@ class Destination:
             if not delivered:
                 return False  # the cursor stays before them
         self._reader.move(found.following)
+        self._sent = self._clock()
         return True
 
     def _together(self, stored: Iterable[Stored]) -> list[tuple[Signal, Headers, list[bytes]]]:

@@ -110,6 +110,11 @@ class Reader:
         self._log.wait_for(self.position, unless=unless)
         return self._log.read(self.position, most)
 
+    def gather(self, most: int, seconds: float, unless: Callable[[], bool]) -> None:
+        """Wait until ``most`` bytes follow the cursor, but so many seconds at most; see :meth:`wait`."""
+        if seconds > 0:
+            self._log.wait_for(self.position + most, seconds, unless)
+
     def wake(self) -> None:
         """Let :meth:`wait` look again whether to wait."""
         self._log.wake()
@@ -147,7 +152,9 @@ class RequestLog:
         self._limits, self._tidy_every = limits or LogLimits(), tidy_every
         self._segments = existing(folder)
         self._writing = -1
-        self._changed = threading.Condition()
+        self._changed = threading.Lock()
+        self._to_write = threading.Condition(self._changed)
+        self._awaiting: dict[threading.Condition, int] = {}
         self._waiting: deque[tuple[Entry, Future[int]]] = deque()
         self._waiting_bytes = 0
         self._pace = GroupPace()
@@ -213,14 +220,27 @@ class RequestLog:
         return bool(self._waiting)
 
     def wait_for(self, position: int, seconds: float | None = None, unless: Callable[[], bool] = lambda: False) -> None:
-        """Wait until something follows a position, the log stops, or :meth:`wake` finds ``unless`` true."""
+        """Wait until something follows a position, the log stops, or :meth:`wake` finds ``unless`` true.
+
+        Nothing else wakes who waits: requests come far more often than a block of the analysis is full.
+        """
+        awaiting = threading.Condition(self._changed)
         with self._changed:
-            self._changed.wait_for(lambda: self._end > position or self._stopping or unless(), seconds)
+            self._awaiting[awaiting] = position
+            try:
+                awaiting.wait_for(lambda: self._end > position or self._stopping or unless(), seconds)
+            finally:
+                del self._awaiting[awaiting]
 
     def wake(self) -> None:
         """Let all who wait look again."""
         with self._changed:
-            self._changed.notify_all()
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        self._to_write.notify_all()
+        for awaiting in self._awaiting:
+            awaiting.notify()
 
     def read(self, position: int, most: int) -> Found:
         """Return entries from a position on, at least one where there is one; damaged and missing bytes are counted."""
@@ -277,7 +297,7 @@ class RequestLog:
                 raise StorageOutage(self._refusing)
             self._waiting.append((entry, future))
             self._waiting_bytes += len(entry.body)
-            self._changed.notify_all()
+            self._to_write.notify()
         return future
 
     def _expected_wait(self, size: int) -> float:
@@ -304,7 +324,7 @@ class RequestLog:
         """Write what waits, wake those who read, and close the files."""
         with self._changed:
             self._stopping = True
-            self._changed.notify_all()
+            self._wake_all()
         if self._thread.ident is not None:
             self._thread.join(deadline.timeout)
         with self._changed:
@@ -339,7 +359,7 @@ class RequestLog:
         """Wait for something to do; return the next group, and who waits until files have gone."""
         with self._changed:
             left = max(0.0, self._tidied + self._tidy_every - time.monotonic())
-            self._changed.wait_for(lambda: self._waiting or self._letting_go or self._stopping, left)
+            self._to_write.wait_for(lambda: self._waiting or self._letting_go or self._stopping, left)
             letting_go, self._letting_go = self._letting_go, []
             group: list[tuple[Entry, Future[int]]] = []
             size = 0
@@ -398,7 +418,9 @@ class RequestLog:
         segment.end += sum(map(len, parts))
         with self._changed:
             self._end = segment.end
-            self._changed.notify_all()
+            for awaiting, position in self._awaiting.items():
+                if self._end > position:
+                    awaiting.notify()
         self._recover()
 
     def _room(self) -> Segment:
@@ -569,7 +591,7 @@ class RequestLog:
         done: Future[None] = Future()
         with self._changed:
             self._letting_go.append(done)
-            self._changed.notify_all()
+            self._to_write.notify()
         done.result()
 
     def _let_go(self) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from driftline.semconv import events, metrics
 from driftline_processor.config.schema import Config
+from driftline_processor.exporters import forwarder
 from driftline_processor.exporters.exporter import exporter_for
 from driftline_processor.exporters.forwarder import Destination
 from driftline_processor.health import Counters
 
 from tests.support.kept_requests import KeptRequests
 from tests.support.otlp_peers import Decide, Peer, counted, grpc_peer, http_peer, log, trace
+from tests.support.waiting import wait_until
 
 PEERS = pytest.mark.parametrize("served", [grpc_peer, http_peer], ids=["grpc", "http"])
 
@@ -89,6 +91,39 @@ def test_waiting_requests_of_one_signal_travel_as_one(kept: KeptRequests, served
         forwarding.start()
         forwarding.stop(60)
     assert peer.accepted == [("traces", ["span-0", "span-1", "span-2"]), ("logs", ["log-0", "log-1", "log-2"])]
+
+
+@PEERS
+def test_after_silence_a_request_goes_at_once_and_small_ones_behind_it_are_gathered(
+    kept: KeptRequests, served: Callable[[Peer], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarder, "GATHER", 1e6)
+    peer = Peer()
+    with served(peer) as name:
+        forwarding = destination(kept, name, peer, Counters())
+        forwarding.start()
+        kept.offer("traces", trace("first"), {})
+        wait_until(lambda: kept.reader.behind == 0)
+        for i in range(3):
+            kept.offer("traces", trace(f"span-{i}"), {})
+        forwarding.stop(60)  # waits no longer
+    assert peer.accepted == [("traces", ["first"]), ("traces", ["span-0", "span-1", "span-2"])]
+
+
+@PEERS
+def test_as_much_as_fills_a_request_is_not_gathered_any_longer(
+    kept: KeptRequests, served: Callable[[Peer], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarder, "GATHER", 1e6)
+    peer = Peer()
+    with served(peer) as name:
+        forwarding = destination(kept, name, peer, Counters(), max_request=600)
+        forwarding.start()
+        for part in ("first", "a" * 250, "b" * 250, "c" * 250):
+            kept.offer("traces", trace(part), {})
+        wait_until(lambda: "a" * 250 in peer.names)
+        forwarding.stop(60)
+    assert peer.names == ["first", "a" * 250, "b" * 250, "c" * 250]
 
 
 @PEERS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -447,3 +448,23 @@ def test_a_large_body_is_kept_as_it_came(tmp_path: Path) -> None:
         after = [log.append(Entry("traces", body, 0)) for body in (b"a", large, b"b")]
         assert [future.result(60) for future in after]
         assert [stored.entry.body for stored in log.read(0, 1 << 20).stored] == [b"a", large, b"b"]
+
+
+def test_who_waits_for_a_block_is_woken_when_it_is_full_and_not_by_each_request(tmp_path: Path) -> None:
+    with opened(tmp_path) as (log, _):
+        log.reader("analysis", 0)
+        log.start()
+        looks = list[int]()
+
+        def look() -> bool:
+            looks.append(log.end)
+            return False
+
+        waiting = threading.Thread(target=lambda: log.wait_for(10 * BODY, unless=look))
+        waiting.start()
+        wait_until(lambda: looks == [0])
+        append(log, *numbered(5))
+        assert looks == [0]
+        append(log, *numbered(5))
+        waiting.join(60)
+        assert not waiting.is_alive()
