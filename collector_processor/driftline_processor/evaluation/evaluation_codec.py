@@ -169,7 +169,7 @@ def _draw(drawing: Drawing) -> PackedDrawing:
         if values and (column := _fields(TargetDrift)[name].pack(values, out)) is not None
     }
     part = out.bytes_of({"features": drawing.features, "singles": drawing.singles, "targets": targets})
-    return PackedDrawing(blake2b(part, digest_size=_DIGEST).digest(), part, drawing)
+    return PackedDrawing(digest_of_drawing(part), part, drawing)
 
 
 def unpack_evaluation(packed: PackedEvaluation) -> Evaluation:
@@ -184,6 +184,11 @@ def unpack_head(part: bytes) -> dict[str, Any]:
     return {name: column[0] for name, column in _unpack_fields(Evaluation, reader.said, 1, reader, _head_fields())}
 
 
+def digest_of_drawing(part: bytes) -> bytes:
+    """Return the digest that names the bytes of a drawing."""
+    return blake2b(part, digest_size=_DIGEST).digest()
+
+
 def unpack_drawing(part: bytes) -> PackedDrawing:
     """Read what the reference alone says of targets."""
     reader = _Reader(part)
@@ -191,7 +196,7 @@ def unpack_drawing(part: bytes) -> PackedDrawing:
     many = len(features) + len(singles)
     columns = dict(_unpack_fields(TargetDrift, reader.said["targets"], many, reader, _DRAWN))
     whole = {name: columns.get(name, [None] * many) for name in _DRAWN}
-    return PackedDrawing(blake2b(part, digest_size=_DIGEST).digest(), part, Drawing(features, singles, whole))
+    return PackedDrawing(digest_of_drawing(part), part, Drawing(features, singles, whole))
 
 
 def unpack_details(part: bytes, drawing: Drawing) -> dict[str, Any]:

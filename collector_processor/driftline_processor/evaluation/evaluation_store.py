@@ -15,7 +15,7 @@ import logging
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
@@ -45,6 +45,7 @@ from .evaluation_codec import (
     DETAILS,
     TARGETS,
     PackedDrawing,
+    digest_of_drawing,
     mentions,
     pack_evaluation,
     unpack_details,
@@ -79,6 +80,9 @@ NEAR = 16
 
 DRAWINGS = 64
 """Drawings in memory: each is some 40 kB at 20 features, and all windows with one reference share one."""
+
+SOUND = 4_096
+"""Drawings that are known to be sound, some 0.6 MB; others are looked at when a window is written over them."""
 
 RESTATED_EVERY = 3_600 * 10**9
 """Restated evaluations are stored together, once an hour (nanoseconds)."""
@@ -202,6 +206,8 @@ class EvaluationStore:
         self._asked: tuple[int, str] | None = None
         self._drawn: dict[int, PackedDrawing] = {}
         self._drawings: OrderedDict[tuple[int, bytes], PackedDrawing] = OrderedDict()
+        self._sound: set[tuple[int, bytes]] = set()
+        """Drawings of which the stored bytes were seen to be what their digest says."""
         self._restated = clock()
         self._overdue: set[tuple[int, str, str]] = set()
         self._last = number(connection, "SELECT max(believed) FROM evaluations") or 0
@@ -434,14 +440,25 @@ class EvaluationStore:
         return self._stored[place][0] if place in self._stored else b"" if place[:2] in self._cut else None
 
     def _write_drawings(self, drawings: dict[tuple[int, bytes], bytes]) -> None:
-        """Store the drawings that are not yet: inside the caller's transaction."""
-        wanted = pa.table({"series": [series for series, _ in drawings]}, pa.schema([_DRAWN.field("series")]))
-        stored = "SELECT series, digest FROM drawings WHERE series IN (SELECT series FROM wanted)"
-        known = {(row["series"], row["digest"]) for row in read(self._connection, stored, wanted=wanted).to_pylist()}
-        fresh = [(*place, part) for place, part in drawings.items() if place not in known]
+        """Store the drawings that are not yet, or are damaged: inside the caller's transaction."""
+        known = _stored_drawings(self._connection, drawings, "true")
+        unsure = known.keys() - self._sound
+        damaged = [
+            place
+            for place, part in _stored_drawings(self._connection, unsure, "part").items()
+            if part is None or digest_of_drawing(part) != place[1]
+        ]
+        if damaged:
+            gone = "DELETE FROM drawings d USING wanted w WHERE d.series = w.series AND d.digest = w.digest"
+            run(self._connection, gone, wanted=_places(damaged))
+            _log.warning("storage: %d rows of drawings were damaged and are written anew", len(damaged))
+        fresh = [(*place, part) for place, part in drawings.items() if place not in known or place in damaged]
         if fresh:
             columns = dict(zip(_DRAWN.names, map(list, zip(*fresh, strict=True)), strict=True))
             insert(self._connection, "drawings", pa.table(columns, _DRAWN))
+        if len(self._sound) > SOUND:
+            self._sound.clear()
+        self._sound |= unsure - set(damaged)
 
     def _let_go(self) -> None:
         """Let details go that have been stored and committed, the oldest first, as far as there is no room for them."""
@@ -575,8 +592,29 @@ def read_drawing(connection: Connection, series: int, digest: bytes) -> PackedDr
     """Read a drawing; ValueError where there is none."""
     query = "SELECT part FROM drawings WHERE series = ? AND digest = ?"
     for part in read(connection, query, series, digest).column(0).to_pylist():
-        return unpack_drawing(part)
+        found = unpack_drawing(part)
+        if found.digest != digest:
+            raise ValueError("what the reference says of its targets is damaged")
+        return found
     raise ValueError("what the reference says of its targets is missing")
+
+
+def _places(drawings: Iterable[tuple[int, bytes]]) -> pa.Table:
+    """Return places of drawings as a table."""
+    series, digests = zip(*drawings, strict=True)
+    return pa.table({"series": series, "digest": digests}, pa.schema([_DRAWN.field("series"), _DRAWN.field("digest")]))
+
+
+def _stored_drawings(
+    connection: Connection, places: Collection[tuple[int, bytes]], what: str
+) -> dict[tuple[int, bytes], Any]:
+    """Return what is stored of drawings by their places; ``what``: in SQL."""
+    if not places:
+        return {}
+    same = "d.series = w.series AND d.digest = w.digest"
+    query = f"SELECT d.series, d.digest, {what} AS what FROM drawings d JOIN wanted w ON {same}"
+    rows = read(connection, query, wanted=_places(places)).to_pylist()
+    return {(row["series"], row["digest"]): row["what"] for row in rows}
 
 
 def read_evaluations(

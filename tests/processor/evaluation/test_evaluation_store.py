@@ -378,6 +378,26 @@ def test_a_row_that_cannot_be_read_costs_itself_alone(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("damage", ["SET part = '\\x01\\x02'::BLOB", "SET part = part || '\\x00'::BLOB"])
+def test_a_damaged_drawing_is_written_anew_with_the_next_window(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(tmp_path)
+    connection = store.connect()
+    stored_hours(connection, 3)
+    connection.execute(f"UPDATE drawings {damage}")
+    assert [len(one.features) for one in EvaluationStore(connection, Clock()).history(1)["1h"].values()] == [0, 0, 0]
+    assert "3 of evaluations" in str(store.unreadable.sentence())
+    again = EvaluationStore(connection, Clock())
+    for hour in (3, 4):
+        again.put(1, with_features(hour))
+        again.write(patient=False)
+    assert [len(one.features) for one in EvaluationStore(connection, Clock()).history(1)["1h"].values()] == [3] * 5
+    assert connection.execute("SELECT count(*) FROM drawings").fetchall() == [(1,)]
+    assert caplog.text.count("written anew") == 1
+    store.close()
+
+
 def test_a_window_that_says_the_same_after_a_restart_is_not_stored_again(tmp_path: Path) -> None:
     store = Store(tmp_path)
     connection = store.connect()
