@@ -48,10 +48,10 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from .bench_forward import bare, cpu, over_grpc, over_http, report, serving
 
-SIZES = ((500, 100_000), (100, 20_000), (8, 4_000))
-"""Spans of a request, and spans in all."""
+SIZES = ((500, 200_000), (100, 200_000), (8, 200_000))
+"""Spans of a request, and spans in all: with fewer, evaluating the windows of the day would be most of the cost."""
 
-COLUMNS = ((500, 50_000), (5_000, 100_000))
+COLUMNS = ((500, 200_000), (5_000, 200_000))
 """Rows of a request of columns, and rows in all."""
 
 NUMBERS, TEXTS, LABELS = 15, 5, 12
