@@ -17,9 +17,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -366,34 +367,33 @@ class State:
     def _carry_out(self) -> ErasureResult:
         """Carry out all orders; return what the last one deleted."""
         self._analysis.catch_up()  # what was accepted before is in the tables then
-        erased, orders, ids = ErasureResult(), list(self._orders), set[str]()
-        for order in orders:
+        erased = ErasureResult()
+        for order in self._orders:
             if order.by == "model":
                 erased = self._forget(order)
                 continue
-            intake, anew = self._intake, self._join.judge_anew
+            intake, anew, note = self._intake, self._join.judge_anew, partial(self._orders.add_ids, order)
             try:
-                erased = erase(self._connection, intake.series, intake.baselines, intake.slices, anew, order)
+                erased = erase(self._connection, intake.series, intake.baselines, intake.slices, anew, order, note)
             except BaseException:
                 intake.slices.load(self._connection)
                 raise
+            # What follows from the commit comes first: reading again may fail, and then the next attempt does it.
+            self._touched.touch(erased.touched + self._evaluator.forget_deleted(erased.named), joined=1)
+            self._upkeep.expired.update(erased.series)
             intake.baselines.load(self._connection)
             intake.slices.load(self._connection)
             self._join.reread_concept()
-            self._evaluator.forget_deleted()
-            self._touched.touch(erased.touched, joined=1)
-            self._upkeep.expired.update(erased.series)
-            ids |= erased.ids
         self._join.recount()
         self._store.rewrite()
-        self._erase_requests(orders, ids)
+        self._erase_requests()
         self._orders.done()
         return erased
 
-    def _erase_requests(self, orders: Sequence[ErasureOrder], ids: Iterable[str]) -> None:
+    def _erase_requests(self) -> None:
         """Take what is deleted out of the log, too."""
         series = self._intake.series
-        rows = ErasedRows(orders, list(ids), lambda model: series.settings(model).subject)
+        rows = ErasedRows(list(self._orders), lambda model: series.settings(model).subject)
         erase_requests(self.log, self._decoding, rows)
 
     def _forget(self, order: ErasureOrder) -> ErasureResult:

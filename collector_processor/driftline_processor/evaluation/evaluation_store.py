@@ -533,8 +533,37 @@ class EvaluationStore:
             if isinstance(one, LazyEvaluation) and one.stored_at and one.place not in self._held
         }
 
+    def forget_slice(self, series: int, slice: str) -> I64:
+        """Forget a slice: evaluations that name it and are not stored go, and all others are read again.
+
+        Return where the windows begin that are to be evaluated again, beside those of :func:`forget_evaluations`.
+        """
+
+        def names(one: Evaluation) -> bool:
+            packed = pack_evaluation(one)
+            return mentions(packed.head, slice) or mentions(packed.details, slice)
+
+        with self._lock:
+            gone = {place for place, one in self._unstored.items() if place.series == series and names(one)}
+            opened = self._open.get(series, {})
+            gone |= {WindowKey(series, *place) for place, one in opened.items() if names(one)}
+            for place in gone:
+                self._unstored.pop(place, None)
+                opened.pop((place.name, place.start), None)
+            for (which, name), arrived in self._arrived.items():
+                for start in [at for at, one in arrived.items() if which == series and names(one)]:
+                    del arrived[start]
+                    gone.add(WindowKey(which, name, start))
+            for place in [place for place in self._held if place.series == series]:
+                self._details -= self._held.pop(place)[1]
+            for place in [place for place in self._stored if place.series == series]:
+                del self._stored[place]
+            self._written = [one for one in self._written if one[0].place.series != series]
+            self._history.pop(series, None)
+        return np.unique(np.array([place.start for place in gone], np.int64))
+
     def _load(self, series: int) -> EvaluationHistory:
-        """Read the heads of the newest windows of a series."""
+        """Read the heads of the newest windows of a series; those that are not stored are in memory."""
         with self._lock, self._connection.beside() as connection:
             if series in self._history:
                 return self._history[series]
@@ -547,6 +576,13 @@ class EvaluationStore:
                 self._stored[place] = b"", row["believed"]
                 found.setdefault(place.name, {})[place.start] = made
             self._cut |= {(series, name) for name, known in found.items() if len(known) >= kept}
+            newer = [
+                (place.name, place.start, one) for place, one in list(self._unstored.items()) if place[0] == series
+            ]
+            newer += [(*place, one) for place, one in list(self._open.get(series, {}).items())]
+            for name, start, one in newer:
+                found.setdefault(name, {})[start] = one
+            found = {name: dict(sorted(known.items())) for name, known in found.items()}
             self._history[series] = found
             for row in rows:
                 if row["json"] is not None and row["start"] in found.get(row["name"], {}):

@@ -10,6 +10,7 @@ from itertools import chain
 
 import numpy as np
 from driftline.baseline.baseline import Baseline
+from driftline.tables.table import I64
 
 from driftline_processor.core.drift.method_choice import misfits
 from driftline_processor.core.evaluation import Evaluation
@@ -131,9 +132,17 @@ class Evaluator:
             self._given_up.add((series.number, window))
             write_restated(self._connection, [(series.number, np.array([window.start]))])
 
-    def forget_deleted(self) -> None:
-        """Forget what was read of the store: rows were deleted."""
+    def forget_deleted(self, named: Iterable[tuple[int, str]] = ()) -> list[tuple[int, I64]]:
+        """Forget what was read of the store: rows were deleted.
+
+        Args:
+            named: Series and name of the slices that are told apart no longer.
+
+        Returns:
+            By series, where windows begin that are not stored yet and named one of these slices.
+        """
         self._readers.forget_all()
+        return [(series, self._evaluations.forget_slice(series, name)) for series, name in named]
 
     def forget_tidied(self) -> None:
         """Forget what was read of the store that tidying may have changed."""

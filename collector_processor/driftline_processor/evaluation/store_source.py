@@ -72,10 +72,9 @@ class StoreReaders:
         self.past.forget(series, panes)
 
     def forget_all(self) -> None:
-        """Forget the rows and sums that were read: some were deleted, or counted as another slice."""
-        self.panes.clear()
-        self.sliced.clear()
-        self.rows.clear()
+        """Forget all that was read: some rows were deleted, or counted as another slice."""
+        for part in (self.panes, self.sliced, self.rows, self.steps, self.past, self.slices):
+            part.clear()
 
     def forget_old(self, series: int, watermark: int) -> None:
         """Forget what tidying may have changed: sums that are rolled up by now, and rows that are kept no more."""

@@ -32,15 +32,12 @@ class ErasedRows:
     """Tells which requests hold rows that are deleted.
 
     Args:
-        orders: What was asked for.
-        ids: Those of predictions that were found by their subject: their outcomes name no subject.
+        orders: What was asked for; of predictions that were found by their subject also their ids.
         subject_of: Returns the feature or slice that names the subjects of a model, None where nobody said.
     """
 
-    def __init__(
-        self, orders: Sequence[ErasureOrder], ids: Sequence[str], subject_of: Callable[[str], str | None]
-    ) -> None:
-        self._orders, self._ids, self._subject_of = orders, pa.array(ids, pa.string()), subject_of
+    def __init__(self, orders: Sequence[ErasureOrder], subject_of: Callable[[str], str | None]) -> None:
+        self._orders, self._subject_of = orders, subject_of
 
     def hold(self, request: Request) -> bool:
         """Return True where a request holds a row that is deleted."""
@@ -65,12 +62,11 @@ class ErasedRows:
         )
         if model != order.model or (order.environment is not None and environment not in (None, order.environment)):
             return False
-        ids, values = text_array(table.id), pa.array(order.values, pa.string())
         if order.by == "id":
-            return bool(pc.any(pc.is_in(ids, values)).as_py())
-        subjects = canonical_texts(subjects_of(table, self._subject_of(model)), len(table))
-        found = pc.or_(pc.is_in(subjects, values), pc.is_in(ids, self._ids))
-        return bool(pc.any(found).as_py())
+            found = text_array(table.id)
+        else:
+            found = canonical_texts(subjects_of(table, self._subject_of(model)), len(table))
+        return bool(pc.any(pc.is_in(found, pa.array(order.values, pa.string()))).as_py())
 
 
 def _is_of(order: ErasureOrder, key: ModelKey) -> bool:

@@ -14,8 +14,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -104,7 +104,7 @@ class ErasureResult:
     Attributes:
         series: Predictions by series.
         touched: Panes whose performance changed.
-        ids: Of the predictions.
+        named: Series and name of the slices that are told apart no longer.
     """
 
     predictions: int = 0
@@ -112,7 +112,7 @@ class ErasureResult:
     joined: int = 0
     series: dict[int, int] = field(default_factory=dict)
     touched: list[tuple[int, I64]] = field(default_factory=list)
-    ids: frozenset[str] = frozenset()
+    named: list[tuple[int, str]] = field(default_factory=list)
 
 
 class SubjectNotConfigured(ValueError):  # noqa: N818 - an answer, not a fault
@@ -179,6 +179,15 @@ class ErasureOrders:
             raise OrderNotWritten(error) from error
         synced(self._file.parent)
 
+    def add_ids(self, order: ErasureOrder, ids: Iterable[str]) -> None:
+        """Write down the ids of the predictions that an order by subject found, as an order of their own.
+
+        Outcomes in the log of requests name no subject, and once the rows are deleted nobody knows their ids.
+        """
+        values = tuple(sorted(set(ids) - {""}))
+        if order.by == "subject" and values:
+            self.add(replace(order, by="id", values=values))
+
     def done(self) -> None:
         """Forget all orders."""
         for file in (self._file, self._file.with_suffix(".draft")):
@@ -193,12 +202,14 @@ def erase(
     values: SliceValues,
     judge_anew: Callable[[pa.Array], list[tuple[int, I64]]],
     order: ErasureOrder,
+    note: Callable[[Iterable[str]], object],
 ) -> ErasureResult:
     """Delete the rows of an order in one transaction; they are gone for every reader, and not yet from the disk.
 
     ``values``: which values of slices are told apart. ``judge_anew``: see
     :meth:`~driftline_processor.join.outcome_join.Join.judge_anew`; of a
-    prediction that stays, the last of the outcomes that are left counts.
+    prediction that stays, the last of the outcomes that are left counts. ``note`` hears the ids of the predictions
+    before they are gone.
     """
     with transaction(connection):
         _find(connection, order)
@@ -231,8 +242,10 @@ def erase(
         rare = forget_rare_values(connection, np.unique(integers_of(gone, "series")).tolist())
         forget_losses(connection, integers_of(gone, "series"), integers_of(gone, "time"))
         baselines.forget_values(connection, register, integers_of(gone, "series"), rare)
-        touched += [forget_evaluations(connection, series, slice_name(key, value)) for series, key, value in rare]
+        named = [(series, slice_name(key, value)) for series, key, value in rare]
+        touched += [forget_evaluations(connection, series, name) for series, name in named]
         write_restated(connection, touched)
+        note(gone["id"].to_pylist())
     numbers, rows = np.unique(integers_of(gone, "series"), return_counts=True)
     return ErasureResult(
         counts["predictions"],
@@ -240,7 +253,7 @@ def erase(
         joined,
         dict(zip(numbers.tolist(), rows.tolist(), strict=True)),
         touched,
-        frozenset(gone["id"].to_pylist()) - {""},
+        named,
     )
 
 

@@ -390,6 +390,10 @@ class StoredSteps:
         self._connection, self._table = connection, table
         self._kept: dict[_Step, dict[str, F64]] = {}
 
+    def clear(self) -> None:
+        """Forget all steps."""
+        self._kept.clear()
+
     def forget(self, series: int, panes: Collection[int]) -> None:
         """Forget the steps that hold panes, by their starts, which were touched."""
         starts = np.sort(np.fromiter(panes, np.int64, len(panes)))

@@ -347,6 +347,11 @@ class RollingReferences:
             if np.searchsorted(starts, key[2]) < np.searchsorted(starts, key[3]):
                 del self._kept[key], self._sizes[key]
 
+    def clear(self) -> None:
+        """Forget all references, and no day: rows of slices were counted otherwise, which days do not tell apart."""
+        self._kept.clear()
+        self._sizes.clear()
+
     def compared(
         self,
         series: Series,

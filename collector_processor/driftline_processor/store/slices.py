@@ -243,6 +243,10 @@ class SlicePanes:
         self._memory = memory
         self._steps = StoredSteps(connection, SLICED)
 
+    def clear(self) -> None:
+        """Forget what is known of all steps."""
+        self._steps.clear()
+
     def forget(self, series: int, panes: set[int]) -> None:
         """Forget what is known of steps that hold panes of all rows, by their starts, which were touched."""
         self._steps.forget(series, panes)

@@ -12,7 +12,7 @@ from driftline.semconv import events
 from driftline_processor.config.model import Model
 from driftline_processor.ingest.admission import Passage
 from driftline_processor.log.request_log import Reader
-from driftline_processor.maintenance.erasure import ErasureOrder
+from driftline_processor.maintenance.erasure import ErasureOrder, ErasureOrders
 from driftline_processor.receipts import Signal
 from driftline_processor.state import State
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -101,6 +101,26 @@ def test_a_subject_leaves_the_log_with_the_outcomes_of_its_predictions(waiting: 
     waiting.state.erase(ErasureOrder("churn", "subject", ("ann",)))
     assert sorted(waiting.left()) == ["two", "two"]
     assert b"ann" not in on_disk(tmp_path)
+
+
+def test_a_subject_leaves_the_log_with_its_outcomes_where_the_first_attempt_failed(
+    waiting: Waiting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are gone by the second attempt, and outcomes in the log name no subject."""
+    waiting.send(predicted("one", "ann"), predicted("two", "bob"))
+    waiting.send(outcome("one"), outcome("two"))
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(waiting.state._store, "rewrite", full)
+        with pytest.raises(OSError, match="No space left"):
+            waiting.state.erase(ErasureOrder("churn", "subject", ("ann",)))
+    waiting.state.tidy_now()
+    assert sorted(waiting.left()) == ["two", "two"]
+    assert b"ann" not in on_disk(tmp_path)
+    assert list(ErasureOrders(tmp_path)) == []
 
 
 def test_a_model_leaves_the_log_and_others_stay(waiting: Waiting, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -14,14 +15,14 @@ import pytest
 from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.ranges import Ranges
 from driftline.tables.task import Task
-from driftline_processor.config.model import Model
+from driftline_processor.config.model import Model, Reference
 from driftline_processor.maintenance.erasure import ROWS, SUMS, ErasureOrder, ErasureOrders
 from driftline_processor.store.database import Store
 
 from tests.support.old_evaluations import evaluation_to_text
 from tests.support.privacy_markers import MARK, found_on_disk
 from tests.support.state_fixtures import Open
-from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, outcomes, predictions
+from tests.support.state_rows import DAY, HOUR, MINUTE, NOON, Clock, Opened, baseline, outcomes, predictions
 
 DAILY = Model(windows=("1d",), subject="customer")
 
@@ -299,6 +300,94 @@ def test_a_value_of_a_slice_that_few_rows_are_left_of_is_counted_among_the_other
     assert set(json.loads(str(text))["extras"]["slices"]["region"]) == {"north", "other"}
     state = open_state(churn=sliced)
     assert set(state.view().windows["1d"][0].performance_slices) == {"region=north", "region=other"}
+
+
+def rare_region(open_state: Open, **more: Any) -> Opened:
+    """A state of a model by region, one of which is rare once a subject is deleted: an hour of every day at noon."""
+    state = open_state(churn=Model(windows=("1h",), subject="customer", slices=("region",), **more))
+    scores = [i % 10 / 10 for i in range(60)]
+    state.send(baselines=[baseline(scores * 10, {"x": scores * 10}, version="1").to_json()])
+    return state
+
+
+def send_region(state: Opened, hour: int, marked: int = 12) -> None:
+    regions = [MARK if i < marked else "north" for i in range(60)]
+    customers = ["gone" if i < marked - (hour == 0) else "other" for i in range(60)]
+    scores = [0.9 if i < marked else (i + hour) % 10 / 10 for i in range(60)]  # so that the marked region drifts
+    ids, cuts = [f"{hour}-{i}" for i in range(60)], {"region": regions, "customer": customers}
+    state.send(predictions(ids, NOON + hour * HOUR, scores, features={"x": scores}, slices=dict(cuts)))
+
+
+def named_in_memory(state: Opened) -> list[int]:
+    """Return the hours of the windows that name the marked region."""
+    known = state.state._evaluator._evaluations.history(1)["1h"]
+    return [(at - NOON) // HOUR for at, one in known.items() if f"region={MARK}" in evaluation_to_text(one)]
+
+
+def test_no_reference_in_memory_tells_a_deleted_value_of_a_slice_apart(open_state: Open, clock: Clock) -> None:
+    state = rare_region(open_state, reference=Reference(last="1d"))
+    for hour in range(30):
+        clock.now = NOON + hour * HOUR + 30 * MINUTE
+        send_region(state, hour, 12 if hour < 25 else 0)
+        state.state.settle()
+    references = state.state._evaluator._readers.past._kept
+    assert sum(MARK in repr(one) for one in references.values()) > 10
+    state.state.erase(ErasureOrder("churn", "subject", ("gone",)))
+    assert [MARK in repr(one) for one in references.values()] == []
+    state.send(predictions(["late"], NOON + 29 * HOUR))
+    live = state.view().windows["1h"][-1]
+    assert references
+    assert not any(MARK in repr(one) for one in references.values())
+    state = open_state(churn=state.state._config.models["churn"])
+    state.send(predictions(["later"], NOON + 29 * HOUR))
+    again = state.view().windows["1h"][-1]
+    assert {name: evaluation.features["x"].methods for name, evaluation in again.slices.items()} == {
+        name: evaluation.features["x"].methods for name, evaluation in live.slices.items()
+    }
+
+
+def test_no_window_that_is_in_memory_or_waits_to_be_stored_names_a_deleted_value_of_a_slice(
+    open_state: Open, clock: Clock
+) -> None:
+    state = rare_region(open_state)
+    evaluator = state.state._evaluator
+    for hour in range(3):
+        clock.now = NOON + hour * HOUR + 30 * MINUTE
+        send_region(state, hour)
+        state.state.settle()
+    send_late = predictions(["late"], NOON, features={"x": [0.5]}, slices={"region": ["north"]})
+    state.send(send_late)  # restated, and stored within the hour
+    state.state.join_now()
+    clock.now += 20 * MINUTE
+    evaluator.step()
+    assert (named_in_memory(state), len(evaluator._evaluations._unstored)) == ([0, 1], 1)
+    state.state.erase(ErasureOrder("churn", "subject", ("gone",)))
+    assert named_in_memory(state) == []
+    state.state.settle()
+    assert named_in_memory(state) == []
+    assert [one.rows for one in state.view().windows["1h"]] == [61, 60, 60]
+    assert not any(MARK in evaluation_to_text(one) for _, one in state.stored())
+
+
+@pytest.mark.parametrize("part", ["baselines", "slices"])
+def test_windows_are_restated_also_where_what_is_left_could_not_be_read_at_once(
+    open_state: Open, clock: Clock, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    state = filled(open_state)
+    clock.now += 2 * DAY
+    assert state.view().windows["1d"][0].outcome_rows == 51
+    loaded = getattr(state.state._intake, part)
+
+    def fail(_: object) -> None:
+        raise duckdb.OutOfMemoryException("Out of Memory Error: no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loaded, "load", fail)
+        with pytest.raises(duckdb.OutOfMemoryException):
+            state.state.erase(by_id(MARK))
+    assert state.view().windows["1d"][0].outcome_rows == 50
+    state.state.tidy_now()
+    assert list(ErasureOrders(state.state._store.path.parent)) == []
 
 
 def test_a_baseline_that_an_older_version_learned_goes_with_a_subject_and_another_is_learned(open_state: Open) -> None:
