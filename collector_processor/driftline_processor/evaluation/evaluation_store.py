@@ -576,18 +576,17 @@ class EvaluationStore:
                 self._stored[place] = b"", row["believed"]
                 found.setdefault(place.name, {})[place.start] = made
             self._cut |= {(series, name) for name, known in found.items() if len(known) >= kept}
-            newer = [
-                (place.name, place.start, one) for place, one in list(self._unstored.items()) if place[0] == series
-            ]
-            newer += [(*place, one) for place, one in list(self._open.get(series, {}).items())]
-            for name, start, one in newer:
-                found.setdefault(name, {})[start] = one
-            found = {name: dict(sorted(known.items())) for name, known in found.items()}
-            self._history[series] = found
-            for row in rows:
-                if row["json"] is not None and row["start"] in found.get(row["name"], {}):
-                    self._hold(cast(LazyEvaluation, found[row["name"]][row["start"]]), len(row["json"]))
-            return found
+            held = [(found.get(row["name"], {}).get(row["start"]), len(row["json"])) for row in rows if row["json"]]
+            for place, one in [*self._unstored.items()]:
+                if place.series == series:
+                    found.setdefault(place.name, {})[place.start] = one
+            for (name, start), opened in [*self._open.get(series, {}).items()]:
+                found.setdefault(name, {})[start] = opened
+            self._history[series] = {name: dict(sorted(known.items())) for name, known in found.items()}
+            for old, size in held:
+                if old is not None:
+                    self._hold(cast(LazyEvaluation, old), size)
+            return self._history[series]
 
     def _drawing(self, connection: Connection, series: int, digest: bytes) -> PackedDrawing:
         """Return a drawing, by its digest: windows with one reference share it in memory."""
