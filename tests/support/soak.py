@@ -1,9 +1,10 @@
-"""A processor under load for minutes, killed at random, with a destination that goes away and comes back.
+"""A processor under load for minutes, killed at random, with a destination that comes and goes, and one that is away.
 
     python -m tests.support.soak MINUTES [FOLDER]
 
 In the first half of the time the process is killed again and again; in the second half it runs on, and its memory is
-watched. At the end every acknowledged request counts once, and was at the destination at least once.
+watched. One destination is away all the time and comes at the end. Then every acknowledged request counts once, and was
+at both destinations at least once.
 """
 
 from __future__ import annotations
@@ -57,17 +58,19 @@ would be 200 bytes, a span 1,000.
 _TOKEN = re.compile(rb"rq-[sc]-\d{7}")
 
 KEYS = """
-exporters: {NAME: {endpoint: 'ENDPOINT', forward: [traces, logs, records]}}
-storage: {log: {segment_size: 2MiB, max_size: 256MiB}}
+exporters:
+  otlp_http/peer: {endpoint: 'PEER', forward: [traces, logs, records]}
+  otlp_http/absent: {endpoint: 'ABSENT', forward: [traces, logs, records]}
+storage: {log: {segment_size: 2MiB, max_size: 8GiB}}
 """
 
 
 class Destination(Peer):
     """Remembers which requests arrived, and how often."""
 
-    def __init__(self) -> None:
+    def __init__(self, away: bool = False) -> None:
         super().__init__()
-        self.away = False
+        self.away = away
         self.arrived = Counter[bytes]()
 
     def answer(self, signal: Signal, body: bytes, headers: Mapping[str, str]) -> str:
@@ -127,7 +130,7 @@ class Soak:
         """Seconds, MB, and rows acknowledged by then."""
         self.largest_log = 0
         self._errors: list[str] = []
-        self.destination = Destination()
+        self.destination, self.absent = Destination(), Destination(away=True)
         self.spans, self.columns = Sender(self, self._spans), Sender(self, self._columns)
         self.outcomes = Sender(self, self._outcomes)
 
@@ -140,8 +143,8 @@ class Soak:
         """Run, check, and return what was counted."""
         senders = (self.spans, self.columns, self.outcomes)
         turning = threading.Thread(target=self._turn)
-        with http_peer(self.destination) as name:
-            keys = KEYS.replace("NAME", name).replace("ENDPOINT", self.destination.endpoint)
+        with http_peer(self.destination), http_peer(self.absent):
+            keys = KEYS.replace("PEER", self.destination.endpoint).replace("ABSENT", self.absent.endpoint)
             for one in (*senders, turning):
                 one.start()
             try:
@@ -154,7 +157,6 @@ class Soak:
                     for sender in senders:
                         sender.join()
                     turning.join()
-                    self.destination.away = False
                     figures = self._check(child)
                     child.send_signal(signal.SIGTERM)
                     assert child.wait(120) == 0
@@ -239,8 +241,12 @@ class Soak:
         expected = self.rows
         sent = {b"rq-s-%07d" % number for number in range(self.spans.acknowledged)}
         sent |= {b"rq-c-%07d" % number for number in range(self.columns.acknowledged)}
+        waiting = len(sent - set(self.absent.arrived))
+        self.destination.away = self.absent.away = False
+        began = time.monotonic()
+        _until(lambda: set(self.destination.arrived) >= sent and set(self.absent.arrived) >= sent)
+        caught_up = time.monotonic() - began
         _until(lambda: rows_of_models(self.web) >= expected)
-        _until(lambda: set(self.destination.arrived) >= sent)
         time.sleep(2.5)
         assert rows_of_models(self.web) == expected, (rows_of_models(self.web), expected)
         _until(lambda: len(self._logs()) <= 2)  # the one that is written, and one that is going
@@ -269,6 +275,8 @@ class Soak:
             "rows lost or counted twice": 0,
             "requests for the destination": len(sent),
             "of them twice or more there": sum(self.destination.arrived[one] > 1 for one in sent),
+            "waiting for the absent one": waiting,
+            "it had all of them after, s": round(caught_up, 1),
             "largest log, MiB": round(self.largest_log / 2**20, 1),
             "memory at first, MB": round(first),
             "memory at last, MB": round(last),
