@@ -52,6 +52,9 @@ _SMALL = 4 << 20
 _LOOK_EVERY = 0.02
 """Seconds from one look at resident memory to the next."""
 
+_AGAIN = 0.1
+"""Seconds from one look of who waits for memory to the next."""
+
 _TRIM_EVERY = 1.0
 """Seconds from one return of memory to the system to the next: it takes some milliseconds."""
 
@@ -143,7 +146,7 @@ class MemoryCeiling:
             while self._working and (self._working + needed > self.work or self.pressed):
                 if (left := end - self._clock()) <= 0:
                     raise Overloaded
-                self._changed.wait(left)
+                self._changed.wait(min(left, _AGAIN))  # memory may come back with nobody to tell of it
             self._working += needed
         try:
             yield

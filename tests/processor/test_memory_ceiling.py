@@ -43,6 +43,24 @@ def test_work_waits_for_other_work_and_goes_on_after_it() -> None:
     assert done.is_set()
 
 
+def test_work_that_waits_for_memory_goes_on_when_there_is_some_though_nobody_has_finished() -> None:
+    taken = [DEFAULT_MEMORY]
+    ceiling = MemoryCeiling(DEFAULT_MEMORY, lambda: taken[0])
+    done = threading.Event()
+
+    def work() -> None:
+        with ceiling.working(100 * MIB, patience=60):
+            done.set()
+
+    with ceiling.working(100 * MIB):
+        other = threading.Thread(target=work)
+        other.start()
+        assert not done.wait(0.3)
+        taken[0] = 0  # such as a cache that was emptied
+        assert done.wait(50)
+    other.join(60)
+
+
 def test_work_that_never_fits_is_refused_for_good_and_small_work_never_waits() -> None:
     ceiling = quiet()
     said = r"leaves 768 MiB to that; send it in parts"

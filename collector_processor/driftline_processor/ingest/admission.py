@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from driftline.semconv import attributes as a
@@ -66,6 +67,18 @@ class _Nowhere:
         del passage
 
 
+@dataclass(slots=True)
+class _Unanswered:
+    """A request that is being written.
+
+    Attributes:
+        since: When the last of its senders began to wait, on the clock that only grows.
+    """
+
+    answer: Future[Receipt]
+    since: float
+
+
 class Admission:
     """Checks requests and appends them to the log; any thread may use it.
 
@@ -95,7 +108,7 @@ class Admission:
         self._monotonic = monotonic
         self._log, self._decoding, self._queue, self._counters, self._clock = log, decoding, queue, counters, clock
         self._ceiling = ceiling or MemoryCeiling()
-        self._unanswered: dict[tuple[Signal, bytes, Headers], Future[Receipt]] = {}
+        self._unanswered: dict[tuple[Signal, bytes, Headers], _Unanswered] = {}
         self._registering = threading.Lock()
         self.passing: Passing = _Nowhere()
 
@@ -111,7 +124,8 @@ class Admission:
 
         What its rows are is not known by then: those that cannot be used are counted by their reason. A request that
         nobody reads (ordinary telemetry, where nothing is forwarded) is accepted at once. One that is sent again while
-        it is still being written has the future of the first, and is kept once.
+        it is still being written has the future of the first, and is kept once. It is refused for being late only
+        where it would be late for all of its senders.
 
         Args:
             signal: Which of the OTLP requests it is.
@@ -133,12 +147,14 @@ class Admission:
         key = signal, digest_of(body), travels
         answer: Future[Receipt] = Future()
         answer.set_running_or_notify_cancel()  # a client that goes away must not cancel what is being written
+        since = self._monotonic() - waited
         with self._registering:
-            original = self._unanswered.setdefault(key, answer)
-        if original is not answer:
-            return original
+            request = self._unanswered.setdefault(key, _Unanswered(answer, since))
+            request.since = max(request.since, since)
+        if request.answer is not answer:
+            return request.answer
         try:
-            kept = self._keep(signal, body, travels, waited)
+            kept = self._keep(signal, body, travels, request)
         except BaseException as error:
             self._resolve(key, answer, error)
             raise
@@ -156,12 +172,13 @@ class Admission:
         else:
             answer.set_exception(error)
 
-    def _keep(self, signal: Signal, body: bytes, travels: Headers, waited: float) -> Future[int]:
+    def _keep(self, signal: Signal, body: bytes, travels: Headers, request: _Unanswered) -> Future[int]:
         """Check a request and append it for those who read it; the future resolves when it is on disk."""
-        began = self._monotonic()
         with self._checking(body):
-            waited += self._monotonic() - began  # for memory
+            began = self._monotonic()
             self._decoding.check(signal, body)
+            with self._registering:  # what its own bytes cost says nothing about others
+                request.since += self._monotonic() - began
         passage = self.passing.wanted(signal, body)
         analysed = self._decoding.holds_ours(signal, body)
         if analysed and (outage := self._queue.outage) is not None:
@@ -169,20 +186,20 @@ class Admission:
         if not analysed and not passage.body:
             kept = _done(0)
         elif passage.body and passage.body != body and analysed:
-            part = self._append(signal, passage.body, FOR_DESTINATIONS, travels, waited)
-            kept = _both(part, self._append(signal, body, FOR_ANALYSIS, travels, waited))
+            part = self._append(signal, passage.body, FOR_DESTINATIONS, travels, request.since)
+            kept = _both(part, self._append(signal, body, FOR_ANALYSIS, travels, request.since))
         else:
             readers = (FOR_ANALYSIS if analysed else 0) | (FOR_DESTINATIONS if passage.body else 0)
-            kept = self._append(signal, body if analysed else passage.body, readers, travels, waited)
+            kept = self._append(signal, body if analysed else passage.body, readers, travels, request.since)
         kept.add_done_callback(lambda done: self._count(signal, passage, done))
         return kept
 
     def _checking(self, body: bytes) -> AbstractContextManager[None]:
         return self._ceiling.working(min(PROTOBUF * len(body), self._ceiling.work))
 
-    def _append(self, signal: Signal, body: bytes, readers: int, travels: Headers, waited: float = 0.0) -> Future[int]:
+    def _append(self, signal: Signal, body: bytes, readers: int, travels: Headers, since: float) -> Future[int]:
         travels = travels if readers & FOR_DESTINATIONS else ()
-        return self._log.append(Entry(signal, body, self._clock(), travels, readers), waited)
+        return self._log.append(Entry(signal, body, self._clock(), travels, readers), self._monotonic() - since)
 
     def _submit_queued(
         self, signal: Signal, body: bytes, headers: Mapping[str, str], offsets: Sequence[Offset]
@@ -192,7 +209,7 @@ class Admission:
         passage = self.passing.wanted(signal, body)
         if passage.body:
             travels = travelling(headers, self.passing.headers)
-            self._append(signal, passage.body, FOR_DESTINATIONS, travels).result()
+            self._append(signal, passage.body, FOR_DESTINATIONS, travels, self._monotonic()).result()
         with self._checking(body):
             request = self._decoding.request(signal, body, self._clock(), offsets)
         future = self._queue.offer(request, len(body))

@@ -136,6 +136,7 @@ class RequestLog:
         limits: Of all files.
         at_least: Position before which nothing is appended, that of a reader that remembers by itself.
         tidy_every: Seconds.
+        monotonic: Seconds that only grow.
     """
 
     def __init__(
@@ -146,6 +147,7 @@ class RequestLog:
         limits: LogLimits | None = None,
         at_least: int = 0,
         tidy_every: float = TIDY_EVERY,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._counters, self._clock = folder, counters, clock
@@ -155,9 +157,9 @@ class RequestLog:
         self._changed = threading.Lock()
         self._to_write = threading.Condition(self._changed)
         self._awaiting: dict[threading.Condition, int] = {}
-        self._waiting: deque[tuple[Entry, Future[int]]] = deque()
+        self._waiting: deque[tuple[Entry, Future[int], float]] = deque()
         self._waiting_bytes = 0
-        self._pace = GroupPace()
+        self._monotonic, self._pace = monotonic, GroupPace(monotonic)
         self._under_way: Future[int] | None = None
         self._letting_go: list[Future[None]] = []
         self._readers: dict[str, Reader] = {}
@@ -295,18 +297,23 @@ class RequestLog:
             refuse_late(waited + self._expected_wait(len(entry.body)))
             if self._refusing is not None:
                 raise StorageOutage(self._refusing)
-            self._waiting.append((entry, future))
+            self._waiting.append((entry, future, self._monotonic()))
             self._waiting_bytes += len(entry.body)
             self._to_write.notify()
         return future
 
     def _expected_wait(self, size: int) -> float:
-        """Return the seconds in which a request of ``size`` bytes would be on disk; 0 where nothing is before it."""
+        """Return the seconds in which a request of ``size`` bytes would be on disk; 0 where nothing is before it.
+
+        It takes at least as long as the oldest has waited already: the writer may hang where it writes no group, such
+        as where it removes a file.
+        """
         left = self._pace.left
         if not self._waiting and not left:
             return 0.0
         waiting, whole = len(self._waiting) + 1, self._waiting_bytes + size
-        return left + self._pace.seconds(groups_of(waiting, _GROUP, whole, _GROUP_BYTES), whole)
+        usual = left + self._pace.seconds(groups_of(waiting, _GROUP, whole, _GROUP_BYTES), whole)
+        return max(usual, self._monotonic() - self._waiting[0][2]) if self._waiting else usual
 
     def flush(self, seconds: float) -> None:
         """Wait until all that was appended before now is on disk, or refused, but so many seconds at most."""
@@ -330,7 +337,7 @@ class RequestLog:
         with self._changed:
             left = list(self._waiting)
             self._waiting.clear()
-        for _, future in left:
+        for _, future, _ in left:
             future.set_exception(Overloaded())
         if self._thread.is_alive():
             return
@@ -367,7 +374,7 @@ class RequestLog:
                 following = len(self._waiting[0][0].body)
                 if group and size + following > _GROUP_BYTES:
                     break
-                group.append(self._waiting.popleft())
+                group.append(self._waiting.popleft()[:2])
                 size += following
             self._waiting_bytes -= size
             self._under_way = group[-1][1] if group else None

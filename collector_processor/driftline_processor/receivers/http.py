@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -47,11 +48,15 @@ SIGNALS: tuple[Signal, ...] = ("traces", "metrics", "logs")
 
 _OUTCOMES = "/v1/outcomes"
 
-_SMALL_JSON, _SLOW = 1 << 16, 2
-"""Bytes of JSON above which a request has one of so many threads of its own, and no other request waits behind it.
+_SMALL_JSON, _JSON_THREADS = 1 << 16, 2
+"""Bytes of a body in JSON up to which it is small, and threads for small and for large ones each.
 
-A megabyte of JSON takes 0.4 s of CPU, the same in protobuf 0.01.
+A megabyte of JSON takes 0.4 s of CPU, the same in protobuf 0.01: no request in protobuf waits behind one in JSON, and
+no small one behind a large one.
 """
+
+_PACKED = 10
+"""Bytes of JSON in a byte of a packed body, roughly; whoever packs more delays others in JSON."""
 
 _log = logging.getLogger("driftline")
 
@@ -98,12 +103,24 @@ def otlp_app(accept: Accept, more_routes: Sequence[BaseRoute] = ()) -> Starlette
 
     A request in JSON is answered in JSON, every other one in protobuf.
     """
-    slow = ThreadPoolExecutor(_SLOW, "driftline-json")
-    routes = [*(_route(signal, accept, slow) for signal in SIGNALS), *more_routes]
+    lanes = _JsonLanes(*(ThreadPoolExecutor(_JSON_THREADS, f"driftline-json-{size}") for size in ("small", "large")))
+    routes = [*(_route(signal, accept, lanes) for signal in SIGNALS), *more_routes]
     return Starlette(routes=routes, exception_handlers={404: _no_route, 405: _no_route})
 
 
-def _route(signal: Signal, accept: Accept, slow: ThreadPoolExecutor) -> Route:
+class _JsonLanes(NamedTuple):
+    """The threads on which bodies in JSON are read."""
+
+    small: ThreadPoolExecutor
+    large: ThreadPoolExecutor
+
+    def of(self, body: Body) -> ThreadPoolExecutor:
+        """Return the threads of a body."""
+        expected = len(body.data) * (_PACKED if body.packed else 1)
+        return self.small if expected <= _SMALL_JSON else self.large
+
+
+def _route(signal: Signal, accept: Accept, lanes: _JsonLanes) -> Route:
     async def export(request: Request) -> Response:
         kind = content_type(request.scope)
 
@@ -124,7 +141,7 @@ def _route(signal: Signal, accept: Accept, slow: ThreadPoolExecutor) -> Route:
                 raise _UnknownType(f"content type {kind[:80]!r} is not OTLP; send {PROTOBUF} or {JSON}")
             body = await receive_body(request, MAX_REQUEST)
             # A thread for each request costs 70 µs; unpacked and decoded here, one request could hold up all others.
-            loop, lane = asyncio.get_running_loop(), slow if kind == JSON and len(body.data) > _SMALL_JSON else None
+            loop, lane = asyncio.get_running_loop(), lanes.of(body) if kind == JSON else None
             future = await loop.run_in_executor(lane, take, body, time.monotonic())
             await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE)
             return Response(as_json(ACCEPTED, signal) if kind == JSON else ACCEPTED, media_type=kind)

@@ -51,9 +51,14 @@ class Body:
     limit: int
     scope: Scope = field(default_factory=dict)
 
+    @property
+    def packed(self) -> bool:
+        """Whether the body is packed."""
+        return self.encoding not in _PLAIN
+
     def unpacked(self) -> bytes:
         """Unpack the body, on another thread than the event loop's. Raises TooLarge, MalformedBody, Overloaded."""
-        if self.encoding in _PLAIN:
+        if not self.packed:
             return self.data
         try:
             return _unpack(self.data, self.encoding, self.limit, partial(hold, self.scope))

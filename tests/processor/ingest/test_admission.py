@@ -157,6 +157,37 @@ def test_a_request_whose_sender_has_waited_too_long_is_refused(open_state: Open)
     assert state.state.submit("logs", prediction("churn", "a"), waited=2.9).result(60) == Receipt()
 
 
+def test_a_request_again_does_not_inherit_how_long_the_first_has_waited(
+    open_state: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first waits for memory until it would be too late for it; the sender of the second has just come."""
+    state, body = open_state(), prediction("churn", "a")
+    now, admission = [1_000.0], state.state._admission
+    monkeypatch.setattr(admission, "_monotonic", lambda: now[0])
+    waits, go_on = threading.Event(), threading.Event()
+
+    @contextmanager
+    def memory(_: bytes) -> Iterator[None]:
+        waits.set()
+        assert go_on.wait(60)
+        now[0] += 0.5
+        yield
+
+    monkeypatch.setattr(admission, "_checking", memory)
+    taken: list[Future[Receipt]] = []
+    first = threading.Thread(target=lambda: taken.append(state.state.submit("logs", body, waited=2.8)))
+    first.start()
+    assert waits.wait(60)
+    again = state.state.submit("logs", body)
+    go_on.set()
+    first.join(60)
+    assert taken == [again]
+    assert again.result(60) == Receipt()
+    with pytest.raises(Overloaded):
+        state.state.submit("logs", prediction("churn", "b"), waited=2.8)
+    assert bodies(state) == [body]
+
+
 def test_while_the_disk_stalls_senders_are_asked_to_come_again(
     open_state: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,10 +30,14 @@ BODY = 220
 
 @contextmanager
 def opened(
-    folder: Path, limits: LogLimits = SMALL, at_least: int = 0, clock: Callable[[], int] = lambda: 0
+    folder: Path,
+    limits: LogLimits = SMALL,
+    at_least: int = 0,
+    clock: Callable[[], int] = lambda: 0,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Iterator[tuple[RequestLog, Counters]]:
     counters = Counters()
-    log = RequestLog(folder, counters, clock, limits, at_least, tidy_every=0.01)
+    log = RequestLog(folder, counters, clock, limits, at_least, tidy_every=0.01, monotonic=monotonic)
     try:
         yield log, counters
     finally:
@@ -419,6 +423,33 @@ def test_an_error_of_any_kind_refuses_what_is_at_hand_and_ends_nothing(
         append(log, "b")
         assert names(log) == ["b"]
         assert log.outage is None
+
+
+def test_while_the_removal_of_a_file_hangs_senders_are_asked_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, hangs, go_on = [100.0], threading.Event(), threading.Event()
+
+    def hang(_: Path) -> None:
+        hangs.set()
+        assert go_on.wait(60)
+
+    with opened(tmp_path, monotonic=lambda: now[0]) as (log, _):
+        reader = log.reader("otlp_http/a")
+        log.start()
+        append(log, *numbered(8))
+        monkeypatch.setattr(request_log, "sync_folder", hang)
+        reader.move(log.end)
+        assert hangs.wait(60)
+        first = log.append(entry("first"))
+        now[0] += 2.9
+        second = log.append(entry("second"))
+        now[0] += 0.2
+        with pytest.raises(Overloaded):
+            log.append(entry("third"))
+        go_on.set()
+        assert second.result(60) > first.result(60)
+        assert append(log, "fourth") == [log.end - (second.result() - first.result())]
 
 
 def test_large_requests_do_not_share_a_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from driftline_processor.config.values import Address
 from driftline_processor.core.decode.requests import MAX_MESSAGES, Malformed
@@ -381,6 +382,28 @@ def test_the_likely_holder_of_a_well_known_port_is_named(
 def test_an_address_of_another_machine_cannot_be_listened_on() -> None:
     with pytest.raises(PortInUse, match=r"192\.0\.2\.1:4318 cannot be listened on \(.*\); change some\.key"):
         HttpServers().bind(Address("192.0.2.1", 4318), "some.key")
+
+
+def test_json_has_threads_of_its_own_by_size_packed_or_not() -> None:
+    threads: list[str] = []
+
+    def accept(signal: Signal, body: bytes, headers: Mapping[str, str], waited: float = 0.0) -> Future[Receipt]:
+        del signal, body, headers, waited
+        threads.append(threading.current_thread().name.rpartition("_")[0])
+        future: Future[Receipt] = Future()
+        future.set_result(Receipt())
+        return future
+
+    large = b'{"resourceLogs": []' + b" " * (1 << 17) + b"}"
+    rows = b'{"resourceLogs": [], "unknown": "' + np.random.default_rng(1).bytes(10_000).hex().encode() + b'"}'
+    with receiver(accept) as url:
+        for body in (b"{}", large, rows):
+            assert post(url, body, content_type=JSON).status_code == 200
+        assert post(url, gzip.compress(rows), content_type=JSON, content_encoding="gzip").status_code == 200
+        assert post(url, b"").status_code == 200
+    small, big = "driftline-json-small", "driftline-json-large"
+    assert threads[:4] == [small, big, small, big]
+    assert threads[4] not in (small, big)
 
 
 def test_the_wait_for_memory_of_json_counts(monkeypatch: pytest.MonkeyPatch) -> None:
