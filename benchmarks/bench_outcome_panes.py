@@ -36,7 +36,8 @@ from driftline_processor.evaluation.stored_outcomes import StoredOutcomes
 from driftline_processor.evaluation.window_source import window_blocks
 from driftline_processor.join.outcome_sums import add_outcomes
 from driftline_processor.store.database import Connection, Store, insert, read, transaction
-from driftline_processor.store.panes import PaneChanges, part_width, performance_fold, read_window
+from driftline_processor.store.panes import PaneChanges, part_width, performance_fold, read_sums, read_window
+from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series
 
 from benchmarks.stopwatch import cpu_seconds
@@ -108,7 +109,7 @@ def into_panes(connection: Connection, task: Task, panes: int, n: int, weighted:
 
     inserted = cpu_seconds(bare, 3)
     folding, whole = cpu_seconds(fold, 3), cpu_seconds(write, 3, empty)
-    stored = read(connection, "SELECT count(*) AS n FROM panes").column(0)[0].as_py()
+    stored = read(connection, "SELECT sum(octet_length(sums)) // 8 AS n FROM panes").column(0)[0].as_py()
     what = f"{task.kind}{f' of {len(task.classes)}' if task.kind == 'multiclass' else ''}"
     what += ", weighted" if weighted else ""
     print(
@@ -133,7 +134,7 @@ def fill(connection: Connection, a_pane: int) -> int:
         changes.add_sparse(1, performance_fold(BINARY), first + np.arange(count) * span, sums)
         with transaction(connection):
             changes.write(connection)
-    return int(read(connection, "SELECT count(*) AS n FROM panes").column(0)[0].as_py())
+    return int(read(connection, "SELECT sum(octet_length(sums)) // 8 AS n FROM panes").column(0)[0].as_py())
 
 
 def out_of_panes(connection: Connection, a_pane: int) -> float:
@@ -159,7 +160,8 @@ def out_of_panes(connection: Connection, a_pane: int) -> float:
         with_intervals(realized(pane, BINARY), pane, blocks, BINARY, STANDARD)
 
     def bare() -> None:
-        read(connection, "SELECT part, idx, sum(value) AS value FROM panes WHERE series = 1 GROUP BY part, idx")
+        query = "SELECT part, idx, sum(value) AS value FROM sums GROUP BY part, idx"
+        read(connection, query, sums=read_sums(connection, Condition("series = 1", ())))
 
     wall = time.perf_counter()
     intervals()

@@ -35,8 +35,9 @@ from driftline_processor.core.windows.window import PANE, Window
 from driftline_processor.health import Health
 from driftline_processor.present.evaluation_json import to_json
 from driftline_processor.queries.overview import ModelView
-from driftline_processor.store.database import Connection, Store, read
+from driftline_processor.store.database import Connection, Store, insert, read
 from driftline_processor.store.pane_memory import PaneMemory
+from driftline_processor.store.pane_rows import encode_sums
 from driftline_processor.store.reference_panes import DailyPanes, RollingReferences
 from driftline_processor.store.series import Series
 from driftline_processor.web.app import create_app
@@ -61,15 +62,21 @@ def fill(connection: Connection, fold_name: str, a_pane: int) -> None:
     for panes, span, first in ((14 * 288, PANE, TODAY - 14 * DAY), (16 * 24, 12 * PANE, TODAY - 30 * DAY)):
         held = a_pane * span / PANE
         times = f"{first} + p.range * {span}"
-        connection.execute(
-            f"INSERT INTO panes SELECT 1, '{fold_name}', {times}, {span}, 'feature:x' || f.range, i.range, w FROM"
+        features = read(
+            connection,
+            f"SELECT '{fold_name}' AS fold, {times} AS pane, {span} AS span, 'feature:x' || f.range AS part,"
+            f" i.range::INTEGER AS idx, w::DOUBLE AS value FROM"
             f" range({panes}) p, range({FEATURES}) f, range({BINS}) i,"
-            f" LATERAL (SELECT floor({held / BINS} + random() + hash(p.range, i.range) % 2 - 0.5) AS w) WHERE w > 0"
+            f" LATERAL (SELECT floor({held / BINS} + random() + hash(p.range, i.range) % 2 - 0.5) AS w) WHERE w > 0",
         )
-        connection.execute(
-            f"INSERT INTO panes SELECT 1, '', {times}, {span}, 'rows', i.range, {held}"
-            f" FROM range({panes}) p, range(3) i"
+        plain = read(
+            connection,
+            f"SELECT '' AS fold, {times} AS pane, {span} AS span, 'rows' AS part, i.range::INTEGER AS idx,"
+            f" {held}::DOUBLE AS value FROM range({panes}) p, range(3) i",
         )
+        for sums in (features, plain):
+            for stored in encode_sums(1, sums):
+                insert(connection, "panes", stored)
 
 
 def spent(job: Callable[[], object], rounds: int = ROUNDS) -> tuple[float, float]:
@@ -128,7 +135,7 @@ def main(a_pane: int) -> int:
         connection = store.connect()
         fill(connection, baseline.fold, a_pane)
         connection.execute("CHECKPOINT")
-        held = connection.execute("SELECT count(*) FROM panes").fetchall()[0][0]
+        held = connection.execute("SELECT sum(octet_length(sums)) // 8 FROM panes").fetchall()[0][0]
 
         past = RollingReferences(connection, PaneMemory(connection, lambda _: baseline))
 

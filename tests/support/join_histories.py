@@ -178,10 +178,8 @@ def check_sums(state: Opened, number: int, rows: dict[str, list[tuple[float, Out
 
 def check_delays(state: Opened, number: int, minutes: list[int]) -> None:
     """Assert that the delays of one series are counted as these minutes."""
-    rows = state.state.read(
-        "SELECT idx, sum(value) AS rows FROM panes WHERE series = ? AND part = 'delay' GROUP BY idx", number
-    ).to_pylist()
-    found = {row["idx"]: row["rows"] for row in rows if row["rows"]}
+    rows = state.rows("SELECT idx, sum(value) FROM sums WHERE series = ? AND part = 'delay' GROUP BY idx", number)
+    found = {index: counted for index, counted in rows if counted}
     assert found == Counter(bisect_left(BOUNDS, max(0, delay) * 60) for delay in minutes)
 
 

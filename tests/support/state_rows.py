@@ -22,6 +22,8 @@ from driftline_processor.receipts import Receipt
 from driftline_processor.state import State
 from driftline_processor.store.database import read
 
+from tests.support.stored_sums import read_of_sums
+
 MINUTE = 60 * 10**9
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -169,10 +171,11 @@ class Opened:
         key = ModelKey(model, version, environment)
         return next(found for found in self.state.view.models() if found.key == key)
 
-    def rows(self, query: str) -> list[tuple[object, ...]]:
-        """Read rows from the store, with those of all requests that were accepted."""
+    def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Read rows from the store, with those of all requests that were accepted; ``sums``: those of all panes."""
         self.state.catch_up()
-        return [tuple(row.values()) for row in self.state.read(query).to_pylist()]
+        with self.state._store.reading() as connection:
+            return [tuple(row.values()) for row in read_of_sums(connection, query, *parameters).to_pylist()]
 
     def stored(self) -> list[tuple[int, Evaluation]]:
         """Read all evaluations from the store, each with the time at which it was stored, the oldest first."""

@@ -15,11 +15,14 @@ from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.windows.window import Window
 from driftline_processor.store.database import Connection, read
 from driftline_processor.store.pane_memory import PaneMemory
-from driftline_processor.store.panes import order_by_code, part_width, performance_fold, step_query
+from driftline_processor.store.panes import OUTCOMES, order_by_code, part_width, performance_fold, read_sums, step_query
 from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series, SeriesRegister
 
 from .settings import configured_delay
+
+_Wanted = Callable[[str, str], bool]
+"""Returns True for a fold and a part that are."""
 
 
 class StoredOutcomes:
@@ -36,35 +39,42 @@ class StoredOutcomes:
         that was not clicked.
         """
         counted = _counted_beside(series)
-        own = Condition("fold = ?", (performance_fold(series.task),))
-        asked = Condition(f"({own.sql} OR (fold = '' AND {_among(counted)}))", (*own.parameters, *counted))
-        return _by_step(self._steps(series, steps, asked, width), len(steps))
+        wanted = self._steps(series, steps, lambda fold, part: bool(fold) or part in counted, width)
+        return _by_step(wanted, len(steps))
 
     def calls(self, series: Series, steps: Sequence[Window]) -> list[Pane]:
         """Return the calls of each of some steps of time, which follow each other."""
-        asked = Condition(
-            f"(fold = '' AND ({_among(list(CALL_WIDTHS))} OR starts_with(part, ?)))", (*CALL_WIDTHS, FAILED)
-        )
-        return _by_step(self._steps(series, steps, asked, lambda _, part: CALL_WIDTHS.get(part, 1)), len(steps))
+
+        def wanted(fold: str, part: str) -> bool:
+            return not fold and (part in CALL_WIDTHS or part.startswith(FAILED))
+
+        return _by_step(self._steps(series, steps, wanted, lambda _, part: CALL_WIDTHS.get(part, 1)), len(steps))
 
     def hours(self, series: Series, steps: Sequence[Window], parts: Sequence[str]) -> dict[str, F64]:
         """Return some performance parts of steps of time that follow each other: float64 (len(steps), width)."""
-        asked = Condition(f"fold = ? AND {_among(parts)}", (performance_fold(series.task), *parts))
-        found = self._steps(series, steps, asked, lambda _, part: part_width(part, None, series.task))
+        found = self._steps(
+            series,
+            steps,
+            lambda fold, part: bool(fold) and part in parts,
+            lambda _, part: part_width(part, None, series.task),
+        )
         return {name: sums for name, (sums, _) in found.items()}
 
     def _steps(
-        self, series: Series, steps: Sequence[Window], asked: Condition, width: Callable[[str, str], int]
+        self, series: Series, steps: Sequence[Window], wanted: _Wanted, width: Callable[[str, str], int]
     ) -> dict[str, tuple[F64, I64]]:
         """Return the sums of each step by part, and the steps with any."""
         if not steps:
             return {}
         how = step_query(steps)
+        folds = Condition("(fold = '' OR fold = ?)", (performance_fold(series.task),))
+        stretch = (series.number, steps[0].start, steps[-1].end)
+        within = folds.also(Condition("series = ? AND pane >= ? AND pane < ?", stretch))
         rows = read(
             self._connection,
-            f"SELECT {how.step} AS step, part, idx, fsum(value) AS value FROM panes {how.join} WHERE series = ?"
-            f" AND {asked.sql} AND pane >= ? AND pane < ? GROUP BY ALL",
-            *(*how.parameters, series.number, *asked.parameters, steps[0].start, steps[-1].end),
+            f"SELECT {how.step} AS step, part, idx, fsum(value) AS value FROM sums {how.join} GROUP BY ALL",
+            *how.parameters,
+            sums=read_sums(self._connection, within, wanted=wanted),
             **how.tables,
         )
         step, index, value = (rows.column(name).to_numpy() for name in ("step", "idx", "value"))
@@ -105,10 +115,6 @@ def _by_step(found: Mapping[str, tuple[F64, I64]], steps: int) -> list[Pane]:
     return panes
 
 
-def _among(parts: Sequence[str]) -> str:
-    return f"part IN ({', '.join('?' * len(parts))})"
-
-
 MORE = 50
 """Learned anew when the outcomes have become more by a fiftieth, or when nothing else is to be done."""
 
@@ -140,8 +146,10 @@ class OutcomeDelays:
         found: dict[tuple[str, str], F64] = {}
         counted = read(
             self._connection,
-            "SELECT series, fold, idx, sum(value) AS value FROM panes WHERE part = ? GROUP BY ALL",
-            PART,
+            "SELECT series, fold, idx, sum(value) AS value FROM sums GROUP BY ALL",
+            sums=read_sums(
+                self._connection, Condition("starts_with(fold, ?)", (OUTCOMES,)), wanted=lambda _, part: part == PART
+            ),
         ).to_pylist()
         by_number = {series.number: series for series in known}
         for row in counted:

@@ -24,7 +24,8 @@ from driftline_processor.core.windows.window import PANE, Window, hours_between,
 from driftline_processor.join.version_pairs import pair_fold
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import Connection, mark, number, read
-from driftline_processor.store.panes import part_width, read_calls, read_window
+from driftline_processor.store.panes import part_width, read_calls, read_sums, read_window
+from driftline_processor.store.pruning import Condition
 from driftline_processor.store.series import Series, SeriesRegister
 
 from .stored_outcomes import StoredOutcomes
@@ -33,17 +34,19 @@ _log = logging.getLogger(__name__)
 
 _STRETCHES = """
 SELECT series, min(pane) AS start, max(pane + span) AS stop, fsum(value) FILTER (idx = 0) AS rows
-FROM panes WHERE fold = '' AND part = 'rows' GROUP BY series
+FROM sums GROUP BY series
 """
-_LONG = """
-SELECT pane AS start, max(pane + span) AS stop FROM panes
-WHERE list_contains(?, series) AND fold = '' AND part = 'rows' AND span > ? GROUP BY pane ORDER BY pane
-"""
+_LONG = "SELECT pane AS start, max(pane + span) AS stop FROM sums GROUP BY pane ORDER BY pane"
+
+
+def _counts_rows(_: str, part: str) -> bool:
+    return part == "rows"
 
 
 def version_periods(connection: Connection, register: SeriesRegister) -> dict[int, VersionPeriod]:
     """Return when each series predicted, by its number."""
-    by_number, found = register.by_number(), read(connection, _STRETCHES).to_pylist()
+    sums = read_sums(connection, Condition("fold = ''", ()), wanted=_counts_rows)
+    by_number, found = register.by_number(), read(connection, _STRETCHES, sums=sums).to_pylist()
     return {
         row["series"]: VersionPeriod(
             by_number[row["series"]].key.version, row["start"], row["stop"], row["rows"] or 0.0
@@ -67,7 +70,9 @@ class LongPanes:
 
     def __init__(self, connection: Connection, versions: Sequence[Series]) -> None:
         """Read where they are."""
-        found = read(connection, _LONG, [series.number for series in versions], PANE)
+        numbers = [series.number for series in versions]
+        among = Condition(f"series IN ({', '.join('?' * len(numbers))}) AND fold = '' AND span > ?", (*numbers, PANE))
+        found = read(connection, _LONG, sums=read_sums(connection, among, wanted=_counts_rows))
         self._starts, self._reached = integers_of(found, "start"), np.maximum.accumulate(integers_of(found, "stop"))
 
     def edges(self, moments: Iterable[int]) -> I64:
@@ -112,11 +117,6 @@ def _together(stretches: Sequence[tuple[int, int]], since: int, timezone: str) -
 
 MOST = 20
 """Versions that are compared with the champion, those that predicted last."""
-
-_ROWS = """
-SELECT fsum(value) FROM panes
-WHERE series = ? AND fold = '' AND part = 'rows' AND idx = 0 AND pane >= ? AND pane < ?
-"""
 
 
 @dataclass(slots=True)
@@ -174,7 +174,9 @@ class StoredVersions:
         series = self._versions[version]
         stretch = [Window("", start, stop)] if start < stop else []
         panes = self._outcomes.panes(series, stretch, lambda _, part: part_width(part, None, series.task))
-        rows = read(self._connection, _ROWS, series.number, start, stop).column(0)[0].as_py()
+        within = Condition("series = ? AND fold = '' AND pane >= ? AND pane < ?", (series.number, start, stop))
+        sums = read_sums(self._connection, within, wanted=_counts_rows)
+        rows = read(self._connection, "SELECT fsum(value) FROM sums WHERE idx = 0", sums=sums).column(0)[0].as_py()
         pane = merge([*panes, read_calls(self._connection, series.number, start, stop)])
         return VersionInput(series.key.version, series.task, pane, round(rows or 0.0))
 

@@ -11,16 +11,20 @@ from driftline_processor.core.outcomes.coverage import DISTRIBUTED
 from driftline_processor.core.windows.window import DAY, PANE
 from driftline_processor.store.arrow_tables import integers_of
 from driftline_processor.store.database import Connection, mark, read, set_mark
+from driftline_processor.store.panes import read_sums
+from driftline_processor.store.pruning import Condition
 
 KEPT = 28 * DAY
 """Nanoseconds for which arrivals are known: each hour of the week four times."""
 
 _LISTENED = "listened"
 
-_ROWS = f"SELECT DISTINCT series, received - received % {PANE} AS pane FROM predictions WHERE received >= ?"
+_ROWS = (
+    f"SELECT DISTINCT series, received - received % {PANE} AS pane FROM predictions WHERE received >= ? ORDER BY ALL"
+)
 """The rows are stored already: another insert for each request would cost more than to look at them once."""
 
-_DISTRIBUTIONS = "SELECT DISTINCT series, pane FROM panes WHERE fold = '' AND part = ? AND span = ? AND pane >= ?"
+_DISTRIBUTIONS = "SELECT DISTINCT series, pane FROM sums ORDER BY series, pane"
 """Of distributions the time of arrival is not stored; services send them every minute."""
 
 
@@ -36,8 +40,12 @@ class Arrivals:
         """Read what is stored; ``now``: the wall clock, unix nanoseconds, from when on it listens."""
         oldest = now - KEPT
         self._panes: dict[int, list[int]] = {}
-        for query, *parameters in ((_ROWS, oldest), (_DISTRIBUTIONS, DISTRIBUTED, PANE, oldest)):
-            found = read(connection, f"{query} ORDER BY series, pane", *parameters)
+        of_distributions = Condition("fold = '' AND span = ? AND pane >= ?", (PANE, oldest))
+        sums = read_sums(connection, of_distributions, wanted=lambda _, part: part == DISTRIBUTED)
+        for found in (
+            read(connection, _ROWS, oldest),
+            read(connection, _DISTRIBUTIONS, sums=sums),
+        ):
             series, panes = integers_of(found, "series"), integers_of(found, "pane")
             for number in np.unique(series).tolist():
                 first, last = np.searchsorted(series, [number, number + 1])

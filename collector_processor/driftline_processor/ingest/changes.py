@@ -14,6 +14,8 @@ from driftline.tables.table import F64, I64
 from driftline_processor.core.outcomes.coverage import DECIDED, DISTRIBUTED
 from driftline_processor.core.service_level.sums import FAILED
 from driftline_processor.store.database import Connection, read
+from driftline_processor.store.panes import read_sums
+from driftline_processor.store.pruning import Condition
 
 from .pane_sums import DistributionSums
 
@@ -153,11 +155,9 @@ def read_totals(connection: Connection) -> dict[int, SeriesTotals]:
         " FROM predictions GROUP BY series"
     )
     totals = {row.pop("series"): SeriesTotals(**row) for row in read(connection, counted).to_pylist()}
-    summed = (
-        "SELECT series, part, idx, sum(value) AS value FROM panes WHERE fold = '' AND part <> 'rows'"
-        " GROUP BY ALL ORDER BY ALL"
-    )
-    for row in read(connection, summed).to_pylist():
+    summed = "SELECT series, part, idx, sum(value) AS value FROM sums GROUP BY ALL ORDER BY ALL"
+    sums = read_sums(connection, Condition("fold = ''", ()), wanted=lambda _, part: part != "rows")
+    for row in read(connection, summed, sums=sums).to_pylist():
         total = totals.setdefault(row["series"], SeriesTotals())
         if row["part"].startswith(DECIDED):
             total.by_class[row["part"].removeprefix(DECIDED)] = row["value"]

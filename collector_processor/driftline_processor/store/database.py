@@ -27,12 +27,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from driftline_processor.core.wording import iso_time
 from driftline_processor.receipts import StorageOutage
 
 from .arrow_tables import numbers_of_ids
+from .pane_rows import encode_sums
 
 T = TypeVar("T")
 
@@ -104,7 +106,11 @@ DatabaseError = duckdb.Error
 _SIDE_BY_SIDE = 4_096
 """Rows from which on a table is inserted as two tables side by side: to name a second one costs 0.2 ms."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Of the tables: 1 had a row for each sum of a pane."""
+
+_MIGRATED = 1_000_000
+"""Sums of panes of an older state that are written anew at once: 64 MB."""
 
 CHECKPOINT = "64MB"
 """Bytes of DuckDB's own log at which the file takes them. At DuckDB's 16 MB each third block of rows waits for the file
@@ -134,7 +140,11 @@ _BROKEN_ENTRY = re.compile(r"entry at byte position ([0-9]+)")
 _PATIENCE = 60.0
 """Seconds that readers get to end before the file is exchanged below them."""
 
-_SCHEMA = """
+_PANES = """CREATE TABLE IF NOT EXISTS {} (
+    series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, parts VARCHAR, counts BLOB, places BLOB, sums BLOB);"""
+"""A table of panes, see :mod:`.pane_rows`."""
+
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS meta (name VARCHAR, value BIGINT);
 CREATE TABLE IF NOT EXISTS series (
     series INTEGER, change BIGINT, environment VARCHAR, model VARCHAR, version VARCHAR, task VARCHAR);
@@ -171,10 +181,8 @@ ALTER TABLE joined ADD COLUMN IF NOT EXISTS missed DOUBLE[];
 CREATE TABLE IF NOT EXISTS retractions (
     prediction BIGINT, time BIGINT, outcome BIGINT, outcome_time BIGINT, fed BOOLEAN);
 CREATE TABLE IF NOT EXISTS successors (prediction BIGINT, own BOOLEAN);
-CREATE TABLE IF NOT EXISTS panes (
-    series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
-CREATE TABLE IF NOT EXISTS slice_panes (
-    series INTEGER, fold VARCHAR, pane BIGINT, span BIGINT, part VARCHAR, idx INTEGER, value DOUBLE);
+{_PANES.format("panes")}
+{_PANES.format("slice_panes")}
 CREATE TABLE IF NOT EXISTS restated (series INTEGER, pane BIGINT);
 CREATE TABLE IF NOT EXISTS slice_values (series INTEGER, key VARCHAR, value VARCHAR);
 CREATE TABLE IF NOT EXISTS days (
@@ -334,12 +342,14 @@ class Store:
         try:
             root.execute(f"BEGIN; {_SCHEMA} COMMIT")  # one write to the disk, not one for each table
             found = mark(root, "schema", SCHEMA_VERSION)
-            if found != SCHEMA_VERSION:
+            if found > SCHEMA_VERSION:
                 raise StorageError(
                     f"storage.directory: {self.path.parent} was written by another version of Driftline (schema "
                     f"{found}, this one knows {SCHEMA_VERSION}); name another directory, or run that version"
                 )
-            set_mark(root, "schema", SCHEMA_VERSION)
+            with transaction(root):
+                _pack_panes(root)
+                set_mark(root, "schema", SCHEMA_VERSION)
             _number_ids(root)
             self._stamp = number(root, "SELECT max(time) FROM acknowledged") or 0
             if known:
@@ -686,6 +696,35 @@ def _number_ids(connection: Connection) -> None:
         run(connection, update, numbered=numbered)
 
 
+def _pack_panes(connection: Connection) -> None:
+    """Write the panes anew that an older release stored with a row for each sum."""
+    old = "SELECT table_name FROM duckdb_columns() WHERE column_name = 'idx' AND ends_with(table_name, 'panes')"
+    for table in read(connection, old).column(0).to_pylist():
+        _pack_table(connection, table)
+
+
+def _pack_table(connection: Connection, table: str) -> None:
+    """Write the panes of a table anew, some at a time, inside the caller's transaction."""
+    connection.execute(f"ALTER TABLE {table} RENAME TO {table}_of_sums")
+    connection.execute(_PANES.format(table))
+    query = f"SELECT series, pane, count(*) AS sums FROM {table}_of_sums GROUP BY series, pane ORDER BY series, pane"
+    known = read(connection, query)
+    series, panes, sums = (known.column(name).to_numpy() for name in ("series", "pane", "sums"))
+    if len(sums):
+        _log.warning(
+            "driftline: storage.directory: %d sums of %s of an older release are written anew", sums.sum(), table
+        )
+    written = np.cumsum(sums) // _MIGRATED
+    edges = np.flatnonzero((np.diff(series, prepend=-1) != 0) | (np.diff(written, prepend=-1) != 0))
+    for first, end in zip(edges.tolist(), [*edges[1:].tolist(), len(panes)], strict=True):
+        of_some = f"SELECT * FROM {table}_of_sums WHERE series = ? AND pane >= ? AND pane <= ?"
+        number = int(series[first])
+        found = read(connection, of_some, number, int(panes[first]), int(panes[end - 1]))
+        for rows in encode_sums(number, found):
+            insert(connection, table, rows)
+    connection.execute(f"DROP TABLE {table}_of_sums")
+
+
 def keep_private(directory: Path) -> None:
     """Let only the owner read the state: files become 0600, folders 0700, and the directory where it holds no more.
 
@@ -755,6 +794,12 @@ def read(connection: Connection, query: str, *parameters: object, **tables: pa.T
     """Run a query and return all of its rows; it may name the Arrow ``tables`` given with it."""
     with _named(connection, tables):
         return connection.sql(query, params=list(parameters)).to_arrow_table()
+
+
+def read_batches(connection: Connection, query: str, rows: int, *parameters: object) -> Iterator[pa.Table]:
+    """Run a query and yield its rows, so many at once at most; the connection is to do nothing else meanwhile."""
+    for batch in connection.sql(query, params=list(parameters)).to_arrow_reader(rows):
+        yield pa.Table.from_batches([batch])
 
 
 def run(connection: Connection, statement: str, *parameters: object, **tables: pa.Table) -> None:

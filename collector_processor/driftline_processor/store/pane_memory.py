@@ -28,7 +28,8 @@ from driftline_processor.core.performance.window_outcomes import BlockSums
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window
 
 from .database import Connection, read
-from .panes import order_by_code, part_width
+from .pane_rows import COLUMNS, StoredPanes
+from .panes import PANES, order_by_code, part_width
 from .series import Series
 
 MOST_BYTES = 96 << 20
@@ -51,16 +52,11 @@ _OF_AN_ENTRY = 12
 _OF_A_UNIT = 1_000
 """Bytes of a unit beside its sums: objects, and the headers of arrays."""
 
-_FAR = 10_000
-"""Panes between the first and the last that are read up to which each gets a number by its time, without sorting."""
-
 _PANES, _HOURS, _DAYS = range(3)
 """What is kept by the start of an hour, or of a day: its panes, their sum, or that of the hours."""
 
 _BETWEEN = "|"
 """What stands between the fold of all rows and the name of a slice."""
-
-_COLUMNS = "series, pane, span, hash(fold, part) AS name, idx, value"
 
 
 class Entries(NamedTuple):
@@ -172,8 +168,6 @@ class SeriesMemory:
         hours: Start of an hour → its sum.
         days: Start of a day → its sum.
         layouts: One for each fold.
-        codes: uint64 (n,), what DuckDB makes of the names of a fold and a part, ascending.
-        told: int64 (n, 3), of each the number of the fold, the part's place in it, and its width.
     """
 
     task: Task
@@ -181,8 +175,6 @@ class SeriesMemory:
     hours: dict[int, Unit] = field(default_factory=dict)
     days: dict[int, Unit] = field(default_factory=dict)
     layouts: list[Layout] = field(default_factory=list)
-    codes: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
-    told: I64 = field(default_factory=lambda: np.zeros((0, 3), np.int64))
 
     def fold(self, name: str) -> int | None:
         """Return the number of a fold; None where nothing of it was read."""
@@ -223,7 +215,7 @@ class PaneMemory:
         self,
         connection: Connection,
         by_fold: Callable[[str], Baseline | None],
-        table: str = "panes",
+        table: str = PANES,
         most: int = MOST_BYTES,
     ) -> None:
         """Know nothing yet.
@@ -500,9 +492,9 @@ class PaneMemory:
         memory = self._series[series]
         condition = "WHERE series = ? AND pane >= ? AND pane < ?"
         rows = read(
-            self._connection, f"SELECT {_COLUMNS} FROM {self._table} {condition}", series, start, -(-end // HOUR) * HOUR
+            self._connection, f"SELECT {COLUMNS} FROM {self._table} {condition}", series, start, -(-end // HOUR) * HOUR
         )
-        found = self._units_of(series, _StoredSums.of(rows))
+        found = self._units_of(series, StoredPanes.of(rows))
         for hour in range(start, end, HOUR):
             if hour not in memory.panes:
                 panes = {pane: found[pane] for pane in range(hour, hour + HOUR, PANE) if pane in found}
@@ -526,13 +518,14 @@ class PaneMemory:
             which, panes = (np.array(column, np.int64) for column in zip(*stale, strict=True))
             rows = read(
                 self._connection,
-                f"SELECT {_COLUMNS} FROM {self._table} JOIN touched USING (series, pane) WHERE pane >= ? AND pane <= ?",
+                f"SELECT {COLUMNS} FROM {self._table} JOIN touched USING (series, pane) WHERE pane >= ? AND pane <= ?",
                 *(int(panes.min()), int(panes.max())),
                 touched=pa.table({"series": which.astype(np.int32), "pane": panes}),
             )
-            found = _StoredSums.of(rows)
+            found = StoredPanes.of(rows)
             for series in dict.fromkeys(which.tolist()):
-                self._replace(series, panes[which == series].tolist(), self._units_of(series, found.some(series)))
+                own = found.some(np.flatnonzero(found.series == series))
+                self._replace(series, panes[which == series].tolist(), self._units_of(series, own))
         self._stale.clear()
 
     def _replace(self, series: int, panes: Iterable[int], found: dict[int, Unit]) -> None:
@@ -544,74 +537,61 @@ class PaneMemory:
                 units[pane] = found[pane]
             self._keep(series, _PANES, hour, sum(unit.size for unit in units.values()))
 
-    def _units_of(self, series: int, rows: _StoredSums) -> dict[int, Unit]:
+    def _units_of(self, series: int, rows: StoredPanes) -> dict[int, Unit]:
         """Return panes by their start from stored rows of one series."""
-        if not len(rows.pane):
+        if not len(rows):
             return {}
         memory = self._series[series]
-        first = np.flatnonzero(np.concatenate([[True], rows.name[1:] != rows.name[:-1]]))
-        codes, runs = rows.name[first], np.diff(first, append=len(rows.name))
-        self._learn(series, codes, int(rows.pane.min()), int(rows.pane.max()))
-        told = memory.told[np.searchsorted(memory.codes, codes)]
-        fold, start, width = (np.repeat(column, runs) for column in told.T)
+        of_names = [self._told(series, fold, parts) for fold, parts in rows.names]
+        told = rows.runs([own for _, own in of_names])
+        start, width = (np.repeat(column, rows.counts) for column in told.T)
         if (wider := rows.index >= width).any():
-            self._widen(series, rows.name[wider], rows.index[wider])
-        since, folds = int(rows.pane.min()), len(memory.layouts)
-        unit = (rows.pane - since) // PANE
-        starts = np.arange(int(unit.max()) + 1) * PANE + since
-        if len(starts) > _FAR:
-            starts, unit = np.unique(rows.pane, return_inverse=True)
-        order, ends = order_by_code(unit * folds + fold, len(starts) * folds)
-        place, value = (start + rows.index)[order].astype(np.int32), rows.value[order]
-        spans, borders, found = rows.span[order], ends.tolist(), {}
-        for at in np.flatnonzero(np.diff(ends[::folds])).tolist():
-            begin, end = borders[at * folds], borders[(at + 1) * folds]
-            own, sums = place[begin:end].copy(), value[begin:end].copy()
+            self._widen(series, rows, wider)
+        place = (start + rows.index).astype(np.int32)
+        fold = np.array([which for which, _ in of_names])[rows.which]
+        pieces: dict[int, dict[int, list[Entries]]] = {}
+        spans: dict[int, int] = {}
+        edges, each = rows.edges.tolist(), zip(rows.pane.tolist(), fold.tolist(), rows.span.tolist(), strict=True)
+        for row, (pane, which, span) in enumerate(each):
+            begin, end = edges[row], edges[row + 1]
+            own = Entries(place[begin:end].copy(), rows.value[begin:end].copy())
+            pieces.setdefault(pane, {}).setdefault(which, []).append(own)
+            spans[pane] = max(span, spans.get(pane, 0))
+        found = {}
+        for pane, folds in pieces.items():
             of = {}
-            for which, layout in enumerate(memory.layouts):
-                low, high = (borders[at * folds + which + side] - begin for side in (0, 1))
-                if high > low:
-                    entries = Entries(own[low:high], sums[low:high])
-                    of[which] = layout.entries([entries]) if high - low > _COMPACT else entries
-            found[int(starts[at])] = Unit(of, dict.fromkeys(of, 1), int(spans[begin:end].max()))
+            for which, some in sorted(folds.items()):
+                whole = some[0] if len(some) == 1 else _together(some)
+                of[which] = memory.layouts[which].entries([whole]) if len(whole.place) > _COMPACT else whole
+            found[pane] = Unit(of, dict.fromkeys(of, 1), spans[pane])
         return found
 
-    def _learn(self, series: int, codes: NDArray[np.uint64], first: int, last: int) -> None:
-        """Give parts that are new their places."""
-        memory = self._series[series]
-        if not np.setdiff1d(codes, memory.codes).size:
-            return
-        rows = read(
-            self._connection,
-            f"SELECT DISTINCT fold, part, hash(fold, part) AS name FROM {self._table}"
-            " WHERE series = ? AND pane >= ? AND pane <= ? ORDER BY fold, part",
-            *(series, first, last),
-        )
-        known, told = memory.codes.tolist(), memory.told.tolist()
-        numbers = {layout.name: which for which, layout in enumerate(memory.layouts)}
-        for row in rows.to_pylist():
-            fold, part, code = row["fold"], row["part"], row["name"]
-            if code in known:
-                continue
-            baseline = self._baseline(fold)
-            if fold not in numbers:
-                numbers[fold] = len(memory.layouts)
-                memory.layouts.append(Layout(fold, baseline is not None))
-            which = numbers[fold]
-            width = max(part_width(part, baseline, memory.task), self._least.get((series, fold, part), 1))
-            known.append(code)
-            told.append([which, memory.layouts[which].add(part, width), width])
-        order = np.argsort(np.array(known, np.uint64))
-        memory.codes, memory.told = np.array(known, np.uint64)[order], np.array(told, np.int64)[order]
+    def _told(self, series: int, fold: str, parts: Sequence[str]) -> tuple[int, I64]:
+        """Return the number of a fold, and the place and the width of some of its parts: int64 (parts, 2).
 
-    def _widen(self, series: int, names: NDArray[np.uint64], index: I64) -> None:
-        """Note how wide parts are that have more entries than their place, and forget the series."""
+        Parts that are new get their places.
+        """
         memory = self._series[series]
-        for name in np.unique(names):
-            which, start, _ = memory.told[np.searchsorted(memory.codes, name)].tolist()
-            layout = memory.layouts[which]
-            [part] = [part for part, place in layout.places.items() if place.start == start]
-            self._least[series, layout.name, part] = int(index[names == name].max()) + 1
+        which = memory.fold(fold)
+        baseline = self._baseline(fold)
+        if which is None:
+            which = len(memory.layouts)
+            memory.layouts.append(Layout(fold, baseline is not None))
+        layout = memory.layouts[which]
+        for part in parts:
+            if part not in layout.places:
+                width = max(part_width(part, baseline, memory.task), self._least.get((series, fold, part), 1))
+                layout.add(part, width)
+        places = [layout.places[part] for part in parts]
+        return which, np.array([(place.start, place.stop - place.start) for place in places], np.int64).reshape(-1, 2)
+
+    def _widen(self, series: int, rows: StoredPanes, wider: NDArray[np.bool_]) -> None:
+        """Note how wide parts are that have more entries than their place, and forget the series."""
+        found = rows.table().filter(pa.array(wider))
+        names = (found.column(name).to_pylist() for name in ("fold", "part", "idx"))
+        for fold, part, index in zip(*names, strict=True):
+            key = (series, fold, part)
+            self._least[key] = max(index + 1, self._least.get(key, 0))
         self._forget_series(series)
         raise _WiderError
 
@@ -640,25 +620,5 @@ class PaneMemory:
         self._stale.pop(series, None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _StoredSums:
-    """Rows of the store, in its order, by column."""
-
-    series: I64
-    pane: I64
-    span: I64
-    name: NDArray[np.uint64]
-    index: I64
-    value: F64
-
-    @classmethod
-    def of(cls, rows: pa.Table) -> _StoredSums:
-        """Read what was asked for as :data:`_COLUMNS`."""
-        series, pane, span, name, index, value = (column.to_numpy() for column in rows.columns)
-        return cls(series, pane, span, name, index, value)
-
-    def some(self, series: int) -> _StoredSums:
-        """Return the rows of one series."""
-        own = np.flatnonzero(self.series == series)
-        series_and_time = self.series[own], self.pane[own], self.span[own]
-        return _StoredSums(*series_and_time, self.name[own], self.index[own], self.value[own])
+def _together(some: Sequence[Entries]) -> Entries:
+    return Entries(np.concatenate([own.place for own in some]), np.concatenate([own.value for own in some]))

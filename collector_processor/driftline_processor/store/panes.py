@@ -1,6 +1,6 @@
 """Panes in the store: sums that add up, read over a window, by steps, and as the time before it.
 
-They are sparse ``(series, fold, pane, part, index, value)`` rows that add up.
+They are sparse sums by ``(series, fold, pane, part, index)`` that add up; :mod:`.pane_rows` says how they are written.
 
 A change to a pane is appended, never written over; a window is ``sum(value)`` over its panes. ``fold`` says what the
 sums were folded over, because only equal folds may be added: the empty text for what needs no bins (rows, durations,
@@ -41,7 +41,8 @@ from driftline_processor.core.service_level.sums import WIDTHS as CALL_WIDTHS
 from driftline_processor.core.windows.time_before import TimeSteps, steps_of, steps_with_rows
 from driftline_processor.core.windows.window import PANE, Window, closed_until, window_of
 
-from .database import Connection, insert, read, run
+from .database import Connection, insert, read, read_batches, run
+from .pane_rows import COLUMNS, SUMS, StoredPanes, encode_panes, encode_sums
 from .pruning import Condition
 
 _AT_ONCE = 64
@@ -50,8 +51,14 @@ _AT_ONCE = 64
 OUTCOMES = "task:"
 """Prefix of the folds of what outcomes added."""
 
+PANES = "panes"
+"""The table of the panes of all rows."""
+
 SLICED = "slice_panes"
 """The table of the panes of slices, like that of all rows and apart from it, so that nobody reads past them."""
+
+_ROWS = 4_096
+"""Stored rows that are decoded together: some 80 MB of a model of 20 features."""
 
 KEEP_PANES = 14 * 86_400 * 10**9
 KEEP_HOURS = 90 * 86_400 * 10**9
@@ -87,15 +94,15 @@ class PaneChanges:
         span: How long they are, nanoseconds.
     """
 
-    table: str = "panes"
+    table: str = PANES
     span: int = PANE
-    _series: list[I64] = field(default_factory=list)
     _fold: list[I64] = field(default_factory=list)
     _pane: list[I64] = field(default_factory=list)
     _part: list[I64] = field(default_factory=list)
     _index: list[I64] = field(default_factory=list)
     _value: list[F64] = field(default_factory=list)
-    _folds: dict[str, int] = field(default_factory=dict)
+    _folds: dict[tuple[int, str], int] = field(default_factory=dict)
+    _panes: dict[int, int] = field(default_factory=dict)
     _parts: dict[str, int] = field(default_factory=dict)
 
     def add(self, series: int, fold: str, starts: I64, folded: FoldedParts, without: Collection[str] = ()) -> None:
@@ -103,19 +110,14 @@ class PaneChanges:
         parts = {name: sums for name, sums in folded.of_all.items() if name not in without}
         if parts:
             widths = [sums.shape[1] for sums in parts.values()]
-            codes = [self._parts.setdefault(name, len(self._parts)) for name in parts]
+            codes = [self._part_of(name) for name in parts]
             part = np.repeat(np.array(codes, np.int64), widths)
             index = np.concatenate([np.arange(width) for width in widths])
-            over = self._folds.setdefault(fold, len(self._folds))
+            over, panes = self._fold_of(series, fold), self._panes_of(starts)
             for first in range(0, len(starts), _AT_ONCE):
                 sums = np.hstack([one[first : first + _AT_ONCE] for one in parts.values()])
                 row, column = np.nonzero(sums)
-                self._series.append(np.full(len(row), series))
-                self._fold.append(np.full(len(row), over))
-                self._pane.append(starts[first + row])
-                self._part.append(part[column])
-                self._index.append(index[column])
-                self._value.append(sums[row, column])
+                self._note(np.full(len(row), over), panes[first + row], part[column], index[column], sums[row, column])
         for name, (having, some) in folded.of_some.items():
             if name not in without:
                 self.add_part(series, fold, starts[having], name, some)
@@ -123,15 +125,10 @@ class PaneChanges:
     def add_part(self, series: int, fold: str | Sequence[str], starts: I64, part: str, sums: F64) -> None:
         """Add one part of several panes; ``sums``: float64 (len(starts), width). ``fold``: of all, or of each."""
         row, index = np.nonzero(sums)
-        if not len(row):
-            return
-        folds = [self._folds.setdefault(one, len(self._folds)) for one in ([fold] if isinstance(fold, str) else fold)]
-        self._series.append(np.full(len(row), series))
-        self._fold.append(np.full(len(row), folds[0]) if isinstance(fold, str) else np.array(folds)[row])
-        self._pane.append(starts[row])
-        self._part.append(np.full(len(row), self._parts.setdefault(part, len(self._parts))))
-        self._index.append(index)
-        self._value.append(sums[row, index])
+        if len(row):
+            folds = self._folds_of(series, fold, len(starts))
+            own = np.full(len(row), self._part_of(part))
+            self._note(folds[row], self._panes_of(starts)[row], own, index, sums[row, index])
 
     def add_sparse(self, series: int, fold: str | Sequence[str], starts: I64, parts: Mapping[str, Sparse]) -> None:
         """Add the nonzero sums of many panes.
@@ -139,44 +136,73 @@ class PaneChanges:
         ``starts`` has the start of each group, int64, unix nanoseconds. ``fold`` is one for all groups, or one per
         group.
         """
-        of_each = [fold] * len(starts) if isinstance(fold, str) else fold
-        numbers = np.array([self._folds.setdefault(one, len(self._folds)) for one in of_each], np.int64)
+        folds, panes = self._folds_of(series, fold, len(starts)), self._panes_of(starts)
         for part, sums in parts.items():
             if n := len(sums.value):
-                self._series.append(np.full(n, series))
-                self._fold.append(numbers[sums.group])
-                self._pane.append(starts[sums.group])
-                self._part.append(np.full(n, self._parts.setdefault(part, len(self._parts))))
-                self._index.append(sums.index)
-                self._value.append(sums.value)
+                own = np.full(n, self._part_of(part))
+                self._note(folds[sums.group], panes[sums.group], own, sums.index, sums.value)
 
     def add_entries(self, series: int, fold: str, starts: I64, entries: Sequence[estimation.Entries]) -> None:
         """Add sums of several panes that are sparse already; ``starts``: of the groups of the entries."""
+        over, panes = self._fold_of(series, fold), self._panes_of(starts)
         for entry in entries:
             n = len(entry.value)
-            self._series.append(np.full(n, series))
-            self._fold.append(np.full(n, self._folds.setdefault(fold, len(self._folds))))
-            self._pane.append(starts[entry.group])
-            self._part.append(np.full(n, self._parts.setdefault(entry.part, len(self._parts))))
-            self._index.append(entry.index)
-            self._value.append(entry.value)
+            own = np.full(n, self._part_of(entry.part))
+            self._note(np.full(n, over), panes[entry.group], own, entry.index, entry.value)
 
     def write(self, connection: Connection) -> None:
         """Append what was gathered and begin anew, inside the caller's transaction."""
-        if not self._value:
-            return
-        table = {
-            "series": pa.array(np.concatenate(self._series).astype(np.int32)),
-            "fold": _labels(self._fold, self._folds),
-            "pane": np.concatenate(self._pane),
-            "span": pa.repeat(pa.scalar(self.span), sum(map(len, self._value))),
-            "part": _labels(self._part, self._parts),
-            "idx": pa.array(np.concatenate(self._index).astype(np.int32)),
-            "value": np.concatenate(self._value),
-        }
-        insert(connection, self.table, pa.table(table))
-        for gathered in (self._series, self._fold, self._pane, self._part, self._index, self._value):
-            gathered.clear()
+        if self._value:
+            gathered = (np.concatenate(some) for some in (self._fold, self._pane, self._part, self._index))
+            fold, pane, part, index = gathered
+            panes, parts = np.array(list(self._panes), np.int64), list(self._parts)
+            value = np.concatenate(self._value)
+            rows = encode_panes(list(self._folds), fold, panes, pane, self.span, parts, part, index, value)
+            insert(connection, self.table, rows)
+        for some in (self._fold, self._pane, self._part, self._index, self._value):
+            some.clear()
+        for known in (self._folds, self._panes, self._parts):
+            known.clear()
+
+    def _note(self, fold: I64, pane: I64, part: I64, index: I64, value: F64) -> None:
+        if len(value):
+            self._fold.append(fold)
+            self._pane.append(pane)
+            self._part.append(part)
+            self._index.append(index)
+            self._value.append(value)
+
+    def _fold_of(self, series: int, fold: str) -> int:
+        return self._folds.setdefault((series, fold), len(self._folds))
+
+    def _folds_of(self, series: int, fold: str | Sequence[str], panes: int) -> I64:
+        """Return the number of the fold of each of some panes: int64 (panes,)."""
+        if isinstance(fold, str):
+            return np.full(panes, self._fold_of(series, fold))
+        return np.array([self._fold_of(series, one) for one in fold], np.int64)
+
+    def _panes_of(self, starts: I64) -> I64:
+        """Return the number of each pane: int64 (panes,)."""
+        return np.array([self._panes.setdefault(start, len(self._panes)) for start in starts.tolist()], np.int64)
+
+    def _part_of(self, part: str) -> int:
+        return self._parts.setdefault(part, len(self._parts))
+
+
+def read_sums(
+    connection: Connection, where: Condition, table: str = PANES, wanted: Callable[[str, str], bool] | None = None
+) -> pa.Table:
+    """Return a row for each stored sum: series, fold, pane, span, part, idx and value.
+
+    Args:
+        connection: To the store.
+        where: Which rows of the table are read; they hold a fold of a pane each.
+        table: Which panes.
+        wanted: Returns True for a fold and a part that are; all where None.
+    """
+    batches = read_batches(connection, f"SELECT {COLUMNS} FROM {table} WHERE {where.sql}", _ROWS, *where.parameters)
+    found = [StoredPanes.of(batch).table(wanted) for batch in batches]
+    return pa.concat_tables([SUMS.empty_table(), *found])
 
 
 def read_window(
@@ -186,7 +212,7 @@ def read_window(
     end: int,
     width: Callable[[str, str], int],
     counted: str = "",
-    table: str = "panes",
+    table: str = PANES,
     prefix: str = "",
     parts: Sequence[str] = (),
 ) -> dict[str, Pane]:
@@ -203,13 +229,10 @@ def read_window(
         asked = asked.also(Condition(of_panes, (*within.parameters, counted)))
     if prefix:
         asked = asked.also(Condition("starts_with(fold, ?)", (prefix,)))
-    if parts:
-        asked = asked.also(Condition(f"part IN ({', '.join('?' * len(parts))})", tuple(parts)))
     rows = read(
         connection,
-        f"SELECT fold, part, idx, fsum(value) AS value FROM {table} WHERE {asked.sql} GROUP BY fold, part, idx"
-        " ORDER BY fold, part",
-        *asked.parameters,
+        "SELECT fold, part, idx, fsum(value) AS value FROM sums GROUP BY fold, part, idx ORDER BY fold, part",
+        sums=read_sums(connection, asked, table, (lambda _, part: part in parts) if parts else None),
     )
     if not rows.num_rows:
         return {}
@@ -229,14 +252,11 @@ def read_window(
 
 def read_calls(connection: Connection, series: int, start: int, end: int) -> Pane:
     """Return the calls of a stretch of time: the parts of :mod:`~driftline_processor.core.service_level.sums`."""
-    within = Condition("series = ? AND pane >= ? AND pane < ?", (series, start, end))
+    within = Condition("series = ? AND pane >= ? AND pane < ? AND fold = ''", (series, start, end))
     rows = read(
         connection,
-        f"SELECT part, idx, fsum(value) AS value FROM panes WHERE {within.sql} AND fold = ''"
-        " AND (list_contains(?, part) OR starts_with(part, ?)) GROUP BY part, idx",
-        *within.parameters,
-        list(CALL_WIDTHS),
-        FAILED,
+        "SELECT part, idx, fsum(value) AS value FROM sums GROUP BY part, idx",
+        sums=read_sums(connection, within, wanted=lambda _, part: part in CALL_WIDTHS or part.startswith(FAILED)),
     )
     pane = Pane()
     for row in rows.to_pylist():
@@ -281,7 +301,7 @@ def roll_up(
     watermark: int,
     timezone: str,
     written: Container[int],
-    table: str = "panes",
+    table: str = PANES,
     cuts: Sequence[int] = (),
 ) -> None:
     """Add up the closed panes that were written in pieces, and lengthen the old ones.
@@ -304,11 +324,12 @@ def roll_up(
         return
     names = ("pane", "span", "new_pane", "new_span")
     target = pa.table(dict(zip(names, map(pa.array, zip(*targets, strict=True)), strict=True)))
+    stored = f"SELECT {COLUMNS} FROM {table} JOIN target USING (pane, span) WHERE series = ?"
     summed = read(
         connection,
-        "SELECT series, fold, new_pane AS pane, new_span AS span, part, idx, fsum(value) AS value"
-        f" FROM {table} JOIN target USING (pane, span) WHERE series = ? GROUP BY ALL",
-        series,
+        "SELECT fold, new_pane AS pane, new_span AS span, part, idx, fsum(value) AS value"
+        " FROM sums JOIN target USING (pane, span) GROUP BY ALL ORDER BY ALL",
+        sums=StoredPanes.of(read(connection, stored, series, target=target)).table(),
         target=target,
     )
     run(
@@ -318,24 +339,20 @@ def roll_up(
         series,
         target=target,
     )
-    insert(connection, table, summed)
+    for rows in encode_sums(series, summed):
+        insert(connection, table, rows)
 
 
-def written_in_pieces(connection: Connection, table: str = "panes") -> dict[int, set[int]]:
+def written_in_pieces(connection: Connection, table: str = PANES) -> dict[int, set[int]]:
     """Return the panes of each series that are stored in pieces."""
     found = read(
         connection,
-        f"SELECT series, pane FROM {table} GROUP BY series, pane, span"
-        " HAVING count(*) > count(DISTINCT (fold, part, idx))",
+        f"SELECT series, pane FROM {table} GROUP BY series, pane, span HAVING count(*) > count(DISTINCT fold)",
     )
     pieces: dict[int, set[int]] = {}
     for row in found.to_pylist():
         pieces.setdefault(row["series"], set()).add(row["pane"])
     return pieces
-
-
-def _labels(codes: list[I64], labels: dict[str, int]) -> pa.Array:
-    return pa.array(list(labels), pa.string()).take(pa.array(np.concatenate(codes)))
 
 
 class StepQuery(NamedTuple):
@@ -385,7 +402,7 @@ class StoredSteps:
     their panes are touched again: a window that is judged every second reads the step it touched.
     """
 
-    def __init__(self, connection: Connection, table: str = "panes") -> None:
+    def __init__(self, connection: Connection, table: str = PANES) -> None:
         """Know nothing yet; ``table``: which panes are read."""
         self._connection, self._table = connection, table
         self._kept: dict[_Step, dict[str, F64]] = {}
@@ -436,12 +453,12 @@ class StoredSteps:
                 "cell": pa.array(np.concatenate(list(cells.values()))),
             }
         )
+        of_steps = Condition("series = ? AND fold = ? AND pane >= ? AND pane < ?", (series, fold, start, keys[-1][3]))
         rows = read(
             self._connection,
-            f"SELECT step, part, cell, fsum(value) AS value FROM {self._table} JOIN place USING (part, idx)"
-            " JOIN steps ON pane >= steps.start AND pane < steps.stop"
-            " WHERE series = ? AND fold = ? AND pane >= ? AND pane < ? GROUP BY step, part, cell",
-            *(series, fold, start, keys[-1][3]),
+            "SELECT step, part, cell, fsum(value) AS value FROM sums JOIN place USING (part, idx)"
+            " JOIN steps ON pane >= steps.start AND pane < steps.stop GROUP BY step, part, cell",
+            sums=read_sums(self._connection, of_steps, self._table, lambda _, part: part in cells),
             steps=steps,
             place=place,
         )

@@ -40,7 +40,8 @@ from driftline_processor.core.windows.window import PANE, Window
 
 from .database import Connection, insert, number, read, transaction
 from .pane_memory import PaneMemory
-from .panes import KEEP_HOURS, part_width, performance_fold
+from .panes import KEEP_HOURS, part_width, performance_fold, read_sums
+from .pruning import Condition
 from .series import Series
 from .slices import slices_between
 
@@ -126,26 +127,29 @@ def read_counted(
     first, last = stretches[0][0], stretches[-1][1]
     over = (series.number, first, last, like.fold)
     performance = performance_fold(series.task)
-    known = "SELECT DISTINCT part FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold = ?"
-    told = read(connection, known, *over[:3], performance).column("part").to_pylist() if outcomes else []
-    of_outcomes = [part for part in told if part != DELAY]  # how late they came says nothing of the model
     query = "SELECT DISTINCT pane FROM panes WHERE series = ? AND pane >= ? AND pane < ? AND fold = ?"
     counted = read(connection, query, *over).column("pane").to_numpy()
     # which stretch a pane is in is found here: a join by inequality takes ten times as long as all the rest
     ends = np.array([end for _, end in stretches], np.int64)
     place = pa.table({"pane": counted, "stretch": np.searchsorted(ends, counted, side="right")})
+    folds = (like.fold, performance, "") if outcomes else (like.fold, "")
+
+    def wanted(fold: str, part: str) -> bool:
+        # how late outcomes came says nothing of the model
+        return part in _PLAIN if not fold else fold == like.fold or part != DELAY
+
+    asked = f"series = ? AND pane >= ? AND pane < ? AND fold IN ({', '.join('?' * len(folds))})"
+    within = Condition(asked, (*over[:3], *folds))
     rows = read(
         connection,
-        "SELECT stretch, part, idx, fsum(value) AS value FROM panes JOIN place USING (pane)"
-        " WHERE series = ? AND pane >= ? AND pane < ?"
-        " AND (fold = ? OR fold = ? AND part IN (SELECT unnest(?)) OR fold = '' AND part IN (SELECT unnest(?)))"
-        " GROUP BY stretch, part, idx ORDER BY stretch, part",
-        *(*over, performance, of_outcomes, list(_PLAIN)),
+        "SELECT stretch, fold, part, idx, fsum(value) AS value FROM sums JOIN place USING (pane)"
+        " GROUP BY stretch, fold, part, idx ORDER BY stretch, part, fold",
+        sums=read_sums(connection, within, wanted=wanted),
         place=place,
     )
     panes = [Pane() for _ in stretches]
-    for at, part, index, values in _runs(rows):
-        own = None if part in _PLAIN or part in of_outcomes else like
+    for at, fold, part, index, values in _runs(rows):
+        own = like if fold == like.fold else None
         sums = np.zeros(max(part_width(part, own, series.task), int(index.max()) + 1))
         sums[index] = values
         panes[at].parts[part] = sums
@@ -164,15 +168,19 @@ def counted_panes(connection: Connection, series: int, fold: str, since: int, un
     return np.asarray(found.column("pane").to_numpy(), dtype=np.int64)
 
 
-def _runs(rows: pa.Table) -> list[tuple[int, str, I64, F64]]:
-    """Return the entries of each part of each stretch."""
+def _runs(rows: pa.Table) -> list[tuple[int, str, str, I64, F64]]:
+    """Return the entries of each part of each stretch: stretch, fold, part, places and sums."""
     if not rows.num_rows:
         return []
     at, index, value = (rows.column(name).to_numpy() for name in ("stretch", "idx", "value"))
-    part = rows.column("part").combine_chunks().dictionary_encode()
-    code, names = part.indices.to_numpy(), part.dictionary.to_pylist()
-    edges = [0, *(np.flatnonzero(np.diff(at) | np.diff(code)) + 1).tolist(), len(at)]
-    return [(int(at[begin]), names[code[begin]], index[begin:end], value[begin:end]) for begin, end in pairwise(edges)]
+    fold, part = (rows.column(name).combine_chunks().dictionary_encode() for name in ("fold", "part"))
+    over, code = fold.indices.to_numpy(), part.indices.to_numpy()
+    folds, names = fold.dictionary.to_pylist(), part.dictionary.to_pylist()
+    edges = [0, *(np.flatnonzero(np.diff(at) | np.diff(code) | np.diff(over)) + 1).tolist(), len(at)]
+    return [
+        (int(at[begin]), folds[over[begin]], names[code[begin]], index[begin:end], value[begin:end])
+        for begin, end in pairwise(edges)
+    ]
 
 
 _Day = tuple[int, str, int, int]

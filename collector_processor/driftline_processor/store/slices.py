@@ -31,7 +31,8 @@ from driftline_processor.core.windows.window import PANE, Window, parse, window_
 
 from .database import Connection, insert, read
 from .pane_memory import PaneMemory
-from .panes import SLICED, PaneChanges, StoredSteps, part_width, read_window
+from .panes import SLICED, PaneChanges, StoredSteps, part_width, read_sums, read_window
+from .pruning import Condition
 from .series import Series
 
 HOUR = 12 * PANE
@@ -115,13 +116,14 @@ def forget_rare_values(connection: Connection, series: Sequence[int]) -> list[tu
     read again. Returns series, key and value of each.
     """
     query = (
-        f"SELECT series, fold, coalesce(sum(value) FILTER (part = 'rows'), 0) AS rows,"
-        f" coalesce(sum(value) FILTER (part = '{ERASED}'), 0) AS erased FROM {SLICED}"
-        f" WHERE idx = 0 AND starts_with(fold, '{BETWEEN}') AND list_contains(?, series)"
+        "SELECT series, fold, coalesce(sum(value) FILTER (part = 'rows'), 0) AS rows,"
+        f" coalesce(sum(value) FILTER (part = '{ERASED}'), 0) AS erased FROM sums WHERE idx = 0"
         " GROUP BY series, fold HAVING erased > 0 AND rows - erased < ? ORDER BY ALL"
     )
+    among = f"series IN ({', '.join('?' * len(series))}) AND starts_with(fold, ?)"
+    sums = read_sums(connection, Condition(among, (*series, BETWEEN)), SLICED, lambda _, part: part in ("rows", ERASED))
     found = []
-    for row in read(connection, query, list(series), RARE).to_pylist():
+    for row in read(connection, query, RARE, sums=sums).to_pylist():
         key, _, value = row["fold"].removeprefix(BETWEEN).partition("=")
         if value == OTHER:
             continue

@@ -167,7 +167,7 @@ def test_a_label_that_comes_late_counts_where_it_came_not_since_the_process_bega
     submit(state, metrics_body([label("north", 10, 1)]))
     state = open_state()
     submit(state, metrics_body([label("south", 24, 3), label("north", 34, 3)]))  # 0 is not sent
-    stored = state.rows("SELECT min(pane), max(pane), sum(value) FROM panes WHERE part = 'feature:region' GROUP BY idx")
+    stored = state.rows("SELECT min(pane), max(pane), sum(value) FROM sums WHERE part = 'feature:region' GROUP BY idx")
     last = NOON + 3 * HOUR - 5 * MINUTE
     assert sorted(stored, key=str) == [(NOON, last, 34.0), (NOON + HOUR, last, 24.0)]
 
@@ -197,7 +197,7 @@ def test_a_long_stretch_is_spread_over_its_panes(open_state: Open) -> None:
     state = open_state()
     point = histogram_of(m.ML_PREDICTION_DURATION, [1.0], [600, 0], start=NOON, time=NOON + HOUR, how=DELTA, sum=1.0)
     submit(state, metrics_body([point]))
-    stored = state.rows("SELECT pane, sum(value) FROM panes WHERE part = 'distributed' GROUP BY pane ORDER BY pane")
+    stored = state.rows("SELECT pane, sum(value) FROM sums WHERE part = 'distributed' GROUP BY pane ORDER BY pane")
     assert stored == [(NOON + 5 * minute * MINUTE, 50.0) for minute in range(12)]
 
 
@@ -324,7 +324,7 @@ def test_labels_and_unusable_values_have_their_places(open_state: Open, how: int
             ]
         ),
     )
-    stored = state.rows("SELECT part, idx, value FROM panes WHERE part LIKE 'feature:%' ORDER BY part, idx")
+    stored = state.rows("SELECT part, idx, value FROM sums WHERE part LIKE 'feature:%' ORDER BY part, idx")
     age = BASELINE.bins.features["age"]
     assert stored == [
         ("feature:age", age.size + 1, 3.0),

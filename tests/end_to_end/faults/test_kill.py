@@ -55,15 +55,15 @@ def check(state: Opened, acknowledged: set[int], complete: bool = False) -> None
     state.state.settle()
     joined = [str(row[0]) for row in state.rows("SELECT id FROM joined JOIN predictions p ON p.seq = prediction")]
     assert sorted(joined) == sorted(set(kept) & set(told))
-    total = "SELECT coalesce(sum(value), 0) FROM panes WHERE part = '{}' AND idx = 0"
+    total = "SELECT coalesce(sum(value), 0) FROM sums WHERE part = '{}' AND idx = 0"
     assert state.rows(total.format("rows")) == [(len(kept),)]
     assert state.rows(total.format("outcomes")) == [(len(joined),)]
     failed = len(kept) * FAILED // ROWS
     assert state.rows(total.format("calls")) == [(len(kept),)]
     assert state.rows(total.format("failed:TimeoutError")) == state.rows(total.format("unanswered")) == [(failed,)]
-    returned = "SELECT coalesce(sum(value), 0) FROM panes WHERE part = 'latency'"
+    returned = "SELECT coalesce(sum(value), 0) FROM sums WHERE part = 'latency'"
     assert state.rows(returned) == [(len(kept) - failed,)]
-    counted = state.rows("SELECT coalesce(sum(value), 0) FROM panes WHERE part = 'feature:x'")
+    counted = state.rows("SELECT coalesce(sum(value), 0) FROM sums WHERE part = 'feature:x'")
     learning = state.rows("SELECT coalesce(sum(rows), 0) FROM learning WHERE name = 'time'")
     assert counted == [(max(0, len(kept) - 1_000),)]
     assert learning == [(len(kept) if len(kept) < 1_000 else 0,)]
@@ -79,7 +79,7 @@ def check_concept(state: Opened, concept: ConceptDrift | None, joined: int) -> N
     """Every joined outcome was fed once, and with the error it has; both classes are as likely, so nothing drifts."""
     assert concept is not None
     assert (concept.outcomes, concept.corrected, concept.changes) == (joined, 0, ())
-    ((wrong,),) = state.rows("SELECT coalesce(sum(value), 0) FROM panes WHERE part = 'confusion' AND idx IN (1, 2)")
+    ((wrong,),) = state.rows("SELECT coalesce(sum(value), 0) FROM sums WHERE part = 'confusion' AND idx IN (1, 2)")
     if joined:
         assert concept.after == wrong / joined  # type: ignore[operator]
 

@@ -376,7 +376,7 @@ def test_a_correction_of_what_was_rolled_up_restates_it(open_state: Open, clock:
     state.send(predictions([""] * 2_000, later))
     state.state.settle()
     state.state.tidy_now()
-    assert state.rows("SELECT DISTINCT span FROM panes WHERE part = 'confusion'") == [(DAY,)]
+    assert state.rows("SELECT DISTINCT span FROM sums WHERE part = 'confusion'") == [(DAY,)]
     state.send(outcomes(["b"], [0], NOON + 2 * DAY))
     first, second = [e for e in state.view().windows["1d"] if e.window.start < NOON + 2 * DAY]
     assert (first.realized["accuracy"].value, first.realized["accuracy"].rows) == (0.5, 2)

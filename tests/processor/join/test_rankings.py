@@ -190,7 +190,7 @@ def test_any_order_of_clicks_in_any_pieces_comes_to_what_all_at_once_does(
         kept = opened.rows("SELECT number, relevance, missed, weight, value FROM joined ORDER BY time, prediction")
         opened.state.settle()
         panes = opened.rows(
-            "SELECT part, idx, sum(value) AS value FROM panes WHERE fold LIKE 'task:%' AND part <> 'delay' GROUP BY ALL"
+            "SELECT part, idx, sum(value) AS value FROM sums WHERE fold LIKE 'task:%' AND part <> 'delay' GROUP BY ALL"
             " HAVING value <> 0"
             " ORDER BY part, idx"
         )

@@ -80,7 +80,7 @@ def test_an_outcome_and_its_retraction_at_once_leave_nothing(open_state: Open) -
     retraction = outcomes(["a"], [None], NOON + 2 * HOUR, retracted=True)
     state.send(predictions(["a", "b"]), outcomes(["a", "b"], [1, 1], NOON + HOUR), retraction)
     assert joined(state) == [("b", 1)]
-    assert state.rows("SELECT sum(value) FROM panes WHERE part = 'outcomes' AND idx = 0") == [(1.0,)]
+    assert state.rows("SELECT sum(value) FROM sums WHERE part = 'outcomes' AND idx = 0") == [(1.0,)]
 
 
 @pytest.mark.slow

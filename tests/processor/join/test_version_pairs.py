@@ -57,7 +57,7 @@ STORIES = st.builds(
     lambda story, at: [*story[:at], FIRST, *story[at:]], st.lists(REQUESTS, min_size=2, max_size=5), st.integers(0, 2)
 )
 PARTS = (
-    "SELECT part, idx, fsum(value) AS value FROM panes WHERE series = ? AND fold = ? AND starts_with(part, 'paired:')"
+    "SELECT part, idx, fsum(value) AS value FROM sums WHERE series = ? AND fold = ? AND starts_with(part, 'paired:')"
     " GROUP BY ALL"
 )
 BOTH = [predictions(["a", "b", "c"], NOON, [0.9, 0.2, 0.8], version=version) for version in ("1", "2")]
@@ -66,8 +66,8 @@ BOTH = [predictions(["a", "b", "c"], NOON, [0.9, 0.2, 0.8], version=version) for
 def sums(state: Opened, first: int = 1, second: int = 2) -> dict[str, list[float]]:
     """The sums of a pair, seven of each loss."""
     found: dict[str, list[float]] = {}
-    for row in state.state.read(PARTS, first, pair_fold(second)).to_pylist():
-        found.setdefault(row["part"], [0.0] * 7)[row["idx"]] = row["value"]
+    for part, index, value in state.rows(PARTS, first, pair_fold(second)):
+        found.setdefault(str(part), [0.0] * 7)[int(str(index))] = float(str(value))
     return {part: values for part, values in found.items() if any(abs(value) > 1e-12 for value in values)}
 
 
@@ -203,7 +203,7 @@ def test_pairs_of_many_panes_are_kept_pane_by_pane(open_state: Open) -> None:
     state.send(outcomes(ids, [1] * 30))
     state.state.join_now()
     found = state.rows(
-        f"SELECT (pane - {NOON})::BIGINT, sum(value)::INTEGER FROM panes WHERE part = 'paired:error' AND idx = 0"
+        f"SELECT (pane - {NOON})::BIGINT, sum(value)::INTEGER FROM sums WHERE part = 'paired:error' AND idx = 0"
         " GROUP BY pane ORDER BY pane"
     )
     assert found == [(minute * MINUTE, 5) for minute in range(0, 30, 5)]

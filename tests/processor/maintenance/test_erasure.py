@@ -105,7 +105,7 @@ def test_a_failed_call_waits_for_no_outcome_and_a_deleted_one_is_no_call_that_do
     after = state.view().windows["1d"][0]
     assert after.service == before.service, "what was counted stays counted"
     assert (after.outcome_rows, after.coverage) == (5, 1.0)
-    assert state.rows("SELECT sum(value)::INT FROM panes WHERE part = 'unanswered' AND idx = 0") == [(3,)]
+    assert state.rows("SELECT sum(value)::INT FROM sums WHERE part = 'unanswered' AND idx = 0") == [(3,)]
 
 
 def test_a_subject_goes_with_all_predictions_and_outcomes_that_are_about_it(open_state: Open, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_subject_is_no_feature_and_no_slice_of_anything_that_is_kept(open_stat
         ("17", None),
         ("17", None),
     ]
-    assert not [name for (name,) in state.rows("SELECT DISTINCT part FROM panes") if "customer" in str(name)]
+    assert not [name for (name,) in state.rows("SELECT DISTINCT part FROM sums") if "customer" in str(name)]
 
 
 def test_only_the_environment_that_is_named(open_state: Open) -> None:
@@ -282,7 +282,7 @@ def test_a_value_of_a_slice_that_few_rows_are_left_of_is_counted_among_the_other
     state.state._connection.execute("CHECKPOINT")
     assert [f"region={MARK}" in evaluation_to_text(one) for _, one in state.stored()] == [True]
     assert state.rows("SELECT value FROM slice_values ORDER BY value") == [(MARK,), ("north",)]
-    counted = "SELECT sum(value)::INT FROM slice_panes WHERE fold = '|region={}' AND part = 'rows' AND idx = 0"
+    counted = "SELECT sum(value)::INT FROM slice_sums WHERE fold = '|region={}' AND part = 'rows' AND idx = 0"
     assert state.rows(counted.format(MARK)) == [(12,)]
 
     state.state.erase(ErasureOrder("churn", "subject", ("gone",)))

@@ -276,7 +276,7 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path)
     set_mark(store.connect(), "schema", 99)
     store.close()
-    with pytest.raises(StorageError, match=r"written by another version of Driftline \(schema 99, this one knows 1\)"):
+    with pytest.raises(StorageError, match=r"written by another version of Driftline \(schema 99, this one knows 2\)"):
         Store(tmp_path)
 
 
@@ -388,13 +388,10 @@ def test_a_large_table_keeps_the_order_of_its_rows_and_lacks_nothing(tmp_path: P
     connection = store.connect()
     n = 300_000  # more than two groups of rows of DuckDB
     values = np.random.default_rng(1).random(n)
-    chunks = [
-        pa.table({"series": pa.array(np.arange(n, dtype=np.int32)), "value": values}).slice(at, 7_001)
-        for at in range(0, n, 7_001)
-    ]
-    insert(connection, "panes", pa.concat_tables(chunks))
-    found = read(connection, "SELECT series, value, part FROM panes ORDER BY rowid")
-    assert np.array_equal(found["series"].to_numpy(), np.arange(n))
-    assert np.array_equal(found["value"].to_numpy(), values)
-    assert found["part"].null_count == n
+    chunks = [pa.table({"seq": np.arange(n), "number": values}).slice(at, 7_001) for at in range(0, n, 7_001)]
+    insert(connection, "outcomes", pa.concat_tables(chunks))
+    found = read(connection, "SELECT seq, number, id FROM outcomes ORDER BY rowid")
+    assert np.array_equal(found["seq"].to_numpy(), np.arange(n))
+    assert np.array_equal(found["number"].to_numpy(), values)
+    assert found["id"].null_count == n
     store.close()

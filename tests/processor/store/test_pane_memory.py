@@ -10,7 +10,7 @@ import pytest
 from driftline.panes.pane import Pane
 from driftline.tables.table import I64, ModelKey
 from driftline_processor.core.windows.window import DAY, HOUR, PANE, Window
-from driftline_processor.store.database import Connection, Store, read, transaction
+from driftline_processor.store.database import Connection, Store, transaction
 from driftline_processor.store.pane_memory import MOST_BYTES, PaneMemory
 from driftline_processor.store.panes import KEEP_PANES, PaneChanges, read_window, roll_up
 from driftline_processor.store.series import Series
@@ -163,11 +163,3 @@ class Counting:
     def __getattr__(self, name: str) -> Any:
         self.queries += name == "sql"
         return getattr(self._connection, name)
-
-
-def test_a_hash_of_a_name_is_the_same_in_each_query(tmp_path: Path) -> None:
-    connection = Store(tmp_path).connect()
-    add(connection, np.random.default_rng(3), 1, np.array([FIRST]))
-    query = "SELECT DISTINCT part, hash(fold, part) AS name FROM panes ORDER BY part"
-    assert read(connection, query).equals(read(connection, query))
-    connection.close()

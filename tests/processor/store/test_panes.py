@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from tests.support.folded_panes import folded
 from tests.support.state_rows import BINARY, DAY, HOUR, NOON, baseline
+from tests.support.stored_sums import read_of_sums
 
 WIDTHS = {"rows": 3, "feature:x": 6}
 
@@ -66,7 +67,8 @@ def test_many_panes_at_once_are_the_same_sums(connection: Connection) -> None:
         1, "f", starts, FoldedParts({"rows": rows, "feature:x": x}, {"tails:x": (having, some)}), without={"rows"}
     )
     changes.write(connection)
-    found = read(connection, "SELECT fold, pane, part, idx, value FROM panes ORDER BY part, pane, idx").to_pylist()
+    query = "SELECT fold, pane, part, idx, value FROM sums ORDER BY part, pane, idx"
+    found = read_of_sums(connection, query).to_pylist()
     expected = [
         {"fold": "f", "pane": int(starts[place]), "part": part, "idx": int(index), "value": float(sums[at, index])}
         for part, places, sums in (("feature:x", np.arange(200), x), ("tails:x", having, some))
@@ -114,8 +116,8 @@ def test_pieces_of_one_pane_become_one_and_open_panes_are_left_alone(connection:
         write(connection, [(1, "f", NOON, pane(seed)), (1, "f", NOON + DAY, pane(seed)), (2, "f", NOON, pane(seed))])
     with transaction(connection):
         roll_up(connection, 1, NOON + HOUR, "UTC", {NOON, NOON + DAY})
-    pieces = "SELECT series, pane, count(*) FROM panes WHERE part = 'rows' AND idx = 0 GROUP BY ALL ORDER BY ALL"
-    assert [tuple(row.values()) for row in read(connection, pieces).to_pylist()] == [
+    pieces = "SELECT series, pane, count(*) FROM sums WHERE part = 'rows' AND idx = 0 GROUP BY ALL ORDER BY ALL"
+    assert [tuple(row.values()) for row in read_of_sums(connection, pieces).to_pylist()] == [
         (1, NOON, 1),
         (1, NOON + DAY, 3),
         (2, NOON, 3),

@@ -245,7 +245,7 @@ def test_panes_of_slices_are_hours_that_roll_up_to_days_and_change_nothing(open_
     clock.now = half + 12 * HOUR
     before = [window.slices for window in windows(state)]
     assert len(before) == 3
-    stored = "SELECT count(*), count(DISTINCT (fold, pane, part, idx)), count(DISTINCT pane) FROM slice_panes"
+    stored = "SELECT count(*), count(DISTINCT (fold, pane, part, idx)), count(DISTINCT pane) FROM slice_sums"
     [(pieces, distinct, hours)] = state.rows(stored)
     assert (hours, pieces > distinct) == (3, True)  # type: ignore[operator]
     state.state.tidy_now()

@@ -1,0 +1,277 @@
+"""How panes are stored: a row for each fold of a pane, its sums as bytes, instead of a row for each sum.
+
+A pane of 20 features has some 1,700 sums. As rows of their own they cost the store ten times as much as in bytes.
+
+=========  ====================================================================
+``parts``  names of the parts that the fold may have, a JSON list
+``counts`` of each part how many sums follow, int32
+``places`` the index of each sum in its part, int32
+``sums``   the sums themselves, float64
+=========  ====================================================================
+
+All numbers are little-endian. A row lacks the sums that are zero. Several rows of one fold and pane add up.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+from driftline.tables.table import F64, I64
+from numpy.typing import NDArray
+
+I32 = NDArray[np.int32]
+
+COLUMNS = "series, fold, pane, span, parts, counts, places, sums"
+"""The columns of a stored row, in the order in which :meth:`StoredPanes.of` reads them."""
+
+SUMS = pa.schema(
+    {
+        "series": pa.int32(),
+        "fold": pa.dictionary(pa.int32(), pa.string()),
+        "pane": pa.int64(),
+        "span": pa.int64(),
+        "part": pa.dictionary(pa.int32(), pa.string()),
+        "idx": pa.int32(),
+        "value": pa.float64(),
+    }
+)
+"""The columns of a table with a row for each sum."""
+
+_LAYOUTS = 4_096
+"""Lists of parts whose names are remembered: a model has a handful."""
+
+_NAMES = ("fold", "part")
+
+_PLACE, _SUM = np.dtype("<i4"), np.dtype("<f8")
+"""How the numbers of a row are written."""
+
+
+def encode_panes(
+    folds: Sequence[tuple[int, str]],
+    fold: I64,
+    panes: I64,
+    pane: I64,
+    span: int,
+    parts: Sequence[str],
+    part: I64,
+    index: I64,
+    value: F64,
+) -> pa.Table:
+    """Return sums as rows of the store, in the order of folds and panes.
+
+    Args:
+        folds: Series and fold of each number in ``fold``.
+        fold: Of each sum, int64 (n,).
+        panes: Starts of the panes, int64, unix nanoseconds.
+        pane: Of each sum the position of its pane in ``panes``, int64 (n,).
+        span: Nanoseconds of each pane.
+        parts: Names.
+        part: Of each sum the position of its part, int64 (n,).
+        index: Of each sum its place in the part, int64 (n,).
+        value: The sums, float64 (n,).
+    """
+    key = (fold * len(panes) + pane) * len(parts) + part
+    order = np.argsort(key, kind="stable")  # nearly in order already
+    key = key[order]
+    first = np.flatnonzero(np.diff(key, prepend=-1))
+    lengths = np.diff(first, append=len(key))
+    row_key, of_part = np.divmod(key[first], len(parts))
+    row_of_run = np.cumsum(np.diff(row_key, prepend=-1) != 0) - 1
+    begins = np.flatnonzero(np.diff(row_key, prepend=-1))
+    of_fold, of_pane = np.divmod(row_key[begins], len(panes))
+    series, names, labels, counted, widths = [], [], [], list[bytes](), list[I64]()
+    rows = np.flatnonzero(np.diff(of_fold, prepend=-1))
+    runs = np.append(begins[rows], len(first))
+    for at, (begin, end) in enumerate(zip(rows.tolist(), [*rows[1:].tolist(), len(of_fold)], strict=True)):
+        own = slice(runs[at], runs[at + 1])
+        used = np.unique(of_part[own])
+        counts = np.zeros((end - begin, len(used)), _PLACE)
+        counts[row_of_run[own] - begin, np.searchsorted(used, of_part[own])] = lengths[own]
+        number, name = folds[int(of_fold[begin])]
+        series.append(number)
+        names.append(name)
+        labels.append(_written(tuple(parts[which] for which in used.tolist())))
+        counted.append(counts.tobytes())
+        widths.append(np.full(end - begin, counts.shape[1] * _PLACE.itemsize))
+    sizes = np.diff(rows, append=len(of_fold))
+    group = pa.array(np.repeat(np.arange(len(rows)), sizes))
+    edges = np.append(first[begins], len(key))
+    return pa.table(
+        {
+            "series": pa.array(series, pa.int32()).take(group),
+            "fold": pa.array(names, pa.string()).take(group),
+            "pane": panes[of_pane],
+            "span": pa.repeat(pa.scalar(span, pa.int64()), len(of_fold)),
+            "parts": pa.array(labels, pa.string()).take(group),
+            "counts": _bytes(np.append(0, np.cumsum(np.concatenate(widths))), b"".join(counted)),
+            "places": _bytes(edges * _PLACE.itemsize, index[order].astype(_PLACE).tobytes()),
+            "sums": _bytes(edges * _SUM.itemsize, value[order].astype(_SUM).tobytes()),
+        }
+    )
+
+
+def encode_sums(series: int, sums: pa.Table) -> Iterator[pa.Table]:
+    """Yield sums of one series as rows of the store; ``sums``: the columns of :data:`SUMS`, but for the series."""
+    span = sums.column("span").to_numpy()
+    for length in np.unique(span).tolist():
+        own = sums.filter(pa.array(span == length))
+        fold, part = (own.column(name).cast(pa.string()).combine_chunks().dictionary_encode() for name in _NAMES)
+        panes, pane = np.unique(own.column("pane").to_numpy(), return_inverse=True)
+        yield encode_panes(
+            [(series, name) for name in fold.dictionary.to_pylist()],
+            fold.indices.to_numpy().astype(np.int64),
+            panes,
+            pane,
+            length,
+            part.dictionary.to_pylist(),
+            part.indices.to_numpy().astype(np.int64),
+            own.column("idx").to_numpy(),
+            own.column("value").to_numpy(),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredPanes:
+    """Rows of the store, in its order.
+
+    Attributes:
+        series: int64 (rows,).
+        pane: int64 (rows,), unix nanoseconds.
+        span: int64 (rows,), nanoseconds.
+        names: Folds with their parts, each once.
+        which: int64 (rows,), the position in ``names``.
+        counts: int64, how many sums each part of each row has.
+        edges: int64 (rows + 1,), where the sums of each row begin.
+        index: int32 (n,), the place of each sum in its part.
+        value: float64 (n,).
+    """
+
+    series: I64
+    pane: I64
+    span: I64
+    names: Sequence[tuple[str, tuple[str, ...]]]
+    which: I64
+    counts: I64
+    edges: I64
+    index: I32
+    value: F64
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.pane)
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> StoredPanes:
+        """Read what was asked for as :data:`COLUMNS`."""
+        series, fold, pane, span, parts, counts, places, sums = (column.combine_chunks() for column in rows.columns)
+        folds, layouts = fold.dictionary_encode(), parts.dictionary_encode()
+        over, labels = folds.dictionary.to_pylist(), layouts.dictionary.to_pylist()
+        both = folds.indices.to_numpy().astype(np.int64) * len(labels) + layouts.indices.to_numpy()
+        pairs, which = np.unique(both, return_inverse=True)
+        names = [(over[pair // len(labels)], _read(labels[pair % len(labels)])) for pair in pairs.tolist()]
+        edges, value = _data(sums)
+        return cls(
+            series.to_numpy().astype(np.int64),
+            pane.to_numpy(),
+            span.to_numpy(),
+            names,
+            which.astype(np.int64, copy=False),
+            _data(counts)[1].view(_PLACE).astype(np.int64),
+            edges // _SUM.itemsize,
+            _data(places)[1].view(_PLACE),
+            value.view(_SUM),
+        )
+
+    def runs(self, of_names: Sequence[I64]) -> I64:
+        """Return what is known of the parts of each row, one after the other.
+
+        ``of_names``: of each of :attr:`names` an array with a row for each part.
+        """
+        return np.concatenate([of_names[which] for which in self.which.tolist()])
+
+    def table(self, wanted: Callable[[str, str], bool] | None = None) -> pa.Table:
+        """Return a row for each sum: series, fold, pane, span, part, idx and value.
+
+        ``wanted``: returns True for a fold and a part that are, all where None.
+        """
+        labels = {part: code for code, part in enumerate(dict.fromkeys(one for _, some in self.names for one in some))}
+        codes = [np.array([labels[part] for part in some], np.int64) for _, some in self.names]
+        row = np.repeat(np.arange(len(self)), np.diff(self.edges))
+        part = np.repeat(self.runs(codes), self.counts) if len(self) else np.empty(0, np.int64)
+        index, value = self.index, self.value
+        if wanted is not None and len(self):
+            asked = [np.array([wanted(fold, one) for one in some], np.int64) for fold, some in self.names]
+            own = np.flatnonzero(np.repeat(self.runs(asked), self.counts))
+            row, part, index, value = row[own], part[own], index[own], value[own]
+        over = [fold for fold, _ in self.names]
+        columns = [
+            pa.array(self.series[row].astype(np.int32)),
+            _labels(self.which[row], over),
+            self.pane[row],
+            self.span[row],
+            _labels(part, list(labels)),
+            pa.array(index),
+            value,
+        ]
+        return pa.table(columns, schema=SUMS)
+
+    def some(self, rows: I64) -> StoredPanes:
+        """Return some rows; ``rows``: their positions, int64 (m,), ascending."""
+        if len(rows) == len(self):
+            return self
+        parts = np.array([len(some) for _, some in self.names], np.int64)[self.which]
+        counted, summed = np.append(0, np.cumsum(parts)), np.diff(self.edges)
+        own = np.concatenate([np.empty(0, np.int64), *_stretches(self.edges, rows)])
+        return StoredPanes(
+            self.series[rows],
+            self.pane[rows],
+            self.span[rows],
+            self.names,
+            self.which[rows],
+            self.counts[np.concatenate([np.empty(0, np.int64), *_stretches(counted, rows)])],
+            np.append(0, np.cumsum(summed[rows])),
+            self.index[own],
+            self.value[own],
+        )
+
+
+def _stretches(edges: I64, rows: I64) -> Iterator[I64]:
+    """Yield the positions between the edges of each row."""
+    for row in rows.tolist():
+        yield np.arange(edges[row], edges[row + 1])
+
+
+@lru_cache(_LAYOUTS)
+def _written(parts: tuple[str, ...]) -> str:
+    return json.dumps(parts)
+
+
+@lru_cache(_LAYOUTS)
+def _read(parts: str) -> tuple[str, ...]:
+    return tuple(json.loads(parts))
+
+
+def _labels(codes: I64, labels: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(labels, pa.string()))
+
+
+def _bytes(edges: I64, data: bytes) -> pa.Array:
+    """Return pieces of bytes as an Arrow array; ``edges``: where each begins and the last ends."""
+    return pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), len(edges) - 1, [None, pa.py_buffer(edges.astype(np.int64)), pa.py_buffer(data)]
+    )
+
+
+def _data(column: pa.Array) -> tuple[I64, NDArray[np.uint8]]:
+    """Return where the bytes of each row begin, and the bytes of all rows."""
+    _, edges, data = column.buffers()
+    wide = np.int64 if pa.types.is_large_binary(column.type) else np.int32
+    if data is None or not len(column):
+        return np.zeros(len(column) + 1, np.int64), np.empty(0, np.uint8)
+    ends = np.frombuffer(edges, wide)[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    return ends - ends[0], np.frombuffer(data, np.uint8)[ends[0] : ends[-1]]
