@@ -94,6 +94,9 @@ def _table(path: Path) -> Path:
 BATCH = 131_072
 """Rows per batch: 1 MB a column of doubles, which stays in the cache between one step and the next."""
 
+_BLOCK = 1 << 20
+"""Bytes that are unpacked at once, to see how many a packed file holds."""
+
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv")
 _NDJSON = (".ndjson", ".jsonl", ".json", ".log")
@@ -157,6 +160,17 @@ def check_path(path: Path) -> None:
         raise BadInput(f"{path}: the file is empty")
 
 
+def is_longer(path: Path, most: int) -> bool:
+    """Return True for a file of more bytes than ``most``; of a packed one those that it holds count."""
+    if path.stat().st_size > most or not path.name.lower().endswith(".gz"):
+        return path.stat().st_size > most
+    left = most
+    with pa.input_stream(str(path), compression="detect") as stream:
+        while left >= 0 and (read := stream.read(_BLOCK)):
+            left -= len(read)
+    return left < 0
+
+
 def open_sources(
     paths: Sequence[Path],
     text: Collection[str],
@@ -218,7 +232,7 @@ def _open(path: Path, text: Collection[str], say: Say, most: int | None) -> Sour
 
             table, mixed = read_sqlite(path, text)
             source = TableSource(path, table, say, mixed)
-        elif most is not None and path.stat().st_size > most:
+        elif most is not None and is_longer(path, most):
             from .streaming import CsvStream, NdjsonStream
 
             source = CsvStream(path, text, say) if kind == "csv" else NdjsonStream(path, say, text=text)

@@ -1,7 +1,7 @@
 """Large CSV and NDJSON files as rows that are read anew in every pass, a block at a time.
 
-Arrow tells the type of a CSV's columns by their first block. A first pass over the file finds those that hold something
-else later on, widens them as Arrow does over a whole file, and counts the rows.
+Arrow tells the type of a CSV's columns by their first block. A first pass over the file counts the rows. Where a column
+holds something else later on, another pass widens all columns as Arrow does over a whole file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _WIDER = (
 )
 """Types that Arrow tries for a column without a given type, in its order (arrow/csv/column_builder.cc)."""
 
-_CONVERSION = re.compile(r"In CSV column #(\d+): .*CSV conversion error", re.DOTALL)
+_CONVERSION = re.compile(r"In CSV column #\d+: .*CSV conversion error", re.DOTALL)
 
 
 class CsvStream:
@@ -108,9 +108,27 @@ class CsvStream:
                 schema = reader.schema
                 rows = sum(batch.num_rows for batch in reader)
             except pa.ArrowInvalid as error:
-                schema = self._widen(schema, str(error))
+                if schema is None or _CONVERSION.search(str(error)) is None or not self._widen(schema):
+                    raise
             else:
                 return schema, rows, bad
+
+    def _widen(self, schema: pa.Schema) -> bool:
+        """Look at all rows as texts, and take for each column the next type that its values have; False for none.
+
+        A value that a type has not is never of that type, so all columns are widened in one pass. A value before it may
+        not be of the type that was taken; the next pass finds that.
+        """
+        own = {field.name: self._types.get(field.name, field.type) for field in schema}
+        at = {name: _WIDER.index(kind) for name, kind in own.items() if kind in _WIDER[:-1]}
+        wider, self._types = dict(at), self._types | dict.fromkeys(at, pa.string())
+        for batch in self._open([], list(at)):
+            for name in at:
+                values = batch.column(name).drop_null().unique()
+                while wider[name] < len(_WIDER) - 1 and not _are_of(values, _WIDER[wider[name]]):
+                    wider[name] += 1
+        self._types = {**self._types, **own, **{name: _WIDER[place] for name, place in wider.items()}}
+        return wider != at
 
     def _codes(self, maybe: list[str]) -> set[str]:
         """Return the columns that are codes in all of their rows."""
@@ -136,17 +154,23 @@ class CsvStream:
         self._types = own
         return found
 
-    def _widen(self, schema: pa.Schema | None, error: str) -> pa.Schema:
-        found = _CONVERSION.search(error)
-        if found is None or schema is None:
-            raise pa.ArrowInvalid(error)
-        field = schema.field(self._header[int(found[1])])
-        kind = self._types.get(field.name, field.type)
-        at = next((at for at, one in enumerate(_WIDER) if one == kind), len(_WIDER) - 1)
-        if at + 1 == len(_WIDER):
-            raise pa.ArrowInvalid(error)
-        self._types[field.name] = _WIDER[at + 1]
-        return schema
+
+def _are_of(values: pa.Array, kind: pa.DataType) -> bool:
+    """Return True where all texts are values of a type, as the parser of CSV reads them."""
+    if not len(values):
+        return True
+    written = pa.BufferOutputStream()
+    pa.csv.write_csv(pa.table({"v": values}), written, pa.csv.WriteOptions(include_header=False))
+    try:
+        pa.csv.read_csv(
+            pa.BufferReader(written.getvalue()),
+            pa.csv.ReadOptions(column_names=["v"], use_threads=False),
+            pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            convert_options({"v": kind}),
+        )
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 class NdjsonStream:

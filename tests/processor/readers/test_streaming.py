@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tracemalloc
 from pathlib import Path
@@ -17,7 +18,7 @@ from driftline.baseline.baseline import Baseline
 from driftline.baseline.sections.duplicate_rows import Counting
 from driftline_processor.evaluation.files.baseline import build_from_files
 from driftline_processor.readers.column_roles import ColumnOptions
-from driftline_processor.readers.sources import open_source
+from driftline_processor.readers.sources import TableSource, open_source
 from driftline_processor.readers.streaming import CsvStream, NdjsonStream
 
 OPTIONS = ColumnOptions("churn", "3", "binary")
@@ -97,6 +98,10 @@ COLUMNS: list[tuple[list[Any], list[Any]]] = [
     (["", ""], ["2026-01-01T10:00:00Z", "2026-01-01T10:00:00.25Z"]),
     (["a", "b"], ["c", "NA"]),
     (["", ""], ["", ""]),
+    ([5, 1], ["true", "false"]),
+    ([0, 1], ["true", "false"]),
+    (["", ""], ['"a\n""b"', " 7"]),
+    ([7, 8], ["12345678901234567890123", ""]),
 ]
 
 
@@ -110,6 +115,43 @@ def test_a_column_has_the_type_that_all_of_it_has(early: list[Any], late: list[A
     assert stream.schema.equals(whole.schema)
     assert stream.rows == whole.rows == 800
     assert stream.column("value").to_pylist() == whole.column("value").to_pylist()
+
+
+def test_columns_that_change_their_type_later_on_are_widened_in_one_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"c{at}" for at in range(30)]
+    later = ["x", 7, "2026-01-01T10:00:00.25Z", "true", "0.5", 'a "b", c']
+    path = tmp_path / "rows.csv"
+    rows = [[at, *[""] * 29] for at in range(400)] + [[0.5, *[later[at % 6] for at in range(29)]] for _ in range(400)]
+    pd.DataFrame(rows, columns=names).to_csv(path, index=False)
+    passes, open_again = [0], CsvStream._open
+
+    def counted(self: CsvStream, *arguments: Any) -> Any:
+        passes[0] += 1
+        return open_again(self, *arguments)
+
+    monkeypatch.setattr(CsvStream, "_open", counted)
+    stream, whole = CsvStream(path, (), silent, block=1024), open_source(path, (), silent)
+    assert passes[0] <= 6  # the header, until the first that changes, what all become, all rows, codes and thousands
+    assert stream.schema.equals(whole.schema)
+    assert [stream.column(name).to_pylist() for name in names] == [whole.column(name).to_pylist() for name in names]
+
+
+def test_a_packed_file_is_as_long_as_what_it_holds(tmp_path: Path) -> None:
+    content = b"a,b\n" + b"1,2\n" * 300_000
+    for name, packed in (
+        ("one.csv.gz", gzip.compress(content)),
+        ("many.csv.gz", b"".join(gzip.compress(content[at : at + 100_000]) for at in range(0, len(content), 100_000))),
+    ):
+        (tmp_path / name).write_bytes(packed)
+        for most, kind in ((len(content), TableSource), (len(content) - 1, CsvStream)):
+            source = open_source(tmp_path / name, (), silent, most)
+            assert (type(source), source.rows) == (kind, 300_000)
+    lines = b'{"a": 1}\n' * 10_000
+    (tmp_path / "rows.ndjson.gz").write_bytes(gzip.compress(lines))
+    source = open_source(tmp_path / "rows.ndjson.gz", (), silent, len(lines) - 1)
+    assert (type(source), source.rows) == (NdjsonStream, 10_000)
 
 
 def test_lines_that_cannot_be_read_are_named_once(tmp_path: Path) -> None:
